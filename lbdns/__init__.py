@@ -1,0 +1,3 @@
+"""lbdns: an authoritative DNS server whose answers are load-balancing decisions."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,38 @@
+"""The errors that lbdns raises: all have one root, and an operator's mistakes come in lists, never one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+class LbdnsError(Exception):
+    """Anything that stops lbdns from doing what it was told; the text is one line for an operator."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake or warning in a configuration: where it stands, what is wrong and what would be right.
+
+    `line` counts from 1; 0 means the whole file. `path` names the object, such as `pools.eu.origins[1].weight`.
+    """
+
+    file: str
+    line: int
+    path: str
+    message: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        """Return `FILE:LINE: object path: message`, the form that editors jump to."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigError(LbdnsError):
+    """A configuration with mistakes; `problems` holds every one of them, in order of file and line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
