@@ -1,0 +1,98 @@
+"""What a row of results means: pure functions from states to states; the caller passes counts and clocks in.
+
+The bytes are the health table's. An endpoint's low two bits are its state; a pool's bit 0 says that it takes traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+UNKNOWN = 0
+HEALTHY = 1
+UNHEALTHY = 2  # endpoints
+CRITICAL = 2  # pools
+DEGRADED = 3  # pools
+
+STATE_MASK = 0x03
+TAKES_TRAFFIC = 0x01  # pools: HEALTHY and DEGRADED have it
+COUNTS = 0x08  # an operator forced it: it counts even where no monitor is attached
+
+ENDPOINT_WORDS = ("unknown", "healthy", "unhealthy", "unknown")
+POOL_WORDS = ("unknown", "healthy", "critical", "degraded")
+
+
+def advance(state: int, streak: int, passed: bool, consecutive_up: int, consecutive_down: int) -> tuple[int, int]:
+    """Return (state, streak) after one more result; `streak` is +n passes in a row or -n failures in a row.
+
+    | state     | result | streak reaches      | new state |
+    |-----------|--------|---------------------|-----------|
+    | UNKNOWN   | pass   | any                 | HEALTHY   |
+    | UNKNOWN   | fail   | any                 | UNHEALTHY |
+    | HEALTHY   | pass   | any                 | HEALTHY   |
+    | HEALTHY   | fail   | -consecutive_down   | UNHEALTHY |
+    | HEALTHY   | fail   | less                | HEALTHY   |
+    | UNHEALTHY | pass   | +consecutive_up     | HEALTHY   |
+    | UNHEALTHY | pass   | less                | UNHEALTHY |
+    | UNHEALTHY | fail   | any                 | UNHEALTHY |
+
+    0 and 1 both mean at once. The first result of all decides alone: thresholds damp changes, and there is nothing to
+    change from yet.
+    """
+    if passed:
+        streak = min(streak + 1, STREAK_MAX) if streak > 0 else 1
+        flips = state == UNKNOWN or streak >= consecutive_up
+        return (HEALTHY if flips else state), streak
+    streak = max(streak - 1, -STREAK_MAX) if streak < 0 else -1
+    flips = state == UNKNOWN or -streak >= consecutive_down
+    return (UNHEALTHY if flips else state), streak
+
+
+STREAK_MAX = 2**31 - 1  # what the table's column holds
+
+
+def pool_state(up: int, unknown: int, enabled: int, minimum_origins: int, monitored: bool = True) -> int:
+    """Return a pool's state byte from the counts of its enabled endpoints.
+
+    `up` and `unknown` count enabled endpoints; the rest of `enabled` are down. With no monitor attached unknown
+    endpoints count as up, so that only those which an operator forced down are missed.
+
+    | enabled | up                          | up + unknown | state    |
+    |---------|-----------------------------|--------------|----------|
+    | 0       |                             |              | CRITICAL |
+    | > 0     | >= minimum, all             |              | HEALTHY  |
+    | > 0     | >= minimum, not all         |              | DEGRADED |
+    | > 0     | < minimum                   | >= minimum   | UNKNOWN  |
+    | > 0     | < minimum                   | < minimum    | CRITICAL |
+
+    A pool needs one endpoint up whatever `minimum_origins` says.
+    """
+    if not monitored:
+        up, unknown = up + unknown, 0
+    minimum = max(minimum_origins, 1)
+    if up >= minimum:
+        return HEALTHY if up >= enabled else DEGRADED
+    if enabled and up + unknown >= minimum:
+        return UNKNOWN
+    return CRITICAL
+
+
+def initial(enabled: int, minimum_origins: int, monitored: bool) -> int:
+    """Return a pool's state byte before any result."""
+    return pool_state(0, enabled, enabled, minimum_origins, monitored)
+
+
+def load_balancer_word(pools: Iterable[int]) -> str:
+    """Return a load balancer's health from the state bytes of its enabled candidate pools.
+
+    | pools that take traffic | pools that are critical | word     |
+    |-------------------------|-------------------------|----------|
+    | none                    | none, all unknown       | unknown  |
+    | none                    | any                     | critical |
+    | some                    | none                    | healthy  |
+    | some                    | any                     | degraded |
+    """
+    states = [byte & STATE_MASK for byte in pools]
+    down = CRITICAL in states
+    if not any(state & TAKES_TRAFFIC for state in states):
+        return "unknown" if states and not down else "critical"
+    return "degraded" if down else "healthy"

@@ -1,0 +1,98 @@
+"""Verdicts against the naive oracle: written again, slowly, from the words of the specification."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbdns.health import verdict
+from lbdns.health.reasons import REASONS, Reason, reason_text
+from lbdns.health.verdict import CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
+
+
+def naive_state(results: list[bool], consecutive_up: int, consecutive_down: int) -> str:
+    """Replay all the results from the start, looking back from each for a long enough run."""
+    state = "unknown"
+    for end in range(1, len(results) + 1):
+        seen = results[:end]
+        if state == "unknown":
+            state = "healthy" if seen[-1] else "unhealthy"
+        elif all(seen[-max(consecutive_up, 1) :]) and len(seen) >= max(consecutive_up, 1):
+            state = "healthy"
+        elif not any(seen[-max(consecutive_down, 1) :]) and len(seen) >= max(consecutive_down, 1):
+            state = "unhealthy"
+    return state
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(0, 5), st.integers(0, 5))
+def test_thresholds_agree_with_the_oracle(results: list[bool], up: int, down: int) -> None:
+    state, streak = UNKNOWN, 0
+    for passed in results:
+        state, streak = verdict.advance(state, streak, passed, up, down)
+    assert verdict.ENDPOINT_WORDS[state] == naive_state(results, up, down)
+    if results:
+        run = 0
+        for passed in reversed(results):
+            if passed != results[-1]:
+                break
+            run += 1
+        assert streak == (run if results[-1] else -run)
+
+
+def test_a_streak_stays_within_its_column() -> None:
+    assert verdict.advance(HEALTHY, verdict.STREAK_MAX, True, 1, 1)[1] == verdict.STREAK_MAX
+    assert verdict.advance(UNHEALTHY, -verdict.STREAK_MAX, False, 1, 1)[1] == -verdict.STREAK_MAX
+
+
+def naive_pool(endpoints: list[str], minimum: int, monitored: bool) -> str:
+    if not monitored:
+        endpoints = ["down" if endpoint == "down" else "up" for endpoint in endpoints]
+    if not endpoints:
+        return "critical"
+    up = endpoints.count("up")
+    needed = 1 if minimum < 1 else minimum
+    if up < needed:
+        could_be = up + endpoints.count("unknown")
+        return "unknown" if could_be >= needed else "critical"
+    return "healthy" if "down" not in endpoints and "unknown" not in endpoints else "degraded"
+
+
+@given(st.lists(st.sampled_from(["up", "down", "unknown"]), max_size=8), st.integers(0, 9), st.booleans())
+def test_pool_states_agree_with_the_oracle(endpoints: list[str], minimum: int, monitored: bool) -> None:
+    state = verdict.pool_state(
+        endpoints.count("up"), endpoints.count("unknown"), len(endpoints), minimum, monitored=monitored
+    )
+    assert verdict.POOL_WORDS[state] == naive_pool(endpoints, minimum, monitored)
+    assert bool(state & verdict.TAKES_TRAFFIC) == (verdict.POOL_WORDS[state] in ("healthy", "degraded"))
+
+
+def test_a_pool_before_any_result() -> None:
+    assert verdict.initial(2, 1, monitored=True) == UNKNOWN
+    assert verdict.initial(2, 1, monitored=False) == HEALTHY
+    assert verdict.initial(0, 1, monitored=False) == CRITICAL
+    assert verdict.initial(1, 2, monitored=True) == CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("pools", "word"),
+    [
+        ([HEALTHY, DEGRADED], "healthy"),
+        ([HEALTHY, CRITICAL], "degraded"),
+        ([HEALTHY, UNKNOWN], "healthy"),
+        ([CRITICAL, CRITICAL], "critical"),
+        ([CRITICAL, UNKNOWN], "critical"),
+        ([UNKNOWN, UNKNOWN], "unknown"),
+        ([HEALTHY | verdict.COUNTS], "healthy"),
+        ([], "critical"),
+    ],
+)
+def test_load_balancer_words(pools: list[int], word: str) -> None:
+    assert verdict.load_balancer_word(pools) == word
+
+
+def test_reasons_are_the_specified_words_in_the_order_of_their_bytes() -> None:
+    assert REASONS[0] == "No failures"
+    assert [reason_text(reason) for reason in Reason] == list(REASONS)
+    assert reason_text(200) == "Other failure"
+    assert UNHEALTHY == CRITICAL == 2
