@@ -1,0 +1,180 @@
+"""Load balancers: the names that are steered, and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from . import bounds
+from .fields import Description, Flag, Frozen, Number, PoolNames, Reference, Weight, Whole
+from .names import parse_owner_name
+from .refusal import nearest, refusal
+
+SteeringPolicy = Literal[
+    "off",
+    "geo",
+    "random",
+    "proximity",
+    "dynamic_latency",
+    "least_outstanding_requests",
+    "least_connections",
+    "",
+]
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+_POP = re.compile(r"[A-Z]{3}", re.ASCII)
+_COUNTRY_ALIASES: Final = {"UK": "GB", "EL": "GR"}
+
+
+def _upper_keys(value: Any) -> Any:
+    """Put a map's keys into upper case; refuse two keys that differ in case alone."""
+    if not isinstance(value, dict):
+        return value
+    upper: dict[Any, Any] = {}
+    for key, item in value.items():
+        folded = key.upper() if isinstance(key, str) else key
+        if folded in upper:
+            raise refusal(f'"{key}" is given twice, in different case; keep one')
+        upper[folded] = item
+    return upper
+
+
+def check_region(key: str) -> str:
+    if key not in bounds.REGION_CODES:
+        near = nearest(key, bounds.REGION_CODES)
+        meant = f'did you mean "{near}"? ' if near else ""
+        raise refusal(f'unknown region "{key}"; {meant}expected one of {", ".join(bounds.REGION_CODES)}')
+    return key
+
+
+def check_country(key: str) -> str:
+    if key in _COUNTRY_ALIASES:
+        raise refusal(f'"{key}" is no ISO 3166-1 country code; that country is "{_COUNTRY_ALIASES[key]}"')
+    if not _COUNTRY.fullmatch(key):
+        raise refusal(f'"{key}" is no country code; expected two letters of ISO 3166-1, such as "DE"')
+    return key
+
+
+def check_pop(key: str) -> str:
+    if not _POP.fullmatch(key):
+        raise refusal(f'"{key}" is no PoP code; expected the three letters of an IATA airport code, such as "AMS"')
+    return key
+
+
+RegionPools = Annotated[
+    dict[Annotated[str, AfterValidator(check_region)], PoolNames],
+    BeforeValidator(_upper_keys),
+]
+CountryPools = Annotated[
+    dict[Annotated[str, AfterValidator(check_country)], PoolNames],
+    BeforeValidator(_upper_keys),
+    Field(max_length=bounds.MAX_PLACES_PER_MAP),
+]
+PopPools = Annotated[
+    dict[Annotated[str, AfterValidator(check_pop)], PoolNames],
+    BeforeValidator(_upper_keys),
+    Field(max_length=bounds.MAX_PLACES_PER_MAP),
+]
+
+
+class RandomSteering(Frozen):
+    """Weights of pools under the policies that draw one: 0 to 1 in steps of 0.01, by pool name."""
+
+    default_weight: Weight = bounds.DEFAULT_WEIGHT
+    pool_weights: Annotated[dict[Reference, Weight], Field(max_length=bounds.MAX_POOL_WEIGHTS)] = Field(
+        default_factory=dict
+    )
+
+    def weight_of(self, pool: str) -> float:
+        """Return the weight of a pool by its name."""
+        return self.pool_weights.get(pool, self.default_weight)
+
+
+class LocationStrategy(Frozen):
+    """Whose place counts: this PoP's, the resolver's or the client's (RFC 7871). `region_from` is lbdns's own."""
+
+    mode: Literal["pop", "resolver_ip"] = "pop"
+    prefer_ecs: Literal["always", "never", "proximity", "geo"] = "proximity"
+    region_from: Literal["pop", "location"] = "pop"
+
+
+class SessionAffinityAttributes(Frozen):
+    """Details of session affinity by cookie or header: accepted and kept, without effect in DNS."""
+
+    samesite: Literal["Auto", "Lax", "None", "Strict"] = "Auto"
+    secure: Literal["Auto", "Always", "Never"] = "Auto"
+    drain_duration: Annotated[Number, Field(ge=0, le=bounds.MAX_DRAIN_DURATION_S)] | None = None
+    zero_downtime_failover: Literal["none", "temporary", "sticky"] = "none"
+    headers: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_HEADER_NAME_CHARS)], ...],
+        Field(max_length=bounds.MAX_AFFINITY_HEADERS),
+    ] = ()
+    require_all_headers: Flag = False
+
+
+class AdaptiveRouting(Frozen):
+    """Fail-over of connections between pools: accepted and kept, without effect in DNS."""
+
+    failover_across_pools: Flag = False
+
+
+def _refuse_rules(rules: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    if rules:
+        raise refusal("custom rules are not served yet; leave the key out or give an empty list")
+    return rules
+
+
+class LoadBalancer(Frozen):
+    """A name whose answers are steered. The attributes are the API's keys; `type` is lbdns's own.
+
+    `type` "A" answers A and AAAA queries from the pools' addresses; "MX" and "SRV" answer those types from hostnames.
+    """
+
+    name: Annotated[str, AfterValidator(parse_owner_name)]
+    default_pools: PoolNames
+    fallback_pool: Reference
+    description: Description = ""
+    enabled: Flag = True
+    proxied: Flag = False
+    ttl: Annotated[Whole, Field(ge=0, le=bounds.MAX_TTL_S)] = bounds.DEFAULT_TTL_S
+    steering_policy: SteeringPolicy = ""
+    region_pools: RegionPools = Field(default_factory=dict)
+    country_pools: CountryPools = Field(default_factory=dict)
+    pop_pools: PopPools = Field(default_factory=dict)
+    random_steering: RandomSteering = RandomSteering()
+    location_strategy: LocationStrategy = LocationStrategy()
+    session_affinity: Literal["none", "cookie", "ip_cookie", "header"] = "none"
+    session_affinity_ttl: Annotated[Whole, Field(ge=bounds.MIN_AFFINITY_TTL_S, le=bounds.MAX_AFFINITY_TTL_S)] | None = (
+        None
+    )
+    session_affinity_attributes: SessionAffinityAttributes = SessionAffinityAttributes()
+    adaptive_routing: AdaptiveRouting = AdaptiveRouting()
+    rules: Annotated[tuple[dict[str, Any], ...], Field(max_length=bounds.MAX_RULES), AfterValidator(_refuse_rules)] = ()
+    type: Literal["A", "MX", "SRV"] = "A"
+
+    @property
+    def effective_policy(self) -> str:
+        """The steering policy with `""` resolved: `geo` where any map of places is set, else `off`."""
+        if self.steering_policy:
+            return self.steering_policy
+        return "geo" if self.region_pools or self.country_pools or self.pop_pools else "off"
+
+    def pool_lists(self) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
+        """Yield every list of pools with its location: default_pools, then each key of the three maps."""
+        yield ("default_pools",), self.default_pools
+        for field, places in (
+            ("region_pools", self.region_pools),
+            ("country_pools", self.country_pools),
+            ("pop_pools", self.pop_pools),
+        ):
+            for place, pools in places.items():
+                yield (field, place), pools
+
+    def pool_names(self) -> frozenset[str]:
+        """Return the names of all pools that this load balancer can answer from, the fallback pool among them."""
+        names = {self.fallback_pool}
+        for _, pools in self.pool_lists():
+            names.update(pools)
+        return frozenset(names)

@@ -1,0 +1,102 @@
+"""Every bound and default of the configuration, each declared once.
+
+Sources: the v4 API's published bounds where it has them, RFC 1035 for names, RFC 2181 for TTLs; the rest are this
+project's own. Models, checks and messages all read these names; none repeats a figure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Names and texts, in characters.
+MAX_NAME_CHARS: Final = 253
+"""A domain name as text, without the trailing dot (RFC 1035: 255 octets on the wire)."""
+MAX_LABEL_CHARS: Final = 63
+MAX_OBJECT_NAME_CHARS: Final = 100
+"""Names of pools, monitors, monitor groups and endpoints."""
+MAX_DESCRIPTION_CHARS: Final = 1024
+MAX_PATH_CHARS: Final = 1024
+MAX_EXPECTED_CODES_CHARS: Final = 256
+MAX_EXPECTED_BODY_CHARS: Final = 10_240
+"""Only the first 10 KB of a body are searched, so nothing longer can match."""
+MAX_HEADER_NAME_CHARS: Final = 64
+MAX_HEADER_VALUE_CHARS: Final = 1024
+MAX_VIRTUAL_NETWORK_ID_CHARS: Final = 64
+MAX_FILE_PATH_CHARS: Final = 4096
+
+# How many.
+MAX_POOLS_PER_LIST: Final = 256
+MAX_PLACES_PER_MAP: Final = 1000
+"""Keys of region_pools, country_pools or pop_pools."""
+MAX_POOL_WEIGHTS: Final = 10_000
+MAX_ENDPOINTS_PER_POOL: Final = 100
+MAX_GROUP_MEMBERS: Final = 32
+MAX_HEADERS: Final = 32
+MAX_HEADER_VALUES: Final = 8
+MAX_AFFINITY_HEADERS: Final = 20
+MAX_RULES: Final = 1000
+MAX_LISTEN: Final = 64
+MAX_RESOLVERS: Final = 8
+MAX_WORKERS: Final = 256
+MAX_RECORDS_PER_RRSET: Final = 100
+MAX_TYPES_PER_NAME: Final = 100
+MAX_NS_PER_DELEGATION: Final = 20
+
+# Load balancers.
+DEFAULT_TTL_S: Final = 30
+MAX_TTL_S: Final = 2**31 - 1
+"""RFC 2181 section 8."""
+SHORT_TTL_S: Final = 5
+"""Below this, resolvers ask for nearly every look-up of their users: warned about."""
+LONG_TTL_S: Final = 3600
+"""Above this, a failover is not seen for longer than most operators expect: warned about."""
+MIN_AFFINITY_TTL_S: Final = 30
+MAX_AFFINITY_TTL_S: Final = 604_800
+MAX_DRAIN_DURATION_S: Final = 86_400
+
+# Pools and endpoints.
+DEFAULT_MINIMUM_ORIGINS: Final = 1
+DEFAULT_WEIGHT: Final = 1.0
+WEIGHT_STEPS: Final = 100
+"""Weights are 0 to 1 in steps of 1 / WEIGHT_STEPS."""
+MAX_PERCENT: Final = 100.0
+MAX_LATITUDE_DEG: Final = 90.0
+MAX_LONGITUDE_DEG: Final = 180.0
+MAX_PORT: Final = 65_535
+MAX_PRIORITY: Final = 65_535
+
+# Monitors.
+DEFAULT_INTERVAL_S: Final = 60
+MIN_INTERVAL_S: Final = 5
+MAX_INTERVAL_S: Final = 3600
+DEFAULT_TIMEOUT_S: Final = 5
+MIN_TIMEOUT_S: Final = 1
+MAX_TIMEOUT_S: Final = 10
+DEFAULT_RETRIES: Final = 2
+MAX_RETRIES: Final = 5
+MAX_CONSECUTIVE: Final = 100
+
+# The server.
+DEFAULT_LISTEN: Final = ("127.0.0.1:5353", "[::1]:5353")
+DEFAULT_API_LISTEN: Final = "127.0.0.1:8053"
+DEFAULT_WORKERS: Final = 1
+DNS_PORT: Final = 53
+
+REGION_CODES: Final = (
+    "EEU",
+    "ENAM",
+    "ME",
+    "NAF",
+    "NEAS",
+    "NSAM",
+    "OC",
+    "SAF",
+    "SAS",
+    "SEAS",
+    "SSAM",
+    "WEU",
+    "WNAM",
+)
+"""The 13 regions of a geo policy, sorted. Which country belongs to which is lbdns.geo.regions' knowledge."""
+ALL_REGIONS: Final = "ALL_REGIONS"
+"""What check_regions takes besides region codes: every region."""

@@ -1,0 +1,56 @@
+"""Field types that several models share, and the base class of all of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
+
+from . import bounds
+from .refusal import refusal
+
+
+class Frozen(BaseModel):
+    """Base of every model: immutable, unknown keys refused, NaN and infinities refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+_OBJECT_NAME = re.compile(r"[-_a-zA-Z0-9]+", re.ASCII)
+
+
+def _check_object_name(name: str) -> str:
+    if not _OBJECT_NAME.fullmatch(name):
+        raise refusal(f'"{name}" may hold letters, digits, "-" and "_" only')
+    return name
+
+
+def _check_weight(weight: float) -> float:
+    """Return the weight on the grid of hundredths, so that 0.07 read twice is the same number."""
+    hundredths = round(weight * bounds.WEIGHT_STEPS)
+    if abs(weight * bounds.WEIGHT_STEPS - hundredths) > 1e-6:
+        raise refusal(f"{weight:g} is not a step of 0.01; the nearest is {hundredths / bounds.WEIGHT_STEPS:g}")
+    return hundredths / bounds.WEIGHT_STEPS
+
+
+Flag = Annotated[bool, Strict()]
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+
+ObjectName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS),
+    AfterValidator(_check_object_name),
+]
+"""The name of a pool, monitor or monitor group."""
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS)]
+"""Another object's name. Its form is not checked: that an object of that name exists is, by lbdns.config."""
+Description = Annotated[str, StringConstraints(max_length=bounds.MAX_DESCRIPTION_CHARS)]
+Weight = Annotated[Number, Field(ge=0, le=1), AfterValidator(_check_weight)]
+Percent = Annotated[Number, Field(ge=0, le=bounds.MAX_PERCENT)]
+Port = Annotated[Whole, Field(ge=0, le=bounds.MAX_PORT)]
+"""0 means none given."""
+Latitude = Annotated[Number, Field(ge=-bounds.MAX_LATITUDE_DEG, le=bounds.MAX_LATITUDE_DEG)]
+Longitude = Annotated[Number, Field(ge=-bounds.MAX_LONGITUDE_DEG, le=bounds.MAX_LONGITUDE_DEG)]
+PoolNames = Annotated[tuple[Reference, ...], Field(min_length=1, max_length=bounds.MAX_POOLS_PER_LIST)]

@@ -1,0 +1,175 @@
+"""pydantic's errors in an operator's words: what was found, and what would be right.
+
+The table below covers every error type that the models of this package can give; what is not in it keeps pydantic's own
+sentence. Errors that only follow from another one (a list that is "too short" because its items were refused) are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from .refusal import REFUSAL, Mistake, nearest
+
+_KEY_MARK: Final = "[key]"
+"""What pydantic appends to the location of a mapping's refused key."""
+_SHOWN_CHARS: Final = 60
+
+
+def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
+    """Return every mistake of a refused object, in the order of its fields.
+
+    `model` is the model that refused; it tells which keys would have been known. Locations are paths from the object.
+    """
+    details = error.errors(include_url=False)
+    places = {_location(detail) for detail in details}
+    above = {place[:length] for place in places for length in range(len(place))}
+    found = []
+    for detail in details:
+        place = _location(detail)
+        if detail["type"] in ("too_short", "too_long") and place in above:
+            continue
+        about = detail.get("ctx", {}).get("about", ())
+        found.append(Mistake(place, _words(detail, model), tuple(about)))
+    return found
+
+
+def shown(value: Any) -> str:
+    """Return a value as an operator would write it, cut to a length that fits a line."""
+    if isinstance(value, str):
+        text = f'"{value}"'
+    elif value is None:
+        text = "nothing"
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, dict):
+        return "a mapping"
+    elif isinstance(value, (list, tuple)):
+        return "a list"
+    else:
+        text = str(value)
+    return text if len(text) <= _SHOWN_CHARS else f'{text[:_SHOWN_CHARS]}..."'
+
+
+def _location(detail: Any) -> tuple[str | int, ...]:
+    place: tuple[str | int, ...] = detail["loc"]
+    return place[:-1] if place and place[-1] == _KEY_MARK else place
+
+
+def _words(detail: Any, model: type[BaseModel]) -> str:
+    kind = detail["type"]
+    if kind == REFUSAL:
+        return str(detail["msg"])
+    if kind == "extra_forbidden":
+        return _unknown_key(detail["loc"], model)
+    words = _WORDS.get(kind)
+    return words(detail["input"], detail.get("ctx", {}), detail["loc"]) if words else str(detail["msg"])
+
+
+def unknown_key(key: str, known: list[str]) -> str:
+    """Return the sentence about a key that nothing reads, naming the nearest known key, or all of a few."""
+    near = nearest(key, known)
+    if near is not None:
+        return f'unknown key "{key}"; did you mean "{near}"?'
+    return f'unknown key "{key}"; the keys known here are {", ".join(known)}'
+
+
+def _unknown_key(place: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    owner = _model_at(model, place[:-1])
+    return unknown_key(str(place[-1]), list(owner.model_fields) if owner else [])
+
+
+def _model_at(model: type[BaseModel], place: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """Return the model whose fields stand at a location: list indexes and mapping keys lead through."""
+    at: type[BaseModel] | None = model
+    for step in place:
+        if at is None or not isinstance(step, str) or step not in at.model_fields:
+            continue
+        at = next(_models_in(at.model_fields[step].annotation), None)
+    return at
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models inside an annotation such as `tuple[Endpoint, ...]` or `ApiSettings | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
+
+
+def _expected(what: str) -> Callable[[Any, Any, Any], str]:
+    def words(value: Any, context: Any, place: Any) -> str:
+        quoted = (
+            "; without quotes" if isinstance(value, str) and what in (_WHOLE, _NUMBER) and _is_number(value) else ""
+        )
+        return f"{shown(value)} is not {what}{quoted}"
+
+    return words
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _out_of_bounds(side: str, key: str) -> Callable[[Any, Any, Any], str]:
+    def words(value: Any, context: Any, place: Any) -> str:
+        return f"{shown(value)} is out of bounds; expected {side} {context[key]:g}"
+
+    return words
+
+
+def _choice(value: Any, context: Any, place: Any) -> str:
+    expected = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
+    choices = [choice.strip().strip('"') for choice in expected.split(",")]
+    near = nearest(value, choices) if isinstance(value, str) else None
+    meant = f'did you mean "{near}"? ' if near else ""
+    return f"{shown(value)} is not known here; {meant}expected one of {expected}"
+
+
+def _count(side: str, key: str) -> Callable[[Any, Any, Any], str]:
+    def words(value: Any, context: Any, place: Any) -> str:
+        return f"{context['actual_length']} entries; expected {side} {context[key]}"
+
+    return words
+
+
+def _characters(side: str, key: str) -> Callable[[Any, Any, Any], str]:
+    def words(value: Any, context: Any, place: Any) -> str:
+        if not value:
+            return "the text is empty; give one, or leave the key out"
+        return f"{len(value)} characters; expected {side} {context[key]}"
+
+    return words
+
+
+_WHOLE: Final = "a whole number"
+_NUMBER: Final = "a number"
+
+_WORDS: Final[dict[str, Callable[[Any, Any, Any], str]]] = {
+    "missing": lambda value, context, place: f'the key "{place[-1]}" is missing; it is required',
+    "string_type": _expected("a text; put it in quotes"),
+    "int_type": _expected(_WHOLE),
+    "int_from_float": _expected(_WHOLE),
+    "int_parsing_size": _expected("a number of sensible size"),
+    "float_type": _expected(_NUMBER),
+    "finite_number": _expected("a finite number"),
+    "bool_type": _expected("true or false"),
+    "tuple_type": _expected("a list"),
+    "dict_type": _expected("a mapping of keys to values"),
+    "model_type": _expected("a mapping of keys to values"),
+    "path_type": _expected("a path"),
+    "string_unicode": _expected("a text in UTF-8"),
+    "literal_error": _choice,
+    "greater_than_equal": _out_of_bounds("at least", "ge"),
+    "less_than_equal": _out_of_bounds("at most", "le"),
+    "too_short": _count("at least", "min_length"),
+    "too_long": _count("at most", "max_length"),
+    "string_too_short": _characters("at least", "min_length"),
+    "string_too_long": _characters("at most", "max_length"),
+}

@@ -1,0 +1,224 @@
+"""Pools and their endpoints: where the answers come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from . import bounds
+from .fields import (
+    Description,
+    Flag,
+    Frozen,
+    Latitude,
+    Longitude,
+    ObjectName,
+    Percent,
+    Port,
+    Reference,
+    Weight,
+    Whole,
+)
+from .headers import HeaderValue
+from .names import parse_hostname
+from .refusal import Mistake, nearest, refusal, refuse_all
+
+_IPV4_LIKE = re.compile(r"[0-9]+(?:\.[0-9]+)*\.?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def parse_ip(text: str) -> IPv4Address | IPv6Address:
+    """Return an address of either family; raise a refusal that says what is wrong with the text."""
+    try:
+        return IPv6Address(text) if ":" in text else IPv4Address(text)
+    except AddressValueError as error:
+        raise refusal(f'"{text}" is not an IP address: {_reason(text, error)}') from error
+
+
+def _reason(text: str, error: AddressValueError) -> str:
+    """Put the library's reason into our words where its own are about its internals."""
+    if "/" in text:
+        return "expected one address, without a prefix length"
+    if text.startswith("["):
+        return "expected it without brackets"
+    if "Leading zeros" in str(error):
+        return "leading zeros are ambiguous; leave them out"
+    if ":" in text:
+        return "expected one such as 2001:db8::10"
+    return "expected four numbers from 0 to 255, such as 192.0.2.10"
+
+
+def _check_address(text: str) -> str:
+    """Return an endpoint's address in canonical form: an IP address, or a hostname in lower case."""
+    address = text.strip()
+    if ":" in address or _IPV4_LIKE.fullmatch(address):
+        if "://" in address or re.fullmatch(r"[^:]+:[0-9]+", address):
+            raise refusal(f'"{text}": expected an address alone; the port goes into the key "port"')
+        ip = parse_ip(address)
+        _check_unicast(text, ip)
+        return str(ip)
+    return parse_hostname(address)
+
+
+def _check_unicast(text: str, ip: IPv4Address | IPv6Address) -> None:
+    if isinstance(ip, IPv6Address):
+        if ip.scope_id:
+            raise refusal(f'"{text}": an address with a zone ("%{ip.scope_id}") means nothing to a client')
+        if ip.ipv4_mapped:
+            raise refusal(f'"{text}" is an IPv4 address in IPv6 form; write {ip.ipv4_mapped}')
+    if ip.is_unspecified or ip.is_multicast or str(ip) == "255.255.255.255":
+        raise refusal(f'"{text}" is not the address of one host; expected a unicast address')
+
+
+def _check_endpoint_name(name: str) -> str:
+    if _CONTROL.search(name) or name != name.strip():
+        raise refusal(f"{name!r}: a name has no control characters, and no space at its beginning or end")
+    return name
+
+
+def _upper_host(value: Any) -> Any:
+    """Spell the one key that an endpoint's header takes as `Host`, whatever its case."""
+    if not isinstance(value, dict):
+        return value
+    spelled = {"Host" if isinstance(key, str) and key.lower() == "host" else key: item for key, item in value.items()}
+    for key in spelled:
+        if key != "Host":
+            raise refusal(f'"{key}": an endpoint\'s header takes "Host" alone; other headers go to the monitor')
+    return spelled
+
+
+EndpointHeader = Annotated[
+    dict[str, Annotated[tuple[HeaderValue, ...], Field(min_length=1, max_length=1)]],
+    BeforeValidator(_upper_host),
+]
+
+
+class Endpoint(Frozen):
+    """One of a pool's origins. `priority` is lbdns's own and acts in load balancers of type MX and SRV."""
+
+    name: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS),
+        AfterValidator(_check_endpoint_name),
+    ]
+    address: Annotated[str, AfterValidator(_check_address)]
+    enabled: Flag = True
+    weight: Weight = bounds.DEFAULT_WEIGHT
+    port: Port = 0
+    header: EndpointHeader = Field(default_factory=dict)
+    virtual_network_id: Annotated[str, StringConstraints(max_length=bounds.MAX_VIRTUAL_NETWORK_ID_CHARS)] | None = None
+    flatten_cname: Flag = True
+    priority: Annotated[Whole, Field(ge=0, le=bounds.MAX_PRIORITY)] = 0
+
+    @property
+    def ip(self) -> IPv4Address | IPv6Address | None:
+        """The address as an IP address, or None where it is a hostname."""
+        try:
+            return IPv6Address(self.address) if ":" in self.address else IPv4Address(self.address)
+        except AddressValueError:
+            return None
+
+    @property
+    def weight_hundredths(self) -> int:
+        """The weight in hundredths, 0 to 100."""
+        return round(self.weight * bounds.WEIGHT_STEPS)
+
+
+class LoadShedding(Frozen):
+    """The share of a pool's queries, in percent, that is sent to where they would go if the pool were down."""
+
+    default_percent: Percent = 0.0
+    default_policy: Literal["random", "hash"] = "random"
+    session_percent: Percent = 0.0
+    session_policy: Literal["hash"] = "hash"
+
+
+class OriginSteering(Frozen):
+    """How one endpoint of a pool is picked where one alone is answered."""
+
+    policy: Literal["random", "hash", "least_outstanding_requests", "least_connections"] = "random"
+
+
+class NotificationScope(Frozen):
+    """Which changes of a pool, or of its endpoints, are notified: all (`healthy` unset), or only those to one state."""
+
+    disable: Flag = False
+    healthy: Flag | None = None
+
+
+class NotificationFilter(Frozen):
+    """What is notified about a pool and its endpoints."""
+
+    origin: NotificationScope | None = None
+    pool: NotificationScope | None = None
+
+
+def _upper_region(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _check_check_region(code: str) -> str:
+    if code not in bounds.REGION_CODES and code != bounds.ALL_REGIONS:
+        near = nearest(code, (*bounds.REGION_CODES, bounds.ALL_REGIONS))
+        meant = f'did you mean "{near}"? ' if near else ""
+        raise refusal(
+            f'unknown region "{code}"; {meant}expected one of {", ".join(bounds.REGION_CODES)}, {bounds.ALL_REGIONS}'
+        )
+    return code
+
+
+CheckRegions = Annotated[
+    tuple[Annotated[str, BeforeValidator(_upper_region), AfterValidator(_check_check_region)], ...],
+    Field(max_length=len(bounds.REGION_CODES) + 1),
+]
+
+
+class Pool(Frozen):
+    """Endpoints that share a monitor, a place and a fate."""
+
+    name: ObjectName
+    origins: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=bounds.MAX_ENDPOINTS_PER_POOL)]
+    enabled: Flag = True
+    description: Description = ""
+    minimum_origins: Annotated[Whole, Field(ge=1, le=bounds.MAX_ENDPOINTS_PER_POOL)] = bounds.DEFAULT_MINIMUM_ORIGINS
+    monitor: Reference | None = None
+    monitor_group: Reference | None = None
+    check_regions: CheckRegions | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    load_shedding: LoadShedding = LoadShedding()
+    origin_steering: OriginSteering = OriginSteering()
+    notification_filter: NotificationFilter | None = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        refuse_all("Pool", self._mistakes())
+        return self
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        if self.monitor is not None and self.monitor_group is not None:
+            yield Mistake(
+                ("monitor_group",),
+                "a pool has a monitor or a monitor_group, not both",
+                ("monitor", "monitor_group"),
+            )
+        if (self.latitude is None) != (self.longitude is None):
+            given, lacking = ("longitude", "latitude") if self.latitude is None else ("latitude", "longitude")
+            yield Mistake((given,), f"{given} without {lacking}; give both or neither", ("latitude", "longitude"))
+        yield from self._repeated_addresses()
+
+    def _repeated_addresses(self) -> Iterator[Mistake]:
+        first: dict[str, Endpoint] = {}
+        for index, endpoint in enumerate(self.origins):
+            if endpoint.address in first:
+                other = first[endpoint.address].name
+                yield Mistake(
+                    ("origins", index, "address"),
+                    f'{endpoint.address} is the address of "{other}" already; an address is unique in its pool',
+                    ("origins",),
+                )
+            first.setdefault(endpoint.address, endpoint)

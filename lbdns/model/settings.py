@@ -1,0 +1,174 @@
+"""The server's own settings: lbdns.yaml. Every key has a default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from . import bounds
+from .balancer import check_country, check_pop, check_region
+from .fields import Frozen, Latitude, Longitude, Whole
+from .pool import parse_ip
+from .refusal import Mistake, refusal, refuse_all
+
+
+def parse_socket_address(text: str, default_port: int | None = None) -> tuple[str, int]:
+    """Return (IP address as canonical text, port) of `192.0.2.1:53`, `[2001:db8::1]:53`, or an address alone.
+
+    An address alone gets `default_port`; where that is None it is refused. Port 0 stands for a free one.
+    Raises a refusal.
+    """
+    host, port = _split_port(text.strip())
+    if port is None and default_port is None:
+        raise refusal(f'"{text}" has no port; expected one such as 127.0.0.1:8053 or [::1]:8053')
+    if not host or host == "*":
+        raise refusal(f'"{text}" has no address; 0.0.0.0 stands for every IPv4 address, [::] for every IPv6 address')
+    address = parse_ip(host)
+    if address.is_multicast:
+        raise refusal(f'"{text}": a multicast address cannot be listened on')
+    return str(address), _parse_port(text, port) if port is not None else default_port or 0
+
+
+def _split_port(text: str) -> tuple[str, str | None]:
+    """Split host and port; an IPv6 address alone needs no brackets, with a port it does."""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise refusal(f'"{text}": expected an IPv6 address in brackets and a port, such as [::1]:5353')
+        return host, rest[1:] if rest else None
+    if text.count(":") > 1:
+        return text, None
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
+
+
+def _parse_port(text: str, port: str) -> int:
+    if not (port.isascii() and port.isdigit() and int(port) <= bounds.MAX_PORT):
+        raise refusal(f'"{text}": "{port}" is no port; expected a number from 0 to {bounds.MAX_PORT}')
+    return int(port)
+
+
+def format_socket_address(host: str, port: int) -> str:
+    """Return `host:port`, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _check_listen(text: str) -> str:
+    return format_socket_address(*parse_socket_address(text, bounds.DNS_PORT))
+
+
+def _check_tcp_listen(text: str) -> str:
+    return format_socket_address(*parse_socket_address(text))
+
+
+def _check_resolver(text: str) -> str:
+    host, port = parse_socket_address(text, bounds.DNS_PORT)
+    if port == 0:
+        raise refusal(f'"{text}": a resolver\'s port is 1 to {bounds.MAX_PORT}')
+    return host if port == bounds.DNS_PORT else format_socket_address(host, port)
+
+
+def _check_path(path: Path) -> Path:
+    if len(str(path)) > bounds.MAX_FILE_PATH_CHARS or "\0" in str(path):
+        raise refusal(f"a path has at most {bounds.MAX_FILE_PATH_CHARS} characters, none of them NUL")
+    return path
+
+
+FilePath = Annotated[Path, AfterValidator(_check_path)]
+TcpListen = Annotated[str, AfterValidator(_check_tcp_listen)]
+
+
+class PopSettings(Frozen):
+    """Where this server stands. What is not given follows from the code, an IATA airport code."""
+
+    code: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_pop)] | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    country: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_country)] | None = None
+    region: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_region)] | None = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            given, lacking = ("longitude", "latitude") if self.latitude is None else ("latitude", "longitude")
+            found = Mistake((given,), f"{given} without {lacking}; give both or neither", ("latitude", "longitude"))
+            refuse_all("PopSettings", [found])
+        return self
+
+
+class GeodataSettings(Frozen):
+    """MMDB files; None stands for what lbdns ships."""
+
+    city: FilePath | None = None
+    asn: FilePath | None = None
+
+
+class ApiSettings(Frozen):
+    """The management API: where it listens, and its TLS certificate and key."""
+
+    listen: TcpListen = bounds.DEFAULT_API_LISTEN
+    certificate: FilePath | None = None
+    key: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            given, lacking = ("key", "certificate") if self.certificate is None else ("certificate", "key")
+            found = Mistake((given,), f"{given} without {lacking}; TLS needs both", ("certificate", "key"))
+            refuse_all("ApiSettings", [found])
+        return self
+
+
+class Settings(Frozen):
+    """The server: sockets, processes, place, files. `resolvers` and `log` are lbdns's own keys.
+
+    `api` and `metrics` are off where they are None. `resolvers` empty means the system's.
+    """
+
+    listen: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_listen)], ...], Field(min_length=1, max_length=bounds.MAX_LISTEN)
+    ] = bounds.DEFAULT_LISTEN
+    workers: Annotated[Whole, Field(ge=1, le=bounds.MAX_WORKERS)] = bounds.DEFAULT_WORKERS
+    pop: PopSettings = PopSettings()
+    geodata: GeodataSettings = GeodataSettings()
+    control: FilePath | None = None
+    api: ApiSettings | None = None
+    metrics: TcpListen | None = None
+    state: FilePath | None = None
+    resolvers: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_resolver)], ...], Field(max_length=bounds.MAX_RESOLVERS)
+    ] = ()
+    log: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        seen: set[str] = set()
+        mistakes = []
+        for index, address in enumerate(self.listen):
+            if address in seen and not address.endswith(":0"):
+                mistakes.append(Mistake(("listen", index), f"{address} is listed already; list it once", ("listen",)))
+            seen.add(address)
+        refuse_all("Settings", mistakes)
+        return self
+
+    def listen_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return (IP address, port) of each socket address to listen on, UDP and TCP each."""
+        return tuple(parse_socket_address(text) for text in self.listen)
+
+    def resolver_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return (IP address, port) of each resolver for endpoints that are hostnames; empty means the system's."""
+        return tuple(parse_socket_address(text, bounds.DNS_PORT) for text in self.resolvers)
+
+    def state_dir(self) -> Path:
+        """Return the state directory: the setting, else `lbdns` under XDG_STATE_HOME, else under ~/.local/state."""
+        if self.state is not None:
+            return self.state
+        base = os.environ.get("XDG_STATE_HOME")
+        return (Path(base) if base else Path.home() / ".local" / "state") / "lbdns"
+
+    def control_path(self) -> Path:
+        """Return the control socket's path: the setting, else `control.sock` in the state directory."""
+        return self.control if self.control is not None else self.state_dir() / "control.sock"
