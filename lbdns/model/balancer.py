@@ -44,8 +44,8 @@ def _upper_keys(value: Any) -> Any:
 def check_region(key: str) -> str:
     if key not in bounds.REGION_CODES:
         near = nearest(key, bounds.REGION_CODES)
-        meant = f'did you mean "{near}"? ' if near else ""
-        raise refusal(f'unknown region "{key}"; {meant}expected one of {", ".join(bounds.REGION_CODES)}')
+        meant = f'; did you mean "{near}"?' if near else ""
+        raise refusal(f'unknown region "{key}"; expected one of {", ".join(bounds.REGION_CODES)}{meant}')
     return key
 
 

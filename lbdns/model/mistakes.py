@@ -1,7 +1,8 @@
 """pydantic's errors in an operator's words: what was found, and what would be right.
 
-The table below covers every error type that the models of this package can give; what is not in it keeps pydantic's own
-sentence. Errors that only follow from another one (a list that is "too short" because its items were refused) are left out.
+The table below covers every error type that the models of this package can give; what is not in it keeps pydantic's
+own sentence. Errors that only follow from another one (a list that is "too short" because its items were refused) are
+left out.
 """
 
 from __future__ import annotations
@@ -101,10 +102,11 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _expected(what: str) -> Callable[[Any, Any, Any], str]:
     def words(value: Any, context: Any, place: Any) -> str:
-        quoted = (
-            "; without quotes" if isinstance(value, str) and what in (_WHOLE, _NUMBER) and _is_number(value) else ""
-        )
-        return f"{shown(value)} is not {what}{quoted}"
+        if value is None:
+            return f"nothing is given; expected {what}, or no key at all"
+        if isinstance(value, str) and what in (_WHOLE, _NUMBER) and _is_number(value):
+            return f"{shown(value)} is a text; expected {what}, without quotes"
+        return f"{shown(value)} is not {what}"
 
     return words
 
@@ -128,8 +130,8 @@ def _choice(value: Any, context: Any, place: Any) -> str:
     expected = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
     choices = [choice.strip().strip('"') for choice in expected.split(",")]
     near = nearest(value, choices) if isinstance(value, str) else None
-    meant = f'did you mean "{near}"? ' if near else ""
-    return f"{shown(value)} is not known here; {meant}expected one of {expected}"
+    meant = f'; did you mean "{near}"?' if near else ""
+    return f"{shown(value)} is not known here; expected one of {expected}{meant}"
 
 
 def _count(side: str, key: str) -> Callable[[Any, Any, Any], str]:

@@ -49,6 +49,8 @@ def _reason(text: str, error: AddressValueError) -> str:
         return "leading zeros are ambiguous; leave them out"
     if ":" in text:
         return "expected one such as 2001:db8::10"
+    if not _IPV4_LIKE.fullmatch(text):
+        return "expected one such as 192.0.2.10, not a name"
     return "expected four numbers from 0 to 255, such as 192.0.2.10"
 
 
@@ -164,9 +166,9 @@ def _upper_region(value: Any) -> Any:
 def _check_check_region(code: str) -> str:
     if code not in bounds.REGION_CODES and code != bounds.ALL_REGIONS:
         near = nearest(code, (*bounds.REGION_CODES, bounds.ALL_REGIONS))
-        meant = f'did you mean "{near}"? ' if near else ""
+        meant = f'; did you mean "{near}"?' if near else ""
         raise refusal(
-            f'unknown region "{code}"; {meant}expected one of {", ".join(bounds.REGION_CODES)}, {bounds.ALL_REGIONS}'
+            f'unknown region "{code}"; expected one of {", ".join(bounds.REGION_CODES)}, {bounds.ALL_REGIONS}{meant}'
         )
     return code
 

@@ -16,7 +16,7 @@ from .refusal import Mistake, refusal, refuse_all
 
 
 def parse_socket_address(text: str, default_port: int | None = None) -> tuple[str, int]:
-    """Return (IP address as canonical text, port) of `192.0.2.1:53`, `[2001:db8::1]:53`, or an address alone.
+    """Return (IP address as canonical text, port) of `192.0.2.1:53`, `[2001:db8::1]:53`, or either without the port.
 
     An address alone gets `default_port`; where that is None it is refused. Port 0 stands for a free one.
     Raises a refusal.
@@ -33,14 +33,14 @@ def parse_socket_address(text: str, default_port: int | None = None) -> tuple[st
 
 
 def _split_port(text: str) -> tuple[str, str | None]:
-    """Split host and port; an IPv6 address alone needs no brackets, with a port it does."""
+    """Split host and port. Without brackets, nobody can tell the port of an IPv6 address from its last group."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
             raise refusal(f'"{text}": expected an IPv6 address in brackets and a port, such as [::1]:5353')
         return host, rest[1:] if rest else None
     if text.count(":") > 1:
-        return text, None
+        raise refusal(f'"{text}": put the IPv6 address into brackets, such as [::1]:5353')
     host, colon, port = text.partition(":")
     return host, port if colon else None
 
@@ -65,10 +65,15 @@ def _check_tcp_listen(text: str) -> str:
 
 
 def _check_resolver(text: str) -> str:
-    host, port = parse_socket_address(text, bounds.DNS_PORT)
+    host, port = parse_socket_address(_bracketed(text), bounds.DNS_PORT)
     if port == 0:
         raise refusal(f'"{text}": a resolver\'s port is 1 to {bounds.MAX_PORT}')
     return host if port == bounds.DNS_PORT else format_socket_address(host, port)
+
+
+def _bracketed(text: str) -> str:
+    """Put a bare IPv6 address into brackets: `2001:db8::53` is a resolver's usual form."""
+    return f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
 
 
 def _check_path(path: Path) -> Path:
@@ -160,7 +165,7 @@ class Settings(Frozen):
 
     def resolver_addresses(self) -> tuple[tuple[str, int], ...]:
         """Return (IP address, port) of each resolver for endpoints that are hostnames; empty means the system's."""
-        return tuple(parse_socket_address(text, bounds.DNS_PORT) for text in self.resolvers)
+        return tuple(parse_socket_address(_bracketed(text), bounds.DNS_PORT) for text in self.resolvers)
 
     def state_dir(self) -> Path:
         """Return the state directory: the setting, else `lbdns` under XDG_STATE_HOME, else under ~/.local/state."""
