@@ -1,0 +1,1 @@
+"""The monitor worker: probes every endpoint and is the only writer of the health table."""

@@ -1,0 +1,157 @@
+"""One TCP connection of one probe: connected, wrapped in TLS, written and read under one deadline.
+
+A worker makes thousands of these a second, so this sits on non-blocking sockets and the loop's readiness callbacks,
+without transports: one timer, and one future where an operation would block. Every failure is a `ProbeFailure`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Final
+
+from lbdns.health.reasons import Reason
+from lbdns.monitor.probes.result import ProbeFailure, Target, failure_of
+
+RECV_BYTES: Final = 16 * 1024
+
+
+class Stream:
+    """A connection to a target; use as `with Stream(...) as stream`, which closes it whatever happens."""
+
+    __slots__ = ("_fd", "_loop", "_now_s", "_sock", "_timer", "_waiter", "expired", "phases", "reason")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadline_s: float) -> None:
+        """Start the clock: `deadline_s` on the loop's clock ends every later operation."""
+        self._loop = loop
+        self._sock: socket.socket | ssl.SSLSocket | None = None
+        self._fd = -1
+        self._waiter: asyncio.Future[None] | None = None
+        self._now_s = loop.time()
+        self._timer = loop.call_at(deadline_s, self._expire)
+        self.expired = False
+        self.reason = Reason.TCP_TIMEOUT  # what running out of time means from here on
+        self.phases: list[tuple[str, int]] = []
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def connect(self, target: Target) -> None:
+        """Open the connection, from `target.source` where one is given; adds the phase "connect"."""
+        family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            self._sock, self._fd = sock, sock.fileno()
+            if target.source:
+                sock.bind((target.source, 0))
+            try:
+                sock.connect((target.address, target.port))
+            except BlockingIOError:
+                await self._wait(writing=True)
+                failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if failed:
+                    raise OSError(failed, "") from None
+        except OSError as error:
+            raise failure_of(error) from None
+        self.phase("connect")
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Shake hands, checking the certificate against `server_name` as `context` says; adds the phase "tls"."""
+        assert self._sock is not None
+        try:
+            sock = context.wrap_socket(self._sock, do_handshake_on_connect=False, server_hostname=server_name or None)
+            self._sock = sock
+            while True:
+                try:
+                    sock.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    await self._wait(writing=False)
+                except ssl.SSLWantWriteError:
+                    await self._wait(writing=True)
+        except OSError as error:
+            raise failure_of(error) from None
+        except ValueError as error:  # a name that IDNA refuses, a context that contradicts itself
+            raise ProbeFailure(Reason.CONFIG_ERROR, str(error)) from None
+        self.phase("tls")
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data`."""
+        assert self._sock is not None
+        view = memoryview(data)
+        try:
+            while view:
+                try:
+                    view = view[self._sock.send(view) :]
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    await self._wait(writing=True)
+                except ssl.SSLWantReadError:
+                    await self._wait(writing=False)
+        except OSError as error:
+            raise failure_of(error) from None
+
+    async def receive(self) -> bytes:
+        """Return what has come, at most 16 KB; empty at the end of the stream."""
+        assert self._sock is not None
+        try:
+            while True:
+                if self.expired:
+                    raise ProbeFailure(self.reason)
+                try:
+                    return self._sock.recv(RECV_BYTES)
+                except ssl.SSLWantWriteError:
+                    await self._wait(writing=True)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    await self._wait(writing=False)
+                except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                    return b""  # closed without saying so in TLS's words: what came is judged by its own length
+        except OSError as error:
+            raise failure_of(error) from None
+
+    def phase(self, name: str) -> None:
+        """Note that the phase `name` ends now."""
+        now_s = self._loop.time()
+        self.phases.append((name, int((now_s - self._now_s) * 1e6)))
+        self._now_s = now_s
+
+    def close(self) -> None:
+        """Close the socket and stop the clock; may be called twice."""
+        self._timer.cancel()
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    async def _wait(self, writing: bool) -> None:
+        """Wait until the socket can be written or read; raises ProbeFailure at the deadline."""
+        if self.expired:
+            raise ProbeFailure(self.reason)
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiter = waiter
+        # After wrap_socket the descriptor belongs to the TLS socket, under the same number.
+        if writing:
+            self._loop.add_writer(self._fd, _wake, waiter)
+        else:
+            self._loop.add_reader(self._fd, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if writing:
+                self._loop.remove_writer(self._fd)
+            else:
+                self._loop.remove_reader(self._fd)
+        # Readiness that came in the same turn as the deadline wins: the peer did answer in time.
+
+    def _expire(self) -> None:
+        self.expired = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ProbeFailure(self.reason))
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
