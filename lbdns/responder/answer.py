@@ -1,0 +1,185 @@
+"""From what a look-up matched to an answer: chains followed, referrals, negative answers, additional data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lbdns.model import RRset
+from lbdns.responder.match import Kind, Match, has_load_balancers, match
+from lbdns.responder.message import Answer, Records, Transport
+from lbdns.responder.steered import records_of, steer
+from lbdns.responder.view import View
+from lbdns.snapshot.zones import NAME_OCCLUDED, is_at_or_below
+from lbdns.steering.decide import Decision, Query
+from lbdns.wire.codes import (
+    EDE_NOT_AUTHORITATIVE,
+    NAME_BYTES_MAX,
+    NXDOMAIN,
+    REFUSED,
+    TYPE_A,
+    TYPE_AAAA,
+    TYPE_ANY,
+    TYPE_CNAME,
+    TYPE_DNAME,
+    TYPE_HINFO,
+    TYPE_MX,
+    TYPE_NS,
+    TYPE_SRV,
+    YXDOMAIN,
+)
+
+CHAIN_HOPS_MAX = 16
+ADDITIONAL_NAMES_MAX = 20
+ANY_TTL_S = 3600
+ANY_RDATA = b"\x07RFC8482\x00"  # HINFO "RFC8482" "" (RFC 8482 4.2)
+TARGET_OFFSETS = {TYPE_NS: 0, TYPE_MX: 2, TYPE_SRV: 6}
+
+
+@dataclass(slots=True)
+class Road:
+    """The way to one answer: every match on it, and the decision at its end where a load balancer stands there."""
+
+    matches: list[Match] = field(default_factory=list)
+    decision: Decision | None = None
+
+
+def answer(view: View, name: bytes, asked: bytes, qtype: int, query: Query, transport: Transport, road: Road) -> Answer:
+    """Return the answer for a name (`asked`: as the client spelled it) and note the way to it in `road`.
+
+    CNAME and DNAME are followed within the first zone, at most CHAIN_HOPS_MAX times; what stands at the end gives the
+    RCODE, what stood at the beginning the AA bit (RFC 6604 section 2).
+    """
+    reply = Answer()
+    owner = asked
+    first_zone: int | None = None
+    seen: set[bytes] = set()
+    for _ in range(CHAIN_HOPS_MAX + 1):
+        found = match(view, name, qtype)
+        if first_zone is None:
+            first_zone = found.zone
+            if found.kind is Kind.OUT_OF_ZONE:
+                road.matches.append(found)
+                return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
+        if found.kind is Kind.OUT_OF_ZONE or found.zone != first_zone or name in seen:
+            return reply
+        seen.add(name)
+        road.matches.append(found)
+        target = _take(view, found, owner, qtype, query, transport, reply, road)
+        if target is None:
+            return reply
+        owner, name = target, target.lower()
+    return reply
+
+
+def _take(
+    view: View,
+    found: Match,
+    owner: bytes,
+    qtype: int,
+    query: Query,
+    transport: Transport,
+    reply: Answer,
+    road: Road,
+) -> bytes | None:
+    """Put what one match gives into the reply; return the name that the chain goes on to, if it does."""
+    if found.kind is Kind.REFERRAL:
+        _refer(view, found, reply)
+    elif found.kind is Kind.STEERED:
+        return _take_steered(view, found, owner, qtype, query, reply, road)
+    elif found.kind is Kind.HIT:
+        _take_records(view, found, owner, qtype, transport, reply)
+    elif found.kind is Kind.CNAME:
+        reply.answer.append(_records(found.rrsets[0], owner))
+        return found.rrsets[0].rdatas[0]
+    elif found.kind is Kind.DNAME:
+        return _take_dname(view, found, owner, reply)
+    else:
+        if found.kind is Kind.NXDOMAIN:
+            reply.rcode = NXDOMAIN
+        _deny(view, found.zone, reply)
+    return None
+
+
+def _records(rrset: RRset, owner: bytes | None = None) -> Records:
+    return Records(rrset.owner if owner is None else owner, rrset.type, rrset.ttl, rrset.rdatas)
+
+
+def _deny(view: View, zone: int, reply: Answer) -> None:
+    reply.authority.append(_records(view.negative(zone).soa))
+
+
+def _take_steered(
+    view: View, found: Match, owner: bytes, qtype: int, query: Query, reply: Answer, road: Road
+) -> bytes | None:
+    decision = road.decision = steer(view, found, query)
+    reply.scope = decision.scope
+    records = records_of(view, owner, qtype, found.family, decision)
+    if records is None:
+        _deny(view, found.zone, reply)
+        return None
+    reply.answer.append(records)
+    if records.type == TYPE_CNAME:
+        return records.rdatas[0]
+    _add_targets(view, found.zone, records, reply)
+    return None
+
+
+def _take_records(view: View, found: Match, owner: bytes, qtype: int, transport: Transport, reply: Answer) -> None:
+    rrsets = found.rrsets
+    if qtype == TYPE_ANY:
+        if has_load_balancers(view, found.entry) or not rrsets:
+            reply.answer.append(Records(owner, TYPE_HINFO, ANY_TTL_S, (ANY_RDATA,)))
+            return
+        if transport is Transport.UDP:
+            rrsets = rrsets[:1]
+    for rrset in rrsets:
+        records = _records(rrset, owner)
+        reply.answer.append(records)
+        _add_targets(view, found.zone, records, reply)
+
+
+def _take_dname(view: View, found: Match, owner: bytes, reply: Answer) -> bytes | None:
+    """Give the DNAME and the CNAME that follows from it (RFC 6672 section 3.2), or YXDOMAIN where that is too long."""
+    dname = found.rrsets[0]
+    prefix = owner[: len(owner) - len(dname.owner)]
+    target = prefix + dname.rdatas[0]
+    reply.answer.append(Records(owner[len(prefix) :], TYPE_DNAME, dname.ttl, dname.rdatas))
+    if len(target) > NAME_BYTES_MAX:
+        reply.rcode = YXDOMAIN
+        return None
+    reply.answer.append(Records(owner, TYPE_CNAME, dname.ttl, (target,)))
+    return target
+
+
+def _refer(view: View, found: Match, reply: Answer) -> None:
+    """Send the client to the servers below a cut, with the glue without which it could not reach them (RFC 9471)."""
+    servers = view.rrset(found.entry, TYPE_NS)
+    if servers is None:
+        raise AssertionError("a cut has NS records")
+    if not reply.answer:
+        reply.is_authoritative = False
+    reply.authority.append(_records(servers))
+    for target in servers.rdatas:
+        name = target.lower()
+        section = reply.glue if is_at_or_below(name, servers.owner) else reply.additional
+        _add_addresses(view, found.zone, name, section, occluded=True)
+
+
+def _add_targets(view: View, zone: int, records: Records, reply: Answer) -> None:
+    """Add the addresses of the hosts that NS, MX and SRV records name: those of our own zone, from its records."""
+    offset = TARGET_OFFSETS.get(records.type)
+    if offset is None:
+        return
+    for rdata in records.rdatas[:ADDITIONAL_NAMES_MAX]:
+        _add_addresses(view, zone, rdata[offset:].lower(), reply.additional)
+
+
+def _add_addresses(view: View, zone: int, name: bytes, section: list[Records], occluded: bool = False) -> None:
+    """Add a name's A and AAAA records, once; those below a cut only as glue (`occluded`)."""
+    entry = view.find_name(zone, name)
+    if entry is None or (view.columns["name_flags"][entry] & NAME_OCCLUDED and not occluded):
+        return
+    for rtype in (TYPE_A, TYPE_AAAA):
+        rrset = view.rrset(entry, rtype)
+        if rrset is not None and all(records.owner != name or records.type != rtype for records in section):
+            section.append(_records(rrset))

@@ -1,0 +1,197 @@
+"""Replies to bytes, with dnslib's buffer for name compression. The only module here that knows dnslib.
+
+Names in rdata are compressed for the types of RFC 1035 alone (RFC 3597 section 4); all other rdata goes out as it
+stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from dnslib import CNAME, MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
+
+from lbdns.responder.message import Answer, Records, Transport
+from lbdns.wire.codes import (
+    BADKEY,
+    CLASS_ANY,
+    CLASS_IN,
+    FLAG_AA,
+    FLAG_QR,
+    FLAG_RD,
+    FLAG_TC,
+    OPCODE_MASK,
+    OPTION_ECS,
+    OPTION_EDE,
+    OPTION_KEEPALIVE,
+    OPTION_NSID,
+    TCP_BYTES_MAX,
+    TYPE_CNAME,
+    TYPE_MX,
+    TYPE_NS,
+    TYPE_OPT,
+    TYPE_PTR,
+    TYPE_SOA,
+    TYPE_TSIG,
+    UDP_BYTES_MAX,
+    UDP_BYTES_MIN,
+)
+from lbdns.wire.edns import Edns
+from lbdns.wire.message import Message, Refusal
+
+KEEPALIVE_TENTHS = 100  # the idle time-out of TCP connections in units of 100 ms (RFC 7828)
+RCODE_MASK = 0xF
+Sections = tuple[Iterable[Records], Iterable[Records], Iterable[Records]]
+
+
+def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) -> bytes:
+    """Return the reply's bytes: whole, or without what is optional, or truncated to header, question and OPT."""
+    flags = _copied_flags(message.flags) | (answer.rcode & RCODE_MASK)
+    if answer.is_authoritative:
+        flags |= FLAG_AA
+    opt = _opt(message.edns, answer.rcode, answer.scope, answer.ede, transport, nsid) if message.edns else b""
+    limit = size_limit(message.edns, transport)
+    for additional in ([*answer.glue, *answer.additional], answer.glue):
+        reply = _pack(message, flags, (answer.answer, answer.authority, additional), opt)
+        if len(reply) <= limit:
+            return reply
+    return _pack(message, flags | FLAG_TC, ((), (), ()), opt)
+
+
+def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, ede: int | None = None) -> bytes:
+    """Return the reply to a query that gets an error whatever it asks."""
+    opt = _opt(refusal.edns, refusal.rcode, 0, ede, transport, nsid) if refusal.edns else b""
+    header = _header(
+        refusal.id,
+        _copied_flags(refusal.flags) | (refusal.rcode & RCODE_MASK),
+        1 if refusal.question else 0,
+        0,
+        0,
+        1 if opt else 0,
+    )
+    return header + refusal.question + opt
+
+
+def render_unknown_key(message: Message, rcode: int) -> bytes:
+    """Return the unsigned reply to a query signed with a key that nobody has here (RFC 8945 section 5.2.1)."""
+    signature = message.signature
+    if signature is None:
+        raise ValueError("the query is not signed")
+    rdata = (
+        signature.algorithm
+        + signature.time_and_fudge
+        + b"\0\0"
+        + signature.original_id
+        + BADKEY.to_bytes(2, "big")
+        + b"\0\0"
+    )
+    tsig = signature.key + _record_head(TYPE_TSIG, CLASS_ANY, 0, len(rdata)) + rdata
+    return _header(message.id, _copied_flags(message.flags) | rcode, 1, 0, 0, 1) + message.question + tsig
+
+
+def size_limit(edns: Edns | None, transport: Transport) -> int:
+    """Return the most bytes a reply may have."""
+    if transport is Transport.TCP:
+        return TCP_BYTES_MAX
+    if edns is None:
+        return UDP_BYTES_MIN
+    return min(max(edns.size, UDP_BYTES_MIN), UDP_BYTES_MAX)
+
+
+def _copied_flags(flags: int) -> int:
+    """Return a reply's flags as far as they follow the query's: QR set, opcode kept, RD kept for a QUERY alone."""
+    opcode = flags & OPCODE_MASK
+    return FLAG_QR | opcode | (flags & FLAG_RD if opcode == 0 else 0)
+
+
+def _header(message_id: int, flags: int, questions: int, answers: int, authorities: int, additionals: int) -> bytes:
+    counts = (message_id, flags, questions, answers, authorities, additionals)
+    return b"".join(count.to_bytes(2, "big") for count in counts)
+
+
+def _record_head(rtype: int, rclass: int, ttl: int, length: int) -> bytes:
+    return rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big") + ttl.to_bytes(4, "big") + length.to_bytes(2, "big")
+
+
+def _pack(message: Message, flags: int, sections: Sections, opt: bytes) -> bytes:
+    buffer = DNSBuffer()
+    counts = [sum(len(records.rdatas) for records in section) for section in sections]
+    counts[2] += 1 if opt else 0
+    buffer.append(_header(message.id, flags, 1, *counts))
+    buffer.encode_name(_label(message.qname_asked))
+    buffer.append(message.question[-4:])
+    for section in sections:
+        for records in section:
+            _pack_records(buffer, records)
+    buffer.append(opt)
+    return bytes(buffer.data)
+
+
+def _pack_records(buffer: DNSBuffer, records: Records) -> None:
+    owner = _label(records.owner)
+    for rdata in records.rdatas:
+        buffer.encode_name(owner)
+        buffer.append(_record_head(records.type, CLASS_IN, records.ttl, 0))
+        start = len(buffer.data)
+        _rdata(records.type, rdata).pack(buffer)
+        buffer.data[start - 2 : start] = (len(buffer.data) - start).to_bytes(2, "big")
+
+
+def _labels(name: bytes) -> tuple[bytes, ...]:
+    labels = []
+    position = 0
+    while name[position]:
+        labels.append(name[position + 1 : position + 1 + name[position]])
+        position += name[position] + 1
+    return tuple(labels)
+
+
+@lru_cache(maxsize=65_536)
+def _label(name: bytes) -> DNSLabel:
+    """Return dnslib's label for a wire name: by labels, never by text, so that dots and escapes in labels survive."""
+    return DNSLabel(_labels(name))
+
+
+@lru_cache(maxsize=65_536)
+def _rdata(rtype: int, rdata: bytes) -> RD:
+    """Return dnslib's rdata: of the types whose names are compressed its class, of all others the bytes."""
+    if rtype in _NAME_TYPES:
+        return _NAME_TYPES[rtype](_label(rdata))
+    if rtype == TYPE_MX:
+        return MX(_label(rdata[2:]), int.from_bytes(rdata[:2], "big"))
+    if rtype == TYPE_SOA:
+        mname, rest = rdata[: _name_length(rdata)], rdata[_name_length(rdata) :]
+        end = _name_length(rest)
+        times = tuple(int.from_bytes(rest[end + 4 * index : end + 4 * index + 4], "big") for index in range(5))
+        return SOA(_label(mname), _label(rest[:end]), times)
+    return RD(rdata)
+
+
+def _name_length(data: bytes) -> int:
+    position = 0
+    while data[position]:
+        position += data[position] + 1
+    return position + 1
+
+
+_NAME_TYPES = {TYPE_NS: NS, TYPE_CNAME: CNAME, TYPE_PTR: PTR}
+
+
+def _opt(edns: Edns, rcode: int, scope: int, ede: int | None, transport: Transport, nsid: bytes) -> bytes:
+    """Return the OPT record of a reply: version 0, our size, the extended RCODE, and the options that were asked
+    for."""
+    options = b""
+    if edns.client_subnet is not None:
+        options += _option(OPTION_ECS, edns.client_subnet.encode(scope))
+    if edns.wants_nsid and nsid:
+        options += _option(OPTION_NSID, nsid)
+    if edns.wants_keepalive and transport is Transport.TCP:
+        options += _option(OPTION_KEEPALIVE, KEEPALIVE_TENTHS.to_bytes(2, "big"))
+    if ede is not None:
+        options += _option(OPTION_EDE, ede.to_bytes(2, "big"))
+    ttl = (rcode >> 4) << 24
+    return b"\0" + _record_head(TYPE_OPT, UDP_BYTES_MAX, ttl, len(options)) + options
+
+
+def _option(code: int, data: bytes) -> bytes:
+    return code.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data

@@ -1,0 +1,147 @@
+"""A view: one snapshot and one health table, paired, with the look-ups that the responder makes in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lbdns.errors import LbdnsError
+from lbdns.geo import regions
+from lbdns.health.resolved import read_addresses
+from lbdns.health.table import HealthTable
+from lbdns.model import RRset
+from lbdns.snapshot.columns import read_text
+from lbdns.snapshot.file import Snapshot
+from lbdns.snapshot.names import DIRECTORY, NO_NAME, Names, Suffixes, find, hash_suffixes
+from lbdns.steering import decide as steering
+from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_A
+from lbdns.wire.codes import TYPE_SOA
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """What a negative answer of a zone carries: its SOA, with the TTL of RFC 2308 section 5."""
+
+    soa: RRset
+
+
+class View:
+    """One configuration and its health for a batch of queries; raises LbdnsError where the two do not belong
+    together."""
+
+    def __init__(self, snapshot: Snapshot, table: HealthTable) -> None:
+        if snapshot.layout_id != table.layout_id:
+            raise LbdnsError(
+                f"snapshot {snapshot.generation} belongs to health table layout {snapshot.layout_id}, "
+                f"not {table.layout_id}"
+            )
+        self.snapshot = snapshot
+        self.table = table
+        self.columns = snapshot.columns
+        region = str(snapshot.meta["region"])
+        region_index = regions.REGION_CODES.index(region) if region else -1
+        self.steering = steering.View(snapshot.columns, table.columns, region_index)
+        self.names = Names(snapshot.columns)
+        # Values made once and asked for often: rows of an immutable snapshot, so they never age.
+        self._rrsets: dict[int, tuple[RRset, ...]] = {}
+        self._negatives: dict[int, Negative] = {}
+
+    @property
+    def pop(self) -> str:
+        """The code of this server's PoP, "" where none is configured."""
+        return str(self.snapshot.meta["pop"])
+
+    @property
+    def nsid(self) -> bytes:
+        """What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one."""
+        return self.pop.encode()
+
+    def find_zone(self, name: bytes, suffixes: Suffixes, above_first: bool = False) -> int | None:
+        """Return the zone with the longest apex that `name` ends with; `above_first`: not one whose apex is `name`."""
+        for label in range(1 if above_first else 0, suffixes.count):
+            entry = find(self.names, DIRECTORY, name, suffixes.starts[label], suffixes.hashes[label])
+            if entry != NO_NAME:
+                return int(self.columns["name_link"][entry])
+        return None
+
+    def find_name(self, zone: int, name: bytes) -> int | None:
+        """Return the index of a name that exists in a zone, None where it does not."""
+        suffixes = Suffixes()
+        hash_suffixes(name, suffixes)
+        entry = find(self.names, zone + 1, name, 0, suffixes.hashes[0])
+        return None if entry == NO_NAME else entry
+
+    def name(self, entry: int) -> bytes:
+        """Return the wire form of a name."""
+        start = self.columns["name_offset"][entry]
+        return bytes(self.columns["blob"][start : start + self.columns["name_length"][entry]])
+
+    def rrsets(self, entry: int) -> tuple[RRset, ...]:
+        """Return the RRsets at a name, without those that a load balancer there hides."""
+        found = self._rrsets.get(entry)
+        if found is None:
+            found = self._read_rrsets(entry)
+            if len(self._rrsets) >= CACHED_NAMES_MAX:
+                self._rrsets.clear()
+            self._rrsets[entry] = found
+        return found
+
+    def _read_rrsets(self, entry: int) -> tuple[RRset, ...]:
+        columns = self.columns
+        owner = self.name(entry)
+        start = columns["name_rrset_start"][entry]
+        rrsets = []
+        for row in range(start, start + columns["name_rrset_count"][entry]):
+            first = columns["rrset_rdata_start"][row]
+            rdatas = tuple(
+                bytes(columns["blob"][offset : offset + length])
+                for offset, length in zip(
+                    columns["rdata_offset"][first : first + columns["rrset_rdata_count"][row]],
+                    columns["rdata_length"][first : first + columns["rrset_rdata_count"][row]],
+                    strict=True,
+                )
+            )
+            rrsets.append(RRset(owner, columns["rrset_type"][row], columns["rrset_ttl"][row], rdatas))
+        return tuple(rrsets)
+
+    def rrset(self, entry: int, rtype: int) -> RRset | None:
+        """Return the RRset of one type at a name."""
+        for rrset in self.rrsets(entry):
+            if rrset.type == rtype:
+                return rrset
+        return None
+
+    def negative(self, zone: int) -> Negative:
+        """Return the SOA for negative answers: TTL min(SOA's own, MINIMUM)."""
+        found = self._negatives.get(zone)
+        if found is None:
+            soa = self.rrset(self.columns["zone_apex"][zone], TYPE_SOA)
+            if soa is None:
+                raise LbdnsError(f"zone {zone} has no SOA; the configuration was not checked")
+            minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
+            found = self._negatives[zone] = Negative(RRset(soa.owner, TYPE_SOA, min(soa.ttl, minimum), soa.rdatas))
+        return found
+
+    def endpoint_addresses(self, endpoint: int, family: int) -> list[bytes]:
+        """Return an endpoint's addresses of one family in wire form: its own, or what its hostname resolved to."""
+        width = 4 if family == FAMILY_A else 16
+        if self.columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
+            slot = self.columns["endpoint_slot"][endpoint]
+            return read_addresses(self.table.columns, slot, 4 if family == FAMILY_A else 6)
+        start = endpoint * 16
+        return [bytes(self.columns["endpoint_address"][start : start + width])]
+
+    def endpoint_target(self, endpoint: int) -> bytes:
+        """Return the wire name of an endpoint that is a hostname."""
+        start = self.columns["endpoint_target"][endpoint]
+        blob = self.columns["blob"]
+        end = start
+        while blob[end]:
+            end += blob[end] + 1
+        return bytes(blob[start : end + 1])
+
+    def text(self, column: str, row: int) -> str:
+        """Return the name of a load balancer (`lb_text`), pool (`pool_text`) or endpoint (`endpoint_text`)."""
+        return read_text(self.columns["blob"], self.columns[column][row])
+
+
+CACHED_NAMES_MAX = 65_536  # names whose RRsets a view keeps as values

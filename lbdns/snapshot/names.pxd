@@ -1,0 +1,39 @@
+# The C types of names.py.
+cimport cython
+
+cdef unsigned long long FNV_OFFSET, FNV_PRIME, ZONE_MULTIPLIER, MASK_64
+cdef unsigned int NO_NAME
+cdef int DIRECTORY, LABELS_MAX
+
+
+cdef class Suffixes:
+    cdef public int count
+    cdef readonly int[::1] starts
+    cdef readonly unsigned long long[::1] hashes
+
+
+cdef class Names:
+    cdef const unsigned int[::1] table
+    cdef unsigned long long mask
+    cdef const unsigned long long[::1] name_hash
+    cdef const unsigned int[::1] name_zone, name_offset
+    cdef const unsigned char[::1] name_length, blob
+
+
+@cython.locals(
+    count=cython.int, position=cython.int, length=cython.int, hashed=cython.ulonglong, label=cython.int,
+    end=cython.int, index=cython.int,
+)
+cpdef int hash_suffixes(const unsigned char[::1] name, Suffixes suffixes) noexcept nogil
+
+cpdef unsigned long long in_zone(unsigned long long hashed, unsigned long long zone) noexcept nogil
+
+@cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, length=cython.int, entry=cython.uint)
+cpdef unsigned int find(
+    Names names, unsigned int zone, const unsigned char[::1] name, int start, unsigned long long hashed
+) noexcept nogil
+
+@cython.locals(index=cython.int)
+cdef bint is_same(
+    Names names, unsigned int offset, const unsigned char[::1] name, int start, int length
+) noexcept nogil

@@ -1,0 +1,117 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
+"""The hash table of names in a snapshot: open addressing, linear probing, wire-format names in lower case.
+
+One table holds the names of all zones, keyed by zone, and the zone directory, keyed by `DIRECTORY`. Suffixes of a name
+are
+hashed in one pass from the root, so that a walk towards the root costs one probe a label.
+
+Runs interpreted and compiled (types in the `.pxd`).
+"""
+
+from __future__ import annotations
+
+from array import array
+
+FNV_OFFSET = 0xCBF29CE484222325
+FNV_PRIME = 0x100000001B3
+ZONE_MULTIPLIER = 0x9E3779B97F4A7C15
+MASK_64 = 0xFFFFFFFFFFFFFFFF
+NO_NAME = 0xFFFFFFFF
+DIRECTORY = 0  # the "zone" under which zone apexes stand; zone z has its names under z + 1
+LABELS_MAX = 128
+
+
+class Suffixes:
+    """The suffixes of one name: `starts[i]` and `hashes[i]` of the suffix that begins with label i; the last is the
+    root."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.starts = array("i", bytes(4 * LABELS_MAX))
+        self.hashes = array("Q", bytes(8 * LABELS_MAX))
+
+
+def hash_suffixes(name: bytes, suffixes: Suffixes) -> int:
+    """Fill `suffixes` for a well-formed lower-case wire name (length bytes, the root's zero byte) and return their
+    number."""
+    count = 0
+    position = 0
+    length = name[0]
+    while length:
+        suffixes.starts[count] = position
+        count += 1
+        position += length + 1
+        length = name[position]
+    suffixes.starts[count] = position
+    suffixes.hashes[count] = FNV_OFFSET
+    suffixes.count = count + 1
+    hashed = FNV_OFFSET
+    label = count - 1
+    while label >= 0:
+        end = suffixes.starts[label + 1]
+        for index in range(suffixes.starts[label], end):
+            hashed = ((hashed ^ name[index]) * FNV_PRIME) & MASK_64
+        suffixes.hashes[label] = hashed
+        label -= 1
+    return suffixes.count
+
+
+def in_zone(hashed: int, zone: int) -> int:
+    """Return the hash of a name within a zone's part of the table (DIRECTORY, or zone index + 1)."""
+    hashed = hashed ^ ((zone * ZONE_MULTIPLIER) & MASK_64)
+    return hashed ^ (hashed >> 29)
+
+
+class Names:
+    """The name columns of a snapshot, ready for look-ups."""
+
+    def __init__(self, columns: dict[str, memoryview]) -> None:
+        self.table = columns["table"]
+        self.mask = len(columns["table"]) - 1
+        self.name_hash = columns["name_hash"]
+        self.name_zone = columns["name_zone"]
+        self.name_offset = columns["name_offset"]
+        self.name_length = columns["name_length"]
+        self.blob = columns["blob"]
+
+
+def find(names: Names, zone: int, name: bytes, start: int, hashed: int) -> int:
+    """Return the index of the name `name[start:]`, whose suffix hash is `hashed`, in a zone; NO_NAME where it is
+    not."""
+    wanted = in_zone(hashed, zone)
+    slot = wanted & names.mask
+    length = len(name) - start
+    while names.table[slot]:
+        entry = names.table[slot] - 1
+        if (
+            names.name_hash[entry] == wanted
+            and names.name_zone[entry] == zone
+            and names.name_length[entry] == length
+            and is_same(names, names.name_offset[entry], name, start, length)
+        ):
+            return entry
+        slot = (slot + 1) & names.mask
+    return NO_NAME
+
+
+def is_same(names: Names, offset: int, name: bytes, start: int, length: int) -> bool:
+    """Return whether `length` bytes of the blob at `offset` equal those of `name` at `start`."""
+    index = 0
+    while index < length and names.blob[offset + index] == name[start + index]:
+        index += 1
+    return index == length
+
+
+def build_table(hashes: array[int]) -> array[int]:
+    """Return the hash table over names with these (zoned) hashes: at most half full, a power of two, index + 1 or 0."""
+    size = 8
+    while size < 2 * len(hashes):
+        size *= 2
+    table = array("I", bytes(4 * size))
+    mask = size - 1
+    for entry in range(len(hashes)):
+        slot = hashes[entry] & mask
+        while table[slot]:
+            slot = (slot + 1) & mask
+        table[slot] = entry + 1
+    return table

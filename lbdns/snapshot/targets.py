@@ -1,0 +1,73 @@
+"""The targets document: what the monitor worker probes, as JSON beside the snapshot whose slots it names."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lbdns.model import Configuration, Pool
+from lbdns.snapshot.slots import Slots
+
+
+def targets_of(configuration: Configuration, slots: Slots, generation: int, table_path: Path) -> dict[str, Any]:
+    """Return the document: monitors and groups as configured, pools and endpoints with their health table slots."""
+    return {
+        "generation": generation,
+        "table": str(table_path),
+        "resolvers": list(configuration.settings.resolvers),
+        "monitors": {name: monitor.model_dump(mode="json") for name, monitor in configuration.monitors.items()},
+        "monitor_groups": {name: group.model_dump(mode="json") for name, group in configuration.monitor_groups.items()},
+        "pools": [_pool(pool, slots) for pool in configuration.pools.values()],
+        "load_balancers": [
+            {
+                "name": load_balancer.name,
+                "pools": sorted(load_balancer.pool_names()),
+                "fallback": load_balancer.fallback_pool,
+            }
+            for load_balancer in configuration.load_balancers
+            if load_balancer.enabled
+        ],
+    }
+
+
+def _pool(pool: Pool, slots: Slots) -> dict[str, Any]:
+    document = pool.model_dump(
+        mode="json",
+        include={
+            "name",
+            "minimum_origins",
+            "monitor",
+            "monitor_group",
+            "enabled",
+            "latitude",
+            "longitude",
+            "check_regions",
+            "notification_filter",
+        },
+    )
+    document["slot"] = slots.pool[pool.name]
+    document["origins"] = [
+        {
+            "name": endpoint.name,
+            "slot": slots.endpoint[pool.name, endpoint.name, endpoint.address],
+            "address": endpoint.address,
+            "enabled": endpoint.enabled,
+            "port": endpoint.port,
+            "header": {name: list(values) for name, values in endpoint.header.items()},
+            "weight": endpoint.weight,
+        }
+        for endpoint in pool.origins
+    ]
+    return document
+
+
+def write_targets(configuration: Configuration, slots: Slots, generation: int, table_path: Path, path: Path) -> None:
+    """Write the targets document to `path`, whole or not at all, readable by its owner alone (headers may hold
+    secrets)."""
+    partial = path.with_name(path.name + ".partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(handle, "w", encoding="utf-8") as file:
+        json.dump(targets_of(configuration, slots, generation, table_path), file)
+    os.replace(partial, path)

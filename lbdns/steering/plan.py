@@ -1,0 +1,137 @@
+"""What a policy makes of a load balancer at compile time: candidate lists, and which place gets which.
+
+A place counts by its unit: its country, its country and subdivision, or its coordinates. A `Partition` gives every unit
+of one kind a list; unit 0 is the unknown place, and -1 means that the location strategy has to ask elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbdns.geo import Place
+from lbdns.model import Pool
+
+Candidates = tuple[tuple[str, int], ...]  # (pool name, weight) in order; weights matter to SELECT_WEIGHTED alone
+
+UNKNOWN_LIST = -1
+UNKNOWN_PLACE = Place()
+
+
+class Unit(Enum):
+    """The part of a place that a policy looks at."""
+
+    COUNTRY = "country"
+    SUBDIVISION = "subdivision"
+    COORDINATES = "coordinates"
+
+
+class Units:
+    """The distinct units among some places: `of_place[kind][place_id]` is a unit's number, `values[kind]` what it
+    stands for.
+
+    Number 0 is the unknown: no country, or no coordinates. Built once per geolocation database.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self.values: dict[Unit, list[Place]] = {}
+        self.of_place: dict[Unit, NDArray[np.int32]] = {}
+        for kind in Unit:
+            numbers: dict[tuple[object, ...], int] = {}
+            values = [Place()]
+            of_place = np.zeros(len(places), dtype=np.int32)
+            for place_id, place in enumerate(places):
+                key = _unit_key(kind, place)
+                if key is None:
+                    continue
+                number = numbers.get(key)
+                if number is None:
+                    number = numbers[key] = len(values)
+                    values.append(place)
+                of_place[place_id] = number
+            self.values[kind] = values
+            self.of_place[kind] = of_place
+        located = self.values[Unit.COORDINATES]
+        self.latitudes = np.array([place.latitude or 0.0 for place in located])
+        self.longitudes = np.array([place.longitude or 0.0 for place in located])
+
+
+def _unit_key(kind: Unit, place: Place) -> tuple[object, ...] | None:
+    if kind is Unit.COORDINATES:
+        return None if place.latitude is None or place.longitude is None else (place.latitude, place.longitude)
+    if not place.country:
+        return None
+    return (place.country,) if kind is Unit.COUNTRY else (place.country, place.subdivision)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where this server stands: the PoP's code, place and region ("" and an empty place where unknown)."""
+
+    code: str = ""
+    place: Place = UNKNOWN_PLACE
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What policies may look at beside the load balancer."""
+
+    site: Site
+    units: Units
+    pools: dict[str, Pool]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Which list each unit of one kind gets: `lists[number]`, UNKNOWN_LIST where the unit says nothing."""
+
+    unit: Unit
+    lists: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A policy's result: how to pick from a list, the lists, and how location chooses among them.
+
+    `ecs` applies to places found by ECS, `resolver` to those found by the resolver's address; both None where location
+    does not matter. `pop_list` is the list of this server's own place, used where nothing else is known.
+    """
+
+    select: int
+    lists: tuple[Candidates, ...]
+    pop_list: int = 0
+    ecs: Partition | None = None
+    resolver: Partition | None = None
+
+
+def unweighted(names: Sequence[str]) -> Candidates:
+    """Return names as candidates whose weights do not matter."""
+    return tuple((name, 1) for name in names)
+
+
+class Lists:
+    """Distinct candidate lists by number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Candidates, int] = {}
+
+    def number(self, candidates: Candidates) -> int:
+        """Return the number of a list, a new one where it is new."""
+        return self._numbers.setdefault(candidates, len(self._numbers))
+
+    def all(self) -> tuple[Candidates, ...]:
+        """Return the lists in order of their numbers."""
+        return tuple(self._numbers)
+
+
+def located_plan(select: int, lists: Lists, pop_list: int, ecs: Partition, resolver: Partition) -> Plan:
+    """Return a plan by location, or the plan of one list where every place gets the same as this server's own."""
+    matters = any(np.any((part.lists != UNKNOWN_LIST) & (part.lists != pop_list)) for part in (ecs, resolver))
+    if not matters:
+        return Plan(select, (lists.all()[pop_list],))
+    return Plan(select, lists.all(), pop_list, ecs, resolver)

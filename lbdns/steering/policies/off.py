@@ -1,0 +1,12 @@
+"""`off`: the first available pool of `default_pools`; an earlier pool is back in use as soon as it is up."""
+
+from __future__ import annotations
+
+from lbdns.model import LoadBalancer
+from lbdns.steering.layout import SELECT_FIRST
+from lbdns.steering.plan import Context, Plan, unweighted
+
+
+def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
+    """Return one list, in order; location does not matter."""
+    return Plan(SELECT_FIRST, (unweighted(load_balancer.default_pools),))

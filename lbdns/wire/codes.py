@@ -1,0 +1,77 @@
+"""Numbers of the DNS protocol by their IANA names, as far as lbdns speaks of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TYPE_A: Final = 1
+TYPE_NS: Final = 2
+TYPE_CNAME: Final = 5
+TYPE_SOA: Final = 6
+TYPE_PTR: Final = 12
+TYPE_HINFO: Final = 13
+TYPE_MX: Final = 15
+TYPE_TXT: Final = 16
+TYPE_AAAA: Final = 28
+TYPE_SRV: Final = 33
+TYPE_DNAME: Final = 39
+TYPE_OPT: Final = 41
+TYPE_DS: Final = 43
+TYPE_SVCB: Final = 64
+TYPE_HTTPS: Final = 65
+TYPE_NXNAME: Final = 128
+TYPE_TKEY: Final = 249
+TYPE_TSIG: Final = 250
+TYPE_IXFR: Final = 251
+TYPE_AXFR: Final = 252
+TYPE_ANY: Final = 255
+
+CLASS_IN: Final = 1
+CLASS_ANY: Final = 255
+
+OPCODE_QUERY: Final = 0
+
+NOERROR: Final = 0
+FORMERR: Final = 1
+SERVFAIL: Final = 2
+NXDOMAIN: Final = 3
+NOTIMP: Final = 4
+REFUSED: Final = 5
+YXDOMAIN: Final = 6
+NOTAUTH: Final = 9
+BADVERS: Final = 16
+BADKEY: Final = 17  # a TSIG error, not a header's RCODE
+
+RCODE_NAMES: Final = {
+    NOERROR: "NOERROR",
+    FORMERR: "FORMERR",
+    SERVFAIL: "SERVFAIL",
+    NXDOMAIN: "NXDOMAIN",
+    NOTIMP: "NOTIMP",
+    REFUSED: "REFUSED",
+    YXDOMAIN: "YXDOMAIN",
+    NOTAUTH: "NOTAUTH",
+    BADVERS: "BADVERS",
+}
+
+OPTION_NSID: Final = 3
+OPTION_ECS: Final = 8
+OPTION_COOKIE: Final = 10
+OPTION_KEEPALIVE: Final = 11
+OPTION_EDE: Final = 15
+
+EDE_NOT_READY: Final = 14
+EDE_NOT_AUTHORITATIVE: Final = 20
+EDE_INVALID_QUERY_TYPE: Final = 30
+
+FLAG_QR: Final = 0x8000
+FLAG_AA: Final = 0x0400
+FLAG_TC: Final = 0x0200
+FLAG_RD: Final = 0x0100
+OPCODE_MASK: Final = 0x7800
+
+HEADER_BYTES: Final = 12
+NAME_BYTES_MAX: Final = 255
+UDP_BYTES_MIN: Final = 512
+UDP_BYTES_MAX: Final = 1232
+TCP_BYTES_MAX: Final = 65535

@@ -1,0 +1,55 @@
+"""Build steps that pyproject.toml cannot say: the compiled kernel, and geodata/ shipped as lbdns/geodata.
+
+The kernel is ordinary Python with a `.pxd` beside each module. Where no C compiler is at hand, or LBDNS_PURE=1 is
+set, the package installs without it and runs the same files interpreted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
+
+KERNEL = (
+    "lbdns/steering/hashing.py",
+    "lbdns/steering/view.py",
+    "lbdns/steering/endpoints.py",
+    "lbdns/steering/decide.py",
+    "lbdns/snapshot/names.py",
+)
+GEODATA_SUFFIXES = (".mmdb", ".md", ".txt", ".toml", ".yaml", ".json", ".csv")
+
+
+class BuildWithGeodata(build_py):
+    """Copy the checkout's geodata/ into the wheel; an editable install reads it where it is."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, "lbdns", "geodata")
+        for source in sorted(Path("geodata").iterdir()):
+            if source.suffix in GEODATA_SUFFIXES and "city" not in source.name:
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target / source.name)
+
+
+def kernel_extensions() -> list[Any]:
+    """Return the kernel as optional extensions: a failing compiler costs speed, never the installation."""
+    if os.environ.get("LBDNS_PURE") == "1":
+        return []
+    from Cython.Build import cythonize
+
+    extensions = [
+        Extension(path.removesuffix(".py").replace("/", "."), [path], optional=True, extra_compile_args=["-O3"])
+        for path in KERNEL
+    ]
+    built: list[Any] = cythonize(extensions, language_level=3, quiet=True)
+    return built
+
+
+setup(ext_modules=kernel_extensions(), cmdclass={"build_py": BuildWithGeodata})
