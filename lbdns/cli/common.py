@@ -1,0 +1,44 @@
+"""What several commands share: finding the running server, and printing JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def control_option(command: Decorated) -> Decorated:
+    """Add `--control PATH`, which the environment variable LBDNS_CONTROL gives too."""
+    option = click.option(
+        "--control",
+        envvar="LBDNS_CONTROL",
+        type=click.Path(path_type=Path),
+        help="The running server's control socket; default: where --config or the default settings put it. "
+        "[env: LBDNS_CONTROL]",
+    )
+    return option(command)
+
+
+def config_option(text: str) -> Callable[[Decorated], Decorated]:
+    """Add `--config DIR`, explained by `text`."""
+    return click.option("--config", type=click.Path(path_type=Path, exists=True, file_okay=False), help=text)
+
+
+def control_path(control: Path | None, config: Path | None) -> Path:
+    """Return the control socket of the running server: as said, else by a directory's settings, else the default."""
+    if control is not None:
+        return control
+    from lbdns.config import load_settings
+    from lbdns.model import Settings
+
+    return (load_settings(config) if config else Settings()).control_path()
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, indented, with keys in the order in which they were made."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

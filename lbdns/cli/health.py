@@ -1,0 +1,134 @@
+"""`lbdns health`: pools and endpoints of the running server, for a glance or as JSON."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lbdns.cli.common import config_option, control_option, control_path, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+WATCH_S = 1.0
+STALE_S = 3.0
+STYLES = {
+    "healthy": "green",
+    "degraded": "yellow",
+    "critical": "bold red",
+    "unhealthy": "bold red",
+    "unknown": "yellow",
+    "disabled": "dim",
+    "no monitor": "dim",
+}
+UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+@click.command()
+@control_option
+@config_option("The directory that the running server serves: its settings say where the control socket is.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
+@click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+def health(control: Path | None, config: Path | None, as_json: bool, watch: bool) -> None:
+    """Show pools and endpoints of the running server: state, since when, why, how fast."""
+    from lbdns.server.control import ask
+
+    path = control_path(control, config)
+    if as_json:
+        print_json(ask(path, "health"))
+        return
+    from rich.console import Console
+
+    console = Console()
+    if not watch:
+        console.print(render(ask(path, "health"), time.time()))
+        return
+    from rich.live import Live
+
+    with Live(render(ask(path, "health"), time.time()), console=console, screen=console.is_terminal) as live:
+        while True:
+            try:
+                time.sleep(WATCH_S)
+            except KeyboardInterrupt:
+                return
+            live.update(render(ask(path, "health"), time.time()))
+
+
+def render(report: dict[str, Any], now_s: float) -> Group:
+    """Return the report as a table of pools with their endpoints, and a line for each load balancer."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, justify in (
+        ("pool / endpoint", "left"),
+        ("state", "left"),
+        ("since", "right"),
+        ("last result", "left"),
+        ("RTT", "right"),
+        ("passed", "right"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for pool in report["pools"]:
+        table.add_row(Text(pool["name"], "bold"), state_text(pool), age(pool["since"], now_s), "", "", "")
+        for endpoint in pool["origins"]:
+            table.add_row(
+                f"  {endpoint['name']} [dim]{endpoint['address']}[/dim]",
+                state_text(endpoint),
+                age(endpoint["since"], now_s),
+                result_text(endpoint),
+                "" if endpoint["rtt_ms"] is None else f"{endpoint['rtt_ms']:.1f} ms",
+                share(endpoint),
+            )
+    lines: list[Any] = [table]
+    for load_balancer in report["load_balancers"]:
+        line = Text(f"{load_balancer['name']}  ")
+        line.append(load_balancer["state"], STYLES.get(load_balancer["state"], ""))
+        line.append(f"  {', '.join(load_balancer['pools'])}; fallback {load_balancer['fallback']}", "dim")
+        lines.append(line)
+    silent_s = report["monitor"]["silent_s"]
+    if silent_s is None or silent_s > STALE_S:
+        how_long = "not been heard of yet" if silent_s is None else f"been silent for {silent_s:.0f} s"
+        lines.append(Text(f"The monitor worker has {how_long}: what is shown is the last that was known.", "bold red"))
+    return Group(*lines)
+
+
+def state_text(row: dict[str, Any]) -> Any:
+    """Return a state in its colour; a forced one says so, with what was measured."""
+    from rich.text import Text
+
+    text = Text(row["state"], STYLES.get(row["state"], ""))
+    if row["forced"]:
+        text.append(f" (forced; measured {row['measured']})", "yellow")
+    return text
+
+
+def result_text(endpoint: dict[str, Any]) -> str:
+    """Return the last result in words, with the code of an answer that did not match."""
+    if endpoint["reason"] is None:
+        return ""
+    reason: str = endpoint["reason"]
+    return f"{reason} ({endpoint['code']})" if endpoint["code"] and reason != "No failures" else reason
+
+
+def share(endpoint: dict[str, Any]) -> str:
+    """Return how many checks passed, of how many."""
+    if not endpoint["checks"]:
+        return ""
+    return f"{100 * endpoint['passed'] / endpoint['checks']:.1f} % of {endpoint['checks']}"
+
+
+def age(since_s: float | None, now_s: float) -> str:
+    """Return how long ago a moment was, in its largest unit."""
+    if since_s is None:
+        return ""
+    passed_s = max(now_s - since_s, 0.0)
+    for seconds, unit in UNITS:
+        if passed_s >= seconds:
+            return f"{passed_s / seconds:.0f} {unit}"
+    return "now"

@@ -1,0 +1,64 @@
+"""`lbdns`: finds the command, runs it, and turns every refusal into one line on standard error.
+
+Exit status: 0 done, 1 refused or failed, 2 usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from lbdns import __version__
+from lbdns.errors import ConfigError, LbdnsError
+
+# Command -> what it is for, in the order in which a newcomer needs them. Each lives in lbdns.cli.NAME as NAME: a module
+# is imported when its command runs, so that every command starts at once.
+COMMANDS = {
+    "serve": "Answer queries as a directory's files say.",
+    "check": "Report every problem in a directory's files.",
+    "explain": "Show an answer and every step to it.",
+    "health": "Show pools and endpoints of the running server.",
+    "locate": "Show where an address is.",
+    "probe": "Run a monitor once and show each step.",
+}
+
+
+class Commands(click.Group):
+    """The commands by name; `--help` needs none of their modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in their order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"lbdns.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with what they are for."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lbdns", message="%(prog)s %(version)s")
+def cli() -> None:
+    """An authoritative DNS server whose answers are load-balancing decisions."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    try:
+        cli.main(arguments, prog_name="lbdns", standalone_mode=True)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(1)
+    except LbdnsError as error:
+        click.echo(f"lbdns: {error}", err=True)
+        sys.exit(1)

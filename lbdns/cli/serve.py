@@ -1,0 +1,52 @@
+"""`lbdns serve DIR`: the server in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lbdns.errors import ConfigError, LbdnsError
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--listen", multiple=True, metavar="IP:PORT", help="Listen here, whatever lbdns.yaml says; repeatable.")
+@click.option("--state", type=click.Path(path_type=Path), help="The state directory, whatever lbdns.yaml says.")
+def serve(directory: Path, listen: tuple[str, ...], state: Path | None) -> None:
+    """Answer queries as the files in DIR say.
+
+    SIGTERM finishes what has come and stops; SIGHUP reloads; changed files are served within two seconds. A
+    configuration with any mistake is not served: what was served before is served on.
+    """
+    from lbdns.config import Loaded, load
+    from lbdns.model import Settings
+    from lbdns.server.journal import start_log
+    from lbdns.server.supervisor import serve as serve_directory
+
+    overrides: dict[str, Any] = {"listen": listen} if listen else {}
+    if state is not None:
+        overrides |= {"state": state.resolve(), "control": None}
+
+    def load_directory() -> Loaded:
+        loaded = load(directory)
+        if not overrides:
+            return loaded
+        settings = Settings.model_validate(loaded.configuration.settings.model_dump() | overrides)
+        return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
+
+    start_log("supervisor", "text")
+    log = logging.getLogger("lbdns.server")
+    try:
+        asyncio.run(serve_directory(directory.resolve(), load_directory))
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("%s", problem)
+        raise click.exceptions.Exit(1) from error
+    except LbdnsError as error:
+        log.error("%s", error)
+        raise click.exceptions.Exit(1) from error

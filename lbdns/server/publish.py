@@ -1,0 +1,154 @@
+"""From a checked configuration to a generation in force: compile, write, try, swap. Nothing is served before the swap.
+
+    slots.assign -> compile -> snapshot-N.bin, targets-N.json, slots-N.json -> canaries -> control.generation = N
+
+Files of the generation before stay for readers that are just opening them; older ones are removed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbdns.errors import LbdnsError
+from lbdns.geo import Geodata
+from lbdns.health.control import Control
+from lbdns.health.table import HealthTable
+from lbdns.model import Configuration
+from lbdns.server.canary import try_canaries
+from lbdns.server.rundir import RunDirectory
+from lbdns.snapshot.compile import compile_snapshot
+from lbdns.snapshot.file import Snapshot
+from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.targets import write_targets
+
+ENDPOINT_CAPACITY_MIN = 64
+POOL_CAPACITY_MIN = 32
+GENERATIONS_KEPT = 2
+
+log = logging.getLogger("lbdns.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A generation that can be in force: what was configured and where its parts are."""
+
+    generation: int
+    configuration: Configuration
+    slots: Slots
+    snapshot: Snapshot
+    table: HealthTable
+
+
+class Publisher:
+    """Makes generations in one run directory; `current` is the one in force."""
+
+    def __init__(self, control: Control, run: RunDirectory) -> None:
+        """Continue after whatever generation the control file says."""
+        self._control = control
+        self._run = run
+        self._slots = Slots()
+        self._table: HealthTable | None = None
+        self.current: Published | None = None
+
+    def resume(self) -> bool:
+        """Take over slots and health table of the generation in force; False where they cannot be read."""
+        generation = self._control.generation
+        try:
+            layout_id = Snapshot.open(self._run.snapshot(generation)).layout_id
+            table = HealthTable.attach(self._run.table(layout_id), writable=True)
+            slots = _load_slots(self._run.slots(generation))
+        except (LbdnsError, OSError, ValueError, KeyError, TypeError):
+            return False
+        self._table, self._slots = table, slots
+        return True
+
+    def prepare(self, configuration: Configuration) -> Published:
+        """Compile, write and try the next generation; raises LbdnsError, and leaves nothing behind then."""
+        generation = self._control.generation + 1
+        slots = self._slots.assign(configuration)
+        geodata = Geodata.open(configuration.settings.geodata.city, configuration.settings.geodata.asn)
+        table = self._table_for(slots)
+        path = self._run.snapshot(generation)
+        try:
+            compile_snapshot(configuration, geodata, slots, generation, table.layout_id).write(path)
+            snapshot = Snapshot.open(path)
+            try_canaries(configuration, snapshot, table)
+            write_targets(configuration, slots, generation, table.path, self._run.targets(generation))
+            _save_slots(slots, self._run.slots(generation))
+        except (LbdnsError, OSError) as error:
+            self._discard(generation, table)
+            if isinstance(error, OSError):
+                raise LbdnsError(f"{self._run.path}: cannot write there: {error.strerror}") from error
+            raise
+        return Published(generation, configuration, slots, snapshot, table)
+
+    def publish(self, prepared: Published) -> None:
+        """Put a prepared generation in force: the next batch of every worker is answered from it."""
+        self._slots, self._table = prepared.slots, prepared.table
+        self._control.generation = prepared.generation
+        self.current = prepared
+        self._remove_older(prepared)
+
+    def abandon(self, prepared: Published) -> None:
+        """Remove a prepared generation that shall not be served after all."""
+        self._discard(prepared.generation, prepared.table)
+
+    def _table_for(self, slots: Slots) -> HealthTable:
+        """Return the health table in use, or one with more room that starts with all the old one knows."""
+        old = self._table
+        if old and slots.endpoint_count <= old.endpoint_capacity and slots.pool_count <= old.pool_capacity:
+            return old
+        number = 1 + max((_number(path) for path in self._run.path.glob("health-*.bin")), default=0)
+        endpoints = max(ENDPOINT_CAPACITY_MIN, 2 * slots.endpoint_count)
+        table = HealthTable.create(
+            self._run.table(number), endpoints, max(POOL_CAPACITY_MIN, 2 * slots.pool_count), number
+        )
+        if old:
+            table.copy_from(old)
+        return table
+
+    def _discard(self, generation: int, table: HealthTable) -> None:
+        for path in (self._run.snapshot(generation), self._run.targets(generation), self._run.slots(generation)):
+            path.unlink(missing_ok=True)
+        if table is not self._table:
+            table.path.unlink(missing_ok=True)
+
+    def _remove_older(self, in_force: Published) -> None:
+        oldest = in_force.generation - GENERATIONS_KEPT + 1
+        used = {in_force.table.path}
+        for path in self._run.path.glob("snapshot-*.bin"):
+            if _number(path) < oldest:
+                path.unlink(missing_ok=True)
+            else:
+                used.add(self._run.table(Snapshot.open(path).layout_id))
+        for path in (*self._run.path.glob("targets-*.json"), *self._run.path.glob("slots-*.json")):
+            if _number(path) < oldest:
+                path.unlink(missing_ok=True)
+        for path in self._run.path.glob("health-*.bin"):
+            if path not in used:
+                path.unlink(missing_ok=True)
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _save_slots(slots: Slots, path: Path) -> None:
+    document = {
+        "endpoint": [[*key, slot] for key, slot in slots.endpoint.items()],
+        "pool": dict(slots.pool),
+        "counts": [slots.endpoint_count, slots.pool_count],
+        "freed": [slots.endpoint_freed, slots.pool_freed],
+    }
+    path.write_text(json.dumps(document))
+
+
+def _load_slots(path: Path) -> Slots:
+    document = json.loads(path.read_text())
+    endpoint_count, pool_count = document["counts"]
+    endpoint_freed, pool_freed = (tuple(tuple(group) for group in groups) for groups in document["freed"])
+    endpoint = {(pool, name, address): slot for pool, name, address, slot in document["endpoint"]}
+    return Slots(endpoint, document["pool"], endpoint_count, pool_count, endpoint_freed, pool_freed)

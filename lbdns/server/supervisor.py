@@ -1,0 +1,275 @@
+"""The supervisor: reads the configuration, binds, publishes, keeps the workers running, answers the command line.
+
+    start    lock -> meet orphans -> bind -> publish -> monitor worker -> first results -> responders -> ready
+    reload   load -> publish -> replace responders where their sockets changed      (all or nothing)
+    stop     responders finish what has come, the monitor worker ends -> files go
+
+Nothing here is on the road of a query: killed, it leaves responders and monitor worker serving, and the next supervisor
+of the same state directory takes over from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lbdns import __version__
+from lbdns.config import Loaded
+from lbdns.errors import ConfigError, LbdnsError
+from lbdns.health.control import Control
+from lbdns.model import Configuration, Settings
+from lbdns.server.binding import bind, choose_ports
+from lbdns.server.children import Child
+from lbdns.server.control import ControlServer, Operation
+from lbdns.server.firstresults import first_results
+from lbdns.server.journal import start_log
+from lbdns.server.notify import notify
+from lbdns.server.publish import Published, Publisher
+from lbdns.server.report import health_report, silent_s
+from lbdns.server.responders import Responders
+from lbdns.server.rundir import RunDirectory, StateLock
+from lbdns.server.takeover import Orphan, end_old_monitor, find_orphans
+from lbdns.server.watch import changes
+
+MONITOR_STOP_S = 3.0
+BEAT_S = 0.5
+STALE_S = 3.0  # a monitor worker that has not beaten for so long is reported
+
+log = logging.getLogger("lbdns.server")
+
+Load = Callable[[], Loaded]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is in force beside the snapshot: settings, the addresses they came to, the files they came from."""
+
+    settings: Settings
+    listen: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+
+class Supervisor:
+    """One server, from its lock to a clean exit. Made by `serve`, which holds lock and run directory."""
+
+    def __init__(self, directory: Path, load: Load, first: Loaded, run: RunDirectory, control: Control) -> None:
+        """Serve `first` and then whatever `load` returns when `directory` changes."""
+        self._directory = directory
+        self._load = load
+        self._run = run
+        self._control = control
+        self._publisher = Publisher(control, run)
+        settings = first.configuration.settings
+        self._serving = Serving(settings, choose_ports(settings.listen), first.paths)
+        self._configuration = first.configuration
+        self._responders = Responders(settings.state_dir())
+        arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
+        self._monitor = Child("monitor worker", "lbdns.monitor", arguments)
+        self._control_server = ControlServer(settings.control_path(), self._operations())
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._started_at = time.time()
+
+    async def start(self, orphans: list[Orphan], cleanup: contextlib.AsyncExitStack) -> None:
+        """Bring everything up; `cleanup` gets what undoes it. Raises LbdnsError; orphans then go on as they are."""
+        settings = self._serving.settings
+        sets = bind(self._serving.listen, [orphan.held for orphan in orphans], settings.workers)
+        cleanup.callback(self._responders.close_unused, sets)
+        resumed = bool(orphans) and self._publisher.resume()
+        published = await asyncio.to_thread(self._publisher.prepare, self._configuration)
+        self._control.supervisor_pid = os.getpid()
+        self._control.ready = False
+        self._publisher.publish(published)
+        await self._control_server.start()
+        cleanup.push_async_callback(self._control_server.close)
+        cleanup.push_async_callback(self._stop_children)
+        if not resumed:
+            await self._start_monitor()
+            await first_results(published)
+        await self._responders.replace(sets, settings.log)
+        if resumed:
+            # Not before: had our responders not started, the old monitor worker would be needed on.
+            await self._start_monitor()
+        self._control.ready = True
+        await self._responders.relieve(orphans)
+        if orphans:
+            log.info("took over from %d responders that an earlier start had left serving", len(orphans))
+        addresses = ", ".join(self._serving.listen)
+        log.info("lbdns %s answers on %s (UDP and TCP)", __version__, addresses)
+        log.info("serving %s from %s", count_objects(self._configuration), self._directory)
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
+        beat = asyncio.create_task(self._beat())
+        try:
+            async for _ in changes(self._directory, lambda: self._serving.paths, stop):
+                await self.reload("files changed")
+        finally:
+            beat.cancel()
+
+    async def reload(self, cause: str) -> str:
+        """Load and serve what lies on disk now; returns why not, "" where it is served.
+
+        Until the last step succeeded, and where any fails, what was served before is served on.
+        """
+        async with self._reloading:
+            started = time.monotonic()
+            try:
+                loaded = await asyncio.to_thread(self._load)
+                await self._change_to(loaded)
+            except LbdnsError as error:
+                problems = error.problems if isinstance(error, ConfigError) else (error,)
+                for problem in problems:
+                    log.error("%s", problem)
+                count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+                log.error("%s, but the new configuration has %s: what was served before is served on", cause, count)
+                return str(error)
+            except Exception as error:
+                log.exception(
+                    "%s, but lbdns failed on the new configuration: what was served before is served on", cause
+                )
+                return f"lbdns failed on the new configuration: {error!r}"
+            for warning in loaded.warnings:
+                log.warning("%s", warning)
+            took_ms = (time.monotonic() - started) * 1000
+            counts = count_objects(loaded.configuration)
+            log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
+            return ""
+
+    async def _change_to(self, loaded: Loaded) -> None:
+        settings, before = loaded.configuration.settings, self._serving.settings
+        listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
+        prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
+        try:
+            sets = bind(listen, self._responders.sets, settings.workers)
+        except LbdnsError:
+            self._publisher.abandon(prepared)
+            raise
+        self._publisher.publish(prepared)
+        start_log("supervisor", settings.log)
+        self._serving = Serving(settings, listen, loaded.paths)
+        if (settings.state_dir(), settings.control_path()) != (before.state_dir(), before.control_path()):
+            log.warning("state and control change at the next start")
+        if sets != self._responders.sets or settings.log != before.log:
+            try:
+                await self._responders.replace(sets, settings.log)
+            finally:
+                self._responders.close_unused(sets)
+
+    async def _start_monitor(self) -> None:
+        await end_old_monitor(self._control.monitor_pid, self._run)
+        await self._monitor.start()
+
+    async def _stop_children(self) -> None:
+        await asyncio.gather(self._responders.stop(), self._monitor.stop(MONITOR_STOP_S))
+
+    def _on_hangup(self) -> None:
+        async def reload() -> None:
+            await self.reload("SIGHUP")
+
+        task = asyncio.create_task(reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _beat(self) -> None:
+        """Show that the supervisor lives, and say when the monitor worker is silent and when it is back."""
+        was_stale = False
+        while True:
+            self._control.set("supervisor_beat_ns", time.monotonic_ns())
+            silence_s = silent_s(self._in_force().table.columns)
+            is_stale = silence_s is not None and silence_s > STALE_S
+            if is_stale and not was_stale:
+                log.error("the monitor worker has been silent for %.0f s: the last known health stands", silence_s)
+            elif was_stale and not is_stale:
+                log.info("the monitor worker is back")
+            was_stale = is_stale
+            await asyncio.sleep(BEAT_S)
+
+    def _in_force(self) -> Published:
+        if self._publisher.current is None:
+            raise LbdnsError("nothing is served yet")
+        return self._publisher.current
+
+    def _operations(self) -> Mapping[str, Operation]:
+        return {
+            "health": self._answer_health,
+            "reload": self._answer_reload,
+            "status": self._answer_status,
+        }
+
+    async def _answer_health(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        return health_report(self._in_force())
+
+    async def _answer_reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        refusal = await self.reload("asked to reload")
+        if refusal:
+            raise LbdnsError(refusal)
+        return await self._answer_status(request)
+
+    async def _answer_status(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": self._started_at,
+            "generation": self._control.generation,
+            "ready": self._control.ready,
+            "directory": str(self._directory),
+            "listen": list(self._serving.listen),
+            "monitor": {"pid": self._monitor.pid, "restarts": self._monitor.restarts},
+            "responders": [{"pid": one.pid, "restarts": one.restarts} for one in self._responders.children],
+        }
+
+
+async def serve(directory: Path, load: Load) -> None:
+    """Serve `directory` until SIGTERM or SIGINT; raises LbdnsError where it cannot start."""
+    first = load()
+    start_log("supervisor", first.configuration.settings.log)
+    for warning in first.warnings:
+        log.warning("%s", warning)
+    state_dir = first.configuration.settings.state_dir()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Until there is something to reload, a hangup must not end the process.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
+    async with contextlib.AsyncExitStack() as cleanup:
+        cleanup.callback(StateLock(state_dir).release)
+        run = RunDirectory(state_dir)
+        orphans = find_orphans(run)
+        if not orphans:
+            run.clear()
+        control = Control.attach(run.control, writable=True) if orphans else Control.create(run.control)
+        leave_run = cleanup.enter_context(contextlib.ExitStack())
+        supervisor = Supervisor(directory, load, first, run, control)
+        if not orphans:
+            leave_run.callback(run.remove)
+        await supervisor.start(orphans, cleanup)
+        if orphans:
+            leave_run.callback(run.remove)
+        notify("READY=1", f"MAINPID={os.getpid()}")
+        watching = asyncio.create_task(supervisor.watch(stop))
+        await stop.wait()
+        notify("STOPPING=1")
+        log.info("stopping: answers to what has come are sent first")
+        await asyncio.gather(watching, return_exceptions=True)
+    log.info("stopped")
+
+
+def count_objects(configuration: Configuration) -> str:
+    """Return how many objects of each kind a configuration has, in words."""
+    kinds = {
+        "zone": len(configuration.zones),
+        "load balancer": len(configuration.load_balancers),
+        "pool": len(configuration.pools),
+        "endpoint": sum(len(pool.origins) for pool in configuration.pools.values()),
+    }
+    return ", ".join(f"{count} {kind}" + ("" if count == 1 else "s") for kind, count in kinds.items())

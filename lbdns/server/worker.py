@@ -1,0 +1,172 @@
+"""A responder process: reads the sockets that it inherited, answers from the view in force, until it is told to stop.
+
+It needs nobody to go on: where the supervisor has died it serves the last generation and the health that the monitor
+worker writes, and hands its sockets to the next supervisor that asks (responder-PID.sock in the run directory).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from lbdns.errors import LbdnsError
+from lbdns.health.control import Control
+from lbdns.responder import Client, Transport, respond
+from lbdns.server.journal import start_log
+from lbdns.server.rundir import RunDirectory, unix_address
+from lbdns.server.sockets import DRAIN_WORD, ListenerSet, listener_set, send_listeners
+from lbdns.server.tcp import CONNECTIONS_MAX, TcpPort
+from lbdns.server.udp import Answer, DatagramPort
+from lbdns.server.views import Views
+from lbdns.wire.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, SERVFAIL
+
+DRAIN_S = 2.0  # for messages under way over TCP
+DRAIN_BATCHES = 200  # of datagrams that had arrived when the stop came
+DRAW_BITS = 64
+FAULT_LOG_S = 10.0
+FAULT_QUERY_BYTES = 512
+READY_BYTE = b"1"
+
+log = logging.getLogger("lbdns.server")
+
+
+class ViewAnswerer:
+    """Answers each batch from one view, at one time, with fresh draws."""
+
+    def __init__(self, views: Views) -> None:
+        """Answer from what `views` has in force."""
+        self._views = views
+        self._fault_logged_at = -FAULT_LOG_S
+
+    def udp_batch(self) -> Answer:
+        """Return the function that answers the next batch of datagrams."""
+        return self._batch(Transport.UDP)
+
+    def tcp_batch(self) -> Answer:
+        """Return the function that answers the next batch of messages over TCP."""
+        return self._batch(Transport.TCP)
+
+    def _batch(self, transport: Transport) -> Answer:
+        view = self._views.current()
+        now_s = int(time.time())
+        draw = random.getrandbits
+
+        def answer(message: bytes, address: bytes, port: int) -> bytes | None:
+            try:
+                return respond(view, message, Client(address, port), transport, now_s, draw(DRAW_BITS))
+            except Exception:
+                return self._fault(message)
+
+        return answer
+
+    def _fault(self, message: bytes) -> bytes | None:
+        """Answer SERVFAIL where lbdns itself failed on a query, and say so in the log, not more often than bearable.
+
+        `respond` raises for nothing that a client sends; this is the wall behind it, so that a fault costs one answer.
+        """
+        if time.monotonic() - self._fault_logged_at > FAULT_LOG_S:
+            self._fault_logged_at = time.monotonic()
+            log.exception("lbdns failed on the query %s", message[:FAULT_QUERY_BYTES].hex())
+        if len(message) < HEADER_BYTES:
+            return None
+        flags = FLAG_QR | int.from_bytes(message[2:4]) & (OPCODE_MASK | FLAG_RD)
+        return message[:2] + (flags | SERVFAIL).to_bytes(2) + bytes(HEADER_BYTES - 4)
+
+
+class Worker:
+    """One responder: its sockets, the way to stop it, the way to take its sockets over."""
+
+    def __init__(self, run: RunDirectory, held: ListenerSet, answerer: ViewAnswerer, worker_count: int) -> None:
+        """Prepare to serve; nothing is read yet."""
+        self._held = held
+        self._run = run
+        self._ports = [(listener.udp, DatagramPort(listener.udp, answerer)) for listener in held.listeners]
+        # The bound is the server's; the kernel spreads connections over the workers.
+        self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // worker_count))
+        self._stop = asyncio.Event()
+
+    async def serve(self, ready_fd: int | None) -> None:
+        """Answer until SIGTERM or until a new supervisor says so; then finish what has come and return."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        servers = [await loop.create_server(self._tcp, sock=listener.tcp) for listener in self._held.listeners]
+        for sock, port in self._ports:
+            loop.add_reader(sock, port.read_batch)
+        with contextlib.ExitStack() as cleanup:
+            handover = asyncio.create_task(self._hand_over(cleanup))
+            if ready_fd is not None:
+                os.write(ready_fd, READY_BYTE)
+                os.close(ready_fd)
+            await self._stop.wait()
+            handover.cancel()
+        for server in servers:
+            server.close()
+        for sock, port in self._ports:
+            loop.remove_reader(sock)
+            port.drain(DRAIN_BATCHES)
+        await self._tcp.drain(DRAIN_S)
+
+    async def _hand_over(self, cleanup: contextlib.ExitStack) -> None:
+        """Give the sockets to whoever connects, a new supervisor, and stop when it says that it needs us no more."""
+        loop = asyncio.get_running_loop()
+        path = self._run.responder(os.getpid())
+        cleanup.callback(path.unlink, missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listening:
+            with unix_address(path) as address:
+                listening.bind(address)
+            listening.listen(1)
+            while True:
+                channel, _ = await loop.sock_accept(listening)
+                with channel, contextlib.suppress(OSError):
+                    channel.setblocking(False)
+                    send_listeners(channel, self._held)
+                    if await loop.sock_recv(channel, len(DRAIN_WORD)) == DRAIN_WORD:
+                        self._stop.set()
+                        await asyncio.sleep(DRAIN_S)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Return what the supervisor says on the command line; `ps` shows it to people."""
+    parser = argparse.ArgumentParser(prog="lbdns.server.worker", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="the state directory")
+    parser.add_argument("--index", type=int, required=True, help="which of the responders this is, from 0")
+    parser.add_argument("--count", type=int, required=True, help="how many responders there are")
+    parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
+    parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--log", choices=("text", "json"), default="text")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; the exit status is 0 then."""
+    said = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    start_log(f"responder {said.index}", said.log)
+    addresses = [text.partition("=")[0] for text in said.listen]
+    descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
+    try:
+        run = RunDirectory(said.state)
+        answerer = ViewAnswerer(Views(Control.attach(run.control), run))
+        worker = Worker(run, listener_set(addresses, descriptors), answerer, said.count)
+    except (LbdnsError, OSError) as error:
+        log.error("cannot start: %s", error)
+        return 1
+    # What start-up made stays: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
+    asyncio.run(worker.serve(said.ready_fd))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+# Shared by the scripts here: finds a Python, makes .venv and keeps what is installed in step with the sources.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv="$root/.venv"
+python="$venv/bin/python"
+
+die() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+# Print the newest Python on PATH that is at least 3.11 and can make a virtual environment.
+find_python() {
+  local name seen=""
+  for name in python3.15 python3.14 python3.13 python3.12 python3.11 python3 python; do
+    command -v "$name" >/dev/null 2>&1 || continue
+    seen="$seen $name ($("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))"
+    "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue
+    if "$name" -c 'import venv, ensurepip' >/dev/null 2>&1; then
+      command -v "$name"
+      return
+    fi
+    printf '%s cannot make virtual environments (on Debian: apt-get install %s-venv); looking further\n' "$name" "$name" >&2
+  done
+  die "lbdns needs Python 3.11 or newer with venv; found:${seen:- none}"
+}
+
+# Digest of whatever decides what must be installed or compiled: $1 is the extra, such as "test".
+install_digest() {
+  (
+    cd "$root" || exit 1
+    printf '%s\n' "$1" "${LBDNS_PURE:-}" "$("$python" -VV)"
+    cat pyproject.toml setup.py
+    "$python" - <<'PY'
+import pathlib, re
+kernel = re.search(r"KERNEL = \(([^)]*)\)", pathlib.Path("setup.py").read_text())[1]
+for name in re.findall(r'"([^"]+)"', kernel):
+    for path in (pathlib.Path(name), pathlib.Path(name).with_suffix(".pxd")):
+        print(path, path.read_text() if path.exists() else "")
+PY
+  ) | sha256sum | cut -d' ' -f1
+}
+
+# Make .venv where there is none, and install lbdns into it, editable, with the extra $1 ("" for none).
+# What is installed already, extras included, is not installed again until the sources that decide about it change.
+ensure_installed() {
+  local extra=$1 stamp digest log
+  [ -x "$python" ] || {
+    local found
+    found=$(find_python) || exit 1
+    echo "making .venv with $found"
+    "$found" -m venv "$venv" || die "$found cannot make $venv"
+  }
+  stamp="$venv/lbdns-installed${extra:+-$extra}"
+  digest=$(install_digest "$extra")
+  [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return
+  echo "installing lbdns${extra:+[$extra]} into .venv (a minute or two the first time)"
+  rm -f "$stamp"
+  find "$root/lbdns" -name '*.so' -delete
+  log="$venv/lbdns-install.log"
+  "$python" -m pip install --quiet --editable "$root${extra:+[$extra]}" >"$log" 2>&1 || {
+    tail -n 30 "$log" >&2
+    die "installing failed; the whole story is in $log"
+  }
+  printf '%s' "$digest" >"$stamp"
+}
