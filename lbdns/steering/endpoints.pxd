@@ -8,12 +8,13 @@ cdef int ADDRESS_FAMILIES, BYTE_COUNTS, ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAM
 cdef int HEALTHY, LB_APEX, LB_STICKY, MODE_HASHED, MODE_WEIGHTED
 cdef int POOL_HASH, POOL_MONITORED, SALT_ADDRESS, SALT_ENDPOINT, SALT_ROTATION
 cdef int SHAPE_ONE, SHAPE_ZERO, STATE_MASK
+cdef int SKIPPED_DISABLED, SKIPPED_DOWN, SKIPPED_FAMILY, SKIPPED_UNRESOLVED, SKIPPED_WEIGHT_ZERO
 
 
 cpdef unsigned long long draw32(Query query, unsigned long long salt) noexcept nogil
 
-@cython.locals(state=cython.int)
-cdef bint endpoint_is_up(View view, int pool_flags, int endpoint) noexcept nogil
+@cython.locals(state=cython.int, counts=cython.int)
+cpdef int reason_against_endpoint(View view, Query query, Decision decision, int endpoint) noexcept nogil
 
 cdef bint is_cname(View view, Query query, int endpoint) noexcept nogil
 

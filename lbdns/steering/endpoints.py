@@ -22,6 +22,11 @@ from lbdns.steering.layout import (
     SALT_ROTATION,
     SHAPE_ONE,
     SHAPE_ZERO,
+    SKIPPED_DISABLED,
+    SKIPPED_DOWN,
+    SKIPPED_FAMILY,
+    SKIPPED_UNRESOLVED,
+    SKIPPED_WEIGHT_ZERO,
     STATE_MASK,
 )
 from lbdns.steering.view import Decision, Query, View
@@ -34,12 +39,25 @@ def draw32(query: Query, salt: int) -> int:
     return draw64(query.draw_base, salt) >> 32
 
 
-def endpoint_is_up(view: View, pool_flags: int, endpoint: int) -> bool:
-    """Return whether an endpoint's health lets it answer; without a monitor only a forced state counts."""
-    state = view.endpoint_state[view.endpoint_slot[endpoint]]
-    if pool_flags & POOL_MONITORED or state & BYTE_COUNTS:
-        return (state & STATE_MASK) == HEALTHY
-    return True
+def reason_against_endpoint(view: View, query: Query, decision: Decision, endpoint: int) -> int:
+    """Return why an endpoint of the decided pool does not answer this query (SKIPPED_*), or 0 where it may.
+
+    Health does not count in a fallback pool that serves as such, and without a monitor only where it was forced.
+    """
+    if not view.endpoint_enabled[endpoint]:
+        return SKIPPED_DISABLED
+    if not view.endpoint_families[endpoint] & (1 << query.family):
+        return SKIPPED_FAMILY
+    if not view.endpoint_weight[endpoint] and not view.pool_shape[decision.pool * 3 + query.family] & SHAPE_ZERO:
+        return SKIPPED_WEIGHT_ZERO
+    if not decision.is_fallback:
+        state = view.endpoint_state[view.endpoint_slot[endpoint]]
+        counts = view.pool_flags[decision.pool] & POOL_MONITORED or state & BYTE_COUNTS
+        if counts and (state & STATE_MASK) != HEALTHY:
+            return SKIPPED_DOWN
+    if not is_resolved(view, query, endpoint) and not is_cname(view, query, endpoint):
+        return SKIPPED_UNRESOLVED
+    return 0
 
 
 def is_cname(view: View, query: Query, endpoint: int) -> bool:
@@ -77,13 +95,7 @@ def pick_endpoints(view: View, query: Query, decision: Decision) -> None:
     count = 0
     total = 0
     for endpoint in range(start, start + view.pool_endpoint_count[pool]):
-        if not view.endpoint_families[endpoint] & (1 << query.family):
-            continue
-        if not view.endpoint_weight[endpoint] and not shape & SHAPE_ZERO:
-            continue
-        if not decision.is_fallback and not endpoint_is_up(view, pool_flags, endpoint):
-            continue
-        if not is_resolved(view, query, endpoint) and not is_cname(view, query, endpoint):
+        if reason_against_endpoint(view, query, decision, endpoint):
             continue
         decision.picks[count] = endpoint
         count += 1

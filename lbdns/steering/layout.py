@@ -74,6 +74,13 @@ PASSED_DOWN: Final = 2
 PASSED_SHED: Final = 3
 PASSED_WEIGHT_ZERO: Final = 4
 
+# Why an endpoint of the decided pool does not answer; 0 is that it may.
+SKIPPED_DISABLED: Final = 1
+SKIPPED_FAMILY: Final = 2
+SKIPPED_WEIGHT_ZERO: Final = 3
+SKIPPED_DOWN: Final = 4
+SKIPPED_UNRESOLVED: Final = 5
+
 NO_POOL: Final = -1
 
 # Bounds: endpoints of a pool, pools of a list.

@@ -12,7 +12,7 @@ cdef class View:
     cdef const unsigned long long[::1] pool_hash, pool_shed_threshold
     cdef const unsigned char[::1] pool_shed_policy
     cdef const unsigned int[::1] endpoint_slot
-    cdef const unsigned char[::1] endpoint_weight, endpoint_families, endpoint_flags
+    cdef const unsigned char[::1] endpoint_weight, endpoint_families, endpoint_flags, endpoint_enabled
     cdef const unsigned long long[::1] endpoint_hash
     cdef const unsigned int[::1] trie_root, trie_nodes
     cdef const unsigned char[::1] endpoint_state, pool_state

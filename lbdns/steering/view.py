@@ -52,6 +52,7 @@ class View:
         self.endpoint_weight = columns["endpoint_weight"]
         self.endpoint_families = columns["endpoint_families"]
         self.endpoint_flags = columns["endpoint_flags"]
+        self.endpoint_enabled = columns["endpoint_enabled"]
         self.endpoint_hash = columns["endpoint_hash"]
         self.trie_root = columns["trie_root"]
         self.trie_nodes = columns["trie_nodes"]
