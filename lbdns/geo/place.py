@@ -1,0 +1,42 @@
+"""The nouns of geolocation: a place, and what is known of one address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a network is, as far as its database says; `Place()` is an unknown place.
+
+    country: ISO 3166-1 alpha-2 in capitals, or "". subdivision: the second part of an ISO 3166-2 code ("CA" of
+    "US-CA"), or "". latitude and longitude: degrees, both or neither.
+    """
+
+    country: str = ""
+    subdivision: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+UNKNOWN = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What is known of one address.
+
+    place: `Place()` where no database knows it. network: the largest block around the address that the place database
+    does not divide further, and prefix_len its length in the address's own family (0..32 or 0..128); they are there
+    for unknown places too. asn: 0 where unknown; asn_org: "" where unknown.
+    """
+
+    place: Place
+    prefix_len: int
+    asn: int
+    asn_org: str
+    network: Network
