@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lbdns.model import RRset
 from lbdns.responder.match import Kind, Match, has_load_balancers, match
-from lbdns.responder.message import Answer, Records, Transport
+from lbdns.responder.message import ASKED, Answer, Records, Transport
 from lbdns.responder.steered import records_of, steer
 from lbdns.responder.view import View
 from lbdns.snapshot.zones import NAME_OCCLUDED, is_at_or_below
@@ -50,7 +50,7 @@ def answer(view: View, name: bytes, asked: bytes, qtype: int, query: Query, tran
     RCODE, what stood at the beginning the AA bit (RFC 6604 section 2).
     """
     reply = Answer()
-    owner = asked
+    owner, spelled = ASKED, asked
     first_zone: int | None = None
     seen: set[bytes] = set()
     for _ in range(CHAIN_HOPS_MAX + 1):
@@ -60,14 +60,15 @@ def answer(view: View, name: bytes, asked: bytes, qtype: int, query: Query, tran
             if found.kind is Kind.OUT_OF_ZONE:
                 road.matches.append(found)
                 return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
+            reply.apex = view.name(view.columns["zone_apex"][first_zone])
         if found.kind is Kind.OUT_OF_ZONE or found.zone != first_zone or name in seen:
             return reply
         seen.add(name)
         road.matches.append(found)
-        target = _take(view, found, owner, qtype, query, transport, reply, road)
+        target = _take(view, found, owner, spelled, qtype, query, transport, reply, road)
         if target is None:
             return reply
-        owner, name = target, target.lower()
+        owner, spelled, name = target, target, target.lower()
     return reply
 
 
@@ -75,13 +76,17 @@ def _take(
     view: View,
     found: Match,
     owner: bytes,
+    spelled: bytes,
     qtype: int,
     query: Query,
     transport: Transport,
     reply: Answer,
     road: Road,
 ) -> bytes | None:
-    """Put what one match gives into the reply; return the name that the chain goes on to, if it does."""
+    """Put what one match gives into the reply; return the name that the chain goes on to, if it does.
+
+    `owner` is what the records stand under, `spelled` the same name written out.
+    """
     if found.kind is Kind.REFERRAL:
         _refer(view, found, reply)
     elif found.kind is Kind.STEERED:
@@ -92,7 +97,7 @@ def _take(
         reply.answer.append(_records(found.rrsets[0], owner))
         return found.rrsets[0].rdatas[0]
     elif found.kind is Kind.DNAME:
-        return _take_dname(view, found, owner, reply)
+        return _take_dname(found, owner, spelled, reply)
     else:
         if found.kind is Kind.NXDOMAIN:
             reply.rcode = NXDOMAIN
@@ -138,12 +143,12 @@ def _take_records(view: View, found: Match, owner: bytes, qtype: int, transport:
         _add_targets(view, found.zone, records, reply)
 
 
-def _take_dname(view: View, found: Match, owner: bytes, reply: Answer) -> bytes | None:
+def _take_dname(found: Match, owner: bytes, spelled: bytes, reply: Answer) -> bytes | None:
     """Give the DNAME and the CNAME that follows from it (RFC 6672 section 3.2), or YXDOMAIN where that is too long."""
     dname = found.rrsets[0]
-    prefix = owner[: len(owner) - len(dname.owner)]
+    prefix = spelled[: len(spelled) - len(dname.owner)]
     target = prefix + dname.rdatas[0]
-    reply.answer.append(Records(owner[len(prefix) :], TYPE_DNAME, dname.ttl, dname.rdatas))
+    reply.answer.append(Records(dname.owner, TYPE_DNAME, dname.ttl, dname.rdatas))
     if len(target) > NAME_BYTES_MAX:
         reply.rcode = YXDOMAIN
         return None

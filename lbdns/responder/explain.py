@@ -17,7 +17,7 @@ import dns.rdatatype
 from lbdns.geo import Geodata, Place, regions
 from lbdns.responder.answer import Road, answer
 from lbdns.responder.match import Kind, Match
-from lbdns.responder.message import Answer, Client, Records, Transport
+from lbdns.responder.message import ASKED, Answer, Client, Records, Transport
 from lbdns.responder.narrate import narrate_endpoints, narrate_pools
 from lbdns.responder.steered import make_query
 from lbdns.responder.view import View
@@ -86,7 +86,7 @@ def explain(view: View, geodata: Geodata, asked: Asked, now_s: int, draw: int) -
     if road.decision is not None:
         steps += _decision_steps(view, geodata, asked, query, road.decision)
     steps += _reply_steps(reply, asked, road)
-    texts = tuple(text for records in reply.answer for text in record_texts(records))
+    texts = tuple(text for records in reply.answer for text in record_texts(records, name))
     return Explanation(
         name=name.to_text(),
         qtype=dns.rdatatype.to_text(qtype),
@@ -98,9 +98,9 @@ def explain(view: View, geodata: Geodata, asked: Asked, now_s: int, draw: int) -
     )
 
 
-def record_texts(records: Records) -> list[str]:
+def record_texts(records: Records, asked: dns.name.Name) -> list[str]:
     """Return records in master-file form, a line each."""
-    owner = dns.name.from_wire(records.owner, 0)[0].to_text()
+    owner = asked.to_text() if records.owner == ASKED else dns.name.from_wire(records.owner, 0)[0].to_text()
     rtype = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(records.type))
     lines = []
     for data in records.rdatas:

@@ -23,25 +23,37 @@ class Client:
     port: int
 
 
+ASKED = b""
+"""As an owner: the name that the client asked for, in its spelling."""
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
-    """RRs of one owner and type, in the order they are sent; names and rdata in uncompressed wire form."""
+    """RRs of one owner and type, in the order they are sent; names and rdata in uncompressed wire form.
+
+    `is_plain`: names in the rdata are sent uncompressed. So are those of steered records, whose order changes from
+    reply to
+    reply, so that the bytes of one record do not depend on its neighbours.
+    """
 
     owner: bytes
     type: int
     ttl: int
     rdatas: tuple[bytes, ...]
+    is_plain: bool = False
 
 
 @dataclass(slots=True)
 class Answer:
     """A reply to a query that could be read. `glue` must be there or the reply is truncated; `additional` may go.
 
-    `scope`: SCOPE PREFIX-LENGTH for the query's ECS option, where it had one. `ede`: an extended error code (RFC 8914).
+    `apex`: of the zone that answers, "" where none does. `scope`: SCOPE PREFIX-LENGTH for the query's ECS option, where
+    it had one. `ede`: an extended error code (RFC 8914).
     """
 
     rcode: int = NOERROR
     is_authoritative: bool = True
+    apex: bytes = b""
     answer: list[Records] = field(default_factory=list)
     authority: list[Records] = field(default_factory=list)
     glue: list[Records] = field(default_factory=list)

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from dnslib import CNAME, MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
 
-from lbdns.responder.message import Answer, Records, Transport
+from lbdns.responder.message import ASKED, Answer, Records, Transport
 from lbdns.wire.codes import (
     BADKEY,
     CLASS_ANY,
@@ -20,6 +20,7 @@ from lbdns.wire.codes import (
     FLAG_QR,
     FLAG_RD,
     FLAG_TC,
+    HEADER_BYTES,
     OPCODE_MASK,
     OPTION_ECS,
     OPTION_EDE,
@@ -41,6 +42,9 @@ from lbdns.wire.message import Message, Refusal
 
 KEEPALIVE_TENTHS = 100  # the idle time-out of TCP connections in units of 100 ms (RFC 7828)
 RCODE_MASK = 0xF
+POINTER = 0xC000
+POINTER_TARGET_MAX = 0x3FFF
+QUESTION_POINTER = b"\xc0\x0c"
 Sections = tuple[Iterable[Records], Iterable[Records], Iterable[Records]]
 
 
@@ -52,10 +56,10 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) 
     opt = _opt(message.edns, answer.rcode, answer.scope, answer.ede, transport, nsid) if message.edns else b""
     limit = size_limit(message.edns, transport)
     for additional in ([*answer.glue, *answer.additional], answer.glue):
-        reply = _pack(message, flags, (answer.answer, answer.authority, additional), opt)
+        reply = _pack(message, answer.apex, flags, (answer.answer, answer.authority, additional), opt)
         if len(reply) <= limit:
             return reply
-    return _pack(message, flags | FLAG_TC, ((), (), ()), opt)
+    return _pack(message, answer.apex, flags | FLAG_TC, ((), (), ()), opt)
 
 
 def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, ede: int | None = None) -> bytes:
@@ -113,13 +117,41 @@ def _record_head(rtype: int, rclass: int, ttl: int, length: int) -> bytes:
     return rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big") + ttl.to_bytes(4, "big") + length.to_bytes(2, "big")
 
 
-def _pack(message: Message, flags: int, sections: Sections, opt: bytes) -> bytes:
-    buffer = DNSBuffer()
+class _Buffer(DNSBuffer):  # type: ignore[misc]
+    """dnslib's buffer with a bound on pointers: a name beyond what 14 bits reach is no target (RFC 1035 4.1.4)."""
+
+    def encode_name(self, name: DNSLabel) -> None:
+        labels = name.label
+        for index, label in enumerate(labels):
+            suffix = labels[index:]
+            target = self.names.get(suffix)
+            if target is not None:
+                self.append((POINTER | target).to_bytes(2, "big"))
+                return
+            if len(self.data) <= POINTER_TARGET_MAX:
+                self.names[suffix] = len(self.data)
+            self.append(bytes((len(label),)) + label)
+        self.append(b"\0")
+
+
+def _pack(message: Message, apex: bytes, flags: int, sections: Sections, opt: bytes) -> bytes:
+    """Return a whole reply.
+
+    Owners that were asked for point at the question. Other names point at each other and at the question's suffix that
+    is
+    the zone's apex, never at what the client put before it: so the bytes after the question are the same for every
+    name that a set of records answers, but for the distance of the pointers.
+    """
+    buffer = _Buffer()
     counts = [sum(len(records.rdatas) for records in section) for section in sections]
     counts[2] += 1 if opt else 0
-    buffer.append(_header(message.id, flags, 1, *counts))
-    buffer.encode_name(_label(message.qname_asked))
-    buffer.append(message.question[-4:])
+    buffer.append(_header(message.id, flags, 1, *counts) + message.question)
+    if apex:
+        labels = _label(apex).label
+        position = HEADER_BYTES + len(message.qname) - len(apex)
+        for index, label in enumerate(labels):
+            buffer.names[labels[index:]] = position
+            position += len(label) + 1
     for section in sections:
         for records in section:
             _pack_records(buffer, records)
@@ -127,10 +159,16 @@ def _pack(message: Message, flags: int, sections: Sections, opt: bytes) -> bytes
     return bytes(buffer.data)
 
 
-def _pack_records(buffer: DNSBuffer, records: Records) -> None:
-    owner = _label(records.owner)
+def _pack_records(buffer: _Buffer, records: Records) -> None:
+    owner = None if records.owner == ASKED else _label(records.owner)
     for rdata in records.rdatas:
-        buffer.encode_name(owner)
+        if owner is None:
+            buffer.append(QUESTION_POINTER)
+        else:
+            buffer.encode_name(owner)
+        if records.is_plain or records.type not in COMPRESSED_TYPES:
+            buffer.append(_record_head(records.type, CLASS_IN, records.ttl, len(rdata)) + rdata)
+            continue
         buffer.append(_record_head(records.type, CLASS_IN, records.ttl, 0))
         start = len(buffer.data)
         _rdata(records.type, rdata).pack(buffer)
@@ -154,7 +192,7 @@ def _label(name: bytes) -> DNSLabel:
 
 @lru_cache(maxsize=65_536)
 def _rdata(rtype: int, rdata: bytes) -> RD:
-    """Return dnslib's rdata: of the types whose names are compressed its class, of all others the bytes."""
+    """Return dnslib's rdata of a type whose names are compressed."""
     if rtype in _NAME_TYPES:
         return _NAME_TYPES[rtype](_label(rdata))
     if rtype == TYPE_MX:
@@ -164,7 +202,7 @@ def _rdata(rtype: int, rdata: bytes) -> RD:
         end = _name_length(rest)
         times = tuple(int.from_bytes(rest[end + 4 * index : end + 4 * index + 4], "big") for index in range(5))
         return SOA(_label(mname), _label(rest[:end]), times)
-    return RD(rdata)
+    raise ValueError(f"rdata of type {rtype} holds no name that is compressed")
 
 
 def _name_length(data: bytes) -> int:
@@ -175,6 +213,7 @@ def _name_length(data: bytes) -> int:
 
 
 _NAME_TYPES = {TYPE_NS: NS, TYPE_CNAME: CNAME, TYPE_PTR: PTR}
+COMPRESSED_TYPES = frozenset({*_NAME_TYPES, TYPE_MX, TYPE_SOA})
 
 
 def _opt(edns: Edns, rcode: int, scope: int, ede: int | None, transport: Transport, nsid: bytes) -> bytes:

@@ -48,9 +48,10 @@ def records_of(view: View, owner: bytes, qtype: int, family: int, decision: Deci
     if not picks:
         return None
     if family == FAMILY_NAMED:
-        return Records(owner, qtype, decision.ttl, tuple(named_rdata(view, qtype, endpoint) for endpoint in picks))
+        rdatas = tuple(named_rdata(view, qtype, endpoint) for endpoint in picks)
+        return Records(owner, qtype, decision.ttl, rdatas, is_plain=True)
     if is_cname(view, decision, picks[0]):
-        return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),))
+        return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),), is_plain=True)
     found: list[bytes] = []
     for endpoint in picks:
         addresses = view.endpoint_addresses(endpoint, family)
