@@ -116,9 +116,10 @@ class _Stage:
 class LbdnsServer:
     """A running server: `host` and `port` (UDP and TCP), its process, its log, and helpers for tests."""
 
-    def __init__(self, directory: Path, work: Path) -> None:
+    def __init__(self, directory: Path, work: Path, override: bool = True) -> None:
         """Prepare a server for the files in `directory`; `work` holds its state and its log."""
         self.directory = directory
+        self.override = override
         self.state_dir = work / "state"
         self.control = self.state_dir / "control.sock"
         self.host = "127.0.0.1"
@@ -140,22 +141,24 @@ class LbdnsServer:
             raise ServerError("the server is not running")
         return self.process.pid
 
-    def start(self, listen: str | None = None) -> None:
-        """Start the server and wait until it answers, on a free port unless told; raises ServerError with its log."""
+    def start(self) -> None:
+        """Start the server and wait until it answers; raises ServerError with its log where it does not."""
         from lbdns.server.children import package_environment
 
-        where = listen or f"{self.host}:{self.port}"
-        command = [sys.executable, "-P", "-m", "lbdns", "serve", str(self.directory), "--listen", where]
+        command = [sys.executable, "-P", "-m", "lbdns", "serve", str(self.directory), "--state", str(self.state_dir)]
+        if self.override:
+            command += ["--listen", f"{self.host}:{self.port}"]
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--state", str(self.state_dir)],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=package_environment(),
             )
         self._wait_until(lambda: self.process is not None and self._is_ready(), START_S, "the server does not start")
-        self.port = int(self.status()["listen"][0].rpartition(":")[2])
+        self.host, _, port = self.status()["listen"][0].rpartition(":")
+        self.port = int(port)
 
     def _is_ready(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
@@ -395,23 +398,20 @@ def _copy_files(source: Path, directory: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def running_server(
-    configuration: Configuration, directory: Path, listen: str | None = None, start: bool = True
-) -> Iterator[LbdnsServer]:
+def running_server(configuration: Configuration, directory: Path, override: bool = True) -> Iterator[LbdnsServer]:
     """Run a server for a `with` block, from a dict or a directory; `directory` is an empty one for its files.
 
-    `listen` is `IP:PORT` where a free port of 127.0.0.1 will not do. Without `start` the block starts it.
+    It listens on a free port of 127.0.0.1, or with `override` False where the settings say.
     """
     files = directory / "config"
     if isinstance(configuration, Mapping):
         tree = write_files(configuration, files)
     else:
         tree = _copy_files(Path(configuration), files)
-    server = LbdnsServer(files, directory)
+    server = LbdnsServer(files, directory, override)
     try:
         server.play(tree)
-        if start:
-            server.start(listen)
+        server.start()
         yield server
     finally:
         server.close()
@@ -422,7 +422,7 @@ def lbdns_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     """Return a function that starts a server from a dict or a directory; all are stopped after the test."""
     with contextlib.ExitStack() as running:
 
-        def start(configuration: Configuration, listen: str | None = None) -> LbdnsServer:
-            return running.enter_context(running_server(configuration, tmp_path_factory.mktemp("lbdns"), listen))
+        def start(configuration: Configuration) -> LbdnsServer:
+            return running.enter_context(running_server(configuration, tmp_path_factory.mktemp("lbdns")))
 
         yield start

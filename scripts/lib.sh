@@ -32,13 +32,9 @@ install_digest() {
     cd "$root" || exit 1
     printf '%s\n' "$1" "${LBDNS_PURE:-}" "$("$python" -VV)"
     cat pyproject.toml setup.py
-    "$python" - <<'PY'
-import pathlib, re
-kernel = re.search(r"KERNEL = \(([^)]*)\)", pathlib.Path("setup.py").read_text())[1]
-for name in re.findall(r'"([^"]+)"', kernel):
-    for path in (pathlib.Path(name), pathlib.Path(name).with_suffix(".pxd")):
-        print(path, path.read_text() if path.exists() else "")
-PY
+    find lbdns -name '*.pxd' | LC_ALL=C sort | while read -r declarations; do
+      cat "$declarations" "${declarations%.pxd}.py"
+    done
   ) | sha256sum | cut -d' ' -f1
 }
 

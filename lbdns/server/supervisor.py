@@ -29,6 +29,7 @@ from lbdns.model import Configuration, Settings
 from lbdns.server.binding import bind, choose_ports
 from lbdns.server.children import Child
 from lbdns.server.control import ControlServer, Operation
+from lbdns.server.explaining import explain_running
 from lbdns.server.firstresults import first_results
 from lbdns.server.journal import start_log
 from lbdns.server.notify import notify
@@ -202,12 +203,16 @@ class Supervisor:
     def _operations(self) -> Mapping[str, Operation]:
         return {
             "health": self._answer_health,
+            "explain": self._answer_explain,
             "reload": self._answer_reload,
             "status": self._answer_status,
         }
 
     async def _answer_health(self, _: Mapping[str, Any]) -> dict[str, Any]:
         return health_report(self._in_force())
+
+    async def _answer_explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return await asyncio.to_thread(explain_running, self._in_force(), request)
 
     async def _answer_reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
         refusal = await self.reload("asked to reload")
