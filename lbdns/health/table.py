@@ -35,6 +35,9 @@ Per = Literal["endpoint", "pool", "once"]
 _COLUMNS: tuple[tuple[str, str, Per, int], ...] = (
     ("heartbeat_ns", "Q", "once", 1),  # CLOCK_MONOTONIC of the writer's last beat
     ("adopted_generation", "Q", "once", 1),  # of the targets document that the writer works from
+    ("probes_started", "Q", "once", 1),
+    ("probes_late", "Q", "once", 1),  # begun more than 250 ms after their time
+    ("probes_in_flight", "Q", "once", 1),
     ("frozen_since", "d", "once", 1),  # unix s since when this machine believes itself cut off; 0 = it does not
     ("endpoint_state", "B", "endpoint", 1),  # effective: measured, or what an operator forced
     ("endpoint_measured", "B", "endpoint", 1),
@@ -42,10 +45,10 @@ _COLUMNS: tuple[tuple[str, str, Per, int], ...] = (
     ("pool_measured", "B", "pool", 1),
     ("pool_rtt", "f", "pool", REGION_COUNT),  # ms, EWMA per region; 0 = no figure
     ("pool_rtt_at", "d", "pool", REGION_COUNT),  # unix s of the figure's last sample
-    ("pool_since", "d", "pool", 1),  # unix s of the last change of pool_measured
+    ("pool_since", "d", "pool", 1),  # unix s of the last change of pool_state
     ("pool_identity", "Q", "pool", 1),  # hash of whom the slot belongs to; 0 = nobody
     ("endpoint_identity", "Q", "endpoint", 1),
-    ("endpoint_since", "d", "endpoint", 1),  # unix s of the last change of endpoint_measured
+    ("endpoint_since", "d", "endpoint", 1),  # unix s of the last change of endpoint_state
     ("endpoint_checked_at", "d", "endpoint", 1),  # unix s of the last result
     ("endpoint_checks", "Q", "endpoint", 1),
     ("endpoint_passed", "Q", "endpoint", 1),
@@ -132,6 +135,28 @@ class HealthTable:
             if count:
                 assert self.columns[name].format == kind
                 self.columns[name][:count] = other.columns[name][:count]
+
+    def copy_endpoint(self, other: HealthTable, theirs: int, ours: int) -> None:
+        """Take over one endpoint's columns from a slot of another table."""
+        for name, _, per, items in _COLUMNS:
+            if per == "endpoint":
+                self.columns[name][ours * items : (ours + 1) * items] = other.columns[name][
+                    theirs * items : (theirs + 1) * items
+                ]
+
+    def clear_endpoint(self, slot: int) -> None:
+        """Make a slot nobody's: unknown, no addresses, nothing counted."""
+        self._clear("endpoint", slot)
+
+    def clear_pool(self, slot: int) -> None:
+        """Make a pool's slot nobody's."""
+        self._clear("pool", slot)
+
+    def _clear(self, owner: Per, slot: int) -> None:
+        for name, kind, per, items in _COLUMNS:
+            if per == owner:
+                zeros = memoryview(bytes(items * struct.calcsize(kind))).cast(kind)  # type: ignore[call-overload]
+                self.columns[name][slot * items : (slot + 1) * items] = zeros
 
     def close(self) -> None:
         """Release the mapping; columns handed out become unusable."""

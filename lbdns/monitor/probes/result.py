@@ -25,6 +25,7 @@ class Result:
     """What one probe found: `code` is the answer's (0: none came), `rtt_us` the whole exchange's time.
 
     `phases` are (name, microseconds) in the order they happened; `detail` says more than the reason, for people.
+    `silent` marks a time-out that has no reason of its own, such as a ping without a reply.
     """
 
     healthy: bool
@@ -33,6 +34,7 @@ class Result:
     rtt_us: int = 0
     detail: str = ""
     phases: tuple[tuple[str, int], ...] = ()
+    silent: bool = False
 
     @property
     def text(self) -> str:

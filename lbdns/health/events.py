@@ -1,0 +1,130 @@
+"""The record of changes: what an endpoint, pool or load balancer became, when, from what, and why.
+
+Kept as JSON lines in two files that take turns, so that it is bounded; a line cut short by a crash is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # per file; there are two
+
+Kind = Literal["endpoint", "pool", "load_balancer", "vantage_point"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of state. Times are unix seconds; names that do not apply are empty.
+
+    `was_for_s` says how long the state before it lasted (0: unknown); `streak` counts the results in a row that
+    decided, of which the last is `reason`, `detail`, `code` and `rtt_us`; `cause` is "measured", "forced" or
+    "configuration".
+    """
+
+    at_s: float
+    kind: Kind
+    name: str
+    before: str
+    after: str
+    pool: str = ""
+    endpoint: str = ""
+    address: str = ""
+    monitor: str = ""
+    vantage: str = ""
+    reason: str = ""
+    detail: str = ""
+    code: int = 0
+    rtt_us: int = 0
+    streak: int = 0
+    was_for_s: float = 0.0
+    cause: str = "measured"
+
+    @property
+    def text(self) -> str:
+        """The change in one line for an operator."""
+        subject = {
+            "endpoint": f"pool {self.pool} endpoint {self.endpoint} ({self.address})",
+            "pool": f"pool {self.name}",
+            "load_balancer": f"load balancer {self.name}",
+            "vantage_point": f"vantage point {self.name}",
+        }[self.kind]
+        why = f"{self.reason} ({self.detail})" if self.reason and self.detail else self.reason or self.detail
+        before = f"was {self.before}" + (f" for {duration_text(self.was_for_s)}" if self.was_for_s else "")
+        return f"{subject} is {self.after}" + (f": {why}" if why else "") + f"; {before}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as a person says it: "12 s", "4 min 5 s", "3 h 12 min", "9 d 2 h"."""
+    whole = max(int(seconds), 0)
+    parts = ((whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    for index, (count, unit) in enumerate(parts):
+        if count:
+            following = parts[index + 1] if index + 1 < len(parts) else (0, "")
+            return f"{count} {unit}" + (f" {following[0]} {following[1]}" if following[0] else "")
+    return "less than 1 s"
+
+
+class Record:
+    """The record on disk, for its one writer."""
+
+    def __init__(self, directory: Path, file_bytes_max: int = FILE_BYTES_MAX) -> None:
+        """Append to the record in `directory`, which must exist."""
+        self._path = directory / "events.jsonl"
+        self._older = directory / "events.1.jsonl"
+        self._bytes_max = file_bytes_max
+        self._handle = -1
+
+    def append(self, change: Change) -> None:
+        """Add one change; raises OSError where the disk refuses."""
+        if self._handle < 0:
+            self._open()
+        os.write(self._handle, json.dumps(asdict(change), ensure_ascii=False).encode() + b"\n")
+        if os.fstat(self._handle).st_size >= self._bytes_max:
+            self.close()
+            os.replace(self._path, self._older)
+
+    def _open(self) -> None:
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._handle).st_size
+        if size and os.pread(self._handle, 1, size - 1) != b"\n":
+            os.write(self._handle, b"\n")  # a crash cut the last line short
+
+    def close(self) -> None:
+        """Close the file; the next change opens it again."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def read_events(directory: Path, since_s: float = 0.0, limit: int = 1000) -> list[Change]:
+    """Return the last `limit` changes kept in `directory` at or after `since_s`, oldest first; none where none are."""
+    found: list[Change] = []
+    for name in ("events.1.jsonl", "events.jsonl"):
+        found += [change for change in _read(directory / name) if change.at_s >= since_s]
+        found = found[-limit:] if limit else []
+    return found
+
+
+def _read(path: Path) -> Iterator[Change]:
+    known = {field.name for field in fields(Change)}
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                change = _parse(line, known)
+                if change is not None:
+                    yield change
+    except FileNotFoundError:
+        return
+
+
+def _parse(line: str, known: set[str]) -> Change | None:
+    try:
+        values: Any = json.loads(line)
+        return Change(**{key: value for key, value in values.items() if key in known})
+    except (ValueError, TypeError, AttributeError):
+        return None

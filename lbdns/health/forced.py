@@ -1,0 +1,142 @@
+"""States that an operator forces: an overlay that never erases what is measured.
+
+An ordered list, the last entry that matches wins. A pattern is POOL or POOL/ENDPOINT, each part a glob (`*`, `?`,
+`[...]`). `auto` takes an earlier entry back. The list is a file in the state directory: the supervisor changes it, the
+monitor worker reads it, so it survives both.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from lbdns.errors import LbdnsError
+from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
+
+FILE_NAME: Final = "forced.json"
+ENTRIES_MAX: Final = 1000
+PATTERN_CHARS_MAX: Final = 512
+WHY_CHARS_MAX: Final = 1024
+
+State = Literal["up", "down", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """One order: `state` for what `pattern` matches, from `set_at_s` until `until_s` (unix seconds, None: for good)."""
+
+    pattern: str
+    state: State
+    set_at_s: float
+    until_s: float | None = None
+    why: str = ""
+
+    def holds(self, now_s: float) -> bool:
+        """Whether it has not expired."""
+        return self.until_s is None or now_s < self.until_s
+
+    def matches(self, pool: str, endpoint: str = "") -> bool:
+        """Whether it is about this pool, or about this endpoint where one is given."""
+        pool_part, slash, endpoint_part = self.pattern.partition("/")
+        if bool(slash) != bool(endpoint) or not fnmatch.fnmatchcase(pool, pool_part):
+            return False
+        return not endpoint or fnmatch.fnmatchcase(endpoint, endpoint_part)
+
+
+def change(entries: Sequence[Forced], new: Forced, now_s: float) -> tuple[Forced, ...]:
+    """Return the list with `new` in force and what it or time made idle left out; raises LbdnsError in words."""
+    if not new.pattern or len(new.pattern) > PATTERN_CHARS_MAX or new.pattern.endswith("/") or new.pattern[0] == "/":
+        raise LbdnsError(f'"{new.pattern[:80]}" names nothing to force; expected POOL or POOL/ENDPOINT, globs allowed')
+    if new.state not in ("up", "down", "auto"):
+        raise LbdnsError(f'"{new.state}" is no state to force; expected up, down or auto')
+    if len(new.why) > WHY_CHARS_MAX:
+        raise LbdnsError(f"the reason is too long; at most {WHY_CHARS_MAX} characters")
+    pool, _, endpoint = new.pattern.partition("/")
+    kept = [entry for entry in entries if entry.holds(now_s) and not _covers(pool, endpoint, entry.pattern)]
+    # `auto` needs an entry only to mask an earlier glob that it takes back in part.
+    if new.state != "auto" or any(_is_glob(entry.pattern) for entry in kept):
+        kept.append(new)
+    while kept and kept[0].state == "auto":
+        kept.pop(0)
+    if len(kept) > ENTRIES_MAX:
+        raise LbdnsError(f"more than {ENTRIES_MAX} forced states; take some back with `auto`, or use globs")
+    return tuple(kept)
+
+
+def _covers(pool: str, endpoint: str, pattern: str) -> bool:
+    """Whether an order for POOL/ENDPOINT leaves nothing of an earlier one for `pattern`."""
+    earlier_pool, _, earlier_endpoint = pattern.partition("/")
+    if bool(endpoint) != bool(earlier_endpoint):
+        return False
+    return _part_covers(pool, earlier_pool) and (not endpoint or _part_covers(endpoint, earlier_endpoint))
+
+
+def _part_covers(glob: str, earlier: str) -> bool:
+    return glob in (earlier, "*") or (not _is_glob(earlier) and fnmatch.fnmatchcase(earlier, glob))
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(char in pattern for char in "*?[")
+
+
+def find(entries: Iterable[Forced], now_s: float, pool: str, endpoint: str = "") -> Forced | None:
+    """Return the order in force for a pool, or for its endpoint; None where there is none or the last says auto."""
+    found = None
+    for entry in entries:
+        if entry.holds(now_s) and entry.matches(pool, endpoint):
+            found = entry
+    return None if found is None or found.state == "auto" else found
+
+
+def endpoint_byte(measured: int, forced: Forced | None) -> int:
+    """Return an endpoint's effective byte."""
+    if forced is None:
+        return measured
+    return (HEALTHY if forced.state == "up" else UNHEALTHY) | COUNTS
+
+
+def pool_byte(measured: int, forced: Forced | None) -> int:
+    """Return a pool's effective byte; `measured` carries COUNTS already where one of its endpoints is forced."""
+    if forced is None:
+        return measured
+    return (HEALTHY if forced.state == "up" else CRITICAL) | COUNTS
+
+
+def next_expiry_s(entries: Iterable[Forced], now_s: float) -> float:
+    """Return when the next order expires (unix seconds); infinity where none will."""
+    return min((entry.until_s for entry in entries if entry.until_s and entry.until_s > now_s), default=math.inf)
+
+
+def load(state_dir: Path) -> tuple[Forced, ...]:
+    """Read the list; none where there is no file. Raises LbdnsError where it cannot be read."""
+    path = state_dir / FILE_NAME
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(Forced(**entry) for entry in document["forced"][:ENTRIES_MAX])
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot read the forced states: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise LbdnsError(f"{path}: not a list of forced states; remove it to start without any") from error
+
+
+def save(state_dir: Path, entries: Iterable[Forced]) -> None:
+    """Write the list, whole or not at all; raises LbdnsError where the disk refuses."""
+    path = state_dir / FILE_NAME
+    fresh = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    try:
+        with fresh.open("w", encoding="utf-8") as out:
+            json.dump({"forced": [asdict(entry) for entry in entries]}, out, ensure_ascii=False, indent=1)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise LbdnsError(f"{path}: cannot write the forced states: {error.strerror}") from error

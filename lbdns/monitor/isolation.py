@@ -1,0 +1,113 @@
+"""A vantage point's doubt in itself: when all its targets fall silent at once, it is likely the one cut off.
+
+    trusting --(a silent failure, nobody answered since that probe began, others to ask)--> doubting
+    doubting --(anyone answers)--> trusting, what was held back is believed
+    doubting --(the witnesses are silent too)--> cut off: results are set aside, the last agreed states stand
+    cut off  --(anyone answers)--> trusting, whoever was silent is probed again
+
+Silent are time-outs and routes that are missing. A refusal, a reset, a wrong answer came from somewhere, so they clear
+the doubt. In a busy vantage point somebody answers all the time and nothing is ever held back; in a small one the
+witnesses, up to three other addresses that answered last time, are probed at once, which takes one round trip.
+With fewer than two others to ask there is nothing to judge by, and every result is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Final
+
+from lbdns.health.reasons import Reason
+from lbdns.monitor.checks import Check, timed_out
+from lbdns.monitor.probes.result import Result
+from lbdns.monitor.targets import Vantage
+
+WITNESSES_MIN: Final = 2
+WITNESSES_MAX: Final = 3
+_SILENT: Final = frozenset({Reason.NO_ROUTE, Reason.NETWORK_UNREACHABLE, Reason.TCP_TIMEOUT})
+
+
+class Gate:
+    """The door through which a vantage point's results go; it holds some back and sets some aside."""
+
+    def __init__(self, vantage: Vantage, hurry: Callable[[Check], None], tell: Callable[[Vantage, bool], None]) -> None:
+        """Probe witnesses with `hurry`; `tell(vantage, True)` says that it is cut off, False that it is no more."""
+        self.vantage = vantage
+        self._hurry = hurry
+        self._tell = tell
+        self._answered_s = float("-inf")  # the loop's clock
+        self._good: dict[str, Check] = {}  # address -> a check that passed last time
+        self._held: dict[Check, Result] = {}
+        self._witnesses: set[Check] = set()
+        self._aside: dict[Check, None] = {}  # in order, without doubles
+        self.cut_off = False
+
+    def take(self, check: Check, result: Result, started_s: float) -> None:
+        """Believe a result, hold it back until witnesses are heard, or set it aside."""
+        address = check.target.address
+        if result.healthy:
+            self._good[address] = check
+        elif self._good.get(address) is check:
+            del self._good[address]
+        if result.healthy or not (result.reason in _SILENT or timed_out(result)):
+            self._answered_s = asyncio.get_running_loop().time()
+            self._clear()
+            check.tell(result)
+        elif self.cut_off:
+            self._aside[check] = None
+        elif self._held:
+            self._held[check] = result
+            self._witnesses.discard(check)
+            self._weigh()
+        elif self._answered_s >= started_s or not self._call_witnesses(address):
+            check.tell(result)
+        else:
+            self._held[check] = result
+
+    def expect(self, check: Check) -> None:
+        """Count a check among those that answered last time: what a worker that was restarted knows from the table."""
+        self._good.setdefault(check.target.address, check)
+
+    def forget(self, check: Check) -> None:
+        """Drop a check that is no more."""
+        if self._good.get(check.target.address) is check:
+            del self._good[check.target.address]
+        self._held.pop(check, None)
+        self._aside.pop(check, None)
+        if check in self._witnesses:
+            self._witnesses.discard(check)
+            if not self._witnesses:
+                self._clear()  # no witness was heard: no reason to doubt
+
+    def _call_witnesses(self, address: str) -> bool:
+        """Ask others whether they can be reached; False where there are too few to ask."""
+        others = (check for other, check in self._good.items() if other != address)
+        called = list(itertools.islice(others, WITNESSES_MAX))
+        if len(called) < WITNESSES_MIN:
+            return False
+        self._witnesses = set(called)
+        for check in called:
+            self._hurry(check)
+        return True
+
+    def _weigh(self) -> None:
+        if self._witnesses:
+            return
+        self.cut_off = True
+        self._aside.update(dict.fromkeys(self._held))
+        self._held.clear()
+        self._tell(self.vantage, True)
+
+    def _clear(self) -> None:
+        """The network works: believe what was held back, probe again what was set aside."""
+        self._witnesses.clear()
+        held, self._held = self._held, {}
+        for check, result in held.items():
+            check.tell(result)
+        if self.cut_off:
+            self.cut_off = False
+            self._tell(self.vantage, False)
+            aside, self._aside = self._aside, {}
+            for check in aside:
+                self._hurry(check)

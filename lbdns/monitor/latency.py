@@ -1,0 +1,91 @@
+"""Round-trip times that steer: an exponentially weighted mean per pool and region, in the table and on disk.
+
+alpha = 1 - exp(-dt / 200 s), whatever the times between samples; a pool's sample is the mean over its healthy
+endpoints, an endpoint's the mean over its voting monitors.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns.errors import LbdnsError
+from lbdns.geo.regions import REGION_CODES
+from lbdns.health.table import REGION_COUNT
+
+TIME_CONSTANT_S: Final = 200.0
+FILE_NAME: Final = "latency.json"
+KEPT_S: Final = 24 * 3600.0  # a figure older than this says nothing of today
+_ALL_REGIONS: Final = tuple(range(REGION_COUNT))
+
+
+def ewma(value: float, sample: float, dt_s: float) -> float:
+    """Return the mean after one more sample `dt_s` after the last; 0 means that there is none yet."""
+    if value <= 0.0:
+        return sample
+    return value + (sample - value) * (1.0 - math.exp(-max(dt_s, 0.0) / TIME_CONSTANT_S))
+
+
+def regions_of(region: str) -> tuple[int, ...]:
+    """Return the columns that a vantage point's figures go to: its region's, or all where it has no known one.
+
+    A machine that does not know its region measures for whoever asks it.
+    """
+    return (REGION_CODES.index(region),) if region in REGION_CODES else _ALL_REGIONS
+
+
+def sample(columns: Mapping[str, memoryview[Any]], pool_slot: int, region: str, sample_ms: float, now_s: float) -> None:
+    """Put one sample of a pool's round-trip time into the table."""
+    for index in regions_of(region):
+        at = pool_slot * REGION_COUNT + index
+        columns["pool_rtt"][at] = ewma(columns["pool_rtt"][at], sample_ms, now_s - columns["pool_rtt_at"][at])
+        columns["pool_rtt_at"][at] = now_s
+
+
+def save(state_dir: Path, columns: Mapping[str, memoryview[Any]], pools: Iterable[tuple[str, int]]) -> None:
+    """Write the figures of (name, slot) pools to disk; raises LbdnsError."""
+    figures: dict[str, dict[str, list[float]]] = {}
+    for name, slot in pools:
+        for index, code in enumerate(REGION_CODES):
+            at = slot * REGION_COUNT + index
+            if columns["pool_rtt"][at] > 0.0:
+                figures.setdefault(name, {})[code] = [round(columns["pool_rtt"][at], 4), columns["pool_rtt_at"][at]]
+    path = state_dir / FILE_NAME
+    fresh = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps(figures), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise LbdnsError(f"{path}: cannot write the round-trip times: {error.strerror}") from error
+
+
+def load(state_dir: Path, now_s: float) -> dict[str, dict[int, tuple[float, float]]]:
+    """Return the figures on disk that still say something: pool name -> region index -> (ms, unix s).
+
+    None where there is no file or none that can be read: they come back by measuring.
+    """
+    try:
+        document = json.loads((state_dir / FILE_NAME).read_text(encoding="utf-8"))
+        return {
+            name: {
+                REGION_CODES.index(code): (float(value), float(at_s))
+                for code, (value, at_s) in regions.items()
+                if code in REGION_CODES and now_s - at_s < KEPT_S and value > 0.0
+            }
+            for name, regions in document.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def restore(columns: Mapping[str, memoryview[Any]], pool_slot: int, kept: Mapping[int, tuple[float, float]]) -> None:
+    """Put kept figures into the table where it has none."""
+    for index, (value, at_s) in kept.items():
+        at = pool_slot * REGION_COUNT + index
+        if columns["pool_rtt"][at] <= 0.0:
+            columns["pool_rtt"][at], columns["pool_rtt_at"][at] = value, at_s

@@ -1,0 +1,95 @@
+"""The nouns of the ledger: series, endpoints, pools and load balancers with what is known of them right now."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lbdns.health.forced import Forced
+from lbdns.health.reasons import Reason
+from lbdns.health.verdict import UNKNOWN
+from lbdns.monitor.probes.result import Result
+from lbdns.monitor.targets import BalancerSpec, EndpointSpec, Member, PoolSpec, Vantage
+
+STALE_INTERVALS = 3  # a vantage point that says nothing for so many intervals is not heard
+
+_NO_RESULT = Result(True, Reason.NO_FAILURES)
+
+
+class Taker(Protocol):
+    """Who judges a series' results: the ledger."""
+
+    def take(self, series: Series, result: Result) -> None:
+        """Take one more result of a series."""
+        ...
+
+
+class Series:
+    """One member's results on one address of an endpoint, from one vantage point."""
+
+    __slots__ = ("address", "at_s", "endpoint", "last", "ledger", "member", "rtt_us", "state", "streak", "vantage")
+
+    def __init__(self, ledger: Taker, endpoint: EndpointHealth, member: Member, address: str, vantage: Vantage) -> None:
+        """Begin where the endpoint stands: a new worker, monitor or address changes no answer by itself."""
+        self.ledger = ledger
+        self.endpoint = endpoint
+        self.member = member
+        self.address = address
+        self.vantage = vantage
+        self.state = endpoint.state
+        self.streak = 0
+        self.at_s = 0.0
+        self.rtt_us = 0
+        self.last = _NO_RESULT
+
+    def take(self, result: Result) -> None:
+        """Take one more result."""
+        self.ledger.take(self, result)
+
+    @property
+    def good_for_s(self) -> float:
+        """How long a result counts where several vantage points speak."""
+        monitor = self.member.monitor
+        return float(STALE_INTERVALS * monitor.interval + monitor.timeout * (monitor.retries + 1))
+
+
+class EndpointHealth:
+    """One endpoint: its specification, its series, its measured state and its effective byte."""
+
+    __slots__ = ("effective", "forced", "pool", "series", "spec", "state")
+
+    def __init__(self, spec: EndpointSpec, pool: PoolHealth) -> None:
+        self.spec = spec
+        self.pool = pool
+        self.series: list[Series] = []
+        self.state = UNKNOWN
+        self.effective = UNKNOWN
+        self.forced: Forced | None = None
+
+    @property
+    def probed(self) -> bool:
+        """Whether it is to be probed at all: enabled, in an enabled pool with a monitor."""
+        return self.spec.enabled and self.pool.spec.enabled and bool(self.pool.spec.members)
+
+
+class PoolHealth:
+    """One pool: its specification, endpoints and effective byte."""
+
+    __slots__ = ("balancers", "effective", "endpoints", "forced", "spec")
+
+    def __init__(self, spec: PoolSpec) -> None:
+        self.spec = spec
+        self.endpoints: list[EndpointHealth] = []
+        self.balancers: list[BalancerHealth] = []
+        self.effective = UNKNOWN
+        self.forced: Forced | None = None
+
+
+class BalancerHealth:
+    """One load balancer and the word for its health; empty before the first."""
+
+    __slots__ = ("pools", "spec", "word")
+
+    def __init__(self, spec: BalancerSpec) -> None:
+        self.spec = spec
+        self.pools: list[PoolHealth] = []
+        self.word = ""

@@ -1,0 +1,181 @@
+"""The targets document: what the supervisor tells the monitor worker to probe, as frozen nouns.
+
+The supervisor writes one per generation. Keys that a later supervisor adds are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from lbdns.errors import LbdnsError
+from lbdns.health.identity import identity
+from lbdns.model.monitor import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """Where probes are sent from: a name, the region it speaks for ("": unknown), and a local address ("": any)."""
+
+    name: str = "local"
+    region: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A monitor's part in judging a pool's endpoints; a pool with a single monitor has one member."""
+
+    name: str
+    monitor: Monitor
+    votes: bool = True
+    must_be_healthy: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.votes, self.must_be_healthy))
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """One endpoint as configured: `host` is its own Host header ("": none); `is_name`: the address is a hostname."""
+
+    pool: str
+    name: str
+    slot: int
+    address: str
+    is_name: bool
+    enabled: bool
+    port: int
+    host: str
+    identity: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """One pool as configured; `members` judge its endpoints, and nobody does where it has no monitor."""
+
+    name: str
+    slot: int
+    enabled: bool
+    minimum_origins: int
+    monitored: bool
+    members: tuple[Member, ...]
+    check_regions: tuple[str, ...]
+    endpoints: tuple[EndpointSpec, ...]
+    notification_filter: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerSpec:
+    """A load balancer's name, the pools that its policy may choose among, and the last resort."""
+
+    name: str
+    pools: tuple[str, ...]
+    fallback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """One generation's work."""
+
+    generation: int
+    table: Path
+    resolvers: tuple[str, ...]
+    pools: tuple[PoolSpec, ...]
+    balancers: tuple[BalancerSpec, ...]
+    vantages: tuple[Vantage, ...]
+    notifications: Mapping[str, Any]
+
+
+def load_targets(path: Path) -> Targets:
+    """Read a document; raises LbdnsError saying what is wrong with it."""
+    try:
+        return parse_targets(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot read what to probe: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LbdnsError(f"{path}: not a targets document of this release: {error!r}") from error
+
+
+def parse_targets(document: Mapping[str, Any]) -> Targets:
+    """Return a document's content; raises ValueError, KeyError or TypeError where it is malformed."""
+    monitors = {name: Monitor.model_validate(value) for name, value in document["monitors"].items()}
+    pools = tuple(_pool(value, monitors, document.get("monitor_groups") or {}) for value in document["pools"])
+    vantages = tuple(
+        Vantage(value["name"], value.get("region") or "", value.get("source") or "")
+        for value in document.get("vantage_points") or ()
+    )
+    return Targets(
+        generation=int(document["generation"]),
+        table=Path(document["table"]),
+        resolvers=tuple(document.get("resolvers") or ()),
+        pools=pools,
+        balancers=tuple(
+            BalancerSpec(value["name"], tuple(value.get("candidates", value["pools"])), value["fallback"])
+            for value in document["load_balancers"]
+        ),
+        vantages=vantages or (Vantage(region=(document.get("pop") or {}).get("region") or ""),),
+        notifications=document.get("notifications") or {},
+    )
+
+
+def _pool(value: Mapping[str, Any], monitors: Mapping[str, Monitor], groups: Mapping[str, Any]) -> PoolSpec:
+    name = value["name"]
+    return PoolSpec(
+        name=name,
+        slot=int(value["slot"]),
+        enabled=bool(value["enabled"]),
+        minimum_origins=int(value["minimum_origins"]),
+        monitored=bool(value.get("monitor") or value.get("monitor_group")),
+        members=_members(value, monitors, groups),
+        check_regions=tuple(value.get("check_regions") or ()),
+        endpoints=tuple(_endpoint(name, endpoint) for endpoint in value["origins"]),
+        notification_filter=value.get("notification_filter") or {},
+    )
+
+
+def _members(
+    value: Mapping[str, Any], monitors: Mapping[str, Monitor], groups: Mapping[str, Any]
+) -> tuple[Member, ...]:
+    if value.get("monitor"):
+        return (Member(value["monitor"], monitors[value["monitor"]]),)
+    if not value.get("monitor_group"):
+        return ()
+    return tuple(
+        Member(
+            member["monitor"],
+            monitors[member["monitor"]],
+            votes=not member.get("monitoring_only"),
+            must_be_healthy=bool(member.get("must_be_healthy")),
+        )
+        for member in groups[value["monitor_group"]]["members"]
+        if member.get("enabled", True)
+    )
+
+
+def _endpoint(pool: str, value: Mapping[str, Any]) -> EndpointSpec:
+    address = value["address"]
+    hosts = (value.get("header") or {}).get("Host") or [""]
+    return EndpointSpec(
+        pool=pool,
+        name=value["name"],
+        slot=int(value["slot"]),
+        address=address,
+        is_name=_is_name(address),
+        enabled=bool(value["enabled"]),
+        port=int(value.get("port") or 0),
+        host=hosts[0],
+        identity=identity(pool, value["name"], address),
+    )
+
+
+def _is_name(address: str) -> bool:
+    try:
+        ip_address(address)
+    except ValueError:
+        return True
+    return False
