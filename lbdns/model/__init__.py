@@ -22,6 +22,7 @@ from .balancer import (
 )
 from .bounds import REGION_CODES
 from .configuration import Configuration
+from .fields import ObjectName
 from .mistakes import mistakes_of
 from .monitor import GroupMember, Monitor, MonitorGroup, MonitorType, parse_expected_codes
 from .pool import (
@@ -53,6 +54,7 @@ __all__ = [
     "MonitorType",
     "NotificationFilter",
     "NotificationScope",
+    "ObjectName",
     "OriginSteering",
     "Pool",
     "PopSettings",

@@ -92,6 +92,10 @@ class RandomSteering(Frozen):
         return self.pool_weights.get(pool, self.default_weight)
 
 
+_EQUAL_WEIGHTS: Final = RandomSteering()
+"""Shared by all load balancers that say nothing: pydantic would copy a default that holds a mapping for each."""
+
+
 class LocationStrategy(Frozen):
     """Whose place counts: this PoP's, the resolver's or the client's (RFC 7871). `region_from` is lbdns's own."""
 
@@ -143,7 +147,7 @@ class LoadBalancer(Frozen):
     region_pools: RegionPools = Field(default_factory=dict)
     country_pools: CountryPools = Field(default_factory=dict)
     pop_pools: PopPools = Field(default_factory=dict)
-    random_steering: RandomSteering = RandomSteering()
+    random_steering: RandomSteering = Field(default_factory=lambda: _EQUAL_WEIGHTS)
     location_strategy: LocationStrategy = LocationStrategy()
     session_affinity: Literal["none", "cookie", "ip_cookie", "header"] = "none"
     session_affinity_ttl: Annotated[Whole, Field(ge=bounds.MIN_AFFINITY_TTL_S, le=bounds.MAX_AFFINITY_TTL_S)] | None = (

@@ -19,7 +19,7 @@ _KEY_MARK: Final = "[key]"
 _SHOWN_CHARS: Final = 60
 
 
-def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
+def mistakes_of(error: ValidationError, model: type[BaseModel] | None = None) -> list[Mistake]:
     """Return every mistake of a refused object, in the order of its fields.
 
     `model` is the model that refused; it tells which keys would have been known. Locations are paths from the object.
@@ -59,7 +59,7 @@ def _location(detail: Any) -> tuple[str | int, ...]:
     return place[:-1] if place and place[-1] == _KEY_MARK else place
 
 
-def _words(detail: Any, model: type[BaseModel]) -> str:
+def _words(detail: Any, model: type[BaseModel] | None) -> str:
     kind = detail["type"]
     if kind == REFUSAL:
         return str(detail["msg"])
@@ -77,14 +77,14 @@ def unknown_key(key: str, known: list[str]) -> str:
     return f'unknown key "{key}"; the keys known here are {", ".join(known)}'
 
 
-def _unknown_key(place: tuple[str | int, ...], model: type[BaseModel]) -> str:
+def _unknown_key(place: tuple[str | int, ...], model: type[BaseModel] | None) -> str:
     owner = _model_at(model, place[:-1])
     return unknown_key(str(place[-1]), list(owner.model_fields) if owner else [])
 
 
-def _model_at(model: type[BaseModel], place: tuple[str | int, ...]) -> type[BaseModel] | None:
+def _model_at(model: type[BaseModel] | None, place: tuple[str | int, ...]) -> type[BaseModel] | None:
     """Return the model whose fields stand at a location: list indexes and mapping keys lead through."""
-    at: type[BaseModel] | None = model
+    at = model
     for step in place:
         if at is None or not isinstance(step, str) or step not in at.model_fields:
             continue
@@ -155,6 +155,7 @@ _NUMBER: Final = "a number"
 
 _WORDS: Final[dict[str, Callable[[Any, Any, Any], str]]] = {
     "missing": lambda value, context, place: f'the key "{place[-1]}" is missing; it is required',
+    "invalid_key": _expected("a text; keys are texts"),
     "string_type": _expected("a text; put it in quotes"),
     "int_type": _expected(_WHOLE),
     "int_from_float": _expected(_WHOLE),

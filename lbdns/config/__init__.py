@@ -1,0 +1,9 @@
+"""Configuration: text -> model, every problem at once, each with its file and line.
+
+Start with `loading`. `yamltree` and `master` read the two kinds of files; `objects`, `repair` and `settings` make
+models of them; `references`, `pools`, `balancers`, `effects` and `master.checks` hold the parts against one another.
+"""
+
+from .loading import Examined, Loaded, examine, examine_tree, load, load_settings, parse
+
+__all__ = ["Examined", "Loaded", "examine", "examine_tree", "load", "load_settings", "parse"]

@@ -1,0 +1,128 @@
+"""Checks of load balancers against the zones that they stand in, and against the pools that they answer from.
+
+a load balancer ...                                               verdict
+in no hosted zone, at or below a delegation, below a DNAME        error
+of the same name and type as another                              error
+of type MX or SRV with an origin that is no hostname              error
+of type SRV with an origin without a port                         error
+of type MX or SRV at a CNAME                                      error
+that hides records, or has fields that do not act                 warning (effects.py)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lbdns.errors import Problem
+from lbdns.model import LoadBalancer, Pool
+
+from .effects import check_apex, check_effects, check_hidden
+from .facts import Facts
+from .master import ZoneIndex
+from .master.names import ROOT, encode_name, show_name
+from .master.rdata import CNAME
+from .objects import Objects
+from .source import Placed, Source
+from .text import listed
+
+
+def address_names(objects: Objects) -> frozenset[bytes]:
+    """Return the names (wire, lower case) that enabled load balancers answer with addresses."""
+    return frozenset(
+        wire_name(placed.item)
+        for placed in objects.load_balancers
+        if placed.item.enabled and placed.item.type == "A" and placed.knows("name", "type")
+    )
+
+
+def wire_name(balancer: LoadBalancer) -> bytes:
+    """Return a load balancer's name in wire format. The model has checked it, so it always has one."""
+    return encode_name(f"{balancer.name}.", ROOT)
+
+
+def check_balancers(objects: Objects, zones: Mapping[bytes, ZoneIndex] | None, facts: Facts) -> Iterator[Problem]:
+    """Yield every problem of the load balancers. `zones` are all that are hosted, by apex; None: some are not known."""
+    first: dict[tuple[str, str], Source] = {}
+    for placed in objects.load_balancers:
+        if placed.knows("name", "type"):
+            key = (placed.item.name, placed.item.type)
+            if key in first:
+                kind = {"A": "an address"}.get(placed.item.type, f"an {placed.item.type}")
+                there = first[key].place()
+                message = (
+                    f"{kind} load balancer of this name is declared in {there} already; a name has one of each type"
+                )
+                yield placed.source.problem(("name",), message)
+            first.setdefault(key, placed.source)
+        if placed.knows("name") and zones is not None:
+            yield from _check_zone(placed, objects.pools, zones)
+        yield from _check_hosts(placed, objects.pools)
+        yield from check_effects(placed, objects.pools, facts)
+
+
+def _check_zone(
+    placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], zones: Mapping[bytes, ZoneIndex]
+) -> Iterator[Problem]:
+    source = placed.source
+    name = wire_name(placed.item)
+    index = _zone_of(name, zones)
+    if index is None:
+        hosted = listed([show_name(apex) for apex in zones])
+        message = f"in none of the zones hosted here ({hosted}); add the zone's file or correct the name"
+        yield source.problem(("name",), f'"{placed.item.name}" is {message}' if zones else "no zone is hosted here")
+        return
+    cut = name if name in index.cuts else index.cut_above(name)
+    if cut is not None:
+        there = index.cuts[cut]
+        message = (
+            f'"{show_name(cut)}" is delegated to other servers ({there.file}:{there.line}), '
+            "so nobody asks this one for names there"
+        )
+        yield source.problem(("name",), message)
+        return
+    redirect = index.redirect_above(name)
+    if redirect is not None:
+        dname = index.redirects[redirect]
+        message = f'nothing may stand below the DNAME of "{show_name(redirect)}" ({dname.file}:{dname.line})'
+        yield source.problem(("name",), message)
+        return
+    if not placed.item.enabled or not placed.knows("type", "enabled"):
+        return
+    if placed.item.type != "A":
+        cname = index.draft.rrset(name, CNAME)
+        if cname is not None:
+            message = (
+                f"a CNAME stands at this name ({cname.file}:{cname.line}), which excludes {placed.item.type} records"
+            )
+            yield source.problem(("name",), message)
+    yield from check_hidden(placed, index, name)
+    yield from check_apex(placed, pools, index, name)
+
+
+def _zone_of(name: bytes, zones: Mapping[bytes, ZoneIndex]) -> ZoneIndex | None:
+    """Return the zone with the longest apex that the name is within."""
+    while name not in zones:
+        if name == ROOT:
+            return None
+        name = name[1 + name[0] :]
+    return zones[name]
+
+
+def _check_hosts(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]]) -> Iterator[Problem]:
+    """Check that MX and SRV load balancers have hosts to point to, and SRV ones their ports."""
+    balancer = placed.item
+    if balancer.type == "A" or not placed.knows("type", "default_pools", "fallback_pool"):
+        return
+    for name in sorted(balancer.pool_names() & pools.keys()):
+        pool = pools[name]
+        if not pool.knows("origins"):
+            continue
+        for index, endpoint in enumerate(pool.item.origins):
+            place = (
+                f'origin "{endpoint.name}" of pool "{name}" ({pool.source.file}:{pool.source.line(("origins", index))})'
+            )
+            if endpoint.ip is not None:
+                message = f"{place} has the address {endpoint.address}; {balancer.type} records point to hostnames"
+                yield placed.source.problem(("type",), message)
+            if balancer.type == "SRV" and endpoint.port == 0:
+                yield placed.source.problem(("type",), f"{place} has no port; SRV records need one")

@@ -1,0 +1,222 @@
+"""From a directory, or a dictionary of the same shape, to a Configuration: read all, check all, then say it.
+
+    files -> YAML trees  -> Settings, Objects --.
+          -> master text -> ZoneDrafts ----------+-> references -> zones -> pools -> load balancers -> Configuration
+                                                                   every problem of every step
+
+No step stops at a problem, so that one run shows them all. What only follows from another problem is not reported.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lbdns.errors import ConfigError, Problem
+from lbdns.model import Configuration, Settings
+
+from .balancers import address_names, check_balancers
+from .facts import Facts
+from .files import Directory, read_text, try_read
+from .master import ZoneDraft, ZoneIndex, check_zone, read_master
+from .master.names import ROOT, BadName, encode_name, show_name
+from .objects import Objects, Part, read_objects
+from .pools import check_pools
+from .references import check_references
+from .settings import SETTINGS_FILE, read_settings
+from .yamltree import parse_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that passed every check, what its operator should know all the same, and the files read."""
+
+    configuration: Configuration
+    warnings: tuple[Problem, ...]
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What came of reading a configuration: it, or None where there are errors, and every problem, sorted."""
+
+    configuration: Configuration | None
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    paths: tuple[Path, ...]
+
+    def loaded(self) -> Loaded:
+        """Return the configuration; raises ConfigError with every error where there is any."""
+        if self.configuration is None:
+            raise ConfigError(self.errors)
+        return Loaded(self.configuration, self.warnings, self.paths)
+
+
+def load(directory: Path) -> Loaded:
+    """Read a configuration directory; raises ConfigError with every mistake in it."""
+    return examine(directory).loaded()
+
+
+def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded:
+    """Read the same from a dictionary: `settings`, `zones` (name -> master file text), and the YAML files' sections.
+
+    `base` is what relative paths start from; `source` names the dictionary in problems. Raises ConfigError.
+    """
+    return examine_tree(tree, base, source).loaded()
+
+
+def load_settings(directory: Path) -> Settings:
+    """Read lbdns.yaml alone; every default where there is none. Raises ConfigError with every mistake in it."""
+    reading = _Reading()
+    path = directory / SETTINGS_FILE
+    if path.exists():
+        reading.read_settings_file(path)
+    errors = [problem for problem in reading.problems if problem.severity == "error"]
+    if errors:
+        raise ConfigError(errors)
+    return reading.settings
+
+
+def examine(directory: Path) -> Examined:
+    """Read a configuration directory; never raises for what stands in it."""
+    with _without_cyclic_collection():
+        reading = _Reading()
+        listing = Directory(directory, reading.problems)
+        reading.problems.extend(listing.warnings)
+        if listing.settings is not None:
+            reading.read_settings_file(listing.settings)
+        reading.read_object_files(listing.objects)
+        for path in listing.zones:
+            reading.read_zone_file(path, directory)
+        return reading.finish()
+
+
+def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Examined:
+    """Read a dictionary as `parse` does; never raises for what stands in it."""
+    with _without_cyclic_collection():
+        reading = _Reading()
+        reading.settings = read_settings(tree.get("settings"), 0, source, base, reading.problems)
+        sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
+        reading.objects = read_objects([Part(source, sections, 0)])
+        zones = tree.get("zones") or {}
+        if isinstance(zones, Mapping):
+            for name, text in zones.items():
+                reading.read_zone_text(str(name), str(text), f"{source}:{name}.zone", None)
+        else:
+            reading.problems.append(
+                Problem(source, 0, "zones", "expected a mapping of zone names to master file texts")
+            )
+        return reading.finish()
+
+
+@contextmanager
+def _without_cyclic_collection() -> Iterator[None]:
+    """Keep the cyclic garbage collector still: it would walk millions of new objects again and again, and free none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far."""
+
+    problems: list[Problem] = field(default_factory=list)
+    settings: Settings = field(default_factory=Settings)
+    objects: Objects = field(default_factory=Objects)
+    drafts: dict[bytes, ZoneDraft] = field(default_factory=dict)
+    paths: list[Path] = field(default_factory=list)
+    has_unread_zone: bool = False
+
+    def read_settings_file(self, path: Path) -> None:
+        """Read lbdns.yaml."""
+        self.paths.append(path)
+        text = try_read(path, self.problems)
+        if text is None:
+            return
+        tree = parse_yaml(text, str(path))
+        self.problems.extend(tree.problems)
+        self.settings = read_settings(tree.value, tree.lines, str(path), path.parent, self.problems)
+
+    def read_object_files(self, paths: Iterable[Path]) -> None:
+        """Read the balancing objects of all files together."""
+        parts = []
+        is_whole = True
+        for path in paths:
+            self.paths.append(path)
+            text = try_read(path, self.problems)
+            if text is None:
+                is_whole = False
+                continue
+            tree = parse_yaml(text, str(path))
+            self.problems.extend(tree.problems)
+            is_whole = is_whole and tree.is_whole
+            parts.append(Part(str(path), tree.value, tree.lines))
+        self.objects = read_objects(parts)
+        self.objects.is_whole = is_whole
+
+    def read_zone_file(self, path: Path, directory: Path) -> None:
+        """Read a master file; its name is the zone's."""
+        self.paths.append(path)
+        text = try_read(path, self.problems)
+        if text is None:
+            self.has_unread_zone = True
+        else:
+            self.read_zone_text(path.name.removesuffix(".zone"), text, str(path), directory)
+
+    def read_zone_text(self, name: str, text: str, file: str, directory: Path | None) -> None:
+        """Read the text of a master file. $INCLUDE may not leave `directory`; None: it is not allowed."""
+        try:
+            apex = encode_name(name.removesuffix(".") + ".", ROOT).lower()
+        except BadName as error:
+            self.has_unread_zone = True
+            self.problems.append(Problem(file, 0, "", f"the file's name is to be the zone's: {error}"))
+            return
+        if apex in self.drafts:
+            there = self.drafts[apex].file
+            message = f'the zone "{show_name(apex)}" is read from {there} already; keep one of the two'
+            self.problems.append(Problem(file, 0, "", message))
+            return
+        draft = read_master(text, apex, file, directory, read_text)
+        self.drafts[apex] = draft
+        self.paths.extend(Path(included) for included in draft.include_lines)
+
+    def finish(self) -> Examined:
+        """Check everything against everything, and return what came of it."""
+        self._check()
+        self.problems.extend(self.objects.problems)
+        errors = tuple(sorted({problem for problem in self.problems if problem.severity == "error"}))
+        warnings = tuple(sorted({problem for problem in self.problems if problem.severity == "warning"}))
+        return Examined(None if errors else self._configuration(), errors, warnings, tuple(self.paths))
+
+    def _check(self) -> None:
+        objects, problems = self.objects, self.problems
+        balanced = address_names(objects)
+        indexes = {apex: ZoneIndex(draft, balanced) for apex, draft in self.drafts.items()}
+        for index in indexes.values():
+            problems.extend(index.draft.problems)
+            problems.extend(check_zone(index))
+        if objects.is_whole:
+            problems.extend(check_references(objects))
+        problems.extend(check_pools(objects))
+        facts = Facts(self.settings, objects.pools)
+        problems.extend(check_balancers(objects, None if self.has_unread_zone else indexes, facts))
+
+    def _configuration(self) -> Configuration:
+        objects = self.objects
+        return Configuration(
+            settings=self.settings,
+            zones=tuple(draft.finish() for draft in self.drafts.values()),
+            monitors={name: placed.item for name, placed in objects.monitors.items()},
+            monitor_groups={name: placed.item for name, placed in objects.monitor_groups.items()},
+            pools={name: placed.item for name, placed in objects.pools.items()},
+            load_balancers=tuple(placed.item for placed in objects.load_balancers),
+        )

@@ -1,0 +1,80 @@
+"""lbdns.yaml -> Settings: the shape by the model, then what only this machine can tell: do the files exist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns.errors import Problem
+from lbdns.model import Settings
+
+from .objects import SECTIONS
+from .repair import build
+from .source import Placed, Source
+from .yamltree import LineTree, line_at, lines_at
+
+SETTINGS_FILE: Final = "lbdns.yaml"
+_SOCKET_PATH_OCTETS: Final = 107
+"""What fits into sun_path of unix(7), its closing NUL left out."""
+
+
+def read_settings(value: Any, lines: LineTree, file: str, base: Path, problems: list[Problem]) -> Settings:
+    """Return the settings with every path absolute; `base` is what relative ones start from."""
+    if value is None:
+        value = {}
+    source = Source(file, lines, "", None)
+    if isinstance(value, dict):
+        for section in [key for key in value if key in SECTIONS]:
+            line = line_at(lines_at(lines, section))
+            message = f"{SETTINGS_FILE} holds the server's settings; {section} belong into another .yaml file beside it"
+            problems.append(Problem(file, line, section, message))
+        value = {key: item for key, item in value.items() if key not in SECTIONS}
+    placed = build(Settings, value, source, problems)
+    if placed is None:
+        return Settings()
+    problems.extend(_check_places(placed, base))
+    return _with_absolute_paths(placed.item, base)
+
+
+def _absolute(path: Path | None, base: Path) -> Path | None:
+    return None if path is None else Path(os.path.abspath(base / path.expanduser()))
+
+
+def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
+    geodata = settings.geodata.model_copy(
+        update={name: _absolute(getattr(settings.geodata, name), base) for name in ("city", "asn")}
+    )
+    api = settings.api and settings.api.model_copy(
+        update={name: _absolute(getattr(settings.api, name), base) for name in ("certificate", "key")}
+    )
+    paths = {name: _absolute(getattr(settings, name), base) for name in ("control", "state")}
+    return settings.model_copy(update={"geodata": geodata, "api": api, **paths})
+
+
+def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
+    """Check what stands outside the file: files that are read, directories that are written, the airport."""
+    settings, source = placed.item, placed.source
+    must_exist = [("geodata", name, getattr(settings.geodata, name)) for name in ("city", "asn")]
+    if settings.api is not None:
+        must_exist += [("api", name, getattr(settings.api, name)) for name in ("certificate", "key")]
+    for *location, path in must_exist:
+        found = _absolute(path, base)
+        if found is not None and not found.exists():
+            yield source.problem(location, f"no such file: {found}")
+    state = _absolute(settings.state, base)
+    if state is not None and state.exists() and not state.is_dir():
+        yield source.problem(("state",), f"{state} is a file; the state is kept in a directory")
+    control = _absolute(settings.control, base)
+    if control is not None and len(os.fsencode(control)) > _SOCKET_PATH_OCTETS:
+        message = (
+            f"the path of a socket has at most {_SOCKET_PATH_OCTETS} octets; this one has {len(os.fsencode(control))}"
+        )
+        yield source.problem(("control",), message)
+    if settings.pop.code is not None:
+        from lbdns.geo.pops import pop_place
+
+        if pop_place(settings.pop.code) is None:
+            message = f'no airport has the IATA code "{settings.pop.code}"; a PoP is named by one, such as AMS'
+            yield source.problem(("pop", "code"), message)

@@ -1,0 +1,38 @@
+"""Small helpers for the text of problems."""
+
+from __future__ import annotations
+
+import re
+
+_PLAIN_STEP = re.compile(r"[^\s.\[\]]+")
+
+
+def join_path(*steps: str | int | None) -> str:
+    """Return an object path such as `pools.eu.origins[1].weight`.
+
+    A key with dots or spaces is put into brackets; a step in brackets already stays as it is, None is left out.
+    """
+    path = ""
+    for step in steps:
+        if step is None:
+            continue
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step.startswith("[") and step.endswith("]"):
+            path += step
+        elif not _PLAIN_STEP.fullmatch(step):
+            path += f"[{step}]"
+        else:
+            path += f".{step}" if path else step
+    return path
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return `1 zone`, `2 zones`, `1,000 zones`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(words: list[str], most: int = 6) -> str:
+    """Return `"a", "b"` and how many more there are."""
+    shown = ", ".join(f'"{word}"' for word in words[:most])
+    return f"{shown} and {len(words) - most} more" if len(words) > most else shown
