@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lbdns.model import RRset
-from lbdns.responder.match import Kind, Match, has_load_balancers, match
+from lbdns.responder.match import Kind, Match, match
 from lbdns.responder.message import ASKED, Answer, Records, Transport
 from lbdns.responder.steered import records_of, steer
 from lbdns.responder.view import View
-from lbdns.snapshot.zones import NAME_OCCLUDED, is_at_or_below
+from lbdns.snapshot.lookup import NAME_OCCLUDED, has_load_balancer
+from lbdns.snapshot.zones import is_at_or_below
 from lbdns.steering.decide import Decision, Query
 from lbdns.wire.codes import (
     EDE_NOT_AUTHORITATIVE,
@@ -132,7 +133,7 @@ def _take_steered(
 def _take_records(view: View, found: Match, owner: bytes, qtype: int, transport: Transport, reply: Answer) -> None:
     rrsets = found.rrsets
     if qtype == TYPE_ANY:
-        if has_load_balancers(view, found.entry) or not rrsets:
+        if has_load_balancer(view.zones, found.entry) or not rrsets:
             reply.answer.append(Records(owner, TYPE_HINFO, ANY_TTL_S, (ANY_RDATA,)))
             return
         if transport is Transport.UDP:

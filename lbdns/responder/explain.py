@@ -21,6 +21,7 @@ from lbdns.responder.message import ASKED, Answer, Client, Records, Transport
 from lbdns.responder.narrate import narrate_endpoints, narrate_pools
 from lbdns.responder.steered import make_query
 from lbdns.responder.view import View
+from lbdns.snapshot.lookup import KIND_NAMES
 from lbdns.steering.decide import Decision, Query
 from lbdns.steering.layout import LB_ECS_PREFERRED, LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_RESOLVER
 from lbdns.steering.policies import POLICIES
@@ -133,7 +134,7 @@ def _asked_step(asked: Asked, name: dns.name.Name, qtype: dns.rdatatype.RdataTyp
 
 def _match_step(view: View, found: Match) -> dict[str, Any]:
     if found.kind is Kind.OUT_OF_ZONE:
-        return {"stage": "match", "text": "in none of the zones served here", "kind": found.kind.value}
+        return {"stage": "match", "text": "in none of the zones served here", "kind": KIND_NAMES[found.kind.value]}
     zone = _name_text(view.name(view.columns["zone_apex"][found.zone]))
     at = _name_text(view.name(found.entry))
     texts = {
@@ -144,7 +145,7 @@ def _match_step(view: View, found: Match) -> dict[str, Any]:
         Kind.NODATA: f"{at} exists, with nothing of this type",
         Kind.NXDOMAIN: f"nothing there; the closest name that exists is {at}",
     }
-    step = {"stage": "match", "zone": zone, "at": at, "kind": found.kind.value}
+    step = {"stage": "match", "zone": zone, "at": at, "kind": KIND_NAMES[found.kind.value]}
     if found.kind is Kind.STEERED:
         policy = POLICIES[view.columns["lb_policy"][found.load_balancer]]
         return {**step, "text": f'load balancer {at} in zone {zone}, policy "{policy}"', "policy": policy}

@@ -11,7 +11,8 @@ from lbdns.health.table import HealthTable
 from lbdns.model import RRset
 from lbdns.snapshot.columns import read_text
 from lbdns.snapshot.file import Snapshot
-from lbdns.snapshot.names import DIRECTORY, NO_NAME, Names, Suffixes, find, hash_suffixes
+from lbdns.snapshot.lookup import Found, Zones
+from lbdns.snapshot.names import NO_NAME, Suffixes, find, hash_suffixes
 from lbdns.steering import decide as steering
 from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_A
 from lbdns.wire.codes import TYPE_SOA
@@ -40,7 +41,9 @@ class View:
         region = str(snapshot.meta["region"])
         region_index = regions.REGION_CODES.index(region) if region else -1
         self.steering = steering.View(snapshot.columns, table.columns, region_index)
-        self.names = Names(snapshot.columns)
+        self.zones = Zones(snapshot.columns)
+        self.suffixes = Suffixes()
+        self.found = Found()
         # Values made once and asked for often: rows of an immutable snapshot, so they never age.
         self._rrsets: dict[int, tuple[RRset, ...]] = {}
         self._negatives: dict[int, Negative] = {}
@@ -55,19 +58,10 @@ class View:
         """What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one."""
         return self.pop.encode()
 
-    def find_zone(self, name: bytes, suffixes: Suffixes, above_first: bool = False) -> int | None:
-        """Return the zone with the longest apex that `name` ends with; `above_first`: not one whose apex is `name`."""
-        for label in range(1 if above_first else 0, suffixes.count):
-            entry = find(self.names, DIRECTORY, name, suffixes.starts[label], suffixes.hashes[label])
-            if entry != NO_NAME:
-                return int(self.columns["name_link"][entry])
-        return None
-
     def find_name(self, zone: int, name: bytes) -> int | None:
         """Return the index of a name that exists in a zone, None where it does not."""
-        suffixes = Suffixes()
-        hash_suffixes(name, suffixes)
-        entry = find(self.names, zone + 1, name, 0, suffixes.hashes[0])
+        hash_suffixes(name, self.suffixes)
+        entry = find(self.zones, zone + 1, name, 0, len(name), self.suffixes.hashes[0])
         return None if entry == NO_NAME else entry
 
     def name(self, entry: int) -> bytes:
@@ -86,22 +80,23 @@ class View:
         return found
 
     def _read_rrsets(self, entry: int) -> tuple[RRset, ...]:
-        columns = self.columns
         owner = self.name(entry)
-        start = columns["name_rrset_start"][entry]
-        rrsets = []
-        for row in range(start, start + columns["name_rrset_count"][entry]):
-            first = columns["rrset_rdata_start"][row]
-            rdatas = tuple(
-                bytes(columns["blob"][offset : offset + length])
-                for offset, length in zip(
-                    columns["rdata_offset"][first : first + columns["rrset_rdata_count"][row]],
-                    columns["rdata_length"][first : first + columns["rrset_rdata_count"][row]],
-                    strict=True,
-                )
+        start = self.columns["name_rrset_start"][entry]
+        return tuple(
+            self._read_rrset(owner, row) for row in range(start, start + self.columns["name_rrset_count"][entry])
+        )
+
+    def _read_rrset(self, owner: bytes, row: int) -> RRset:
+        columns = self.columns
+        first = columns["rrset_rdata_start"][row]
+        end = first + columns["rrset_rdata_count"][row]
+        rdatas = tuple(
+            bytes(columns["blob"][offset : offset + length])
+            for offset, length in zip(
+                columns["rdata_offset"][first:end], columns["rdata_length"][first:end], strict=True
             )
-            rrsets.append(RRset(owner, columns["rrset_type"][row], columns["rrset_ttl"][row], rdatas))
-        return tuple(rrsets)
+        )
+        return RRset(owner, columns["rrset_type"][row], columns["rrset_ttl"][row], rdatas)
 
     def rrset(self, entry: int, rtype: int) -> RRset | None:
         """Return the RRset of one type at a name."""

@@ -7,7 +7,7 @@ cdef int DIRECTORY, LABELS_MAX
 
 
 cdef class Suffixes:
-    cdef public int count
+    cdef public int count, length
     cdef readonly int[::1] starts
     cdef readonly unsigned long long[::1] hashes
 
@@ -30,7 +30,7 @@ cpdef unsigned long long in_zone(unsigned long long hashed, unsigned long long z
 
 @cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, length=cython.int, entry=cython.uint)
 cpdef unsigned int find(
-    Names names, unsigned int zone, const unsigned char[::1] name, int start, unsigned long long hashed
+    Names names, unsigned int zone, const unsigned char[::1] name, int start, int end, unsigned long long hashed
 ) noexcept nogil
 
 @cython.locals(index=cython.int)

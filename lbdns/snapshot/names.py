@@ -27,6 +27,7 @@ class Suffixes:
 
     def __init__(self) -> None:
         self.count = 0
+        self.length = 0
         self.starts = array("i", bytes(4 * LABELS_MAX))
         self.hashes = array("Q", bytes(8 * LABELS_MAX))
 
@@ -45,6 +46,7 @@ def hash_suffixes(name: bytes, suffixes: Suffixes) -> int:
     suffixes.starts[count] = position
     suffixes.hashes[count] = FNV_OFFSET
     suffixes.count = count + 1
+    suffixes.length = position + 1
     hashed = FNV_OFFSET
     label = count - 1
     while label >= 0:
@@ -75,12 +77,11 @@ class Names:
         self.blob = columns["blob"]
 
 
-def find(names: Names, zone: int, name: bytes, start: int, hashed: int) -> int:
-    """Return the index of the name `name[start:]`, whose suffix hash is `hashed`, in a zone; NO_NAME where it is
-    not."""
+def find(names: Names, zone: int, name: bytes, start: int, end: int, hashed: int) -> int:
+    """Return the index of the name `name[start:end]`, whose suffix hash is `hashed`, in a zone; else NO_NAME."""
     wanted = in_zone(hashed, zone)
     slot = wanted & names.mask
-    length = len(name) - start
+    length = end - start
     while names.table[slot]:
         entry = names.table[slot] - 1
         if (

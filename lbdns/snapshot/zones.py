@@ -13,14 +13,10 @@ from dataclasses import dataclass, field
 from lbdns.errors import LbdnsError
 from lbdns.model import RRset, Zone
 from lbdns.snapshot.columns import NONE_32, Blob
+from lbdns.snapshot.lookup import NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED
 from lbdns.snapshot.names import DIRECTORY, NO_NAME, Suffixes, build_table, hash_suffixes, in_zone
 
 TYPE_A, TYPE_NS, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME = 1, 2, 5, 15, 28, 33, 39
-
-NAME_CUT = 1
-NAME_OCCLUDED = 2  # below a cut; name_link leads to it
-NAME_DNAME = 4
-NAME_CNAME = 8
 
 LB_KINDS = ("A", "MX", "SRV")
 HIDDEN_TYPES = {"A": (TYPE_A, TYPE_AAAA, TYPE_CNAME), "MX": (TYPE_MX,), "SRV": (TYPE_SRV,)}

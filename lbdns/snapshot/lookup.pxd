@@ -1,0 +1,44 @@
+# The C types of lookup.py. Module constants become C variables, set once at import.
+cimport cython
+
+from lbdns.snapshot.names cimport Names, Suffixes, find, hash_suffixes
+
+cdef int OUT_OF_ZONE, REFERRAL, STEERED, HIT, CNAME, DNAME, NODATA, NXDOMAIN
+cdef int NAME_CUT, NAME_OCCLUDED, NAME_DNAME, NAME_CNAME, LB_KIND_COUNT
+cdef int TYPE_A, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME, TYPE_DS, TYPE_ANY
+cdef unsigned int NO_ROW, NO_NAME, DIRECTORY
+
+
+cdef class Zones(Names):
+    cdef const unsigned char[::1] name_flags
+    cdef const unsigned int[::1] name_link, name_wildcard, name_lb, name_rrset_start, name_rrset_count
+    cdef const unsigned short[::1] rrset_type
+    cdef const unsigned int[::1] zone_apex
+
+
+cdef class Found:
+    cdef public int kind, family
+    cdef public unsigned int zone, entry, row, load_balancer
+
+
+@cython.locals(label=cython.int, zone=cython.uint, index=cython.int, entry=cython.uint)
+cpdef int look_up(
+    Zones zones, Suffixes suffixes, const unsigned char[::1] name, int qtype, Found found
+) noexcept nogil
+
+@cython.locals(index=cython.int, entry=cython.uint)
+cdef int find_zone(
+    Zones zones, const unsigned char[::1] name, Suffixes suffixes, int first, Found found
+) noexcept nogil
+
+@cython.locals(flags=cython.int)
+cdef int at_encloser(Zones zones, bint is_exact, int qtype, Found found) noexcept nogil
+
+@cython.locals(position=cython.int, has_any=cython.bint)
+cdef void at_name(Zones zones, int qtype, Found found) noexcept nogil
+
+@cython.locals(start=cython.uint, row=cython.uint)
+cpdef unsigned int find_rrset(Zones zones, unsigned int entry, int rtype) noexcept nogil
+
+@cython.locals(first=cython.uint)
+cpdef bint has_load_balancer(Zones zones, unsigned int entry) noexcept nogil

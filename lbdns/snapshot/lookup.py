@@ -1,0 +1,182 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
+"""Look a name and type up in a snapshot's zones: one of eight kinds of outcome (RFC 1034 4.3.2, RFC 4592, RFC 6672).
+
+| what stands at the name                                    | kind        |
+|------------------------------------------------------------|-------------|
+| no zone of ours above it                                   | OUT_OF_ZONE |
+| it is at or below a cut (but for DS at the cut)            | REFERRAL    |
+| a load balancer that answers the type                      | STEERED     |
+| records of the type (any type, for ANY)                    | HIT         |
+| a CNAME, asked for another type                            | CNAME       |
+| it exists, with other types or none                        | NODATA      |
+| nothing, but a DNAME above it                              | DNAME       |
+| nothing, but a wildcard covers it                          | as at the wildcard |
+| nothing                                                    | NXDOMAIN    |
+
+Runs interpreted and compiled (types in the `.pxd`): both paths of the responder look names up here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from lbdns.snapshot.names import DIRECTORY, NO_NAME, Names, Suffixes, find, hash_suffixes
+
+OUT_OF_ZONE = 0
+REFERRAL = 1
+STEERED = 2
+HIT = 3
+CNAME = 4
+DNAME = 5
+NODATA = 6
+NXDOMAIN = 7
+KIND_NAMES = ("out of zone", "referral", "steered", "hit", "cname", "dname", "nodata", "nxdomain")
+
+NAME_CUT = 1
+NAME_OCCLUDED = 2  # below a cut; name_link leads to it
+NAME_DNAME = 4
+NAME_CNAME = 8
+
+LB_KIND_COUNT = 3  # load balancers that a name can have: for A and AAAA, for MX, for SRV
+NO_ROW = 0xFFFFFFFF
+
+TYPE_A = 1
+TYPE_CNAME = 5
+TYPE_MX = 15
+TYPE_AAAA = 28
+TYPE_SRV = 33
+TYPE_DNAME = 39
+TYPE_DS = 43
+TYPE_ANY = 255
+
+
+class Zones(Names):
+    """The columns that a look-up reads: the name table's and these."""
+
+    def __init__(self, columns: dict[str, memoryview]) -> None:
+        super().__init__(columns)
+        self.name_flags = columns["name_flags"]
+        self.name_link = columns["name_link"]
+        self.name_wildcard = columns["name_wildcard"]
+        self.name_lb = columns["name_lb"]
+        self.name_rrset_start = columns["name_rrset_start"]
+        self.name_rrset_count = columns["name_rrset_count"]
+        self.rrset_type = columns["rrset_type"]
+        self.zone_apex = columns["zone_apex"]
+
+
+class Found:
+    """A look-up's outcome.
+
+    `entry`: the name that answers: the cut, the DNAME's owner, the wildcard, the name itself, or the closest encloser.
+    `row`: its RRset of a HIT (NO_ROW for ANY), CNAME or DNAME. `load_balancer`, `family`: of STEERED.
+    """
+
+    def __init__(self) -> None:
+        self.kind = OUT_OF_ZONE
+        self.zone = 0
+        self.entry = 0
+        self.row = 0
+        self.load_balancer = 0
+        self.family = 0
+
+
+def look_up(zones: Zones, suffixes: Suffixes, name: bytes, qtype: int, found: Found) -> int:
+    """Fill `found` with what stands at `name` (lower-case wire form) for a type, and return its kind.
+
+    `suffixes` is the caller's room to work in.
+    """
+    hash_suffixes(name, suffixes)
+    label = find_zone(zones, name, suffixes, 0, found)
+    if label < 0:
+        found.kind = OUT_OF_ZONE
+        return found.kind
+    if qtype == TYPE_DS and label == 0:
+        # The parent's side of a cut holds DS (RFC 4035 3.1.4.1): where both zones are ours, it answers.
+        zone = found.zone
+        if find_zone(zones, name, suffixes, 1, found) < 0:
+            found.zone = zone
+    for index in range(suffixes.count):
+        entry = find(zones, found.zone + 1, name, suffixes.starts[index], suffixes.length, suffixes.hashes[index])
+        if entry != NO_NAME:
+            found.entry = entry
+            return at_encloser(zones, index == 0, qtype, found)
+    found.kind = OUT_OF_ZONE
+    return found.kind
+
+
+def find_zone(zones: Zones, name: bytes, suffixes: Suffixes, first: int, found: Found) -> int:
+    """Set the zone with the longest apex among the suffixes from `first` on; return its label, -1 where there is
+    none."""
+    for index in range(first, suffixes.count):
+        entry = find(zones, DIRECTORY, name, suffixes.starts[index], suffixes.length, suffixes.hashes[index])
+        if entry != NO_NAME:
+            found.zone = zones.name_link[entry]
+            return index
+    return -1
+
+
+def at_encloser(zones: Zones, is_exact: bool, qtype: int, found: Found) -> int:
+    """Decide the kind from the closest encloser, `found.entry`: the name itself where `is_exact`."""
+    flags = zones.name_flags[found.entry]
+    if flags & NAME_OCCLUDED:
+        found.entry = zones.name_link[found.entry]
+        found.kind = REFERRAL
+    elif flags & NAME_CUT and not (is_exact and qtype == TYPE_DS):
+        found.kind = REFERRAL
+    elif is_exact:
+        at_name(zones, qtype, found)
+    elif flags & NAME_DNAME:
+        found.row = find_rrset(zones, found.entry, TYPE_DNAME)
+        found.kind = DNAME
+    elif zones.name_wildcard[found.entry] != NO_NAME:
+        found.entry = zones.name_wildcard[found.entry]
+        at_name(zones, qtype, found)
+    else:
+        found.kind = NXDOMAIN
+    return found.kind
+
+
+def at_name(zones: Zones, qtype: int, found: Found) -> None:
+    """Decide the kind from what stands at `found.entry`."""
+    position = -1
+    found.family = 0
+    if qtype in (TYPE_A, TYPE_AAAA):
+        position = 0
+        found.family = 0 if qtype == TYPE_A else 1
+    elif qtype == TYPE_MX:
+        position = 1
+        found.family = 2
+    elif qtype == TYPE_SRV:
+        position = 2
+        found.family = 2
+    if position >= 0:
+        found.load_balancer = zones.name_lb[found.entry * LB_KIND_COUNT + position]
+        if found.load_balancer != NO_ROW:
+            found.kind = STEERED
+            return
+    if zones.name_flags[found.entry] & NAME_CNAME and qtype != TYPE_CNAME:
+        # ANY gets the CNAME as it is, unfollowed (RFC 8482 4.2).
+        found.row = find_rrset(zones, found.entry, TYPE_CNAME)
+        found.kind = HIT if qtype == TYPE_ANY else CNAME
+        return
+    if qtype == TYPE_ANY:
+        found.row = NO_ROW
+        has_any = zones.name_rrset_count[found.entry] > 0 or has_load_balancer(zones, found.entry)
+        found.kind = HIT if has_any else NODATA
+        return
+    found.row = find_rrset(zones, found.entry, qtype)
+    found.kind = NODATA if found.row == NO_ROW else HIT
+
+
+def find_rrset(zones: Zones, entry: int, rtype: int) -> int:
+    """Return the row of a name's RRset of one type, NO_ROW where it has none."""
+    start = zones.name_rrset_start[entry]
+    for row in range(start, start + zones.name_rrset_count[entry]):
+        if zones.rrset_type[row] == rtype:
+            return row
+    return NO_ROW
+
+
+def has_load_balancer(zones: Zones, entry: int) -> bool:
+    """Return whether any load balancer stands at a name."""
+    first = entry * LB_KIND_COUNT
+    return zones.name_lb[first] != NO_ROW or zones.name_lb[first + 1] != NO_ROW or zones.name_lb[first + 2] != NO_ROW
