@@ -73,6 +73,7 @@ class Supervisor:
         self._configuration = first.configuration
         self._responders = Responders(settings.state_dir())
         arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
+        arguments += ["--state-dir", str(settings.state_dir()), "--log", settings.log]
         self._monitor = Child("monitor worker", "lbdns.monitor", arguments)
         self._control_server = ControlServer(settings.control_path(), self._operations())
         self._reloading = asyncio.Lock()

@@ -163,7 +163,7 @@ def test_stopping_answers_what_has_come_and_leaves_nothing_behind(lbdns_server: 
     assert server.stop() == 0
     assert time.monotonic() - began < 4.0
     assert not server.run_directory.exists()
-    assert not server.state_dir.exists()
+    assert not server.control.exists() and not (server.state_dir / "lock").exists()
     pids = [status["monitor"]["pid"], *(one["pid"] for one in status["responders"])]
     assert not any(is_alive(pid) for pid in pids)
     assert "Traceback" not in server.log
