@@ -98,7 +98,9 @@ def _take(
         reply.answer.append(_records(found.rrsets[0], owner))
         return found.rrsets[0].rdatas[0]
     elif found.kind is Kind.DNAME:
-        return _take_dname(found, owner, spelled, reply)
+        target = _take_dname(found, owner, spelled, reply)
+        # The synthesised CNAME is what a query for CNAME wants, and ANY is not followed.
+        return None if qtype in (TYPE_CNAME, TYPE_ANY) else target
     else:
         if found.kind is Kind.NXDOMAIN:
             reply.rcode = NXDOMAIN
