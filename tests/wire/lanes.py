@@ -1,0 +1,171 @@
+"""The ways to ask: `respond` in this process and a running server, each over UDP and over TCP.
+
+A lane sends bytes and returns what came back. No waiting for silence: after each message goes a good query on the same
+socket, and what comes before its answer is the reply.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from lbdns import config
+from lbdns.geo import Geodata
+from lbdns.health.table import HealthTable
+from lbdns.responder import Client, Transport, View, respond
+from lbdns.snapshot.compile import compile_snapshot
+from lbdns.snapshot.slots import Slots
+from tests.wire.packets import Query, query
+from tests.wire.replies import Reply, check_laws
+
+PATIENCE_S = 5.0
+DRAW = 0x9E3779B97F4A7C15
+GOOD_NAME = "static.example.com."
+GOOD_ANSWER = ["static.example.com. 300 A 192.0.2.80"]
+
+
+class Lane(Protocol):
+    """A way to ask."""
+
+    over_tcp: bool
+
+    def send(self, message: bytes) -> bytes | None:
+        """Return the reply to a message, None where it gets none; the next good query is answered either way."""
+
+
+def ask(lane: Lane, asked: Query) -> Reply:
+    """Return the reply to a query, which must get one; every law of replies is checked."""
+    wire = lane.send(asked.wire)
+    assert wire is not None, "no reply"
+    reply = Reply(wire)
+    check_laws(asked, reply, lane.over_tcp)
+    return reply
+
+
+_ids = itertools.count(1)
+
+
+def good_query() -> Query:
+    """Return a query that has an answer, under an ID of its own."""
+    return query(GOOD_NAME).with_id(next(_ids) & 0x7FFF)
+
+
+def check_good(asked: Query, wire: bytes | None, over_tcp: bool) -> None:
+    """Assert that `good_query` got its answer."""
+    assert wire is not None, "the next good query is not answered"
+    reply = Reply(wire)
+    check_laws(asked, reply, over_tcp)
+    assert (reply.rcode, reply.aa, reply.answer) == ("NOERROR", True, GOOD_ANSWER)
+
+
+class InProcess:
+    """`respond` over a compiled configuration, at a fixed draw."""
+
+    def __init__(self, view: View, over_tcp: bool, client: bytes = bytes((127, 0, 0, 1)), draw: int = DRAW) -> None:
+        self.over_tcp = over_tcp
+        self._view = view
+        self._client = Client(client, 40_000)
+        self._draw = draw
+
+    def send(self, message: bytes) -> bytes | None:
+        """Ask `respond`."""
+        reply = self.respond(message)
+        good = good_query()
+        check_good(good, self.respond(good.wire), self.over_tcp)
+        return reply
+
+    def respond(self, message: bytes, client: Client | None = None) -> bytes | None:
+        """Return `respond`'s reply, nothing else asked."""
+        transport = Transport.TCP if self.over_tcp else Transport.UDP
+        return respond(self._view, message, client or self._client, transport, int(time.time()), self._draw)
+
+
+class OverUdp:
+    """A running server, over one UDP socket."""
+
+    over_tcp = False
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect((host, port))
+        self._socket.settimeout(PATIENCE_S)
+
+    def send(self, message: bytes) -> bytes | None:
+        """Send a datagram and a good query after it: one worker answers a socket's datagrams in order."""
+        good = good_query()
+        self._socket.send(message)
+        self._socket.send(good.wire)
+        first = self._socket.recv(65535)
+        if first[:2] == good.wire[:2] and message[:2] != good.wire[:2]:
+            check_good(good, first, False)
+            return None
+        check_good(good, self._socket.recv(65535), False)
+        return first
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class OverTcp:
+    """A running server, over a TCP connection for each message that goes on with a good query."""
+
+    over_tcp = True
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = host, port
+
+    def send(self, message: bytes) -> bytes | None:
+        """Send a message and a good query on one connection; where it is closed instead, on the next."""
+        good = good_query()
+        with self.connect() as connection:
+            connection.sendall(frame(message, good.wire))
+            with contextlib.suppress(ConnectionResetError):
+                reply = receive(connection)
+                if reply is not None:
+                    check_good(good, receive(connection), True)
+                    return reply
+        with self.connect() as connection:
+            connection.sendall(frame(good.wire))
+            check_good(good, receive(connection), True)
+        return None
+
+    def connect(self) -> socket.socket:
+        """Return a new connection."""
+        return socket.create_connection(self._address, PATIENCE_S)
+
+
+def frame(*messages: bytes) -> bytes:
+    """Return messages with their lengths before them (RFC 1035 section 4.2.2)."""
+    return b"".join(len(message).to_bytes(2, "big") + message for message in messages)
+
+
+def receive(connection: socket.socket) -> bytes | None:
+    """Return one message, None where the connection ended before it."""
+    length = _receive_exactly(connection, 2)
+    return None if length is None else _receive_exactly(connection, int.from_bytes(length, "big"))
+
+
+def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
+    data = b""
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        if not more:
+            assert not data, "the connection ended within a message"
+            return None
+        data += more
+    return data
+
+
+def compiled_view(tree: Mapping[str, Any], folder: Path) -> View:
+    """Compile a configuration dict into a view whose endpoints have no health yet."""
+    configuration = config.parse(tree, folder).configuration
+    slots = Slots().assign(configuration)
+    geodata = Geodata.open(configuration.settings.geodata.city, configuration.settings.geodata.asn)
+    table = HealthTable.create(folder / "health.bin", slots.endpoint_count, slots.pool_count, 1)
+    return View(compile_snapshot(configuration, geodata, slots, 1, table.layout_id), table)
