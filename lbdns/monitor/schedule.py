@@ -1,6 +1,6 @@
 """When probes start: at once when a check is new, then every interval, spread out, never more at a time than bounded.
 
-    new or hurried -> due -> [lane full: waits in its lane] -> in flight -> due again, an interval after it was due
+    new or hurried -> due -> [lane full: waits in its lane] -> in flight -> due again, an interval after it began
 
 A check's first interval is cut to a random part of itself, so that checks which began together spread over the
 interval; every later one is shortened by up to 5 %, so that they never fall into step with each other or with
@@ -145,8 +145,8 @@ class Scheduler:
             gap_s = check.interval_s * self._random.random()
         else:
             gap_s = check.interval_s * (1 - JITTER_SHARE * self._random.random())
-        # One that overran its interval goes on at once and does not make up for what it missed.
-        return max(check.due_s + gap_s, self._loop.time())
+        # From when it began and not from when it was due: what was missed is not made up for, which would miss more.
+        return max(check.started_s + gap_s, self._loop.time())
 
     def _start_waiting(self) -> None:
         now_s = self._loop.time()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -38,6 +39,7 @@ TICK_S: Final = 0.05  # heartbeat, and how soon a new generation is seen
 SLOW_TICK_S: Final = 1.0
 SAVE_LATENCY_S: Final = 60.0
 RETRY_ADOPTION_S: Final = 1.0
+GC_THRESHOLDS: Final = (20_000, 20, 1000)
 SPARE_FILES: Final = 64  # descriptors that are not probes'
 
 log = logging.getLogger("lbdns.monitor")
@@ -174,6 +176,7 @@ class Worker:
             self._restore_latency()
         table.columns["adopted_generation"][0] = generation
         self._control.set("monitor_generation", generation)
+        _settle_memory()
         count = sum(len(pool.endpoints) for pool in targets.pools)
         log.info(
             "generation %d: %d endpoints in %d pools, %d checks",
@@ -312,6 +315,18 @@ class Worker:
 
 def _chosen(addresses: Sequence[str], healthy: set[str]) -> tuple[str, ...]:
     return tuple(address for address in addresses if address in healthy)
+
+
+def _settle_memory() -> None:
+    """Take the objects that live as long as the generation out of the collector's sight.
+
+    With 10,000 endpoints each full collection stopped all probes for up to 0.4 s. What a generation left behind is
+    collected here, once; probes leave no cycles behind, so that full collections may be rare.
+    """
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def in_flight_limit() -> int:

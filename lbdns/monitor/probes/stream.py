@@ -27,7 +27,7 @@ class Stream:
         self._loop = loop
         self._sock: socket.socket | ssl.SSLSocket | None = None
         self._fd = -1
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
         self._now_s = loop.time()
         self._timer = loop.call_at(deadline_s, self._expire)
         self.expired = False
@@ -129,7 +129,7 @@ class Stream:
         """Wait until the socket can be written or read; raises ProbeFailure at the deadline."""
         if self.expired:
             raise ProbeFailure(self.reason)
-        waiter: asyncio.Future[None] = self._loop.create_future()
+        waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
         # After wrap_socket the descriptor belongs to the TLS socket, under the same number.
         if writing:
@@ -137,21 +137,24 @@ class Stream:
         else:
             self._loop.add_reader(self._fd, _wake, waiter)
         try:
-            await waiter
+            # Readiness that came in the same turn as the deadline wins: the peer did answer in time.
+            in_time = await waiter
         finally:
             self._waiter = None
             if writing:
                 self._loop.remove_writer(self._fd)
             else:
                 self._loop.remove_reader(self._fd)
-        # Readiness that came in the same turn as the deadline wins: the peer did answer in time.
+        # Raised here and not through the future, which would tie exception, frame and future into a cycle.
+        if not in_time:
+            raise ProbeFailure(self.reason)
 
     def _expire(self) -> None:
         self.expired = True
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(ProbeFailure(self.reason))
+            self._waiter.set_result(False)
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _wake(waiter: asyncio.Future[bool]) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        waiter.set_result(True)
