@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
-import maxminddb
+import maxminddb.reader
 
 from lbdns.errors import LbdnsError
 from lbdns.geo.mmdb import SearchTree, open_reader
@@ -43,7 +43,7 @@ class _File:
     """A database file that is open for look-ups of single records."""
 
     source: Source
-    reader: maxminddb.Reader
+    reader: maxminddb.reader.Reader
     metadata: maxminddb.reader.Metadata
 
     def record(self, address: Address) -> tuple[Any, int]:
@@ -135,15 +135,15 @@ def _place_paths(city: Path | None) -> list[Path]:
     return [by_version[6], by_version[4]]
 
 
-def _open_file(path: Path) -> _File:
+def _open_file(path: Path, *, in_memory: bool = False) -> _File:
     """Open a file for look-ups of single records."""
-    reader = open_reader(path)
+    reader = open_reader(path, in_memory=in_memory)
+    metadata = reader.metadata()
     try:
-        metadata = reader.metadata()
         built = datetime.fromtimestamp(metadata.build_epoch, UTC).date()
     except (*DECODE_ERRORS, OSError) as error:
         raise refusal(path, "damaged: its metadata make no sense") from error
-    return _File(Source(path, metadata.database_type, built), reader, metadata)
+    return _File(Source(path, str(metadata.database_type), built), reader, metadata)
 
 
 def _file_key(path: Path) -> FileKey:
@@ -164,7 +164,7 @@ def _cached_tree(paths: list[Path]) -> tuple[PlaceTree, tuple[Source, ...]]:
     files = [_open_file(path) for path in paths]
     tree = build_place_tree([SearchTree(file.source.path, file.metadata) for file in files])
     for file in files:
-        file.reader.close()  # nothing stays mapped: a file overwritten in place would take the process down
+        file.reader.close()  # nothing stays mapped: writing over a mapped file in place ends the process
     sources = tuple(file.source for file in files)
     _place_cache[tuple(paths)] = keys, tree, sources
     return tree, sources
@@ -176,7 +176,7 @@ def _cached_asn(path: Path) -> _File:
     kept = _asn_cache.get(path)
     if kept is not None and kept[0] == key:
         return kept[1]
-    file = _open_file(path)
+    file = _open_file(path, in_memory=True)
     tree = SearchTree(path, file.metadata)
     sample, _ = tree.section.values(tree.records()[:SAMPLED_RECORDS])
     if sample and not any(autonomous_system_of(record)[0] for record in sample):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import maxminddb
+import maxminddb.reader
 import numpy as np
 import numpy.typing as npt
 
@@ -36,7 +37,7 @@ class SearchTree:
     """The search tree of one file.
 
     nodes: int32[node_count, 2]; a value >= 0 is a node's index, a negative one a leaf (see NO_DATA).
-    root_v4, root_v6: node index or leaf that a look-up starts from; None where the file has no such addresses.
+    root_v4, root_v6: node index or leaf that a look-up starts from; None where the file has no addresses of the family.
     bits: 32 or 128, the depth of the whole tree. section: the data section that the leaves point into.
     """
 
@@ -54,9 +55,8 @@ class SearchTree:
         packed = content[: node_count * node_bytes].reshape(node_count, node_bytes)
         self.nodes = self._unpack(packed, metadata.record_size)
         self._check_depth()
-        root = 0 if node_count else NO_DATA
-        self.root_v6 = root if self.bits == 128 else None
-        self.root_v4 = self._ipv4_root() if self.bits == 128 else root
+        self.root_v6 = 0 if self.bits == 128 else None
+        self.root_v4 = self._ipv4_root() if self.bits == 128 else 0
 
     def _unpack(self, packed: npt.NDArray[np.uint8], record_bits: int) -> Nodes:
         """Return the nodes as int32[n, 2], leaves negative; refuse leaves outside the data section."""
@@ -78,7 +78,7 @@ class SearchTree:
 
     def _check_depth(self) -> None:
         """Walk the tree level by level; refuse one in which a path outlives the address."""
-        level = np.zeros(1 if len(self.nodes) else 0, dtype=np.int32)
+        level = np.zeros(1, dtype=np.int32)
         for _ in range(self.bits):
             children = self.nodes[level].ravel()
             level = children[children >= 0]
@@ -90,7 +90,7 @@ class SearchTree:
 
     def _ipv4_root(self) -> int:
         """Return where ::/96 leads in a tree of 128 bits."""
-        value = 0 if len(self.nodes) else NO_DATA
+        value = 0
         for _ in range(96):
             if value < 0:
                 break
@@ -104,10 +104,14 @@ class SearchTree:
         return np.flatnonzero(used)
 
 
-def open_reader(path: Path) -> maxminddb.Reader:
-    """Open a file for look-ups of single records; raise LbdnsError with the file's name and what is wrong."""
+def open_reader(path: Path, *, in_memory: bool = False) -> maxminddb.reader.Reader:
+    """Open a file for look-ups of single records; raise LbdnsError with the file's name and what is wrong.
+
+    With in_memory the file is read whole; else it is mapped, and must not be written over in place meanwhile.
+    The reader is maxminddb's in Python: the one in C, on some damaged files, ends the process.
+    """
     try:
-        return maxminddb.open_database(str(path))
+        return maxminddb.reader.Reader(str(path), maxminddb.MODE_MEMORY if in_memory else maxminddb.MODE_MMAP)
     except OSError as error:
         raise refusal(path, f"cannot be read: {error.strerror or error}") from error
     except DECODE_ERRORS as error:
@@ -120,8 +124,8 @@ def _checked_shape(path: Path, metadata: maxminddb.reader.Metadata) -> tuple[int
         raise refusal(path, f"damaged: IP version {metadata.ip_version} is neither 4 nor 6")
     if metadata.record_size not in (24, 28, 32):
         raise refusal(path, f"damaged: a record size of {metadata.record_size} is not 24, 28 or 32")
-    if not 0 <= metadata.node_count <= NODE_COUNT_MAX:
-        raise refusal(path, f"damaged: {metadata.node_count} nodes are not within 0 and {NODE_COUNT_MAX}")
+    if not isinstance(metadata.node_count, int) or not 1 <= metadata.node_count <= NODE_COUNT_MAX:
+        raise refusal(path, f"damaged: a node count of {metadata.node_count} is not within 1 and {NODE_COUNT_MAX}")
     return metadata.node_count, metadata.record_size // 4
 
 

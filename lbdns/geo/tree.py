@@ -44,7 +44,8 @@ class PlaceTree:
 def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
     """Return the tree over the places of one file, or of two: one that knows IPv6, then one that knows IPv4 alone.
 
-    Raises LbdnsError where a record is damaged and where no record names a place. Takes the search trees over: their nodes become the place tree's.
+    Raises LbdnsError where a record is damaged and where no record names a place. Takes the search trees over: their
+    nodes become the place tree's.
     """
     records = [tree.records() for tree in trees]
     ids, places = place_ids([(tree.section, found) for tree, found in zip(trees, records, strict=True)])
