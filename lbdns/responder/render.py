@@ -6,7 +6,8 @@ stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from dnslib import CNAME, MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
@@ -44,8 +45,9 @@ KEEPALIVE_TENTHS = 100  # the idle time-out of TCP connections in units of 100 m
 RCODE_MASK = 0xF
 POINTER = 0xC000
 POINTER_TARGET_MAX = 0x3FFF
+QUESTION_TAIL_BYTES = 4  # type and class
 QUESTION_POINTER = b"\xc0\x0c"
-Sections = tuple[Iterable[Records], Iterable[Records], Iterable[Records]]
+Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
 
 
 def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) -> bytes:
@@ -118,7 +120,14 @@ def _record_head(rtype: int, rclass: int, ttl: int, length: int) -> bytes:
 
 
 class _Buffer(DNSBuffer):  # type: ignore[misc]
-    """dnslib's buffer with a bound on pointers: a name beyond what 14 bits reach is no target (RFC 1035 4.1.4)."""
+    """dnslib's buffer with a bound on pointers: a name beyond what 14 bits reach is no target (RFC 1035 4.1.4).
+
+    `pointers`: where each pointer stands and where it leads, as offsets in the message.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pointers: list[tuple[int, int]] = []
 
     def encode_name(self, name: DNSLabel) -> None:
         labels = name.label
@@ -126,6 +135,7 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
             suffix = labels[index:]
             target = self.names.get(suffix)
             if target is not None:
+                self.pointers.append((len(self.data), target))
                 self.append((POINTER | target).to_bytes(2, "big"))
                 return
             if len(self.data) <= POINTER_TARGET_MAX:
@@ -135,28 +145,65 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
 
 
 def _pack(message: Message, apex: bytes, flags: int, sections: Sections, opt: bytes) -> bytes:
-    """Return a whole reply.
-
-    Owners that were asked for point at the question. Other names point at each other and at the question's suffix that
-    is
-    the zone's apex, never at what the client put before it: so the bytes after the question are the same for every
-    name that a set of records answers, but for the distance of the pointers.
-    """
+    """Return a whole reply."""
     buffer = _Buffer()
-    counts = [sum(len(records.rdatas) for records in section) for section in sections]
+    counts = _counts(sections)
     counts[2] += 1 if opt else 0
     buffer.append(_header(message.id, flags, 1, *counts) + message.question)
+    _pack_sections(buffer, apex, len(message.qname), sections)
+    buffer.append(opt)
+    return bytes(buffer.data)
+
+
+def _counts(sections: Sections) -> list[int]:
+    return [sum(len(records.rdatas) for records in section) for section in sections]
+
+
+def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Sections) -> None:
+    """Append the records of a reply to a question whose name, `name_length` bytes long, stands in the zone of `apex`.
+
+    Owners that were asked for point at the question. Other names point at each other and at the question's suffix that
+    is the zone's apex, never at what the client put before it: so these bytes are the same for every name that a set
+    of records answers, but for the distance of the pointers.
+    """
     if apex:
         labels = _label(apex).label
-        position = HEADER_BYTES + len(message.qname) - len(apex)
+        position = HEADER_BYTES + name_length - len(apex)
         for index, label in enumerate(labels):
             buffer.names[labels[index:]] = position
             position += len(label) + 1
     for section in sections:
         for records in section:
             _pack_records(buffer, records)
-    buffer.append(opt)
-    return bytes(buffer.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The records of a reply, rendered before anyone asks: all that follows the question, but for OPT.
+
+    `pointers`: (offset in `body`, target as an offset from the end of the question's name, negative inside that name);
+    `counts`: records a section.
+    """
+
+    rcode: int
+    is_authoritative: bool
+    counts: tuple[int, int, int]
+    body: bytes
+    pointers: tuple[tuple[int, int], ...]
+
+
+def render_template(answer: Answer) -> Template:
+    """Return an answer as a template that serves questions of any length in its zone."""
+    buffer = _Buffer()
+    sections: Sections = (answer.answer, answer.authority, [*answer.glue, *answer.additional])
+    name_end = HEADER_BYTES + len(answer.apex)
+    start = name_end + QUESTION_TAIL_BYTES
+    buffer.append(bytes(start))
+    _pack_sections(buffer, answer.apex, len(answer.apex), sections)
+    pointers = tuple((position - start, target - name_end) for position, target in buffer.pointers)
+    answers, authorities, additionals = _counts(sections)
+    counts = (answers, authorities, additionals)
+    return Template(answer.rcode, answer.is_authoritative, counts, bytes(buffer.data[start:]), pointers)
 
 
 def _pack_records(buffer: _Buffer, records: Records) -> None:

@@ -11,7 +11,7 @@ from lbdns.health.table import HealthTable
 from lbdns.model import RRset
 from lbdns.snapshot.columns import read_text
 from lbdns.snapshot.file import Snapshot
-from lbdns.snapshot.lookup import Found, Zones
+from lbdns.snapshot.lookup import Found, Zones, find_zone
 from lbdns.snapshot.names import NO_NAME, Suffixes, find, hash_suffixes
 from lbdns.steering import decide as steering
 from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_A
@@ -63,6 +63,11 @@ class View:
         hash_suffixes(name, self.suffixes)
         entry = find(self.zones, zone + 1, name, 0, len(name), self.suffixes.hashes[0])
         return None if entry == NO_NAME else entry
+
+    def has_zone_above(self, name: bytes) -> bool:
+        """Return whether a name stands in any zone served here."""
+        hash_suffixes(name, self.suffixes)
+        return find_zone(self.zones, name, self.suffixes, 0, self.found) >= 0
 
     def name(self, entry: int) -> bytes:
         """Return the wire form of a name."""

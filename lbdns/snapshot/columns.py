@@ -77,6 +77,22 @@ COLUMNS: Final[dict[str, str]] = {
     "rdata_length": "H",
     # Zones: index of the apex name.
     "zone_apex": "I",
+    # Templates: replies rendered beforehand for the fast path, and which one answers an RRset, a referral at a name, a
+    # negative reply of a zone. Flags: AA, RCODE in the low bits. Relocations: where a pointer stands, how far from the
+    # end of the question's name it leads (biased, as columns are unsigned).
+    "template_offset": "I",
+    "template_length": "H",
+    "template_flags": "H",
+    "template_counts": "H",
+    "template_relocation_start": "I",
+    "template_relocation_count": "H",
+    "relocation_position": "H",
+    "relocation_target": "H",
+    "rrset_template": "I",
+    "name_template": "I",
+    "zone_template": "I",
+    "endpoint_deferred": "B",
+    "template_blob": "B",
     "blob": "B",
 }
 

@@ -27,7 +27,7 @@ cpdef int look_up(
 ) noexcept nogil
 
 @cython.locals(index=cython.int, entry=cython.uint)
-cdef int find_zone(
+cpdef int find_zone(
     Zones zones, const unsigned char[::1] name, Suffixes suffixes, int first, Found found
 ) noexcept nogil
 

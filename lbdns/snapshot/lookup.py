@@ -79,7 +79,7 @@ class Found:
         self.family = 0
 
 
-def look_up(zones: Zones, suffixes: Suffixes, name: bytes, qtype: int, found: Found) -> int:
+def look_up(zones: Zones, suffixes: Suffixes, name: bytes | memoryview, qtype: int, found: Found) -> int:
     """Fill `found` with what stands at `name` (lower-case wire form) for a type, and return its kind.
 
     `suffixes` is the caller's room to work in.
@@ -103,7 +103,7 @@ def look_up(zones: Zones, suffixes: Suffixes, name: bytes, qtype: int, found: Fo
     return found.kind
 
 
-def find_zone(zones: Zones, name: bytes, suffixes: Suffixes, first: int, found: Found) -> int:
+def find_zone(zones: Zones, name: bytes | memoryview, suffixes: Suffixes, first: int, found: Found) -> int:
     """Set the zone with the longest apex among the suffixes from `first` on; return its label, -1 where there is
     none."""
     for index in range(first, suffixes.count):

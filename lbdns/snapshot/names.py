@@ -32,7 +32,7 @@ class Suffixes:
         self.hashes = array("Q", bytes(8 * LABELS_MAX))
 
 
-def hash_suffixes(name: bytes, suffixes: Suffixes) -> int:
+def hash_suffixes(name: bytes | memoryview, suffixes: Suffixes) -> int:
     """Fill `suffixes` for a well-formed lower-case wire name (length bytes, the root's zero byte) and return their
     number."""
     count = 0
@@ -77,7 +77,7 @@ class Names:
         self.blob = columns["blob"]
 
 
-def find(names: Names, zone: int, name: bytes, start: int, end: int, hashed: int) -> int:
+def find(names: Names, zone: int, name: bytes | memoryview, start: int, end: int, hashed: int) -> int:
     """Return the index of the name `name[start:end]`, whose suffix hash is `hashed`, in a zone; else NO_NAME."""
     wanted = in_zone(hashed, zone)
     slot = wanted & names.mask
@@ -95,7 +95,7 @@ def find(names: Names, zone: int, name: bytes, start: int, end: int, hashed: int
     return NO_NAME
 
 
-def is_same(names: Names, offset: int, name: bytes, start: int, length: int) -> bool:
+def is_same(names: Names, offset: int, name: bytes | memoryview, start: int, length: int) -> bool:
     """Return whether `length` bytes of the blob at `offset` equal those of `name` at `start`."""
     index = 0
     while index < length and names.blob[offset + index] == name[start + index]:

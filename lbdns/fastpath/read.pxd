@@ -1,0 +1,53 @@
+# The C types of read.py. Module constants become C variables, set once at import.
+cimport cython
+
+from lbdns.snapshot.lookup cimport Found, Zones
+from lbdns.snapshot.names cimport Suffixes
+from lbdns.steering.view cimport Decision, Query, View
+
+cdef int HEADER_BYTES, NAME_BYTES_MAX, LABEL_BYTES_MAX, UDP_BYTES_MIN, UDP_BYTES_MAX
+cdef int OPT_BYTES, OPTION_HEAD_BYTES, TYPE_OPT, TYPE_NXNAME, TYPE_META_FIRST
+cdef int TYPE_META_LAST, CLASS_IN, OPTION_NSID, OPTION_ECS, OPTION_COOKIE
+cdef int OPTION_KEEPALIVE
+
+
+cdef class Server:
+    cdef readonly View view
+    cdef readonly Zones zones
+    cdef readonly Suffixes suffixes
+    cdef readonly Found found
+    cdef readonly Query query
+    cdef readonly Decision decision
+    cdef unsigned char[::1] name
+    cdef const unsigned char[::1] blob
+    cdef const unsigned int[::1] rrset_template, name_template, zone_template, template_offset
+    cdef const unsigned short[::1] template_length, template_flags, template_counts
+    cdef const unsigned int[::1] relocation_start
+    cdef const unsigned short[::1] relocation_count, relocation_position, relocation_target
+    cdef const unsigned char[::1] template_blob
+    cdef const unsigned char[::1] endpoint_address, endpoint_deferred
+    cdef const unsigned int[::1] endpoint_target
+    cdef const unsigned short[::1] endpoint_port, endpoint_priority
+    cdef readonly int name_bytes, qtype, limit, ecs_start, ecs_bytes, ecs_source, rcode
+    cdef readonly bint has_edns, is_steered
+
+
+cpdef int get16(const unsigned char[::1] data, int position) noexcept nogil
+cpdef void put16(unsigned char[::1] out, int position, int value) noexcept nogil
+
+@cython.locals(position=cython.int, count=cython.int, label=cython.int, index=cython.int, byte=cython.uchar)
+cpdef bint read_name(Server server, const unsigned char[::1] data, int start, int length) noexcept nogil
+
+@cython.locals(position=cython.int, records=cython.int, end=cython.int)
+cpdef bint read_rest(Server server, const unsigned char[::1] data, int start, int length) noexcept nogil
+
+@cython.locals(code=cython.int, size=cython.int)
+cdef bint read_options(
+    Server server, const unsigned char[::1] data, int start, int position, int end
+) noexcept nogil
+
+@cython.locals(
+    family=cython.int, source=cython.int, octets=cython.int, high=cython.ulonglong, low=cython.ulonglong,
+    index=cython.int, byte=cython.ulonglong,
+)
+cdef bint read_ecs(Server server, const unsigned char[::1] data, int at, int size) noexcept nogil

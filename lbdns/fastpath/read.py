@@ -1,0 +1,192 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
+"""Reading a datagram on the fast path: a plain question with at most one OPT record; all else is left to the slow path.
+
+Reads stay below `length`, which is compared before every field: compiled code checks no bounds by itself.
+"""
+
+from __future__ import annotations
+
+from lbdns.snapshot.lookup import Found, Zones
+from lbdns.snapshot.names import Suffixes
+from lbdns.steering.view import Decision, Query, View
+
+HEADER_BYTES = 12
+NAME_BYTES_MAX = 255
+LABEL_BYTES_MAX = 63
+UDP_BYTES_MIN = 512
+UDP_BYTES_MAX = 1232
+OPT_BYTES = 11
+OPTION_HEAD_BYTES = 4
+TYPE_OPT = 41
+TYPE_NXNAME = 128
+TYPE_META_FIRST = 249  # TKEY, TSIG, IXFR, AXFR, MAILB, MAILA, ANY: the slow path's
+TYPE_META_LAST = 255
+CLASS_IN = 1
+OPTION_NSID = 3
+OPTION_ECS = 8
+OPTION_COOKIE = 10
+OPTION_KEEPALIVE = 11
+
+
+class Server:
+    """A view made ready for datagrams: columns, and room to work in. One for each thread that serves.
+
+    Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s` and `query.draw_base`. After it,
+    `found`,
+    `decision` (where `is_steered`) and `rcode` tell what was done, for whoever counts.
+    """
+
+    def __init__(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:
+        self.view = View(columns, health, pop_region)
+        self.zones = Zones(columns)
+        self.suffixes = Suffixes()
+        self.found = Found()
+        self.query = Query()
+        self.decision = Decision()
+        self.name = memoryview(bytearray(NAME_BYTES_MAX + 1))
+        self.blob = columns["blob"]
+        self.rrset_template = columns["rrset_template"]
+        self.name_template = columns["name_template"]
+        self.zone_template = columns["zone_template"]
+        self.template_offset = columns["template_offset"]
+        self.template_length = columns["template_length"]
+        self.template_flags = columns["template_flags"]
+        self.template_counts = columns["template_counts"]
+        self.relocation_start = columns["template_relocation_start"]
+        self.relocation_count = columns["template_relocation_count"]
+        self.relocation_position = columns["relocation_position"]
+        self.relocation_target = columns["relocation_target"]
+        self.template_blob = columns["template_blob"]
+        self.endpoint_address = columns["endpoint_address"]
+        self.endpoint_target = columns["endpoint_target"]
+        self.endpoint_port = columns["endpoint_port"]
+        self.endpoint_priority = columns["endpoint_priority"]
+        self.endpoint_deferred = columns["endpoint_deferred"]
+        self.name_bytes = 0
+        self.qtype = 0
+        self.has_edns = False
+        self.limit = 0
+        self.ecs_start = 0
+        self.ecs_bytes = 0
+        self.ecs_source = 0
+        self.is_steered = False
+        self.rcode = 0
+
+
+def get16(data: memoryview, position: int) -> int:
+    """Return the 16-bit number at `position`."""
+    return (data[position] << 8) | data[position + 1]
+
+
+def put16(out: memoryview, position: int, value: int) -> None:
+    """Write a 16-bit number."""
+    out[position] = (value >> 8) & 0xFF
+    out[position + 1] = value & 0xFF
+
+
+def read_name(server: Server, data: memoryview, start: int, length: int) -> bool:
+    """Copy the question's name in lower case into `server.name`; return False where the question is broken."""
+    position = HEADER_BYTES
+    count = 0
+    while True:
+        if position >= length:
+            return False
+        label = data[start + position]
+        if label > LABEL_BYTES_MAX or count + label + 1 > NAME_BYTES_MAX or position + label >= length:
+            return False
+        server.name[count] = label
+        count += 1
+        position += 1
+        if label == 0:
+            break
+        for index in range(label):
+            byte = data[start + position + index]
+            server.name[count + index] = byte + 32 if 65 <= byte <= 90 else byte
+        count += label
+        position += label
+    if position + 4 > length:
+        return False
+    server.name_bytes = count
+    server.qtype = get16(data, start + position)
+    return True
+
+
+def read_rest(server: Server, data: memoryview, start: int, length: int) -> bool:
+    """Read class and OPT; return False for what the slow path has to look at."""
+    position = HEADER_BYTES + server.name_bytes + 4
+    server.has_edns = False
+    server.ecs_bytes = 0
+    server.ecs_source = 0
+    server.query.ecs_bits = 0
+    server.limit = UDP_BYTES_MIN
+    if get16(data, start + position - 2) != CLASS_IN or get16(data, start + 6) or get16(data, start + 8):
+        return False
+    if server.qtype in (0, TYPE_OPT, TYPE_NXNAME):
+        return False
+    if TYPE_META_FIRST <= server.qtype <= TYPE_META_LAST:
+        return False
+    records = get16(data, start + 10)
+    if records == 0:
+        return True
+    if records > 1 or position + OPT_BYTES > length or data[start + position]:
+        return False
+    if get16(data, start + position + 1) != TYPE_OPT or data[start + position + 6]:
+        return False
+    server.has_edns = True
+    server.limit = min(max(get16(data, start + position + 3), UDP_BYTES_MIN), UDP_BYTES_MAX)
+    end = position + OPT_BYTES + get16(data, start + position + 9)
+    return end <= length and read_options(server, data, start, position + OPT_BYTES, end)
+
+
+def read_options(server: Server, data: memoryview, start: int, position: int, end: int) -> bool:
+    """Read EDNS options from `position` to `end`; return False for what the slow path has to look at."""
+    while position < end:
+        if position + OPTION_HEAD_BYTES > end:
+            return False
+        code = get16(data, start + position)
+        size = get16(data, start + position + 2)
+        position += OPTION_HEAD_BYTES
+        if position + size > end:
+            return False
+        if code == OPTION_ECS:
+            if server.ecs_bytes or not read_ecs(server, data, start + position, size):
+                return False
+        elif (
+            code == OPTION_NSID
+            or (code == OPTION_KEEPALIVE and size)
+            or (code == OPTION_COOKIE and size != 8 and not 16 <= size <= 40)
+        ):
+            return False
+        position += size
+    return True
+
+
+def read_ecs(server: Server, data: memoryview, at: int, size: int) -> bool:
+    """Read a Client Subnet option; return False where it is malformed (the slow path refuses it)."""
+    if size < 4:
+        return False
+    family = get16(data, at)
+    source = data[at + 2]
+    octets = (source + 7) >> 3
+    if data[at + 3] or size != 4 + octets or family > 2:
+        return False
+    if source > (128 if family == 2 else 32 if family == 1 else 0):
+        return False
+    if source & 7 and data[at + size - 1] & (0xFF >> (source & 7)):
+        return False
+    server.ecs_start = at
+    server.ecs_bytes = size
+    server.ecs_source = source
+    server.query.ecs_bits = source
+    server.query.ecs_version = 6 if family == 2 else 4
+    high = 0
+    low = 0
+    for index in range(octets):
+        byte = data[at + 4 + index]
+        if index < 8:
+            high = high | (byte << (56 - 8 * index))
+        else:
+            low = low | (byte << (120 - 8 * index))
+    server.query.ecs_high = high
+    server.query.ecs_low = low
+    return True

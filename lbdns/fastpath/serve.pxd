@@ -1,0 +1,84 @@
+# The C types of serve.py. Module constants become C variables, set once at import.
+cimport cython
+
+from lbdns.fastpath.read cimport Server, get16, put16, read_name, read_rest
+from lbdns.snapshot.lookup cimport look_up
+from lbdns.steering.decide cimport decide
+
+cdef unsigned int NO_TEMPLATE
+cdef int DROPPED, DEFERRED, EDE_BYTES, RECORD_HEAD_BYTES, RCODE_FORMERR
+cdef int RCODE_NXDOMAIN, RCODE_REFUSED, RCODE_MASK, AA_BIT, QR_BIT
+cdef int RD_BIT, OPCODE_BITS, TYPE_CNAME, TYPE_MX, EDE_NOT_AUTHORITATIVE
+cdef int HEADER_BYTES, UDP_BYTES_MAX, OPT_BYTES, OPTION_HEAD_BYTES, TYPE_OPT
+cdef int CLASS_IN, OPTION_ECS, RELOCATION_BIAS, CNAME, HIT
+cdef int NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
+cdef int ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX
+
+
+@cython.locals(kind=cython.int, template=cython.uint)
+cpdef int serve(
+    Server server, const unsigned char[::1] data, int start, int length, unsigned char[::1] out, int base
+) noexcept nogil
+
+@cython.locals(size=cython.int)
+cdef int opt_bytes(Server server, int ede) noexcept nogil
+
+@cython.locals(index=cython.int)
+cdef int write_opt(
+    Server server, const unsigned char[::1] data, unsigned char[::1] out, int position, int scope, int ede
+) noexcept nogil
+
+@cython.locals(end=cython.int, index=cython.int)
+cdef int write_head(
+    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base, int flags, int rcode
+) noexcept nogil
+
+@cython.locals(index=cython.int)
+cdef int write_broken(
+    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base
+) noexcept nogil
+
+@cython.locals(position=cython.int)
+cdef int write_refused(
+    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base
+) noexcept nogil
+
+@cython.locals(
+    size=cython.int, flags=cython.int, position=cython.int, offset=cython.uint, first=cython.uint, index=cython.uint,
+    target=cython.int,
+)
+cdef int write_template(
+    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base, unsigned int template,
+    int rcode, int scope,
+) noexcept nogil
+
+@cython.locals(template=cython.uint, limit=cython.int, position=cython.int, index=cython.int, endpoint=cython.int)
+cdef int write_steered(
+    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base
+) noexcept nogil
+
+@cython.locals(ttl=cython.longlong)
+cdef int write_record_head(
+    Server server, unsigned char[::1] out, int position, int rtype, int size
+) noexcept nogil
+
+@cython.locals(size=cython.int, index=cython.int)
+cdef int write_address(
+    Server server, unsigned char[::1] out, int position, int limit, int endpoint
+) noexcept nogil
+
+@cython.locals(position=cython.uint)
+cdef int target_bytes(Server server, unsigned int offset) noexcept nogil
+
+@cython.locals(offset=cython.uint, index=cython.int)
+cdef int write_target(Server server, unsigned char[::1] out, int position, int endpoint, int size) noexcept nogil
+
+@cython.locals(flattened=cython.int, size=cython.int)
+cdef int write_cname(
+    Server server, unsigned char[::1] out, int position, int limit, int endpoint
+) noexcept nogil
+
+@cython.locals(size=cython.int, fixed=cython.int)
+cdef int write_named(
+    Server server, unsigned char[::1] out, int position, int limit, int endpoint
+) noexcept nogil
