@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmdb_writer import METADATA_MAGIC, Encoder, MMDBWriter, TreeWriter
 from netaddr import IPSet
@@ -39,16 +39,10 @@ def writer(ip_version: int, entries: Entries) -> MMDBWriter:
     return made
 
 
-def write_database(
-    path: Path,
-    entries: Entries,
-    ip_version: int = 6,
-    record_bits: int = 24,
-    float_type: Literal["f32", "f64"] = "f64",
-) -> Path:
+def write_database(path: Path, entries: Entries, ip_version: int = 6, record_bits: int = 24) -> Path:
     """Write a file with these (network, record) entries and return its path."""
     made = writer(ip_version, entries)
-    tree_writer = WideTreeWriter(made.tree, made._build_meta(), float_type=float_type)
+    tree_writer = WideTreeWriter(made.tree, made._build_meta())
     tree_writer.wanted_record_bits = record_bits
     tree_writer.write(str(path))
     return path
