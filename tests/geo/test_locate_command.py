@@ -117,6 +117,18 @@ def test_databases_of_a_configuration(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "country      DE (Germany)\nsubdivision  BE\nregion       WEU (Western Europe)\n" in out
 
 
+def test_folder_of_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A folder with a file per family, as scripts/fetch-city-database makes it."""
+    (tmp_path / "city").mkdir()
+    write_database(tmp_path / "city" / "x-ipv4.mmdb", CITY[:1], ip_version=4)
+    write_database(tmp_path / "city" / "x-ipv6.mmdb", CITY[1:], ip_version=6)
+    (tmp_path / "lbdns.yaml").write_text("geodata: {city: city}\n")
+    for address, country in (("192.0.2.1", "US"), ("2001:db8::1", "DE")):
+        status, out, err = run(capsys, address, "--json", "--config", str(tmp_path))
+        assert (status, err) == (0, "")
+        assert json.loads(out)["country"] == country
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
