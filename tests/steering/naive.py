@@ -1,0 +1,431 @@
+"""The naive oracle of steering: what a query must be answered, computed slowly and obviously.
+
+An independent reading of the rules on dictionaries and lists. It imports the model alone, compiles nothing, keeps
+nothing between queries but look-ups of places, and walks whole configurations where the server walks tables. A change
+to steering edits this file first; `decide`, interpreted and compiled, must then agree with it.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from lbdns.model import LoadBalancer, Pool
+from tests.steering.naive_places import (
+    Address,
+    Place,
+    distance_m,
+    is_private,
+    private_blocks,
+    region_of,
+    turning_points,
+)
+from tests.steering.naive_world import HASHED_BITS, Asked, World, address_key, draw, mix64, name_hash
+
+ECS, RESOLVER, POP = "ecs", "resolver", "pop"
+ANSWER, NO_POOL, NO_ENDPOINT = "answer", "no pool", "no endpoint"
+RANDOM_POLICIES = ("random", "least_outstanding_requests", "least_connections")  # DNS counts no connections
+ALL, WEIGHTED, HASHED = "all", "weighted", "hashed"
+DISABLED, DOWN, SHED, WEIGHT_ZERO = "disabled", "down", "shed", "weight zero"
+
+
+# --- where the client is ---------------------------------------------------------------------------------------------
+
+
+def policy_of(lb: LoadBalancer) -> str:
+    if lb.steering_policy:
+        return lb.steering_policy
+    return "geo" if lb.region_pools or lb.country_pools or lb.pop_pools else "off"
+
+
+def prefers_ecs(lb: LoadBalancer) -> bool:
+    wanted = lb.location_strategy.prefer_ecs
+    return wanted == "always" or (wanted in ("proximity", "geo") and policy_of(lb) == wanted)
+
+
+def ecs_address(lb: LoadBalancer, asked: Asked) -> Address | None:
+    """Return the ECS address that this load balancer looks at, or None; whether its place is known comes later."""
+    if asked.ecs is None or not prefers_ecs(lb):
+        return None
+    address, source_bits = asked.ecs
+    return None if source_bits == 0 or is_private(address) else address
+
+
+def suffices(lb: LoadBalancer, place: Place) -> bool:
+    """Tell whether a look-up succeeded: the place says what the policy needs to know."""
+    if policy_of(lb) == "proximity":
+        return place["latitude"] is not None and place["longitude"] is not None
+    return bool(place["country"])
+
+
+def ecs_place(world: World, lb: LoadBalancer, address: Address) -> Place:
+    place = world.look_up(address)
+    if lb.location_strategy.prefer_ecs == "geo":
+        place = {**place, "subdivision": ""}
+    return place
+
+
+def locate(world: World, lb: LoadBalancer, asked: Asked) -> tuple[str | None, Place]:
+    """Return (location source, place); no source where every place leads to the same list."""
+    if not differs_by_place(world, lb):
+        return None, world.pop
+    address = ecs_address(lb, asked)
+    if address is not None and suffices(lb, ecs_place(world, lb, address)):
+        return ECS, ecs_place(world, lb, address)
+    if lb.location_strategy.mode == "resolver_ip" and suffices(lb, world.look_up(asked.resolver)):
+        return RESOLVER, world.look_up(asked.resolver)
+    return POP, world.pop
+
+
+# --- which pools are candidates --------------------------------------------------------------------------------------
+
+
+def geo_list(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
+    region = world.pop["region"]
+    if lb.location_strategy.region_from == "location":
+        region = place.get("region") or region_of(place["country"], place["subdivision"]) or region
+    if world.pop["code"] in lb.pop_pools:
+        return lb.pop_pools[world.pop["code"]]
+    if place["country"] in lb.country_pools:
+        return lb.country_pools[place["country"]]
+    if region in lb.region_pools:
+        return lb.region_pools[region]
+    return lb.default_pools
+
+
+def nearest_list(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
+    def far(name: str) -> float:
+        pool = world.configuration.pools[name]
+        if pool.latitude is None or place["latitude"] is None:
+            return math.inf
+        return distance_m(place, {"latitude": pool.latitude, "longitude": pool.longitude})
+
+    return tuple(sorted(lb.default_pools, key=far))  # a stable sort: ties keep their order
+
+
+def fastest_first(world: World, names: list[str]) -> list[str]:
+    return sorted(names, key=lambda name: world.rtt_ms.get((name, world.pop["region"]), math.inf))
+
+
+def candidates(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
+    policy = policy_of(lb)
+    if policy == "geo":
+        return geo_list(world, lb, place)
+    if policy == "proximity":
+        return nearest_list(world, lb, place)
+    return lb.default_pools
+
+
+# --- which of them is taken ------------------------------------------------------------------------------------------
+
+
+def is_monitored(pool: Pool) -> bool:
+    return pool.monitor is not None or pool.monitor_group is not None
+
+
+def endpoint_is_up(world: World, pool: Pool, index: int) -> bool:
+    """Tell whether an endpoint's health lets it serve; unknown counts as down where a monitor is attached."""
+    if is_monitored(pool):
+        return world.health.get((pool.name, index)) == "healthy"
+    return (pool.name, index) not in world.forced or world.health[pool.name, index] == "healthy"
+
+
+def pool_word(world: World, pool: Pool) -> str:
+    """Return healthy, degraded, unknown or critical, counted from the endpoints."""
+    enabled = [index for index, endpoint in enumerate(pool.origins) if endpoint.enabled]
+    if not enabled:
+        return "critical"
+    needed = max(pool.minimum_origins, 1)
+    if not is_monitored(pool) and not any((pool.name, index) in world.forced for index in enabled):
+        return "healthy"  # health is not considered, `minimum_origins` neither
+    up = [index for index in enabled if endpoint_is_up(world, pool, index)]
+    unknown = [index for index in enabled if (pool.name, index) not in world.health] if is_monitored(pool) else []
+    if len(up) >= needed:
+        return "healthy" if up == enabled else "degraded"
+    return "unknown" if len(up) + len(unknown) >= needed else "critical"
+
+
+def shedding(lb: LoadBalancer, pool: Pool) -> tuple[float, str]:
+    """Return (percent, policy) of the shedding that applies to this load balancer's queries."""
+    shed = pool.load_shedding
+    if lb.session_affinity == "ip_cookie":
+        return shed.session_percent, shed.session_policy
+    return shed.default_percent, shed.default_policy
+
+
+def hash_key(lb: LoadBalancer, asked: Asked) -> int:
+    address = ecs_address(lb, asked)
+    if address is not None:
+        return address_key(address, HASHED_BITS[address.version])
+    return address_key(asked.resolver, asked.resolver.max_prefixlen)
+
+
+def is_shed(lb: LoadBalancer, pool: Pool, asked: Asked) -> bool:
+    percent, policy = shedding(lb, pool)
+    threshold = Fraction(round(percent / 100 * 2**32), 2**32)
+    if policy == "hash":
+        return Fraction(mix64(hash_key(lb, asked) ^ mix64(name_hash(pool.name))) >> 32, 2**32) < threshold
+    return draw(asked, 16 + (name_hash(pool.name) & 0xFFFFFFFF)) < threshold
+
+
+def why_not(world: World, lb: LoadBalancer, pool: Pool, asked: Asked) -> str | None:
+    """Return why a candidate drops out, or None."""
+    if not pool.enabled:
+        return DISABLED
+    if pool_word(world, pool) in ("critical", "unknown"):
+        return DOWN
+    if is_shed(lb, pool, asked):
+        return SHED
+    return None
+
+
+def pool_weights(lb: LoadBalancer) -> dict[str, int]:
+    """Return the weights of the random policy in hundredths; all of them 0 means equal chances."""
+    given = lb.random_steering
+    weights = {name: round(given.pool_weights.get(name, given.default_weight) * 100) for name in lb.default_pools}
+    return weights if any(weights.values()) else dict.fromkeys(weights, 1)
+
+
+def weighted_pick(weights: list[int], drawn: Fraction) -> int:
+    """Return the index whose share of the whole, laid end to end, holds `drawn`."""
+    reached = 0
+    for index, weight in enumerate(weights):
+        reached += weight
+        if reached > drawn * sum(weights):
+            return index
+    raise AssertionError("a draw is less than 1")
+
+
+def choose_pool(
+    world: World, lb: LoadBalancer, listed: tuple[str, ...], asked: Asked
+) -> tuple[str | None, bool, list[tuple[str, str]]]:
+    """Return (pool, whether it is the fallback, the pools passed over and why).
+
+    A list by preference is read as far as the pool taken; where all pools compete, all that drop out are told.
+    """
+    pools = world.configuration.pools
+    reasons = {name: why_not(world, lb, pools[name], asked) for name in listed}
+    weights = dict.fromkeys(listed, 1)
+    if policy_of(lb) in RANDOM_POLICIES:
+        weights = pool_weights(lb)
+        for name in listed:
+            if reasons[name] is None and weights[name] == 0:
+                reasons[name] = WEIGHT_ZERO
+    passed = [(name, reason) for name, reason in reasons.items() if reason is not None]
+    left = [name for name in listed if reasons[name] is None]
+    if not left:
+        return (lb.fallback_pool, True, passed) if pools[lb.fallback_pool].enabled else (None, False, passed)
+    if policy_of(lb) in RANDOM_POLICIES:
+        return left[weighted_pick([weights[name] for name in left], draw(asked, 1))], False, passed
+    if policy_of(lb) == "dynamic_latency":
+        return fastest_first(world, left)[0], False, passed
+    return left[0], False, passed[: listed.index(left[0])]
+
+
+# --- which of its endpoints answer -----------------------------------------------------------------------------------
+
+
+def of_family(pool: Pool, family: str) -> list[int]:
+    """Return the enabled endpoints of a family, up or down: what the weights are compared over."""
+    found = []
+    for index, endpoint in enumerate(pool.origins):
+        if family == "named":
+            belongs = endpoint.ip is None
+        else:
+            belongs = endpoint.ip is None or endpoint.ip.version == {"A": 4, "AAAA": 6}[family]
+        if endpoint.enabled and belongs:
+            found.append(index)
+    return found
+
+
+def is_apex(world: World, lb: LoadBalancer) -> bool:
+    wire = b"".join(bytes([len(label)]) + label.encode() for label in lb.name.lower().split(".")) + b"\0"
+    return any(zone.apex == wire for zone in world.configuration.zones)
+
+
+def is_cname(world: World, lb: LoadBalancer, pool: Pool, index: int, family: str) -> bool:
+    endpoint = pool.origins[index]
+    return family != "named" and endpoint.ip is None and not endpoint.flatten_cname and not is_apex(world, lb)
+
+
+def can_answer(world: World, lb: LoadBalancer, pool: Pool, index: int, family: str) -> bool:
+    """Tell whether an endpoint has something to say: a host name that does not resolve has not."""
+    return family == "named" or is_cname(world, lb, pool, index, family) or resolves(world, pool, index, family)
+
+
+def resolves(world: World, pool: Pool, index: int, family: str) -> bool:
+    return pool.origins[index].ip is not None or world.resolved.get((pool.name, index), {}).get(family, 0) > 0
+
+
+def rendezvous(pool: Pool, indexes: list[int], weights: list[int], key: int) -> int:
+    """Return the position of the endpoint that a key falls to: the least of exponential draws by the weights."""
+
+    def score(at: int) -> float:
+        drawn = mix64(key ^ name_hash(pool.origins[indexes[at]].name))
+        return -math.log(((drawn >> 11) + 1) / 2**53) / weights[at]
+
+    return min(range(len(indexes)), key=score)
+
+
+def choose_endpoints(
+    world: World, lb: LoadBalancer, pool: Pool, is_fallback: bool, asked: Asked
+) -> tuple[str, list[int]]:
+    """Return (mode, endpoint indexes in the order of the answer)."""
+    compared = of_family(pool, asked.family)
+    weights = {index: pool.origins[index].weight_hundredths for index in compared}
+    differ = len(set(weights.values())) > 1
+    if not any(weights.values()):
+        weights = dict.fromkeys(weights, 1)
+    left = [
+        index
+        for index in compared
+        if weights[index] > 0
+        and (is_fallback or endpoint_is_up(world, pool, index))
+        and can_answer(world, lb, pool, index, asked.family)
+    ]
+    sticky = lb.session_affinity == "ip_cookie"
+    by_hash = sticky or pool.origin_steering.policy == "hash"
+    mode = ALL if not sticky and not differ else HASHED if by_hash else WEIGHTED
+    if not left:
+        return mode, []
+    shares = [weights[index] for index in left]
+    if mode == WEIGHTED:
+        return mode, [left[weighted_pick(shares, draw(asked, 2))]]
+    winner = rendezvous(pool, left, shares, hash_key(lb, asked)) if by_hash else None
+    if mode == HASHED:
+        assert winner is not None
+        return mode, [left[winner]]
+    first = math.floor(draw(asked, 3) * len(left)) if winner is None else winner
+    order = left[first:] + left[:first]
+    if is_cname(world, lb, pool, order[0], asked.family):
+        return mode, order[:1]  # a CNAME stands alone (RFC 2181 section 10.1)
+    # Behind the first, a host name is flattened whatever `flatten_cname` says, or skipped where it does not resolve.
+    return mode, [index for index in order if asked.family == "named" or resolves(world, pool, index, asked.family)]
+
+
+def choose_address(world: World, lb: LoadBalancer, pool: Pool, mode: str, pick: int, asked: Asked) -> int | None:
+    """Return which of a host name's several addresses is the one answered; None where there is nothing to choose."""
+    count = world.resolved.get((pool.name, pick), {}).get(asked.family, 0)
+    if mode == ALL or count < 2:
+        return None
+    return (mix64(hash_key(lb, asked)) >> 32 if mode == HASHED else int(draw(asked, 4) * 2**32)) % count
+
+
+def ttl_s(world: World, lb: LoadBalancer, pool: Pool, picks: list[int], asked: Asked) -> int:
+    """Return the load balancer's TTL, or what the resolution of a flattened host name left if that is less."""
+    left = [lb.ttl]
+    for index in picks:
+        # A CNAME is answered alone, and lives as long as the load balancer says.
+        as_cname = len(picks) == 1 and is_cname(world, lb, pool, index, asked.family)
+        if asked.family != "named" and pool.origins[index].ip is None and not as_cname:
+            left.append(max(1, world.resolved[pool.name, index]["expiry"] - asked.now_s))
+    return min(left)
+
+
+# --- for whom else this answer holds ---------------------------------------------------------------------------------
+
+
+def hash_sheds(lb: LoadBalancer, pool: Pool) -> bool:
+    """Tell whether a hash of the source address decides who is kept from a pool."""
+    percent, policy = shedding(lb, pool)
+    return policy == "hash" and 0 < percent < 100
+
+
+def hash_picks(lb: LoadBalancer, pool: Pool, family: str) -> bool:
+    """Tell whether a hash of the source address may decide among the endpoints of a pool."""
+    sticky = lb.session_affinity == "ip_cookie"
+    compared = of_family(pool, family)
+    if sticky and family != "named" and any(pool.origins[index].ip is None for index in compared):
+        return True  # exactly one address: of one host name's several, too
+    return (sticky or pool.origin_steering.policy == "hash") and len(compared) > 1
+
+
+def may_hash(world: World, lb: LoadBalancer, listed: tuple[str, ...], family: str) -> bool:
+    """Tell whether the answers that a list may lead to hang on a hash; the fallback pool sheds nobody."""
+    pools = world.configuration.pools
+    sheds = any(hash_sheds(lb, pools[name]) for name in listed)
+    return sheds or any(hash_picks(lb, pools[name], family) for name in (*listed, lb.fallback_pool))
+
+
+def decision_class(world: World, lb: LoadBalancer, differs: bool, address: Address) -> Any:
+    """Return what this load balancer tells apart of ECS addresses, before any hash: the list of pools, or no place."""
+    if is_private(address):
+        return "private"
+    if not differs:
+        return "any"
+    place = ecs_place(world, lb, address)
+    return candidates(world, lb, place) if suffices(lb, place) else "unknown"
+
+
+def differs_by_place(world: World, lb: LoadBalancer) -> bool:
+    """Tell whether two clients in different places may be given different lists of pools."""
+    if policy_of(lb) not in ("geo", "proximity"):
+        return False
+    places = [place for place in world.places if suffices(lb, place)]
+    if lb.location_strategy.prefer_ecs == "geo":
+        places += [{**place, "subdivision": ""} for place in places]
+    own = candidates(world, lb, world.pop)
+    return any(candidates(world, lb, place) != own for place in places)
+
+
+def scope_bits(world: World, lb: LoadBalancer, asked: Asked, listed: tuple[str, ...]) -> int:
+    """Return the SCOPE PREFIX-LENGTH: the shortest prefix all of whose addresses are decided alike."""
+    if asked.ecs is None or asked.ecs[1] == 0 or not prefers_ecs(lb):
+        return 0
+    address = asked.ecs[0]
+    hashes = may_hash(world, lb, listed, asked.family)
+    differs = differs_by_place(world, lb)
+    if not hashes and not differs:
+        return 0
+
+    def class_at(number: int) -> Any:
+        return decision_class(world, lb, differs, type(address)(number))
+
+    width = address.max_prefixlen
+    own_class = class_at(int(address))
+    points = turning_points([*world.tree, *private_blocks(address.version)], address.version)
+    classes = {point: class_at(point) for point in points}
+    for bits in range(width + 1):
+        first = int(address) >> (width - bits) << (width - bits)
+        last = first + 2 ** (width - bits) - 1
+        if class_at(first) == own_class and all(
+            classes[point] == own_class for point in points if first <= point <= last
+        ):
+            break
+    if hashes and not is_private(address):
+        return max(bits, HASHED_BITS[address.version])
+    return bits
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+def decide(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
+    """Return what must be answered, and on what grounds."""
+    source, place = locate(world, lb, asked)
+    listed = candidates(world, lb, place)
+    name, is_fallback, passed = choose_pool(world, lb, listed, asked)
+    mode: str | None = None
+    picks: list[int] = []
+    address: int | None = None
+    ttl = lb.ttl
+    if name is not None:
+        pool = world.configuration.pools[name]
+        shape, picks = choose_endpoints(world, lb, pool, is_fallback, asked)
+        if picks:
+            mode = shape
+            address = choose_address(world, lb, pool, mode, picks[0], asked)
+        ttl = ttl_s(world, lb, pool, picks, asked)
+    return {
+        "outcome": NO_POOL if name is None else ANSWER if picks else NO_ENDPOINT,
+        "pool": name,
+        "is_fallback": is_fallback,
+        "endpoints": picks,
+        "mode": mode,
+        "address": address,
+        "ttl": ttl,
+        "scope": scope_bits(world, lb, asked, listed),
+        "location_source": source,
+        "passed": passed,
+    }

@@ -1,0 +1,246 @@
+"""The real side of the comparison: a world compiled, its health written into a table, and `decide` asked."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
+
+import lbdns.steering
+from lbdns.geo import Geodata
+from lbdns.health import verdict
+from lbdns.health.table import HealthTable
+from lbdns.model import LoadBalancer
+from lbdns.snapshot.compile import compile_snapshot
+from lbdns.snapshot.slots import Slots
+from lbdns.steering import layout
+from tests.steering import naive
+from tests.steering.naive_places import Address, Network, Place
+from tests.steering.naive_world import Asked, World
+
+FAMILIES = {"A": layout.FAMILY_A, "AAAA": layout.FAMILY_AAAA, "named": layout.FAMILY_NAMED}
+OUTCOMES = {
+    layout.OUTCOME_ANSWER: naive.ANSWER,
+    layout.OUTCOME_NO_POOL: naive.NO_POOL,
+    layout.OUTCOME_NO_ENDPOINT: naive.NO_ENDPOINT,
+}
+MODES = {layout.MODE_ALL: naive.ALL, layout.MODE_WEIGHTED: naive.WEIGHTED, layout.MODE_HASHED: naive.HASHED}
+SOURCES = {
+    layout.LOCATED_BY_NOTHING: None,
+    layout.LOCATED_BY_ECS: naive.ECS,
+    layout.LOCATED_BY_RESOLVER: naive.RESOLVER,
+    layout.LOCATED_BY_POP: naive.POP,
+}
+REASONS = {
+    layout.PASSED_DISABLED: naive.DISABLED,
+    layout.PASSED_DOWN: naive.DOWN,
+    layout.PASSED_SHED: naive.SHED,
+    layout.PASSED_WEIGHT_ZERO: naive.WEIGHT_ZERO,
+}
+REGION_CODES = ("EEU", "ENAM", "ME", "NAF", "NEAS", "NSAM", "OC", "SAF", "SAS", "SEAS", "SSAM", "WEU", "WNAM")
+ENDPOINT_STATES = {"healthy": verdict.HEALTHY, "unhealthy": verdict.UNHEALTHY}
+POOL_STATES = {
+    "unknown": verdict.UNKNOWN,
+    "healthy": verdict.HEALTHY,
+    "critical": verdict.CRITICAL,
+    "degraded": verdict.DEGRADED,
+}
+
+
+# --- lanes -----------------------------------------------------------------------------------------------------------
+
+
+KERNEL = ("hashing", "view", "endpoints", "decide")  # in the order of their imports
+
+
+@dataclass(frozen=True)
+class Lane:
+    """`decide` and its nouns, of one of the two ways to run it."""
+
+    name: str
+    decide: Callable[[Any, Any, Any], int]
+    nouns: Any  # the module of View, Query and Decision
+
+
+def compiled_lane() -> Lane | None:
+    """Return the installed extension, or None where lbdns runs without one."""
+    modules = {name: importlib.import_module(f"lbdns.steering.{name}") for name in KERNEL}
+    if any(str(module.__file__).endswith(".py") for module in modules.values()):
+        return None
+    return Lane("compiled", modules["decide"].decide, modules["view"])
+
+
+def interpreted_lane() -> Lane:
+    """Return the kernel read from its source, whether or not an extension stands beside it."""
+    with ExitStack() as stack:
+        modules = {name: stack.enter_context(_standing_in(name)) for name in KERNEL}
+    return Lane("interpreted", modules["decide"].decide, modules["view"])
+
+
+@contextmanager
+def _standing_in(name: str) -> Iterator[ModuleType]:
+    """Read a module of the kernel from its source, and let those read next import it in place of the installed one."""
+    path = Path(str(lbdns.steering.__file__)).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"lbdns_interpreted_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    full_name = f"lbdns.steering.{name}"
+    held = sys.modules.get(full_name)
+    sys.modules[full_name] = module
+    try:
+        yield module
+    finally:
+        del sys.modules[full_name]
+        if held is not None:
+            sys.modules[full_name] = held
+
+
+# --- worlds ----------------------------------------------------------------------------------------------------------
+
+
+def write_geodata(tree: dict[Network, Place], path: Path) -> Geodata:
+    """Write the tree as a file in MaxMind's schema and open it."""
+    writer = MMDBWriter(6, "Toy-City", ipv4_compatible=True, languages=["en"], description="a toy")
+    for network in sorted(tree, key=lambda network: network.prefixlen):
+        if network.version == 6 and int(network.network_address) >> 32 == 0 and network.prefixlen >= 96:
+            continue  # the writer puts IPv4 there by itself
+        place = tree[network]
+        record: dict[str, Any] = {}
+        if place["country"]:
+            record["country"] = {"iso_code": place["country"]}
+        if place["subdivision"]:
+            record["subdivisions"] = [{"iso_code": place["subdivision"]}]
+        if place["latitude"] is not None:
+            record["location"] = {"latitude": place["latitude"], "longitude": place["longitude"]}
+        writer.insert_network(IPSet([str(network)]), record)
+    writer.to_db_file(str(path))
+    return Geodata.open(path)
+
+
+class Served:
+    """A world as the server has it."""
+
+    def __init__(self, world: World, geodata: Geodata, folder: Path) -> None:
+        configuration = world.configuration
+        self.world = world
+        self._slots = Slots().assign(configuration)
+        self._snapshot = compile_snapshot(configuration, geodata, self._slots, generation=1)
+        self._table = HealthTable.create(
+            folder / "health.bin", self._slots.endpoint_count, self._slots.pool_count, layout_id=0
+        )
+        self._write_health()
+        self._pool_names = list(configuration.pools)
+        self._numbers = {
+            balancer.name: index
+            for index, balancer in enumerate(balancer for balancer in configuration.load_balancers if balancer.enabled)
+        }
+        self._held: dict[str, tuple[Any, Any, Any]] = {}
+
+    def _write_health(self) -> None:
+        columns = self._table.columns
+        world = self.world
+        for pool in world.configuration.pools.values():
+            slot = self._slots.pool[pool.name]
+            forced = any((pool.name, index) in world.forced for index, each in enumerate(pool.origins) if each.enabled)
+            columns["pool_state"][slot] = POOL_STATES[naive.pool_word(world, pool)] | verdict.COUNTS * forced
+            for index, endpoint in enumerate(pool.origins):
+                key = (pool.name, index)
+                at = self._slots.endpoint[pool.name, endpoint.name, endpoint.address]
+                state = ENDPOINT_STATES.get(world.health.get(key, ""), verdict.UNKNOWN)
+                columns["endpoint_state"][at] = state | verdict.COUNTS * (key in world.forced)
+                resolved = world.resolved.get(key, {"A": 0, "AAAA": 0, "expiry": 0})
+                columns["resolved_count"][at * 2] = resolved["A"]
+                columns["resolved_count"][at * 2 + 1] = resolved["AAAA"]
+                columns["resolved_expiry"][at] = resolved["expiry"]
+        for (name, region), rtt_ms in world.rtt_ms.items():
+            columns["pool_rtt"][self._slots.pool[name] * len(REGION_CODES) + REGION_CODES.index(region)] = rtt_ms
+
+    def close(self) -> None:
+        self._held.clear()
+        self._table.close()
+
+    def _nouns(self, lane: Lane) -> tuple[Any, Any, Any]:
+        if lane.name not in self._held:
+            region = str(self._snapshot.meta["region"])
+            number = REGION_CODES.index(region) if region else -1
+            view = lane.nouns.View(self._snapshot.columns, self._table.columns, number)
+            self._held[lane.name] = view, lane.nouns.Query(), lane.nouns.Decision()
+        return self._held[lane.name]
+
+    def _ready(self, lane: Lane, lb: LoadBalancer, asked: Asked) -> tuple[Any, Any, Any]:
+        """Return view, query and decision, the query filled in."""
+        view, query, decision = self._nouns(lane)
+        query.lb = self._numbers[lb.name]
+        query.family = FAMILIES[asked.family]
+        query.resolver_version, query.resolver_high, query.resolver_low = _halves(asked.resolver)
+        query.ecs_version, query.ecs_high, query.ecs_low = _halves(asked.ecs[0]) if asked.ecs else (0, 0, 0)
+        query.ecs_bits = asked.ecs[1] if asked.ecs else 0
+        query.draw_base, query.draw_fixed, query.now_s = asked.draw_base, asked.draw_fixed, asked.now_s
+        return view, query, decision
+
+    def _address(self, query: Any, decision: Any) -> int | None:
+        """Return which of a host name's several addresses the responder takes, as it does (responder/steered.py)."""
+        if decision.mode == layout.MODE_ALL or query.family == layout.FAMILY_NAMED:
+            return None
+        slot = self._snapshot.columns["endpoint_slot"][decision.picks[0]]
+        count = self._table.columns["resolved_count"][slot * 2 + query.family]
+        return int(decision.address_draw) % count if count > 1 else None
+
+    def tally(
+        self, lane: Lane, lb: LoadBalancer, asked: Asked, words: Iterable[int] = (), clients: Iterable[Address] = ()
+    ) -> Counter[tuple[str, int]]:
+        """Count (pool, first endpoint) over many decisions: one for each random word, or for each resolver."""
+        view, query, decision = self._ready(lane, lb, asked)
+        starts = self._snapshot.columns["pool_endpoint_start"]
+        counted: Counter[tuple[int, int]] = Counter()
+        for word in words:
+            query.draw_base = word
+            lane.decide(view, query, decision)
+            counted[decision.pool, decision.picks[0]] += 1
+        for client in clients:
+            query.resolver_version, query.resolver_high, query.resolver_low = _halves(client)
+            lane.decide(view, query, decision)
+            counted[decision.pool, decision.picks[0]] += 1
+        return Counter({(self._pool_names[pool], pick - starts[pool]): n for (pool, pick), n in counted.items()})
+
+    def decide(self, lane: Lane, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
+        """Return the real decision in the oracle's words."""
+        view, query, decision = self._ready(lane, lb, asked)
+        outcome = lane.decide(view, query, decision)
+        assert outcome == decision.outcome
+        answered = outcome == layout.OUTCOME_ANSWER
+        found = decision.pool != layout.NO_POOL
+        start = self._snapshot.columns["pool_endpoint_start"][decision.pool] if found else 0
+        passed = range(decision.passed_count)
+        return {
+            "outcome": OUTCOMES[outcome],
+            "pool": self._pool_names[decision.pool] if found else None,
+            "is_fallback": bool(decision.is_fallback),
+            "endpoints": [decision.picks[index] - start for index in range(decision.pick_count)],
+            "mode": MODES[decision.mode] if answered else None,
+            "address": self._address(query, decision) if answered else None,
+            "ttl": decision.ttl,
+            "scope": decision.scope,
+            "location_source": SOURCES[decision.location_source],
+            "passed": [
+                (self._pool_names[decision.passed_pool[index]], REASONS[decision.passed_reason[index]])
+                for index in passed
+            ],
+        }
+
+
+def _halves(address: Address) -> tuple[int, int, int]:
+    """Return (version, high 64 bits, low 64 bits), an IPv4 address on the left."""
+    whole = int(address) << (128 - address.max_prefixlen)
+    return address.version, whole >> 64, whole & (2**64 - 1)
