@@ -26,11 +26,11 @@ find_python() {
   die "lbdns needs Python 3.11 or newer with venv; found:${seen:- none}"
 }
 
-# Digest of whatever decides what must be installed or compiled: $1 is the extra, such as "test".
+# Digest of whatever decides what must be installed or compiled.
 install_digest() {
   (
     cd "$root" || exit 1
-    printf '%s\n' "$1" "${LBDNS_PURE:-}" "$("$python" -VV)"
+    printf '%s\n' "${LBDNS_PURE:-}" "$("$python" -VV)"
     cat pyproject.toml setup.py
     find lbdns -name '*.pxd' | LC_ALL=C sort | while read -r declarations; do
       cat "$declarations" "${declarations%.pxd}.py" 2>/dev/null
@@ -38,26 +38,50 @@ install_digest() {
   ) | sha256sum | cut -d' ' -f1
 }
 
-# Make .venv where there is none, and install lbdns into it, editable, with the extra $1 ("" for none).
-# What is installed already, extras included, is not installed again until the sources that decide about it change.
+# Print the packages of an extra, a line each.
+extra_packages() {
+  "$python" - "$root/pyproject.toml" "$1" <<'PY'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    extras = tomllib.load(file)["project"]["optional-dependencies"]
+def packages(extra):
+    for item in extras[extra]:
+        if item.startswith("lbdns["):
+            yield from packages(item[len("lbdns["):-1])
+        else:
+            yield item
+print("\n".join(packages(sys.argv[2])))
+PY
+}
+
+# Make .venv where there is none, and install lbdns into it, editable, with the extra $1: "run" for none, test, dev.
+# What is installed already is left alone until the sources that decide about it change.
 ensure_installed() {
-  local extra=$1 stamp digest log
+  local extra=$1 digest have log="$venv/lbdns-install.log"
   [ -x "$python" ] || {
     local found
     found=$(find_python) || exit 1
     echo "making .venv with $found"
     "$found" -m venv "$venv" || die "$found cannot make $venv"
   }
-  stamp="$venv/lbdns-installed${extra:+-$extra}"
-  digest=$(install_digest "$extra")
-  [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return
-  echo "installing lbdns${extra:+[$extra]} into .venv (a minute or two the first time)"
-  rm -f "$stamp"
-  find "$root/lbdns" -name '*.so' -delete
-  log="$venv/lbdns-install.log"
-  "$python" -m pip install --quiet --editable "$root${extra:+[$extra]}" >"$log" 2>&1 || {
+  digest=$(install_digest)
+  have=$(cd "$venv" && grep -lx "$digest" lbdns-run lbdns-test lbdns-dev 2>/dev/null | tr '\n' ' ') || true
+  case "$extra:$have" in
+    *"lbdns-$extra "* | *:*lbdns-dev* | run:*lbdns-*) return ;;
+  esac
+  if [ -n "$have" ]; then
+    echo "installing what lbdns[$extra] needs beside it"
+    extra_packages "$extra" | "$python" -m pip install --quiet --requirement /dev/stdin >"$log" 2>&1
+  else
+    echo "installing lbdns into .venv (a minute or two the first time)"
+    rm -f "$venv"/lbdns-run "$venv"/lbdns-test "$venv"/lbdns-dev
+    find "$root/lbdns" -name '*.so' -delete
+    local what=$root
+    [ "$extra" = run ] || what="$root[$extra]"
+    "$python" -m pip install --quiet --editable "$what" >"$log" 2>&1
+  fi || {
     tail -n 30 "$log" >&2
     die "installing failed; the whole story is in $log"
   }
-  printf '%s' "$digest" >"$stamp"
+  echo "$digest" >"$venv/lbdns-$extra"
 }
