@@ -22,6 +22,8 @@ KERNEL = (
     "lbdns/steering/decide.py",
     "lbdns/snapshot/names.py",
     "lbdns/snapshot/lookup.py",
+    "lbdns/fastpath/read.py",
+    "lbdns/fastpath/serve.py",
 )
 GEODATA_SUFFIXES = (".mmdb", ".md", ".txt", ".toml", ".yaml", ".json", ".csv")
 

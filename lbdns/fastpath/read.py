@@ -6,26 +6,23 @@ Reads stay below `length`, which is compared before every field: compiled code c
 
 from __future__ import annotations
 
+from lbdns.fastpath.layout import LABEL_BYTES_MAX, OPT_BYTES, OPTION_HEAD_BYTES, TYPE_META_FIRST, TYPE_META_LAST
 from lbdns.snapshot.lookup import Found, Zones
 from lbdns.snapshot.names import Suffixes
 from lbdns.steering.view import Decision, Query, View
-
-HEADER_BYTES = 12
-NAME_BYTES_MAX = 255
-LABEL_BYTES_MAX = 63
-UDP_BYTES_MIN = 512
-UDP_BYTES_MAX = 1232
-OPT_BYTES = 11
-OPTION_HEAD_BYTES = 4
-TYPE_OPT = 41
-TYPE_NXNAME = 128
-TYPE_META_FIRST = 249  # TKEY, TSIG, IXFR, AXFR, MAILB, MAILA, ANY: the slow path's
-TYPE_META_LAST = 255
-CLASS_IN = 1
-OPTION_NSID = 3
-OPTION_ECS = 8
-OPTION_COOKIE = 10
-OPTION_KEEPALIVE = 11
+from lbdns.wire.codes import (
+    CLASS_IN,
+    HEADER_BYTES,
+    NAME_BYTES_MAX,
+    OPTION_COOKIE,
+    OPTION_ECS,
+    OPTION_KEEPALIVE,
+    OPTION_NSID,
+    TYPE_NXNAME,
+    TYPE_OPT,
+    UDP_BYTES_MAX,
+    UDP_BYTES_MIN,
+)
 
 
 class Server:

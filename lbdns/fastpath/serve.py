@@ -16,42 +16,40 @@ below `limit` (at most 1232 bytes), which the writers compare before every recor
 
 from __future__ import annotations
 
-from lbdns.fastpath.read import (
-    CLASS_IN,
-    HEADER_BYTES,
+from lbdns.fastpath.layout import (
+    AA_BIT,
+    DEFERRED,
+    DROPPED,
+    EDE_BYTES,
+    NO_TEMPLATE,
+    OPCODE_BITS,
     OPT_BYTES,
-    OPTION_ECS,
     OPTION_HEAD_BYTES,
-    TYPE_OPT,
-    UDP_BYTES_MAX,
-    Server,
-    get16,
-    put16,
-    read_name,
-    read_rest,
+    QR_BIT,
+    RCODE_BITS,
+    RD_BIT,
+    RECORD_HEAD_BYTES,
+    RELOCATION_BIAS,
 )
-from lbdns.fastpath.templates import RELOCATION_BIAS
-from lbdns.snapshot.lookup import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED, look_up
+from lbdns.fastpath.read import Server, get16, put16, read_name, read_rest
+from lbdns.snapshot.codes import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
+from lbdns.snapshot.lookup import look_up
 from lbdns.steering.decide import decide
 from lbdns.steering.layout import ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX
-
-DROPPED = 0
-DEFERRED = -1
-NO_TEMPLATE = 0xFFFFFFFF
-EDE_BYTES = 6
-RECORD_HEAD_BYTES = 12  # pointer, type, class, TTL, length
-RCODE_FORMERR = 1
-RCODE_NXDOMAIN = 3
-RCODE_REFUSED = 5
-RCODE_MASK = 0xF
-AA_BIT = 0x04  # in the third byte of a header
-QR_BIT = 0x80
-RD_BIT = 0x01
-OPCODE_BITS = 0x78
-TYPE_CNAME = 5
-TYPE_MX = 15
-EDE_NOT_AUTHORITATIVE = 20
-OUT_BYTES = 2048  # what a caller must have room for behind `base`
+from lbdns.wire.codes import (
+    CLASS_IN,
+    EDE_NOT_AUTHORITATIVE,
+    FORMERR,
+    HEADER_BYTES,
+    OPTION_ECS,
+    OPTION_EDE,
+    REFUSED,
+    TYPE_CNAME,
+    TYPE_MX,
+    TYPE_OPT,
+    UDP_BYTES_MAX,
+)
+from lbdns.wire.codes import NXDOMAIN as RCODE_NXDOMAIN
 
 
 def serve(server: Server, data: memoryview, start: int, length: int, out: memoryview, base: int) -> int:
@@ -115,7 +113,7 @@ def write_opt(server: Server, data: memoryview, out: memoryview, position: int, 
         out[position + 3] = scope if server.ecs_source else 0
         position += server.ecs_bytes
     if ede:
-        put16(out, position, 15)
+        put16(out, position, OPTION_EDE)
         put16(out, position + 2, 2)
         put16(out, position + 4, ede)
         position += EDE_BYTES
@@ -138,20 +136,20 @@ def write_head(server: Server, data: memoryview, start: int, out: memoryview, ba
 
 def write_broken(server: Server, data: memoryview, start: int, out: memoryview, base: int) -> int:
     """Write FORMERR for a query without a question that can be read: a header alone."""
-    server.rcode = RCODE_FORMERR
+    server.rcode = FORMERR
     server.found.kind = OUT_OF_ZONE
     for index in range(HEADER_BYTES):
         out[base + index] = 0
     out[base] = data[start]
     out[base + 1] = data[start + 1]
     out[base + 2] = QR_BIT | (data[start + 2] & RD_BIT)
-    out[base + 3] = RCODE_FORMERR
+    out[base + 3] = FORMERR
     return HEADER_BYTES
 
 
 def write_refused(server: Server, data: memoryview, start: int, out: memoryview, base: int) -> int:
     """Write REFUSED for a name outside all zones, with EDE 20 where there is an OPT record for it."""
-    position = write_head(server, data, start, out, base, 0, RCODE_REFUSED)
+    position = write_head(server, data, start, out, base, 0, REFUSED)
     return write_opt(server, data, out, position, 0, EDE_NOT_AUTHORITATIVE) - base
 
 
@@ -173,7 +171,7 @@ def write_template(
         return DEFERRED
     flags = server.template_flags[template]
     if rcode == 0:
-        rcode = flags & RCODE_MASK
+        rcode = flags & RCODE_BITS
     position = write_head(server, data, start, out, base, (flags >> 8) & AA_BIT, rcode)
     put16(out, base + 6, server.template_counts[template * 3])
     put16(out, base + 8, server.template_counts[template * 3 + 1])

@@ -15,18 +15,18 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
+from lbdns.fastpath.layout import RELOCATION_BIAS
 from lbdns.responder.answer import Road, answer
 from lbdns.responder.message import Answer, Client, Transport
 from lbdns.responder.render import Template, render_template
 from lbdns.responder.steered import make_query
 from lbdns.responder.view import View
+from lbdns.snapshot.codes import NAME_CUT, NAME_OCCLUDED
 from lbdns.snapshot.columns import COLUMNS, NONE_32
 from lbdns.snapshot.file import Snapshot
-from lbdns.snapshot.lookup import NAME_CUT, NAME_OCCLUDED
 from lbdns.steering.layout import ENDPOINT_HOSTNAME
 from lbdns.wire.codes import FLAG_AA, TYPE_A, TYPE_CNAME, TYPE_DNAME, TYPE_DS, TYPE_OPT, UDP_BYTES_MAX
 
-RELOCATION_BIAS = 0x4000  # targets inside the question's name lie before its end
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
 NOBODY = make_query(Client(bytes(4), 1), None, 0, 0)
 TEMPLATE_COLUMNS = (

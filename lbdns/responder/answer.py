@@ -9,9 +9,10 @@ from lbdns.responder.match import Kind, Match, match
 from lbdns.responder.message import ASKED, Answer, Records, Transport
 from lbdns.responder.steered import records_of, steer
 from lbdns.responder.view import View
-from lbdns.snapshot.lookup import NAME_OCCLUDED, has_load_balancer
+from lbdns.snapshot.codes import NAME_OCCLUDED
+from lbdns.snapshot.lookup import has_load_balancer
 from lbdns.snapshot.zones import is_at_or_below
-from lbdns.steering.decide import Decision, Query
+from lbdns.steering.view import Decision, Query
 from lbdns.wire.codes import (
     EDE_NOT_AUTHORITATIVE,
     NAME_BYTES_MAX,

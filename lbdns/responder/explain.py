@@ -21,10 +21,10 @@ from lbdns.responder.message import ASKED, Answer, Client, Records, Transport
 from lbdns.responder.narrate import narrate_endpoints, narrate_pools
 from lbdns.responder.steered import make_query
 from lbdns.responder.view import View
-from lbdns.snapshot.lookup import KIND_NAMES
-from lbdns.steering.decide import Decision, Query
+from lbdns.snapshot.codes import KIND_NAMES
 from lbdns.steering.layout import LB_ECS_PREFERRED, LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_RESOLVER
 from lbdns.steering.policies import POLICIES
+from lbdns.steering.view import Decision, Query
 from lbdns.wire.codes import RCODE_NAMES
 from lbdns.wire.edns import ClientSubnet
 
@@ -179,8 +179,7 @@ def _location_step(view: View, geodata: Geodata, asked: Asked, query: Query, dec
             "text": f"{_place_text(place.place)}, network {place.network}, by the resolver's address",
         }
     else:
-        country, latitude, longitude = view.snapshot.meta["place"]
-        where = _place_text(Place(country, "", latitude, longitude))
+        where = _place_text(Place(*view.snapshot.meta["place"]))
         step = {"source": "pop", "text": f"this PoP ({pop}): {where}"}
         unknown = []
         if query.ecs_bits and view.columns["lb_flags"][decision.lb] & LB_ECS_PREFERRED:

@@ -7,20 +7,21 @@ from enum import Enum
 
 from lbdns.model import RRset
 from lbdns.responder.view import View
-from lbdns.snapshot import lookup
+from lbdns.snapshot import codes
+from lbdns.snapshot.lookup import look_up
 
 
 class Kind(Enum):
     """What a look-up came to; the table in snapshot/lookup.py says which is when."""
 
-    OUT_OF_ZONE = lookup.OUT_OF_ZONE
-    REFERRAL = lookup.REFERRAL
-    STEERED = lookup.STEERED
-    HIT = lookup.HIT
-    CNAME = lookup.CNAME
-    DNAME = lookup.DNAME
-    NODATA = lookup.NODATA
-    NXDOMAIN = lookup.NXDOMAIN
+    OUT_OF_ZONE = codes.OUT_OF_ZONE
+    REFERRAL = codes.REFERRAL
+    STEERED = codes.STEERED
+    HIT = codes.HIT
+    CNAME = codes.CNAME
+    DNAME = codes.DNAME
+    NODATA = codes.NODATA
+    NXDOMAIN = codes.NXDOMAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,13 @@ _KINDS = {kind.value: kind for kind in Kind}
 def match(view: View, name: bytes, qtype: int) -> Match:
     """Return what stands at `name` (lower-case wire form) for a type."""
     found = view.found
-    kind = lookup.look_up(view.zones, view.suffixes, name, qtype, found)
-    if kind == lookup.OUT_OF_ZONE:
+    kind = look_up(view.zones, view.suffixes, name, qtype, found)
+    if kind == codes.OUT_OF_ZONE:
         return OUT_OF_ZONE
     rrsets: tuple[RRset, ...] = ()
-    if kind in (lookup.HIT, lookup.CNAME, lookup.DNAME):
+    if kind in (codes.HIT, codes.CNAME, codes.DNAME):
         rrsets = view.rrsets(found.entry)
-        if found.row != lookup.NO_ROW:
+        if found.row != codes.NO_ROW:
             first = view.columns["name_rrset_start"][found.entry]
             rrsets = (rrsets[found.row - first],)
     return Match(_KINDS[kind], found.zone, found.entry, rrsets, found.load_balancer, found.family)

@@ -9,7 +9,6 @@ import dns.name
 
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK
 from lbdns.responder.view import View
-from lbdns.steering.decide import Decision, Query
 from lbdns.steering.endpoints import reason_against_endpoint
 from lbdns.steering.layout import (
     ENDPOINT_HOSTNAME,
@@ -32,6 +31,7 @@ from lbdns.steering.layout import (
     SKIPPED_UNRESOLVED,
     SKIPPED_WEIGHT_ZERO,
 )
+from lbdns.steering.view import Decision, Query
 
 PASSED_TEXTS = {
     PASSED_DISABLED: "disabled",

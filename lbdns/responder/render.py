@@ -78,7 +78,7 @@ def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, ede: int
     return header + refusal.question + opt
 
 
-def render_unknown_key(message: Message, rcode: int) -> bytes:
+def render_unknown_key(message: Message, rcode: int, transport: Transport, nsid: bytes) -> bytes:
     """Return the unsigned reply to a query signed with a key that nobody has here (RFC 8945 section 5.2.1)."""
     signature = message.signature
     if signature is None:
@@ -92,7 +92,13 @@ def render_unknown_key(message: Message, rcode: int) -> bytes:
         + b"\0\0"
     )
     tsig = signature.key + _record_head(TYPE_TSIG, CLASS_ANY, 0, len(rdata)) + rdata
-    return _header(message.id, _copied_flags(message.flags) | rcode, 1, 0, 0, 1) + message.question + tsig
+    opt = _opt(message.edns, rcode, 0, None, transport, nsid) if message.edns else b""
+    flags = _copied_flags(message.flags) | rcode
+    reply = _header(message.id, flags, 1, 0, 0, 2 if opt else 1) + message.question + opt + tsig
+    if len(reply) <= size_limit(message.edns, transport):
+        return reply
+    # Three names of the greatest length pass 512 octets; without the TSIG record they do not.
+    return _header(message.id, flags | FLAG_TC, 1, 0, 0, 1 if opt else 0) + message.question + opt
 
 
 def size_limit(edns: Edns | None, transport: Transport) -> int:

@@ -50,7 +50,7 @@ def respond(view: View, datagram: bytes, client: Client, transport: Transport, n
     early = reject_early(message)
     if early is not None:
         if early.rcode == NOTAUTH:
-            return render_unknown_key(message, NOTAUTH)
+            return render_unknown_key(message, NOTAUTH, transport, nsid)
         return render(message, early, transport, nsid)
     subnet = message.edns.client_subnet if message.edns else None
     query = make_query(client, subnet, now_s, draw)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from lbdns.responder.match import Match
 from lbdns.responder.message import Client, Records
 from lbdns.responder.view import View
-from lbdns.steering.decide import Decision, Query, decide
+from lbdns.steering.decide import decide
 from lbdns.steering.layout import ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX, MODE_ALL
+from lbdns.steering.view import Decision, Query
 from lbdns.wire.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_SRV
 from lbdns.wire.edns import ClientSubnet
 

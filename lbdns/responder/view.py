@@ -9,11 +9,12 @@ from lbdns.geo import regions
 from lbdns.health.resolved import read_addresses
 from lbdns.health.table import HealthTable
 from lbdns.model import RRset
+from lbdns.snapshot.codes import NO_NAME
 from lbdns.snapshot.columns import read_text
 from lbdns.snapshot.file import Snapshot
 from lbdns.snapshot.lookup import Found, Zones, find_zone
-from lbdns.snapshot.names import NO_NAME, Suffixes, find, hash_suffixes
-from lbdns.steering import decide as steering
+from lbdns.snapshot.names import Suffixes, find, hash_suffixes
+from lbdns.steering import view as steering
 from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_A
 from lbdns.wire.codes import TYPE_SOA
 

@@ -61,8 +61,9 @@ def site_of(settings: Settings) -> Site:
     latitude = pop.latitude if pop.latitude is not None else (known.latitude if known else None)
     longitude = pop.longitude if pop.longitude is not None else (known.longitude if known else None)
     country = pop.country or (known.country if known else "")
-    region = pop.region or regions.region_of(country)
-    return Site(pop.code or "", Place(country, "", latitude, longitude), region)
+    subdivision = known.subdivision if known and known.country == country else ""
+    region = pop.region or regions.region_of(country, subdivision)
+    return Site(pop.code or "", Place(country, subdivision, latitude, longitude), region)
 
 
 def compile_snapshot(
@@ -92,7 +93,7 @@ def compile_snapshot(
         "layout_id": layout_id,
         "pop": site.code,
         "region": site.region,
-        "place": [site.place.country, site.place.latitude, site.place.longitude],
+        "place": [site.place.country, site.place.subdivision, site.place.latitude, site.place.longitude],
         "load_balancers": len(placed),
         "pools": len(configuration.pools),
         "zones": len(configuration.zones),

@@ -18,34 +18,26 @@ Runs interpreted and compiled (types in the `.pxd`): both paths of the responder
 
 from __future__ import annotations
 
-from lbdns.snapshot.names import DIRECTORY, NO_NAME, Names, Suffixes, find, hash_suffixes
-
-OUT_OF_ZONE = 0
-REFERRAL = 1
-STEERED = 2
-HIT = 3
-CNAME = 4
-DNAME = 5
-NODATA = 6
-NXDOMAIN = 7
-KIND_NAMES = ("out of zone", "referral", "steered", "hit", "cname", "dname", "nodata", "nxdomain")
-
-NAME_CUT = 1
-NAME_OCCLUDED = 2  # below a cut; name_link leads to it
-NAME_DNAME = 4
-NAME_CNAME = 8
-
-LB_KIND_COUNT = 3  # load balancers that a name can have: for A and AAAA, for MX, for SRV
-NO_ROW = 0xFFFFFFFF
-
-TYPE_A = 1
-TYPE_CNAME = 5
-TYPE_MX = 15
-TYPE_AAAA = 28
-TYPE_SRV = 33
-TYPE_DNAME = 39
-TYPE_DS = 43
-TYPE_ANY = 255
+from lbdns.snapshot.codes import (
+    CNAME,
+    DIRECTORY,
+    DNAME,
+    HIT,
+    LB_KIND_COUNT,
+    NAME_CNAME,
+    NAME_CUT,
+    NAME_DNAME,
+    NAME_OCCLUDED,
+    NO_NAME,
+    NO_ROW,
+    NODATA,
+    NXDOMAIN,
+    OUT_OF_ZONE,
+    REFERRAL,
+    STEERED,
+)
+from lbdns.snapshot.names import Names, Suffixes, find, hash_suffixes
+from lbdns.wire.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DNAME, TYPE_DS, TYPE_MX, TYPE_SRV
 
 
 class Zones(Names):

@@ -3,7 +3,7 @@ cimport cython
 
 cdef unsigned long long FNV_OFFSET, FNV_PRIME, ZONE_MULTIPLIER, MASK_64
 cdef unsigned int NO_NAME
-cdef int DIRECTORY, LABELS_MAX
+cdef int LABELS_MAX
 
 
 cdef class Suffixes:

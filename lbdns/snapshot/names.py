@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from array import array
 
+from lbdns.snapshot.codes import LABELS_MAX, NO_NAME
+
 FNV_OFFSET = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
 ZONE_MULTIPLIER = 0x9E3779B97F4A7C15
 MASK_64 = 0xFFFFFFFFFFFFFFFF
-NO_NAME = 0xFFFFFFFF
-DIRECTORY = 0  # the "zone" under which zone apexes stand; zone z has its names under z + 1
-LABELS_MAX = 128
 
 
 class Suffixes:

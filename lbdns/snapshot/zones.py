@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from lbdns.errors import LbdnsError
 from lbdns.model import RRset, Zone
+from lbdns.snapshot.codes import DIRECTORY, NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NO_NAME
 from lbdns.snapshot.columns import NONE_32, Blob
-from lbdns.snapshot.lookup import NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED
-from lbdns.snapshot.names import DIRECTORY, NO_NAME, Suffixes, build_table, hash_suffixes, in_zone
+from lbdns.snapshot.names import Suffixes, build_table, hash_suffixes, in_zone
 
 TYPE_A, TYPE_NS, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME = 1, 2, 5, 15, 28, 33, 39
 

@@ -57,8 +57,6 @@ from lbdns.steering.layout import (
 )
 from lbdns.steering.view import Decision, Query, View
 
-__all__ = ["Decision", "Query", "View", "decide", "walk"]
-
 HASH_BITS_4 = 24
 HASH_BITS_6 = 56
 HASH_MASK_4 = 0xFFFFFF0000000000

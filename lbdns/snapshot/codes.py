@@ -1,0 +1,33 @@
+"""The numbers that name columns and look-ups are written in. One place, no logic.
+
+Compiled modules read them once, at import, into C variables.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+NO_NAME: Final = 0xFFFFFFFF
+NO_ROW: Final = 0xFFFFFFFF
+
+# The "zone" of the name table under which zone apexes stand; zone z has its names under z + 1.
+DIRECTORY: Final = 0
+LABELS_MAX: Final = 128
+
+# What a look-up comes to (lookup.py).
+OUT_OF_ZONE: Final = 0
+REFERRAL: Final = 1
+STEERED: Final = 2
+HIT: Final = 3
+CNAME: Final = 4
+DNAME: Final = 5
+NODATA: Final = 6
+NXDOMAIN: Final = 7
+KIND_NAMES: Final = ("out of zone", "referral", "steered", "hit", "cname", "dname", "nodata", "nxdomain")
+
+NAME_CUT: Final = 1
+NAME_OCCLUDED: Final = 2  # below a cut; name_link leads to it
+NAME_DNAME: Final = 4
+NAME_CNAME: Final = 8
+
+LB_KIND_COUNT: Final = 3  # load balancers that a name can have: for A and AAAA, for MX, for SRV
