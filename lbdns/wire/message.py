@@ -27,6 +27,7 @@ _RECORD = Struct("!HHIH")
 _QUESTION = Struct("!HH")
 LABEL_BYTES_MAX = 63
 POINTER_BITS = 0xC0
+POINTER_TARGET_MAX = 0x3FFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +84,32 @@ def decode(datagram: bytes) -> Message | Refusal | None:
     message_id, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(datagram)
     if flags & FLAG_QR:
         return None
+    is_query = flags >> 11 & 0xF == OPCODE_QUERY
     end = name_end(datagram, HEADER_BYTES) if questions == 1 else None
-    has_question = end is not None and end + 4 <= len(datagram)
-    if end is None or not has_question:
-        rcode = FORMERR if flags >> 11 & 0xF == OPCODE_QUERY else NOTIMP
-        return Refusal(message_id, flags, rcode)
+    if end is None or end + _QUESTION.size > len(datagram):
+        edns = _edns_after(datagram, questions, answers + authorities, additionals) if questions != 1 else None
+        return Refusal(message_id, flags, FORMERR if is_query else NOTIMP, b"", edns)
     asked = datagram[HEADER_BYTES:end]
     qtype, qclass = _QUESTION.unpack_from(datagram, end)
-    question = datagram[HEADER_BYTES : end + 4]
-    is_query = flags >> 11 & 0xF == OPCODE_QUERY
-    # Answers belong to no query, authorities to IXFR alone (RFC 1995) and to other opcodes, which are refused anyway.
-    if is_query and (answers or (authorities and qtype != TYPE_IXFR)):
-        return Refusal(message_id, flags, FORMERR, question)
-    rest = _decode_records(datagram, end + 4, answers + authorities, additionals)
+    question = datagram[HEADER_BYTES : end + _QUESTION.size]
+    rest = _decode_records(datagram, end + _QUESTION.size, answers + authorities, additionals)
     if not is_query:
         return Refusal(message_id, flags, NOTIMP, question, rest.edns)
-    if rest.is_malformed:
+    # Answers belong to no query, authorities to IXFR alone (RFC 1995).
+    if rest.is_malformed or answers or (authorities and qtype != TYPE_IXFR):
         return Refusal(message_id, flags, FORMERR, question, rest.edns)
     return Message(message_id, flags, asked.lower(), asked, qtype, qclass, rest.edns, rest.signature)
+
+
+def _edns_after(datagram: bytes, questions: int, skipped: int, additionals: int) -> Edns | None:
+    """Return the OPT record of a message with another number of questions than one, None where it has none."""
+    position = HEADER_BYTES
+    for _ in range(questions):
+        end = name_end(datagram, position)
+        if end is None:
+            return None
+        position = end + _QUESTION.size
+    return _decode_records(datagram, position, skipped, additionals).edns
 
 
 def name_end(datagram: bytes, start: int) -> int | None:
@@ -132,11 +141,33 @@ def _skip_name(datagram: bytes, start: int) -> int | None:
     return None
 
 
+def _expand_name(datagram: bytes, start: int) -> bytes | None:
+    """Return the whole name at `start`, its pointers followed (backwards only), or None where there is none."""
+    name = b""
+    position = lowest = start
+    while position < len(datagram):
+        length = datagram[position]
+        if length & POINTER_BITS == POINTER_BITS:
+            position = int.from_bytes(datagram[position : position + 2], "big") & POINTER_TARGET_MAX
+            if position >= lowest:
+                return None
+            lowest = position
+            continue
+        name += datagram[position : position + 1 + length]
+        position += 1 + length
+        if length > LABEL_BYTES_MAX or len(name) > NAME_BYTES_MAX:
+            return None
+        if length == 0:
+            return name
+    return None
+
+
 def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int) -> _Additional:
     """Walk the records after the question; the last `additionals` of them may hold one OPT and, last of all, one
-    TSIG."""
+    TSIG. What is out of place makes the message malformed and is passed; where lengths lie, the walk ends."""
     edns: Edns | None = None
     signature: Signature | None = None
+    is_malformed = False
     position = start
     for index in range(skipped + additionals):
         owner_end = _skip_name(datagram, position)
@@ -144,26 +175,27 @@ def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int)
             return _Additional(edns, is_malformed=True)
         rtype, rclass, ttl, length = _RECORD.unpack_from(datagram, owner_end)
         data_start = owner_end + _RECORD.size
+        data_end = data_start + length
         if rtype == TYPE_OPT:
             if index < skipped or edns is not None or datagram[position] != 0:
-                return _Additional(edns, is_malformed=True)
-            edns = decode_edns(rclass, ttl, datagram[data_start : data_start + length])
-            if data_start + length > len(datagram) or edns.is_malformed:
-                return _Additional(edns, is_malformed=True)
-        if data_start + length > len(datagram):
+                is_malformed = True
+            else:
+                edns = decode_edns(rclass, ttl, datagram[data_start:data_end])
+                is_malformed |= edns.is_malformed
+        if data_end > len(datagram):
             return _Additional(edns, is_malformed=True)
         if rtype == TYPE_TSIG:
-            signature = _decode_signature(datagram[position:owner_end], datagram[data_start : data_start + length])
-            if signature is None or index != skipped + additionals - 1:
-                return _Additional(edns, is_malformed=True)
-        position = data_start + length
-    return _Additional(edns, signature)
+            if index == skipped + additionals - 1 and additionals:
+                signature = _decode_signature(_expand_name(datagram, position), datagram[data_start:data_end])
+            is_malformed |= signature is None
+        position = data_end
+    return _Additional(edns, signature, is_malformed)
 
 
-def _decode_signature(owner: bytes, data: bytes) -> Signature | None:
-    """Return the TSIG record's value, None where it is malformed (its names are never compressed, RFC 8945 4.2)."""
+def _decode_signature(owner: bytes | None, data: bytes) -> Signature | None:
+    """Return the TSIG record's value, None where it is malformed (the algorithm's name is never compressed)."""
     end = name_end(data, 0)
-    if end is None or name_end(owner, 0) != len(owner) or len(data) < end + 10:
+    if owner is None or end is None or len(data) < end + 10:
         return None
     mac_end = end + 10 + int.from_bytes(data[end + 8 : end + 10], "big")
     if len(data) < mac_end + 6 or len(data) != mac_end + 6 + int.from_bytes(data[mac_end + 4 : mac_end + 6], "big"):
