@@ -42,6 +42,12 @@ class Case:
 
 
 def _same(what: str, found: object, wanted: object) -> None:
+    if isinstance(found, list) and isinstance(wanted, list):
+        surplus, missing = (
+            [line for line in found if line not in wanted],
+            [line for line in wanted if line not in found],
+        )
+        assert not surplus and not missing, f"{what}: {surplus} too much, {missing} missing"
     assert found == wanted, f"{what}: {found}, not {wanted}"
 
 

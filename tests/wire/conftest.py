@@ -64,6 +64,12 @@ def tcp_lane(request: pytest.FixtureRequest) -> Lane:
     return _lane(request)
 
 
+@pytest.fixture
+def view_lanes(view: View) -> tuple[Lane, Lane]:
+    """Both in this process: UDP, TCP."""
+    return InProcess(view, over_tcp=False), InProcess(view, over_tcp=True)
+
+
 def _lane(request: pytest.FixtureRequest) -> Lane:
     name: str = request.param
     if name.startswith("in-process"):

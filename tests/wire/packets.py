@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dns.name
 import dns.rdatatype
@@ -88,12 +88,17 @@ def tsig(key: Name, algorithm: Name = "hmac-sha256.", mac: bytes = bytes(32), or
 
 @dataclass(frozen=True)
 class Query:
-    """A message to send. `asks` is its question as a reply repeats it, `has_opt` and `subnet` what a reply takes up."""
+    """A message to send, and what a reply takes up of it: its question, the size in its OPT, its Client Subnet."""
 
     wire: bytes
     asks: bytes = b""
-    has_opt: bool = False
+    opt_size: int | None = None
     subnet: bytes | None = None
+
+    @property
+    def has_opt(self) -> bool:
+        """Whether an OPT comes back."""
+        return self.opt_size is not None
 
     @property
     def id(self) -> int:
@@ -102,7 +107,7 @@ class Query:
 
     def with_id(self, message_id: int) -> Query:
         """Return the same query under another ID."""
-        return Query(u16(message_id) + self.wire[2:], self.asks, self.has_opt, self.subnet)
+        return replace(self, wire=u16(message_id) + self.wire[2:])
 
 
 def query(
@@ -122,9 +127,9 @@ def query(
     data = subnet(ecs) if isinstance(ecs, str) else ecs
     if data is not None:
         edns = opt(option(OPTION_ECS, data), size=size)
-    elif edns is True:
-        edns = opt(size=size)
+    elif isinstance(edns, bool):
+        edns = opt(size=size) if edns else b""
     records = [*([edns] if edns else []), *additional]
     asks = question(name, qtype, qclass)
     wire = header(flags, (1, 0, 0, len(records))) + asks + b"".join(records) + tail
-    return Query(wire, asks, bool(edns), data)
+    return Query(wire, asks, int.from_bytes(edns[3:5], "big") if edns else None, data)

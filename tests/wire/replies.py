@@ -25,6 +25,8 @@ HEADER = Struct("!6H")
 FIXED = Struct("!HHIH")
 COMPRESSIBLE = {"NS", "CNAME", "PTR", "MX", "SOA"}  # of the types of RFC 1035, those that a zone of today holds
 ERRORS = {"FORMERR", "NOTIMP", "REFUSED", "NOTAUTH", "BADVERS"}
+# A Client Subnet option of family 0 and SOURCE 0, which old dig sends and dnspython refuses to read.
+FAMILY_0, UNKNOWN_OPTION = bytes((0, 8, 0, 4, 0, 0, 0, 0)), bytes((0xFD, 0xE9, 0, 4, 0, 0, 0, 0))
 OPT_BYTES_MAX = 11 + 24 + 4 + 63 + 6 + 6  # ECS, NSID, EDE, keepalive
 
 
@@ -46,7 +48,7 @@ class Reply:
 
     def __init__(self, wire: bytes) -> None:
         self.wire = wire
-        self.message = dns.message.from_wire(wire, one_rr_per_rrset=False)
+        self.message = dns.message.from_wire(wire.replace(FAMILY_0, UNKNOWN_OPTION), keyring=False)
         _, self.flags, *self.counts = HEADER.unpack_from(wire)
 
     @property
@@ -227,8 +229,4 @@ def size_limit(asked: Query, over_tcp: bool) -> int:
     """Return how large the reply may be."""
     if over_tcp:
         return TCP_MAX
-    if not asked.has_opt:
-        return UDP_MIN
-    message = asked.wire[12 + len(asked.asks) :]
-    size = int.from_bytes(message[3:5], "big")  # of the OPT, which the queries here put first
-    return min(max(size, UDP_MIN), UDP_MAX)
+    return UDP_MIN if asked.opt_size is None else min(max(asked.opt_size, UDP_MIN), UDP_MAX)

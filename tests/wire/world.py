@@ -135,10 +135,10 @@ BIG = "\n".join(
     + [f"vast TXT {number:02} {' '.join(['v' * 250] * 3)}" for number in range(100)]  # over 64 KiB
     + [f"cut NS ns{number}.cut" for number in range(BIG_SERVERS)]
     + [f"ns{number}.cut A 203.0.113.{number}" for number in range(BIG_SERVERS)]
-    + [f"ns{number}.cut AAAA 2001:db8:b::{number}" for number in range(BIG_SERVERS)]
+    + [f"ns{number}.cut AAAA 2001:db8:b::f{number}" for number in range(BIG_SERVERS)]
     + [f"many MX {number} mx{number}.hosts" for number in range(10)]
     + [f"mx{number}.hosts A 203.0.113.{100 + number}" for number in range(10)]
-    + [f"mx{number}.hosts AAAA 2001:db8:c::{number}" for number in range(10)]
+    + [f"mx{number}.hosts AAAA 2001:db8:c::f{number}" for number in range(10)]
     # Names first met beyond what a compression pointer reaches.
     + [f"far TXT {number:02} {' '.join(['x' * 250] * 3)}" for number in range(30)]
     + [f"far MX {number} mx{number}.far-hosts" for number in range(10)]
@@ -171,7 +171,7 @@ ns1 A 192.0.2.53
 """
 
 # Where clients are: networks that are unlike their neighbours, so that the scope is their own length.
-PLACES = {"192.0.2.0/24": "NL", "203.0.113.0/25": "JP", "2001:db8:1::/48": "JP"}
+PLACES = {"192.0.2.0/24": "NL", "203.0.113.0/25": "JP", "2001:db8:1::/48": "JP", "198.51.100.64/26": "BR"}
 
 
 def write_geodata(path: Path) -> Path:
@@ -243,7 +243,7 @@ BALANCERS = [
         "geo.example.com",
         "one",
         steering_policy="geo",
-        country_pools={"NL": ["eu"], "JP": ["asia"]},
+        country_pools={"NL": ["eu"], "JP": ["asia"], "BR": ["weighted"]},
         location_strategy={"mode": "resolver_ip", "prefer_ecs": "always"},
     ),
     _balancer(
@@ -270,7 +270,7 @@ def configuration(geodata: Path) -> Mapping[str, Any]:
     """Return the configuration as a dict, for `config.parse` and for `lbdns_server`."""
     return {
         "settings": {
-            "pop": {"code": "AMS"},
+            "pop": {"code": "IAD"},
             "workers": 1,
             "geodata": {"city": str(geodata)},
             "resolvers": ["127.0.0.1:9"],
