@@ -177,11 +177,11 @@ def keep_first_or_flattened(view: View, query: Query, decision: Decision) -> Non
 
 def shorten_ttl(view: View, query: Query, decision: Decision) -> None:
     """A flattened hostname's answer lives no longer than what its resolution has left, and at least 1 s."""
-    if query.family == FAMILY_NAMED:
+    if query.family == FAMILY_NAMED or is_cname(view, query, decision.picks[0]):
         return
     for index in range(decision.pick_count):
         endpoint = decision.picks[index]
-        if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME and not is_cname(view, query, endpoint):
+        if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
             left = view.resolved_expiry[view.endpoint_slot[endpoint]] - query.now_s
             if left < 1:
                 left = 1
