@@ -20,6 +20,12 @@ class Peer:
     port: int = 0
     received: list[bytes] = field(default_factory=list)
     connections: int = 0
+    server: asyncio.Server | None = None
+
+    def go(self) -> None:
+        """Stop listening: from now on connections are refused."""
+        assert self.server is not None
+        self.server.close()
 
 
 @contextlib.asynccontextmanager
@@ -28,9 +34,11 @@ async def serving(
 ) -> AsyncIterator[Peer]:
     """Run `handler` for every connection, on a free port."""
     peer = Peer()
+    tasks: set[asyncio.Task[None] | None] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer.connections += 1
+        tasks.add(asyncio.current_task())
         try:
             await handler(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -38,14 +46,13 @@ async def serving(
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, address, port, ssl=tls)
-    peer.port = server.sockets[0].getsockname()[1]
-    tasks = asyncio.all_tasks()
+    peer.server = await asyncio.start_server(handle, address, port, ssl=tls)
+    peer.port = peer.server.sockets[0].getsockname()[1]
     try:
         yield peer
     finally:
-        server.close()
-        for task in asyncio.all_tasks() - tasks:
+        peer.server.close()
+        for task in filter(None, tasks):
             task.cancel()
 
 
