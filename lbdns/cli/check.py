@@ -71,5 +71,8 @@ def _show_warnings(warnings: Iterable[Problem]) -> None:
 
 def _show(problem: Problem) -> None:
     """Print a problem; click leaves the colours out where standard error is no terminal."""
-    text = f"warning: {problem}" if problem.severity == "warning" else str(problem)
+    text = str(problem)
+    if problem.severity == "warning":
+        place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+        text = f"{place}: warning{text[len(place) :]}"
     click.secho(text, fg=_COLOURS[problem.severity], err=True)

@@ -52,6 +52,10 @@ class Directory:
         except NotADirectoryError:
             problems.append(Problem(str(path), 0, "", "this is a file; give the directory that holds it"))
             return
+        except FileNotFoundError:
+            message = "no such directory; expected one that holds lbdns.yaml, *.zone and *.yaml files"
+            problems.append(Problem(str(path), 0, "", message))
+            return
         except OSError as error:
             problems.append(Problem(str(path), 0, "", f"the directory cannot be read: {error.strerror}"))
             return

@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from .objects import Objects, Part, read_objects
 from .pools import check_pools
 from .references import check_references
 from .settings import SETTINGS_FILE, read_settings
+from .text import printable
 from .yamltree import parse_yaml
 
 
@@ -125,6 +126,13 @@ def _without_cyclic_collection() -> Iterator[None]:
             gc.enable()
 
 
+def _on_one_line(problem: Problem) -> Problem:
+    """Return a problem whose text, which quotes the file's, cannot break the line or play tricks on a terminal."""
+    if problem.path.isprintable() and problem.message.isprintable():
+        return problem
+    return replace(problem, path=printable(problem.path), message=printable(problem.message))
+
+
 @dataclass(slots=True)
 class _Reading:
     """What has been read so far."""
@@ -193,8 +201,9 @@ class _Reading:
         """Check everything against everything, and return what came of it."""
         self._check()
         self.problems.extend(self.objects.problems)
-        errors = tuple(sorted({problem for problem in self.problems if problem.severity == "error"}))
-        warnings = tuple(sorted({problem for problem in self.problems if problem.severity == "warning"}))
+        problems = sorted({_on_one_line(problem) for problem in self.problems})
+        errors = tuple(problem for problem in problems if problem.severity == "error")
+        warnings = tuple(problem for problem in problems if problem.severity == "warning")
         return Examined(None if errors else self._configuration(), errors, warnings, tuple(self.paths))
 
     def _check(self) -> None:

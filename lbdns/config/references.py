@@ -13,7 +13,6 @@ from lbdns.model import LoadBalancer, nearest
 
 from .objects import Objects
 from .source import Placed, Source
-from .text import counted
 
 MAX_COMPARED: Final = 300_000
 """Names compared with misspelt ones in one configuration. A thousand misspelt references to ten thousand pools would
@@ -44,7 +43,7 @@ class _Known:
         near = nearest(name, self.names) if self._compared <= MAX_COMPARED else None
         if near is not None:
             return f'did you mean "{near}"?'
-        return f"declare it, or name one of the {counted(len(self.names), self.kind)} declared"
+        return f"no {self.kind} of a similar name is declared"
 
 
 def check_references(objects: Objects) -> Iterator[Problem]:

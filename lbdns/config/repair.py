@@ -58,7 +58,7 @@ class _Repair:
         for _ in range(MAX_ROUNDS):
             found = [(_unpruned(self.data, one.location), one) for one in mistakes_of(error, self.model)]
             for place, one in found:
-                if not self._follows(place, one.about):
+                if not self._follows(place, [_unpruned(self.data, about) for about in one.about]):
                     self.problems.append(self.source.problem(place, one.message))
             for place, _one in found:
                 self._remove(place)
@@ -70,11 +70,11 @@ class _Repair:
             return Placed(item, self.source, frozenset(str(place[0]) for place in self.removed if place))
         return None
 
-    def _follows(self, place: Location, about: tuple[str, ...]) -> bool:
+    def _follows(self, place: Location, about: list[Location]) -> bool:
         """Tell whether a mistake only follows from a value that was refused and taken out before."""
-        if any(field in about for field in (removed[0] for removed in self.removed if removed)):
+        if any(removed[: len(place)] == place for removed in self.removed):
             return True
-        return any(removed[: len(place)] == place for removed in self.removed)
+        return any(_overlap(removed, rested_on) for removed in self.removed for rested_on in about)
 
     def _remove(self, place: Location) -> None:
         """Take out the value at a location; where there is none, fill it in or take out what holds it."""
@@ -94,6 +94,12 @@ class _Repair:
         data.pop(field, None)
         if field in _STAND_INS.get(self.model, {}):
             data[field] = _STAND_INS[self.model][field]
+
+
+def _overlap(one: Location, other: Location) -> bool:
+    """Tell whether one location holds the other, or both are the same."""
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]
 
 
 def _pruned(value: Any) -> Any:

@@ -61,16 +61,16 @@ def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
         must_exist += [("api", name, getattr(settings.api, name)) for name in ("certificate", "key")]
     for *location, path in must_exist:
         found = _absolute(path, base)
-        if found is not None and not found.exists():
-            yield source.problem(location, f"no such file: {found}")
+        is_folder_of_files = location[1] == "city" and found is not None and found.is_dir()
+        if found is not None and not found.is_file() and not is_folder_of_files:
+            message = f'there is no file "{path}"; a relative path starts where lbdns.yaml is'
+            yield source.problem(location, message)
     state = _absolute(settings.state, base)
     if state is not None and state.exists() and not state.is_dir():
-        yield source.problem(("state",), f"{state} is a file; the state is kept in a directory")
+        yield source.problem(("state",), f'"{settings.state}" is a file; the state is kept in a directory')
     control = _absolute(settings.control, base)
     if control is not None and len(os.fsencode(control)) > _SOCKET_PATH_OCTETS:
-        message = (
-            f"the path of a socket has at most {_SOCKET_PATH_OCTETS} octets; this one has {len(os.fsencode(control))}"
-        )
+        message = f"written in full, a socket's path has at most {_SOCKET_PATH_OCTETS} octets; choose a shorter one"
         yield source.problem(("control",), message)
     if settings.pop.code is not None:
         from lbdns.geo.pops import pop_place

@@ -36,3 +36,8 @@ def listed(words: list[str], most: int = 6) -> str:
     """Return `"a", "b"` and how many more there are."""
     shown = ", ".join(f'"{word}"' for word in words[:most])
     return f"{shown} and {len(words) - most} more" if len(words) > most else shown
+
+
+def printable(text: str) -> str:
+    """Return a text with every character that is no printable one written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

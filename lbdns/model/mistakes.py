@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from .refusal import REFUSAL, Mistake, nearest
+from .refusal import REFUSAL, Location, Mistake, nearest
 
 _KEY_MARK: Final = "[key]"
 """What pydantic appends to the location of a mapping's refused key."""
@@ -32,8 +32,10 @@ def mistakes_of(error: ValidationError, model: type[BaseModel] | None = None) ->
         place = _location(detail)
         if detail["type"] in ("too_short", "too_long") and place in above:
             continue
-        about = detail.get("ctx", {}).get("about", ())
-        found.append(Mistake(place, _words(detail, model), tuple(about)))
+        context = detail.get("ctx", {})
+        base = place[: len(place) - context.get("depth", 0)]
+        about = tuple((*base, *rest) for rest in context.get("about", ()))
+        found.append(Mistake(place, _words(detail, model), about))
     return found
 
 
@@ -54,8 +56,8 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARS else f'{text[:_SHOWN_CHARS]}..."'
 
 
-def _location(detail: Any) -> tuple[str | int, ...]:
-    place: tuple[str | int, ...] = detail["loc"]
+def _location(detail: Any) -> Location:
+    place: Location = detail["loc"]
     return place[:-1] if place and place[-1] == _KEY_MARK else place
 
 
@@ -77,12 +79,12 @@ def unknown_key(key: str, known: list[str]) -> str:
     return f'unknown key "{key}"; the keys known here are {", ".join(known)}'
 
 
-def _unknown_key(place: tuple[str | int, ...], model: type[BaseModel] | None) -> str:
+def _unknown_key(place: Location, model: type[BaseModel] | None) -> str:
     owner = _model_at(model, place[:-1])
     return unknown_key(str(place[-1]), list(owner.model_fields) if owner else [])
 
 
-def _model_at(model: type[BaseModel] | None, place: tuple[str | int, ...]) -> type[BaseModel] | None:
+def _model_at(model: type[BaseModel] | None, place: Location) -> type[BaseModel] | None:
     """Return the model whose fields stand at a location: list indexes and mapping keys lead through."""
     at = model
     for step in place:
@@ -121,13 +123,17 @@ def _is_number(text: str) -> bool:
 
 def _out_of_bounds(side: str, key: str) -> Callable[[Any, Any, Any], str]:
     def words(value: Any, context: Any, place: Any) -> str:
-        return f"{shown(value)} is out of bounds; expected {side} {context[key]:g}"
+        bound = context[key]
+        limit = f"{bound:g}" if isinstance(bound, float) else str(bound)
+        return f"{shown(value)} is out of bounds; expected {side} {limit}"
 
     return words
 
 
 def _choice(value: Any, context: Any, place: Any) -> str:
     expected = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
+    if value is None:
+        return f"nothing is given; expected one of {expected}, or no key at all"
     choices = [choice.strip().strip('"') for choice in expected.split(",")]
     near = nearest(value, choices) if isinstance(value, str) else None
     meant = f'; did you mean "{near}"?' if near else ""
@@ -144,7 +150,7 @@ def _count(side: str, key: str) -> Callable[[Any, Any, Any], str]:
 def _characters(side: str, key: str) -> Callable[[Any, Any, Any], str]:
     def words(value: Any, context: Any, place: Any) -> str:
         if not value:
-            return "the text is empty; give one, or leave the key out"
+            return "the text is empty; expected at least one character"
         return f"{len(value)} characters; expected {side} {context[key]}"
 
     return words

@@ -107,25 +107,25 @@ class Monitor(Frozen):
     def _mistakes(self) -> Iterator[Mistake]:
         if self.type in PORT_REQUIRED and self.port == 0:
             yield Mistake(
-                ("port",), f"a monitor of type {self.type} needs a port, 1 to {bounds.MAX_PORT}", ("type", "port")
+                ("port",), f"a monitor of type {self.type} needs a port, 1 to {bounds.MAX_PORT}", (("type",), ("port",))
             )
         if self.type not in HTTP_TYPES:
             return
         if self.method == "connection_established":
             yield Mistake(
-                ("method",), f'"{self.method}" is for type tcp; expected GET, HEAD or OPTIONS', ("type", "method")
+                ("method",), f'"{self.method}" is for type tcp; expected GET, HEAD or OPTIONS', (("type",), ("method",))
             )
         if not self.expected_codes:
             yield Mistake(
                 ("expected_codes",),
                 'no code is expected, so every probe would fail; expected "200" or "2xx"',
-                ("type",),
+                (("type",),),
             )
         if self.method == "HEAD" and self.expected_body:
             yield Mistake(
                 ("expected_body",),
                 "an answer to HEAD has no body, so every probe would fail; use method GET",
-                ("method", "expected_body"),
+                (("method",), ("expected_body",)),
             )
 
 
@@ -154,12 +154,14 @@ class MonitorGroup(Frozen):
         for index, member in enumerate(self.members):
             if member.monitor in seen:
                 yield Mistake(
-                    ("members", index, "monitor"), f'"{member.monitor}" is a member already; name it once', ("members",)
+                    ("members", index, "monitor"),
+                    f'"{member.monitor}" is a member already; name it once',
+                    (("members",),),
                 )
             seen.add(member.monitor)
             if member.must_be_healthy and member.monitoring_only:
                 yield Mistake(
                     ("members", index, "monitoring_only"),
                     "a member that only watches cannot be must_be_healthy as well; keep one of the two",
-                    ("members",),
+                    (("members", index),),
                 )

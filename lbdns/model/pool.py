@@ -57,8 +57,10 @@ def _reason(text: str, error: AddressValueError) -> str:
 def _check_address(text: str) -> str:
     """Return an endpoint's address in canonical form: an IP address, or a hostname in lower case."""
     address = text.strip()
-    if ":" in address or _IPV4_LIKE.fullmatch(address):
-        if "://" in address or re.fullmatch(r"[^:]+:[0-9]+", address):
+    if "://" in address:
+        raise refusal(f'"{text}" is a URL; expected the address alone, such as 192.0.2.10 or www.example.com')
+    if ":" in address or _IPV4_LIKE.fullmatch(address.partition("/")[0]):
+        if re.fullmatch(r"[^:]+:[0-9]+", address):
             raise refusal(f'"{text}": expected an address alone; the port goes into the key "port"')
         ip = parse_ip(address)
         _check_unicast(text, ip)
@@ -206,21 +208,21 @@ class Pool(Frozen):
             yield Mistake(
                 ("monitor_group",),
                 "a pool has a monitor or a monitor_group, not both",
-                ("monitor", "monitor_group"),
+                (("monitor",), ("monitor_group",)),
             )
         if (self.latitude is None) != (self.longitude is None):
             given, lacking = ("longitude", "latitude") if self.latitude is None else ("latitude", "longitude")
-            yield Mistake((given,), f"{given} without {lacking}; give both or neither", ("latitude", "longitude"))
+            yield Mistake((given,), f"{given} without {lacking}; give both or neither", (("latitude",), ("longitude",)))
         yield from self._repeated_addresses()
 
     def _repeated_addresses(self) -> Iterator[Mistake]:
-        first: dict[str, Endpoint] = {}
+        first: dict[str, int] = {}
         for index, endpoint in enumerate(self.origins):
-            if endpoint.address in first:
-                other = first[endpoint.address].name
+            before = first.setdefault(endpoint.address, index)
+            if before != index:
+                other = self.origins[before].name
                 yield Mistake(
                     ("origins", index, "address"),
                     f'{endpoint.address} is the address of "{other}" already; an address is unique in its pool',
-                    ("origins",),
+                    (("origins", before, "address"), ("origins", index, "address")),
                 )
-            first.setdefault(endpoint.address, endpoint)

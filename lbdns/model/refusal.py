@@ -6,7 +6,7 @@ validator, each at its own field, so that no mistake hides another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
@@ -17,30 +17,37 @@ REFUSAL: Final = "refusal"
 """The pydantic error type of every mistake that the model itself words."""
 
 
+Location = tuple[str | int, ...]
+"""The way from an object to a value inside it: keys and indexes."""
+
+
 class Mistake(NamedTuple):
-    """A mistake: where it shows, what is wrong, and the fields that the verdict rests on where they are several."""
+    """A mistake: where it shows, what is wrong, and the locations that the verdict rests on where they are several.
 
-    location: tuple[str | int, ...]
-    message: str
-    about: tuple[str, ...] = ()
-
-
-def refusal(message: str, about: Sequence[str] = ()) -> PydanticCustomError:
-    """Return the error to raise for a value; `message` says what is wrong and what would be right.
-
-    `about` names the fields that the verdict rests on: a reader that already refused one of those keeps silent about
-    this one.
+    A reader that already refused a value at one of those keeps silent about this mistake.
     """
-    return PydanticCustomError(REFUSAL, "{message}", {"message": message, "about": tuple(about)})
+
+    location: Location
+    message: str
+    about: tuple[Location, ...] = ()
+
+
+def refusal(message: str) -> PydanticCustomError:
+    """Return the error to raise for a value; `message` says what is wrong and what would be right."""
+    return PydanticCustomError(REFUSAL, "{message}", {"message": message})
 
 
 def refuse_all(title: str, mistakes: Iterable[Mistake]) -> None:
     """Raise one ValidationError with every mistake; do nothing where there is none."""
-    details = [
-        InitErrorDetails(type=refusal(found.message, found.about), loc=found.location, input=None) for found in mistakes
-    ]
+    details = [InitErrorDetails(type=_error(found), loc=found.location, input=None) for found in mistakes]
     if details:
         raise ValidationError.from_exception_data(title, details)
+
+
+def _error(found: Mistake) -> PydanticCustomError:
+    # pydantic puts the way to this object before `loc` but not before `about`: `depth` tells where that way ends.
+    context = {"message": found.message, "about": found.about, "depth": len(found.location)}
+    return PydanticCustomError(REFUSAL, "{message}", context)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

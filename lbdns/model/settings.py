@@ -99,7 +99,9 @@ class PopSettings(Frozen):
     def _check_together(self) -> Self:
         if (self.latitude is None) != (self.longitude is None):
             given, lacking = ("longitude", "latitude") if self.latitude is None else ("latitude", "longitude")
-            found = Mistake((given,), f"{given} without {lacking}; give both or neither", ("latitude", "longitude"))
+            found = Mistake(
+                (given,), f"{given} without {lacking}; give both or neither", (("latitude",), ("longitude",))
+            )
             refuse_all("PopSettings", [found])
         return self
 
@@ -122,7 +124,7 @@ class ApiSettings(Frozen):
     def _check_together(self) -> Self:
         if (self.certificate is None) != (self.key is None):
             given, lacking = ("key", "certificate") if self.certificate is None else ("certificate", "key")
-            found = Mistake((given,), f"{given} without {lacking}; TLS needs both", ("certificate", "key"))
+            found = Mistake((given,), f"{given} without {lacking}; TLS needs both", (("certificate",), ("key",)))
             refuse_all("ApiSettings", [found])
         return self
 
@@ -154,7 +156,9 @@ class Settings(Frozen):
         mistakes = []
         for index, address in enumerate(self.listen):
             if address in seen and not address.endswith(":0"):
-                mistakes.append(Mistake(("listen", index), f"{address} is listed already; list it once", ("listen",)))
+                mistakes.append(
+                    Mistake(("listen", index), f"{address} is listed already; list it once", (("listen", index),))
+                )
             seen.add(address)
         refuse_all("Settings", mistakes)
         return self

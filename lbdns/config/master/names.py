@@ -61,11 +61,6 @@ def _encode_unusual(text: str, origin: bytes) -> bytes:
         ) from None
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:
         raise BadName(f'"{text}" is no name: {error}') from None
-    return wire_of(name)
-
-
-def wire_of(name: dns.name.Name) -> bytes:
-    """Return an absolute name's uncompressed wire format."""
     return name.to_wire() or ROOT
 
 

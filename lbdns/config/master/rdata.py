@@ -87,27 +87,33 @@ def canonical_rdata(rdtype: int, rdata: bytes) -> bytes:
 def _words(rdtype: int, text: str, error: Exception) -> str:
     """Say what would be right, by type; the library's reason where the form alone does not explain it."""
     name = type_text(rdtype)
-    given = f'"{text}"' if len(text) <= 80 else f'"{text[:80]}..."'
-    form = _FORMS.get(name)
-    if form is not None and not text.startswith("\\#"):
-        return f"{given} is not {form}"
-    return f"{given} is no data for type {name}: {str(error).rstrip('.') or type(error).__name__}"
+    shown = text if len(text) <= 80 else f"{text[:80]}..."
+    given = shown if '"' in shown else f'"{shown}"'
+    what, example = _FORMS.get(name, (f"data of type {name}", ""))
+    if not text:
+        return f"the data is missing; expected {what}{', such as ' if example else ''}{example}"
+    if example and not text.startswith("\\#"):
+        return f"{given} is not {what}; expected one such as {example}"
+    return f"{given} is not data of type {name}: {str(error).rstrip('.') or type(error).__name__}"
 
 
 _FORMS: Final = {
-    "A": "an IPv4 address; expected one such as 192.0.2.1",
-    "AAAA": "an IPv6 address; expected one such as 2001:db8::1",
-    "NS": "a host's name; expected one such as ns1.example.com.",
-    "CNAME": "a name; expected one such as www.example.com.",
-    "DNAME": "a name; expected one such as example.net.",
-    "PTR": "a name; expected one such as host.example.com.",
-    "MX": "PREFERENCE HOST; expected one such as 10 mail.example.com.",
-    "SRV": "PRIORITY WEIGHT PORT HOST; expected one such as 0 100 443 www.example.com.",
-    "TXT": 'texts of at most 255 octets each; expected one such as "v=spf1 -all"',
-    "SOA": "MNAME RNAME SERIAL REFRESH RETRY EXPIRE MINIMUM; expected one such as "
-    "ns1.example.com. admin.example.com. 1 3600 600 86400 300",
-    "CAA": 'FLAGS TAG VALUE; expected one such as 0 issue "ca.example.net"',
+    "A": ("an IPv4 address", "192.0.2.1"),
+    "AAAA": ("an IPv6 address", "2001:db8::1"),
+    "NS": ("a host's name", "ns1.example.com."),
+    "CNAME": ("a name", "www.example.com."),
+    "DNAME": ("a name", "example.net."),
+    "PTR": ("a name", "host.example.com."),
+    "MX": ("PREFERENCE HOST", "10 mail.example.com."),
+    "SRV": ("PRIORITY WEIGHT PORT HOST", "0 100 443 www.example.com."),
+    "TXT": ("a list of texts of at most 255 octets each", '"v=spf1 -all"'),
+    "SOA": (
+        "MNAME RNAME SERIAL REFRESH RETRY EXPIRE MINIMUM",
+        "ns1.example.com. admin.example.com. 1 3600 600 86400 300",
+    ),
+    "CAA": ("FLAGS TAG VALUE", '0 issue "ca.example.net"'),
 }
+"""What the data of common types is, and an example."""
 
 _TEXT = re.compile(r'"[^"\\]{0,255}"|[^"\\]{1,255}')
 _DIGITS = re.compile(r"[0-9]{1,5}", re.ASCII)

@@ -3,22 +3,19 @@
     scan_entries -> directive or record -> owner, TTL, class, type -> encode_rdata -> ZoneDraft
 
 A mistake costs its own record; what follows is read as if the record were not there. A record without a TTL takes
-$TTL's, else the last one stated, else the SOA's MINIMUM. $INCLUDE stays inside the configuration directory. $GENERATE
-is dnspython's.
+$TTL's, else the last one stated, else the SOA's MINIMUM. $INCLUDE stays inside the configuration directory.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import dns.exception
-import dns.grange
-import dns.name
 import dns.rdatatype
-import dns.zone
 from dns.rdatatype import RdataType
 
 from lbdns.errors import Problem
@@ -26,12 +23,13 @@ from lbdns.model import bounds, nearest
 
 from .draft import Draft, ZoneDraft
 from .entries import Entry, scan_entries
-from .names import BadName, encode_name, is_within, show_name, wire_of
+from .generate import generate
+from .names import BadName, encode_name, is_within, show_name
 from .rdata import RRSIG, SOA, BadRdata, canonical_rdata, encode_rdata, type_text
 
 MAX_INCLUDE_DEPTH: Final = 8
-MAX_GENERATED: Final = 65_536
-"""Records that one $GENERATE may make."""
+MAX_TYPE_HINTS: Final = 100
+"""Unknown types for which the nearest known one is looked up: a file of another kind may hold a million."""
 _DIRECTIVES: Final = ("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE")
 _TTL = re.compile(r"(?:[0-9]{1,10}[wdhmsWDHMS]?)+", re.ASCII)
 _TTL_PART = re.compile(r"([0-9]+)([wdhms]?)", re.ASCII)
@@ -84,6 +82,7 @@ class _Reader:
         self.last_ttl: int | None = None
         self.soa_minimum: int | None = None
         self.types: dict[str, int] = {}
+        self.unknown_types: dict[str, str] = {}
 
     def read(self, text: str, file: str, origin: bytes, including: tuple[str, ...]) -> None:
         """Read one file; afterwards the origin and the owner of the including file stand again (RFC 1035, 5.1)."""
@@ -144,21 +143,28 @@ class _Reader:
                 if token.upper() not in _CLASS_IN:
                     raise self._lost(f"class {token.upper()} is not served; expected IN, or no class")
             else:
-                try:
-                    rdtype = self.types[token] = parse_type(token)
-                except ValueError as error:
-                    raise self._lost(str(error)) from None
-                return ttl, rdtype, at
+                return ttl, self._type(token), at
+
+    def _type(self, token: str) -> int:
+        """Return the number of a type that was not met before."""
+        if token in self.unknown_types:
+            raise self._lost(self.unknown_types[token])
+        try:
+            rdtype = self.types[token] = parse_type(token, len(self.unknown_types) < MAX_TYPE_HINTS)
+        except ValueError as error:
+            self.unknown_types[token] = str(error)
+            raise self._lost(str(error)) from None
+        return rdtype
 
     def _take_owner(self, token: str) -> None:
         """Set the owner of this record and of those behind it that name none."""
+        self.owner, self.owner_is_bad = None, True
         try:
             owner = encode_name(token, self.origin).lower()
         except BadName as error:
-            self.owner, self.owner_is_bad = None, True
-            raise self._lost(str(error)) from None
+            self.draft.lose(None, None)
+            raise _Refused(str(error)) from None
         if not is_within(owner, self.apex):
-            self.owner, self.owner_is_bad = None, True
             raise _Refused(
                 f'the owner "{show_name(owner)}" is outside the zone "{show_name(self.apex)}"; '
                 "its records belong into another file"
@@ -167,7 +173,7 @@ class _Reader:
 
     def _lost(self, message: str) -> _Refused:
         """Return the refusal of a record whose type is not known, and note that it may be missed elsewhere."""
-        if not self.owner_is_bad or self.owner is not None:
+        if self.owner is not None or not self.owner_is_bad:
             self.draft.lose(self.owner, None)
         return _Refused(message, show_name(self.owner) if self.owner is not None else "")
 
@@ -177,13 +183,13 @@ class _Reader:
         except ValueError as error:
             raise self._lost(str(error)) from None
 
-    def _implicit_ttl(self, rdtype: int | None = None) -> int:
+    def _implicit_ttl(self, rdtype: int) -> int:
         for ttl in (self.default_ttl, self.last_ttl, self.soa_minimum):
             if ttl is not None:
                 return ttl
         self.draft.lose(self.owner, rdtype)
         message = "the record has no TTL and none is set; give it one, or put a $TTL line before it"
-        raise _Refused(message, self._subject(rdtype) if rdtype is not None else "")
+        raise _Refused(message, self._subject(rdtype))
 
     def _subject(self, rdtype: int) -> str:
         return subject(self.owner, rdtype) if self.owner is not None else type_text(rdtype)
@@ -203,17 +209,7 @@ class _Reader:
         drafts.append(Draft(rdtype, ttl, rdata, self.file, line))
 
     def _grow(self, owner: bytes, draft: Draft, ttl: int, rdata: bytes, line: int) -> None:
-        """Add a record to its RRset: one TTL for all (RFC 2181 section 5.2), no record twice (section 5.0)."""
-        canonical = canonical_rdata(draft.type, rdata)
-        if any(canonical_rdata(draft.type, other) == canonical for other in draft.rdatas):
-            self._warn(owner, draft.type, line, "the same record stands above already; this one is left out")
-            return
-        if len(draft.rdatas) == bounds.MAX_RECORDS_PER_RRSET:
-            self._report(
-                owner, draft.type, line, f"more than {bounds.MAX_RECORDS_PER_RRSET} records of one name and type"
-            )
-            return
-        draft.rdatas.append(rdata)
+        """Add a record to its RRset: one TTL for all (RFC 2181 section 5.2), no record twice (section 5)."""
         if ttl != draft.ttl and draft.type != RRSIG:
             lowest = min(ttl, draft.ttl)
             self._warn(
@@ -224,6 +220,14 @@ class _Reader:
                 f"so {lowest} is served (RFC 2181)",
             )
             draft.ttl = lowest
+        canonical = canonical_rdata(draft.type, rdata)
+        if any(canonical_rdata(draft.type, other) == canonical for other in draft.rdatas):
+            self._warn(owner, draft.type, line, "the same record stands above already; this one is left out")
+        elif len(draft.rdatas) == bounds.MAX_RECORDS_PER_RRSET:
+            message = f"more than {bounds.MAX_RECORDS_PER_RRSET} records of one name and type"
+            self._report(owner, draft.type, line, message)
+        else:
+            draft.rdatas.append(rdata)
 
     def _report(self, owner: bytes, rdtype: int, line: int, message: str) -> None:
         self.draft.problems.append(Problem(self.file, line, subject(owner, rdtype), message))
@@ -246,7 +250,10 @@ class _Reader:
         elif word == "$TTL":
             if len(arguments) != 1:
                 raise _Refused("$TTL takes one TTL, such as $TTL 300")
-            self.default_ttl = self._ttl(arguments[0])
+            try:
+                self.default_ttl = parse_ttl(arguments[0])
+            except ValueError as error:
+                raise _Refused(str(error)) from None
         elif word == "$INCLUDE":
             self._include(arguments, entry.line, including)
         elif word == "$GENERATE":
@@ -288,37 +295,34 @@ class _Reader:
         self.read(text, shown, origin, including)
 
     def _generate(self, arguments: list[str], line: int) -> None:
-        """Have dnspython write out a $GENERATE line, bounded in how much it makes."""
+        """Read the records that a $GENERATE line stands for; the first mistake in one ends it."""
         try:
-            first, last, step = dns.grange.from_text(arguments[0] if arguments else "")
-        except (dns.exception.DNSException, ValueError, AssertionError):
-            raise _Refused("$GENERATE takes FIRST-LAST[/STEP] OWNER [TTL] [IN] TYPE DATA") from None
-        if (last - first) // step >= MAX_GENERATED:
-            raise _Refused(f"$GENERATE makes more than {MAX_GENERATED} records; split it")
-        apex = dns.name.from_wire(self.apex, 0)[0].to_text()
-        head = f"$ORIGIN {dns.name.from_wire(self.origin, 0)[0].to_text()}\n$TTL {self._implicit_ttl()}\n"
-        try:
-            made = dns.zone.from_text(
-                f"{head}$GENERATE {' '.join(arguments)}\n", origin=apex, relativize=False, check_origin=False
-            )
-        except (dns.exception.DNSException, ValueError, ArithmeticError, LookupError) as error:
-            raise _Refused(f"$GENERATE: {str(error).partition(': ')[2] or error}") from None
-        for owner, ttl, rdata in made.iterate_rdatas():
-            self._add(wire_of(owner).lower(), int(rdata.rdtype), ttl, rdata.to_wire() or b"", line)
+            generated = generate(arguments)
+        except ValueError as error:
+            raise _Refused(str(error)) from None
+        for tokens in generated:
+            self._record(Entry(line, False, tokens))
 
 
-def parse_type(token: str) -> int:
-    """Return a record type's number; raises ValueError for what is no type, or one that no zone holds."""
+def parse_type(token: str, with_hint: bool = True) -> int:
+    """Return a record type's number; raises ValueError for what is no type, or one that no zone holds.
+
+    `with_hint` has the error name the nearest known type, which takes a millisecond.
+    """
     try:
         rdtype = dns.rdatatype.from_text(token)
     except (dns.exception.DNSException, ValueError):
-        known = [RdataType.to_text(known) for known in RdataType if not dns.rdatatype.is_metatype(known)]
-        near = nearest(token, known)
+        near = nearest(token, _known_types()) if with_hint else None
         meant = f'did you mean "{near}"?' if near else "expected one such as A, or TYPE with a number"
         raise ValueError(f'unknown record type "{token}"; {meant}') from None
     if dns.rdatatype.is_metatype(rdtype) or rdtype == RdataType.NONE:
         raise ValueError(f"type {token.upper()} exists in queries only; a zone holds no such record")
     return int(rdtype)
+
+
+@cache
+def _known_types() -> tuple[str, ...]:
+    return tuple(type_text(known) for known in RdataType if not dns.rdatatype.is_metatype(known))
 
 
 def subject(owner: bytes, rdtype: int) -> str:
