@@ -76,7 +76,7 @@ def load_settings(directory: Path) -> Settings:
     path = directory / SETTINGS_FILE
     if path.exists():
         reading.read_settings_file(path)
-    errors = [problem for problem in reading.problems if problem.severity == "error"]
+    errors, _ = _sorted(reading.problems)
     if errors:
         raise ConfigError(errors)
     return reading.settings
@@ -124,6 +124,13 @@ def _without_cyclic_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _sorted(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return the errors and the warnings, each once, by file and line."""
+    unique = sorted({_on_one_line(problem) for problem in problems})
+    errors = tuple(problem for problem in unique if problem.severity == "error")
+    return errors, tuple(problem for problem in unique if problem.severity == "warning")
 
 
 def _on_one_line(problem: Problem) -> Problem:
@@ -201,9 +208,7 @@ class _Reading:
         """Check everything against everything, and return what came of it."""
         self._check()
         self.problems.extend(self.objects.problems)
-        problems = sorted({_on_one_line(problem) for problem in self.problems})
-        errors = tuple(problem for problem in problems if problem.severity == "error")
-        warnings = tuple(problem for problem in problems if problem.severity == "warning")
+        errors, warnings = _sorted(self.problems)
         return Examined(None if errors else self._configuration(), errors, warnings, tuple(self.paths))
 
     def _check(self) -> None:

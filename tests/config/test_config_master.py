@@ -10,7 +10,7 @@ import dns.rdata
 import dns.rdatatype
 import dns.zone
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbdns.config.master import ZoneDraft, ZoneIndex, check_zone, read_master
@@ -20,6 +20,7 @@ from lbdns.config.master.names import BadName, encode_name, is_within, parents_o
 from lbdns.config.master.rdata import BadRdata, encode_rdata
 from lbdns.config.master.reader import parse_ttl
 
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 APEX = b"\x07example\x03com\x00"
 ORIGIN = dns.name.from_text("example.com.")
 
@@ -71,12 +72,14 @@ DATA = st.one_of(
 )
 
 
+@QUICK
 @given(DATA)
 def test_data_is_encoded_as_dnspython_does(data: tuple[str, str]) -> None:
     rdtype, text = data
     assert quick(rdtype, text) == by_library(rdtype, text)
 
 
+@QUICK
 @given(NAME)
 def test_names_are_encoded_as_dnspython_does(name: str) -> None:
     try:
@@ -107,6 +110,7 @@ RECORD = st.builds(
 )
 
 
+@QUICK
 @given(st.lists(RECORD, max_size=12), st.sampled_from(["$TTL 300\n", "$TTL 300\n$ORIGIN sub.example.com.\n"]))
 def test_zones_are_read_as_dnspython_does(lines: list[str], head: str) -> None:
     text = f"example.com. 9 SOA a b 1 2 3 4 5\n{head}" + "\n".join(lines) + "\n"
@@ -161,6 +165,7 @@ MASTER_WORDS += [
 ]
 
 
+@QUICK
 @given(st.lists(st.sampled_from(MASTER_WORDS), max_size=40).map(" ".join) | st.text(max_size=80))
 def test_no_master_file_raises(text: str) -> None:
     draft = read(text)

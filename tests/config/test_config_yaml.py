@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbdns.config import yamltree
 from lbdns.config.yamltree import line_at, parse_yaml, resolve_scalar
 
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
 SCALARS = [
     ("null", None),
     ("~", None),
@@ -128,6 +129,7 @@ VALUES = st.recursive(
 )
 
 
+@QUICK
 @given(VALUES)
 def test_every_json_text_is_read_as_json_reads_it(value: Any) -> None:
     text = json.dumps(value)
@@ -135,6 +137,7 @@ def test_every_json_text_is_read_as_json_reads_it(value: Any) -> None:
         assert parse_yaml(text, "f").value == json.loads(text)
 
 
+@QUICK
 @given(VALUES)
 def test_lines_are_those_of_a_node_graph(value: Any) -> None:
     """The line of every entry is the one that PyYAML's own composer gives its key, or its item."""
@@ -156,6 +159,7 @@ def check_lines(node: Any, lines: Any, place: tuple[str | int, ...]) -> None:
             check_lines(item, lines, (*place, index))
 
 
+@QUICK
 @given(st.text(alphabet="ab:- \n\t[]{}&*!|>'\"%#,?<~\\0\x01\u2028\ufeff", max_size=60))
 def test_no_text_raises(text: str) -> None:
     tree = parse_yaml(text, "f")

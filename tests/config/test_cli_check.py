@@ -1,0 +1,75 @@
+"""`lbdns check`: exit status, streams, the summary line, colours, repeated warnings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lbdns.cli.check import check
+
+HERE = Path(__file__).parent
+ZONE = "$TTL 300\n@ SOA ns.example.net. admin 1 2 3 4 5\n@ NS ns.example.net.\n"
+
+
+def run(*arguments: str, color: bool = False) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(check, list(arguments), color=color)
+
+
+def test_a_good_directory() -> None:
+    result = run(str(HERE / "good" / "everything"))
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout == (
+        "1 zone, 27 records, 5 load balancers, 4 pools, 7 endpoints, 7 monitors: no problems, no warnings\n"
+    )
+
+
+def test_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HERE / "warned" / "hidden-records")
+    result = run(".")
+    assert result.exit_code == 0
+    assert result.stdout.endswith(": no problems, 5 warnings\n")
+    assert result.stderr.splitlines()[0] == (
+        "objects.yaml:7: warning: load_balancers[www.example.com].name: hides the zone's own records of this name: "
+        "A (example.com.zone:5), AAAA (example.com.zone:6)"
+    )
+
+
+def test_problems_and_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HERE / "bad" / "references-to-a-refused-pool")
+    result = run(".")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[0] == 'a.yaml:2: pools.eu.monitor: unknown monitor "wbe"; no monitor is declared'
+    assert lines[3].startswith("a.yaml:7: warning: load_balancers[www.example.com].region_pools: ")
+    assert lines[-1] == "3 problems; nothing of this would be served"
+
+
+def test_a_missing_directory(tmp_path: Path) -> None:
+    result = run(str(tmp_path / "gone"))
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{tmp_path}/gone: no such directory; expected one that holds ")
+    assert run().exit_code == 2
+
+
+def test_repeated_warnings_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "example.com.zone").write_text(ZONE)
+    pool = "pools: {eu: {origins: [{name: a, address: 192.0.2.1}]}}\nload_balancers:\n"
+    balancer = "  - {{name: a{}.example.com, default_pools: [eu], fallback_pool: eu, proxied: true}}\n"
+    (tmp_path / "a.yaml").write_text(pool + "".join(balancer.format(number) for number in range(8)))
+    result = run(str(tmp_path))
+    assert result.stdout.endswith("8 load balancers, 1 pool, 1 endpoint, 0 monitors: no problems, 8 warnings\n")
+    lines = result.stderr.splitlines()
+    assert len(lines) == 6
+    assert lines[5] == "3 more warnings: lbdns answers queries and carries no traffic, so this does not act"
+
+
+def test_colours_are_for_terminals() -> None:
+    case = str(HERE / "bad" / "yaml-tab")
+    assert "\x1b[" not in run(case).stderr
+    assert "\x1b[31m" in run(case, color=True).stderr
+    assert "\x1b[33m" in run(str(HERE / "warned" / "hidden-records"), color=True).stderr
