@@ -352,7 +352,7 @@ def write_files(tree: Mapping[str, Any], directory: Path) -> dict[str, Any]:
 
     from lbdns.server.binding import choose_ports
 
-    filled: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_plain(tree)))
+    filled: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_plain(tree), sort_keys=False))
     for pool in (filled.get("pools") or {}).values():
         for origin in pool["origins"] if pool.get("monitor") else ():
             if _is_loopback(origin["address"]) and not origin.get("port"):

@@ -16,14 +16,14 @@ PACKAGE = ROOT / "lbdns"
 LINES_MAX = 450
 
 # A module imports from its own package and from those of lower numbers. Within a floor the halves say who may import
-# whom: health < steering < snapshot, and everything may use errors.
+# whom: geo < config (a configuration names regions and PoPs), health < steering < snapshot.
 FLOORS = {
     "lbdns": 0.0,
     "errors": 0.1,
     "wire": 0.2,
     "model": 0.3,
     "geo": 1.0,
-    "config": 1.0,
+    "config": 1.1,
     "health": 2.0,
     "steering": 2.1,
     "snapshot": 2.2,

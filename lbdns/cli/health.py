@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 WATCH_S = 1.0
+PIPE_COLUMNS = 140  # where the output goes into a file or another program
 STALE_S = 3.0
 STYLES = {
     "healthy": "green",
@@ -43,6 +44,8 @@ def health(control: Path | None, config: Path | None, as_json: bool, watch: bool
     from rich.console import Console
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_COLUMNS)
     if not watch:
         console.print(render(ask(path, "health"), time.time()))
         return
@@ -67,20 +70,22 @@ def render(report: dict[str, Any], now_s: float) -> Group:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, justify in (
         ("pool / endpoint", "left"),
+        ("address", "left"),
         ("state", "left"),
         ("since", "right"),
         ("last result", "left"),
         ("RTT", "right"),
         ("passed", "right"),
     ):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for pool in report["pools"]:
-        table.add_row(Text(pool["name"], "bold"), state_text(pool), age(pool["since"], now_s), "", "", "")
+        table.add_row(Text(pool["name"], "bold"), "", state_text(pool), age(pool, now_s), "", "", "")
         for endpoint in pool["origins"]:
             table.add_row(
-                f"  {endpoint['name']} [dim]{endpoint['address']}[/dim]",
+                Text(f"  {endpoint['name']}"),
+                Text(endpoint["address"], "dim"),
                 state_text(endpoint),
-                age(endpoint["since"], now_s),
+                age(endpoint, now_s),
                 result_text(endpoint),
                 "" if endpoint["rtt_ms"] is None else f"{endpoint['rtt_ms']:.1f} ms",
                 share(endpoint),
@@ -117,17 +122,15 @@ def result_text(endpoint: dict[str, Any]) -> str:
 
 
 def share(endpoint: dict[str, Any]) -> str:
-    """Return how many checks passed, of how many."""
-    if not endpoint["checks"]:
-        return ""
-    return f"{100 * endpoint['passed'] / endpoint['checks']:.1f} % of {endpoint['checks']}"
+    """Return which share of all checks passed."""
+    return f"{100 * endpoint['passed'] / endpoint['checks']:.1f} %" if endpoint["checks"] else ""
 
 
-def age(since_s: float | None, now_s: float) -> str:
-    """Return how long ago a moment was, in its largest unit."""
-    if since_s is None:
+def age(row: dict[str, Any], now_s: float) -> str:
+    """Return for how long a pool or endpoint has had its state, in the largest unit; "" where nothing is measured."""
+    if row["since"] is None or row["state"] == "no monitor":
         return ""
-    passed_s = max(now_s - since_s, 0.0)
+    passed_s = max(now_s - row["since"], 0.0)
     for seconds, unit in UNITS:
         if passed_s >= seconds:
             return f"{passed_s / seconds:.0f} {unit}"

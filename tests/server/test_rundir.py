@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from pathlib import Path
@@ -29,8 +30,8 @@ def test_a_state_directory_with_other_things_in_it_is_kept(tmp_path: Path) -> No
 
 
 def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    removed = []
-    flock = rundir.fcntl.flock
+    removed: list[int] = []
+    flock = fcntl.flock
 
     def flock_after_removal(handle: int, how: int) -> None:
         flock(handle, how)
@@ -38,7 +39,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, m
             removed.append(handle)
             (tmp_path / "lock").unlink()
 
-    monkeypatch.setattr(rundir.fcntl, "flock", flock_after_removal)
+    monkeypatch.setattr(fcntl, "flock", flock_after_removal)
     lock = StateLock(tmp_path)
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     lock.release()

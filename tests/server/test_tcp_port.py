@@ -65,7 +65,7 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     """Run a scenario to its end."""
-    asyncio.run(asyncio.wait_for(scenario(), 3 * PATIENCE_S))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(scenario(), 3 * PATIENCE_S))
 
 
 def test_pipelined_messages_in_one_segment_are_all_answered() -> None:
