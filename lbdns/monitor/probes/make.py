@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from lbdns.model.monitor import Monitor, parse_expected_codes
 from lbdns.monitor.probes.http import HttpProbe
+from lbdns.monitor.probes.icmp import PingProbe, UdpProbe
+from lbdns.monitor.probes.ldap import LdapProbe
 from lbdns.monitor.probes.result import Probe
+from lbdns.monitor.probes.smtp import SmtpProbe
 from lbdns.monitor.probes.tcp import TcpProbe
+
+_BARE: dict[str, Probe] = {
+    "tcp": TcpProbe(),
+    "udp_icmp": UdpProbe(),
+    "icmp_ping": PingProbe(),
+    "smtp": SmtpProbe(),
+    "ldap": LdapProbe(),
+}
 
 
 def probe_of(monitor: Monitor) -> Probe:
@@ -26,4 +37,4 @@ def probe_of(monitor: Monitor) -> Probe:
             follow_redirects=monitor.follow_redirects,
             allow_insecure=monitor.allow_insecure,
         )
-    return TcpProbe()
+    return _BARE[monitor.type]
