@@ -27,8 +27,10 @@ MONITORED = {
     "pools": {
         "primary": {"monitor": "web", "origins": [{"name": "p", "address": "127.0.0.11"}]},
         "secondary": {"monitor": "web", "origins": [{"name": "s", "address": "127.0.0.12"}]},
+        # Answers only where nothing is known of the others, which must never show.
+        "unmonitored": {"origins": [{"name": "u", "address": "192.0.2.99"}]},
     },
-    "load_balancers": [{"name": NAME, "default_pools": ["primary", "secondary"], "fallback_pool": "secondary"}],
+    "load_balancers": [{"name": NAME, "default_pools": ["primary", "secondary"], "fallback_pool": "unmonitored"}],
 }
 
 
