@@ -15,15 +15,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
-KERNEL = (
-    "lbdns/steering/hashing.py",
-    "lbdns/steering/view.py",
-    "lbdns/steering/endpoints.py",
-    "lbdns/steering/decide.py",
-    "lbdns/snapshot/names.py",
-    "lbdns/snapshot/lookup.py",
-    "lbdns/fastpath/read.py",
-    "lbdns/fastpath/serve.py",
+# Every module with a `.pxd` beside it, which runs interpreted too, and those that are compiled or not there.
+KERNEL = sorted(
+    [str(path) for path in Path("lbdns").rglob("*.py") if path.with_suffix(".pxd").exists()]
+    + [str(path) for path in Path("lbdns").rglob("*.pyx")]
 )
 GEODATA_SUFFIXES = (".mmdb", ".md", ".txt", ".toml", ".yaml", ".json", ".csv")
 
@@ -60,7 +55,7 @@ def kernel_extensions() -> list[Any]:
     from Cython.Build import cythonize
 
     extensions = [
-        Extension(path.removesuffix(".py").replace("/", "."), [path], optional=True, extra_compile_args=["-O3"])
+        Extension(path.rpartition(".")[0].replace("/", "."), [path], optional=True, extra_compile_args=["-O3"])
         for path in KERNEL
     ]
     built: list[Any] = cythonize(extensions, language_level=3, quiet=True)

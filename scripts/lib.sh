@@ -32,8 +32,8 @@ install_digest() {
     cd "$root" || exit 1
     printf '%s\n' "${LBDNS_PURE:-}" "$("$python" -VV)"
     cat pyproject.toml setup.py
-    find lbdns -name '*.pxd' | LC_ALL=C sort | while read -r declarations; do
-      cat "$declarations" "${declarations%.pxd}.py" 2>/dev/null
+    find lbdns -name '*.pxd' -o -name '*.pyx' | LC_ALL=C sort | while read -r source; do
+      cat "$source" "${source%.pxd}.py" 2>/dev/null
     done
   ) | sha256sum | cut -d' ' -f1
 }
