@@ -106,21 +106,22 @@ def parse_yaml(text: str, file: str) -> Tree:
 
 
 def _syntax_problem(file: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
+    """Say in our words what libyaml found, where those help, and where the thing began that went wrong."""
     mark = error.problem_mark or error.context_mark
     said = str(error.problem or error.context or "cannot be read")
     if "could not find expected ':'" in said:
         mark = error.context_mark or mark
     line = mark.line + 1 if mark else 0
-    source = text.split("\n")[mark.line] if mark and mark.line <= text.count("\n") else ""
-    if "\t" in source[: len(source) - len(source.lstrip())] and "cannot start any token" in said:
-        return Problem(file, line, "", "a tab indents this line; YAML indents with spaces only")
-    for found, words in _SYNTAX_WORDS:
-        if found in said:
-            return Problem(file, line, "", words)
-    since = ""
-    if error.context_mark is not None and mark is not None and error.context_mark.line != mark.line:
-        since = f" ({error.context}, which began in line {error.context_mark.line + 1})"
-    return Problem(file, line, "", f"not YAML: {said}{since}")
+    lines = text.split("\n")
+    source = lines[mark.line] if mark and mark.line < len(lines) else ""
+    words = next((words for found, words in _SYNTAX_WORDS if found in said), f"not YAML: {said}")
+    if "cannot start any token" in said and mark is not None:
+        if "\t" in source[: len(source) - len(source.lstrip())]:
+            return Problem(file, line, "", "a tab indents this line; YAML indents with spaces only")
+        words = f'a text cannot begin with "{source[mark.column : mark.column + 1]}"; put it in quotes'
+    if error.context_mark is not None and error.context_mark.line + 1 < line:
+        words += f" (it begins in line {error.context_mark.line + 1})"
+    return Problem(file, line, "", words)
 
 
 _SYNTAX_WORDS: Final = (
@@ -129,14 +130,12 @@ _SYNTAX_WORDS: Final = (
         'a ":" stands where no key can; check the indentation, or put the text in quotes',
     ),
     ("could not find expected ':'", 'a ":" is missing after this key'),
+    ("did not find expected key", "expected another key here, indented as the first of this mapping"),
+    ("did not find expected '-' indicator", 'expected another item here, a "-" indented as the first of this list'),
+    ("did not find expected ',' or", 'a list or mapping in brackets goes on here; expected "," or the closing bracket'),
     (
-        "did not find expected key",
-        "expected another key here, indented as the first; check the indentation and the brackets above",
-    ),
-    ("did not find expected '-' indicator", 'expected another item here, a "-" indented as the first'),
-    (
-        "did not find expected ',' or",
-        'a list or mapping in brackets is not closed; expected "," or the closing bracket',
+        "did not find expected node content",
+        "a list or mapping in brackets is not closed; expected a value or the bracket",
     ),
     ("found unexpected end of stream", "the file ends inside a quoted text; close the quotes"),
 )
@@ -198,6 +197,8 @@ def resolve_scalar(text: str) -> Any:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser; PyYAML's own, ten times slower, where PyYAML was built without it."""
 _Scalar = yaml.events.ScalarEvent
 _MappingStart = yaml.events.MappingStartEvent
 _SequenceStart = yaml.events.SequenceStartEvent
@@ -245,7 +246,7 @@ class _Builder:
 
     def read(self, text: str) -> None:
         """Read the stream to its end; raises yaml.YAMLError and _Broken."""
-        loader = yaml.CSafeLoader(text)
+        loader = _LOADER(text)
         try:
             self._read_events(loader.get_event)
         finally:

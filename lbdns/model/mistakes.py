@@ -43,8 +43,6 @@ def shown(value: Any) -> str:
     """Return a value as an operator would write it, cut to a length that fits a line."""
     if isinstance(value, str):
         text = f'"{value}"'
-    elif value is None:
-        text = "nothing"
     elif isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, dict):

@@ -52,6 +52,24 @@ def test_a_directory_that_is_none(tmp_path: Path) -> None:
     ]
 
 
+def test_a_directory_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert [str(problem) for problem in examine(tmp_path).errors] == [
+        f"{tmp_path}: the directory cannot be read: Permission denied"
+    ]
+
+
+def test_only_so_many_names_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HERE / "bad" / "references")
+    monkeypatch.setattr("lbdns.config.references.MAX_COMPARED", 3)
+    hints = [problem.message.partition("; ")[2] for problem in examine(Path()).errors if "pool" in problem.message]
+    assert hints[0] == 'did you mean "us-east"?'
+    assert set(hints[1:]) == {"no pool of a similar name is declared"}
+
+
 def test_a_zone_in_two_files(tmp_path: Path) -> None:
     text = "$TTL 300\n@ SOA ns.example.net. admin 1 2 3 4 5\n@ NS ns.example.net.\n"
     (tmp_path / "example.com.zone").write_text(text)

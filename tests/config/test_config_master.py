@@ -222,6 +222,32 @@ def test_included_files_go_only_so_deep(tmp_path: Path) -> None:
     assert "more than 8 deep" in problem.message
 
 
+def test_an_included_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "x.inc").write_bytes(b"\xff")
+    draft = read_master("$INCLUDE x.inc\n", APEX, str(tmp_path / "f"), tmp_path, lambda path: path.read_text("utf-8"))
+    assert [problem.message for problem in draft.problems] == ['"x.inc" is not text in UTF-8']
+
+
+def test_an_unknown_type_is_told_each_time() -> None:
+    problems = read("$TTL 9\na MXX 1\nb MXX 1\n").problems
+    assert [(problem.line, problem.message) for problem in problems] == [
+        (line, 'unknown record type "MXX"; did you mean "MX"?') for line in (2, 3)
+    ]
+
+
+def test_data_that_is_too_long() -> None:
+    with pytest.raises(BadRdata, match="66560 octets of data; a record holds at most 65535"):
+        encode_rdata(16, [f'"{"x" * 255}"'] * 260, APEX)
+
+
+def test_wildcards_do_not_cover_names_that_exist() -> None:
+    """A name that exists, by its own records or by a name below it, has no address from a wildcard (RFC 4592)."""
+    zone = "$TTL 9\n@ SOA a b 1 2 3 4 5\n@ NS ns.example.net.\n*.w A 192.0.2.1\nt.w TXT x\nb.e.w TXT x\n"
+    for target, is_missing in (("any.w", False), ("t.w", True), ("e.w", True), ("x.e.w", True), ("a.any.w", False)):
+        found = [problem.message for problem in check_zone(ZoneIndex(read(f"{zone}@ MX 10 {target}\n")))]
+        assert any("has no address" in message for message in found) == is_missing, target
+
+
 def test_generate_forms() -> None:
     made = list(
         generate(["9-11/2", "h${0,3}-$", "A", "10.0.0.${-8}", "\\$", "$$", "${0,0,x}", "${0,3,o}", "${16,5,n}"])

@@ -114,6 +114,29 @@ def test_a_discarded_entry_leaves_the_rest() -> None:
     assert [problem.path for problem in tree.problems] == ["a.x", ""]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("- a\n- b\nc\nd: 1\n", 'f:3: a ":" is missing after this key'),
+        ("a: [1,\n", "f:2: a list or mapping in brackets is not closed; expected a value or the bracket"),
+        ("a: 'x\n---\n", "f:2: not YAML: found unexpected document indicator (it begins in line 1)"),
+        ("- [a\n- b\n", 'f:3: a list or mapping in brackets goes on here; expected "," or the closing bracket'),
+        ("a:\n  - %b\n", 'f:2: a text cannot begin with "%"; put it in quotes'),
+    ],
+)
+def test_syntax_errors(text: str, problem: str) -> None:
+    assert str(parse_yaml(text, "f").problems[0]).startswith(problem)
+
+
+def test_without_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yamltree, "_LOADER", yaml.SafeLoader)
+    tree = parse_yaml("a: off\nb: {c: [1, 0o7],\n  d: &x 'y'}\ne: *x\n", "f")
+    assert tree.value == {"a": "off", "b": {"c": [1, 7], "d": "y"}, "e": "y"}
+    assert line_at(tree.lines, ("b", "d")) == 3
+    assert [problem.line for problem in parse_yaml("a: [1,\n", "f").problems] == [2]
+    assert [problem.line for problem in parse_yaml("a: \x01", "f").problems] == [1]
+
+
 def test_directives_and_byte_order_mark() -> None:
     assert parse_yaml("%YAML 1.2\n---\na: off\n...\n", "f").value == {"a": "off"}
     assert parse_yaml("\ufeffa: 1", "f").value == {"a": 1}

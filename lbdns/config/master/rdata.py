@@ -44,14 +44,15 @@ class BadRdata(Exception):
 def encode_rdata(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
     """Return the uncompressed wire format of a record's data; raises BadRdata."""
     encode = _PLAIN.get(rdtype)
-    if encode is not None:
-        try:
-            plain = encode(tokens, origin)
-        except BadName as error:
-            raise BadRdata(str(error)) from None
-        if plain is not None:
-            return plain
-    return _encode_by_library(rdtype, tokens, origin)
+    try:
+        wire = encode(tokens, origin) if encode is not None else None
+    except BadName as error:
+        raise BadRdata(str(error)) from None
+    if wire is None:
+        wire = _encode_by_library(rdtype, tokens, origin)
+    if len(wire) > MAX_RDATA_OCTETS:
+        raise BadRdata(f"{len(wire)} octets of data; a record holds at most {MAX_RDATA_OCTETS}")
+    return wire
 
 
 def _encode_by_library(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
@@ -65,12 +66,9 @@ def _encode_by_library(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
             relativize=False,
             idna_codec=IDNA,
         )
-        wire = rdata.to_wire() or b""
+        return rdata.to_wire() or b""
     except (dns.exception.DNSException, ValueError, UnicodeError, ArithmeticError, LookupError, TypeError) as error:
         raise BadRdata(_words(rdtype, text, error)) from None
-    if len(wire) > MAX_RDATA_OCTETS:
-        raise BadRdata(f"{len(wire)} octets of data; a record holds at most {MAX_RDATA_OCTETS}")
-    return wire
 
 
 def type_text(rdtype: int) -> str:
