@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dnslib import CNAME, MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
+from dnslib import MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
 
 from lbdns.responder.message import ASKED, Answer, Records, Transport
 from lbdns.wire.codes import (
@@ -224,7 +224,10 @@ def _pack_records(buffer: _Buffer, records: Records) -> None:
             continue
         buffer.append(_record_head(records.type, CLASS_IN, records.ttl, 0))
         start = len(buffer.data)
-        _rdata(records.type, rdata).pack(buffer)
+        if records.type == TYPE_CNAME:
+            buffer.encode_name(_label(rdata))
+        else:
+            _rdata(records.type, rdata).pack(buffer)
         buffer.data[start - 2 : start] = (len(buffer.data) - start).to_bytes(2, "big")
 
 
@@ -237,24 +240,30 @@ def _labels(name: bytes) -> tuple[bytes, ...]:
     return tuple(labels)
 
 
-@lru_cache(maxsize=65_536)
-def _label(name: bytes) -> DNSLabel:
+def _make_label(name: bytes) -> DNSLabel:
     """Return dnslib's label for a wire name: by labels, never by text, so that dots and escapes in labels survive."""
     return DNSLabel(_labels(name))
 
 
+@lru_cache(maxsize=1024)
+def _label(name: bytes) -> DNSLabel:
+    """Return the label of an owner or a CNAME's target, which a DNAME may have made from what the client asked: few are
+    remembered, so that names that never come again take no memory."""
+    return _make_label(name)
+
+
 @lru_cache(maxsize=65_536)
 def _rdata(rtype: int, rdata: bytes) -> RD:
-    """Return dnslib's rdata of a type whose names are compressed."""
+    """Return dnslib's rdata of a type whose names are compressed, and which comes from a zone as it stands."""
     if rtype in _NAME_TYPES:
-        return _NAME_TYPES[rtype](_label(rdata))
+        return _NAME_TYPES[rtype](_make_label(rdata))
     if rtype == TYPE_MX:
-        return MX(_label(rdata[2:]), int.from_bytes(rdata[:2], "big"))
+        return MX(_make_label(rdata[2:]), int.from_bytes(rdata[:2], "big"))
     if rtype == TYPE_SOA:
         mname, rest = rdata[: _name_length(rdata)], rdata[_name_length(rdata) :]
         end = _name_length(rest)
         times = tuple(int.from_bytes(rest[end + 4 * index : end + 4 * index + 4], "big") for index in range(5))
-        return SOA(_label(mname), _label(rest[:end]), times)
+        return SOA(_make_label(mname), _make_label(rest[:end]), times)
     raise ValueError(f"rdata of type {rtype} holds no name that is compressed")
 
 
@@ -265,8 +274,8 @@ def _name_length(data: bytes) -> int:
     return position + 1
 
 
-_NAME_TYPES = {TYPE_NS: NS, TYPE_CNAME: CNAME, TYPE_PTR: PTR}
-COMPRESSED_TYPES = frozenset({*_NAME_TYPES, TYPE_MX, TYPE_SOA})
+_NAME_TYPES = {TYPE_NS: NS, TYPE_PTR: PTR}
+COMPRESSED_TYPES = frozenset({*_NAME_TYPES, TYPE_CNAME, TYPE_MX, TYPE_SOA})
 
 
 def _opt(edns: Edns, rcode: int, scope: int, ede: int | None, transport: Transport, nsid: bytes) -> bytes:
