@@ -13,6 +13,7 @@ from struct import Struct
 import dns.edns
 import dns.flags
 import dns.message
+import dns.opcode
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
@@ -25,7 +26,6 @@ HEADER = Struct("!6H")
 FIXED = Struct("!HHIH")
 COMPRESSIBLE = {"NS", "CNAME", "PTR", "MX", "SOA"}  # of the types of RFC 1035, those that a zone of today holds
 ERRORS = {"FORMERR", "NOTIMP", "REFUSED", "NOTAUTH", "BADVERS"}
-# A Client Subnet option of family 0 and SOURCE 0, which old dig sends and dnspython refuses to read.
 FAMILY_0, UNKNOWN_OPTION = bytes((0, 8, 0, 4, 0, 0, 0, 0)), bytes((0xFD, 0xE9, 0, 4, 0, 0, 0, 0))
 OPT_BYTES_MAX = 11 + 24 + 4 + 63 + 6 + 6  # ECS, NSID, EDE, keepalive
 
@@ -48,7 +48,7 @@ class Reply:
 
     def __init__(self, wire: bytes) -> None:
         self.wire = wire
-        self.message = dns.message.from_wire(wire.replace(FAMILY_0, UNKNOWN_OPTION), keyring=False)
+        self.message = dns.message.from_wire(_readable(wire), keyring=False)
         _, self.flags, *self.counts = HEADER.unpack_from(wire)
 
     @property
@@ -129,6 +129,14 @@ class Reply:
         """The extended error's code."""
         data = self.options().get(dns.edns.OptionType.EDE)
         return None if data is None else int.from_bytes(data[:2], "big")
+
+
+def _readable(wire: bytes) -> bytes:
+    """Return a message without what dnspython cannot take although it is right: an ECS option of family 0, and the
+    opcode UPDATE, whose questions it wants to make sense."""
+    if wire[2] >> 3 & 0xF == dns.opcode.UPDATE:
+        wire = wire[:2] + bytes((wire[2] & 0x87 | dns.opcode.STATUS << 3,)) + wire[3:]
+    return wire.replace(FAMILY_0, UNKNOWN_OPTION)
 
 
 META = (dns.rdatatype.OPT, dns.rdatatype.TSIG)

@@ -231,16 +231,24 @@ RESOLVED = [
     ("a.b.apps.example.com.", "A", ["a.b.apps.example.com. A 198.51.100.1"]),
     ("inner.example.com.", "A", ["inner.example.com. CNAME static.example.com.", "static.example.com. A 192.0.2.80"]),
     ("apex.test.", "A", ["apex.test. A 198.51.100.21", "apex.test. A 198.51.100.22"]),
-    ("post.example.com.", "MX", ["post.example.com. MX 10 mail.example.com.", "post.example.com. MX 20 mx.example.net."]),
+    (
+        "post.example.com.",
+        "MX",
+        ["post.example.com. MX 10 mail.example.com.", "post.example.com. MX 20 mx.example.net."],
+    ),
     ("deep.er.ent.example.com.", "TXT", ['deep.er.ent.example.com. TXT "below empty non-terminals"']),
-    ("one.old.example.com.", "A", [
-        "old.example.com. DNAME new.example.com.",
-        "one.new.example.com. A 192.0.2.91",
-        "one.old.example.com. CNAME one.new.example.com.",
-    ]),
+    (
+        "one.old.example.com.",
+        "A",
+        [
+            "old.example.com. DNAME new.example.com.",
+            "one.new.example.com. A 192.0.2.91",
+            "one.old.example.com. CNAME one.new.example.com.",
+        ],
+    ),
     ("foo.bar.example.", "TXT", ['foo.bar.example. TXT "this is a wildcard"']),
     ("www.child.parent.test.", "A", ["www.child.parent.test. A 192.0.2.55"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "qtype", "answer"), RESOLVED, ids=[f"{row[0]} {row[1]}" for row in RESOLVED])
