@@ -29,3 +29,23 @@ RCODE_BITS: Final = 0x0F
 # TKEY, TSIG, IXFR, AXFR, MAILB, MAILA, ANY: the slow path's.
 TYPE_META_FIRST: Final = 249
 TYPE_META_LAST: Final = 255
+
+# Words of counters (counters.py): fixed ones, then groups.
+DATAGRAMS: Final = 0
+DEFERRED_COUNT: Final = 1
+DROPPED_COUNT: Final = 2
+OVERFLOWS: Final = 3
+SEND_ERRORS: Final = 4
+TCP_MESSAGES: Final = 5
+
+RCODES_FIRST: Final = 8
+RCODE_COUNT: Final = 16
+TYPES_FIRST: Final = RCODES_FIRST + RCODE_COUNT
+TYPE_OTHER: Final = 255
+SOURCES_FIRST: Final = TYPES_FIRST + TYPE_OTHER + 1
+SOURCE_COUNT: Final = 4
+SLOTS_MAX: Final = 1 << 20  # of each kind; what has a higher slot is not counted
+LOAD_BALANCERS_FIRST: Final = 512
+POOLS_FIRST: Final = LOAD_BALANCERS_FIRST + SLOTS_MAX
+ENDPOINTS_FIRST: Final = POOLS_FIRST + SLOTS_MAX
+WORD_COUNT: Final = ENDPOINTS_FIRST + SLOTS_MAX

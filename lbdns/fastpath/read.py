@@ -34,13 +34,26 @@ class Server:
     """
 
     def __init__(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:
-        self.view = View(columns, health, pop_region)
-        self.zones = Zones(columns)
         self.suffixes = Suffixes()
         self.found = Found()
         self.query = Query()
         self.decision = Decision()
         self.name = memoryview(bytearray(NAME_BYTES_MAX + 1))
+        self.name_bytes = 0
+        self.qtype = 0
+        self.has_edns = False
+        self.limit = 0
+        self.ecs_start = 0
+        self.ecs_bytes = 0
+        self.ecs_source = 0
+        self.is_steered = False
+        self.rcode = 0
+        self.load(columns, health, pop_region)
+
+    def load(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:
+        """Serve from these columns from now on; nobody may be in `serve` meanwhile."""
+        self.view = View(columns, health, pop_region)
+        self.zones = Zones(columns)
         self.blob = columns["blob"]
         self.rrset_template = columns["rrset_template"]
         self.name_template = columns["name_template"]
@@ -59,15 +72,6 @@ class Server:
         self.endpoint_port = columns["endpoint_port"]
         self.endpoint_priority = columns["endpoint_priority"]
         self.endpoint_deferred = columns["endpoint_deferred"]
-        self.name_bytes = 0
-        self.qtype = 0
-        self.has_edns = False
-        self.limit = 0
-        self.ecs_start = 0
-        self.ecs_bytes = 0
-        self.ecs_source = 0
-        self.is_steered = False
-        self.rcode = 0
 
 
 def get16(data: memoryview, position: int) -> int:

@@ -34,10 +34,19 @@ from lbdns.wire.message import Message, Refusal, decode
 UNASKABLE_TYPES = frozenset({0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG, TYPE_NXNAME})
 
 
-def respond(view: View, datagram: bytes, client: Client, transport: Transport, now_s: int, draw: int) -> bytes | None:
+def respond(
+    view: View,
+    datagram: bytes,
+    client: Client,
+    transport: Transport,
+    now_s: int,
+    draw: int,
+    road: Road | None = None,
+) -> bytes | None:
     """Return the reply to a datagram, or None where it gets none.
 
-    `now_s`: unix seconds; `draw`: 64 random bits, from which every random choice of this reply follows.
+    `now_s`: unix seconds; `draw`: 64 random bits, from which every random choice of this reply follows;
+    `road`: filled with the way to the answer, for whoever counts.
     """
     if client.port == 0:
         return None
@@ -54,7 +63,7 @@ def respond(view: View, datagram: bytes, client: Client, transport: Transport, n
         return render(message, early, transport, nsid)
     subnet = message.edns.client_subnet if message.edns else None
     query = make_query(client, subnet, now_s, draw)
-    reply = answer(view, message.qname, message.qname_asked, message.qtype, query, transport, Road())
+    reply = answer(view, message.qname, message.qname_asked, message.qtype, query, transport, road or Road())
     if subnet is None or subnet.source == 0:
         reply.scope = 0
     return render(message, reply, transport, nsid)

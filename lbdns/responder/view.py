@@ -40,8 +40,8 @@ class View:
         self.table = table
         self.columns = snapshot.columns
         region = str(snapshot.meta["region"])
-        region_index = regions.REGION_CODES.index(region) if region else -1
-        self.steering = steering.View(snapshot.columns, table.columns, region_index)
+        self.region_index = regions.REGION_CODES.index(region) if region else -1
+        self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
         self.zones = Zones(snapshot.columns)
         self.suffixes = Suffixes()
         self.found = Found()

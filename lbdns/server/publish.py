@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbdns.errors import LbdnsError
+from lbdns.fastpath.templates import add_templates
 from lbdns.geo import Geodata
 from lbdns.health.control import Control
 from lbdns.health.table import HealthTable
 from lbdns.model import Configuration
+from lbdns.responder import View
 from lbdns.server.canary import try_canaries
 from lbdns.server.rundir import RunDirectory
 from lbdns.snapshot.compile import compile_snapshot
@@ -73,7 +75,8 @@ class Publisher:
         table = self._table_for(slots)
         path = self._run.snapshot(generation)
         try:
-            compile_snapshot(configuration, geodata, slots, generation, table.layout_id).write(path)
+            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id)
+            add_templates(compiled, View(compiled, table)).write(path)
             snapshot = Snapshot.open(path)
             try_canaries(configuration, snapshot, table)
             write_targets(configuration, slots, generation, table.path, self._run.targets(generation))
@@ -140,15 +143,25 @@ def _save_slots(slots: Slots, path: Path) -> None:
     document = {
         "endpoint": [[*key, slot] for key, slot in slots.endpoint.items()],
         "pool": dict(slots.pool),
-        "counts": [slots.endpoint_count, slots.pool_count],
-        "freed": [slots.endpoint_freed, slots.pool_freed],
+        "load_balancer": [[*key, slot] for key, slot in slots.load_balancer.items()],
+        "counts": [slots.endpoint_count, slots.pool_count, slots.load_balancer_count],
+        "freed": [slots.endpoint_freed, slots.pool_freed, slots.load_balancer_freed],
     }
     path.write_text(json.dumps(document))
 
 
 def _load_slots(path: Path) -> Slots:
     document = json.loads(path.read_text())
-    endpoint_count, pool_count = document["counts"]
-    endpoint_freed, pool_freed = (tuple(tuple(group) for group in groups) for groups in document["freed"])
-    endpoint = {(pool, name, address): slot for pool, name, address, slot in document["endpoint"]}
-    return Slots(endpoint, document["pool"], endpoint_count, pool_count, endpoint_freed, pool_freed)
+    counts = document["counts"]
+    freed = [tuple(tuple(group) for group in groups) for groups in document["freed"]]
+    return Slots(
+        endpoint={(pool, name, address): slot for pool, name, address, slot in document["endpoint"]},
+        pool=document["pool"],
+        load_balancer={(name, kind): slot for name, kind, slot in document["load_balancer"]},
+        endpoint_count=counts[0],
+        pool_count=counts[1],
+        load_balancer_count=counts[2],
+        endpoint_freed=freed[0],
+        pool_freed=freed[1],
+        load_balancer_freed=freed[2],
+    )

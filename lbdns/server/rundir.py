@@ -95,6 +95,14 @@ class RunDirectory:
         """A health table; a new one is made when the old has no room."""
         return self.path / f"health-{number}.bin"
 
+    def counters(self, index: int, part: int) -> Path:
+        """The counters of one thread of a responder; part 0 is its slow path."""
+        return self.path / f"counters-{index}-{part}.bin"
+
+    def all_counters(self) -> list[Path]:
+        """The counters of all threads of all responders, those of earlier ones among them."""
+        return sorted(self.path.glob("counters-*.bin"))
+
     def responder(self, pid: int) -> Path:
         """The UNIX socket on which a responder hands its listening sockets to a new supervisor."""
         return self.path / f"responder-{pid}.sock"

@@ -30,6 +30,7 @@ from lbdns.server.binding import bind, choose_ports
 from lbdns.server.children import Child
 from lbdns.server.control import ControlServer, Operation
 from lbdns.server.explaining import explain_running
+from lbdns.server.fast import load_loop
 from lbdns.server.firstresults import first_results
 from lbdns.server.journal import start_log
 from lbdns.server.notify import notify
@@ -106,6 +107,8 @@ class Supervisor:
             log.info("took over from %d responders that an earlier start had left serving", len(orphans))
         addresses = ", ".join(self._serving.listen)
         log.info("lbdns %s answers on %s (UDP and TCP)", __version__, addresses)
+        if load_loop() is None:
+            log.info("answering on the slow path alone: the compiled fast path is not installed, or switched off")
         log.info("serving %s from %s", count_objects(self._configuration), self._directory)
 
     async def watch(self, stop: asyncio.Event) -> None:

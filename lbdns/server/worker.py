@@ -20,8 +20,11 @@ import time
 from pathlib import Path
 
 from lbdns.errors import LbdnsError
+from lbdns.fastpath.counters import Counters, count_decision, count_reply, count_word, open_counters
+from lbdns.fastpath.layout import DATAGRAMS, DROPPED_COUNT, RCODE_BITS, TCP_MESSAGES
 from lbdns.health.control import Control
-from lbdns.responder import Client, Transport, respond
+from lbdns.responder import Client, Road, Transport, View, respond
+from lbdns.server.fast import FastPort, load_loop, yield_to_fast_path
 from lbdns.server.journal import start_log
 from lbdns.server.rundir import RunDirectory, unix_address
 from lbdns.server.sockets import DRAIN_WORD, ListenerSet, listener_set, send_listeners
@@ -29,6 +32,7 @@ from lbdns.server.tcp import CONNECTIONS_MAX, TcpPort
 from lbdns.server.udp import Answer, DatagramPort
 from lbdns.server.views import Views
 from lbdns.wire.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, SERVFAIL
+from lbdns.wire.message import name_end
 
 DRAIN_S = 2.0  # for messages under way over TCP
 DRAIN_BATCHES = 200  # of datagrams that had arrived when the stop came
@@ -43,10 +47,12 @@ log = logging.getLogger("lbdns.server")
 class ViewAnswerer:
     """Answers each batch from one view, at one time, with fresh draws."""
 
-    def __init__(self, views: Views) -> None:
-        """Answer from what `views` has in force."""
-        self._views = views
+    def __init__(self, views: Views, words: memoryview) -> None:
+        """Answer from what `views` has in force; `words`: the counters of the slow path."""
+        self.views = views
+        self._counters = Counters(words)
         self._fault_logged_at = -FAULT_LOG_S
+        self.is_behind_fast_path = False
 
     def udp_batch(self) -> Answer:
         """Return the function that answers the next batch of datagrams."""
@@ -57,17 +63,33 @@ class ViewAnswerer:
         return self._batch(Transport.TCP)
 
     def _batch(self, transport: Transport) -> Answer:
-        view = self._views.current()
+        view = self.views.current()
         now_s = int(time.time())
         draw = random.getrandbits
 
         def answer(message: bytes, address: bytes, port: int) -> bytes | None:
+            road = Road()
             try:
-                return respond(view, message, Client(address, port), transport, now_s, draw(DRAW_BITS))
+                reply = respond(view, message, Client(address, port), transport, now_s, draw(DRAW_BITS), road)
             except Exception:
-                return self._fault(message)
+                reply = self._fault(message)
+            self._count(view, road, reply, transport)
+            return reply
 
         return answer
+
+    def _count(self, view: View, road: Road, reply: bytes | None, transport: Transport) -> None:
+        """Count a reply as the fast path counts its own; what the fast path deferred it has counted as a datagram."""
+        if transport is Transport.TCP:
+            count_word(self._counters, TCP_MESSAGES, 1)
+        elif not self.is_behind_fast_path:
+            count_word(self._counters, DATAGRAMS, 1)
+        if reply is None:
+            count_word(self._counters, DROPPED_COUNT, 1)
+            return
+        count_reply(self._counters, reply[3] & RCODE_BITS, asked_type(reply))
+        if road.decision is not None:
+            count_decision(self._counters, view.steering, road.decision)
 
     def _fault(self, message: bytes) -> bytes | None:
         """Answer SERVFAIL where lbdns itself failed on a query, and say so in the log, not more often than bearable.
@@ -83,14 +105,34 @@ class ViewAnswerer:
         return message[:2] + (flags | SERVFAIL).to_bytes(2) + bytes(HEADER_BYTES - 4)
 
 
+def asked_type(reply: bytes) -> int:
+    """Return the type in a reply's question, 0 where it has none."""
+    end = name_end(reply, HEADER_BYTES) if reply[5] else None
+    return 0 if end is None else int.from_bytes(reply[end : end + 2])
+
+
 class Worker:
     """One responder: its sockets, the way to stop it, the way to take its sockets over."""
 
-    def __init__(self, run: RunDirectory, held: ListenerSet, answerer: ViewAnswerer, worker_count: int) -> None:
+    def __init__(
+        self, run: RunDirectory, held: ListenerSet, answerer: ViewAnswerer, index: int, worker_count: int
+    ) -> None:
         """Prepare to serve; nothing is read yet."""
         self._held = held
         self._run = run
-        self._ports = [(listener.udp, DatagramPort(listener.udp, answerer)) for listener in held.listeners]
+        loop_class = load_loop()
+        self._fast_ports: list[FastPort] = []
+        self._ports: list[tuple[socket.socket, DatagramPort]] = []
+        if loop_class is None:
+            self._ports = [(listener.udp, DatagramPort(listener.udp, answerer)) for listener in held.listeners]
+        else:
+            answerer.is_behind_fast_path = True
+            self._fast_ports = [
+                FastPort(
+                    loop_class, listener.udp, answerer.views, answerer, open_counters(run.counters(index, part), True)
+                )
+                for part, listener in enumerate(held.listeners, start=1)
+            ]
         # The bound is the server's; the kernel spreads connections over the workers.
         self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // worker_count))
         self._stop = asyncio.Event()
@@ -103,6 +145,10 @@ class Worker:
         servers = [await loop.create_server(self._tcp, sock=listener.tcp) for listener in self._held.listeners]
         for sock, port in self._ports:
             loop.add_reader(sock, port.read_batch)
+        for fast_port in self._fast_ports:
+            fast_port.start()
+        if self._fast_ports:
+            yield_to_fast_path()
         with contextlib.ExitStack() as cleanup:
             handover = asyncio.create_task(self._hand_over(cleanup))
             if ready_fd is not None:
@@ -115,6 +161,8 @@ class Worker:
         for sock, port in self._ports:
             loop.remove_reader(sock)
             port.drain(DRAIN_BATCHES)
+        for fast_port in self._fast_ports:
+            await fast_port.stop()
         await self._tcp.drain(DRAIN_S)
 
     async def _hand_over(self, cleanup: contextlib.ExitStack) -> None:
@@ -156,8 +204,9 @@ def main(arguments: list[str] | None = None) -> int:
     descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
     try:
         run = RunDirectory(said.state)
-        answerer = ViewAnswerer(Views(Control.attach(run.control), run))
-        worker = Worker(run, listener_set(addresses, descriptors), answerer, said.count)
+        words = open_counters(run.counters(said.index, 0), writable=True)
+        answerer = ViewAnswerer(Views(Control.attach(run.control), run), words)
+        worker = Worker(run, listener_set(addresses, descriptors), answerer, said.index, said.count)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1

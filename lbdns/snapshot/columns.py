@@ -22,6 +22,7 @@ COLUMNS: Final[dict[str, str]] = {
     "lb_resolver_trie": "I",
     "lb_pop_class": "I",
     "lb_lists": "I",
+    "lb_slot": "I",
     "lb_text": "I",
     "lb_policy": "B",
     # Place class -> list (from lb_lists), and the lists' members.

@@ -77,7 +77,7 @@ def compile_snapshot(
     for pool in configuration.pools.values():
         _append_pool(columns, blob, pool, slots)
     compiler = _Compiler(
-        columns, blob, Context(site, _units(geodata.tree), configuration.pools), pool_index, geodata.tree
+        columns, blob, slots, Context(site, _units(geodata.tree), configuration.pools), pool_index, geodata.tree
     )
     apexes = {zone.apex for zone in configuration.zones}
     placed = []
@@ -160,6 +160,7 @@ class _Compiler:
 
     columns: Columns
     blob: Blob
+    slots: Slots
     context: Context
     pool_index: Mapping[str, int]
     places: PlaceTree
@@ -186,6 +187,7 @@ class _Compiler:
         columns["lb_flags"].append(flags)
         columns["lb_ttl"].append(load_balancer.ttl)
         columns["lb_fallback"].append(fallback)
+        columns["lb_slot"].append(self.slots.load_balancer[load_balancer.name, load_balancer.type])
         columns["lb_text"].append(self.blob.add_text(load_balancer.name))
         columns["lb_policy"].append(POLICIES.index(load_balancer.effective_policy))
         self._append_classes(made, numbers)

@@ -1,4 +1,4 @@
-"""Stable slots of the health table: a pool or endpoint keeps its slot as long as it stands in the configuration.
+"""Stable slots: pools and endpoints keep theirs in the health table as long as they are configured, LBs in counters.
 
 An endpoint is the same while pool, name and address are; with a new address it is another endpoint, whose health is
 unknown. Slots that fell free are used again only a few assignments later, when no reader of an older snapshot is left.
@@ -27,8 +27,11 @@ class Slots:
     pool: Mapping[str, int] = field(default_factory=dict)
     endpoint_count: int = 0
     pool_count: int = 0
+    load_balancer: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    load_balancer_count: int = 0
     endpoint_freed: tuple[tuple[int, ...], ...] = ()
     pool_freed: tuple[tuple[int, ...], ...] = ()
+    load_balancer_freed: tuple[tuple[int, ...], ...] = ()
 
     def assign(self, configuration: Configuration) -> Slots:
         """Return the slots for `configuration`: those known keep theirs, others get a rested or a new one."""
@@ -41,7 +44,21 @@ class Slots:
             self.endpoint, endpoint_keys, self.endpoint_count, self.endpoint_freed
         )
         pool, pool_count, pool_freed = _assign(self.pool, configuration.pools, self.pool_count, self.pool_freed)
-        return Slots(endpoint, pool, endpoint_count, pool_count, endpoint_freed, pool_freed)
+        balancer_keys = [(balancer.name, balancer.type) for balancer in configuration.load_balancers]
+        balancer, balancer_count, balancer_freed = _assign(
+            self.load_balancer, balancer_keys, self.load_balancer_count, self.load_balancer_freed
+        )
+        return Slots(
+            endpoint=endpoint,
+            pool=pool,
+            load_balancer=balancer,
+            endpoint_count=endpoint_count,
+            pool_count=pool_count,
+            load_balancer_count=balancer_count,
+            endpoint_freed=endpoint_freed,
+            pool_freed=pool_freed,
+            load_balancer_freed=balancer_freed,
+        )
 
 
 def _assign(

@@ -1,7 +1,7 @@
 # The C types of view.py.
 cdef class View:
     cdef const unsigned char[::1] lb_select, lb_flags
-    cdef const unsigned int[::1] lb_ttl, lb_fallback, lb_ecs_trie, lb_resolver_trie, lb_pop_class, lb_lists
+    cdef const unsigned int[::1] lb_ttl, lb_fallback, lb_ecs_trie, lb_resolver_trie, lb_pop_class, lb_lists, lb_slot
     cdef const unsigned int[::1] class_list, list_start, list_count
     cdef const unsigned char[::1] list_flags
     cdef const unsigned int[::1] member_pool, member_weight

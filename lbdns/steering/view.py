@@ -34,6 +34,7 @@ class View:
         self.lb_resolver_trie = columns["lb_resolver_trie"]
         self.lb_pop_class = columns["lb_pop_class"]
         self.lb_lists = columns["lb_lists"]
+        self.lb_slot = columns["lb_slot"]
         self.class_list = columns["class_list"]
         self.list_start = columns["list_start"]
         self.list_count = columns["list_count"]

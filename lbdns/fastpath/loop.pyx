@@ -1,0 +1,395 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The loop of the fast path: batches of datagrams in and out of one socket, without the interpreter.
+
+    recvmmsg -> the view in force, once a batch -> serve each -> sendmmsg
+                                                  `- deferred: into the ring, for the slow path in the same process
+
+One thread runs `Loop.run` for one socket; all other methods belong to the thread of the event loop. The two share the
+ring (one writer, one reader), the word that says which of two Servers is in force, and counters. This file is Cython alone,
+as system calls have no interpreted form; what it calls for each datagram has one.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from lbdns.fastpath.layout import (
+    DATAGRAMS, DEFERRED, DEFERRED_COUNT, DROPPED_COUNT, OUT_BYTES, OVERFLOWS, SEND_ERRORS,
+)
+from lbdns.fastpath.counters cimport Counters, count_served
+from lbdns.fastpath.read cimport Server
+from lbdns.fastpath.serve cimport serve
+from lbdns.steering.hashing cimport mix64
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <arpa/inet.h>
+    #include <errno.h>
+    #include <netinet/in.h>
+    #include <sys/eventfd.h>
+    #include <sys/socket.h>
+    #include <time.h>
+    #include <unistd.h>
+    #define LBDNS_FENCE() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+    #define LBDNS_LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+    #define LBDNS_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+
+    /* A control message carries a query's local address; sent back it makes that the reply's source. The interface is
+       left to routing, but for link-local addresses, which mean nothing without one. */
+    static void lbdns_turn_pktinfo(struct msghdr *m) {
+        struct cmsghdr *c = CMSG_FIRSTHDR(m);
+        if (!c) { m->msg_controllen = 0; return; }
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo *i = (struct in_pktinfo *)CMSG_DATA(c);
+            i->ipi_ifindex = 0;
+            i->ipi_addr.s_addr = 0;
+            m->msg_controllen = CMSG_SPACE(sizeof *i);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo *i = (struct in6_pktinfo *)CMSG_DATA(c);
+            if (!IN6_IS_ADDR_LINKLOCAL(&i->ipi6_addr)) i->ipi6_ifindex = 0;
+            m->msg_controllen = CMSG_SPACE(sizeof *i);
+        } else m->msg_controllen = 0;
+    }
+    """
+    int EAGAIN, EINTR, AF_INET, MSG_WAITFORONE, MSG_DONTWAIT, MSG_TRUNC, EFD_NONBLOCK, EFD_CLOEXEC, CLOCK_REALTIME_COARSE
+    int errno
+
+    cdef struct iovec:
+        void *iov_base
+        size_t iov_len
+
+    cdef struct msghdr:
+        void *msg_name
+        uint32_t msg_namelen
+        iovec *msg_iov
+        size_t msg_iovlen
+        void *msg_control
+        size_t msg_controllen
+        int msg_flags
+
+    cdef struct mmsghdr:
+        msghdr msg_hdr
+        unsigned int msg_len
+
+    cdef struct in6_addr:
+        uint8_t s6_addr[16]
+
+    cdef struct sockaddr_in6:
+        uint16_t sin6_family
+        uint16_t sin6_port
+        uint32_t sin6_flowinfo
+        in6_addr sin6_addr
+        uint32_t sin6_scope_id
+
+    cdef struct in_addr:
+        uint32_t s_addr
+
+    cdef struct sockaddr_in:
+        uint16_t sin_family
+        uint16_t sin_port
+        in_addr sin_addr
+
+    cdef struct timespec:
+        long tv_sec
+        long tv_nsec
+
+    int recvmmsg(int, mmsghdr *, unsigned int, int, timespec *) nogil
+    int sendmmsg(int, mmsghdr *, unsigned int, int) nogil
+    ssize_t sendmsg(int, msghdr *, int) nogil
+    int clock_gettime(int, timespec *) nogil
+    int eventfd(unsigned int, int) nogil
+    ssize_t c_write "write"(int, const void *, size_t) nogil
+    int c_close "close"(int) nogil
+    uint32_t ntohl(uint32_t) nogil
+    uint16_t ntohs(uint16_t) nogil
+    void LBDNS_FENCE() nogil
+    int LBDNS_LOAD(int *) nogil
+    void LBDNS_STORE(int *, int) nogil
+    void lbdns_turn_pktinfo(msghdr *) nogil
+
+cdef enum:
+    BATCH = 64
+    IN_BYTES = 4096  # a longer datagram is no query that anybody sends: dropped and counted
+    SLOT_BYTES = 2048  # layout.OUT_BYTES
+    CONTROL_BYTES = 64
+    RING = 512  # deferred datagrams that wait for the slow path; what does not fit is dropped and counted
+    DRAIN_BATCHES = 64
+
+cdef uint64_t GOLDEN = 0x9E3779B97F4A7C15ULL
+cdef int DEFER = DEFERRED
+cdef int W_DATAGRAMS = DATAGRAMS, W_DEFERRED = DEFERRED_COUNT, W_DROPPED = DROPPED_COUNT
+cdef int W_OVERFLOWS = OVERFLOWS, W_SEND_ERRORS = SEND_ERRORS
+
+if OUT_BYTES != SLOT_BYTES:
+    raise ImportError("fastpath/layout.py and loop.pyx disagree about the size of a reply")
+
+
+cdef struct Waiting:
+    sockaddr_in6 peer
+    uint32_t peer_bytes
+    uint32_t length
+    size_t control_bytes
+    uint8_t control[CONTROL_BYTES]
+    uint8_t data[IN_BYTES]
+
+
+cdef class Loop:
+    """The fast path of one UDP socket. `fd` must be blocking, with a receive time-out so that `stop` is noticed."""
+
+    cdef int fd, event, is_wildcard
+    cdef int active, in_use, stopping  # shared with the thread that runs the loop
+    cdef int head, tail
+    cdef Server first, second
+    cdef Counters counters
+    cdef Waiting *ring
+    cdef uint64_t random
+    cdef mmsghdr *messages
+    cdef mmsghdr *replies
+    cdef iovec *vectors
+    cdef iovec *reply_vectors
+    cdef sockaddr_in6 *peers
+    cdef uint8_t *controls
+    cdef const unsigned char[::1] incoming
+    cdef unsigned char[::1] outgoing
+
+    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed):
+        self.fd = fd
+        self.is_wildcard = is_wildcard
+        self.counters = counters
+        self.random = seed
+        self.in_use = -1
+        self.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        self.ring = <Waiting *>calloc(RING, sizeof(Waiting))
+        self.messages = <mmsghdr *>calloc(BATCH, sizeof(mmsghdr))
+        self.replies = <mmsghdr *>calloc(BATCH, sizeof(mmsghdr))
+        self.vectors = <iovec *>calloc(BATCH, sizeof(iovec))
+        self.reply_vectors = <iovec *>calloc(BATCH, sizeof(iovec))
+        self.peers = <sockaddr_in6 *>calloc(BATCH, sizeof(sockaddr_in6))
+        self.controls = <uint8_t *>calloc(BATCH, CONTROL_BYTES)
+        if self.event < 0 or not (self.ring and self.messages and self.replies and self.vectors and self.reply_vectors
+                                  and self.peers and self.controls):
+            raise MemoryError("no memory for the fast path")
+        self.incoming = bytearray(BATCH * IN_BYTES)
+        self.outgoing = bytearray(BATCH * SLOT_BYTES)
+
+    def __dealloc__(self):
+        free(self.ring)
+        free(self.messages)
+        free(self.replies)
+        free(self.vectors)
+        free(self.reply_vectors)
+        free(self.peers)
+        free(self.controls)
+        if self.event >= 0:
+            c_close(self.event)
+
+    @property
+    def event_fd(self):
+        """Readable when deferred datagrams wait."""
+        return self.event
+
+    def start_with(self, Server first, Server second):
+        """Set the two Servers, of which `first` is in force; before `run`."""
+        self.first = first
+        self.second = second
+
+    def idle_server(self):
+        """Return the Server that is not in force and may be loaded anew, or None while a batch still uses it."""
+        cdef int target = 1 - self.active
+        LBDNS_FENCE()
+        if LBDNS_LOAD(&self.in_use) == target:
+            return None
+        return self.second if target else self.first
+
+    def swap(self):
+        """Put the other Server in force, from the next batch on."""
+        LBDNS_STORE(&self.active, 1 - self.active)
+        LBDNS_FENCE()
+
+    def stop(self):
+        """Let `run` answer what has arrived and return."""
+        LBDNS_STORE(&self.stopping, 1)
+
+    def take(self):
+        """Return the next deferred datagram as (datagram, client's packed address, port, token), or None."""
+        cdef Waiting *waiting
+        cdef sockaddr_in *four
+        if self.tail == LBDNS_LOAD(&self.head):
+            return None
+        waiting = &self.ring[self.tail % RING]
+        data = (<char *>waiting.data)[:waiting.length]
+        if waiting.peer.sin6_family == AF_INET:
+            four = <sockaddr_in *>&waiting.peer
+            return data, (<char *>&four.sin_addr)[:4], ntohs(four.sin_port)
+        return data, (<char *>&waiting.peer.sin6_addr)[:16], ntohs(waiting.peer.sin6_port)
+
+    def reply(self, bytes data):
+        """Send the reply to the datagram last taken (b"" for none) and let go of it."""
+        cdef Waiting *waiting = &self.ring[self.tail % RING]
+        cdef msghdr message
+        cdef iovec vector
+        cdef const char *start = data
+        if data:
+            memset(&message, 0, sizeof(msghdr))
+            vector.iov_base = <void *>start
+            vector.iov_len = len(data)
+            message.msg_name = &waiting.peer
+            message.msg_namelen = waiting.peer_bytes
+            message.msg_iov = &vector
+            message.msg_iovlen = 1
+            if waiting.control_bytes:
+                message.msg_control = waiting.control
+                message.msg_controllen = waiting.control_bytes
+            if sendmsg(self.fd, &message, MSG_DONTWAIT) < 0:
+                self.counters.words[W_SEND_ERRORS] += 1
+        LBDNS_STORE(&self.tail, (self.tail + 1) & 0x3FFFFFFF)
+
+    def run(self):
+        """Serve until `stop`."""
+        cdef Server first = self.first, second = self.second
+        cdef const unsigned char[::1] incoming = self.incoming
+        cdef unsigned char[::1] outgoing = self.outgoing
+        with nogil:
+            self.loop(first, second, incoming, outgoing)
+
+    cdef void loop(self, Server first, Server second, const unsigned char[::1] incoming,
+                   unsigned char[::1] outgoing) noexcept nogil:
+        cdef int got, chosen, drained = 0, stopping
+        while True:
+            stopping = LBDNS_LOAD(&self.stopping)
+            self.make_room(&incoming[0])
+            got = recvmmsg(self.fd, self.messages, BATCH, MSG_DONTWAIT if stopping else MSG_WAITFORONE, NULL)
+            if got <= 0:
+                if stopping:
+                    return
+                continue
+            # One view a batch: say which Server is in use, then look again, so that nobody loads it meanwhile.
+            while True:
+                chosen = LBDNS_LOAD(&self.active)
+                LBDNS_STORE(&self.in_use, chosen)
+                LBDNS_FENCE()
+                if LBDNS_LOAD(&self.active) == chosen:
+                    break
+            if chosen:
+                self.answer(second, got, incoming, outgoing)
+            else:
+                self.answer(first, got, incoming, outgoing)
+            LBDNS_STORE(&self.in_use, -1)
+            if stopping:
+                drained += 1
+                if drained > DRAIN_BATCHES:
+                    return
+
+    cdef void make_room(self, const unsigned char *incoming) noexcept nogil:
+        cdef int index
+        cdef msghdr *header
+        for index in range(BATCH):
+            header = &self.messages[index].msg_hdr
+            self.vectors[index].iov_base = <void *>(incoming + index * IN_BYTES)
+            self.vectors[index].iov_len = IN_BYTES
+            header.msg_iov = &self.vectors[index]
+            header.msg_iovlen = 1
+            header.msg_name = &self.peers[index]
+            header.msg_namelen = sizeof(sockaddr_in6)
+            if self.is_wildcard:
+                header.msg_control = &self.controls[index * CONTROL_BYTES]
+                header.msg_controllen = CONTROL_BYTES
+
+    cdef void answer(self, Server server, int got, const unsigned char[::1] incoming,
+                     unsigned char[::1] outgoing) noexcept nogil:
+        cdef int index, size, count = 0, deferred = 0
+        cdef timespec now
+        clock_gettime(CLOCK_REALTIME_COARSE, &now)
+        server.query.now_s = now.tv_sec
+        for index in range(got):
+            if self.messages[index].msg_hdr.msg_flags & MSG_TRUNC or not self.set_client(server, index):
+                self.counters.words[W_DROPPED] += 1
+                continue
+            self.random += GOLDEN
+            server.query.draw_base = mix64(self.random)
+            size = serve(server, incoming, index * IN_BYTES, self.messages[index].msg_len, outgoing, index * SLOT_BYTES)
+            if size > 0:
+                count_served(self.counters, server)
+                self.add_reply(count, index, size, outgoing)
+                count += 1
+            elif size == DEFER:
+                deferred += self.defer(index, incoming)
+            else:
+                self.counters.words[W_DROPPED] += 1
+        self.counters.words[W_DATAGRAMS] += got
+        if deferred:
+            self.wake()
+        self.send(count)
+
+    cdef bint set_client(self, Server server, int index) noexcept nogil:
+        """Put the client's address into the query; False for source port 0, which nobody can be answered at."""
+        cdef sockaddr_in6 *peer = &self.peers[index]
+        cdef int octet
+        cdef uint64_t high = 0, low = 0
+        if peer.sin6_port == 0:
+            return False
+        if peer.sin6_family == AF_INET:
+            server.query.resolver_version = 4
+            server.query.resolver_high = <uint64_t>ntohl((<sockaddr_in *>peer).sin_addr.s_addr) << 32
+            server.query.resolver_low = 0
+            return True
+        for octet in range(8):
+            high = (high << 8) | peer.sin6_addr.s6_addr[octet]
+            low = (low << 8) | peer.sin6_addr.s6_addr[octet + 8]
+        server.query.resolver_version = 6
+        server.query.resolver_high = high
+        server.query.resolver_low = low
+        return True
+
+    cdef void add_reply(self, int count, int index, int size, unsigned char[::1] outgoing) noexcept nogil:
+        cdef msghdr *query = &self.messages[index].msg_hdr
+        cdef msghdr *header = &self.replies[count].msg_hdr
+        self.reply_vectors[count].iov_base = &outgoing[index * SLOT_BYTES]
+        self.reply_vectors[count].iov_len = size
+        header.msg_iov = &self.reply_vectors[count]
+        header.msg_iovlen = 1
+        header.msg_name = query.msg_name
+        header.msg_namelen = query.msg_namelen
+        if self.is_wildcard:
+            lbdns_turn_pktinfo(query)
+            header.msg_control = query.msg_control
+            header.msg_controllen = query.msg_controllen
+
+    cdef int defer(self, int index, const unsigned char[::1] incoming) noexcept nogil:
+        """Put a datagram into the ring; return 1, or 0 where the ring is full and the datagram is dropped."""
+        cdef Waiting *waiting
+        cdef msghdr *query = &self.messages[index].msg_hdr
+        if ((self.head - LBDNS_LOAD(&self.tail)) & 0x3FFFFFFF) >= RING:
+            self.counters.words[W_OVERFLOWS] += 1
+            return 0
+        waiting = &self.ring[self.head % RING]
+        memcpy(&waiting.peer, &self.peers[index], sizeof(sockaddr_in6))
+        waiting.peer_bytes = query.msg_namelen
+        waiting.length = self.messages[index].msg_len
+        waiting.control_bytes = 0
+        if self.is_wildcard:
+            lbdns_turn_pktinfo(query)
+            waiting.control_bytes = query.msg_controllen
+            memcpy(waiting.control, query.msg_control, query.msg_controllen)
+        memcpy(waiting.data, &incoming[index * IN_BYTES], waiting.length)
+        LBDNS_STORE(&self.head, (self.head + 1) & 0x3FFFFFFF)
+        self.counters.words[W_DEFERRED] += 1
+        return 1
+
+    cdef void wake(self) noexcept nogil:
+        cdef uint64_t one = 1
+        c_write(self.event, &one, sizeof(uint64_t))
+
+    cdef void send(self, int count) noexcept nogil:
+        """Send the replies of a batch; one that cannot be sent is its client's loss and stops no other."""
+        cdef int sent = 0, now
+        while sent < count:
+            now = sendmmsg(self.fd, &self.replies[sent], count - sent, 0)
+            if now > 0:
+                sent += now
+            elif errno != EINTR:
+                self.counters.words[W_SEND_ERRORS] += 1
+                sent += 1

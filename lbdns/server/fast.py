@@ -1,0 +1,120 @@
+"""The fast path in a responder process: a thread for each UDP socket, and the slow path behind it for what is deferred.
+
+The thread answers without the interpreter (fastpath/loop.pyx). Here, on the event loop, it is given each new view, and
+what
+it deferred is answered. The event loop's thread runs at a lower priority than the fast path's, so that a flood of
+queries for the slow path takes only the time that the fast path leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+from lbdns.fastpath.counters import Counters
+from lbdns.fastpath.read import Server
+from lbdns.responder import View
+from lbdns.server.udp import Answerer
+from lbdns.server.views import Views
+
+if TYPE_CHECKING:
+    from lbdns.fastpath.loop import Loop
+
+STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
+VIEW_POLL_S = 0.02  # how often a new generation is looked for
+BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
+SLOW_PATH_NICE = 10
+SEED_BITS = 64
+_TIMEVAL = struct.Struct("@ll")
+
+log = logging.getLogger("lbdns.server")
+
+
+def load_loop() -> type[Loop] | None:
+    """Return the compiled loop, or None where lbdns was built without a compiler or LBDNS_FAST_PATH=0 forbids it."""
+    if os.environ.get("LBDNS_FAST_PATH") == "0":
+        return None
+    try:
+        from lbdns.fastpath.loop import Loop
+    except ImportError:
+        return None
+    return Loop
+
+
+class FastPort:
+    """One UDP socket served by the fast path."""
+
+    def __init__(
+        self, loop_class: type[Loop], sock: socket.socket, views: Views, answerer: Answerer, words: memoryview
+    ):
+        """Take over a bound UDP socket; `words`: the counters of its thread."""
+        sock.setblocking(True)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
+        is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
+        self._sock = sock
+        self._views = views
+        self._answerer = answerer
+        self._view = views.current()
+        self._loop = loop_class(sock.fileno(), is_wildcard, Counters(words), random.getrandbits(SEED_BITS))
+        self._loop.start_with(_server_of(self._view), _server_of(self._view))
+        self._thread = threading.Thread(target=self._loop.run, name="fast path", daemon=True)
+        self._following: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to serve; called on the event loop."""
+        self._thread.start()
+        asyncio.get_running_loop().add_reader(self._loop.event_fd, self._answer_deferred)
+        self._following = asyncio.create_task(self._follow_views())
+
+    async def _follow_views(self) -> None:
+        """Load each new view into the Server that is idle, and swap: the thread never waits."""
+        while True:
+            await asyncio.sleep(VIEW_POLL_S)
+            view = self._views.current()
+            if view is self._view:
+                continue
+            idle = self._loop.idle_server()
+            if idle is not None:
+                idle.load(view.columns, view.table.columns, view.region_index)
+                self._loop.swap()
+                self._view = view
+
+    def _answer_deferred(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._loop.event_fd)
+        answer = self._answerer.udp_batch()
+        for _ in range(BATCH_DATAGRAMS):
+            taken = self._loop.take()
+            if taken is None:
+                return
+            datagram, address, port = taken
+            self._loop.reply(answer(datagram, address, port) or b"")
+        # More may wait: come back after the other sockets had their turn.
+        os.eventfd_write(self._loop.event_fd, 1)
+
+    async def stop(self) -> None:
+        """Answer what has arrived, deferred datagrams too, and end the thread."""
+        if self._following is not None:
+            self._following.cancel()
+        self._loop.stop()
+        await asyncio.to_thread(self._thread.join)
+        asyncio.get_running_loop().remove_reader(self._loop.event_fd)
+        answer = self._answerer.udp_batch()
+        while (taken := self._loop.take()) is not None:
+            self._loop.reply(answer(*taken) or b"")
+
+
+def yield_to_fast_path() -> None:
+    """Lower the priority of this thread, the event loop's; call it once the fast path's threads run."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SLOW_PATH_NICE)
+
+
+def _server_of(view: View) -> Server:
+    return Server(view.columns, view.table.columns, view.region_index)
