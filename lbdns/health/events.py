@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # per file; there are two
+RECORD_MAX: Final = 200_000  # more changes than two files can hold
 
 Kind = Literal["endpoint", "pool", "load_balancer", "vantage_point"]
 

@@ -99,7 +99,7 @@ class Names:
         retry_s = RETRY_FIRST_S
         while True:
             async with self._permits:
-                resolved, problem = await self._look_up(name)
+                resolved, problem = await look_up(self._resolver, name, time.time(), self.found(name))
             if resolved is not None:
                 if failing_since_s:
                     log.info("endpoint name %s resolves again: %s", name, ", ".join(resolved.addresses))
@@ -128,35 +128,39 @@ class Names:
             self._changed(name)
         self._failed(name)
 
-    async def _look_up(self, name: str) -> tuple[Resolved | None, str]:
-        """Ask for both families; an answer for either is one. Returns what was found and else why nothing was."""
-        answers = await asyncio.gather(self._ask(name, "A"), self._ask(name, "AAAA"))
-        ttls = [ttl_s for addresses, ttl_s, _ in answers if addresses]
-        if not ttls:
-            return None, next((problem for _, _, problem in answers if problem), "no addresses")
-        (v4, _, problem4), (v6, _, problem6) = answers
-        known = self.found(name)
-        # One family's failure is not the other's answer: what was known of it stays for this round.
-        v4, v6 = (known.v4 if problem4 else v4), (known.v6 if problem6 else v6)
-        ttl_s = min(max(min(ttls), TTL_MIN_S), TTL_MAX_S)
-        return Resolved(v4, v6, time.time() + ttl_s), ""
 
-    async def _ask(self, name: str, kind: str) -> tuple[tuple[str, ...], float, str]:
-        """Return (addresses, TTL, problem); a name without records of this kind is no problem."""
-        try:
-            answer = await self._resolver.resolve(
-                name + ".", kind, raise_on_no_answer=False, search=False, lifetime=QUERY_S
-            )
-        except dns.resolver.NXDOMAIN:
-            return (), 0.0, "no such name"
-        except dns.exception.Timeout:
-            return (), 0.0, "no resolver answers"
-        except (dns.exception.DNSException, OSError, ValueError) as error:
-            return (), 0.0, str(error).partition("\n")[0] or type(error).__name__
-        if answer.rrset is None:
-            return (), 0.0, ""
-        addresses = sorted({str(ip_address(record.address)) for record in answer.rrset})
-        return tuple(addresses[:RESOLVED_MAX]), float(answer.chaining_result.minimum_ttl), ""
+async def look_up(
+    resolver: dns.asyncresolver.Resolver, name: str, now_s: float, known: Resolved | None = None
+) -> tuple[Resolved | None, str]:
+    """Ask for both families; an answer for either is one. Returns what was found, or None and why nothing was.
+
+    One family's failure is not the other's answer: what was `known` of it stays for this round.
+    """
+    answers = await asyncio.gather(_ask(resolver, name, "A"), _ask(resolver, name, "AAAA"))
+    ttls = [ttl_s for addresses, ttl_s, _ in answers if addresses]
+    if not ttls:
+        return None, next((problem for _, _, problem in answers if problem), "it has no addresses")
+    (v4, _, problem4), (v6, _, problem6) = answers
+    if known is not None:
+        v4, v6 = (known.v4 if problem4 else v4), (known.v6 if problem6 else v6)
+    ttl_s = min(max(min(ttls), TTL_MIN_S), TTL_MAX_S)
+    return Resolved(v4, v6, now_s + ttl_s), ""
+
+
+async def _ask(resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> tuple[tuple[str, ...], float, str]:
+    """Return (addresses, TTL, problem); a name without records of this kind is no problem."""
+    try:
+        answer = await resolver.resolve(name + ".", kind, raise_on_no_answer=False, search=False, lifetime=QUERY_S)
+    except dns.resolver.NXDOMAIN:
+        return (), 0.0, "no such name"
+    except dns.exception.Timeout:
+        return (), 0.0, "no resolver answers"
+    except (dns.exception.DNSException, OSError, ValueError) as error:
+        return (), 0.0, str(error).partition("\n")[0] or type(error).__name__
+    if answer.rrset is None:
+        return (), 0.0, ""
+    addresses = sorted({str(ip_address(record.address)) for record in answer.rrset})
+    return tuple(addresses[:RESOLVED_MAX]), float(answer.chaining_result.minimum_ttl), ""
 
 
 def make_resolver(servers: Sequence[str]) -> dns.asyncresolver.Resolver:

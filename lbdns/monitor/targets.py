@@ -165,7 +165,7 @@ def _endpoint(pool: str, value: Mapping[str, Any]) -> EndpointSpec:
         name=value["name"],
         slot=int(value["slot"]),
         address=address,
-        is_name=_is_name(address),
+        is_name=is_name(address),
         enabled=bool(value["enabled"]),
         port=int(value.get("port") or 0),
         host=hosts[0],
@@ -173,7 +173,8 @@ def _endpoint(pool: str, value: Mapping[str, Any]) -> EndpointSpec:
     )
 
 
-def _is_name(address: str) -> bool:
+def is_name(address: str) -> bool:
+    """Whether an endpoint's address is a hostname."""
     try:
         ip_address(address)
     except ValueError:

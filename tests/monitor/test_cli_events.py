@@ -1,0 +1,64 @@
+"""`lbdns events`: the record for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lbdns.cli.events import events, parse_duration_s
+from lbdns.errors import LbdnsError
+from lbdns.health.events import Change, Record
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    record = Record(tmp_path)
+    now_s = time.time()
+    record.append(Change(now_s - 7000, "pool", "us", "healthy", "critical", pool="us"))
+    record.append(
+        Change(now_s - 60, "endpoint", "eu/a", "healthy", "unhealthy", pool="eu", endpoint="a", address="192.0.2.1")
+    )
+    record.append(Change(now_s, "pool", "eu", "healthy", "degraded", pool="eu"))
+    record.close()
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(events, [str(one) for one in arguments])
+
+
+def test_lines_oldest_first(state: Path) -> None:
+    lines = run("--state", state).output.splitlines()
+    assert [line.split("  ", 1)[1] for line in lines] == [
+        "pool us is critical; was healthy",
+        "pool eu endpoint a (192.0.2.1) is unhealthy; was healthy",
+        "pool eu is degraded; was healthy",
+    ]
+
+
+def test_choosing(state: Path) -> None:
+    assert len(run("--state", state, "--since", "1h").output.splitlines()) == 2
+    assert len(run("--state", state, "--limit", "1").output.splitlines()) == 1
+    assert len(run("--state", state, "--pool", "us").output.splitlines()) == 1
+    assert [row["after"] for row in json.loads(run("--state", state, "--pool", "eu", "--json").output)] == [
+        "unhealthy",
+        "degraded",
+    ]
+    assert run("--state", state / "none").output == ""
+
+
+def test_the_state_directory_comes_from_the_settings(state: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "conf"
+    directory.mkdir()
+    (directory / "lbdns.yaml").write_text(f"state: {state}\n")
+    assert len(run("--config", directory).output.splitlines()) == 3
+
+
+def test_durations() -> None:
+    assert [parse_duration_s(text) for text in ("90s", "15min", "15m", "2 h", "1.5d")] == [90, 900, 900, 7200, 129600]
+    with pytest.raises(LbdnsError, match="is no duration"):
+        parse_duration_s("soon")
