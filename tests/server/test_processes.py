@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lbdns.errors import LbdnsError
+from lbdns.fastpath.counters import open_counters
 from lbdns.server import children, worker
 from lbdns.server.children import Child
 from lbdns.server.journal import start_log
@@ -128,7 +129,7 @@ def test_systemd_is_told_where_it_asks(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_fault_of_ours_costs_one_answer_and_one_log_line(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     def fail(*_: object) -> bytes:
         raise ZeroDivisionError
@@ -138,7 +139,8 @@ def test_a_fault_of_ours_costs_one_answer_and_one_log_line(
             return None
 
     monkeypatch.setattr(worker, "respond", fail)
-    answer = ViewAnswerer(NoViews()).udp_batch()  # type: ignore[arg-type]
+    words = open_counters(tmp_path / "counters", writable=True)
+    answer = ViewAnswerer(NoViews(), words).udp_batch()  # type: ignore[arg-type]
     query = bytes.fromhex("abcd010000010000000000000377777700 00010001".replace(" ", ""))
     for _ in range(3):
         assert answer(query, b"\x7f\0\0\1", 1234) == bytes.fromhex("abcd81020000000000000000")
