@@ -115,7 +115,8 @@ def timed_out(result: Result) -> bool:
 def check_key(monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: Vantage) -> CheckKey:
     """Return the key of the check that `monitor` wants of one of the endpoint's addresses."""
     http = monitor.type in HTTP_TYPES
-    port = monitor.port or endpoint.port or (DEFAULT_PORTS[monitor.type] if http else 0)
+    # The endpoint's own port wins over the monitor's, as its Host header does.
+    port = endpoint.port or monitor.port or (DEFAULT_PORTS[monitor.type] if http else 0)
     host = ""
     settings: tuple[object, ...] = (monitor.type, monitor.interval, monitor.timeout, monitor.retries)
     if http:
