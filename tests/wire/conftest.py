@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lbdns import config
+from lbdns.model import Configuration
 from lbdns.responder import View
 from lbdns.testing import LbdnsServer, running_server
 from tests.wire.lanes import InProcess, Lane, OverTcp, OverUdp, compiled_view
@@ -20,9 +22,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def view(tree: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> View:
+def parsed(tree: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    """The configuration as the loader has it."""
+    return config.parse(tree, tmp_path_factory.mktemp("parsed")).configuration
+
+
+@pytest.fixture(scope="session")
+def view(parsed: Configuration, tmp_path_factory: pytest.TempPathFactory) -> View:
     """The configuration compiled in this process."""
-    return compiled_view(tree, tmp_path_factory.mktemp("view"))
+    return compiled_view(parsed, tmp_path_factory.mktemp("view"))
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,12 @@ import contextlib
 import itertools
 import socket
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from lbdns import config
 from lbdns.geo import Geodata
 from lbdns.health.table import HealthTable
+from lbdns.model import Configuration
 from lbdns.responder import Client, Transport, View, respond
 from lbdns.snapshot.compile import compile_snapshot
 from lbdns.snapshot.slots import Slots
@@ -162,9 +161,8 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
     return data
 
 
-def compiled_view(tree: Mapping[str, Any], folder: Path) -> View:
-    """Compile a configuration dict into a view whose endpoints have no health yet."""
-    configuration = config.parse(tree, folder).configuration
+def compiled_view(configuration: Configuration, folder: Path) -> View:
+    """Compile a configuration into a view whose endpoints have no health yet."""
     slots = Slots().assign(configuration)
     geodata = Geodata.open(configuration.settings.geodata.city, configuration.settings.geodata.asn)
     table = HealthTable.create(folder / "health.bin", slots.endpoint_count, slots.pool_count, 1)
