@@ -24,6 +24,7 @@ def targets_of(configuration: Configuration, slots: Slots, generation: int, tabl
             {
                 "name": load_balancer.name,
                 "pools": sorted(load_balancer.pool_names()),
+                "candidates": sorted({name for _, pools in load_balancer.pool_lists() for name in pools}),
                 "fallback": load_balancer.fallback_pool,
             }
             for load_balancer in configuration.load_balancers
