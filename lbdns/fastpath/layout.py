@@ -37,6 +37,7 @@ DROPPED_COUNT: Final = 2
 OVERFLOWS: Final = 3
 SEND_ERRORS: Final = 4
 TCP_MESSAGES: Final = 5
+GENERATION: Final = 6  # no count: the generation that this writer answers from
 
 RCODES_FIRST: Final = 8
 RCODE_COUNT: Final = 16

@@ -1,8 +1,8 @@
 """The fast path in a responder process: a thread for each UDP socket, and the slow path behind it for what is deferred.
 
 The thread answers without the interpreter (fastpath/loop.pyx). Here, on the event loop, it is given each new view, and
-what
-it deferred is answered. The event loop's thread runs at a lower priority than the fast path's, so that a flood of
+what it
+deferred is answered. The event loop's thread runs at a lower priority than the fast path's, so that a flood of
 queries for the slow path takes only the time that the fast path leaves.
 """
 
@@ -19,6 +19,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lbdns.fastpath.counters import Counters
+from lbdns.fastpath.layout import GENERATION
 from lbdns.fastpath.read import Server
 from lbdns.responder import View
 from lbdns.server.udp import Answerer
@@ -61,7 +62,9 @@ class FastPort:
         self._sock = sock
         self._views = views
         self._answerer = answerer
+        self._words = words
         self._view = views.current()
+        words[GENERATION] = self._view.snapshot.generation
         self._loop = loop_class(sock.fileno(), is_wildcard, Counters(words), random.getrandbits(SEED_BITS))
         self._loop.start_with(_server_of(self._view), _server_of(self._view))
         self._thread = threading.Thread(target=self._loop.run, name="fast path", daemon=True)
@@ -85,6 +88,7 @@ class FastPort:
                 idle.load(view.columns, view.table.columns, view.region_index)
                 self._loop.swap()
                 self._view = view
+                self._words[GENERATION] = view.snapshot.generation
 
     def _answer_deferred(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -9,19 +9,25 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from lbdns.fastpath.counters import open_counters
+from lbdns.fastpath.layout import GENERATION
 from lbdns.server.children import Child
+from lbdns.server.rundir import RunDirectory
 from lbdns.server.sockets import Listener, ListenerSet
 from lbdns.server.takeover import Orphan
 
 STOP_S = 5.0
+ADOPTION_S = 1.0
+POLL_S = 0.005
 
 
 class Responders:
     """All responder processes of this supervisor and the sockets that it holds open for them."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, run: RunDirectory) -> None:
         """Begin with none."""
         self._state_dir = state_dir
+        self._run = run
         self.children: list[Child] = []
         self.sets: list[ListenerSet] = []
 
@@ -53,6 +59,24 @@ class Responders:
         await asyncio.gather(*(orphan.relieve() for orphan in orphans))
         for listener in gone:
             listener.close()
+
+    async def adopted(self, generation: int) -> bool:
+        """Wait until every responder answers from a generation; False where one does not within ADOPTION_S.
+
+        The slow path sees a new generation with its next batch; only the fast path's threads are a moment behind.
+        """
+        words = [
+            open_counters(path)
+            for index, held in enumerate(self.sets)
+            for part in range(1, 1 + len(held.listeners))
+            if (path := self._run.counters(index, part)).exists()
+        ]
+        for _ in range(round(ADOPTION_S / POLL_S)):
+            words = [one for one in words if one[GENERATION] < generation]
+            if not words:
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
 
     def close_unused(self, sets: Sequence[ListenerSet]) -> None:
         """Close those sockets of `sets` that no responder reads: they were bound for a change that did not happen."""

@@ -72,7 +72,7 @@ class Supervisor:
         settings = first.configuration.settings
         self._serving = Serving(settings, choose_ports(settings.listen), first.paths)
         self._configuration = first.configuration
-        self._responders = Responders(settings.state_dir())
+        self._responders = Responders(settings.state_dir(), run)
         arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
         arguments += ["--state-dir", str(settings.state_dir()), "--log", settings.log]
         self._monitor = Child("monitor worker", "lbdns.monitor", arguments)
@@ -169,6 +169,8 @@ class Supervisor:
                 await self._responders.replace(sets, settings.log)
             finally:
                 self._responders.close_unused(sets)
+        if not await self._responders.adopted(prepared.generation):
+            log.warning("a responder has not yet taken generation %d up", prepared.generation)
 
     async def _start_monitor(self) -> None:
         await end_old_monitor(self._control.monitor_pid, self._run)
