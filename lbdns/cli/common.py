@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from lbdns.errors import LbdnsError
+
+UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|m|min|h|d)")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -42,3 +48,11 @@ def control_path(control: Path | None, config: Path | None) -> Path:
 def print_json(value: Any) -> None:
     """Print a value as JSON, indented, with keys in the order in which they were made."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def parse_duration_s(text: str) -> float:
+    """Return seconds; raises LbdnsError."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise LbdnsError(f'"{text}" is no duration; expected one such as 90s, 15min, 2h or 3d')
+    return float(found[1]) * UNITS_S[found[2]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -10,15 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdns.cli.common import config_option, print_json
-from lbdns.errors import LbdnsError
+from lbdns.cli.common import config_option, parse_duration_s, print_json
 
 if TYPE_CHECKING:
     from lbdns.health.events import Change
 
 LIMIT = 100
-UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|m|min|h|d)")
 
 
 @click.command()
@@ -55,11 +51,3 @@ def state_directory(config: Path | None) -> Path:
     from lbdns.model import Settings
 
     return (load_settings(config) if config else Settings()).state_dir()
-
-
-def parse_duration_s(text: str) -> float:
-    """Return seconds; raises LbdnsError."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        raise LbdnsError(f'"{text}" is no duration; expected one such as 90s, 15min, 2h or 3d')
-    return float(found[1]) * UNITS_S[found[2]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdns.cli.common import config_option, control_option, control_path, print_json
+from lbdns.cli.common import config_option, control_option, control_path, parse_duration_s, print_json
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -28,16 +28,20 @@ STYLES = {
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @control_option
 @config_option("The directory that the running server serves: its settings say where the control socket is.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 @click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
-def health(control: Path | None, config: Path | None, as_json: bool, watch: bool) -> None:
+def health(context: click.Context, control: Path | None, config: Path | None, as_json: bool, watch: bool) -> None:
     """Show pools and endpoints of the running server: state, since when, why, how fast."""
     from lbdns.server.control import ask
 
     path = control_path(control, config)
+    context.obj = path
+    if context.invoked_subcommand:
+        return
     if as_json:
         print_json(ask(path, "health"))
         return
@@ -58,6 +62,22 @@ def health(control: Path | None, config: Path | None, as_json: bool, watch: bool
             except KeyboardInterrupt:
                 return
             live.update(render(ask(path, "health"), time.time()))
+
+
+@health.command("set")
+@click.argument("pattern", metavar="POOL[/ENDPOINT]")
+@click.argument("state", type=click.Choice(["up", "down", "auto"]))
+@click.option("--for", "for_text", metavar="DURATION", help="How long, such as 90s, 15min, 2h, 3d. [default: for good]")
+@click.option("--why", default="", help="The reason, for whoever looks next.")
+@click.pass_context
+def set_(context: click.Context, pattern: str, state: str, for_text: str | None, why: str) -> None:
+    """Force a pool or endpoint up or down, whatever is measured, or take that back with `auto`; globs allowed."""
+    from lbdns.server.control import ask
+
+    for_s = parse_duration_s(for_text) if for_text else None
+    names = ask(context.obj, "force", pattern=pattern, state=state, for_s=for_s, why=why)["names"]
+    for name in names:
+        click.echo(f"{name}: {'as measured' if state == 'auto' else state}")
 
 
 def render(report: dict[str, Any], now_s: float) -> Group:

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from lbdns.errors import LbdnsError
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
@@ -67,6 +67,31 @@ def change(entries: Sequence[Forced], new: Forced, now_s: float) -> tuple[Forced
     if len(kept) > ENTRIES_MAX:
         raise LbdnsError(f"more than {ENTRIES_MAX} forced states; take some back with `auto`, or use globs")
     return tuple(kept)
+
+
+def order(
+    state_dir: Path,
+    known: Iterable[tuple[str, str]],
+    pattern: str,
+    state: str,
+    now_s: float,
+    for_s: float | None = None,
+    why: str = "",
+) -> list[str]:
+    """Force what `pattern` matches among `known` pairs (pool, endpoint; "" for the pool itself), and keep that on disk.
+
+    Returns the names it is about, POOL or POOL/ENDPOINT. Raises LbdnsError where it matches nothing or cannot be kept.
+    The worker sees the file within a second, and at once where the control file's `forced_version` is raised.
+    """
+    if for_s is not None and not (isinstance(for_s, int | float) and for_s > 0):
+        raise LbdnsError("a state is forced for more than 0 seconds")
+    new = Forced(pattern, cast(State, state), now_s, None if for_s is None else now_s + for_s, why)
+    entries = change(load(state_dir), new, now_s)
+    names = ["/".join(filter(None, pair)) for pair in known if new.matches(*pair)]
+    if not names and state != "auto":
+        raise LbdnsError(f'"{pattern}" matches no pool and no endpoint')
+    save(state_dir, entries)
+    return names
 
 
 def _covers(pool: str, endpoint: str, pattern: str) -> bool:

@@ -262,8 +262,8 @@ class Ledger:
         monitored = bool(spec.members)
         measured = _pool_state([endpoint.state for endpoint in enabled], spec, monitored)
         effective = _pool_state([endpoint.effective for endpoint in enabled], spec, monitored)
-        if any(endpoint.forced for endpoint in enabled):
-            effective |= COUNTS
+        if not monitored and any(endpoint.forced for endpoint in enabled):
+            effective |= COUNTS  # the pool's health is to be looked at, for once
         effective = forced.pool_byte(effective, pool.forced)
         self._columns["pool_state"][spec.slot] = effective
         self._columns["pool_measured"][spec.slot] = measured

@@ -288,7 +288,7 @@ class Worker:
     def _report(self, change: Change) -> None:
         """Log and record a change; first good results are expected and go to the record alone."""
         good = change.after in ("healthy", "connected")
-        first = change.before == "unknown" and good and change.kind == "endpoint"
+        first = change.before == "unknown" and good and (change.kind == "endpoint" or change.cause == "configuration")
         log.log(logging.DEBUG if first else logging.INFO if good else logging.WARNING, "%s", change.text)
         if self._record is None:
             return

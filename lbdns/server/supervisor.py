@@ -24,6 +24,7 @@ from typing import Any
 from lbdns import __version__
 from lbdns.config import Loaded
 from lbdns.errors import ConfigError, LbdnsError
+from lbdns.health import forced
 from lbdns.health.control import Control
 from lbdns.model import Configuration, Settings
 from lbdns.server.binding import bind, choose_ports
@@ -209,6 +210,7 @@ class Supervisor:
     def _operations(self) -> Mapping[str, Operation]:
         return {
             "health": self._answer_health,
+            "force": self._answer_force,
             "explain": self._answer_explain,
             "reload": self._answer_reload,
             "status": self._answer_status,
@@ -216,6 +218,27 @@ class Supervisor:
 
     async def _answer_health(self, _: Mapping[str, Any]) -> dict[str, Any]:
         return health_report(self._in_force())
+
+    async def _answer_force(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Put an operator's state over what is measured; the monitor worker applies it."""
+        configuration = self._in_force().configuration
+        names = await asyncio.to_thread(
+            forced.order,
+            self._serving.settings.state_dir(),
+            [
+                (pool.name, name)
+                for pool in configuration.pools.values()
+                for name in ("", *(one.name for one in pool.origins))
+            ],
+            str(request.get("pattern", "")),
+            str(request.get("state", "")),
+            time.time(),
+            request.get("for_s"),
+            str(request.get("why", "")),
+        )
+        self._control.set("forced_version", self._control.get("forced_version") + 1)
+        log.info("forced %s: %s", request.get("state"), ", ".join(names) or "nothing")
+        return {"names": names}
 
     async def _answer_explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(explain_running, self._in_force(), request)

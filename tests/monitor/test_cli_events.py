@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lbdns.cli.events import events, parse_duration_s
+from lbdns.cli.common import parse_duration_s
+from lbdns.cli.events import events
 from lbdns.errors import LbdnsError
 from lbdns.health.events import Change, Record
 

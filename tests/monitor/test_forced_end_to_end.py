@@ -1,0 +1,64 @@
+"""`lbdns health set` against a running server: answers follow at once, health shows it, and a restart keeps it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from lbdns.cli.health import health
+
+TREE = {
+    "zones": {"example.com": "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"},
+    "monitors": {"web": {"type": "http", "interval": 5, "timeout": 1}},
+    "pools": {
+        "a": {"monitor": "web", "origins": [{"name": "a1", "address": "127.0.0.11"}]},
+        "b": {"origins": [{"name": "b1", "address": "192.0.2.12"}, {"name": "b2", "address": "192.0.2.13"}]},
+    },
+    "load_balancers": [{"name": "www.example.com", "default_pools": ["a", "b"], "fallback_pool": "a"}],
+}
+
+
+def set_state(server: Any, *arguments: str) -> Result:
+    return CliRunner().invoke(health, ["--control", str(server.control), "set", *arguments])
+
+
+def answers(server: Any, expected: list[str], within_s: float = 1.0) -> float:
+    begun_s = time.monotonic()
+    while (found := sorted(server.addresses("www.example.com"))) != expected:
+        assert time.monotonic() - begun_s < within_s, (found, server.log)
+    return time.monotonic() - begun_s
+
+
+def test_set_down_up_and_auto(lbdns_server: Callable[..., Any]) -> None:
+    server = lbdns_server(TREE)
+    answers(server, ["127.0.0.11"])
+    done = set_state(server, "a/*", "down", "--why", "drill")
+    assert (done.exit_code, done.output) == (0, "a/a1: down\n")
+    answers(server, ["192.0.2.12", "192.0.2.13"])
+    (endpoint,) = server.health()["pools"][0]["origins"]
+    assert (endpoint["state"], endpoint["measured"], endpoint["forced"]) == ("unhealthy", "healthy", True)
+    assert "pool a endpoint a1 (127.0.0.11) is unhealthy: forced down: drill" in server.log
+    # An endpoint whose pool nobody monitors obeys too.
+    set_state(server, "b/b2", "down")
+    answers(server, ["192.0.2.12"])
+    server.stop()
+    server.start()
+    answers(server, ["192.0.2.12"])
+    set_state(server, "b/b2", "auto")
+    answers(server, ["192.0.2.12", "192.0.2.13"])
+    set_state(server, "a/a1", "up", "--for", "1s")
+    answers(server, ["127.0.0.11"])
+    set_state(server, "a/a1", "auto")
+    answers(server, ["127.0.0.11"])
+
+
+def test_what_matches_nothing_is_refused(lbdns_server: Callable[..., Any]) -> None:
+    server = lbdns_server(TREE)
+    refused = set_state(server, "c*", "down")
+    assert str(refused.exception) == '"c*" matches no pool and no endpoint'
+    assert "more than 0 seconds" in str(set_state(server, "a", "down", "--for", "0s").exception)
+    assert set_state(server, "a", "sideways").exit_code == 2
+    answers(server, ["127.0.0.11"])
