@@ -63,8 +63,11 @@ def serve(server: Server, data: memoryview, start: int, length: int, out: memory
         return DROPPED
     if data[start + 2] & OPCODE_BITS:
         return DEFERRED
+    if get16(data, start + 4) != 1 and get16(data, start + 10):
+        return DEFERRED  # an OPT record may stand behind the questions, and then comes back
     if get16(data, start + 4) != 1 or not read_name(server, data, start, length):
-        return write_broken(server, data, start, out, base)
+        # With records behind it there may be an OPT, which every error repeats.
+        return DEFERRED if get16(data, start + 10) else write_broken(server, data, start, out, base)
     if not read_rest(server, data, start, length):
         return DEFERRED
     look_up(server.zones, server.suffixes, server.name, server.qtype, server.found)
