@@ -1,7 +1,7 @@
 """The ways to ask: `respond` in this process and a running server, each over UDP and over TCP.
 
-A lane sends bytes and returns what came back. No waiting for silence: after each message goes a good query on the same
-socket, and what comes before its answer is the reply.
+A lane sends bytes and returns what came back. No waiting for silence: other queries follow each message, and when they
+are answered the message has been.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from tests.wire.replies import Reply, check_laws
 
 PATIENCE_S = 5.0
 DRAW = 0x9E3779B97F4A7C15
+STATUS = 2 << 11  # an opcode that nobody answers
 GOOD_NAME = "static.example.com."
 GOOD_ANSWER = ["static.example.com. 300 A 192.0.2.80"]
 
@@ -51,7 +53,12 @@ _ids = itertools.count(1)
 
 def good_query() -> Query:
     """Return a query that has an answer, under an ID of its own."""
-    return query(GOOD_NAME).with_id(next(_ids) & 0x7FFF)
+    return query(GOOD_NAME).with_id(next(_ids) & 0x3FFF)
+
+
+def barrier_query() -> Query:
+    """Return a message that gets a reply and is nothing for a fast path, under an ID of its own."""
+    return query("example.com.", "SOA", flags=STATUS).with_id(next(_ids) & 0x3FFF | 0x4000)
 
 
 def check_good(asked: Query, wire: bytes | None, over_tcp: bool) -> None:
@@ -85,7 +92,12 @@ class InProcess:
 
 
 class OverUdp:
-    """A running server, over one UDP socket."""
+    """A running server, over one UDP socket.
+
+    A fast path may answer before the slow one has answered what came earlier. So each message is followed by a good
+    query, which the fast path takes, and a barrier, which it leaves to the slow one: each path keeps its own order, and
+    when both replies are here, no other is under way.
+    """
 
     over_tcp = False
 
@@ -95,16 +107,25 @@ class OverUdp:
         self._socket.settimeout(PATIENCE_S)
 
     def send(self, message: bytes) -> bytes | None:
-        """Send a datagram and a good query after it: one worker answers a socket's datagrams in order."""
-        good = good_query()
-        self._socket.send(message)
-        self._socket.send(good.wire)
-        first = self._socket.recv(65535)
-        if first[:2] == good.wire[:2] and message[:2] != good.wire[:2]:
-            check_good(good, first, False)
-            return None
-        check_good(good, self._socket.recv(65535), False)
-        return first
+        """Return the reply to a datagram."""
+        replies, good = self.send_all([message])
+        check_good(good, replies.pop(good.id), False)
+        assert len(replies) <= 1
+        return next(iter(replies.values()), None)
+
+    def send_all(self, messages: Sequence[bytes]) -> tuple[dict[int, bytes], Query]:
+        """Send datagrams under IDs that differ; return every reply by its ID, and the good query among them."""
+        good, barrier = good_query(), barrier_query()
+        for message in (*messages, good.wire, barrier.wire):
+            self._socket.send(message)
+        replies: dict[int, bytes] = {}
+        while good.id not in replies or barrier.id not in replies:
+            wire = self._socket.recv(65535)
+            message_id = int.from_bytes(wire[:2], "big")
+            assert message_id not in replies, "two replies to one message"
+            replies[message_id] = wire
+        del replies[barrier.id]
+        return replies, good
 
     def close(self) -> None:
         """Close the socket."""

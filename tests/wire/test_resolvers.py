@@ -19,7 +19,8 @@ import pytest
 
 from lbdns.testing import LbdnsServer
 
-START_S = 20.0
+STARTS = 5  # another process may take the port meanwhile
+START_S = 10.0
 ANSWER_S = 10.0
 RECORD = re.compile(r"^([^;\s]\S*)\s+(\d+)\s+IN\s+(\S+)\s+(.*)$", re.MULTILINE)
 
@@ -161,23 +162,34 @@ def resolver(server: LbdnsServer, tmp_path_factory: pytest.TempPathFactory) -> I
     """The port of an unbound that asks the server for its zones, and for everything else too: nothing leaves here."""
     binary = program("unbound")
     folder = tmp_path_factory.mktemp("unbound")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    for _ in range(STARTS):
+        port = _free_port()
+        (folder / "unbound.conf").write_text(_unbound_settings(folder, port, server.port))
+        with (folder / "log").open("wb") as log:
+            command = [binary, "-d", "-p", "-c", str(folder / "unbound.conf")]
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            if _is_answering(port, process):
+                yield port
+                return
+        finally:
+            process.terminate()
+            process.wait(10)
+    pytest.fail(f"unbound does not start:\n{(folder / 'log').read_text(errors='replace')}")
+
+
+def _free_port() -> int:
+    """Return a port that is free for UDP and TCP, as far as one can tell before somebody takes it."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                tcp.bind(udp.getsockname())
+                return int(udp.getsockname()[1])
+
+
+def _unbound_settings(folder: Path, port: int, server_port: int) -> str:
     zones = [".", "example.com.", "example.", "apex.test.", "big.test.", "chain.test.", "parent.test."]
-    (folder / "unbound.conf").write_text(_unbound_settings(folder, port, server.port, zones))
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen([binary, "-d", "-p", "-c", str(folder / "unbound.conf")], stdout=log, stderr=log)
-    try:
-        _wait_for(port, process, folder / "log")
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-        log.close()
-
-
-def _unbound_settings(folder: Path, port: int, server_port: int, zones: list[str]) -> str:
     stubs = [f'stub-zone:\n name: "{zone}"\n stub-addr: 127.0.0.1@{server_port}\n stub-prime: no' for zone in zones]
     return "\n".join([
         "server:",
@@ -203,13 +215,14 @@ def _unbound_settings(folder: Path, port: int, server_port: int, zones: list[str
     ]) + "\n"  # fmt: skip
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _is_answering(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait for the first answer; False where the process ended instead, or says nothing for long."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError, dns.exception.Timeout):
             resolve(port, "static.example.com.", timeout_s=1.0)
-            return
-    pytest.fail(f"unbound does not start:\n{log.read_text(errors='replace')}")
+            return True
+    return False
 
 
 def resolve(port: int, name: str, qtype: str = "A", timeout_s: float = ANSWER_S) -> dns.message.Message:
