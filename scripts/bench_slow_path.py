@@ -83,6 +83,7 @@ def measure(server: LbdnsServer, lines: list[str], options: list[str], seconds: 
 
 
 def main() -> None:
+    os.environ["LBDNS_FAST_PATH"] = "0"
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     compiled = str(decide.__file__).endswith(tuple(EXTENSION_SUFFIXES))
     print(f"Python {sys.version.split()[0]}, kernel {'compiled' if compiled else 'interpreted'}, {seconds} s each")

@@ -66,10 +66,11 @@ class ListenerSet:
 
 
 def listener_set(addresses: Iterable[str], descriptors: Iterable[int]) -> ListenerSet:
-    """Rebuild a set from descriptors in the order of `ListenerSet.filenos`; the set owns them."""
+    """Rebuild a set from descriptors in the order of `ListenerSet.filenos`; the set owns them.
+
+    Whether they block is left as it is: that belongs to the open socket, which another process may be reading.
+    """
     sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    for one in sockets:
-        one.setblocking(False)
     pairs = zip(addresses, sockets[::2], sockets[1::2], strict=True)
     return ListenerSet(tuple(Listener(*pair) for pair in pairs))
 

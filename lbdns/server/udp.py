@@ -35,7 +35,8 @@ class DatagramPort:
     """One UDP socket; `read_batch` is the event loop's reader."""
 
     def __init__(self, sock: socket.socket, answerer: Answerer) -> None:
-        """Take over a bound, non-blocking UDP socket."""
+        """Take over a bound UDP socket."""
+        sock.setblocking(False)
         self._sock = sock
         self._family = sock.family
         self._answerer = answerer
