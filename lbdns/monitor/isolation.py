@@ -5,10 +5,11 @@
     doubting --(the witnesses are silent too)--> cut off: results are set aside, the last agreed states stand
     cut off  --(anyone answers)--> trusting, whoever was silent is probed again
 
-Silent are time-outs and routes that are missing. A refusal, a reset, a wrong answer came from somewhere, so they clear
-the doubt. In a busy vantage point somebody answers all the time and nothing is ever held back; in a small one the
-witnesses, up to three other addresses that answered last time, are probed at once, which takes one round trip.
-With fewer than two others to ask there is nothing to judge by, and every result is believed.
+Silent are connections that time out and routes that are missing. A refusal, a reset, a wrong answer, a connection on
+which nothing is said came from somewhere, so they clear the doubt. In a busy vantage point somebody answers all the
+time and nothing is ever held back; in a small one the witnesses, up to three other addresses that answered last time,
+are probed at once, which takes one round trip. With fewer than two others to ask there is nothing to judge by, and
+every result is believed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lbdns.health.reasons import Reason
-from lbdns.monitor.checks import Check, timed_out
+from lbdns.monitor.checks import Check
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Vantage
 
@@ -50,7 +51,7 @@ class Gate:
             self._good[address] = check
         elif self._good.get(address) is check:
             del self._good[address]
-        if result.healthy or not (result.reason in _SILENT or timed_out(result)):
+        if result.healthy or not (result.silent or result.reason in _SILENT):
             self._answered_s = asyncio.get_running_loop().time()
             self._clear()
             check.tell(result)

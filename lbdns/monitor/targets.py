@@ -66,7 +66,6 @@ class PoolSpec:
     members: tuple[Member, ...]
     check_regions: tuple[str, ...]
     endpoints: tuple[EndpointSpec, ...]
-    notification_filter: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,6 @@ class Targets:
     pools: tuple[PoolSpec, ...]
     balancers: tuple[BalancerSpec, ...]
     vantages: tuple[Vantage, ...]
-    notifications: Mapping[str, Any]
 
 
 def load_targets(path: Path) -> Targets:
@@ -119,7 +117,6 @@ def parse_targets(document: Mapping[str, Any]) -> Targets:
             for value in document["load_balancers"]
         ),
         vantages=vantages or (Vantage(region=(document.get("pop") or {}).get("region") or ""),),
-        notifications=document.get("notifications") or {},
     )
 
 
@@ -134,7 +131,6 @@ def _pool(value: Mapping[str, Any], monitors: Mapping[str, Monitor], groups: Map
         members=_members(value, monitors, groups),
         check_regions=tuple(value.get("check_regions") or ()),
         endpoints=tuple(_endpoint(name, endpoint) for endpoint in value["origins"]),
-        notification_filter=value.get("notification_filter") or {},
     )
 
 

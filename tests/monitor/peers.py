@@ -41,8 +41,8 @@ async def serving(
         tasks.add(asyncio.current_task())
         try:
             await handler(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the probe hung up, or the test is over
         finally:
             writer.close()
 

@@ -116,9 +116,12 @@ def test_one_silent_endpoint_is_believed_after_a_witness_has_answered(
     play(tmp_path, monkeypatch, story)
 
 
-def test_a_refusal_comes_from_somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("answer", [REFUSED, Result(False, Reason.HTTP_TIMEOUT)])
+def test_a_refusal_comes_from_somewhere_and_so_does_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Result
+) -> None:
     async def story(world: World) -> None:
-        world.does = dict.fromkeys(ADDRESSES, REFUSED)
+        world.does = dict.fromkeys(ADDRESSES, answer)
         await asyncio.sleep(65)
         assert world.states() == [UNHEALTHY] * 5 and world.told == []
 

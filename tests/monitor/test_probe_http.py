@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import os
 import socket
 import ssl
 import subprocess
@@ -389,3 +391,23 @@ def test_host_header_without_one_given() -> None:
     assert host_header("192.0.2.1", 443, "http") == "192.0.2.1:443"
     assert host_header("2001:db8::1", 443, "https") == "[2001:db8::1]"
     assert host_header("a.example", 8443, "https") == "a.example:8443"
+
+
+def test_probes_leave_nothing_behind() -> None:
+    """No object, no cycle for the collector and no descriptor, however a probe ends."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        with peers.black_hole() as hole:
+            for port, timeout in ((hole, 0.01), (peers.refused_port(), 1.0)):
+                what = HttpProbe(follow_redirects=True)
+                await what.run(Target("127.0.0.1", port, "x"), loop.time() + timeout)
+                gc.collect()
+                before = len(gc.get_objects()), len(os.listdir("/proc/self/fd"))
+                for _ in range(30):
+                    await what.run(Target("127.0.0.1", port, "x"), loop.time() + timeout)
+                assert gc.collect() == 0
+                after = len(gc.get_objects()), len(os.listdir("/proc/self/fd"))
+                assert after[0] - before[0] < 30 and after[1] == before[1]
+
+    asyncio.run(run())
