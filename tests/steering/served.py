@@ -135,8 +135,8 @@ class Served:
         configuration = world.configuration
         self.world = world
         self._slots = Slots().assign(configuration)
-        self._snapshot = compile_snapshot(configuration, geodata, self._slots, generation=1)
-        self._table = HealthTable.create(
+        self.snapshot = self._snapshot = compile_snapshot(configuration, geodata, self._slots, generation=1)
+        self.table = self._table = HealthTable.create(
             folder / "health.bin", self._slots.endpoint_count, self._slots.pool_count, layout_id=0
         )
         self._write_health()

@@ -1,0 +1,32 @@
+"""Fixtures of the fast path's tests: the lanes, and the configuration of the wire tests as a view."""
+
+from __future__ import annotations
+
+import pytest
+
+from lbdns.config import parse
+from lbdns.fastpath.templates import add_templates
+from lbdns.responder import View
+from tests.fastpath.lanes import Lane, compiled_lane, interpreted_lane
+from tests.wire import world
+from tests.wire.lanes import compiled_view
+
+
+@pytest.fixture(scope="session", params=["interpreted", "compiled"])
+def lane(request: pytest.FixtureRequest) -> Lane:
+    """Both forms of `serve`; the compiled one is skipped where it is not installed."""
+    if request.param == "interpreted":
+        return interpreted_lane()
+    found = compiled_lane()
+    if found is None:
+        pytest.skip("the compiled kernel is not installed: the fast path is compared interpreted alone")
+    return found
+
+
+@pytest.fixture(scope="session")
+def view(tmp_path_factory: pytest.TempPathFactory) -> View:
+    """The wire tests' configuration with its templates."""
+    folder = tmp_path_factory.mktemp("fastpath")
+    geodata = world.write_geodata(folder / "places.mmdb")
+    made = compiled_view(parse(dict(world.configuration(geodata)), folder).configuration, folder)
+    return View(add_templates(made.snapshot, made), made.table)

@@ -1,0 +1,100 @@
+"""The fast path's `serve` in its two forms: read from its sources, and compiled where the extension is installed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lbdns
+from lbdns.responder import View
+from lbdns.responder.steered import halves
+
+# In the order of their imports.
+KERNEL = (
+    "steering.hashing",
+    "steering.view",
+    "steering.endpoints",
+    "steering.decide",
+    "snapshot.names",
+    "snapshot.lookup",
+    "fastpath.read",
+    "fastpath.serve",
+)
+GUARD = 0xA5
+GUARD_BYTES = 64
+ROOM_BYTES = 2048
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One form: its `Server` class and its `serve`."""
+
+    name: str
+    server_class: Any
+    serve: Callable[..., int]
+
+
+class Served:
+    """A view behind one lane; buffers have guards around them that must stay as they are."""
+
+    def __init__(self, lane: Lane, view: View) -> None:
+        self._serve = lane.serve
+        self.server = lane.server_class(view.columns, view.table.columns, view.region_index)
+        self._out = bytearray([GUARD]) * (ROOM_BYTES + 2 * GUARD_BYTES)
+
+    def ask(self, datagram: bytes, client: bytes, now_s: int, draw: int) -> bytes | int:
+        """Return the reply, or what `serve` returned instead of one (DROPPED, DEFERRED)."""
+        query = self.server.query
+        query.resolver_version = 4 if len(client) == 4 else 6
+        query.resolver_high, query.resolver_low = halves(client)
+        query.now_s = now_s
+        query.draw_base = draw
+        padded = b"\xff" * GUARD_BYTES + datagram + b"\xff" * GUARD_BYTES
+        size = self._serve(
+            self.server, memoryview(padded), GUARD_BYTES, len(datagram), memoryview(self._out), GUARD_BYTES
+        )
+        end = GUARD_BYTES + max(size, 0)
+        assert self._out[:GUARD_BYTES] == bytes([GUARD]) * GUARD_BYTES, "written before the reply"
+        assert self._out[-GUARD_BYTES:] == bytes([GUARD]) * GUARD_BYTES, "written after the room"
+        return bytes(self._out[GUARD_BYTES:end]) if size > 0 else size
+
+
+def compiled_lane() -> Lane | None:
+    """Return the installed extension, None where lbdns runs without one."""
+    modules = {name: importlib.import_module(f"lbdns.{name}") for name in KERNEL}
+    if any(str(module.__file__).endswith(".py") for module in modules.values()):
+        return None
+    return Lane("compiled", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+
+
+def interpreted_lane() -> Lane:
+    """Return the kernel read from its sources, whether or not an extension stands beside them."""
+    with ExitStack() as stack:
+        modules = {name: stack.enter_context(_standing_in(name)) for name in KERNEL}
+    return Lane("interpreted", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+
+
+@contextmanager
+def _standing_in(name: str) -> Iterator[ModuleType]:
+    """Read a module from its source, and let those read next import it in place of the installed one."""
+    path = Path(str(lbdns.__file__)).parent / (name.replace(".", "/") + ".py")
+    spec = importlib.util.spec_from_file_location(f"interpreted_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    full_name = f"lbdns.{name}"
+    held = sys.modules.get(full_name)
+    sys.modules[full_name] = module
+    try:
+        yield module
+    finally:
+        del sys.modules[full_name]
+        if held is not None:
+            sys.modules[full_name] = held

@@ -1,0 +1,110 @@
+"""What the fast path answers, the slow path answers byte for byte; what that drops is dropped, the rest deferred."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from lbdns.fastpath.layout import DEFERRED, DROPPED
+from lbdns.fastpath.templates import add_templates
+from lbdns.responder import Client, Transport, View, respond
+from lbdns.wire.codes import TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SRV
+from tests.fastpath.lanes import Lane, Served
+from tests.steering import served, strategies
+from tests.wire.mutations import good_messages, mutate
+from tests.wire.packets import opt, option, query
+
+NOW_S = 1_000_000
+CLIENTS = (bytes((192, 0, 2, 7)), bytes((203, 0, 113, 99)), bytes.fromhex("20010db8000000000000000000000053"))
+
+
+def compare(fast: Served, view: View, datagram: bytes, client: bytes, draw: int) -> bytes | int:
+    """Assert that the fast path agrees with the slow one about a datagram; return what it said."""
+    said = fast.ask(datagram, client, NOW_S, draw)
+    slow = respond(view, datagram, Client(client, 40_000), Transport.UDP, NOW_S, draw)
+    if said == DROPPED:
+        assert slow is None, datagram.hex()
+    elif said != DEFERRED:
+        assert said == slow, datagram.hex()
+    return said
+
+
+def test_the_wire_tests_messages_and_mutations_of_them(lane: Lane, view: View) -> None:
+    fast = Served(lane, view)
+    chance = Random(4)
+    good = good_messages()
+    said = [compare(fast, view, message, CLIENTS[0], chance.getrandbits(64)) for message in good]
+    for _ in range(20_000 if lane.name == "compiled" else 4_000):
+        message = mutate(chance.choice(good), chance, good)
+        said.append(compare(fast, view, message, chance.choice(CLIENTS), chance.getrandbits(64)))
+    assert sum(isinstance(each, bytes) for each in said) > len(said) // 10, "most of it was deferred: nothing is shown"
+    assert DEFERRED in said
+    assert DROPPED in said
+
+
+def test_random_configurations(lane: Lane, tmp_path: Path) -> None:
+    chance = Random(11)
+    for number in range(30):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        tree = strategies.draw_tree(chance)
+        world = strategies.draw_world(chance, tree)
+        made = served.Served(world, served.write_geodata(tree, folder / "places.mmdb"), folder)
+        plain = View(made.snapshot, made.table)
+        view = View(add_templates(made.snapshot, plain), made.table)
+        fast = Served(lane, view)
+        for _ in range(60):
+            balancer = strategies.draw_balancer(chance, world)
+            asked = strategies.draw_asked(chance, world, balancer)
+            kinds = {"A": [TYPE_A, TYPE_AAAA], "MX": [TYPE_MX], "SRV": [TYPE_SRV]}[balancer.type]
+            name = f"x{chance.randrange(9)}.{balancer.name[2:]}" if balancer.name.startswith("*.") else balancer.name
+            ecs = None if asked.ecs is None else str(ip_network(f"{asked.ecs[0]}/{asked.ecs[1]}", strict=False))
+            size = chance.choice((512, 1232, 4096))
+            message = query(name + ".", chance.choice(kinds), edns=chance.random() < 0.5, ecs=ecs, size=size).wire
+            compare(fast, view, message, asked.resolver.packed, asked.draw_base)
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "rcode"),
+    [
+        ("www.example.com.", "A", 0),
+        ("WWW.example.COM.", "AAAA", 0),
+        ("static.example.com.", "A", 0),
+        ("static.example.com.", "TXT", 0),
+        ("static.example.com.", "MX", 0),
+        ("nothing.example.com.", "A", 3),
+        ("example.com.", "SOA", 0),
+        ("example.com.", "NS", 0),
+        ("host.sub.example.com.", "A", 0),
+        ("outside.test.", "A", 5),
+        ("static.example.com.", "TYPE65535", 0),
+    ],
+)
+@pytest.mark.parametrize("edns", ["none", "plain", "ecs"])
+def test_what_must_not_be_deferred(lane: Lane, view: View, name: str, qtype: str, rcode: int, edns: str) -> None:
+    ecs = "203.0.113.0/24" if edns == "ecs" else None
+    message = query(name, qtype, edns=edns != "none", ecs=ecs).wire
+    said = compare(Served(lane, view), view, message, CLIENTS[0], 0x0123456789ABCDEF)
+    assert isinstance(said, bytes), "deferred"
+    assert said[3] & 0xF == rcode
+
+
+def test_a_question_that_cannot_be_read_is_refused_at_speed(lane: Lane, view: View) -> None:
+    said = compare(Served(lane, view), view, bytes((1, 2, 1, 0, 0, 1)) + bytes(6) + b"\x40abc", CLIENTS[0], 0)
+    assert isinstance(said, bytes)
+    assert (said[3], len(said)) == (1, 12)
+
+
+def test_what_is_unusual_is_deferred(lane: Lane, view: View) -> None:
+    fast = Served(lane, view)
+    for message in (
+        query("alias.example.com.", "A").wire,
+        query("static.example.com.", "ANY").wire,
+        query("static.example.com.", "A", edns=opt(option(3))).wire,
+        query("static.example.com.", "A", flags=2 << 11).wire,
+        query("static.example.com.", "A", qclass=3).wire,
+    ):
+        assert compare(fast, view, message, CLIENTS[0], 0) == DEFERRED
