@@ -38,6 +38,7 @@ class Ledger:
         self.pools: dict[str, PoolHealth] = {}
         self.endpoints: dict[int, EndpointHealth] = {}  # by identity
         self.balancers: list[BalancerHealth] = []
+        self._left: dict[int, int] = {}  # identity -> slot of endpoints that the last generation took away
         self._sampled: dict[PoolHealth, None] = {}
         self.on_address: Callable[[EndpointHealth], None] = lambda endpoint: None  # one of a name's addresses flipped
         self._bind(table)
@@ -72,11 +73,23 @@ class Ledger:
             for endpoint in spec.endpoints:
                 self._adopt_endpoint(EndpointHealth(endpoint, pool), former.get(endpoint.identity), former_table)
             self._adopt_pool(pool, former_pools.get(spec.name))
+        self._clear_left(former)
         self._adopt_balancers(balancers)
         self._sampled.clear()
         for pool in self.pools.values():
             self._overlay(pool)
             self._recount(pool, "configuration")
+
+    def _clear_left(self, former: dict[int, EndpointHealth]) -> None:
+        """Make slots nobody's that fell free a generation ago: then no reader of an older snapshot is left.
+
+        So whoever gets the slot later begins as unknown, even in the moment before this worker hears of it.
+        """
+        owner = self._columns["endpoint_identity"]
+        for gone, slot in self._left.items():
+            if owner[slot] == gone and gone not in self.endpoints:
+                self.table.clear_endpoint(slot)
+        self._left = {gone: former[gone].spec.slot for gone in former.keys() - self.endpoints.keys()}
 
     def _adopt_endpoint(self, endpoint: EndpointHealth, known: EndpointHealth | None, known_in: HealthTable) -> None:
         slot, owner = endpoint.spec.slot, self._columns["endpoint_identity"]
