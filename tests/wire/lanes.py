@@ -14,16 +14,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from lbdns.fastpath.layout import DEFERRED, DROPPED
+from lbdns.fastpath.read import Server
+from lbdns.fastpath.serve import serve
+from lbdns.fastpath.templates import add_templates
 from lbdns.geo import Geodata
 from lbdns.health.table import HealthTable
 from lbdns.model import Configuration
 from lbdns.responder import Client, Transport, View, respond
+from lbdns.responder.steered import halves
 from lbdns.snapshot.compile import compile_snapshot
 from lbdns.snapshot.slots import Slots
 from tests.wire.packets import Query, query
 from tests.wire.replies import Reply, check_laws
 
 PATIENCE_S = 5.0
+CLIENT = Client(bytes((127, 0, 0, 1)), 40_000)
+FAST_REPLY_BYTES = 2048
 DRAW = 0x9E3779B97F4A7C15
 STATUS = 2 << 11  # an opcode that nobody answers
 GOOD_NAME = "static.example.com."
@@ -70,13 +77,14 @@ def check_good(asked: Query, wire: bytes | None, over_tcp: bool) -> None:
 
 
 class InProcess:
-    """`respond` over a compiled configuration, at a fixed draw."""
+    """`respond` over a compiled configuration, at a fixed draw; over UDP the fast path's bytes must equal its."""
 
-    def __init__(self, view: View, over_tcp: bool, client: bytes = bytes((127, 0, 0, 1)), draw: int = DRAW) -> None:
+    def __init__(self, view: View, over_tcp: bool, draw: int = DRAW) -> None:
         self.over_tcp = over_tcp
         self._view = view
-        self._client = Client(client, 40_000)
         self._draw = draw
+        self._fast = None if over_tcp else Server(view.columns, view.table.columns, view.region_index)
+        self._out = memoryview(bytearray(FAST_REPLY_BYTES))
 
     def send(self, message: bytes) -> bytes | None:
         """Ask `respond`."""
@@ -85,10 +93,25 @@ class InProcess:
         check_good(good, self.respond(good.wire), self.over_tcp)
         return reply
 
-    def respond(self, message: bytes, client: Client | None = None) -> bytes | None:
+    def respond(self, message: bytes, client: Client = CLIENT) -> bytes | None:
         """Return `respond`'s reply, nothing else asked."""
         transport = Transport.TCP if self.over_tcp else Transport.UDP
-        return respond(self._view, message, client or self._client, transport, int(time.time()), self._draw)
+        now_s = int(time.time())
+        reply = respond(self._view, message, client, transport, now_s, self._draw)
+        if self._fast is not None and client.port:
+            self._check_fast(self._fast, message, client, now_s, reply)
+        return reply
+
+    def _check_fast(self, server: Server, message: bytes, client: Client, now_s: int, slow: bytes | None) -> None:
+        """Assert that the fast path gives the same bytes, or leaves the message to the slow path."""
+        query = server.query
+        query.resolver_version = 4 if len(client.address) == 4 else 6
+        query.resolver_high, query.resolver_low = halves(client.address)
+        query.now_s, query.draw_base = now_s, self._draw
+        size = serve(server, memoryview(message), 0, len(message), self._out, 0)
+        if size != DEFERRED:
+            fast = None if size == DROPPED else bytes(self._out[:size])
+            assert fast == slow, "the fast path's bytes are not the slow path's"
 
 
 class OverUdp:
@@ -187,4 +210,5 @@ def compiled_view(configuration: Configuration, folder: Path) -> View:
     slots = Slots().assign(configuration)
     geodata = Geodata.open(configuration.settings.geodata.city, configuration.settings.geodata.asn)
     table = HealthTable.create(folder / "health.bin", slots.endpoint_count, slots.pool_count, 1)
-    return View(compile_snapshot(configuration, geodata, slots, 1, table.layout_id), table)
+    snapshot = compile_snapshot(configuration, geodata, slots, 1, table.layout_id)
+    return View(add_templates(snapshot, View(snapshot, table)), table)
