@@ -16,8 +16,9 @@
 
 `lbdns_server` takes such a dict (its keys are those of the files) or a directory as `lbdns serve` reads it, which is
 copied. An endpoint at a loopback address whose pool has an http or tcp monitor is played by this process: it listens
-where the monitor looks and answers what the monitor expects, until `set_endpoint` says otherwise. In a dict, one without
-a `port` of its own gets a free one. The server's probes are real, so a change takes the monitor's interval to be seen.
+where the monitor looks and answers what the monitor expects, until `set_endpoint` says otherwise. In a dict, one that
+has no `port` of its own gets a free one. The server's probes are real, so a change takes the monitor's interval to be
+seen.
 
 Fixtures of a wider scope use `running_server(configuration, directory)` in a `with` statement.
 """
