@@ -131,6 +131,11 @@ NEGATIVE = [
     nxdomain("RFC 2308: NXDOMAIN, TTL by the SOA's MINIMUM", "nothing.example.com."),
     nxdomain("RFC 2308: NXDOMAIN several labels down", "a.b.c.nothing.example.com."),
     nodata("RFC 2308: NODATA", "text.example.com."),
+    nxdomain(
+        "RFC 2308: the SOA's own TTL where that is smaller",
+        "nothing.child.parent.test.",
+        [SOA.format("child.parent.test").replace(" 60 ", " 30 ", 1)],
+    ),
     nodata("RFC 2308: NODATA at the apex", "example.org.", "AAAA", ORG_SOA),
     nodata("RFC 8020: an empty non-terminal is NODATA", "ent.example.com."),
     nodata("RFC 8020: an empty non-terminal above another", "er.ent.example.com."),

@@ -149,6 +149,7 @@ TSIGS = [
     Case("TSIG with an unknown algorithm", query(NAME, additional=[tsig("nobody.", "hmac-md5.example.")]), "NOTAUTH",
          aa=False),
     Case("TSIG with OPT", query(NAME, edns=True, additional=[tsig("nobody.")]), "NOTAUTH", aa=False),
+    Case("AXFR with an unknown key", query("example.com.", "AXFR", additional=[tsig("nobody.")]), "NOTAUTH", aa=False),
     formerr("TSIG not last", query(NAME, additional=[tsig("nobody."), record(NAME, "A", bytes(4))])),
     formerr("TSIG before OPT", message(ASKS, tsig("nobody."), opt(), counts=(1, 0, 0, 2), asks=ASKS, opt_size=1232)),
     formerr("two TSIGs", query(NAME, additional=[tsig("nobody."), tsig("nobody.")])),

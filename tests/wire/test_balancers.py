@@ -77,6 +77,20 @@ CASES = [
         query("to-apps.example.com."),
         answer=["to-apps.example.com. 300 CNAME one.apps.example.com.", "one.apps.example.com. 20 A 198.51.100.1"],
     ),
+    Case(
+        "wildcard: an exact record beats it",
+        query("pinned.apps.example.com."),
+        answer=["pinned.apps.example.com. 300 A 192.0.2.252"],
+    ),
+    Case(
+        "DNAME into a wildcard's",
+        query("one.steered.example.com."),
+        answer=[
+            "steered.example.com. 300 DNAME apps.example.com.",
+            "one.steered.example.com. 300 CNAME one.apps.example.com.",
+            "one.apps.example.com. 20 A 198.51.100.1",
+        ],
+    ),
     Case("apex", query("apex.test."), answer=["apex.test. 20 A 198.51.100.21", "apex.test. 20 A 198.51.100.22"]),
     Case("apex: AAAA", query("apex.test.", "AAAA"), answer=["apex.test. 20 AAAA 2001:db8:2::21"]),
     Case(
@@ -185,7 +199,19 @@ SUBNETS = [
     ),
 ]
 
-ALL = [*CASES, *SUBNETS]
+# RFC 1918, loopback, link-local, unique local: as if there were no ECS, for the whole block.
+PRIVATE = [
+    Case(f"RFC 7871: private, {prefix}", query("geo.example.com.", ecs=prefix), answer=[
+        "geo.example.com. 20 A 198.51.100.1"
+    ], scope=scope)
+    for prefix, scope in (
+        ("10.255.255.0/24", 8), ("172.16.0.0/24", 12), ("172.31.255.0/24", 12), ("192.168.1.0/24", 16),
+        ("127.0.0.1/32", 8), ("169.254.1.0/24", 16), ("fc00::/56", 7), ("fdff:ffff::/48", 7), ("fe80::/64", 10),
+        ("::1/128", 128),
+    )
+]  # fmt: skip
+
+ALL = [*CASES, *SUBNETS, *PRIVATE]
 
 
 @pytest.mark.parametrize("case", ALL, ids=[case.row for case in ALL])

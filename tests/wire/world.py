@@ -68,6 +68,7 @@ old DNAME new
 old TXT "at the DNAME's owner"
 one.new A 192.0.2.91
 away DNAME example.net.
+steered DNAME apps
 ring1 DNAME ring2
 ring2 DNAME ring1
 stretch DNAME {LONG_LABELS}
@@ -91,6 +92,7 @@ exchange MX 30 wild.under.wild
 *.wild TXT "wild"
 *.wildalias CNAME static
 exact.apps TXT "hides the wildcard load balancer"
+pinned.apps A 192.0.2.252
 
 ; odd labels
 a\\.b.odd A 192.0.2.101
@@ -157,7 +159,7 @@ into CNAME www.child
 """
 CHILD = """
 $TTL 300
-@ SOA ns1 hostmaster 1 7200 900 1209600 60
+@ 30 SOA ns1 hostmaster 1 7200 900 1209600 60
 @ NS ns1
 ns1 A 192.0.2.54
 www A 192.0.2.55
