@@ -93,13 +93,12 @@ class FastPort:
     def _answer_deferred(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._loop.event_fd)
-        answer = self._answerer.udp_batch()
         for _ in range(BATCH_DATAGRAMS):
             taken = self._loop.take()
             if taken is None:
                 return
-            datagram, address, port = taken
-            self._loop.reply(answer(datagram, address, port) or b"")
+            # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
+            self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
         # More may wait: come back after the other sockets had their turn.
         os.eventfd_write(self._loop.event_fd, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -15,6 +16,7 @@ ANCILLARY_BYTES = 128
 
 # (message, client's packed address, client's port) -> the reply, or None for none
 Answer = Callable[[bytes, bytes, int], bytes | None]
+Ancillary = list[tuple[int, int, bytes]]
 
 _PKTINFO4 = struct.Struct("=I4s4s")  # interface, local address to answer from, header's destination
 _PKTINFO6 = struct.Struct("=16sI")  # header's destination, interface
@@ -44,19 +46,18 @@ class DatagramPort:
         self._wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
 
     def read_batch(self) -> bool:
-        """Answer up to a batch of waiting datagrams; True where more may wait."""
-        one = self._wildcard_one if self._wildcard else self._one
-        answer = self._answerer.udp_batch()
-        for _ in range(BATCH_DATAGRAMS):
-            try:
-                one(answer)
-            except BlockingIOError:
-                return False
-            except OSError:
-                # A reply that this machine may not or cannot send (firewall, no route, full queue) is lost like any
-                # other datagram; the error belongs to that one client and must not stop the others.
-                continue
-        return True
+        """Answer up to a batch of waiting datagrams; True where more may wait.
+
+        The view is asked for when all of them have been read: what arrives after a reload is answered from it.
+        """
+        waiting, may_wait = self._receive()
+        if waiting:
+            answer = self._answerer.udp_batch()
+            for datagram, ancillary, peer in waiting:
+                reply = answer(datagram, socket.inet_pton(self._family, peer[0]), peer[1])
+                if reply is not None:
+                    self._send(reply, ancillary, peer)
+        return may_wait
 
     def drain(self, batch_limit: int) -> None:
         """Answer what has arrived by now, at most `batch_limit` batches of it."""
@@ -64,29 +65,33 @@ class DatagramPort:
             if not self.read_batch():
                 return
 
-    def _one(self, answer: Answer) -> None:
-        count, peer = self._sock.recvfrom_into(self._buffer)
-        reply = answer(bytes(self._buffer[:count]), socket.inet_pton(self._family, peer[0]), peer[1])
-        if reply is not None:
-            self._send(self._sock.sendto, reply, peer)
+    def _receive(self) -> tuple[list[tuple[bytes, Ancillary, Any]], bool]:
+        """Return what waits, at most a batch of it, and whether more may wait."""
+        waiting: list[tuple[bytes, Ancillary, Any]] = []
+        for _ in range(BATCH_DATAGRAMS):
+            # An error that the kernel reports here is about a reply sent earlier, and of no interest to others.
+            with contextlib.suppress(OSError):
+                try:
+                    if self._wildcard:
+                        datagram, ancillary, _, peer = self._sock.recvmsg(DATAGRAM_BYTES, ANCILLARY_BYTES)
+                        waiting.append((datagram, ancillary, peer))
+                    else:
+                        count, peer = self._sock.recvfrom_into(self._buffer)
+                        waiting.append((bytes(self._buffer[:count]), [], peer))
+                except BlockingIOError:
+                    return waiting, False
+        return waiting, True
 
-    def _wildcard_one(self, answer: Answer) -> None:
-        datagram, ancillary, _, peer = self._sock.recvmsg(DATAGRAM_BYTES, ANCILLARY_BYTES)
-        reply = answer(datagram, socket.inet_pton(self._family, peer[0]), peer[1])
-        if reply is not None:
-            control = reply_from(ancillary)
-            self._send(lambda data, to: self._sock.sendmsg([data], control, 0, to), reply, peer)
-
-    @staticmethod
-    def _send(send: Callable[[bytes, Any], int], reply: bytes, peer: Any) -> None:
-        try:
-            send(reply, peer)
-        except BlockingIOError:
-            # The socket's send queue is full: this reply is dropped. It must not look like an empty receive queue.
-            return
+    def _send(self, reply: bytes, ancillary: Ancillary, peer: Any) -> None:
+        """Send a reply; one that this machine cannot or may not send is its client's loss and stops no other."""
+        with contextlib.suppress(OSError):
+            if self._wildcard:
+                self._sock.sendmsg([reply], reply_from(ancillary), 0, peer)
+            else:
+                self._sock.sendto(reply, peer)
 
 
-def reply_from(ancillary: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+def reply_from(ancillary: Ancillary) -> Ancillary:
     """Return the control message that sends a reply from the address that its query was sent to."""
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO:

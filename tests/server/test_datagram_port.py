@@ -128,3 +128,19 @@ def test_a_full_send_queue_drops_the_reply_and_reads_on() -> None:
             client.sendto(b"query", server.getsockname())
         assert DatagramPort(server, answerer).read_batch() is False
         assert len(answerer.clients) == 3
+
+
+def test_the_view_is_asked_for_after_the_last_datagram_was_read(pair: tuple[socket.socket, socket.socket]) -> None:
+    server, client = pair
+    for _ in range(3):
+        client.send(b"query")
+
+    class Late(Counting):
+        def udp_batch(self) -> Answer:
+            with pytest.raises(BlockingIOError):
+                server.recv(1)
+            return super().udp_batch()
+
+    answerer = Late()
+    assert DatagramPort(server, answerer).read_batch() is False
+    assert len(answerer.clients) == 3
