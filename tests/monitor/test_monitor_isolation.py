@@ -15,6 +15,7 @@ from lbdns.health.reasons import Reason
 from lbdns.health.table import HealthTable
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.monitor import checks
+from lbdns.monitor.isolation import Gate
 from lbdns.monitor.ledger import Ledger
 from lbdns.monitor.plan import Plan
 from lbdns.monitor.probes.result import Result, Target
@@ -166,6 +167,59 @@ def test_vantage_points_vote_and_one_that_is_cut_off_does_not_count(
         assert [index for index in range(13) if rtt[index]] == [1, 6, 11]  # ENAM, OC, WEU
 
     play(tmp_path, monkeypatch, story, vantage_points=points)
+
+
+def test_a_report_that_grows_stale_is_heard_no_more_though_nothing_else_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [
+        {"name": "ams", "region": "WEU", "source": "127.0.9.1"},
+        {"name": "nyc", "region": "ENAM", "source": "127.0.9.2"},
+    ]
+
+    async def story(world: World) -> None:
+        world.does = {("127.0.9.2", ADDRESSES[0]): REFUSED}
+        await asyncio.sleep(65)
+        assert world.states() == [UNHEALTHY] + [HEALTHY] * 4
+        world.does = {("127.0.9.2", address): SILENT for address in ADDRESSES}
+        await asyncio.sleep(65)
+        assert world.states() == [UNHEALTHY] + [HEALTHY] * 4 and [cut_off for _, cut_off in world.told] == [True]
+        await asyncio.sleep(240)
+        assert world.states() == [HEALTHY] * 5
+
+    play(tmp_path, monkeypatch, story, vantage_points=points)
+
+
+def test_where_somebody_answers_all_the_time_no_witness_is_called() -> None:
+    class Plain:
+        def __init__(self, address: str) -> None:
+            self.target = Target(address, 1)
+            self.told: list[Result] = []
+
+        def tell(self, result: Result) -> None:
+            self.told.append(result)
+
+    async def main() -> None:
+        hurried: list[Any] = []
+        gate = Gate(Vantage(), hurried.append, lambda vantage, cut_off: None)
+        several: list[Any] = [Plain(address) for address in ADDRESSES]
+        for check in several:
+            gate.take(check, GOOD, 0.0)
+        began_s = asyncio.get_running_loop().time()
+        await asyncio.sleep(1)
+        gate.take(several[1], GOOD, began_s)
+        await asyncio.sleep(1)
+        gate.take(several[0], SILENT, began_s)
+        assert several[0].told == [GOOD, SILENT] and hurried == []
+        # Nobody has answered since the next one began.
+        gate.take(several[2], SILENT, asyncio.get_running_loop().time())
+        assert several[2].told == [GOOD] and len(hurried) == 3
+        # A witness that is no more need not be waited for.
+        for check in hurried:
+            gate.forget(check)
+        assert several[2].told == [GOOD, SILENT]
+
+    virtual.run(main())
 
 
 def test_a_pool_is_probed_from_the_regions_that_it_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

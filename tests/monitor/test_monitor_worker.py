@@ -183,14 +183,18 @@ def test_adoption_is_prompt_ends_what_is_gone_and_keeps_what_stays(stage: Stage)
             stage.publish(pool("p", first, endpoint("goes", "127.0.0.1", port=goes.port, slot=1)))
             async with stage.running() as worker:
                 await until(lambda: bytes(stage["endpoint_state"][:2]) == bytes([HEALTHY] * 2))
+                assert worker._plan is not None
+                checks = list(worker._plan.checks.values())
                 async with peers.saying(peers.answer()) as comes:
                     # Slot 1 goes to another endpoint: the former owner's health is not its own.
                     stage.publish(pool("p", first, endpoint("comes", "127.0.0.1", port=comes.port, slot=1)))
                     await adopted(stage, 2)
                     assert stage["endpoint_checks"][1] == 0
                     await until(lambda: comes.connections == 1 and stage["endpoint_checks"][1] == 1)
-                hurry(worker)
+                for check in checks:
+                    worker._scheduler.hurry(check)
                 await until(lambda: stays.connections == 2)
+                await asyncio.sleep(0.05)
                 assert goes.connections == 1 and stage["endpoint_state"][0] == HEALTHY
 
     asyncio.run(main())
