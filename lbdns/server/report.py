@@ -46,10 +46,9 @@ def silent_s(columns: Columns) -> float | None:
 
 def _pool(pool: Pool, published: Published, columns: Columns) -> dict[str, Any]:
     slot = published.slots.pool[pool.name]
-    monitored = bool(pool.monitor or pool.monitor_group)
     return {
         "name": pool.name,
-        "state": _word(pool.enabled, monitored, columns["pool_state"][slot], POOL_WORDS),
+        "state": pool_word(pool, published),
         "measured": POOL_WORDS[columns["pool_measured"][slot] & STATE_MASK],
         "forced": bool(columns["pool_state"][slot] & COUNTS),
         "since": columns["pool_since"][slot] or None,
@@ -61,12 +60,11 @@ def _pool(pool: Pool, published: Published, columns: Columns) -> dict[str, Any]:
 
 def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, columns: Columns) -> dict[str, Any]:
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
-    monitored = bool(pool.monitor or pool.monitor_group)
     checks = columns["endpoint_checks"][slot]
     return {
         "name": endpoint.name,
         "address": endpoint.address,
-        "state": _word(endpoint.enabled, monitored, columns["endpoint_state"][slot], ENDPOINT_WORDS),
+        "state": endpoint_word(pool, endpoint, published),
         "measured": ENDPOINT_WORDS[columns["endpoint_measured"][slot] & STATE_MASK],
         "forced": bool(columns["endpoint_state"][slot] & COUNTS),
         "since": columns["endpoint_since"][slot] or None,
@@ -78,6 +76,19 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, columns: Col
         "passed": columns["endpoint_passed"][slot],
         "streak": columns["endpoint_streak"][slot],
     }
+
+
+def pool_word(pool: Pool, published: Published) -> str:
+    """Return a pool's state in a word: one of POOL_WORDS, NO_MONITOR or DISABLED."""
+    state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
+    return _word(pool.enabled, bool(pool.monitor or pool.monitor_group), state, POOL_WORDS)
+
+
+def endpoint_word(pool: Pool, endpoint: Endpoint, published: Published) -> str:
+    """Return an endpoint's state in a word: one of ENDPOINT_WORDS, NO_MONITOR or DISABLED."""
+    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    state = published.table.columns["endpoint_state"][slot]
+    return _word(endpoint.enabled, bool(pool.monitor or pool.monitor_group), state, ENDPOINT_WORDS)
 
 
 def _word(enabled: bool, monitored: bool, state: int, words: tuple[str, ...]) -> str:

@@ -30,6 +30,12 @@ class Responders:
         self._run = run
         self.children: list[Child] = []
         self.sets: list[ListenerSet] = []
+        self._restarts_before = 0  # of responders that were replaced
+
+    @property
+    def restarts(self) -> int:
+        """How many times a responder died and was started again."""
+        return self._restarts_before + sum(child.restarts for child in self.children)
 
     async def replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
         """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed.
@@ -42,6 +48,7 @@ class Responders:
         if failures:
             await asyncio.gather(*(child.stop(0) for child in fresh))
             raise failures[0]
+        self._restarts_before = self.restarts
         before, self.children = self.children, fresh
         gone = _absent([listener for one in self.sets for listener in one.listeners], sets)
         self.sets = list(sets)

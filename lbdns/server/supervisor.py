@@ -31,15 +31,19 @@ from lbdns.server.binding import bind, choose_ports
 from lbdns.server.children import Child
 from lbdns.server.control import ControlServer, Operation
 from lbdns.server.explaining import explain_running
+from lbdns.server.facts import Facts
 from lbdns.server.fast import load_loop
 from lbdns.server.firstresults import first_results
 from lbdns.server.journal import start_log
+from lbdns.server.metrics import MetricsServer, ServerCollector
 from lbdns.server.notify import notify
 from lbdns.server.publish import Published, Publisher
+from lbdns.server.rates import answer_counters
 from lbdns.server.report import health_report, silent_s
 from lbdns.server.responders import Responders
 from lbdns.server.rundir import RunDirectory, StateLock
 from lbdns.server.takeover import Orphan, end_old_monitor, find_orphans
+from lbdns.server.tally import Tally
 from lbdns.server.watch import changes
 
 MONITOR_STOP_S = 3.0
@@ -80,7 +84,10 @@ class Supervisor:
         self._control_server = ControlServer(settings.control_path(), self._operations())
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._started_at = time.time()
+        self._started_at = self._published_at = time.time()
+        self._reload_count = self._reload_failures = 0
+        self._tally = Tally(run)
+        self._metrics = MetricsServer(ServerCollector(self._tally, self._facts))
 
     async def start(self, orphans: list[Orphan], cleanup: contextlib.AsyncExitStack) -> None:
         """Bring everything up; `cleanup` gets what undoes it. Raises LbdnsError; orphans then go on as they are."""
@@ -91,10 +98,12 @@ class Supervisor:
         published = await asyncio.to_thread(self._publisher.prepare, self._configuration)
         self._control.supervisor_pid = os.getpid()
         self._control.ready = False
-        self._publisher.publish(published)
+        self._publish(published)
         await self._control_server.start()
         cleanup.push_async_callback(self._control_server.close)
         cleanup.push_async_callback(self._stop_children)
+        cleanup.push_async_callback(asyncio.to_thread, self._metrics.close)
+        await asyncio.to_thread(self._metrics.follow, settings)
         if not resumed:
             await self._start_monitor()
             await first_results(published)
@@ -138,14 +147,17 @@ class Supervisor:
                     log.error("%s", problem)
                 count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
                 log.error("%s, but the new configuration has %s: what was served before is served on", cause, count)
+                self._reload_failures += 1
                 return str(error)
             except Exception as error:
+                self._reload_failures += 1
                 log.exception(
                     "%s, but lbdns failed on the new configuration: what was served before is served on", cause
                 )
                 return f"lbdns failed on the new configuration: {error!r}"
             for warning in loaded.warnings:
                 log.warning("%s", warning)
+            self._reload_count += 1
             took_ms = (time.monotonic() - started) * 1000
             counts = count_objects(loaded.configuration)
             log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
@@ -160,7 +172,7 @@ class Supervisor:
         except LbdnsError:
             self._publisher.abandon(prepared)
             raise
-        self._publisher.publish(prepared)
+        self._publish(prepared)
         start_log("supervisor", settings.log)
         self._serving = Serving(settings, listen, loaded.paths)
         if (settings.state_dir(), settings.control_path()) != (before.state_dir(), before.control_path()):
@@ -172,6 +184,12 @@ class Supervisor:
                 self._responders.close_unused(sets)
         if not await self._responders.adopted(prepared.generation):
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
+        await asyncio.to_thread(self._metrics.follow, settings)
+
+    def _publish(self, prepared: Published) -> None:
+        self._tally.follow(prepared.slots)
+        self._publisher.publish(prepared)
+        self._published_at = time.time()
 
     async def _start_monitor(self) -> None:
         await end_old_monitor(self._control.monitor_pid, self._run)
@@ -200,12 +218,26 @@ class Supervisor:
             elif was_stale and not is_stale:
                 log.info("the monitor worker is back")
             was_stale = is_stale
+            await asyncio.to_thread(self._metrics.retry)
             await asyncio.sleep(BEAT_S)
 
     def _in_force(self) -> Published:
         if self._publisher.current is None:
             raise LbdnsError("nothing is served yet")
         return self._publisher.current
+
+    def _facts(self) -> Facts:
+        return Facts(
+            published=self._in_force(),
+            published_at=self._published_at,
+            started_at=self._started_at,
+            is_fast=load_loop() is not None,
+            responder_count=len(self._responders.children),
+            responder_restarts=self._responders.restarts,
+            monitor_restarts=self._monitor.restarts,
+            reload_count=self._reload_count,
+            reload_failures=self._reload_failures,
+        )
 
     def _operations(self) -> Mapping[str, Operation]:
         return {
@@ -214,6 +246,7 @@ class Supervisor:
             "explain": self._answer_explain,
             "reload": self._answer_reload,
             "status": self._answer_status,
+            "counters": self._answer_counters,
         }
 
     async def _answer_health(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,6 +282,9 @@ class Supervisor:
             raise LbdnsError(refusal)
         return await self._answer_status(request)
 
+    async def _answer_counters(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return await answer_counters(self._tally, self._facts, request)
+
     async def _answer_status(self, _: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "version": __version__,
@@ -258,6 +294,7 @@ class Supervisor:
             "ready": self._control.ready,
             "directory": str(self._directory),
             "listen": list(self._serving.listen),
+            "metrics": self._metrics.address,
             "monitor": {"pid": self._monitor.pid, "restarts": self._monitor.restarts},
             "responders": [{"pid": one.pid, "restarts": one.restarts} for one in self._responders.children],
         }
