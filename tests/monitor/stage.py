@@ -1,0 +1,78 @@
+"""A run directory with a worker in it, and ways to wait for what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lbdns.health.control import Control
+from lbdns.health.table import HealthTable
+from lbdns.monitor.worker import Options, Worker
+from tests.monitor.documents import document
+
+
+class Stage:
+    """A run directory with table and control file, and the worker in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.table = HealthTable.create(path / "health-1.bin", 32, 8, 1)
+        self.control = Control.create(path / "control")
+        self.worker: Worker | None = None
+
+    def __getitem__(self, column: str) -> Any:
+        return self.table.columns[column]
+
+    def publish(self, *pools: dict[str, Any], **more: Any) -> None:
+        generation = self.control.generation + 1
+        wanted = document(self.table.path, *pools, generation=generation, **more)
+        (self.path / f"targets-{generation}.json").write_text(json.dumps(wanted))
+        self.control.generation = generation
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Worker]:
+        worker = Worker(Options(self.path, self.control.path, self.path))
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            await task
+
+    @contextlib.contextmanager
+    def process(self) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "lbdns.monitor", "--run-dir", str(self.path), "--state-dir", str(self.path)]
+        command += ["--control-file", str(self.control.path)]
+        with (self.path / "log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+async def until(holds: Callable[[], bool], within_s: float = 3.0) -> float:
+    """Wait until something holds; returns after how many seconds."""
+    begun_s = time.monotonic()
+    while not holds():
+        assert time.monotonic() - begun_s < within_s, "it never came to hold"
+        await asyncio.sleep(0.005)
+    return time.monotonic() - begun_s
+
+
+async def adopted(stage: Stage, generation: int) -> float:
+    """Wait until the worker has taken a generation over; returns after how many seconds."""
+    return await until(lambda: stage.control.get("monitor_generation") == generation)
+
+
+def hurry(worker: Worker) -> None:
+    """Probe everything now, as if the interval had passed."""
+    assert worker._plan is not None
+    for check in worker._plan.checks.values():
+        worker._scheduler.hurry(check)
