@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
 """Counters of one thread that answers, in shared memory: 64-bit words with one writer, summed by whoever shows them.
 
     fixed words | replies by RCODE (16) | by type (256, the last for all others) | by location source (4)

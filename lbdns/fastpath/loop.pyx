@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: language_level=3
 """The loop of the fast path: batches of datagrams in and out of one socket, without the interpreter.
 
     recvmmsg -> the view in force, once a batch -> serve each -> sendmmsg
@@ -18,7 +18,7 @@ from lbdns.fastpath.layout import (
 )
 from lbdns.fastpath.counters cimport Counters, count_served
 from lbdns.fastpath.read cimport Server
-from lbdns.fastpath.serve cimport serve
+from lbdns.fastpath.serve cimport answer
 from lbdns.steering.hashing cimport mix64
 
 cdef extern from *:
@@ -193,6 +193,9 @@ cdef class Loop:
 
     def start_with(self, Server first, Server second):
         """Set the two Servers, of which `first` is in force; before `run`."""
+        for server in (first, second):
+            server.incoming = self.incoming
+            server.outgoing = self.outgoing
         self.first = first
         self.second = second
 
@@ -250,17 +253,14 @@ cdef class Loop:
     def run(self):
         """Serve until `stop`."""
         cdef Server first = self.first, second = self.second
-        cdef const unsigned char[::1] incoming = self.incoming
-        cdef unsigned char[::1] outgoing = self.outgoing
         with nogil:
-            self.loop(first, second, incoming, outgoing)
+            self.loop(first, second)
 
-    cdef void loop(self, Server first, Server second, const unsigned char[::1] incoming,
-                   unsigned char[::1] outgoing) noexcept nogil:
+    cdef void loop(self, Server first, Server second) noexcept nogil:
         cdef int got, chosen, drained = 0, stopping
         while True:
             stopping = LBDNS_LOAD(&self.stopping)
-            self.make_room(&incoming[0])
+            self.make_room()
             got = recvmmsg(self.fd, self.messages, BATCH, MSG_DONTWAIT if stopping else MSG_WAITFORONE, NULL)
             if got <= 0:
                 if stopping:
@@ -274,21 +274,21 @@ cdef class Loop:
                 if LBDNS_LOAD(&self.active) == chosen:
                     break
             if chosen:
-                self.answer(second, got, incoming, outgoing)
+                self.serve(second, got)
             else:
-                self.answer(first, got, incoming, outgoing)
+                self.serve(first, got)
             LBDNS_STORE(&self.in_use, -1)
             if stopping:
                 drained += 1
                 if drained > DRAIN_BATCHES:
                     return
 
-    cdef void make_room(self, const unsigned char *incoming) noexcept nogil:
+    cdef void make_room(self) noexcept nogil:
         cdef int index
         cdef msghdr *header
         for index in range(BATCH):
             header = &self.messages[index].msg_hdr
-            self.vectors[index].iov_base = <void *>(incoming + index * IN_BYTES)
+            self.vectors[index].iov_base = <void *>&self.incoming[index * IN_BYTES]
             self.vectors[index].iov_len = IN_BYTES
             header.msg_iov = &self.vectors[index]
             header.msg_iovlen = 1
@@ -298,8 +298,7 @@ cdef class Loop:
                 header.msg_control = &self.controls[index * CONTROL_BYTES]
                 header.msg_controllen = CONTROL_BYTES
 
-    cdef void answer(self, Server server, int got, const unsigned char[::1] incoming,
-                     unsigned char[::1] outgoing) noexcept nogil:
+    cdef void serve(self, Server server, int got) noexcept nogil:
         cdef int index, size, count = 0, deferred = 0
         cdef timespec now
         clock_gettime(CLOCK_REALTIME_COARSE, &now)
@@ -310,13 +309,13 @@ cdef class Loop:
                 continue
             self.random += GOLDEN
             server.query.draw_base = mix64(self.random)
-            size = serve(server, incoming, index * IN_BYTES, self.messages[index].msg_len, outgoing, index * SLOT_BYTES)
+            size = answer(server, index * IN_BYTES, self.messages[index].msg_len, index * SLOT_BYTES)
             if size > 0:
                 count_served(self.counters, server)
-                self.add_reply(count, index, size, outgoing)
+                self.add_reply(count, index, size)
                 count += 1
             elif size == DEFER:
-                deferred += self.defer(index, incoming)
+                deferred += self.defer(index)
             else:
                 self.counters.words[W_DROPPED] += 1
         self.counters.words[W_DATAGRAMS] += got
@@ -344,10 +343,10 @@ cdef class Loop:
         server.query.resolver_low = low
         return True
 
-    cdef void add_reply(self, int count, int index, int size, unsigned char[::1] outgoing) noexcept nogil:
+    cdef void add_reply(self, int count, int index, int size) noexcept nogil:
         cdef msghdr *query = &self.messages[index].msg_hdr
         cdef msghdr *header = &self.replies[count].msg_hdr
-        self.reply_vectors[count].iov_base = &outgoing[index * SLOT_BYTES]
+        self.reply_vectors[count].iov_base = &self.outgoing[index * SLOT_BYTES]
         self.reply_vectors[count].iov_len = size
         header.msg_iov = &self.reply_vectors[count]
         header.msg_iovlen = 1
@@ -358,7 +357,7 @@ cdef class Loop:
             header.msg_control = query.msg_control
             header.msg_controllen = query.msg_controllen
 
-    cdef int defer(self, int index, const unsigned char[::1] incoming) noexcept nogil:
+    cdef int defer(self, int index) noexcept nogil:
         """Put a datagram into the ring; return 1, or 0 where the ring is full and the datagram is dropped."""
         cdef Waiting *waiting
         cdef msghdr *query = &self.messages[index].msg_hdr
@@ -374,7 +373,7 @@ cdef class Loop:
             lbdns_turn_pktinfo(query)
             waiting.control_bytes = query.msg_controllen
             memcpy(waiting.control, query.msg_control, query.msg_controllen)
-        memcpy(waiting.data, &incoming[index * IN_BYTES], waiting.length)
+        memcpy(waiting.data, &self.incoming[index * IN_BYTES], waiting.length)
         LBDNS_STORE(&self.head, (self.head + 1) & 0x3FFFFFFF)
         self.counters.words[W_DEFERRED] += 1
         return 1

@@ -18,7 +18,8 @@ cdef class Server:
     cdef readonly Found found
     cdef readonly Query query
     cdef readonly Decision decision
-    cdef unsigned char[::1] name
+    cdef public const unsigned char[::1] incoming
+    cdef public unsigned char[::1] outgoing
     cdef const unsigned char[::1] blob
     cdef const unsigned int[::1] rrset_template, name_template, zone_template, template_offset
     cdef const unsigned short[::1] template_length, template_flags, template_counts
@@ -32,22 +33,21 @@ cdef class Server:
     cdef readonly bint has_edns, is_steered
 
 
-cpdef int get16(const unsigned char[::1] data, int position) noexcept nogil
-cpdef void put16(unsigned char[::1] out, int position, int value) noexcept nogil
+cpdef int get16(Server server, int position) noexcept nogil
 
 @cython.locals(position=cython.int, count=cython.int, label=cython.int, index=cython.int, byte=cython.uchar)
-cpdef bint read_name(Server server, const unsigned char[::1] data, int start, int length) noexcept nogil
+cpdef bint read_name(Server server, int start, int length) noexcept nogil
 
 @cython.locals(position=cython.int, records=cython.int, end=cython.int)
-cpdef bint read_rest(Server server, const unsigned char[::1] data, int start, int length) noexcept nogil
+cpdef bint read_rest(Server server, int start, int length) noexcept nogil
 
 @cython.locals(code=cython.int, size=cython.int)
 cdef bint read_options(
-    Server server, const unsigned char[::1] data, int start, int position, int end
+    Server server, int start, int position, int end
 ) noexcept nogil
 
 @cython.locals(
     family=cython.int, source=cython.int, octets=cython.int, high=cython.ulonglong, low=cython.ulonglong,
     index=cython.int, byte=cython.ulonglong,
 )
-cdef bint read_ecs(Server server, const unsigned char[::1] data, int at, int size) noexcept nogil
+cdef bint read_ecs(Server server, int at, int size) noexcept nogil

@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
 """Reading a datagram on the fast path: a plain question with at most one OPT record; all else is left to the slow path.
 
 Reads stay below `length`, which is compared before every field: compiled code checks no bounds by itself.
@@ -38,7 +37,8 @@ class Server:
         self.found = Found()
         self.query = Query()
         self.decision = Decision()
-        self.name = memoryview(bytearray(NAME_BYTES_MAX + 1))
+        self.incoming = memoryview(bytearray(1))
+        self.outgoing = memoryview(bytearray(1))
         self.name_bytes = 0
         self.qtype = 0
         self.has_edns = False
@@ -74,45 +74,39 @@ class Server:
         self.endpoint_deferred = columns["endpoint_deferred"]
 
 
-def get16(data: memoryview, position: int) -> int:
+def get16(server: Server, position: int) -> int:
     """Return the 16-bit number at `position`."""
-    return (data[position] << 8) | data[position + 1]
+    return (server.incoming[position] << 8) | server.incoming[position + 1]
 
 
-def put16(out: memoryview, position: int, value: int) -> None:
-    """Write a 16-bit number."""
-    out[position] = (value >> 8) & 0xFF
-    out[position + 1] = value & 0xFF
-
-
-def read_name(server: Server, data: memoryview, start: int, length: int) -> bool:
+def read_name(server: Server, start: int, length: int) -> bool:
     """Copy the question's name in lower case into `server.name`; return False where the question is broken."""
     position = HEADER_BYTES
     count = 0
     while True:
         if position >= length:
             return False
-        label = data[start + position]
+        label = server.incoming[start + position]
         if label > LABEL_BYTES_MAX or count + label + 1 > NAME_BYTES_MAX or position + label >= length:
             return False
-        server.name[count] = label
+        server.suffixes.name[count] = label
         count += 1
         position += 1
         if label == 0:
             break
         for index in range(label):
-            byte = data[start + position + index]
-            server.name[count + index] = byte + 32 if 65 <= byte <= 90 else byte
+            byte = server.incoming[start + position + index]
+            server.suffixes.name[count + index] = byte + 32 if 65 <= byte <= 90 else byte
         count += label
         position += label
     if position + 4 > length:
         return False
     server.name_bytes = count
-    server.qtype = get16(data, start + position)
+    server.qtype = get16(server, start + position)
     return True
 
 
-def read_rest(server: Server, data: memoryview, start: int, length: int) -> bool:
+def read_rest(server: Server, start: int, length: int) -> bool:
     """Read class and OPT; return False for what the slow path has to look at."""
     position = HEADER_BYTES + server.name_bytes + 4
     server.has_edns = False
@@ -120,37 +114,37 @@ def read_rest(server: Server, data: memoryview, start: int, length: int) -> bool
     server.ecs_source = 0
     server.query.ecs_bits = 0
     server.limit = UDP_BYTES_MIN
-    if get16(data, start + position - 2) != CLASS_IN or get16(data, start + 6) or get16(data, start + 8):
+    if get16(server, start + position - 2) != CLASS_IN or get16(server, start + 6) or get16(server, start + 8):
         return False
     if server.qtype in (0, TYPE_OPT, TYPE_NXNAME):
         return False
     if TYPE_META_FIRST <= server.qtype <= TYPE_META_LAST:
         return False
-    records = get16(data, start + 10)
+    records = get16(server, start + 10)
     if records == 0:
         return True
-    if records > 1 or position + OPT_BYTES > length or data[start + position]:
+    if records > 1 or position + OPT_BYTES > length or server.incoming[start + position]:
         return False
-    if get16(data, start + position + 1) != TYPE_OPT or data[start + position + 6]:
+    if get16(server, start + position + 1) != TYPE_OPT or server.incoming[start + position + 6]:
         return False
     server.has_edns = True
-    server.limit = min(max(get16(data, start + position + 3), UDP_BYTES_MIN), UDP_BYTES_MAX)
-    end = position + OPT_BYTES + get16(data, start + position + 9)
-    return end <= length and read_options(server, data, start, position + OPT_BYTES, end)
+    server.limit = min(max(get16(server, start + position + 3), UDP_BYTES_MIN), UDP_BYTES_MAX)
+    end = position + OPT_BYTES + get16(server, start + position + 9)
+    return end <= length and read_options(server, start, position + OPT_BYTES, end)
 
 
-def read_options(server: Server, data: memoryview, start: int, position: int, end: int) -> bool:
+def read_options(server: Server, start: int, position: int, end: int) -> bool:
     """Read EDNS options from `position` to `end`; return False for what the slow path has to look at."""
     while position < end:
         if position + OPTION_HEAD_BYTES > end:
             return False
-        code = get16(data, start + position)
-        size = get16(data, start + position + 2)
+        code = get16(server, start + position)
+        size = get16(server, start + position + 2)
         position += OPTION_HEAD_BYTES
         if position + size > end:
             return False
         if code == OPTION_ECS:
-            if server.ecs_bytes or not read_ecs(server, data, start + position, size):
+            if server.ecs_bytes or not read_ecs(server, start + position, size):
                 return False
         elif (
             code == OPTION_NSID
@@ -162,18 +156,18 @@ def read_options(server: Server, data: memoryview, start: int, position: int, en
     return True
 
 
-def read_ecs(server: Server, data: memoryview, at: int, size: int) -> bool:
+def read_ecs(server: Server, at: int, size: int) -> bool:
     """Read a Client Subnet option; return False where it is malformed (the slow path refuses it)."""
     if size < 4:
         return False
-    family = get16(data, at)
-    source = data[at + 2]
+    family = get16(server, at)
+    source = server.incoming[at + 2]
     octets = (source + 7) >> 3
-    if data[at + 3] or size != 4 + octets or family > 2:
+    if server.incoming[at + 3] or size != 4 + octets or family > 2:
         return False
     if source > (128 if family == 2 else 32 if family == 1 else 0):
         return False
-    if source & 7 and data[at + size - 1] & (0xFF >> (source & 7)):
+    if source & 7 and server.incoming[at + size - 1] & (0xFF >> (source & 7)):
         return False
     server.ecs_start = at
     server.ecs_bytes = size
@@ -183,7 +177,7 @@ def read_ecs(server: Server, data: memoryview, at: int, size: int) -> bool:
     high = 0
     low = 0
     for index in range(octets):
-        byte = data[at + 4 + index]
+        byte = server.incoming[at + 4 + index]
         if index < 8:
             high = high | (byte << (56 - 8 * index))
         else:

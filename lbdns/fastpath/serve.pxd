@@ -1,8 +1,9 @@
 # The C types of serve.py. Module constants become C variables, set once at import.
 cimport cython
 
-from lbdns.fastpath.read cimport Server, get16, put16, read_name, read_rest
+from lbdns.fastpath.read cimport Server, get16, read_name, read_rest
 from lbdns.snapshot.lookup cimport look_up
+from lbdns.snapshot.names cimport hash_suffixes
 from lbdns.steering.decide cimport decide
 
 cdef unsigned int NO_TEMPLATE
@@ -17,31 +18,33 @@ cdef int RCODE_NXDOMAIN
 
 
 @cython.locals(kind=cython.int, template=cython.uint)
-cpdef int serve(
-    Server server, const unsigned char[::1] data, int start, int length, unsigned char[::1] out, int base
+cpdef int answer(
+    Server server, int start, int length, int base
 ) noexcept nogil
+
+cdef void put16(Server server, int position, int value) noexcept nogil
 
 @cython.locals(size=cython.int)
 cdef int opt_bytes(Server server, int ede) noexcept nogil
 
 @cython.locals(index=cython.int)
 cdef int write_opt(
-    Server server, const unsigned char[::1] data, unsigned char[::1] out, int position, int scope, int ede
+    Server server, int position, int scope, int ede
 ) noexcept nogil
 
 @cython.locals(end=cython.int, index=cython.int)
 cdef int write_head(
-    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base, int flags, int rcode
+    Server server, int start, int base, int flags, int rcode
 ) noexcept nogil
 
 @cython.locals(index=cython.int)
 cdef int write_broken(
-    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base
+    Server server, int start, int base
 ) noexcept nogil
 
 @cython.locals(position=cython.int)
 cdef int write_refused(
-    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base
+    Server server, int start, int base
 ) noexcept nogil
 
 @cython.locals(
@@ -49,37 +52,37 @@ cdef int write_refused(
     target=cython.int,
 )
 cdef int write_template(
-    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base, unsigned int template,
+    Server server, int start, int base, unsigned int template,
     int rcode, int scope,
 ) noexcept nogil
 
 @cython.locals(template=cython.uint, limit=cython.int, position=cython.int, index=cython.int, endpoint=cython.int)
 cdef int write_steered(
-    Server server, const unsigned char[::1] data, int start, unsigned char[::1] out, int base
+    Server server, int start, int base
 ) noexcept nogil
 
 @cython.locals(ttl=cython.longlong)
 cdef int write_record_head(
-    Server server, unsigned char[::1] out, int position, int rtype, int size
+    Server server, int position, int rtype, int size
 ) noexcept nogil
 
 @cython.locals(size=cython.int, index=cython.int)
 cdef int write_address(
-    Server server, unsigned char[::1] out, int position, int limit, int endpoint
+    Server server, int position, int limit, int endpoint
 ) noexcept nogil
 
 @cython.locals(position=cython.uint)
 cdef int target_bytes(Server server, unsigned int offset) noexcept nogil
 
 @cython.locals(offset=cython.uint, index=cython.int)
-cdef int write_target(Server server, unsigned char[::1] out, int position, int endpoint, int size) noexcept nogil
+cdef int write_target(Server server, int position, int endpoint, int size) noexcept nogil
 
 @cython.locals(flattened=cython.int, size=cython.int)
 cdef int write_cname(
-    Server server, unsigned char[::1] out, int position, int limit, int endpoint
+    Server server, int position, int limit, int endpoint
 ) noexcept nogil
 
 @cython.locals(size=cython.int, fixed=cython.int)
 cdef int write_named(
-    Server server, unsigned char[::1] out, int position, int limit, int endpoint
+    Server server, int position, int limit, int endpoint
 ) noexcept nogil

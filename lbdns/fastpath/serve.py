@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
+# annotation_typing=False
 """One datagram on the fast path: read, look up, decide or copy a template, write. Everything unusual is DEFERRED.
 
 No DNS is decided here. Names are looked up by snapshot/lookup.py, load balancers steered by steering/decide.py, records
@@ -31,9 +31,10 @@ from lbdns.fastpath.layout import (
     RECORD_HEAD_BYTES,
     RELOCATION_BIAS,
 )
-from lbdns.fastpath.read import Server, get16, put16, read_name, read_rest
+from lbdns.fastpath.read import Server, get16, read_name, read_rest
 from lbdns.snapshot.codes import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
 from lbdns.snapshot.lookup import look_up
+from lbdns.snapshot.names import hash_suffixes
 from lbdns.steering.decide import decide
 from lbdns.steering.layout import ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX
 from lbdns.wire.codes import (
@@ -53,39 +54,51 @@ from lbdns.wire.codes import NXDOMAIN as RCODE_NXDOMAIN
 
 
 def serve(server: Server, data: memoryview, start: int, length: int, out: memoryview, base: int) -> int:
-    """Answer the datagram `data[start:start + length]` into `out[base:]` and return the reply's length in bytes.
+    """Answer the datagram `data[start:start + length]` into `out[base:]`; for callers with buffers of their own."""
+    server.incoming = data
+    server.outgoing = out
+    return answer(server, start, length, base)
+
+
+def answer(server: Server, start: int, length: int, base: int) -> int:
+    """Answer `server.incoming[start:start + length]` into `server.outgoing[base:]`; return the reply's length in bytes.
 
     Returns DROPPED where there is no reply, DEFERRED where the slow path has to answer.
     """
     server.is_steered = False
     server.rcode = 0
-    if length < HEADER_BYTES or data[start + 2] & QR_BIT:
+    if length < HEADER_BYTES or server.incoming[start + 2] & QR_BIT:
         return DROPPED
-    if data[start + 2] & OPCODE_BITS:
+    if server.incoming[start + 2] & OPCODE_BITS:
         return DEFERRED
-    if get16(data, start + 4) != 1 and get16(data, start + 10):
-        return DEFERRED  # an OPT record may stand behind the questions, and then comes back
-    if get16(data, start + 4) != 1 or not read_name(server, data, start, length):
+    if get16(server, start + 4) != 1 or not read_name(server, start, length):
         # With records behind it there may be an OPT, which every error repeats.
-        return DEFERRED if get16(data, start + 10) else write_broken(server, data, start, out, base)
-    if not read_rest(server, data, start, length):
+        return DEFERRED if get16(server, start + 10) else write_broken(server, start, base)
+    if not read_rest(server, start, length):
         return DEFERRED
-    look_up(server.zones, server.suffixes, server.name, server.qtype, server.found)
+    hash_suffixes(server.suffixes)
+    look_up(server.zones, server.suffixes, server.qtype, server.found)
     kind = server.found.kind
     if kind == STEERED:
-        return write_steered(server, data, start, out, base)
+        return write_steered(server, start, base)
     if kind in (HIT, CNAME):
-        return write_template(server, data, start, out, base, server.rrset_template[server.found.row], 0, 0)
+        return write_template(server, start, base, server.rrset_template[server.found.row], 0, 0)
     if kind == NXDOMAIN:
         template = server.zone_template[server.found.zone]
-        return write_template(server, data, start, out, base, template, RCODE_NXDOMAIN, 0)
+        return write_template(server, start, base, template, RCODE_NXDOMAIN, 0)
     if kind == NODATA:
-        return write_template(server, data, start, out, base, server.zone_template[server.found.zone], 0, 0)
+        return write_template(server, start, base, server.zone_template[server.found.zone], 0, 0)
     if kind == REFERRAL:
-        return write_template(server, data, start, out, base, server.name_template[server.found.entry], 0, 0)
+        return write_template(server, start, base, server.name_template[server.found.entry], 0, 0)
     if kind == OUT_OF_ZONE:
-        return write_refused(server, data, start, out, base)
+        return write_refused(server, start, base)
     return DEFERRED
+
+
+def put16(server: Server, position: int, value: int) -> None:
+    """Write a 16-bit number."""
+    server.outgoing[position] = (value >> 8) & 0xFF
+    server.outgoing[position + 1] = value & 0xFF
 
 
 def opt_bytes(server: Server, ede: int) -> int:
@@ -96,71 +109,69 @@ def opt_bytes(server: Server, ede: int) -> int:
     return size + OPTION_HEAD_BYTES + server.ecs_bytes if server.ecs_bytes else size
 
 
-def write_opt(server: Server, data: memoryview, out: memoryview, position: int, scope: int, ede: int) -> int:
+def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
     """Write the OPT record, with ECS where the query had it, and return the position after it."""
     if not server.has_edns:
         return position
-    out[position] = 0
-    put16(out, position + 1, TYPE_OPT)
-    put16(out, position + 3, UDP_BYTES_MAX)
-    put16(out, position + 5, 0)
-    put16(out, position + 7, 0)
-    put16(out, position + 9, opt_bytes(server, ede) - OPT_BYTES)
+    server.outgoing[position] = 0
+    put16(server, position + 1, TYPE_OPT)
+    put16(server, position + 3, UDP_BYTES_MAX)
+    put16(server, position + 5, 0)
+    put16(server, position + 7, 0)
+    put16(server, position + 9, opt_bytes(server, ede) - OPT_BYTES)
     position += OPT_BYTES
     if server.ecs_bytes:
-        put16(out, position, OPTION_ECS)
-        put16(out, position + 2, server.ecs_bytes)
+        put16(server, position, OPTION_ECS)
+        put16(server, position + 2, server.ecs_bytes)
         position += OPTION_HEAD_BYTES
         for index in range(server.ecs_bytes):
-            out[position + index] = data[server.ecs_start + index]
-        out[position + 3] = scope if server.ecs_source else 0
+            server.outgoing[position + index] = server.incoming[server.ecs_start + index]
+        server.outgoing[position + 3] = scope if server.ecs_source else 0
         position += server.ecs_bytes
     if ede:
-        put16(out, position, OPTION_EDE)
-        put16(out, position + 2, 2)
-        put16(out, position + 4, ede)
+        put16(server, position, OPTION_EDE)
+        put16(server, position + 2, 2)
+        put16(server, position + 4, ede)
         position += EDE_BYTES
     return position
 
 
-def write_head(server: Server, data: memoryview, start: int, out: memoryview, base: int, flags: int, rcode: int) -> int:
+def write_head(server: Server, start: int, base: int, flags: int, rcode: int) -> int:
     """Write ID, flags and the question as it came, counts 1 0 0 and OPT's; return the position after the question."""
     server.rcode = rcode
     end = HEADER_BYTES + server.name_bytes + 4
     for index in range(end):
-        out[base + index] = data[start + index]
-    out[base + 2] = QR_BIT | flags | (data[start + 2] & RD_BIT)
-    out[base + 3] = rcode
+        server.outgoing[base + index] = server.incoming[start + index]
+    server.outgoing[base + 2] = QR_BIT | flags | (server.incoming[start + 2] & RD_BIT)
+    server.outgoing[base + 3] = rcode
     for index in range(6, 12):
-        out[base + index] = 0
-    out[base + 11] = 1 if server.has_edns else 0
+        server.outgoing[base + index] = 0
+    server.outgoing[base + 11] = 1 if server.has_edns else 0
     return base + end
 
 
-def write_broken(server: Server, data: memoryview, start: int, out: memoryview, base: int) -> int:
+def write_broken(server: Server, start: int, base: int) -> int:
     """Write FORMERR for a query without a question that can be read: a header alone."""
     server.rcode = FORMERR
     server.found.kind = OUT_OF_ZONE
     for index in range(HEADER_BYTES):
-        out[base + index] = 0
-    out[base] = data[start]
-    out[base + 1] = data[start + 1]
-    out[base + 2] = QR_BIT | (data[start + 2] & RD_BIT)
-    out[base + 3] = FORMERR
+        server.outgoing[base + index] = 0
+    server.outgoing[base] = server.incoming[start]
+    server.outgoing[base + 1] = server.incoming[start + 1]
+    server.outgoing[base + 2] = QR_BIT | (server.incoming[start + 2] & RD_BIT)
+    server.outgoing[base + 3] = FORMERR
     return HEADER_BYTES
 
 
-def write_refused(server: Server, data: memoryview, start: int, out: memoryview, base: int) -> int:
+def write_refused(server: Server, start: int, base: int) -> int:
     """Write REFUSED for a name outside all zones, with EDE 20 where there is an OPT record for it."""
-    position = write_head(server, data, start, out, base, 0, REFUSED)
-    return write_opt(server, data, out, position, 0, EDE_NOT_AUTHORITATIVE) - base
+    position = write_head(server, start, base, 0, REFUSED)
+    return write_opt(server, position, 0, EDE_NOT_AUTHORITATIVE) - base
 
 
 def write_template(
     server: Server,
-    data: memoryview,
     start: int,
-    out: memoryview,
     base: int,
     template: int,
     rcode: int,
@@ -175,21 +186,21 @@ def write_template(
     flags = server.template_flags[template]
     if rcode == 0:
         rcode = flags & RCODE_BITS
-    position = write_head(server, data, start, out, base, (flags >> 8) & AA_BIT, rcode)
-    put16(out, base + 6, server.template_counts[template * 3])
-    put16(out, base + 8, server.template_counts[template * 3 + 1])
-    put16(out, base + 10, server.template_counts[template * 3 + 2] + (1 if server.has_edns else 0))
+    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode)
+    put16(server, base + 6, server.template_counts[template * 3])
+    put16(server, base + 8, server.template_counts[template * 3 + 1])
+    put16(server, base + 10, server.template_counts[template * 3 + 2] + (1 if server.has_edns else 0))
     offset = server.template_offset[template]
     for index in range(size):
-        out[position + index] = server.template_blob[offset + index]
+        server.outgoing[position + index] = server.template_blob[offset + index]
     first = server.relocation_start[template]
     for index in range(first, first + server.relocation_count[template]):
         target = HEADER_BYTES + server.name_bytes + server.relocation_target[index] - RELOCATION_BIAS
-        put16(out, position + server.relocation_position[index], 0xC000 | target)
-    return write_opt(server, data, out, position + size, scope, 0) - base
+        put16(server, position + server.relocation_position[index], 0xC000 | target)
+    return write_opt(server, position + size, scope, 0) - base
 
 
-def write_steered(server: Server, data: memoryview, start: int, out: memoryview, base: int) -> int:
+def write_steered(server: Server, start: int, base: int) -> int:
     """Decide for a load balancer and write its records."""
     server.query.lb = server.found.load_balancer
     server.query.family = server.found.family
@@ -197,43 +208,43 @@ def write_steered(server: Server, data: memoryview, start: int, out: memoryview,
     server.is_steered = True
     if server.decision.pick_count == 0:
         template = server.zone_template[server.found.zone]
-        return write_template(server, data, start, out, base, template, 0, server.decision.scope)
+        return write_template(server, start, base, template, 0, server.decision.scope)
     limit = base + server.limit - opt_bytes(server, 0)
-    position = write_head(server, data, start, out, base, AA_BIT, 0)
+    position = write_head(server, start, base, AA_BIT, 0)
     for index in range(server.decision.pick_count):
         endpoint = server.decision.picks[index]
         if server.found.family == FAMILY_NAMED:
-            position = write_named(server, out, position, limit, endpoint)
+            position = write_named(server, position, limit, endpoint)
         elif server.view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
-            position = write_cname(server, out, position, limit, endpoint)
+            position = write_cname(server, position, limit, endpoint)
         else:
-            position = write_address(server, out, position, limit, endpoint)
+            position = write_address(server, position, limit, endpoint)
         if position < 0:
             return DEFERRED
-    put16(out, base + 6, server.decision.pick_count)
-    return write_opt(server, data, out, position, server.decision.scope, 0) - base
+    put16(server, base + 6, server.decision.pick_count)
+    return write_opt(server, position, server.decision.scope, 0) - base
 
 
-def write_record_head(server: Server, out: memoryview, position: int, rtype: int, size: int) -> int:
+def write_record_head(server: Server, position: int, rtype: int, size: int) -> int:
     """Write a record up to its data: the name asked for, type, class IN, the decision's TTL, length."""
     ttl = server.decision.ttl
-    put16(out, position, 0xC00C)
-    put16(out, position + 2, rtype)
-    put16(out, position + 4, CLASS_IN)
-    put16(out, position + 6, (ttl >> 16) & 0xFFFF)
-    put16(out, position + 8, ttl & 0xFFFF)
-    put16(out, position + 10, size)
+    put16(server, position, 0xC00C)
+    put16(server, position + 2, rtype)
+    put16(server, position + 4, CLASS_IN)
+    put16(server, position + 6, (ttl >> 16) & 0xFFFF)
+    put16(server, position + 8, ttl & 0xFFFF)
+    put16(server, position + 10, size)
     return position + RECORD_HEAD_BYTES
 
 
-def write_address(server: Server, out: memoryview, position: int, limit: int, endpoint: int) -> int:
+def write_address(server: Server, position: int, limit: int, endpoint: int) -> int:
     """Write an endpoint's A or AAAA record; return the position after it, DEFERRED where it does not fit."""
     size = 4 if server.found.family == FAMILY_A else 16
     if position + RECORD_HEAD_BYTES + size > limit:
         return DEFERRED
-    position = write_record_head(server, out, position, server.qtype, size)
+    position = write_record_head(server, position, server.qtype, size)
     for index in range(size):
-        out[position + index] = server.endpoint_address[endpoint * 16 + index]
+        server.outgoing[position + index] = server.endpoint_address[endpoint * 16 + index]
     return position + size
 
 
@@ -245,15 +256,15 @@ def target_bytes(server: Server, offset: int) -> int:
     return position + 1 - offset
 
 
-def write_target(server: Server, out: memoryview, position: int, endpoint: int, size: int) -> int:
+def write_target(server: Server, position: int, endpoint: int, size: int) -> int:
     """Write an endpoint's hostname uncompressed."""
     offset = server.endpoint_target[endpoint]
     for index in range(size):
-        out[position + index] = server.blob[offset + index]
+        server.outgoing[position + index] = server.blob[offset + index]
     return position + size
 
 
-def write_cname(server: Server, out: memoryview, position: int, limit: int, endpoint: int) -> int:
+def write_cname(server: Server, position: int, limit: int, endpoint: int) -> int:
     """Write an endpoint's CNAME where that is its answer; hostnames that are flattened are the slow path's."""
     flattened = server.view.endpoint_flags[endpoint] & ENDPOINT_FLATTEN
     if flattened or server.view.lb_flags[server.query.lb] & LB_APEX or server.endpoint_deferred[endpoint]:
@@ -261,11 +272,11 @@ def write_cname(server: Server, out: memoryview, position: int, limit: int, endp
     size = target_bytes(server, server.endpoint_target[endpoint])
     if server.decision.pick_count != 1 or position + RECORD_HEAD_BYTES + size > limit:
         return DEFERRED
-    position = write_record_head(server, out, position, TYPE_CNAME, size)
-    return write_target(server, out, position, endpoint, size)
+    position = write_record_head(server, position, TYPE_CNAME, size)
+    return write_target(server, position, endpoint, size)
 
 
-def write_named(server: Server, out: memoryview, position: int, limit: int, endpoint: int) -> int:
+def write_named(server: Server, position: int, limit: int, endpoint: int) -> int:
     """Write an endpoint's MX record (priority, name) or SRV record (priority, weight x 100, port, name)."""
     if server.endpoint_deferred[endpoint]:
         return DEFERRED
@@ -273,9 +284,9 @@ def write_named(server: Server, out: memoryview, position: int, limit: int, endp
     fixed = 2 if server.qtype == TYPE_MX else 6
     if position + RECORD_HEAD_BYTES + fixed + size > limit:
         return DEFERRED
-    position = write_record_head(server, out, position, server.qtype, fixed + size)
-    put16(out, position, server.endpoint_priority[endpoint])
+    position = write_record_head(server, position, server.qtype, fixed + size)
+    put16(server, position, server.endpoint_priority[endpoint])
     if fixed == 6:
-        put16(out, position + 2, server.view.endpoint_weight[endpoint])
-        put16(out, position + 4, server.endpoint_port[endpoint])
-    return write_target(server, out, position + fixed, endpoint, size)
+        put16(server, position + 2, server.view.endpoint_weight[endpoint])
+        put16(server, position + 4, server.endpoint_port[endpoint])
+    return write_target(server, position + fixed, endpoint, size)

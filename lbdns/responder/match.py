@@ -9,6 +9,7 @@ from lbdns.model import RRset
 from lbdns.responder.view import View
 from lbdns.snapshot import codes
 from lbdns.snapshot.lookup import look_up
+from lbdns.snapshot.names import set_name
 
 
 class Kind(Enum):
@@ -45,7 +46,8 @@ _KINDS = {kind.value: kind for kind in Kind}
 def match(view: View, name: bytes, qtype: int) -> Match:
     """Return what stands at `name` (lower-case wire form) for a type."""
     found = view.found
-    kind = look_up(view.zones, view.suffixes, name, qtype, found)
+    set_name(view.suffixes, name)
+    kind = look_up(view.zones, view.suffixes, qtype, found)
     if kind == codes.OUT_OF_ZONE:
         return OUT_OF_ZONE
     rrsets: tuple[RRset, ...] = ()

@@ -13,7 +13,7 @@ from lbdns.snapshot.codes import NO_NAME
 from lbdns.snapshot.columns import read_text
 from lbdns.snapshot.file import Snapshot
 from lbdns.snapshot.lookup import Found, Zones, find_zone
-from lbdns.snapshot.names import Suffixes, find, hash_suffixes
+from lbdns.snapshot.names import Suffixes, find, set_name
 from lbdns.steering import view as steering
 from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_A
 from lbdns.wire.codes import TYPE_SOA
@@ -61,14 +61,14 @@ class View:
 
     def find_name(self, zone: int, name: bytes) -> int | None:
         """Return the index of a name that exists in a zone, None where it does not."""
-        hash_suffixes(name, self.suffixes)
-        entry = find(self.zones, zone + 1, name, 0, len(name), self.suffixes.hashes[0])
+        set_name(self.suffixes, name)
+        entry = find(self.zones, zone + 1, self.suffixes, 0)
         return None if entry == NO_NAME else entry
 
     def has_zone_above(self, name: bytes) -> bool:
         """Return whether a name stands in any zone served here."""
-        hash_suffixes(name, self.suffixes)
-        return find_zone(self.zones, name, self.suffixes, 0, self.found) >= 0
+        set_name(self.suffixes, name)
+        return find_zone(self.zones, self.suffixes, 0, self.found) >= 0
 
     def name(self, entry: int) -> bytes:
         """Return the wire form of a name."""

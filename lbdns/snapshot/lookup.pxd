@@ -1,7 +1,7 @@
 # The C types of lookup.py. Module constants become C variables, set once at import.
 cimport cython
 
-from lbdns.snapshot.names cimport Names, Suffixes, find, hash_suffixes
+from lbdns.snapshot.names cimport Names, Suffixes, find
 
 cdef int OUT_OF_ZONE, REFERRAL, STEERED, HIT, CNAME, DNAME, NODATA, NXDOMAIN
 cdef int NAME_CUT, NAME_OCCLUDED, NAME_DNAME, NAME_CNAME, LB_KIND_COUNT
@@ -23,12 +23,12 @@ cdef class Found:
 
 @cython.locals(label=cython.int, zone=cython.uint, index=cython.int, entry=cython.uint)
 cpdef int look_up(
-    Zones zones, Suffixes suffixes, const unsigned char[::1] name, int qtype, Found found
+    Zones zones, Suffixes suffixes, int qtype, Found found
 ) noexcept nogil
 
 @cython.locals(index=cython.int, entry=cython.uint)
 cpdef int find_zone(
-    Zones zones, const unsigned char[::1] name, Suffixes suffixes, int first, Found found
+    Zones zones, Suffixes suffixes, int first, Found found
 ) noexcept nogil
 
 @cython.locals(flags=cython.int)

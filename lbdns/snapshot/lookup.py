@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
 """Look a name and type up in a snapshot's zones: one of eight kinds of outcome (RFC 1034 4.3.2, RFC 4592, RFC 6672).
 
 | what stands at the name                                    | kind        |
@@ -36,7 +35,7 @@ from lbdns.snapshot.codes import (
     REFERRAL,
     STEERED,
 )
-from lbdns.snapshot.names import Names, Suffixes, find, hash_suffixes
+from lbdns.snapshot.names import Names, Suffixes, find
 from lbdns.wire.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DNAME, TYPE_DS, TYPE_MX, TYPE_SRV
 
 
@@ -71,23 +70,19 @@ class Found:
         self.family = 0
 
 
-def look_up(zones: Zones, suffixes: Suffixes, name: bytes | memoryview, qtype: int, found: Found) -> int:
-    """Fill `found` with what stands at `name` (lower-case wire form) for a type, and return its kind.
-
-    `suffixes` is the caller's room to work in.
-    """
-    hash_suffixes(name, suffixes)
-    label = find_zone(zones, name, suffixes, 0, found)
+def look_up(zones: Zones, suffixes: Suffixes, qtype: int, found: Found) -> int:
+    """Fill `found` with what stands at the name in `suffixes` (hashed) for a type, and return its kind."""
+    label = find_zone(zones, suffixes, 0, found)
     if label < 0:
         found.kind = OUT_OF_ZONE
         return found.kind
     if qtype == TYPE_DS and label == 0:
         # The parent's side of a cut holds DS (RFC 4035 3.1.4.1): where both zones are ours, it answers.
         zone = found.zone
-        if find_zone(zones, name, suffixes, 1, found) < 0:
+        if find_zone(zones, suffixes, 1, found) < 0:
             found.zone = zone
     for index in range(suffixes.count):
-        entry = find(zones, found.zone + 1, name, suffixes.starts[index], suffixes.length, suffixes.hashes[index])
+        entry = find(zones, found.zone + 1, suffixes, index)
         if entry != NO_NAME:
             found.entry = entry
             return at_encloser(zones, index == 0, qtype, found)
@@ -95,11 +90,11 @@ def look_up(zones: Zones, suffixes: Suffixes, name: bytes | memoryview, qtype: i
     return found.kind
 
 
-def find_zone(zones: Zones, name: bytes | memoryview, suffixes: Suffixes, first: int, found: Found) -> int:
+def find_zone(zones: Zones, suffixes: Suffixes, first: int, found: Found) -> int:
     """Set the zone with the longest apex among the suffixes from `first` on; return its label, -1 where there is
     none."""
     for index in range(first, suffixes.count):
-        entry = find(zones, DIRECTORY, name, suffixes.starts[index], suffixes.length, suffixes.hashes[index])
+        entry = find(zones, DIRECTORY, suffixes, index)
         if entry != NO_NAME:
             found.zone = zones.name_link[entry]
             return index

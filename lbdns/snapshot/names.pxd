@@ -3,11 +3,13 @@ cimport cython
 
 cdef unsigned long long FNV_OFFSET, FNV_PRIME, ZONE_MULTIPLIER, MASK_64
 cdef unsigned int NO_NAME
-cdef int LABELS_MAX
+cdef int LABELS_MAX, NAME_BYTES_MAX
 
 
 cdef class Suffixes:
     cdef public int count, length
+    cdef readonly object buffer
+    cdef readonly unsigned char[::1] name
     cdef readonly int[::1] starts
     cdef readonly unsigned long long[::1] hashes
 
@@ -24,16 +26,12 @@ cdef class Names:
     count=cython.int, position=cython.int, length=cython.int, hashed=cython.ulonglong, label=cython.int,
     end=cython.int, index=cython.int,
 )
-cpdef int hash_suffixes(const unsigned char[::1] name, Suffixes suffixes) noexcept nogil
+cpdef void hash_suffixes(Suffixes suffixes) noexcept nogil
 
 cpdef unsigned long long in_zone(unsigned long long hashed, unsigned long long zone) noexcept nogil
 
-@cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, length=cython.int, entry=cython.uint)
-cpdef unsigned int find(
-    Names names, unsigned int zone, const unsigned char[::1] name, int start, int end, unsigned long long hashed
-) noexcept nogil
+@cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, start=cython.int, entry=cython.uint)
+cpdef unsigned int find(Names names, unsigned int zone, Suffixes suffixes, int label) noexcept nogil
 
 @cython.locals(index=cython.int)
-cdef bint is_same(
-    Names names, unsigned int offset, const unsigned char[::1] name, int start, int length
-) noexcept nogil
+cdef bint is_same(Names names, long long offset, Suffixes suffixes, int start) noexcept nogil

@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, annotation_typing=False
 """The hash table of names in a snapshot: open addressing, linear probing, wire-format names in lower case.
 
 One table holds the names of all zones, keyed by zone, and the zone directory, keyed by `DIRECTORY`. Suffixes of a name
@@ -13,6 +12,7 @@ from __future__ import annotations
 from array import array
 
 from lbdns.snapshot.codes import LABELS_MAX, NO_NAME
+from lbdns.wire.codes import NAME_BYTES_MAX
 
 FNV_OFFSET = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
@@ -27,21 +27,28 @@ class Suffixes:
     def __init__(self) -> None:
         self.count = 0
         self.length = 0
+        self.buffer = bytearray(NAME_BYTES_MAX + 1)
+        self.name = memoryview(self.buffer)
         self.starts = array("i", bytes(4 * LABELS_MAX))
         self.hashes = array("Q", bytes(8 * LABELS_MAX))
 
 
-def hash_suffixes(name: bytes | memoryview, suffixes: Suffixes) -> int:
-    """Fill `suffixes` for a well-formed lower-case wire name (length bytes, the root's zero byte) and return their
-    number."""
+def set_name(suffixes: Suffixes, name: bytes) -> None:
+    """Take a well-formed lower-case wire name and hash its suffixes."""
+    suffixes.buffer[: len(name)] = name
+    hash_suffixes(suffixes)
+
+
+def hash_suffixes(suffixes: Suffixes) -> None:
+    """Fill starts and hashes for the name that stands in `suffixes.name` (length bytes, the root's zero byte)."""
     count = 0
     position = 0
-    length = name[0]
+    length = suffixes.name[0]
     while length:
         suffixes.starts[count] = position
         count += 1
         position += length + 1
-        length = name[position]
+        length = suffixes.name[position]
     suffixes.starts[count] = position
     suffixes.hashes[count] = FNV_OFFSET
     suffixes.count = count + 1
@@ -51,10 +58,9 @@ def hash_suffixes(name: bytes | memoryview, suffixes: Suffixes) -> int:
     while label >= 0:
         end = suffixes.starts[label + 1]
         for index in range(suffixes.starts[label], end):
-            hashed = ((hashed ^ name[index]) * FNV_PRIME) & MASK_64
+            hashed = ((hashed ^ suffixes.name[index]) * FNV_PRIME) & MASK_64
         suffixes.hashes[label] = hashed
         label -= 1
-    return suffixes.count
 
 
 def in_zone(hashed: int, zone: int) -> int:
@@ -76,30 +82,31 @@ class Names:
         self.blob = columns["blob"]
 
 
-def find(names: Names, zone: int, name: bytes | memoryview, start: int, end: int, hashed: int) -> int:
-    """Return the index of the name `name[start:end]`, whose suffix hash is `hashed`, in a zone; else NO_NAME."""
-    wanted = in_zone(hashed, zone)
+def find(names: Names, zone: int, suffixes: Suffixes, label: int) -> int:
+    """Return the index of the suffix from `label` on in a zone, NO_NAME where it is not there."""
+    wanted = in_zone(suffixes.hashes[label], zone)
     slot = wanted & names.mask
-    length = end - start
+    start = suffixes.starts[label]
     while names.table[slot]:
         entry = names.table[slot] - 1
         if (
             names.name_hash[entry] == wanted
             and names.name_zone[entry] == zone
-            and names.name_length[entry] == length
-            and is_same(names, names.name_offset[entry], name, start, length)
+            and names.name_length[entry] == suffixes.length - start
+            and is_same(names, names.name_offset[entry], suffixes, start)
         ):
             return entry
         slot = (slot + 1) & names.mask
     return NO_NAME
 
 
-def is_same(names: Names, offset: int, name: bytes | memoryview, start: int, length: int) -> bool:
-    """Return whether `length` bytes of the blob at `offset` equal those of `name` at `start`."""
-    index = 0
-    while index < length and names.blob[offset + index] == name[start + index]:
+def is_same(names: Names, offset: int, suffixes: Suffixes, start: int) -> bool:
+    """Return whether the blob at `offset` equals the suffix that starts at `start`."""
+    index = start
+    offset -= start
+    while index < suffixes.length and names.blob[offset + index] == suffixes.name[index]:
         index += 1
-    return index == length
+    return index == suffixes.length
 
 
 def build_table(hashes: array[int]) -> array[int]:

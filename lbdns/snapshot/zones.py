@@ -14,7 +14,7 @@ from lbdns.errors import LbdnsError
 from lbdns.model import RRset, Zone
 from lbdns.snapshot.codes import DIRECTORY, NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NO_NAME
 from lbdns.snapshot.columns import NONE_32, Blob
-from lbdns.snapshot.names import Suffixes, build_table, hash_suffixes, in_zone
+from lbdns.snapshot.names import Suffixes, build_table, in_zone, set_name
 
 TYPE_A, TYPE_NS, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME = 1, 2, 5, 15, 28, 33, 39
 
@@ -143,7 +143,7 @@ def _cut_above(name: bytes, apex: bytes, cuts: set[bytes]) -> bytes | None:
 
 
 def _append_name(columns: Columns, blob: Blob, suffixes: Suffixes, zone: int, name: bytes) -> None:
-    hash_suffixes(name, suffixes)
+    set_name(suffixes, name)
     columns["name_hash"].append(in_zone(suffixes.hashes[0], zone))
     columns["name_zone"].append(zone)
     columns["name_offset"].append(blob.add(name))

@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, cpow=True, annotation_typing=False
 """`decide`: the one function that steers a query. Pure: no clock, no random generator, no log, no I/O.
 
 The road of a decision: locate (ECS, resolver or PoP; gives a place class, and the ECS

@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, cpow=True, annotation_typing=False
 """The last step of a decision: which endpoints of the decided pool answer, in which order, for how long."""
 
 from __future__ import annotations

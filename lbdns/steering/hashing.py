@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, cpow=True, annotation_typing=False
 """The hashes of steering: 64-bit mixing, keys of source addresses, weighted rendezvous scores.
 
 Runs as plain Python and compiled alike (types stand in the `.pxd` beside it); both give the same 64 bits, so a client

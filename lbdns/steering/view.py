@@ -1,4 +1,3 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, cpow=True, annotation_typing=False
 """What a decision works on: the view it reads, the query it is for, the decision it fills. No logic.
 
 Typed in the `.pxd` beside this file; compiled code reads the fields without the interpreter.
