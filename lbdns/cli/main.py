@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Report every problem in a directory's files.",
     "explain": "Show an answer and every step to it.",
     "health": "Show pools and endpoints of the running server.",
+    "top": "Show rates, busiest names and shares, live.",
     "events": "Show what changed, when and why.",
     "locate": "Show where an address is.",
     "probe": "Run a monitor once and show each step.",
