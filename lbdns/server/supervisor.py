@@ -43,7 +43,7 @@ from lbdns.server.report import health_report, silent_s
 from lbdns.server.responders import Responders
 from lbdns.server.rundir import RunDirectory, StateLock
 from lbdns.server.takeover import Orphan, end_old_monitor, find_orphans
-from lbdns.server.tally import Tally
+from lbdns.server.tally import Plan, Tally
 from lbdns.server.watch import changes
 
 MONITOR_STOP_S = 3.0
@@ -96,9 +96,10 @@ class Supervisor:
         cleanup.callback(self._responders.close_unused, sets)
         resumed = bool(orphans) and self._publisher.resume()
         published = await asyncio.to_thread(self._publisher.prepare, self._configuration)
+        counted = await asyncio.to_thread(self._tally.plan, published.slots)
         self._control.supervisor_pid = os.getpid()
         self._control.ready = False
-        self._publish(published)
+        self._publish(published, counted)
         await self._control_server.start()
         cleanup.push_async_callback(self._control_server.close)
         cleanup.push_async_callback(self._stop_children)
@@ -167,12 +168,13 @@ class Supervisor:
         settings, before = loaded.configuration.settings, self._serving.settings
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
         prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
+        counted = await asyncio.to_thread(self._tally.plan, prepared.slots)
         try:
             sets = bind(listen, self._responders.sets, settings.workers)
         except LbdnsError:
             self._publisher.abandon(prepared)
             raise
-        self._publish(prepared)
+        self._publish(prepared, counted)
         start_log("supervisor", settings.log)
         self._serving = Serving(settings, listen, loaded.paths)
         if (settings.state_dir(), settings.control_path()) != (before.state_dir(), before.control_path()):
@@ -186,8 +188,8 @@ class Supervisor:
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
         await asyncio.to_thread(self._metrics.follow, settings)
 
-    def _publish(self, prepared: Published) -> None:
-        self._tally.follow(prepared.slots)
+    def _publish(self, prepared: Published, counted: Plan) -> None:
+        self._tally.follow(counted)
         self._publisher.publish(prepared)
         self._published_at = time.time()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,24 @@ class Sample:
         return {SOURCE_NAMES[number]: self.word(SOURCES_FIRST + number) for number in range(SOURCE_COUNT)}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KindPlan:
+    """Who is to be counted in one kind, and the slots that change hands."""
+
+    held: Mapping[Any, int]
+    names: Names
+    fresh: np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What `Tally.follow` takes up: made ahead, as it takes long where there are many names."""
+
+    load_balancers: KindPlan
+    pools: KindPlan
+    endpoints: KindPlan
+
+
 class Tally:
     """Reads the counters of all responders of a run directory; any thread may ask."""
 
@@ -121,22 +139,29 @@ class Tally:
         self._run = run
         self._files: dict[Path, Words] = {}
         self._lock = threading.Lock()
-        self._slots: Slots | None = None
+        self._has_names = False
         self._all = _Range(DATAGRAMS)
         self._fast = _Range(DATAGRAMS)
         self._load_balancers = _Kind(LOAD_BALANCERS_FIRST)
         self._pools = _Kind(POOLS_FIRST)
         self._endpoints = _Kind(ENDPOINTS_FIRST)
 
-    def follow(self, slots: Slots) -> None:
+    def plan(self, slots: Slots) -> Plan:
+        """Work out who is new in a generation that may come into force; nothing changes yet."""
+        return Plan(
+            self._load_balancers.plan(slots.load_balancer),
+            self._pools.plan({(name,): slot for name, slot in slots.pool.items()}),
+            self._endpoints.plan(slots.endpoint),
+        )
+
+    def follow(self, plan: Plan) -> None:
         """Put counts to the names of a generation that is about to be in force; call it before its first answer."""
         with self._lock:
             files = self._opened()
-            is_first = self._slots is None
-            self._load_balancers.follow(slots.load_balancer, files, is_first)
-            self._pools.follow({(name,): slot for name, slot in slots.pool.items()}, files, is_first)
-            self._endpoints.follow(slots.endpoint, files, is_first)
-            self._slots = slots
+            self._load_balancers.follow(plan.load_balancers, files, self._has_names)
+            self._pools.follow(plan.pools, files, self._has_names)
+            self._endpoints.follow(plan.endpoints, files, self._has_names)
+            self._has_names = True
 
     def read(self) -> Sample:
         """Return all counts as they are now."""
@@ -191,19 +216,21 @@ class _Kind:
         self._slot_count = 0
         self._bases: Words = np.zeros(0, np.uint64)  # by slot: what holders before the present one had counted
 
-    def follow(self, held: Mapping[Any, int], files: Sequence[Words], is_first: bool) -> None:
-        """Take over who holds which slot. At first nobody is known to be new: a server that is taken over counts on."""
+    def plan(self, held: Mapping[Any, int]) -> KindPlan:
+        """Return the names, and the slots whose holders are new."""
         held = {key: slot for key, slot in held.items() if slot < SLOTS_MAX}
-        fresh: set[tuple[Hashable, int]] = set() if is_first else held.items() - self._held.items()
-        self._slot_count = max([self._slot_count, *(slot + 1 for slot in held.values())])
-        self._bases = np.append(self._bases, np.zeros(self._slot_count - len(self._bases), np.uint64))
-        if fresh:
-            slots = np.array([slot for _, slot in fresh], dtype=np.int64)
-            self._bases[slots] = self._range.read(files, self._slot_count)[slots]
+        fresh = np.array([slot for _, slot in held.items() - self._held.items()], dtype=np.int64)
         keys = tuple(held)
         places = {key: place for place, key in enumerate(keys)}
-        self._names = Names(keys, np.fromiter(held.values(), np.int64, len(held)), places)
-        self._held = held
+        return KindPlan(held, Names(keys, np.fromiter(held.values(), np.int64, len(held)), places), fresh)
+
+    def follow(self, plan: KindPlan, files: Sequence[Words], has_names: bool) -> None:
+        """Take a plan up. Of the first names none is taken for new: a server that is taken over counts on."""
+        self._held, self._names = plan.held, plan.names
+        self._slot_count = max(self._slot_count, 1 + int(plan.names.slots.max(initial=-1)))
+        self._bases = np.append(self._bases, np.zeros(self._slot_count - len(self._bases), np.uint64))
+        if has_names and len(plan.fresh):
+            self._bases[plan.fresh] = self._range.read(files, self._slot_count)[plan.fresh]
 
     def read(self, files: Sequence[Words]) -> Counted:
         """Return the counts of all names."""

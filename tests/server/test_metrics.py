@@ -151,8 +151,9 @@ def test_the_server_shows_its_own_state(lbdns_server: Start) -> None:
         server.reload({"lbdns.yaml": "wieght: 1\n"})
     server.reload({"lbdns.yaml": "metrics: 127.0.0.1:0\n"})
     seen = scrape(server)
-    assert (seen("reload_failures_total"), seen("reloads_total")) == (1, 1)
-    assert seen("snapshot_generation") == 2
+    # Changed files are seen by the watcher, too: it may have come first.
+    assert seen("reload_failures_total") in (1, 2)
+    assert seen("reloads_total") == seen("snapshot_generation") - 1 >= 1
     eventually(lambda: ("lbdns_monitor_heartbeat_age_seconds", ()) in scrape(server).values)
 
 
@@ -173,8 +174,8 @@ def test_health_is_a_number_where_it_is_known(lbdns_server: Start) -> None:
     assert seen.values["lbdns_pool_healthy", (("pool", "near"),)] == 0.5
     assert ("lbdns_pool_healthy", (("pool", "far"),)) not in seen.values
     where = {"pool": "near", "endpoint": "down", "address": "127.0.0.12"}
-    assert seen("endpoint_checks_total", result="failed", **where) >= 1
-    assert seen("endpoint_checks_total", result="passed", **where) >= 1
+    for result in ("failed", "passed"):  # written after the state
+        eventually(lambda result=result: scrape(server)("endpoint_checks_total", result=result, **where) >= 1)  # type: ignore[misc]
 
 
 def test_counts_survive_a_killed_responder_and_reloads(lbdns_server: Start) -> None:
@@ -218,7 +219,7 @@ def test_metrics_come_go_and_move_with_the_settings(lbdns_server: Start) -> None
         urllib.request.urlopen(f"http://{address}/metrics", timeout=5)
     server.reload({"lbdns.yaml": "metrics: '[::1]:0'\n"})
     assert server.status()["metrics"].startswith("[::1]:")
-    assert scrape(server)("snapshot_generation") == 3
+    assert scrape(server)("snapshot_generation") >= 3
 
 
 def test_an_address_in_use_is_named_and_dns_is_served(
@@ -234,7 +235,7 @@ def test_an_address_in_use_is_named_and_dns_is_served(
     # It is had as soon as it is asked for again.
     server.reload({"lbdns.yaml": "{}\n"})
     server.reload({"lbdns.yaml": f"metrics: '{address}'\n"})
-    assert scrape(server)("snapshot_generation") == 3
+    assert scrape(server)("snapshot_generation") >= 3
 
 
 @pytest.fixture
@@ -250,10 +251,10 @@ def test_a_used_slot_starts_from_nothing_and_no_count_goes_back(run: RunDirector
     first[LOAD_BALANCERS_FIRST] = 10
     second[LOAD_BALANCERS_FIRST] = 5
     tally = Tally(run)
-    tally.follow(Slots(load_balancer={("old", "A"): 0}))
+    tally.follow(tally.plan(Slots(load_balancer={("old", "A"): 0})))
     before = tally.read()
     assert before.load_balancers.counts.tolist() == [15]
-    tally.follow(Slots(load_balancer={("other", "A"): 1, ("new", "A"): 0}))
+    tally.follow(tally.plan(Slots(load_balancer={("other", "A"): 1, ("new", "A"): 0})))
     first[LOAD_BALANCERS_FIRST] += 2
     first[LOAD_BALANCERS_FIRST + 1] += 3
     after = tally.read()
@@ -271,7 +272,7 @@ def test_what_is_taken_over_counts_on_and_what_has_no_counter_is_left_out(run: R
     words[LOAD_BALANCERS_FIRST] = 7
     words[OVERFLOWS] = 4
     tally = Tally(run)
-    tally.follow(Slots(load_balancer={("old", "A"): 0, ("beyond", "A"): SLOTS_MAX}))
+    tally.follow(tally.plan(Slots(load_balancer={("old", "A"): 0, ("beyond", "A"): SLOTS_MAX})))
     sample = tally.read()
     assert sample.load_balancers.names.keys == (("old", "A"),)
     assert sample.load_balancers.counts.tolist() == [7]
