@@ -1,0 +1,76 @@
+"""What fuzzing of the fast path holds to, and how it is checked; fuzz_guided.py, fuzz_seeded.py and the tests use it.
+
+The invariant, for any bytes at all, any client and any draw:
+
+1. `serve` never raises, reads nothing outside the datagram and writes nothing outside the reply it returns.
+2. What it answers, `respond` (the slow path) answers byte for byte; what it drops, `respond` drops; all else it defers.
+3. Interpreted and compiled it does the same.
+
+A case is the datagram alone: client and draw follow from its checksum, so that a file replays it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from lbdns.config import parse
+from lbdns.fastpath.layout import DEFERRED, DROPPED
+from lbdns.fastpath.templates import add_templates
+from lbdns.responder import Client, Transport, View, respond
+from tests.fastpath.lanes import Lane, Served, compiled_lane, interpreted_lane
+from tests.wire import world
+from tests.wire.lanes import compiled_view
+
+CORPUS = Path(__file__).parent / "corpus" / "datagrams.hex"
+NOW_S = 1_000_000
+PORT = 40_000
+GOLDEN = 0x9E3779B97F4A7C15
+DRAW_MASK = (1 << 64) - 1
+CLIENTS = (bytes((192, 0, 2, 7)), bytes((203, 0, 113, 99)), bytes.fromhex("20010db8000000000000000000000053"))
+
+
+def read_corpus() -> list[bytes]:
+    """Return the datagrams of the corpus: a file of one in hexadecimal a line."""
+    return [bytes.fromhex(line) for line in CORPUS.read_text().splitlines()] if CORPUS.exists() else []
+
+
+def write_corpus(datagrams: list[bytes]) -> None:
+    """Write the corpus, short ones first, so that an update shows as few changed lines."""
+    ordered = sorted(set(datagrams), key=lambda datagram: (len(datagram), datagram))
+    CORPUS.write_text("".join(datagram.hex() + "\n" for datagram in ordered))
+
+
+def make_view(folder: Path) -> View:
+    """Return the wire tests' configuration, which has one of everything, with its templates."""
+    geodata = world.write_geodata(folder / "places.mmdb")
+    made = compiled_view(parse(dict(world.configuration(geodata)), folder).configuration, folder)
+    return View(add_templates(made.snapshot, made), made.table)
+
+
+def available_lanes() -> list[Lane]:
+    """Return the interpreted lane, and the compiled one where it is installed."""
+    compiled = compiled_lane()
+    return [interpreted_lane(), *([compiled] if compiled else [])]
+
+
+class Checker:
+    """Holds datagrams to the invariant, on the given lanes."""
+
+    def __init__(self, view: View, lanes: list[Lane]) -> None:
+        self._view = view
+        self._served = [(lane.name, Served(lane, view)) for lane in lanes]
+
+    def check(self, datagram: bytes) -> bytes | int:
+        """Assert the invariant for a datagram; return the reply, DROPPED or DEFERRED."""
+        checksum = zlib.crc32(datagram)
+        client = CLIENTS[checksum % len(CLIENTS)]
+        draw = checksum * GOLDEN & DRAW_MASK
+        said = {name: served.ask(datagram, client, NOW_S, draw) for name, served in self._served}
+        first = next(iter(said.values()))
+        assert all(other == first for other in said.values()), f"lanes differ: {said} for {datagram.hex()}"
+        if first != DEFERRED:
+            slow = respond(self._view, datagram, Client(client, PORT), Transport.UDP, NOW_S, draw)
+            fast = None if first == DROPPED else first
+            assert fast == slow, f"fast {fast!r}, slow {slow!r} for {datagram.hex()}"
+        return first

@@ -1,0 +1,50 @@
+"""Seeded fuzzing without further packages: damaged datagrams of corpus and wire tests, each held to the invariant.
+
+    python -m tests.fastpath.fuzz_seeded [--count 20000] [--seed 1] [--lane compiled|interpreted|both]
+
+scripts/sanitize runs it on a build with sanitizers, where a read or a write outside a buffer ends the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from random import Random
+
+from lbdns.fastpath.layout import DEFERRED
+from tests.fastpath.fuzz_check import Checker, available_lanes, make_view, read_corpus
+from tests.wire.mutations import good_messages, mutate
+
+CUT_SHARE = 0.1  # of the datagrams are cut short somewhere, which damage of the header alone seldom does
+
+
+def main() -> None:
+    """Run until `--count` datagrams are checked; an AssertionError holds the datagram that breaks the invariant."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lane", choices=("compiled", "interpreted", "both"), default="compiled")
+    said = parser.parse_args()
+    lanes = [lane for lane in available_lanes() if said.lane in (lane.name, "both")]
+    if not lanes:
+        raise SystemExit("the compiled kernel is not installed")
+    chance = Random(said.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        checker = Checker(make_view(Path(folder)), lanes)
+        known = [*good_messages(), *read_corpus()]
+        deferred = sum(checker.check(datagram) == DEFERRED for datagram in known)
+        for _ in range(said.count):
+            datagram = mutate(chance.choice(known), chance, known)
+            if chance.random() < CUT_SHARE:
+                datagram = datagram[: chance.randrange(len(datagram) + 1)]
+            deferred += checker.check(datagram) == DEFERRED
+    total = len(known) + said.count
+    print(
+        f"{total} datagrams, seed {said.seed}, {' and '.join(lane.name for lane in lanes)}: "
+        f"all as the slow path's, {deferred} of them deferred"
+    )
+
+
+if __name__ == "__main__":
+    main()
