@@ -120,7 +120,7 @@ class Bench:
         """Print the table of a load and keep its figures."""
         base = next((row for row in rows if row.name == base_name), None)
         self.say(f"\n### {load}\n")
-        self.say(f"| server | CPU us/query | user | ratio to {base_name} | queries/s | lost | wrong | mean us | p99.9 us |")
+        self.say(f"| server | CPU us/query | user | to {base_name} | queries/s | lost | wrong | mean us | p99.9 us |")
         self.say("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
         kept = []
         for row in rows:
@@ -190,8 +190,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each run (default 4)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each server and load (default 3)")
     parser.add_argument("--peers", nargs="+", choices=sorted(PEERS), help="default: all that are installed")
-    parser.add_argument("--city", type=Path, help="city database for geo (default: what scripts/fetch-city-database brought)")
-    parser.add_argument("--json", action="store_true", help="figures as JSON on standard output, tables on standard error")
+    parser.add_argument("--city", type=Path, help="for geo; default: what scripts/fetch-city-database brought")
+    parser.add_argument("--json", action="store_true", help="figures as JSON; the tables go to standard error")
     parser.add_argument("--keep", action="store_true", help="keep the folder with configurations and logs")
     said = parser.parse_args()
     said.loads = said.loads or list(TABLE_LOADS)
@@ -228,7 +228,7 @@ def main() -> None:
         check_machine(bench)
         here = machine()
         bench.say(f"{here['date']}, {here['cpu']}, {here['kernel']}, Python {here['python']}")
-        bench.say(f"medians of {arguments.rounds} rounds of {arguments.seconds:g} s; loads: {', '.join(arguments.loads)}")
+        bench.say(f"medians of {arguments.rounds} rounds of {arguments.seconds:g} s: {', '.join(arguments.loads)}")
         main_loads = [load for load in arguments.loads if load in ALL]
         if main_loads:
             bench.compare("main", main_loads, None)

@@ -28,7 +28,7 @@ def build(source: Path, target: Path) -> Path:
     try:
         said = subprocess.run([compiler, "-O2", "-o", target, source], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise SystemExit(f"bench: needs a C compiler, and there is no {compiler} (Debian: apt-get install gcc)") from None
+        raise SystemExit(f"bench: needs a C compiler; there is no {compiler} (Debian: apt-get install gcc)") from None
     if said.returncode:
         raise SystemExit(f"bench: {compiler} cannot compile {source.name}:\n{said.stderr}")
     return target
@@ -179,7 +179,9 @@ def trouble(server: Running, generator: Generator, records: Path) -> str:
     """Ask a server for a moment and say what is wrong with its answers, "" where all are right."""
     probe = generator.run(server, PROBE_S, records)
     if probe.load["wrong"]:
-        return f"{probe.load['wrong']} of {probe.done + probe.load['wrong']} answers wrong, RCODEs {probe.load['rcodes']}"
+        return (
+            f"{probe.load['wrong']} of {probe.done + probe.load['wrong']} answers wrong, RCODEs {probe.load['rcodes']}"
+        )
     return "" if probe.done else "no answer"
 
 
@@ -204,7 +206,7 @@ class Row:
 
     def median(self, what: str) -> float:
         """Return the median of one of the figures of Run."""
-        return statistics.median(getattr(run, what) for run in self.runs)
+        return float(statistics.median(getattr(run, what) for run in self.runs))
 
     def ratio_to(self, other: Row) -> float:
         """Return the median over rounds of CPU per query against another server's in the same round."""

@@ -112,12 +112,14 @@ def _gdnsd(scene: Scene) -> list[str]:
         for place, (country, continent) in enumerate(COUNTRIES.items()):
             continents.setdefault(continent, []).append(f"{country} => [{_geo_pool(place)}]")
         places = ", ".join(
-            f"{continent} => {{ default => [{_geo_pool(9)}], {', '.join(lines)} }}" for continent, lines in continents.items()
+            f"{continent} => {{ default => [{_geo_pool(9)}], {', '.join(lines)} }}"
+            for continent, lines in continents.items()
         )
         names = ", ".join(_geo_pool(number) for number in range(POOLS))
         geo = (
             f"geoip => {{ maps => {{ m => {{ geoip2_db => {scene.city}, datacenters => [{names}], "
-            f"map => {{ default => [{_geo_pool(9)}], {places} }} }} }}, resources => {{ geo => {{ map => m, dcmap => {{ "
+            f"map => {{ default => [{_geo_pool(9)}], {places} }} }} }}, "
+            "resources => { geo => { map => m, dcmap => { "
             + ", ".join(f"{_geo_pool(n)} => %weighted!{_geo_pool(n)}" for n in range(POOLS))
             + " } } } }\n"
         )

@@ -64,7 +64,9 @@ class Question:
         if self.has_edns or self.has_ecs:
             wire += b"\0" + TYPE_OPT.to_bytes(2) + EDNS_BYTES.to_bytes(2) + bytes(4) + len(ecs).to_bytes(2) + ecs
         if len(wire) > RECORD_BYTES - HEAD_BYTES:
-            raise ValueError(f"{self.name} makes a query of {len(wire)} octets; load.c takes {RECORD_BYTES - HEAD_BYTES}")
+            raise ValueError(
+                f"{self.name} makes a query of {len(wire)} octets; load.c takes {RECORD_BYTES - HEAD_BYTES}"
+            )
         head = bytes((len(wire), self.rcode, int(self.has_answer), len(wire) - 3 if self.has_ecs else 0))
         return (head + wire).ljust(RECORD_BYTES, b"\0")
 
@@ -106,7 +108,12 @@ def _mixed() -> Iterator[Question]:
     for number in range(4 * NAMES):
         question = draw.choice(draw.choices(kinds, (50, 20, 15, 10, 5))[0])
         yield Question(
-            question.name, question.rcode, question.has_answer, question.rtype, question.rclass, has_edns=number % 2 == 0
+            question.name,
+            question.rcode,
+            question.has_answer,
+            question.rtype,
+            question.rclass,
+            has_edns=number % 2 == 0,
         )
 
 

@@ -8,10 +8,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from lbdns.errors import LbdnsError
-from lbdns.server.control import ask
 from measure import Run, Running, wait_ready
 from questions import ZONE
+
+from lbdns.errors import LbdnsError
+from lbdns.server.control import ask
 
 if TYPE_CHECKING:
     from bench import Bench
@@ -39,9 +40,7 @@ def flood(bench: Bench) -> dict[str, Any]:
     flooded: list[Run] = []
     for _ in range(bench.arguments.rounds):
         calm.append(generator.run(server, seconds, bench.records("plain")))
-        command = generator.command(
-            server.port, seconds + 2 * LEAD_S, bench.records("chaos"), "--rate", str(rate)
-        )
+        command = generator.command(server.port, seconds + 2 * LEAD_S, bench.records("chaos"), "--rate", str(rate))
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as flooding:
             time.sleep(LEAD_S)
             flooded.append(generator.run(server, seconds, bench.records("plain")))
@@ -108,7 +107,7 @@ def swap(bench: Bench) -> dict[str, Any]:
 
 
 def _median(runs: list[Run], what: str) -> float:
-    return statistics.median(getattr(run, what) for run in runs)
+    return float(statistics.median(getattr(run, what) for run in runs))
 
 
 def _load_median(runs: list[Run], what: str) -> float:
