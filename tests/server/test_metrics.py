@@ -16,10 +16,14 @@ from typing import Any
 import dns.message
 import dns.query
 import pytest
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from lbdns.fastpath.counters import open_counters
 from lbdns.fastpath.layout import LOAD_BALANCERS_FIRST, OVERFLOWS, SLOTS_MAX
+from lbdns.model import Settings
+from lbdns.server import metrics
 from lbdns.server.rundir import RunDirectory
 from lbdns.server.tally import Tally
 from lbdns.snapshot.slots import Slots
@@ -236,6 +240,42 @@ def test_an_address_in_use_is_named_and_dns_is_served(
     server.reload({"lbdns.yaml": "{}\n"})
     server.reload({"lbdns.yaml": f"metrics: '{address}'\n"})
     assert scrape(server)("snapshot_generation") >= 3
+
+
+class Nothing(Collector):
+    """A collector without metrics."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield none."""
+        return iter(())
+
+
+def test_an_address_that_becomes_free_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "RETRY_S", 0.0)
+    server = metrics.MetricsServer(Nothing())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        server.follow(Settings(metrics=address))
+        server.retry()
+        assert server.address is None
+    server.retry()
+    assert server.address == address
+    server.close()
+    assert server.address is None
+
+
+def test_clients_beyond_the_bound_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "CLIENTS_MAX", 2)
+    server = metrics.MetricsServer(Nothing())
+    server.follow(Settings(metrics="127.0.0.1:0"))
+    assert server.address is not None
+    host, _, port = server.address.rpartition(":")
+    with contextlib.ExitStack() as opened:
+        clients = [opened.enter_context(socket.create_connection((host, int(port)), 5)) for _ in range(3)]
+        assert clients[2].recv(1) == b"", "closed without a word"
+        clients[0].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert clients[0].recv(12) == b"HTTP/1.0 200"
+    server.close()
 
 
 @pytest.fixture
