@@ -47,12 +47,14 @@ def unpack(folder: Path) -> None:
 def pack(folder: Path) -> int:
     """Make a folder of files the corpus; return how many there are."""
     datagrams = [path.read_bytes() for path in folder.iterdir()]
+    if not datagrams:
+        raise SystemExit(f"{folder} is empty; the corpus stays as it is")
     write_corpus(datagrams)
     return len(datagrams)
 
 
-def fuzz(arguments: list[str]) -> None:
-    """Run libFuzzer; it ends the process."""
+def fuzz(program: str, arguments: list[str]) -> None:
+    """Run libFuzzer; it ends the process. To merge it starts `program` with other arguments."""
     atheris: Any = importlib.import_module("atheris")
     lanes = available_lanes()
     for function in kernel_functions(lanes[0].serve):
@@ -62,7 +64,7 @@ def fuzz(arguments: list[str]) -> None:
     def one(datagram: bytes) -> None:
         checker.check(datagram)
 
-    atheris.Setup([sys.argv[0], f"-max_len={DATAGRAM_BYTES_MAX}", *arguments], one)
+    atheris.Setup([program, f"-max_len={DATAGRAM_BYTES_MAX}", *arguments], one)
     atheris.Fuzz()
 
 
@@ -71,13 +73,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--unpack", type=Path, metavar="FOLDER", help="write the corpus as files and end")
     parser.add_argument("--pack", type=Path, metavar="FOLDER", help="make a folder of files the corpus and end")
+    parser.add_argument(
+        "--again", default=sys.argv[0], metavar="PROGRAM", help="what runs this module anew, for -merge=1"
+    )
     said, rest = parser.parse_known_args()
     if said.unpack:
         unpack(said.unpack)
     elif said.pack:
         print(f"{pack(said.pack)} datagrams in the corpus")
     else:
-        fuzz(rest)
+        fuzz(said.again, rest)
 
 
 if __name__ == "__main__":

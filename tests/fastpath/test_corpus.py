@@ -1,0 +1,29 @@
+"""The corpus of the coverage-guided fuzzer, replayed on both forms of the fast path."""
+
+from __future__ import annotations
+
+from lbdns.fastpath.layout import DEFERRED, DROPPED
+from lbdns.responder import View
+from tests.fastpath.fuzz_check import Checker, read_corpus
+from tests.fastpath.lanes import Lane
+
+CORPUS_MIN = 50  # fewer cannot be what a fuzzer has found: the file is gone or damaged
+
+
+def test_the_corpus_holds_the_invariant_and_reaches_every_outcome(lane: Lane, view: View) -> None:
+    datagrams = read_corpus()
+    assert len(datagrams) > CORPUS_MIN
+    checker = Checker(view, [lane])
+    said = [checker.check(datagram) for datagram in datagrams]
+    assert DROPPED in said
+    assert DEFERRED in said
+    rcodes = {reply[3] & 15 for reply in said if isinstance(reply, bytes)}
+    assert rcodes == {0, 1, 3, 5}
+
+
+def test_every_prefix_of_a_datagram_holds_the_invariant(lane: Lane, view: View) -> None:
+    """Whatever is cut off: the reader stops at the end of the datagram, which guards follow."""
+    checker = Checker(view, [lane])
+    for datagram in read_corpus()[-20:]:
+        for length in range(len(datagram)):
+            checker.check(datagram[:length])
