@@ -48,8 +48,7 @@ class Bench:
 
     def start(self, name: str, kind: str, static_names: int = NAMES, city: Path | None = None) -> Running:
         """Start a server in a folder of its own."""
-        folder = self.work / f"{name}-{kind}-{static_names}"
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-{kind}-{static_names}-", dir=self.work))
         scene = Scene(folder, free_port(), kind, static_names, city)
         server = Running(name, PEERS[name].write(scene), scene.port, folder)
         self.servers.append(server)
