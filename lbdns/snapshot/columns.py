@@ -22,6 +22,7 @@ COLUMNS: Final[dict[str, str]] = {
     "lb_resolver_trie": "I",
     "lb_pop_class": "I",
     "lb_lists": "I",
+    "lb_ecs_lists": "I",
     "lb_slot": "I",
     "lb_text": "I",
     "lb_policy": "B",
@@ -55,6 +56,9 @@ COLUMNS: Final[dict[str, str]] = {
     "endpoint_priority": "H",
     "endpoint_enabled": "B",
     "endpoint_text": "I",
+    # Unit vectors (x, y, z) of coordinate units, and of pools (0, 0, 0 without coordinates), for SELECT_NEAREST.
+    "unit_vector": "d",
+    "pool_vector": "d",
     # Tries: two roots each (IPv4, IPv6), two records a node.
     "trie_root": "I",
     "trie_nodes": "I",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import numpy as np
 
-from lbdns.geo import Geodata, Place, PlaceTree, regions
+from lbdns.geo import Geodata, Place, regions
 from lbdns.geo.pops import pop_place
 from lbdns.model import Configuration, Endpoint, LoadBalancer, Pool, Settings
+from lbdns.snapshot.classes import PlaceClasses, place_index, unit_vectors
 from lbdns.snapshot.columns import Blob, empty_columns
 from lbdns.snapshot.file import Snapshot
 from lbdns.snapshot.slots import Slots
-from lbdns.snapshot.tries import Tree, TrieColumns, private_tree, reduce_tree
 from lbdns.snapshot.wirenames import wire_name
 from lbdns.snapshot.zones import compile_zones
 from lbdns.steering.layout import (
@@ -29,17 +29,17 @@ from lbdns.steering.layout import (
     LB_RESOLVER_LOCATES,
     LB_STICKY,
     LIST_HASHED,
-    NO_TRIE,
     POOL_ENABLED,
     POOL_HAS_ENDPOINT,
     POOL_HASH,
+    POOL_LOCATED,
     POOL_MONITORED,
     SHAPE_ONE,
     SHAPE_ZERO,
     SHED_BY_DRAW,
     SHED_BY_HASH,
 )
-from lbdns.steering.plan import UNKNOWN_LIST, Candidates, Context, Partition, Plan, Site, Unit, Units
+from lbdns.steering.plan import Candidates, Context, Site
 from lbdns.steering.policies import POLICIES, plan, prefers_ecs
 
 FAMILIES = (FAMILY_A, FAMILY_AAAA, FAMILY_NAMED)
@@ -76,9 +76,10 @@ def compile_snapshot(
     pool_index = {name: index for index, name in enumerate(configuration.pools)}
     for pool in configuration.pools.values():
         _append_pool(columns, blob, pool, slots)
-    compiler = _Compiler(
-        columns, blob, slots, Context(site, _units(geodata.tree), configuration.pools), pool_index, geodata.tree
-    )
+    index = place_index(geodata.tree)
+    classes = PlaceClasses(columns, index, site.place)
+    context = Context(site, index.units, configuration.pools)
+    compiler = _Compiler(columns, blob, slots, context, pool_index, classes)
     apexes = {zone.apex for zone in configuration.zones}
     placed = []
     for load_balancer in configuration.load_balancers:
@@ -108,6 +109,7 @@ def _append_pool(columns: Columns, blob: Blob, pool: Pool, slots: Slots) -> None
     flags |= POOL_MONITORED if pool.monitor or pool.monitor_group else 0
     flags |= POOL_HAS_ENDPOINT if enabled else 0
     flags |= POOL_HASH if hashes else 0
+    flags |= POOL_LOCATED if pool.latitude is not None else 0
     columns["pool_slot"].append(slots.pool[pool.name])
     columns["pool_flags"].append(flags)
     columns["pool_endpoint_start"].append(len(columns["endpoint_slot"]))
@@ -115,6 +117,8 @@ def _append_pool(columns: Columns, blob: Blob, pool: Pool, slots: Slots) -> None
     columns["pool_hash"].append(name_hash(pool.name))
     columns["pool_minimum"].append(pool.minimum_origins)
     columns["pool_text"].append(blob.add_text(pool.name))
+    vector = unit_vectors(np.array([pool.latitude or 0.0]), np.array([pool.longitude or 0.0]))
+    columns["pool_vector"].frombytes(vector.tobytes())
     shedding = pool.load_shedding
     for percent, policy in (
         (shedding.default_percent, shedding.default_policy),
@@ -163,17 +167,13 @@ class _Compiler:
     slots: Slots
     context: Context
     pool_index: Mapping[str, int]
-    places: PlaceTree
+    classes: PlaceClasses
     lists: dict[tuple[Candidates, int], int] = field(default_factory=dict)
-    reduced: dict[Unit, Tree] = field(default_factory=dict)
-    tries: TrieColumns = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.tries = TrieColumns(self.columns["trie_root"], self.columns["trie_nodes"])
-        self.tries.add("private", private_tree())
 
     def append(self, load_balancer: LoadBalancer, is_apex: bool) -> None:
         """Append one load balancer's row, with the lists and tries that it needs."""
+        if self.classes.has_many_partitions and not self.context.has_many_partitions:
+            self.context = replace(self.context, has_many_partitions=True)
         made = plan(load_balancer, self.context)
         sticky = load_balancer.session_affinity == "ip_cookie"
         fallback = self.pool_index[load_balancer.fallback_pool]
@@ -190,43 +190,7 @@ class _Compiler:
         columns["lb_slot"].append(self.slots.load_balancer[load_balancer.name, load_balancer.type])
         columns["lb_text"].append(self.blob.add_text(load_balancer.name))
         columns["lb_policy"].append(POLICIES.index(load_balancer.effective_policy))
-        self._append_classes(made, numbers)
-
-    def _append_classes(self, made: Plan, numbers: list[int]) -> None:
-        """Number the place classes, find the tries that tell them apart, and say which list each class has."""
-        columns = self.columns
-        columns["lb_lists"].append(len(columns["class_list"]))
-        class_of_list: dict[int, int] = {}
-        tries = []
-        for partition in (made.resolver, made.ecs):
-            tries.append(NO_TRIE if partition is None else self._trie(partition, class_of_list))
-        # Class 0 is the unknown place: never looked up, since the PoP's class stands in for it.
-        pop_class = class_of_list.setdefault(made.pop_list, len(class_of_list) + 1)
-        columns["lb_resolver_trie"].append(tries[0])
-        columns["lb_ecs_trie"].append(tries[1])
-        columns["lb_pop_class"].append(pop_class)
-        columns["class_list"].append(numbers[made.pop_list])
-        columns["class_list"].extend(numbers[listed] for listed in class_of_list)
-
-    def _trie(self, partition: Partition, class_of_list: dict[int, int]) -> int:
-        """Return the trie of a partition; `class_of_list` numbers lists by first appearance, from 1."""
-        classes = np.zeros(len(partition.lists), dtype=np.int32)
-        for listed in dict.fromkeys(partition.lists.tolist()):
-            if listed != UNKNOWN_LIST:
-                number = class_of_list.setdefault(listed, len(class_of_list) + 1)
-                classes[partition.lists == listed] = number
-        key = (partition.unit, classes.tobytes())
-        found = self.tries.find(key)
-        if found is None:
-            found = self.tries.add(key, reduce_tree(self._unit_tree(partition.unit), classes))
-        return found
-
-    def _unit_tree(self, unit: Unit) -> Tree:
-        """Return the geolocation tree with units for places: reduced once, then again for each partition."""
-        if unit not in self.reduced:
-            tree = Tree(self.places.nodes, int(self.places.root_v4), int(self.places.root_v6))
-            self.reduced[unit] = reduce_tree(tree, self.context.units.of_place[unit])
-        return self.reduced[unit]
+        self.classes.append(made, numbers)
 
     def _list(self, candidates: Candidates, sticky: bool, fallback_hashes: int) -> int:
         """Return the number of a candidate list, stored once per hashing flags."""
@@ -267,15 +231,3 @@ class _Compiler:
                 if ways > 1:
                     flags |= LIST_HASHED << family
         return flags
-
-
-_units_of: dict[int, tuple[PlaceTree, Units]] = {}
-
-
-def _units(tree: PlaceTree) -> Units:
-    """Return the units of a geolocation tree, kept while the tree is the one in use (a reload costs nothing)."""
-    held = _units_of.get(id(tree))
-    if held is None or held[0] is not tree:
-        _units_of.clear()
-        held = _units_of[id(tree)] = (tree, Units(tree.places))
-    return held[1]

@@ -8,15 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.model import Configuration, Pool
+from lbdns.snapshot.compile import site_of
 from lbdns.snapshot.slots import Slots
 
 
 def targets_of(configuration: Configuration, slots: Slots, generation: int, table_path: Path) -> dict[str, Any]:
     """Return the document: monitors and groups as configured, pools and endpoints with their health table slots."""
+    settings = configuration.settings
+    site = site_of(settings)
     return {
         "generation": generation,
         "table": str(table_path),
-        "resolvers": list(configuration.settings.resolvers),
+        "pop": {"code": site.code, "region": site.region},
+        "vantage_points": [vantage.model_dump(mode="json") for vantage in settings.vantage_points],
+        "notifications": [
+            # What was not given stays away: a receiver of one kind refuses the other kind's keys.
+            notification.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            for notification in settings.notifications
+        ],
+        "resolvers": list(settings.resolvers),
         "monitors": {name: monitor.model_dump(mode="json") for name, monitor in configuration.monitors.items()},
         "monitor_groups": {name: group.model_dump(mode="json") for name, group in configuration.monitor_groups.items()},
         "pools": [_pool(pool, slots) for pool in configuration.pools.values()],

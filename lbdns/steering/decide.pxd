@@ -13,12 +13,15 @@ cdef int PASSED_CAPACITY, PASSED_DISABLED, PASSED_DOWN, PASSED_SHED, PASSED_WEIG
 cdef int POOL_ENABLED, POOL_HAS_ENDPOINT, POOL_MONITORED, PRIVATE_TRIE, REGION_COUNT
 cdef int SALT_POOL, SALT_SHED, SELECT_FASTEST, SELECT_WEIGHTED, SHED_BY_HASH
 cdef int TAKES_TRAFFIC
-cdef int HASH_BITS_4, HASH_BITS_6
+cdef int HASH_BITS_4, HASH_BITS_6, SELECT_NEAREST, POOL_LOCATED
+cdef double LAST_COSINE, NO_COSINE
 cdef unsigned long long HASH_MASK_4, HASH_MASK_6, LOW_32
 
 
 @cython.locals(fallback=cython.uint)
 cpdef int decide(View view, Query query, Decision decision) noexcept nogil
+
+cdef unsigned int list_of(View view, Decision decision) noexcept nogil
 
 @cython.locals(record=cython.uint, depth=cython.int, bit=cython.uint)
 cpdef unsigned long long walk(
@@ -50,5 +53,13 @@ cdef int pick_pool(View view, Query query, Decision decision) noexcept nogil
     passed=cython.int,
 )
 cdef int pick_pool_weighted(
+    View view, Query query, Decision decision, unsigned int start, unsigned int end
+) noexcept nogil
+
+@cython.locals(
+    best=cython.int, best_cosine=cython.double, cosine=cython.double, unit=cython.ulonglong, at=cython.ulonglong,
+    member=cython.uint, pool=cython.int, reason=cython.int,
+)
+cdef int pick_pool_nearest(
     View view, Query query, Decision decision, unsigned int start, unsigned int end
 ) noexcept nogil

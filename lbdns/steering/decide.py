@@ -43,12 +43,14 @@ from lbdns.steering.layout import (
     PASSED_WEIGHT_ZERO,
     POOL_ENABLED,
     POOL_HAS_ENDPOINT,
+    POOL_LOCATED,
     POOL_MONITORED,
     PRIVATE_TRIE,
     REGION_COUNT,
     SALT_POOL,
     SALT_SHED,
     SELECT_FASTEST,
+    SELECT_NEAREST,
     SELECT_WEIGHTED,
     SHED_BY_HASH,
     TAKES_TRAFFIC,
@@ -61,13 +63,15 @@ HASH_BITS_6 = 56
 HASH_MASK_4 = 0xFFFFFF0000000000
 HASH_MASK_6 = 0xFFFFFFFFFFFFFF00
 LOW_32 = 0xFFFFFFFF
+LAST_COSINE = -2.0  # below that of any angle
+NO_COSINE = -3.0
 
 
 def decide(view: View, query: Query, decision: Decision) -> int:
     """Fill `decision` for `query` and return its outcome (OUTCOME_*)."""
     decision.lb = query.lb
     locate(view, query, decision)
-    decision.pool_list = view.class_list[view.lb_lists[query.lb] + decision.place_class]
+    decision.pool_list = list_of(view, decision)
     scope_of_hash(view, query, decision)
     decision.passed_count = 0
     decision.pick_count = 0
@@ -85,6 +89,15 @@ def decide(view: View, query: Query, decision: Decision) -> int:
     pick_endpoints(view, query, decision)
     decision.outcome = OUTCOME_ANSWER if decision.pick_count else OUTCOME_NO_ENDPOINT
     return decision.outcome
+
+
+def list_of(view: View, decision: Decision) -> int:
+    """Return the candidate list of the place class; where the nearest pool is looked for, all places have one list."""
+    if view.lb_select[decision.lb] == SELECT_NEAREST:
+        return view.class_list[view.lb_lists[decision.lb]]
+    if decision.location_source == LOCATED_BY_ECS:
+        return view.class_list[view.lb_ecs_lists[decision.lb] + decision.place_class]
+    return view.class_list[view.lb_lists[decision.lb] + decision.place_class]
 
 
 def walk(view: View, trie: int, version: int, high: int, low: int) -> int:
@@ -207,6 +220,8 @@ def pick_pool(view: View, query: Query, decision: Decision) -> int:
     end = start + view.list_count[decision.pool_list]
     if select == SELECT_WEIGHTED:
         return pick_pool_weighted(view, query, decision, start, end)
+    if select == SELECT_NEAREST:
+        return pick_pool_nearest(view, query, decision, start, end)
     best = NO_POOL
     best_rtt = 0.0
     for member in range(start, end):
@@ -252,3 +267,32 @@ def pick_pool_weighted(view: View, query: Query, decision: Decision, start: int,
             return pool
         drawn -= view.member_weight[member]
     return NO_POOL
+
+
+def pick_pool_nearest(view: View, query: Query, decision: Decision, start: int, end: int) -> int:
+    """Return the nearest available pool of the members `start` to `end`, or NO_POOL.
+
+    The cosine of the angle between two places falls with their distance. Pools without coordinates, and all pools where
+    the place is unknown, stand last, in order.
+    """
+    best = NO_POOL
+    best_cosine: float = NO_COSINE
+    unit = decision.place_class * 3
+    for member in range(start, end):
+        pool = view.member_pool[member]
+        reason = reason_against(view, query, decision, pool)
+        if reason:
+            pass_over(decision, pool, reason)
+            continue
+        at = pool * 3
+        cosine: float = (
+            view.unit_vector[unit] * view.pool_vector[at]
+            + view.unit_vector[unit + 1] * view.pool_vector[at + 1]
+            + view.unit_vector[unit + 2] * view.pool_vector[at + 2]
+        )
+        if not view.pool_flags[pool] & POOL_LOCATED or decision.place_class == CLASS_UNKNOWN:
+            cosine = LAST_COSINE
+        if cosine > best_cosine:
+            best = pool
+            best_cosine = cosine
+    return best

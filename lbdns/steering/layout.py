@@ -17,6 +17,7 @@ ADDRESS_FAMILIES: Final = 2
 SELECT_FIRST: Final = 0
 SELECT_WEIGHTED: Final = 1
 SELECT_FASTEST: Final = 2
+SELECT_NEAREST: Final = 3  # the place class is a unit of coordinates
 
 LB_ECS_PREFERRED: Final = 1
 LB_RESOLVER_LOCATES: Final = 2
@@ -30,6 +31,7 @@ POOL_ENABLED: Final = 1
 POOL_MONITORED: Final = 2
 POOL_HAS_ENDPOINT: Final = 4
 POOL_HASH: Final = 8
+POOL_LOCATED: Final = 16  # has coordinates
 
 # The shape of a pool's answers in one family: exactly one endpoint (weights differ); all weights are 0.
 SHAPE_ONE: Final = 1

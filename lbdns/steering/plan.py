@@ -13,7 +13,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from lbdns.geo import Place
+from lbdns.geo import Place, regions
 from lbdns.model import Pool
 
 Candidates = tuple[tuple[str, int], ...]  # (pool name, weight) in order; weights matter to SELECT_WEIGHTED alone
@@ -34,7 +34,8 @@ class Units:
     """The distinct units among some places: `of_place[kind][place_id]` is a unit's number, `values[kind]` what it
     stands for.
 
-    Number 0 is the unknown: no country, or no coordinates. Built once per geolocation database.
+    Number 0 is the unknown: no country, or no coordinates. `region_of[kind]`: each unit's region as an index into
+    REGION_CODES, -1 where it has none. Built once per geolocation database.
     """
 
     def __init__(self, places: Sequence[Place]) -> None:
@@ -44,7 +45,9 @@ class Units:
             numbers: dict[tuple[object, ...], int] = {}
             values = [Place()]
             of_place = np.zeros(len(places), dtype=np.int32)
-            for place_id, place in enumerate(places):
+            for place_id, found in enumerate(places):
+                # A country's unit stands for all of it, whichever subdivision comes first.
+                place = Place(found.country) if kind is Unit.COUNTRY else found
                 key = _unit_key(kind, place)
                 if key is None:
                     continue
@@ -55,9 +58,19 @@ class Units:
                 of_place[place_id] = number
             self.values[kind] = values
             self.of_place[kind] = of_place
+        self.region_of = {kind: _regions_of(self.values[kind]) for kind in (Unit.COUNTRY, Unit.SUBDIVISION)}
+        self.country_of = {
+            kind: np.array([place.country for place in self.values[kind]]) for kind in (Unit.COUNTRY, Unit.SUBDIVISION)
+        }
         located = self.values[Unit.COORDINATES]
         self.latitudes = np.array([place.latitude or 0.0 for place in located])
         self.longitudes = np.array([place.longitude or 0.0 for place in located])
+
+
+def _regions_of(places: Sequence[Place]) -> NDArray[np.int32]:
+    numbers = {code: index for index, code in enumerate(regions.REGION_CODES)}
+    codes = (regions.region_of(place.country, place.subdivision) for place in places)
+    return np.array([numbers.get(code, -1) for code in codes], dtype=np.int32)
 
 
 def _unit_key(kind: Unit, place: Place) -> tuple[object, ...] | None:
@@ -79,11 +92,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What policies may look at beside the load balancer."""
+    """What policies may look at beside the load balancer.
+
+    `has_many_partitions`: so many ways to tell places apart are in use already that no more are worked out ahead.
+    """
 
     site: Site
     units: Units
     pools: dict[str, Pool]
+    has_many_partitions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

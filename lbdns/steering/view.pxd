@@ -1,7 +1,7 @@
 # The C types of view.py.
 cdef class View:
     cdef const unsigned char[::1] lb_select, lb_flags
-    cdef const unsigned int[::1] lb_ttl, lb_fallback, lb_ecs_trie, lb_resolver_trie, lb_pop_class, lb_lists, lb_slot
+    cdef const unsigned int[::1] lb_ttl, lb_fallback, lb_ecs_trie, lb_resolver_trie, lb_pop_class, lb_lists, lb_ecs_lists, lb_slot
     cdef const unsigned int[::1] class_list, list_start, list_count
     cdef const unsigned char[::1] list_flags
     cdef const unsigned int[::1] member_pool, member_weight
@@ -17,6 +17,7 @@ cdef class View:
     cdef const unsigned int[::1] trie_root, trie_nodes
     cdef const unsigned char[::1] endpoint_state, pool_state
     cdef const float[::1] pool_rtt
+    cdef const double[::1] unit_vector, pool_vector
     cdef const unsigned char[::1] resolved_count
     cdef const unsigned int[::1] resolved_expiry
     cdef int pop_region

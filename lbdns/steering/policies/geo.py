@@ -7,8 +7,9 @@ answering PoP; with `region_from: location` the region is that of the located co
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lbdns.geo import Place, regions
+from lbdns.geo import regions
 from lbdns.model import LoadBalancer
 from lbdns.steering.layout import SELECT_FIRST
 from lbdns.steering.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
@@ -21,22 +22,27 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
         return Plan(SELECT_FIRST, (unweighted(load_balancer.pop_pools[site.code]),))
     lists = Lists()
     by_location = load_balancer.location_strategy.region_from == "location" and bool(load_balancer.region_pools)
+    # A list for each region, and at index -1 for places of no region, which get that of this PoP's.
+    of_region = np.array(
+        [
+            lists.number(unweighted(_names(load_balancer, "", (code if by_location else "") or site.region)))
+            for code in (*regions.REGION_CODES, "")
+        ],
+        dtype=np.int32,
+    )
 
-    def number_of(place: Place) -> int:
-        region = regions.region_of(place.country, place.subdivision) if by_location else ""
-        return lists.number(unweighted(_names(load_balancer, place.country, region or site.region)))
-
-    def partition(unit: Unit) -> Partition:
-        values = context.units.values[unit]
-        numbers = np.full(len(values), UNKNOWN_LIST, dtype=np.int32)
-        for index, place in enumerate(values[1:], start=1):
-            numbers[index] = number_of(Place(place.country, place.subdivision if unit is Unit.SUBDIVISION else ""))
+    def partition(unit: Unit, region_of: NDArray[np.int32]) -> Partition:
+        numbers = of_region[region_of]
+        for country, names in load_balancer.country_pools.items():
+            numbers[context.units.country_of[unit] == country] = lists.number(unweighted(names))
+        numbers[0] = UNKNOWN_LIST
         return Partition(unit, numbers)
 
-    resolver = partition(Unit.SUBDIVISION if by_location else Unit.COUNTRY)
+    units = context.units
+    by_country = partition(Unit.COUNTRY, units.region_of[Unit.COUNTRY])
+    resolver = partition(Unit.SUBDIVISION, units.region_of[Unit.SUBDIVISION]) if by_location else by_country
     # `prefer_ecs: geo` takes no more than the country from ECS.
-    country_only = load_balancer.location_strategy.prefer_ecs == "geo"
-    ecs = partition(Unit.COUNTRY) if by_location and country_only else resolver
+    ecs = by_country if load_balancer.location_strategy.prefer_ecs == "geo" else resolver
     pop_list = lists.number(unweighted(_names(load_balancer, site.place.country, site.region)))
     return located_plan(SELECT_FIRST, lists, pop_list, ecs, resolver)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbdns.model import LoadBalancer, Pool
-from lbdns.steering.layout import SELECT_FIRST
+from lbdns.steering.layout import SELECT_FIRST, SELECT_NEAREST
 from lbdns.steering.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius, IUGG
@@ -14,8 +14,14 @@ NO_DISTANCE_M = 1e12  # stands after any distance on Earth
 
 
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
-    """Return a list per pair of coordinates: all of `default_pools`, nearest first."""
+    """Return a list per pair of coordinates: all of `default_pools`, nearest first.
+
+    Where very many load balancers are steered so, the nearest is found at query time instead: the answers are the same,
+    but ECS scopes are those of the located networks, without neighbours that decide alike.
+    """
     names = load_balancer.default_pools
+    if context.has_many_partitions:
+        return Plan(SELECT_NEAREST, (unweighted(names),))
     pools = [context.pools[name] for name in names]
     lists = Lists()
     units = context.units

@@ -1,0 +1,170 @@
+"""Place classes: which trie tells a load balancer's places apart, and which candidate list each class has.
+
+A partition of the places has a trie of its own, reduced to its classes, as long as there are few: ECS scopes are then
+as
+short as can be. Beyond MERGED_TRIES_MAX partitions, load balancers share the trie of all units, with a list for each
+unit:
+the same answers, with the scopes of the located networks.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbdns.geo import Place, PlaceTree
+from lbdns.snapshot.tries import Tree, TrieColumns, private_tree, reduce_tree
+from lbdns.steering.layout import CLASS_UNKNOWN, NO_TRIE, SELECT_NEAREST
+from lbdns.steering.plan import UNKNOWN_LIST, Partition, Plan, Unit, Units
+
+MERGED_TRIES_MAX: Final = 32
+MERGED_NODES_MAX: Final = 8_000_000  # 64 MB
+
+Columns = dict[str, "array[int]"]
+
+
+class PlaceIndex:
+    """What a geolocation tree gives every snapshot: its units, and the tree reduced to each kind of unit, on demand."""
+
+    def __init__(self, places: PlaceTree) -> None:
+        self.places = places
+        self.units = Units(places.places)
+        self._reduced: dict[Unit, Tree] = {}
+
+    def tree(self, unit: Unit) -> Tree:
+        """Return the tree whose values are units of one kind."""
+        if unit not in self._reduced:
+            tree = Tree(self.places.nodes, int(self.places.root_v4), int(self.places.root_v6))
+            self._reduced[unit] = reduce_tree(tree, self.units.of_place[unit])
+        return self._reduced[unit]
+
+
+_held: list[PlaceIndex] = []
+
+
+def place_index(places: PlaceTree) -> PlaceIndex:
+    """Return the index of a geolocation tree, kept while the tree is the one in use: a reload costs nothing."""
+    if not _held or _held[0].places is not places:
+        _held[:] = [PlaceIndex(places)]
+    return _held[0]
+
+
+class PlaceClasses:
+    """Fills the columns that lead from a place to a candidate list."""
+
+    def __init__(self, columns: Columns, index: PlaceIndex, here: Place) -> None:
+        self._columns = columns
+        self._index = index
+        self._here = here
+        self._tries = TrieColumns(columns["trie_root"], columns["trie_nodes"])
+        self._tries.add("private", private_tree())
+        self._merged = 0
+        self._segments: dict[bytes, int] = {}
+        self._here_unit: int | None = None
+
+    @property
+    def has_many_partitions(self) -> bool:
+        """Whether no more partitions get a trie of their own."""
+        return self._merged >= MERGED_TRIES_MAX or self._tries.node_count > MERGED_NODES_MAX
+
+    def append(self, made: Plan, numbers: list[int]) -> None:
+        """Append one load balancer's tries and classes; `numbers` are the rows of the plan's lists."""
+        if made.select == SELECT_NEAREST:
+            self._append_nearest(numbers[0])
+        elif made.resolver is None or made.ecs is None:
+            self._append_row(NO_TRIE, NO_TRIE, 1, *[self._segment([numbers[made.pop_list]] * 2)] * 2)
+        elif not self._append_merged(made, made.resolver, made.ecs, numbers):
+            self._append_units(made, made.resolver, made.ecs, numbers)
+
+    def _append_row(self, resolver_trie: int, ecs_trie: int, pop_class: int, lists: int, ecs_lists: int) -> None:
+        columns = self._columns
+        columns["lb_resolver_trie"].append(resolver_trie)
+        columns["lb_ecs_trie"].append(ecs_trie)
+        columns["lb_pop_class"].append(pop_class)
+        columns["lb_lists"].append(lists)
+        columns["lb_ecs_lists"].append(ecs_lists)
+
+    def _segment(self, lists: list[int]) -> int:
+        """Return where a table of class -> list begins; equal tables stand once."""
+        key = array("I", lists).tobytes()
+        start = self._segments.get(key)
+        if start is None:
+            start = self._segments[key] = len(self._columns["class_list"])
+            self._columns["class_list"].extend(lists)
+        return start
+
+    def _append_merged(self, made: Plan, resolver: Partition, ecs: Partition, numbers: list[int]) -> bool:
+        """Give the partitions tries of their own; False where there are too many already."""
+        class_of_list: dict[int, int] = {}
+        wanted = []
+        for partition in (resolver, ecs):
+            classes = _number_classes(partition, class_of_list)
+            wanted.append(((partition.unit, classes.tobytes()), partition.unit, classes))
+        tries = []
+        for key, unit, classes in wanted:
+            found = self._tries.find(key)
+            if found is None:
+                if self.has_many_partitions:
+                    return False
+                found = self._tries.add(key, reduce_tree(self._index.tree(unit), classes))
+                self._merged += 1
+            tries.append(found)
+        pop_class = class_of_list.setdefault(made.pop_list, len(class_of_list) + 1)
+        # Class 0 is the unknown place: never looked up, since the PoP's class stands in for it.
+        lists = self._segment([numbers[listed] for listed in (made.pop_list, *class_of_list)])
+        self._append_row(tries[0], tries[1], pop_class, lists, lists)
+        return True
+
+    def _append_units(self, made: Plan, resolver: Partition, ecs: Partition, numbers: list[int]) -> None:
+        """Give every unit its list; the PoP's stands after the last unit."""
+        starts = []
+        for partition in (resolver, ecs):
+            listed = np.where(partition.lists == UNKNOWN_LIST, made.pop_list, partition.lists)
+            rows = np.array(numbers, dtype=np.uint32)[listed]
+            starts.append(self._segment([*rows.tolist(), numbers[made.pop_list]]))
+        pop_class = len(resolver.lists)
+        self._append_row(self._unit_trie(resolver.unit), self._unit_trie(ecs.unit), pop_class, *starts)
+
+    def _unit_trie(self, unit: Unit) -> int:
+        found = self._tries.find(unit)
+        return self._tries.add(unit, self._index.tree(unit)) if found is None else found
+
+    def _append_nearest(self, number: int) -> None:
+        """Leave the order to the query: classes are units of coordinates, whose vectors are written once."""
+        if self._here_unit is None:
+            self._here_unit = self._append_vectors()
+        trie = self._unit_trie(Unit.COORDINATES)
+        self._append_row(trie, trie, self._here_unit, *[self._segment([number])] * 2)
+
+    def _append_vectors(self) -> int:
+        """Write the vectors of all units and of this PoP behind them; return the PoP's number."""
+        units = self._index.units
+        column = self._columns["unit_vector"]
+        column.frombytes(unit_vectors(units.latitudes, units.longitudes).tobytes())
+        if self._here.latitude is None or self._here.longitude is None:
+            return CLASS_UNKNOWN
+        here = unit_vectors(np.array([self._here.latitude]), np.array([self._here.longitude]))
+        column.frombytes(here.tobytes())
+        return len(units.latitudes)
+
+
+def _number_classes(partition: Partition, class_of_list: dict[int, int]) -> NDArray[np.int32]:
+    """Return each unit's class; `class_of_list` numbers lists by first appearance, from 1."""
+    present, first = np.unique(partition.lists, return_index=True)
+    for listed in present[np.argsort(first)].tolist():
+        if listed != UNKNOWN_LIST:
+            class_of_list.setdefault(listed, len(class_of_list) + 1)
+    table = np.zeros(max(class_of_list, default=0) + 2, dtype=np.int32)
+    for listed, number in class_of_list.items():
+        table[listed] = number
+    # The last entry is where UNKNOWN_LIST, -1, leads: class 0.
+    return table[partition.lists]
+
+
+def unit_vectors(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points of the unit sphere, shape (n, 3), for degrees."""
+    phi, lam = np.radians(latitudes), np.radians(longitudes)
+    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=1)
