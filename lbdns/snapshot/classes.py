@@ -100,7 +100,7 @@ class PlaceClasses:
         """Give the partitions tries of their own; False where there are too many already."""
         class_of_list: dict[int, int] = {}
         wanted = []
-        for partition in (resolver, ecs):
+        for partition in (resolver,) if ecs is resolver else (resolver, ecs):
             classes = _number_classes(partition, class_of_list)
             wanted.append(((partition.unit, classes.tobytes()), partition.unit, classes))
         tries = []
@@ -115,7 +115,7 @@ class PlaceClasses:
         pop_class = class_of_list.setdefault(made.pop_list, len(class_of_list) + 1)
         # Class 0 is the unknown place: never looked up, since the PoP's class stands in for it.
         lists = self._segment([numbers[listed] for listed in (made.pop_list, *class_of_list)])
-        self._append_row(tries[0], tries[1], pop_class, lists, lists)
+        self._append_row(tries[0], tries[-1], pop_class, lists, lists)
         return True
 
     def _append_units(self, made: Plan, resolver: Partition, ecs: Partition, numbers: list[int]) -> None:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from ipaddress import IPv4Address, IPv6Address
 
 import numpy as np
 
@@ -126,27 +127,34 @@ def _append_pool(columns: Columns, blob: Blob, pool: Pool, slots: Slots) -> None
     ):
         columns["pool_shed_threshold"].append(round(percent / 100 * SHED_SCALE))
         columns["pool_shed_policy"].append(SHED_BY_HASH if policy == "hash" else SHED_BY_DRAW)
+    addresses = [endpoint.ip for endpoint in pool.origins]
+    families = [families_of(ip) for ip in addresses]
     for family in FAMILIES:
-        weights = [endpoint.weight_hundredths for endpoint in enabled if families_of(endpoint) & 1 << family]
+        weights = [
+            endpoint.weight_hundredths
+            for endpoint, bits in zip(pool.origins, families, strict=True)
+            if endpoint.enabled and bits & 1 << family
+        ]
         shape = SHAPE_ONE if len(set(weights)) > 1 else 0
         shape |= SHAPE_ZERO if not any(weights) else 0
         columns["pool_shape"].append(shape)
-    for endpoint in pool.origins:
-        _append_endpoint(columns, blob, endpoint, slots.endpoint[pool.name, endpoint.name, endpoint.address])
+    for endpoint, ip in zip(pool.origins, addresses, strict=True):
+        _append_endpoint(columns, blob, endpoint, ip, slots.endpoint[pool.name, endpoint.name, endpoint.address])
 
 
-def families_of(endpoint: Endpoint) -> int:
+def families_of(ip: IPv4Address | IPv6Address | None) -> int:
     """Return the families an endpoint can answer, as bits: an address its own, a hostname all three."""
-    if endpoint.ip is None:
+    if ip is None:
         return 1 << FAMILY_A | 1 << FAMILY_AAAA | 1 << FAMILY_NAMED
-    return 1 << (FAMILY_A if endpoint.ip.version == 4 else FAMILY_AAAA)
+    return 1 << (FAMILY_A if ip.version == 4 else FAMILY_AAAA)
 
 
-def _append_endpoint(columns: Columns, blob: Blob, endpoint: Endpoint, slot: int) -> None:
-    ip = endpoint.ip
+def _append_endpoint(
+    columns: Columns, blob: Blob, endpoint: Endpoint, ip: IPv4Address | IPv6Address | None, slot: int
+) -> None:
     columns["endpoint_slot"].append(slot)
     columns["endpoint_weight"].append(endpoint.weight_hundredths)
-    columns["endpoint_families"].append(families_of(endpoint) if endpoint.enabled else 0)
+    columns["endpoint_families"].append(families_of(ip) if endpoint.enabled else 0)
     flags = 0 if ip is not None else ENDPOINT_HOSTNAME
     columns["endpoint_flags"].append(flags | (ENDPOINT_FLATTEN if endpoint.flatten_cname else 0))
     columns["endpoint_hash"].append(name_hash(endpoint.name))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
 
@@ -35,7 +36,7 @@ PRIVATE_NETWORKS = tuple(
 DEPTH_MAX = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tree:
     """A binary tree over addresses: `nodes[n]` has two records; >= 0 is a node, < 0 is ~value. Roots are such
     records."""
@@ -44,10 +45,15 @@ class Tree:
     root_v4: int
     root_v6: int
 
+    @cached_property
+    def levels(self) -> list[NDArray[np.int32]]:
+        """The reachable nodes in levels such that children come before parents (the tree may share subtrees)."""
+        return _levels_deepest_first(self)
+
 
 def reduce_tree(tree: Tree, class_of_value: NDArray[np.int32]) -> Tree:
     """Return the tree with every value replaced by its class and equal siblings merged."""
-    levels = _levels_deepest_first(tree)
+    levels = tree.levels
     # One table for both kinds of record, so that a child's class is one look-up: nodes first, then values from the end,
     # where ~value, being negative, finds them. -1 marks a node whose leaves disagree.
     count = len(tree.nodes)
@@ -71,7 +77,6 @@ def reduce_tree(tree: Tree, class_of_value: NDArray[np.int32]) -> Tree:
 
 
 def _levels_deepest_first(tree: Tree) -> list[NDArray[np.int32]]:
-    """Return the reachable nodes in levels such that children come before parents (the tree may share subtrees)."""
     depth = np.full(len(tree.nodes), -1, dtype=np.int16)
     for root in (tree.root_v6, tree.root_v4):
         # The IPv4 tree usually hangs in the IPv6 one and has its depths from there.
