@@ -44,6 +44,7 @@ class Change:
     streak: int = 0
     was_for_s: float = 0.0
     cause: str = "measured"
+    hidden: bool = False  # a forced state lies over it: no answer changed
 
     @property
     def text(self) -> str:

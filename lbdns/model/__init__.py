@@ -25,6 +25,7 @@ from .configuration import Configuration
 from .fields import ObjectName
 from .mistakes import mistakes_of
 from .monitor import GroupMember, Monitor, MonitorGroup, MonitorType, parse_expected_codes
+from .notification import Notification
 from .pool import (
     Endpoint,
     LoadShedding,
@@ -34,7 +35,15 @@ from .pool import (
     Pool,
 )
 from .refusal import Mistake, nearest
-from .settings import ApiSettings, GeodataSettings, PopSettings, Settings, format_socket_address, parse_socket_address
+from .settings import (
+    ApiSettings,
+    GeodataSettings,
+    PopSettings,
+    Settings,
+    VantagePoint,
+    format_socket_address,
+    parse_socket_address,
+)
 from .zone import RRset, Zone
 
 __all__ = [
@@ -52,6 +61,7 @@ __all__ = [
     "Monitor",
     "MonitorGroup",
     "MonitorType",
+    "Notification",
     "NotificationFilter",
     "NotificationScope",
     "ObjectName",
@@ -63,6 +73,7 @@ __all__ = [
     "SessionAffinityAttributes",
     "Settings",
     "SteeringPolicy",
+    "VantagePoint",
     "Zone",
     "format_socket_address",
     "mistakes_of",

@@ -23,6 +23,9 @@ MAX_HEADER_NAME_CHARS: Final = 64
 MAX_HEADER_VALUE_CHARS: Final = 1024
 MAX_VIRTUAL_NETWORK_ID_CHARS: Final = 64
 MAX_FILE_PATH_CHARS: Final = 4096
+MAX_URL_CHARS: Final = 2048
+MAX_MAIL_ADDRESS_CHARS: Final = 254
+"""RFC 5321 section 4.5.3.1.3, without the angle brackets."""
 
 # How many.
 MAX_POOLS_PER_LIST: Final = 256
@@ -37,6 +40,10 @@ MAX_AFFINITY_HEADERS: Final = 20
 MAX_RULES: Final = 1000
 MAX_LISTEN: Final = 64
 MAX_RESOLVERS: Final = 8
+MAX_NOTIFICATIONS: Final = 32
+MAX_MAIL_ADDRESSES: Final = 32
+MAX_VANTAGE_POINTS: Final = 39
+"""Three speak for a region, and there are 13 regions."""
 MAX_WORKERS: Final = 256
 MAX_RECORDS_PER_RRSET: Final = 100
 MAX_TYPES_PER_NAME: Final = 100
@@ -81,6 +88,10 @@ DEFAULT_LISTEN: Final = ("127.0.0.1:5353", "[::1]:5353")
 DEFAULT_API_LISTEN: Final = "127.0.0.1:8053"
 DEFAULT_WORKERS: Final = 1
 DNS_PORT: Final = 53
+SMTP_PORT: Final = 25
+DEFAULT_MAIL_SERVER: Final = "localhost:25"
+DEFAULT_SECRET_HEADER: Final = "cf-webhook-auth"
+"""The header of the v4 API's webhooks."""
 
 REGION_CODES: Final = (
     "EEU",

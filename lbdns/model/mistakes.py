@@ -79,7 +79,12 @@ def unknown_key(key: str, known: list[str]) -> str:
 
 def _unknown_key(place: Location, model: type[BaseModel] | None) -> str:
     owner = _model_at(model, place[:-1])
-    return unknown_key(str(place[-1]), list(owner.model_fields) if owner else [])
+    return unknown_key(str(place[-1]), _keys_of(owner) if owner else [])
+
+
+def _keys_of(model: type[BaseModel]) -> list[str]:
+    """Return the keys that a model reads, as an operator writes them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _model_at(model: type[BaseModel] | None, place: Location) -> type[BaseModel] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,7 +11,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from . import bounds
 from .balancer import check_country, check_pop, check_region
-from .fields import Frozen, Latitude, Longitude, Whole
+from .fields import Frozen, Latitude, Longitude, ObjectName, Whole
+from .notification import Notification
 from .pool import parse_ip
 from .refusal import Mistake, refusal, refuse_all
 
@@ -129,10 +131,40 @@ class ApiSettings(Frozen):
         return self
 
 
-class Settings(Frozen):
-    """The server: sockets, processes, place, files. `resolvers` and `log` are lbdns's own keys.
+def _check_source(text: str) -> str:
+    address = parse_ip(text)
+    if address.is_unspecified or address.is_multicast:
+        raise refusal(f'"{text}" is not the address of one host; expected one of this machine\'s own')
+    return str(address)
 
-    `api` and `metrics` are off where they are None. `resolvers` empty means the system's.
+
+class VantagePoint(Frozen):
+    """A place on this machine to probe from. `source` is one of its own addresses; without one the system chooses.
+
+    `region` None stands for the PoP's.
+    """
+
+    name: ObjectName
+    region: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_region)] | None = None
+    source: Annotated[str, AfterValidator(_check_source)] | None = None
+
+
+def _repeated(key: str, names: Sequence[str]) -> Iterator[Mistake]:
+    """Yield a mistake for every name in a list that stood there before."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        before = first.setdefault(name, index)
+        if before != index:
+            about = ((key, before, "name"), (key, index, "name"))
+            yield Mistake((key, index, "name"), f'"{name}" is taken already; names are unique', about)
+
+
+class Settings(Frozen):
+    """The server: sockets, processes, place, files. `resolvers`, `vantage_points`, `notifications` and `log` are
+    lbdns's own keys.
+
+    `api` and `metrics` are off where they are None. `resolvers` empty means the system's, `vantage_points` empty one
+    in the PoP's region.
     """
 
     listen: Annotated[
@@ -148,6 +180,8 @@ class Settings(Frozen):
     resolvers: Annotated[
         tuple[Annotated[str, AfterValidator(_check_resolver)], ...], Field(max_length=bounds.MAX_RESOLVERS)
     ] = ()
+    vantage_points: Annotated[tuple[VantagePoint, ...], Field(max_length=bounds.MAX_VANTAGE_POINTS)] = ()
+    notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()
     log: Literal["text", "json"] = "text"
 
     @model_validator(mode="after")
@@ -160,6 +194,8 @@ class Settings(Frozen):
                     Mistake(("listen", index), f"{address} is listed already; list it once", (("listen", index),))
                 )
             seen.add(address)
+        mistakes += _repeated("vantage_points", [one.name for one in self.vantage_points])
+        mistakes += _repeated("notifications", [one.name for one in self.notifications])
         refuse_all("Settings", mistakes)
         return self
 

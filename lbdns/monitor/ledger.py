@@ -263,6 +263,7 @@ class Ledger:
                 rtt_us=result.rtt_us,
                 streak=cause.streak if cause else 0,
                 was_for_s=now_s - since_s if since_s and not hidden else 0.0,
+                hidden=hidden,
             )
         )
 

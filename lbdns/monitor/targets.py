@@ -15,6 +15,8 @@ from typing import Any
 from lbdns.errors import LbdnsError
 from lbdns.health.identity import identity
 from lbdns.model.monitor import Monitor
+from lbdns.model.notification import Notification
+from lbdns.model.pool import NotificationFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class PoolSpec:
     members: tuple[Member, ...]
     check_regions: tuple[str, ...]
     endpoints: tuple[EndpointSpec, ...]
+    notification_filter: NotificationFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Targets:
     pools: tuple[PoolSpec, ...]
     balancers: tuple[BalancerSpec, ...]
     vantages: tuple[Vantage, ...]
+    notifications: tuple[Notification, ...] = ()
 
 
 def load_targets(path: Path) -> Targets:
@@ -103,8 +107,9 @@ def parse_targets(document: Mapping[str, Any]) -> Targets:
     """Return a document's content; raises ValueError, KeyError or TypeError where it is malformed."""
     monitors = {name: Monitor.model_validate(value) for name, value in document["monitors"].items()}
     pools = tuple(_pool(value, monitors, document.get("monitor_groups") or {}) for value in document["pools"])
+    region = (document.get("pop") or {}).get("region") or ""
     vantages = tuple(
-        Vantage(value["name"], value.get("region") or "", value.get("source") or "")
+        Vantage(value["name"], value.get("region") or region, value.get("source") or "")
         for value in document.get("vantage_points") or ()
     )
     return Targets(
@@ -116,12 +121,13 @@ def parse_targets(document: Mapping[str, Any]) -> Targets:
             BalancerSpec(value["name"], tuple(value.get("candidates", value["pools"])), value["fallback"])
             for value in document["load_balancers"]
         ),
-        vantages=vantages or (Vantage(region=(document.get("pop") or {}).get("region") or ""),),
+        vantages=vantages or (Vantage(region=region),),
+        notifications=tuple(Notification.model_validate(value) for value in document.get("notifications") or ()),
     )
 
 
 def _pool(value: Mapping[str, Any], monitors: Mapping[str, Monitor], groups: Mapping[str, Any]) -> PoolSpec:
-    name = value["name"]
+    name, told = value["name"], value.get("notification_filter")
     return PoolSpec(
         name=name,
         slot=int(value["slot"]),
@@ -131,6 +137,7 @@ def _pool(value: Mapping[str, Any], monitors: Mapping[str, Monitor], groups: Map
         members=_members(value, monitors, groups),
         check_regions=tuple(value.get("check_regions") or ()),
         endpoints=tuple(_endpoint(name, endpoint) for endpoint in value["origins"]),
+        notification_filter=None if told is None else NotificationFilter.model_validate(told),
     )
 
 

@@ -30,10 +30,12 @@ from lbdns.health.verdict import HEALTHY
 from lbdns.monitor import latency
 from lbdns.monitor.ledger import Ledger
 from lbdns.monitor.names import Names, Resolved
+from lbdns.monitor.notifier import Notifier
 from lbdns.monitor.plan import Plan
 from lbdns.monitor.schedule import IN_FLIGHT_MAX, Scheduler
 from lbdns.monitor.states import EndpointHealth
 from lbdns.monitor.targets import Targets, Vantage, load_targets
+from lbdns.monitor.toggles import toggles
 
 TICK_S: Final = 0.05  # heartbeat, and how soon a new generation is seen
 SLOW_TICK_S: Final = 1.0
@@ -86,6 +88,7 @@ class Worker:
         self._control.monitor_pid = os.getpid()
         self._scheduler = Scheduler(in_flight_limit())
         self._names = Names(self._name_changed, self._name_failed)
+        self._notifier = Notifier(self._options.state_dir)
         slow_s = save_s = time.monotonic()
         try:
             while not self._stopping.is_set() and not self._superseded():
@@ -103,6 +106,7 @@ class Worker:
             await self._names.close()
             await self._scheduler.close()
             self._save_latency()
+            await self._notifier.close()
             if self._record is not None:
                 self._record.close()
 
@@ -162,6 +166,10 @@ class Worker:
             self._ledger.on_address = self._publish
             self._plan = Plan(self._ledger, self._scheduler, self._tell_cut_off)
             self._read_forced()
+        self._notifier.adopt(targets.notifications, targets.pools, targets.balancers)
+        if self._targets is not None:
+            for change in toggles(self._targets.pools, targets.pools, time.time()):
+                self._report(change)
         self._ledger.adopt(targets.pools, targets.balancers, table)
         self._targets = targets
         self._adopt_names(targets)
@@ -287,7 +295,8 @@ class Worker:
 
     def _report(self, change: Change) -> None:
         """Log and record a change; first good results are expected and go to the record alone."""
-        good = change.after in ("healthy", "connected")
+        self._notifier.tell(change)
+        good = change.after in ("healthy", "connected", "enabled", "disabled")
         first = change.before == "unknown" and good and (change.kind == "endpoint" or change.cause == "configuration")
         log.log(logging.DEBUG if first else logging.INFO if good else logging.WARNING, "%s", change.text)
         if self._record is None:

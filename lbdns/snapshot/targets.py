@@ -21,11 +21,7 @@ def targets_of(configuration: Configuration, slots: Slots, generation: int, tabl
         "table": str(table_path),
         "pop": {"code": site.code, "region": site.region},
         "vantage_points": [vantage.model_dump(mode="json") for vantage in settings.vantage_points],
-        "notifications": [
-            # What was not given stays away: a receiver of one kind refuses the other kind's keys.
-            notification.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            for notification in settings.notifications
-        ],
+        "notifications": [notification.model_dump(mode="json") for notification in settings.notifications],
         "resolvers": list(settings.resolvers),
         "monitors": {name: monitor.model_dump(mode="json") for name, monitor in configuration.monitors.items()},
         "monitor_groups": {name: group.model_dump(mode="json") for name, group in configuration.monitor_groups.items()},

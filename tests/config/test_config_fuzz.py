@@ -119,6 +119,13 @@ SETTINGS = fields(
     control=st.none() | st.just("/run/lbdns.sock"),
     resolvers=st.just(["192.0.2.1", "[::1]:54"]),
     log=st.sampled_from(["text", "json"]),
+    vantage_points=st.just([{"name": "a", "source": "192.0.2.1"}, {"name": "b", "region": "WEU"}]),
+    notifications=st.just(
+        [
+            {"name": "a", "webhook": "https://hooks.example.com/", "secret": "s"},
+            {"name": "b", "email": ["a@example.com"], "from": "b@example.com", "smtp": "mx.example.com"},
+        ]
+    ),
 )
 MODELS: dict[Any, Any] = {LoadBalancer: BALANCER, Pool: POOL, Monitor: MONITOR, MonitorGroup: GROUP, Settings: SETTINGS}
 

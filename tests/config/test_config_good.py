@@ -15,6 +15,7 @@ import yaml
 from lbdns.config import load, load_settings, parse
 from lbdns.errors import ConfigError
 from lbdns.model import Configuration, Settings, Zone
+from lbdns.model.notification import parse_mail_server
 
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "good" / "everything"
@@ -84,6 +85,13 @@ def test_settings() -> None:
     assert settings.api.key == EVERYTHING / "data" / "api.key"
     assert settings.control_path() == EVERYTHING / "run" / "control.sock"
     assert settings.state_dir() == EVERYTHING / "state"
+    assert [(one.name, one.region, one.source) for one in settings.vantage_points] == [
+        ("first", None, "192.0.2.1"),
+        ("second", "ENAM", "2001:db8::1"),
+    ]
+    hook, mail = settings.notifications
+    assert (hook.secret_header, hook.pools, hook.new_health) == ("X-Secret", ("eu*", "us"), "unhealthy")
+    assert (mail.sender, parse_mail_server(mail.smtp)) == ("lbdns@example.com", ("mx.example.com", 587))
 
 
 def test_settings_alone(tmp_path: Path) -> None:

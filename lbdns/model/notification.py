@@ -1,0 +1,152 @@
+"""Who is told of changes of health: a webhook or mail addresses, and which changes they want to hear of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
+
+from . import bounds
+from .fields import Flag, Frozen, ObjectName
+from .headers import HeaderName
+from .names import parse_hostname
+from .pool import parse_ip
+from .refusal import Mistake, refusal, refuse_all
+
+WEBHOOK_KEYS: Final = ("secret", "secret_header")
+EMAIL_KEYS: Final = ("smtp", "sender")
+_MAIL_ADDRESS = re.compile(r"[!#$%&'*+/=?^_`{|}~0-9A-Za-z.-]+@([0-9A-Za-z.-]+)", re.ASCII)
+_URL_CHARS = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_POOL_GLOB = re.compile(r"[-_a-zA-Z0-9*?\[\]!]+", re.ASCII)
+
+
+def _check_url(text: str) -> str:
+    expected = "expected one such as https://hooks.example.com/lbdns"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise refusal(f'"{text}" is not a URL; {expected}') from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _URL_CHARS.fullmatch(text) or port == 0:
+        raise refusal(f'"{text}" is not the URL of a webhook; {expected}')
+    if "@" in parts.netloc:
+        raise refusal('a URL carries no user or password here; use "secret" and "secret_header"')
+    return text
+
+
+def _check_mail_address(text: str) -> str:
+    found = _MAIL_ADDRESS.fullmatch(text)
+    if found is None:
+        raise refusal(f'"{text}" is no mail address; expected one such as operations@example.com')
+    parse_hostname(found[1])
+    return text
+
+
+def parse_mail_server(text: str) -> tuple[str, int]:
+    """Return (host, port) of `mail.example.com`, `mail.example.com:25`, `192.0.2.25:25` or `[2001:db8::25]:25`.
+
+    Without a port it is 25. Raises a refusal.
+    """
+    found = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", text)
+    port = int(found[3] or bounds.SMTP_PORT) if found else 0
+    if found is None or not 1 <= port <= bounds.MAX_PORT:
+        raise refusal(f'"{text}" is no mail server; expected HOST or HOST:PORT, such as mail.example.com:25')
+    if found[1] is not None:
+        return str(parse_ip(found[1])), port
+    is_ip = re.fullmatch(r"[0-9.]+", found[2])
+    return str(parse_ip(found[2])) if is_ip else _host(found[2]), port
+
+
+def _host(text: str) -> str:
+    """Return a hostname; `localhost` alone may have one label."""
+    return text.lower() if text.lower() == "localhost" else parse_hostname(text)
+
+
+def _check_mail_server(text: str) -> str:
+    parse_mail_server(text)
+    return text
+
+
+def _check_secret(text: str) -> str:
+    if text != text.strip() or any(char < " " or char == "\x7f" for char in text):
+        raise refusal("a secret goes into a header: no control characters, and no space at its beginning or end")
+    return text
+
+
+def _check_glob(text: str) -> str:
+    if not _POOL_GLOB.fullmatch(text):
+        raise refusal(f'"{text}" matches no pool\'s name; expected a name or a glob such as "eu-*"')
+    return text
+
+
+Secret = Annotated[
+    str, StringConstraints(min_length=1, max_length=bounds.MAX_HEADER_VALUE_CHARS), AfterValidator(_check_secret)
+]
+"""Never repeated in a message."""
+MailAddress = Annotated[
+    str, StringConstraints(max_length=bounds.MAX_MAIL_ADDRESS_CHARS), AfterValidator(_check_mail_address)
+]
+
+
+class Notification(Frozen):
+    """One receiver. `webhook` or `email` says where to; `pools`, `event_source` and `new_health` what it hears of."""
+
+    name: ObjectName
+    webhook: (
+        Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_URL_CHARS), AfterValidator(_check_url)]
+        | None
+    ) = None
+    secret: Secret | None = None
+    secret_header: HeaderName = bounds.DEFAULT_SECRET_HEADER
+    email: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=bounds.MAX_MAIL_ADDRESSES)] | None = None
+    smtp: Annotated[
+        str, StringConstraints(min_length=1, max_length=bounds.MAX_NAME_CHARS + 6), AfterValidator(_check_mail_server)
+    ] = bounds.DEFAULT_MAIL_SERVER
+    sender: Annotated[MailAddress | None, Field(alias="from")] = None
+    allow_insecure: Flag = False
+    pools: Annotated[
+        tuple[
+            Annotated[
+                str,
+                StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS),
+                AfterValidator(_check_glob),
+            ],
+            ...,
+        ],
+        Field(min_length=1, max_length=bounds.MAX_POOLS_PER_LIST),
+    ] = ("*",)
+    event_source: Literal["pool", "origin"] | None = None
+    new_health: Literal["healthy", "unhealthy"] | None = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        refuse_all("Notification", self._mistakes())
+        return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the keys as they are read: `from` is no name that Python takes."""
+        return {"from" if key == "sender" else key: value for key, value in write(self).items()}
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        both = (("webhook",), ("email",))
+        if (self.webhook is None) == (self.email is None):
+            yield Mistake((), "a notification goes to a webhook or to email, one of the two", both)
+            return
+        wrong, right = (EMAIL_KEYS, "email") if self.webhook is not None else (WEBHOOK_KEYS, "webhook")
+        for field in wrong:
+            known = type(self).model_fields[field]
+            if getattr(self, field) != known.default:
+                yield Mistake((known.alias or field,), f"only a notification with {right} has this key", both)
+        if self.email is not None and self.sender is None:
+            yield Mistake((), 'the key "from" is missing; it is required with email', (("from",), *both))

@@ -1,0 +1,42 @@
+"""What a new generation enabled and disabled, as changes for the record and for those who are notified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lbdns.health.events import Change
+from lbdns.monitor.targets import EndpointSpec, PoolSpec
+
+
+def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -> Iterator[Change]:
+    """Yield a change for every pool and endpoint that stands in both generations and is enabled in one of them."""
+    pools = {pool.name: pool for pool in former}
+    for pool in now:
+        known = pools.get(pool.name)
+        if known is None:
+            continue
+        if known.enabled != pool.enabled:
+            words = _words(pool.enabled)
+            yield Change(now_s, "pool", pool.name, *words, pool=pool.name, cause="configuration")
+        endpoints = {endpoint.identity: endpoint for endpoint in known.endpoints}
+        for endpoint in pool.endpoints:
+            before = endpoints.get(endpoint.identity)
+            if before is not None and before.enabled != endpoint.enabled:
+                yield _endpoint(endpoint, now_s)
+
+
+def _endpoint(endpoint: EndpointSpec, now_s: float) -> Change:
+    return Change(
+        now_s,
+        "endpoint",
+        f"{endpoint.pool}/{endpoint.name}",
+        *_words(endpoint.enabled),
+        pool=endpoint.pool,
+        endpoint=endpoint.name,
+        address=endpoint.address,
+        cause="configuration",
+    )
+
+
+def _words(enabled: bool) -> tuple[str, str]:
+    return ("disabled", "enabled") if enabled else ("enabled", "disabled")

@@ -1,0 +1,285 @@
+"""Notifications over real HTTP and SMTP: delivery, retries, storms, receivers that hang, and what a restart keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from lbdns.health import forced
+from lbdns.health.events import Change
+from lbdns.health.forced import Forced
+from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.model.notification import Notification
+from lbdns.monitor import notifier
+from lbdns.monitor.notifier import Notifier
+from lbdns.monitor.targets import parse_targets
+from tests.monitor import peers
+from tests.monitor.documents import document, endpoint, pool
+from tests.monitor.receivers import Hook, Mailbox
+from tests.monitor.stage import Stage, hurry, until
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    monkeypatch.setattr(notifier, "GATHER_S", 0.02)
+    monkeypatch.setattr(notifier, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(notifier, "SEND_S", 1.0)
+    monkeypatch.setattr(notifier, "CLOSE_S", 0.5)
+    caplog.set_level(logging.INFO)
+    yield
+
+
+def flip(number: int = 0, after: str = "unhealthy") -> Change:
+    name = f"e{number}"
+    return Change(time.time(), "endpoint", f"p/{name}", "healthy", after, pool="p", endpoint=name, reason="TCP timeout")
+
+
+def notifying(*settings: dict[str, Any], state_dir: Path | None = None) -> Notifier:
+    found = Notifier(state_dir)
+    targets = parse_targets(
+        document(
+            Path("t"),
+            pool("p", *(endpoint(f"e{number}", f"192.0.2.{number}") for number in range(3))),
+            load_balancers=[{"name": "www.example.com", "pools": ["p"], "fallback": "p"}],
+        )
+    )
+    found.adopt([Notification.model_validate(one) for one in settings], targets.pools, targets.balancers)
+    return found
+
+
+def test_a_webhook_is_sent_once_with_its_secret() -> None:
+    async def main() -> None:
+        async with Hook().running() as hook:
+            telling = notifying(hook.settings(secret="s3cret"))
+            telling.tell(flip())
+            telling.tell(flip(after="healthy"))
+            await until(lambda: len(hook.documents) == 2)
+            await telling.close()
+            start, end = hook.documents
+            assert start["alert_correlation_id"] == end["alert_correlation_id"]
+            assert (start["alert_event"], end["alert_event"]) == ("ALERT_STATE_EVENT_START", "ALERT_STATE_EVENT_END")
+            assert start["data"]["load_balancer_name"] == "www.example.com"
+            assert start["data"]["reason"] == "TCP timeout"
+            assert "cf-webhook-auth: s3cret\r\n" in hook.heads[0] and hook.heads[0].startswith("POST /in HTTP/1.1")
+            assert len(hook.heads) == 2
+
+    asyncio.run(main())
+
+
+def test_another_header_for_the_secret_and_only_where_there_is_one() -> None:
+    async def main() -> None:
+        async with Hook().running() as hook:
+            telling = notifying(
+                hook.settings("bare"), hook.settings("own", secret="Bearer x", secret_header="Authorization")
+            )
+            telling.tell(flip())
+            await until(lambda: len(hook.documents) == 2)
+            await telling.close()
+            assert sorted("Authorization: Bearer x" in head for head in hook.heads) == [False, True]
+            assert not any("cf-webhook-auth" in head for head in hook.heads)
+
+    asyncio.run(main())
+
+
+def test_failures_are_tried_again_and_in_order(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with Hook(codes=[500, 503, 429]).running() as hook:
+            telling = notifying(hook.settings())
+            telling.tell(flip(0))
+            telling.tell(flip(1))
+            await until(lambda: len(hook.documents) == 2)
+            await telling.close()
+            assert [one["data"]["origin_name"] for one in hook.documents] == ["e0", "e1"] and len(hook.heads) == 5
+
+    asyncio.run(main())
+    assert caplog.text.count("did not get through, and is tried again: the receiver answered 500") == 1
+
+
+def test_a_refusal_and_a_redirect_are_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with Hook(codes=[404, 302]).running() as hook:
+            telling = notifying(hook.settings())
+            for number in range(3):
+                telling.tell(flip(number))
+            await until(lambda: len(hook.documents) == 1)
+            await telling.close()
+            assert len(hook.heads) == 3
+
+    asyncio.run(main())
+    assert "notification hook was tried once and is given up: the receiver answered 404" in caplog.text
+    assert "given up: the receiver answered 302" in caplog.text
+
+
+def test_tries_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(notifier, "ATTEMPTS_MAX", 3)
+
+    async def main() -> None:
+        refused = {"name": "hook", "webhook": f"http://127.0.0.1:{peers.refused_port()}/"}
+        telling = notifying(refused)
+        telling.tell(flip())
+        await until(lambda: "hook was tried 3 times and is given up" in caplog.text)
+        await telling.close()
+
+    asyncio.run(main())
+
+
+def test_a_receiver_that_hangs_holds_nobody_else_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifier, "SEND_S", 0.3)
+
+    async def main() -> None:
+        async with Hook(codes=[0]).running() as hangs, Hook().running() as well:
+            telling = notifying(hangs.settings("hangs"), well.settings("well"))
+            begun_s = time.monotonic()
+            telling.tell(flip())
+            assert time.monotonic() - begun_s < 0.1
+            await until(lambda: len(well.documents) == 1)
+            assert hangs.documents == []
+            await until(lambda: len(hangs.documents) == 1)  # at the second try
+            await telling.close()
+
+    asyncio.run(main())
+
+
+def test_a_storm_is_one_summary_and_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifier, "QUEUE_MAX", 50)
+
+    async def main() -> None:
+        async with Hook().running() as hook:
+            telling = notifying(hook.settings())
+            for number in range(200):
+                telling.tell(flip(number))
+            await until(lambda: len(hook.documents) == 1)
+            await telling.close()
+            (summary,) = hook.documents
+            assert summary["text"] == "200 changes: 50 endpoints unhealthy, 150 more"
+            assert len({one["alert_correlation_id"] for one in summary["data"]["changes"]}) == 50
+
+    asyncio.run(main())
+
+
+def test_what_gathers_while_a_receiver_is_away_comes_as_one_summary() -> None:
+    async def main() -> None:
+        async with Hook(codes=[500] * 4).running() as hook:
+            telling = notifying(hook.settings())
+            telling.tell(flip(0))
+            await until(lambda: len(hook.heads) >= 1)
+            for number in range(1, 30):
+                telling.tell(flip(number))
+            await until(lambda: len(hook.documents) == 2)
+            await telling.close()
+            assert [one["text"].split(":")[0] for one in hook.documents][1] == "29 changes"
+
+    asyncio.run(main())
+
+
+def test_mail_is_sent_and_tried_again_while_the_server_says_later(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with Mailbox().running() as box:
+            box.replies = ["451 later"]
+            telling = notifying(box.settings())
+            telling.tell(flip())
+            await until(lambda: len(box.mails) == 1)
+            assert box.recipients == [["ops@example.com", "night@example.com"]]
+            assert box.mails[0]["Subject"] == "[lbdns] pool p endpoint e0 () is unhealthy: TCP timeout; was healthy"
+            box.replies = ["550 never"]
+            telling.tell(flip(1))
+            await until(
+                lambda: "mail was tried once and is given up: the mail server answered 550 never" in caplog.text
+            )
+            await telling.close()
+
+    asyncio.run(main())
+
+
+def test_a_mail_server_that_says_nothing_is_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notifier, "SEND_S", 0.2)
+    monkeypatch.setattr(notifier, "ATTEMPTS_MAX", 2)
+
+    async def main() -> None:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(60)
+
+        async with peers.serving(silent) as peer:
+            box = Mailbox()
+            box.port = peer.port
+            telling = notifying(box.settings())
+            telling.tell(flip())
+            await until(lambda: "mail was tried 2 times and is given up: no answer within 0 s" in caplog.text)
+            await telling.close()
+
+    asyncio.run(main())
+
+
+def test_https_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(notifier, "ATTEMPTS_MAX", 1)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def main() -> None:
+        async with Hook().running(context) as hook:
+            url = {"webhook": f"https://127.0.0.1:{hook.port}/"}
+            telling = notifying({"name": "checked", **url}, {"name": "loose", **url, "allow_insecure": True})
+            telling.tell(flip(0))
+            await until(lambda: len(hook.documents) == 1)
+            await until(lambda: "checked was tried once and is given up" in caplog.text)
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+            telling.tell(flip(1))
+            await until(lambda: len(hook.documents) == 3)
+            await telling.close()
+            assert [one["name"] for one in hook.documents].count("checked") == 1
+
+    asyncio.run(main())
+
+
+def test_the_worker_tells_of_flips_toggles_and_forced_states_and_keeps_the_id_over_a_restart(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+
+    async def main() -> None:
+        async with Hook().running() as hook, peers.saying(peers.answer()) as peer:
+            one = endpoint("e", port=peer.port)
+            quiet = pool("quiet", endpoint("e", port=peer.port), notification_filter={"pool": {"disable": True}})
+            more = {"notifications": [hook.settings(event_source="pool")]}
+            stage.publish(pool("p", one), quiet, **more)
+
+            async def told(count: int) -> list[tuple[str, str]]:
+                await until(lambda: len(hook.documents) == count)
+                seen, hook.documents = hook.documents, []
+                ids.extend(document["alert_correlation_id"] for document in seen)
+                return [(document["data"]["pool_name"], document["data"]["new_health"]) for document in seen]
+
+            ids: list[str] = []
+            async with stage.running() as worker:
+                await until(lambda: stage["endpoint_state"][0] == HEALTHY)
+                peer.go()
+                hurry(worker)
+                await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
+                assert await told(1) == [("p", "critical")]
+            async with peers.saying(peers.answer(), port=peer.port):
+                async with stage.running():
+                    assert await told(1) == [("p", "healthy")]
+                    assert ids[0] == ids[1]
+                    stage.publish(pool("p", one, enabled=False), quiet, **more)
+                    assert await told(1) == [("p", "disabled")]
+                stage.publish(pool("p", one), quiet, **more)  # while nobody watches
+                async with stage.running():
+                    assert await told(1) == [("p", "enabled")]
+                    assert ids[2] == ids[3] != ids[0]
+                    await until(lambda: stage["endpoint_state"][0] == HEALTHY)
+                    forced.save(stage.path, [Forced("p", "down", time.time(), None, "drill")])
+                    stage.control.set("forced_version", 1)
+                    await until(lambda: len(hook.documents) == 1)
+                    assert hook.documents[0]["data"]["reason"] == "forced down: drill"
+
+    asyncio.run(main())
