@@ -20,7 +20,7 @@ from lbdns.snapshot.tries import Tree, TrieColumns, private_tree, reduce_tree
 from lbdns.steering.layout import CLASS_UNKNOWN, NO_TRIE, SELECT_NEAREST
 from lbdns.steering.plan import UNKNOWN_LIST, Partition, Plan, Unit, Units
 
-MERGED_TRIES_MAX: Final = 32
+MERGED_TRIES_MAX: Final = 16
 MERGED_NODES_MAX: Final = 8_000_000  # 64 MB
 
 Columns = dict[str, "array[int]"]

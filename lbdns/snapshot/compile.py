@@ -177,6 +177,7 @@ class _Compiler:
     pool_index: Mapping[str, int]
     classes: PlaceClasses
     lists: dict[tuple[Candidates, int], int] = field(default_factory=dict)
+    hashing: dict[tuple[int, bool, bool], int] = field(default_factory=dict)
 
     def append(self, load_balancer: LoadBalancer, is_apex: bool) -> None:
         """Append one load balancer's row, with the lists and tries that it needs."""
@@ -217,6 +218,14 @@ class _Compiler:
         return number
 
     def _hashing_families(self, pool: int, sticky: bool, as_fallback: bool) -> int:
+        """Return what `_find_hashing_families` found, once for each pool and role."""
+        key = (pool, sticky, as_fallback)
+        found = self.hashing.get(key)
+        if found is None:
+            found = self.hashing[key] = self._find_hashing_families(pool, sticky, as_fallback)
+        return found
+
+    def _find_hashing_families(self, pool: int, sticky: bool, as_fallback: bool) -> int:
         """Return the families (LIST_HASHED << family) in which a hash of the source address can change this pool's
         part."""
         columns = self.columns

@@ -128,7 +128,7 @@ class Plan:
 
 def unweighted(names: Sequence[str]) -> Candidates:
     """Return names as candidates whose weights do not matter."""
-    return tuple((name, 1) for name in names)
+    return tuple([(name, 1) for name in names])
 
 
 class Lists:

@@ -14,6 +14,8 @@ from lbdns.model import LoadBalancer
 from lbdns.steering.layout import SELECT_FIRST
 from lbdns.steering.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
 
+REGION_NUMBERS = {code: number for number, code in enumerate(regions.REGION_CODES)}
+
 
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     """Return a list per country (or country and subdivision where regions follow the location)."""
@@ -22,14 +24,13 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
         return Plan(SELECT_FIRST, (unweighted(load_balancer.pop_pools[site.code]),))
     lists = Lists()
     by_location = load_balancer.location_strategy.region_from == "location" and bool(load_balancer.region_pools)
-    # A list for each region, and at index -1 for places of no region, which get that of this PoP's.
-    of_region = np.array(
-        [
-            lists.number(unweighted(_names(load_balancer, "", (code if by_location else "") or site.region)))
-            for code in (*regions.REGION_CODES, "")
-        ],
-        dtype=np.int32,
-    )
+    here = lists.number(unweighted(load_balancer.region_pools.get(site.region, load_balancer.default_pools)))
+    # A list for each region; at index -1 stands that of places of no region, which get this PoP's.
+    of_region = np.full(len(regions.REGION_CODES) + 1, here, dtype=np.int32)
+    if by_location:
+        of_region[:-1] = lists.number(unweighted(load_balancer.default_pools))
+        for code, names in load_balancer.region_pools.items():
+            of_region[REGION_NUMBERS[code]] = lists.number(unweighted(names))
 
     def partition(unit: Unit, region_of: NDArray[np.int32]) -> Partition:
         numbers = of_region[region_of]
@@ -43,13 +44,6 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     resolver = partition(Unit.SUBDIVISION, units.region_of[Unit.SUBDIVISION]) if by_location else by_country
     # `prefer_ecs: geo` takes no more than the country from ECS.
     ecs = by_country if load_balancer.location_strategy.prefer_ecs == "geo" else resolver
-    pop_list = lists.number(unweighted(_names(load_balancer, site.place.country, site.region)))
+    names_here = load_balancer.country_pools.get(site.place.country)
+    pop_list = here if names_here is None else lists.number(unweighted(names_here))
     return located_plan(SELECT_FIRST, lists, pop_list, ecs, resolver)
-
-
-def _names(load_balancer: LoadBalancer, country: str, region: str) -> tuple[str, ...]:
-    if country in load_balancer.country_pools:
-        return load_balancer.country_pools[country]
-    if region in load_balancer.region_pools:
-        return load_balancer.region_pools[region]
-    return load_balancer.default_pools
