@@ -12,12 +12,14 @@ A case is the datagram alone: client and draw follow from its checksum, so that 
 from __future__ import annotations
 
 import zlib
+from array import array
 from pathlib import Path
 
 from lbdns.config import parse
-from lbdns.fastpath.layout import DEFERRED, DROPPED
+from lbdns.fastpath.layout import DEFERRED, DROPPED, OUT_BYTES
 from lbdns.fastpath.templates import add_templates
 from lbdns.responder import Client, Transport, View, respond
+from lbdns.responder.steered import halves
 from tests.fastpath.lanes import Lane, Served, compiled_lane, interpreted_lane
 from tests.wire import world
 from tests.wire.lanes import compiled_view
@@ -54,12 +56,38 @@ def available_lanes() -> list[Lane]:
     return [interpreted_lane(), *([compiled] if compiled else [])]
 
 
+def exact_buffer(data: bytes) -> memoryview:
+    """Return a copy in an allocation of exactly its size; bytes, bytearray and array("B", data) have more behind it."""
+    buffer = memoryview(array("B", [0]) * len(data))
+    buffer[:] = memoryview(data)
+    return buffer
+
+
+class _ExactlyServed:
+    """A view behind one lane; each buffer is an allocation of its own that ends where the datagram or the reply may."""
+
+    def __init__(self, lane: Lane, view: View) -> None:
+        self._serve = lane.serve
+        self._server = lane.server_class(view.columns, view.table.columns, view.region_index)
+
+    def ask(self, datagram: bytes, client: bytes, now_s: int, draw: int) -> bytes | int:
+        """Return what `Served.ask` would."""
+        server, query = self._server, self._server.query
+        query.resolver_version = 4 if len(client) == 4 else 6
+        query.resolver_high, query.resolver_low = halves(client)
+        query.now_s, query.draw_base = now_s, draw
+        out = exact_buffer(bytes(OUT_BYTES))
+        size: int = self._serve(server, exact_buffer(datagram), 0, len(datagram), out, 0)
+        return out[:size].tobytes() if size > 0 else size
+
+
 class Checker:
     """Holds datagrams to the invariant, on the given lanes."""
 
-    def __init__(self, view: View, lanes: list[Lane]) -> None:
+    def __init__(self, view: View, lanes: list[Lane], exact: bool = False) -> None:
+        """Prepare; `exact`: buffers of just the size needed, for AddressSanitizer, instead of guards around them."""
         self._view = view
-        self._served = [(lane.name, Served(lane, view)) for lane in lanes]
+        self._served = [(lane.name, (_ExactlyServed if exact else Served)(lane, view)) for lane in lanes]
 
     def check(self, datagram: bytes) -> bytes | int:
         """Assert the invariant for a datagram; return the reply, DROPPED or DEFERRED."""
