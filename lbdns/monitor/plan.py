@@ -8,6 +8,7 @@ last result is news to the newcomer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from lbdns.health.verdict import HEALTHY
 from lbdns.monitor.checks import Check, CheckKey, check_key
@@ -46,7 +47,7 @@ class Plan:
                 self._leave(check, series)
         for endpoint in self._ledger.endpoints.values():
             self.replan(endpoint, addresses)
-        for vantage in self._gates.keys() - set(self._vantages):
+        for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
             del self._gates[vantage]
 
     def replan(self, endpoint: EndpointHealth, addresses: Addresses) -> None:
@@ -85,7 +86,7 @@ class Plan:
             (self._members[member], address, vantage, spec.port, spec.host)
             for address in (addresses(spec.address) if spec.is_name else (spec.address,))
             for member in pool.members
-            for vantage in vantages
+            for vantage in reaching(vantages, address)
         ]
 
     def _join(self, endpoint: EndpointHealth, key: SeriesKey) -> tuple[Series, Check]:
@@ -112,3 +113,12 @@ class Plan:
             gate = self._gates.get(check.vantage)
             if gate is not None:
                 gate.forget(check)
+
+
+def reaching(vantages: Sequence[Vantage], address: str) -> list[Vantage]:
+    """Return the vantage points that can probe an address: those whose source is of its family, or left open.
+
+    Where none can, all probe from whatever address the system chooses: a result from the wrong address beats none.
+    """
+    found = [one for one in vantages if not one.source or (":" in one.source) == (":" in address)]
+    return found or [replace(one, source="") for one in vantages]

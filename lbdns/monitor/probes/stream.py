@@ -47,7 +47,7 @@ class Stream:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             self._sock, self._fd = sock, sock.fileno()
             if target.source:
-                sock.bind((target.source, 0))
+                bind_source(sock, target.source)
             try:
                 sock.connect((target.address, target.port))
             except BlockingIOError:
@@ -153,6 +153,14 @@ class Stream:
         self.expired = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(False)
+
+
+def bind_source(sock: socket.socket, source: str) -> None:
+    """Bind to a vantage point's address; raises ProbeFailure where this machine does not have it."""
+    try:
+        sock.bind((source, 0))
+    except OSError as error:
+        raise ProbeFailure(Reason.CONFIG_ERROR, f"cannot probe from {source}: {error.strerror}") from None
 
 
 def _wake(waiter: asyncio.Future[bool]) -> None:

@@ -1,0 +1,175 @@
+"""Where this machine probes from: its PoP's region in the figures that steer, and addresses of its own that vote."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.config import parse
+from lbdns.geo.regions import REGION_CODES
+from lbdns.health.events import read_events
+from lbdns.health.reasons import Reason
+from lbdns.health.table import HealthTable
+from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.monitor.plan import reaching
+from lbdns.monitor.targets import Vantage, parse_targets
+from lbdns.server.rundir import RunDirectory
+from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.targets import targets_of
+from tests.monitor import peers
+from tests.monitor.documents import endpoint, pool
+from tests.monitor.stage import Stage, hurry, until
+
+ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
+SMTP = {"type": "smtp", "interval": 5, "timeout": 2, "retries": 0}
+
+
+class MailServers:
+    """Mail servers in a thread, that greet after a delay of their own."""
+
+    def __init__(self, **delays_s: float) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.at: dict[str, tuple[str, int]] = {}  # name -> address, port
+        self._servers = [
+            self._run(self._serve(name, f"127.0.0.{last}", delay_s))
+            for last, (name, delay_s) in enumerate(delays_s.items(), 1)
+        ]
+
+    def _run(self, what: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(5)
+
+    async def _serve(self, name: str, address: str, delay_s: float) -> asyncio.Server:
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(delay_s)
+            for reply in (b"220 mx\r\n", b"250 mx\r\n", b"221 bye\r\n"):
+                writer.write(reply)
+                await reader.read(1000)
+            writer.close()
+
+        server = await asyncio.start_server(greet, address, 0)
+        self.at[name] = server.sockets[0].getsockname()
+        return server
+
+    def stop(self) -> None:
+        for server in self._servers:
+            self._loop.call_soon_threadsafe(server.close)
+        self._run(asyncio.sleep(0.05))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def servers() -> Iterator[MailServers]:
+    made = MailServers(slow=0.3, fast=0.0)
+    yield made
+    made.stop()
+
+
+def test_dynamic_latency_answers_the_pool_that_is_fast_from_this_pops_region(
+    lbdns_server: Callable[..., Any], servers: MailServers
+) -> None:
+    server = lbdns_server(
+        {
+            "settings": {"pop": {"code": "AMS"}},
+            "zones": {"example.com": ZONE},
+            "monitors": {"mail": {**SMTP, "port": 1}},
+            "pools": {
+                name: {"monitor": "mail", "origins": [{"name": "e", "address": address, "port": port}]}
+                for name, (address, port) in servers.at.items()
+            }
+            | {"last": {"origins": [{"name": "e", "address": "192.0.2.1"}]}},
+            "load_balancers": [
+                {
+                    "name": "www.example.com",
+                    "steering_policy": "dynamic_latency",
+                    "default_pools": ["slow", "fast"],
+                    "fallback_pool": "last",
+                }
+            ],
+        }
+    )
+    assert server.addresses("www.example.com") == ["127.0.0.2"]
+    run = RunDirectory.location(server.state_dir)
+    (path,) = run.glob("health-*.bin")
+    figures = HealthTable.attach(path).columns["pool_rtt"]
+    ours = REGION_CODES.index("WEU")
+    assert [index for index in range(2 * 13) if figures[index]] == [ours, 13 + ours]
+    assert figures[ours] > 300 > figures[13 + ours]
+
+
+def test_the_targets_document_says_where_it_probes_from() -> None:
+    def document(**settings: Any) -> dict[str, Any]:
+        configuration = parse({"settings": settings}, Path("/")).configuration
+        return targets_of(configuration, Slots().assign(configuration), 1, Path("t"))
+
+    assert document(pop={"code": "AMS"})["pop"] == {"code": "AMS", "region": "WEU"}
+    assert parse_targets(document(pop={"code": "AMS"})).vantages == (Vantage("local", "WEU", ""),)
+    assert parse_targets(document()).vantages == (Vantage(),)
+    two = [{"name": "a", "source": "127.0.0.2"}, {"name": "b", "region": "ENAM"}]
+    assert parse_targets(document(pop={"region": "OC"}, vantage_points=two)).vantages == (
+        Vantage("a", "OC", "127.0.0.2"),
+        Vantage("b", "ENAM", ""),
+    )
+
+
+def test_a_source_reaches_its_own_family_only() -> None:
+    v4, v6, any_ = Vantage("4", "", "192.0.2.1"), Vantage("6", "", "2001:db8::1"), Vantage("any")
+    assert reaching([v4, v6, any_], "198.51.100.1") == [v4, any_]
+    assert reaching([v4, v6, any_], "2001:db8::2") == [v6, any_]
+    assert reaching([v4], "2001:db8::2") == [Vantage("4")]
+
+
+def test_three_addresses_of_this_machine_vote(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    refused: set[str] = set()
+    heard: set[str] = set()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        source = writer.get_extra_info("peername")[0]
+        heard.add(source)
+        writer.write(peers.answer(code=503 if source in refused else 200))
+        await writer.drain()
+
+    async def main() -> None:
+        async with peers.serving(handler) as peer:
+            points = [{"name": f"v{last}", "region": "WEU", "source": f"127.0.0.{last}"} for last in (2, 3, 4)]
+            stage.publish(pool("p", endpoint("e", port=peer.port)), vantage_points=points)
+            async with stage.running() as worker:
+                await until(lambda: stage["endpoint_state"][0] == HEALTHY and stage["endpoint_checks"][0] == 3)
+                assert heard == {"127.0.0.2", "127.0.0.3", "127.0.0.4"}
+                refused.add("127.0.0.3")
+                hurry(worker)
+                await until(lambda: stage["endpoint_checks"][0] == 6)
+                assert stage["endpoint_state"][0] == HEALTHY
+                refused.add("127.0.0.4")
+                hurry(worker)
+                await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
+
+    asyncio.run(main())
+    (flip,) = [event for event in read_events(stage.path) if event.after == "unhealthy"]
+    assert flip.vantage in ("v3", "v4")
+
+
+def test_an_address_that_this_machine_does_not_have_is_named(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+
+    async def main() -> None:
+        async with peers.saying(peers.answer()) as peer:
+            elsewhere = [{"name": "elsewhere", "source": "192.0.2.77"}]
+            stage.publish(pool("p", endpoint("e", port=peer.port)), vantage_points=elsewhere)
+            async with stage.running():
+                await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
+                assert stage["endpoint_reason"][0] == Reason.CONFIG_ERROR and peer.connections == 0
+
+    asyncio.run(main())
+    (flip,) = [event for event in read_events(stage.path) if event.kind == "endpoint"]
+    assert flip.detail == "cannot probe from 192.0.2.77: Cannot assign requested address"
