@@ -26,9 +26,11 @@ def check(directory: Path) -> None:
     Problems and warnings go to standard error. Exit status 1 where there is any problem; else 0, and one line on
     standard output says what the directory holds.
     """
+    from lbdns.cli.bar import bar
     from lbdns.config import examine
 
-    examined = examine(directory)
+    with bar():
+        examined = examine(directory)
     for problem in examined.errors:
         _show(problem)
     _show_warnings(examined.warnings)

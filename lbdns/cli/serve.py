@@ -23,7 +23,9 @@ def serve(directory: Path, listen: tuple[str, ...], state: Path | None) -> None:
     SIGTERM finishes what has come and stops; SIGHUP reloads; changed files are served within two seconds. A
     configuration with any mistake is not served: what was served before is served on.
     """
+    from lbdns.cli.bar import bar
     from lbdns.config import Loaded, load
+    from lbdns.fastpath.templates import LAST_STAGE
     from lbdns.model import Settings
     from lbdns.server.journal import start_log
     from lbdns.server.supervisor import serve as serve_directory
@@ -42,7 +44,8 @@ def serve(directory: Path, listen: tuple[str, ...], state: Path | None) -> None:
     start_log("supervisor", "text")
     log = logging.getLogger("lbdns.server")
     try:
-        asyncio.run(serve_directory(directory.resolve(), load_directory))
+        with bar(LAST_STAGE):
+            asyncio.run(serve_directory(directory.resolve(), load_directory))
     except ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)

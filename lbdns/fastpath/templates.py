@@ -16,6 +16,7 @@ from array import array
 from typing import Any
 
 from lbdns.fastpath.layout import RELOCATION_BIAS
+from lbdns.progress import STEP, report
 from lbdns.responder.answer import Road, answer
 from lbdns.responder.message import Answer, Client, Transport
 from lbdns.responder.render import Template, render_template
@@ -28,6 +29,8 @@ from lbdns.steering.layout import ENDPOINT_HOSTNAME
 from lbdns.wire.codes import FLAG_AA, TYPE_A, TYPE_CNAME, TYPE_DNAME, TYPE_DS, TYPE_OPT, UDP_BYTES_MAX
 
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
+LAST_STAGE = "rendering answers"
+"""What is reported as the last stage of a load (lbdns/progress.py)."""
 NOBODY = make_query(Client(bytes(4), 1), None, 0, 0)
 TEMPLATE_COLUMNS = (
     "template_offset",
@@ -63,8 +66,12 @@ class _Templates:
     def fill(self) -> None:
         """Render what has a template, row by row."""
         rows = self.view.columns
-        for entry in range(len(rows["name_hash"])):
+        count = len(rows["name_hash"])
+        for entry in range(count):
+            if entry % STEP == 0:
+                report(LAST_STAGE, entry, count)
             self._fill_name(entry)
+        report(LAST_STAGE, count, count)
         for apex in rows["zone_apex"]:
             self.columns["zone_template"].append(self._render(self.view.name(apex), PRIVATE_TYPE))
         for endpoint in range(len(rows["endpoint_slot"])):

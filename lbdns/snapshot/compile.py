@@ -13,6 +13,7 @@ import numpy as np
 from lbdns.geo import Geodata, Place, regions
 from lbdns.geo.pops import pop_place
 from lbdns.model import Configuration, Endpoint, LoadBalancer, Pool, Settings
+from lbdns.progress import STEP, report
 from lbdns.snapshot.classes import PlaceClasses, place_index, unit_vectors
 from lbdns.snapshot.columns import Blob, empty_columns
 from lbdns.snapshot.file import Snapshot
@@ -83,7 +84,9 @@ def compile_snapshot(
     compiler = _Compiler(columns, blob, slots, context, pool_index, classes)
     apexes = {zone.apex for zone in configuration.zones}
     placed = []
-    for load_balancer in configuration.load_balancers:
+    for number, load_balancer in enumerate(configuration.load_balancers):
+        if number % STEP == 0:
+            report("compiling load balancers", number, len(configuration.load_balancers))
         if not load_balancer.enabled:
             continue
         owner = wire_name(load_balancer.name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from lbdns.errors import LbdnsError
 from lbdns.model import RRset, Zone
+from lbdns.progress import STEP, report
 from lbdns.snapshot.codes import DIRECTORY, NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NO_NAME
 from lbdns.snapshot.columns import NONE_32, Blob
 from lbdns.snapshot.names import Suffixes, build_table, in_zone, set_name
@@ -104,7 +105,9 @@ def _append_zone(
     first = len(columns["name_hash"])
     numbers = {name: first + offset for offset, name in enumerate(tree)}
     cuts = {name for name, node in tree.items() if name != apex and any(rrset.type == TYPE_NS for rrset in node.rrsets)}
-    for name, node in tree.items():
+    for number, (name, node) in enumerate(tree.items()):
+        if number % STEP == 0:
+            report("compiling records", number, len(tree))
         _append_name(columns, blob, suffixes, zone + 1, name)
         types = {rrset.type for rrset in node.rrsets}
         flags = 0

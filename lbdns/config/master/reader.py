@@ -8,6 +8,7 @@ $TTL's, else the last one stated, else the SOA's MINIMUM. $INCLUDE stays inside 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +21,7 @@ from dns.rdatatype import RdataType
 
 from lbdns.errors import Problem
 from lbdns.model import bounds, nearest
+from lbdns.progress import STEP, report
 
 from .draft import Draft, ZoneDraft
 from .entries import Entry, scan_entries
@@ -93,7 +95,10 @@ class _Reader:
             self.draft.problems.append(Problem(file, line, "", message))
             self.draft.lose(None, None)
 
-        for entry in scan_entries(text, unreadable):
+        line_count = text.count("\n")
+        for number, entry in enumerate(scan_entries(text, unreadable)):
+            if number % STEP == 0:
+                report(f"reading {os.path.basename(file)}", entry.line, line_count)
             try:
                 if entry.tokens[0][0] == "$" and not entry.is_indented:
                     self._directive(entry, (*including, file))
