@@ -1,6 +1,7 @@
 """How far a long job has come, for whoever watches: a terminal does, a log does not.
 
-Jobs say what they have done with `report`, every STEP items or so; what is set by `watched_by` hears it. Nobody listens by
+Jobs say what they have done with `report`, every STEP items or so; what is set by `watched_by` hears it. Nobody listens
+by
 default, and a job knows nothing of who does.
 """
 

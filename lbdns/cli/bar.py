@@ -1,4 +1,4 @@
-"""A progress bar on the terminal for loads that take more than a moment; nothing where standard error is no terminal."""
+"""A progress bar on the terminal for loads that take more than a moment; none where standard error is no terminal."""
 
 from __future__ import annotations
 

@@ -10,6 +10,16 @@ DEFERRED: Final = -1
 
 OUT_BYTES: Final = 2048  # room that a caller of `serve` must have for a reply
 NO_TEMPLATE: Final = 0xFFFFFFFF
+# A template's row: its length, and where each field stands.
+TEMPLATE_ROW: Final = 8
+ROW_OFFSET: Final = 0
+ROW_LENGTH: Final = 1
+ROW_FLAGS: Final = 2
+ROW_ANSWERS: Final = 3
+ROW_AUTHORITIES: Final = 4
+ROW_ADDITIONALS: Final = 5
+ROW_RELOCATION: Final = 6
+ROW_RELOCATIONS: Final = 7
 RELOCATION_BIAS: Final = 0x4000  # targets inside the question's name lie before its end
 
 # Sizes of pieces of messages.

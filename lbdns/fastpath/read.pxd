@@ -21,10 +21,8 @@ cdef class Server:
     cdef public const unsigned char[::1] incoming
     cdef public unsigned char[::1] outgoing
     cdef const unsigned char[::1] blob
-    cdef const unsigned int[::1] rrset_template, name_template, zone_template, template_offset
-    cdef const unsigned short[::1] template_length, template_flags, template_counts
-    cdef const unsigned int[::1] relocation_start
-    cdef const unsigned short[::1] relocation_count, relocation_position, relocation_target
+    cdef const unsigned int[::1] rrset_template, name_template, zone_template, template_row
+    cdef const unsigned short[::1] relocation_position, relocation_target
     cdef const unsigned char[::1] template_blob
     cdef const unsigned char[::1] endpoint_address, endpoint_deferred
     cdef const unsigned int[::1] endpoint_target

@@ -15,6 +15,8 @@ cdef int TYPE_MX, TYPE_OPT, UDP_BYTES_MAX, CNAME, HIT
 cdef int NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
 cdef int ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX
 cdef int RCODE_NXDOMAIN
+cdef int ROW_ADDITIONALS, ROW_ANSWERS, ROW_AUTHORITIES, ROW_FLAGS, ROW_LENGTH
+cdef int ROW_OFFSET, ROW_RELOCATION, ROW_RELOCATIONS, TEMPLATE_ROW
 
 
 @cython.locals(kind=cython.int, template=cython.uint)
@@ -49,7 +51,7 @@ cdef int write_refused(
 
 @cython.locals(
     size=cython.int, flags=cython.int, position=cython.int, offset=cython.uint, first=cython.uint, index=cython.uint,
-    target=cython.int,
+    target=cython.int, row=cython.ulonglong,
 )
 cdef int write_template(
     Server server, int start, int base, unsigned int template,

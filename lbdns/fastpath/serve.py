@@ -30,6 +30,15 @@ from lbdns.fastpath.layout import (
     RD_BIT,
     RECORD_HEAD_BYTES,
     RELOCATION_BIAS,
+    ROW_ADDITIONALS,
+    ROW_ANSWERS,
+    ROW_AUTHORITIES,
+    ROW_FLAGS,
+    ROW_LENGTH,
+    ROW_OFFSET,
+    ROW_RELOCATION,
+    ROW_RELOCATIONS,
+    TEMPLATE_ROW,
 )
 from lbdns.fastpath.read import Server, get16, read_name, read_rest
 from lbdns.snapshot.codes import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
@@ -180,21 +189,22 @@ def write_template(
     """Write a rendered answer, its pointers set for this question; `rcode` 0: the template's own."""
     if template == NO_TEMPLATE:
         return DEFERRED
-    size = server.template_length[template]
+    row = template * TEMPLATE_ROW
+    size = server.template_row[row + ROW_LENGTH]
     if HEADER_BYTES + server.name_bytes + 4 + size + opt_bytes(server, 0) > server.limit:
         return DEFERRED
-    flags = server.template_flags[template]
+    flags = server.template_row[row + ROW_FLAGS]
     if rcode == 0:
         rcode = flags & RCODE_BITS
     position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode)
-    put16(server, base + 6, server.template_counts[template * 3])
-    put16(server, base + 8, server.template_counts[template * 3 + 1])
-    put16(server, base + 10, server.template_counts[template * 3 + 2] + (1 if server.has_edns else 0))
-    offset = server.template_offset[template]
+    put16(server, base + 6, server.template_row[row + ROW_ANSWERS])
+    put16(server, base + 8, server.template_row[row + ROW_AUTHORITIES])
+    put16(server, base + 10, server.template_row[row + ROW_ADDITIONALS] + (1 if server.has_edns else 0))
+    offset = server.template_row[row + ROW_OFFSET]
     for index in range(size):
         server.outgoing[position + index] = server.template_blob[offset + index]
-    first = server.relocation_start[template]
-    for index in range(first, first + server.relocation_count[template]):
+    first = server.template_row[row + ROW_RELOCATION]
+    for index in range(first, first + server.template_row[row + ROW_RELOCATIONS]):
         target = HEADER_BYTES + server.name_bytes + server.relocation_target[index] - RELOCATION_BIAS
         put16(server, position + server.relocation_position[index], 0xC000 | target)
     return write_opt(server, position + size, scope, 0) - base

@@ -15,7 +15,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from lbdns.fastpath.layout import RELOCATION_BIAS
+from lbdns.fastpath.layout import RELOCATION_BIAS, TEMPLATE_ROW
 from lbdns.progress import STEP, report
 from lbdns.responder.answer import Road, answer
 from lbdns.responder.message import Answer, Client, Transport
@@ -33,12 +33,7 @@ LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (lbdns/progress.py)."""
 NOBODY = make_query(Client(bytes(4), 1), None, 0, 0)
 TEMPLATE_COLUMNS = (
-    "template_offset",
-    "template_length",
-    "template_flags",
-    "template_counts",
-    "template_relocation_start",
-    "template_relocation_count",
+    "template_row",
     "relocation_position",
     "relocation_target",
     "rrset_template",
@@ -122,14 +117,17 @@ class _Templates:
 
     def _append(self, template: Template) -> int:
         columns = self.columns
-        columns["template_offset"].append(len(columns["template_blob"]))
-        columns["template_length"].append(len(template.body))
-        columns["template_flags"].append((FLAG_AA if template.is_authoritative else 0) | template.rcode)
-        columns["template_counts"].extend(template.counts)
-        columns["template_relocation_start"].append(len(columns["relocation_position"]))
-        columns["template_relocation_count"].append(len(template.pointers))
+        row = [
+            len(columns["template_blob"]),
+            len(template.body),
+            (FLAG_AA if template.is_authoritative else 0) | template.rcode,
+            *template.counts,
+            len(columns["relocation_position"]),
+            len(template.pointers),
+        ]
+        columns["template_row"].extend(row)
         for position, target in template.pointers:
             columns["relocation_position"].append(position)
             columns["relocation_target"].append(target + RELOCATION_BIAS)
         columns["template_blob"].frombytes(template.body)
-        return len(columns["template_offset"]) - 1
+        return len(columns["template_row"]) // TEMPLATE_ROW - 1

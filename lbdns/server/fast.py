@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
 VIEW_POLL_S = 0.02  # how often a new generation is looked for
 BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
-SLOW_PATH_NICE = 10
+SLOW_PATH_NICE = 15
 SEED_BITS = 64
 _TIMEVAL = struct.Struct("@ll")
 

@@ -21,7 +21,7 @@ from lbdns.steering.layout import CLASS_UNKNOWN, NO_TRIE, SELECT_NEAREST
 from lbdns.steering.plan import UNKNOWN_LIST, Partition, Plan, Unit, Units
 
 MERGED_TRIES_MAX: Final = 16
-MERGED_NODES_MAX: Final = 8_000_000  # 64 MB
+MERGED_BYTES_MAX: Final = 64_000_000
 
 Columns = dict[str, "array[int]"]
 
@@ -68,7 +68,7 @@ class PlaceClasses:
     @property
     def has_many_partitions(self) -> bool:
         """Whether no more partitions get a trie of their own."""
-        return self._merged >= MERGED_TRIES_MAX or self._tries.node_count > MERGED_NODES_MAX
+        return self._merged >= MERGED_TRIES_MAX or self._tries.size > MERGED_BYTES_MAX
 
     def append(self, made: Plan, numbers: list[int]) -> None:
         """Append one load balancer's tries and classes; `numbers` are the rows of the plan's lists."""

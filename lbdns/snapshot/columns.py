@@ -59,7 +59,7 @@ COLUMNS: Final[dict[str, str]] = {
     # Unit vectors (x, y, z) of coordinate units, and of pools (0, 0, 0 without coordinates), for SELECT_NEAREST.
     "unit_vector": "d",
     "pool_vector": "d",
-    # Tries: two roots each (IPv4, IPv6), two records a node.
+    # Tries: two roots each (IPv4, IPv6), 16 records a node.
     "trie_root": "I",
     "trie_nodes": "I",
     # Names of all zones in one hash table, and the zone directory in the same table under zone 0.
@@ -83,14 +83,11 @@ COLUMNS: Final[dict[str, str]] = {
     # Zones: index of the apex name.
     "zone_apex": "I",
     # Templates: replies rendered beforehand for the fast path, and which one answers an RRset, a referral at a name, a
-    # negative reply of a zone. Flags: AA, RCODE in the low bits. Relocations: where a pointer stands, how far from the
+    # negative reply of a zone. A row of 8: offset, length, flags (AA; RCODE in the low bits), counts of the three
+    # sections, first relocation, number of them: one cache line holds what a reply needs. Relocations: where a pointer
+    # stands, how far from the
     # end of the question's name it leads (biased, as columns are unsigned).
-    "template_offset": "I",
-    "template_length": "H",
-    "template_flags": "H",
-    "template_counts": "H",
-    "template_relocation_start": "I",
-    "template_relocation_count": "H",
+    "template_row": "I",
     "relocation_position": "H",
     "relocation_target": "H",
     "rrset_template": "I",

@@ -18,8 +18,8 @@ cdef class Names:
     cdef const unsigned int[::1] table
     cdef unsigned long long mask
     cdef const unsigned long long[::1] name_hash
-    cdef const unsigned int[::1] name_zone, name_offset
-    cdef const unsigned char[::1] name_length, blob
+    cdef const unsigned int[::1] name_offset
+    cdef const unsigned char[::1] blob
 
 
 @cython.locals(

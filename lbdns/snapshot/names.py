@@ -76,9 +76,7 @@ class Names:
         self.table = columns["table"]
         self.mask = len(columns["table"]) - 1
         self.name_hash = columns["name_hash"]
-        self.name_zone = columns["name_zone"]
         self.name_offset = columns["name_offset"]
-        self.name_length = columns["name_length"]
         self.blob = columns["blob"]
 
 
@@ -89,12 +87,10 @@ def find(names: Names, zone: int, suffixes: Suffixes, label: int) -> int:
     start = suffixes.starts[label]
     while names.table[slot]:
         entry = names.table[slot] - 1
-        if (
-            names.name_hash[entry] == wanted
-            and names.name_zone[entry] == zone
-            and names.name_length[entry] == suffixes.length - start
-            and is_same(names, names.name_offset[entry], suffixes, start)
-        ):
+        # Equal names have equal hashes in one zone alone (in_zone is injective for a given hash), and names end
+        # themselves:
+        # neither zone nor length needs a look.
+        if names.name_hash[entry] == wanted and is_same(names, names.name_offset[entry], suffixes, start):
             return entry
         slot = (slot + 1) & names.mask
     return NO_NAME

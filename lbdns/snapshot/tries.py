@@ -17,7 +17,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lbdns.steering.layout import CLASS_PRIVATE, CLASS_UNKNOWN, TRIE_LEAF
+from lbdns.steering.layout import (
+    CLASS_PRIVATE,
+    CLASS_UNKNOWN,
+    TRIE_LEAF,
+    TRIE_STRIDE,
+    TRIE_WIDTH,
+    UNUSED_SHIFT,
+)
 
 # Not the documentation ranges: people test with those (PROTOCOL: private ECS addresses count as none).
 PRIVATE_NETWORKS = tuple(
@@ -127,9 +134,9 @@ class TrieColumns:
         self._known: dict[object, int] = {}
 
     @property
-    def node_count(self) -> int:
-        """Nodes stored so far."""
-        return len(self._nodes) // 2
+    def size(self) -> int:
+        """Bytes stored so far."""
+        return len(self._nodes) * self._nodes.itemsize
 
     def find(self, key: object) -> int | None:
         """Return the trie stored under `key`."""
@@ -137,14 +144,50 @@ class TrieColumns:
 
     def add(self, key: object, tree: Tree) -> int:
         """Store a tree under `key` and return its number."""
-        first = self.node_count
-        self._nodes.frombytes(_records(tree.nodes.reshape(-1), first).tobytes())
-        roots = _records(np.array([tree.root_v4, tree.root_v6], dtype=np.int32), first)
+        roots, nodes = widen(tree, len(self._nodes) // TRIE_WIDTH)
+        self._nodes.frombytes(nodes.tobytes())
         self._roots.frombytes(roots.tobytes())
         number = self._known[key] = len(self._roots) // 2 - 1
         return number
 
 
-def _records(values: NDArray[np.int32], first: int) -> NDArray[np.uint32]:
-    wide = values.astype(np.int64)
-    return np.where(wide >= 0, wide + first, TRIE_LEAF | ~wide).astype(np.uint32)
+def widen(tree: Tree, first: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return roots (IPv4, IPv6) and nodes of 16 records for a binary tree; nodes are numbered from `first`."""
+    number_of = np.full(len(tree.nodes), -1, dtype=np.int64)
+    roots = np.array([tree.root_v4, tree.root_v6], dtype=np.int64)
+    frontier = np.unique(roots[roots >= 0])
+    levels = []
+    count = 0
+    while len(frontier):
+        number_of[frontier] = first + count + np.arange(len(frontier))
+        count += len(frontier)
+        below, unused = _four_levels_below(tree.nodes, frontier)
+        levels.append((below, unused))
+        reached = np.unique(below[below >= 0])
+        frontier = reached[number_of[reached] < 0]
+    parts = [_wide_records(below, unused, number_of) for below, unused in levels]
+    nodes = np.concatenate(parts) if parts else np.zeros((0, TRIE_WIDTH), dtype=np.uint32)
+    return _wide_records(roots, np.zeros(2, dtype=np.int64), number_of), nodes
+
+
+def _four_levels_below(
+    nodes: NDArray[np.int32], frontier: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for each node and each value of four bits, where they lead and how many of them were not needed."""
+    below = np.repeat(frontier[:, None], TRIE_WIDTH, axis=1)
+    unused = np.zeros(below.shape, dtype=np.int64)
+    bits = np.arange(TRIE_WIDTH)
+    for step in range(TRIE_STRIDE):
+        bit = np.broadcast_to((bits >> (TRIE_STRIDE - 1 - step)) & 1, below.shape)
+        is_node = below >= 0
+        below[is_node] = nodes[below[is_node], bit[is_node]]
+        unused[is_node & (below < 0)] = TRIE_STRIDE - 1 - step
+    return below, unused
+
+
+def _wide_records(
+    values: NDArray[np.int64], unused: NDArray[np.int64], number_of: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    leaves = TRIE_LEAF | unused << UNUSED_SHIFT | ~np.minimum(values, -1)
+    numbers = number_of[np.maximum(values, 0)] if len(number_of) else values
+    return np.where(values >= 0, numbers, leaves).astype(np.uint32)

@@ -14,6 +14,7 @@ cdef int POOL_ENABLED, POOL_HAS_ENDPOINT, POOL_MONITORED, PRIVATE_TRIE, REGION_C
 cdef int SALT_POOL, SALT_SHED, SELECT_FASTEST, SELECT_WEIGHTED, SHED_BY_HASH
 cdef int TAKES_TRAFFIC
 cdef int HASH_BITS_4, HASH_BITS_6, SELECT_NEAREST, POOL_LOCATED
+cdef int TRIE_STRIDE, TRIE_WIDTH, UNUSED_MASK, UNUSED_SHIFT
 cdef double LAST_COSINE, NO_COSINE
 cdef unsigned long long HASH_MASK_4, HASH_MASK_6, LOW_32
 
@@ -23,7 +24,7 @@ cpdef int decide(View view, Query query, Decision decision) noexcept nogil
 
 cdef unsigned int list_of(View view, Decision decision) noexcept nogil
 
-@cython.locals(record=cython.uint, depth=cython.int, bit=cython.uint)
+@cython.locals(record=cython.uint, depth=cython.int, bits=cython.uint)
 cpdef unsigned long long walk(
     View view, unsigned int trie, int version, unsigned long long high, unsigned long long low
 ) noexcept nogil

@@ -55,6 +55,10 @@ from lbdns.steering.layout import (
     SHED_BY_HASH,
     TAKES_TRAFFIC,
     TRIE_LEAF,
+    TRIE_STRIDE,
+    TRIE_WIDTH,
+    UNUSED_MASK,
+    UNUSED_SHIFT,
 )
 from lbdns.steering.view import Decision, Query, View
 
@@ -106,10 +110,10 @@ def walk(view: View, trie: int, version: int, high: int, low: int) -> int:
     record = view.trie_root[trie * 2 + (1 if version == 6 else 0)]
     depth = 0
     while record < TRIE_LEAF:
-        bit = (high >> (63 - depth)) & 1 if depth < 64 else (low >> (127 - depth)) & 1
-        record = view.trie_nodes[record * 2 + bit]
-        depth += 1
-    return ((record & CLASS_MASK) << 8) | depth
+        bits = (high >> (60 - depth)) & 15 if depth < 64 else (low >> (124 - depth)) & 15
+        record = view.trie_nodes[record * TRIE_WIDTH + bits]
+        depth += TRIE_STRIDE
+    return ((record & CLASS_MASK) << 8) | (depth - ((record >> UNUSED_SHIFT) & UNUSED_MASK))
 
 
 def locate(view: View, query: Query, decision: Decision) -> None:

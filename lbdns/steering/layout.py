@@ -43,9 +43,15 @@ SHED_BY_HASH: Final = 1
 ENDPOINT_HOSTNAME: Final = 1
 ENDPOINT_FLATTEN: Final = 2
 
-# Trie records: a node index, or TRIE_LEAF | class.
+# Trie nodes have 16 records, one for each value of the next 4 bits: a node, or TRIE_LEAF | unused << UNUSED_SHIFT |
+# class,
+# where `unused` of the 4 bits do not matter. One cache line a node.
+TRIE_STRIDE: Final = 4
+TRIE_WIDTH: Final = 16
 TRIE_LEAF: Final = 0x80000000
-CLASS_MASK: Final = 0x7FFFFFFF
+UNUSED_SHIFT: Final = 28
+UNUSED_MASK: Final = 3
+CLASS_MASK: Final = 0x0FFFFFFF
 CLASS_UNKNOWN: Final = 0
 CLASS_PRIVATE: Final = 1
 NO_TRIE: Final = 0xFFFFFFFF
