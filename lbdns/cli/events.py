@@ -12,7 +12,7 @@ import click
 from lbdns.cli.common import config_option, parse_duration_s, print_json
 
 if TYPE_CHECKING:
-    from lbdns.health.events import Change
+    from lbdns.health.events import Change, Seen
 
 LIMIT = 100
 
@@ -23,9 +23,16 @@ LIMIT = 100
 @click.option("--since", help="How far back to look, such as 90s, 15min, 2h, 3d.")
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True, help="How many, the latest.")
 @click.option("--pool", "pool", help="Only this pool and its endpoints.")
+@click.option("--probes", is_flag=True, help="Show below each change the probes that decided it.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 def events(
-    config: Path | None, state: Path | None, since: str | None, limit: int, pool: str | None, as_json: bool
+    config: Path | None,
+    state: Path | None,
+    since: str | None,
+    limit: int,
+    pool: str | None,
+    probes: bool,
+    as_json: bool,
 ) -> None:
     """Show what changed, when and why: endpoints, pools, load balancers; the oldest first."""
     from lbdns.health.events import RECORD_MAX, read_events
@@ -38,11 +45,21 @@ def events(
         return
     for change in chosen:
         click.echo(as_line(change))
+        for seen in change.probes if probes else ():
+            click.echo(f"    {as_evidence(seen)}")
 
 
 def as_line(change: Change) -> str:
     """Return a change with its local time, as the log says it."""
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(change.at_s))}  {change.text}"
+
+
+def as_evidence(seen: Seen) -> str:
+    """Return one probe in a line: when, from where, what it was, what it found, how long it took."""
+    moment = time.strftime("%H:%M:%S", time.localtime(seen.at_s)) + f".{int(seen.at_s % 1 * 1000):03}"
+    found = "passed" if seen.healthy else seen.reason
+    code = f" ({seen.code})" if seen.code else ""
+    return f"{moment}  {seen.vantage}  {seen.monitor}  {seen.address}  {found}{code}  {seen.rtt_us / 1000:.1f} ms"
 
 
 def state_directory(config: Path | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,8 @@ def render(report: dict[str, Any], now_s: float) -> Group:
     from rich.table import Table
     from rich.text import Text
 
+    from lbdns.health.events import duration_text
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, justify in (
         ("pool / endpoint", "left"),
@@ -116,10 +119,16 @@ def render(report: dict[str, Any], now_s: float) -> Group:
         line.append(load_balancer["state"], STYLES.get(load_balancer["state"], ""))
         line.append(f"  {', '.join(load_balancer['pools'])}; fallback {load_balancer['fallback']}", "dim")
         lines.append(line)
+    lines += [Text(line, "yellow") for line in forced_lines(report, now_s)]
     silent_s = report["monitor"]["silent_s"]
     if silent_s is None or silent_s > STALE_S:
         how_long = "not been heard of yet" if silent_s is None else f"been silent for {silent_s:.0f} s"
         lines.append(Text(f"The monitor worker has {how_long}: what is shown is the last that was known.", "bold red"))
+    frozen_since = report["monitor"].get("frozen_since")
+    if frozen_since is not None:
+        how_long = duration_text(now_s - frozen_since)
+        told = f"This machine believes itself cut off, for {how_long}: no target answers, and health stays as it was."
+        lines.append(Text(told, "bold red"))
     return Group(*lines)
 
 
@@ -131,6 +140,19 @@ def state_text(row: dict[str, Any]) -> Any:
     if row["forced"]:
         text.append(f" (forced; measured {row['measured']})", "yellow")
     return text
+
+
+def forced_lines(report: dict[str, Any], now_s: float) -> Iterator[str]:
+    """Yield a line for each pool and endpoint that an operator forced: how, for how much longer, why."""
+    from lbdns.health.events import duration_text
+
+    for pool in report["pools"]:
+        rows = [(pool["name"], pool), *((f"{pool['name']}/{one['name']}", one) for one in pool["origins"])]
+        for name, row in rows:
+            order = row.get("order")  # a server of an earlier release does not say
+            if order is not None:
+                until = f" for {duration_text(order['until'] - now_s)} more" if order["until"] else ""
+                yield f"{name} is forced {order['state']}{until}" + (f": {order['why']}" if order["why"] else "")
 
 
 def result_text(endpoint: dict[str, Any]) -> str:

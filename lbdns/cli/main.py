@@ -23,7 +23,7 @@ COMMANDS = {
     "top": "Show rates, busiest names and shares, live.",
     "events": "Show what changed, when and why.",
     "locate": "Show where an address is.",
-    "probe": "Run a monitor once and show each step.",
+    "monitor": "Probe an endpoint once and show each step: lbdns monitor probe TYPE ADDRESS.",
 }
 
 

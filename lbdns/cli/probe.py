@@ -1,4 +1,4 @@
-"""`lbdns probe TYPE ADDRESS`: one probe now, printed step by step, with what was expected and what came."""
+"""`lbdns monitor probe TYPE ADDRESS`: one probe now, printed step by step, with what was expected and what came."""
 
 from __future__ import annotations
 

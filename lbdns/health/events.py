@@ -13,9 +13,24 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # per file; there are two
+PROBES_MAX: Final = 20  # per change
 RECORD_MAX: Final = 200_000  # more changes than two files can hold
 
 Kind = Literal["endpoint", "pool", "load_balancer", "vantage_point"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One probe's result, as evidence. `at_s` is unix seconds; `vantage` where it was taken; `code` 0: none came."""
+
+    at_s: float
+    vantage: str
+    monitor: str
+    address: str
+    healthy: bool
+    reason: str
+    code: int
+    rtt_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +39,8 @@ class Change:
 
     `was_for_s` says how long the state before it lasted (0: unknown); `streak` counts the results in a row that
     decided, of which the last is `reason`, `detail`, `code` and `rtt_us`; `cause` is "measured", "forced" or
-    "configuration".
+    "configuration". `probes` are those that decided it, oldest first, at most PROBES_MAX; a pool's are those of the
+    endpoint that tipped it.
     """
 
     at_s: float
@@ -45,6 +61,7 @@ class Change:
     was_for_s: float = 0.0
     cause: str = "measured"
     hidden: bool = False  # a forced state lies over it: no answer changed
+    probes: tuple[Seen, ...] = ()
 
     @property
     def text(self) -> str:
@@ -127,6 +144,8 @@ def _read(path: Path) -> Iterator[Change]:
 def _parse(line: str, known: set[str]) -> Change | None:
     try:
         values: Any = json.loads(line)
-        return Change(**{key: value for key, value in values.items() if key in known})
+        found = {key: value for key, value in values.items() if key in known}
+        found["probes"] = tuple(Seen(**probe) for probe in found.get("probes", ()))
+        return Change(**found)
     except (ValueError, TypeError, AttributeError):
         return None

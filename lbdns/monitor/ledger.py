@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lbdns.health import forced, quorum, verdict
-from lbdns.health.events import Change
+from lbdns.health.events import Change, Seen
 from lbdns.health.forced import Forced
 from lbdns.health.identity import identity
 from lbdns.health.reasons import REASONS, Reason
@@ -21,7 +21,7 @@ from lbdns.health.table import REGION_COUNT, HealthTable
 from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, UNKNOWN
 from lbdns.monitor import latency
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.states import BalancerHealth, EndpointHealth, PoolHealth, Series
+from lbdns.monitor.states import BalancerHealth, EndpointHealth, PoolHealth, Series, deciding
 from lbdns.monitor.targets import BalancerSpec, Member, PoolSpec, Vantage
 
 _UNRESOLVED = Result(False, Reason.DNS_UNKNOWN_HOST)
@@ -154,10 +154,10 @@ class Ledger:
         now_s = self._wall()
         monitor = series.member.monitor
         before = series.state
+        series.note(result, now_s)
         series.state, series.streak = verdict.advance(
             before, series.streak, result.healthy, monitor.consecutive_up, monitor.consecutive_down
         )
-        series.last, series.at_s = result, now_s
         endpoint = series.endpoint
         if result.healthy:
             series.rtt_us = result.rtt_us
@@ -238,10 +238,11 @@ class Ledger:
         self._columns["endpoint_measured"][slot] = state
         since_s, now_s = self._columns["endpoint_since"][slot], self._wall()
         hidden = effective == endpoint.effective
+        probes = deciding(endpoint.series, cause)
         if not hidden:
             endpoint.effective = effective
             self._columns["endpoint_since"][slot] = now_s
-            self._recount(endpoint.pool, "measured")
+            self._recount(endpoint.pool, "measured", probes)
         detail = result.detail
         if hidden:
             detail = "; ".join(filter(None, (detail, "hidden by the forced state")))
@@ -264,12 +265,13 @@ class Ledger:
                 streak=cause.streak if cause else 0,
                 was_for_s=now_s - since_s if since_s and not hidden else 0.0,
                 hidden=hidden,
+                probes=probes,
             )
         )
 
     # --- pools and load balancers ---
 
-    def _recount(self, pool: PoolHealth, cause: str) -> None:
+    def _recount(self, pool: PoolHealth, cause: str, probes: tuple[Seen, ...] = ()) -> None:
         """Derive a pool's bytes from its endpoints', and the load balancers' words from its own."""
         spec = pool.spec
         enabled = [endpoint for endpoint in pool.endpoints if endpoint.spec.enabled]
@@ -302,19 +304,29 @@ class Ledger:
                     detail=told,
                     was_for_s=now_s - since_s if since_s else 0.0,
                     cause=cause,
+                    probes=probes,
                 )
             )
         for balancer in pool.balancers:
-            self._reword(balancer, cause)
+            self._reword(balancer, cause, probes)
 
-    def _reword(self, balancer: BalancerHealth, cause: str) -> None:
+    def _reword(self, balancer: BalancerHealth, cause: str, probes: tuple[Seen, ...]) -> None:
         word = verdict.load_balancer_word(pool.effective for pool in balancer.pools)
         before, balancer.word = balancer.word, word
         if before in ("", word):
             return
         detail = f"fallback pool {balancer.spec.fallback} serves" if word == "critical" else ""
         self._report(
-            Change(self._wall(), "load_balancer", balancer.spec.name, before, word, detail=detail, cause=cause)
+            Change(
+                at_s=self._wall(),
+                kind="load_balancer",
+                name=balancer.spec.name,
+                before=before,
+                after=word,
+                detail=detail,
+                cause=cause,
+                probes=probes,
+            )
         )
 
     # --- forced states ---

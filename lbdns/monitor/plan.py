@@ -7,7 +7,7 @@ last result is news to the newcomer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from lbdns.health.verdict import HEALTHY
@@ -49,6 +49,11 @@ class Plan:
             self.replan(endpoint, addresses)
         for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
             del self._gates[vantage]
+
+    @property
+    def vantages(self) -> Set[Vantage]:
+        """The vantage points that probe something."""
+        return self._gates.keys()
 
     def replan(self, endpoint: EndpointHealth, addresses: Addresses) -> None:
         """Bring one endpoint's checks up to its specification and its addresses."""

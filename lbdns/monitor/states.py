@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from lbdns.health.events import PROBES_MAX, Seen
 from lbdns.health.forced import Forced
-from lbdns.health.reasons import Reason
-from lbdns.health.verdict import UNKNOWN
+from lbdns.health.reasons import REASONS, Reason
+from lbdns.health.verdict import HEALTHY, UNKNOWN
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import BalancerSpec, EndpointSpec, Member, PoolSpec, Vantage
 
+RUN_MAX = 5  # results in a row that are remembered
 STALE_INTERVALS = 3  # a vantage point that says nothing for so many intervals is not heard
 
 _NO_RESULT = Result(True, Reason.NO_FAILURES)
@@ -24,9 +27,24 @@ class Taker(Protocol):
 
 
 class Series:
-    """One member's results on one address of an endpoint, from one vantage point."""
+    """One member's results on one address of an endpoint, from one vantage point.
 
-    __slots__ = ("address", "at_s", "endpoint", "last", "ledger", "member", "rtt_us", "state", "streak", "vantage")
+    `run` keeps the latest results in a row that speak against the state: nothing while all is as it was.
+    """
+
+    __slots__ = (
+        "address",
+        "at_s",
+        "endpoint",
+        "last",
+        "ledger",
+        "member",
+        "rtt_us",
+        "run",
+        "state",
+        "streak",
+        "vantage",
+    )
 
     def __init__(self, ledger: Taker, endpoint: EndpointHealth, member: Member, address: str, vantage: Vantage) -> None:
         """Begin where the endpoint stands: a new worker, monitor or address changes no answer by itself."""
@@ -40,10 +58,36 @@ class Series:
         self.at_s = 0.0
         self.rtt_us = 0
         self.last = _NO_RESULT
+        self.run: tuple[tuple[float, Result], ...] = ()
 
     def take(self, result: Result) -> None:
         """Take one more result."""
         self.ledger.take(self, result)
+
+    def note(self, result: Result, at_s: float) -> None:
+        """Remember a result, and that it speaks against the state where it does."""
+        self.last, self.at_s = result, at_s
+        if result.healthy != (self.state == HEALTHY):
+            alike = self.run if self.run and self.run[-1][1].healthy == result.healthy else ()
+            self.run = (*alike[1 - RUN_MAX :], (at_s, result))
+        elif self.run:
+            self.run = ()
+
+    def seen(self) -> tuple[Seen, ...]:
+        """Return the results that decided the state, or the last one where they are long past."""
+        return tuple(
+            Seen(
+                at_s,
+                self.vantage.name,
+                self.member.name,
+                self.address,
+                result.healthy,
+                REASONS[result.reason],
+                result.code,
+                result.rtt_us,
+            )
+            for at_s, result in self.run or ((self.at_s, self.last),) * (self.at_s > 0)
+        )
 
     @property
     def good_for_s(self) -> float:
@@ -69,6 +113,15 @@ class EndpointHealth:
     def probed(self) -> bool:
         """Whether it is to be probed at all: enabled, in an enabled pool with a monitor."""
         return self.spec.enabled and self.pool.spec.enabled and bool(self.pool.spec.members)
+
+
+def deciding(series: Sequence[Series], cause: Series | None) -> tuple[Seen, ...]:
+    """Return the probes behind an endpoint's change, oldest first: the cause's run, the other voters' last."""
+    if cause is None:
+        return ()
+    others = (seen for one in series if one is not cause and one.member.votes for seen in one.seen()[-1:])
+    found = sorted((*others, *cause.seen()), key=lambda seen: seen.at_s)
+    return tuple(found[-PROBES_MAX:])
 
 
 class PoolHealth:

@@ -75,6 +75,7 @@ class Worker:
         self._forced_seen: tuple[int, float] = (-1, 0.0)
         self._forced: tuple[forced.Forced, ...] = ()
         self._forced_expiry_s = float("inf")
+        self._cut_off: dict[Vantage, float] = {}  # since when, unix s
         self._failed_generation = 0
         self._retry_s = 0.0
         self._stopping = asyncio.Event()
@@ -175,6 +176,7 @@ class Worker:
         self._adopt_names(targets)
         assert self._plan is not None
         self._plan.adopt(targets, self._names.addresses)
+        self._show_cut_off()
         for endpoints in self._by_name.values():
             for endpoint in endpoints:
                 self._publish(endpoint)
@@ -309,11 +311,20 @@ class Worker:
                 log.error("the record of changes cannot be written: %s", error.strerror)
             self._record_failed = True
 
+    def _show_cut_off(self) -> None:
+        """Write to the table since when a vantage point that is in use has been cut off."""
+        assert self._ledger is not None and self._plan is not None
+        in_use = self._plan.vantages
+        self._cut_off = {vantage: since_s for vantage, since_s in self._cut_off.items() if vantage in in_use}
+        self._ledger.table.columns["frozen_since"][0] = min(self._cut_off.values(), default=0.0)
+
     def _tell_cut_off(self, vantage: Vantage, cut_off: bool) -> None:
         assert self._ledger is not None
         now_s = time.time()
-        column = self._ledger.table.columns["frozen_since"]
-        since_s, column[0] = column[0], now_s if cut_off else 0.0
+        since_s = self._cut_off.pop(vantage, now_s)
+        if cut_off:
+            self._cut_off[vantage] = now_s
+        self._show_cut_off()
         if cut_off:
             log.error("vantage point %s seems cut off: no target answers; health stays as it was", vantage.name)
         else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lbdns.health import forced
+from lbdns.health.forced import Forced
 from lbdns.health.reasons import reason_text
 from lbdns.health.verdict import (
     COUNTS,
@@ -23,17 +25,31 @@ DISABLED = "disabled"
 Columns = Mapping[str, "memoryview[Any]"]
 
 
-def health_report(published: Published) -> dict[str, Any]:
+def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[str, Any]:
     """Return the health of every pool, endpoint and load balancer of a generation, with the evidence.
 
-    Times are unix seconds, round-trip times milliseconds; None stands for what is not known.
+    `orders` are the operators' forced states. Times are unix seconds, round-trip times milliseconds; None stands for
+    what is not known, or not the case.
     """
     columns = published.table.columns
     configuration = published.configuration
+    now_s = time.time()
+
+    def order(pool: str, endpoint: str = "") -> dict[str, Any] | None:
+        found = forced.find(orders, now_s, pool, endpoint)
+        if found is None:
+            return None
+        return {"state": found.state, "set": found.set_at_s, "until": found.until_s, "why": found.why}
+
+    pools = [_pool(pool, published, columns) for pool in configuration.pools.values()]
+    for pool in pools if orders else ():
+        pool["order"] = order(pool["name"])
+        for endpoint in pool["origins"]:
+            endpoint["order"] = order(pool["name"], endpoint["name"])
     return {
         "generation": published.generation,
-        "monitor": {"silent_s": silent_s(columns)},
-        "pools": [_pool(pool, published, columns) for pool in configuration.pools.values()],
+        "monitor": {"silent_s": silent_s(columns), "frozen_since": columns["frozen_since"][0] or None},
+        "pools": pools,
         "load_balancers": _load_balancers(configuration, published, columns),
     }
 
@@ -51,6 +67,7 @@ def _pool(pool: Pool, published: Published, columns: Columns) -> dict[str, Any]:
         "state": pool_word(pool, published),
         "measured": POOL_WORDS[columns["pool_measured"][slot] & STATE_MASK],
         "forced": bool(columns["pool_state"][slot] & COUNTS),
+        "order": None,
         "since": columns["pool_since"][slot] or None,
         "monitor": pool.monitor or pool.monitor_group,
         "minimum_origins": pool.minimum_origins,
@@ -67,6 +84,7 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, columns: Col
         "state": endpoint_word(pool, endpoint, published),
         "measured": ENDPOINT_WORDS[columns["endpoint_measured"][slot] & STATE_MASK],
         "forced": bool(columns["endpoint_state"][slot] & COUNTS),
+        "order": None,
         "since": columns["endpoint_since"][slot] or None,
         "checked": columns["endpoint_checked_at"][slot] or None,
         "reason": reason_text(columns["endpoint_reason"][slot]) if checks else None,

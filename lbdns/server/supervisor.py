@@ -252,7 +252,10 @@ class Supervisor:
         }
 
     async def _answer_health(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        return health_report(self._in_force())
+        orders: tuple[forced.Forced, ...] = ()
+        with contextlib.suppress(LbdnsError):  # the monitor worker says what is wrong with the file
+            orders = await asyncio.to_thread(forced.load, self._serving.settings.state_dir())
+        return health_report(self._in_force(), orders)
 
     async def _answer_force(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Put an operator's state over what is measured; the monitor worker applies it."""

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from lbdns.cli.common import parse_duration_s
 from lbdns.cli.events import events
 from lbdns.errors import LbdnsError
-from lbdns.health.events import Change, Record
+from lbdns.health.events import Change, Record, Seen, read_events
 
 
 @pytest.fixture
@@ -57,6 +57,24 @@ def test_the_state_directory_comes_from_the_settings(state: Path, tmp_path: Path
     directory.mkdir()
     (directory / "lbdns.yaml").write_text(f"state: {state}\n")
     assert len(run("--config", directory).output.splitlines()) == 3
+
+
+def test_the_probes_that_decided(tmp_path: Path) -> None:
+    probes = tuple(
+        Seen(1_800_000_000.5 + number, "ams", "web", "192.0.2.1", False, "Response code mismatch error", 503, 1234)
+        for number in range(2)
+    )
+    record = Record(tmp_path)
+    record.append(Change(time.time(), "pool", "eu", "healthy", "critical", pool="eu", probes=probes))
+    record.close()
+    assert read_events(tmp_path)[0].probes == probes
+    lines = run("--state", tmp_path, "--probes").output.splitlines()
+    assert len(lines) == 3 and lines[1].endswith(
+        ".500  ams  web  192.0.2.1  Response code mismatch error (503)  1.2 ms"
+    )
+    (row,) = json.loads(run("--state", tmp_path, "--json").output)
+    assert row["probes"][0]["vantage"] == "ams" and len(row["probes"]) == 2
+    assert len(run("--state", tmp_path).output.splitlines()) == 1
 
 
 def test_durations() -> None:

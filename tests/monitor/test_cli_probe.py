@@ -1,4 +1,4 @@
-"""`lbdns probe`: what a person sees, as JSON, and the exit status."""
+"""`lbdns monitor probe`: what a person sees, as JSON, and the exit status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from lbdns.cli.probe import probe
+from lbdns.cli.main import cli
 from lbdns.errors import LbdnsError
 from lbdns.monitor import names
 from tests.monitor import peers
@@ -41,7 +41,7 @@ def port() -> Iterator[int]:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(probe, [str(one) for one in arguments])
+    return CliRunner().invoke(cli, ["monitor", "probe", *map(str, arguments)])
 
 
 def test_a_healthy_endpoint(port: int) -> None:

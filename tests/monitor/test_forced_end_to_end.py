@@ -40,6 +40,8 @@ def test_set_down_up_and_auto(lbdns_server: Callable[..., Any]) -> None:
     answers(server, ["192.0.2.12", "192.0.2.13"])
     (endpoint,) = server.health()["pools"][0]["origins"]
     assert (endpoint["state"], endpoint["measured"], endpoint["forced"]) == ("unhealthy", "healthy", True)
+    assert (endpoint["order"]["state"], endpoint["order"]["until"], endpoint["order"]["why"]) == ("down", None, "drill")
+    assert server.health()["pools"][0]["order"] is None
     assert "pool a endpoint a1 (127.0.0.11) is unhealthy: forced down: drill" in server.log
     # An endpoint whose pool nobody monitors obeys too.
     set_state(server, "b/b2", "down")
@@ -51,6 +53,11 @@ def test_set_down_up_and_auto(lbdns_server: Callable[..., Any]) -> None:
     answers(server, ["192.0.2.12", "192.0.2.13"])
     set_state(server, "a/a1", "up", "--for", "1s")
     answers(server, ["127.0.0.11"])
+    set_state(server, "a/a1", "down", "--for", "2h", "--why", "disk swap")
+    answers(server, ["192.0.2.12", "192.0.2.13"])
+    shown = CliRunner().invoke(health, ["--control", str(server.control)]).output
+    assert "unhealthy (forced; measured healthy)" in shown
+    assert "a/a1 is forced down for 1 h 59 min more: disk swap\n" in shown
     set_state(server, "a/a1", "auto")
     answers(server, ["127.0.0.11"])
 

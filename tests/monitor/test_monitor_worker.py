@@ -85,6 +85,9 @@ def test_a_flip_is_logged_recorded_and_counted(stage: Stage, caplog: pytest.LogC
     flip = next(event for event in events if event.kind == "endpoint" and event.after == "unhealthy")
     assert (flip.before, flip.reason, flip.pool, flip.streak) == ("healthy", "TCP connection failed", "eu", -1)
     assert [event.kind for event in events].count("load_balancer") == 1
+    for event in (flip, next(event for event in events if event.after == "critical"), events[-1]):
+        (seen,) = event.probes
+        assert (seen.vantage, seen.monitor, seen.healthy, seen.reason) == ("local", "web", False, flip.reason)
 
 
 def test_identical_checks_run_once(stage: Stage) -> None:

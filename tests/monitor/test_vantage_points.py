@@ -155,8 +155,15 @@ def test_three_addresses_of_this_machine_vote(tmp_path: Path) -> None:
                 await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
 
     asyncio.run(main())
-    (flip,) = [event for event in read_events(stage.path) if event.after == "unhealthy"]
+    events = read_events(stage.path)
+    (flip,) = [event for event in events if event.after == "unhealthy"]
     assert flip.vantage in ("v3", "v4")
+    # Each event names what decided it: what every vantage point saw last.
+    assert {(seen.vantage, seen.healthy, seen.code) for seen in flip.probes} == {
+        ("v2", True, 200),
+        ("v3", False, 503),
+        ("v4", False, 503),
+    }
 
 
 def test_an_address_that_this_machine_does_not_have_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""The evidence that a record keeps: results in a row that tipped a state, bounded, and nothing while all is well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lbdns.health.events import PROBES_MAX, Change
+from lbdns.health.reasons import Reason
+from lbdns.health.table import HealthTable
+from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.probes.result import Result
+from lbdns.monitor.states import RUN_MAX
+from lbdns.monitor.targets import Vantage, parse_targets
+from tests.monitor.documents import document, endpoint, pool
+
+PASS = Result(True, Reason.NO_FAILURES, 200, 1000)
+FAIL = Result(False, Reason.TCP_FAILED, 0, 500)
+
+
+class Setup:
+    """A ledger with one endpoint, watched from `vantages`, whose clock the test moves."""
+
+    def __init__(self, path: Path, consecutive_down: int, *vantages: str) -> None:
+        web = {"type": "http", "interval": 5, "timeout": 1, "consecutive_down": consecutive_down}
+        targets = parse_targets(document(path, pool("p", endpoint("e", "192.0.2.1")), monitors={"web": web}))
+        self.now_s = 100.0
+        self.changes: list[Change] = []
+        self.ledger = Ledger(HealthTable.create(path / "t", 4, 4, 1), lambda: self.now_s, self.changes.append)
+        self.ledger.adopt(targets.pools, targets.balancers, self.ledger.table)
+        one = self.ledger.pools["p"].endpoints[0]
+        (member,) = targets.pools[0].members
+        self.series = [self.ledger.begin_series(one, member, "192.0.2.1", Vantage(name, "WEU")) for name in vantages]
+
+    def take(self, result: Result, which: int = 0) -> None:
+        self.now_s += 1
+        self.series[which].take(result)
+
+
+def test_the_results_in_a_row_that_decided(tmp_path: Path) -> None:
+    setup = Setup(tmp_path, 3, "ams")
+    for result in (PASS, PASS, FAIL, PASS, FAIL, FAIL, FAIL):
+        setup.take(result)
+    assert setup.series[0].state == UNHEALTHY
+    flip = setup.changes[-1]
+    assert [(seen.at_s, seen.vantage, seen.healthy, seen.rtt_us) for seen in flip.probes] == [
+        (105.0, "ams", False, 500),
+        (106.0, "ams", False, 500),
+        (107.0, "ams", False, 500),
+    ]
+    setup.take(FAIL)
+    assert setup.series[0].run == ()
+
+
+def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
+    setup = Setup(tmp_path, 100, *(f"v{number:02}" for number in range(30)))
+    for number in range(30):
+        setup.take(PASS, number)
+    for _ in range(60):
+        setup.take(FAIL)
+    assert setup.series[0].state == HEALTHY and len(setup.series[0].run) == RUN_MAX
+    # Three speak for a region; the evidence names no more probes than a record may hold.
+    for number in (0, 1):
+        for _ in range(100):
+            setup.take(FAIL, number)
+    assert setup.changes[-1].after == "unhealthy" and len(setup.changes[-1].probes) == PROBES_MAX
