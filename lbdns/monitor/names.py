@@ -62,10 +62,15 @@ class Names:
         self._resolver = dns.asyncresolver.Resolver(configure=False)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._found: dict[str, Resolved] = {}
+        self._quiet: frozenset[str] = frozenset()
         self._permits = asyncio.Semaphore(LOOKUPS_MAX)
 
-    def adopt(self, names: Iterable[str], servers: Sequence[str]) -> None:
-        """Look up exactly these names, with these resolvers ("IP" or "IP:PORT"; none: the system's)."""
+    def adopt(self, names: Iterable[str], servers: Sequence[str], quiet: Iterable[str] = ()) -> None:
+        """Look up exactly these names, with these resolvers ("IP" or "IP:PORT"; none: the system's).
+
+        Nobody needs the addresses of `quiet` ones: that they do not resolve is nothing to complain about.
+        """
+        self._quiet = frozenset(quiet)
         if tuple(servers) != self._servers:
             self._servers = tuple(servers)
             self._resolver = make_resolver(servers)
@@ -78,7 +83,8 @@ class Names:
 
     def seed(self, name: str, resolved: Resolved) -> None:
         """Start from what an earlier worker found."""
-        self._found.setdefault(name, resolved)
+        if resolved.addresses:
+            self._found.setdefault(name, resolved)
 
     def found(self, name: str) -> Resolved:
         """Return what a name resolves to now; nothing where it never did."""
@@ -102,7 +108,7 @@ class Names:
                 resolved, problem = await look_up(self._resolver, name, time.time(), self.found(name))
             if resolved is not None:
                 if failing_since_s:
-                    log.info("endpoint name %s resolves again: %s", name, ", ".join(resolved.addresses))
+                    self._log(logging.INFO, name, f"resolves again: {', '.join(resolved.addresses)}")
                 failing_since_s, retry_s = 0.0, RETRY_FIRST_S
                 self._found[name] = resolved
                 self._changed(name)
@@ -112,10 +118,13 @@ class Names:
             if not failing_since_s:
                 failing_since_s = now_s
                 kept = "its last addresses stay in use for an hour" if self.addresses(name) else "it has no address"
-                log.warning("endpoint name %s does not resolve (%s): %s", name, problem, kept)
+                self._log(logging.WARNING, name, f"does not resolve ({problem}): {kept}")
             self._fail(name, now_s, now_s - failing_since_s > STALE_MAX_S)
             await asyncio.sleep(retry_s)
             retry_s = min(retry_s * 2, RETRY_MAX_S)
+
+    def _log(self, level: int, name: str, told: str) -> None:
+        log.log(logging.DEBUG if name in self._quiet else level, "endpoint name %s %s", name, told)
 
     def _fail(self, name: str, now_s: float, too_long: bool) -> None:
         found = self.found(name)
@@ -124,7 +133,7 @@ class Names:
             self._changed(name)
             return
         if self._found.pop(name, None) is not None:
-            log.error("endpoint name %s has not resolved for an hour: its addresses are given up", name)
+            self._log(logging.ERROR, name, "has not resolved for an hour: its addresses are given up")
             self._changed(name)
         self._failed(name)
 

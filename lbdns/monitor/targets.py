@@ -43,7 +43,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSpec:
-    """One endpoint as configured: `host` is its own Host header ("": none); `is_name`: the address is a hostname."""
+    """One endpoint as configured: `host` is its own Host header ("": none); `is_name`: the address is a hostname.
+
+    `must_resolve`: somebody needs the addresses of a hostname, to probe or to answer them.
+    """
 
     pool: str
     name: str
@@ -54,6 +57,7 @@ class EndpointSpec:
     port: int
     host: str
     identity: int
+    must_resolve: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,7 @@ def _endpoint(pool: str, value: Mapping[str, Any]) -> EndpointSpec:
         port=int(value.get("port") or 0),
         host=hosts[0],
         identity=identity(pool, value["name"], address),
+        must_resolve=bool(value.get("must_resolve", True)),
     )
 
 

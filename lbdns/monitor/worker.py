@@ -210,7 +210,8 @@ class Worker:
             if endpoint.spec.is_name and endpoint.spec.enabled:
                 self._by_name.setdefault(endpoint.spec.address, []).append(endpoint)
                 self._names.seed(endpoint.spec.address, self._found_earlier(endpoint))
-        self._names.adopt(self._by_name, targets.resolvers)
+        needed = {one for one, endpoints in self._by_name.items() if any(each.spec.must_resolve for each in endpoints)}
+        self._names.adopt(self._by_name, targets.resolvers, self._by_name.keys() - needed)
 
     def _found_earlier(self, endpoint: EndpointHealth) -> Resolved:
         assert self._ledger is not None

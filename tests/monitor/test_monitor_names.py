@@ -15,10 +15,13 @@ import dns.message
 import dns.rrset
 import pytest
 
+from lbdns.config import parse
 from lbdns.health.reasons import Reason
 from lbdns.health.resolved import read_addresses
 from lbdns.health.verdict import CRITICAL, HEALTHY, UNHEALTHY
 from lbdns.monitor import names
+from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.targets import targets_of
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, until
@@ -37,6 +40,7 @@ class NameServer(asyncio.DatagramProtocol):
         self.v6: list[str] = []
         self.ttl_s = 1
         self.mode = "answer"
+        self.asked: set[str] = set()
         self.transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
@@ -48,6 +52,7 @@ class NameServer(asyncio.DatagramProtocol):
         query = dns.message.from_wire(data)
         reply = dns.message.make_response(query)
         question = query.question[0]
+        self.asked.add(question.name.to_text())
         texts = self.v4 if question.rdtype == 1 else self.v6
         if self.mode == "nxdomain":
             reply.set_rcode(dns.rcode.NXDOMAIN)
@@ -122,7 +127,7 @@ def test_the_last_good_addresses_stay_while_resolution_fails_and_go_in_the_end(
     asyncio.run(main())
 
 
-def test_a_name_that_never_resolves_is_down_for_that_reason(stage: Stage) -> None:
+def test_a_name_that_never_resolves_is_down_for_that_reason(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         server = NameServer()
         server.mode = "nxdomain"
@@ -134,3 +139,48 @@ def test_a_name_that_never_resolves_is_down_for_that_reason(stage: Stage) -> Non
                 assert stage["pool_state"][0] == CRITICAL
 
     asyncio.run(main())
+    assert "does not resolve (no such name): it has no address" in caplog.text and "for an hour" not in caplog.text
+
+
+def test_names_whose_addresses_nobody_needs_are_not_complained_of(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        server = NameServer()
+        server.mode = "nxdomain"
+        async with server.running() as resolver:
+            mail = endpoint("e", "mx.example", must_resolve=False)
+            both = [pool("a", endpoint("e", "both.example", must_resolve=False), monitor=None)]
+            both.append(pool("b", endpoint("e", "both.example"), monitor=None))
+            stage.publish(pool("p", mail, monitor=None), *both, resolvers=[resolver])
+            async with stage.running():
+                await until(lambda: {"mx.example.", "both.example."} <= server.asked)
+                await until(lambda: "both.example does not resolve" in caplog.text)
+
+    asyncio.run(main())
+    assert not [record for record in caplog.records if "mx.example" in record.getMessage() and record.levelno > 10]
+
+
+def test_who_needs_a_names_addresses() -> None:
+    named = {"name": "e", "address": "app.example.net"}
+    unflattened = {**named, "flatten_cname": False}
+    plain: dict[str, Any] = {"origins": [named]}
+    pools = {
+        "web": plain,
+        "bare": {"origins": [unflattened]},
+        "apex": {"origins": [unflattened]},
+        "mail": plain,
+        "watched": {"origins": [named], "monitor": "web"},
+        "unused": plain,
+    }
+    names = {"web": "www.example.com", "bare": "bare.example.com", "apex": "example.com", "mail": "mx.example.com"}
+    balancers = [
+        {"name": names[one], "default_pools": [one], "fallback_pool": one, "type": "MX" if one == "mail" else "A"}
+        for one in names
+    ]
+    zone = "@ 60 IN SOA ns h 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.1\n"
+    tree = {"zones": {"example.com": zone}, "monitors": {"web": {}}, "pools": pools, "load_balancers": balancers}
+    configuration = parse(tree, Path("/")).configuration
+    document = targets_of(configuration, Slots().assign(configuration), 1, Path("t"))
+    needed = {one["name"] for one in document["pools"] if one["origins"][0]["must_resolve"]}
+    assert needed == {"web", "apex", "watched"}
