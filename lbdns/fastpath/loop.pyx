@@ -257,14 +257,15 @@ cdef class Loop:
             self.loop(first, second)
 
     cdef void loop(self, Server first, Server second) noexcept nogil:
-        cdef int got, chosen, drained = 0, stopping
+        cdef int got = BATCH, chosen, drained = 0, stopping
         while True:
             stopping = LBDNS_LOAD(&self.stopping)
-            self.make_room()
+            self.make_room(got)
             got = recvmmsg(self.fd, self.messages, BATCH, MSG_DONTWAIT if stopping else MSG_WAITFORONE, NULL)
             if got <= 0:
                 if stopping:
                     return
+                got = 0
                 continue
             # One view a batch: say which Server is in use, then look again, so that nobody loads it meanwhile.
             while True:
@@ -283,10 +284,11 @@ cdef class Loop:
                 if drained > DRAIN_BATCHES:
                     return
 
-    cdef void make_room(self) noexcept nogil:
+    cdef void make_room(self, int used) noexcept nogil:
+        """Give the first `used` messages back the room that a batch took of them."""
         cdef int index
         cdef msghdr *header
-        for index in range(BATCH):
+        for index in range(used):
             header = &self.messages[index].msg_hdr
             self.vectors[index].iov_base = <void *>&self.incoming[index * IN_BYTES]
             self.vectors[index].iov_len = IN_BYTES
