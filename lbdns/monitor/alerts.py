@@ -109,6 +109,11 @@ class AlertBook:
                 closed.append(self._close(key, "enabled", "configuration", now_s, f"{named} is enabled"))
         return closed
 
+    def forget(self, alert: Alert) -> None:
+        """Take it that nobody was told of an alert."""
+        self._open.pop((alert.type, alert.pool, alert.endpoint), None)
+        self.changed = True
+
     def _close(self, key: Key, new_health: str, reason: str, at_s: float, text: str) -> Alert:
         correlation_id, _ = self._open.pop(key)
         self.changed = True

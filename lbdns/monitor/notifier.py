@@ -23,7 +23,7 @@ from lbdns.health.events import Change
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 from lbdns.monitor import alerts
-from lbdns.monitor.alerts import Alert, AlertBook, wants
+from lbdns.monitor.alerts import END, HEALTH, Alert, AlertBook, wants
 from lbdns.monitor.delivery import DeliveryFailed, mail, post
 from lbdns.monitor.messages import Told, document_of, mail_of, summary_of
 from lbdns.monitor.targets import BalancerSpec, PoolSpec
@@ -140,6 +140,8 @@ class Notifier:
         self._receivers: dict[Notification, Receiver] = {}
         self._filters: dict[str, NotificationFilter] = {}
         self._balancers: dict[str, tuple[str, ...]] = {}
+        self._first_results_s: dict[str, float] = {}  # pool -> when all its endpoints have a result
+        self._settling: dict[str, tuple[Alert, asyncio.TimerHandle]] = {}
 
     def adopt(
         self, notifications: Iterable[Notification], pools: Sequence[PoolSpec], balancers: Iterable[BalancerSpec]
@@ -152,6 +154,10 @@ class Notifier:
         for gone in former.values():
             gone.cancel()
         self._filters = {pool.name: pool.notification_filter for pool in pools if pool.notification_filter}
+        self._first_results_s = {
+            pool.name: max((one.monitor.timeout * (one.monitor.retries + 1.0) for one in pool.members), default=0.0)
+            for pool in pools
+        }
         names: dict[str, dict[str, None]] = {}
         for balancer in balancers:
             for pool_name in (*balancer.pools, balancer.fallback):
@@ -163,17 +169,41 @@ class Notifier:
             self._book.restore(alerts.load(self._state_dir))
         self._restored = True
         for alert in self._book.adopt(_enabled(pools), time.time()):
-            self._queue(alert)
+            if not self._ends_unheard(alert):
+                self._queue(alert)
 
     def tell(self, change: Change) -> None:
         """Queue a change for whoever wants to hear of it; never blocks."""
-        if self._receivers:
-            alert = self._book.take(change)
-            if alert is not None:
-                self._queue(alert)
+        alert = self._book.take(change) if self._receivers else None
+        if alert is None:
+            return
+        if not alert.endpoint and change.before == "unknown" and alert.new_health == "degraded":
+            self._wait_for_first_results(alert)
+        elif not self._ends_unheard(alert):
+            self._queue(alert)
+
+    def _ends_unheard(self, alert: Alert) -> bool:
+        """Whether an alert is the end of one that is still held back, which any other news of the pool replaces."""
+        if alert.endpoint or alert.type != HEALTH or alert.pool not in self._settling:
+            return False
+        self._settling.pop(alert.pool)[1].cancel()
+        return alert.event == END
+
+    def _wait_for_first_results(self, alert: Alert) -> None:
+        """Hold back that a pool is degraded while some of its endpoints have no result yet."""
+
+        def settle() -> None:
+            del self._settling[alert.pool]
+            self._queue(alert)
+
+        wait_s = self._first_results_s.get(alert.pool, 0.0)
+        self._settling[alert.pool] = alert, asyncio.get_running_loop().call_later(wait_s, settle)
 
     async def close(self) -> None:
         """Send what waits, for a moment, keep what is open, and stop."""
+        for alert, timer in self._settling.values():
+            timer.cancel()
+            self._book.forget(alert)
         await asyncio.gather(*(receiver.close() for receiver in self._receivers.values()))
         await self._save()
 

@@ -180,6 +180,31 @@ def test_what_gathers_while_a_receiver_is_away_comes_as_one_summary() -> None:
     asyncio.run(main())
 
 
+def test_a_pool_whose_first_results_come_one_by_one_is_no_alarm() -> None:
+    def of_pool(before: str, after: str) -> Change:
+        return Change(time.time(), "pool", "p", before, after, pool="p")
+
+    async def main() -> None:
+        async with Hook().running() as hook:
+            telling = notifying(hook.settings())
+            for round_ in range(2):
+                telling._first_results_s["p"] = 60.0 if round_ == 0 else 0.05
+                telling.tell(of_pool("unknown", "degraded"))
+                if round_ == 0:
+                    telling.tell(of_pool("degraded", "healthy"))
+            await until(lambda: len(hook.documents) == 1)  # that of the second round, which stayed so
+            telling.tell(of_pool("degraded", "healthy"))
+            await until(lambda: len(hook.documents) == 2)
+            telling._first_results_s["p"] = 60.0
+            telling.tell(of_pool("unknown", "degraded"))
+            telling.tell(of_pool("degraded", "critical"))
+            await until(lambda: len(hook.documents) == 3)
+            await telling.close()
+            assert [one["data"]["new_health"] for one in hook.documents] == ["degraded", "healthy", "critical"]
+
+    asyncio.run(main())
+
+
 def test_mail_is_sent_and_tried_again_while_the_server_says_later(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with Mailbox().running() as box:
