@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
-from lbdns.errors import ConfigError, LbdnsError
+from lbdns.errors import ConfigError, LbdnsError, Problem
 
 
 @click.command()
@@ -38,7 +39,11 @@ def serve(directory: Path, listen: tuple[str, ...], state: Path | None) -> None:
         loaded = load(directory)
         if not overrides:
             return loaded
-        settings = Settings.model_validate(loaded.configuration.settings.model_dump() | overrides)
+        try:
+            settings = Settings.model_validate(loaded.configuration.settings.model_dump() | overrides)
+        except ValidationError as error:  # the files have been checked: what is wrong is --listen
+            wrong = [one for one in error.errors() if len(one["loc"]) > 1] or error.errors()
+            raise ConfigError(Problem("--listen", 0, "", one["msg"]) for one in wrong) from error
         return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
 
     start_log("supervisor", "text")

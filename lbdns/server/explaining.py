@@ -14,6 +14,7 @@ import dns.exception
 
 from lbdns.errors import LbdnsError
 from lbdns.geo import Geodata
+from lbdns.geo.pops import pop_place
 from lbdns.model import Configuration, PopSettings
 from lbdns.responder import View
 from lbdns.responder.explain import DEFAULT_RESOLVER, Asked, explain
@@ -95,5 +96,7 @@ def _at_pop(configuration: Configuration, code: str) -> Configuration:
         pop = PopSettings(code=code)
     except ValueError:
         raise LbdnsError(f"{code} is not an IATA airport code, such as AMS") from None
+    if pop_place(code) is None:
+        raise LbdnsError(f"no airport has the IATA code {code}; a PoP is named by one, such as AMS")
     settings = configuration.settings.model_copy(update={"pop": pop})
     return dataclasses.replace(configuration, settings=settings)

@@ -88,6 +88,7 @@ def test_explain_needs_no_server_where_it_is_given_a_directory(server: LbdnsServ
         (["--ecs", "192.0.2.0/99"], "'192.0.2.0/99' does not appear to be an IPv4 or IPv6 network"),
         (["--down", "nowhere/x"], 'no endpoint matches "nowhere/x"'),
         (["--pop", "QQQQ"], "QQQQ is not an IATA airport code"),
+        (["--pop", "QQQ"], "no airport has the IATA code QQQ"),
         (["NONSENSE"], "no such name or type can be asked for"),
     ],
 )
@@ -128,6 +129,15 @@ def test_serve_prints_every_mistake_with_its_place(tmp_path: Path) -> None:
     assert said.returncode == 1
     assert "a.yaml:2: pools.one.origins[0].address: " in said.stderr
     assert "a.yaml:3: pools.two.origins: " in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_an_address_to_listen_on_that_is_none_is_named(server: LbdnsServer, tmp_path: Path) -> None:
+    wrong = ("--listen", "127.0.0.1:99999", "--listen", "localhost")
+    said = lbdns("serve", server.directory, "--state", tmp_path / "state", *wrong)
+    assert said.returncode == 1
+    assert '--listen: "127.0.0.1:99999": "99999" is no port; expected a number from 0 to 65535' in said.stderr
+    assert '--listen: "localhost" is not an IP address' in said.stderr
     assert "Traceback" not in said.stderr
 
 
