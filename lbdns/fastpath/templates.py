@@ -22,7 +22,7 @@ from lbdns.responder.message import Answer, Client, Transport
 from lbdns.responder.render import Template, render_template
 from lbdns.responder.steered import make_query
 from lbdns.responder.view import View
-from lbdns.snapshot.codes import NAME_CUT, NAME_OCCLUDED
+from lbdns.snapshot.codes import NAME_CUT, NAME_OCCLUDED, NAME_ROW
 from lbdns.snapshot.columns import COLUMNS, NONE_32
 from lbdns.snapshot.file import Snapshot
 from lbdns.steering.layout import ENDPOINT_HOSTNAME
@@ -61,7 +61,7 @@ class _Templates:
     def fill(self) -> None:
         """Render what has a template, row by row."""
         rows = self.view.columns
-        count = len(rows["name_hash"])
+        count = len(rows["name_row"]) // NAME_ROW
         for entry in range(count):
             if entry % STEP == 0:
                 report(LAST_STAGE, entry, count)
@@ -75,9 +75,8 @@ class _Templates:
     def _fill_name(self, entry: int) -> None:
         """Append a name's template, and one for each of its RRsets (whose rows follow each other in order of names)."""
         rows = self.view.columns
-        flags = rows["name_flags"][entry]
-        count = rows["name_rrset_count"][entry]
-        first = rows["name_rrset_start"][entry]
+        flags = self.view.name_flags(entry)
+        first, count = self.view.rrset_rows(entry)
         name = self.view.name(entry)
         is_cut = flags & NAME_CUT and not flags & NAME_OCCLUDED
         self.columns["name_template"].append(self._render(name, TYPE_A) if is_cut else NONE_32)

@@ -186,7 +186,7 @@ def _add_targets(view: View, zone: int, records: Records, reply: Answer) -> None
 def _add_addresses(view: View, zone: int, name: bytes, section: list[Records], occluded: bool = False) -> None:
     """Add a name's A and AAAA records, once; those below a cut only as glue (`occluded`)."""
     entry = view.find_name(zone, name)
-    if entry is None or (view.columns["name_flags"][entry] & NAME_OCCLUDED and not occluded):
+    if entry is None or (view.name_flags(entry) & NAME_OCCLUDED and not occluded):
         return
     for rtype in (TYPE_A, TYPE_AAAA):
         rrset = view.rrset(entry, rtype)

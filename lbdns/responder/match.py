@@ -54,6 +54,6 @@ def match(view: View, name: bytes, qtype: int) -> Match:
     if kind in (codes.HIT, codes.CNAME, codes.DNAME):
         rrsets = view.rrsets(found.entry)
         if found.row != codes.NO_ROW:
-            first = view.columns["name_rrset_start"][found.entry]
+            first, _ = view.rrset_rows(found.entry)
             rrsets = (rrsets[found.row - first],)
     return Match(_KINDS[kind], found.zone, found.entry, rrsets, found.load_balancer, found.family)

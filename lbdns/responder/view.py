@@ -9,7 +9,15 @@ from lbdns.geo import regions
 from lbdns.health.resolved import read_addresses
 from lbdns.health.table import HealthTable
 from lbdns.model import RRset
-from lbdns.snapshot.codes import NO_NAME
+from lbdns.snapshot.codes import (
+    FLAGS_SHIFT,
+    NAME_ROW,
+    NO_NAME,
+    ROW_FIRST_RRSET,
+    ROW_OFFSET,
+    ROW_RRSETS,
+    RRSETS_MASK,
+)
 from lbdns.snapshot.columns import read_text
 from lbdns.snapshot.file import Snapshot
 from lbdns.snapshot.lookup import Found, Zones, find_zone
@@ -72,8 +80,24 @@ class View:
 
     def name(self, entry: int) -> bytes:
         """Return the wire form of a name."""
-        start = self.columns["name_offset"][entry]
-        return bytes(self.columns["blob"][start : start + self.columns["name_length"][entry]])
+        return self._wire_name(self.columns["name_row"][entry * NAME_ROW + ROW_OFFSET])
+
+    def _wire_name(self, start: int) -> bytes:
+        """Return the name that begins in the blob at `start`; names end themselves."""
+        blob = self.columns["blob"]
+        end = start
+        while blob[end]:
+            end += blob[end] + 1
+        return bytes(blob[start : end + 1])
+
+    def name_flags(self, entry: int) -> int:
+        """Return what a look-up has to know of a name (NAME_*)."""
+        return int(self.columns["name_row"][entry * NAME_ROW + ROW_RRSETS]) >> FLAGS_SHIFT
+
+    def rrset_rows(self, entry: int) -> tuple[int, int]:
+        """Return the first row and the number of a name's RRsets."""
+        row = entry * NAME_ROW
+        return self.columns["name_row"][row + ROW_FIRST_RRSET], self.columns["name_row"][row + ROW_RRSETS] & RRSETS_MASK
 
     def rrsets(self, entry: int) -> tuple[RRset, ...]:
         """Return the RRsets at a name, without those that a load balancer there hides."""
@@ -87,10 +111,8 @@ class View:
 
     def _read_rrsets(self, entry: int) -> tuple[RRset, ...]:
         owner = self.name(entry)
-        start = self.columns["name_rrset_start"][entry]
-        return tuple(
-            self._read_rrset(owner, row) for row in range(start, start + self.columns["name_rrset_count"][entry])
-        )
+        start, count = self.rrset_rows(entry)
+        return tuple(self._read_rrset(owner, row) for row in range(start, start + count))
 
     def _read_rrset(self, owner: bytes, row: int) -> RRset:
         columns = self.columns
@@ -133,12 +155,7 @@ class View:
 
     def endpoint_target(self, endpoint: int) -> bytes:
         """Return the wire name of an endpoint that is a hostname."""
-        start = self.columns["endpoint_target"][endpoint]
-        blob = self.columns["blob"]
-        end = start
-        while blob[end]:
-            end += blob[end] + 1
-        return bytes(blob[start : end + 1])
+        return self._wire_name(self.columns["endpoint_target"][endpoint])
 
     def text(self, column: str, row: int) -> str:
         """Return the name of a load balancer (`lb_text`), pool (`pool_text`) or endpoint (`endpoint_text`)."""

@@ -26,8 +26,19 @@ NXDOMAIN: Final = 7
 KIND_NAMES: Final = ("out of zone", "referral", "steered", "hit", "cname", "dname", "nodata", "nxdomain")
 
 NAME_CUT: Final = 1
-NAME_OCCLUDED: Final = 2  # below a cut; name_link leads to it
+NAME_OCCLUDED: Final = 2  # below a cut; the row's link leads to it
 NAME_DNAME: Final = 4
 NAME_CNAME: Final = 8
+
+# A name's row: where each field stands. ROW_RRSETS holds the number of RRsets, and flags from FLAGS_SHIFT on.
+NAME_ROW: Final = 8
+ROW_OFFSET: Final = 0
+ROW_ZONE: Final = 1
+ROW_LINK: Final = 2  # of an occluded name its cut, of the directory's the zone, of all others the wildcard child
+ROW_FIRST_RRSET: Final = 3
+ROW_RRSETS: Final = 4
+ROW_LOAD_BALANCER: Final = 5
+RRSETS_MASK: Final = 0xFFFF
+FLAGS_SHIFT: Final = 16
 
 LB_KIND_COUNT: Final = 3  # load balancers that a name can have: for A and AAAA, for MX, for SRV

@@ -63,17 +63,10 @@ COLUMNS: Final[dict[str, str]] = {
     "trie_root": "I",
     "trie_nodes": "I",
     # Names of all zones in one hash table, and the zone directory in the same table under zone 0.
+    # A slot of the table is a name's number + 1 (0: free) and the high half of its hash; a name is a row of
+    # NAME_ROW (codes.py): one cache line, or half of one, tells what stands at it.
     "table": "I",
-    "name_hash": "Q",
-    "name_zone": "I",
-    "name_offset": "I",
-    "name_length": "B",
-    "name_flags": "B",
-    "name_link": "I",
-    "name_wildcard": "I",
-    "name_lb": "I",
-    "name_rrset_start": "I",
-    "name_rrset_count": "I",
+    "name_row": "I",
     "rrset_type": "H",
     "rrset_ttl": "I",
     "rrset_rdata_start": "I",

@@ -21,18 +21,24 @@ from lbdns.snapshot.codes import (
     CNAME,
     DIRECTORY,
     DNAME,
+    FLAGS_SHIFT,
     HIT,
-    LB_KIND_COUNT,
     NAME_CNAME,
     NAME_CUT,
     NAME_DNAME,
     NAME_OCCLUDED,
+    NAME_ROW,
     NO_NAME,
     NO_ROW,
     NODATA,
     NXDOMAIN,
     OUT_OF_ZONE,
     REFERRAL,
+    ROW_FIRST_RRSET,
+    ROW_LINK,
+    ROW_LOAD_BALANCER,
+    ROW_RRSETS,
+    RRSETS_MASK,
     STEERED,
 )
 from lbdns.snapshot.names import Names, Suffixes, find
@@ -44,12 +50,6 @@ class Zones(Names):
 
     def __init__(self, columns: dict[str, memoryview]) -> None:
         super().__init__(columns)
-        self.name_flags = columns["name_flags"]
-        self.name_link = columns["name_link"]
-        self.name_wildcard = columns["name_wildcard"]
-        self.name_lb = columns["name_lb"]
-        self.name_rrset_start = columns["name_rrset_start"]
-        self.name_rrset_count = columns["name_rrset_count"]
         self.rrset_type = columns["rrset_type"]
         self.zone_apex = columns["zone_apex"]
 
@@ -96,16 +96,17 @@ def find_zone(zones: Zones, suffixes: Suffixes, first: int, found: Found) -> int
     for index in range(first, suffixes.count):
         entry = find(zones, DIRECTORY, suffixes, index)
         if entry != NO_NAME:
-            found.zone = zones.name_link[entry]
+            found.zone = zones.name_row[entry * NAME_ROW + ROW_LINK]
             return index
     return -1
 
 
 def at_encloser(zones: Zones, is_exact: bool, qtype: int, found: Found) -> int:
     """Decide the kind from the closest encloser, `found.entry`: the name itself where `is_exact`."""
-    flags = zones.name_flags[found.entry]
+    row = found.entry * NAME_ROW
+    flags = zones.name_row[row + ROW_RRSETS] >> FLAGS_SHIFT
     if flags & NAME_OCCLUDED:
-        found.entry = zones.name_link[found.entry]
+        found.entry = zones.name_row[row + ROW_LINK]
         found.kind = REFERRAL
     elif flags & NAME_CUT and not (is_exact and qtype == TYPE_DS):
         found.kind = REFERRAL
@@ -114,8 +115,8 @@ def at_encloser(zones: Zones, is_exact: bool, qtype: int, found: Found) -> int:
     elif flags & NAME_DNAME:
         found.row = find_rrset(zones, found.entry, TYPE_DNAME)
         found.kind = DNAME
-    elif zones.name_wildcard[found.entry] != NO_NAME:
-        found.entry = zones.name_wildcard[found.entry]
+    elif zones.name_row[row + ROW_LINK] != NO_NAME:
+        found.entry = zones.name_row[row + ROW_LINK]
         at_name(zones, qtype, found)
     else:
         found.kind = NXDOMAIN
@@ -136,18 +137,20 @@ def at_name(zones: Zones, qtype: int, found: Found) -> None:
         position = 2
         found.family = 2
     if position >= 0:
-        found.load_balancer = zones.name_lb[found.entry * LB_KIND_COUNT + position]
+        found.load_balancer = zones.name_row[found.entry * NAME_ROW + ROW_LOAD_BALANCER + position]
         if found.load_balancer != NO_ROW:
             found.kind = STEERED
             return
-    if zones.name_flags[found.entry] & NAME_CNAME and qtype != TYPE_CNAME:
+    if zones.name_row[found.entry * NAME_ROW + ROW_RRSETS] >> FLAGS_SHIFT & NAME_CNAME and qtype != TYPE_CNAME:
         # ANY gets the CNAME as it is, unfollowed (RFC 8482 4.2).
         found.row = find_rrset(zones, found.entry, TYPE_CNAME)
         found.kind = HIT if qtype == TYPE_ANY else CNAME
         return
     if qtype == TYPE_ANY:
         found.row = NO_ROW
-        has_any = zones.name_rrset_count[found.entry] > 0 or has_load_balancer(zones, found.entry)
+        has_any = (zones.name_row[found.entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK) > 0 or has_load_balancer(
+            zones, found.entry
+        )
         found.kind = HIT if has_any else NODATA
         return
     found.row = find_rrset(zones, found.entry, qtype)
@@ -156,8 +159,8 @@ def at_name(zones: Zones, qtype: int, found: Found) -> None:
 
 def find_rrset(zones: Zones, entry: int, rtype: int) -> int:
     """Return the row of a name's RRset of one type, NO_ROW where it has none."""
-    start = zones.name_rrset_start[entry]
-    for row in range(start, start + zones.name_rrset_count[entry]):
+    start = zones.name_row[entry * NAME_ROW + ROW_FIRST_RRSET]
+    for row in range(start, start + (zones.name_row[entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK)):
         if zones.rrset_type[row] == rtype:
             return row
     return NO_ROW
@@ -165,5 +168,5 @@ def find_rrset(zones: Zones, entry: int, rtype: int) -> int:
 
 def has_load_balancer(zones: Zones, entry: int) -> bool:
     """Return whether any load balancer stands at a name."""
-    first = entry * LB_KIND_COUNT
-    return zones.name_lb[first] != NO_ROW or zones.name_lb[first + 1] != NO_ROW or zones.name_lb[first + 2] != NO_ROW
+    first = entry * NAME_ROW + ROW_LOAD_BALANCER
+    return zones.name_row[first] != NO_ROW or zones.name_row[first + 1] != NO_ROW or zones.name_row[first + 2] != NO_ROW

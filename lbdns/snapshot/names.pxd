@@ -3,7 +3,7 @@ cimport cython
 
 cdef unsigned long long FNV_OFFSET, FNV_PRIME, ZONE_MULTIPLIER, MASK_64
 cdef unsigned int NO_NAME
-cdef int LABELS_MAX, NAME_BYTES_MAX
+cdef int LABELS_MAX, NAME_BYTES_MAX, NAME_ROW, ROW_OFFSET, ROW_ZONE
 
 
 cdef class Suffixes:
@@ -17,8 +17,7 @@ cdef class Suffixes:
 cdef class Names:
     cdef const unsigned int[::1] table
     cdef unsigned long long mask
-    cdef const unsigned long long[::1] name_hash
-    cdef const unsigned int[::1] name_offset
+    cdef const unsigned int[::1] name_row
     cdef const unsigned char[::1] blob
 
 
@@ -30,7 +29,7 @@ cpdef void hash_suffixes(Suffixes suffixes) noexcept nogil
 
 cpdef unsigned long long in_zone(unsigned long long hashed, unsigned long long zone) noexcept nogil
 
-@cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, start=cython.int, entry=cython.uint)
+@cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, start=cython.int, entry=cython.uint, row=cython.ulonglong)
 cpdef unsigned int find(Names names, unsigned int zone, Suffixes suffixes, int label) noexcept nogil
 
 @cython.locals(index=cython.int)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 
-from lbdns.snapshot.codes import LABELS_MAX, NO_NAME
+from lbdns.snapshot.codes import LABELS_MAX, NAME_ROW, NO_NAME, ROW_OFFSET, ROW_ZONE
 from lbdns.wire.codes import NAME_BYTES_MAX
 
 FNV_OFFSET = 0xCBF29CE484222325
@@ -74,9 +74,8 @@ class Names:
 
     def __init__(self, columns: dict[str, memoryview]) -> None:
         self.table = columns["table"]
-        self.mask = len(columns["table"]) - 1
-        self.name_hash = columns["name_hash"]
-        self.name_offset = columns["name_offset"]
+        self.mask = len(columns["table"]) // 2 - 1
+        self.name_row = columns["name_row"]
         self.blob = columns["blob"]
 
 
@@ -85,13 +84,15 @@ def find(names: Names, zone: int, suffixes: Suffixes, label: int) -> int:
     wanted = in_zone(suffixes.hashes[label], zone)
     slot = wanted & names.mask
     start = suffixes.starts[label]
-    while names.table[slot]:
-        entry = names.table[slot] - 1
-        # Equal names have equal hashes in one zone alone (in_zone is injective for a given hash), and names end
-        # themselves:
-        # neither zone nor length needs a look.
-        if names.name_hash[entry] == wanted and is_same(names, names.name_offset[entry], suffixes, start):
-            return entry
+    while names.table[slot * 2]:
+        entry = names.table[slot * 2] - 1
+        if names.table[slot * 2 + 1] == wanted >> 32:
+            row = entry * NAME_ROW
+            # Names end themselves, so that lengths need no look.
+            if names.name_row[row + ROW_ZONE] == zone and is_same(
+                names, names.name_row[row + ROW_OFFSET], suffixes, start
+            ):
+                return entry
         slot = (slot + 1) & names.mask
     return NO_NAME
 
@@ -106,15 +107,16 @@ def is_same(names: Names, offset: int, suffixes: Suffixes, start: int) -> bool:
 
 
 def build_table(hashes: array[int]) -> array[int]:
-    """Return the hash table over names with these (zoned) hashes: at most half full, a power of two, index + 1 or 0."""
+    """Return the hash table over names with these (zoned) hashes: at most half full, a power of two of slots."""
     size = 8
     while size < 2 * len(hashes):
         size *= 2
-    table = array("I", bytes(4 * size))
+    table = array("I", bytes(8 * size))
     mask = size - 1
     for entry in range(len(hashes)):
         slot = hashes[entry] & mask
-        while table[slot]:
+        while table[slot * 2]:
             slot = (slot + 1) & mask
-        table[slot] = entry + 1
+        table[slot * 2] = entry + 1
+        table[slot * 2 + 1] = hashes[entry] >> 32
     return table

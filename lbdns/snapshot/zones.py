@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from lbdns.errors import LbdnsError
 from lbdns.model import RRset, Zone
 from lbdns.progress import STEP, report
-from lbdns.snapshot.codes import DIRECTORY, NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NO_NAME
+from lbdns.snapshot.codes import DIRECTORY, FLAGS_SHIFT, NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NO_NAME
 from lbdns.snapshot.columns import NONE_32, Blob
 from lbdns.snapshot.names import Suffixes, build_table, in_zone, set_name
 
@@ -71,13 +71,13 @@ def compile_zones(
         hidden = HIDDEN_TYPES[kind]
         node.rrsets = [rrset for rrset in node.rrsets if rrset.type not in hidden]
     suffixes = Suffixes()
+    hashes = array("Q")
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
-        columns["zone_apex"].append(len(columns["name_hash"]))
-        _append_zone(columns, blob, suffixes, index, zone.apex, tree)
+        columns["zone_apex"].append(len(hashes))
+        _append_zone(columns, blob, hashes, suffixes, index, zone.apex, tree)
     for index, zone in enumerate(zones):
-        _append_name(columns, blob, suffixes, DIRECTORY, zone.apex)
-        columns["name_link"][-1] = index
-    columns["table"] = build_table(columns["name_hash"])
+        _append_name(columns, blob, hashes, suffixes, DIRECTORY, zone.apex, index, 0, _Node())
+    columns["table"] = build_table(hashes)
 
 
 def _nodes(zone: Zone) -> dict[bytes, _Node]:
@@ -100,15 +100,20 @@ def _node(tree: dict[bytes, _Node], name: bytes, apex: bytes) -> _Node:
 
 
 def _append_zone(
-    columns: Columns, blob: Blob, suffixes: Suffixes, zone: int, apex: bytes, tree: dict[bytes, _Node]
+    columns: Columns,
+    blob: Blob,
+    hashes: array[int],
+    suffixes: Suffixes,
+    zone: int,
+    apex: bytes,
+    tree: dict[bytes, _Node],
 ) -> None:
-    first = len(columns["name_hash"])
+    first = len(hashes)
     numbers = {name: first + offset for offset, name in enumerate(tree)}
     cuts = {name for name, node in tree.items() if name != apex and any(rrset.type == TYPE_NS for rrset in node.rrsets)}
     for number, (name, node) in enumerate(tree.items()):
         if number % STEP == 0:
             report("compiling records", number, len(tree))
-        _append_name(columns, blob, suffixes, zone + 1, name)
         types = {rrset.type for rrset in node.rrsets}
         flags = 0
         if name in cuts:
@@ -117,18 +122,12 @@ def _append_zone(
             flags |= NAME_DNAME
         if TYPE_CNAME in types:
             flags |= NAME_CNAME
+        link = numbers.get(b"\x01*" + name, NO_NAME)
         cut = _cut_above(name, apex, cuts)
         if cut is not None:
             flags |= NAME_OCCLUDED
-            columns["name_link"][-1] = numbers[cut]
-        columns["name_flags"][-1] = flags
-        columns["name_wildcard"][-1] = numbers.get(b"\x01*" + name, NO_NAME)
-        for position, kind in enumerate(LB_KINDS):
-            columns["name_lb"][len(columns["name_lb"]) - len(LB_KINDS) + position] = node.load_balancers.get(
-                kind, NONE_32
-            )
-        columns["name_rrset_start"][-1] = len(columns["rrset_type"])
-        columns["name_rrset_count"][-1] = len(node.rrsets)
+            link = numbers[cut]
+        _append_name(columns, blob, hashes, suffixes, zone + 1, name, link, flags, node)
         for rrset in node.rrsets:
             _append_rrset(columns, blob, rrset)
 
@@ -145,18 +144,23 @@ def _cut_above(name: bytes, apex: bytes, cuts: set[bytes]) -> bytes | None:
     return topmost
 
 
-def _append_name(columns: Columns, blob: Blob, suffixes: Suffixes, zone: int, name: bytes) -> None:
+def _append_name(
+    columns: Columns,
+    blob: Blob,
+    hashes: array[int],
+    suffixes: Suffixes,
+    zone: int,
+    name: bytes,
+    link: int,
+    flags: int,
+    node: _Node,
+) -> None:
+    """Append a name's row; its RRsets follow from the present end of theirs."""
     set_name(suffixes, name)
-    columns["name_hash"].append(in_zone(suffixes.hashes[0], zone))
-    columns["name_zone"].append(zone)
-    columns["name_offset"].append(blob.add(name))
-    columns["name_length"].append(len(name))
-    columns["name_flags"].append(0)
-    columns["name_link"].append(NO_NAME)
-    columns["name_wildcard"].append(NO_NAME)
-    columns["name_lb"].extend([NONE_32] * len(LB_KINDS))
-    columns["name_rrset_start"].append(0)
-    columns["name_rrset_count"].append(0)
+    hashes.append(in_zone(suffixes.hashes[0], zone))
+    row = [blob.add(name), zone, link, len(columns["rrset_type"]), len(node.rrsets) | flags << FLAGS_SHIFT]
+    row += [node.load_balancers.get(kind, NONE_32) for kind in LB_KINDS]
+    columns["name_row"].extend(row)
 
 
 def _append_rrset(columns: Columns, blob: Blob, rrset: RRset) -> None:
