@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WATCH_S = 1.0
 PIPE_COLUMNS = 140  # where the output goes into a file or another program
-STALE_S = 3.0
+STALE_S = 2.0
 STYLES = {
     "healthy": "green",
     "degraded": "yellow",

@@ -142,7 +142,7 @@ def _match_step(view: View, found: Match) -> dict[str, Any]:
         Kind.HIT: f"records at {at}",
         Kind.CNAME: f"a CNAME at {at}, followed",
         Kind.DNAME: f"a DNAME at {at}, followed",
-        Kind.NODATA: f"{at} exists, with nothing of this type",
+        Kind.NODATA: f"{at} exists, with nothing of this type (a disabled load balancer counts as none)",
         Kind.NXDOMAIN: f"nothing there; the closest name that exists is {at}",
     }
     step = {"stage": "match", "zone": zone, "at": at, "kind": KIND_NAMES[found.kind.value]}
@@ -168,7 +168,7 @@ def _location_step(view: View, geodata: Geodata, asked: Asked, query: Query, dec
     """Say whose place counted and what it is; the place is looked up again only to be printed."""
     pop = view.pop or "not configured"
     if decision.location_source == LOCATED_BY_NOTHING:
-        step: dict[str, Any] = {"source": None, "text": "does not matter here: every place gets the same candidates"}
+        step: dict[str, Any] = {"source": None, "text": _why_nowhere(view, decision, pop)}
     elif decision.location_source == LOCATED_BY_ECS and asked.ecs is not None:
         place = geodata.locate(asked.ecs.network_address)
         step = {"source": "ecs", "text": f"{_place_text(place.place)}, network {place.network}, by the client's ECS"}
@@ -187,6 +187,16 @@ def _location_step(view: View, geodata: Geodata, asked: Asked, query: Query, dec
         if unknown:
             step["text"] += f"; the {unknown[0]}"
     return {"stage": "location", **step}
+
+
+def _why_nowhere(view: View, decision: Decision, pop: str) -> str:
+    """Say why no client's place was looked up: the policy asks for none, or no place known would change anything."""
+    policy = POLICIES[view.columns["lb_policy"][decision.lb]]
+    if policy == "proximity":
+        return f"no place in the databases changes the order: pools are those nearest to this PoP ({pop}) first"
+    if policy == "geo":
+        return f"no place in the databases changes the candidates: they are those of this PoP ({pop})"
+    return "does not matter here: every place gets the same candidates"
 
 
 def _place_text(place: Place) -> str:

@@ -48,7 +48,7 @@ from lbdns.server.watch import changes
 
 MONITOR_STOP_S = 3.0
 BEAT_S = 0.5
-STALE_S = 3.0  # a monitor worker that has not beaten for so long is reported
+STALE_S = 2.0  # a monitor worker that has not beaten for so long is reported: with the checks' pace within 3 s
 
 log = logging.getLogger("lbdns.server")
 

@@ -36,7 +36,8 @@ def write_balancers(folder: Path, chance: Random, balancers: int = 100_000, pool
     lines = ["pools:"]
     for number in range(pools):
         origins = ", ".join(
-            f"{{name: e{index}, address: 10.{number >> 8}.{number & 255}.{index + 1}, weight: {chance.randint(1, 99) / 100}}}"
+            f"{{name: e{index}, address: 10.{number >> 8}.{number & 255}.{index + 1}, "
+            f"weight: {chance.randint(1, 99) / 100}}}"
             for index in range(3)
         )
         place = f"latitude: {chance.uniform(-60, 70):.2f}, longitude: {chance.uniform(-180, 180):.2f}"

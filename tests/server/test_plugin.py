@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import textwrap
@@ -50,6 +51,9 @@ def test_the_example_passes(tmp_path: Path) -> None:
 
 
 def test_the_example_directory_is_served(lbdns_server: Start) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.11", 18080)) == 0:
+            pytest.skip("scripts/run is running: its endpoints have the addresses that this test plays")
     before = sorted(path.name for path in (ROOT / "zones").iterdir())
     server = lbdns_server(ROOT / "zones")
     assert server.addresses("www.example.org") == ["127.0.0.11"]
