@@ -1,6 +1,6 @@
 """Failover end to end for each probe type: a real server, real endpoints, and answers that change with the probe.
 
-Pings are the exception: loopback addresses answer them whatever happens, so icmp_ping is failed over by its unit tests.
+Pings are the exception, as loopback addresses answer them whatever happens: test_own_network.py fails icmp_ping over.
 """
 
 from __future__ import annotations
