@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import lbdns
 from lbdns.responder import View
 from lbdns.responder.steered import halves
+from tests.interpreted import standing_in
 
 # In the order of their imports.
 KERNEL = (
@@ -77,24 +74,5 @@ def compiled_lane() -> Lane | None:
 def interpreted_lane() -> Lane:
     """Return the kernel read from its sources, whether or not an extension stands beside them."""
     with ExitStack() as stack:
-        modules = {name: stack.enter_context(_standing_in(name)) for name in KERNEL}
+        modules = {name: stack.enter_context(standing_in(name)) for name in KERNEL}
     return Lane("interpreted", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
-
-
-@contextmanager
-def _standing_in(name: str) -> Iterator[ModuleType]:
-    """Read a module from its source, and let those read next import it in place of the installed one."""
-    path = Path(str(lbdns.__file__)).parent / (name.replace(".", "/") + ".py")
-    spec = importlib.util.spec_from_file_location(f"interpreted_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    full_name = f"lbdns.{name}"
-    held = sys.modules.get(full_name)
-    sys.modules[full_name] = module
-    try:
-        yield module
-    finally:
-        del sys.modules[full_name]
-        if held is not None:
-            sys.modules[full_name] = held

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-import lbdns.steering
 from lbdns.geo import Geodata
 from lbdns.health import verdict
 from lbdns.health.table import HealthTable
@@ -24,6 +21,7 @@ from lbdns.model import LoadBalancer
 from lbdns.snapshot.compile import compile_snapshot
 from lbdns.snapshot.slots import Slots
 from lbdns.steering import layout
+from tests.interpreted import standing_in
 from tests.steering import naive
 from tests.steering.naive_places import Address, Network, Place
 from tests.steering.naive_world import Asked, World
@@ -83,27 +81,8 @@ def compiled_lane() -> Lane | None:
 def interpreted_lane() -> Lane:
     """Return the kernel read from its source, whether or not an extension stands beside it."""
     with ExitStack() as stack:
-        modules = {name: stack.enter_context(_standing_in(name)) for name in KERNEL}
+        modules = {name: stack.enter_context(standing_in(f"steering.{name}")) for name in KERNEL}
     return Lane("interpreted", modules["decide"].decide, modules["view"])
-
-
-@contextmanager
-def _standing_in(name: str) -> Iterator[ModuleType]:
-    """Read a module of the kernel from its source, and let those read next import it in place of the installed one."""
-    path = Path(str(lbdns.steering.__file__)).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"lbdns_interpreted_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    full_name = f"lbdns.steering.{name}"
-    held = sys.modules.get(full_name)
-    sys.modules[full_name] = module
-    try:
-        yield module
-    finally:
-        del sys.modules[full_name]
-        if held is not None:
-            sys.modules[full_name] = held
 
 
 # --- worlds ----------------------------------------------------------------------------------------------------------
