@@ -28,8 +28,7 @@ class Server:
     """A view made ready for datagrams: columns, and room to work in. One for each thread that serves.
 
     Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s` and `query.draw_base`. After it,
-    `found`,
-    `decision` (where `is_steered`) and `rcode` tell what was done, for whoever counts.
+    `found`, `decision` (where `is_steered`) and `rcode` tell what was done, for whoever counts.
     """
 
     def __init__(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:

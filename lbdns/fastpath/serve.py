@@ -1,17 +1,13 @@
-# annotation_typing=False
 """One datagram on the fast path: read, look up, decide or copy a template, write. Everything unusual is DEFERRED.
 
 No DNS is decided here. Names are looked up by snapshot/lookup.py, load balancers steered by steering/decide.py, records
-come
-from templates that the slow path rendered; what remains is reading a plain query and writing a header. For every query
-that
-is answered here the bytes equal the slow path's.
+come from templates that the slow path rendered; what remains is reading a plain query and writing a header. For every
+query that is answered here the bytes equal the slow path's.
 
 Runs interpreted and compiled (types in the `.pxd`); compiled it allocates nothing and needs no interpreter.
 
 Bounds, since compiled code checks none: reads stay below `length`, which the reader compares before every field; writes
-stay
-below `limit` (at most 1232 bytes), which the writers compare before every record; indices come from a checked snapshot.
+stay below `limit` (at most 1232 bytes), which the writers compare before every record; indices come from a checked snapshot.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _records(rrset: RRset, owner: bytes | None = None) -> Records:
 
 
 def _deny(view: View, zone: int, reply: Answer) -> None:
-    reply.authority.append(_records(view.negative(zone).soa))
+    reply.authority.append(_records(view.negative(zone)))
 
 
 def _take_steered(

@@ -32,8 +32,7 @@ class Records:
     """RRs of one owner and type, in the order they are sent; names and rdata in uncompressed wire form.
 
     `is_plain`: names in the rdata are sent uncompressed. So are those of steered records, whose order changes from
-    reply to
-    reply, so that the bytes of one record do not depend on its neighbours.
+    reply to reply, so that the bytes of one record do not depend on its neighbours.
     """
 
     owner: bytes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lbdns.errors import LbdnsError
 from lbdns.geo import regions
 from lbdns.health.resolved import read_addresses
@@ -27,13 +25,6 @@ from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_A
 from lbdns.wire.codes import TYPE_SOA
 
 
-@dataclass(frozen=True, slots=True)
-class Negative:
-    """What a negative answer of a zone carries: its SOA, with the TTL of RFC 2308 section 5."""
-
-    soa: RRset
-
-
 class View:
     """One configuration and its health for a batch of queries; raises LbdnsError where the two do not belong
     together."""
@@ -55,7 +46,7 @@ class View:
         self.found = Found()
         # Values made once and asked for often: rows of an immutable snapshot, so they never age.
         self._rrsets: dict[int, tuple[RRset, ...]] = {}
-        self._negatives: dict[int, Negative] = {}
+        self._negatives: dict[int, RRset] = {}
 
     @property
     def pop(self) -> str:
@@ -133,7 +124,7 @@ class View:
                 return rrset
         return None
 
-    def negative(self, zone: int) -> Negative:
+    def negative(self, zone: int) -> RRset:
         """Return the SOA for negative answers: TTL min(SOA's own, MINIMUM)."""
         found = self._negatives.get(zone)
         if found is None:
@@ -141,7 +132,7 @@ class View:
             if soa is None:
                 raise LbdnsError(f"zone {zone} has no SOA; the configuration was not checked")
             minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
-            found = self._negatives[zone] = Negative(RRset(soa.owner, TYPE_SOA, min(soa.ttl, minimum), soa.rdatas))
+            found = self._negatives[zone] = RRset(soa.owner, TYPE_SOA, min(soa.ttl, minimum), soa.rdatas)
         return found
 
     def endpoint_addresses(self, endpoint: int, family: int) -> list[bytes]:
