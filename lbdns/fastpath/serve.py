@@ -7,7 +7,8 @@ query that is answered here the bytes equal the slow path's.
 Runs interpreted and compiled (types in the `.pxd`); compiled it allocates nothing and needs no interpreter.
 
 Bounds, since compiled code checks none: reads stay below `length`, which the reader compares before every field; writes
-stay below `limit` (at most 1232 bytes), which the writers compare before every record; indices come from a checked snapshot.
+stay below `limit` (at most 1232 bytes), which the writers compare before every record; indices come from a checked
+snapshot.
 """
 
 from __future__ import annotations
