@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -17,6 +16,7 @@ import pytest
 import trustme
 
 from lbdns.health.events import read_events
+from tests.loop_thread import LoopThread
 from tests.monitor import peers
 from tests.monitor.test_probe_other import BOUND, needs_ping
 
@@ -30,11 +30,9 @@ class Endpoints:
 
     def __init__(self) -> None:
         self.ports: dict[str, int] = {}
-        self._loop = asyncio.new_event_loop()
         self._stack = AsyncExitStack()
-        self._loop.run_until_complete(self._start())
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
+        self._thread = LoopThread()
+        self._thread.run(self._start())
 
     async def _start(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -44,21 +42,20 @@ class Endpoints:
         self.ports["https"] = peer.port
         for kind, replies in (("smtp", [b"220 mx\r\n", b"250 mx\r\n", b"221 bye\r\n"]), ("ldap", [b"", BOUND])):
             self.ports[kind] = (await enter(peers.serving(_in_turn(replies)))).port
-        transport, _ = await self._loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
+        transport, _ = await self._thread.loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+        )
         self._stack.callback(transport.close)
         self.ports["udp_icmp"] = transport.get_extra_info("sockname")[1]
 
     def end(self) -> None:
         """Close every endpoint; may be called twice."""
-        asyncio.run_coroutine_threadsafe(self._stack.aclose(), self._loop).result(5)
+        self._thread.run(self._stack.aclose())
 
     def stop(self) -> None:
         """End the thread."""
         self.end()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
+        self._thread.stop()
 
 
 def _in_turn(replies: list[bytes]) -> peers.Handler:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from lbdns.monitor.targets import Vantage, parse_targets
 from lbdns.server.rundir import RunDirectory
 from lbdns.snapshot.slots import Slots
 from lbdns.snapshot.targets import targets_of
+from tests.loop_thread import LoopThread
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, hurry, until
@@ -33,17 +33,12 @@ class MailServers:
     """Mail servers in a thread, that greet after a delay of their own."""
 
     def __init__(self, **delays_s: float) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
+        self._thread = LoopThread()
         self.at: dict[str, tuple[str, int]] = {}  # name -> address, port
         self._servers = [
-            self._run(self._serve(name, f"127.0.0.{last}", delay_s))
+            self._thread.run(self._serve(name, f"127.0.0.{last}", delay_s))
             for last, (name, delay_s) in enumerate(delays_s.items(), 1)
         ]
-
-    def _run(self, what: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(5)
 
     async def _serve(self, name: str, address: str, delay_s: float) -> asyncio.Server:
         async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,11 +54,8 @@ class MailServers:
 
     def stop(self) -> None:
         for server in self._servers:
-            self._loop.call_soon_threadsafe(server.close)
-        self._run(asyncio.sleep(0.05))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+            self._thread.loop.call_soon_threadsafe(server.close)
+        self._thread.stop()
 
 
 @pytest.fixture
