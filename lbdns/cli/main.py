@@ -62,5 +62,6 @@ def main(arguments: list[str] | None = None) -> None:
             click.echo(str(problem), err=True)
         sys.exit(1)
     except LbdnsError as error:
-        click.echo(f"lbdns: {error}", err=True)
+        for line in str(error).splitlines():
+            click.echo(f"lbdns: {line}", err=True)
         sys.exit(1)
