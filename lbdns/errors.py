@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -15,7 +15,8 @@ class LbdnsError(Exception):
 class Problem:
     """One mistake or warning in a configuration: where it stands, what is wrong and what would be right.
 
-    `line` counts from 1; 0 means the whole file. `path` names the object, such as `pools.eu.origins[1].weight`.
+    `line` counts from 1; 0 means the whole file. `path` names the object, such as `pools.eu.origins[1].weight`; `at` is
+    the same for programs: section, name, then keys and indexes; empty where the problem is no one object's.
     """
 
     file: str
@@ -23,6 +24,7 @@ class Problem:
     path: str
     message: str
     severity: Literal["error", "warning"] = "error"
+    at: tuple[str | int, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """Return `FILE:LINE: object path: message`, the form that editors jump to."""

@@ -1,56 +1,70 @@
-"""`lbdns serve DIR`: the server in the foreground."""
+"""`lbdns serve [DIR]`: the server in the foreground, from files or from the store."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import ValidationError
 
 from lbdns.errors import ConfigError, LbdnsError, Problem
 
+if TYPE_CHECKING:
+    from lbdns.api.hosting import ApiServer
+    from lbdns.config import Loaded
+    from lbdns.model import Settings
+    from lbdns.server.supervisor import Companion, Source, Supervisor
+    from lbdns.store.manager import FilesManager, StoreManager
+    from lbdns.store.sqlite import Store
+
+SETTINGS_FILE = "lbdns.yaml"
+
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument(
+    "directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Without DIR: the server's settings. [default: ./lbdns.yaml, where there is one]",
+)
 @click.option("--listen", multiple=True, metavar="IP:PORT", help="Listen here, whatever lbdns.yaml says; repeatable.")
 @click.option("--state", type=click.Path(path_type=Path), help="The state directory, whatever lbdns.yaml says.")
-def serve(directory: Path, listen: tuple[str, ...], state: Path | None) -> None:
-    """Answer queries as the files in DIR say.
+def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str, ...], state: Path | None) -> None:
+    """Answer queries as the files in DIR say, or, without DIR, as the store in the state directory says.
 
-    SIGTERM finishes what has come and stops; SIGHUP reloads; changed files are served within two seconds. A
-    configuration with any mistake is not served: what was served before is served on.
+    Files are changed with an editor: what is saved is served within two seconds. A store is changed by `lbdns zone`,
+    `record`, `lb`, `pool`, `monitor` and `apply`, and by the management API. Whatever has a mistake is not served: what
+    was served before is served on. SIGTERM finishes what has come and stops; SIGHUP reloads.
     """
+    if directory is not None and settings_file is not None:
+        raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
     from lbdns.cli.bar import bar
-    from lbdns.config import Loaded, load
     from lbdns.fastpath.templates import LAST_STAGE
-    from lbdns.model import Settings
     from lbdns.server.journal import start_log
-    from lbdns.server.supervisor import serve as serve_directory
+    from lbdns.server.supervisor import serve as serve_source
 
     overrides: dict[str, Any] = {"listen": listen} if listen else {}
     if state is not None:
         overrides |= {"state": state.resolve(), "control": None}
-
-    def load_directory() -> Loaded:
-        loaded = load(directory)
-        if not overrides:
-            return loaded
-        try:
-            settings = Settings.model_validate(loaded.configuration.settings.model_dump() | overrides)
-        except ValidationError as error:  # the files have been checked: what is wrong is --listen
-            wrong = [one for one in error.errors() if len(one["loc"]) > 1] or error.errors()
-            raise ConfigError(Problem("--listen", 0, "", one["msg"]) for one in wrong) from error
-        return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
-
     start_log("supervisor", "text")
     log = logging.getLogger("lbdns.server")
     try:
-        with bar(LAST_STAGE):
-            asyncio.run(serve_directory(directory.resolve(), load_directory))
+        with contextlib.ExitStack() as cleanup:
+            if directory is not None:
+                source, companion = _from_files(directory.resolve(), overrides)
+            else:
+                source, companion = _from_store((settings_file or Path(SETTINGS_FILE)).resolve(), overrides, cleanup)
+            with bar(LAST_STAGE):
+                asyncio.run(serve_source(source, companion))
     except ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
@@ -58,3 +72,91 @@ def serve(directory: Path, listen: tuple[str, ...], state: Path | None) -> None:
     except LbdnsError as error:
         log.error("%s", error)
         raise click.exceptions.Exit(1) from error
+
+
+def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Source, Companion]:
+    from lbdns.config import load
+    from lbdns.server.supervisor import Source
+
+    def load_directory() -> Loaded:
+        loaded = load(directory)
+        settings = _overridden(loaded.configuration.settings, overrides)
+        return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
+
+    @contextlib.asynccontextmanager
+    async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
+        from lbdns.store.manager import FilesManager
+        from lbdns.store.sqlite import FILE_NAME, Store
+
+        settings = supervisor.in_force().configuration.settings
+        state_dir = settings.state_dir()
+        # Tokens alone are kept there; without an address to use them at, no store is begun.
+        needs_store = settings.api is not None or (state_dir / FILE_NAME).exists()
+        with contextlib.closing(Store(state_dir)) if needs_store else contextlib.nullcontext() as store:
+            async with _api(FilesManager(store, directory, supervisor), store, settings):
+                yield
+
+    return Source(load_directory, directory, f"the files in {directory}"), companion
+
+
+def _from_store(
+    settings_file: Path, overrides: dict[str, Any], cleanup: contextlib.ExitStack
+) -> tuple[Source, Companion]:
+    from lbdns.config import load_settings
+    from lbdns.server.supervisor import Source
+    from lbdns.store.manager import StoreManager
+    from lbdns.store.sqlite import Store
+
+    def current_settings() -> Settings:
+        return _with_api(_overridden(load_settings(settings_file), overrides))
+
+    settings = current_settings()
+    store = cleanup.enter_context(contextlib.closing(Store(settings.state_dir())))
+    manager = StoreManager(store, settings)
+
+    def load_store() -> Loaded:
+        return manager.load(current_settings(), (settings_file,))
+
+    @contextlib.asynccontextmanager
+    async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
+        manager.running = supervisor
+        async with _api(manager, store, settings):
+            yield
+
+    return Source(load_store, settings_file.parent, manager.place, suffixes=()), companion
+
+
+@contextlib.asynccontextmanager
+async def _api(manager: StoreManager | FilesManager, store: Store | None, settings: Settings) -> AsyncIterator[None]:
+    """Serve the management API as long as the context lasts; raises LbdnsError where it cannot listen."""
+    server = await asyncio.to_thread(_api_server, manager, store, settings)  # its modules take half a second
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.close()
+
+
+def _api_server(manager: StoreManager | FilesManager, store: Store | None, settings: Settings) -> ApiServer:
+    from lbdns.api.hosting import ApiServer
+    from lbdns.api.site import Site
+
+    return ApiServer(Site(manager, store, settings))
+
+
+def _with_api(settings: Settings) -> Settings:
+    """Return settings whose API is on where they do not say: a store is there to be changed by it."""
+    from lbdns.model.settings import ApiSettings
+
+    return settings if "api" in settings.model_fields_set else settings.model_copy(update={"api": ApiSettings()})
+
+
+def _overridden(settings: Settings, overrides: dict[str, Any]) -> Settings:
+    """Return the settings as the command line changes them; raises ConfigError."""
+    if not overrides:
+        return settings
+    try:
+        return type(settings).model_validate(settings.model_dump(exclude_unset=True) | overrides)
+    except ValidationError as error:  # the files have been checked: what is wrong is --listen
+        wrong = [one for one in error.errors() if len(one["loc"]) > 1] or error.errors()
+        raise ConfigError(Problem("--listen", 0, "", one["msg"]) for one in wrong) from error

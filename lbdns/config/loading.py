@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.errors import ConfigError, Problem
-from lbdns.model import Configuration, Settings
+from lbdns.model import Configuration, Settings, Zone
 
 from .balancers import address_names, check_balancers
 from .facts import Facts
@@ -70,10 +70,13 @@ def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded
     return examine_tree(tree, base, source).loaded()
 
 
-def load_settings(directory: Path) -> Settings:
-    """Read lbdns.yaml alone; every default where there is none. Raises ConfigError with every mistake in it."""
+def load_settings(place: Path) -> Settings:
+    """Read a settings file, or a directory's lbdns.yaml alone; every default where there is none.
+
+    Raises ConfigError with every mistake in it.
+    """
     reading = _Reading()
-    path = directory / SETTINGS_FILE
+    path = place if place.is_file() else place / SETTINGS_FILE
     if path.exists():
         reading.read_settings_file(path)
     errors, _ = _sorted(reading.problems)
@@ -114,6 +117,14 @@ def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>") ->
         return reading.finish()
 
 
+def examine_objects(
+    settings: Settings, objects: Objects, drafts: Mapping[bytes, ZoneDraft], zones: Mapping[bytes, Zone]
+) -> Examined:
+    """Check objects and zones that were read already, by apex; `zones` has the finished form of drafts where known."""
+    with _without_cyclic_collection():
+        return _Reading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish()
+
+
 @contextmanager
 def _without_cyclic_collection() -> Iterator[None]:
     """Keep the cyclic garbage collector still: it would walk millions of new objects again and again, and free none."""
@@ -148,6 +159,7 @@ class _Reading:
     settings: Settings = field(default_factory=Settings)
     objects: Objects = field(default_factory=Objects)
     drafts: dict[bytes, ZoneDraft] = field(default_factory=dict)
+    zones: Mapping[bytes, Zone] = field(default_factory=dict)
     paths: list[Path] = field(default_factory=list)
     has_unread_zone: bool = False
 
@@ -228,7 +240,7 @@ class _Reading:
         objects = self.objects
         return Configuration(
             settings=self.settings,
-            zones=tuple(draft.finish() for draft in self.drafts.values()),
+            zones=tuple(self.zones.get(apex) or draft.finish() for apex, draft in self.drafts.items()),
             monitors={name: placed.item for name, placed in objects.monitors.items()},
             monitor_groups={name: placed.item for name, placed in objects.monitor_groups.items()},
             pools={name: placed.item for name, placed in objects.pools.items()},

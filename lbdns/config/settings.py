@@ -50,7 +50,9 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
         update={name: _absolute(getattr(settings.api, name), base) for name in ("certificate", "key")}
     )
     paths = {name: _absolute(getattr(settings, name), base) for name in ("control", "state")}
-    return settings.model_copy(update={"geodata": geodata, "api": api, **paths})
+    update = {"geodata": geodata, "api": api, **paths}
+    # What was not said stays so: what is on by default may depend on how lbdns is started.
+    return settings.model_copy(update={key: value for key, value in update.items() if key in settings.model_fields_set})
 
 
 def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:

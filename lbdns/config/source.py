@@ -26,7 +26,8 @@ class Source(NamedTuple):
         self, location: Sequence[str | int], message: str, severity: Literal["error", "warning"] = "error"
     ) -> Problem:
         """Return a problem at a location inside the object."""
-        return Problem(self.file, self.line(location), self.path(location), message, severity)
+        at = (self.section, self.name, *location) if self.section and self.name is not None else tuple(location)
+        return Problem(self.file, self.line(location), self.path(location), message, severity, at)
 
     def warning(self, location: Sequence[str | int], message: str) -> Problem:
         """Return a warning at a location inside the object."""

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,20 @@ STALE_S = 2.0  # a monitor worker that has not beaten for so long is reported: w
 
 log = logging.getLogger("lbdns.server")
 
-Load = Callable[[], Loaded]
+FILE_SUFFIXES = (".yaml", ".zone")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the configuration comes from. `load` reads it, and again when files change; raises LbdnsError.
+
+    Those are the files in `directory` that end in one of `suffixes`, and every file that `load` says it read.
+    """
+
+    load: Callable[[], Loaded]
+    directory: Path
+    place: str
+    suffixes: tuple[str, ...] = FILE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +81,9 @@ class Serving:
 class Supervisor:
     """One server, from its lock to a clean exit. Made by `serve`, which holds lock and run directory."""
 
-    def __init__(self, directory: Path, load: Load, first: Loaded, run: RunDirectory, control: Control) -> None:
-        """Serve `first` and then whatever `load` returns when `directory` changes."""
-        self._directory = directory
-        self._load = load
+    def __init__(self, source: Source, first: Loaded, run: RunDirectory, control: Control) -> None:
+        """Serve `first` and then whatever the source says when it changes."""
+        self._source = source
         self._run = run
         self._control = control
         self._publisher = Publisher(control, run)
@@ -120,14 +133,15 @@ class Supervisor:
         log.info("lbdns %s answers on %s (UDP and TCP)", __version__, addresses)
         if load_loop() is None:
             log.info("answering on the slow path alone: the compiled fast path is not installed, or switched off")
-        log.info("serving %s from %s", count_objects(self._configuration), self._directory)
+        log.info("serving %s from %s", count_objects(self._configuration), self._source.place)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
         beat = asyncio.create_task(self._beat())
         try:
-            async for _ in changes(self._directory, lambda: self._serving.paths, stop):
+            source = self._source
+            async for _ in changes(source.directory, source.suffixes, lambda: self._serving.paths, stop):
                 await self.reload("files changed")
         finally:
             beat.cancel()
@@ -140,7 +154,7 @@ class Supervisor:
         async with self._reloading:
             started = time.monotonic()
             try:
-                loaded = await asyncio.to_thread(self._load)
+                loaded = await asyncio.to_thread(self._source.load)
                 await self._change_to(loaded)
             except LbdnsError as error:
                 problems = error.problems if isinstance(error, ConfigError) else (error,)
@@ -164,21 +178,36 @@ class Supervisor:
             log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
             return ""
 
-    async def _change_to(self, loaded: Loaded) -> None:
+    async def change(self, loaded: Loaded, commit: Callable[[], None]) -> None:
+        """Serve objects that management changed, under the settings in force; `commit` stores them.
+
+        It is called once everything that can be refused has passed. Raises LbdnsError with nothing changed.
+        """
+        async with self._reloading:
+            started = time.monotonic()
+            configuration = dataclasses.replace(loaded.configuration, settings=self._serving.settings)
+            loaded = dataclasses.replace(loaded, configuration=configuration, paths=self._serving.paths)
+            await self._change_to(loaded, commit)
+            took_ms = (time.monotonic() - started) * 1000
+            counts = count_objects(configuration)
+            log.info("changed: serving %s (generation %d, %.0f ms)", counts, self._control.generation, took_ms)
+
+    async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
         prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
         counted = await asyncio.to_thread(self._tally.plan, prepared.slots)
         try:
             sets = bind(listen, self._responders.sets, settings.workers)
+            await asyncio.to_thread(commit)
         except LbdnsError:
             self._publisher.abandon(prepared)
             raise
         self._publish(prepared, counted)
         start_log("supervisor", settings.log)
         self._serving = Serving(settings, listen, loaded.paths)
-        if (settings.state_dir(), settings.control_path()) != (before.state_dir(), before.control_path()):
-            log.warning("state and control change at the next start")
+        if _fixed(settings) != _fixed(before):
+            log.warning("state, control and api change at the next start")
         if sets != self._responders.sets or settings.log != before.log:
             try:
                 await self._responders.replace(sets, settings.log)
@@ -213,7 +242,7 @@ class Supervisor:
         was_stale = False
         while True:
             self._control.set("supervisor_beat_ns", time.monotonic_ns())
-            silence_s = silent_s(self._in_force().table.columns)
+            silence_s = silent_s(self.in_force().table.columns)
             is_stale = silence_s is not None and silence_s > STALE_S
             if is_stale and not was_stale:
                 log.error("the monitor worker has been silent for %.0f s: the last known health stands", silence_s)
@@ -223,14 +252,19 @@ class Supervisor:
             await asyncio.to_thread(self._metrics.retry)
             await asyncio.sleep(BEAT_S)
 
-    def _in_force(self) -> Published:
+    async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
+        """Do one of the control socket's operations; raises LbdnsError."""
+        return await self._operations()[op](request)
+
+    def in_force(self) -> Published:
+        """Return what is served; raises LbdnsError before anything is."""
         if self._publisher.current is None:
             raise LbdnsError("nothing is served yet")
         return self._publisher.current
 
     def _facts(self) -> Facts:
         return Facts(
-            published=self._in_force(),
+            published=self.in_force(),
             published_at=self._published_at,
             started_at=self._started_at,
             is_fast=load_loop() is not None,
@@ -255,11 +289,11 @@ class Supervisor:
         orders: tuple[forced.Forced, ...] = ()
         with contextlib.suppress(LbdnsError):  # the monitor worker says what is wrong with the file
             orders = await asyncio.to_thread(forced.load, self._serving.settings.state_dir())
-        return health_report(self._in_force(), orders)
+        return health_report(self.in_force(), orders)
 
     async def _answer_force(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Put an operator's state over what is measured; the monitor worker applies it."""
-        configuration = self._in_force().configuration
+        configuration = self.in_force().configuration
         names = await asyncio.to_thread(
             forced.order,
             self._serving.settings.state_dir(),
@@ -279,7 +313,7 @@ class Supervisor:
         return {"names": names}
 
     async def _answer_explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return await asyncio.to_thread(explain_running, self._in_force(), request)
+        return await asyncio.to_thread(explain_running, self.in_force(), request)
 
     async def _answer_reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
         refusal = await self.reload("asked to reload")
@@ -297,7 +331,8 @@ class Supervisor:
             "started": self._started_at,
             "generation": self._control.generation,
             "ready": self._control.ready,
-            "directory": str(self._directory),
+            "directory": str(self._source.directory),
+            "place": self._source.place,
             "listen": list(self._serving.listen),
             "metrics": self._metrics.address,
             "monitor": {"pid": self._monitor.pid, "restarts": self._monitor.restarts},
@@ -305,9 +340,26 @@ class Supervisor:
         }
 
 
-async def serve(directory: Path, load: Load) -> None:
-    """Serve `directory` until SIGTERM or SIGINT; raises LbdnsError where it cannot start."""
-    first = load()
+def _fixed(settings: Settings) -> tuple[object, ...]:
+    """Return what stays as it was at the start."""
+    return settings.state_dir(), settings.control_path(), settings.api
+
+
+Companion = Callable[[Supervisor], contextlib.AbstractAsyncContextManager[None]]
+
+
+@contextlib.asynccontextmanager
+async def alone(_: Supervisor) -> AsyncIterator[None]:
+    """Serve with nothing beside the server."""
+    yield
+
+
+async def serve(source: Source, companion: Companion = alone) -> None:
+    """Serve a source until SIGTERM or SIGINT, and load it again when it changes.
+
+    `companion` runs beside the server from when it is ready until it stops. Raises LbdnsError where it cannot start.
+    """
+    first = source.load()
     start_log("supervisor", first.configuration.settings.log)
     for warning in first.warnings:
         log.warning("%s", warning)
@@ -325,12 +377,13 @@ async def serve(directory: Path, load: Load) -> None:
             run.clear()
         control = Control.attach(run.control, writable=True) if orphans else Control.create(run.control)
         leave_run = cleanup.enter_context(contextlib.ExitStack())
-        supervisor = Supervisor(directory, load, first, run, control)
+        supervisor = Supervisor(source, first, run, control)
         if not orphans:
             leave_run.callback(run.remove)
         await supervisor.start(orphans, cleanup)
         if orphans:
             leave_run.callback(run.remove)
+        await cleanup.enter_async_context(companion(supervisor))
         notify("READY=1", f"MAINPID={os.getpid()}")
         watching = asyncio.create_task(supervisor.watch(stop))
         await stop.wait()

@@ -12,18 +12,20 @@ import watchfiles
 CHECK_MS = 1000  # where the kernel reports nothing (network file systems), files are looked at so often
 SETTLE_S = 0.15  # several files written one after another are one change
 SETTLE_MAX_S = 1.0
-SUFFIXES = (".yaml", ".zone")
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 log = logging.getLogger("lbdns.server")
 
 
-def fingerprint(directory: Path, others: Iterable[Path]) -> Fingerprint:
-    """Return what tells one state of the files from another: path, modification time, size and inode of each."""
+def fingerprint(directory: Path, suffixes: tuple[str, ...], others: Iterable[Path]) -> Fingerprint:
+    """Return what tells one state of the files from another: path, modification time, size and inode of each.
+
+    The files are those of the directory that end so, and the others; those that are missing are left out.
+    """
     paths = set(others)
     try:
-        paths.update(path for path in directory.iterdir() if path.suffix in SUFFIXES)
+        paths.update(path for path in directory.iterdir() if path.suffix in suffixes)
     except OSError:
         return (("", 0, 0, 0),)
     found = []
@@ -36,29 +38,34 @@ def fingerprint(directory: Path, others: Iterable[Path]) -> Fingerprint:
     return tuple(found)
 
 
-async def changes(directory: Path, others: Callable[[], Iterable[Path]], stop: asyncio.Event) -> AsyncIterator[None]:
+async def changes(
+    directory: Path, suffixes: tuple[str, ...], others: Callable[[], Iterable[Path]], stop: asyncio.Event
+) -> AsyncIterator[None]:
     """Yield after each change of the configuration's files, once they have come to rest, until `stop` is set.
 
-    `others` returns the files outside `directory` that the configuration in force was read from.
+    They are those in `directory` that end in one of `suffixes`, and what `others` returns: the files that the
+    configuration in force was read from.
     """
-    seen = fingerprint(directory, others())
+
+    def look() -> Fingerprint:
+        return fingerprint(directory, suffixes, others())
+
+    seen = look()
     async for _ in _wake_ups(directory, stop):
-        now = fingerprint(directory, others())
+        now = look()
         if now == seen:
             continue
-        seen = await _at_rest(directory, others, now)
+        seen = await _at_rest(look, now)
         yield
         # Files named by the new configuration are watched from now on; that they are is no change.
-        if (after := fingerprint(directory, others())) != seen and {row[0] for row in after} != {
-            row[0] for row in seen
-        }:
+        if (after := look()) != seen and {row[0] for row in after} != {row[0] for row in seen}:
             seen = after
 
 
-async def _at_rest(directory: Path, others: Callable[[], Iterable[Path]], now: Fingerprint) -> Fingerprint:
+async def _at_rest(look: Callable[[], Fingerprint], now: Fingerprint) -> Fingerprint:
     for _ in range(round(SETTLE_MAX_S / SETTLE_S)):
         await asyncio.sleep(SETTLE_S)
-        later = fingerprint(directory, others())
+        later = look()
         if later == now:
             break
         now = later

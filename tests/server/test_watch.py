@@ -11,6 +11,7 @@ import pytest
 import watchfiles
 
 from lbdns.server import watch
+from lbdns.server.supervisor import FILE_SUFFIXES
 from lbdns.server.watch import changes, fingerprint
 
 PATIENCE_S = 4.0
@@ -30,7 +31,7 @@ def run(directory: Path, others: list[Path], scenario: Callable[[AsyncIterator[N
 
     async def watched() -> None:
         stop = asyncio.Event()
-        watching = changes(directory, lambda: others, stop)
+        watching = changes(directory, FILE_SUFFIXES, lambda: others, stop)
         try:
             await scenario(watching)
         finally:
@@ -53,7 +54,7 @@ def test_several_writes_are_one_change_and_other_files_are_none(tmp_path: Path) 
         (tmp_path / "notes.txt").write_text("not a configuration file")
 
     run(tmp_path, [], scenario)
-    assert fingerprint(tmp_path, []) == fingerprint(tmp_path, [])
+    assert fingerprint(tmp_path, FILE_SUFFIXES, []) == fingerprint(tmp_path, FILE_SUFFIXES, [])
 
 
 def test_files_elsewhere_are_seen_without_the_kernel_saying_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

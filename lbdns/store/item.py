@@ -1,0 +1,75 @@
+"""One stored object, as the management API says it, and one change of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+ID_DIGITS: Final = 32
+
+
+class Kind(StrEnum):
+    """What is stored. The order is that of reference: an object refers to those of kinds before its own."""
+
+    MONITOR = "monitor"
+    MONITOR_GROUP = "monitor_group"
+    POOL = "pool"
+    ZONE = "zone"
+    RECORD = "record"
+    LOAD_BALANCER = "load_balancer"
+
+    @property
+    def words(self) -> str:
+        """The kind in words: `load balancer`."""
+        return self.value.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object. `body` is JSON that nobody changes in place: fields at their default left out, references by id.
+
+    `id` has 32 hex digits and never changes. `zone_id` is set for records and for load balancers of a zone. Times are
+    RFC 3339 in UTC; `revision` is the one that changed the object last.
+    """
+
+    kind: Kind
+    id: str
+    body: Mapping[str, Any]
+    zone_id: str = ""
+    created_on: str = ""
+    modified_on: str = ""
+    revision: int = 0
+
+    @property
+    def name(self) -> str:
+        """The object's name; every kind has one."""
+        return str(self.body.get("name", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object before and after: created where there was none before, deleted where there is none after."""
+
+    before: Item | None
+    after: Item | None
+
+    @property
+    def item(self) -> Item:
+        """The object as it is, or as it was before it was deleted."""
+        item = self.after or self.before
+        assert item is not None, "a change has at least one side"
+        return item
+
+
+def new_id() -> str:
+    """Return an id that nothing has."""
+    return secrets.token_hex(ID_DIGITS // 2)
+
+
+def time_text(seconds: float) -> str:
+    """Return a UNIX time as RFC 3339 in UTC with microseconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,247 @@
+"""Changes through the manager: every mistake at once, references by id, nothing stored that is not served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.config import Loaded
+from lbdns.errors import ConfigError, LbdnsError
+from lbdns.model import Configuration, Settings
+from lbdns.server.publish import Published
+from lbdns.store.edit import Edit
+from lbdns.store.errors import NotFound, NotUnique, Outdated, Referenced
+from lbdns.store.item import Item, Kind
+from lbdns.store.manager import Done, StoreManager
+from lbdns.store.sqlite import Store
+
+SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}
+
+
+class Server:
+    """Stands for the running server: keeps what it is told to serve, or refuses."""
+
+    def __init__(self) -> None:
+        self.served: list[Configuration] = []
+        self.refusal = ""
+
+    async def change(self, loaded: Loaded, commit: Callable[[], None]) -> None:
+        if self.refusal:
+            raise LbdnsError(self.refusal)
+        commit()
+        self.served.append(loaded.configuration)
+
+    async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
+        raise LbdnsError("not here")
+
+    def in_force(self) -> Published:
+        raise LbdnsError("not here")
+
+
+class Desk:
+    """A manager with a server beside it, for tests to write to."""
+
+    def __init__(self, store: Store) -> None:
+        self.manager = StoreManager(store, Settings())
+        self.server = self.manager.running = Server()
+
+    def do(self, make: Callable[[Edit], Any], **options: Any) -> Done[Any]:
+        return asyncio.run(self.manager.change("ann", "test", make, **options))
+
+    def create(self, kind: Kind, body: Mapping[str, Any], zone_id: str = "") -> Item:
+        item: Item = self.do(lambda edit: edit.create(kind, body, zone_id)).result
+        return item
+
+    def zone(self) -> Item:
+        def make(edit: Edit) -> Item:
+            zone = edit.create(Kind.ZONE, {"name": "example.com", "soa": SOA})
+            edit.create(Kind.RECORD, {"name": "@", "type": "NS", "content": "ns1.example.com"}, zone.id)
+            edit.create(Kind.RECORD, {"name": "ns1", "type": "A", "content": "192.0.2.53"}, zone.id)
+            return zone
+
+        zone: Item = self.do(make).result
+        return zone
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.server.served[-1]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    store = Store(tmp_path)
+    yield Desk(store)
+    store.close()
+
+
+def pool(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "origins": [{"name": "e", "address": "192.0.2.1"}], **more}
+
+
+def test_objects_refer_by_id_and_are_served_by_name(desk: Desk) -> None:
+    zone = desk.zone()
+    monitor = desk.create(Kind.MONITOR, {"type": "tcp", "port": 80, "description": "web servers, tcp", "retries": 2})
+    assert monitor.name.startswith("web-servers-tcp-") and "retries" not in monitor.body  # 2 is the default
+    group = desk.create(Kind.MONITOR_GROUP, {"name": "all", "members": [{"monitor_id": monitor.id, "enabled": True}]})
+    assert group.body["members"] == [{"monitor_id": monitor.id}]
+    eu = desk.create(Kind.POOL, pool("eu", monitor_group=group.id))
+    us = desk.create(Kind.POOL, pool("us", monitor=monitor.id, description=None))
+    made = desk.create(
+        Kind.LOAD_BALANCER,
+        {
+            "name": "WWW.example.com",
+            "default_pools": [eu.id, us.id],
+            "fallback_pool": us.id,
+            "country_pools": {"de": [eu.id]},
+            "steering_policy": "random",
+            "random_steering": {"pool_weights": {us.id: 0.5}},
+        },
+        zone.id,
+    )
+    assert made.name == "www.example.com" and made.body["country_pools"] == {"DE": [eu.id]}
+    (served,) = desk.configuration.load_balancers
+    assert served.default_pools == ("eu", "us") and served.random_steering.pool_weights == {"us": 0.5}
+    assert desk.configuration.pools["us"].monitor == monitor.name
+    # A new name is a new name everywhere, and the ids stay.
+    desk.do(lambda edit: edit.patch(Kind.POOL, eu.id, {"name": "europe"}))
+    assert desk.configuration.load_balancers[0].default_pools == ("europe", "us")
+    assert desk.manager.state.get(Kind.LOAD_BALANCER, made.id) == made
+
+
+def test_every_mistake_is_told_at_once_and_nothing_is_stored(desk: Desk) -> None:
+    zone = desk.zone()
+    before = desk.manager.state
+    body = {
+        "name": "www.example.com",
+        "default_pools": ["f" * 32],
+        "fallback_pool": "e" * 32,
+        "ttl": -1,
+        "steering_polcy": "geo",
+    }
+    with pytest.raises(ConfigError) as refused:
+        desk.create(Kind.LOAD_BALANCER, body, zone.id)
+    places = {problem.at[2:]: problem.message for problem in refused.value.problems}
+    assert set(places) == {("default_pools", 0), ("fallback_pool",), ("ttl",), ("steering_polcy",)}
+    assert 'did you mean "steering_policy"?' in places[("steering_polcy",)]
+    assert desk.manager.state is before and desk.manager.store.head == before.revision == len(desk.server.served)
+
+
+def test_put_resets_what_it_does_not_name_and_patch_keeps_it(desk: Desk) -> None:
+    one = desk.create(Kind.POOL, pool("eu", description="old", minimum_origins=0))
+    patched = desk.do(lambda edit: edit.patch(Kind.POOL, one.id, {"description": None, "enabled": False}))
+    assert patched.result.body == {
+        "name": "eu",
+        "origins": [{"name": "e", "address": "192.0.2.1"}],
+        "enabled": False,
+        "minimum_origins": 0,
+    }
+    put = desk.do(lambda edit: edit.replace(Kind.POOL, one.id, pool("eu")))
+    assert put.result.body == pool("eu") and put.result.created_on == one.created_on
+    assert put.result.modified_on > one.modified_on and put.revision == put.result.revision == 3
+    again = desk.do(lambda edit: edit.replace(Kind.POOL, one.id, pool("eu", enabled=True)))
+    assert (again.revision, again.changes) == (3, ()) and len(desk.server.served) == 3
+
+
+def test_a_name_is_taken_once_but_may_be_swapped(desk: Desk) -> None:
+    a, b = desk.create(Kind.POOL, pool("a")), desk.create(Kind.POOL, pool("b"))
+    with pytest.raises(NotUnique, match='a pool "a" already'):
+        desk.create(Kind.POOL, pool("a"))
+    with pytest.raises(NotUnique):
+        desk.do(lambda edit: edit.patch(Kind.POOL, b.id, {"name": "a"}))
+
+    def swap(edit: Edit) -> None:
+        edit.patch(Kind.POOL, a.id, {"name": "b"})
+        edit.patch(Kind.POOL, b.id, {"name": "a"})
+
+    desk.do(swap)
+    named = desk.manager.state.named(Kind.POOL, "a")
+    assert named is not None and named.id == b.id
+
+
+def test_what_others_use_is_not_deleted_unless_they_go_as_well(desk: Desk) -> None:
+    zone = desk.zone()
+    eu = desk.create(Kind.POOL, pool("eu"))
+    body = {"name": "www.example.com", "default_pools": [eu.id], "fallback_pool": eu.id}
+    www = desk.create(Kind.LOAD_BALANCER, body, zone.id)
+    with pytest.raises(Referenced, match='"eu" is used by load balancer "www.example.com"'):
+        desk.do(lambda edit: edit.delete(Kind.POOL, eu.id))
+
+    def both(edit: Edit) -> None:
+        edit.delete(Kind.POOL, eu.id)
+        edit.delete(Kind.LOAD_BALANCER, www.id)
+
+    assert len(desk.do(both).changes) == 2
+    with pytest.raises(NotFound):
+        desk.do(lambda edit: edit.delete(Kind.POOL, eu.id))
+
+
+def test_a_zone_goes_with_what_is_in_it(desk: Desk) -> None:
+    zone = desk.zone()
+    eu = desk.create(Kind.POOL, pool("eu"))
+    body = {"name": "www.example.com", "default_pools": [eu.id], "fallback_pool": eu.id}
+    desk.create(Kind.LOAD_BALANCER, body, zone.id)
+    done = desk.do(lambda edit: edit.delete(Kind.ZONE, zone.id))
+    assert sorted(change.item.kind for change in done.changes) == ["load_balancer", "record", "record", "zone"]
+    assert [item.kind for item in desk.manager.state] == [Kind.POOL] and desk.configuration.zones == ()
+
+
+def test_the_serial_rises_with_each_change_of_the_zone_and_only_then(desk: Desk) -> None:
+    zone = desk.zone()
+
+    def serial() -> int:
+        item = desk.manager.state.get(Kind.ZONE, zone.id)
+        assert item is not None
+        return int(item.body["serial"])
+
+    first = serial()
+    record = desk.create(Kind.RECORD, {"name": "www", "type": "A", "content": "192.0.2.80"}, zone.id)
+    second = serial()
+    desk.create(Kind.POOL, pool("eu"))
+    assert second > first and serial() == second
+    desk.do(lambda edit: edit.delete(Kind.RECORD, record.id))
+    assert serial() > second
+
+
+def test_what_the_server_refuses_is_not_stored(desk: Desk) -> None:
+    desk.server.refusal = "a canary died"
+    with pytest.raises(LbdnsError, match="canary"):
+        desk.create(Kind.POOL, pool("eu"))
+    assert list(desk.manager.state) == [] and desk.manager.store.head == 0
+
+
+def test_a_dry_run_changes_nothing_and_shows_the_difference(desk: Desk) -> None:
+    done = desk.do(lambda edit: edit.create(Kind.POOL, pool("eu")), dry_run=True)
+    assert [change.item.name for change in done.changes] == ["eu"] and done.revision == 0
+    assert list(desk.manager.state) == [] and desk.server.served == []
+
+
+def test_who_builds_on_an_old_revision_is_told(desk: Desk) -> None:
+    eu = desk.create(Kind.POOL, pool("eu"))
+    desk.do(lambda edit: edit.patch(Kind.POOL, eu.id, {"enabled": False}))
+
+    def edit_old(edit: Edit) -> None:
+        edit.expect(Kind.POOL, eu.id, eu.revision)
+        edit.delete(Kind.POOL, eu.id)
+
+    with pytest.raises(Outdated, match='the pool "eu" changed in revision 2, after revision 1'):
+        desk.do(edit_old)
+    with pytest.raises(Outdated):
+        desk.do(lambda edit: edit.create(Kind.POOL, pool("us")), based_on=1)
+
+
+def test_writers_at_once_all_get_through(desk: Desk) -> None:
+    async def many() -> None:
+        await asyncio.gather(
+            *(
+                desk.manager.change("w", "", lambda edit, name=f"p{number}": edit.create(Kind.POOL, pool(name)))
+                for number in range(20)
+            )
+        )
+
+    asyncio.run(many())
+    assert len(desk.manager.state.all(Kind.POOL)) == len(desk.manager.store.load().all(Kind.POOL)) == 20
+    assert desk.manager.store.head == len(desk.server.served) == 20
