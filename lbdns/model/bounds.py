@@ -61,6 +61,18 @@ MIN_AFFINITY_TTL_S: Final = 30
 MAX_AFFINITY_TTL_S: Final = 604_800
 MAX_DRAIN_DURATION_S: Final = 86_400
 
+# Records.
+AUTOMATIC_TTL: Final = 1
+"""The `ttl` that stands for AUTOMATIC_TTL_S, as in the v4 API."""
+AUTOMATIC_TTL_S: Final = 300
+MAX_COMMENT_CHARS: Final = 500
+MAX_TAGS: Final = 20
+MAX_TAG_CHARS: Final = 133
+"""A name of at most 32 characters, a colon, a value of at most 100."""
+MAX_CONTENT_CHARS: Final = 300_000
+"""65,535 octets, each written as \\DDD, and quotes."""
+MAX_IMPORT_OCTETS: Final = 64 << 20
+
 # Pools and endpoints.
 DEFAULT_MINIMUM_ORIGINS: Final = 1
 DEFAULT_WEIGHT: Final = 1.0

@@ -18,6 +18,7 @@ IDNA: Final = dns.name.IDNA_2008_UTS_46
 """How Unicode labels become A-labels: as lbdns.model.names has it."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_*-]+)*\.?", re.ASCII)
+_PLAIN_OCTETS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_*-."
 _LENGTH: Final = [bytes((length,)) for length in range(MAX_LABEL_OCTETS + 1)]
 
 
@@ -66,6 +67,14 @@ def _encode_unusual(text: str, origin: bytes) -> bytes:
 
 def show_name(wire: bytes) -> str:
     """Return a wire-format name as text without the trailing dot; the root as `.`."""
+    labels = []
+    at = 0
+    while wire[at]:
+        labels.append(wire[at + 1 : at + 1 + wire[at]])
+        at += 1 + wire[at]
+    text = b".".join(labels)
+    if labels and not text.translate(None, _PLAIN_OCTETS) and text.count(b".") == len(labels) - 1:
+        return text.decode()
     return dns.name.from_wire(wire, 0)[0].to_text(omit_final_dot=True)
 
 
