@@ -1,0 +1,76 @@
+"""The application: the gate, and a router for each area.
+
+/client/v4      the v4 API
+/lbdns/v1       what is ours
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from functools import cached_property
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from pydantic_core import to_json
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from . import accounts, balancing
+from .envelope import JSON_TYPE
+from .errors import install
+from .gate import LOCAL_USER, Gate
+from .openapi import OPENAPI_PATH, document
+from .site import Site
+
+BASE: Final = "/client/v4"
+
+
+def _router(name: str) -> APIRouter | None:
+    if importlib.util.find_spec(f"{__package__}.{name}") is None:
+        return None
+    router: APIRouter = importlib.import_module(f"{__package__}.{name}").router
+    return router
+
+
+V4: Final = ("health", "preview", "references", "regions", "search", "events", "zones", "records")
+OWN: Final = ("lbdns", "revisions")
+ROUTERS: Final = (accounts.router, *filter(None, map(_router, V4)), balancing.router)
+OWN_ROUTERS: Final = tuple(filter(None, map(_router, OWN)))
+
+
+class _App(FastAPI):
+    @cached_property
+    def document(self) -> bytes:
+        return to_json(document(self))
+
+    def openapi(self) -> dict[str, Any]:
+        return document(self)
+
+
+def make_app(site: Site) -> FastAPI:
+    """Return the application that serves a site."""
+    app = _App(title="lbdns", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.site = site
+    install(app)
+    app.add_middleware(Gate, tokens=lambda: site.tokens)
+    for router in ROUTERS:
+        app.include_router(router, prefix=BASE)
+    for router in OWN_ROUTERS:
+        app.include_router(router)
+
+    def openapi(request: Request) -> Response:
+        return Response(app.document, media_type=JSON_TYPE)
+
+    app.add_api_route(OPENAPI_PATH, openapi, include_in_schema=False)
+    return app
+
+
+def local_app(site: Site, user: str) -> ASGIApp:
+    """Return the application for callers in this process, who need no token: `user` is who they are."""
+    app = make_app(site)
+
+    async def local(scope: Scope, receive: Receive, send: Send) -> None:
+        state = {**scope.get("state", {}), LOCAL_USER: user}
+        await app({**scope, "state": state}, receive, send)
+
+    return local

@@ -1,0 +1,281 @@
+"""Load balancers, pools, monitors and monitor groups: list, create, show, replace, change, delete.
+
+Every kind has the same routes; load balancers have them twice, below a zone and below the account.
+"""
+
+# Annotations are evaluated at once here: those of the handlers name what `_serve` was given.
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Final, NamedTuple
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from lbdns.errors import Problem
+from lbdns.store.bodies import SECTIONS
+from lbdns.store.edit import Edit
+from lbdns.store.errors import NotFound
+from lbdns.store.item import ID_DIGITS, Item, Kind
+from lbdns.store.state import State
+
+from .auth import Caller, CurrentCaller
+from .envelope import OptionalPaging, ok, warnings
+from .errors import OUTDATED, ApiError, Steps, invalid, point_by
+from .limits import JsonObject
+from .openapi import DELETED, describe
+from .schemas import SHAPES
+from .shapes import WITHOUT_EFFECT, shown, taken
+from .site import CurrentSite, ObjectId, Site, own_account, own_zone
+
+ACCOUNT: Final = "/accounts/{account_id}/load_balancers"
+ZONE: Final = "/zones/{zone_id}/load_balancers"
+_ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,15})"')
+
+router = APIRouter()
+
+
+def etag(item: Item) -> dict[str, str]:
+    """Return the header that names the revision of an object."""
+    return {"ETag": f'"{item.revision}"'}
+
+
+async def _if_match(if_match: Annotated[str | None, Header(include_in_schema=False)] = None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        raise ApiError(412, OUTDATED, f"If-Match: {if_match[:100]} is no ETag that this server gave")
+    return int(found[1])
+
+
+BasedOn = Annotated[int | None, Depends(_if_match)]
+"""The revision that a change builds on, from If-Match; None where the client does not say, or says any."""
+
+
+class _Writer(NamedTuple):
+    """One change of one object: by whom, and of what."""
+
+    site: Site
+    caller: Caller
+    request: Request
+    kind: Kind
+    owner: str  # the zone of a load balancer that has one, else ""
+
+    async def create(self, fields: dict[str, Any]) -> Response:
+        """Add an object."""
+        body = taken(self.kind, fields)
+        return await self._write("create", _name_in(body), lambda edit: edit.create(self.kind, body, self.owner))
+
+    async def replace(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
+        """Give an object a new body."""
+        body = taken(self.kind, fields)
+
+        def make(edit: Edit) -> Item:
+            self._find(edit, id, based_on)
+            return edit.replace(self.kind, id, body)
+
+        return await self._write("replace", self._name_of(id), make, _name_in(body))
+
+    async def patch(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
+        """Change some fields."""
+        body = taken(self.kind, fields)
+
+        def make(edit: Edit) -> Item:
+            self._find(edit, id, based_on)
+            return edit.patch(self.kind, id, body)
+
+        return await self._write("change", self._name_of(id), make, _name_in(body))
+
+    async def delete(self, id: str, based_on: int | None) -> Response:
+        """Delete an object."""
+
+        def make(edit: Edit) -> Item:
+            self._find(edit, id, based_on)
+            return edit.delete(self.kind, id)
+
+        words = f'delete {self.kind.words} "{self._name_of(id)}"'
+        await self.site.manager.change(self.caller.author, words, make)
+        return ok({"id": id})
+
+    async def _write(self, verb: str, name: str, make: Callable[[Edit], Item], new_name: str = "") -> Response:
+        point_by(self.request, _pointing(self.kind, self.site.state, {name, new_name}))
+        words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
+        done = await self.site.manager.change(self.caller.author, words, make)
+        item = done.result
+        own = (one for one in done.warnings if one.at[:2] == (SECTIONS[self.kind], item.name))
+        return ok(shown(item, self.site.state), messages=warnings(own), headers=etag(item))
+
+    def _find(self, edit: Edit, id: str, based_on: int | None) -> None:
+        if edit.get(self.kind, id).zone_id != self.owner:
+            raise NotFound(self.kind, id)
+        if based_on is not None:
+            edit.expect(self.kind, id, based_on)
+
+    def _name_of(self, id: str) -> str:
+        item = self.site.state.get(self.kind, id)
+        return item.name if item is not None else id
+
+
+def _name_in(body: dict[str, Any]) -> str:
+    """Return the name that a body gives, for the audit trail."""
+    name = body.get("name")
+    return name[:ID_DIGITS] if isinstance(name, str) else ""
+
+
+def _pointing(kind: Kind, state: State, names: set[str]) -> Callable[[Problem], Steps | None]:
+    """Tell where problems stand in the body of the object of these names: its old one and its new one."""
+
+    def pointing(problem: Problem) -> Steps | None:
+        if len(problem.at) < 2 or problem.at[0] != SECTIONS[kind]:
+            return None
+        name, steps = problem.at[1], problem.at[2:]
+        if name not in names and state.named(kind, str(name)) is not None:
+            return None
+        if steps[:2] == ("random_steering", "pool_weights") and len(steps) > 2:
+            pool = state.named(Kind.POOL, str(steps[2]))
+            return (*steps[:2], pool.id if pool is not None else steps[2], *steps[3:])
+        return steps
+
+    return pointing
+
+
+def _found(state: State, kind: Kind, id: str, owner: str) -> Item:
+    item = state.get(kind, id)
+    if item is None or item.zone_id != owner:
+        raise NotFound(kind, id)
+    return item
+
+
+def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
+    """Add the routes of one kind of objects at a path; `owner_of` is the dependency that returns its zone, or ""."""
+    shapes = SHAPES[kind]
+    one = f"{path}/{{id}}"
+    tags: Any = [f"{kind.words}s"]
+    Owner = Annotated[str, Depends(owner_of)]
+
+    if kind is not Kind.POOL:
+
+        @router.get(path, summary=f"List {kind.words}s", tags=tags, **describe(_list_of(kind), paged=True))
+        def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging) -> Response:
+            state = site.state
+            return _listed([item for item in state.all(kind).values() if item.zone_id == owner], state, paging)
+
+    @router.post(path, summary=f"Create a {kind.words}", tags=tags, **describe(shapes.shown, shapes.written))
+    async def create(
+        site: CurrentSite, caller: CurrentCaller, request: Request, owner: Owner, body: JsonObject
+    ) -> Response:
+        return await _Writer(site, caller, request, kind, owner).create(body)
+
+    @router.get(one, summary=f"Show a {kind.words}", tags=tags, **describe(shapes.shown))
+    async def show(site: CurrentSite, owner: Owner, id: ObjectId) -> Response:
+        state = site.state
+        item = _found(state, kind, id, owner)
+        return ok(shown(item, state), headers=etag(item))
+
+    @router.put(
+        one,
+        summary=f"Replace a {kind.words}: what is not named goes back to its default",
+        tags=tags,
+        **describe(shapes.shown, shapes.written, guarded=True),
+    )
+    async def replace(
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        id: ObjectId,
+        based_on: BasedOn,
+        body: JsonObject,
+    ) -> Response:
+        return await _Writer(site, caller, request, kind, owner).replace(id, body, based_on)
+
+    @router.patch(
+        one,
+        summary=f"Change a {kind.words}: only what is named; null resets a field",
+        tags=tags,
+        **describe(shapes.shown, shapes.changed, guarded=True),
+    )
+    async def change(
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        id: ObjectId,
+        based_on: BasedOn,
+        body: JsonObject,
+    ) -> Response:
+        return await _Writer(site, caller, request, kind, owner).patch(id, body, based_on)
+
+    @router.delete(one, summary=f"Delete a {kind.words}", tags=tags, **describe(DELETED, guarded=True))
+    async def delete(
+        site: CurrentSite, caller: CurrentCaller, request: Request, owner: Owner, id: ObjectId, based_on: BasedOn
+    ) -> Response:
+        return await _Writer(site, caller, request, kind, owner).delete(id, based_on)
+
+
+def _list_of(kind: Kind) -> dict[str, Any]:
+    return {"type": "array", "items": SHAPES[kind].shown}
+
+
+def _listed(items: list[Item], state: State, paging: OptionalPaging) -> Response:
+    page, info = paging.of(items)
+    return ok([shown(item, state) for item in page], info)
+
+
+@router.get(
+    f"{ACCOUNT}/pools",
+    summary="List pools",
+    tags=["pools"],
+    dependencies=[Depends(own_account)],
+    **describe(_list_of(Kind.POOL), paged=True),
+)
+def list_pools(
+    site: CurrentSite, paging: OptionalPaging, monitor: Annotated[str | None, Query(max_length=ID_DIGITS)] = None
+) -> Response:
+    """List all pools, or those whose monitor has an id."""
+    state = site.state
+    pools = state.all(Kind.POOL).values()
+    return _listed([item for item in pools if not monitor or item.body.get("monitor") == monitor], state, paging)
+
+
+_BULK: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"notification_email": {"enum": ["", None]}},
+    "additionalProperties": False,
+}
+
+
+@router.patch(
+    f"{ACCOUNT}/pools",
+    summary="Change all pools: in the v4 API this resets notification_email, which lbdns does not have",
+    tags=["pools"],
+    dependencies=[Depends(own_account)],
+    **describe(_list_of(Kind.POOL), _BULK, paged=True),
+)
+async def change_pools(site: CurrentSite, paging: OptionalPaging, body: JsonObject) -> Response:
+    """Accept the one thing that the v4 API lets all pools be changed by: it is as it should be already."""
+    unknown = [key for key in body if key != "notification_email"]
+    if unknown:
+        words = "all pools at once can only have their notification_email reset; change each pool by itself"
+        raise invalid(*((f"{key}: {words}", (key,)) for key in unknown))
+    if body.get("notification_email") not in (None, ""):
+        why = WITHOUT_EFFECT[Kind.POOL]["notification_email"]
+        raise invalid((f"notification_email: {why}; leave it out", ("notification_email",)))
+    state = site.state
+    return _listed(sorted(state.all(Kind.POOL).values(), key=lambda item: item.name), state, paging)
+
+
+def _serve_all(places: Iterable[tuple[Kind, str, Callable[..., Any]]]) -> None:
+    for kind, path, owner_of in places:
+        _serve(kind, path, owner_of)
+
+
+_serve_all(
+    (
+        (Kind.POOL, f"{ACCOUNT}/pools", own_account),
+        (Kind.MONITOR, f"{ACCOUNT}/monitors", own_account),
+        (Kind.MONITOR_GROUP, f"{ACCOUNT}/monitor_groups", own_account),
+        (Kind.LOAD_BALANCER, ACCOUNT, own_account),
+        (Kind.LOAD_BALANCER, ZONE, own_zone),
+    )
+)
