@@ -107,7 +107,7 @@ class Edit:
         first = self._touched[id].before if id in self._touched else before
         if first is None and after is None:
             del self._touched[id]
-        elif first is not None and after is not None and first.body == after.body:
+        elif first is not None and after is not None and (first.body, first.zone_id) == (after.body, after.zone_id):
             self._touched.pop(id, None)
         else:
             self._touched[id] = Change(first, after)
@@ -133,7 +133,8 @@ def _key(item: Item) -> tuple[str, ...]:
     if item.kind is Kind.LOAD_BALANCER:
         return item.name, str(item.body.get("type", "A"))
     if item.kind is Kind.RECORD:
-        return item.zone_id, item.name, str(item.body.get("type")), str(item.body.get("content"))
+        content = item.body.get("content"), item.body.get("priority")
+        return item.zone_id, item.name, str(item.body.get("type")), *map(str, content)
     return (item.name,)
 
 

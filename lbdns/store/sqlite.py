@@ -179,8 +179,8 @@ class Store:
         row = (item.id, item.kind, item.zone_id, _dump(item.body), item.created_on, item.modified_on, item.revision)
         self._connection.execute(
             "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body, "
-            "modified_on = excluded.modified_on, revision = excluded.revision",
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
+            "body = excluded.body, modified_on = excluded.modified_on, revision = excluded.revision",
             row,
         )
 
