@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lbdns.cli.common import config_option, print_json
 from lbdns.geo import Address, Geodata, Located, regions
+from lbdns.geo.description import describe
 
 UNKNOWN = "unknown"
 
@@ -49,33 +49,6 @@ def locate(address: Address, as_json: bool, config: Path | None, city: Path | No
     width = max(len(key) for key, _ in lines)
     for key, value in lines:
         click.echo(f"{key:<{width}}  {value}")
-
-
-def describe(address: Address, located: Located, geodata: Geodata) -> dict[str, Any]:
-    """Return what is known of an address as JSON values, None where a thing is unknown; the keys are stable."""
-    place = located.place
-    country = regions.COUNTRIES.get(place.country)
-    states = country.subdivisions if country is not None else ()
-    region = regions.region_of(place.country, place.subdivision)
-    return {
-        "address": str(address),
-        "network": str(located.network),
-        "prefix_len": located.prefix_len,
-        "country": place.country or None,
-        "country_name": country.name if country is not None else None,
-        "subdivision": place.subdivision or None,
-        "subdivision_name": next((state.name for state in states if state.code == place.subdivision), None),
-        "region": region or None,
-        "region_name": regions.REGIONS.get(region),
-        "latitude": place.latitude,
-        "longitude": place.longitude,
-        "asn": located.asn or None,
-        "asn_org": located.asn_org or None,
-        "databases": [
-            {"path": str(source.path), "type": source.database_type, "built": source.built.isoformat()}
-            for source in geodata.sources
-        ],
-    }
 
 
 def text_lines(address: Address, located: Located, geodata: Geodata) -> list[tuple[str, str]]:

@@ -1,0 +1,69 @@
+"""Who refers to whom: `referrer` is an object that refers to this one, `referral` one that this one refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from lbdns.store.errors import NotFound
+from lbdns.store.item import Item, Kind
+from lbdns.store.state import State, references
+
+from .balancing import ACCOUNT
+from .envelope import ok
+from .openapi import ID, describe
+from .site import CurrentSite, ObjectId, own_account
+
+REFERRED: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+REFERENCES: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "reference_type": {"enum": ["referrer", "referral"]},
+            "resource_id": ID,
+            "resource_name": {"type": "string"},
+            "resource_type": {"enum": ["load_balancer", "pool", "monitor_group", "monitor"]},
+        },
+        "required": ["reference_type", "resource_id", "resource_name", "resource_type"],
+        "additionalProperties": False,
+    },
+}
+
+router = APIRouter(dependencies=[Depends(own_account)])
+
+
+def references_of(item: Item, state: State) -> Iterator[dict[str, str]]:
+    """Yield an object's references: first those to it, then those that it makes."""
+    for user in state.users(item.kind, item.id):
+        yield {"reference_type": "referrer", **resource(user)}
+    for id in sorted(references(item)):
+        found = next(filter(None, (state.get(kind, id) for kind in REFERRED)), None)
+        if found is not None:
+            yield {"reference_type": "referral", **resource(found)}
+
+
+def resource(item: Item) -> dict[str, str]:
+    """Return what names an object in lists of objects of several kinds."""
+    return {"resource_id": item.id, "resource_name": item.name, "resource_type": item.kind.value}
+
+
+def _serve(kind: Kind) -> None:
+    @router.get(
+        f"{ACCOUNT}/{kind.value}s/{{id}}/references",
+        summary=f"Show what refers to a {kind.words}, and what it refers to",
+        tags=[f"{kind.words}s"],
+        **describe(REFERENCES),
+    )
+    def list_references(site: CurrentSite, id: ObjectId) -> Response:
+        state = site.state
+        item = state.get(kind, id)
+        if item is None:
+            raise NotFound(kind, id)
+        return ok(list(references_of(item, state)))
+
+
+for _kind in REFERRED:
+    _serve(_kind)
