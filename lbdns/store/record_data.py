@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import dns.exception
@@ -151,12 +151,14 @@ def _check_known(data: Mapping[str, Any], known: Iterable[str], report: Report) 
     keys = list(known)
     for key in data:
         if key not in keys:
-            near = nearest(str(key), keys)
-            report(str(key), f'unknown field; did you mean "{near}"?' if near else f"unknown field; {_listed(keys)}")
+            report(str(key), unknown_field(str(key), keys))
 
 
-def _listed(keys: list[str]) -> str:
-    return f"the parts are {', '.join(keys)}"
+def unknown_field(key: str, known: Sequence[str]) -> str:
+    """Return what to say of a field that there is not."""
+    near = nearest(key, known)
+    meant = f'did you mean "{near}"?' if near else f"the fields are {', '.join(known)}"
+    return f'unknown field "{key}"; {meant}'
 
 
 def _word(part: Part, value: Any, complete: Callable[[str], str], report: Report) -> str | None:

@@ -1,8 +1,8 @@
 """Records: the body that a client gives -> the canonical one that is stored -> wire format.
 
 Canonical means: the name complete, lower case, without the final dot; the type's mnemonic; the content as the API shows
-it (record_text.py), whether it came as `content` or as `data` (record_data.py); fields at their default left out. Two
-bodies that mean the same record are equal then.
+it (record_text.py), whether it came as `content` or as `data` (record_data.py); the TTL; of the other fields those that
+are not at their default. Two bodies that mean the same record are equal then.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from lbdns.config.master.rdata import MX, SOA, SRV, BadRdata, encode_rdata, type
 from lbdns.config.master.reader import parse_type
 from lbdns.config.text import printable
 from lbdns.errors import Problem
-from lbdns.model import bounds, nearest
+from lbdns.model import bounds
 
 from .item import Item
-from .record_data import DATA_TYPES, data_of, is_text, text_of_data, whole_number
+from .record_data import DATA_TYPES, data_of, is_text, text_of_data, unknown_field, whole_number
 from .record_text import URI, content_of, encode_content, host_text, host_wire, owner_wire
 
 FILE: Final = "store"
@@ -81,7 +81,7 @@ def record_rrset(item: Item) -> Rrset:
     Raises BadName, BadRdata, KeyError or ValueError for a body that `canonical_record` found mistakes in.
     """
     body = item.body
-    return _rrset(body["name"], body["type"], body["content"], body.get("ttl", 1), body.get("priority"))
+    return _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
 
 
 @lru_cache(maxsize=CACHED_RECORDS)
@@ -153,9 +153,7 @@ class _Reading:
                 value = read(self, self.body[key])
                 if value:
                     made[key] = value
-        ttl = self._ttl()
-        if ttl != bounds.AUTOMATIC_TTL:
-            made["ttl"] = ttl
+        made["ttl"] = self._ttl()
         return made
 
     def report(self, message: str, *steps: str | int) -> None:
@@ -264,9 +262,7 @@ class _Reading:
     def _check_known(self) -> None:
         for key in self.body:
             if key not in WRITABLE and key not in READ_ONLY:
-                near = nearest(str(key), WRITABLE)
-                hint = f'did you mean "{near}"?' if near else f"a record has {', '.join(WRITABLE)}"
-                self.report(f'unknown field "{key}"; {hint}', str(key))
+                self.report(unknown_field(str(key), WRITABLE), str(key))
 
     def _ttl(self) -> int:
         value = self.body.get("ttl")
@@ -311,9 +307,7 @@ class _Reading:
             return None
         for key, setting in value.items():
             if key not in SETTINGS:
-                near = nearest(str(key), SETTINGS)
-                hint = f'did you mean "{near}"?' if near else f"the settings are {', '.join(SETTINGS)}"
-                self.report(f'unknown setting "{key}"; {hint}', "settings", str(key))
+                self.report(unknown_field(str(key), SETTINGS), "settings", str(key))
             elif not isinstance(setting, bool):
                 self.report("expected true or false", "settings", key)
             elif key == "flatten_cname" and setting:

@@ -109,6 +109,7 @@ def check_zone(index: ZoneIndex) -> Iterator[Problem]:
                 drafts[0],
                 f'the name ends in "{show_name(draft.apex)}" twice; a dot is missing after it in the file',
                 True,
+                "name",
             )
         if len(drafts) > 1:
             yield from _check_company(draft, owner, drafts)
@@ -133,19 +134,20 @@ def _check_company(draft: ZoneDraft, owner: bytes, drafts: list[Draft]) -> Itera
     cname = by_type.get(CNAME)
     others = [type_text(rdtype) for rdtype in by_type if rdtype not in _BESIDE_CNAME]
     if cname is not None and others:
-        yield _problem(
-            owner, cname, f"a CNAME stands alone at its name, but here is {', '.join(others)} as well (RFC 2181)"
-        )
+        message = f"a CNAME stands alone at its name, but here is {', '.join(others)} as well (RFC 2181)"
+        yield _problem(owner, cname, message, at="name")
     if owner == draft.apex:
         return
     cut = by_type.get(NS)
     if cut is None:
         return
     if DNAME in by_type:
-        yield _problem(owner, by_type[DNAME], "a delegated name has no DNAME; its NS records exclude it (RFC 6672)")
+        message = "a delegated name has no DNAME; its NS records exclude it (RFC 6672)"
+        yield _problem(owner, by_type[DNAME], message, at="name")
     hidden = [type_text(rdtype) for rdtype in by_type if rdtype not in _AT_CUT and rdtype not in (CNAME, DNAME)]
     if hidden:
-        yield _problem(owner, cut, f"the name is delegated, so its {', '.join(hidden)} will never be answered", True)
+        message = f"the name is delegated, so its {', '.join(hidden)} will never be answered"
+        yield _problem(owner, cut, message, True, "name")
 
 
 def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[Draft]) -> Iterator[Problem]:
@@ -153,7 +155,7 @@ def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[Draft]) -> Iterat
     redirect = index.redirect_above(owner)
     if redirect is not None:
         message = f'nothing may stand below the DNAME of "{show_name(redirect)}" (RFC 6672)'
-        yield _problem(owner, drafts[0], message)
+        yield _problem(owner, drafts[0], message, at="name")
         return
     cut = index.cut_above(owner)
     if cut is None:
@@ -161,7 +163,7 @@ def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[Draft]) -> Iterat
     for rrset in drafts:
         if rrset.type not in _ADDRESSES:
             message = f'the name is below the delegation of "{show_name(cut)}", so this will never be answered'
-            yield _problem(owner, rrset, message, True)
+            yield _problem(owner, rrset, message, True, "name")
 
 
 def _check_rrset(index: ZoneIndex, owner: bytes, rrset: Draft, doubled: bytes) -> Iterator[Problem]:
@@ -222,6 +224,7 @@ def _has_address(index: ZoneIndex, target: bytes) -> bool:
     return covering in index.balanced or index.has(covering, (*_ADDRESSES, CNAME))
 
 
-def _problem(owner: bytes, rrset: Draft, message: str, is_warning: bool = False) -> Problem:
+def _problem(owner: bytes, rrset: Draft, message: str, is_warning: bool = False, at: str = "content") -> Problem:
+    """Return a problem of an RRset; `at` is the field of its first record that it is about."""
     path = subject(owner, rrset.type)
-    return Problem(rrset.file, rrset.line, path, message, "warning" if is_warning else "error")
+    return Problem(rrset.file, rrset.line, path, message, "warning" if is_warning else "error", (at,))

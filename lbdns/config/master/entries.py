@@ -2,7 +2,7 @@
 
 RFC 1035 section 5.1. An entry is one line, or several where parentheses join them. A token keeps its quotes and
 escapes; what they mean depends on the record's type. A mistake costs its own entry only: reading goes on at the next
-line.
+line. Quotes behind "=" are part of a word, as the parameters of SVCB have them: alpn="h2,h3" (RFC 9460).
 
     "www  300 IN A 192.0.2.1 ; web"     ->  Entry(7, False, ["www", "300", "IN", "A", "192.0.2.1"])
     "     MX 10 mail"                   ->  Entry(8, True, ["MX", "10", "mail"])
@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     | (?P<bracket>[()])
     | (?P<quoted>"(?:[^"\\]|\\.)*")
     | (?P<open>")
-    | (?P<word>(?:[^ \t\r();"\\]|\\.|\\$)+)
+    | (?P<word>(?:="(?:[^"\\]|\\.)*"|[^ \t\r();"\\]|\\.|\\$)+)
     """,
     re.VERBOSE,
 )

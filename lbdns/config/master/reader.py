@@ -30,6 +30,8 @@ from .names import BadName, encode_name, is_within, show_name
 from .rdata import RRSIG, SOA, BadRdata, canonical_rdata, encode_rdata, type_text
 
 MAX_INCLUDE_DEPTH: Final = 8
+MAX_GENERATED_IN_ALL: Final = 1 << 20
+"""Records that all $GENERATE lines of a zone may make: a few kilobytes of them would keep the reader busy for hours."""
 MAX_TYPE_HINTS: Final = 100
 """Unknown types for which the nearest known one is looked up: a file of another kind may hold a million."""
 _DIRECTIVES: Final = ("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE")
@@ -61,17 +63,24 @@ def parse_ttl(text: str) -> int:
     return seconds
 
 
-def read_master(text: str, apex: bytes, file: str, base: Path | None, read_file: ReadFile) -> ZoneDraft:
-    """Read a zone. `base` is the directory that $INCLUDE may not leave, None where it is not allowed at all."""
+def read_master(
+    text: str, apex: bytes, file: str, base: Path | None, read_file: ReadFile, fallback_ttl_s: int | None = None
+) -> ZoneDraft:
+    """Read a zone. `base` is the directory that $INCLUDE may not leave, None where it is not allowed at all.
+
+    `fallback_ttl_s` is the TTL where the file sets none; None: that is a mistake.
+    """
     draft = ZoneDraft(apex, file)
-    _Reader(draft, base, read_file).read(text, file, apex, ())
+    _Reader(draft, base, read_file, fallback_ttl_s).read(text, file, apex, ())
     return draft
 
 
 class _Reader:
     """The state that runs through a master file and the files that it includes."""
 
-    def __init__(self, draft: ZoneDraft, base: Path | None, read_file: ReadFile) -> None:
+    def __init__(
+        self, draft: ZoneDraft, base: Path | None, read_file: ReadFile, fallback_ttl_s: int | None = None
+    ) -> None:
         self.draft = draft
         self.apex = draft.apex
         self.base = base
@@ -83,6 +92,8 @@ class _Reader:
         self.default_ttl: int | None = None
         self.last_ttl: int | None = None
         self.soa_minimum: int | None = None
+        self.fallback_ttl_s = fallback_ttl_s
+        self.generated_count = 0
         self.types: dict[str, int] = {}
         self.unknown_types: dict[str, str] = {}
 
@@ -189,7 +200,7 @@ class _Reader:
             raise self._lost(str(error)) from None
 
     def _implicit_ttl(self, rdtype: int) -> int:
-        for ttl in (self.default_ttl, self.last_ttl, self.soa_minimum):
+        for ttl in (self.default_ttl, self.last_ttl, self.soa_minimum, self.fallback_ttl_s):
             if ttl is not None:
                 return ttl
         self.draft.lose(self.owner, rdtype)
@@ -306,6 +317,9 @@ class _Reader:
         except ValueError as error:
             raise _Refused(str(error)) from None
         for tokens in generated:
+            self.generated_count += 1
+            if self.generated_count > MAX_GENERATED_IN_ALL:
+                raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
             self._record(Entry(line, False, tokens))
 
 
