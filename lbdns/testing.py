@@ -146,7 +146,7 @@ class LbdnsServer:
         """Start the server and wait until it answers; raises ServerError with its log where it does not."""
         from lbdns.server.children import package_environment
 
-        command = [sys.executable, "-P", "-m", "lbdns", "serve", str(self.directory), "--state", str(self.state_dir)]
+        command = [sys.executable, "-P", "-m", "lbdns", "serve", *self.source(), "--state", str(self.state_dir)]
         if self.override:
             command += ["--listen", f"{self.host}:{self.port}"]
         with self._log_path.open("ab") as log:
@@ -160,6 +160,10 @@ class LbdnsServer:
         self._wait_until(lambda: self.process is not None and self._is_ready(), START_S, "the server does not start")
         self.host, _, port = self.status()["listen"][0].rpartition(":")
         self.port = int(port)
+
+    def source(self) -> list[str]:
+        """Return the arguments that say what is served."""
+        return [str(self.directory)]
 
     def _is_ready(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
