@@ -19,6 +19,7 @@ from lbdns.store.item import ID_DIGITS, Item, Kind
 from lbdns.store.state import State
 
 from .auth import Caller, CurrentCaller
+from .dry_run import DryRun, or_dry_run, planned
 from .envelope import OptionalPaging, ok, warnings
 from .errors import OUTDATED, ApiError, Steps, invalid, point_by
 from .limits import JsonObject
@@ -60,6 +61,7 @@ class _Writer(NamedTuple):
     request: Request
     kind: Kind
     owner: str  # the zone of a load balancer that has one, else ""
+    dry_run: bool
 
     async def create(self, fields: dict[str, Any]) -> Response:
         """Add an object."""
@@ -94,13 +96,17 @@ class _Writer(NamedTuple):
             return edit.delete(self.kind, id)
 
         words = f'delete {self.kind.words} "{self._name_of(id)}"'
-        await self.site.manager.change(self.caller.author, words, make)
-        return ok({"id": id})
+        before = self.site.state
+        done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
+        return planned(done, before) if self.dry_run else ok({"id": id})
 
     async def _write(self, verb: str, name: str, make: Callable[[Edit], Item], new_name: str = "") -> Response:
         point_by(self.request, _pointing(self.kind, self.site.state, {name, new_name}))
         words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
-        done = await self.site.manager.change(self.caller.author, words, make)
+        before = self.site.state
+        done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
+        if self.dry_run:
+            return planned(done, before)
         item = done.result
         own = (one for one in done.warnings if one.at[:2] == (SECTIONS[self.kind], item.name))
         return ok(shown(item, self.site.state), messages=warnings(own), headers=etag(item))
@@ -134,6 +140,8 @@ def _pointing(kind: Kind, state: State, names: set[str]) -> Callable[[Problem], 
         if steps[:2] == ("random_steering", "pool_weights") and len(steps) > 2:
             pool = state.named(Kind.POOL, str(steps[2]))
             return (*steps[:2], pool.id if pool is not None else steps[2], *steps[3:])
+        if kind is Kind.MONITOR_GROUP:
+            return tuple("monitor_id" if step == "monitor" else step for step in steps)
         return steps
 
     return pointing
@@ -160,11 +168,18 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
             state = site.state
             return _listed([item for item in state.all(kind).values() if item.zone_id == owner], state, paging)
 
-    @router.post(path, summary=f"Create a {kind.words}", tags=tags, **describe(shapes.shown, shapes.written))
+    @router.post(
+        path, summary=f"Create a {kind.words}", tags=tags, **describe(or_dry_run(shapes.shown), shapes.written)
+    )
     async def create(
-        site: CurrentSite, caller: CurrentCaller, request: Request, owner: Owner, body: JsonObject
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        body: JsonObject,
+        dry_run: DryRun = False,
     ) -> Response:
-        return await _Writer(site, caller, request, kind, owner).create(body)
+        return await _Writer(site, caller, request, kind, owner, dry_run).create(body)
 
     @router.get(one, summary=f"Show a {kind.words}", tags=tags, **describe(shapes.shown))
     async def show(site: CurrentSite, owner: Owner, id: ObjectId) -> Response:
@@ -176,7 +191,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
         one,
         summary=f"Replace a {kind.words}: what is not named goes back to its default",
         tags=tags,
-        **describe(shapes.shown, shapes.written, guarded=True),
+        **describe(or_dry_run(shapes.shown), shapes.written, guarded=True),
     )
     async def replace(
         site: CurrentSite,
@@ -186,14 +201,15 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
         id: ObjectId,
         based_on: BasedOn,
         body: JsonObject,
+        dry_run: DryRun = False,
     ) -> Response:
-        return await _Writer(site, caller, request, kind, owner).replace(id, body, based_on)
+        return await _Writer(site, caller, request, kind, owner, dry_run).replace(id, body, based_on)
 
     @router.patch(
         one,
         summary=f"Change a {kind.words}: only what is named; null resets a field",
         tags=tags,
-        **describe(shapes.shown, shapes.changed, guarded=True),
+        **describe(or_dry_run(shapes.shown), shapes.changed, guarded=True),
     )
     async def change(
         site: CurrentSite,
@@ -203,14 +219,21 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
         id: ObjectId,
         based_on: BasedOn,
         body: JsonObject,
+        dry_run: DryRun = False,
     ) -> Response:
-        return await _Writer(site, caller, request, kind, owner).patch(id, body, based_on)
+        return await _Writer(site, caller, request, kind, owner, dry_run).patch(id, body, based_on)
 
-    @router.delete(one, summary=f"Delete a {kind.words}", tags=tags, **describe(DELETED, guarded=True))
+    @router.delete(one, summary=f"Delete a {kind.words}", tags=tags, **describe(or_dry_run(DELETED), guarded=True))
     async def delete(
-        site: CurrentSite, caller: CurrentCaller, request: Request, owner: Owner, id: ObjectId, based_on: BasedOn
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        id: ObjectId,
+        based_on: BasedOn,
+        dry_run: DryRun = False,
     ) -> Response:
-        return await _Writer(site, caller, request, kind, owner).delete(id, based_on)
+        return await _Writer(site, caller, request, kind, owner, dry_run).delete(id, based_on)
 
 
 def _list_of(kind: Kind) -> dict[str, Any]:
