@@ -6,12 +6,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from lbdns.errors import Problem
 from lbdns.model import Configuration
+
+if TYPE_CHECKING:
+    from lbdns.config import Examined
 
 REPEATS_MAX: Final = 5
 """Warnings of one wording that are shown; a configuration of 100,000 load balancers may repeat one for each."""
@@ -31,13 +34,18 @@ def check(directory: Path) -> None:
 
     with bar():
         examined = examine(directory)
+    click.echo(summary(required(examined), len(examined.warnings)))
+
+
+def required(examined: Examined) -> Configuration:
+    """Show every problem and warning, and return the configuration; exit with status 1 where there is none."""
     for problem in examined.errors:
         _show(problem)
     _show_warnings(examined.warnings)
     if examined.configuration is None:
         click.echo(f"{_counted(len(examined.errors), 'problem')}; nothing of this would be served", err=True)
         sys.exit(1)
-    click.echo(summary(examined.configuration, len(examined.warnings)))
+    return examined.configuration
 
 
 def summary(configuration: Configuration, warning_count: int) -> str:

@@ -141,14 +141,16 @@ class Client:
         body: Any = None,
         revision: int | None = None,
         params: Mapping[str, Any] | None = None,
+        tells: bool = True,
     ) -> Reply:
-        """Ask, and show on standard error what the answer says beside its result."""
+        """Ask; `tells`: show on standard error what the answer says beside its result."""
         headers = {} if revision is None else {"If-Match": f'"{revision}"'}
         arguments: dict[str, Any] = {"headers": headers, "params": params or {}}
         if body is not None:
             arguments["content"] = json.dumps(body, ensure_ascii=False).encode()
             headers["Content-Type"] = "application/json"
-        return _told(_reply(self._send(method, path, **arguments)))
+        reply = _reply(self._send(method, path, **arguments))
+        return _told(reply) if tells else reply
 
     @cached_property
     def account(self) -> str:

@@ -23,6 +23,9 @@ COMMANDS = {
     "top": "Show rates, busiest names and shares, live.",
     "events": "Show what changed, when and why.",
     "locate": "Show where an address is.",
+    "apply": "Make the store what a directory's files say, after showing the difference.",
+    "export": "Write the store as a directory of files.",
+    "revision": "Show what changed in the store, when and by whom; go back.",
     "monitor": "Probe an endpoint once and show each step: lbdns monitor probe TYPE ADDRESS.",
 }
 
