@@ -6,11 +6,12 @@ Every kind has the same routes; load balancers have them twice, below a zone and
 # Annotations are evaluated at once here: those of the handlers name what `_serve` was given.
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from lbdns.config.yamltree import spelled
 from lbdns.errors import Problem
 from lbdns.store.bodies import SECTIONS
 from lbdns.store.edit import Edit
@@ -66,7 +67,7 @@ class _Writer(NamedTuple):
     async def create(self, fields: dict[str, Any]) -> Response:
         """Add an object."""
         body = taken(self.kind, fields)
-        return await self._write("create", _name_in(body), lambda edit: edit.create(self.kind, body, self.owner))
+        return await self._write("create", _name_in(body), lambda edit: edit.create(self.kind, body, self.owner), body)
 
     async def replace(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
         """Give an object a new body."""
@@ -76,7 +77,7 @@ class _Writer(NamedTuple):
             self._find(edit, id, based_on)
             return edit.replace(self.kind, id, body)
 
-        return await self._write("replace", self._name_of(id), make, _name_in(body))
+        return await self._write("replace", self._name_of(id), make, body)
 
     async def patch(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
         """Change some fields."""
@@ -86,7 +87,7 @@ class _Writer(NamedTuple):
             self._find(edit, id, based_on)
             return edit.patch(self.kind, id, body)
 
-        return await self._write("change", self._name_of(id), make, _name_in(body))
+        return await self._write("change", self._name_of(id), make, body)
 
     async def delete(self, id: str, based_on: int | None) -> Response:
         """Delete an object."""
@@ -100,8 +101,9 @@ class _Writer(NamedTuple):
         done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
         return planned(done, before) if self.dry_run else ok({"id": id})
 
-    async def _write(self, verb: str, name: str, make: Callable[[Edit], Item], new_name: str = "") -> Response:
-        point_by(self.request, _pointing(self.kind, self.site.state, {name, new_name}))
+    async def _write(self, verb: str, name: str, make: Callable[[Edit], Item], body: dict[str, Any]) -> Response:
+        names = {name, _name_in(body)}
+        point_by(self.request, _pointing(self.kind, self.site.state, names, body))
         words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
         before = self.site.state
         done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
@@ -123,12 +125,12 @@ class _Writer(NamedTuple):
 
 
 def _name_in(body: dict[str, Any]) -> str:
-    """Return the name that a body gives, for the audit trail."""
+    """Return the name that a body gives; "" where it gives none."""
     name = body.get("name")
-    return name[:ID_DIGITS] if isinstance(name, str) else ""
+    return name if isinstance(name, str) else ""
 
 
-def _pointing(kind: Kind, state: State, names: set[str]) -> Callable[[Problem], Steps | None]:
+def _pointing(kind: Kind, state: State, names: set[str], body: dict[str, Any]) -> Callable[[Problem], Steps | None]:
     """Tell where problems stand in the body of the object of these names: its old one and its new one."""
 
     def pointing(problem: Problem) -> Steps | None:
@@ -142,9 +144,25 @@ def _pointing(kind: Kind, state: State, names: set[str]) -> Callable[[Problem], 
             return (*steps[:2], pool.id if pool is not None else steps[2], *steps[3:])
         if kind is Kind.MONITOR_GROUP:
             return tuple("monitor_id" if step == "monitor" else step for step in steps)
-        return steps
+        return _as_sent(body, steps)
 
     return pointing
+
+
+def _as_sent(body: Any, steps: Steps) -> Steps:
+    """Return steps with keys as the body spells them: models put places into upper case."""
+    found: list[str | int] = []
+    at = body
+    for step in steps:
+        if isinstance(at, Mapping):
+            step = spelled(at, step)
+            at = at.get(step)
+        elif isinstance(at, list) and isinstance(step, int) and step < len(at):
+            at = at[step]
+        else:
+            at = None
+        found.append(step)
+    return found
 
 
 def _found(state: State, kind: Kind, id: str, owner: str) -> Item:

@@ -26,6 +26,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from lbdns.errors import ConfigError, LbdnsError, Problem
 from lbdns.store.errors import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError
@@ -172,11 +173,21 @@ def _parameter_words(detail: Mapping[str, Any]) -> str:
 
 
 def _of_routing(error: HTTPException, request: Request) -> ApiError:
+    if isinstance(error.__cause__, ApiError):  # raised while FastAPI read the body
+        return error.__cause__
     if error.status_code == 404:
         return no_route(request.url.path)
     if error.status_code == 405:
-        return ApiError(405, BAD_METHOD, f"{request.method} is not allowed here", headers=error.headers)
+        allowed = ", ".join(sorted(_methods_at(request)))
+        words = f"{request.method} is not allowed here; expected one of {allowed}"
+        return ApiError(405, BAD_METHOD, words, headers={"Allow": allowed})
     return ApiError(error.status_code, BAD_BODY, str(error.detail), headers=error.headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Return every method that a path takes; each of them is a route of its own."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 async def _answer(request: Request, error: Exception) -> Response:

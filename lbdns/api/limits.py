@@ -23,6 +23,8 @@ BODY_BYTES_MAX: Final = MIB
 LARGE_BODY_BYTES_MAX: Final = 64 * MIB
 _LARGE: Final = re.compile(r"/client/v4/zones/[^/]+/dns_records/import|/lbdns/v1/.*")
 """Paths that take a whole zone, or a whole configuration."""
+INLINE_BYTES_MAX: Final = 64 * 1024
+"""Longer bodies are parsed beside the event loop."""
 DEPTH_MAX: Final = 32
 WHOLE_FLOAT_MAX: Final = 2.0**53
 """Up to here a float holds every whole number."""
@@ -166,7 +168,8 @@ async def read_json(request: Request) -> Any:
     kind = request.headers.get("content-type")
     if kind is not None and not JSON_TYPES.fullmatch(kind.strip()):
         raise ApiError(400, BAD_BODY, f'the body is sent as "{kind[:100]}"; expected Content-Type: application/json')
-    return parse_json(await request.body())
+    body = await request.body()
+    return await asyncio.to_thread(parse_json, body) if len(body) > INLINE_BYTES_MAX else parse_json(body)
 
 
 async def _object(request: Request) -> dict[str, Any]:

@@ -28,16 +28,8 @@ class Site:
     """One server as its API sees it. Without a store nobody has a token: the UNIX socket alone is open."""
 
     manager: Manager
-
-    @property
-    def store(self) -> Store | None:
-        """Where revisions and tokens are."""
-        return self.manager.store
-
-    @property
-    def settings(self) -> Settings:
-        """The server's settings in force."""
-        return self.manager.settings
+    store: Store | None
+    settings: Settings
 
     @property
     def state(self) -> State:
