@@ -383,9 +383,10 @@ async def serve(source: Source, companion: Companion = alone) -> None:
         await supervisor.start(orphans, cleanup)
         if orphans:
             leave_run.callback(run.remove)
+        watching = asyncio.create_task(supervisor.watch(stop))
+        cleanup.callback(watching.cancel)
         await cleanup.enter_async_context(companion(supervisor))
         notify("READY=1", f"MAINPID={os.getpid()}")
-        watching = asyncio.create_task(supervisor.watch(stop))
         await stop.wait()
         notify("STOPPING=1")
         log.info("stopping: answers to what has come are sent first")
