@@ -10,23 +10,37 @@ DEFERRED: Final = -1
 
 OUT_BYTES: Final = 2048  # room that a caller of `serve` must have for a reply
 NO_TEMPLATE: Final = 0xFFFFFFFF
-# A template's row: its length, and where each field stands.
-TEMPLATE_ROW: Final = 8
-ROW_OFFSET: Final = 0
-ROW_LENGTH: Final = 1
-ROW_FLAGS: Final = 2
-ROW_ANSWERS: Final = 3
-ROW_AUTHORITIES: Final = 4
-ROW_ADDITIONALS: Final = 5
-ROW_RELOCATION: Final = 6
-ROW_RELOCATIONS: Final = 7
+# A template is one run of bytes: a head of 16-bit numbers, low octet first; relocations, two such numbers each (where a
+# pointer stands in the body, how far from the end of the question's name it leads, biased); the body.
+TEMPLATE_LENGTH: Final = 0  # of the body, in bytes
+TEMPLATE_FLAGS: Final = 2  # AA and RCODE as in a header, and one of the two below
+TEMPLATE_ANSWERS: Final = 4
+TEMPLATE_AUTHORITIES: Final = 6
+TEMPLATE_ADDITIONALS: Final = 8
+TEMPLATE_RELOCATIONS: Final = 10
+TEMPLATE_HEAD_BYTES: Final = 12
+RELOCATION_BYTES: Final = 4
 RELOCATION_BIAS: Final = 0x4000  # targets inside the question's name lie before its end
+# TEMPLATE_STEERS: a load balancer's records follow, whose owner is the pointer that the body ends with. Head:
+TEMPLATE_STEERS: Final = 0x4000
+STEERS_LOAD_BALANCER: Final = 12  # 32 bits
+STEERS_NONE: Final = 16  # 32 bits: the template where it has no records
+STEERS_FAMILY: Final = 20
+STEERS_HEAD_BYTES: Final = 24
+# TEMPLATE_CHOICE: no template, but LENGTH pairs (type, template; 32 bits each) after the head, the last for the rest.
+TEMPLATE_CHOICE: Final = 0x8000
+CHOICE_BYTES: Final = 8
+
+POINTER_BITS: Final = 0xC000
+ASKED_POINTER: Final = 0xC00C  # to the question's name
 
 # Sizes of pieces of messages.
 OPT_BYTES: Final = 11
 OPTION_HEAD_BYTES: Final = 4
 EDE_BYTES: Final = 6
+ADDRESS_BYTES: Final = 16  # room for one, of either family
 RECORD_HEAD_BYTES: Final = 12  # pointer, type, class, TTL, length
+QUESTION_TAIL_BYTES: Final = 4  # type and class
 LABEL_BYTES_MAX: Final = 63
 
 # Bits of a header's third and fourth byte.

@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 from lbdns.fastpath.layout import (
     DATAGRAMS, DEFERRED, DEFERRED_COUNT, DROPPED_COUNT, OUT_BYTES, OVERFLOWS, SEND_ERRORS,
 )
+from lbdns.fastpath.ahead cimport Ahead, is_worth_it
 from lbdns.fastpath.counters cimport Counters, count_served
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.serve cimport answer
@@ -144,6 +145,7 @@ cdef class Loop:
     cdef int head, tail
     cdef Server first, second
     cdef Counters counters
+    cdef Ahead ahead
     cdef Waiting *ring
     cdef uint64_t random
     cdef mmsghdr *messages
@@ -159,6 +161,7 @@ cdef class Loop:
         self.fd = fd
         self.is_wildcard = is_wildcard
         self.counters = counters
+        self.ahead = Ahead()
         self.random = seed
         self.in_use = -1
         self.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
@@ -305,6 +308,10 @@ cdef class Loop:
         cdef timespec now
         clock_gettime(CLOCK_REALTIME_COARSE, &now)
         server.query.now_s = now.tv_sec
+        if got > 1 and is_worth_it(server):
+            for index in range(got):
+                self.ahead.add(server, index * IN_BYTES, self.messages[index].msg_len)
+            self.ahead.fetch(server)
         for index in range(got):
             if self.messages[index].msg_hdr.msg_flags & MSG_TRUNC or not self.set_client(server, index):
                 self.counters.words[W_DROPPED] += 1

@@ -5,7 +5,16 @@ Reads stay below `length`, which is compared before every field: compiled code c
 
 from __future__ import annotations
 
-from lbdns.fastpath.layout import LABEL_BYTES_MAX, OPT_BYTES, OPTION_HEAD_BYTES, TYPE_META_FIRST, TYPE_META_LAST
+from lbdns.fastpath.layout import (
+    ADDRESS_BYTES,
+    ASKED_POINTER,
+    LABEL_BYTES_MAX,
+    OPT_BYTES,
+    OPTION_HEAD_BYTES,
+    TYPE_META_FIRST,
+    TYPE_META_LAST,
+)
+from lbdns.health.table import RESOLVED_MAX
 from lbdns.snapshot.lookup import Found, Zones
 from lbdns.snapshot.names import Suffixes
 from lbdns.steering.view import Decision, Query, View
@@ -40,6 +49,11 @@ class Server:
         self.outgoing = memoryview(bytearray(1))
         self.name_bytes = 0
         self.qtype = 0
+        self.answers = 0
+        self.authorities = 0
+        self.additionals = 0
+        self.owner = ASKED_POINTER
+        self.resolved = memoryview(bytearray(RESOLVED_MAX * ADDRESS_BYTES))
         self.has_edns = False
         self.limit = 0
         self.ecs_start = 0
@@ -57,15 +71,16 @@ class Server:
         self.rrset_template = columns["rrset_template"]
         self.name_template = columns["name_template"]
         self.zone_template = columns["zone_template"]
-        self.template_row = columns["template_row"]
-        self.relocation_position = columns["relocation_position"]
-        self.relocation_target = columns["relocation_target"]
         self.template_blob = columns["template_blob"]
         self.endpoint_address = columns["endpoint_address"]
         self.endpoint_target = columns["endpoint_target"]
         self.endpoint_port = columns["endpoint_port"]
         self.endpoint_priority = columns["endpoint_priority"]
-        self.endpoint_deferred = columns["endpoint_deferred"]
+        self.endpoint_zone = columns["endpoint_zone"]
+        self.endpoint_is_nested = columns["endpoint_is_nested"]
+        self.endpoint_template = columns["endpoint_template"]
+        self.resolved_version = health["resolved_version"]
+        self.resolved_address = health["resolved_address"]
 
 
 def get16(server: Server, position: int) -> int:

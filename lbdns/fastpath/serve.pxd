@@ -1,77 +1,91 @@
 # The C types of serve.py. Module constants become C variables, set once at import.
 cimport cython
 
+from lbdns.fastpath.fence cimport read_fence
 from lbdns.fastpath.read cimport Server, get16, read_name, read_rest
 from lbdns.snapshot.lookup cimport look_up
 from lbdns.snapshot.names cimport hash_suffixes
 from lbdns.steering.decide cimport decide
+from lbdns.steering.endpoints cimport is_cname
 
 cdef unsigned int NO_TEMPLATE
-cdef int AA_BIT, DEFERRED, DROPPED, EDE_BYTES, OPCODE_BITS
-cdef int OPTION_HEAD_BYTES, OPT_BYTES, QR_BIT, RCODE_BITS, RD_BIT
-cdef int RECORD_HEAD_BYTES, RELOCATION_BIAS, CLASS_IN, EDE_NOT_AUTHORITATIVE, FORMERR
+cdef int AA_BIT, ADDRESS_BYTES, ASKED_POINTER, CHOICE_BYTES, DEFERRED, DROPPED, EDE_BYTES, OPCODE_BITS
+cdef int OPTION_HEAD_BYTES, OPT_BYTES, POINTER_BITS, QR_BIT, QUESTION_TAIL_BYTES, RCODE_BITS, RD_BIT
+cdef int RECORD_HEAD_BYTES, RELOCATION_BIAS, RELOCATION_BYTES, CLASS_IN, EDE_NOT_AUTHORITATIVE, FORMERR
 cdef int HEADER_BYTES, OPTION_ECS, OPTION_EDE, REFUSED, TYPE_CNAME
 cdef int TYPE_MX, TYPE_OPT, UDP_BYTES_MAX, CNAME, HIT
 cdef int NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
-cdef int ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX
+cdef int ADDRESS_FAMILIES, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_COUNT, FAMILY_NAMED, MODE_ALL
 cdef int RCODE_NXDOMAIN
-cdef int ROW_ADDITIONALS, ROW_ANSWERS, ROW_AUTHORITIES, ROW_FLAGS, ROW_LENGTH
-cdef int ROW_OFFSET, ROW_RELOCATION, ROW_RELOCATIONS, TEMPLATE_ROW
+cdef int STEERS_FAMILY, STEERS_HEAD_BYTES, STEERS_LOAD_BALANCER, STEERS_NONE
+cdef int TEMPLATE_ADDITIONALS, TEMPLATE_ANSWERS, TEMPLATE_AUTHORITIES, TEMPLATE_CHOICE, TEMPLATE_FLAGS
+cdef int TEMPLATE_HEAD_BYTES, TEMPLATE_LENGTH, TEMPLATE_RELOCATIONS, TEMPLATE_STEERS
+cdef int ADDITIONAL_NAMES_MAX, READ_ATTEMPTS, RESOLVED_BYTES, RESOLVED_MAX
 
 
 @cython.locals(kind=cython.int, template=cython.uint)
-cpdef int answer(
-    Server server, int start, int length, int base
-) noexcept nogil
+cpdef int answer(Server server, int start, int length, int base) noexcept nogil
 
 cdef void put16(Server server, int position, int value) noexcept nogil
+
+cdef unsigned int field16(Server server, unsigned long long offset) noexcept nogil
+
+cdef unsigned int field32(Server server, unsigned long long offset) noexcept nogil
 
 @cython.locals(size=cython.int)
 cdef int opt_bytes(Server server, int ede) noexcept nogil
 
 @cython.locals(index=cython.int)
-cdef int write_opt(
-    Server server, int position, int scope, int ede
-) noexcept nogil
+cdef int write_opt(Server server, int position, int scope, int ede) noexcept nogil
 
 @cython.locals(end=cython.int, index=cython.int)
-cdef int write_head(
-    Server server, int start, int base, int flags, int rcode
-) noexcept nogil
+cdef int write_head(Server server, int start, int base, int flags, int rcode) noexcept nogil
+
+cdef int write_end(Server server, int base, int position, int scope, int ede) noexcept nogil
 
 @cython.locals(index=cython.int)
-cdef int write_broken(
-    Server server, int start, int base
-) noexcept nogil
+cdef int write_broken(Server server, int start, int base) noexcept nogil
 
 @cython.locals(position=cython.int)
-cdef int write_refused(
-    Server server, int start, int base
+cdef int write_refused(Server server, int start, int base) noexcept nogil
+
+cdef int write_rrset(Server server, int start, int base, unsigned int template) noexcept nogil
+
+@cython.locals(pair=cython.ulonglong, _=cython.int)
+cdef unsigned int choose(Server server, unsigned int choice) noexcept nogil
+
+@cython.locals(size=cython.int, flags=cython.int, position=cython.int)
+cdef int write_template(
+    Server server, int start, int base, unsigned int template, int rcode, int scope
 ) noexcept nogil
 
 @cython.locals(
-    size=cython.int, flags=cython.int, position=cython.int, offset=cython.uint, first=cython.uint, index=cython.uint,
-    target=cython.int, row=cython.ulonglong,
+    size=cython.int, relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong,
+    index=cython.int, name_end=cython.int, shift=cython.int, target=cython.int,
 )
-cdef int write_template(
-    Server server, int start, int base, unsigned int template,
-    int rcode, int scope,
-) noexcept nogil
+cdef int write_body(Server server, int base, int position, unsigned int template) noexcept nogil
 
-@cython.locals(template=cython.uint, limit=cython.int, position=cython.int, index=cython.int, endpoint=cython.int)
-cdef int write_steered(
-    Server server, int start, int base
-) noexcept nogil
+@cython.locals(none=cython.uint, limit=cython.int, position=cython.int, end=cython.int)
+cdef int write_steered(Server server, int start, int base, unsigned int before) noexcept nogil
+
+cdef int write_picks(Server server, int base, int position, int limit) noexcept nogil
 
 @cython.locals(ttl=cython.longlong)
-cdef int write_record_head(
-    Server server, int position, int rtype, int size
-) noexcept nogil
+cdef int write_record_head(Server server, int position, int rtype, int size) noexcept nogil
 
-@cython.locals(size=cython.int, index=cython.int)
-cdef int write_address(
-    Server server, int position, int limit, int endpoint
-) noexcept nogil
+@cython.locals(
+    size=cython.int, first=cython.int, index=cython.int, count=cython.int, number=cython.int, octet=cython.int
+)
+cdef int write_addresses(Server server, int position, int limit) noexcept nogil
+
+@cython.locals(octet=cython.int)
+cdef bint is_written(Server server, int first, int position, int size, int at) noexcept nogil
+
+@cython.locals(
+    octet=cython.int, slot=cython.ulonglong, first=cython.ulonglong, _=cython.int, version=cython.uint,
+    count=cython.int,
+)
+cdef int take_addresses(Server server, int endpoint, int size) noexcept nogil
 
 @cython.locals(position=cython.uint)
 cdef int target_bytes(Server server, unsigned int offset) noexcept nogil
@@ -79,12 +93,8 @@ cdef int target_bytes(Server server, unsigned int offset) noexcept nogil
 @cython.locals(offset=cython.uint, index=cython.int)
 cdef int write_target(Server server, int position, int endpoint, int size) noexcept nogil
 
-@cython.locals(flattened=cython.int, size=cython.int)
-cdef int write_cname(
-    Server server, int position, int limit, int endpoint
-) noexcept nogil
+@cython.locals(size=cython.int, end=cython.int, after=cython.uint)
+cdef int write_cname(Server server, int base, int position, int limit, int endpoint) noexcept nogil
 
-@cython.locals(size=cython.int, fixed=cython.int)
-cdef int write_named(
-    Server server, int position, int limit, int endpoint
-) noexcept nogil
+@cython.locals(fixed=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, after=cython.uint)
+cdef int write_named(Server server, int base, int position, int limit) noexcept nogil

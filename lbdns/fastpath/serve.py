@@ -13,8 +13,12 @@ snapshot.
 
 from __future__ import annotations
 
+from lbdns.fastpath.fence import read_fence
 from lbdns.fastpath.layout import (
     AA_BIT,
+    ADDRESS_BYTES,
+    ASKED_POINTER,
+    CHOICE_BYTES,
     DEFERRED,
     DROPPED,
     EDE_BYTES,
@@ -22,27 +26,45 @@ from lbdns.fastpath.layout import (
     OPCODE_BITS,
     OPT_BYTES,
     OPTION_HEAD_BYTES,
+    POINTER_BITS,
     QR_BIT,
+    QUESTION_TAIL_BYTES,
     RCODE_BITS,
     RD_BIT,
     RECORD_HEAD_BYTES,
     RELOCATION_BIAS,
-    ROW_ADDITIONALS,
-    ROW_ANSWERS,
-    ROW_AUTHORITIES,
-    ROW_FLAGS,
-    ROW_LENGTH,
-    ROW_OFFSET,
-    ROW_RELOCATION,
-    ROW_RELOCATIONS,
-    TEMPLATE_ROW,
+    RELOCATION_BYTES,
+    STEERS_FAMILY,
+    STEERS_HEAD_BYTES,
+    STEERS_LOAD_BALANCER,
+    STEERS_NONE,
+    TEMPLATE_ADDITIONALS,
+    TEMPLATE_ANSWERS,
+    TEMPLATE_AUTHORITIES,
+    TEMPLATE_CHOICE,
+    TEMPLATE_FLAGS,
+    TEMPLATE_HEAD_BYTES,
+    TEMPLATE_LENGTH,
+    TEMPLATE_RELOCATIONS,
+    TEMPLATE_STEERS,
 )
 from lbdns.fastpath.read import Server, get16, read_name, read_rest
+from lbdns.health.resolved import READ_ATTEMPTS
+from lbdns.health.table import RESOLVED_BYTES, RESOLVED_MAX
+from lbdns.responder.answer import ADDITIONAL_NAMES_MAX
 from lbdns.snapshot.codes import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
 from lbdns.snapshot.lookup import look_up
 from lbdns.snapshot.names import hash_suffixes
 from lbdns.steering.decide import decide
-from lbdns.steering.layout import ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX
+from lbdns.steering.endpoints import is_cname
+from lbdns.steering.layout import (
+    ADDRESS_FAMILIES,
+    ENDPOINT_HOSTNAME,
+    FAMILY_A,
+    FAMILY_COUNT,
+    FAMILY_NAMED,
+    MODE_ALL,
+)
 from lbdns.wire.codes import (
     CLASS_IN,
     EDE_NOT_AUTHORITATIVE,
@@ -86,9 +108,9 @@ def answer(server: Server, start: int, length: int, base: int) -> int:
     look_up(server.zones, server.suffixes, server.qtype, server.found)
     kind = server.found.kind
     if kind == STEERED:
-        return write_steered(server, start, base)
+        return write_steered(server, start, base, NO_TEMPLATE)
     if kind in (HIT, CNAME):
-        return write_template(server, start, base, server.rrset_template[server.found.row], 0, 0)
+        return write_rrset(server, start, base, server.rrset_template[server.found.row])
     if kind == NXDOMAIN:
         template = server.zone_template[server.found.zone]
         return write_template(server, start, base, template, RCODE_NXDOMAIN, 0)
@@ -105,6 +127,16 @@ def put16(server: Server, position: int, value: int) -> None:
     """Write a 16-bit number."""
     server.outgoing[position] = (value >> 8) & 0xFF
     server.outgoing[position + 1] = value & 0xFF
+
+
+def field16(server: Server, offset: int) -> int:
+    """Return a 16-bit number of a template."""
+    return server.template_blob[offset] | server.template_blob[offset + 1] << 8
+
+
+def field32(server: Server, offset: int) -> int:
+    """Return a 32-bit number of a template."""
+    return field16(server, offset) | field16(server, offset + 2) << 16
 
 
 def opt_bytes(server: Server, ede: int) -> int:
@@ -143,17 +175,25 @@ def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
 
 
 def write_head(server: Server, start: int, base: int, flags: int, rcode: int) -> int:
-    """Write ID, flags and the question as it came, counts 1 0 0 and OPT's; return the position after the question."""
+    """Write ID, flags and the question as it came; return the position after it. `write_end` writes the counts."""
     server.rcode = rcode
-    end = HEADER_BYTES + server.name_bytes + 4
+    server.answers = 0
+    server.authorities = 0
+    server.additionals = 0
+    end = HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES
     for index in range(end):
         server.outgoing[base + index] = server.incoming[start + index]
     server.outgoing[base + 2] = QR_BIT | flags | (server.incoming[start + 2] & RD_BIT)
-    server.outgoing[base + 3] = rcode
-    for index in range(6, 12):
-        server.outgoing[base + index] = 0
-    server.outgoing[base + 11] = 1 if server.has_edns else 0
     return base + end
+
+
+def write_end(server: Server, base: int, position: int, scope: int, ede: int) -> int:
+    """Write RCODE, counts and the OPT record; return the reply's length."""
+    server.outgoing[base + 3] = server.rcode
+    put16(server, base + 6, server.answers)
+    put16(server, base + 8, server.authorities)
+    put16(server, base + 10, server.additionals + (1 if server.has_edns else 0))
+    return write_opt(server, position, scope, ede) - base
 
 
 def write_broken(server: Server, start: int, base: int) -> int:
@@ -172,87 +212,171 @@ def write_broken(server: Server, start: int, base: int) -> int:
 def write_refused(server: Server, start: int, base: int) -> int:
     """Write REFUSED for a name outside all zones, with EDE 20 where there is an OPT record for it."""
     position = write_head(server, start, base, 0, REFUSED)
-    return write_opt(server, position, 0, EDE_NOT_AUTHORITATIVE) - base
+    return write_end(server, base, position, 0, EDE_NOT_AUTHORITATIVE)
 
 
-def write_template(
-    server: Server,
-    start: int,
-    base: int,
-    template: int,
-    rcode: int,
-    scope: int,
-) -> int:
+def write_rrset(server: Server, start: int, base: int, template: int) -> int:
+    """Write the answer that an RRset leads to: its template, the one for the type asked, or a load balancer's."""
+    if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_CHOICE:
+        template = choose(server, template)
+    if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS:
+        server.found.load_balancer = field32(server, template + STEERS_LOAD_BALANCER)
+        server.found.family = field16(server, template + STEERS_FAMILY)
+        return write_steered(server, start, base, template)
+    return write_template(server, start, base, template, 0, 0)
+
+
+def choose(server: Server, choice: int) -> int:
+    """Return the template for the type asked; the last of a choice is for all types that have none."""
+    pair = choice + TEMPLATE_HEAD_BYTES
+    for _ in range(field16(server, choice + TEMPLATE_LENGTH) - 1):
+        if field32(server, pair) == server.qtype:
+            break
+        pair += CHOICE_BYTES
+    return field32(server, pair + 4)
+
+
+def write_template(server: Server, start: int, base: int, template: int, rcode: int, scope: int) -> int:
     """Write a rendered answer, its pointers set for this question; `rcode` 0: the template's own."""
     if template == NO_TEMPLATE:
         return DEFERRED
-    row = template * TEMPLATE_ROW
-    size = server.template_row[row + ROW_LENGTH]
-    if HEADER_BYTES + server.name_bytes + 4 + size + opt_bytes(server, 0) > server.limit:
+    size = field16(server, template + TEMPLATE_LENGTH)
+    if HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES + size + opt_bytes(server, 0) > server.limit:
         return DEFERRED
-    flags = server.template_row[row + ROW_FLAGS]
-    if rcode == 0:
-        rcode = flags & RCODE_BITS
-    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode)
-    put16(server, base + 6, server.template_row[row + ROW_ANSWERS])
-    put16(server, base + 8, server.template_row[row + ROW_AUTHORITIES])
-    put16(server, base + 10, server.template_row[row + ROW_ADDITIONALS] + (1 if server.has_edns else 0))
-    offset = server.template_row[row + ROW_OFFSET]
+    flags = field16(server, template + TEMPLATE_FLAGS)
+    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode if rcode else flags & RCODE_BITS)
+    return write_end(server, base, write_body(server, base, position, template), scope, 0)
+
+
+def write_body(server: Server, base: int, position: int, template: int) -> int:
+    """Write a template's records at `position`, which has room for them, and count them; return the position after."""
+    server.answers += field16(server, template + TEMPLATE_ANSWERS)
+    server.authorities += field16(server, template + TEMPLATE_AUTHORITIES)
+    server.additionals += field16(server, template + TEMPLATE_ADDITIONALS)
+    size = field16(server, template + TEMPLATE_LENGTH)
+    relocations = field16(server, template + TEMPLATE_RELOCATIONS)
+    steers = field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS
+    at = template + (STEERS_HEAD_BYTES if steers else TEMPLATE_HEAD_BYTES)
+    body = at + relocations * RELOCATION_BYTES
     for index in range(size):
-        server.outgoing[position + index] = server.template_blob[offset + index]
-    first = server.template_row[row + ROW_RELOCATION]
-    for index in range(first, first + server.template_row[row + ROW_RELOCATIONS]):
-        target = HEADER_BYTES + server.name_bytes + server.relocation_target[index] - RELOCATION_BIAS
-        put16(server, position + server.relocation_position[index], 0xC000 | target)
-    return write_opt(server, position + size, scope, 0) - base
+        server.outgoing[position + index] = server.template_blob[body + index]
+    name_end = HEADER_BYTES + server.name_bytes
+    # Of the body's own names the template knows where they are when nothing stands between it and the question.
+    shift = position - base - name_end - QUESTION_TAIL_BYTES
+    while at < body:
+        target = field16(server, at + 2) - RELOCATION_BIAS
+        if target >= QUESTION_TAIL_BYTES:
+            target += shift
+        put16(server, position + field16(server, at), POINTER_BITS | (name_end + target))
+        at += RELOCATION_BYTES
+    return position + size
 
 
-def write_steered(server: Server, start: int, base: int) -> int:
-    """Decide for a load balancer and write its records."""
+def write_steered(server: Server, start: int, base: int, before: int) -> int:
+    """Decide for a load balancer and write its records, after the aliases in the template `before` where there is one.
+
+    Where the decision has no record, `none` is the answer.
+    """
     server.query.lb = server.found.load_balancer
     server.query.family = server.found.family
     decide(server.view, server.query, server.decision)
     server.is_steered = True
-    if server.decision.pick_count == 0:
-        template = server.zone_template[server.found.zone]
-        return write_template(server, start, base, template, 0, server.decision.scope)
+    none = server.zone_template[server.found.zone]
     limit = base + server.limit - opt_bytes(server, 0)
     position = write_head(server, start, base, AA_BIT, 0)
-    for index in range(server.decision.pick_count):
-        endpoint = server.decision.picks[index]
-        if server.found.family == FAMILY_NAMED:
-            position = write_named(server, position, limit, endpoint)
-        elif server.view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
-            position = write_cname(server, position, limit, endpoint)
-        else:
-            position = write_address(server, position, limit, endpoint)
-        if position < 0:
+    server.owner = ASKED_POINTER
+    if before != NO_TEMPLATE:
+        none = field32(server, before + STEERS_NONE)
+        if position + field16(server, before + TEMPLATE_LENGTH) > limit:
             return DEFERRED
-    put16(server, base + 6, server.decision.pick_count)
-    return write_opt(server, position, server.decision.scope, 0) - base
+        position = write_body(server, base, position, before) - 2
+        server.owner = server.outgoing[position] << 8 | server.outgoing[position + 1]
+    end = position
+    if server.decision.pick_count:
+        end = write_picks(server, base, position, limit)
+    if end < 0:
+        return DEFERRED
+    if end == position:
+        return write_template(server, start, base, none, 0, server.decision.scope)
+    return write_end(server, base, end, server.decision.scope, 0)
+
+
+def write_picks(server: Server, base: int, position: int, limit: int) -> int:
+    """Write the records of a decision; return the position after them, DEFERRED where they do not fit."""
+    if server.found.family == FAMILY_NAMED:
+        return write_named(server, base, position, limit)
+    if is_cname(server.view, server.query, server.decision.picks[0]):
+        return write_cname(server, base, position, limit, server.decision.picks[0])
+    return write_addresses(server, position, limit)
 
 
 def write_record_head(server: Server, position: int, rtype: int, size: int) -> int:
-    """Write a record up to its data: the name asked for, type, class IN, the decision's TTL, length."""
+    """Write an answer's record up to its data: owner, type, class IN, the decision's TTL, length."""
     ttl = server.decision.ttl
-    put16(server, position, 0xC00C)
+    put16(server, position, server.owner)
     put16(server, position + 2, rtype)
     put16(server, position + 4, CLASS_IN)
     put16(server, position + 6, (ttl >> 16) & 0xFFFF)
     put16(server, position + 8, ttl & 0xFFFF)
     put16(server, position + 10, size)
+    server.answers += 1
     return position + RECORD_HEAD_BYTES
 
 
-def write_address(server: Server, position: int, limit: int, endpoint: int) -> int:
-    """Write an endpoint's A or AAAA record; return the position after it, DEFERRED where it does not fit."""
+def write_addresses(server: Server, position: int, limit: int) -> int:
+    """Write the A or AAAA records of a decision, each address once, one where the decision is for one endpoint."""
     size = 4 if server.found.family == FAMILY_A else 16
-    if position + RECORD_HEAD_BYTES + size > limit:
-        return DEFERRED
-    position = write_record_head(server, position, server.qtype, size)
-    for index in range(size):
-        server.outgoing[position + index] = server.endpoint_address[endpoint * 16 + index]
-    return position + size
+    first = position
+    for index in range(server.decision.pick_count):
+        count = take_addresses(server, server.decision.picks[index], size)
+        number = 0
+        if count > 1 and server.decision.mode != MODE_ALL:
+            number = server.decision.address_draw % count
+            count = number + 1
+        while number < count:
+            if not is_written(server, first, position, size, number * ADDRESS_BYTES):
+                if position + RECORD_HEAD_BYTES + size > limit:
+                    return DEFERRED
+                position = write_record_head(server, position, server.qtype, size)
+                for octet in range(size):
+                    server.outgoing[position + octet] = server.resolved[number * ADDRESS_BYTES + octet]
+                position += size
+            number += 1
+    return position
+
+
+def is_written(server: Server, first: int, position: int, size: int, at: int) -> bool:
+    """Return whether one of the records from `first` to `position` has the address `resolved[at:at + size]`."""
+    while first < position:
+        first += RECORD_HEAD_BYTES
+        octet = 0
+        while octet < size and server.outgoing[first + octet] == server.resolved[at + octet]:
+            octet += 1
+        if octet == size:
+            return True
+        first += size
+    return False
+
+
+def take_addresses(server: Server, endpoint: int, size: int) -> int:
+    """Put an endpoint's addresses of one family into `resolved`: its own, or what its hostname resolved to; return
+    their number. The latter as health/resolved.py reads them."""
+    if not server.view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+        for octet in range(size):
+            server.resolved[octet] = server.endpoint_address[endpoint * ADDRESS_BYTES + octet]
+        return 1
+    slot = server.view.endpoint_slot[endpoint]
+    first = slot * RESOLVED_BYTES + (RESOLVED_BYTES // 2 if server.found.family != FAMILY_A else 0)
+    for _ in range(READ_ATTEMPTS):
+        version = server.resolved_version[slot]
+        read_fence()
+        count = min(server.view.resolved_count[slot * ADDRESS_FAMILIES + server.found.family], RESOLVED_MAX)
+        for octet in range(count * ADDRESS_BYTES):
+            server.resolved[octet] = server.resolved_address[first + octet]
+        read_fence()
+        if not version & 1 and server.resolved_version[slot] == version:
+            return count
+    return 0
 
 
 def target_bytes(server: Server, offset: int) -> int:
@@ -271,29 +395,50 @@ def write_target(server: Server, position: int, endpoint: int, size: int) -> int
     return position + size
 
 
-def write_cname(server: Server, position: int, limit: int, endpoint: int) -> int:
-    """Write an endpoint's CNAME where that is its answer; hostnames that are flattened are the slow path's."""
-    flattened = server.view.endpoint_flags[endpoint] & ENDPOINT_FLATTEN
-    if flattened or server.view.lb_flags[server.query.lb] & LB_APEX or server.endpoint_deferred[endpoint]:
-        return DEFERRED
+def write_cname(server: Server, base: int, position: int, limit: int, endpoint: int) -> int:
+    """Write an endpoint's CNAME, and what follows from it where its hostname stands in the zone that answers."""
     size = target_bytes(server, server.endpoint_target[endpoint])
-    if server.decision.pick_count != 1 or position + RECORD_HEAD_BYTES + size > limit:
+    end = position + RECORD_HEAD_BYTES + size
+    after = NO_TEMPLATE
+    if server.endpoint_zone[endpoint] == server.found.zone:
+        after = server.endpoint_template[endpoint * FAMILY_COUNT + server.found.family]
+        # Names of aliases before it may be what names after it point at.
+        if after == NO_TEMPLATE or server.owner != ASKED_POINTER:
+            return DEFERRED
+        end += field16(server, after + TEMPLATE_LENGTH)
+    if end > limit:
         return DEFERRED
     position = write_record_head(server, position, TYPE_CNAME, size)
-    return write_target(server, position, endpoint, size)
+    position = write_target(server, position, endpoint, size)
+    if after == NO_TEMPLATE:
+        return position
+    server.rcode = field16(server, after + TEMPLATE_FLAGS) & RCODE_BITS
+    return write_body(server, base, position, after)
 
 
-def write_named(server: Server, position: int, limit: int, endpoint: int) -> int:
-    """Write an endpoint's MX record (priority, name) or SRV record (priority, weight x 100, port, name)."""
-    if server.endpoint_deferred[endpoint]:
-        return DEFERRED
-    size = target_bytes(server, server.endpoint_target[endpoint])
+def write_named(server: Server, base: int, position: int, limit: int) -> int:
+    """Write MX records (priority, name) or SRV records (priority, weight x 100, port, name), then the addresses of
+    those names that stand in the zone that answers (a pool has no hostname twice)."""
     fixed = 2 if server.qtype == TYPE_MX else 6
-    if position + RECORD_HEAD_BYTES + fixed + size > limit:
-        return DEFERRED
-    position = write_record_head(server, position, server.qtype, fixed + size)
-    put16(server, position, server.endpoint_priority[endpoint])
-    if fixed == 6:
-        put16(server, position + 2, server.view.endpoint_weight[endpoint])
-        put16(server, position + 4, server.endpoint_port[endpoint])
-    return write_target(server, position + fixed, endpoint, size)
+    for index in range(server.decision.pick_count):
+        endpoint = server.decision.picks[index]
+        size = target_bytes(server, server.endpoint_target[endpoint])
+        if position + RECORD_HEAD_BYTES + fixed + size > limit:
+            return DEFERRED
+        position = write_record_head(server, position, server.qtype, fixed + size)
+        put16(server, position, server.endpoint_priority[endpoint])
+        if fixed == 6:
+            put16(server, position + 2, server.view.endpoint_weight[endpoint])
+            put16(server, position + 4, server.endpoint_port[endpoint])
+        position = write_target(server, position + fixed, endpoint, size)
+    for index in range(min(server.decision.pick_count, ADDITIONAL_NAMES_MAX)):
+        endpoint = server.decision.picks[index]
+        if server.endpoint_zone[endpoint] != server.found.zone:
+            if server.endpoint_is_nested[endpoint]:
+                return DEFERRED
+            continue
+        after = server.endpoint_template[endpoint * FAMILY_COUNT + FAMILY_NAMED]
+        if after == NO_TEMPLATE or position + field16(server, after + TEMPLATE_LENGTH) > limit:
+            return DEFERRED
+        position = write_body(server, base, position, after)
+    return position

@@ -1,47 +1,70 @@
-"""Render every static answer once, when a snapshot is made, with the slow path's own road and renderer.
+"""Render every answer that can be known when a snapshot is made, with the slow path's own road and renderer.
 
 | what | template | serves |
 |---|---|---|
-| an RRset | the answer for its name and type | HIT; a CNAME whose target is not ours: any type |
+| an RRset | the answer for its name and type | HIT; a CNAME that leads out of its zone: any type |
+| a CNAME that leads on in its zone | one for each type that matters, and for the rest | CNAME |
+| the same before a load balancer | the aliases; its records follow | CNAME, then as STEERED |
 | a cut | the referral | REFERRAL |
 | a zone | its negative answer | NODATA and NXDOMAIN |
+| an endpoint's hostname in a zone here | what follows its CNAME; its addresses, for MX and SRV | STEERED |
 
-What a template cannot say (chains that go on in a zone of ours, DNAME, ANY, replies too large for a datagram) has none,
-and is left to the slow path.
+What a template cannot say (loops, DNAME, ANY, aliases that go on after a load balancer's own, replies too large for a
+datagram) has none, and is left to the slow path.
 """
 
 from __future__ import annotations
 
+import struct
 from array import array
 from typing import Any
 
-from lbdns.fastpath.layout import RELOCATION_BIAS, TEMPLATE_ROW
+from lbdns.errors import LbdnsError
+from lbdns.fastpath.layout import NO_TEMPLATE, RELOCATION_BIAS, TEMPLATE_CHOICE, TEMPLATE_STEERS
+from lbdns.model import RRset
 from lbdns.progress import STEP, report
-from lbdns.responder.answer import Road, answer
-from lbdns.responder.message import Answer, Client, Transport
+from lbdns.responder.answer import CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
+from lbdns.responder.match import Kind, Match
+from lbdns.responder.message import ASKED, Answer, Records, Transport
 from lbdns.responder.render import Template, render_template
-from lbdns.responder.steered import make_query
 from lbdns.responder.view import View
 from lbdns.snapshot.codes import NAME_CUT, NAME_OCCLUDED, NAME_ROW
 from lbdns.snapshot.columns import COLUMNS, NONE_32
 from lbdns.snapshot.file import Snapshot
-from lbdns.steering.layout import ENDPOINT_HOSTNAME
-from lbdns.wire.codes import FLAG_AA, TYPE_A, TYPE_CNAME, TYPE_DNAME, TYPE_DS, TYPE_OPT, UDP_BYTES_MAX
+from lbdns.snapshot.lookup import has_load_balancer
+from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_COUNT
+from lbdns.wire.codes import (
+    FLAG_AA,
+    TYPE_A,
+    TYPE_AAAA,
+    TYPE_CNAME,
+    TYPE_DNAME,
+    TYPE_DS,
+    TYPE_MX,
+    TYPE_OPT,
+    TYPE_SRV,
+    UDP_BYTES_MAX,
+)
 
+POINTER_BYTES = 2
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
+STEERED_TYPES = (TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SRV)
 LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (lbdns/progress.py)."""
-NOBODY = make_query(Client(bytes(4), 1), None, 0, 0)
 TEMPLATE_COLUMNS = (
-    "template_row",
-    "relocation_position",
-    "relocation_target",
     "rrset_template",
     "name_template",
     "zone_template",
-    "endpoint_deferred",
+    "endpoint_zone",
+    "endpoint_is_nested",
+    "endpoint_template",
     "template_blob",
 )
+# As layout.py says: little-endian.
+HEAD = struct.Struct("<6H")
+STEERS_TAIL = struct.Struct("<IIHxx")
+RELOCATION = struct.Struct("<HH")
+PAIR = struct.Struct("<II")
 
 
 def add_templates(snapshot: Snapshot, view: View) -> Snapshot:
@@ -56,7 +79,8 @@ class _Templates:
     def __init__(self, view: View, columns: dict[str, array[Any]]) -> None:
         self.view = view
         self.columns = columns
-        self._known: dict[Template, int] = {}
+        self._known: dict[bytes, int] = {}
+        self._after: dict[bytes, tuple[int, bool, list[int]]] = {}
 
     def fill(self) -> None:
         """Render what has a template, row by row."""
@@ -70,7 +94,7 @@ class _Templates:
         for apex in rows["zone_apex"]:
             self.columns["zone_template"].append(self._render(self.view.name(apex), PRIVATE_TYPE))
         for endpoint in range(len(rows["endpoint_slot"])):
-            self.columns["endpoint_deferred"].append(self._is_endpoint_deferred(endpoint))
+            self._fill_endpoint(endpoint)
 
     def _fill_name(self, entry: int) -> None:
         """Append a name's template, and one for each of its RRsets (whose rows follow each other in order of names)."""
@@ -84,49 +108,109 @@ class _Templates:
             rtype = rows["rrset_type"][row]
             is_hit = not flags & (NAME_OCCLUDED | NAME_CUT) or (is_cut and rtype == TYPE_DS)
             template = NONE_32
-            if is_hit and rtype not in (TYPE_DNAME, TYPE_OPT) and not self._goes_on(row, rtype):
-                template = self._render(name, rtype)
+            if is_hit and rtype not in (TYPE_DNAME, TYPE_OPT):
+                template = self._alias(name) if rtype == TYPE_CNAME else self._render(name, rtype)
             self.columns["rrset_template"].append(template)
 
-    def _goes_on(self, row: int, rtype: int) -> bool:
-        """Return whether an RRset is a CNAME whose target the slow path would look up too."""
-        if rtype != TYPE_CNAME:
-            return False
-        rows = self.view.columns
-        offset = rows["rdata_offset"][rows["rrset_rdata_start"][row]]
-        length = rows["rdata_length"][rows["rrset_rdata_start"][row]]
-        return self.view.has_zone_above(bytes(rows["blob"][offset : offset + length]).lower())
+    def _alias(self, name: bytes) -> int:
+        """Return the template of a CNAME, or a choice by type where the chain goes on in its zone."""
+        itself = self._render(name, TYPE_CNAME)
+        road = Road()
+        rest = self._chain(name, PRIVATE_TYPE, road)
+        first, last = road.matches[0], road.matches[-1]
+        if first.kind is not Kind.CNAME:
+            return NONE_32  # nobody gets here: the name belongs to a zone below
+        if first is last and not self.view.zones_above(_target(first.rrsets[0]).lower()):
+            return itself
+        # No type but these can end otherwise than one that nobody has. DS is asked for at the parent's side of a cut.
+        pairs = {TYPE_CNAME: itself, TYPE_DS: NONE_32}
+        if rest != NONE_32:
+            types = [rrset.type for rrset in self.view.rrsets(last.entry)] if last.kind is Kind.NODATA else []
+            if any(has_load_balancer(self.view.zones, match.entry) for match in road.matches):
+                types += STEERED_TYPES
+            pairs |= {rtype: self._chain(name, rtype, Road()) for rtype in types if rtype not in pairs}
+        different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]
+        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0)
+        return self._store(head + b"".join(different) + PAIR.pack(0, rest))
 
-    def _is_endpoint_deferred(self, endpoint: int) -> bool:
-        """Return whether answers from an endpoint need the slow path: its hostname stands in a zone of ours, so that a
-        chain goes on there or its addresses belong into the additional section."""
-        if not self.view.columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
-            return False
-        return self.view.has_zone_above(self.view.endpoint_target(endpoint))
+    def _chain(self, name: bytes, qtype: int, road: Road) -> int:
+        """Return the template of what a chain of CNAMEs comes to for a type; `road` is filled with the way."""
+        reply = answer(self.view, name, name, qtype, None, Transport.UDP, road)
+        last = road.matches[-1]
+        if not is_plain_chain(road.matches) or last.kind is Kind.DNAME:
+            return NONE_32
+        if last.kind is Kind.CNAME and self.view.zones_above(_target(last.rrsets[0]).lower())[:1] == [last.zone]:
+            return NONE_32  # it has led to where it began: another name under a wildcard would go round once more
+        if last.kind is not Kind.STEERED:
+            return self._append(render_template(reply))
+        none = self._append(render_template(reply))
+        before = render_template(Answer(apex=reply.apex, answer=reply.answer), _target(reply.answer[-1]))
+        if not before.pointers or before.pointers[-1][0] != len(before.body) - POINTER_BYTES:
+            return NONE_32
+        return self._append(before, (last, none))
+
+    def _fill_endpoint(self, endpoint: int) -> None:
+        """Append what stands in our zones under an endpoint's hostname."""
+        zone, is_nested, templates = NONE_32, False, [NONE_32] * FAMILY_COUNT
+        if self.view.columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
+            target = self.view.endpoint_target(endpoint)
+            found = self._after.get(target)
+            if found is None:
+                found = self._after[target] = self._beyond(target)
+            zone, is_nested, templates = found
+        self.columns["endpoint_zone"].append(zone)
+        self.columns["endpoint_is_nested"].append(is_nested)
+        self.columns["endpoint_template"].extend(templates)
+
+    def _beyond(self, target: bytes) -> tuple[int, bool, list[int]]:
+        """Return the zone of ours that a hostname stands in, whether it is below others too, and its templates."""
+        zones = self.view.zones_above(target)
+        if not zones:
+            return NONE_32, False, [NONE_32] * FAMILY_COUNT
+        zone = zones[0]
+        templates = []
+        for qtype in (TYPE_A, TYPE_AAAA):
+            road = Road()
+            reply = answer_beyond(self.view, target, qtype, road)
+            is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not Kind.STEERED
+            templates.append(self._append(render_template(reply)) if is_plain else NONE_32)
+        reply = Answer(apex=self.view.name(self.view.columns["zone_apex"][zone]))
+        records = Records(ASKED, TYPE_MX, 0, (bytes(2) + target,))
+        add_targets(self.view, zone, records, reply.additional, is_apart=True)
+        templates.append(self._append(render_template(reply)))
+        return zone, len(zones) > 1, templates
 
     def _render(self, name: bytes, rtype: int) -> int:
-        reply: Answer = answer(self.view, name, name, rtype, NOBODY, Transport.UDP, Road())
-        template = render_template(reply)
+        return self._append(render_template(answer(self.view, name, name, rtype, None, Transport.UDP, Road())))
+
+    def _append(self, template: Template, steers: tuple[Match, int] | None = None) -> int:
+        """Return the offset of a template; `steers`: the balancer that follows, and the template without."""
         if len(template.body) > UDP_BYTES_MAX:
             return NONE_32
-        number = self._known.get(template)
-        if number is None:
-            number = self._known[template] = self._append(template)
-        return number
+        flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
+        parts = [HEAD.pack(len(template.body), flags, *template.counts, len(template.pointers))]
+        if steers:
+            match, none = steers
+            parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.family))
+        parts += [RELOCATION.pack(position, target + RELOCATION_BIAS) for position, target in template.pointers]
+        return self._store(b"".join(parts) + template.body)
 
-    def _append(self, template: Template) -> int:
-        columns = self.columns
-        row = [
-            len(columns["template_blob"]),
-            len(template.body),
-            (FLAG_AA if template.is_authoritative else 0) | template.rcode,
-            *template.counts,
-            len(columns["relocation_position"]),
-            len(template.pointers),
-        ]
-        columns["template_row"].extend(row)
-        for position, target in template.pointers:
-            columns["relocation_position"].append(position)
-            columns["relocation_target"].append(target + RELOCATION_BIAS)
-        columns["template_blob"].frombytes(template.body)
-        return len(columns["template_row"]) // TEMPLATE_ROW - 1
+    def _store(self, data: bytes) -> int:
+        offset = self._known.get(data)
+        if offset is None:
+            offset = self._known[data] = len(self.columns["template_blob"])
+            self.columns["template_blob"].frombytes(data)
+            if offset + len(data) > NO_TEMPLATE:
+                raise LbdnsError("the answers of all names take more than 4 GB")
+        return offset
+
+
+def is_plain_chain(matches: list[Match]) -> bool:
+    """Return whether a chain is the same whatever name under a wildcard it began with: it comes to nothing twice, and
+    is not cut short."""
+    return len(matches) < CHAIN_HOPS_MAX and len({match.entry for match in matches}) == len(matches)
+
+
+def _target(records: Records | RRset) -> bytes:
+    """Return where a CNAME leads."""
+    return records.rdatas[0]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from lbdns.health.table import RESOLVED_BYTES, RESOLVED_MAX
 
-_READ_ATTEMPTS = 64  # a writer killed between the two numbers must not hang a reader
+READ_ATTEMPTS = 64  # a writer killed between the two numbers must not hang a reader
 _ADDRESS_BYTES = {4: 4, 6: 16}
 
 Columns = Mapping[str, "memoryview[Any]"]
@@ -38,7 +38,7 @@ def read_addresses(columns: Columns, slot: int, family: Family) -> list[bytes]:
     """Return an endpoint's packed addresses of one family; empty where there are none or a write never ended."""
     version = columns["resolved_version"]
     first = slot * RESOLVED_BYTES + (0 if family == 4 else RESOLVED_BYTES // 2)
-    for _ in range(_READ_ATTEMPTS):
+    for _ in range(READ_ATTEMPTS):
         before = version[slot]
         if before & 1:
             continue

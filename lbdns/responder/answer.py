@@ -45,11 +45,14 @@ class Road:
     decision: Decision | None = None
 
 
-def answer(view: View, name: bytes, asked: bytes, qtype: int, query: Query, transport: Transport, road: Road) -> Answer:
+def answer(
+    view: View, name: bytes, asked: bytes, qtype: int, query: Query | None, transport: Transport, road: Road
+) -> Answer:
     """Return the answer for a name (`asked`: as the client spelled it) and note the way to it in `road`.
 
     CNAME and DNAME are followed within the first zone, at most CHAIN_HOPS_MAX times; what stands at the end gives the
-    RCODE, what stood at the beginning the AA bit (RFC 6604 section 2).
+    RCODE, what stood at the beginning the AA bit (RFC 6604 section 2). Without a `query` nothing is decided, and a load
+    balancer has no records.
     """
     reply = Answer()
     owner, spelled = ASKED, asked
@@ -74,13 +77,31 @@ def answer(view: View, name: bytes, asked: bytes, qtype: int, query: Query, tran
     return reply
 
 
+def answer_beyond(view: View, target: bytes, qtype: int, road: Road) -> Answer:
+    """Return what `answer` adds after a CNAME record of a load balancer that leads to `target` in its zone."""
+    reply = Answer(answer=[Records(ASKED, TYPE_CNAME, 0, (target,), is_plain=True)])
+    name = target
+    for _ in range(CHAIN_HOPS_MAX):
+        found = match(view, name, qtype)
+        if found.kind is Kind.OUT_OF_ZONE or (road.matches and found.zone != road.matches[0].zone):
+            break
+        reply.apex = view.name(view.columns["zone_apex"][found.zone])
+        road.matches.append(found)
+        after = _take(view, found, target, target, qtype, None, Transport.UDP, reply, road)
+        if after is None:
+            break
+        target, name = after, after.lower()
+    del reply.answer[0]
+    return reply
+
+
 def _take(
     view: View,
     found: Match,
     owner: bytes,
     spelled: bytes,
     qtype: int,
-    query: Query,
+    query: Query | None,
     transport: Transport,
     reply: Answer,
     road: Road,
@@ -118,8 +139,11 @@ def _deny(view: View, zone: int, reply: Answer) -> None:
 
 
 def _take_steered(
-    view: View, found: Match, owner: bytes, qtype: int, query: Query, reply: Answer, road: Road
+    view: View, found: Match, owner: bytes, qtype: int, query: Query | None, reply: Answer, road: Road
 ) -> bytes | None:
+    if query is None:
+        _deny(view, found.zone, reply)
+        return None
     decision = road.decision = steer(view, found, query)
     reply.scope = decision.scope
     records = records_of(view, owner, qtype, found.family, decision)
@@ -129,7 +153,7 @@ def _take_steered(
     reply.answer.append(records)
     if records.type == TYPE_CNAME:
         return records.rdatas[0]
-    _add_targets(view, found.zone, records, reply)
+    add_targets(view, found.zone, records, reply.additional, is_apart=True)
     return None
 
 
@@ -144,7 +168,7 @@ def _take_records(view: View, found: Match, owner: bytes, qtype: int, transport:
     for rrset in rrsets:
         records = _records(rrset, owner)
         reply.answer.append(records)
-        _add_targets(view, found.zone, records, reply)
+        add_targets(view, found.zone, records, reply.additional)
 
 
 def _take_dname(found: Match, owner: bytes, spelled: bytes, reply: Answer) -> bytes | None:
@@ -174,16 +198,18 @@ def _refer(view: View, found: Match, reply: Answer) -> None:
         _add_addresses(view, found.zone, name, section, occluded=True)
 
 
-def _add_targets(view: View, zone: int, records: Records, reply: Answer) -> None:
+def add_targets(view: View, zone: int, records: Records, section: list[Records], is_apart: bool = False) -> None:
     """Add the addresses of the hosts that NS, MX and SRV records name: those of our own zone, from its records."""
     offset = TARGET_OFFSETS.get(records.type)
     if offset is None:
         return
     for rdata in records.rdatas[:ADDITIONAL_NAMES_MAX]:
-        _add_addresses(view, zone, rdata[offset:].lower(), reply.additional)
+        _add_addresses(view, zone, rdata[offset:].lower(), section, is_apart=is_apart)
 
 
-def _add_addresses(view: View, zone: int, name: bytes, section: list[Records], occluded: bool = False) -> None:
+def _add_addresses(
+    view: View, zone: int, name: bytes, section: list[Records], occluded: bool = False, is_apart: bool = False
+) -> None:
     """Add a name's A and AAAA records, once; those below a cut only as glue (`occluded`)."""
     entry = view.find_name(zone, name)
     if entry is None or (view.name_flags(entry) & NAME_OCCLUDED and not occluded):
@@ -191,4 +217,4 @@ def _add_addresses(view: View, zone: int, name: bytes, section: list[Records], o
     for rtype in (TYPE_A, TYPE_AAAA):
         rrset = view.rrset(entry, rtype)
         if rrset is not None and all(records.owner != name or records.type != rtype for records in section):
-            section.append(_records(rrset))
+            section.append(Records(rrset.owner, rrset.type, rrset.ttl, rrset.rdatas, is_apart=is_apart))

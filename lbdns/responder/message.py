@@ -32,7 +32,8 @@ class Records:
     """RRs of one owner and type, in the order they are sent; names and rdata in uncompressed wire form.
 
     `is_plain`: names in the rdata are sent uncompressed. So are those of steered records, whose order changes from
-    reply to reply, so that the bytes of one record do not depend on its neighbours.
+    reply to reply, so that the bytes of one record do not depend on its neighbours. `is_apart`: for the same reason the
+    owner is compressed against the zone's apex and its own earlier records alone.
     """
 
     owner: bytes
@@ -40,6 +41,7 @@ class Records:
     ttl: int
     rdatas: tuple[bytes, ...]
     is_plain: bool = False
+    is_apart: bool = False
 
 
 @dataclass(slots=True)

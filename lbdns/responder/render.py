@@ -178,8 +178,13 @@ def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Sec
         for index, label in enumerate(labels):
             buffer.names[labels[index:]] = position
             position += len(label) + 1
+    shared = dict(buffer.names)
+    apart = None
     for section in sections:
         for records in section:
+            if records.is_apart and records.owner != apart:
+                apart = records.owner
+                buffer.names = dict(shared)
             _pack_records(buffer, records)
 
 
@@ -198,14 +203,19 @@ class Template:
     pointers: tuple[tuple[int, int], ...]
 
 
-def render_template(answer: Answer) -> Template:
-    """Return an answer as a template that serves questions of any length in its zone."""
+def render_template(answer: Answer, owner: bytes | None = None) -> Template:
+    """Return an answer as a template that serves questions of any length in its zone.
+
+    `owner`: one more name after the last record, as it would stand before another.
+    """
     buffer = _Buffer()
     sections: Sections = (answer.answer, answer.authority, [*answer.glue, *answer.additional])
     name_end = HEADER_BYTES + len(answer.apex)
     start = name_end + QUESTION_TAIL_BYTES
     buffer.append(bytes(start))
     _pack_sections(buffer, answer.apex, len(answer.apex), sections)
+    if owner is not None:
+        buffer.encode_name(_label(owner))
     pointers = tuple((position - start, target - name_end) for position, target in buffer.pointers)
     answers, authorities, additionals = _counts(sections)
     counts = (answers, authorities, additionals)

@@ -64,10 +64,15 @@ class View:
         entry = find(self.zones, zone + 1, self.suffixes, 0)
         return None if entry == NO_NAME else entry
 
-    def has_zone_above(self, name: bytes) -> bool:
-        """Return whether a name stands in any zone served here."""
+    def zones_above(self, name: bytes) -> list[int]:
+        """Return the zones served here that a name stands in or below, the longest apex first."""
         set_name(self.suffixes, name)
-        return find_zone(self.zones, self.suffixes, 0, self.found) >= 0
+        zones = []
+        label = find_zone(self.zones, self.suffixes, 0, self.found)
+        while label >= 0:
+            zones.append(self.found.zone)
+            label = find_zone(self.zones, self.suffixes, label + 1, self.found)
+        return zones
 
     def name(self, entry: int) -> bytes:
         """Return the wire form of a name."""

@@ -75,18 +75,16 @@ COLUMNS: Final[dict[str, str]] = {
     "rdata_length": "H",
     # Zones: index of the apex name.
     "zone_apex": "I",
-    # Templates: replies rendered beforehand for the fast path, and which one answers an RRset, a referral at a name, a
-    # negative reply of a zone. A row of 8: offset, length, flags (AA; RCODE in the low bits), counts of the three
-    # sections, first relocation, number of them: one cache line holds what a reply needs. Relocations: where a pointer
-    # stands, how far from the
-    # end of the question's name it leads (biased, as columns are unsigned).
-    "template_row": "I",
-    "relocation_position": "H",
-    "relocation_target": "H",
+    # Templates: replies rendered beforehand for the fast path (fastpath/layout.py), and which one answers an RRset, a
+    # referral at a name, a negative reply of a zone, as offsets.
     "rrset_template": "I",
     "name_template": "I",
     "zone_template": "I",
-    "endpoint_deferred": "B",
+    # Of endpoints that are hostnames: the zone here that the hostname stands in (NONE_32: none), whether others here
+    # stand above that, and what follows the endpoint's records in that zone (A, AAAA, named: three entries each).
+    "endpoint_zone": "I",
+    "endpoint_is_nested": "B",
+    "endpoint_template": "I",
     "template_blob": "B",
     "blob": "B",
 }

@@ -1,7 +1,7 @@
 # The C types of names.py.
 cimport cython
 
-cdef unsigned long long FNV_OFFSET, FNV_PRIME, ZONE_MULTIPLIER, MASK_64
+cdef unsigned long long FNV_OFFSET, FNV_PRIME, MASK_64
 cdef unsigned int NO_NAME
 cdef int LABELS_MAX, NAME_BYTES_MAX, NAME_ROW, ROW_OFFSET, ROW_ZONE
 
@@ -27,7 +27,7 @@ cdef class Names:
 )
 cpdef void hash_suffixes(Suffixes suffixes) noexcept nogil
 
-cpdef unsigned long long in_zone(unsigned long long hashed, unsigned long long zone) noexcept nogil
+cpdef unsigned long long spread(unsigned long long hashed) noexcept nogil
 
 @cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, start=cython.int, entry=cython.uint, row=cython.ulonglong)
 cpdef unsigned int find(Names names, unsigned int zone, Suffixes suffixes, int label) noexcept nogil

@@ -1,8 +1,8 @@
 """The hash table of names in a snapshot: open addressing, linear probing, wire-format names in lower case.
 
-One table holds the names of all zones, keyed by zone, and the zone directory, keyed by `DIRECTORY`. Suffixes of a name
-are
-hashed in one pass from the root, so that a walk towards the root costs one probe a label.
+One table holds the names of all zones, and the zone directory under the zone `DIRECTORY`. A name's hash does not depend
+on its zone, so that all look-ups of one name meet at the same slot: the directory's, its own zone's, its parent's.
+Suffixes of a name are hashed in one pass from the root, so that a walk towards the root costs one probe a label.
 
 Runs interpreted and compiled (types in the `.pxd`).
 """
@@ -16,7 +16,6 @@ from lbdns.wire.codes import NAME_BYTES_MAX
 
 FNV_OFFSET = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
-ZONE_MULTIPLIER = 0x9E3779B97F4A7C15
 MASK_64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -63,9 +62,8 @@ def hash_suffixes(suffixes: Suffixes) -> None:
         label -= 1
 
 
-def in_zone(hashed: int, zone: int) -> int:
-    """Return the hash of a name within a zone's part of the table (DIRECTORY, or zone index + 1)."""
-    hashed = hashed ^ ((zone * ZONE_MULTIPLIER) & MASK_64)
+def spread(hashed: int) -> int:
+    """Return a name's hash as the table has it: the low bits say where, the high half is in the slot."""
     return hashed ^ (hashed >> 29)
 
 
@@ -80,8 +78,9 @@ class Names:
 
 
 def find(names: Names, zone: int, suffixes: Suffixes, label: int) -> int:
-    """Return the index of the suffix from `label` on in a zone, NO_NAME where it is not there."""
-    wanted = in_zone(suffixes.hashes[label], zone)
+    """Return the index of the suffix from `label` on in a zone (DIRECTORY, or zone index + 1), NO_NAME where it is not
+    there."""
+    wanted = spread(suffixes.hashes[label])
     slot = wanted & names.mask
     start = suffixes.starts[label]
     while names.table[slot * 2]:
@@ -107,7 +106,7 @@ def is_same(names: Names, offset: int, suffixes: Suffixes, start: int) -> bool:
 
 
 def build_table(hashes: array[int]) -> array[int]:
-    """Return the hash table over names with these (zoned) hashes: at most half full, a power of two of slots."""
+    """Return the hash table over names with these (spread) hashes: at most half full, a power of two of slots."""
     size = 8
     while size < 2 * len(hashes):
         size *= 2

@@ -15,7 +15,7 @@ from lbdns.model import RRset, Zone
 from lbdns.progress import STEP, report
 from lbdns.snapshot.codes import DIRECTORY, FLAGS_SHIFT, NAME_CNAME, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NO_NAME
 from lbdns.snapshot.columns import NONE_32, Blob
-from lbdns.snapshot.names import Suffixes, build_table, in_zone, set_name
+from lbdns.snapshot.names import Suffixes, build_table, set_name, spread
 
 TYPE_A, TYPE_NS, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME = 1, 2, 5, 15, 28, 33, 39
 
@@ -157,7 +157,7 @@ def _append_name(
 ) -> None:
     """Append a name's row; its RRsets follow from the present end of theirs."""
     set_name(suffixes, name)
-    hashes.append(in_zone(suffixes.hashes[0], zone))
+    hashes.append(spread(suffixes.hashes[0]))
     row = [blob.add(name), zone, link, len(columns["rrset_type"]), len(node.rrsets) | flags << FLAGS_SHIFT]
     row += [node.load_balancers.get(kind, NONE_32) for kind in LB_KINDS]
     columns["name_row"].extend(row)

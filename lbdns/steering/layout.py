@@ -12,6 +12,7 @@ FAMILY_A: Final = 0
 FAMILY_AAAA: Final = 1
 FAMILY_NAMED: Final = 2
 ADDRESS_FAMILIES: Final = 2
+FAMILY_COUNT: Final = 3
 
 # How a load balancer picks from its list of candidate pools.
 SELECT_FIRST: Final = 0

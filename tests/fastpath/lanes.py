@@ -21,6 +21,7 @@ KERNEL = (
     "steering.decide",
     "snapshot.names",
     "snapshot.lookup",
+    "fastpath.fence",
     "fastpath.read",
     "fastpath.serve",
 )

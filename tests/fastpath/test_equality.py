@@ -101,7 +101,7 @@ def test_a_question_that_cannot_be_read_is_refused_at_speed(lane: Lane, view: Vi
 def test_what_is_unusual_is_deferred(lane: Lane, view: View) -> None:
     fast = Served(lane, view)
     for message in (
-        query("alias.example.com.", "A").wire,
+        query("loop1.example.com.", "A").wire,
         query("static.example.com.", "ANY").wire,
         query("static.example.com.", "A", edns=opt(option(3))).wire,
         query("static.example.com.", "A", flags=2 << 11).wire,

@@ -1,0 +1,107 @@
+# cython: language_level=3
+"""Memory asked for ahead: what a batch of queries will read of a large snapshot, before the first of them is answered.
+
+    for each datagram: its name's hash -> slot of the name table
+    for each:          slot -> the name's row
+    for each:          row -> the name itself, its RRsets or load balancer
+    for each:          first RRset -> its template
+
+One query's look-ups wait for each other; those of a batch need not. Between two passes over the batch the memory of the
+earlier one has come. It is a hint and nothing else: what is answered does not depend on what is found here, and a
+snapshot that fits the caches is left alone. Cython alone, as the hint has no interpreted form.
+"""
+
+from lbdns.fastpath.layout import NO_TEMPLATE
+from lbdns.fastpath.read cimport Server, read_name
+from lbdns.snapshot.codes import NAME_ROW, NO_ROW, ROW_FIRST_RRSET, ROW_LOAD_BALANCER, ROW_OFFSET, ROW_RRSETS, RRSETS_MASK
+from lbdns.snapshot.names cimport hash_suffixes, spread
+from lbdns.wire.codes import HEADER_BYTES
+
+cdef extern from *:
+    """
+    #define LBDNS_FETCH(p) __builtin_prefetch((p), 0, 3)
+    """
+    void LBDNS_FETCH(const void *) nogil
+
+cdef enum:
+    BATCH = 64
+    PROBES_MAX = 4  # slots looked at for one name; more are rare
+    LINE_BYTES = 64
+    LARGE_BYTES = 1 << 20  # of table and rows: less stays in a core's own cache by itself
+
+cdef unsigned int NONE = NO_ROW
+cdef unsigned int NOTHING = NO_TEMPLATE
+cdef int ROW = NAME_ROW, OFFSET = ROW_OFFSET, FIRST_RRSET = ROW_FIRST_RRSET, RRSETS = ROW_RRSETS
+cdef int COUNT_MASK = RRSETS_MASK, LOAD_BALANCER = ROW_LOAD_BALANCER, HEADER = HEADER_BYTES
+
+
+cdef bint is_worth_it(Server server) noexcept nogil:
+    """Return whether the snapshot is larger than what stays in the cache."""
+    return (server.zones.table.shape[0] + server.zones.name_row.shape[0]) * 4 > LARGE_BYTES
+
+
+cdef class Ahead:
+    """The names of one batch."""
+
+    cdef void add(self, Server server, int start, int length) noexcept nogil:
+        """Ask for the slot of a datagram's name."""
+        cdef unsigned long long wanted
+        if self.count == BATCH or length < HEADER or not read_name(server, start, length):
+            return
+        hash_suffixes(server.suffixes)
+        wanted = spread(server.suffixes.hashes[0])
+        self.wanted[self.count] = wanted
+        self.slots[self.count] = (wanted & server.zones.mask) * 2
+        LBDNS_FETCH(&server.zones.table[self.slots[self.count]])
+        self.count += 1
+
+    cdef void fetch(self, Server server) noexcept nogil:
+        """Ask for all that follows from the slots, and forget the batch."""
+        cdef int index, probe, kept = 0
+        cdef unsigned int first, entry
+        cdef unsigned long long slot, row, template
+        for index in range(self.count):
+            slot = self.slots[index]
+            for probe in range(PROBES_MAX):
+                entry = server.zones.table[slot]
+                if entry == 0:
+                    break
+                if server.zones.table[slot + 1] == self.wanted[index] >> 32:
+                    self.entries[kept] = entry - 1
+                    LBDNS_FETCH(&server.zones.name_row[<unsigned long long>(entry - 1) * ROW])
+                    kept += 1
+                    break
+                slot = (slot + 2) & (server.zones.mask * 2 + 1)
+        for index in range(kept):
+            row = <unsigned long long>self.entries[index] * ROW
+            first = server.zones.name_row[row + OFFSET]
+            LBDNS_FETCH(&server.blob[first])
+            LBDNS_FETCH(&server.blob[first] + LINE_BYTES / 2)
+            entry = server.zones.name_row[row + LOAD_BALANCER]
+            if entry != NONE:
+                fetch_load_balancer(server, entry)
+            if server.zones.name_row[row + RRSETS] & COUNT_MASK:
+                first = server.zones.name_row[row + FIRST_RRSET]
+                LBDNS_FETCH(&server.zones.rrset_type[first])
+                LBDNS_FETCH(&server.rrset_template[first])
+        for index in range(kept):
+            row = <unsigned long long>self.entries[index] * ROW
+            if server.zones.name_row[row + RRSETS] & COUNT_MASK:
+                template = server.rrset_template[server.zones.name_row[row + FIRST_RRSET]]
+                if template != NOTHING:
+                    LBDNS_FETCH(&server.template_blob[template])
+                    LBDNS_FETCH(&server.template_blob[template] + LINE_BYTES / 2)
+        self.count = 0
+
+
+cdef void fetch_load_balancer(Server server, unsigned int lb) noexcept nogil:
+    """Ask for what a decision reads of a load balancer first."""
+    LBDNS_FETCH(&server.view.lb_flags[lb])
+    LBDNS_FETCH(&server.view.lb_select[lb])
+    LBDNS_FETCH(&server.view.lb_ecs_trie[lb])
+    LBDNS_FETCH(&server.view.lb_resolver_trie[lb])
+    LBDNS_FETCH(&server.view.lb_pop_class[lb])
+    LBDNS_FETCH(&server.view.lb_lists[lb])
+    LBDNS_FETCH(&server.view.lb_ecs_lists[lb])
+    LBDNS_FETCH(&server.view.lb_ttl[lb])
+    LBDNS_FETCH(&server.view.lb_slot[lb])

@@ -1,0 +1,106 @@
+"""Aliases and hostnames at speed: chains in a zone, chains to load balancers, endpoints whose hostnames stand in zones
+here or resolved to addresses. The fast path's bytes equal the slow path's, and little of it is deferred."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from lbdns.config import parse
+from lbdns.fastpath.layout import DEFERRED
+from lbdns.health.resolved import write_addresses
+from lbdns.responder import View
+from lbdns.steering.layout import ENDPOINT_HOSTNAME
+from tests.fastpath.lanes import Lane, Served
+from tests.fastpath.test_equality import CLIENTS, NOW_S, compare
+from tests.wire.lanes import compiled_view
+from tests.wire.packets import query
+
+APEX = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\nns1 AAAA 2001:db8::53\n"
+TYPES = ("A", "A", "AAAA", "AAAA", "CNAME", "MX", "SRV", "TXT", "DS", "NS", "TYPE65280")
+LABELS = ("a", "b", "c", "d", "x.a", "y.a", "q.x.a", "*.w", "*.v.w", "e.w", "lb1", "lb2", "mx", "child", "www.child")
+OTHERS = ("foo.w", "bar.v.w", "x.cut", "cut", "z.old", "none", "ns1", "ns1.child", "x.lbs", "mxlb", "srv", "Foo.W", "")
+ASKED = (*LABELS, *OTHERS)
+RESOLVED = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1", "2001:db8::2")
+SHARE_DEFERRED_MAX = 0.12  # DNAMEs, DS below an alias, loops
+
+
+def draw_zones(chance: Random) -> dict[str, str]:
+    """Return a zone with aliases of every kind, and sometimes one below it with or without a cut between."""
+    lines = [APEX, "cut NS ns.cut", "ns.cut A 192.0.2.54", f"old DNAME {chance.choice(('a', 'w', 'old2'))}"]
+    targets = (*ASKED[:-1], "@", "out.example.net.", "*.w", "*.v.w")
+    for label in LABELS:
+        way = chance.randrange(6)
+        if way < 3:
+            lines.append(f"{label} CNAME {chance.choice(targets)}")
+        elif way < 5:
+            lines += [f"{label} A 192.0.2.{chance.randrange(1, 250)}" for _ in range(chance.randrange(1, 3))]
+            lines += [f"{label} AAAA 2001:db8::{chance.randrange(1, 250):x}"] * chance.randrange(2)
+            lines += [f"{label} MX 10 {chance.choice(targets[:-3])}"] * chance.randrange(2)
+    zones = {"example.com": "\n".join(dict.fromkeys(lines)) + "\n"}
+    if chance.randrange(2):
+        zones["child.example.com"] = APEX + "www A 192.0.2.77\nup CNAME a.example.com.\n"
+        if chance.randrange(2):
+            lines = [line for line in lines if not line.split(" ")[0].endswith("child")]
+            lines += ["child NS ns1.child", "ns1.child A 192.0.2.53"]
+            zones["example.com"] = "\n".join(dict.fromkeys(lines)) + "\n"
+    return zones
+
+
+def draw_pool(chance: Random, is_named: bool) -> dict[str, Any]:
+    """Return a pool of hostnames, and of addresses where it is for addresses."""
+    origins = []
+    names = [label for label in ASKED[:-2] if "*" not in label]
+    hostnames = [*(f"{name}.example.com" for name in names), "www.child.example.com", "h.example.net"]
+    for index, hostname in enumerate(chance.sample(hostnames, chance.randrange(1, 4))):
+        address = hostname if is_named or chance.randrange(3) else RESOLVED[index]
+        fields = {"flatten_cname": chance.randrange(2) > 0, "weight": chance.choice((1.0, 1.0, 0.5))}
+        origins.append({"name": f"e{index}", "address": address, "port": 25 + index, **fields})
+    return {"origins": origins}
+
+
+def draw_configuration(chance: Random) -> dict[str, Any]:
+    """Return zones, and load balancers of each type over pools with hostnames in those zones and elsewhere."""
+    balancers: list[dict[str, Any]] = []
+    for name, kind in (("lb1", "A"), ("lb2", "A"), ("*.lbs", "A"), ("", "A"), ("mxlb", "MX"), ("srv", "SRV")):
+        pool = "named" if kind != "A" else chance.choice(("main", "other"))
+        full = f"{name}.example.com".lstrip(".")
+        balancers.append({"name": full, "type": kind, "default_pools": [pool], "fallback_pool": pool, "ttl": 20})
+    pools = {"main": draw_pool(chance, False), "other": draw_pool(chance, False), "named": draw_pool(chance, True)}
+    return {
+        "settings": {"resolvers": ["127.0.0.1:9"]},
+        "zones": draw_zones(chance),
+        "pools": pools,
+        "load_balancers": balancers,
+    }
+
+
+def draw_resolved(chance: Random, view: View) -> None:
+    """Put addresses of hostname endpoints into the health table, several of them the same."""
+    for endpoint, flags in enumerate(view.columns["endpoint_flags"]):
+        if flags & ENDPOINT_HOSTNAME:
+            drawn = [ip_address(chance.choice(RESOLVED)) for _ in range(chance.randrange(4))]
+            four = [address.packed for address in drawn if address.version == 4]
+            six = [address.packed for address in drawn if address.version == 6]
+            write_addresses(view.table.columns, view.columns["endpoint_slot"][endpoint], four, six, NOW_S + 7)
+
+
+def test_random_aliases_and_hostnames(lane: Lane, tmp_path: Path) -> None:
+    chance = Random(23)
+    asked = deferred = 0
+    for number in range(25):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        view = compiled_view(parse(draw_configuration(chance), folder).configuration, folder)
+        fast = Served(lane, view)
+        for name in (*ASKED, "foo.lbs"):
+            draw_resolved(chance, view)
+            for qtype in TYPES:
+                size = chance.choice((512, 1232, 1232))
+                message = query(f"{name}.example.com.".lstrip("."), qtype, edns=chance.random() < 0.5, size=size).wire
+                said = compare(fast, view, message, chance.choice(CLIENTS), chance.getrandbits(64))
+                asked += 1
+                deferred += said == DEFERRED
+    assert deferred < SHARE_DEFERRED_MAX * asked, f"{deferred} of {asked} deferred"
