@@ -194,14 +194,14 @@ def _order_in(body: dict[str, Any]) -> dict[str, Any]:
     ]
     pattern, state, for_s, why = (body.get(key) for key in known)
     if not isinstance(pattern, str) or not 0 < len(pattern) <= forced.PATTERN_CHARS_MAX:
-        wrong.append(("expected POOL or POOL/ENDPOINT, globs allowed", ("pattern",)))
+        wrong.append(("pattern: expected POOL or POOL/ENDPOINT, globs allowed", ("pattern",)))
     if state not in _STATE["enum"]:
-        wrong.append(("expected up, down or auto", ("state",)))
+        wrong.append(("state: expected up, down or auto", ("state",)))
     is_number = isinstance(for_s, (int, float)) and not isinstance(for_s, bool) and math.isfinite(for_s)
     if for_s is not None and not (is_number and 0 < for_s <= FOR_S_MAX):
-        wrong.append((f"expected more than 0 seconds, at most {FOR_S_MAX:.0f}", ("for_s",)))
+        wrong.append((f"for_s: expected more than 0 seconds, at most {FOR_S_MAX:.0f}", ("for_s",)))
     if why is not None and not (isinstance(why, str) and len(why) <= forced.WHY_CHARS_MAX):
-        wrong.append((f"expected a text of at most {forced.WHY_CHARS_MAX} characters", ("why",)))
+        wrong.append((f"why: expected a text of at most {forced.WHY_CHARS_MAX} characters", ("why",)))
     if wrong:
         raise invalid(*wrong)
     return {"pattern": pattern, "state": state, "for_s": for_s, "why": why or ""}

@@ -53,11 +53,13 @@ class StoreServer(LbdnsServer):
         """Wait until the UNIX socket answers; raises ServerError."""
 
         def answers() -> bool:
-            try:
-                with self.local as client:
-                    return client.get("/client/v4/accounts").status_code == 200
-            except httpx.TransportError:
-                return False
+            with socket.socket(socket.AF_UNIX) as sock:  # httpx would leave its own open where nobody listens
+                try:
+                    sock.connect(str(self.state_dir / "api.sock"))
+                except OSError:
+                    return False
+            with self.local as client:
+                return client.get("/client/v4/accounts").status_code == 200
 
         wait_until(answers, lambda: f"the API does not answer:\n{self.log}")
 

@@ -1,0 +1,241 @@
+"""What the API says of a running server: health by probes, previews, explanations, forced states in the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lbdns.api import preview
+from lbdns.model import Monitor, Pool, Settings
+from tests.store.served import StoreServer, free_port, wait_until
+
+ZONE = "@ 60 IN SOA ns hostmaster 1 7200 900 1209600 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53"
+
+
+class Endpoint:
+    """An HTTP endpoint on loopback: `reply` is what it answers, and `hits` counts who asked."""
+
+    def __init__(self) -> None:
+        self.reply = b"200 OK"
+        self.hits = 0
+        self.port = 0
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._ready.wait(10)
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            self._stop = asyncio.Event()
+            server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+            self.port = server.sockets[0].getsockname()[1]
+            self._ready.set()
+            await self._stop.wait()
+            server.close()
+
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(serve())
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            self.hits += 1
+            writer.write(b"HTTP/1.1 " + self.reply + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+        writer.close()
+
+    def close(self) -> None:
+        """Stop."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+class Shop:
+    """A server with a zone, a monitored pool of which one endpoint is up, a pool nobody monitors, and an LB."""
+
+    def __init__(self, server: StoreServer, client: httpx.Client, endpoint: Endpoint) -> None:
+        self.server = server
+        self.client = client
+        self.endpoint = endpoint
+        self.account = f"/client/v4/accounts/{self.get('/client/v4/accounts')[0]['id']}/load_balancers"
+        self.post("/lbdns/v1/apply", {"configuration": {"zones": {"example.com": ZONE}}})
+        monitor = {"name": "web", "port": endpoint.port, "interval": 5, "timeout": 1, "retries": 0}
+        self.monitor: str = self.post(f"{self.account}/monitors", monitor)["id"]
+        origins = [{"name": "a1", "address": "127.0.0.1"}, {"name": "a2", "address": "127.0.0.2"}]
+        self.pool: str = self.post(f"{self.account}/pools", self.pool_body("a", origins, monitor=self.monitor))["id"]
+        bare = self.pool_body("b", [{"name": "b1", "address": "192.0.2.1"}])
+        self.bare: str = self.post(f"{self.account}/pools", bare)["id"]
+        balancer = {"name": "www.example.com", "default_pools": [self.pool], "fallback_pool": self.bare}
+        self.post(self.account, balancer)
+
+    @staticmethod
+    def pool_body(name: str, origins: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+        return {"name": name, "origins": origins, **fields}
+
+    def get(self, path: str, **params: Any) -> Any:
+        response = self.client.get(path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()["result"]
+
+    def post(self, path: str, body: Any) -> Any:
+        response = self.client.post(path, json=body)
+        assert response.status_code == 200, response.text
+        return response.json()["result"]
+
+    def until(self, condition: Callable[[], Any]) -> float:
+        return wait_until(condition, lambda: self.server.log)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    work: Path = tmp_path_factory.mktemp("shop")
+    server, endpoint = StoreServer(work, "pop: {code: AMS}"), Endpoint()
+    try:
+        server.start()
+        server.wait_for_api()
+        with server.local as client:
+            yield Shop(server, client, endpoint)
+    finally:
+        server.close()
+        endpoint.close()
+
+
+def test_a_pools_health_is_what_probes_found(shop: Shop) -> None:
+    path = f"{shop.account}/pools/{shop.pool}/health"
+
+    def probed() -> bool:
+        health = shop.get(path)["pop_health"].get("AMS")
+        found = [value for one in health["origins"] for value in one.values()] if health else []
+        return bool(found) and all(value["failure_reason"] != "No result yet" for value in found)
+
+    shop.until(probed)
+    health = shop.get(path)
+    assert health["pool_id"] == shop.pool
+    up, down = health["pop_health"]["AMS"]["origins"]
+    assert health["pop_health"]["AMS"]["healthy"] is True
+    assert up["127.0.0.1"]["healthy"] is True and up["127.0.0.1"]["response_code"] == 200
+    assert up["127.0.0.1"]["failure_reason"] == "No failures" and float(up["127.0.0.1"]["rtt"].removesuffix("ms")) > 0
+    assert (down["127.0.0.2"]["healthy"], down["127.0.0.2"]["failure_reason"]) == (False, "TCP connection failed")
+    assert shop.get(f"{shop.account}/pools/{shop.bare}/health") == {"pool_id": shop.bare, "pop_health": {}}
+    missing = shop.client.get(f"{shop.account}/pools/{'0' * 32}/health")
+    assert (missing.status_code, missing.json()["errors"][0]["code"]) == (404, 1001)
+    event = shop.get("/client/v4/user/load_balancing_analytics/events", pool_id=shop.pool)[0]
+    assert [(one["name"], one["healthy"]) for one in event["origins"]] == [("a1", True), ("a2", False)]
+
+
+def test_previews_probe_now_and_store_nothing(shop: Shop) -> None:
+    before = shop.endpoint.hits
+    monitor = {"type": "http", "port": shop.endpoint.port, "path": "/deep", "timeout": 1, "retries": 0}
+    started = shop.post(f"{shop.account}/pools/{shop.pool}/preview", monitor)
+    assert started["pools"] == {shop.pool: "a"}
+    found = shop.get(f"{shop.account}/preview/{started['preview_id']}")[shop.pool]
+    assert [next(iter(one.items()))[0] for one in found["origins"]] == ["127.0.0.1", "127.0.0.2"]
+    assert found["healthy"] is True and found["origins"][0]["127.0.0.1"]["healthy"] is True
+    assert shop.endpoint.hits > before
+    # All pools that use the monitor, with another expectation than the stored one.
+    started = shop.post(f"{shop.account}/monitors/{shop.monitor}/preview", {**monitor, "expected_codes": "404"})
+    found = shop.get(f"{shop.account}/preview/{started['preview_id']}")
+    assert set(found) == {shop.pool} and found[shop.pool]["healthy"] is False
+    told = found[shop.pool]["origins"][0]["127.0.0.1"]
+    assert (told["failure_reason"], told["response_code"]) == ("Response code mismatch error", 200)
+    assert shop.get(f"{shop.account}/monitors/{shop.monitor}")["expected_codes"] == "200"
+
+
+def test_a_preview_of_a_wrong_monitor_is_refused_like_one_to_be_stored(shop: Shop) -> None:
+    refused = shop.client.post(f"{shop.account}/pools/{shop.pool}/preview", json={"type": "tcp", "timeout": 99})
+    errors = refused.json()["errors"]
+    assert refused.status_code == 400 and {one["code"] for one in errors} == {1002}
+    assert {one["source"]["pointer"] for one in errors} >= {"/timeout"}
+    for path in (f"pools/{'0' * 32}/preview", f"monitors/{'0' * 32}/preview"):
+        assert shop.client.post(f"{shop.account}/{path}", json={"type": "http"}).status_code == 404
+    missing = shop.client.get(f"{shop.account}/preview/{'0' * 32}")
+    assert (missing.status_code, missing.json()["errors"][0]["code"]) == (404, 1001)
+
+
+def test_previews_are_bounded_in_number_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "PREVIEWS_MAX", 3)
+    port = free_port()
+    pool = Pool.model_validate({"name": "p", "origins": [{"name": "o", "address": "127.0.0.1", "port": port}]})
+    crowd = Pool.model_validate(
+        {"name": "c", "origins": [{"name": str(one), "address": f"127.0.0.{one}"} for one in range(1, 101)]}
+    )
+
+    async def run() -> None:
+        previews, monitor = preview.Previews(), Monitor(type="tcp", port=port, timeout=1, retries=0)
+        first, *rest = [previews.start(monitor, {"1" * 32: pool}, Settings()) for _ in range(4)]
+        assert await previews.result(first) is None
+        results = [await previews.result(id) for id in rest]
+        assert all(found and found["1" * 32]["healthy"] is False for found in results)
+        with pytest.raises(Exception, match="too many for one preview"):
+            previews.start(monitor, {f"{index:032x}": crowd for index in range(21)}, Settings())
+        monkeypatch.setattr(preview, "LIFETIME_S", -1.0)
+        previews = preview.Previews()
+        assert await previews.result(previews.start(monitor, {}, Settings())) is None
+
+    asyncio.run(run())
+
+
+def test_explain_health_and_status_are_those_of_the_command_line(shop: Shop) -> None:
+    explained = shop.get("/lbdns/v1/explain", name="www.example.com", down=["a/*"], draw=0)
+    assert explained == shop.server.ask("explain", name="www.example.com", down=["a/*"], draw=0)
+    assert explained["answer"] == ["www.example.com. 30 IN A 192.0.2.1"]
+    assert {"rcode", "answer", "ttl", "scope", "steps"} <= set(explained)
+    up = shop.get("/lbdns/v1/explain", name="www.example.com", down=["a/a1", "a/a2"], up=["a/a2"], pop="JFK")
+    assert up["answer"] == ["www.example.com. 30 IN A 127.0.0.2"]
+    health = shop.get("/lbdns/v1/health")
+    assert set(health) == set(shop.server.ask("health"))
+    assert {"since", "streak", "rtt_ms", "reason"} <= set(health["pools"][0]["origins"][0])
+    status = shop.get("/lbdns/v1/status")
+    assert (status["pid"], status["place"]) == (shop.server.pid, f"the store in {shop.server.state_dir}")
+    for params in ({"name": "www..com"}, {"name": "x", "pop": "ZZZ"}, {"name": "x", "draw": 2}, {}):
+        refused = shop.client.get("/lbdns/v1/explain", params=params)
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, 1002), params
+
+
+def test_a_forced_state_is_in_the_answers_at_once(shop: Shop) -> None:
+    def answers() -> list[str]:
+        return shop.server.addresses("www.example.com")
+
+    shop.until(lambda: answers() == ["127.0.0.1"])
+    begun_s = time.monotonic()
+    assert shop.post("/lbdns/v1/forced", {"pattern": "a/*", "state": "down", "for_s": 600, "why": "drill"}) == {
+        "names": ["a/a1", "a/a2"]
+    }
+    shop.until(lambda: answers() == ["192.0.2.1"])
+    assert time.monotonic() - begun_s < 2.0  # 0.1 s on a machine that does nothing else
+    (order,) = shop.get("/lbdns/v1/forced")
+    assert (order["pattern"], order["state"], order["why"]) == ("a/*", "down", "drill")
+    assert order["until"] > order["set_on"]
+    told = shop.get(f"{shop.account}/pools/{shop.pool}/health")["pop_health"]["AMS"]
+    assert told["healthy"] is False
+    assert told["origins"][0]["127.0.0.1"]["failure_reason"] == "Forced down by an operator; measured healthy"
+    assert shop.post("/lbdns/v1/forced", {"pattern": "a/*", "state": "auto"}) == {"names": ["a/a1", "a/a2"]}
+    shop.until(lambda: answers() == ["127.0.0.1"])
+    assert shop.get("/lbdns/v1/forced") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/pattern", "/state"]),
+        ({"pattern": "a", "state": "off"}, ["/state"]),
+        ({"pattern": 1, "state": "up", "for_s": 0, "why": 3}, ["/pattern", "/for_s", "/why"]),
+        ({"pattern": "a", "state": "up", "for_s": True, "for": 1}, ["/for", "/for_s"]),
+    ],
+)
+def test_every_mistake_of_an_order_is_told(shop: Shop, body: dict[str, Any], pointers: list[str]) -> None:
+    refused = shop.client.post("/lbdns/v1/forced", json=body)
+    assert refused.status_code == 400
+    assert [one["source"]["pointer"] for one in refused.json()["errors"]] == pointers
+    unknown = shop.client.post("/lbdns/v1/forced", json={"pattern": "nowhere", "state": "up"})
+    assert (unknown.status_code, unknown.json()["errors"][0]["code"]) == (400, 1002)
+    assert shop.get("/lbdns/v1/forced") == []
