@@ -11,6 +11,7 @@ import click
 from lbdns.cli import difference
 from lbdns.cli.client import OURS, Client, creating_api_options
 from lbdns.cli.common import print_json
+from lbdns.cli.place import Local
 from lbdns.errors import LbdnsError
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def apply(client: Client, directory: Path, dry_run: bool, prune: bool, yes: bool
     applied: it is the server's.
     """
     configuration = _checked(directory)
-    if (directory / "lbdns.yaml").exists():
-        click.echo(f"{directory / 'lbdns.yaml'} is not applied: the server reads its settings by itself", err=True)
+    _say_settings_stay(directory, client)
     body: dict[str, Any] = {"configuration": _tree(configuration), "prune": prune}
     plan = client.post(f"{OURS}/plan", body)
     if plan["unnamed"] and not prune:
@@ -95,6 +95,14 @@ def _checked(directory: Path) -> Configuration:
     with bar():
         examined = examine(directory)
     return required(dataclasses.replace(examined, warnings=()))
+
+
+def _say_settings_stay(directory: Path, client: Client) -> None:
+    """Say that a directory's settings are not applied, unless they are the server's own."""
+    settings = directory / "lbdns.yaml"
+    own = client.place.settings_path if isinstance(client.place, Local) else None
+    if settings.exists() and (own is None or own.resolve() not in (settings.resolve(), directory.resolve())):
+        click.echo(f"{settings} is not applied: it is not the settings file of this server", err=True)
 
 
 def _tree(configuration: Configuration) -> dict[str, Any]:

@@ -55,7 +55,9 @@ class Edit:
         """Add an object; `id` is given where it had one before."""
         id = id or new_id()
         checked = self._check(kind, body, id, zone_id)
-        item = Item(kind, id, checked.body, zone_id, self._now, self._now, self._base.revision + 1)
+        before = self._base.get(kind, id)  # deleted just now, to be made again elsewhere
+        created_on = before.created_on if before is not None else self._now
+        item = Item(kind, id, checked.body, zone_id, created_on, self._now, self._base.revision + 1)
         return self._put(None, item)
 
     def replace(self, kind: Kind, id: str, body: Mapping[str, Any]) -> Item:
