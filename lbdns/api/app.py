@@ -33,7 +33,7 @@ def _router(name: str) -> APIRouter | None:
 
 
 V4: Final = ("health", "preview", "references", "regions", "search", "events", "zones", "records")
-OWN: Final = ("lbdns", "revisions")
+OWN: Final = ("lbdns", "revisions", "zonefiles", "tokens")
 ROUTERS: Final = (accounts.router, *filter(None, map(_router, V4)), balancing.router)
 OWN_ROUTERS: Final = tuple(filter(None, map(_router, OWN)))
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from lbdns import __version__
 from lbdns.config import Loaded
+from lbdns.config.text import printable
 from lbdns.errors import ConfigError, LbdnsError
 from lbdns.health import forced
 from lbdns.health.control import Control
@@ -178,7 +179,7 @@ class Supervisor:
             log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
             return ""
 
-    async def change(self, loaded: Loaded, commit: Callable[[], None]) -> None:
+    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         """Serve objects that management changed, under the settings in force; `commit` stores them.
 
         It is called once everything that can be refused has passed. Raises LbdnsError with nothing changed.
@@ -190,7 +191,9 @@ class Supervisor:
             await self._change_to(loaded, commit)
             took_ms = (time.monotonic() - started) * 1000
             counts = count_objects(configuration)
-            log.info("changed: serving %s (generation %d, %.0f ms)", counts, self._control.generation, took_ms)
+            log.info(
+                "%s: serving %s (generation %d, %.0f ms)", printable(cause), counts, self._control.generation, took_ms
+            )
 
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings

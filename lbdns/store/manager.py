@@ -34,8 +34,11 @@ MESSAGE_CHARS_MAX: Final = 500
 class Running(Protocol):
     """The running server, as management sees it."""
 
-    async def change(self, loaded: Loaded, commit: Callable[[], None]) -> None:
-        """Compile and try a configuration, call `commit`, and serve it; raises LbdnsError with nothing changed."""
+    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
+        """Compile and try a configuration, call `commit`, and serve it; raises LbdnsError with nothing changed.
+
+        `cause` says in the log by whom and why.
+        """
 
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the control socket's operations: health, explain, force, status, counters; raises LbdnsError."""
@@ -146,15 +149,15 @@ class StoreManager:
                 self.store.commit(changes, author, message[:MESSAGE_CHARS_MAX], now, before.revision)
                 self._state = after
 
-            await self._publish(loaded, commit)
+            await self._publish(loaded, f"{author}: {message}", commit)
             return Done(result, after.revision, changes, loaded.warnings)
 
-    async def _publish(self, loaded: Loaded, commit: Callable[[], None]) -> None:
+    async def _publish(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         """Store a checked change by `commit`, and serve it where a server runs."""
         if self.running is None:
             await asyncio.to_thread(commit)
         else:
-            await self.running.change(loaded, commit)
+            await self.running.change(loaded, cause, commit)
 
     def _prepare(self, edit: Edit, make: Callable[[Edit], Result]) -> tuple[Result, tuple[Change, ...], State, Loaded]:
         result = make(edit)

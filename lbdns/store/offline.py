@@ -34,7 +34,7 @@ class OfflineManager(StoreManager):
         self.store.close()
         self._lock.release()
 
-    async def _publish(self, loaded: Loaded, commit: Callable[[], None]) -> None:
+    async def _publish(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         await asyncio.to_thread(_try, loaded)
         await asyncio.to_thread(commit)
 

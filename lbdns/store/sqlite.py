@@ -114,11 +114,12 @@ class Store:
         """Return one revision with its changes; raises LbdnsError where it is not known, or no longer."""
         with self._lock, self._failures():
             found = self._connection.execute(
-                "SELECT number, time, author, message FROM revisions WHERE number = ?", (number,)
+                "SELECT time, author, message FROM revisions WHERE number = ?", (number,)
             ).fetchone()
             if found is None:
                 raise self._unknown(number)
-            return Revision(*found, self._changes(number))
+            time, author, message = found
+            return Revision(number, time, author, message, self._changes(number))
 
     def state_at(self, number: int) -> State:
         """Return the objects as they were at a revision (0: before the first); raises LbdnsError where not known."""

@@ -29,7 +29,7 @@ class Server:
         self.served: list[Configuration] = []
         self.refusal = ""
 
-    async def change(self, loaded: Loaded, commit: Callable[[], None]) -> None:
+    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         if self.refusal:
             raise LbdnsError(self.refusal)
         commit()
