@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from lbdns.config.master.names import ROOT, BadName, encode_name, show_name
-from lbdns.config.master.rdata import MX, SOA, SRV, BadRdata, encode_rdata, type_text
+from lbdns.config.master.rdata import MX, SOA, SRV, BadRdata, canonical_rdata, encode_rdata, type_text
 from lbdns.config.master.reader import parse_type
 from lbdns.config.text import printable
 from lbdns.errors import Problem
@@ -82,6 +82,12 @@ def record_rrset(item: Item) -> Rrset:
     """
     body = item.body
     return _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
+
+
+def record_key(body: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
+    """Return what two canonical bodies have in common that are the same record: all but TTL and comments."""
+    owner, rdtype, _, rdata = _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
+    return owner, rdtype, canonical_rdata(rdtype, rdata)
 
 
 @lru_cache(maxsize=CACHED_RECORDS)

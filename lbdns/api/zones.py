@@ -1,0 +1,212 @@
+"""Zones: list, create from a name alone, show, change, delete with what is in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from lbdns.errors import ConfigError, Problem
+from lbdns.store.edit import Edit
+from lbdns.store.errors import NotFound
+from lbdns.store.item import ID_DIGITS, Item, Kind
+from lbdns.store.manager import Done
+from lbdns.store.zones import canonical_zone, first_serial, new_zone_records
+
+from .auth import CurrentCaller
+from .balancing import BasedOn, etag
+from .envelope import PAGE_MAX, ok, page, warnings
+from .errors import Steps, invalid, point_by
+from .limits import JsonObject
+from .openapi import DELETED, describe
+from .site import ACCOUNT_NAME, CurrentSite, ObjectId, Site
+from .zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
+
+PER_PAGE: Final = 20
+PER_PAGE_MIN: Final = 5
+PER_PAGE_MAX: Final = 50
+TEXT_CHARS_MAX: Final = 300
+MESSAGES_MAX: Final = 100
+"""Warnings that one answer tells; an import may have one for each record."""
+_OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "equal": lambda name, wanted: name == wanted.lower(),
+    "not_equal": lambda name, wanted: name != wanted.lower(),
+    "starts_with": lambda name, wanted: name.startswith(wanted.lower()),
+    "ends_with": lambda name, wanted: name.endswith(wanted.lower()),
+    "contains": lambda name, wanted: wanted.lower() in name,
+    "starts_with_case_sensitive": lambda name, wanted: name.startswith(wanted),
+    "ends_with_case_sensitive": lambda name, wanted: name.endswith(wanted),
+    "contains_case_sensitive": lambda name, wanted: wanted in name,
+}
+"""What may stand before a name to look for: `contains:example`."""
+
+router = APIRouter(tags=["zones"])
+Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
+DryRun = Annotated[bool, Query(description="check and compile the change, and leave it at that")]
+
+
+@router.get("/zones", summary="List zones", **describe({"type": "array", "items": ZONE}, paged=True))
+def list_zones(
+    site: CurrentSite,
+    name: Text = None,
+    status: Text = None,
+    type: Text = None,
+    account_id: Annotated[str | None, Query(alias="account.id", max_length=ID_DIGITS)] = None,
+    account_name: Annotated[str | None, Query(alias="account.name", max_length=TEXT_CHARS_MAX)] = None,
+    order: Literal["name", "status", "account.id", "account.name", "plan.id"] | None = None,
+    direction: Literal["asc", "desc"] = "asc",
+    match: Literal["any", "all"] = "all",
+    number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
+    per_page: Annotated[int, Query(ge=PER_PAGE_MIN, le=PER_PAGE_MAX)] = PER_PAGE,
+) -> Response:
+    """List zones by pages. A name to look for may have an operator before it, such as `contains:example`."""
+    state = site.state
+    constant = [
+        given == value
+        for given, value in (
+            (status, ACTIVE),
+            (account_id, site.account_id),
+            (account_name and account_name.rpartition(":")[2], ACCOUNT_NAME),
+        )
+        if given is not None
+    ]
+    if type is not None:
+        constant.append("full" in type.split(","))
+    join = any if match == "any" else all
+
+    def fits(zone: Item) -> bool:
+        tests = constant if name is None else [*constant, _named(zone.name, name)]
+        return join(tests) if tests else True
+
+    found = [zone for zone in state.all(Kind.ZONE).values() if fits(zone)]
+    if order == "name":
+        found.sort(key=lambda zone: zone.name)
+    if direction == "desc":
+        found.reverse()
+    shown, info = page(found, number, per_page)
+    return ok([shown_zone(zone, state, site) for zone in shown], info)
+
+
+def _named(name: str, wanted: str) -> bool:
+    operator, colon, rest = wanted.partition(":")
+    if colon and operator in _OPERATORS:
+        return _OPERATORS[operator](name, rest.removesuffix("."))
+    return name == wanted.lower().removesuffix(".")
+
+
+@router.post("/zones", summary="Create a zone, with NS and address records", **describe(ZONE, ZONE_WRITTEN))
+async def create_zone(
+    site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject, dry_run: DryRun = False
+) -> Response:
+    """Create a zone from its name: an SOA, the name server ns1 in the zone, and this server's addresses for it."""
+    fields = _taken(body)
+    settings = site.settings
+
+    def make(edit: Edit) -> Item:
+        problems: list[Problem] = []
+        made = canonical_zone(fields, problems, ("zones", ""))
+        if problems:
+            raise ConfigError(problems)  # its records would go by a name that is none
+        soa, records = new_zone_records(made["name"], settings)
+        return create(edit, {"soa": soa, **fields}, records)
+
+    point_by(request, _pointing)
+    name = fields.get("name")
+    words = f'create zone "{name[:TEXT_CHARS_MAX]}"' if isinstance(name, str) else "create zone"
+    return _told(site, await site.manager.change(caller.author, words, make, dry_run=dry_run))
+
+
+def create(edit: Edit, zone: dict[str, Any], records: list[dict[str, Any]]) -> Item:
+    """Add a zone with its records; without a serial it begins with today's."""
+    if zone.get("serial") is None:
+        zone = {**zone, "serial": first_serial(int(time.time()))}
+    item = edit.create(Kind.ZONE, zone)
+    for record in records:
+        edit.create(Kind.RECORD, record, item.id)
+    return item
+
+
+@router.get("/zones/{zone_id}", summary="Show a zone", **describe(ZONE))
+async def show_zone(site: CurrentSite, zone_id: ObjectId) -> Response:
+    state = site.state
+    zone = state.get(Kind.ZONE, zone_id)
+    if zone is None:
+        raise NotFound(Kind.ZONE, zone_id)
+    return ok(shown_zone(zone, state, site), headers=etag(zone))
+
+
+@router.patch(
+    "/zones/{zone_id}",
+    summary="Change a zone: its SOA, its serial; only what is named",
+    **describe(ZONE, ZONE_CHANGED, guarded=True),
+)
+async def change_zone(
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ObjectId,
+    based_on: BasedOn,
+    body: JsonObject,
+    dry_run: DryRun = False,
+) -> Response:
+    fields = _taken(body)
+
+    def make(edit: Edit) -> Item:
+        zone = edit.get(Kind.ZONE, zone_id)
+        if based_on is not None:
+            edit.expect(Kind.ZONE, zone_id, based_on)
+        name = fields.pop("name", None)
+        if name is not None and not (isinstance(name, str) and name.removesuffix(".").lower() == zone.name):
+            raise invalid((f'name: the zone is "{zone.name}"; to rename one, create another', ("name",)))
+        if isinstance(fields.get("soa"), dict):
+            fields["soa"] = {**zone.body["soa"], **fields["soa"]}
+        return edit.patch(Kind.ZONE, zone_id, fields)
+
+    point_by(request, _pointing)
+    words = f'change zone "{_name_of(site, zone_id)}"'
+    return _told(site, await site.manager.change(caller.author, words, make, dry_run=dry_run))
+
+
+@router.delete(
+    "/zones/{zone_id}",
+    summary="Delete a zone with its records and load balancers",
+    **describe(DELETED, guarded=True),
+)
+async def delete_zone(
+    site: CurrentSite, caller: CurrentCaller, zone_id: ObjectId, based_on: BasedOn, dry_run: DryRun = False
+) -> Response:
+    def make(edit: Edit) -> Item:
+        if based_on is not None:
+            edit.expect(Kind.ZONE, zone_id, based_on)
+        return edit.delete(Kind.ZONE, zone_id)
+
+    words = f'delete zone "{_name_of(site, zone_id)}"'
+    await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return ok({"id": zone_id})
+
+
+def _taken(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request's body as the store takes it."""
+    if not isinstance(body.get("jump_start", False), bool | None):
+        raise invalid(("jump_start: expected true or false", ("jump_start",)))
+    return {key: value for key, value in body.items() if key != "jump_start"}
+
+
+def _name_of(site: Site, zone_id: str) -> str:
+    zone = site.state.get(Kind.ZONE, zone_id)
+    return zone.name if zone is not None else zone_id
+
+
+def _pointing(problem: Problem) -> Steps | None:
+    return problem.at[2:] if problem.at[:1] == ("zones",) else None
+
+
+def _told(site: Site, done: Done[Item]) -> Response:
+    """Answer with a zone as a change leaves it, and with the warnings about what the change wrote."""
+    written = {change.item.id for change in done.changes}
+    about = [one for one in done.warnings if one.at[1:2] == (done.result.name,) or (one.at and one.at[1] in written)]
+    state = site.state.changed(done.changes, done.revision)
+    zone = state.get(Kind.ZONE, done.result.id) or done.result
+    return ok(shown_zone(zone, state, site), messages=warnings(about[:MESSAGES_MAX]), headers=etag(zone))
