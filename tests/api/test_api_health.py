@@ -196,7 +196,8 @@ def test_explain_health_and_status_are_those_of_the_command_line(shop: Shop) -> 
     assert {"since", "streak", "rtt_ms", "reason"} <= set(health["pools"][0]["origins"][0])
     status = shop.get("/lbdns/v1/status")
     assert (status["pid"], status["place"]) == (shop.server.pid, f"the store in {shop.server.state_dir}")
-    for params in ({"name": "www..com"}, {"name": "x", "pop": "ZZZ"}, {"name": "x", "draw": 2}, {}):
+    wrong: list[dict[str, Any]] = [{"name": "www..com"}, {"name": "x", "pop": "ZZZ"}, {"name": "x", "draw": 2}, {}]
+    for params in wrong:
         refused = shop.client.get("/lbdns/v1/explain", params=params)
         assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, 1002), params
 
