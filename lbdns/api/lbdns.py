@@ -4,13 +4,14 @@ explain, health, status   the running server's own words, as `lbdns explain`, `h
 forced                    what operators forced, and forcing
 locate                    what the geolocation databases say of an address
 load_balancers            all of them, those of every zone and those of the account
+names                     the ids of objects by their names
 """
 
 from __future__ import annotations
 
 import math
 from ipaddress import ip_address
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 
@@ -101,8 +102,16 @@ _BALANCERS: Final[dict[str, Any]] = {
         "description": "a load balancer, with the zone that it belongs to",
         "type": "object",
         "properties": {"zone_id": nullable(ID)},
-        "required": [*("id", "name"), "zone_id"],
+        "required": ["id", "name", "zone_id"],
     },
+}
+
+NAMED: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL, Kind.ZONE, Kind.LOAD_BALANCER)
+_NAMED: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "by kind: name -> id, in the order in which the objects were made",
+    "properties": {kind.value: {"type": "object", "additionalProperties": ID} for kind in NAMED},
+    "additionalProperties": False,
 }
 
 Name = Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)]
@@ -174,6 +183,19 @@ def list_load_balancers(site: CurrentSite, paging: OptionalPaging, name: Text = 
     found = [item for item in state.all(Kind.LOAD_BALANCER).values() if name in (None, item.name)]
     page, info = paging.of(found)
     return ok([{**shown(item, state), "zone_id": item.zone_id or None} for item in page], info)
+
+
+@router.get("/names", summary="List names and ids", **describe(_NAMED))
+def list_names(
+    site: CurrentSite,
+    kind: Annotated[
+        list[Literal["monitor", "monitor_group", "pool", "zone", "load_balancer"]], Query(max_length=len(NAMED))
+    ] = [],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    """List the ids of objects by name, of the kinds asked for or of all."""
+    state = site.state
+    wanted = [Kind(one) for one in kind] or NAMED
+    return ok({one.value: {item.name: item.id for item in state.all(one).values()} for one in wanted})
 
 
 def _shown(one: forced.Forced) -> dict[str, Any]:

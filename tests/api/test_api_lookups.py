@@ -202,6 +202,9 @@ def test_own_look_ups_without_a_server(api: Api, client: httpx.Client, ids: Ids)
         ("api.example.com", None),
     ]
     assert result(client.get(f"{own}/load_balancers", params={"name": "api.example.com"})) == balancers[1:]
+    names = result(client.get(f"{own}/names", params={"kind": ["pool", "monitor_group"]}))
+    assert names == {"pool": {name: ids[name] for name in ("eu", "us", "lone")}, "monitor_group": {"app": ids["app"]}}
+    assert set(result(client.get(f"{own}/names"))) == {"monitor", "monitor_group", "pool", "zone", "load_balancer"}
     save(api.manager.settings.state_dir(), [Forced("eu/*", "down", NOON_S, NOON_S + 60, "drill")])
     assert result(client.get(f"{own}/forced")) == [
         {
@@ -237,5 +240,5 @@ def test_the_document_has_every_route(api: Api, client: httpx.Client) -> None:
     expected |= {f"{account}/{kind}/{{id}}/references" for kind in ("pools", "monitors", "monitor_groups")}
     expected |= {f"{account}/pools/{{id}}/{path}" for path in ("health", "preview")}
     expected |= {f"{account}/monitors/{{id}}/preview", "/client/v4/user/load_balancing_analytics/events"}
-    own = ("explain", "health", "status", "forced", "locate", "load_balancers")
+    own = ("explain", "health", "status", "forced", "locate", "load_balancers", "names")
     assert expected | {f"/lbdns/v1/{path}" for path in own} <= set(paths)
