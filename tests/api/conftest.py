@@ -1,11 +1,12 @@
-"""A management API over a store of its own: served by uvicorn on loopback and on a UNIX socket, without a DNS server."""
+"""A management API over a store of its own: served by uvicorn on loopback and a UNIX socket, without a DNS server."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -19,6 +20,9 @@ from lbdns.store.manager import StoreManager
 from lbdns.store.sqlite import Store
 from lbdns.store.zones import new_zone_records
 from tests.loop_thread import LoopThread
+
+if TYPE_CHECKING:
+    from tests.api.sdk import Sdk
 
 
 @dataclass
@@ -70,7 +74,7 @@ class Api:
         return item
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def loop() -> Iterator[LoopThread]:
     running = LoopThread()
     yield running
@@ -79,22 +83,56 @@ def loop() -> Iterator[LoopThread]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.model_validate({"state": tmp_path / "state", "api": {"listen": "127.0.0.1:0"}})
+    return _settings(tmp_path)
+
+
+def _settings(directory: Path) -> Settings:
+    return Settings.model_validate({"state": directory / "state", "api": {"listen": "127.0.0.1:0"}})
+
+
+@contextlib.contextmanager
+def _site(settings: Settings) -> Iterator[Site]:
+    with contextlib.closing(Store(settings.state_dir())) as store:
+        yield Site(StoreManager(store, settings), store, settings)
+
+
+@contextlib.contextmanager
+def _served(loop: LoopThread, site: Site) -> Iterator[ApiServer]:
+    server = ApiServer(site)
+    loop.run(server.start())
+    try:
+        yield server
+    finally:
+        loop.run(server.close())
+
+
+def _api(loop: LoopThread, server: ApiServer, site: Site) -> Api:
+    assert site.store is not None and isinstance(site.manager, StoreManager)
+    write, _ = site.store.tokens.create("writer", "write")
+    read, _ = site.store.tokens.create("reader", "read")
+    return Api(loop, server, site.store, site.manager, write, read)
+
+
+@pytest.fixture(scope="session")
+def hosted(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One server for all tests: to start and stop one takes longer than most of them."""
+    with _site(_settings(tmp_path_factory.mktemp("hosted"))) as site, _served(loop, site) as server:
+        yield server
 
 
 @pytest.fixture
-def api(loop: LoopThread, settings: Settings) -> Iterator[Api]:
-    store = Store(settings.state_dir())
-    manager = StoreManager(store, settings)
-    server = ApiServer(Site(manager, store, settings))
-    loop.run(server.start())
-    try:
-        write, _ = store.tokens.create("writer", "write")
-        read, _ = store.tokens.create("reader", "read")
-        yield Api(loop, server, store, manager, write, read)
-    finally:
-        loop.run(server.close())
-        store.close()
+def api(loop: LoopThread, hosted: ApiServer, settings: Settings) -> Iterator[Api]:
+    """The server over a store that is this test's alone."""
+    with _site(settings) as site:
+        hosted.show(site)
+        yield _api(loop, hosted, site)
+
+
+@pytest.fixture
+def own_api(loop: LoopThread, settings: Settings) -> Iterator[Api]:
+    """A server of the test's own, whose counts of requests and connections begin at 0."""
+    with _site(settings) as site, _served(loop, site) as server:
+        yield _api(loop, server, site)
 
 
 @pytest.fixture
