@@ -165,7 +165,8 @@ class _Reading:
     def report(self, message: str, *steps: str | int) -> None:
         """Take note of a mistake at a field."""
         shown = printable(message if len(message) <= 400 else f"{message[:400]}...")
-        self.problems.append(Problem(FILE, 0, printable(self.subject), shown, at=(*self.at, *steps)))
+        path = f"{self.subject} {'.'.join(map(str, steps))}"
+        self.problems.append(Problem(FILE, 0, printable(path), shown, at=(*self.at, *steps)))
 
     def _text(self, key: str) -> str | None:
         """Return a required text; None where it is missing or none."""

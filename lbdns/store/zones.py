@@ -67,10 +67,13 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
     `at` is the zone's own place, the first part of every problem's. `account` has no effect: there is one.
     """
     given = body.get("name")
-    subject = printable(given[: bounds.MAX_NAME_CHARS]) if isinstance(given, str) else "a zone"
+    subject = given[: bounds.MAX_NAME_CHARS] if isinstance(given, str) else "a zone"
 
     def report(message: str, *steps: str) -> None:
-        problems.append(Problem(FILE, 0, subject, printable(message), at=(*at, *(step for step in steps if step))))
+        path = ".".join(step for step in steps if step)
+        problems.append(
+            Problem(FILE, 0, printable(f"{subject} {path}"), printable(message), at=(*at, *filter(None, steps)))
+        )
 
     name = ""
     try:

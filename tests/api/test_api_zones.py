@@ -101,7 +101,7 @@ def test_mistakes_are_all_told_with_pointers(
 ) -> None:
     response = client.post("/zones", json=body)
     assert response.status_code == 400
-    assert sorted(refusals(response)) == sorted(expected)  # type: ignore[type-var]
+    assert sorted(refusals(response)) == sorted(expected)
     assert not api.manager.state.all(Kind.ZONE)
 
 
