@@ -131,16 +131,14 @@ class Files(TypedDict):
     notes: list[str]
 
 
-class PlanBody(TypedDict):
-    """A whole configuration. `prune`: what it does not name is deleted."""
+class ApplyBody(TypedDict):
+    """A whole configuration, and the revision that its plan was made on. `prune`: what it does not name is deleted.
+
+    `message` says why, for the audit trail.
+    """
 
     configuration: dict[str, Any]
     prune: NotRequired[bool]
-
-
-class ApplyBody(PlanBody):
-    """A whole configuration to apply, the revision that its plan was made on, and why, for the audit trail."""
-
     based_on: NotRequired[int | None]
     message: NotRequired[str]
 
@@ -153,10 +151,10 @@ class RestoreBody(TypedDict):
     message: NotRequired[str]
 
 
-@router.post("/plan", **describe(Applied, body=PlanBody))
+@router.post("/plan", **describe(Applied, body=ApplyBody))
 async def plan(site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject) -> Response:
     """Say what applying a configuration would change; nothing is changed."""
-    return await _apply(site, caller.author, request, _checked(body, PlanBody), dry_run=True)
+    return await _apply(site, caller.author, request, _checked(body, ApplyBody), dry_run=True)
 
 
 @router.post("/apply", **describe(Applied, body=ApplyBody))
@@ -316,7 +314,7 @@ def _checked(body: Mapping[str, Any], shape: Any) -> Mapping[str, Any]:
         "based_on": ((int, type(None)), "a revision's number"),
         "message": (str, "a text"),
     }
-    known = shape.__annotations__ if shape is not ApplyBody else {**PlanBody.__annotations__, **shape.__annotations__}
+    known = shape.__annotations__
     wrong: list[tuple[str, Steps | None]] = []
     for field, value in body.items():
         if field not in known:

@@ -30,11 +30,13 @@ VALUE_CHARS_MAX: Final = 200
 
 def show(differences: Sequence[Mapping[str, Any]]) -> None:
     """Print a block for each object, and how many are not shown."""
+    from lbdns.config.text import printable
+
     for one in differences[:SHOWN_MAX]:
         sign, colour = SIGNS[one["action"]]
-        click.secho(f"{sign} {title(one)}", fg=colour)
+        click.secho(f"{sign} {printable(title(one))}", fg=colour)
         for line in _lines(one):
-            click.secho(f"    {line}", fg=_line_colour(one, line))
+            click.secho(f"    {printable(line)}", fg=_line_colour(one, line))
     if len(differences) > SHOWN_MAX:
         click.echo(f"... and {len(differences) - SHOWN_MAX:,} more; --json says them all")
 

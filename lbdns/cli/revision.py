@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from lbdns.cli import difference
@@ -37,13 +39,15 @@ def list_(client: Client, limit: int, before: int | None, as_json: bool) -> None
     from rich.table import Table
     from rich.text import Text
 
+    from lbdns.config.text import printable
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("revision", justify="right")
     for heading in ("time", "author", "message"):
         table.add_column(heading, overflow="fold")
     for one in found:
-        shown = one["time"][:19].replace("T", " ")
-        table.add_row(str(one["revision"]), *map(Text, (shown, one["author"], one["message"])))
+        cells = (time_text(one["time"]), printable(one["author"]), printable(one["message"]))
+        table.add_row(str(one["revision"]), *map(Text, cells))
     console = Console()
     (console if console.is_terminal else Console(width=PIPE_COLUMNS)).print(table)
 
@@ -61,9 +65,11 @@ def show(client: Client, number: int, other: int | None, as_json: bool) -> None:
         print_json(found)
         return
     if other is None:
-        click.secho(f"revision {number}  {found['time'][:19].replace('T', ' ')}  {found['author']}", bold=True)
+        from lbdns.config.text import printable
+
+        click.secho(f"revision {number}  {time_text(found['time'])}  {printable(found['author'])}", bold=True)
         if found["message"]:
-            click.echo(f"    {found['message']}")
+            click.echo(f"    {printable(found['message'])}")
         click.echo()
     difference.show(found["differences"])
     words = difference.PAST if other is None else difference.FUTURE
@@ -83,3 +89,8 @@ def restore(client: Client, number: int, dry_run: bool, yes: bool, message: str,
     plan = client.post(path, {"dry_run": True})
     body = {"message": message} if message else {}
     carry_out(client, path, plan, body, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def time_text(text: str) -> str:
+    """Return a time of the API, RFC 3339 in UTC, in this machine's time zone."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
