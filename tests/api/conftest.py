@@ -140,3 +140,12 @@ def client(api: Api) -> Iterator[httpx.Client]:
     """A client with a write token."""
     with api.client(api.write_token) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def sdk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sdk]:
+    """The official client and a whole server, for all that use it: each gives its objects names of their own."""
+    from tests.api.sdk import sdk_over_store  # the client takes a second to load
+
+    with sdk_over_store(tmp_path_factory.mktemp("sdk")) as made:
+        yield made
