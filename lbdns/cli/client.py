@@ -246,8 +246,12 @@ def _with_options(command: Command, may_create: bool) -> Command:
         with Client(place, may_create) as client:
             return command(client, **arguments)
 
+    # click reads parameters from the last to the first: what is put first here comes last in --help.
+    before = getattr(command, "__click_params__", [])
+    run.__click_params__ = []  # type: ignore[attr-defined]
     for option in reversed(list(PLACE_OPTIONS.values())):
         option(run)
+    run.__click_params__ += before  # type: ignore[attr-defined]
     return run
 
 

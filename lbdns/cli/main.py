@@ -26,7 +26,11 @@ COMMANDS = {
     "apply": "Make the store what a directory's files say, after showing the difference.",
     "export": "Write the store as a directory of files.",
     "revision": "Show what changed in the store, when and by whom; go back.",
-    "monitor": "Probe an endpoint once and show each step: lbdns monitor probe TYPE ADDRESS.",
+    "lb": "Manage load balancers.",
+    "pool": "Manage pools and their endpoints.",
+    "monitor": "Manage monitors, or run one by hand: lbdns monitor probe TYPE ADDRESS.",
+    "token": "Make and revoke tokens of the management API.",
+    "completion": "Print the script that makes a shell complete all this.",
 }
 
 

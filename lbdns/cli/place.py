@@ -94,12 +94,16 @@ class Local:
         """Return the state directory."""
         return self.state.absolute() if self.state is not None else self.settings().state_dir()
 
+    def socket_path(self) -> Path:
+        """Return the path of the running server's socket."""
+        return self.state_dir() / SOCKET_NAME
+
     def connect(self, cleanup: contextlib.ExitStack, may_create: bool) -> httpx.Client:
         """Return a client for the running server, or for the store where none runs; raises LbdnsError."""
         state_dir = self.state_dir()
         path = state_dir / SOCKET_NAME
         deadline = time.monotonic() + STARTING_S
-        while not _answers(path):
+        while not answers(path):
             holder = _holder(state_dir / "lock")
             if holder is None:
                 return self._open_store(state_dir, cleanup, may_create)
@@ -155,7 +159,7 @@ def _read_token(path: Path) -> str:
         raise LbdnsError(f"{path}: cannot read the token: {told}") from error
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
     """Whether a server listens on a UNIX socket; raises LbdnsError where that is another user's."""
     from lbdns.server.rundir import unix_address
 
