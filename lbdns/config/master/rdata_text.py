@@ -61,7 +61,7 @@ def strings_of(rdata: bytes) -> Iterator[bytes]:
 
 def _by_library(rdtype: int, rdata: bytes) -> str:
     try:
-        return dns.rdata.from_wire(dns.rdataclass.IN, RdataType.make(rdtype), rdata, 0, len(rdata)).to_text()
+        return dns.rdata.from_wire(dns.rdataclass.IN, RdataType.make(rdtype), rdata, 0, len(rdata)).to_text().rstrip()
     except (dns.exception.DNSException, ValueError, LookupError, struct.error):
         return generic_text(rdata)
 
