@@ -6,16 +6,29 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from functools import cached_property
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import accounts, balancing
+from . import (
+    accounts,
+    balancing,
+    events,
+    health,
+    lbdns,
+    preview,
+    records,
+    references,
+    regions,
+    revisions,
+    search,
+    tokens,
+    zonefiles,
+    zones,
+)
 from .envelope import JSON_TYPE
 from .errors import install
 from .gate import LOCAL_USER, Gate
@@ -25,17 +38,9 @@ from .site import Site
 BASE: Final = "/client/v4"
 
 
-def _router(name: str) -> APIRouter | None:
-    if importlib.util.find_spec(f"{__package__}.{name}") is None:
-        return None
-    router: APIRouter = importlib.import_module(f"{__package__}.{name}").router
-    return router
-
-
-V4: Final = ("health", "preview", "references", "regions", "search", "events", "zones", "records")
-OWN: Final = ("lbdns", "revisions", "zonefiles", "tokens")
-ROUTERS: Final = (accounts.router, *filter(None, map(_router, V4)), balancing.router)
-OWN_ROUTERS: Final = tuple(filter(None, map(_router, OWN)))
+# Load balancers come last: theirs is the path of an account's objects with an id behind it.
+AREAS: Final = (accounts, zones, records, health, preview, references, regions, search, events, balancing)
+OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens)
 
 
 class _App(FastAPI):
@@ -52,11 +57,11 @@ def make_app(site: Site) -> FastAPI:
     app = _App(title="lbdns", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.site = site
     install(app)
-    app.add_middleware(Gate, tokens=lambda: site.tokens)
-    for router in ROUTERS:
-        app.include_router(router, prefix=BASE)
-    for router in OWN_ROUTERS:
-        app.include_router(router)
+    app.add_middleware(Gate, tokens=lambda: app.state.site.tokens)
+    for area in AREAS:
+        app.include_router(area.router, prefix=BASE)
+    for area in OWN_AREAS:
+        app.include_router(area.router)
 
     def openapi(request: Request) -> Response:
         return Response(app.document, media_type=JSON_TYPE)

@@ -49,6 +49,7 @@ WRONG_AUTH: Final = 10000
 TOO_MANY: Final = 10013
 BAD_METHOD: Final = 10405
 
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 ERRORS_MAX: Final = 100
 """A body can hold more mistakes than anybody reads."""
 _REFERENCED_WORDS: Final = "This object is referenced by other objects, delete them first."
@@ -149,7 +150,7 @@ def translated(error: Exception, request: Request) -> ApiError:
         case ReadOnly():
             return ApiError(403, READ_ONLY, str(error))
         case StoreError():
-            log.error("%s %s: %s", request.method, request.url.path, error)
+            log.error("%s %s: %s", request.method, request.scope["path"], error)
             return ApiError(500, INTERNAL, f"the change is not stored: {error}")
         case LbdnsError():
             return invalid((str(error), None))
@@ -163,7 +164,7 @@ def translated(error: Exception, request: Request) -> ApiError:
 def _bad_parameters(error: RequestValidationError, request: Request) -> ApiError:
     details = error.errors()
     if any(detail["loc"][:1] == ("path",) for detail in details):
-        return no_route(request.url.path, 400)
+        return no_route(request.scope["path"], 400)
     return invalid(*((_parameter_words(detail), None) for detail in details))
 
 
@@ -176,18 +177,22 @@ def _of_routing(error: HTTPException, request: Request) -> ApiError:
     if isinstance(error.__cause__, ApiError):  # raised while FastAPI read the body
         return error.__cause__
     if error.status_code == 404:
-        return no_route(request.url.path)
+        return no_route(request.scope["path"])
     if error.status_code == 405:
-        allowed = ", ".join(sorted(_methods_at(request)))
+        allowed = ", ".join(_methods_at(request))
         words = f"{request.method} is not allowed here; expected one of {allowed}"
         return ApiError(405, BAD_METHOD, words, headers={"Allow": allowed})
     return ApiError(error.status_code, BAD_BODY, str(error.detail), headers=error.headers)
 
 
-def _methods_at(request: Request) -> set[str]:
+def _methods_at(request: Request) -> list[str]:
     """Return every method that a path takes; each of them is a route of its own."""
-    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in routes for method in getattr(route, "methods", None) or ()}
+    scopes = ({**request.scope, "method": method} for method in METHODS)
+    return [
+        scope["method"]
+        for scope in scopes
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _answer(request: Request, error: Exception) -> Response:

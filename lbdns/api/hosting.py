@@ -153,6 +153,15 @@ class ApiServer:
         self.address: str | None = None
         """Where it is served over TCP: `http://IP:PORT` or `https://IP:PORT`, while it is."""
 
+    def show(self, site: Site) -> None:
+        """Serve another site from the next request on, at the same addresses."""
+        self._app.state.site = site
+
+    @property
+    def connection_count(self) -> int:
+        """How many clients are connected."""
+        return sum(len(server.server_state.connections) for server, _ in self._servers)
+
     async def start(self) -> None:
         """Bind and serve; raises LbdnsError, with nothing left bound."""
         api = self._settings.api

@@ -65,7 +65,7 @@ async def own_account(account_id: ObjectId, site: CurrentSite, request: Request)
     Returns "": what belongs to the account belongs to no zone.
     """
     if account_id != site.account_id:
-        raise no_route(request.url.path)
+        raise no_route(request.scope["path"])
     return ""
 
 
