@@ -19,6 +19,7 @@ from lbdns.store.zones import export_zone
 
 from .auth import Caller, CurrentCaller
 from .balancing import BasedOn, etag
+from .dry_run import DryRun, or_dry_run, planned
 from .envelope import ok, page, warnings
 from .errors import Steps, invalid, point_by
 from .limits import JsonObject
@@ -27,7 +28,7 @@ from .record_filters import RecordFiltersQuery
 from .record_shapes import BATCH, BATCH_DONE, IMPORT, IMPORTED, RECORD, RECORD_CHANGED, RECORD_WRITTEN, shown_record
 from .site import CurrentSite, ObjectId, Site, own_zone
 from .zonefiles import FORM_TYPE, add_records, read_file
-from .zones import MESSAGES_MAX, DryRun
+from .zones import MESSAGES_MAX
 
 PATH: Final = "/zones/{zone_id}/dns_records"
 ONE: Final = f"{PATH}/{{id}}"
@@ -50,6 +51,7 @@ class _Writer:
         self.zone_id = zone_id
         self.dry_run = dry_run
         self.places: Places = {}
+        self.before = site.state
         self._after: State | None = None
         point_by(request, self.pointing)
 
@@ -60,7 +62,7 @@ class _Writer:
             self._after = edit.state
             return make(edit)
 
-        zone = self.site.state.get(Kind.ZONE, self.zone_id)
+        zone = self.before.get(Kind.ZONE, self.zone_id)
         words = f'{verb} of zone "{zone.name if zone is not None else self.zone_id}"'
         return await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
 
@@ -111,11 +113,13 @@ class _Writer:
 
     def messages(self, done: Done[Any], names: Iterable[str]) -> list[dict[str, Any]]:
         """Return the warnings about some names: those of their records, and of load balancers there."""
-        state = self.site.state.changed(done.changes, done.revision)
+        state = self.site.state
         return warnings(_about(done.warnings, set(names), state)[:MESSAGES_MAX])
 
     def told(self, done: Done[Item]) -> Response:
-        """Answer with one record."""
+        """Answer with one record, or with what would change."""
+        if self.dry_run:
+            return planned(done, self.before)
         record = done.result
         return ok(shown_record(record), messages=self.messages(done, [record.name]), headers=etag(record))
 
@@ -137,7 +141,7 @@ def list_records(site: CurrentSite, zone_id: ZoneId, filters: RecordFiltersQuery
     return ok([shown_record(record) for record in shown], info)
 
 
-@router.post(PATH, summary="Create a record", **describe(RECORD, RECORD_WRITTEN))
+@router.post(PATH, summary="Create a record", **describe(or_dry_run(RECORD), RECORD_WRITTEN))
 async def create_record(
     site: CurrentSite,
     caller: CurrentCaller,
@@ -170,7 +174,7 @@ def export_records(site: CurrentSite, zone_id: ZoneId) -> Response:
 @router.post(
     f"{PATH}/import",
     summary="Add the records of a master file",
-    **describe(IMPORTED, IMPORT, content_type=FORM_TYPE),
+    **describe(or_dry_run(IMPORTED), IMPORT, content_type=FORM_TYPE),
 )
 async def import_records(
     site: CurrentSite, caller: CurrentCaller, request: Request, zone_id: ZoneId, dry_run: DryRun = False
@@ -179,13 +183,15 @@ async def import_records(
     text = await read_file(request)
     writer = _Writer(site, caller, request, zone_id, dry_run)
     done = await writer.change("import records", lambda edit: add_records(edit, zone_id, text))
+    if dry_run:
+        return planned(done, writer.before)
     added, parsed, noted = done.result
     written = {change.item.name for change in done.changes if change.item.kind is Kind.RECORD}
     messages = [*warnings(noted[:MESSAGES_MAX]), *writer.messages(done, written)]
     return ok({"recs_added": added, "total_records_parsed": parsed}, messages=messages[:MESSAGES_MAX])
 
 
-@router.post(f"{PATH}/batch", summary="Change many records at once", **describe(BATCH_DONE, BATCH))
+@router.post(f"{PATH}/batch", summary="Change many records at once", **describe(or_dry_run(BATCH_DONE), BATCH))
 async def batch_records(
     site: CurrentSite,
     caller: CurrentCaller,
@@ -211,6 +217,8 @@ async def batch_records(
         return made
 
     done = await writer.change("change many records", make)
+    if dry_run:
+        return planned(done, writer.before)
     result: dict[str, list[Item]] = done.result
     names = {item.name for items in result.values() for item in items}
     shown = {step: [shown_record(item) for item in items] for step, items in result.items()}
@@ -255,7 +263,7 @@ async def show_record(site: CurrentSite, zone_id: ZoneId, id: ObjectId) -> Respo
 @router.put(
     ONE,
     summary="Replace a record: what is not named goes back to its default",
-    **describe(RECORD, RECORD_WRITTEN, guarded=True),
+    **describe(or_dry_run(RECORD), RECORD_WRITTEN, guarded=True),
 )
 async def replace_record(
     site: CurrentSite,
@@ -279,7 +287,7 @@ async def replace_record(
 @router.patch(
     ONE,
     summary="Change a record: only what is named; null resets a field",
-    **describe(RECORD, RECORD_CHANGED, guarded=True),
+    **describe(or_dry_run(RECORD), RECORD_CHANGED, guarded=True),
 )
 async def change_record(
     site: CurrentSite,
@@ -300,7 +308,7 @@ async def change_record(
     return writer.told(await writer.change(f"change {_words_of(site, id)}", make))
 
 
-@router.delete(ONE, summary="Delete a record", **describe(DELETED, guarded=True))
+@router.delete(ONE, summary="Delete a record", **describe(or_dry_run(DELETED), guarded=True))
 async def delete_record(
     site: CurrentSite,
     caller: CurrentCaller,
@@ -316,8 +324,8 @@ async def delete_record(
         writer.find(edit, id, based_on)
         return writer.delete(edit, id)
 
-    await writer.change(f"delete {_words_of(site, id)}", make)
-    return ok({"id": id})
+    done = await writer.change(f"delete {_words_of(site, id)}", make)
+    return planned(done, writer.before) if dry_run else ok({"id": id})
 
 
 def _words(body: Mapping[str, Any]) -> str:

@@ -23,12 +23,13 @@ from lbdns.store.zonefiles import matched_records
 from lbdns.store.zones import canonical_zone, import_zone
 
 from .auth import CurrentCaller
+from .dry_run import DryRun, or_dry_run, planned
 from .envelope import ok, warnings
 from .errors import BAD_BODY, ApiError, invalid, point_by
 from .openapi import ID, describe
 from .record_shapes import IMPORT
 from .site import CurrentSite
-from .zones import MESSAGES_MAX, DryRun, create
+from .zones import MESSAGES_MAX, create
 
 FORM_TYPE: Final = "multipart/form-data"
 FIELDS_MAX: Final = 10
@@ -144,7 +145,7 @@ _DONE: Final[dict[str, Any]] = {
 @router.post(
     "/zones/{name}/import",
     summary="Make a zone what a master file says, or create it so",
-    **describe(_DONE, IMPORT, content_type=FORM_TYPE),
+    **describe(or_dry_run(_DONE), IMPORT, content_type=FORM_TYPE),
 )
 async def import_whole_zone(
     site: CurrentSite,
@@ -156,13 +157,14 @@ async def import_whole_zone(
     """Take a zone from a master file with its SOA: all or nothing. A serial behind the zone's own is raised instead."""
     text = await read_file(request)
     point_by(request, lambda problem: None)
-    before = site.state.named(Kind.ZONE, name.lower().removesuffix("."))
+    before = site.state
     done = await site.manager.change(
         caller.author, f'import zone "{name}"', lambda edit: put_zone(edit, name, text), dry_run=dry_run
     )
+    if dry_run:
+        return planned(done, before)
     zone, count, noted = done.result
-    state = site.state.changed(done.changes, done.revision)
-    after = state.get(Kind.ZONE, zone.id) or zone
+    after = site.state.get(Kind.ZONE, zone.id) or zone
     written = {change.item.id for change in done.changes}
     about = [*noted, *(one for one in done.warnings if len(one.at) > 1 and one.at[1] in {*written, after.name})]
     result = {
@@ -170,7 +172,7 @@ async def import_whole_zone(
         "name": after.name,
         "serial": after.body["serial"],
         "records": count,
-        "created": before is None,
+        "created": before.get(Kind.ZONE, after.id) is None,
         "changes": sum(change.item.kind is Kind.RECORD for change in done.changes),
     }
     return ok(result, messages=warnings(about[:MESSAGES_MAX]))

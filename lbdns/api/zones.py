@@ -17,6 +17,7 @@ from lbdns.store.zones import canonical_zone, first_serial, new_zone_records
 
 from .auth import CurrentCaller
 from .balancing import BasedOn, etag
+from .dry_run import DryRun, or_dry_run, planned
 from .envelope import PAGE_MAX, ok, page, warnings
 from .errors import Steps, invalid, point_by
 from .limits import JsonObject
@@ -44,7 +45,6 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
 
 router = APIRouter(tags=["zones"])
 Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
-DryRun = Annotated[bool, Query(description="check and compile the change, and leave it at that")]
 
 
 @router.get("/zones", summary="List zones", **describe({"type": "array", "items": ZONE}, paged=True))
@@ -96,7 +96,7 @@ def _named(name: str, wanted: str) -> bool:
     return name == wanted.lower().removesuffix(".")
 
 
-@router.post("/zones", summary="Create a zone, with NS and address records", **describe(ZONE, ZONE_WRITTEN))
+@router.post("/zones", summary="Create a zone, with NS and address records", **describe(or_dry_run(ZONE), ZONE_WRITTEN))
 async def create_zone(
     site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject, dry_run: DryRun = False
 ) -> Response:
@@ -115,7 +115,9 @@ async def create_zone(
     point_by(request, _pointing)
     name = fields.get("name")
     words = f'create zone "{name[:TEXT_CHARS_MAX]}"' if isinstance(name, str) else "create zone"
-    return _told(site, await site.manager.change(caller.author, words, make, dry_run=dry_run))
+    before = site.state
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return planned(done, before) if dry_run else _told(site, done)
 
 
 def create(edit: Edit, zone: dict[str, Any], records: list[dict[str, Any]]) -> Item:
@@ -140,7 +142,7 @@ async def show_zone(site: CurrentSite, zone_id: ObjectId) -> Response:
 @router.patch(
     "/zones/{zone_id}",
     summary="Change a zone: its SOA, its serial; only what is named",
-    **describe(ZONE, ZONE_CHANGED, guarded=True),
+    **describe(or_dry_run(ZONE), ZONE_CHANGED, guarded=True),
 )
 async def change_zone(
     site: CurrentSite,
@@ -166,13 +168,15 @@ async def change_zone(
 
     point_by(request, _pointing)
     words = f'change zone "{_name_of(site, zone_id)}"'
-    return _told(site, await site.manager.change(caller.author, words, make, dry_run=dry_run))
+    before = site.state
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return planned(done, before) if dry_run else _told(site, done)
 
 
 @router.delete(
     "/zones/{zone_id}",
     summary="Delete a zone with its records and load balancers",
-    **describe(DELETED, guarded=True),
+    **describe(or_dry_run(DELETED), guarded=True),
 )
 async def delete_zone(
     site: CurrentSite, caller: CurrentCaller, zone_id: ObjectId, based_on: BasedOn, dry_run: DryRun = False
@@ -183,8 +187,9 @@ async def delete_zone(
         return edit.delete(Kind.ZONE, zone_id)
 
     words = f'delete zone "{_name_of(site, zone_id)}"'
-    await site.manager.change(caller.author, words, make, dry_run=dry_run)
-    return ok({"id": zone_id})
+    before = site.state
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return planned(done, before) if dry_run else ok({"id": zone_id})
 
 
 def _taken(body: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +211,7 @@ def _pointing(problem: Problem) -> Steps | None:
 def _told(site: Site, done: Done[Item]) -> Response:
     """Answer with a zone as a change leaves it, and with the warnings about what the change wrote."""
     written = {change.item.id for change in done.changes}
-    about = [one for one in done.warnings if one.at[1:2] == (done.result.name,) or (one.at and one.at[1] in written)]
-    state = site.state.changed(done.changes, done.revision)
+    about = [one for one in done.warnings if len(one.at) > 1 and one.at[1] in {done.result.name, *written}]
+    state = site.state
     zone = state.get(Kind.ZONE, done.result.id) or done.result
     return ok(shown_zone(zone, state, site), messages=warnings(about[:MESSAGES_MAX]), headers=etag(zone))

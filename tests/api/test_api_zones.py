@@ -153,7 +153,7 @@ def test_a_zone_goes_with_its_load_balancers(api: Api, client: httpx.Client) -> 
 
 def test_a_dry_run_changes_nothing(api: Api, client: httpx.Client) -> None:
     made = client.post("/zones", params={"dry_run": "true"}, json={"name": "a.example"})
-    assert made.json()["result"]["name_servers"] == ["ns1.a.example"]
+    assert made.json()["result"]["counts"]["create"] == {"zone": 1, "record": 3}
     assert not api.manager.state.all(Kind.ZONE)
     zone = api.zone()
     assert client.delete(f"/zones/{zone.id}", params={"dry_run": "true"}).status_code == 200
@@ -182,7 +182,8 @@ def whole(client: httpx.Client, api: Api, name: str, text: str, **params: str) -
 
 
 def test_a_whole_zone_comes_from_a_file(api: Api, client: httpx.Client) -> None:
-    assert whole(client, api, "example.com", FILE, dry_run="true").json()["result"]["created"]
+    dry = whole(client, api, "example.com", FILE, dry_run="true").json()["result"]
+    assert dry["counts"]["create"] == {"zone": 1, "record": 3}
     assert not api.manager.state.all(Kind.ZONE)
     made = whole(client, api, "example.com", FILE).json()["result"]
     assert (made["serial"], made["records"], made["created"]) == (2020010105, 3, True)
