@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lbdns.errors import LbdnsError
 from lbdns.fastpath.templates import add_templates
-from lbdns.geo import Geodata
+from lbdns.geo import Geodata, PlaceTree
 from lbdns.health.control import Control
 from lbdns.health.table import HealthTable
 from lbdns.model import Configuration
@@ -23,8 +23,9 @@ from lbdns.server.canary import try_canaries
 from lbdns.server.rundir import RunDirectory
 from lbdns.snapshot.compile import compile_snapshot
 from lbdns.snapshot.file import Snapshot
+from lbdns.snapshot.memo import Memo
 from lbdns.snapshot.slots import Slots
-from lbdns.snapshot.targets import write_targets
+from lbdns.snapshot.targets import TargetsMemo, write_targets
 
 ENDPOINT_CAPACITY_MIN = 64
 POOL_CAPACITY_MIN = 32
@@ -53,6 +54,8 @@ class Publisher:
         self._run = run
         self._slots = Slots()
         self._table: HealthTable | None = None
+        self._memo, self._targets_memo = Memo(), TargetsMemo()
+        self._tried: tuple[Configuration, PlaceTree, HealthTable] | None = None
         self.current: Published | None = None
 
     def resume(self) -> bool:
@@ -75,11 +78,13 @@ class Publisher:
         table = self._table_for(slots)
         path = self._run.snapshot(generation)
         try:
-            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id)
+            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo)
             add_templates(compiled, View(compiled, table)).write(path)
             snapshot = Snapshot.open(path)
-            try_canaries(configuration, snapshot, table)
-            write_targets(configuration, slots, generation, table.path, self._run.targets(generation))
+            try_canaries(configuration, snapshot, table, self._comparable(configuration, geodata, table))
+            self._tried = (configuration, geodata.tree, table)
+            targets = self._run.targets(generation)
+            write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)
             _save_slots(slots, self._run.slots(generation))
         except (LbdnsError, OSError) as error:
             self._discard(generation, table)
@@ -98,6 +103,15 @@ class Publisher:
     def abandon(self, prepared: Published) -> None:
         """Remove a prepared generation that shall not be served after all."""
         self._discard(prepared.generation, prepared.table)
+
+    def _comparable(self, configuration: Configuration, geodata: Geodata, table: HealthTable) -> Configuration | None:
+        """Return the last configuration that was tried, None where this one is served from another place, by other
+        geolocation or with another health table."""
+        if self._tried is None:
+            return None
+        before, places, table_before = self._tried
+        is_alike = before.settings.pop == configuration.settings.pop and places is geodata.tree
+        return before if is_alike and table is table_before else None
 
     def _table_for(self, slots: Slots) -> HealthTable:
         """Return the health table in use, or one with more room that starts with all the old one knows."""

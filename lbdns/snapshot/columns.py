@@ -110,6 +110,10 @@ class Blob:
             self._column.frombytes(data)
         return offset
 
+    def offsets(self) -> dict[bytes, int]:
+        """Return the offset of everything stored so far."""
+        return dict(self._offsets)
+
     def add_text(self, text: str) -> int:
         """Return the offset of a text: its length in two bytes, then UTF-8."""
         data = text.encode()

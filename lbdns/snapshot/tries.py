@@ -7,10 +7,8 @@ alike.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
 
@@ -43,62 +41,69 @@ PRIVATE_NETWORKS = tuple(
 DEPTH_MAX = 128
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tree:
-    """A binary tree over addresses: `nodes[n]` has two records; >= 0 is a node, < 0 is ~value. Roots are such
-    records."""
+    """A binary tree over addresses: `nodes[n]`, int32, has two records; >= 0 is a node, < 0 is ~value. Roots are such
+    records.
+
+    Nodes stand in levels, children before parents: level i from `bounds[i]` to `bounds[i + 1]`. Subtrees may be shared.
+    """
 
     nodes: NDArray[np.int32]
     root_v4: int
     root_v6: int
-
-    @cached_property
-    def levels(self) -> list[NDArray[np.int32]]:
-        """The reachable nodes in levels such that children come before parents (the tree may share subtrees)."""
-        return _levels_deepest_first(self)
+    bounds: NDArray[np.int64]
 
 
-def reduce_tree(tree: Tree, class_of_value: NDArray[np.int32]) -> Tree:
-    """Return the tree with every value replaced by its class and equal siblings merged."""
-    levels = tree.levels
-    # One table for both kinds of record, so that a child's class is one look-up: nodes first, then values from the end,
-    # where ~value, being negative, finds them. -1 marks a node whose leaves disagree.
-    count = len(tree.nodes)
-    class_of = np.full(count + len(class_of_value), -1, dtype=np.int32)
-    class_of[count:] = class_of_value[::-1]
-    for level in levels:
-        children = tree.nodes[level]
-        low, high = class_of[children[:, 0]], class_of[children[:, 1]]
-        class_of[level] = np.where(low == high, low, -1)
-    mixed = np.zeros(count, dtype=bool)
-    for level in levels:
-        mixed[level] = class_of[level] < 0
-    number = np.cumsum(mixed, dtype=np.int32) - 1
-
-    def records(children: NDArray[np.int32]) -> NDArray[np.int32]:
-        classes = class_of[children]
-        return np.where(classes < 0, number[children] if count else 0, ~classes).astype(np.int32)
-
-    roots = records(np.array([tree.root_v4, tree.root_v6], dtype=np.int32))
-    return Tree(records(tree.nodes[mixed]), int(roots[0]), int(roots[1]))
+def in_levels(nodes: NDArray[np.int32], root_v4: int, root_v6: int) -> Tree:
+    """Return a tree with its reachable nodes put into levels."""
+    levels = _levels_deepest_first(nodes, (root_v6, root_v4))
+    order = np.concatenate([*levels, np.zeros(0, np.int32)])
+    number = np.full(len(nodes) + 1, -1, dtype=np.int32)
+    number[order] = np.arange(len(order), dtype=np.int32)
+    children = nodes[order]
+    roots = [int(number[root]) if root >= 0 else root for root in (root_v4, root_v6)]
+    bounds = np.cumsum([0, *(len(level) for level in levels)])
+    return Tree(np.where(children >= 0, number[children], children).astype(np.int32), roots[0], roots[1], bounds)
 
 
-def _levels_deepest_first(tree: Tree) -> list[NDArray[np.int32]]:
-    depth = np.full(len(tree.nodes), -1, dtype=np.int16)
-    for root in (tree.root_v6, tree.root_v4):
+def _levels_deepest_first(nodes: NDArray[np.int32], roots: Iterable[int]) -> list[NDArray[np.int32]]:
+    depth = np.full(len(nodes), -1, dtype=np.int16)
+    for root in roots:
         # The IPv4 tree usually hangs in the IPv6 one and has its depths from there.
         frontier = np.array([root] if root >= 0 and depth[root] < 0 else [], dtype=np.int32)
         for level in range(DEPTH_MAX + 1):
             if not len(frontier):
                 break
             depth[frontier] = np.maximum(depth[frontier], level)  # a shared subtree ends on its deepest level
-            children = tree.nodes[frontier].reshape(-1)
+            children = nodes[frontier].reshape(-1)
             frontier = children[children >= 0]
-            if len(frontier) > len(tree.nodes):
+            if len(frontier) > len(nodes):
                 frontier = np.unique(frontier)
     order = np.argsort(depth, kind="stable").astype(np.int32)
     bounds = np.searchsorted(depth[order], np.arange(0, int(depth.max(initial=-1)) + 2))
     return [order[start:end] for start, end in pairwise(bounds)][::-1]
+
+
+def reduce_tree(tree: Tree, class_of_value: NDArray[np.int32]) -> Tree:
+    """Return the tree with every value replaced by its class and equal siblings merged."""
+    # One table for both kinds of record, so that a child's class is one look-up: nodes first, then values from the end,
+    # where ~value, being negative, finds them. -1 marks a node whose leaves disagree.
+    count = len(tree.nodes)
+    class_of = np.empty(count + len(class_of_value), dtype=np.int32)
+    class_of[count:] = class_of_value[::-1]
+    for start, end in pairwise(tree.bounds.tolist()):
+        low, high = (class_of.take(tree.nodes[start:end, side], mode="wrap") for side in (0, 1))
+        low[low != high] = -1
+        class_of[start:end] = low
+    mixed = class_of[:count] < 0
+    number = np.cumsum(mixed, dtype=np.int32)
+    record = ~class_of
+    record[:count][mixed] = number[mixed] - 1
+    bounds = np.append(np.int32(0), number)[tree.bounds].astype(np.int64)
+    return Tree(
+        record.take(tree.nodes[mixed], mode="wrap"), int(record[tree.root_v4]), int(record[tree.root_v6]), bounds
+    )
 
 
 def tree_of_networks(networks: Iterable[IPv4Network | IPv6Network], value: int) -> Tree:
@@ -116,7 +121,7 @@ def tree_of_networks(networks: Iterable[IPv4Network | IPv6Network], value: int) 
                 nodes.append([~0, ~0])
                 nodes[node][bit] = len(nodes) - 1
             node = nodes[node][bit]
-    return Tree(np.array(nodes, dtype=np.int32), 0, 1)
+    return in_levels(np.array(nodes, dtype=np.int32), 0, 1)
 
 
 def private_tree() -> Tree:
@@ -125,69 +130,124 @@ def private_tree() -> Tree:
     return tree_of_networks(PRIVATE_NETWORKS, CLASS_PRIVATE)
 
 
-class TrieColumns:
-    """Appends trees to the trie columns; equal partitions get one trie."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Wide:
+    """A trie as a snapshot has it: `roots` (IPv4, IPv6) and `nodes`, 16 records each, numbered from `first` on."""
 
-    def __init__(self, roots: array[int], nodes: array[int]) -> None:
-        self._roots = roots
-        self._nodes = nodes
-        self._known: dict[object, int] = {}
+    first: int
+    roots: NDArray[np.uint32]
+    nodes: NDArray[np.uint32]  # flat
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes there are."""
+        return len(self.nodes) // TRIE_WIDTH
+
+    def moved(self, first: int) -> Wide:
+        """Return the same trie numbered from another node on."""
+        if first == self.first:
+            return self
+        offset = np.array(first - self.first).astype(np.uint32)  # wraps around where it is negative, as adding it does
+        return Wide(
+            first, *(np.where(records < TRIE_LEAF, records + offset, records) for records in (self.roots, self.nodes))
+        )
+
+
+def widen(tree: Tree, first: int, value_count: int) -> Wide:
+    """Return a binary tree, whose values are below `value_count`, as a trie numbered from `first` on."""
+    count = len(tree.nodes)
+    steps, record = _tables(tree, value_count)
+    number = np.full(count, -1, dtype=np.int32)
+    roots = np.array([tree.root_v4, tree.root_v6], dtype=np.int32)
+    frontier = np.unique(roots[roots >= 0])
+    below, done = [], 0
+    while len(frontier):
+        number[frontier] = np.arange(done, done + len(frontier), dtype=np.int32)
+        done += len(frontier)
+        reached = frontier
+        for _ in range(TRIE_STRIDE):
+            reached = steps.take(reached, mode="wrap").view(np.int32)
+        below.append(reached)
+        fresh = reached[reached >= 0]
+        fresh = fresh[number[fresh] < 0]
+        # Each once: of equal ones the last stands.
+        places = np.arange(len(fresh), dtype=np.int32)
+        number[fresh] = places
+        frontier = fresh[number[fresh] == places]
+    record[:count] = number
+    record[:count] += np.uint32(first)
+    nodes = record.take(np.concatenate([*below, np.zeros(0, np.int32)]), mode="wrap")
+    return Wide(first, record.take(roots, mode="wrap"), nodes)
+
+
+def _tables(tree: Tree, value_count: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Return two tables over nodes and, from the end, leaves: where the next bit leads, and the trie's record.
+
+    A leaf says how many bits were read beyond it: ~value has none, ~(value + value_count) one, and so on. The first
+    table has both ways in one number, as pairs of int32; the records of nodes are not filled in.
+    """
+    count, leaf_count = len(tree.nodes), TRIE_STRIDE * value_count
+    steps = np.empty((count + leaf_count, 2), dtype=np.int32)
+    steps[:count] = tree.nodes
+    leaves = np.arange(leaf_count, dtype=np.int32)
+    steps[count:] = ~np.minimum(leaves + value_count, leaf_count - 1)[::-1, None]
+    record = np.empty(count + leaf_count, dtype=np.uint32)
+    unused, values = np.divmod(leaves.astype(np.uint32), np.uint32(value_count))
+    record[count:] = (TRIE_LEAF | unused << UNUSED_SHIFT | values)[::-1]
+    return steps.reshape(-1).view(np.int64), record
+
+
+class Tries:
+    """The tries of one snapshot, by key; equal partitions get one. Those of the snapshot before are taken from it."""
+
+    def __init__(self, before: Tries | None = None) -> None:
+        """Begin with none; `before`: finished ones whose keys mean the same."""
+        self._before = before
+        self._made: dict[object, tuple[int, Wide]] = {}
+        self._node_count = 0
+        self.roots: NDArray[np.uint32] = np.zeros(0, np.uint32)
+        self.nodes: NDArray[np.uint32] = np.zeros(0, np.uint32)
+
+    def __len__(self) -> int:
+        """How many tries there are."""
+        return len(self._made)
 
     @property
     def size(self) -> int:
-        """Bytes stored so far."""
-        return len(self._nodes) * self._nodes.itemsize
+        """Bytes of all nodes so far."""
+        return self._node_count * TRIE_WIDTH * self.nodes.itemsize
 
     def find(self, key: object) -> int | None:
-        """Return the trie stored under `key`."""
-        return self._known.get(key)
+        """Return the number of the trie under `key`, None where there is none yet."""
+        found = self._made.get(key)
+        return None if found is None else found[0]
 
-    def add(self, key: object, tree: Tree) -> int:
-        """Store a tree under `key` and return its number."""
-        roots, nodes = widen(tree, len(self._nodes) // TRIE_WIDTH)
-        self._nodes.frombytes(nodes.tobytes())
-        self._roots.frombytes(roots.tobytes())
-        number = self._known[key] = len(self._roots) // 2 - 1
+    def recall(self, key: object) -> int | None:
+        """Store the trie that the snapshot before had under `key` and return its number, None where it had none."""
+        found = self._before._made.get(key) if self._before else None
+        return None if found is None else self._store(key, found[1].moved(self._node_count))
+
+    def add(self, key: object, tree: Tree, value_count: int) -> int:
+        """Store a tree, whose values are below `value_count`, under `key` and return its number."""
+        return self._store(key, widen(tree, self._node_count, value_count))
+
+    def _store(self, key: object, wide: Wide) -> int:
+        number = len(self._made)
+        self._made[key] = (number, wide)
+        self._node_count += wide.node_count
         return number
 
-
-def widen(tree: Tree, first: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Return roots (IPv4, IPv6) and nodes of 16 records for a binary tree; nodes are numbered from `first`."""
-    number_of = np.full(len(tree.nodes), -1, dtype=np.int64)
-    roots = np.array([tree.root_v4, tree.root_v6], dtype=np.int64)
-    frontier = np.unique(roots[roots >= 0])
-    levels = []
-    count = 0
-    while len(frontier):
-        number_of[frontier] = first + count + np.arange(len(frontier))
-        count += len(frontier)
-        below, unused = _four_levels_below(tree.nodes, frontier)
-        levels.append((below, unused))
-        reached = np.unique(below[below >= 0])
-        frontier = reached[number_of[reached] < 0]
-    parts = [_wide_records(below, unused, number_of) for below, unused in levels]
-    nodes = np.concatenate(parts) if parts else np.zeros((0, TRIE_WIDTH), dtype=np.uint32)
-    return _wide_records(roots, np.zeros(2, dtype=np.int64), number_of), nodes
-
-
-def _four_levels_below(
-    nodes: NDArray[np.int32], frontier: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, for each node and each value of four bits, where they lead and how many of them were not needed."""
-    below = np.repeat(frontier[:, None], TRIE_WIDTH, axis=1)
-    unused = np.zeros(below.shape, dtype=np.int64)
-    bits = np.arange(TRIE_WIDTH)
-    for step in range(TRIE_STRIDE):
-        bit = np.broadcast_to((bits >> (TRIE_STRIDE - 1 - step)) & 1, below.shape)
-        is_node = below >= 0
-        below[is_node] = nodes[below[is_node], bit[is_node]]
-        unused[is_node & (below < 0)] = TRIE_STRIDE - 1 - step
-    return below, unused
-
-
-def _wide_records(
-    values: NDArray[np.int64], unused: NDArray[np.int64], number_of: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    leaves = TRIE_LEAF | unused << UNUSED_SHIFT | ~np.minimum(values, -1)
-    numbers = number_of[np.maximum(values, 0)] if len(number_of) else values
-    return np.where(values >= 0, numbers, leaves).astype(np.uint32)
+    def finish(self) -> None:
+        """Fill `roots` and `nodes`; where all tries are those of the snapshot before, its own serve again."""
+        before, self._before = self._before, None
+        wides = [wide for _, wide in self._made.values()]
+        if before and [wide for _, wide in before._made.values()] == wides:
+            self.roots, self.nodes = before.roots, before.nodes
+            return
+        self.roots = np.concatenate([wide.roots for wide in wides])
+        self.nodes = np.concatenate([wide.nodes for wide in wides])
+        # Kept as parts of the whole, so that there is one copy.
+        for key, (number, wide) in self._made.items():
+            start = wide.first * TRIE_WIDTH
+            nodes = self.nodes[start : start + len(wide.nodes)]
+            self._made[key] = (number, Wide(wide.first, wide.roots, nodes))

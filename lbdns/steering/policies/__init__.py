@@ -29,10 +29,18 @@ PLANNERS: dict[str, Callable[[LoadBalancer, Context], Plan]] = {
 }
 POLICIES = tuple(PLANNERS)
 
+Inputs = tuple[object, ...]
+
 
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     """Return the plan of a load balancer by its effective policy."""
     return PLANNERS[load_balancer.effective_policy](load_balancer, context)
+
+
+def inputs(load_balancer: LoadBalancer, context: Context) -> Inputs:
+    """Return what a plan looks at beside the load balancer, this server's place and the units: while it is equal, so is
+    the plan."""
+    return proximity.inputs(load_balancer, context) if load_balancer.steering_policy == "proximity" else ()
 
 
 def prefers_ecs(load_balancer: LoadBalancer) -> bool:

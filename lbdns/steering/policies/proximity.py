@@ -41,6 +41,14 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     return located_plan(SELECT_FIRST, lists, pop_list, partition, partition)
 
 
+def inputs(load_balancer: LoadBalancer, context: Context) -> tuple[object, ...]:
+    """Return what a plan looks at beside the load balancer, this server's place and the units of places."""
+    if context.has_many_partitions:
+        return (True,)
+    pools = [context.pools[name] for name in load_balancer.default_pools]
+    return (False, *((pool.latitude, pool.longitude) for pool in pools))
+
+
 def distances_m(
     latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], pools: list[Pool]
 ) -> NDArray[np.float64]:
