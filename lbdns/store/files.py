@@ -5,7 +5,8 @@
     a record                                 by name, type and content, in its zone
 
 What is known keeps its id, and what files cannot say of it: a record's comment and tags, that a zone is paused, that a
-load balancer is the account's. Within a zone that the files hold, the files say which records there are.
+load balancer is the account's, or which of the zones around its name has it. Within a zone that the files hold, the
+files say which records there are.
 """
 
 from __future__ import annotations
@@ -85,7 +86,6 @@ def apply(edit: Edit, configuration: Configuration, prune: bool = False) -> list
         if item.kind is Kind.ZONE:
             item = _with_serial(item, before[item.id], item.id in changed_zones)
         put(edit, item, before[item.id])
-    _move_others(edit, kept)
     for item in gone:
         if item.kind is Kind.ZONE:
             edit.delete(item.kind, item.id)
@@ -167,11 +167,13 @@ def _balancer_item(
 ) -> Item:
     body = to_ids(Kind.LOAD_BALANCER, balancer.model_dump(mode="json", exclude_defaults=True), names)
     labels = balancer.name.split(".")
-    zone = next((hosted[name] for at in range(len(labels)) if (name := ".".join(labels[at:])) in hosted), "")
+    zones = [hosted[name] for at in range(len(labels)) if (name := ".".join(labels[at:])) in hosted]
     there = known.get((balancer.name, balancer.type))
     if there is None:
-        return Item(Kind.LOAD_BALANCER, make_id(Kind.LOAD_BALANCER, balancer.name, balancer.type), body, zone)
-    return Item(Kind.LOAD_BALANCER, there.id, body, zone if there.zone_id else "")
+        id = make_id(Kind.LOAD_BALANCER, balancer.name, balancer.type)
+        return Item(Kind.LOAD_BALANCER, id, body, next(iter(zones), ""))
+    is_kept = not there.zone_id or there.zone_id in zones
+    return Item(Kind.LOAD_BALANCER, there.id, body, there.zone_id if is_kept else next(iter(zones), ""))
 
 
 def _unnamed(state: State, kept: set[str]) -> Iterator[Item]:
@@ -218,11 +220,3 @@ def _with_serial(item: Item, before: Item | None, has_new_records: bool) -> Item
 def is_later(serial: int, other: int) -> bool:
     """Tell whether an SOA serial is later than another one, in the arithmetic of RFC 1982."""
     return 0 < (serial - other) % SERIAL_MODULUS < SERIAL_MODULUS // 2
-
-
-def _move_others(edit: Edit, kept: set[str]) -> None:
-    """Put load balancers that the files do not name into the zone that is now the longest that they are within."""
-    for item in list(edit.state.all(Kind.LOAD_BALANCER).values()):
-        zone = edit.state.zone_of(item.name) if item.zone_id and item.id not in kept else None
-        if zone is not None and zone.id != item.zone_id:
-            put(edit, Item(item.kind, item.id, item.body, zone.id), item)

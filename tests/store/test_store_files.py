@@ -222,20 +222,22 @@ def test_an_account_balancer_of_a_hosted_zone_stays_the_accounts(desk: Desk) -> 
     assert desk.state.get(Kind.LOAD_BALANCER, made.id) is None
 
 
-def test_a_balancer_moves_into_the_longest_zone_and_back(desk: Desk) -> None:
+def test_a_balancer_stays_in_its_zone_as_long_as_there_is_one(desk: Desk) -> None:
     name = "www.sub.example.com"
     one = tree(load_balancers=[balancer(name), balancer("api.sub.example.com")])
     desk.apply(one)
-    ids = {item.name: item.id for item in desk.state.all(Kind.LOAD_BALANCER).values()}
-    both = tree(load_balancers=[balancer(name)])
+    before = desk.state.all(Kind.LOAD_BALANCER)
+    both = tree(load_balancers=[balancer(name), balancer("new.sub.example.com")])
     both["zones"]["sub.example.com"] = ZONE.format(serial=1)
-    desk.apply(both)  # the one that the files do not name moves as well
-    moved = {item.name: item for item in desk.state.all(Kind.LOAD_BALANCER).values()}
-    assert {item.zone_id for item in moved.values()} == {desk.zone("sub.example.com").id}
-    assert {name: item.id for name, item in moved.items()} == ids
-    assert State.of(desk.store.load(), 0).all(Kind.LOAD_BALANCER) == desk.state.all(Kind.LOAD_BALANCER)
+    desk.apply(both)
+    after = dict(desk.state.all(Kind.LOAD_BALANCER))
+    new = desk.state.named(Kind.LOAD_BALANCER, "new.sub.example.com")
+    assert new is not None and after.pop(new.id).zone_id == desk.zone("sub.example.com").id
+    assert after == before
+    one["load_balancers"].append(balancer("new.sub.example.com"))
     desk.apply(one, prune=True)  # the zone goes, what stood in it stays
-    assert {item.name: item.id for item in desk.state.all(Kind.LOAD_BALANCER).values()} == ids
+    assert {item.zone_id for item in desk.state.all(Kind.LOAD_BALANCER).values()} == {desk.zone().id}
+    assert desk.state.get(Kind.LOAD_BALANCER, new.id) is not None
     assert comparable(desk.configuration)["load_balancers"][0].name == "api.sub.example.com"
 
 
