@@ -86,6 +86,12 @@ def told(error: APIStatusError) -> list[tuple[int | None, str | None, str | None
     return [(one.code, one.message, one.source.pointer if one.source else None) for one in error.errors]
 
 
+def sole(error: APIStatusError) -> tuple[int | None, str | None, str | None]:
+    """Return the one error of a refusal."""
+    (found,) = told(error)
+    return found
+
+
 def codes(error: APIStatusError) -> list[int | None]:
     """Return the codes of a refusal."""
     return [one.code for one in error.errors]

@@ -63,7 +63,7 @@ CASES = (
         "SVCB",
         '2 svc.example.org port="8443"',
         '2 svc.example.org. port="8443"',
-        {"priority": 2, "target": "svc.example.org", "value": "port=8443"},
+        {"priority": 2, "target": "svc.example.org", "value": 'port="8443"'},
     ),
     Case(
         "TLSA",
