@@ -11,7 +11,6 @@ from lbdns.cli.apply import carry_out
 from lbdns.cli.client import OURS, Client, api_options
 from lbdns.cli.common import print_json
 
-PIPE_COLUMNS = 140  # where the output goes into a file or another program
 LIMIT = 20
 LIMIT_MAX = 1000
 
@@ -34,22 +33,17 @@ def list_(client: Client, limit: int, before: int | None, as_json: bool) -> None
     if as_json:
         print_json(found)
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from lbdns.cli.objects import make_table, print_table
     from lbdns.config.text import printable
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("revision", justify="right")
-    for heading in ("time", "author", "message"):
-        table.add_column(heading, overflow="fold")
+    table = make_table("revision", "time", "author", "message")
+    table.columns[0].justify = "right"
     for one in found:
         cells = (time_text(one["time"]), printable(one["author"]), printable(one["message"]))
         table.add_row(str(one["revision"]), *map(Text, cells))
-    console = Console()
-    (console if console.is_terminal else Console(width=PIPE_COLUMNS)).print(table)
+    print_table(table)
 
 
 @revision.command()
