@@ -120,6 +120,8 @@ def _from_store(
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
         manager.running = supervisor
+        if not manager.is_current:  # it was read before this process had the lock
+            await supervisor.reload("the store changed")
         async with _api(manager, store, settings):
             yield
 

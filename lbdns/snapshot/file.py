@@ -62,14 +62,18 @@ class Snapshot:
             offset = _aligned(offset + column.nbytes)
         text = json.dumps(directory).encode()
         partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
-            file.write(PREFIX.pack(MAGIC, len(text)) + text)
-            start = _aligned(file.tell())
-            for name, column in self.columns.items():
-                file.seek(start + directory["columns"][name][0])
-                file.write(column)
-            file.truncate(max(start + offset, start + 1))
-        os.replace(partial, path)
+        try:
+            with partial.open("wb") as file:
+                file.write(PREFIX.pack(MAGIC, len(text)) + text)
+                start = _aligned(file.tell())
+                for name, column in self.columns.items():
+                    file.seek(start + directory["columns"][name][0])
+                    file.write(column)
+                file.truncate(max(start + offset, start + 1))
+            os.replace(partial, path)
+        except OSError:
+            partial.unlink(missing_ok=True)  # where the disk is full, what is left of it would keep it so
+            raise
 
     @classmethod
     def open(cls, path: Path) -> Snapshot:

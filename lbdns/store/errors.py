@@ -58,4 +58,4 @@ class ReadOnly(LbdnsError):
 
 
 class StoreError(LbdnsError):
-    """The store cannot be read or written."""
+    """The store cannot be read or written, or what is stored cannot be served: no fault of who asked for it."""

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lbdns.config import Loaded
-from lbdns.errors import ConfigError, Problem
+from lbdns.errors import ConfigError, LbdnsError, Problem
 from lbdns.model import Settings
 from lbdns.server.publish import Published
 
 from .build import Builder
 from .edit import Edit
-from .errors import Outdated, ReadOnly
+from .errors import Outdated, ReadOnly, StoreError
 from .item import Change, time_text
 from .sqlite import Store
 from .state import State
@@ -116,8 +116,15 @@ class StoreManager:
         """The objects in force."""
         return self._state
 
+    @property
+    def is_current(self) -> bool:
+        """Whether nobody else has changed the store since it was read: before it was ours alone, somebody may have."""
+        return self.store.head == self._state.revision
+
     def load(self, settings: Settings, paths: tuple[Path, ...] = ()) -> Loaded:
         """Return what is stored as a checked configuration under these settings; raises ConfigError."""
+        if not self.is_current:
+            self._state = self.store.load()
         loaded = self._builder.examine(self._state, settings).loaded()
         self.settings = settings
         return Loaded(loaded.configuration, loaded.warnings, paths)
@@ -149,7 +156,12 @@ class StoreManager:
                 self.store.commit(changes, author, message[:MESSAGE_CHARS_MAX], now, before.revision)
                 self._state = after
 
-            await self._publish(loaded, f"{author}: {message}", commit)
+            try:
+                await self._publish(loaded, f"{author}: {message}", commit)
+            except StoreError:
+                raise
+            except LbdnsError as error:  # nothing is wrong with the change: the disk is full, say
+                raise StoreError(str(error)) from error
             return Done(result, after.revision, changes, loaded.warnings)
 
     async def _publish(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from lbdns.errors import ConfigError, LbdnsError
 from lbdns.model import Configuration, Settings
 from lbdns.server.publish import Published
 from lbdns.store.edit import Edit
-from lbdns.store.errors import NotFound, NotUnique, Outdated, Referenced
+from lbdns.store.errors import NotFound, NotUnique, Outdated, Referenced, StoreError
 from lbdns.store.item import Item, Kind
 from lbdns.store.manager import Done, StoreManager
 from lbdns.store.sqlite import Store
@@ -208,7 +208,7 @@ def test_the_serial_rises_with_each_change_of_the_zone_and_only_then(desk: Desk)
 
 def test_what_the_server_refuses_is_not_stored(desk: Desk) -> None:
     desk.server.refusal = "a canary died"
-    with pytest.raises(LbdnsError, match="canary"):
+    with pytest.raises(StoreError, match="canary"):
         desk.create(Kind.POOL, pool("eu"))
     assert list(desk.manager.state) == [] and desk.manager.store.head == 0
 
@@ -231,6 +231,15 @@ def test_who_builds_on_an_old_revision_is_told(desk: Desk) -> None:
         desk.do(edit_old)
     with pytest.raises(Outdated):
         desk.do(lambda edit: edit.create(Kind.POOL, pool("us")), based_on=1)
+
+
+def test_what_somebody_else_stored_before_the_store_was_ours_is_read(desk: Desk) -> None:
+    other = StoreManager(desk.manager.store, Settings())
+    desk.create(Kind.POOL, pool("eu"))
+    assert not other.is_current
+    assert list(other.load(Settings()).configuration.pools) == ["eu"] and other.is_current
+    asyncio.run(other.change("ann", "", lambda edit: edit.create(Kind.POOL, pool("us"))))
+    assert [item.name for item in other.state.all(Kind.POOL).values()] == ["eu", "us"]
 
 
 def test_writers_at_once_all_get_through(desk: Desk) -> None:
