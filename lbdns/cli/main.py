@@ -26,6 +26,8 @@ COMMANDS = {
     "apply": "Make the store what a directory's files say, after showing the difference.",
     "export": "Write the store as a directory of files.",
     "revision": "Show what changed in the store, when and by whom; go back.",
+    "zone": "Manage zones; import and export master files; print what the parent zone needs.",
+    "record": "Manage the records of a zone.",
     "lb": "Manage load balancers.",
     "pool": "Manage pools and their endpoints.",
     "monitor": "Manage monitors, or run one by hand: lbdns monitor probe TYPE ADDRESS.",
