@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 V4: Final = "/client/v4"
 OURS: Final = "/lbdns/v1"
 WARNING_CODE: Final = 1000
+UNKNOWN_TOKEN: Final = "Authentication error"
 PAGE_ITEMS: Final = 1000
 PAGES_MAX: Final = 100_000
-_INVALID: Final = ": validation failed"
+_FIXED_WORDS: Final = (": validation failed", ": value not unique", ": object not found")
+"""What programs look for at the end of messages."""
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -191,6 +193,8 @@ def _reply(response: httpx.Response) -> Reply:
     except (ValueError, KeyError, TypeError):
         status = f"{response.status_code} {response.reason_phrase}".strip()
         raise LbdnsError(f"{response.url}: no answer of a management API came, but {status}") from None
+    if not is_success and [error["message"] for error in errors] == [UNKNOWN_TOKEN]:
+        raise LbdnsError(f"{response.url.copy_with(raw_path=b'/')}: the token is not known there")
     if not is_success:
         raise ApiError(response.status_code, tuple(_refusal(error) for error in errors))
     tag = response.headers.get("etag", "").removeprefix("W/").strip('"')
@@ -199,8 +203,10 @@ def _reply(response: httpx.Response) -> Reply:
 
 def _refusal(error: Mapping[str, Any]) -> Refusal:
     pointer = (error.get("source") or {}).get("pointer", "")
-    said_again = ".".join(_keys(pointer)) + ": "
-    return Refusal(error["code"], error["message"].removesuffix(_INVALID).removeprefix(said_again), dotted(pointer))
+    message = error["message"].removeprefix(".".join(_keys(pointer)) + ": ")
+    for words in _FIXED_WORDS:
+        message = message.removesuffix(words)
+    return Refusal(error["code"], message, dotted(pointer))
 
 
 def _told(reply: Reply) -> Reply:

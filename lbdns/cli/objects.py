@@ -108,13 +108,18 @@ class Desk:
         return f'there is no {self.kind.words} "{name}"{meant}'
 
     def collection(self, name: str, in_account: bool = False) -> str:
-        """Return the path that an object of a name is created at: of a load balancer, its zone's."""
+        """Return the path that an object of a name is created at: of a load balancer, its zone's. Raises LbdnsError."""
         if self.kind is not Kind.LOAD_BALANCER:
             return self.client.balancing(f"{self.kind}s")
-        zones = {} if in_account else self.client.get(f"{OURS}/names", kind="zone")["zone"]
+        if in_account:
+            return self._balancers(None)
+        zones = self.client.get(f"{OURS}/names", kind="zone")["zone"]
         labels = name.rstrip(".").lower().split(".")
         above = (".".join(labels[start:]) for start in range(len(labels)))
-        return self._balancers(next((zones[zone] for zone in above if zone in zones), None))
+        zone_id = next((zones[zone] for zone in above if zone in zones), None)
+        if zone_id is None:
+            raise LbdnsError(f'no zone here holds "{name}": make it by `lbdns zone create`, or use --account')
+        return self._balancers(zone_id)
 
     # --- names and ids ---
 

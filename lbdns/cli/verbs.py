@@ -14,7 +14,6 @@ from lbdns.cli.common import print_json
 from lbdns.cli.completion import names_of
 from lbdns.cli.fields import assign, parse_assignment
 from lbdns.cli.objects import Body, Desk, Found, file_text, read_body
-from lbdns.errors import LbdnsError
 from lbdns.store.item import Kind
 
 Command = Callable[..., Any]
@@ -62,10 +61,11 @@ def type_option(kind: Kind) -> Callable[[Command], Command]:
 
 
 def new_body(kind: Kind, name: str, file: Path | None, options: Body, assignments: tuple[str, ...]) -> Body:
-    """Return the body of an object to be made: the file's, then what options say, then KEY=VALUE. Raises LbdnsError."""
+    """Return the body of an object to be made: the file's, then what options say, then KEY=VALUE. Raises LbdnsError.
+
+    The name is the one given: a file that describes another object makes a copy of that.
+    """
     body = read_body(kind, file, name) if file is not None else {}
-    if body.get("name", name) != name:
-        raise LbdnsError(f'{file}: describes "{body["name"]}", not "{name}"')
     body |= {"name": name} | {key: value for key, value in options.items() if value is not None}
     assign(body, map(parse_assignment, assignments))
     return body
@@ -119,7 +119,7 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
         desk = Desk(client, kind)
         found = desk.find(name, type)
         if file is not None:
-            body = {"name": found.body["name"], **read_body(kind, file, found.body["name"])}
+            body = read_body(kind, file, found.body["name"]) | {"name": found.body["name"]}
             assign(body, parsed)
             desk.replace(found, body, dry_run, as_json)
             return
