@@ -19,28 +19,26 @@ from lbdns.model import LoadBalancer, Pool
 from .effects import check_apex, check_effects, check_hidden
 from .facts import Facts
 from .master import ZoneIndex
-from .master.names import ROOT, encode_name, show_name
+from .master.names import ROOT, show_name
 from .master.rdata import CNAME
+from .memo import Memo
 from .objects import Objects
 from .source import Placed, Source
 from .text import listed
 
 
-def address_names(objects: Objects) -> frozenset[bytes]:
+def address_names(objects: Objects, memo: Memo) -> frozenset[bytes]:
     """Return the names (wire, lower case) that enabled load balancers answer with addresses."""
     return frozenset(
-        wire_name(placed.item)
+        memo.of(placed).wire
         for placed in objects.load_balancers
         if placed.item.enabled and placed.item.type == "A" and placed.knows("name", "type")
     )
 
 
-def wire_name(balancer: LoadBalancer) -> bytes:
-    """Return a load balancer's name in wire format. The model has checked it, so it always has one."""
-    return encode_name(f"{balancer.name}.", ROOT)
-
-
-def check_balancers(objects: Objects, zones: Mapping[bytes, ZoneIndex] | None, facts: Facts) -> Iterator[Problem]:
+def check_balancers(
+    objects: Objects, zones: Mapping[bytes, ZoneIndex] | None, facts: Facts, memo: Memo
+) -> Iterator[Problem]:
     """Yield every problem of the load balancers. `zones` are all that are hosted, by apex; None: some are not known."""
     first: dict[tuple[str, str], Source] = {}
     for placed in objects.load_balancers:
@@ -54,17 +52,20 @@ def check_balancers(objects: Objects, zones: Mapping[bytes, ZoneIndex] | None, f
                 )
                 yield placed.source.problem(("name",), message)
             first.setdefault(key, placed.source)
-        if placed.knows("name") and zones is not None:
-            yield from _check_zone(placed, objects.pools, zones)
-        yield from _check_hosts(placed, objects.pools)
-        yield from check_effects(placed, objects.pools, facts)
+        checked = memo.of(placed)
+        if checked.about_zone is None and placed.knows("name") and zones is not None:
+            checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
+        if checked.about_fields is None:
+            hosts, effects = _check_hosts(placed, objects.pools), check_effects(placed, objects.pools, facts)
+            checked.about_fields = (*hosts, *effects)
+        yield from checked.about_zone or ()
+        yield from checked.about_fields
 
 
 def _check_zone(
-    placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], zones: Mapping[bytes, ZoneIndex]
+    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], zones: Mapping[bytes, ZoneIndex]
 ) -> Iterator[Problem]:
     source = placed.source
-    name = wire_name(placed.item)
     index = _zone_of(name, zones)
     if index is None:
         hosted = listed([show_name(apex) for apex in zones])

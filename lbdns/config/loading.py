@@ -13,6 +13,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .facts import Facts
 from .files import Directory, read_text, try_read
 from .master import ZoneDraft, ZoneIndex, check_zone, read_master
 from .master.names import ROOT, BadName, encode_name, show_name
+from .memo import Memo
 from .objects import Objects, Part, read_objects
 from .pools import check_pools
 from .references import check_references
@@ -118,11 +120,18 @@ def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>") ->
 
 
 def examine_objects(
-    settings: Settings, objects: Objects, drafts: Mapping[bytes, ZoneDraft], zones: Mapping[bytes, Zone]
+    settings: Settings,
+    objects: Objects,
+    drafts: Mapping[bytes, ZoneDraft],
+    zones: Mapping[bytes, Zone],
+    memo: Memo | None = None,
 ) -> Examined:
-    """Check objects and zones that were read already, by apex; `zones` has the finished form of drafts where known."""
+    """Check objects and zones that were read already, by apex; `zones` has the finished form of drafts where known.
+
+    `memo`: what checking has left when most objects and drafts were these very ones.
+    """
     with _without_cyclic_collection():
-        return _Reading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish()
+        return _Reading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish(memo)
 
 
 @contextmanager
@@ -137,9 +146,13 @@ def _without_cyclic_collection() -> Iterator[None]:
             gc.enable()
 
 
+_ORDER = attrgetter("file", "line", "path", "message", "severity")
+"""As problems compare, and several times as fast."""
+
+
 def _sorted(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return the errors and the warnings, each once, by file and line."""
-    unique = sorted({_on_one_line(problem) for problem in problems})
+    unique = sorted({_on_one_line(problem) for problem in problems}, key=_ORDER)
     errors = tuple(problem for problem in unique if problem.severity == "error")
     return errors, tuple(problem for problem in unique if problem.severity == "warning")
 
@@ -216,25 +229,27 @@ class _Reading:
         self.drafts[apex] = draft
         self.paths.extend(Path(included) for included in draft.include_lines)
 
-    def finish(self) -> Examined:
+    def finish(self, memo: Memo | None = None) -> Examined:
         """Check everything against everything, and return what came of it."""
-        self._check()
+        memo = Memo() if memo is None else memo
+        with memo.checking(self.settings, self.objects.pools, None if self.has_unread_zone else self.drafts.values()):
+            self._check(memo)
         self.problems.extend(self.objects.problems)
         errors, warnings = _sorted(self.problems)
         return Examined(None if errors else self._configuration(), errors, warnings, tuple(self.paths))
 
-    def _check(self) -> None:
+    def _check(self, memo: Memo) -> None:
         objects, problems = self.objects, self.problems
-        balanced = address_names(objects)
+        balanced = address_names(objects, memo)
         indexes = {apex: ZoneIndex(draft, balanced) for apex, draft in self.drafts.items()}
         for index in indexes.values():
             problems.extend(index.draft.problems)
             problems.extend(check_zone(index))
         if objects.is_whole:
-            problems.extend(check_references(objects))
+            problems.extend(check_references(objects, memo))
         problems.extend(check_pools(objects))
         facts = Facts(self.settings, objects.pools)
-        problems.extend(check_balancers(objects, None if self.has_unread_zone else indexes, facts))
+        problems.extend(check_balancers(objects, None if self.has_unread_zone else indexes, facts, memo))
 
     def _configuration(self) -> Configuration:
         objects = self.objects

@@ -11,6 +11,7 @@ from typing import Final
 from lbdns.errors import Problem
 from lbdns.model import LoadBalancer, nearest
 
+from .memo import Memo
 from .objects import Objects
 from .source import Placed, Source
 
@@ -46,7 +47,7 @@ class _Known:
         return f"no {self.kind} of a similar name is declared"
 
 
-def check_references(objects: Objects) -> Iterator[Problem]:
+def check_references(objects: Objects, memo: Memo) -> Iterator[Problem]:
     """Yield every reference that leads nowhere. Names of objects that were refused count as declared."""
     monitors = _Known("monitor", objects.declared["monitors"])
     groups = _Known("monitor group", objects.declared["monitor_groups"])
@@ -63,7 +64,7 @@ def check_references(objects: Objects) -> Iterator[Problem]:
     pools = _Known("pool", objects.declared["pools"])
     declared = pools.names.keys()
     for balancer in objects.load_balancers:
-        if not declared >= balancer.item.pool_names() or not declared >= _weighted(balancer.item).keys():
+        if not declared >= memo.of(balancer).names or not declared >= _weighted(balancer.item).keys():
             yield from _check_balancer(balancer, pools)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from lbdns.config import Examined, Objects, Placed, examine_objects
 from lbdns.config.master import ZoneDraft
+from lbdns.config.memo import Memo
 from lbdns.errors import Problem
 from lbdns.model import Settings, Zone
 
@@ -37,6 +38,7 @@ class Builder:
         self._names: dict[Kind, dict[str, str]] = {kind: {} for kind in REFERRED}
         self._placed: dict[str, tuple[Item, Placed[Any]]] = {}
         self._drafted: dict[str, _Drafted] = {}
+        self._memo = Memo()
         self._busy = threading.Lock()
 
     def examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]] | None = None) -> Examined:
@@ -56,6 +58,7 @@ class Builder:
             objects,
             {apex: one.draft for apex, one in by_apex.items()},
             {apex: one.zone for apex, one in by_apex.items()},
+            self._memo,
         )
         places = {one.draft.file: one.records for one in drafted.values()}
         return replace(examined, errors=_located(examined.errors, places), warnings=_located(examined.warnings, places))
