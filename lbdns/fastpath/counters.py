@@ -1,7 +1,7 @@
 """Counters of one thread that answers, in shared memory: 64-bit words with one writer, summed by whoever shows them.
 
     fixed words | replies by RCODE (16) | by type (256, the last for all others) | by location source (4)
-                | decisions by load balancer slot | by pool slot | by endpoint slot
+                | how long batches took | decisions by load balancer slot | by pool slot | by endpoint slot
 
 Slots are stable over reloads, so that the counts are too. The file is sparse: only what is counted takes memory.
 """

@@ -14,7 +14,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from lbdns.fastpath.layout import (
-    DATAGRAMS, DEFERRED, DEFERRED_COUNT, DROPPED_COUNT, OUT_BYTES, OVERFLOWS, SEND_ERRORS,
+    BATCH_BOUNDS_US, BATCH_NS, BATCH_TIMES_FIRST, DATAGRAMS, DEFERRED, DEFERRED_COUNT, DROPPED_COUNT, LONGEST_ADOPTION_NS,
+    LONGEST_BATCH_NS, OUT_BYTES, OVERFLOWS, SEND_ERRORS,
 )
 from lbdns.fastpath.ahead cimport Ahead, is_worth_it
 from lbdns.fastpath.counters cimport Counters, count_served
@@ -55,7 +56,8 @@ cdef extern from *:
         } else m->msg_controllen = 0;
     }
     """
-    int EAGAIN, EINTR, AF_INET, MSG_WAITFORONE, MSG_DONTWAIT, MSG_TRUNC, EFD_NONBLOCK, EFD_CLOEXEC, CLOCK_REALTIME_COARSE
+    int EAGAIN, EINTR, AF_INET, MSG_WAITFORONE, MSG_DONTWAIT, MSG_TRUNC, EFD_NONBLOCK, EFD_CLOEXEC
+    int CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID
     int errno
 
     cdef struct iovec:
@@ -118,14 +120,27 @@ cdef enum:
     CONTROL_BYTES = 64
     RING = 512  # deferred datagrams that wait for the slow path; what does not fit is dropped and counted
     DRAIN_BATCHES = 64
+    BOUNDS = 7  # layout.BATCH_BOUNDS_US
 
 cdef uint64_t GOLDEN = 0x9E3779B97F4A7C15ULL
 cdef int DEFER = DEFERRED
 cdef int W_DATAGRAMS = DATAGRAMS, W_DEFERRED = DEFERRED_COUNT, W_DROPPED = DROPPED_COUNT
 cdef int W_OVERFLOWS = OVERFLOWS, W_SEND_ERRORS = SEND_ERRORS
 
-if OUT_BYTES != SLOT_BYTES:
-    raise ImportError("fastpath/layout.py and loop.pyx disagree about the size of a reply")
+cdef int W_BATCH_TIMES = BATCH_TIMES_FIRST, W_BATCH_NS = BATCH_NS
+cdef int W_LONGEST_BATCH = LONGEST_BATCH_NS, W_LONGEST_ADOPTION = LONGEST_ADOPTION_NS
+cdef uint64_t bounds_ns[BOUNDS]
+
+if OUT_BYTES != SLOT_BYTES or len(BATCH_BOUNDS_US) != BOUNDS:
+    raise ImportError("fastpath/layout.py and loop.pyx disagree")
+for _number, _bound in enumerate(BATCH_BOUNDS_US):
+    bounds_ns[_number] = _bound * 1000
+
+
+cdef uint64_t clock_ns(int clock) noexcept nogil:
+    cdef timespec now
+    clock_gettime(clock, &now)
+    return <uint64_t>now.tv_sec * 1000000000 + now.tv_nsec
 
 
 cdef struct Waiting:
@@ -223,6 +238,7 @@ cdef class Loop:
         """Return the next deferred datagram as (datagram, client's packed address, port, token), or None."""
         cdef Waiting *waiting
         cdef sockaddr_in *four
+        LBDNS_FENCE()
         if self.tail == LBDNS_LOAD(&self.head):
             return None
         waiting = &self.ring[self.tail % RING]
@@ -260,7 +276,8 @@ cdef class Loop:
             self.loop(first, second)
 
     cdef void loop(self, Server first, Server second) noexcept nogil:
-        cdef int got = BATCH, chosen, drained = 0, stopping
+        cdef int got = BATCH, chosen, last = -1, drained = 0, stopping
+        cdef uint64_t began, ran
         while True:
             stopping = LBDNS_LOAD(&self.stopping)
             self.make_room(got)
@@ -270,6 +287,7 @@ cdef class Loop:
                     return
                 got = 0
                 continue
+            began = clock_ns(CLOCK_MONOTONIC)
             # One view a batch: say which Server is in use, then look again, so that nobody loads it meanwhile.
             while True:
                 chosen = LBDNS_LOAD(&self.active)
@@ -277,15 +295,34 @@ cdef class Loop:
                 LBDNS_FENCE()
                 if LBDNS_LOAD(&self.active) == chosen:
                     break
+            ran = 0 if chosen == last else clock_ns(CLOCK_THREAD_CPUTIME_ID)
             if chosen:
                 self.serve(second, got)
             else:
                 self.serve(first, got)
             LBDNS_STORE(&self.in_use, -1)
+            if chosen != last:
+                if last >= 0:  # the first batch of all meets everything for the first time
+                    self.keep_longest(W_LONGEST_ADOPTION, clock_ns(CLOCK_THREAD_CPUTIME_ID) - ran)
+                last = chosen
+            self.count_time(clock_ns(CLOCK_MONOTONIC) - began)
             if stopping:
                 drained += 1
                 if drained > DRAIN_BATCHES:
                     return
+
+    cdef void count_time(self, uint64_t took_ns) noexcept nogil:
+        """Count how long a batch took."""
+        cdef int bucket = 0
+        while bucket < BOUNDS and took_ns > bounds_ns[bucket]:
+            bucket += 1
+        self.counters.words[W_BATCH_TIMES + bucket] += 1
+        self.counters.words[W_BATCH_NS] += took_ns
+        self.keep_longest(W_LONGEST_BATCH, took_ns)
+
+    cdef void keep_longest(self, int word, uint64_t took_ns) noexcept nogil:
+        if took_ns > self.counters.words[word]:
+            self.counters.words[word] = took_ns
 
     cdef void make_room(self, int used) noexcept nogil:
         """Give the first `used` messages back the room that a batch took of them."""
@@ -304,7 +341,7 @@ cdef class Loop:
                 header.msg_controllen = CONTROL_BYTES
 
     cdef void serve(self, Server server, int got) noexcept nogil:
-        cdef int index, size, count = 0, deferred = 0
+        cdef int index, size, count = 0, deferred = 0, head = self.head
         cdef timespec now
         clock_gettime(CLOCK_REALTIME_COARSE, &now)
         server.query.now_s = now.tv_sec
@@ -329,7 +366,7 @@ cdef class Loop:
                 self.counters.words[W_DROPPED] += 1
         self.counters.words[W_DATAGRAMS] += got
         if deferred:
-            self.wake()
+            self.wake(head)
         self.send(count)
 
     cdef bint set_client(self, Server server, int index) noexcept nogil:
@@ -387,9 +424,14 @@ cdef class Loop:
         self.counters.words[W_DEFERRED] += 1
         return 1
 
-    cdef void wake(self) noexcept nogil:
+    cdef void wake(self, int head) noexcept nogil:
+        """Wake the reader of the ring, whose head was at `head` before this batch; one that has not come that far is
+        awake, and finds the rest: it looks at the head after it has moved the tail, as this looks at the tail after it
+        has moved the head."""
         cdef uint64_t one = 1
-        c_write(self.event, &one, sizeof(uint64_t))
+        LBDNS_FENCE()
+        if ((LBDNS_LOAD(&self.tail) - head) & 0x3FFFFFFF) < RING:
+            c_write(self.event, &one, sizeof(uint64_t))
 
     cdef void send(self, int count) noexcept nogil:
         """Send the replies of a batch; one that cannot be sent is its client's loss and stops no other."""

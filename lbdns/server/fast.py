@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
 VIEW_POLL_S = 0.02  # how often a new generation is looked for
 BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
+YIELD_DATAGRAMS = 8  # then the fast path's thread, where it waits for this core, need not wait for the kernel's tick
+PIECE_S = 0.001
 SLOW_PATH_NICE = 15
 SEED_BITS = 64
 _TIMEVAL = struct.Struct("@ll")
@@ -68,6 +70,7 @@ class FastPort:
         self._loop = loop_class(sock.fileno(), is_wildcard, Counters(words), random.getrandbits(SEED_BITS))
         self._loop.start_with(_server_of(self._view), _server_of(self._view))
         self._thread = threading.Thread(target=self._loop.run, name="fast path", daemon=True)
+        self._before: View | None = None  # the idle Server still has it
         self._following: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -77,28 +80,41 @@ class FastPort:
         self._following = asyncio.create_task(self._follow_views())
 
     async def _follow_views(self) -> None:
-        """Load each new view into the Server that is idle, and swap: the thread never waits."""
+        """Load each new view into the Server that is idle, and swap: the thread never waits.
+
+        Pages are had before the swap, as the first query to touch one would wait for it, and given back before the
+        mapping goes, both in small pieces: for as long as one takes in the kernel, this core does nothing else.
+        """
         while True:
             await asyncio.sleep(VIEW_POLL_S)
             view = self._views.current()
             if view is self._view:
                 continue
+            for _ in view.snapshot.fault_in():
+                await asyncio.sleep(PIECE_S)
             idle = self._loop.idle_server()
             if idle is not None:
                 idle.load(view.columns, view.table.columns, view.region_index)
                 self._loop.swap()
-                self._view = view
+                gone, self._before, self._view = self._before, self._view, view
                 self._words[GENERATION] = view.snapshot.generation
+                for _ in gone.snapshot.let_go() if gone else ():
+                    await asyncio.sleep(PIECE_S)
+                del gone
 
     def _answer_deferred(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._loop.event_fd)
-        for _ in range(BATCH_DATAGRAMS):
+        number = 0
+        while number < BATCH_DATAGRAMS:
             taken = self._loop.take()
             if taken is None:
                 return
             # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
             self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
+            number += 1
+            if number % YIELD_DATAGRAMS == 0:
+                os.sched_yield()
         # More may wait: come back after the other sockets had their turn.
         os.eventfd_write(self._loop.event_fd, 1)
 

@@ -6,6 +6,7 @@ cannot be had, DNS is served without metrics: the log says so, and it is tried a
 
 from __future__ import annotations
 
+import itertools
 import logging
 import platform
 import socket
@@ -17,11 +18,14 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lbdns import __version__
 from lbdns.fastpath.layout import (
+    BATCH_BOUNDS_US,
+    BATCH_NS,
+    BATCH_TIMES_FIRST,
     DATAGRAMS,
     DEFERRED_COUNT,
     DROPPED_COUNT,
@@ -80,6 +84,7 @@ def _traffic(sample: Sample) -> Iterator[Metric]:
     yield _counter(
         "location_source", "Decisions, by what told the client's place.", ("source",), _labelled(sample.sources())
     )
+    yield _batches(sample)
     for name, word, text in (
         ("deferred", DEFERRED_COUNT, "Queries that the fast path left to the slow path."),
         ("dropped", DROPPED_COUNT, "Messages that deserved no reply."),
@@ -87,6 +92,14 @@ def _traffic(sample: Sample) -> Iterator[Metric]:
         ("send_errors", SEND_ERRORS, "Replies that the system refused to send."),
     ):
         yield _counter(name, text, (), [((), sample.word(word))])
+
+
+def _batches(sample: Sample) -> Metric:
+    counts = itertools.accumulate(sample.word(BATCH_TIMES_FIRST + number) for number in range(len(BATCH_BOUNDS_US) + 1))
+    bounds = [*(str(bound / 1e6) for bound in BATCH_BOUNDS_US), "+Inf"]
+    family = HistogramMetricFamily("lbdns_batch_seconds", "From reading a batch of queries to having sent its replies.")
+    family.add_metric((), list(zip(bounds, counts, strict=True)), sample.word(BATCH_NS) / 1e9)
+    return family
 
 
 def _decisions(sample: Sample) -> Iterator[Metric]:

@@ -7,12 +7,13 @@ Columns start on multiples of 64 bytes, in the byte order of the machine: the fi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
 import struct
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from lbdns.snapshot.columns import COLUMNS
 
 MAGIC = b"lbdns\x00s1"
 ALIGNMENT = 64
+PIECE_BYTES = 2 << 20
+MADV_POPULATE_READ = 22  # linux/mman.h; not in the mmap module
 PREFIX = struct.Struct("=8sQ")
 
 
@@ -74,6 +77,23 @@ class Snapshot:
         except OSError:
             partial.unlink(missing_ok=True)  # where the disk is full, what is left of it would keep it so
             raise
+
+    def fault_in(self) -> Iterator[None]:
+        """Let this process have the pages of an opened file, a piece each step, so that no reader waits for one."""
+        return self._advise(MADV_POPULATE_READ)
+
+    def let_go(self) -> Iterator[None]:
+        """Give the pages of an opened file back, a piece each step: to unmap it costs little then."""
+        return self._advise(mmap.MADV_DONTNEED)
+
+    def _advise(self, advice: int) -> Iterator[None]:
+        if self._mapping is None:
+            return
+        for start in range(0, len(self._mapping), PIECE_BYTES):
+            # A kernel that knows no such advice (Linux before 5.14) faults pages in as they are read.
+            with contextlib.suppress(OSError):
+                self._mapping.madvise(advice, start, min(PIECE_BYTES, len(self._mapping) - start))
+            yield
 
     @classmethod
     def open(cls, path: Path) -> Snapshot:

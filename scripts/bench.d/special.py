@@ -17,7 +17,10 @@ from measure import LOAD_CORE, Run, Running, wait_ready
 from questions import ZONE
 
 from lbdns.errors import LbdnsError
+from lbdns.fastpath.counters import open_counters
+from lbdns.fastpath.layout import BATCH_BOUNDS_US, BATCH_TIMES_FIRST, LONGEST_ADOPTION_NS
 from lbdns.server.control import ask
+from lbdns.server.rundir import RunDirectory
 
 if TYPE_CHECKING:
     from bench import Bench
@@ -66,7 +69,9 @@ def flood(bench: Bench) -> dict[str, Any]:
 
 
 def swap(bench: Bench) -> dict[str, Any]:
-    """Print what queries notice of a new snapshot every SWAP_EVERY_S: losses, latencies, pauses.
+    """Print what queries notice of a new snapshot every SWAP_EVERY_S: losses, latencies, pauses; and what the fast path
+    says of itself: how many of its batches took over a millisecond from being read to being answered, whatever else ran
+    on its core meanwhile, and for how long the first batch from a new snapshot kept the core at most.
 
     The supervisor compiles first on the server's core, where it takes processor time from the queries, then on the
     generator's at the lowest priority, which shows publishing alone.
@@ -76,9 +81,14 @@ def swap(bench: Bench) -> dict[str, Any]:
     beside: list[Run] = []
     apart: list[Run] = []
     published = 0
+    slow: dict[int, tuple[int, int]] = {}  # by run: batches, those over 1 ms
 
     def measure() -> Run:
-        return generator.run(server, seconds, bench.records("plain"))
+        before = _batches(server)
+        run = generator.run(server, seconds, bench.records("plain"))
+        after = _batches(server)
+        slow[id(run)] = after[0] - before[0], after[1] - before[1]
+        return run
 
     for _ in range(bench.arguments.rounds):
         calm.append(measure())
@@ -92,17 +102,39 @@ def swap(bench: Bench) -> dict[str, Any]:
         published += count()
     bench.say("\n### new snapshots under full load\n")
     bench.say(f"{published} snapshots published, one every {SWAP_EVERY_S} s where that goes\n")
-    bench.say("| queries while | queries/s | lost | wrong | mean us | p99.9 us | worst us | longest silence us |")
-    bench.say("|---|--:|--:|--:|--:|--:|--:|--:|")
+    bench.say(
+        "| queries while | queries/s | lost | wrong | mean us | p99.9 us | worst us | longest silence us | batches | "
+        "over 1 ms |"
+    )
+    bench.say("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     kinds = {"nothing is published": calm, "compiled on the server's core": beside, "compiled on the other core": apart}
     for name, runs in kinds.items():
         bench.say(
             f"| {name} | {_median(runs, 'rate'):,.0f} | {sum(run.load['lost'] for run in runs)} | "
             f"{sum(run.load['wrong'] for run in runs)} | {_load_median(runs, 'mean_us'):.0f} | "
             f"{_load_median(runs, 'p999_us'):.0f} | {max(run.load['max_us'] for run in runs):.0f} | "
-            f"{max(run.load['pause_us'] for run in runs):.0f} |"
+            f"{max(run.load['pause_us'] for run in runs):.0f} | {sum(slow[id(run)][0] for run in runs):,} | "
+            f"{sum(slow[id(run)][1] for run in runs):,} |"
         )
-    return {"published": published, **{name: [run.load for run in runs] for name, runs in kinds.items()}}
+    adoption_us = max(words[LONGEST_ADOPTION_NS] for words in _counters(server)) / 1e3
+    bench.say(f"\nthe first batch from a new snapshot kept the core for at most {adoption_us:.0f} us (bound: 1,000)")
+    return {
+        "published": published,
+        "adoption_us": adoption_us,
+        **{name: [{**run.load, "batches": slow[id(run)]} for run in runs] for name, runs in kinds.items()},
+    }
+
+
+def _counters(server: Running) -> list[memoryview]:
+    return [open_counters(path) for path in RunDirectory(server.folder / "state").all_counters()]
+
+
+def _batches(server: Running) -> tuple[int, int]:
+    """Return how many batches there were, and how many of them took over a millisecond."""
+    over = BATCH_TIMES_FIRST + BATCH_BOUNDS_US.index(1000) + 1
+    last = BATCH_TIMES_FIRST + len(BATCH_BOUNDS_US) + 1
+    files = _counters(server)
+    return sum(sum(words[BATCH_TIMES_FIRST:last]) for words in files), sum(sum(words[over:last]) for words in files)
 
 
 @contextlib.contextmanager

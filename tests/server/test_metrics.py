@@ -133,6 +133,9 @@ def test_counts_add_up_to_what_was_asked(lbdns_server: Start, monkeypatch: pytes
     assert sum(near) >= 6
     assert seen.total("location_source_total") == 9
     assert seen("send_errors_total") == seen("overflows_total") == 0
+    batches = seen("batch_seconds_count")
+    assert batches == seen("batch_seconds_bucket", le="+Inf") >= seen("batch_seconds_bucket", le="0.0001")
+    assert (batches > 0) == (seen("batch_seconds_sum") > 0) == bool(seen("fast_path_enabled"))
     slow = seen("responses_by_path_total", path="slow")
     if seen("fast_path_enabled"):
         assert slow == seen("deferred_total") + 2  # what came over TCP
@@ -146,7 +149,7 @@ def test_the_server_shows_its_own_state(lbdns_server: Start) -> None:
     seen = scrape(server)
     assert {family.name for family in seen.families} >= {"lbdns_queries", "lbdns_responses", "lbdns_build_info"}
     assert all(family.name.startswith("lbdns_") and family.documentation for family in seen.families)
-    assert {family.type for family in seen.families} == {"counter", "gauge"}
+    assert {family.type for family in seen.families} == {"counter", "gauge", "histogram"}
     assert seen("snapshot_generation") == 1
     assert time.time() - 60 < seen("snapshot_loaded_timestamp_seconds") <= time.time()
     assert seen("workers") == 1

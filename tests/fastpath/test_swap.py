@@ -1,0 +1,164 @@
+"""New snapshots under load: no query is lost, no answer mixes two, no socket goes back to an older one, and the first
+batch from a new one finds its pages there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.config import parse
+from lbdns.fastpath.counters import open_counters
+from lbdns.fastpath.layout import DEFERRED_COUNT, LONGEST_ADOPTION_NS, OVERFLOWS, SEND_ERRORS
+from lbdns.health.control import Control
+from lbdns.server.fast import FastPort, load_loop
+from lbdns.server.publish import Publisher
+from lbdns.server.rundir import RunDirectory
+from lbdns.server.views import Views
+from lbdns.server.worker import ViewAnswerer
+from tests.wire.packets import opt, option, query
+
+GENERATIONS = 20
+WINDOW = 24  # under way at once: fewer than the ring for the slow path holds
+SPAN = 1 << 14  # of IDs
+NSID = 3
+ADOPTION_NS_MAX = 1_000_000
+PATIENCE_S = 5.0
+ZONE = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
+
+
+def configuration(folder: Path, generation: int) -> Any:
+    """Return a configuration whose every answer says its generation twice or more: in each address and in the TTL."""
+    addresses = [f"192.0.{net}.{generation}" for net in (2, 3, 4)]
+    origins = [{"name": f"e{place}", "address": address} for place, address in enumerate(addresses)]
+    static = "".join(f"static {generation} A {address}\n" for address in addresses)
+    tree = {
+        "settings": {},
+        "zones": {"example.com": ZONE + static + "alias CNAME lb\n"},
+        "pools": {"p": {"origins": origins}},
+        "load_balancers": [
+            {"name": "lb.example.com", "default_pools": ["p"], "fallback_pool": "p", "ttl": 100 + generation}
+        ],
+    }
+    return parse(tree, folder).configuration
+
+
+class Asker(threading.Thread):
+    """Asks a window at a time, waits for every reply and reads it; `seen` are the generations as they came."""
+
+    QUERIES = (
+        query("lb.example.com.", "A", edns=True).wire,
+        query("static.example.com.", "A").wire,
+        query("alias.example.com.", "A").wire,
+        query("static.example.com.", "A", edns=opt(option(NSID))).wire,  # deferred to the slow path
+    )
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+        self.trouble: list[str] = []
+        self.stop = threading.Event()
+        self._port = port
+
+    def run(self) -> None:
+        """Ask until told to stop, or until something is wrong."""
+        number = 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(PATIENCE_S)
+            sock.connect(("127.0.0.1", self._port))
+            while not self.stop.is_set() and not self.trouble:
+                identities = set()
+                for _ in range(WINDOW):
+                    number = (number + 1) % SPAN
+                    identities.add(number)
+                    sock.send(number.to_bytes(2) + self.QUERIES[number % len(self.QUERIES)][2:])
+                window = []
+                while identities:
+                    try:
+                        reply = sock.recv(4096)
+                    except TimeoutError:
+                        self.trouble.append(f"{len(identities)} queries are lost")
+                        return
+                    identities.remove(int.from_bytes(reply[:2]))
+                    window.append(self._generation(reply))
+                self.seen.append(min(window))
+
+    def _generation(self, reply: bytes) -> int:
+        """Return the generation that all records of a reply agree on."""
+        position = 12
+        while reply[position]:
+            position += reply[position] + 1
+        position += 5
+        found = set()
+        for _ in range(int.from_bytes(reply[6:8])):
+            rtype, _, ttl, length = struct.unpack_from(">HHIH", reply, position + 2)
+            if rtype == 1:
+                found |= {reply[position + 15], ttl % 100}
+            position += 12 + length
+        if len(found) != 1:
+            self.trouble.append(f"an answer of generations {found}: {reply.hex()}")
+        return min(found, default=0)
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path) -> Iterator[RunDirectory]:
+    run = RunDirectory(tmp_path)
+    yield run
+    run.remove()
+
+
+def test_snapshots_under_load(run_directory: RunDirectory, tmp_path: Path) -> None:
+    loop_class = load_loop()
+    if loop_class is None:
+        pytest.skip("the compiled loop is not installed")
+    control = Control.create(run_directory.control)
+    publisher = Publisher(control, run_directory)
+    prepared = [publisher.prepare(configuration(tmp_path, 1))]
+    publisher.publish(prepared[0])
+    views = Views(Control.attach(run_directory.control), run_directory)
+    answerer = ViewAnswerer(views, open_counters(tmp_path / "slow", True))
+    words = open_counters(tmp_path / "fast", True)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    askers = [Asker(udp.getsockname()[1]) for _ in range(2)]
+
+    async def serve() -> None:
+        port = FastPort(loop_class, udp, views, answerer, words)
+        port.start()
+        for asker in askers:
+            asker.start()
+        for generation in range(2, GENERATIONS + 1):
+            made = await asyncio.to_thread(publisher.prepare, configuration(tmp_path, generation))
+            publisher.publish(made)
+            await _passed(askers)
+        for asker in askers:
+            asker.stop.set()
+            await asyncio.to_thread(asker.join)
+        await port.stop()
+
+    asyncio.run(serve())
+    udp.close()
+    assert [asker.trouble for asker in askers] == [[], []]
+    for asker in askers:
+        assert asker.seen == sorted(asker.seen), "an older generation has answered after a newer one"
+        assert set(asker.seen) >= {1, GENERATIONS} and len(set(asker.seen)) > GENERATIONS // 2
+    assert words[DEFERRED_COUNT] > 0
+    assert words[SEND_ERRORS] == words[OVERFLOWS] == 0
+    assert 0 < words[LONGEST_ADOPTION_NS] < ADOPTION_NS_MAX
+
+
+async def _passed(askers: list[Asker]) -> None:
+    """Wait until every asker has been answered a few windows more."""
+    wanted = [len(asker.seen) + 3 for asker in askers]
+    deadline = time.monotonic() + PATIENCE_S
+    while any(len(asker.seen) < count and not asker.trouble for asker, count in zip(askers, wanted, strict=True)):
+        assert time.monotonic() < deadline, "no answers any more"
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
