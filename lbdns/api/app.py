@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -44,18 +43,20 @@ OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens)
 
 
 class _App(FastAPI):
-    @cached_property
-    def document(self) -> bytes:
-        return to_json(document(self))
-
     def openapi(self) -> dict[str, Any]:
-        return document(self)
+        """Return the document of the site that is served; it differs by the account's id alone."""
+        account_id = self.state.site.account_id
+        if self.openapi_schema is None or self.state.described != account_id:
+            self.openapi_schema = document(self, account_id)
+            self.state.described = account_id
+        return self.openapi_schema
 
 
 def make_app(site: Site) -> FastAPI:
     """Return the application that serves a site."""
     app = _App(title="lbdns", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.site = site
+    app.state.is_closing = False  # those who wait for something look at it
     install(app)
     app.add_middleware(Gate, tokens=lambda: app.state.site.tokens)
     for area in AREAS:
@@ -64,7 +65,7 @@ def make_app(site: Site) -> FastAPI:
         app.include_router(area.router)
 
     def openapi(request: Request) -> Response:
-        return Response(app.document, media_type=JSON_TYPE)
+        return Response(to_json(app.openapi()), media_type=JSON_TYPE)
 
     app.add_api_route(OPENAPI_PATH, openapi, include_in_schema=False)
     return app

@@ -164,6 +164,7 @@ class ApiServer:
 
     async def start(self) -> None:
         """Bind and serve; raises LbdnsError, with nothing left bound."""
+        self._app.state.is_closing = False
         api = self._settings.api
         try:
             await self._serve(_unix_socket(self.socket_path), _LocalConnection, None)
@@ -181,6 +182,7 @@ class ApiServer:
     async def close(self) -> None:
         """Finish requests in hand, within seconds, and close the sockets."""
         self.address = None
+        self._app.state.is_closing = True
         servers, self._servers = self._servers, []
         if servers:
             self.socket_path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ balancing objects come from lbdns.model (schemas.py), so that a bound or a defau
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from lbdns import __version__
 from .envelope import JSON_TYPE
 
 OPENAPI_PATH: Final = "/client/v4/openapi.json"
+ACCOUNT_PARAMETER: Final = "account_id"
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _REF: Final = "#/components/schemas/{model}"
 ID: Final[dict[str, Any]] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
@@ -148,8 +151,8 @@ def describe(
     return {"responses": {200: answer}, "openapi_extra": extra, "response_model": None}
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """Return the document of an application's routes."""
+def document(app: FastAPI, account_id: str) -> dict[str, Any]:
+    """Return the document of an application's routes, for a server whose one account has an id."""
     made = get_openapi(
         title="lbdns",
         version=__version__,
@@ -162,6 +165,10 @@ def document(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             for status, description in _FAILURES.items():
                 operation["responses"].setdefault(status, _failure(description))
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == ACCOUNT_PARAMETER:
+                    parameter["schema"] = {"const": account_id}
+    _add_links(made["paths"])
     components = made.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
@@ -174,6 +181,28 @@ def document(app: FastAPI) -> dict[str, Any]:
     }
     made["security"] = [{"token": []}, {"key": [], "email": []}]
     return made
+
+
+def _add_links(paths: Mapping[str, Any]) -> None:
+    """Link what creates an object to whatever takes its id in the path."""
+    for path, operations in paths.items():
+        if "post" not in operations:
+            continue
+        links = {
+            operation["operationId"]: {"operationId": operation["operationId"], "parameters": _linked(path, below)}
+            for below, there in paths.items()
+            if below.startswith(f"{path}/{{")
+            for operation in there.values()
+        }
+        if links:
+            operations["post"]["responses"]["200"]["links"] = links
+
+
+def _linked(path: str, below: str) -> dict[str, str]:
+    """Return what the path parameters of a path below another one are, after a request to that one."""
+    known = {name: f"$request.path.{name}" for name in _PARAMETER.findall(path)}
+    new = _PARAMETER.findall(below[len(path) :])[0]
+    return {**known, new: "$response.body#/result/id"}
 
 
 def _failure(description: str) -> dict[str, Any]:

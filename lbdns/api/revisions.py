@@ -237,7 +237,7 @@ async def changes(
     store = _store(site)
     ends_at = time.monotonic() + wait
     while site.manager.state.revision <= after and time.monotonic() < ends_at:
-        if await request.is_disconnected():
+        if request.app.state.is_closing or await request.is_disconnected():
             break
         await asyncio.sleep(POLL_S)
     return await asyncio.to_thread(_feed, store, after, limit)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trustme
 
-from lbdns.api.hosting import ApiServer
+from lbdns.api.hosting import CLOSE_S, ApiServer
 from lbdns.api.site import Site
 from lbdns.errors import LbdnsError
 from lbdns.model import Settings
@@ -164,6 +164,28 @@ def test_a_request_in_hand_is_answered_before_the_end(
     assert answers == [200]
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)
+    store.close()
+
+
+def test_who_waits_for_a_change_is_answered_at_the_end(
+    loop: LoopThread, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, store = server_of(settings)
+    loop.run(server.start())
+    text, _ = store.tokens.create("t", "read")
+    answers: list[int] = []
+    url = f"{server.address}/lbdns/v1/changes?after=0&wait=20"
+    headers = {"Authorization": f"Bearer {text}"}
+    waiting = threading.Thread(target=lambda: answers.append(httpx.get(url, headers=headers, timeout=30).status_code))
+    waiting.start()
+    while not server.connection_count:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    started = time.monotonic()
+    loop.run(server.close())
+    waiting.join()
+    assert answers == [200] and time.monotonic() - started < CLOSE_S
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     store.close()
 
 
