@@ -20,7 +20,7 @@ SETTINGS_FILE = "lbdns.yaml"
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @api_options
 @click.option("--force", is_flag=True, help="Write into a directory that is not empty, over files of the same name.")
-@click.option("--revision", type=click.IntRange(min=0), help="The objects of an earlier revision.")
+@click.option("--revision", type=click.IntRange(min=0), metavar="N", help="The objects of an earlier revision.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the names of the files, and what they cannot say, as JSON."
 )

@@ -11,7 +11,7 @@ accepts the files, and `lbdns apply` finds no difference in them. What files can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -89,15 +89,19 @@ def _section_text(section: str, objects: Any) -> str:
     return f"{section}:\n" + ("\n" if any(part.count("\n") > 1 for part in parts) else "").join(parts)
 
 
-def _notes(state: State) -> list[str]:
+def _notes(state: State) -> Iterator[str]:
+    zones = state.all(Kind.ZONE).values()
+    if not zones:
+        yield "there is no zone; a directory needs one to be served"
     left_out = [item for item in state.all(Kind.LOAD_BALANCER).values() if is_left_out(item, state)]
-    notes = []
     if left_out:
-        notes.append(f"{_listed('load balancer', left_out)} left out: in no zone here, so files cannot hold them")
-    paused = [zone for zone in state.all(Kind.ZONE).values() if zone.body.get("paused")]
+        yield f"{_listed('load balancer', left_out)} left out: in no zone here, so files cannot hold them"
+    paused = [zone for zone in zones if zone.body.get("paused")]
     if paused:
-        notes.append(f"{_listed('zone', paused)} paused, which files cannot say: served from files, it would answer")
-    return notes
+        yield f"{_listed('zone', paused)} paused, which files cannot say"
+    marked = [record for record in state.all(Kind.RECORD).values() if record.body.keys() & {"tags", "settings"}]
+    if marked:
+        yield f"{_listed('record', marked)} with tags or settings, which files cannot say"
 
 
 def _listed(noun: str, items: list[Item]) -> str:

@@ -209,6 +209,18 @@ def test_prune_leaves_what_files_cannot_hold(desk: Desk) -> None:
         desk.apply({"zones": tree()["zones"]}, prune=True)
 
 
+def test_what_files_cannot_say_is_told(desk: Desk) -> None:
+    assert export(desk.state).notes == ("there is no zone; a directory needs one to be served",)
+    desk.apply(tree("a A 192.0.2.1\n"))
+    assert export(desk.state).notes == ()
+    desk.do(lambda edit: edit.patch(Kind.ZONE, desk.zone().id, {"paused": True}))
+    desk.do(lambda edit: edit.patch(Kind.RECORD, desk.record("a.example.com").id, {"tags": ["team:web"]}))
+    assert export(desk.state).notes == (
+        "1 zone (example.com) paused, which files cannot say",
+        "1 record (a.example.com) with tags or settings, which files cannot say",
+    )
+
+
 def test_an_account_balancer_of_a_hosted_zone_stays_the_accounts(desk: Desk) -> None:
     desk.apply(tree())
     eu = desk.state.named(Kind.POOL, "eu")
@@ -294,7 +306,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(TEXT.filter(lambda key: key != "<<"), VALUES, min_size=1, max_size=4))
 def test_yaml_text_reads_back_the_same(value: dict[str, Any]) -> None:
     read = parse_yaml(block_text(value), "file")
