@@ -16,12 +16,13 @@ from lbdns.cli.lb import lb
 from tests.cli.commands import done, refused, run
 from tests.store.served import StoreServer, wait_until
 
+OBJECTS = 5  # the revision of the fixture's objects
 ZONE = "@ 60 IN SOA ns hostmaster 1 7200 900 1209600 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53\n"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    """A server whose store has a zone; commands find it by LBDNS_SETTINGS."""
+    """A server whose store has a zone, a monitor, two pools and a load balancer; LBDNS_SETTINGS says where it is."""
     work: Path = tmp_path_factory.mktemp("cli")
     started = StoreServer(work, f"state: {work / 'state'}")
     try:
@@ -32,6 +33,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LBDNS_SETTINGS", str(started.settings_file))
             done("apply", str(work / "zone"), "--yes")
+            done("monitor", "create", "web", "--path", "/health", "--port", "9", "consecutive_down=3")
+            eu = ("--origin", "eu-1=192.0.2.10", "--origin", "eu-2=192.0.2.11,weight=0.5")
+            done("pool", "create", "eu", *eu, "latitude=52.4", "longitude=4.9")
+            done("pool", "create", "us", "--monitor", "web", "--origin", "us-1=127.0.0.20")
+            done("lb", "create", "www.example.com", "--pools", "eu,us", "--region", "ENAM=us,eu", "ttl=60")
             yield started
     finally:
         started.close()
@@ -39,17 +45,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 
 @pytest.fixture
 def web(server: StoreServer) -> Iterator[StoreServer]:
-    """The same with a monitor, two pools and a load balancer, which are gone afterwards."""
-    done("monitor", "create", "web", "--path", "/health", "--interval", "60", "--port", "9", "consecutive_down=3")
-    eu = ("--origin", "eu-1=192.0.2.10", "--origin", "eu-2=192.0.2.11,weight=0.5")
-    done("pool", "create", "eu", *eu, "latitude=52.4", "longitude=4.9")
-    done("pool", "create", "us", "--monitor", "web", "--origin", "us-1=127.0.0.20")
-    done("lb", "create", "www.example.com", "--pools", "eu,us", "--region", "ENAM=us,eu", "ttl=60")
+    """The same, and its objects are as they were when the test is over."""
     yield server
-    for kind in ("lb", "pool", "monitor group", "monitor"):
-        command = kind.split()
-        for one in run(*command, "list", "--json").json:
-            done(*command, "delete", one["name"], "--yes", *(["--type", one["type"]] if kind == "lb" else []))
+    done("revision", "restore", str(OBJECTS), "--yes")
 
 
 def test_what_is_created_is_served_and_listed(web: StoreServer) -> None:
