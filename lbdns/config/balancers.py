@@ -76,7 +76,7 @@ def _check_zone(
     if cut is not None:
         there = index.cuts[cut]
         message = (
-            f'"{show_name(cut)}" is delegated to other servers ({there.file}:{there.line}), '
+            f'"{show_name(cut)}" is delegated to other servers ({there.place}), '
             "so nobody asks this one for names there"
         )
         yield source.problem(("name",), message)
@@ -84,7 +84,7 @@ def _check_zone(
     redirect = index.redirect_above(name)
     if redirect is not None:
         dname = index.redirects[redirect]
-        message = f'nothing may stand below the DNAME of "{show_name(redirect)}" ({dname.file}:{dname.line})'
+        message = f'nothing may stand below the DNAME of "{show_name(redirect)}" ({dname.place})'
         yield source.problem(("name",), message)
         return
     if not placed.item.enabled or not placed.knows("type", "enabled"):
@@ -93,7 +93,7 @@ def _check_zone(
         cname = index.draft.rrset(name, CNAME)
         if cname is not None:
             message = (
-                f"a CNAME stands at this name ({cname.file}:{cname.line}), which excludes {placed.item.type} records"
+                f"a CNAME stands at this name ({cname.place}), which excludes {placed.item.type} records"
             )
             yield source.problem(("name",), message)
     yield from check_hidden(placed, index, name)

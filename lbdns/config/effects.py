@@ -179,7 +179,7 @@ def check_hidden(placed: Placed[LoadBalancer], index: ZoneIndex, name: bytes) ->
     drafts = index.draft.nodes.get(name, ())
     hidden = [draft for draft in drafts if draft.type in _HIDDEN_TYPES[balancer.type]]
     if hidden:
-        shown = ", ".join(f"{type_text(draft.type)} ({draft.file}:{draft.line})" for draft in hidden)
+        shown = ", ".join(f"{type_text(draft.type)} ({draft.place})" for draft in hidden)
         yield source.warning(("name",), f"hides the zone's own records of this name: {shown}")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from lbdns.config.master import Draft, ZoneDraft, subject
+from lbdns.config.master.draft import STORE_START
 from lbdns.config.master.names import ROOT, BadName, encode_name, show_name
 from lbdns.config.master.rdata import RRSIG, SOA, BadRdata, canonical_rdata
 from lbdns.config.text import printable
@@ -58,7 +59,6 @@ READ_ONLY: Final = frozenset(
 )
 """What a client sends back that read a zone before it writes it."""
 ONLY_TYPE: Final = "full"
-_FILE_START: Final = f"{FILE}:"
 
 
 def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[str | int, ...]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def zone_draft(zone: Item, records: Iterable[Item]) -> ZoneDraft:
     0. Records with mistakes, which `canonical_record` has reported, are left out and noted as lost.
     """
     apex = zone_wire(zone.name)
-    draft = ZoneDraft(apex, f"{_FILE_START}{zone.name}")
+    draft = ZoneDraft(apex, f"{STORE_START}{zone.name}")
     try:
         soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
         draft.nodes[apex] = [Draft(SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)]
@@ -191,4 +191,4 @@ def problem_at(problem: Problem, records: Mapping[str, Item]) -> tuple[str | int
     id = next(itertools.islice(records, problem.line - 1, None), None) if problem.line > 0 else None
     if id is not None:
         return ("records", id, *(problem.at or ("content",)))
-    return ("zones", problem.file.removeprefix(_FILE_START))
+    return ("zones", problem.file.removeprefix(STORE_START))

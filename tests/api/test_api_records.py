@@ -232,7 +232,8 @@ def test_what_surprises_is_said_in_messages(api: Api, client: httpx.Client, zone
     balancer = {"name": "lb.example.com", "default_pools": [pool_id], "fallback_pool": pool_id}
     assert client.post(f"/zones/{zone.id}/load_balancers", json=balancer).status_code == 200
     hidden = client.post(path(zone), json={"name": "lb", "type": "A", "content": "192.0.2.1"}).json()
-    assert [one["message"] for one in hidden["messages"] if "hides" in one["message"]]
+    told = [one["message"] for one in hidden["messages"] if "hides" in one["message"]]
+    assert told and told[0].endswith("hides the zone's own records of this name: A (in the store)")
 
 
 def test_patch_changes_what_it_names(client: httpx.Client, zone: Item) -> None:

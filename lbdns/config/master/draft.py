@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from lbdns.errors import Problem
 from lbdns.model import RRset, Zone
+
+STORE_START: Final = "store:"
+"""What the file's name of a stored zone begins with; lines there count records, which tells a reader nothing."""
 
 
 class Draft:
@@ -19,6 +23,11 @@ class Draft:
         self.rdatas = [rdata]
         self.file = file
         self.line = line
+
+    @property
+    def place(self) -> str:
+        """Where its first record stands, in words for a message: `FILE:LINE`, or the store."""
+        return "in the store" if self.file.startswith(STORE_START) else f"{self.file}:{self.line}"
 
 
 @dataclass(slots=True)
