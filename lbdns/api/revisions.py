@@ -8,8 +8,10 @@ the store has changed since, the change is refused.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, NotRequired
@@ -47,6 +49,7 @@ POLL_S: Final = 0.05
 WARNINGS_MAX: Final = 100
 """A whole configuration may have a warning for each of a hundred thousand load balancers."""
 SOURCE: Final = "configuration"
+_ZONE_FILE: Final = re.compile(rf"{SOURCE}:(?P<name>.*)\.zone", re.DOTALL)
 SECTIONS: Final = ("monitors", "monitor_groups", "pools", "load_balancers", "zones")
 
 router = APIRouter(prefix="/lbdns/v1", tags=["revisions"])
@@ -287,7 +290,19 @@ def _examined(tree: Mapping[str, Any]) -> Configuration:
     ]
     if problems:
         raise ConfigError(problems)
-    return examine_tree(tree, Path(), SOURCE).loaded().configuration
+    examined = examine_tree(tree, Path(), SOURCE)
+    if examined.configuration is None:
+        raise ConfigError(map(_placed, examined.errors))
+    return examined.configuration
+
+
+def _placed(problem: Problem) -> Problem:
+    """Return a problem of a zone's text with its line in words and its zone to point to."""
+    zone = _ZONE_FILE.fullmatch(problem.file)
+    if zone is None or problem.at:
+        return problem
+    line = f"line {problem.line}: " if problem.line else ""
+    return replace(problem, message=f"{line}{problem.message}", at=("zones", zone["name"]))
 
 
 def _pointer(problem: Problem, tree: Mapping[str, Any]) -> Steps | None:

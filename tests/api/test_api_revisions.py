@@ -80,7 +80,11 @@ def test_what_a_plan_was_based_on_must_still_be(own: httpx.Client) -> None:
         ({"configuration": {}, "based_on": True}, "/based_on", "expected a revision's number"),
         ({"configuration": {}, "force": True}, "/force", 'unknown field "force"'),
         ({"configuration": {"settings": {}}}, None, "expected only the sections monitors"),
-        ({"configuration": {"zones": {"example.com": "x"}}}, None, "the record ends before its type"),
+        (
+            {"configuration": {"zones": {"example.com": ZONE + "x\n"}}},
+            "/configuration/zones/example.com",
+            "line 5: the record ends before its type",
+        ),
         (
             {"configuration": tree(us={"origins": []})},
             "/configuration/pools/us/origins",

@@ -174,6 +174,11 @@ def test_a_serial_alone_is_no_difference_and_never_goes_back(desk: Desk) -> None
     assert desk.zone().body["serial"] == raised + 100_000_000
     desk.apply(tree("a A 192.0.2.3\n", serial=1))
     assert desk.zone().body["serial"] == raised + 100_000_001
+    slower = tree("a A 192.0.2.3\n", serial=1)
+    slower["zones"]["example.com"] = slower["zones"]["example.com"].replace("1209600 60", "1209600 30")
+    desk.apply(slower)
+    assert desk.zone().body["soa"]["minimum"] == 30
+    assert desk.zone().body["serial"] == raised + 100_000_002
 
 
 def test_without_prune_objects_stay_and_a_zone_is_what_its_file_says(desk: Desk) -> None:
