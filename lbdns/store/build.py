@@ -9,6 +9,7 @@ from typing import Any
 
 from lbdns.config import Examined, Objects, Placed, examine_objects
 from lbdns.config.master import ZoneDraft
+from lbdns.config.references import check_references
 from lbdns.config.memo import Memo
 from lbdns.errors import Problem
 from lbdns.model import Settings, Zone
@@ -49,7 +50,10 @@ class Builder:
     def _examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]]) -> Examined:
         self._follow_names(state)
         objects = Objects()
-        placed = self._objects(state, objects, mended)
+        apart = Objects(
+            declared=objects.declared
+        )  # the load balancers whose names are in no zone: nobody asks for them
+        placed = self._objects(state, objects, apart, mended)
         drafted = {id: self._zone(item, state) for id, item in state.all(Kind.ZONE).items()}
         self._placed, self._drafted = placed, drafted
         by_apex = {one.draft.apex: one for one in drafted.values()}
@@ -61,10 +65,14 @@ class Builder:
             self._memo,
         )
         places = {one.draft.file: one.records for one in drafted.values()}
-        return replace(examined, errors=_located(examined.errors, places), warnings=_located(examined.warnings, places))
+        errors = *_located(examined.errors, places), *check_references(apart)
+        warnings = _located(examined.warnings, places)
+        return replace(
+            examined, configuration=None if errors else examined.configuration, errors=errors, warnings=warnings
+        )
 
     def _objects(
-        self, state: State, objects: Objects, mended: Mapping[str, Placed[Any]]
+        self, state: State, objects: Objects, apart: Objects, mended: Mapping[str, Placed[Any]]
     ) -> dict[str, tuple[Item, Placed[Any]]]:
         kept: dict[str, tuple[Item, Placed[Any]]] = {}
         tables: dict[Kind, dict[str, Placed[Any]]] = {
@@ -81,6 +89,8 @@ class Builder:
                     tables[kind][item.name] = placed
                 elif item.zone_id or state.zone_of(item.name) is not None:
                     objects.load_balancers.append(placed)
+                else:
+                    apart.load_balancers.append(placed)
         return kept
 
     def _model(self, item: Item, state: State) -> Placed[Any]:

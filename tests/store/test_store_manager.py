@@ -130,6 +130,17 @@ def test_every_mistake_is_told_at_once_and_nothing_is_stored(desk: Desk) -> None
     assert desk.manager.state is before and desk.manager.store.head == before.revision == len(desk.server.served)
 
 
+def test_a_load_balancer_in_no_zone_is_kept_and_checked_but_not_served(desk: Desk) -> None:
+    eu = desk.create(Kind.POOL, pool("eu"))
+    body = {"name": "www.example.com", "default_pools": [eu.id], "fallback_pool": eu.id}
+    with pytest.raises(ConfigError, match="unknown pool"):
+        desk.create(Kind.LOAD_BALANCER, {**body, "fallback_pool": "0" * 32})
+    made = desk.create(Kind.LOAD_BALANCER, body)
+    assert made.zone_id == "" and desk.configuration.load_balancers == ()
+    desk.zone()  # now somebody asks for it
+    assert [one.name for one in desk.configuration.load_balancers] == ["www.example.com"]
+
+
 def test_put_resets_what_it_does_not_name_and_patch_keeps_it(desk: Desk) -> None:
     one = desk.create(Kind.POOL, pool("eu", description="old", minimum_origins=2))
     patched = desk.do(lambda edit: edit.patch(Kind.POOL, one.id, {"description": None, "enabled": False}))
