@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lbdns.store.tokens import Tokens
@@ -61,6 +62,8 @@ class Gate:
             await self._app(scope, passage.body, passage.send)
         except ApiError as error:
             await passage.answer(error)
+        except ClientDisconnect:
+            return
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             await passage.answer(ApiError(500, INTERNAL, "lbdns failed on this request; its log says how"))

@@ -82,6 +82,9 @@ class Tokens:
         return found
 
     def _load(self) -> list[tuple[bytes, Token]]:
+        known = self._known
+        if known is not None:  # without the lock: whoever asks need not wait for a commit
+            return known
         with self._lock:
             if self._known is None:
                 rows = self._connection.execute(

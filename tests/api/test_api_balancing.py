@@ -383,8 +383,8 @@ def test_ten_thousand_load_balancers_are_listed_within_half_a_second(api: Api, c
     api.manager._state = State.of([zone, *items], 1)
     took_s = []
     for _ in range(3):
-        started = time.monotonic()
+        started = time.process_time()  # of client and server: the machine may be busy with other tests
         response = client.get(f"/zones/{zone.id}/load_balancers")
-        took_s.append(time.monotonic() - started)
+        took_s.append(time.process_time() - started)
     assert len(response.json()["result"]) == 10_000
     assert min(took_s) < 0.5, took_s

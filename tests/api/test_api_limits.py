@@ -222,6 +222,17 @@ def test_who_does_not_read_is_cut_off(own_api: Api) -> None:
         assert own_api.server.connection_count == 0
 
 
+def test_who_leaves_in_the_middle_of_a_body_is_no_news(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(api) as sock:
+        sock.sendall(b"POST /client/v4" + api.account.encode() + b"/monitors HTTP/1.1\r\nHost: x\r\n")
+        sock.sendall(b"Authorization: Bearer " + api.write_token.encode() + b"\r\nContent-Length: 50\r\n\r\n{")
+        time.sleep(0.1)
+    with api.client(api.read_token) as client:
+        assert client.get("/accounts").status_code == 200
+    assert not caplog.records
+    assert api.manager.state.revision == 0
+
+
 def test_there_is_room_for_so_many_connections(own_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosting, "CONNECTIONS_MAX", 3)
     with contextlib.ExitStack() as held:
