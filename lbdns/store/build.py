@@ -9,8 +9,8 @@ from typing import Any
 
 from lbdns.config import Examined, Objects, Placed, examine_objects
 from lbdns.config.master import ZoneDraft
-from lbdns.config.references import check_references
 from lbdns.config.memo import Memo
+from lbdns.config.references import check_references
 from lbdns.errors import Problem
 from lbdns.model import Settings, Zone
 
@@ -65,7 +65,7 @@ class Builder:
             self._memo,
         )
         places = {one.draft.file: one.records for one in drafted.values()}
-        errors = *_located(examined.errors, places), *check_references(apart)
+        errors = *_located(examined.errors, places), *check_references(apart, Memo())
         warnings = _located(examined.warnings, places)
         return replace(
             examined, configuration=None if errors else examined.configuration, errors=errors, warnings=warnings
