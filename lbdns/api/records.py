@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from lbdns.errors import Problem
 from lbdns.store.edit import Edit
-from lbdns.store.errors import NotFound
+from lbdns.store.errors import NotFound, NotUnique
 from lbdns.store.item import Item, Kind, new_id
 from lbdns.store.manager import Done
 from lbdns.store.records import merged_record
@@ -64,7 +64,11 @@ class _Writer:
 
         zone = self.before.get(Kind.ZONE, self.zone_id)
         words = f'{verb} of zone "{zone.name if zone is not None else self.zone_id}"'
-        return await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
+        try:
+            return await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
+        except NotUnique as error:
+            error.at = (*self._place_named(error.name), *error.at)
+            raise
 
     def create(self, edit: Edit, body: Mapping[str, Any], *place: str | int) -> Item:
         """Add a record, whose body stands at a place in the request."""
@@ -104,9 +108,13 @@ class _Writer:
         other = self._record(id)
         if other is None:
             return None
-        own = (mine for mine in self.places if (record := self._record(mine)) and record.name == other.name)
-        mine = next(own, None)
-        return (*self.places[mine], "name") if mine is not None else None
+        named = [mine for mine in self.places if (record := self._record(mine)) and record.name == other.name]
+        return (*self.places[named[0]], "name") if named else None
+
+    def _place_named(self, name: str) -> tuple[str | int, ...]:
+        """Return where the last record of a name stands in the request."""
+        named = [mine for mine in self.places if (record := self._record(mine)) and record.name == name]
+        return self.places[named[-1]] if named else ()
 
     def _record(self, id: str) -> Item | None:
         return self._after.get(Kind.RECORD, id) if self._after is not None else None

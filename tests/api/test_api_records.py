@@ -352,6 +352,10 @@ def test_a_batch_is_done_in_its_order(client: httpx.Client, zone: Item) -> None:
         ({"deletes": [{}]}, [(1002, "/deletes/0/id")]),
         ({"patches": [{"id": "0" * 32}]}, [(1001, None)]),
         (
+            {"posts": [{"name": name, "type": "A", "content": "192.0.2.1"} for name in "aba"]},
+            [(1003, "/posts/2/content")],
+        ),
+        (
             {"posts": [{"name": "a", "type": "A", "content": "x"}, {"name": "b", "type": "A", "content": "192.0.2.1"}]},
             [(1002, "/posts/0/content")],
         ),

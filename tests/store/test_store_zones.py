@@ -305,6 +305,39 @@ def test_an_export_is_read_back_as_the_same_zone(bodies: list[dict[str, Any]], s
     assert fields == {"soa": body["soa"], "serial": body["serial"]} and imported == again
 
 
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=80)
+    | st.sampled_from(["example.com", "a@b.c", "@", ".", "a.b.", "full", "x" * 70])
+)
+ZONES = st.fixed_dictionaries(
+    {},
+    optional={
+        **{key: VALUES for key in ("name", "type", "paused", "serial", "account", "vanity_name_servers", "x")},
+        "soa": VALUES | st.dictionaries(st.sampled_from(["mname", "rname", "refresh", "ttl", "x"]), VALUES),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ZONES)
+def test_no_body_of_a_zone_is_too_strange(body: dict[str, Any]) -> None:
+    problems: list[Problem] = []
+    made = canonical_zone(body, problems, AT)
+    assert isinstance(made["name"], str)
+    for problem in problems:
+        f"{problem}".encode()
+    if not problems:
+        zone = zone_of(made)
+        assert zone.body == made
+        text = export_zone(zone, [])
+        fields, _ = import_zone(text, zone.name, problems)
+        assert fields == {"soa": made["soa"], "serial": made["serial"]} and not problems
+
+
 def test_ten_thousand_records_are_drafted_quickly() -> None:
     """What is the same as before is not encoded again; the figure is ten times what a slow machine takes."""
     zone = zone_of({"name": "example.com"})
