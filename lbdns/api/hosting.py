@@ -7,14 +7,11 @@ request slowly, reads its answer slowly or keeps silent is cut off, and there is
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import pwd
 import socket
 import ssl
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,18 +21,16 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lbdns.errors import LbdnsError
-from lbdns.model import format_socket_address, parse_socket_address
-from lbdns.server.rundir import unix_address
+from lbdns.model import format_socket_address
 
 from .app import make_app
 from .errors import BAD_BODY, ApiError
 from .gate import LOCAL_USER
 from .site import Site
+from .sockets import BACKLOG, SOCKET_NAME, tcp_socket, unix_socket
 
-SOCKET_NAME: Final = "api.sock"
 CONNECTIONS_MAX: Final = 512
 """Of each socket: a crowd at the address does not shut out the local user."""
-BACKLOG: Final = 128
 HEAD_S: Final = 10.0
 """How long the head of a request may take."""
 IDLE_S: Final = 30
@@ -162,15 +157,15 @@ class ApiServer:
         """How many clients are connected."""
         return sum(len(server.server_state.connections) for server, _ in self._servers)
 
-    async def start(self) -> None:
-        """Bind and serve; raises LbdnsError, with nothing left bound."""
+    async def start(self, local: socket.socket | None = None) -> None:
+        """Bind and serve; raises LbdnsError, with nothing left bound. `local` is the UNIX socket, where it is bound."""
         self._app.state.is_closing = False
         api = self._settings.api
         try:
-            await self._serve(_unix_socket(self.socket_path), _LocalConnection, None)
+            await self._serve(local or unix_socket(self.socket_path), _LocalConnection, None)
             if api is not None:
                 context = _tls(api.certificate, api.key) if api.certificate and api.key else None
-                sock = _tcp_socket(api.listen)
+                sock = tcp_socket(api.listen)
                 host, port = sock.getsockname()[:2]
                 scheme = "https" if context else "http"
                 await self._serve(sock, _Connection, context)
@@ -218,49 +213,6 @@ class ApiServer:
         await server.on_tick(0)  # takes the headers above over
         await server.startup([sock])
         self._servers.append((server, sock))
-
-
-def _tcp_socket(address: str) -> socket.socket:
-    host, port = parse_socket_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    # asyncio sets TCP_NODELAY where it reads "TCP" on a socket; without it every answer takes 40 ms.
-    sock = socket.socket(family, kind, socket.IPPROTO_TCP)
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise LbdnsError(f"api: cannot listen on {address} (TCP): {error.strerror}") from error
-    return sock
-
-
-def _unix_socket(path: Path) -> socket.socket:
-    """Bind the UNIX socket, for its owner alone, replacing what a server that was killed left."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _owner_only(), unix_address(path) as address:
-            if path.is_socket():
-                path.unlink()
-            sock.bind(address)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise LbdnsError(f"{path}: cannot make the API's socket: {error.strerror}") from error
-    return sock
-
-
-@contextlib.contextmanager
-def _owner_only() -> Iterator[None]:
-    before = os.umask(0o177)  # set on the process: nothing else runs until it is set back
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def _tls(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -17,6 +17,7 @@ from lbdns.errors import ConfigError, LbdnsError, Problem
 
 if TYPE_CHECKING:
     from lbdns.api.hosting import ApiServer
+    from lbdns.api.ondemand import OnDemand
     from lbdns.config import Loaded
     from lbdns.model import Settings
     from lbdns.server.supervisor import Companion, Source, Supervisor
@@ -85,6 +86,7 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Source, Com
 
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
+        from lbdns.api.ondemand import OnDemand
         from lbdns.store.manager import FilesManager
         from lbdns.store.sqlite import FILE_NAME, Store
 
@@ -93,7 +95,13 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Source, Com
         # Tokens alone are kept there; without an address to use them at, no store is begun.
         needs_store = settings.api is not None or (state_dir / FILE_NAME).exists()
         with contextlib.closing(Store(state_dir)) if needs_store else contextlib.nullcontext() as store:
-            async with _api(FilesManager(store, directory, supervisor), store, settings):
+            manager = FilesManager(store, directory, supervisor)
+            server: ApiServer | OnDemand
+            if settings.api is None:
+                server = OnDemand(state_dir, lambda: _api_server(manager, store, settings))
+            else:
+                server = await asyncio.to_thread(_api_server, manager, store, settings)
+            async with _serving(server):
                 yield
 
     return Source(load_directory, directory, f"the files in {directory}"), companion
@@ -122,16 +130,15 @@ def _from_store(
         manager.running = supervisor
         if not manager.is_current:  # it was read before this process had the lock
             await supervisor.reload("the store changed")
-        async with _api(manager, store, settings):
+        async with _serving(await asyncio.to_thread(_api_server, manager, store, settings)):
             yield
 
     return Source(load_store, settings_file.parent, manager.place, suffixes=()), companion
 
 
 @contextlib.asynccontextmanager
-async def _api(manager: StoreManager | FilesManager, store: Store | None, settings: Settings) -> AsyncIterator[None]:
+async def _serving(server: ApiServer | OnDemand) -> AsyncIterator[None]:
     """Serve the management API as long as the context lasts; raises LbdnsError where it cannot listen."""
-    server = await asyncio.to_thread(_api_server, manager, store, settings)  # its modules take half a second
     await server.start()
     try:
         yield
@@ -140,6 +147,7 @@ async def _api(manager: StoreManager | FilesManager, store: Store | None, settin
 
 
 def _api_server(manager: StoreManager | FilesManager, store: Store | None, settings: Settings) -> ApiServer:
+    """Return the API; its modules take half a second, so this runs in a thread."""
     from lbdns.api.hosting import ApiServer
     from lbdns.api.site import Site
 
