@@ -38,8 +38,13 @@ WARNING_CODE: Final = 1000
 UNKNOWN_TOKEN: Final = "Authentication error"
 PAGE_ITEMS: Final = 1000
 PAGES_MAX: Final = 100_000
-_FIXED_WORDS: Final = (": validation failed", ": value not unique", ": object not found")
-"""What programs look for at the end of messages."""
+_FIXED_WORDS: Final = (
+    ": validation failed",
+    ": value not unique",
+    ": object not found",
+    "This object is referenced by other objects, delete them first. ",
+)
+"""What programs look for at either end of messages, beside a sentence that says more."""
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -205,7 +210,7 @@ def _refusal(error: Mapping[str, Any]) -> Refusal:
     pointer = (error.get("source") or {}).get("pointer", "")
     message = error["message"].removeprefix(".".join(_keys(pointer)) + ": ")
     for words in _FIXED_WORDS:
-        message = message.removesuffix(words)
+        message = message.removesuffix(words).removeprefix(words)
     return Refusal(error["code"], message, dotted(pointer))
 
 

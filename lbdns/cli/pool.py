@@ -16,6 +16,7 @@ from lbdns.cli.verbs import add_verbs, assignments_argument, dry_run_option, fro
 from lbdns.store.item import Kind
 
 ENDPOINTS_SHOWN = 4
+UNREMARKABLE = ("", "healthy", "no monitor")
 
 
 @click.group()
@@ -53,10 +54,11 @@ def _endpoints(body: Body, health: dict[str, Body]) -> Any:
     from lbdns.cli.health import STYLES
 
     states = {one["name"]: one["state"] for one in health.get(body["name"], {}).get("origins", ())}
-    parts = [
-        Text(f"{one['name']} {one['address']}", STYLES.get(states.get(one["name"], ""), ""))
-        for one in body["origins"][:ENDPOINTS_SHOWN]
-    ]
+    parts = []
+    for one in body["origins"][:ENDPOINTS_SHOWN]:
+        state = states.get(one["name"], "")
+        told = f" {state}" if state not in UNREMARKABLE else ""
+        parts.append(Text(f"{one['name']} {one['address']}{told}", STYLES.get(state, "")))
     if len(body["origins"]) > ENDPOINTS_SHOWN:
         parts.append(Text(f"and {len(body['origins']) - ENDPOINTS_SHOWN} more", "dim"))
     return Text("\n").join(parts)

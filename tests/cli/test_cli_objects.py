@@ -52,7 +52,7 @@ def web(server: StoreServer) -> Iterator[StoreServer]:
 
 def test_what_is_created_is_served_and_listed(web: StoreServer) -> None:
     assert web.addresses("www.example.com") in (["192.0.2.10"], ["192.0.2.11"])
-    wait_until(lambda: "us-1" in str(web.health()), lambda: web.log)
+    wait_until(lambda: "us-1 127.0.0.20 unhealthy" in done("pool", "list"), lambda: web.log)
     pools = done("pool", "list")
     for text in ("eu-1 192.0.2.10", "eu-2 192.0.2.11", "us-1 127.0.0.20", "web", "52.4, 4.9", "no monitor"):
         assert text in pools
@@ -117,7 +117,9 @@ def test_mistakes_are_told_where_they_are(web: StoreServer) -> None:
         'lbdns: name: there is a pool "eu" already; names are unique'
     ]
     assert 'no zone here holds "www.example.org"' in refused("lb", "create", "www.example.org", "--pools", "eu")[0]
-    assert 'is used by load balancer "www.example.com"' in refused("pool", "delete", "eu", "--yes")[0]
+    assert refused("pool", "delete", "eu", "--yes") == [
+        'lbdns: the pool "eu" is used by load balancer "www.example.com"; change or delete those first'
+    ]
     assert 'has no "eu-9"' in refused("pool", "set", "eu", "origins.eu-9.weight=1")[0]
     for usage in (("pool", "create", "x"), ("lb", "create", "x.example.com"), ("pool", "set", "eu")):
         assert run(*usage).status == 2
