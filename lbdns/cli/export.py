@@ -27,7 +27,7 @@ SETTINGS_FILE = "lbdns.yaml"
 def export(client: Client, directory: Path, force: bool, revision: int | None, as_json: bool) -> None:
     """Write the store as files into DIR: monitors, pools and load balancers as YAML, each zone as a master file.
 
-    `lbdns check DIR` accepts them, and `lbdns apply DIR` finds no difference in them. All of them are written, or none.
+    `lbdns check DIR` accepts them, and `lbdns apply DIR` finds no difference in them. No file is ever there by half.
     With --force, .zone and .yaml files that are not of this export are removed, save lbdns.yaml: DIR then says what the
     store says and nothing else.
     """
