@@ -37,7 +37,7 @@ from lbdns.monitor.states import EndpointHealth
 from lbdns.monitor.targets import Targets, Vantage, load_targets
 from lbdns.monitor.toggles import toggles
 
-TICK_S: Final = 0.05  # heartbeat, and how soon a new generation is seen
+TICK_S: Final = 0.02  # heartbeat, and how soon a forced state or a new generation is seen
 SLOW_TICK_S: Final = 1.0
 SAVE_LATENCY_S: Final = 60.0
 RETRY_ADOPTION_S: Final = 1.0
@@ -128,13 +128,14 @@ class Worker:
         return replaced
 
     def _tick(self) -> None:
+        # Before a new generation, whose adoption takes a while where there are thousands of pools.
+        if self._ledger is not None and self._control.get("forced_version") != self._forced_seen[0]:
+            self._read_forced()
         generation = self._control.generation
         adopted = self._targets.generation if self._targets else 0
-        if generation not in (0, adopted):
-            if generation != self._failed_generation or time.monotonic() >= self._retry_s:
-                self._adopt(generation)
-        elif self._ledger is not None and self._control.get("forced_version") != self._forced_seen[0]:
-            self._read_forced()
+        is_due = generation != self._failed_generation or time.monotonic() >= self._retry_s
+        if generation not in (0, adopted) and is_due:
+            self._adopt(generation)
         if self._ledger is not None:
             columns = self._ledger.table.columns
             columns["heartbeat_ns"][0] = time.monotonic_ns()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lbdns.fastpath.loop import Loop
 
 STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
-VIEW_POLL_S = 0.02  # how often a new generation is looked for
+VIEW_POLL_S = 0.01  # how often a new generation is looked for
 BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
 YIELD_DATAGRAMS = 8  # then the fast path's thread, where it waits for this core, need not wait for the kernel's tick
 PIECE_S = 0.001
