@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
@@ -35,9 +35,19 @@ REFERENCES: Final[dict[str, Any]] = {
 router = APIRouter(dependencies=[Depends(own_account)])
 
 
-def references_of(item: Item, state: State) -> Iterator[dict[str, str]]:
-    """Yield an object's references: first those to it, then those that it makes."""
-    for user in state.users(item.kind, item.id):
+def users_in(state: State) -> dict[str, list[Item]]:
+    """Return who refers to each object, by id: one look at every object, for whoever asks about many."""
+    found: dict[str, list[Item]] = {}
+    for kind in (Kind.MONITOR_GROUP, Kind.POOL, Kind.LOAD_BALANCER):
+        for item in state.all(kind).values():
+            for id in references(item):
+                found.setdefault(id, []).append(item)
+    return found
+
+
+def references_of(item: Item, users: Iterable[Item], state: State) -> Iterator[dict[str, str]]:
+    """Yield an object's references: first those to it, from `users`, then those that it makes."""
+    for user in users:
         yield {"reference_type": "referrer", **resource(user)}
     for id in sorted(references(item)):
         found = next(filter(None, (state.get(kind, id) for kind in REFERRED)), None)
@@ -62,7 +72,7 @@ def _serve(kind: Kind) -> None:
         item = state.get(kind, id)
         if item is None:
             raise NotFound(kind, id)
-        return ok(list(references_of(item, state)))
+        return ok(list(references_of(item, state.users(kind, id), state)))
 
 
 for _kind in REFERRED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -12,7 +13,7 @@ from lbdns.store.state import State
 from .balancing import ACCOUNT
 from .envelope import PAGE_MAX, ok, page
 from .openapi import ID, describe
-from .references import REFERENCES, references_of, resource
+from .references import REFERENCES, references_of, resource, users_in
 from .site import CurrentSite, own_account
 
 SEARCHED: Final = (Kind.LOAD_BALANCER, Kind.POOL, Kind.MONITOR)
@@ -59,7 +60,8 @@ def search(
     wanted = query.strip().lower()
     found = [item for kind in SEARCHED for item in state.all(kind).values() if _matches(item, wanted)]
     shown, info = page(found, number, per_page)
-    return ok({"resources": [_shown(item, state, references) for item in shown]}, info)
+    users = users_in(state) if references else {}
+    return ok({"resources": [_shown(item, users, state, references) for item in shown]}, info)
 
 
 def _matches(item: Item, wanted: str) -> bool:
@@ -69,9 +71,9 @@ def _matches(item: Item, wanted: str) -> bool:
     return any(wanted in text.lower() for text in texts)
 
 
-def _shown(item: Item, state: State, references: str) -> dict[str, Any]:
+def _shown(item: Item, users: Mapping[str, list[Item]], state: State, references: str) -> dict[str, Any]:
     made: dict[str, Any] = resource(item)
     if references:
-        found = references_of(item, state)
+        found = references_of(item, users.get(item.id, ()), state)
         made["references"] = [one for one in found if references in ("*", one["reference_type"])]
     return made

@@ -211,13 +211,18 @@ def _refusal(error: Mapping[str, Any]) -> Refusal:
     message = error["message"].removeprefix(".".join(_keys(pointer)) + ": ")
     for words in _FIXED_WORDS:
         message = message.removesuffix(words).removeprefix(words)
-    return Refusal(error["code"], message, dotted(pointer))
+    return Refusal(error["code"], printable(message), dotted(pointer))
 
 
 def _told(reply: Reply) -> Reply:
     for warning in reply.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {printable(warning)}", err=True)
     return reply
+
+
+def printable(text: str) -> str:
+    """Return a text from elsewhere that plays no tricks on a terminal."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _keys(pointer: str) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lbdns.cli.client import Client, api_options, creating_api_options
+from lbdns.cli.client import Client, api_options, creating_api_options, printable
 from lbdns.cli.common import print_json
 from lbdns.cli.completion import names_of
 from lbdns.cli.objects import Body, Desk, make_table, print_table
@@ -36,7 +36,9 @@ def list_(client: Client, as_json: bool) -> None:
     table = make_table("monitor", "type", "probes", "expects", "interval", "timeout", "description")
     for body in monitors:
         times = (f"{body['interval']} s", f"{body['timeout']} s")
-        table.add_row(Text(body["name"], "bold"), body["type"], *_probe(body), *times, Text(body["description"]))
+        table.add_row(
+            Text(body["name"], "bold"), body["type"], *_probe(body), *times, Text(printable(body["description"]))
+        )
     print_table(table)
 
 
@@ -46,7 +48,7 @@ def _probe(body: Body) -> tuple[str, str]:
         return port, ""
     expected = [body["expected_codes"]]
     if body["expected_body"]:
-        expected.append(f'"{body["expected_body"]}"')
+        expected.append(f'"{printable(body["expected_body"])}"')
     return f"{body['method']} {body['path']} {port}".rstrip(), " ".join(expected)
 
 
@@ -107,7 +109,7 @@ def list_groups(client: Client, as_json: bool) -> None:
     table = make_table("monitor group", "members", "description")
     for body in groups:
         members = ", ".join(member["monitor"] for member in desk.named(body)["members"])
-        table.add_row(Text(body["name"], "bold"), members, Text(body["description"]))
+        table.add_row(Text(body["name"], "bold"), members, Text(printable(body["description"])))
     print_table(table)
 
 

@@ -86,8 +86,7 @@ class Desk:
         return self.client.balancing(f"{self.kind}s", id)
 
     def _balancer_path(self, name: str, type: str | None) -> str:
-        wanted = name.rstrip(".").lower()
-        found = self.client.get(f"{OURS}/load_balancers", name=wanted)
+        found = self.client.get(f"{OURS}/load_balancers", name=owner_name(name))
         found = [one for one in found if type in (None, one["type"])]
         if not found:
             ids = self.client.get(f"{OURS}/names", kind=self.kind.value)[self.kind.value]
@@ -114,7 +113,7 @@ class Desk:
         if in_account:
             return self._balancers(None)
         zones = self.client.get(f"{OURS}/names", kind="zone")["zone"]
-        labels = name.rstrip(".").lower().split(".")
+        labels = owner_name(name).split(".")
         above = (".".join(labels[start:]) for start in range(len(labels)))
         zone_id = next((zones[zone] for zone in above if zone in zones), None)
         if zone_id is None:
@@ -198,6 +197,21 @@ class Desk:
                 raise
             return {}
         return {one["name"]: one for one in report[SECTIONS[self.kind]]}
+
+
+def owner_name(text: str) -> str:
+    """Return a load balancer's name as it is stored: in lower case, without a dot at its end, in A-labels."""
+    name = text.rstrip(".").lower()
+    if name.isascii():
+        return name
+    from pydantic_core import PydanticCustomError
+
+    from lbdns.model.names import parse_owner_name
+
+    try:
+        return parse_owner_name(name)
+    except PydanticCustomError as error:
+        raise LbdnsError(error.message()) from error
 
 
 def show_plan(plan: Mapping[str, Any]) -> None:

@@ -173,12 +173,15 @@ def test_balancers_of_one_name_are_told_apart_by_type(web: StoreServer) -> None:
     assert "of types A, MX: say which by --type" in refused("lb", "show", "www.example.com")[0]
     assert "type: MX" in done("lb", "show", "www.example.com", "--type", "MX")
     done("lb", "delete", "www.example.com", "--type", "MX", "--yes")
+    done("lb", "create", "bücher.example.com", "--pools", "eu")
+    assert "name: xn--bcher-kva.example.com" in done("lb", "show", "BÜCHER.example.com.")
     done("lb", "create", "x.example.com", "--pools", "eu", "--account")
     assert "in the zone" not in done("lb", "show", "x.example.com")
 
 
 def test_groups_of_monitors(web: StoreServer) -> None:
-    done("monitor", "create", "login", "--path", "/login")
+    done("monitor", "create", "login", "--path", "/login", "description=\x1b[2Jgone")
+    assert "\\x1b[2Jgone" in done("monitor", "list")
     members = ("--member", "web", "--member", "login", "members.login.monitoring_only=true")
     done("monitor", "group", "create", "app", *members)
     assert "web, login" in done("monitor", "group", "list")
