@@ -12,7 +12,6 @@ import pwd
 import socket
 import ssl
 import struct
-from pathlib import Path
 from typing import Any, Final
 
 import h11
@@ -20,7 +19,6 @@ from fastapi import FastAPI
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from lbdns.errors import LbdnsError
 from lbdns.model import format_socket_address
 
 from .app import make_app
@@ -28,6 +26,7 @@ from .errors import BAD_BODY, ApiError
 from .gate import LOCAL_USER
 from .site import Site
 from .sockets import BACKLOG, SOCKET_NAME, tcp_socket, unix_socket
+from .tls import Certificate
 
 CONNECTIONS_MAX: Final = 512
 """Of each socket: a crowd at the address does not shut out the local user."""
@@ -144,6 +143,7 @@ class ApiServer:
         self._settings = site.settings
         self._app: FastAPI = make_app(site)
         self._servers: list[tuple[Server, socket.socket]] = []
+        self._renewing: asyncio.Task[None] | None = None
         self.socket_path = site.settings.state_dir() / SOCKET_NAME
         self.address: str | None = None
         """Where it is served over TCP: `http://IP:PORT` or `https://IP:PORT`, while it is."""
@@ -164,12 +164,15 @@ class ApiServer:
         try:
             await self._serve(local or unix_socket(self.socket_path), _LocalConnection, None)
             if api is not None:
-                context = _tls(api.certificate, api.key) if api.certificate and api.key else None
+                held = Certificate(api.certificate, api.key) if api.certificate and api.key else None
+                context = held.context if held is not None else None
                 sock = tcp_socket(api.listen)
                 host, port = sock.getsockname()[:2]
                 scheme = "https" if context else "http"
                 await self._serve(sock, _Connection, context)
                 self.address = f"{scheme}://{format_socket_address(host, port)}"
+                if held is not None:
+                    self._renewing = asyncio.create_task(held.keep_renewed())
         except BaseException:
             await self.close()
             raise
@@ -178,6 +181,9 @@ class ApiServer:
         """Finish requests in hand, within seconds, and close the sockets."""
         self.address = None
         self._app.state.is_closing = True
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
         servers, self._servers = self._servers, []
         if servers:
             self.socket_path.unlink(missing_ok=True)
@@ -213,35 +219,6 @@ class ApiServer:
         await server.on_tick(0)  # takes the headers above over
         await server.startup([sock])
         self._servers.append((server, sock))
-
-
-def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return a TLS context of a certificate chain and its key; raises LbdnsError naming the file that is wrong."""
-    for path in (certificate, key):
-        try:
-            text = path.read_bytes()
-        except OSError as error:
-            raise LbdnsError(f"{path}: cannot be read: {error.strerror}") from error
-        wanted = b"CERTIFICATE" if path == certificate else b"PRIVATE KEY"
-        if wanted not in text:
-            raise LbdnsError(f"{path}: holds no PEM block {wanted.decode()}")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        # An encrypted key would have Python ask for its password on the terminal.
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or str(error)
-        raise LbdnsError(f"{certificate}, {key}: no certificate and key for TLS: {_spoken(reason)}") from error
-    return context
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted; lbdns needs it without a password")
-
-
-def _spoken(reason: str) -> str:
-    return reason.replace("_", " ").lower() if reason.isupper() else reason
 
 
 def _user_of(sock: Any) -> str:

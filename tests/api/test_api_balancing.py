@@ -236,6 +236,12 @@ def test_fields_without_effect_may_be_sent_empty_alone(api: Api, client: httpx.C
     assert errors(client.post(f"{api.account}/pools", json=body), 400) == [(1002, "/notification_email")]
 
 
+def test_nothing_where_clients_mean_none(api: Api, client: httpx.Client, pool: Any) -> None:
+    api.zone()
+    body = {"name": "www.example.com", "default_pools": [pool["id"]], "fallback_pool": pool["id"]}
+    assert result(client.post(api.account, json=body | {"session_affinity": ""}))["session_affinity"] == "none"
+
+
 def test_whole_numbers_may_be_written_as_floats(make: Any) -> None:
     assert make("monitors", interval=30.0)["interval"] == 30
 

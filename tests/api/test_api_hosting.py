@@ -7,12 +7,14 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
 
+from lbdns.api import tls
 from lbdns.api.hosting import CLOSE_S, ApiServer
 from lbdns.api.site import Site
 from lbdns.errors import LbdnsError
@@ -90,6 +92,48 @@ def test_over_tls(loop: LoopThread, tmp_path: Path) -> None:
         assert client.get(f"{server.address}/client/v4/accounts").status_code == 400
     loop.run(server.close())
     store.close()
+
+
+def test_a_renewed_certificate_is_taken_over(
+    loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tls, "LOOK_S", 0.05)
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    authority, other = trustme.CA(), trustme.CA()
+
+    def write(by: trustme.CA) -> None:
+        issued = by.issue_cert("127.0.0.1")
+        certificate.write_bytes(issued.cert_chain_pems[0].bytes())
+        key.write_bytes(issued.private_key_pem.bytes())
+
+    def is_trusted(by: trustme.CA) -> bool:
+        context = ssl.create_default_context()
+        by.configure_trust(context)
+        try:
+            httpx.get(f"{server.address}/client/v4/accounts", verify=context, trust_env=False)
+        except httpx.ConnectError:
+            return False
+        return True
+
+    write(authority)
+    server, store = server_of(settings_with(tmp_path, certificate=str(certificate), key=str(key)))
+    loop.run(server.start())
+    assert is_trusted(authority) and not is_trusted(other)
+    certificate.write_bytes(b"half of a")
+    until(lambda: "holds no PEM block" in caplog.text)
+    assert is_trusted(authority), "what was read before stays in use"
+    write(other)
+    until(lambda: is_trusted(other))
+    loop.run(server.close())
+    store.close()
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so; fail where it does not come."""
+    ends_at = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < ends_at
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
