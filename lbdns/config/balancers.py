@@ -76,8 +76,7 @@ def _check_zone(
     if cut is not None:
         there = index.cuts[cut]
         message = (
-            f'"{show_name(cut)}" is delegated to other servers ({there.place}), '
-            "so nobody asks this one for names there"
+            f'"{show_name(cut)}" is delegated to other servers ({there.place}), so nobody asks this one for names there'
         )
         yield source.problem(("name",), message)
         return
@@ -92,9 +91,7 @@ def _check_zone(
     if placed.item.type != "A":
         cname = index.draft.rrset(name, CNAME)
         if cname is not None:
-            message = (
-                f"a CNAME stands at this name ({cname.place}), which excludes {placed.item.type} records"
-            )
+            message = f"a CNAME stands at this name ({cname.place}), which excludes {placed.item.type} records"
             yield source.problem(("name",), message)
     yield from check_hidden(placed, index, name)
     yield from check_apex(placed, pools, index, name)
@@ -119,9 +116,7 @@ def _check_hosts(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]]
         if not pool.knows("origins"):
             continue
         for index, endpoint in enumerate(pool.item.origins):
-            place = (
-                f'origin "{endpoint.name}" of pool "{name}" ({pool.source.file}:{pool.source.line(("origins", index))})'
-            )
+            place = f'origin "{endpoint.name}" of pool "{name}" ({pool.source.place(("origins", index))})'
             if endpoint.ip is not None:
                 message = f"{place} has the address {endpoint.address}; {balancer.type} records point to hostnames"
                 yield placed.source.problem(("type",), message)

@@ -43,10 +43,10 @@ class Source(NamedTuple):
             return join_path(self.section, f"[{self.name}]", *location)
         return join_path(self.section or None, self.name, *location)
 
-    def place(self) -> str:
-        """Return `FILE:LINE`, or the path where there is no line."""
-        line = self.line()
-        return f"{self.file}:{line}" if line else self.path()
+    def place(self, location: Sequence[str | int] = ()) -> str:
+        """Return `FILE:LINE` of a location inside the object, or its path where there is no line."""
+        line = self.line(location)
+        return f"{self.file}:{line}" if line else self.path(location)
 
 
 @dataclass(frozen=True, slots=True)
