@@ -1,0 +1,240 @@
+"""Requests made of the OpenAPI document, right ones and wrong ones: answers are as the document says, and never a 5xx.
+
+More of them by hand, with another seed each time: LBDNS_FUZZ_EXAMPLES=500 pytest tests/api/test_api_schemathesis.py
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from lbdns.api.openapi import OPENAPI_PATH
+from tests.store.served import StoreServer
+
+EXAMPLES = int(os.environ.get("LBDNS_FUZZ_EXAMPLES", "0"))
+SUITE_EXAMPLES = 3  # of each operation and mode
+REQUESTS_OF_A_TOKEN = 1000
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+GONE = "0123456789abcdef" * 2
+V4 = "/client/v4"
+ACCOUNT = f"{V4}/accounts/{{account_id}}/load_balancers"
+Schema = dict[str, Any]
+AnyCase = Case[Any]
+AnyOperation = APIOperation[Any, Any, Any, Any]
+PLACES = {"region_pools": ["WEU", "ENAM", "weu"], "country_pools": ["DE", "us"], "pop_pools": ["AMS", "JFK"]}
+NARROWED: dict[str, Schema] = {
+    "LoadBalancer": {"name": {"type": "string", "pattern": r"\A[a-z]{1,5}\.example\.com\Z"}},
+    "Pool": {
+        "name": {"type": "string", "pattern": r"\A[-_a-zA-Z0-9]{1,99}\Z"},
+        "monitor": {"enum": [None]},  # nothing is probed
+        "monitor_group": {"enum": [None, ""]},
+        "check_regions": {"enum": [None, [], ["WEU"], ["ALL_REGIONS", "ENAM"]]},
+    },
+    "Endpoint": {"address": {"enum": ["127.0.0.1", "127.0.0.2", "::1", "127.0.0.3"]}},
+    "Monitor": {"expected_codes": {"enum": ["200", "2xx", "200-299,404", "2xx,302", None]}},
+    "Record": {
+        "name": {"enum": ["a", "@", "*.b", "c.example.com", "d.example.com."]},
+        "type": {"enum": ["A", "AAAA", "TXT", "MX", "SRV", "CAA", "CNAME", "TYPE731", "URI", "LOC", "svcb"]},
+        "content": {"enum": ["127.0.0.1", "::1", '"text"', "text", "host.example.com", "10 host.example.org", None]},
+    },
+    "Zone": {"name": {"type": "string", "pattern": r"\A[a-z]{1,9}\.[a-z]{1,9}\.?\Z"}},
+}
+"""Of what the document leaves to words: values of which many are accepted. Names of endpoints are on this machine."""
+MASTERS = ["a IN A 127.0.0.1\n", "$TTL 60\n@ MX 10 mail\nb TXT one two\n", "( a", "$INCLUDE /etc/passwd\n", ""]
+
+
+@dataclass
+class Target:
+    """A running server with an object or two of each kind, and the document of its API, narrowed to those."""
+
+    server: StoreServer
+    client: httpx.Client
+    account: str = ""
+    ids: dict[str, list[str]] = field(default_factory=dict)
+    token: str = ""
+    requests: int = 0
+    answers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def send(self, case: AnyCase) -> schemathesis.Response:
+        """Send a request; a token is good for so many of them."""
+        if self.requests % REQUESTS_OF_A_TOKEN == 0:
+            self.token = self.server.token(name=f"fuzz-{self.requests}")
+        self.requests += 1
+        headers = {"Authorization": f"Bearer {self.token}"}
+        response = case.call(base_url=self.server.api, headers=headers, timeout=60)
+        self.answers[case.operation.label].add(response.status_code)
+        return response
+
+    def make(self) -> None:
+        """Make the objects: the last of each kind is there to be deleted."""
+        self.account = self.post("", f"{V4}/accounts")["id"]
+        for label in ("example.com", "example.org"):
+            self.post("zone_id", f"{V4}/zones", {"name": label})
+        zone = self.ids["zone_id"][0]
+        for label in ("a", "b"):
+            records = f"{V4}/zones/{zone}/dns_records"
+            self.post("record", records, {"name": label, "type": "A", "content": "127.0.0.1"})
+            monitor = self.post("monitors", f"{ACCOUNT}/monitors", {"description": label, "interval": 3600})
+            members = [{"monitor_id": monitor["id"]}]
+            self.post("monitor_groups", f"{ACCOUNT}/monitor_groups", {"description": label, "members": members})
+            pool = {"name": label, "origins": [{"name": label, "address": "127.0.0.1"}]}
+            id = self.post("pools", f"{ACCOUNT}/pools", pool)["id"]
+            balancer = {"default_pools": [id], "fallback_pool": id}
+            self.post("zones", f"{V4}/zones/{zone}/load_balancers", {"name": f"{label}.example.com", **balancer})
+            self.post("accounts", ACCOUNT, {"name": f"{label}.example.net", **balancer})
+        for label in ("c", "d"):  # not in use: these can be deleted
+            self.post("monitors", f"{ACCOUNT}/monitors", {"description": label, "interval": 3600})
+            self.post("pools", f"{ACCOUNT}/pools", {"name": label, "origins": [{"name": "o", "address": "127.0.0.2"}]})
+
+    def post(self, kind: str, path: str, body: Schema | None = None) -> Schema:
+        """Make an object; without a body, get the first of a list."""
+        path = path.format(account_id=self.account)
+        answer = self.client.get(path) if body is None else self.client.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        result = answer.json()["result"]
+        made: Schema = result[0] if body is None else result
+        self.ids.setdefault(kind, []).append(made["id"])
+        return made
+
+    def narrow(self, parameter: Schema, path: str, method: str) -> None:
+        """Narrow a parameter of an operation to what there is."""
+        match parameter["name"]:
+            case "account_id":
+                parameter["schema"] = {"enum": [self.account]}
+            case "zone_id":
+                is_deleted = method == "delete" and path.endswith("{zone_id}")
+                parameter["schema"] = {"enum": [self.ids["zone_id"][-1 if is_deleted else 0]]}
+            case "id":
+                parameter["schema"] = self.ids_of(path, method)
+            case "If-Match":
+                parameter["schema"] = {"enum": ['"999999999"', '"0"']}  # after all changes, and before all
+            case "ip":
+                parameter["schema"] = {"enum": ["127.0.0.1", "192.0.2.1", "2001:db8::1", "nowhere"]}
+            case "wait":
+                parameter["schema"]["maximum"] = 0.01  # seconds
+
+    def ids_of(self, path: str, method: str) -> Schema:
+        """Return the schema of the `id` in a path: objects that are there and one that is not."""
+        parts = path.removeprefix(f"{V4}/").split("/")
+        kind = next((kind for kind in ("monitor_groups", "monitors", "pools") if kind in parts), parts[0])
+        known = self.ids.get("record" if "dns_records" in parts else kind, [])
+        return {"enum": [*(known[-1:] if method == "delete" else known[:-1]), GONE]}
+
+    def narrowed(self) -> Schema:
+        """Return the document with the ids that there are, and endpoints on this machine, so that much is accepted."""
+        made: Schema = self.client.get(OPENAPI_PATH).json()
+        for path, operations in made["paths"].items():
+            for method, operation in operations.items():
+                for parameter in operation.get("parameters", ()):
+                    self.narrow(parameter, path, method)
+        for name, written in made["components"]["schemas"].items():
+            for key, schema in NARROWED.get(name.removesuffix("Written").removesuffix("Changed"), {}).items():
+                if name.endswith(("Written", "Changed")):
+                    written["properties"][key] = schema
+            if name.startswith("LoadBalancer") and name != "LoadBalancer":
+                self.narrow_balancer(written["properties"])
+        schemas = made["components"]["schemas"]
+        schemas["GroupMemberWritten"]["properties"]["monitor_id"] = {"enum": self.ids["monitors"][:1]}
+        zone_file = made["paths"][f"{V4}/zones/{{zone_id}}/dns_records/import"]["post"]["requestBody"]["content"]
+        zone_file["multipart/form-data"]["schema"]["properties"]["file"] = {"enum": MASTERS}
+        return made
+
+    def narrow_balancer(self, properties: Schema) -> None:
+        """Narrow the pools of a load balancer to those that there are."""
+        pools = {"enum": self.ids["pools"][:2]}
+        properties["default_pools"]["items"] = properties["fallback_pool"] = pools
+        for key in ("region_pools", "country_pools", "pop_pools"):
+            properties[key]["anyOf"][0]["additionalProperties"]["items"] = pools
+            properties[key]["anyOf"][0]["propertyNames"] = {"enum": PLACES[key]}
+
+
+@contextmanager
+def running_target(work: Path) -> Iterator[Target]:
+    server = StoreServer(work, 'resolvers: ["127.0.0.1:9"]')  # names of endpoints are looked up nowhere else
+    try:
+        server.start()
+        server.wait_for_api()
+        with server.local as client:
+            target = Target(server, client)
+            target.make()
+            yield target
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with running_target(tmp_path_factory.mktemp("fuzz")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def schema(target: Target) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_dict(target.narrowed())
+
+
+@pytest.mark.timeout(120 + EXAMPLES * 60)
+@pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
+def test_answers_are_as_the_document_says(
+    target: Target, schema: schemathesis.BaseSchema, mode: GenerationMode
+) -> None:
+    found = []
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
+        try:
+            try_out(target, result.ok(), mode)
+        except (AssertionError, BaseExceptionGroup) as failure:
+            found.append(f"{result.ok().label}: {failure}")
+    assert not found, "\n\n".join(found)
+    assert "Traceback" not in target.server.log
+
+
+def try_out(target: Target, operation: AnyOperation, mode: GenerationMode) -> None:
+    """Send requests to one operation; raises what is wrong with an answer."""
+
+    def send(case: AnyCase) -> None:
+        case.validate_response(target.send(case), checks=CHECKS)
+
+    cases = operation.as_strategy(generation_mode=mode)
+    limits = settings(
+        max_examples=EXAMPLES or SUITE_EXAMPLES,
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    limits(given(case=cases)(send))()
+
+
+def test_much_of_what_fits_the_document_is_accepted(target: Target) -> None:
+    """Were everything refused, the answers above would prove little."""
+    asked = target.answers
+    accepted = {label for label, statuses in asked.items() if 200 in statuses}
+    assert len(accepted) > len(asked) * 0.8, sorted(asked.keys() - accepted)
