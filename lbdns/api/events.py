@@ -213,9 +213,16 @@ def _event(event: Event, state: State) -> dict[str, Any]:
             "minimum_origins": pool.body.get("minimum_origins", 1) if pool is not None else 1,
         },
         "origins": [
-            _origin(change, name in event.changed, origins.get(name), state) for name, change in event.endpoints.items()
+            _origin(event.endpoints[name], name in event.changed, origins.get(name), state)
+            for name in _in_order(event, origins)
         ],
     }
+
+
+def _in_order(event: Event, origins: Iterable[str]) -> list[str]:
+    """Return an event's endpoints: the pool's in their order, then those that changed and are the pool's no longer."""
+    known = [name for name in origins if name in event.endpoints]
+    return [*known, *(name for name in event.endpoints if name in event.changed and name not in known)]
 
 
 def _origin(change: Change, changed: bool, origin: Mapping[str, Any] | None, state: State) -> dict[str, Any]:

@@ -128,8 +128,12 @@ def test_a_pools_health_is_what_probes_found(shop: Shop) -> None:
     assert shop.get(f"{shop.account}/pools/{shop.bare}/health") == {"pool_id": shop.bare, "pop_health": {}}
     missing = shop.client.get(f"{shop.account}/pools/{'0' * 32}/health")
     assert (missing.status_code, missing.json()["errors"][0]["code"]) == (404, 1001)
-    event = shop.get("/client/v4/user/load_balancing_analytics/events", pool_id=shop.pool)[0]
-    assert [(one["name"], one["healthy"]) for one in event["origins"]] == [("a1", True), ("a2", False)]
+
+    def latest() -> list[tuple[str, bool]]:
+        events = shop.get("/client/v4/user/load_balancing_analytics/events", pool_id=shop.pool)
+        return [(one["name"], one["healthy"]) for one in events[0]["origins"]] if events else []
+
+    shop.until(lambda: latest() == [("a1", True), ("a2", False)])
 
 
 def test_previews_probe_now_and_store_nothing(shop: Shop) -> None:

@@ -134,6 +134,7 @@ def write_record(api: Api) -> None:
     failed = {"address": "192.0.2.1", "monitor": "web", "reason": seen.reason, "code": 503, "probes": (seen,)}
     changes = [
         endpoint(NOON_S, "eu", "eu-1", "healthy", address="192.0.2.1", monitor="web"),
+        endpoint(NOON_S, "eu", "eu-0", "unhealthy", address="192.0.2.8"),  # gone since
         pool(NOON_S + 0.001, "eu", "healthy"),
         endpoint(NOON_S + 0.002, "old", "old-1", "unhealthy", address="192.0.2.9", reason="TCP timeout"),
         pool(NOON_S + 0.003, "old", "critical"),
@@ -173,6 +174,7 @@ def test_events_join_a_pools_changes(api: Api, client: httpx.Client, ids: Ids) -
     }
     assert {(one["pool"]["name"], one["pool"]["healthy"]) for one in earlier} == {("eu", True), ("old", False)}
     assert next(one for one in earlier if one["pool"]["name"] == "old")["pool"]["id"] is None
+    assert [one["name"] for one in earlier[-1]["origins"]] == ["eu-1", "eu-0"]
     assert len({one["id"] for one in (latest, *earlier)}) == 3
 
     def found(**params: Any) -> list[tuple[str, bool]]:
