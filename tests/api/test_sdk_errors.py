@@ -107,7 +107,7 @@ def test_name_that_is_taken(sdk: Sdk) -> None:
 def test_what_others_use_cannot_be_deleted(sdk: Sdk) -> None:
     balancing = sdk.client.load_balancers
     monitor = some(balancing.monitors.create(account_id=sdk.account, path="/used").id)
-    pool = sdk.pool("used", "192.0.2.1", monitor=monitor)
+    pool = sdk.pool("used", "127.0.0.1", monitor=monitor)
     name = "uses.example.com"
     balancer = some(balancing.create(account_id=sdk.account, name=name, default_pools=[pool], fallback_pool=pool).id)
     attempts: list[tuple[Callable[[], object], str]] = [
@@ -122,7 +122,6 @@ def test_what_others_use_cannot_be_deleted(sdk: Sdk) -> None:
         assert code == 1005
         assert str(message).startswith("This object is referenced by other objects, delete them first.")
         assert user in str(message)
-    assert sdk.server.addresses(name) == []  # a pool whose monitor has not said anything yet
     balancing.delete(balancer, account_id=sdk.account)
     balancing.pools.delete(pool, account_id=sdk.account)
     balancing.monitors.delete(monitor, account_id=sdk.account)

@@ -195,13 +195,13 @@ def test_pool_is_created_shown_changed_replaced_and_deleted(sdk: Sdk) -> None:
     origins: Any = [
         {
             "name": "first",
-            "address": "192.0.2.10",
+            "address": "127.0.0.10",
             "enabled": False,
             "weight": 0.56,
             "port": 8080,
             "header": {"Host": ["one.example.com"]},
         },
-        {"name": "second", "address": "2001:db8::10"},
+        {"name": "second", "address": "::1"},
         {"name": "third", "address": "app.example.org", "flatten_cname": False},
     ]
     shedding: Any = {
@@ -248,7 +248,7 @@ def test_pool_is_created_shown_changed_replaced_and_deleted(sdk: Sdk) -> None:
 
     replaced = plain(pools.update(id, account_id=sdk.account, name="whole", origins=origins[1:2]))
     assert within(replaced, POOL_DEFAULTS) == POOL_DEFAULTS
-    assert [origin["address"] for origin in replaced["origins"]] == ["2001:db8::10"]
+    assert [origin["address"] for origin in replaced["origins"]] == ["::1"]
     assert replaced["id"] == id and replaced["created_on"] == made["created_on"]
 
     assert replaced in [plain(one) for one in pools.list(account_id=sdk.account)]
@@ -260,7 +260,7 @@ def test_pool_is_created_shown_changed_replaced_and_deleted(sdk: Sdk) -> None:
 def test_pools_are_listed_by_monitor(sdk: Sdk) -> None:
     pools = sdk.client.load_balancers.pools
     monitor = some(some(sdk.client.load_balancers.monitors.create(account_id=sdk.account, path="/by")).id)
-    watched = sdk.pool("watched", "192.0.2.21", monitor=monitor)
+    watched = sdk.pool("watched", "127.0.0.21", monitor=monitor)
     sdk.pool("unwatched", "192.0.2.22")
     assert [one.id for one in pools.list(account_id=sdk.account, monitor=monitor)] == [watched]
     assert {"watched", "unwatched"} <= {one.name for one in pools.list(account_id=sdk.account)}
@@ -281,8 +281,8 @@ def test_references_of_monitor_and_pool(sdk: Sdk) -> None:
     monitor = some(some(balancing.monitors.create(account_id=sdk.account, path="/refs")).id)
     member: Any = {"monitor_id": monitor, "enabled": True, "monitoring_only": False, "must_be_healthy": True}
     group = balancing.monitor_groups.create(account_id=sdk.account, description="refs", members=[member]).id
-    pool = sdk.pool("referring", "192.0.2.31", monitor=monitor)
-    other = sdk.pool("grouped", "192.0.2.32", monitor_group=group)
+    pool = sdk.pool("referring", "127.0.0.31", monitor=monitor)
+    other = sdk.pool("grouped", "127.0.0.32", monitor_group=group)
     to_monitor = {
         (one.reference_type, one.resource_id, one.resource_type)
         for one in balancing.monitors.references.get(monitor, account_id=sdk.account)
