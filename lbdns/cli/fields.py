@@ -6,8 +6,8 @@
     region_pools.ENAM=us,eu             a list of names
     origins."eu.1".enabled=false        a key that holds a dot
 
-A value is JSON where it can be read as such, else text; where the object holds a text, it is text. null puts a field
-back to its default.
+A value is JSON, or a list or mapping as files have them ([eu, us]), where it can be read as such, else text; where the
+object holds a text, it is text. null puts a field back to its default.
 """
 
 from __future__ import annotations
@@ -76,7 +76,15 @@ def value_of(path: Path, text: str, current: Any = None) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        return _yaml_of(text) if text.startswith(("[", "{")) else text
+
+
+def _yaml_of(text: str) -> Any:
+    """Return what `[eu, us]` or `{name: eu-1}` holds, as in the configuration's files; the text where it is neither."""
+    from lbdns.config.yamltree import parse_yaml
+
+    tree = parse_yaml(text, "")
+    return text if tree.problems else tree.value
 
 
 def _is_name_list(path: Path) -> bool:

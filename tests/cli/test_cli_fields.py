@@ -59,6 +59,7 @@ def test_ways(text: str, expected: Any) -> None:
         (["expected_codes=200"], {"expected_codes"}, "expected_codes", "200"),
         (["steering_policy=off"], {"steering_policy"}, "steering_policy", "off"),
         (["default_pools=eu, us"], {"default_pools"}, "default_pools", ["eu", "us"]),
+        (["default_pools=[eu, off]"], {"default_pools"}, "default_pools", ["eu", "off"]),
         (['default_pools=["eu"]'], {"default_pools"}, "default_pools", ["eu"]),
         (["region_pools.ENAM=us,eu"], {"region_pools"}, "region_pools", {"WEU": ["eu"], "ENAM": ["us", "eu"]}),
         (["region_pools.WEU=null"], {"region_pools"}, "region_pools", {}),
