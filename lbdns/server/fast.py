@@ -103,20 +103,28 @@ class FastPort:
                 del gone
 
     def _answer_deferred(self) -> None:
+        """Answer a part of what waits, and come back for more after the other sockets had their turn, whatever happens:
+        the loop wakes nobody while anything waits."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._loop.event_fd)
-        number = 0
-        while number < BATCH_DATAGRAMS:
+        may_wait = True
+        try:
+            may_wait = self._answer_some()
+        finally:
+            if may_wait:
+                os.eventfd_write(self._loop.event_fd, 1)
+
+    def _answer_some(self) -> bool:
+        """Answer up to a batch of deferred datagrams; return whether more may wait."""
+        for number in range(1, BATCH_DATAGRAMS + 1):
             taken = self._loop.take()
             if taken is None:
-                return
+                return False
             # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
             self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
-            number += 1
             if number % YIELD_DATAGRAMS == 0:
                 os.sched_yield()
-        # More may wait: come back after the other sockets had their turn.
-        os.eventfd_write(self._loop.event_fd, 1)
+        return True
 
     async def stop(self) -> None:
         """Answer what has arrived, deferred datagrams too, and end the thread."""
