@@ -66,28 +66,29 @@ class _Writer(NamedTuple):
 
     async def create(self, fields: dict[str, Any]) -> Response:
         """Add an object."""
-        body = taken(self.kind, fields)
-        return await self._write("create", _name_in(body), lambda edit: edit.create(self.kind, body, self.owner), body)
+
+        def make(edit: Edit, body: dict[str, Any]) -> Item:
+            return edit.create(self.kind, body, self.owner)
+
+        return await self._write("create", make, fields)
 
     async def replace(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
         """Give an object a new body."""
-        body = taken(self.kind, fields)
 
-        def make(edit: Edit) -> Item:
+        def make(edit: Edit, body: dict[str, Any]) -> Item:
             self._find(edit, id, based_on)
             return edit.replace(self.kind, id, body)
 
-        return await self._write("replace", self._name_of(id), make, body)
+        return await self._write("replace", make, fields, self._name_of(id))
 
     async def patch(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
         """Change some fields."""
-        body = taken(self.kind, fields)
 
-        def make(edit: Edit) -> Item:
+        def make(edit: Edit, body: dict[str, Any]) -> Item:
             self._find(edit, id, based_on)
             return edit.patch(self.kind, id, body)
 
-        return await self._write("change", self._name_of(id), make, body)
+        return await self._write("change", make, fields, self._name_of(id))
 
     async def delete(self, id: str, based_on: int | None) -> Response:
         """Delete an object."""
@@ -101,12 +102,22 @@ class _Writer(NamedTuple):
         done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
         return planned(done, before) if self.dry_run else ok({"id": id})
 
-    async def _write(self, verb: str, name: str, make: Callable[[Edit], Item], body: dict[str, Any]) -> Response:
-        names = {name, _name_in(body)}
-        point_by(self.request, _pointing(self.kind, self.site.state, names, body))
+    async def _write(
+        self, verb: str, make: Callable[[Edit, dict[str, Any]], Item], fields: dict[str, Any], old_name: str = ""
+    ) -> Response:
+        refused: list[Problem] = []
+        body = taken(self.kind, fields, refused)
+        name = old_name or _name_in(body)
+        point_by(self.request, _pointing(self.kind, self.site.state, {name, _name_in(body)}, body))
+
+        def made(edit: Edit) -> Item:
+            item = make(edit, body)
+            edit.problems.extend(refused)
+            return item
+
         words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
         before = self.site.state
-        done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
+        done = await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
         if self.dry_run:
             return planned(done, before)
         item = done.result

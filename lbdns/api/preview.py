@@ -187,8 +187,10 @@ KeptPreviews = Annotated[Previews, Depends(_previews)]
 def _monitor_in(body: dict[str, Any], state: State) -> Monitor:
     """Return the monitor that a request describes, checked as one to be stored; raises ConfigError, ApiError."""
     problems: list[Problem] = []
-    fields = {key: value for key, value in taken(Kind.MONITOR, body).items() if key != "name"}
-    checked = check_body(Kind.MONITOR, {**fields, "name": "preview"}, "", state, None, problems)
+    fields = taken(Kind.MONITOR, body, problems)
+    if fields.get("name") is None:
+        fields["name"] = "preview"
+    checked = check_body(Kind.MONITOR, fields, "", state, None, problems)
     if problems or checked.placed is None:
         raise ConfigError(problems)
     monitor: Monitor = checked.placed.item

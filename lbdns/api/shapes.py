@@ -11,11 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from lbdns.store.bodies import MODELS, NAMED_BESIDE
+from lbdns.errors import Problem
+from lbdns.store.bodies import MODELS, NAMED_BESIDE, SECTIONS, STORE_FILE
 from lbdns.store.item import Item, Kind
 from lbdns.store.state import State
-
-from .errors import ApiError, Steps, invalid
 
 BALANCING: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL, Kind.LOAD_BALANCER)
 READ_ONLY: Final = ("id", "created_on", "modified_on", "disabled_at", "zone_name")
@@ -120,15 +119,13 @@ def _member(member: Mapping[str, Any]) -> dict[str, Any]:
     return {"monitor_id": member["monitor_id"], **filled}
 
 
-def taken(kind: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a request's body as the store takes it; raises ApiError for what lbdns cannot do."""
+def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """Return a request's body as the store takes it; what lbdns cannot do goes into `problems`."""
     made = {key: value for key, value in body.items() if key not in READ_ONLY}
-    refused: list[tuple[str, Steps]] = []
+    name = made["name"] if isinstance(made.get("name"), str) else ""
     for key, why in WITHOUT_EFFECT[kind].items():
         if made.pop(key, None) not in (None, "", []):
-            refused.append((f"{key}: {why}; leave it out", (key,)))
-    if refused:
-        raise _refusal(refused)
+            problems.append(Problem(STORE_FILE, 0, key, f"{why}; leave it out", at=(SECTIONS[kind], name, key)))
     for key in EMPTY_IS_NONE[kind]:
         if made.get(key) == "":
             made[key] = None
@@ -137,10 +134,6 @@ def taken(kind: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
     elif kind is Kind.MONITOR_GROUP:
         _each(made, "members", MEMBER_READ_ONLY)
     return made
-
-
-def _refusal(refused: list[tuple[str, Steps]]) -> ApiError:
-    return invalid(*refused)
 
 
 def _each(body: dict[str, Any], key: str, ignored: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from lbdns.errors import ConfigError, Problem
+from lbdns.store.bodies import STORE_FILE
 from lbdns.store.edit import Edit
 from lbdns.store.errors import NotFound
 from lbdns.store.item import ID_DIGITS, Item, Kind
@@ -19,7 +20,7 @@ from .auth import CurrentCaller
 from .balancing import BasedOn, etag
 from .dry_run import DryRun, or_dry_run, planned
 from .envelope import PAGE_MAX, ok, page, warnings
-from .errors import Steps, invalid, point_by
+from .errors import Steps, point_by
 from .limits import JsonObject
 from .openapi import DELETED, describe
 from .site import ACCOUNT_NAME, CurrentSite, ObjectId, Site
@@ -29,6 +30,7 @@ PER_PAGE: Final = 20
 PER_PAGE_MIN: Final = 5
 PER_PAGE_MAX: Final = 50
 TEXT_CHARS_MAX: Final = 300
+TYPES_MAX: Final = 10
 MESSAGES_MAX: Final = 100
 """Warnings that one answer tells; an import may have one for each record."""
 _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
@@ -52,7 +54,7 @@ def list_zones(
     site: CurrentSite,
     name: Text = None,
     status: Text = None,
-    type: Text = None,
+    type: Annotated[list[Annotated[str, Query(max_length=TEXT_CHARS_MAX)]] | None, Query(max_length=TYPES_MAX)] = None,
     account_id: Annotated[str | None, Query(alias="account.id", max_length=ID_DIGITS)] = None,
     account_name: Annotated[str | None, Query(alias="account.name", max_length=TEXT_CHARS_MAX)] = None,
     order: Literal["name", "status", "account.id", "account.name", "plan.id"] | None = None,
@@ -73,7 +75,7 @@ def list_zones(
         if given is not None
     ]
     if type is not None:
-        constant.append("full" in type.split(","))
+        constant.append(any("full" in one.split(",") for one in type))
     join = any if match == "any" else all
 
     def fits(zone: Item) -> bool:
@@ -101,19 +103,18 @@ async def create_zone(
     site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject, dry_run: DryRun = False
 ) -> Response:
     """Create a zone from its name: an SOA, the name server ns1 in the zone, and this server's addresses for it."""
-    fields = _taken(body)
     settings = site.settings
 
     def make(edit: Edit) -> Item:
         problems: list[Problem] = []
-        made = canonical_zone(fields, problems, ("zones", ""))
+        made = canonical_zone(body, problems, ("zones", ""))
         if problems:
             raise ConfigError(problems)  # its records would go by a name that is none
         soa, records = new_zone_records(made["name"], settings)
-        return create(edit, {"soa": soa, **fields}, records)
+        return create(edit, {"soa": soa, **body}, records)
 
     point_by(request, _pointing)
-    name = fields.get("name")
+    name = body.get("name")
     words = f'create zone "{name[:TEXT_CHARS_MAX]}"' if isinstance(name, str) else "create zone"
     before = site.state
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
@@ -153,15 +154,15 @@ async def change_zone(
     body: JsonObject,
     dry_run: DryRun = False,
 ) -> Response:
-    fields = _taken(body)
-
     def make(edit: Edit) -> Item:
         zone = edit.get(Kind.ZONE, zone_id)
         if based_on is not None:
             edit.expect(Kind.ZONE, zone_id, based_on)
-        name = fields.pop("name", None)
+        fields = {key: value for key, value in body.items() if key != "name"}
+        name = body.get("name")
         if name is not None and not (isinstance(name, str) and name.removesuffix(".").lower() == zone.name):
-            raise invalid((f'name: the zone is "{zone.name}"; to rename one, create another', ("name",)))
+            message = f'the zone is "{zone.name}"; to rename one, create another'
+            edit.problems.append(Problem(STORE_FILE, 0, zone.name, message, at=("zones", zone.name, "name")))
         if isinstance(fields.get("soa"), dict):
             fields["soa"] = {**zone.body["soa"], **fields["soa"]}
         return edit.patch(Kind.ZONE, zone_id, fields)
@@ -190,13 +191,6 @@ async def delete_zone(
     before = site.state
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
     return planned(done, before) if dry_run else ok({"id": zone_id})
-
-
-def _taken(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a request's body as the store takes it."""
-    if not isinstance(body.get("jump_start", False), bool | None):
-        raise invalid(("jump_start: expected true or false", ("jump_start",)))
-    return {key: value for key, value in body.items() if key != "jump_start"}
 
 
 def _name_of(site: Site, zone_id: str) -> str:

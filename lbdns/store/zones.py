@@ -38,7 +38,7 @@ __all__ = [
     "zone_draft",
 ]
 
-WRITABLE: Final = ("name", "type", "paused", "soa", "serial", "account")
+WRITABLE: Final = ("name", "type", "paused", "soa", "serial", "account", "jump_start")
 READ_ONLY: Final = frozenset(
     {
         "id",
@@ -64,7 +64,8 @@ ONLY_TYPE: Final = "full"
 def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[str | int, ...]) -> dict[str, Any]:
     """Return the body to store: name, soa, serial, and paused where it is; every mistake goes into `problems`.
 
-    `at` is the zone's own place, the first part of every problem's. `account` has no effect: there is one.
+    `at` is the zone's own place, the first part of every problem's. `account` and `jump_start` have no effect: there is
+    one account, and records come by import.
     """
     given = body.get("name")
     subject = given[: bounds.MAX_NAME_CHARS] if isinstance(given, str) else "a zone"
@@ -82,9 +83,11 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
         report(str(error), "name")
     if body.get("type") not in (None, ONLY_TYPE):
         report('lbdns answers for whole zones alone; expected "full"', "type")
-    paused = body.get("paused")
-    if paused is not None and not isinstance(paused, bool):
-        report("expected true or false", "paused")
+    for key in ("paused", "jump_start"):
+        if body.get(key) is not None and not isinstance(body[key], bool):
+            report("expected true or false", key)
+    if body.get("account") is not None and not isinstance(body["account"], Mapping):
+        report('expected an object, such as {"id": "..."}', "account")
     serial = whole_number(1 if body.get("serial") is None else body["serial"])
     if serial is None or not 0 <= serial <= UINT32_MAX:
         report(f"expected a whole number from 0 to {UINT32_MAX}", "serial")
@@ -96,7 +99,7 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
             report(unknown_field(str(key), WRITABLE), str(key))
     soa = canonical_soa(body.get("soa"), name or "invalid", lambda key, message: report(message, "soa", key))
     made: dict[str, Any] = {"name": name or str(given), "soa": soa, "serial": serial}
-    if paused is True:
+    if body.get("paused") is True:
         made["paused"] = True
     return made
 

@@ -85,6 +85,9 @@ def test_zones_are_found_by_name_and_status(sdk: Sdk, many_zones: list[str]) -> 
     assert list(zones.list(name="none.example")) == []
     assert list(zones.list(status="pending")) == []
     assert "page00.example" in [one.name for one in zones.list(status="active", account={"id": sdk.account})]
+    assert [one.name for one in zones.list(name="page07.example", type=["partial", "full"])] == ["page07.example"]
+    assert list(zones.list(type=["partial"])) == []
+    assert list(zones.list(account={"id": "0" * 32})) == []
     found = zones.list(name="starts_with:page", order="name", direction="desc")
     assert [one.name for one in found] == many_zones[::-1]
 
