@@ -17,7 +17,8 @@ from lbdns.fastpath.templates import add_templates
 from lbdns.geo import Geodata, PlaceTree
 from lbdns.health.control import Control
 from lbdns.health.table import HealthTable
-from lbdns.model import Configuration
+from lbdns.health.verdict import COUNTS, UNKNOWN
+from lbdns.model import Configuration, Pool
 from lbdns.responder import View
 from lbdns.server.canary import try_canaries
 from lbdns.server.rundir import RunDirectory
@@ -95,10 +96,28 @@ class Publisher:
 
     def publish(self, prepared: Published) -> None:
         """Put a prepared generation in force: the next batch of every worker is answered from it."""
+        self._begin_pools(prepared)
         self._slots, self._table = prepared.slots, prepared.table
         self._control.generation = prepared.generation
         self.current = prepared
         self._remove_older(prepared)
+
+    def _begin_pools(self, prepared: Published) -> None:
+        """Have new pools, and those that got a monitor, begin as unknown.
+
+        What stands in their slots is a former pool's, or from when nobody looked; the monitor worker, whose the table
+        is, says so as well, but only moments after the swap.
+        """
+        if self.current is None:
+            return
+        states, owners = (prepared.table.columns[column] for column in ("pool_state", "pool_identity"))
+        for name, pool in prepared.configuration.pools.items():
+            slot, known = prepared.slots.pool[name], self.current.configuration.pools.get(name)
+            if known is None:
+                if owners[slot]:
+                    prepared.table.clear_pool(slot)
+            elif _is_monitored(pool) and not _is_monitored(known) and not states[slot] & COUNTS:
+                states[slot] = UNKNOWN
 
     def abandon(self, prepared: Published) -> None:
         """Remove a prepared generation that shall not be served after all."""
@@ -147,6 +166,10 @@ class Publisher:
         for path in self._run.path.glob("health-*.bin"):
             if path not in used:
                 path.unlink(missing_ok=True)
+
+
+def _is_monitored(pool: Pool) -> bool:
+    return bool(pool.monitor or pool.monitor_group)
 
 
 def _number(path: Path) -> int:
