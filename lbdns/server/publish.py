@@ -96,28 +96,33 @@ class Publisher:
 
     def publish(self, prepared: Published) -> None:
         """Put a prepared generation in force: the next batch of every worker is answered from it."""
-        self._begin_pools(prepared)
+        self._begin_as_unknown(prepared)
         self._slots, self._table = prepared.slots, prepared.table
         self._control.generation = prepared.generation
         self.current = prepared
         self._remove_older(prepared)
 
-    def _begin_pools(self, prepared: Published) -> None:
-        """Have new pools, and those that got a monitor, begin as unknown.
+    def _begin_as_unknown(self, prepared: Published) -> None:
+        """Have new pools and endpoints, and pools that got a monitor, begin as unknown.
 
-        What stands in their slots is a former pool's, or from when nobody looked; the monitor worker, whose the table
-        is, says so as well, but only moments after the swap.
+        What stands in their slots is a former owner's, or from when nobody looked; the monitor worker, whose the table
+        is, puts that right as well, but only moments after the swap.
         """
-        if self.current is None:
-            return
-        states, owners = (prepared.table.columns[column] for column in ("pool_state", "pool_identity"))
+        table, slots = prepared.table, prepared.slots
+        pool_owners, endpoint_owners = (table.columns[f"{one}_identity"] for one in ("pool", "endpoint"))
+        for name in slots.pool.keys() - self._slots.pool.keys():
+            if pool_owners[slots.pool[name]]:
+                table.clear_pool(slots.pool[name])
+        for key in slots.endpoint.keys() - self._slots.endpoint.keys():
+            if endpoint_owners[slots.endpoint[key]]:
+                table.clear_endpoint(slots.endpoint[key])
+        states, before = table.columns["pool_state"], self.current.configuration.pools if self.current else {}
         for name, pool in prepared.configuration.pools.items():
-            slot, known = prepared.slots.pool[name], self.current.configuration.pools.get(name)
-            if known is None:
-                if owners[slot]:
-                    prepared.table.clear_pool(slot)
-            elif _is_monitored(pool) and not _is_monitored(known) and not states[slot] & COUNTS:
-                states[slot] = UNKNOWN
+            known = before.get(name)
+            if known is pool or known is None or _is_monitored(known) or not _is_monitored(pool):
+                continue
+            if not states[slots.pool[name]] & COUNTS:
+                states[slots.pool[name]] = UNKNOWN
 
     def abandon(self, prepared: Published) -> None:
         """Remove a prepared generation that shall not be served after all."""

@@ -62,9 +62,13 @@ def test_a_new_pool_begins_as_unknown_whoever_had_its_slot(publisher: Publisher)
     state(publisher, "old", CRITICAL | COUNTS)
     assert publisher.current is not None
     slot = publisher.current.slots.pool["old"]
-    publisher.current.table.columns["pool_identity"][slot] = identity("old")
+    columns, endpoint = publisher.current.table.columns, publisher.current.slots.endpoint["old", "e", "192.0.2.1"]
+    columns["pool_identity"][slot] = identity("old")
+    columns["endpoint_identity"][endpoint], columns["endpoint_state"][endpoint] = identity("old", "e", ""), HEALTHY
     for _ in range(QUARANTINE + 1):
         publish(publisher)
     publish(publisher, new={})
     assert publisher.current.slots.pool["new"] == slot
     assert state(publisher, "new") == UNKNOWN
+    assert publisher.current.slots.endpoint["new", "e", "192.0.2.1"] == endpoint
+    assert columns["endpoint_state"][endpoint] == UNKNOWN

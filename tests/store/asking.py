@@ -130,6 +130,7 @@ class Asker:
         self._address = host, port
         self._random = random.Random(seed)
         self._worlds: list[tuple[World, ...]] = []
+        self._doing = ""
         self._right: dict[tuple[int, str, str], set[Reply]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -139,8 +140,10 @@ class Asker:
         self.outages = 0
         self.is_down = False
 
-    def now(self, *worlds: World) -> None:
-        """Say which worlds may be served from now on."""
+    def now(self, *worlds: World, why: object = None) -> None:
+        """Say which worlds may be served from now on, and what is being done."""
+        if why is not None:
+            self._doing = f"{time.monotonic():.2f} {why}"
         self._worlds.append(worlds)
 
     def start(self) -> None:
@@ -177,7 +180,9 @@ class Asker:
         worlds = [world for moment in self._worlds[first : len(self._worlds)] for world in moment]
         if not any(reply in self._right_in(world, name, rdtype) for world in worlds):
             right = [self._right_in(world, name, rdtype) for world in worlds]
-            self.wrong.append(f"{time.monotonic():.2f} {name} {rdtype}: {reply}, but right are {right}")
+            self.wrong.append(
+                f"{time.monotonic():.2f} {name} {rdtype}: {reply}, but right are {right}; last done: {self._doing}"
+            )
 
     def _right_in(self, world: World, name: str, rdtype: str) -> set[Reply]:
         key = id(world), name, rdtype  # worlds are kept, so that an id stays one's own

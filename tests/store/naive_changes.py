@@ -52,7 +52,7 @@ class Chance:
         if verb == "delete":
             return Step(verb, kind, id, {}, zone)
         body = self.body(world, kind, zone)
-        if self.random.random() < 0.5 and "name" in before:
+        if self.random.random() < 0.5 and "name" in before and body.get("type") != "NS":
             body["name"] = before["name"]  # else most changes would fail for the name
         if kind == "zones":
             body = {"refresh": self.random.choice((600, 7200, 8000))}

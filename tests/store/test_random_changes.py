@@ -77,7 +77,7 @@ class Story:
         """Make a change, a random one if none is given; with `kill`, something is killed while it is made."""
         steps = steps or self.chance.steps(self.world)
         after, refusal = self.foreseen(steps)
-        self.asker.now(self.world, *([after] if after is not None else []))
+        self.asker.now(self.world, *([after] if after is not None else []), why=(kill, steps))
         killer = self.killing(kill) if kill else None
         try:
             reply = self.send(steps)
@@ -196,7 +196,7 @@ class Story:
         assert seen == self.world, differences(seen, self.world)
         (newest,) = self.client.get("/lbdns/v1/revisions", params={"limit": 1}).json()["result"] or [{"revision": 0}]
         assert newest["revision"] == self.revision
-        assert self.asker.wrong == [] and self.asker.lost == []
+        assert not self.asker.wrong and not self.asker.lost, "\n".join(self.asker.wrong + self.asker.lost)
 
 
 def differences(seen: World, world: World) -> str:
@@ -221,6 +221,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
             story.client.close()
 
 
+@pytest.mark.timeout(120 + CHANGES)
 def test_store_files_and_answers_agree_whatever_happens(story: Story, tmp_path: Path) -> None:
     server, asker = story.server, story.asker
     kills = {at: story.random.choice(("supervisor", "supervisor", "all")) for at in kill_moments(story.random)}
@@ -236,7 +237,8 @@ def test_store_files_and_answers_agree_whatever_happens(story: Story, tmp_path: 
         asker.stop()
     took_ms = 1000 * statistics.median(story.took_s)
     print(f"seed {SEED}: {story.done}, {asker.count} queries; a change took {took_ms:.0f} ms")
-    assert asker.count > CHANGES and asker.wrong == [] and asker.lost == []
+    assert not asker.wrong and not asker.lost, "\n".join(asker.wrong + asker.lost)
+    assert asker.count > CHANGES
     assert wrong_answers(story.world, server.query) == []
     assert min(story.done["taken"], story.done["refused"]) > CHANGES / 6
     story.client.close()
