@@ -61,6 +61,7 @@ NARROWED: dict[str, Schema] = {
     "Record": {
         "name": {"enum": ["a", "@", "*.b", "c.example.com", "d.example.com."]},
         "type": {"enum": ["A", "AAAA", "TXT", "MX", "SRV", "CAA", "CNAME", "TYPE731", "URI", "LOC", "svcb"]},
+        "data": {"enum": [None, {"flags": 0, "tag": "issue", "value": "ca.example.org"}]},
         "content": {"enum": ["127.0.0.1", "::1", '"text"', "text", "host.example.com", "10 host.example.org", None]},
     },
     "Zone": {"name": {"type": "string", "pattern": r"\A[a-z]{1,9}\.[a-z]{1,9}\.?\Z"}},
