@@ -8,7 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from lbdns.config import parse
+from lbdns.fastpath import templates
 from lbdns.fastpath.layout import DEFERRED
 from lbdns.health.resolved import write_addresses
 from lbdns.responder import View
@@ -104,3 +107,14 @@ def test_random_aliases_and_hostnames(lane: Lane, tmp_path: Path) -> None:
                 asked += 1
                 deferred += said == DEFERRED
     assert deferred < SHARE_DEFERRED_MAX * asked, f"{deferred} of {asked} deferred"
+
+
+def test_aliases_beyond_the_bound_are_the_slow_path_s(
+    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "ALIASES_MAX", 1)
+    zones = {"example.com": APEX + "a CNAME ns1\nb CNAME ns1\nc CNAME out.example.net.\n"}
+    view = compiled_view(parse({"settings": {}, "zones": zones}, tmp_path).configuration, tmp_path)
+    fast = Served(lane, view)
+    said = [compare(fast, view, query(f"{name}.example.com.").wire, CLIENTS[0], 0) for name in "abc"]
+    assert [one == DEFERRED for one in said] == [False, True, False]
