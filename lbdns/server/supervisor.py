@@ -199,11 +199,11 @@ class Supervisor:
         settings, before = loaded.configuration.settings, self._serving.settings
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
         prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
-        counted = await asyncio.to_thread(self._tally.plan, prepared.slots)
         try:
+            counted = await asyncio.to_thread(self._tally.plan, prepared.slots)
             sets = bind(listen, self._responders.sets, settings.workers)
             await asyncio.to_thread(commit)
-        except LbdnsError:
+        except BaseException:
             self._publisher.abandon(prepared)
             raise
         self._publish(prepared, counted)
