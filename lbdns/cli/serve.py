@@ -104,7 +104,7 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Source, Com
             async with _serving(server):
                 yield
 
-    return Source(load_directory, directory, f"the files in {directory}"), companion
+    return Source(load_directory, directory, f"the files in {directory}", check=_check_api), companion
 
 
 def _from_store(
@@ -133,7 +133,19 @@ def _from_store(
         async with _serving(await asyncio.to_thread(_api_server, manager, store, settings)):
             yield
 
-    return Source(load_store, settings_file.parent, manager.place, suffixes=()), companion
+    return Source(load_store, settings_file.parent, manager.place, suffixes=(), check=_check_api), companion
+
+
+def _check_api(settings: Settings) -> None:
+    """Raise LbdnsError where the API could not be served: rather now than when the answers depend on this process."""
+    from lbdns.api.sockets import tcp_socket
+    from lbdns.api.tls import Certificate
+
+    if settings.api is None:
+        return
+    if settings.api.certificate and settings.api.key:
+        Certificate(settings.api.certificate, settings.api.key)
+    tcp_socket(settings.api.listen).close()
 
 
 @contextlib.asynccontextmanager

@@ -61,13 +61,15 @@ FILE_SUFFIXES = (".yaml", ".zone")
 class Source:
     """Where the configuration comes from. `load` reads it, and again when files change; raises LbdnsError.
 
-    Those are the files in `directory` that end in one of `suffixes`, and every file that `load` says it read.
+    Those are the files in `directory` that end in one of `suffixes`, and every file that `load` says it read. `check`
+    is called once, before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
     """
 
     load: Callable[[], Loaded]
     directory: Path
     place: str
     suffixes: tuple[str, ...] = FILE_SUFFIXES
+    check: Callable[[Settings], None] = lambda settings: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +376,7 @@ async def serve(source: Source, companion: Companion = alone) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     async with contextlib.AsyncExitStack() as cleanup:
         cleanup.callback(StateLock(state_dir).release)
+        source.check(first.configuration.settings)
         run = RunDirectory(state_dir)
         orphans = find_orphans(run)
         if not orphans:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import stat
 import statistics
 import subprocess
@@ -19,7 +20,7 @@ import httpx
 import pytest
 
 from lbdns.server.children import package_environment
-from lbdns.testing import LbdnsServer
+from lbdns.testing import LbdnsServer, ServerError
 from tests.server.load import NAME, ZONE, configuration
 from tests.server.load import load_on as load_on_server
 
@@ -95,7 +96,7 @@ def serve(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run `lbdns serve` to its end, which is meant to come soon."""
     command = [sys.executable, "-P", "-m", "lbdns", "serve", "--listen", "127.0.0.1:0", *arguments]
     environment = package_environment()
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment, cwd=cwd, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, cwd=cwd, check=False)
 
 
 def test_an_empty_store_is_served_and_what_it_is_given_lasts(store_server: StoreServer) -> None:
@@ -278,3 +279,18 @@ def test_an_api_address_in_use_or_a_bad_certificate_is_said_and_nothing_stays(
         assert refused.returncode == 1, refused.stderr
         assert said in refused.stderr and "Traceback" not in refused.stderr
         assert not (tmp_path / "state" / "api.sock").exists() and not (tmp_path / "state" / "lock").exists()
+
+
+def test_who_cannot_have_the_api_leaves_the_others_serving(store_server: StoreServer) -> None:
+    server = started(store_server)
+    assert apply(server, configuration()).is_success
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+    host, _, port = server.api.removeprefix("http://").rpartition(":")
+    with socket.create_server((host, int(port))), pytest.raises(ServerError, match="Address already in use"):
+        server.start()
+    assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+    started(server)
+    assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+    assert "took over from 1 responder" in server.log
