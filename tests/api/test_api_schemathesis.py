@@ -32,7 +32,8 @@ from lbdns.api.openapi import OPENAPI_PATH
 from tests.store.served import StoreServer
 
 EXAMPLES = int(os.environ.get("LBDNS_FUZZ_EXAMPLES", "0"))
-SUITE_EXAMPLES = 3  # of each operation and mode
+SUITE_EXAMPLES = 2  # of each operation and mode
+ACCEPTED_SHARE = 0.8  # of operations that accept a request at least
 REQUESTS_OF_A_TOKEN = 1000
 CHECKS = [
     not_a_server_error,
@@ -189,31 +190,23 @@ def running_target(work: Path) -> Iterator[Target]:
         server.close()
 
 
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with running_target(tmp_path_factory.mktemp("fuzz")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def schema(target: Target) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_dict(target.narrowed())
-
-
 @pytest.mark.timeout(120 + EXAMPLES * 60)
-@pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
-def test_answers_are_as_the_document_says(
-    target: Target, schema: schemathesis.BaseSchema, mode: GenerationMode
-) -> None:
-    found = []
-    for result in schema.get_all_operations():
-        assert isinstance(result, Ok), result
-        try:
-            try_out(target, result.ok(), mode)
-        except (AssertionError, BaseExceptionGroup) as failure:
-            found.append(f"{result.ok().label}: {failure}")
-    assert not found, "\n\n".join(found)
-    assert "Traceback" not in target.server.log
+def test_answers_are_as_the_document_says(tmp_path: Path) -> None:
+    with running_target(tmp_path) as target:
+        schema = schemathesis.openapi.from_dict(target.narrowed())
+        found = []
+        for result in schema.get_all_operations():
+            assert isinstance(result, Ok), result
+            for mode in GenerationMode:
+                try:
+                    try_out(target, result.ok(), mode)
+                except (AssertionError, BaseExceptionGroup) as failure:
+                    found.append(f"{result.ok().label}, {mode.value}: {failure}")
+        assert not found, "\n\n".join(found)
+        assert "Traceback" not in target.server.log
+        # Were everything refused, this would prove little.
+        accepted = {label for label, statuses in target.answers.items() if 200 in statuses}
+        assert len(accepted) > len(target.answers) * ACCEPTED_SHARE, sorted(target.answers.keys() - accepted)
 
 
 def try_out(target: Target, operation: AnyOperation, mode: GenerationMode) -> None:
@@ -232,10 +225,3 @@ def try_out(target: Target, operation: AnyOperation, mode: GenerationMode) -> No
         phases=[Phase.generate],
     )
     limits(given(case=cases)(send))()
-
-
-def test_much_of_what_fits_the_document_is_accepted(target: Target) -> None:
-    """Were everything refused, the answers above would prove little."""
-    asked = target.answers
-    accepted = {label for label, statuses in asked.items() if 200 in statuses}
-    assert len(accepted) > len(asked) * 0.8, sorted(asked.keys() - accepted)

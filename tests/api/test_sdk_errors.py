@@ -72,19 +72,21 @@ def test_what_is_missing_is_told(sdk: Sdk) -> None:
 
 
 def test_reference_to_nothing_is_pointed_to(sdk: Sdk) -> None:
-    pool = sdk.pool("pointing", "192.0.2.1")
-    with pytest.raises(BadRequestError) as refused:
-        sdk.client.load_balancers.create(
-            account_id=sdk.account,
-            name="www.example.com",
-            default_pools=[pool, NOBODY],
-            fallback_pool=pool,
-            region_pools={"WEU": [NOBODY]},
-        )
-    assert {(code, at) for code, _, at in told(refused.value)} == {
-        (1002, "/default_pools/1"),
-        (1002, "/region_pools/WEU/0"),
-    }
+    pool, zone = sdk.pool("pointing", "192.0.2.1"), sdk.zone("pointing.example")
+    places: list[tuple[str, dict[str, Any]]] = [
+        ("www.pointing.example", {"zone_id": zone}),
+        ("www.pointing.example", {"account_id": sdk.account}),
+        ("www.no-zone.example", {"account_id": sdk.account}),  # not served, and no less checked
+    ]
+    for name, place in places:
+        with pytest.raises(BadRequestError) as refused:
+            sdk.client.load_balancers.create(
+                name=name, default_pools=[pool, NOBODY], fallback_pool=pool, region_pools={"WEU": [NOBODY]}, **place
+            )
+        assert {(code, at) for code, _, at in told(refused.value)} == {
+            (1002, "/default_pools/1"),
+            (1002, "/region_pools/WEU/0"),
+        }
     with pytest.raises(BadRequestError) as refused:
         sdk.client.load_balancers.pools.edit(pool, account_id=sdk.account, monitor=NOBODY)
     assert sole(refused.value)[::2] == (1002, "/monitor")
