@@ -123,7 +123,7 @@ def test_balancer_of_the_account_lives_its_life(sdk: Sdk, zone: str, pools: tupl
     id = some(made.id)
     assert (made.proxied, made.ttl, made.zone_name) == (True, 30, None)
     assert sdk.server.addresses("private.example.com") == ["192.0.2.1"]
-    assert [one.id for one in balancers.list(account_id=account)] == [id]
+    assert id in [one.id for one in balancers.list(account_id=account)]
     assert id not in [one.id for one in balancers.list(zone_id=zone)]
     with pytest.raises(NotFoundError):
         balancers.get(id, zone_id=zone)
@@ -137,7 +137,7 @@ def test_balancer_of_the_account_lives_its_life(sdk: Sdk, zone: str, pools: tupl
     assert sdk.server.addresses("renamed.example.com") == ["198.51.100.1"]
     assert balancers.get(id, account_id=account) == replaced
     assert some(balancers.delete(id, account_id=account)).id == id
-    assert list(balancers.list(account_id=account)) == []
+    assert id not in [one.id for one in balancers.list(account_id=account)]
 
 
 def test_what_was_read_can_be_sent_back_and_changes_nothing(sdk: Sdk, zone: str, pools: tuple[str, str]) -> None:
