@@ -16,7 +16,8 @@ ASKED = (*NAMES, *(f"nobody.{zone}" for zone in ZONES), "y.a.one.test", "elsewhe
 TYPES = ("A", "A", "A", "AAAA", "TXT", "CNAME", "MX")
 KINDS = ("monitors", "groups", "pools", "balancers", "zones", "records")
 WEIGHTS = (2, 1, 6, 7, 2, 9)
-V4, V6 = "192.0.2.", "2001:db8::"
+PROBED_V4, PROBED_V6 = "127.9.8.", "::1"  # of endpoints: what is probed stays on this machine
+V4, V6 = "192.0.2.", "2001:db8::"  # of records
 
 Call = tuple[str, str, Any]
 """A request: method, path, and body as JSON."""
@@ -114,7 +115,8 @@ class Chance:
     def pool(self, world: World) -> Body:
         hosts = self.random.sample(range(1, 30), self.random.randint(1, 3))
         origins: list[Body] = [
-            {"name": f"e{host}", "address": f"{V6 if self.random.random() < 0.2 else V4}{host}"} for host in hosts
+            {"name": f"e{host}", "address": PROBED_V6 if host < 8 and host == hosts[0] else f"{PROBED_V4}{host}"}
+            for host in hosts
         ]
         made: Body = {"name": f"p{self.random.randint(1, 60)}", "origins": origins}
         for origin in origins:
