@@ -152,7 +152,11 @@ class Worker:
         with contextlib.ExitStack() as cleanup:
             handover = asyncio.create_task(self._hand_over(cleanup))
             if ready_fd is not None:
-                os.write(ready_fd, READY_BYTE)
+                try:
+                    os.write(ready_fd, READY_BYTE)
+                except BrokenPipeError:  # not to serve on: the next supervisor may have looked for orphans already
+                    log.warning("stopping: the supervisor ended before this responder was ready")
+                    self._stop.set()
                 os.close(ready_fd)
             await self._stop.wait()
             handover.cancel()
