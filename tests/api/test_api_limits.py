@@ -212,7 +212,7 @@ def test_who_does_not_finish_a_body_is_told(api: Api) -> None:
 def test_who_does_not_read_is_cut_off(own_api: Api) -> None:
     with connect(own_api) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        request = b"GET /client/v4/openown_api.json HTTP/1.1\r\nHost: x\r\n"
+        request = b"GET /client/v4/openapi.json HTTP/1.1\r\nHost: x\r\n"
         request += b"Authorization: Bearer " + own_api.read_token.encode() + b"\r\n\r\n"
         with contextlib.suppress(OSError):
             sock.sendall(request * 100)
