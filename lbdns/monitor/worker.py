@@ -37,7 +37,7 @@ from lbdns.monitor.states import EndpointHealth
 from lbdns.monitor.targets import Targets, Vantage, load_targets
 from lbdns.monitor.toggles import toggles
 
-TICK_S: Final = 0.02  # heartbeat, and how soon a forced state or a new generation is seen
+TICK_S: Final = 0.2  # heartbeat, and how soon a forced state or a new generation is seen where nobody tells of it
 SLOW_TICK_S: Final = 1.0
 SAVE_LATENCY_S: Final = 60.0
 RETRY_ADOPTION_S: Final = 1.0
@@ -49,12 +49,14 @@ log = logging.getLogger("lbdns.monitor")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says. `state_dir`: where the record and figures are kept; None keeps nothing."""
+    """What the command line says. `state_dir`: where the record and figures are kept; None keeps nothing. `wake_fd`: an
+    eventfd that is written when the control file has news."""
 
     run_dir: Path
     control_file: Path
     state_dir: Path | None = None
     orphan_ok: bool = False
+    wake_fd: int | None = None
 
 
 class Worker:
@@ -78,21 +80,25 @@ class Worker:
         self._cut_off: dict[Vantage, float] = {}  # since when, unix s
         self._failed_generation = 0
         self._retry_s = 0.0
-        self._stopping = asyncio.Event()
+        self._is_stopping = False
+        self._woken = asyncio.Event()
 
     def stop(self) -> None:
         """Ask the worker to end; `run` returns soon after."""
-        self._stopping.set()
+        self._is_stopping = True
+        self._woken.set()
 
     async def run(self) -> None:
         """Probe until told to stop, or until another worker or supervisor has taken over."""
         self._control.monitor_pid = os.getpid()
+        if self._options.wake_fd is not None:
+            asyncio.get_running_loop().add_reader(self._options.wake_fd, self._wake, self._options.wake_fd)
         self._scheduler = Scheduler(in_flight_limit())
         self._names = Names(self._name_changed, self._name_failed)
         self._notifier = Notifier(self._options.state_dir)
         slow_s = save_s = time.monotonic()
         try:
-            while not self._stopping.is_set() and not self._superseded():
+            while not self._is_stopping and not self._superseded():
                 self._tick()
                 now_s = time.monotonic()
                 if now_s - slow_s >= SLOW_TICK_S and self._ledger is not None:
@@ -102,7 +108,8 @@ class Worker:
                     save_s = now_s
                     self._save_latency()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), TICK_S)
+                    await asyncio.wait_for(self._woken.wait(), TICK_S)
+                self._woken.clear()
         finally:
             await self._names.close()
             await self._scheduler.close()
@@ -110,6 +117,10 @@ class Worker:
             await self._notifier.close()
             if self._record is not None:
                 self._record.close()
+
+    def _wake(self, wake_fd: int) -> None:
+        os.eventfd_read(wake_fd)
+        self._woken.set()
 
     def _superseded(self) -> bool:
         """Whether the health table is another's to write, or nobody is left to write it for."""

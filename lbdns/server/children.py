@@ -24,7 +24,10 @@ log = logging.getLogger("lbdns.server")
 
 
 class Child:
-    """One process, `python -m MODULE ARGUMENTS`, in a session of its own: the terminal's Ctrl-C is not for it."""
+    """One process, `python -m MODULE ARGUMENTS`, in a session of its own: the terminal's Ctrl-C is not for it.
+
+    It inherits an eventfd, `--wake-fd N`, by which it learns that the control file says something new.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Child:
         self.name = name
         self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._descriptors = tuple(descriptors)
+        self._wake_fd: int | None = None
         self._says_ready = says_ready
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -62,6 +66,11 @@ class Child:
         if waiting not in done:
             await self.stop(grace_s=0)
             raise LbdnsError(f"the {self.name} does not start")
+
+    def wake(self) -> None:
+        """Have it look at the control file now; what starts looks anyway."""
+        if self._wake_fd is not None:
+            os.eventfd_write(self._wake_fd, 1)
 
     async def stop(self, grace_s: float) -> None:
         """Ask it to end, wait `grace_s`, then end it; returns when it is gone."""
@@ -100,11 +109,25 @@ class Child:
 
     async def _run_once(self) -> str:
         """Run the process to its end and return how it ended."""
-        told, tell = os.pipe() if self._says_ready else (-1, -1)
-        arguments = ["--ready-fd", str(tell)] if self._says_ready else []
-        descriptors = (*self._descriptors, tell) if self._says_ready else self._descriptors
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await self._spawn(self._wake_fd)
+            return _how_it_ended(await self._process.wait())
+        except OSError as error:
+            return f"cannot be started: {error.strerror}"
+        finally:
+            os.close(self._wake_fd)
+            self._wake_fd = None
+
+    async def _spawn(self, wake_fd: int) -> asyncio.subprocess.Process:
+        told, tell = os.pipe() if self._says_ready else (-1, -1)
+        arguments = ["--wake-fd", str(wake_fd)]
+        descriptors = [*self._descriptors, wake_fd]
+        if self._says_ready:
+            arguments += ["--ready-fd", str(tell)]
+            descriptors.append(tell)
+        try:
+            process = await asyncio.create_subprocess_exec(
                 *self._command,
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -112,16 +135,16 @@ class Child:
                 start_new_session=True,
                 env=package_environment(),
             )
-        except OSError as error:
+        except OSError:
             if self._says_ready:
                 os.close(told)
-            return f"cannot be started: {error.strerror}"
+            raise
         finally:
             if self._says_ready:
                 os.close(tell)
         if self._says_ready:
             self._listen_for_ready(told)
-        return _how_it_ended(await self._process.wait())
+        return process
 
     def _listen_for_ready(self, told: int) -> None:
         loop = asyncio.get_running_loop()

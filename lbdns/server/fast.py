@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lbdns.fastpath.loop import Loop
 
 STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
-VIEW_POLL_S = 0.01  # how often a new generation is looked for
+VIEW_POLL_S = 0.25  # how often a new generation is looked for where nobody tells of it
 BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
 YIELD_DATAGRAMS = 8  # then the fast path's thread, where it waits for this core, need not wait for the kernel's tick
 PIECE_S = 0.001
@@ -72,6 +72,11 @@ class FastPort:
         self._thread = threading.Thread(target=self._loop.run, name="fast path", daemon=True)
         self._before: View | None = None  # the idle Server still has it
         self._following: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for a new generation now."""
+        self._woken.set()
 
     def start(self) -> None:
         """Begin to serve; called on the event loop."""
@@ -86,7 +91,9 @@ class FastPort:
         mapping goes, both in small pieces: for as long as one takes in the kernel, this core does nothing else.
         """
         while True:
-            await asyncio.sleep(VIEW_POLL_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), VIEW_POLL_S)
+            self._woken.clear()
             view = self._views.current()
             if view is self._view:
                 continue

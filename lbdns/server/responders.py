@@ -58,6 +58,11 @@ class Responders:
         for listener in gone:
             listener.close()
 
+    def wake(self) -> None:
+        """Have every responder look for a new generation."""
+        for child in self.children:
+            child.wake()
+
     async def relieve(self, orphans: Sequence[Orphan]) -> None:
         """Stop the orphans, whose sockets are read by our own responders or by nobody from now on."""
         gone = _absent([listener for one in orphans for listener in one.held.listeners], self.sets)

@@ -226,6 +226,8 @@ class Supervisor:
         self._tally.follow(counted)
         self._publisher.publish(prepared)
         self._published_at = time.time()
+        self._responders.wake()
+        self._monitor.wake()
 
     async def _start_monitor(self) -> None:
         await end_old_monitor(self._control.monitor_pid, self._run)
@@ -314,6 +316,7 @@ class Supervisor:
             str(request.get("why", "")),
         )
         self._control.set("forced_version", self._control.get("forced_version") + 1)
+        self._monitor.wake()
         log.info("forced %s: %s", request.get("state"), ", ".join(names) or "nothing")
         return {"names": names}
 

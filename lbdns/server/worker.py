@@ -137,7 +137,7 @@ class Worker:
         self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // worker_count))
         self._stop = asyncio.Event()
 
-    async def serve(self, ready_fd: int | None) -> None:
+    async def serve(self, ready_fd: int | None, wake_fd: int | None) -> None:
         """Answer until SIGTERM or until a new supervisor says so; then finish what has come and return."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -147,6 +147,8 @@ class Worker:
             loop.add_reader(sock, port.read_batch)
         for fast_port in self._fast_ports:
             fast_port.start()
+        if wake_fd is not None:
+            loop.add_reader(wake_fd, self._wake, wake_fd)
         if self._fast_ports:
             yield_to_fast_path()
         with contextlib.ExitStack() as cleanup:
@@ -168,6 +170,12 @@ class Worker:
         for fast_port in self._fast_ports:
             await fast_port.stop()
         await self._tcp.drain(DRAIN_S)
+
+    def _wake(self, wake_fd: int) -> None:
+        """The supervisor has published something; the slow path sees that by itself."""
+        os.eventfd_read(wake_fd)
+        for fast_port in self._fast_ports:
+            fast_port.wake()
 
     async def _hand_over(self, cleanup: contextlib.ExitStack) -> None:
         """Give the sockets to whoever connects, a new supervisor, and stop when it says that it needs us no more."""
@@ -196,6 +204,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--count", type=int, required=True, help="how many responders there are")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
     parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--wake-fd", type=int)
     parser.add_argument("--log", choices=("text", "json"), default="text")
     return parser.parse_args(arguments)
 
@@ -217,7 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
     # What start-up made stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
-    asyncio.run(worker.serve(said.ready_fd))
+    asyncio.run(worker.serve(said.ready_fd, said.wake_fd))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ class Stage:
         self.table = HealthTable.create(path / "health-1.bin", 32, 8, 1)
         self.control = Control.create(path / "control")
         self.worker: Worker | None = None
+        self._wake_fd: int | None = None
 
     def __getitem__(self, column: str) -> Any:
         return self.table.columns[column]
@@ -35,6 +37,8 @@ class Stage:
         wanted = document(self.table.path, *pools, generation=generation, **more)
         (self.path / f"targets-{generation}.json").write_text(json.dumps(wanted))
         self.control.generation = generation
+        if self._wake_fd is not None:
+            os.eventfd_write(self._wake_fd, 1)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Worker]:
@@ -50,11 +54,15 @@ class Stage:
     def process(self) -> Iterator[subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "lbdns.monitor", "--run-dir", str(self.path), "--state-dir", str(self.path)]
         command += ["--control-file", str(self.control.path)]
-        with (self.path / "log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+        with contextlib.ExitStack() as cleanup:
+            self._wake_fd = os.eventfd(0)
+            cleanup.callback(os.close, self._wake_fd)
+            command += ["--wake-fd", str(self._wake_fd)]
+            log = cleanup.enter_context((self.path / "log").open("ab"))
+            process = cleanup.enter_context(subprocess.Popen(command, stderr=log, pass_fds=[self._wake_fd]))
+            cleanup.callback(process.kill)
+            yield process
+        self._wake_fd = None
 
 
 async def until(holds: Callable[[], bool], within_s: float = 10.0) -> float:

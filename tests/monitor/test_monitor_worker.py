@@ -133,7 +133,7 @@ def test_adoption_is_prompt_ends_what_is_gone_and_keeps_what_stays(stage: Stage)
     asyncio.run(main())
 
 
-def test_a_generation_is_adopted_within_100_ms(stage: Stage) -> None:
+def test_a_worker_that_is_told_adopts_a_generation_within_100_ms(stage: Stage) -> None:
     async def main() -> None:
         took_s: list[float] = []
         stage.publish(pool("p", endpoint("e"), monitor=None))
@@ -145,6 +145,16 @@ def test_a_generation_is_adopted_within_100_ms(stage: Stage) -> None:
                 stage.publish(pool("p", endpoint("e"), monitor=None))
                 took_s.append(await adopted(stage, stage.control.generation))
         assert min(took_s) < 0.1, took_s
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_is_not_told_looks_by_itself(stage: Stage) -> None:
+    async def main() -> None:
+        async with stage.running():
+            for generation in (1, 2):
+                stage.publish(pool("p", endpoint("e"), monitor=None))
+                await adopted(stage, generation)
 
     asyncio.run(main())
 
