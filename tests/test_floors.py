@@ -20,6 +20,7 @@ LINES_MAX = 450
 FLOORS = {
     "lbdns": 0.0,
     "errors": 0.1,
+    "garbage": 0.1,
     "memo": 0.1,
     "progress": 0.1,
     "wire": 0.2,

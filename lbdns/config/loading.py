@@ -9,15 +9,14 @@ No step stops at a problem, so that one run shows them all. What only follows fr
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from lbdns.errors import ConfigError, Problem
+from lbdns.garbage import without_cyclic_collection
 from lbdns.model import Configuration, Settings, Zone
 
 from .balancers import address_names, check_balancers
@@ -89,7 +88,7 @@ def load_settings(place: Path) -> Settings:
 
 def examine(directory: Path) -> Examined:
     """Read a configuration directory; never raises for what stands in it."""
-    with _without_cyclic_collection():
+    with without_cyclic_collection():
         reading = _Reading()
         listing = Directory(directory, reading.problems)
         reading.problems.extend(listing.warnings)
@@ -103,7 +102,7 @@ def examine(directory: Path) -> Examined:
 
 def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Examined:
     """Read a dictionary as `parse` does; never raises for what stands in it."""
-    with _without_cyclic_collection():
+    with without_cyclic_collection():
         reading = _Reading()
         reading.settings = read_settings(tree.get("settings"), 0, source, base, reading.problems)
         sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
@@ -130,20 +129,8 @@ def examine_objects(
 
     `memo`: what checking has left when most objects and drafts were these very ones.
     """
-    with _without_cyclic_collection():
+    with without_cyclic_collection():
         return _Reading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish(memo)
-
-
-@contextmanager
-def _without_cyclic_collection() -> Iterator[None]:
-    """Keep the cyclic garbage collector still: it would walk millions of new objects again and again, and free none."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 _ORDER = attrgetter("file", "line", "path", "message", "severity")

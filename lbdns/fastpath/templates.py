@@ -21,6 +21,7 @@ from typing import Any
 
 from lbdns.errors import LbdnsError
 from lbdns.fastpath.layout import NO_TEMPLATE, RELOCATION_BIAS, TEMPLATE_CHOICE, TEMPLATE_STEERS
+from lbdns.garbage import without_cyclic_collection
 from lbdns.model import RRset
 from lbdns.progress import STEP, report
 from lbdns.responder.answer import CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
@@ -68,6 +69,7 @@ RELOCATION = struct.Struct("<HH")
 PAIR = struct.Struct("<II")
 
 
+@without_cyclic_collection()
 def add_templates(snapshot: Snapshot, view: View) -> Snapshot:
     """Return the snapshot with its template columns filled; `view` is any view of it."""
     columns: dict[str, array[Any]] = {name: array(COLUMNS[name]) for name in TEMPLATE_COLUMNS}

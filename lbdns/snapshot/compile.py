@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from lbdns.garbage import without_cyclic_collection
 from lbdns.geo import Geodata, Place, regions
 from lbdns.geo.pops import pop_place
 from lbdns.model import Configuration, LoadBalancer, Pool, Settings, Zone
@@ -52,6 +53,7 @@ def site_of(settings: Settings) -> Site:
     return Site(pop.code or "", Place(country, subdivision, latitude, longitude), region)
 
 
+@without_cyclic_collection()
 def compile_snapshot(
     configuration: Configuration,
     geodata: Geodata,

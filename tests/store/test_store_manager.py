@@ -136,7 +136,7 @@ def test_a_load_balancer_in_no_zone_is_kept_and_checked_but_not_served(desk: Des
     with pytest.raises(ConfigError, match="unknown pool"):
         desk.create(Kind.LOAD_BALANCER, {**body, "fallback_pool": "0" * 32})
     made = desk.create(Kind.LOAD_BALANCER, body)
-    assert made.zone_id == "" and desk.configuration.load_balancers == ()
+    assert made.zone_id == "" and not desk.configuration.load_balancers
     desk.zone()  # now somebody asks for it
     assert [one.name for one in desk.configuration.load_balancers] == ["www.example.com"]
 
@@ -254,13 +254,11 @@ def test_what_somebody_else_stored_before_the_store_was_ours_is_read(desk: Desk)
 
 
 def test_writers_at_once_all_get_through(desk: Desk) -> None:
+    def maker(name: str) -> Callable[[Edit], Item]:
+        return lambda edit: edit.create(Kind.POOL, pool(name))
+
     async def many() -> None:
-        await asyncio.gather(
-            *(
-                desk.manager.change("w", "", lambda edit, name=f"p{number}": edit.create(Kind.POOL, pool(name)))
-                for number in range(20)
-            )
-        )
+        await asyncio.gather(*(desk.manager.change("w", "", maker(f"p{number}")) for number in range(20)))
 
     asyncio.run(many())
     assert len(desk.manager.state.all(Kind.POOL)) == len(desk.manager.store.load().all(Kind.POOL)) == 20
