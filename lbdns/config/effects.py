@@ -15,6 +15,7 @@ from .source import Placed
 from .text import listed
 
 _HIDDEN_TYPES: Final = {"A": (A, AAAA, CNAME), "MX": (MX,), "SRV": (SRV,)}
+_PROXY_FIELDS: Final = {"session_affinity_ttl", "session_affinity_attributes", "adaptive_routing"}
 _PLACE_MAPS: Final = ("region_pools", "country_pools", "pop_pools")
 _WEIGHTED_POLICIES: Final = ("random", "least_outstanding_requests", "least_connections")
 
@@ -64,9 +65,8 @@ def _check_proxy_only(placed: Placed[LoadBalancer]) -> Iterator[Problem]:
     if balancer.session_affinity in ("cookie", "header"):
         message = f'"{balancer.session_affinity}" does not act in DNS; "ip_cookie" keeps a client on one endpoint'
         yield source.warning(("session_affinity",), message)
-    for field in ("session_affinity_ttl", "session_affinity_attributes", "adaptive_routing"):
-        default = LoadBalancer.model_fields[field].default
-        if getattr(balancer, field) != default:
+    for field in _PROXY_FIELDS & balancer.model_fields_set:
+        if getattr(balancer, field) != LoadBalancer.model_fields[field].default:
             yield source.warning((field,), "does not act in DNS; it is for proxies")
 
 
@@ -140,6 +140,8 @@ def _check_measures(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Poo
 
 def _check_families(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem]:
     """Check that every pool has the same address families: a query is not sent on for want of one."""
+    if facts.are_families_alike:
+        return
     by_families: dict[Families, str] = {}
     for name in _ordered_pools(placed.item):
         families = facts.families.get(name)

@@ -21,6 +21,7 @@ class Facts:
         self.has_pop_country = pop.code is not None or pop.country is not None
         self.has_pop_region = self.has_pop_country or pop.region is not None
         self.families = {name: _families(placed) for name, placed in pools.items()}
+        self.are_families_alike = len({families for families in self.families.values() if families is not None}) < 2
 
     @cached_property
     def countries(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from lbdns.garbage import without_cyclic_collection
 from lbdns.model import Configuration
 
 QUARANTINE = 3  # assignments that a freed slot rests
@@ -33,6 +34,7 @@ class Slots:
     pool_freed: tuple[tuple[int, ...], ...] = ()
     load_balancer_freed: tuple[tuple[int, ...], ...] = ()
 
+    @without_cyclic_collection()
     def assign(self, configuration: Configuration) -> Slots:
         """Return the slots for `configuration`: those known keep theirs, others get a rested or a new one."""
         endpoint_keys = [
