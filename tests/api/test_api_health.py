@@ -16,6 +16,7 @@ import pytest
 from lbdns.api import preview
 from lbdns.model import Monitor, Pool, Settings
 from tests.store.served import StoreServer, free_port, wait_until
+from tests.streams import serving_streams
 
 ZONE = "@ 60 IN SOA ns hostmaster 1 7200 900 1209600 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53"
 
@@ -36,22 +37,19 @@ class Endpoint:
     def _run(self) -> None:
         async def serve() -> None:
             self._stop = asyncio.Event()
-            server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-            self.port = server.sockets[0].getsockname()[1]
-            self._ready.set()
-            await self._stop.wait()
-            server.close()
+            async with serving_streams(self._answer) as server:
+                self.port = server.sockets[0].getsockname()[1]
+                self._ready.set()
+                await self._stop.wait()
 
         with contextlib.closing(self._loop):
             self._loop.run_until_complete(serve())
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            self.hits += 1
-            writer.write(b"HTTP/1.1 " + self.reply + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            await writer.drain()
-        writer.close()
+        await reader.readuntil(b"\r\n\r\n")
+        self.hits += 1
+        writer.write(b"HTTP/1.1 " + self.reply + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
 
     def close(self) -> None:
         """Stop."""

@@ -82,7 +82,8 @@ def test_health_of_a_pool(sdk: Sdk, watched: tuple[str, str]) -> None:
     def is_known() -> bool:
         (place,) = health(sdk, pool).values()
         found = endpoints(place)
-        return bool(place["healthy"]) and found["127.0.0.44"]["failure_reason"] == REFUSED
+        reasons = [found[address]["failure_reason"] for address in ("127.0.0.1", "127.0.0.44")]
+        return bool(place["healthy"]) and reasons == [NO_FAILURES, REFUSED]
 
     wait_until(is_known, lambda: f"the pool's health stays {health(sdk, pool)}")
     (place,) = health(sdk, pool).values()

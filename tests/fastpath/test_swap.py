@@ -137,6 +137,7 @@ def test_snapshots_under_load(run_directory: RunDirectory, tmp_path: Path) -> No
         for generation in range(2, GENERATIONS + 1):
             made = await asyncio.to_thread(publisher.prepare, configuration(tmp_path, generation))
             publisher.publish(made)
+            port.wake()
             await _passed(askers)
         for asker in askers:
             asker.stop.set()

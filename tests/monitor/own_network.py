@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lbdns.health.events import read_events
+from lbdns.health.events import Change, read_events
 from lbdns.testing import running_server
 
 ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
@@ -61,7 +61,8 @@ def ping_failover() -> dict[str, Any]:
         ip("addr", "del", f"{FIRST}/32", "dev", "lo")
         ip("route", "add", "unreachable", FIRST)
         changed_s = wait_for(lambda: server.addresses("www.example.com") == [SECOND])
-        flips = [event for event in read_events(server.state_dir) if (event.kind, event.pool) == ("endpoint", "first")]
+        wait_for(lambda: flips_of_first(server.state_dir)[-1].after == "unhealthy")  # written after the answers change
+        flips = flips_of_first(server.state_dir)
         return {
             "before": before,
             "after": server.addresses("www.example.com"),
@@ -69,6 +70,11 @@ def ping_failover() -> dict[str, Any]:
             "reason": flips[-1].reason,
             "delay_s": changed_s - flips[-1].at_s,
         }
+
+
+def flips_of_first(state_dir: Path) -> list[Change]:
+    """Return what happened to the endpoint of the pool `first`."""
+    return [event for event in read_events(state_dir) if (event.kind, event.pool) == ("endpoint", "first")]
 
 
 def wait_for(holds: Callable[[], bool]) -> float:

@@ -7,10 +7,10 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from tests.streams import Handler, serving_streams
 
 
 @dataclass
@@ -34,26 +34,14 @@ async def serving(
 ) -> AsyncIterator[Peer]:
     """Run `handler` for every connection, on a free port."""
     peer = Peer()
-    tasks: set[asyncio.Task[None] | None] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer.connections += 1
-        tasks.add(asyncio.current_task())
-        try:
-            await handler(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the probe hung up, or the test is over
-        finally:
-            writer.close()
+        await handler(reader, writer)
 
-    peer.server = await asyncio.start_server(handle, address, port, ssl=tls)
-    peer.port = peer.server.sockets[0].getsockname()[1]
-    try:
+    async with serving_streams(handle, address, port, tls) as peer.server:
+        peer.port = peer.server.sockets[0].getsockname()[1]
         yield peer
-    finally:
-        peer.server.close()
-        for task in filter(None, tasks):
-            task.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from lbdns.health.events import read_events
 from tests.loop_thread import LoopThread
 from tests.monitor import peers
 from tests.monitor.test_probe_other import BOUND, needs_ping
+from tests.streams import Handler
 
 ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
 TYPES = ("http", "https", "tcp", "udp_icmp", "smtp", "ldap")
@@ -58,7 +59,7 @@ class Endpoints:
         self._thread.stop()
 
 
-def _in_turn(replies: list[bytes]) -> peers.Handler:
+def _in_turn(replies: list[bytes]) -> Handler:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(replies[0])
         for reply in replies[1:]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.loop_thread import LoopThread
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, hurry, until
+from tests.streams import serving_streams
 
 ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
 SMTP = {"type": "smtp", "interval": 5, "timeout": 2, "retries": 0}
@@ -34,27 +36,23 @@ class MailServers:
 
     def __init__(self, **delays_s: float) -> None:
         self._thread = LoopThread()
+        self._open = contextlib.AsyncExitStack()
         self.at: dict[str, tuple[str, int]] = {}  # name -> address, port
-        self._servers = [
+        for last, (name, delay_s) in enumerate(delays_s.items(), 1):
             self._thread.run(self._serve(name, f"127.0.0.{last}", delay_s))
-            for last, (name, delay_s) in enumerate(delays_s.items(), 1)
-        ]
 
-    async def _serve(self, name: str, address: str, delay_s: float) -> asyncio.Server:
+    async def _serve(self, name: str, address: str, delay_s: float) -> None:
         async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(delay_s)
             for reply in (b"220 mx\r\n", b"250 mx\r\n", b"221 bye\r\n"):
                 writer.write(reply)
                 await reader.read(1000)
-            writer.close()
 
-        server = await asyncio.start_server(greet, address, 0)
+        server = await self._open.enter_async_context(serving_streams(greet, address))
         self.at[name] = server.sockets[0].getsockname()
-        return server
 
     def stop(self) -> None:
-        for server in self._servers:
-            self._thread.loop.call_soon_threadsafe(server.close)
+        self._thread.run(self._open.aclose())
         self._thread.stop()
 
 
