@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from lbdns.model import bounds
 from lbdns.store.item import Item
-from lbdns.store.records import SETTINGS, record_data, record_priority
+from lbdns.store.records import NOT_FOR_DNS, SETTINGS, record_data, record_priority
 
 from .openapi import ID, TIME, component, nullable
 
@@ -98,7 +98,7 @@ _WRITTEN: Final[dict[str, Any]] = {
     "comment": nullable(_COMMENT),
     "tags": nullable(_TAGS),
     "settings": nullable(_SETTINGS),
-    "proxied": nullable({"const": False}),
+    **{key: nullable({"const": False}) for key in NOT_FOR_DNS},
 }
 RECORD_WRITTEN: Final = component(
     "RecordWritten", {"type": "object", "properties": _WRITTEN, "required": ["name", "type"]}

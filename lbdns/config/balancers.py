@@ -69,7 +69,7 @@ def _check_zone(
     index = _zone_of(name, zones)
     if index is None:
         hosted = listed([show_name(apex) for apex in zones])
-        message = f"in none of the zones hosted here ({hosted}); add the zone's file or correct the name"
+        message = f"in none of the zones hosted here ({hosted}); add the zone or correct the name"
         yield source.problem(("name",), f'"{placed.item.name}" is {message}' if zones else "no zone is hosted here")
         return
     cut = name if name in index.cuts else index.cut_above(name)

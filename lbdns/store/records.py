@@ -24,7 +24,9 @@ from .record_text import URI, content_of, encode_content, host_text, host_wire, 
 
 FILE: Final = "store"
 """What stands for the file's name in problems."""
-WRITABLE: Final = ("name", "type", "content", "data", "ttl", "priority", "comment", "tags", "settings", "proxied")
+NOT_FOR_DNS: Final = ("proxied", "private_routing")
+"""What a record may say only that it is not."""
+WRITABLE: Final = ("name", "type", "content", "data", "ttl", "priority", "comment", "tags", "settings", *NOT_FOR_DNS)
 READ_ONLY: Final = frozenset(
     {
         "id",
@@ -159,6 +161,7 @@ class _Reading:
                 value = read(self, self.body[key])
                 if value:
                     made[key] = value
+        self.check_traffic()
         made["ttl"] = self._ttl()
         return made
 
@@ -281,12 +284,15 @@ class _Reading:
             return bounds.AUTOMATIC_TTL
         return ttl
 
-    def proxied(self, value: Any) -> None:
-        """Check that a record is not to be proxied."""
-        if value is True:
-            self.report("lbdns answers queries and carries no traffic, so a record cannot be proxied", "proxied")
-        elif value is not False:
-            self.report("expected false", "proxied")
+    def check_traffic(self) -> None:
+        """Check that a record is about DNS alone."""
+        for key in NOT_FOR_DNS:
+            value = self.body.get(key)
+            if value is True:
+                said = "proxied" if key == "proxied" else "routed privately"
+                self.report(f"lbdns answers queries and carries no traffic, so a record cannot be {said}", key)
+            elif value is not None and value is not False:
+                self.report("expected false", key)
 
     def comment(self, value: Any) -> str | None:
         """Check and return the comment."""
@@ -327,5 +333,4 @@ _OTHERS: Final[dict[str, Callable[[_Reading, Any], Any]]] = {
     "comment": _Reading.comment,
     "tags": _Reading.tags,
     "settings": _Reading.settings,
-    "proxied": _Reading.proxied,
 }

@@ -149,7 +149,8 @@ def test_names_are_completed(name: str, stored: str) -> None:
 
 def test_other_fields() -> None:
     plain = {"name": "www.example.com", "type": "A", "content": "192.0.2.1", "ttl": 1}
-    nothing = {"comment": "", "tags": [], "settings": {"ipv4_only": False}, "proxied": False, "data": {}, "priority": 7}
+    nothing = {"comment": "", "tags": [], "settings": {"ipv4_only": False}, "data": {}, "priority": 7}
+    nothing |= {"proxied": False, "private_routing": False}
     assert canonical({**plain, **nothing, "id": "x", "meta": {}, "created_on": "now", "proxiable": False}) == plain
     kept = {"comment": "c", "tags": ["a:b", "c"], "settings": {"ipv6_only": True}, "ttl": 60}
     assert canonical({**plain, **kept, "tags": ["a:b", "c", "a:b"]}) == {**plain, **kept}
