@@ -148,7 +148,6 @@ def test_through_the_sdk(sdk: Cloudflare, zone: Item) -> None:
         ({"name": "www", "type": "A", "content": "192.0.2.1", "ttl": -1}, ["/ttl"]),
         ({"name": "www", "type": "A", "content": "192.0.2.1", "ttl": 2**31}, ["/ttl"]),
         ({"name": "www", "type": "A", "content": "192.0.2.1", "proxied": True}, ["/proxied"]),
-        ({"name": "www", "type": "A", "content": "192.0.2.1", "private_routing": True}, ["/private_routing"]),
         ({"name": "www", "type": "A", "content": "192.0.2.1", "contnet": "x"}, ["/contnet"]),
         ({"name": "www", "type": "A", "content": "192.0.2.1", "comment": "x" * 501}, ["/comment"]),
         ({"name": "www", "type": "A", "content": "192.0.2.1", "tags": ["a", 7]}, ["/tags/1"]),

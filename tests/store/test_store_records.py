@@ -178,6 +178,10 @@ def test_other_fields() -> None:
             {"type": "A", "content": "192.0.2.1", "ttl": True, "tags": "a", "settings": [], "comment": 5, "proxied": 1},
             ["ttl", "tags", "settings", "comment", "proxied"],
         ),
+        (
+            {"type": "A", "content": "192.0.2.1", "proxied": True, "private_routing": True},
+            ["proxied", "private_routing"],
+        ),
         ({"type": "SRV", "data": []}, ["data"]),
         (
             {"type": "LOC", "data": {"lat_degrees": 91, "lat_direction": "X"}},
