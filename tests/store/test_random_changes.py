@@ -60,6 +60,7 @@ class Story:
         self.revision = 0
         self.fresh = itertools.count()
         self.took_s: list[float] = []  # by each change that was taken
+        self.begun: list[dict[str, Any]] = []  # the records that the newest zone began with
         self.done = {"taken": 0, "refused": 0, "nothing new": 0, "kills": 0, "cut off": 0, "cut off and taken": 0}
         server.start()
         server.wait_for_api()
@@ -106,6 +107,10 @@ class Story:
         reply = self.client.request(method, path, json=body)
         if reply.is_success:
             self.took_s.append(time.monotonic() - began)
+            if (steps[0].kind, steps[0].verb) == ("zones", "post"):
+                self.begun = self.client.get(paths(self.account)["records"](reply.json()["result"]["id"])).json()[
+                    "result"
+                ]
         return reply
 
     def learn(self, steps: list[Step], reply: httpx.Response, after: World | None, refusal: Refused | None) -> None:
@@ -131,8 +136,7 @@ class Story:
             posts = result.get("posts", [result])
             ids = {id: one["id"] for id, one in zip(new, posts, strict=False)}
             if steps[0].kind == "zones":
-                found = self.client.get(paths(self.account)["records"](result["id"])).json()["result"]
-                ids |= {new[1 + (one["type"] == "A")]: one["id"] for one in found}
+                ids |= {new[1 + (one["type"] == "A")]: one["id"] for one in self.begun}
             after = renamed(after, ids)
         self.world = after
         if len(steps) == 1 and steps[0].verb != "delete" and "id" in result:
