@@ -1,10 +1,18 @@
-"""For every test: the project's own pytest plugin, from the checkout where it is not installed."""
+"""For every test: the project's own pytest plugin, from the checkout where it is not installed, and seeded properties.
+
+Properties try the same examples each time. `pytest --hypothesis-profile=exploring` tries others.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from lbdns import testing
+
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.register_profile("exploring", deadline=None)
+settings.load_profile("seeded")
 
 
 def pytest_configure(config: pytest.Config) -> None:

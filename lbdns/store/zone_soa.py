@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ FIELDS: Final = ("mname", "rname", *TIMES, "ttl")
 UINT32_MAX: Final = 2**32 - 1
 _SERIALS: Final = 2**32
 _FIRST_OF_DAY: Final = 1
+_MAILBOX: Final = re.compile(r"((?:[^\\@]|\\.)*)@(.*)", re.DOTALL)
+"""The local part of a mail address, which ends at the first @ that is not escaped, and its domain."""
+_DOT_OR_ESCAPE: Final = re.compile(r"\\?.", re.DOTALL)
 
 Report = Callable[[str, str], None]
 """Hears of a mistake: the field, "" for the SOA as a whole, and the message."""
@@ -64,14 +68,22 @@ def _name(key: str, value: Any, zone_name: str, report: Report) -> str | None:
     if not isinstance(value, str) or not is_text(value):
         report(key, "expected a name")
         return None
-    if key == "rname" and "@" in value and value != "@":
-        mailbox, _, domain = value.partition("@")
-        value = f"{mailbox.replace('.', chr(92) + '.')}.{domain}"
     try:
-        return host_text(host_wire(value, zone_name))
+        return host_text(host_wire(_mailbox_name(value) if key == "rname" else value, zone_name))
     except BadName as error:
         report(key, str(error))
         return None
+
+
+def _mailbox_name(text: str) -> str:
+    """Return the name that stands for a mail address, RFC 1035 section 8; what is none is the name already."""
+    found = _MAILBOX.fullmatch(text)
+    if found is None or text == "@":
+        return text
+    local, domain = found.groups()
+    if not local or not domain or "@" in domain:
+        raise BadName(f'"{text}" is no mailbox; expected one such as hostmaster@example.com')
+    return f"{_DOT_OR_ESCAPE.sub(lambda one: chr(92) + '.' if one[0] == '.' else one[0], local)}.{domain}"
 
 
 def soa_rdata(soa: Mapping[str, Any], serial: int, zone_name: str) -> bytes:

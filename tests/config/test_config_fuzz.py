@@ -17,7 +17,7 @@ from lbdns.model import REGION_CODES, LoadBalancer, Monitor, MonitorGroup, Pool,
 
 BASE = Path("/nowhere")
 ZONE = "$TTL 300\n@ SOA ns.example.net. admin 1 2 3 4 5\n@ NS ns.example.net.\n"
-QUICK = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 # Valid objects, as plain values.
 NAME = st.text(alphabet="abcXYZ019-_", min_size=1, max_size=6)

@@ -20,7 +20,7 @@ from lbdns.config.master.names import BadName, encode_name, is_within, parents_o
 from lbdns.config.master.rdata import BadRdata, encode_rdata
 from lbdns.config.master.reader import parse_ttl
 
-QUICK = settings(max_examples=100, deadline=None, derandomize=True)
+QUICK = settings(max_examples=100)
 APEX = b"\x07example\x03com\x00"
 ORIGIN = dns.name.from_text("example.com.")
 

@@ -29,7 +29,7 @@ from lbdns.model import (
 from lbdns.model.monitor import PORT_REQUIRED, MonitorType
 from lbdns.model.names import parse_hostname, parse_owner_name
 
-QUICK = settings(max_examples=100, deadline=None, derandomize=True)
+QUICK = settings(max_examples=100)
 BALANCER: dict[str, Any] = {"name": "www.example.com", "default_pools": ["eu"], "fallback_pool": "eu"}
 POOL: dict[str, Any] = {"name": "eu", "origins": [{"name": "a", "address": "192.0.2.1"}]}
 

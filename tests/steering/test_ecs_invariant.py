@@ -82,9 +82,6 @@ def test_everyone_under_a_scope_gets_its_answer(seed: int, lane: Lane, toys: lis
 
 @settings(
     max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(chance=st.randoms(use_true_random=False, note_method_calls=False), version=st.sampled_from((4, 6)))

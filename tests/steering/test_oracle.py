@@ -154,9 +154,6 @@ def test_decide_agrees_with_the_oracle(seed: int, lane: Lane, toys: list[Toy], t
 
 @settings(
     max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(chance=st.randoms(use_true_random=False, note_method_calls=False))

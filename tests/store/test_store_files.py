@@ -311,7 +311,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(TEXT.filter(lambda key: key != "<<"), VALUES, min_size=1, max_size=4))
 def test_yaml_text_reads_back_the_same(value: dict[str, Any]) -> None:
     read = parse_yaml(block_text(value), "file")

@@ -256,7 +256,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(BODIES)
 def test_no_body_is_too_strange(body: dict[str, Any]) -> None:
     """Whatever comes: mistakes are told, and where there is none, the record is stored, served and read back."""
@@ -277,7 +277,7 @@ def test_no_body_is_too_strange(body: dict[str, Any]) -> None:
     assert not draft.problems and draft.nodes[owner][0].rdatas == [rdata]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=600))
 def test_any_octets_of_text_are_kept(octets: bytes) -> None:
     wire = b"".join(
@@ -287,7 +287,7 @@ def test_any_octets_of_text_are_kept(octets: bytes) -> None:
     assert record_rrset(Item(Kind.RECORD, "1", canonical(body)))[3] == wire
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=4))
 def test_any_labels_are_kept(labels: list[bytes]) -> None:
     wire = b"".join(bytes((len(label),)) + label for label in labels)

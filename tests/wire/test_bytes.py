@@ -118,7 +118,7 @@ def check(lane: InProcess, sent: bytes, client: Client) -> str | None:
 
 
 TRANSPORTS = pytest.mark.parametrize("over_tcp", [False, True], ids=["udp", "tcp"])
-RUNS = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RUNS = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @TRANSPORTS
