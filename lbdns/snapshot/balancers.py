@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lbdns.model import LoadBalancer
 from lbdns.snapshot.classes import Cut, cut_places
@@ -14,8 +14,7 @@ from lbdns.steering.policies import POLICIES, Inputs, plan, prefers_ecs
 LIST_BYTES = 200  # a list of a few candidates, in this process
 
 
-@dataclass(frozen=True, slots=True)
-class BalancerRow:
+class BalancerRow(NamedTuple):
     """A load balancer as its policy planned it. `rests_on`: what else the plan looked at (policies.inputs)."""
 
     owner: bytes

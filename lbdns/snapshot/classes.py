@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +57,7 @@ def place_index(places: PlaceTree) -> PlaceIndex:
     return _held[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """How a plan by location cuts the places up: all that follows from the plan alone.
 
     `partitions`: for resolver and ECS (one where they are the same), the kind of unit and, as int32, each unit's class:
@@ -88,23 +86,29 @@ def cut_places(made: Plan) -> Cut | None:
     pop_class = class_of_list.setdefault(made.pop_list, len(class_of_list) + 1)
     unit_lists = []
     for part in parts:
-        listed = np.append(part.lists, np.int32(made.pop_list))
-        unit_lists.append(np.where(listed == UNKNOWN_LIST, made.pop_list, listed).astype(np.int32))
+        listed = np.full(len(part.lists) + 1, made.pop_list, dtype=np.int32)
+        np.copyto(listed[:-1], part.lists, where=part.lists != UNKNOWN_LIST)
+        unit_lists.append(listed)
     # Class 0 is the unknown place: never looked up, since the PoP's class stands in for it.
     return Cut(tuple(classes), (made.pop_list, *class_of_list), pop_class, tuple(unit_lists))
 
 
 def _number_classes(partition: Partition, class_of_list: dict[int, int]) -> NDArray[np.int32]:
     """Return each unit's class; `class_of_list` numbers lists by first appearance, from 1."""
-    present, first = np.unique(partition.lists, return_index=True)
-    for listed in present[np.argsort(first)].tolist():
-        if listed != UNKNOWN_LIST:
-            class_of_list.setdefault(listed, len(class_of_list) + 1)
+    lists = partition.lists
+    # Written from the end, the first place where a list appears stands last; UNKNOWN_LIST, -1, writes behind all.
+    first = np.full(int(lists.max(initial=0)) + 2, len(lists))
+    first[lists[::-1]] = np.arange(len(lists) - 1, -1, -1)
+    first[UNKNOWN_LIST] = len(lists)
+    for listed in first.argsort(kind="stable").tolist():
+        if first[listed] == len(lists):
+            break
+        class_of_list.setdefault(listed, len(class_of_list) + 1)
     table = np.zeros(max(class_of_list, default=0) + 2, dtype=np.int32)
     for listed, number in class_of_list.items():
         table[listed] = number
-    # The last entry is where UNKNOWN_LIST, -1, leads: class 0.
-    return table[partition.lists]
+    # The last entry is where UNKNOWN_LIST leads: class 0.
+    return table[lists]
 
 
 class PlaceClasses:

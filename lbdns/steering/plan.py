@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,8 @@ class Units:
     stands for.
 
     Number 0 is the unknown: no country, or no coordinates. `region_of[kind]`: each unit's region as an index into
-    REGION_CODES, -1 where it has none. Built once per geolocation database.
+    REGION_CODES, -1 where it has none; `of_country[kind]`: the numbers of each country's units. Built once per
+    geolocation database.
     """
 
     def __init__(self, places: Sequence[Place]) -> None:
@@ -59,9 +61,7 @@ class Units:
             self.values[kind] = values
             self.of_place[kind] = of_place
         self.region_of = {kind: _regions_of(self.values[kind]) for kind in (Unit.COUNTRY, Unit.SUBDIVISION)}
-        self.country_of = {
-            kind: np.array([place.country for place in self.values[kind]]) for kind in (Unit.COUNTRY, Unit.SUBDIVISION)
-        }
+        self.of_country = {kind: _by_country(self.values[kind]) for kind in (Unit.COUNTRY, Unit.SUBDIVISION)}
         located = self.values[Unit.COORDINATES]
         self.latitudes = np.array([place.latitude or 0.0 for place in located])
         self.longitudes = np.array([place.longitude or 0.0 for place in located])
@@ -71,6 +71,13 @@ def _regions_of(places: Sequence[Place]) -> NDArray[np.int32]:
     numbers = {code: index for index, code in enumerate(regions.REGION_CODES)}
     codes = (regions.region_of(place.country, place.subdivision) for place in places)
     return np.array([numbers.get(code, -1) for code in codes], dtype=np.int32)
+
+
+def _by_country(places: Sequence[Place]) -> dict[str, NDArray[np.intp]]:
+    found: dict[str, list[int]] = {}
+    for number, place in enumerate(places):
+        found.setdefault(place.country, []).append(number)
+    return {country: np.array(numbers, dtype=np.intp) for country, numbers in found.items()}
 
 
 def _unit_key(kind: Unit, place: Place) -> tuple[object, ...] | None:
@@ -103,16 +110,14 @@ class Context:
     has_many_partitions: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(NamedTuple):
     """Which list each unit of one kind gets: `lists[number]`, UNKNOWN_LIST where the unit says nothing."""
 
     unit: Unit
     lists: NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A policy's result: how to pick from a list, the lists, and how location chooses among them.
 
     `ecs` applies to places found by ECS, `resolver` to those found by the resolver's address; both None where location
@@ -148,7 +153,11 @@ class Lists:
 
 def located_plan(select: int, lists: Lists, pop_list: int, ecs: Partition, resolver: Partition) -> Plan:
     """Return a plan by location, or the plan of one list where every place gets the same as this server's own."""
-    matters = any(np.any((part.lists != UNKNOWN_LIST) & (part.lists != pop_list)) for part in (ecs, resolver))
-    if not matters:
+    if _is_everywhere(pop_list, ecs) and (resolver is ecs or _is_everywhere(pop_list, resolver)):
         return Plan(select, (lists.all()[pop_list],))
     return Plan(select, lists.all(), pop_list, ecs, resolver)
+
+
+def _is_everywhere(number: int, partition: Partition) -> bool:
+    """Return whether every unit that gets a list gets this one."""
+    return not ((partition.lists != UNKNOWN_LIST) & (partition.lists != number)).any()

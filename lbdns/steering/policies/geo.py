@@ -34,8 +34,11 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
 
     def partition(unit: Unit, region_of: NDArray[np.int32]) -> Partition:
         numbers = of_region[region_of]
+        of_country = context.units.of_country[unit]
         for country, names in load_balancer.country_pools.items():
-            numbers[context.units.country_of[unit] == country] = lists.number(unweighted(names))
+            number = lists.number(unweighted(names))
+            if country in of_country:
+                numbers[of_country[country]] = number
         numbers[0] = UNKNOWN_LIST
         return Partition(unit, numbers)
 
