@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Final
+
+_NEVER: Final = 2**31 - 1
 
 
 @contextmanager
@@ -18,3 +22,23 @@ def without_cyclic_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
+    """Walk all objects only when `changed` has been set and then not again for `quiet_s`; runs until cancelled.
+
+    For a process that holds a large configuration: to walk the objects of 10,000 load balancers takes 0.3 s, which a
+    change would have to wait for. Young objects are looked after as ever.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*thresholds[:2], _NEVER)
+    try:
+        while True:
+            await changed.wait()
+            while changed.is_set():
+                changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), quiet_s)
+            gc.collect()
+    finally:
+        gc.set_threshold(*thresholds)

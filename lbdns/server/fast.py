@@ -97,7 +97,7 @@ class FastPort:
             view = self._views.current()
             if view is self._view:
                 continue
-            for _ in view.snapshot.fault_in():
+            for _ in view.snapshot.fault_in(self._view.snapshot):
                 await asyncio.sleep(PIECE_S)
             idle = self._loop.idle_server()
             if idle is not None:
@@ -105,7 +105,7 @@ class FastPort:
                 self._loop.swap()
                 gone, self._before, self._view = self._before, self._view, view
                 self._words[GENERATION] = view.snapshot.generation
-                for _ in gone.snapshot.let_go() if gone else ():
+                for _ in gone.snapshot.let_go(view.snapshot) if gone else ():
                     await asyncio.sleep(PIECE_S)
                 del gone
 

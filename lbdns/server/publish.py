@@ -2,7 +2,8 @@
 
     slots.assign -> compile -> snapshot-N.bin, targets-N.json, slots-N.json -> canaries -> control.generation = N
 
-Files of the generation before stay for readers that are just opening them; older ones are removed.
+Tries are written to tries-N.bin where they are not those of the generation before. Files of the generation before stay
+for readers that are just opening them; older ones that no generation left refers to are removed.
 """
 
 from __future__ import annotations
@@ -54,9 +55,11 @@ class Publisher:
         self._control = control
         self._run = run
         self._slots = Slots()
+        self._saved = (Slots(), _slots_text(Slots()))
         self._table: HealthTable | None = None
         self._memo, self._targets_memo = Memo(), TargetsMemo()
         self._tried: tuple[Configuration, PlaceTree, HealthTable] | None = None
+        self._tries: tuple[object, Path] | None = None
         self.current: Published | None = None
 
     def resume(self) -> bool:
@@ -80,19 +83,33 @@ class Publisher:
         path = self._run.snapshot(generation)
         try:
             compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo)
-            add_templates(compiled, View(compiled, table)).write(path)
+            add_templates(compiled, View(compiled, table)).write(path, self._write_tries(compiled, generation))
             snapshot = Snapshot.open(path)
             try_canaries(configuration, snapshot, table, self._comparable(configuration, geodata, table))
             self._tried = (configuration, geodata.tree, table)
             targets = self._run.targets(generation)
             write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)
-            _save_slots(slots, self._run.slots(generation))
+            self._run.slots(generation).write_text(self._slots_text(slots))
         except (LbdnsError, OSError) as error:
             self._discard(generation, table)
             if isinstance(error, OSError):
                 raise LbdnsError(f"{self._run.path}: cannot write there: {error.strerror}") from error
             raise
         return Published(generation, configuration, slots, snapshot, table)
+
+    def _write_tries(self, compiled: Snapshot, generation: int) -> Path:
+        """Return where the tries of a snapshot are, after writing them unless they are those written last."""
+        nodes = compiled.columns["trie_nodes"].obj
+        if self._tries is None or self._tries[0] is not nodes:
+            path = self._run.tries(generation)
+            compiled.write_tries(path)
+            self._tries = (nodes, path)
+        return self._tries[1]
+
+    def _slots_text(self, slots: Slots) -> str:
+        if slots != self._saved[0]:
+            self._saved = (slots, _slots_text(slots))
+        return self._saved[1]
 
     def publish(self, prepared: Published) -> None:
         """Put a prepared generation in force: the next batch of every worker is answered from it."""
@@ -154,23 +171,35 @@ class Publisher:
     def _discard(self, generation: int, table: HealthTable) -> None:
         for path in (self._run.snapshot(generation), self._run.targets(generation), self._run.slots(generation)):
             path.unlink(missing_ok=True)
+        if self._tries and self._tries[1] == self._run.tries(generation):
+            self._tries[1].unlink(missing_ok=True)
+            self._tries = None
         if table is not self._table:
             table.path.unlink(missing_ok=True)
 
     def _remove_older(self, in_force: Published) -> None:
         oldest = in_force.generation - GENERATIONS_KEPT + 1
-        used = {in_force.table.path}
+        for pattern in ("snapshot-*.bin", "targets-*.json", "slots-*.json"):
+            for path in self._run.path.glob(pattern):
+                if _number(path) < oldest:
+                    path.unlink(missing_ok=True)
+        try:
+            used = self._shared_files() | {in_force.table.path}
+        except LbdnsError:
+            return  # a snapshot of another version of lbdns, which an earlier start left: the next change removes it
+        for pattern in ("health-*.bin", "tries-*.bin"):
+            for path in self._run.path.glob(pattern):
+                if path not in used:
+                    path.unlink(missing_ok=True)
+
+    def _shared_files(self) -> set[Path]:
+        """Return the tries and health tables that the snapshots refer to; raises LbdnsError."""
+        used: set[Path] = set()
         for path in self._run.path.glob("snapshot-*.bin"):
-            if _number(path) < oldest:
-                path.unlink(missing_ok=True)
-            else:
-                used.add(self._run.table(Snapshot.open(path).layout_id))
-        for path in (*self._run.path.glob("targets-*.json"), *self._run.path.glob("slots-*.json")):
-            if _number(path) < oldest:
-                path.unlink(missing_ok=True)
-        for path in self._run.path.glob("health-*.bin"):
-            if path not in used:
-                path.unlink(missing_ok=True)
+            snapshot = Snapshot.open(path)
+            used.update(part.path for part in snapshot.parts)
+            used.add(self._run.table(snapshot.layout_id))
+        return used
 
 
 def _is_monitored(pool: Pool) -> bool:
@@ -181,7 +210,7 @@ def _number(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def _save_slots(slots: Slots, path: Path) -> None:
+def _slots_text(slots: Slots) -> str:
     document = {
         "endpoint": [[*key, slot] for key, slot in slots.endpoint.items()],
         "pool": dict(slots.pool),
@@ -189,7 +218,7 @@ def _save_slots(slots: Slots, path: Path) -> None:
         "counts": [slots.endpoint_count, slots.pool_count, slots.load_balancer_count],
         "freed": [slots.endpoint_freed, slots.pool_freed, slots.load_balancer_freed],
     }
-    path.write_text(json.dumps(document))
+    return json.dumps(document)
 
 
 def _load_slots(path: Path) -> Slots:

@@ -83,6 +83,10 @@ class RunDirectory:
         """The compiled configuration of a generation."""
         return self.path / f"snapshot-{generation}.bin"
 
+    def tries(self, generation: int) -> Path:
+        """The tries that a generation brought; later ones may share them."""
+        return self.path / f"tries-{generation}.bin"
+
     def targets(self, generation: int) -> Path:
         """What the monitor worker is to probe in a generation."""
         return self.path / f"targets-{generation}.json"

@@ -26,6 +26,7 @@ from lbdns import __version__
 from lbdns.config import Loaded
 from lbdns.config.text import printable
 from lbdns.errors import ConfigError, LbdnsError
+from lbdns.garbage import collect_when_quiet
 from lbdns.health import forced
 from lbdns.health.control import Control
 from lbdns.model import Configuration, Settings
@@ -50,6 +51,7 @@ from lbdns.server.watch import changes
 
 MONITOR_STOP_S = 3.0
 BEAT_S = 0.5
+QUIET_S = 10.0  # after the last change, before all that changes left behind is collected
 STALE_S = 2.0  # a monitor worker that has not beaten for so long is reported: with the checks' pace within 3 s
 
 log = logging.getLogger("lbdns.server")
@@ -99,6 +101,7 @@ class Supervisor:
         self._monitor = Child("monitor worker", "lbdns.monitor", arguments)
         self._control_server = ControlServer(settings.control_path(), self._operations())
         self._reloading = asyncio.Lock()
+        self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_at = self._published_at = time.time()
         self._reload_count = self._reload_failures = 0
@@ -141,13 +144,14 @@ class Supervisor:
     async def watch(self, stop: asyncio.Event) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
-        beat = asyncio.create_task(self._beat())
+        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(collect_when_quiet(self._changed, QUIET_S))]
         try:
             source = self._source
             async for _ in changes(source.directory, source.suffixes, lambda: self._serving.paths, stop):
                 await self.reload("files changed")
         finally:
-            beat.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def reload(self, cause: str) -> str:
         """Load and serve what lies on disk now; returns why not, "" where it is served.
@@ -226,6 +230,7 @@ class Supervisor:
         self._tally.follow(counted)
         self._publisher.publish(prepared)
         self._published_at = time.time()
+        self._changed.set()
         self._responders.wake()
         self._monitor.wake()
 

@@ -219,6 +219,8 @@ class _Kind:
     def plan(self, held: Mapping[Any, int]) -> KindPlan:
         """Return the names, and the slots whose holders are new."""
         held = {key: slot for key, slot in held.items() if slot < SLOTS_MAX}
+        if held == self._held:
+            return KindPlan(self._held, self._names, np.zeros(0, np.int64))
         fresh = np.array([slot for _, slot in held.items() - self._held.items()], dtype=np.int64)
         keys = tuple(held)
         places = {key: place for place, key in enumerate(keys)}

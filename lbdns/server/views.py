@@ -24,22 +24,22 @@ class Views:
         self._control = control
         self._run = run
         self._generation = control.generation
-        self._view = self._open()
+        self._view = self._open(None)
 
     def current(self) -> View:
         """Return the view to answer the next batch from."""
         if self._control.generation != self._generation:
             self._generation = self._control.generation
             try:
-                self._view = self._open()
+                self._view = self._open(self._view.snapshot)
             except (LbdnsError, OSError, ValueError, KeyError) as error:
                 log.error("cannot use generation %d, an older one serves on: %s", self._generation, error)
         return self._view
 
-    def _open(self) -> View:
+    def _open(self, before: Snapshot | None) -> View:
         for attempt in range(_ATTEMPTS):
             try:
-                snapshot = Snapshot.open(self._run.snapshot(self._generation))
+                snapshot = Snapshot.open(self._run.snapshot(self._generation), before)
                 return View(snapshot, HealthTable.attach(self._run.table(snapshot.layout_id)))
             except (LbdnsError, FileNotFoundError):
                 if attempt == _ATTEMPTS - 1 or self._control.generation == self._generation:

@@ -65,8 +65,10 @@ class Slots:
 
 def _assign(
     held: Mapping[Key, int], keys: Iterable[Key], count: int, freed: tuple[tuple[int, ...], ...]
-) -> tuple[dict[Key, int], int, tuple[tuple[int, ...], ...]]:
+) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
     wanted = dict.fromkeys(keys)
+    if wanted.keys() == held.keys():
+        return held, count, (sum(freed[:-QUARANTINE], ()), *freed[-QUARANTINE:], ())
     rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
     assigned: dict[Key, int] = {}
     for key in wanted:

@@ -96,7 +96,8 @@ def measure(name: str, write: Callable[[Path, Random], None], seed: int) -> None
             with timed("templates"):
                 snapshot = add_templates(snapshot, View(snapshot, table))
             with timed("write"):
-                snapshot.write(folder / "snapshot")
+                snapshot.write_tries(folder / "tries")
+                snapshot.write(folder / "snapshot", folder / "tries")
         print(f"  snapshot {snapshot.size / 1e6:.0f} MB", flush=True)
 
 
