@@ -38,11 +38,15 @@ def events(
     from lbdns.health.events import RECORD_MAX, read_events
 
     since_s = time.time() - parse_duration_s(since) if since else 0.0
-    found = read_events(state or state_directory(config), since_s, RECORD_MAX)
+    place = state or state_directory(config)
+    found = read_events(place, since_s, RECORD_MAX)
     chosen = [change for change in found if pool in (None, change.pool)][-limit:]
     if as_json:
         print_json([asdict(change) for change in chosen])
         return
+    if not chosen:
+        about = f' of pool "{pool}"' if pool else ""
+        click.echo(f"no change{about} is recorded in {place}{f' for the last {since}' if since else ''}", err=True)
     for change in chosen:
         click.echo(as_line(change))
         for seen in change.probes if probes else ():

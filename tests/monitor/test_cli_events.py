@@ -49,7 +49,17 @@ def test_choosing(state: Path) -> None:
         "unhealthy",
         "degraded",
     ]
-    assert run("--state", state / "none").output == ""
+
+
+def test_nothing_found_is_said_beside_the_output(state: Path) -> None:
+    assert json.loads(run("--state", state / "none", "--json").output) == []
+    for arguments, said in (
+        ((state / "none",), f"no change is recorded in {state / 'none'}\n"),
+        ((state, "--pool", "asia"), f'no change of pool "asia" is recorded in {state}\n'),
+        ((state, "--pool", "us", "--since", "1h"), f'no change of pool "us" is recorded in {state} for the last 1h\n'),
+    ):
+        found = run("--state", *arguments)
+        assert (found.exit_code, found.stdout, found.stderr) == (0, "", said)
 
 
 def test_the_state_directory_comes_from_the_settings(state: Path, tmp_path: Path) -> None:
