@@ -24,7 +24,7 @@ from typing import Any
 
 from lbdns import __version__
 from lbdns.config import Loaded
-from lbdns.config.text import printable
+from lbdns.config.text import counted, printable
 from lbdns.errors import ConfigError, LbdnsError
 from lbdns.garbage import collect_when_quiet
 from lbdns.health import forced
@@ -115,10 +115,10 @@ class Supervisor:
         cleanup.callback(self._responders.close_unused, sets)
         resumed = bool(orphans) and self._publisher.resume()
         published = await asyncio.to_thread(self._publisher.prepare, self._configuration)
-        counted = await asyncio.to_thread(self._tally.plan, published.slots)
+        tallied = await asyncio.to_thread(self._tally.plan, published.slots)
         self._control.supervisor_pid = os.getpid()
         self._control.ready = False
-        self._publish(published, counted)
+        self._publish(published, tallied)
         await self._control_server.start()
         cleanup.push_async_callback(self._control_server.close)
         cleanup.push_async_callback(self._stop_children)
@@ -134,7 +134,7 @@ class Supervisor:
         self._control.ready = True
         await self._responders.relieve(orphans)
         if orphans:
-            log.info("took over from %d responders that an earlier start had left serving", len(orphans))
+            log.info("took over from %s that an earlier start had left serving", counted(len(orphans), "responder"))
         addresses = ", ".join(self._serving.listen)
         log.info("lbdns %s answers on %s (UDP and TCP)", __version__, addresses)
         if load_loop() is None:
@@ -206,13 +206,13 @@ class Supervisor:
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
         prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
         try:
-            counted = await asyncio.to_thread(self._tally.plan, prepared.slots)
+            tallied = await asyncio.to_thread(self._tally.plan, prepared.slots)
             sets = bind(listen, self._responders.sets, settings.workers)
             await asyncio.to_thread(commit)
         except BaseException:
             self._publisher.abandon(prepared)
             raise
-        self._publish(prepared, counted)
+        self._publish(prepared, tallied)
         start_log("supervisor", settings.log)
         self._serving = Serving(settings, listen, loaded.paths)
         if _fixed(settings) != _fixed(before):
@@ -226,8 +226,8 @@ class Supervisor:
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
         await asyncio.to_thread(self._metrics.follow, settings)
 
-    def _publish(self, prepared: Published, counted: Plan) -> None:
-        self._tally.follow(counted)
+    def _publish(self, prepared: Published, tallied: Plan) -> None:
+        self._tally.follow(tallied)
         self._publisher.publish(prepared)
         self._published_at = time.time()
         self._changed.set()

@@ -103,7 +103,7 @@ def test_without_its_supervisor_the_server_answers_until_another_takes_over(lbdn
     assert load.lost == 0
     # What was down stayed down all the while: the new supervisor continues from the health table.
     assert {addresses for _, addresses in load.answers} == {frozenset({"127.0.0.12"})}
-    assert "took over from 1 responder" in server.log
+    assert "took over from 1 responder that" in server.log
     server.set_endpoint("primary/p", up=True)
     assert server.addresses(NAME) == ["127.0.0.11"]
     assert server.stop() == 0
