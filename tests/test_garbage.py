@@ -9,7 +9,8 @@ import weakref
 
 from lbdns.garbage import collect_when_quiet, without_cyclic_collection
 
-QUIET_S = 0.05
+QUIET_S = 1.0
+PAUSE_S = 0.02
 
 
 class Loop:
@@ -36,10 +37,10 @@ def test_what_is_old_is_collected_once_changes_have_ceased() -> None:
         assert found() is not None and len(young) == 100_000, "young objects alone were walked"
         for _ in range(4):
             changed.set()
-            await asyncio.sleep(QUIET_S / 4)
+            await asyncio.sleep(PAUSE_S)
             assert found() is not None
         while found() is not None:
-            await asyncio.sleep(QUIET_S / 4)
+            await asyncio.sleep(PAUSE_S)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
