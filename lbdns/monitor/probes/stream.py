@@ -1,7 +1,7 @@
 """One TCP connection of one probe: connected, wrapped in TLS, written and read under one deadline.
 
-A worker makes thousands of these a second, so this sits on non-blocking sockets and the loop's readiness callbacks,
-without transports: one timer, and one future where an operation would block. Every failure is a `ProbeFailure`.
+A worker makes thousands of these a second, so this sits on non-blocking sockets and their readiness, without
+transports: one timer, and one future where an operation would block. Every failure is a `ProbeFailure`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ssl
 from typing import Final
 
 from lbdns.health.reasons import Reason
+from lbdns.monitor.probes.readiness import READABLE, WRITABLE, readiness_of
 from lbdns.monitor.probes.result import ProbeFailure, Target, failure_of
 
 RECV_BYTES: Final = 16 * 1024
@@ -20,11 +21,25 @@ RECV_BYTES: Final = 16 * 1024
 class Stream:
     """A connection to a target; use as `with Stream(...) as stream`, which closes it whatever happens."""
 
-    __slots__ = ("_fd", "_loop", "_now_s", "_sock", "_timer", "_waiter", "expired", "phases", "reason")
+    __slots__ = (
+        "_fd",
+        "_is_armed",
+        "_loop",
+        "_now_s",
+        "_readiness",
+        "_sock",
+        "_timer",
+        "_waiter",
+        "expired",
+        "phases",
+        "reason",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deadline_s: float) -> None:
         """Start the clock: `deadline_s` on the loop's clock ends every later operation."""
         self._loop = loop
+        self._readiness = readiness_of(loop)
+        self._is_armed = False
         self._sock: socket.socket | ssl.SSLSocket | None = None
         self._fd = -1
         self._waiter: asyncio.Future[bool] | None = None
@@ -132,19 +147,14 @@ class Stream:
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
         # After wrap_socket the descriptor belongs to the TLS socket, under the same number.
-        if writing:
-            self._loop.add_writer(self._fd, _wake, waiter)
-        else:
-            self._loop.add_reader(self._fd, _wake, waiter)
+        self._readiness.arm(self._fd, WRITABLE if writing else READABLE, waiter, self._is_armed)
+        self._is_armed = True
         try:
             # Readiness that came in the same turn as the deadline wins: the peer did answer in time.
             in_time = await waiter
         finally:
             self._waiter = None
-            if writing:
-                self._loop.remove_writer(self._fd)
-            else:
-                self._loop.remove_reader(self._fd)
+            self._readiness.forget(self._fd)
         # Raised here and not through the future, which would tie exception, frame and future into a cycle.
         if not in_time:
             raise ProbeFailure(self.reason)
@@ -161,8 +171,3 @@ def bind_source(sock: socket.socket, source: str) -> None:
         sock.bind((source, 0))
     except OSError as error:
         raise ProbeFailure(Reason.CONFIG_ERROR, f"cannot probe from {source}: {error.strerror}") from None
-
-
-def _wake(waiter: asyncio.Future[bool]) -> None:
-    if not waiter.done():
-        waiter.set_result(True)
