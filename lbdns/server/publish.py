@@ -89,7 +89,7 @@ class Publisher:
             self._tried = (configuration, geodata.tree, table)
             targets = self._run.targets(generation)
             write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)
-            self._run.slots(generation).write_text(self._slots_text(slots))
+            self._save_slots(slots, self._run.slots(generation))
         except (LbdnsError, OSError) as error:
             self._discard(generation, table)
             if isinstance(error, OSError):
@@ -106,10 +106,10 @@ class Publisher:
             self._tries = (nodes, path)
         return self._tries[1]
 
-    def _slots_text(self, slots: Slots) -> str:
+    def _save_slots(self, slots: Slots, path: Path) -> None:
         if slots != self._saved[0]:
             self._saved = (slots, _slots_text(slots))
-        return self._saved[1]
+        path.write_text(self._saved[1])
 
     def publish(self, prepared: Published) -> None:
         """Put a prepared generation in force: the next batch of every worker is answered from it."""

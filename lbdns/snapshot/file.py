@@ -53,7 +53,8 @@ class Part:
         self.columns: dict[str, memoryview] = {}
         for name, (offset, count) in directory["columns"].items():
             code, begin = COLUMNS[name], start + offset
-            self.columns[name] = whole[begin : begin + count * struct.calcsize("=" + code)].cast(code)  # type: ignore[call-overload]
+            column = whole[begin : begin + count * struct.calcsize("=" + code)]
+            self.columns[name] = column.cast(code)  # type: ignore[call-overload]  # it wants a literal
 
     def advise(self, advice: int) -> Iterator[None]:
         """Tell the kernel about the pages, a piece each step."""

@@ -67,9 +67,9 @@ def _assign(
     held: Mapping[Key, int], keys: Iterable[Key], count: int, freed: tuple[tuple[int, ...], ...]
 ) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
     wanted = dict.fromkeys(keys)
-    if wanted.keys() == held.keys():
-        return held, count, (sum(freed[:-QUARANTINE], ()), *freed[-QUARANTINE:], ())
     rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
+    if wanted.keys() == held.keys():
+        return held, count, (tuple(rested), *freed[-QUARANTINE:], ())
     assigned: dict[Key, int] = {}
     for key in wanted:
         slot = held.get(key)

@@ -23,7 +23,7 @@ _SERIALS: Final = 2**32
 _FIRST_OF_DAY: Final = 1
 _MAILBOX: Final = re.compile(r"((?:[^\\@]|\\.)*)@(.*)", re.DOTALL)
 """The local part of a mail address, which ends at the first @ that is not escaped, and its domain."""
-_DOT_OR_ESCAPE: Final = re.compile(r"\\?.", re.DOTALL)
+_DOT_OR_ESCAPE: Final = re.compile(r"(\\.)|\.", re.DOTALL)
 
 Report = Callable[[str, str], None]
 """Hears of a mistake: the field, "" for the SOA as a whole, and the message."""
@@ -83,7 +83,7 @@ def _mailbox_name(text: str) -> str:
     local, domain = found.groups()
     if not local or not domain or "@" in domain:
         raise BadName(f'"{text}" is no mailbox; expected one such as hostmaster@example.com')
-    return f"{_DOT_OR_ESCAPE.sub(lambda one: chr(92) + '.' if one[0] == '.' else one[0], local)}.{domain}"
+    return _DOT_OR_ESCAPE.sub(lambda one: one[1] or r"\.", local) + "." + domain
 
 
 def soa_rdata(soa: Mapping[str, Any], serial: int, zone_name: str) -> bytes:

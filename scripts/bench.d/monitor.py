@@ -20,13 +20,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from measure import cpu_s
+
 from lbdns.health.control import Control
 from lbdns.health.table import HealthTable
 
 ADDRESSES = [f"127.1.0.{number}" for number in range(1, 101)]
 PER_POOL = len(ADDRESSES)
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def listeners() -> list[socket.socket]:
@@ -110,12 +111,6 @@ def document(table: Path, count: int, interval_s: int, port: int, hole: int) -> 
     }
 
 
-def processor_s(pid: int) -> float:
-    """Processor time of a process so far, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
 def memory_mb(pid: int) -> float:
     """The most memory that a process has had resident."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -142,14 +137,14 @@ def measure(run: Path, given: argparse.Namespace, port: int, hole: int) -> None:
         time.sleep(2 * given.interval)
         names = ("probes_started", "probes_late")
         before = [table.columns[name][0] for name in names]
-        used_s, begin_s = processor_s(worker.pid), time.monotonic()
+        used_s, begin_s = sum(cpu_s(worker.pid)), time.monotonic()
         stale_s = 0.0
         while time.monotonic() - begin_s < given.seconds:
             time.sleep(0.1)
             stale_s = max(stale_s, (time.monotonic_ns() - table.columns["heartbeat_ns"][0]) / 1e9)
         took_s = time.monotonic() - begin_s
         started, late = (table.columns[name][0] - old for name, old in zip(names, before, strict=True))
-        share = 100 * (processor_s(worker.pid) - used_s) / took_s
+        share = 100 * (sum(cpu_s(worker.pid)) - used_s) / took_s
         up = bytes(measured).count(1)
         print(
             f"{given.endpoints} endpoints, interval {given.interval} s: {share:.1f} % of a core, "

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+from measure import cpu_s
+
 from lbdns.steering import decide
 from lbdns.testing import LbdnsServer, running_server
 
 NAMES = 1000
 ZONE = "$TTL 300\n@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53\n"
 SERVER_CORE, CLIENT_CORE = 0, 1
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def configuration() -> dict[str, object]:
@@ -51,23 +52,17 @@ def kinds() -> Iterator[tuple[str, list[str], list[str]]]:
     yield "NXDOMAIN", [f"nothing{number}.bench.example A" for number in range(NAMES)], ["-e"]
 
 
-def cpu_s(pid: int) -> float:
-    """Return the user and system seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
-
-
 def measure(server: LbdnsServer, lines: list[str], options: list[str], seconds: int, folder: Path) -> str:
     """Run dnsperf once and return a row of the table."""
     queries = folder / "queries"
     queries.write_text("\n".join(lines) + "\n")
     pid = server.status()["responders"][0]["pid"]
     os.sched_setaffinity(pid, {SERVER_CORE})
-    before = cpu_s(pid)
+    before = sum(cpu_s(pid))
     command = ["taskset", "-c", str(CLIENT_CORE), "dnsperf", "-s", server.host, "-p", str(server.port)]
     command += ["-d", str(queries), "-l", str(seconds), "-q", "200", "-T", "1", *options]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used_s = cpu_s(pid) - before
+    used_s = sum(cpu_s(pid)) - before
 
     def figure(pattern: str) -> float:
         found = re.search(pattern, said)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SLACK_S = 0.5  # 0.1 s is what is promised, on a machine that does nothing else
+SLACK_S = 0.1
+TRIES = 3  # a machine that is busy with other tests may be slow to look
 
 
 def in_own_network(scenario: str) -> dict[str, Any]:
@@ -33,7 +34,10 @@ def test_no_network_and_no_route_are_told_apart() -> None:
 
 
 def test_answers_change_when_pings_are_no_longer_answered() -> None:
-    said = in_own_network("ping_failover")
-    assert (said["before"], said["after"]) == (["192.0.2.10"], ["192.0.2.11"])
-    assert said["words"][-1] == "unhealthy"
-    assert said["delay_s"] < SLACK_S, said
+    delays_s: list[float] = []
+    while not delays_s or (delays_s[-1] >= SLACK_S and len(delays_s) < TRIES):
+        said = in_own_network("ping_failover")
+        assert (said["before"], said["after"]) == (["192.0.2.10"], ["192.0.2.11"])
+        assert said["words"][-1] == "unhealthy"
+        delays_s.append(said["delay_s"])
+    assert delays_s[-1] < SLACK_S, delays_s
