@@ -144,7 +144,7 @@ class LbdnsServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises ServerError with its log where it does not."""
-        from lbdns.server.children import package_environment
+        from lbdns.processes.supervisor.children import package_environment
 
         command = [sys.executable, "-P", "-m", "lbdns", "serve", *self.source(), "--state", str(self.state_dir)]
         if self.override:
@@ -208,7 +208,7 @@ class LbdnsServer:
     @property
     def run_directory(self) -> Path:
         """Where the server's processes share snapshots and health."""
-        from lbdns.server.rundir import RunDirectory
+        from lbdns.mapped.run_directory import RunDirectory
 
         return RunDirectory.location(self.state_dir)
 
@@ -253,7 +253,7 @@ class LbdnsServer:
 
     def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         """Send one operation to the control socket and return its result."""
-        from lbdns.server.control import ask
+        from lbdns.processes.supervisor.control_socket import ask
 
         result: dict[str, Any] = ask(self.control, op, timeout_s=QUERY_S, **arguments)
         return result
@@ -293,7 +293,7 @@ class LbdnsServer:
                 partial = path.with_name(f".{name}.partial")
                 partial.write_text(text)
                 partial.replace(path)
-        from lbdns.errors import LbdnsError
+        from lbdns.base.errors import LbdnsError
 
         try:
             self.ask("reload")
@@ -355,7 +355,7 @@ def write_files(tree: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     """Write a configuration as the files that `lbdns serve` reads; returns it with the ports that were filled in."""
     import yaml
 
-    from lbdns.server.binding import choose_ports
+    from lbdns.processes.supervisor.binding import choose_ports
 
     filled: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_plain(tree), sort_keys=False))
     for pool in (filled.get("pools") or {}).values():

@@ -75,7 +75,7 @@ ensure_installed() {
   else
     echo "installing lbdns into .venv (a minute or two the first time)"
     rm -f "$venv"/lbdns-run "$venv"/lbdns-test "$venv"/lbdns-dev
-    find "$root/lbdns" -name '*.so' -delete
+    find "$root/lbdns" \( -name '*.so' -o -name '*.c' \) -delete
     local what=$root
     [ "$extra" = run ] || what="$root[$extra]"
     "$python" -m pip install --quiet --editable "$what" >"$log" 2>&1

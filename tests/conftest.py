@@ -5,10 +5,16 @@ Properties try the same examples each time. `pytest --hypothesis-profile=explori
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 from lbdns import testing
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # What a shell starts in the background ignores SIGINT and hands that on; tests interrupt what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.register_profile("exploring", deadline=None)

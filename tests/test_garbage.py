@@ -7,7 +7,7 @@ import contextlib
 import gc
 import weakref
 
-from lbdns.garbage import collect_when_quiet, without_cyclic_collection
+from lbdns.base.garbage import collect_when_quiet, without_cyclic_collection
 
 QUIET_S = 1.0
 PAUSE_S = 0.02

@@ -11,10 +11,10 @@ import sys
 import click
 
 from lbdns import __version__
-from lbdns.errors import ConfigError, LbdnsError
+from lbdns.base.errors import ConfigError, LbdnsError
 
-# Command -> what it is for, in the order in which a newcomer needs them. Each lives in lbdns.cli.NAME as NAME: a module
-# is imported when its command runs, so that every command starts at once.
+# Command -> what it is for, in the order in which a newcomer needs them. Each lives in
+# lbdns.cli.commands.NAME_command as NAME: a module is imported when its command runs, so that each starts at once.
 COMMANDS = {
     "serve": "Answer queries as a directory's files say.",
     "check": "Report every problem in a directory's files.",
@@ -47,7 +47,7 @@ class Commands(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"lbdns.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"lbdns.cli.commands.{cmd_name}_command"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -15,22 +15,25 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from lbdns.errors import ConfigError, Problem
-from lbdns.garbage import without_cyclic_collection
-from lbdns.model import Configuration, Settings, Zone
-
-from .balancers import address_names, check_balancers
-from .facts import Facts
-from .files import Directory, read_text, try_read
-from .master import ZoneDraft, ZoneIndex, check_zone, read_master
-from .master.names import ROOT, BadName, encode_name, show_name
-from .memo import Memo
-from .objects import Objects, Part, read_objects
-from .pools import check_pools
-from .references import check_references
-from .settings import SETTINGS_FILE, read_settings
-from .text import printable
-from .yamltree import parse_yaml
+from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.wording import printable
+from lbdns.config.checks.balancer_checks import address_names, check_balancers
+from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.facts import Facts
+from lbdns.config.checks.pool_checks import check_pools
+from lbdns.config.checks.references import check_references
+from lbdns.config.directory import Directory, read_text, try_read
+from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
+from lbdns.config.yaml.settings_file import SETTINGS_FILE, read_settings
+from lbdns.config.yaml.yaml_tree import parse_yaml
+from lbdns.dns.master.draft import ZoneDraft
+from lbdns.dns.master.reader import read_master
+from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
+from lbdns.dns.name import ROOT, BadName, encode_name, show_name
+from lbdns.dns.zone import Zone
+from lbdns.model.configuration import Configuration
+from lbdns.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def load_settings(place: Path) -> Settings:
 
     Raises ConfigError with every mistake in it.
     """
-    reading = _Reading()
+    reading = _Loading()
     path = place if place.is_file() else place / SETTINGS_FILE
     if path.exists():
         reading.read_settings_file(path)
@@ -89,7 +92,7 @@ def load_settings(place: Path) -> Settings:
 def examine(directory: Path) -> Examined:
     """Read a configuration directory; never raises for what stands in it."""
     with without_cyclic_collection():
-        reading = _Reading()
+        reading = _Loading()
         listing = Directory(directory, reading.problems)
         reading.problems.extend(listing.warnings)
         if listing.settings is not None:
@@ -103,10 +106,10 @@ def examine(directory: Path) -> Examined:
 def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Examined:
     """Read a dictionary as `parse` does; never raises for what stands in it."""
     with without_cyclic_collection():
-        reading = _Reading()
+        reading = _Loading()
         reading.settings = read_settings(tree.get("settings"), 0, source, base, reading.problems)
         sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
-        reading.objects = read_objects([Part(source, sections, 0)])
+        reading.objects = read_objects([SectionPart(source, sections, 0)])
         zones = tree.get("zones") or {}
         if isinstance(zones, Mapping):
             for name, text in zones.items():
@@ -123,14 +126,14 @@ def examine_objects(
     objects: Objects,
     drafts: Mapping[bytes, ZoneDraft],
     zones: Mapping[bytes, Zone],
-    memo: Memo | None = None,
+    memo: CheckMemo | None = None,
 ) -> Examined:
     """Check objects and zones that were read already, by apex; `zones` has the finished form of drafts where known.
 
     `memo`: what checking has left when most objects and drafts were these very ones.
     """
     with without_cyclic_collection():
-        return _Reading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish(memo)
+        return _Loading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish(memo)
 
 
 _ORDER = attrgetter("file", "line", "path", "message", "severity")
@@ -152,7 +155,7 @@ def _on_one_line(problem: Problem) -> Problem:
 
 
 @dataclass(slots=True)
-class _Reading:
+class _Loading:
     """What has been read so far."""
 
     problems: list[Problem] = field(default_factory=list)
@@ -186,7 +189,7 @@ class _Reading:
             tree = parse_yaml(text, str(path))
             self.problems.extend(tree.problems)
             is_whole = is_whole and tree.is_whole
-            parts.append(Part(str(path), tree.value, tree.lines))
+            parts.append(SectionPart(str(path), tree.value, tree.lines))
         self.objects = read_objects(parts)
         self.objects.is_whole = is_whole
 
@@ -216,16 +219,16 @@ class _Reading:
         self.drafts[apex] = draft
         self.paths.extend(Path(included) for included in draft.include_lines)
 
-    def finish(self, memo: Memo | None = None) -> Examined:
+    def finish(self, memo: CheckMemo | None = None) -> Examined:
         """Check everything against everything, and return what came of it."""
-        memo = Memo() if memo is None else memo
+        memo = CheckMemo() if memo is None else memo
         with memo.checking(self.settings, self.objects.pools, None if self.has_unread_zone else self.drafts.values()):
             self._check(memo)
         self.problems.extend(self.objects.problems)
         errors, warnings = _sorted(self.problems)
         return Examined(None if errors else self._configuration(), errors, warnings, tuple(self.paths))
 
-    def _check(self, memo: Memo) -> None:
+    def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems
         balanced = address_names(objects, memo)
         indexes = {apex: ZoneIndex(draft, balanced) for apex, draft in self.drafts.items()}

@@ -13,9 +13,9 @@ snapshot that fits the caches is left alone. Cython alone, as the hint has no in
 
 from lbdns.fastpath.layout import NO_TEMPLATE
 from lbdns.fastpath.read cimport Server, read_name
-from lbdns.snapshot.codes import NAME_ROW, NO_ROW, ROW_FIRST_RRSET, ROW_LOAD_BALANCER, ROW_OFFSET, ROW_RRSETS, RRSETS_MASK
-from lbdns.snapshot.names cimport hash_suffixes, spread
-from lbdns.wire.codes import HEADER_BYTES
+from lbdns.snapshot.lookup.name_rows import NAME_ROW, NO_ROW, ROW_FIRST_RRSET, ROW_LOAD_BALANCER, ROW_OFFSET, ROW_RRSETS, RRSETS_MASK
+from lbdns.snapshot.lookup.name_table cimport hash_suffixes, spread
+from lbdns.dns.codes import HEADER_BYTES
 
 cdef extern from *:
     """

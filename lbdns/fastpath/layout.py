@@ -1,4 +1,4 @@
-"""The numbers of the fast path that are not the protocol's (wire/codes.py) or the snapshot's."""
+"""The numbers of the fast path that are not the protocol's (dns/codes.py) or the snapshot's."""
 
 from __future__ import annotations
 
@@ -53,31 +53,3 @@ RCODE_BITS: Final = 0x0F
 # TKEY, TSIG, IXFR, AXFR, MAILB, MAILA, ANY: the slow path's.
 TYPE_META_FIRST: Final = 249
 TYPE_META_LAST: Final = 255
-
-# Words of counters (counters.py): fixed ones, then groups.
-DATAGRAMS: Final = 0
-DEFERRED_COUNT: Final = 1
-DROPPED_COUNT: Final = 2
-OVERFLOWS: Final = 3
-SEND_ERRORS: Final = 4
-TCP_MESSAGES: Final = 5
-GENERATION: Final = 6  # no count: the generation that this writer answers from
-
-RCODES_FIRST: Final = 8
-RCODE_COUNT: Final = 16
-TYPES_FIRST: Final = RCODES_FIRST + RCODE_COUNT
-TYPE_OTHER: Final = 255
-SOURCES_FIRST: Final = TYPES_FIRST + TYPE_OTHER + 1
-SOURCE_COUNT: Final = 4
-# How long a batch took from when it was read to when its replies were sent: batches up to each bound, then longer ones;
-# their sum; the longest. Then the longest that the first batch from a new snapshot kept its core.
-BATCH_BOUNDS_US: Final = (100, 250, 500, 1000, 2500, 5000, 10_000)
-BATCH_TIMES_FIRST: Final = SOURCES_FIRST + SOURCE_COUNT
-BATCH_NS: Final = BATCH_TIMES_FIRST + len(BATCH_BOUNDS_US) + 1
-LONGEST_BATCH_NS: Final = BATCH_NS + 1
-LONGEST_ADOPTION_NS: Final = BATCH_NS + 2
-SLOTS_MAX: Final = 1 << 20  # of each kind; what has a higher slot is not counted
-LOAD_BALANCERS_FIRST: Final = 512
-POOLS_FIRST: Final = LOAD_BALANCERS_FIRST + SLOTS_MAX
-ENDPOINTS_FIRST: Final = POOLS_FIRST + SLOTS_MAX
-WORD_COUNT: Final = ENDPOINTS_FIRST + SLOTS_MAX

@@ -1,7 +1,7 @@
 """The types of loop.pyx, for checkers."""
 
-from lbdns.fastpath.counters import Counters
 from lbdns.fastpath.read import Server
+from lbdns.mapped.counters import Counters
 
 class Loop:
     """The fast path of one UDP socket."""

@@ -13,15 +13,14 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from lbdns.fastpath.layout import (
-    BATCH_BOUNDS_US, BATCH_NS, BATCH_TIMES_FIRST, DATAGRAMS, DEFERRED, DEFERRED_COUNT, DROPPED_COUNT, LONGEST_ADOPTION_NS,
-    LONGEST_BATCH_NS, OUT_BYTES, OVERFLOWS, SEND_ERRORS,
-)
+from lbdns.fastpath.layout import DEFERRED, OUT_BYTES
+from lbdns.mapped.counter_words import BATCH_BOUNDS_US, BATCH_NS, BATCH_TIMES_FIRST, DATAGRAMS, DEFERRED_COUNT, DROPPED_COUNT, LONGEST_ADOPTION_NS, LONGEST_BATCH_NS, OVERFLOWS, SEND_ERRORS
 from lbdns.fastpath.ahead cimport Ahead, is_worth_it
-from lbdns.fastpath.counters cimport Counters, count_served
+from lbdns.fastpath.counting cimport count_served
+from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.serve cimport answer
-from lbdns.steering.hashing cimport mix64
+from lbdns.steering.kernel.hashing cimport mix64
 
 cdef extern from *:
     """

@@ -1,9 +1,9 @@
 # The C types of read.py. Module constants become C variables, set once at import.
 cimport cython
 
-from lbdns.snapshot.lookup cimport Found, Zones
-from lbdns.snapshot.names cimport Suffixes
-from lbdns.steering.view cimport Decision, Query, View
+from lbdns.snapshot.lookup.look_up cimport Found, Zones
+from lbdns.snapshot.lookup.name_table cimport Suffixes
+from lbdns.steering.kernel.view cimport Decision, Query, View
 
 cdef int LABEL_BYTES_MAX, OPTION_HEAD_BYTES, OPT_BYTES, TYPE_META_FIRST, TYPE_META_LAST
 cdef int CLASS_IN, HEADER_BYTES, NAME_BYTES_MAX, OPTION_COOKIE, OPTION_ECS

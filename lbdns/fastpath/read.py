@@ -5,20 +5,7 @@ Reads stay below `length`, which is compared before every field: compiled code c
 
 from __future__ import annotations
 
-from lbdns.fastpath.layout import (
-    ADDRESS_BYTES,
-    ASKED_POINTER,
-    LABEL_BYTES_MAX,
-    OPT_BYTES,
-    OPTION_HEAD_BYTES,
-    TYPE_META_FIRST,
-    TYPE_META_LAST,
-)
-from lbdns.health.table import RESOLVED_MAX
-from lbdns.snapshot.lookup import Found, Zones
-from lbdns.snapshot.names import Suffixes
-from lbdns.steering.view import Decision, Query, View
-from lbdns.wire.codes import (
+from lbdns.dns.codes import (
     CLASS_IN,
     HEADER_BYTES,
     NAME_BYTES_MAX,
@@ -31,6 +18,19 @@ from lbdns.wire.codes import (
     UDP_BYTES_MAX,
     UDP_BYTES_MIN,
 )
+from lbdns.fastpath.layout import (
+    ADDRESS_BYTES,
+    ASKED_POINTER,
+    LABEL_BYTES_MAX,
+    OPT_BYTES,
+    OPTION_HEAD_BYTES,
+    TYPE_META_FIRST,
+    TYPE_META_LAST,
+)
+from lbdns.mapped.health_table import RESOLVED_MAX
+from lbdns.snapshot.lookup.look_up import Found, Zones
+from lbdns.snapshot.lookup.name_table import Suffixes
+from lbdns.steering.kernel.view import Decision, Query, View
 
 
 class Server:

@@ -3,10 +3,10 @@ cimport cython
 
 from lbdns.fastpath.fence cimport read_fence
 from lbdns.fastpath.read cimport Server, get16, read_name, read_rest
-from lbdns.snapshot.lookup cimport look_up
-from lbdns.snapshot.names cimport hash_suffixes
-from lbdns.steering.decide cimport decide
-from lbdns.steering.endpoints cimport is_cname
+from lbdns.snapshot.lookup.look_up cimport look_up
+from lbdns.snapshot.lookup.name_table cimport hash_suffixes
+from lbdns.steering.kernel.decide cimport decide
+from lbdns.steering.kernel.endpoints cimport is_cname
 
 cdef unsigned int NO_TEMPLATE
 cdef int AA_BIT, ADDRESS_BYTES, ASKED_POINTER, CHOICE_BYTES, DEFERRED, DROPPED, EDE_BYTES, OPCODE_BITS

@@ -1,8 +1,8 @@
 """One datagram on the fast path: read, look up, decide or copy a template, write. Everything unusual is DEFERRED.
 
-No DNS is decided here. Names are looked up by snapshot/lookup.py, load balancers steered by steering/decide.py, records
-come from templates that the slow path rendered; what remains is reading a plain query and writing a header. For every
-query that is answered here the bytes equal the slow path's.
+No DNS is decided here. Names are looked up by snapshot/lookup/look_up.py, load balancers steered by
+steering/kernel/decide.py, records come from templates that the slow path rendered; what remains is reading a plain
+query and writing a header. For every query that is answered here the bytes equal the slow path's.
 
 Runs interpreted and compiled (types in the `.pxd`); compiled it allocates nothing and needs no interpreter.
 
@@ -13,6 +13,21 @@ snapshot.
 
 from __future__ import annotations
 
+from lbdns.answer.answer import ADDITIONAL_NAMES_MAX
+from lbdns.dns.codes import (
+    CLASS_IN,
+    EDE_NOT_AUTHORITATIVE,
+    FORMERR,
+    HEADER_BYTES,
+    OPTION_ECS,
+    OPTION_EDE,
+    REFUSED,
+    TYPE_CNAME,
+    TYPE_MX,
+    TYPE_OPT,
+    UDP_BYTES_MAX,
+)
+from lbdns.dns.codes import NXDOMAIN as RCODE_NXDOMAIN
 from lbdns.fastpath.fence import read_fence
 from lbdns.fastpath.layout import (
     AA_BIT,
@@ -49,15 +64,14 @@ from lbdns.fastpath.layout import (
     TEMPLATE_STEERS,
 )
 from lbdns.fastpath.read import Server, get16, read_name, read_rest
-from lbdns.health.resolved import READ_ATTEMPTS
-from lbdns.health.table import RESOLVED_BYTES, RESOLVED_MAX
-from lbdns.responder.answer import ADDITIONAL_NAMES_MAX
-from lbdns.snapshot.codes import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
-from lbdns.snapshot.lookup import look_up
-from lbdns.snapshot.names import hash_suffixes
-from lbdns.steering.decide import decide
-from lbdns.steering.endpoints import is_cname
-from lbdns.steering.layout import (
+from lbdns.mapped.health_table import RESOLVED_BYTES, RESOLVED_MAX
+from lbdns.mapped.resolved import READ_ATTEMPTS
+from lbdns.snapshot.lookup.look_up import look_up
+from lbdns.snapshot.lookup.name_rows import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
+from lbdns.snapshot.lookup.name_table import hash_suffixes
+from lbdns.steering.kernel.decide import decide
+from lbdns.steering.kernel.endpoints import is_cname
+from lbdns.steering.kernel.numbers import (
     ADDRESS_FAMILIES,
     ENDPOINT_HOSTNAME,
     FAMILY_A,
@@ -65,20 +79,6 @@ from lbdns.steering.layout import (
     FAMILY_NAMED,
     MODE_ALL,
 )
-from lbdns.wire.codes import (
-    CLASS_IN,
-    EDE_NOT_AUTHORITATIVE,
-    FORMERR,
-    HEADER_BYTES,
-    OPTION_ECS,
-    OPTION_EDE,
-    REFUSED,
-    TYPE_CNAME,
-    TYPE_MX,
-    TYPE_OPT,
-    UDP_BYTES_MAX,
-)
-from lbdns.wire.codes import NXDOMAIN as RCODE_NXDOMAIN
 
 
 def serve(server: Server, data: memoryview, start: int, length: int, out: memoryview, base: int) -> int:
@@ -360,7 +360,7 @@ def is_written(server: Server, first: int, position: int, size: int, at: int) ->
 
 def take_addresses(server: Server, endpoint: int, size: int) -> int:
     """Put an endpoint's addresses of one family into `resolved`: its own, or what its hostname resolved to; return
-    their number. The latter as health/resolved.py reads them."""
+    their number. The latter as mapped/resolved.py reads them."""
     if not server.view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
         for octet in range(size):
             server.resolved[octet] = server.endpoint_address[endpoint * ADDRESS_BYTES + octet]

@@ -19,22 +19,15 @@ import struct
 from array import array
 from typing import Any
 
-from lbdns.errors import LbdnsError
-from lbdns.fastpath.layout import NO_TEMPLATE, RELOCATION_BIAS, TEMPLATE_CHOICE, TEMPLATE_STEERS
-from lbdns.garbage import without_cyclic_collection
-from lbdns.model import RRset
-from lbdns.progress import STEP, report
-from lbdns.responder.answer import CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
-from lbdns.responder.match import Kind, Match
-from lbdns.responder.message import ASKED, Answer, Records, Transport
-from lbdns.responder.render import Template, render_template
-from lbdns.responder.view import View
-from lbdns.snapshot.codes import NAME_CUT, NAME_OCCLUDED, NAME_ROW
-from lbdns.snapshot.columns import COLUMNS, NONE_32
-from lbdns.snapshot.file import Snapshot
-from lbdns.snapshot.lookup import has_load_balancer
-from lbdns.steering.layout import ENDPOINT_HOSTNAME, FAMILY_COUNT
-from lbdns.wire.codes import (
+from lbdns.answer.answer import CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
+from lbdns.answer.match import Match, MatchKind
+from lbdns.answer.render import Template, render_template
+from lbdns.answer.reply import ASKED, Answer, Records, Transport
+from lbdns.answer.serving_view import ServingView
+from lbdns.base.errors import LbdnsError
+from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.progress import STEP, report
+from lbdns.dns.codes import (
     FLAG_AA,
     TYPE_A,
     TYPE_AAAA,
@@ -46,6 +39,13 @@ from lbdns.wire.codes import (
     TYPE_SRV,
     UDP_BYTES_MAX,
 )
+from lbdns.dns.zone import RRset
+from lbdns.fastpath.layout import NO_TEMPLATE, RELOCATION_BIAS, TEMPLATE_CHOICE, TEMPLATE_STEERS
+from lbdns.mapped.columns import COLUMNS, NONE_32
+from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.snapshot.lookup.look_up import has_load_balancer
+from lbdns.snapshot.lookup.name_rows import NAME_CUT, NAME_OCCLUDED, NAME_ROW
+from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_COUNT
 
 POINTER_BYTES = 2
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
@@ -70,7 +70,7 @@ PAIR = struct.Struct("<II")
 
 
 @without_cyclic_collection()
-def add_templates(snapshot: Snapshot, view: View) -> Snapshot:
+def add_templates(snapshot: Snapshot, view: ServingView) -> Snapshot:
     """Return the snapshot with its template columns filled; `view` is any view of it."""
     columns: dict[str, array[Any]] = {name: array(COLUMNS[name]) for name in TEMPLATE_COLUMNS}
     _Templates(view, columns).fill()
@@ -79,7 +79,7 @@ def add_templates(snapshot: Snapshot, view: View) -> Snapshot:
 
 
 class _Templates:
-    def __init__(self, view: View, columns: dict[str, array[Any]]) -> None:
+    def __init__(self, view: ServingView, columns: dict[str, array[Any]]) -> None:
         self.view = view
         self.columns = columns
         self._alias_count = 0
@@ -130,12 +130,12 @@ class _Templates:
         road = Road()
         rest = self._chain(name, PRIVATE_TYPE, road)
         first, last = road.matches[0], road.matches[-1]
-        if first.kind is not Kind.CNAME:
+        if first.kind is not MatchKind.CNAME:
             return NONE_32  # nobody gets here: the name belongs to a zone below
         # No type but these can end otherwise than one that nobody has. DS is asked for at the parent's side of a cut.
         pairs = {TYPE_CNAME: itself, TYPE_DS: NONE_32}
         if rest != NONE_32:
-            types = [rrset.type for rrset in self.view.rrsets(last.entry)] if last.kind is Kind.NODATA else []
+            types = [rrset.type for rrset in self.view.rrsets(last.entry)] if last.kind is MatchKind.NODATA else []
             if any(has_load_balancer(self.view.zones, match.entry) for match in road.matches):
                 types += STEERED_TYPES
             pairs |= {rtype: self._chain(name, rtype, Road()) for rtype in types if rtype not in pairs}
@@ -147,11 +147,11 @@ class _Templates:
         """Return the template of what a chain of CNAMEs comes to for a type; `road` is filled with the way."""
         reply = answer(self.view, name, name, qtype, None, Transport.UDP, road)
         last = road.matches[-1]
-        if not is_plain_chain(road.matches) or last.kind is Kind.DNAME:
+        if not is_plain_chain(road.matches) or last.kind is MatchKind.DNAME:
             return NONE_32
-        if last.kind is Kind.CNAME and self.view.zones_above(_target(last.rrsets[0]).lower())[:1] == [last.zone]:
+        if last.kind is MatchKind.CNAME and self.view.zones_above(_target(last.rrsets[0]).lower())[:1] == [last.zone]:
             return NONE_32  # it has led to where it began: another name under a wildcard would go round once more
-        if last.kind is not Kind.STEERED:
+        if last.kind is not MatchKind.STEERED:
             return self._append(render_template(reply))
         none = self._append(render_template(reply))
         before = render_template(Answer(apex=reply.apex, answer=reply.answer), _target(reply.answer[-1]))
@@ -182,7 +182,7 @@ class _Templates:
         for qtype in (TYPE_A, TYPE_AAAA):
             road = Road()
             reply = answer_beyond(self.view, target, qtype, road)
-            is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not Kind.STEERED
+            is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not MatchKind.STEERED
             templates.append(self._append(render_template(reply)) if is_plain else NONE_32)
         reply = Answer(apex=self.view.name(self.view.columns["zone_apex"][zone]))
         records = Records(ASKED, TYPE_MX, 0, (bytes(2) + target,))

@@ -34,7 +34,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class HealthChange:
     """One change of state. Times are unix seconds; names that do not apply are empty.
 
     `was_for_s` says how long the state before it lasted (0: unknown); `streak` counts the results in a row that
@@ -98,7 +98,7 @@ class Record:
         self._bytes_max = file_bytes_max
         self._handle = -1
 
-    def append(self, change: Change) -> None:
+    def append(self, change: HealthChange) -> None:
         """Add one change; raises OSError where the disk refuses."""
         if self._handle < 0:
             self._open()
@@ -120,17 +120,17 @@ class Record:
             self._handle = -1
 
 
-def read_events(directory: Path, since_s: float = 0.0, limit: int = 1000) -> list[Change]:
+def read_events(directory: Path, since_s: float = 0.0, limit: int = 1000) -> list[HealthChange]:
     """Return the last `limit` changes kept in `directory` at or after `since_s`, oldest first; none where none are."""
-    found: list[Change] = []
+    found: list[HealthChange] = []
     for name in ("events.1.jsonl", "events.jsonl"):
         found += [change for change in _read(directory / name) if change.at_s >= since_s]
         found = found[-limit:] if limit else []
     return found
 
 
-def _read(path: Path) -> Iterator[Change]:
-    known = {field.name for field in fields(Change)}
+def _read(path: Path) -> Iterator[HealthChange]:
+    known = {field.name for field in fields(HealthChange)}
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -141,11 +141,11 @@ def _read(path: Path) -> Iterator[Change]:
         return
 
 
-def _parse(line: str, known: set[str]) -> Change | None:
+def _parse(line: str, known: set[str]) -> HealthChange | None:
     try:
         values: Any = json.loads(line)
         found = {key: value for key, value in values.items() if key in known}
         found["probes"] = tuple(Seen(**probe) for probe in found.get("probes", ()))
-        return Change(**found)
+        return HealthChange(**found)
     except (ValueError, TypeError, AttributeError):
         return None

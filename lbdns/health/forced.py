@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
-from lbdns.errors import LbdnsError
+from lbdns.base.errors import LbdnsError
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
 
 FILE_NAME: Final = "forced.json"

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from . import bounds
-from .fields import Description, Flag, Frozen, Number, PoolNames, Reference, Weight, Whole
-from .names import parse_owner_name
-from .refusal import nearest, refusal
+from lbdns.base.wording import nearest
+from lbdns.dns import record_bounds
+from lbdns.model import bounds
+from lbdns.model.fields import Description, Flag, Frozen, Number, PoolNames, Reference, Weight, Whole
+from lbdns.model.hostnames import parse_owner_name
+from lbdns.model.refusal import refusal
 
 SteeringPolicy = Literal[
     "off",
@@ -142,7 +144,7 @@ class LoadBalancer(Frozen):
     description: Description = ""
     enabled: Flag = True
     proxied: Flag = False
-    ttl: Annotated[Whole, Field(ge=0, le=bounds.MAX_TTL_S)] = bounds.DEFAULT_TTL_S
+    ttl: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_TTL_S)] = bounds.DEFAULT_TTL_S
     steering_policy: SteeringPolicy = ""
     region_pools: RegionPools = Field(default_factory=dict)
     country_pools: CountryPools = Field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 Sources: the v4 API's published bounds where it has them, RFC 1035 for names, RFC 2181 for TTLs; the rest are this
 project's own. Models, checks and messages all read these names; none repeats a figure.
+Those of records are in lbdns/dns/record_bounds.py.
 """
 
 from __future__ import annotations
@@ -45,14 +46,9 @@ MAX_MAIL_ADDRESSES: Final = 32
 MAX_VANTAGE_POINTS: Final = 39
 """Three speak for a region, and there are 13 regions."""
 MAX_WORKERS: Final = 256
-MAX_RECORDS_PER_RRSET: Final = 100
-MAX_TYPES_PER_NAME: Final = 100
-MAX_NS_PER_DELEGATION: Final = 20
 
 # Load balancers.
 DEFAULT_TTL_S: Final = 30
-MAX_TTL_S: Final = 2**31 - 1
-"""RFC 2181 section 8."""
 SHORT_TTL_S: Final = 5
 """Below this, resolvers ask for nearly every look-up of their users: warned about."""
 LONG_TTL_S: Final = 3600
@@ -60,18 +56,6 @@ LONG_TTL_S: Final = 3600
 MIN_AFFINITY_TTL_S: Final = 30
 MAX_AFFINITY_TTL_S: Final = 604_800
 MAX_DRAIN_DURATION_S: Final = 86_400
-
-# Records.
-AUTOMATIC_TTL: Final = 1
-"""The `ttl` that stands for AUTOMATIC_TTL_S, as in the v4 API."""
-AUTOMATIC_TTL_S: Final = 300
-MAX_COMMENT_CHARS: Final = 500
-MAX_TAGS: Final = 20
-MAX_TAG_CHARS: Final = 133
-"""A name of at most 32 characters, a colon, a value of at most 100."""
-MAX_CONTENT_CHARS: Final = 300_000
-"""65,535 octets, each written as \\DDD, and quotes."""
-MAX_IMPORT_OCTETS: Final = 64 << 20
 
 # Pools and endpoints.
 DEFAULT_MINIMUM_ORIGINS: Final = 1
@@ -82,7 +66,6 @@ MAX_PERCENT: Final = 100.0
 MAX_LATITUDE_DEG: Final = 90.0
 MAX_LONGITUDE_DEG: Final = 180.0
 MAX_PORT: Final = 65_535
-MAX_PRIORITY: Final = 65_535
 
 # Monitors.
 DEFAULT_INTERVAL_S: Final = 60
@@ -120,6 +103,6 @@ REGION_CODES: Final = (
     "WEU",
     "WNAM",
 )
-"""The 13 regions of a geo policy, sorted. Which country belongs to which is lbdns.geo.regions' knowledge."""
+"""The 13 regions of a geo policy, sorted. Which country belongs to which is lbdns.places.regions' knowledge."""
 ALL_REGIONS: Final = "ALL_REGIONS"
 """What check_regions takes besides region codes: every region."""

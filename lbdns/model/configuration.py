@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .balancer import LoadBalancer
-from .monitor import Monitor, MonitorGroup
-from .pool import Pool
-from .settings import Settings
-from .zone import Zone
+from lbdns.dns.zone import Zone
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

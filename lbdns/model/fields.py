@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
-from . import bounds
-from .refusal import refusal
+from lbdns.model import bounds
+from lbdns.model.refusal import refusal
 
 
 class Frozen(BaseModel):

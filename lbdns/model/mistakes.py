@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from .refusal import REFUSAL, Location, Mistake, nearest
+from lbdns.base.wording import nearest
+from lbdns.model.refusal import REFUSAL, Location, Mistake
 
 _KEY_MARK: Final = "[key]"
 """What pydantic appends to the location of a mapping's refused key."""

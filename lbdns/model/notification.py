@@ -16,12 +16,12 @@ from pydantic import (
     model_validator,
 )
 
-from . import bounds
-from .fields import Flag, Frozen, ObjectName
-from .headers import HeaderName
-from .names import parse_hostname
-from .pool import parse_ip
-from .refusal import Mistake, refusal, refuse_all
+from lbdns.model import bounds
+from lbdns.model.fields import Flag, Frozen, ObjectName
+from lbdns.model.headers import HeaderName
+from lbdns.model.hostnames import parse_hostname
+from lbdns.model.pool import parse_ip
+from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 WEBHOOK_KEYS: Final = ("secret", "secret_header")
 EMAIL_KEYS: Final = ("smtp", "sender")

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from . import bounds
-from .fields import (
+from lbdns.base.wording import nearest
+from lbdns.dns import record_bounds
+from lbdns.model import bounds
+from lbdns.model.fields import (
     Description,
     Flag,
     Frozen,
@@ -23,9 +25,9 @@ from .fields import (
     Weight,
     Whole,
 )
-from .headers import HeaderValue
-from .names import parse_hostname
-from .refusal import Mistake, nearest, refusal, refuse_all
+from lbdns.model.headers import HeaderValue
+from lbdns.model.hostnames import parse_hostname
+from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 _IPV4_LIKE = re.compile(r"[0-9]+(?:\.[0-9]+)*\.?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -116,7 +118,7 @@ class Endpoint(Frozen):
     header: EndpointHeader = Field(default_factory=dict)
     virtual_network_id: Annotated[str, StringConstraints(max_length=bounds.MAX_VIRTUAL_NETWORK_ID_CHARS)] | None = None
     flatten_cname: Flag = True
-    priority: Annotated[Whole, Field(ge=0, le=bounds.MAX_PRIORITY)] = 0
+    priority: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_PRIORITY)] = 0
 
     @property
     def ip(self) -> IPv4Address | IPv6Address | None:

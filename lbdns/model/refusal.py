@@ -7,7 +7,6 @@ validator, each at its own field, so that no mistake hides another.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
@@ -48,11 +47,3 @@ def _error(found: Mistake) -> PydanticCustomError:
     # pydantic puts the way to this object before `loc` but not before `about`: `depth` tells where that way ends.
     context = {"message": found.message, "about": found.about, "depth": len(found.location)}
     return PydanticCustomError(REFUSAL, "{message}", context)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that `word` was most likely meant to be, or None where nothing is near."""
-    candidates = list(known)
-    by_folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
-    found = get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
-    return by_folded[found[0]] if found else None

@@ -9,12 +9,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from . import bounds
-from .balancer import check_country, check_pop, check_region
-from .fields import Frozen, Latitude, Longitude, ObjectName, Whole
-from .notification import Notification
-from .pool import parse_ip
-from .refusal import Mistake, refusal, refuse_all
+from lbdns.model import bounds
+from lbdns.model.balancer import check_country, check_pop, check_region
+from lbdns.model.fields import Frozen, Latitude, Longitude, ObjectName, Whole
+from lbdns.model.notification import Notification
+from lbdns.model.pool import parse_ip
+from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 
 def parse_socket_address(text: str, default_port: int | None = None) -> tuple[str, int]:

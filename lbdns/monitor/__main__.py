@@ -9,9 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
-from lbdns.errors import LbdnsError
-from lbdns.monitor.log import start_log
-from lbdns.monitor.worker import Options, Worker
+from lbdns.base.errors import LbdnsError
+from lbdns.base.log import start_log
+from lbdns.monitor.worker import MonitorWorker, Options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wake-fd", type=int, help="an eventfd that says that the control file has news")
     parser.add_argument("--log", choices=["text", "json"], default="text")
     given = parser.parse_args(arguments)
-    start_log(given.log)
+    start_log("monitor", given.log)
     options = Options(given.run_dir, given.control_file, given.state_dir, given.orphan_ok, given.wake_fd)
     try:
         asyncio.run(_run(options))
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _run(options: Options) -> None:
-    worker = Worker(options)
+    worker = MonitorWorker(options)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)

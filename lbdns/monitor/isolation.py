@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lbdns.health.reasons import Reason
-from lbdns.monitor.checks import Check
+from lbdns.monitor.probe_check import Check
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Vantage
 
@@ -29,7 +29,7 @@ WITNESSES_MAX: Final = 3
 _SILENT: Final = frozenset({Reason.NO_ROUTE, Reason.NETWORK_UNREACHABLE, Reason.TCP_TIMEOUT})
 
 
-class Gate:
+class IsolationGate:
     """The door through which a vantage point's results go; it holds some back and sets some aside."""
 
     def __init__(self, vantage: Vantage, hurry: Callable[[Check], None], tell: Callable[[Vantage, bool], None]) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lbdns.errors import LbdnsError
-from lbdns.geo.regions import REGION_CODES
-from lbdns.health.table import REGION_COUNT
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.health_table import REGION_COUNT
+from lbdns.places.regions import REGION_CODES
 
 TIME_CONSTANT_S: Final = 200.0
 FILE_NAME: Final = "latency.json"

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lbdns.health import forced, quorum, verdict
-from lbdns.health.events import Change, Seen
+from lbdns.health.events import HealthChange, Seen
 from lbdns.health.forced import Forced
 from lbdns.health.identity import identity
 from lbdns.health.reasons import REASONS, Reason
-from lbdns.health.table import REGION_COUNT, HealthTable
 from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, UNKNOWN
+from lbdns.mapped.health_table import REGION_COUNT, HealthTable
 from lbdns.monitor import latency
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.states import BalancerHealth, EndpointHealth, PoolHealth, Series, deciding
@@ -30,7 +30,7 @@ _UNRESOLVED = Result(False, Reason.DNS_UNKNOWN_HOST)
 class Ledger:
     """States of all endpoints and pools, written through to the health table."""
 
-    def __init__(self, table: HealthTable, wall: Callable[[], float], report: Callable[[Change], None]) -> None:
+    def __init__(self, table: HealthTable, wall: Callable[[], float], report: Callable[[HealthChange], None]) -> None:
         """Keep `table`; `wall` gives unix seconds, `report` is told every change."""
         self._wall = wall
         self._report = report
@@ -247,7 +247,7 @@ class Ledger:
         if hidden:
             detail = "; ".join(filter(None, (detail, "hidden by the forced state")))
         self._report(
-            Change(
+            HealthChange(
                 at_s=now_s,
                 kind="endpoint",
                 name=f"{endpoint.spec.pool}/{endpoint.spec.name}",
@@ -294,7 +294,7 @@ class Ledger:
             told = _forced_text(pool.forced)
         if spec.enabled:
             self._report(
-                Change(
+                HealthChange(
                     at_s=now_s,
                     kind="pool",
                     name=spec.name,
@@ -317,7 +317,7 @@ class Ledger:
             return
         detail = f"fallback pool {balancer.spec.fallback} serves" if word == "critical" else ""
         self._report(
-            Change(
+            HealthChange(
                 at_s=self._wall(),
                 kind="load_balancer",
                 name=balancer.spec.name,
@@ -359,7 +359,7 @@ class Ledger:
         since_s = self._columns["endpoint_since"][slot]
         self._columns["endpoint_since"][slot] = now_s
         self._report(
-            Change(
+            HealthChange(
                 at_s=now_s,
                 kind="endpoint",
                 name=f"{spec.pool}/{spec.name}",

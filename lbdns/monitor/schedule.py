@@ -18,7 +18,7 @@ import random
 from collections import deque
 from typing import Final
 
-from lbdns.monitor.checks import Check
+from lbdns.monitor.probe_check import Check
 
 JITTER_SHARE: Final = 0.05
 STARTS_PER_TURN: Final = 32  # of the event loop: answers are read in between, and no time-out is our own doing

@@ -12,9 +12,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from lbdns.errors import LbdnsError
+from lbdns.base.errors import LbdnsError
 from lbdns.health.identity import identity
-from lbdns.model.monitor import Monitor
+from lbdns.model.monitors import Monitor
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 

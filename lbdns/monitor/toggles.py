@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lbdns.health.events import Change
+from lbdns.health.events import HealthChange
 from lbdns.monitor.targets import EndpointSpec, PoolSpec
 
 
-def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -> Iterator[Change]:
+def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -> Iterator[HealthChange]:
     """Yield a change for every pool and endpoint that stands in both generations and is enabled in one of them."""
     pools = {pool.name: pool for pool in former}
     for pool in now:
@@ -17,7 +17,7 @@ def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -
             continue
         if known.enabled != pool.enabled:
             words = _words(pool.enabled)
-            yield Change(now_s, "pool", pool.name, *words, pool=pool.name, cause="configuration")
+            yield HealthChange(now_s, "pool", pool.name, *words, pool=pool.name, cause="configuration")
         endpoints = {endpoint.identity: endpoint for endpoint in known.endpoints}
         for endpoint in pool.endpoints:
             before = endpoints.get(endpoint.identity)
@@ -25,8 +25,8 @@ def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -
                 yield _endpoint(endpoint, now_s)
 
 
-def _endpoint(endpoint: EndpointSpec, now_s: float) -> Change:
-    return Change(
+def _endpoint(endpoint: EndpointSpec, now_s: float) -> HealthChange:
+    return HealthChange(
         now_s,
         "endpoint",
         f"{endpoint.pool}/{endpoint.name}",

@@ -20,18 +20,18 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from lbdns.errors import LbdnsError
+from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
-from lbdns.health.control import Control
-from lbdns.health.events import Change, Record, duration_text
-from lbdns.health.resolved import read_addresses, write_addresses
-from lbdns.health.table import HealthTable
+from lbdns.health.events import HealthChange, Record, duration_text
 from lbdns.health.verdict import HEALTHY
+from lbdns.mapped.control import Control
+from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.resolved import read_addresses, write_addresses
 from lbdns.monitor import latency
 from lbdns.monitor.ledger import Ledger
-from lbdns.monitor.names import Names, Resolved
-from lbdns.monitor.notifier import Notifier
-from lbdns.monitor.plan import Plan
+from lbdns.monitor.notify.notifier import Notifier
+from lbdns.monitor.probe_plan import ProbePlan
+from lbdns.monitor.resolving import HostNames, Resolved
 from lbdns.monitor.schedule import IN_FLIGHT_MAX, Scheduler
 from lbdns.monitor.states import EndpointHealth
 from lbdns.monitor.targets import Targets, Vantage, load_targets
@@ -59,7 +59,7 @@ class Options:
     wake_fd: int | None = None
 
 
-class Worker:
+class MonitorWorker:
     """One monitor worker, from start to `stop`."""
 
     def __init__(self, options: Options) -> None:
@@ -72,7 +72,7 @@ class Worker:
         self._record_failed = False
         self._targets: Targets | None = None
         self._ledger: Ledger | None = None
-        self._plan: Plan | None = None
+        self._plan: ProbePlan | None = None
         self._by_name: dict[str, list[EndpointHealth]] = {}
         self._forced_seen: tuple[int, float] = (-1, 0.0)
         self._forced: tuple[forced.Forced, ...] = ()
@@ -94,7 +94,7 @@ class Worker:
         if self._options.wake_fd is not None:
             asyncio.get_running_loop().add_reader(self._options.wake_fd, self._wake, self._options.wake_fd)
         self._scheduler = Scheduler(in_flight_limit())
-        self._names = Names(self._name_changed, self._name_failed)
+        self._names = HostNames(self._name_changed, self._name_failed)
         self._notifier = Notifier(self._options.state_dir)
         slow_s = save_s = time.monotonic()
         try:
@@ -177,7 +177,7 @@ class Worker:
         if self._ledger is None:
             self._ledger = Ledger(table, time.time, self._report)
             self._ledger.on_address = self._publish
-            self._plan = Plan(self._ledger, self._scheduler, self._tell_cut_off)
+            self._plan = ProbePlan(self._ledger, self._scheduler, self._tell_cut_off)
             self._read_forced()
         self._notifier.adopt(targets.notifications, targets.pools, targets.balancers)
         if self._targets is not None:
@@ -308,7 +308,7 @@ class Worker:
 
     # --- telling people ---
 
-    def _report(self, change: Change) -> None:
+    def _report(self, change: HealthChange) -> None:
         """Log and record a change; first good results are expected and go to the record alone."""
         self._notifier.tell(change)
         good = change.after in ("healthy", "connected", "enabled", "disabled")
@@ -343,7 +343,7 @@ class Worker:
         else:
             log.info("vantage point %s is connected again after %s", vantage.name, duration_text(now_s - since_s))
         states = ("connected", "cut off") if cut_off else ("cut off", "connected")
-        self._report(Change(now_s, "vantage_point", vantage.name, *states, vantage=vantage.name))
+        self._report(HealthChange(now_s, "vantage_point", vantage.name, *states, vantage=vantage.name))
 
 
 def _chosen(addresses: Sequence[str], healthy: set[str]) -> tuple[str, ...]:

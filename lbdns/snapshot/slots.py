@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from lbdns.garbage import without_cyclic_collection
-from lbdns.model import Configuration
+from lbdns.base.garbage import without_cyclic_collection
+from lbdns.model.configuration import Configuration
 
 QUARANTINE = 3  # assignments that a freed slot rests
 

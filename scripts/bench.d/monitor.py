@@ -22,8 +22,8 @@ from pathlib import Path
 
 from measure import cpu_s
 
-from lbdns.health.control import Control
-from lbdns.health.table import HealthTable
+from lbdns.mapped.control import Control
+from lbdns.mapped.health_table import HealthTable
 
 ADDRESSES = [f"127.1.0.{number}" for number in range(1, 101)]
 PER_POOL = len(ADDRESSES)

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from lbdns.config import load
+from lbdns.answer.serving_view import ServingView
+from lbdns.config.loading import load
 from lbdns.fastpath.templates import add_templates
-from lbdns.geo import Geodata
-from lbdns.health.table import HealthTable
-from lbdns.responder import View
-from lbdns.snapshot.compile import compile_snapshot
+from lbdns.mapped.health_table import HealthTable
+from lbdns.places.geodata import Geodata
+from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
 
 APEX = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 3600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
@@ -94,7 +94,7 @@ def measure(name: str, write: Callable[[Path, Random], None], seed: int) -> None
             with timed("compile"):
                 snapshot = compile_snapshot(configuration, geodata, slots, 1, 1)
             with timed("templates"):
-                snapshot = add_templates(snapshot, View(snapshot, table))
+                snapshot = add_templates(snapshot, ServingView(snapshot, table))
             with timed("write"):
                 snapshot.write_tries(folder / "tries")
                 snapshot.write(folder / "snapshot", folder / "tries")

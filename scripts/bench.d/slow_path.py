@@ -11,7 +11,7 @@ from pathlib import Path
 
 from measure import cpu_s
 
-from lbdns.steering import decide
+from lbdns.steering.kernel import decide
 from lbdns.testing import LbdnsServer, running_server
 
 NAMES = 1000

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from measure import LOAD_CORE, Run, Running, wait_ready
 from questions import ZONE
 
-from lbdns.errors import LbdnsError
-from lbdns.fastpath.counters import open_counters
-from lbdns.fastpath.layout import BATCH_BOUNDS_US, BATCH_TIMES_FIRST, LONGEST_ADOPTION_NS
-from lbdns.server.control import ask
-from lbdns.server.rundir import RunDirectory
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.counter_words import BATCH_BOUNDS_US, BATCH_TIMES_FIRST, LONGEST_ADOPTION_NS
+from lbdns.mapped.counters import open_counters
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.supervisor.control_socket import ask
 
 if TYPE_CHECKING:
     from bench import Bench

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from lbdns.api.hosting import ApiServer
-from lbdns.api.site import Site
-from lbdns.model import Settings
-from lbdns.store.edit import Edit
-from lbdns.store.item import Item, Kind
-from lbdns.store.manager import StoreManager
-from lbdns.store.sqlite import Store
-from lbdns.store.zones import new_zone_records
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.hosting import ApiServer
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.zones.zone_bodies import new_zone_records
+from lbdns.model.settings import Settings
 from tests.loop_thread import LoopThread
 
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ def _settings(directory: Path) -> Settings:
 
 
 @contextlib.contextmanager
-def _site(settings: Settings) -> Iterator[Site]:
+def _site(settings: Settings) -> Iterator[ApiSite]:
     with contextlib.closing(Store(settings.state_dir())) as store:
-        yield Site(StoreManager(store, settings), store, settings)
+        yield ApiSite(StoreManager(store, settings), store, settings)
 
 
 @contextlib.contextmanager
-def _served(loop: LoopThread, site: Site) -> Iterator[ApiServer]:
+def _served(loop: LoopThread, site: ApiSite) -> Iterator[ApiServer]:
     server = ApiServer(site)
     loop.run(server.start())
     try:
@@ -106,7 +106,7 @@ def _served(loop: LoopThread, site: Site) -> Iterator[ApiServer]:
         loop.run(server.close())
 
 
-def _api(loop: LoopThread, server: ApiServer, site: Site) -> Api:
+def _api(loop: LoopThread, server: ApiServer, site: ApiSite) -> Api:
     assert site.store is not None and isinstance(site.manager, StoreManager)
     write, _ = site.store.tokens.create("writer", "write")
     read, _ = site.store.tokens.create("reader", "read")

@@ -9,9 +9,9 @@ import stat
 import httpx
 import pytest
 
-from lbdns.api.app import local_app
-from lbdns.api.site import Site
-from lbdns.store.item import Kind
+from lbdns.manage.api.app import local_app
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.store.item import Kind
 
 from .conftest import Api
 
@@ -157,7 +157,7 @@ def test_the_account(api: Api) -> None:
 
 
 def test_in_this_process_no_token_is_needed(api: Api) -> None:
-    app = local_app(Site(api.manager, api.store, api.manager.settings), "me")
+    app = local_app(ApiSite(api.manager, api.store, api.manager.settings), "me")
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app)

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.model import REGION_CODES
-from lbdns.store.item import Item, Kind
-from lbdns.store.state import State
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.state import State
+from lbdns.model.bounds import REGION_CODES
 
 from .conftest import Api
 

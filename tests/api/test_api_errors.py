@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.api.errors import pointer
-from lbdns.errors import LbdnsError
-from lbdns.store.errors import ReadOnly, StoreError
+from lbdns.base.errors import LbdnsError
+from lbdns.manage.api.frame.api_errors import pointer
+from lbdns.manage.store.refusals import ReadOnly, StoreError
 
 from .conftest import Api
 

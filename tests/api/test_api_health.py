@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.api import preview
-from lbdns.model import Monitor, Pool, Settings
+from lbdns.manage.api.v4 import preview
+from lbdns.model.monitors import Monitor
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
 from tests.store.served import StoreServer, free_port, wait_until
 from tests.streams import serving_streams
 

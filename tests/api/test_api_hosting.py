@@ -14,13 +14,13 @@ import httpx
 import pytest
 import trustme
 
-from lbdns.api import tls
-from lbdns.api.hosting import CLOSE_S, ApiServer
-from lbdns.api.site import Site
-from lbdns.errors import LbdnsError
-from lbdns.model import Settings
-from lbdns.store.manager import StoreManager
-from lbdns.store.sqlite import Store
+from lbdns.base.errors import LbdnsError
+from lbdns.manage.api.frame import tls
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.hosting import CLOSE_S, ApiServer
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.sqlite import Store
+from lbdns.model.settings import Settings
 from tests.loop_thread import LoopThread
 
 from .conftest import Api
@@ -28,7 +28,7 @@ from .conftest import Api
 
 def server_of(settings: Settings) -> tuple[ApiServer, Store]:
     store = Store(settings.state_dir())
-    return ApiServer(Site(StoreManager(store, settings), store, settings)), store
+    return ApiServer(ApiSite(StoreManager(store, settings), store, settings)), store
 
 
 def settings_with(tmp_path: Path, **api: str) -> Settings:
@@ -187,12 +187,12 @@ def test_a_request_in_hand_is_answered_before_the_end(
     loop.run(server.start())
     text, _ = store.tokens.create("t", "read")
     url = f"{server.address}/client/v4/accounts"
-    from lbdns.api import accounts
+    from lbdns.manage.api.v4 import accounts
 
     entered = threading.Event()
     real = accounts.account_of
 
-    def slowly(site: Site) -> accounts.Account:
+    def slowly(site: ApiSite) -> accounts.Account:
         entered.set()
         time.sleep(0.3)
         return real(site)

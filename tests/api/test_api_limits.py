@@ -12,8 +12,16 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from lbdns.api import gate, hosting, limits
-from lbdns.api.limits import BODY_BYTES_MAX, BUCKETS_MAX, DRAIN_BYTES_MAX, TOKEN_BURST, TOKEN_PER_S, Buckets
+from lbdns.manage.api import hosting
+from lbdns.manage.api.frame import gate, limits
+from lbdns.manage.api.frame.limits import (
+    BODY_BYTES_MAX,
+    BUCKETS_MAX,
+    DRAIN_BYTES_MAX,
+    TOKEN_BURST,
+    TOKEN_PER_S,
+    Buckets,
+)
 
 from .conftest import Api
 

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.geo.regions import REGION_CODES
-from lbdns.health.events import Change, Record, Seen
+from lbdns.health.events import HealthChange, Record, Seen
 from lbdns.health.forced import Forced, save
-from lbdns.store.item import Kind
+from lbdns.manage.store.item import Kind
+from lbdns.places.regions import REGION_CODES
 from tests.api.conftest import Api
 
 Ids = Mapping[str, str]
@@ -125,11 +125,11 @@ def write_record(api: Api) -> None:
     """Write a day: eu comes up, eu-1 fails, a forced state hides a failure, a pool that is gone fails."""
     seen = Seen(NOON_S, "local", "web", "192.0.2.1", False, "Response code mismatch error", 503, 900)
 
-    def endpoint(at_s: float, pool: str, name: str, after: str, **more: Any) -> Change:
-        return Change(at_s, "endpoint", f"{pool}/{name}", "unknown", after, pool=pool, endpoint=name, **more)
+    def endpoint(at_s: float, pool: str, name: str, after: str, **more: Any) -> HealthChange:
+        return HealthChange(at_s, "endpoint", f"{pool}/{name}", "unknown", after, pool=pool, endpoint=name, **more)
 
-    def pool(at_s: float, name: str, after: str) -> Change:
-        return Change(at_s, "pool", name, "unknown", after, pool=name)
+    def pool(at_s: float, name: str, after: str) -> HealthChange:
+        return HealthChange(at_s, "pool", name, "unknown", after, pool=name)
 
     failed = {"address": "192.0.2.1", "monitor": "web", "reason": seen.reason, "code": 503, "probes": (seen,)}
     changes = [
@@ -140,7 +140,7 @@ def write_record(api: Api) -> None:
         pool(NOON_S + 0.003, "old", "critical"),
         endpoint(NOON_S + 60, "eu", "eu-1", "unhealthy", **failed),
         pool(NOON_S + 60.001, "eu", "critical"),
-        Change(NOON_S + 60.002, "load_balancer", "www.example.com", "healthy", "critical"),
+        HealthChange(NOON_S + 60.002, "load_balancer", "www.example.com", "healthy", "critical"),
         endpoint(NOON_S + 90, "eu", "eu-1", "healthy", hidden=True),
     ]
     record = Record(api.manager.settings.state_dir())

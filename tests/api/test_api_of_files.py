@@ -10,10 +10,10 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from lbdns.api.app import local_app
-from lbdns.api.site import Site
-from lbdns.config import load, parse
-from lbdns.store.manager import FilesManager, Running
+from lbdns.config.loading import load, parse
+from lbdns.manage.api.app import local_app
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.store.manager import FilesManager, Running
 
 ZONE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 TREE = {
@@ -34,12 +34,12 @@ class Server:
 
 
 @pytest.fixture
-def site() -> Site:
+def site() -> ApiSite:
     manager = FilesManager(None, Path("/etc/lbdns"), cast(Running, Server()))
-    return Site(manager, None, manager.settings)
+    return ApiSite(manager, None, manager.settings)
 
 
-def ask(site: Site, method: str, path: str, body: Any = None) -> httpx.Response:
+def ask(site: ApiSite, method: str, path: str, body: Any = None) -> httpx.Response:
     async def asked() -> httpx.Response:
         transport = httpx.ASGITransport(local_app(site, "ann"))
         async with httpx.AsyncClient(transport=transport, base_url="http://lbdns/lbdns/v1") as client:
@@ -48,7 +48,7 @@ def ask(site: Site, method: str, path: str, body: Any = None) -> httpx.Response:
     return asyncio.run(asked())
 
 
-def test_what_is_served_is_had_as_files(site: Site, tmp_path: Path) -> None:
+def test_what_is_served_is_had_as_files(site: ApiSite, tmp_path: Path) -> None:
     found = ask(site, "GET", "/configuration").json()["result"]
     assert found["revision"] == 7
     for name, text in found["files"].items():
@@ -71,7 +71,7 @@ def test_what_is_served_is_had_as_files(site: Site, tmp_path: Path) -> None:
         ("POST", "/revisions/1/restore"),
     ],
 )
-def test_what_only_a_store_can_do_is_refused(site: Site, method: str, path: str) -> None:
+def test_what_only_a_store_can_do_is_refused(site: ApiSite, method: str, path: str) -> None:
     refused = ask(site, method, path, {"configuration": TREE} if path in ("/plan", "/apply") else {})
     (error,) = refused.json()["errors"]
     assert refused.status_code == 403 and error["code"] == 1007

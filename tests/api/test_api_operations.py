@@ -12,7 +12,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from lbdns.api.openapi import OPENAPI_PATH
+from lbdns.manage.api.frame.openapi import OPENAPI_PATH
 from tests.api.sdk import Sdk, some
 
 GONE = "0123456789abcdef" * 2

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from cloudflare import Cloudflare
 
-from lbdns.store.item import Item, Kind
+from lbdns.manage.store.item import Item, Kind
 
 from .conftest import Api
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.config import load
-from lbdns.store.edit import Edit
-from lbdns.store.item import Kind
+from lbdns.config.loading import load
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import Kind
 from tests.api.conftest import Api
 
 ZONE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"

@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from lbdns.api.openapi import OPENAPI_PATH
+from lbdns.manage.api.frame.openapi import OPENAPI_PATH
 from tests.store.served import StoreServer
 
 EXAMPLES = int(os.environ.get("LBDNS_FUZZ_EXAMPLES", "0"))

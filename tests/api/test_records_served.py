@@ -12,7 +12,7 @@ import dns.rdatatype
 import httpx
 import pytest
 
-from lbdns.server.children import package_environment
+from lbdns.processes.supervisor.children import package_environment
 from tests.store.served import StoreServer
 
 HASH = "ab" * 32

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 import trustme
 
-from lbdns.api.hosting import ApiServer
-from lbdns.api.site import Site
-from lbdns.cli import place
-from lbdns.cli.client import ApiError, Client, dotted
-from lbdns.cli.place import Local, Remote, find_place
-from lbdns.errors import LbdnsError
-from lbdns.model import Settings
-from lbdns.store.manager import StoreManager
-from lbdns.store.sqlite import Store
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.frame import api_place as place
+from lbdns.cli.frame.api_place import Local, Remote, find_place
+from lbdns.cli.frame.client import ApiClient, ApiRefusal, dotted
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.hosting import ApiServer
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.sqlite import Store
+from lbdns.model.settings import Settings
 from tests.cli.commands import done, refused, run
 from tests.loop_thread import LoopThread
 from tests.store.served import free_port
@@ -45,7 +45,7 @@ def served(state: Path, **api: str) -> Iterator[tuple[ApiServer, str]]:
     loop = LoopThread()
     try:
         with contextlib.closing(Store(state)) as store:
-            server = ApiServer(Site(StoreManager(store, settings), store, settings))
+            server = ApiServer(ApiSite(StoreManager(store, settings), store, settings))
             loop.run(server.start())
             try:
                 yield server, store.tokens.create("test", "write")[0]
@@ -99,7 +99,7 @@ def test_a_server_that_is_starting_is_waited_for(tmp_path: Path) -> None:
 
 def test_the_socket_is_found_however_deep_it_lies(tmp_path: Path) -> None:
     state = tmp_path / ("deep-" * 40) / "state"
-    with served(state), Client(Local(state=state)) as client:
+    with served(state), ApiClient(Local(state=state)) as client:
         assert client.get("/client/v4/accounts")[0]["id"] == client.account
 
 
@@ -174,9 +174,9 @@ def test_what_is_no_api_is_told_so(tmp_path: Path) -> None:
 
 
 def test_every_refusal_of_an_answer_is_told(tmp_path: Path) -> None:
-    with served(tmp_path / "state"), Client(Local(state=tmp_path / "state")) as client:
+    with served(tmp_path / "state"), ApiClient(Local(state=tmp_path / "state")) as client:
         body = {"name": "eu", "origins": [{"name": "a", "address": "x y", "weight": 2}], "nmae": 1}
-        with pytest.raises(ApiError) as caught:
+        with pytest.raises(ApiRefusal) as caught:
             client.post(client.balancing("pools"), body)
         assert caught.value.status == 400
         assert {(one.code, one.at) for one in caught.value.refusals} == {
@@ -192,7 +192,7 @@ def test_every_refusal_of_an_answer_is_told(tmp_path: Path) -> None:
         path = client.balancing("pools", made.result["id"])
         assert client.fetch(path).revision == made.revision == 1
         assert client.patch(path, {"description": "new"}, revision=1)["description"] == "new"
-        with pytest.raises(ApiError, match="changed in revision 2") as outdated:
+        with pytest.raises(ApiRefusal, match="changed in revision 2") as outdated:
             client.patch(path, {"description": "newer"}, revision=1)
         assert outdated.value.status == 412
         for index in range(4):

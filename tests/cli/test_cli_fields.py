@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lbdns.cli.fields import assign, parse_assignment, parse_origin
-from lbdns.errors import LbdnsError
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.frame.assignments import assign, parse_assignment, parse_origin
 
 BODY: dict[str, Any] = {
     "name": "eu",

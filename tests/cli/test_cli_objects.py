@@ -12,7 +12,7 @@ import click
 import pytest
 import yaml
 
-from lbdns.cli.lb import lb
+from lbdns.cli.commands.lb_command import lb
 from tests.cli.commands import done, refused, run
 from tests.store.served import StoreServer, wait_until
 

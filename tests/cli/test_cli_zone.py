@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from lbdns.cli.main import main
-from lbdns.config import parse
+from lbdns.config.loading import parse
 
 FILE = """\
 $TTL 600

@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from lbdns.config import Examined, Objects, Placed, Source, build, examine_objects
-from lbdns.config.master import ZoneDraft, read_master
-from lbdns.config.memo import Memo
-from lbdns.errors import Problem
-from lbdns.model import LoadBalancer, Pool, PopSettings, Settings
+from lbdns.base.errors import Problem
+from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.loading import Examined, examine_objects
+from lbdns.config.yaml.objects import Objects
+from lbdns.config.yaml.repair import build
+from lbdns.config.yaml.source import Placed, Source
+from lbdns.dns.master.draft import ZoneDraft
+from lbdns.dns.master.reader import read_master
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.pool import Pool
+from lbdns.model.settings import PopSettings, Settings
 
 STEPS = 40
 OWNERS = (
@@ -129,7 +135,7 @@ class World:
     def change_nothing(self, _: Random) -> None:
         """Leave everything as it is."""
 
-    def examine(self, memo: Memo | None) -> Examined:
+    def examine(self, memo: CheckMemo | None) -> Examined:
         objects = Objects(pools=dict(self.pools), load_balancers=list(self.balancers))
         for name, pool in self.pools.items():
             objects.declared["pools"][name] = pool.source
@@ -155,7 +161,7 @@ def shown(examined: Examined) -> list[tuple[str, tuple[str | int, ...]]]:
 @pytest.mark.parametrize("seed", range(10))
 def test_a_memo_changes_no_problem(seed: int) -> None:
     chance = Random(seed)
-    world, memo = World(chance), Memo()
+    world, memo = World(chance), CheckMemo()
     seen = 0
     for _ in range(STEPS):
         with_memo, without = shown(world.examine(memo)), shown(world.examine(None))

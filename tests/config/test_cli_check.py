@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lbdns.cli.check import check
+from lbdns.cli.commands.check_command import check
 
 HERE = Path(__file__).parent
 ZONE = "$TTL 300\n@ SOA ns.example.net. admin 1 2 3 4 5\n@ NS ns.example.net.\n"

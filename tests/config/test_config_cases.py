@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lbdns.config import examine, load
-from lbdns.errors import ConfigError
+from lbdns.base.errors import ConfigError
+from lbdns.config.loading import examine, load
 
 HERE = Path(__file__).parent
 BAD = sorted(path.name for path in (HERE / "bad").iterdir())
@@ -64,7 +64,7 @@ def test_a_directory_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_only_so_many_names_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(HERE / "bad" / "references")
-    monkeypatch.setattr("lbdns.config.references.MAX_COMPARED", 3)
+    monkeypatch.setattr("lbdns.config.checks.references.MAX_COMPARED", 3)
     hints = [problem.message.partition("; ")[2] for problem in examine(Path()).errors if "pool" in problem.message]
     assert hints[0] == 'did you mean "us-east"?'
     assert set(hints[1:]) == {"no pool of a similar name is declared"}
@@ -94,7 +94,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_file_that_is_too_big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "example.com.zone").write_text("; more than a little\n")
-    monkeypatch.setattr("lbdns.config.files.MAX_FILE_OCTETS", 10)
+    monkeypatch.setattr("lbdns.config.directory.MAX_FILE_OCTETS", 10)
     assert "the file cannot be read: it is larger than" in str(examine(tmp_path).errors[0])
 
 

@@ -10,10 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lbdns.config import Loaded, examine, load_settings, parse
-from lbdns.config.yamltree import parse_yaml
-from lbdns.errors import ConfigError
-from lbdns.model import REGION_CODES, LoadBalancer, Monitor, MonitorGroup, Pool, Settings, bounds
+from lbdns.base.errors import ConfigError
+from lbdns.config.loading import Loaded, examine, load_settings, parse
+from lbdns.config.yaml.yaml_tree import parse_yaml
+from lbdns.dns import record_bounds
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.bounds import REGION_CODES
+from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
 
 BASE = Path("/nowhere")
 ZONE = "$TTL 300\n@ SOA ns.example.net. admin 1 2 3 4 5\n@ NS ns.example.net.\n"
@@ -100,7 +105,7 @@ BALANCER = fields(
     description=PRINTABLE,
     enabled=st.booleans(),
     proxied=st.booleans(),
-    ttl=st.integers(0, bounds.MAX_TTL_S),
+    ttl=st.integers(0, record_bounds.MAX_TTL_S),
     steering_policy=st.sampled_from(["off", "geo", "random", "proximity", "dynamic_latency", ""]),
     region_pools=st.dictionaries(st.sampled_from(REGION_CODES), POOLS, max_size=2),
     country_pools=st.dictionaries(st.sampled_from(["NO", "DE", "US"]), POOLS, max_size=2),

@@ -12,10 +12,12 @@ import dns.rdatatype
 import pytest
 import yaml
 
-from lbdns.config import load, load_settings, parse
-from lbdns.errors import ConfigError
-from lbdns.model import Configuration, Settings, Zone
+from lbdns.base.errors import ConfigError
+from lbdns.config.loading import load, load_settings, parse
+from lbdns.dns.zone import Zone
+from lbdns.model.configuration import Configuration
 from lbdns.model.notification import parse_mail_server
+from lbdns.model.settings import Settings
 
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "good" / "everything"

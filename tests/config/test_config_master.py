@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbdns.config.master import ZoneDraft, ZoneIndex, check_zone, read_master
-from lbdns.config.master.entries import scan_entries
-from lbdns.config.master.generate import generate
-from lbdns.config.master.names import BadName, encode_name, is_within, parents_of
-from lbdns.config.master.rdata import BadRdata, encode_rdata
-from lbdns.config.master.reader import parse_ttl
+from lbdns.dns.master.draft import ZoneDraft
+from lbdns.dns.master.entries import scan_entries
+from lbdns.dns.master.generate import generate
+from lbdns.dns.master.reader import parse_ttl, read_master
+from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
+from lbdns.dns.name import BadName, encode_name, is_within, parents_of
+from lbdns.dns.rdata.encode import BadRdata, encode_rdata
 
 QUICK = settings(max_examples=100)
 APEX = b"\x07example\x03com\x00"

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbdns.config import yamltree
-from lbdns.config.yamltree import line_at, parse_yaml, resolve_scalar
+from lbdns.config.yaml import yaml_tree as yamltree
+from lbdns.config.yaml.yaml_tree import line_at, parse_yaml, resolve_scalar
 
 QUICK = settings(max_examples=100)
 SCALARS = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lbdns.config import parse
+from lbdns.answer.serving_view import ServingView
+from lbdns.config.loading import parse
 from lbdns.fastpath.templates import add_templates
-from lbdns.responder import View
+from tests.answer import world
+from tests.answer.lanes import compiled_view
 from tests.fastpath.lanes import Lane, compiled_lane, interpreted_lane
-from tests.wire import world
-from tests.wire.lanes import compiled_view
 
 
 @pytest.fixture(scope="session", params=["interpreted", "compiled"])
@@ -24,9 +24,9 @@ def lane(request: pytest.FixtureRequest) -> Lane:
 
 
 @pytest.fixture(scope="session")
-def view(tmp_path_factory: pytest.TempPathFactory) -> View:
+def view(tmp_path_factory: pytest.TempPathFactory) -> ServingView:
     """The wire tests' configuration with its templates."""
     folder = tmp_path_factory.mktemp("fastpath")
     geodata = world.write_geodata(folder / "places.mmdb")
     made = compiled_view(parse(dict(world.configuration(geodata)), folder).configuration, folder)
-    return View(add_templates(made.snapshot, made), made.table)
+    return ServingView(add_templates(made.snapshot, made), made.table)

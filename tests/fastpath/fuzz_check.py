@@ -15,14 +15,16 @@ import zlib
 from array import array
 from pathlib import Path
 
-from lbdns.config import parse
+from lbdns.answer.reply import Client, Transport
+from lbdns.answer.respond import respond
+from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import halves
+from lbdns.config.loading import parse
 from lbdns.fastpath.layout import DEFERRED, DROPPED, OUT_BYTES
 from lbdns.fastpath.templates import add_templates
-from lbdns.responder import Client, Transport, View, respond
-from lbdns.responder.steered import halves
+from tests.answer import world
+from tests.answer.lanes import compiled_view
 from tests.fastpath.lanes import Lane, Served, compiled_lane, interpreted_lane
-from tests.wire import world
-from tests.wire.lanes import compiled_view
 
 CORPUS = Path(__file__).parent / "corpus" / "datagrams.hex"
 NOW_S = 1_000_000
@@ -43,11 +45,11 @@ def write_corpus(datagrams: list[bytes]) -> None:
     CORPUS.write_text("".join(datagram.hex() + "\n" for datagram in ordered))
 
 
-def make_view(folder: Path) -> View:
+def make_view(folder: Path) -> ServingView:
     """Return the wire tests' configuration, which has one of everything, with its templates."""
     geodata = world.write_geodata(folder / "places.mmdb")
     made = compiled_view(parse(dict(world.configuration(geodata)), folder).configuration, folder)
-    return View(add_templates(made.snapshot, made), made.table)
+    return ServingView(add_templates(made.snapshot, made), made.table)
 
 
 def available_lanes() -> list[Lane]:
@@ -66,7 +68,7 @@ def exact_buffer(data: bytes) -> memoryview:
 class _ExactlyServed:
     """A view behind one lane; each buffer is an allocation of its own that ends where the datagram or the reply may."""
 
-    def __init__(self, lane: Lane, view: View) -> None:
+    def __init__(self, lane: Lane, view: ServingView) -> None:
         self._serve = lane.serve
         self._server = lane.server_class(view.columns, view.table.columns, view.region_index)
 
@@ -84,7 +86,7 @@ class _ExactlyServed:
 class Checker:
     """Holds datagrams to the invariant, on the given lanes."""
 
-    def __init__(self, view: View, lanes: list[Lane], exact: bool = False) -> None:
+    def __init__(self, view: ServingView, lanes: list[Lane], exact: bool = False) -> None:
         """Prepare; `exact`: buffers of just the size needed, for AddressSanitizer, instead of guards around them."""
         self._view = view
         self._served = [(lane.name, (_ExactlyServed if exact else Served)(lane, view)) for lane in lanes]

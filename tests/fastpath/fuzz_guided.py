@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from tests.answer.mutations import good_messages
 from tests.fastpath.fuzz_check import Checker, available_lanes, make_view, read_corpus, write_corpus
-from tests.wire.mutations import good_messages
 
 DATAGRAM_BYTES_MAX = 600
 

@@ -13,17 +13,17 @@ import tempfile
 from pathlib import Path
 from random import Random
 
+from lbdns.answer.serving_view import ServingView
+from lbdns.dns.codes import HEADER_BYTES
 from lbdns.fastpath.layout import DEFERRED
-from lbdns.responder import View
-from lbdns.wire.codes import HEADER_BYTES
+from tests.answer.mutations import good_messages, mutate
 from tests.fastpath.fuzz_check import Checker, available_lanes, exact_buffer, make_view, read_corpus
 from tests.fastpath.lanes import Lane
-from tests.wire.mutations import good_messages, mutate
 
 CUT_SHARE = 0.1  # of the datagrams are cut short somewhere, which damage of the header alone seldom does
 
 
-def overrun(lane: Lane, view: View) -> None:
+def overrun(lane: Lane, view: ServingView) -> None:
     """Read two octets from the place after a datagram."""
     server = lane.server_class(view.columns, view.table.columns, view.region_index)
     server.incoming = exact_buffer(bytes(HEADER_BYTES))

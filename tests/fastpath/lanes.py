@@ -9,18 +9,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from lbdns.responder import View
-from lbdns.responder.steered import halves
+from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import halves
 from tests.interpreted import standing_in
 
 # In the order of their imports.
 KERNEL = (
-    "steering.hashing",
-    "steering.view",
-    "steering.endpoints",
-    "steering.decide",
-    "snapshot.names",
-    "snapshot.lookup",
+    "steering.kernel.hashing",
+    "steering.kernel.view",
+    "steering.kernel.endpoints",
+    "steering.kernel.decide",
+    "snapshot.lookup.name_table",
+    "snapshot.lookup.look_up",
     "fastpath.fence",
     "fastpath.read",
     "fastpath.serve",
@@ -42,7 +42,7 @@ class Lane:
 class Served:
     """A view behind one lane; buffers have guards around them that must stay as they are."""
 
-    def __init__(self, lane: Lane, view: View) -> None:
+    def __init__(self, lane: Lane, view: ServingView) -> None:
         self._serve = lane.serve
         self.server = lane.server_class(view.columns, view.table.columns, view.region_index)
         self._out = bytearray([GUARD]) * (ROOM_BYTES + 2 * GUARD_BYTES)

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from lbdns.config import parse
+from lbdns.answer.serving_view import ServingView
+from lbdns.config.loading import parse
 from lbdns.fastpath import templates
 from lbdns.fastpath.layout import DEFERRED
-from lbdns.health.resolved import write_addresses
-from lbdns.responder import View
-from lbdns.steering.layout import ENDPOINT_HOSTNAME
+from lbdns.mapped.resolved import write_addresses
+from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME
+from tests.answer.lanes import compiled_view
+from tests.answer.packets import query
 from tests.fastpath.lanes import Lane, Served
 from tests.fastpath.test_equality import CLIENTS, NOW_S, compare
-from tests.wire.lanes import compiled_view
-from tests.wire.packets import query
 
 APEX = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\nns1 AAAA 2001:db8::53\n"
 TYPES = ("A", "A", "AAAA", "AAAA", "CNAME", "MX", "SRV", "TXT", "DS", "NS", "TYPE65280")
@@ -80,7 +80,7 @@ def draw_configuration(chance: Random) -> dict[str, Any]:
     }
 
 
-def draw_resolved(chance: Random, view: View) -> None:
+def draw_resolved(chance: Random, view: ServingView) -> None:
     """Put addresses of hostname endpoints into the health table, several of them the same."""
     for endpoint, flags in enumerate(view.columns["endpoint_flags"]):
         if flags & ENDPOINT_HOSTNAME:

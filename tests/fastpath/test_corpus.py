@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from lbdns.answer.serving_view import ServingView
 from lbdns.fastpath.layout import DEFERRED, DROPPED
-from lbdns.responder import View
 from tests.fastpath.fuzz_check import Checker, read_corpus
 from tests.fastpath.lanes import Lane
 
 CORPUS_MIN = 50  # fewer cannot be what a fuzzer has found: the file is gone or damaged
 
 
-def test_the_corpus_holds_the_invariant_and_reaches_every_outcome(lane: Lane, view: View) -> None:
+def test_the_corpus_holds_the_invariant_and_reaches_every_outcome(lane: Lane, view: ServingView) -> None:
     datagrams = read_corpus()
     assert len(datagrams) > CORPUS_MIN
     checker = Checker(view, [lane])
@@ -21,7 +21,7 @@ def test_the_corpus_holds_the_invariant_and_reaches_every_outcome(lane: Lane, vi
     assert rcodes == {0, 1, 3, 5}
 
 
-def test_every_prefix_of_a_datagram_holds_the_invariant(lane: Lane, view: View) -> None:
+def test_every_prefix_of_a_datagram_holds_the_invariant(lane: Lane, view: ServingView) -> None:
     """Whatever is cut off: the reader stops at the end of the datagram, which guards follow."""
     checker = Checker(view, [lane])
     for datagram in read_corpus()[-20:]:

@@ -8,20 +8,22 @@ from random import Random
 
 import pytest
 
+from lbdns.answer.reply import Client, Transport
+from lbdns.answer.respond import respond
+from lbdns.answer.serving_view import ServingView
+from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SRV
 from lbdns.fastpath.layout import DEFERRED, DROPPED
 from lbdns.fastpath.templates import add_templates
-from lbdns.responder import Client, Transport, View, respond
-from lbdns.wire.codes import TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SRV
+from tests.answer.mutations import good_messages, mutate
+from tests.answer.packets import opt, option, query
 from tests.fastpath.lanes import Lane, Served
 from tests.steering import served, strategies
-from tests.wire.mutations import good_messages, mutate
-from tests.wire.packets import opt, option, query
 
 NOW_S = 1_000_000
 CLIENTS = (bytes((192, 0, 2, 7)), bytes((203, 0, 113, 99)), bytes.fromhex("20010db8000000000000000000000053"))
 
 
-def compare(fast: Served, view: View, datagram: bytes, client: bytes, draw: int) -> bytes | int:
+def compare(fast: Served, view: ServingView, datagram: bytes, client: bytes, draw: int) -> bytes | int:
     """Assert that the fast path agrees with the slow one about a datagram; return what it said."""
     said = fast.ask(datagram, client, NOW_S, draw)
     slow = respond(view, datagram, Client(client, 40_000), Transport.UDP, NOW_S, draw)
@@ -32,7 +34,7 @@ def compare(fast: Served, view: View, datagram: bytes, client: bytes, draw: int)
     return said
 
 
-def test_the_wire_tests_messages_and_mutations_of_them(lane: Lane, view: View) -> None:
+def test_the_wire_tests_messages_and_mutations_of_them(lane: Lane, view: ServingView) -> None:
     fast = Served(lane, view)
     chance = Random(4)
     good = good_messages()
@@ -53,8 +55,8 @@ def test_random_configurations(lane: Lane, tmp_path: Path) -> None:
         tree = strategies.draw_tree(chance)
         world = strategies.draw_world(chance, tree)
         made = served.Served(world, served.write_geodata(tree, folder / "places.mmdb"), folder)
-        plain = View(made.snapshot, made.table)
-        view = View(add_templates(made.snapshot, plain), made.table)
+        plain = ServingView(made.snapshot, made.table)
+        view = ServingView(add_templates(made.snapshot, plain), made.table)
         fast = Served(lane, view)
         for _ in range(60):
             balancer = strategies.draw_balancer(chance, world)
@@ -84,7 +86,7 @@ def test_random_configurations(lane: Lane, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("edns", ["none", "plain", "ecs"])
-def test_what_must_not_be_deferred(lane: Lane, view: View, name: str, qtype: str, rcode: int, edns: str) -> None:
+def test_what_must_not_be_deferred(lane: Lane, view: ServingView, name: str, qtype: str, rcode: int, edns: str) -> None:
     ecs = "203.0.113.0/24" if edns == "ecs" else None
     message = query(name, qtype, edns=edns != "none", ecs=ecs).wire
     said = compare(Served(lane, view), view, message, CLIENTS[0], 0x0123456789ABCDEF)
@@ -92,13 +94,13 @@ def test_what_must_not_be_deferred(lane: Lane, view: View, name: str, qtype: str
     assert said[3] & 0xF == rcode
 
 
-def test_a_question_that_cannot_be_read_is_refused_at_speed(lane: Lane, view: View) -> None:
+def test_a_question_that_cannot_be_read_is_refused_at_speed(lane: Lane, view: ServingView) -> None:
     said = compare(Served(lane, view), view, bytes((1, 2, 1, 0, 0, 1)) + bytes(6) + b"\x40abc", CLIENTS[0], 0)
     assert isinstance(said, bytes)
     assert (said[3], len(said)) == (1, 12)
 
 
-def test_what_is_unusual_is_deferred(lane: Lane, view: View) -> None:
+def test_what_is_unusual_is_deferred(lane: Lane, view: ServingView) -> None:
     fast = Served(lane, view)
     for message in (
         query("loop1.example.com.", "A").wire,

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from lbdns.fastpath.counters import open_counters
-from lbdns.fastpath.layout import (
+from lbdns.answer.serving_view import ServingView
+from lbdns.dns.codes import HEADER_BYTES
+from lbdns.mapped.counter_words import (
     DATAGRAMS,
     DEFERRED_COUNT,
     DROPPED_COUNT,
@@ -24,14 +25,13 @@ from lbdns.fastpath.layout import (
     RCODES_FIRST,
     SEND_ERRORS,
 )
-from lbdns.responder import View
-from lbdns.server.fast import FastPort, load_loop
-from lbdns.server.sockets import IP_PKTINFO
-from lbdns.server.worker import ViewAnswerer
-from lbdns.wire.codes import HEADER_BYTES
+from lbdns.mapped.counters import open_counters
+from lbdns.processes.responder.fast_port import FastPort, load_loop
+from lbdns.processes.responder.responder import ViewAnswerer
+from lbdns.processes.sockets import IP_PKTINFO
+from tests.answer.mutations import good_messages, mutate
+from tests.answer.packets import query
 from tests.fastpath.fuzz_check import read_corpus
-from tests.wire.mutations import good_messages, mutate
-from tests.wire.packets import query
 
 ROUNDS = 60
 GROUP = 25  # datagrams, then a good query
@@ -103,7 +103,7 @@ def ask_damaged(address: tuple[Any, ...], family: int, seed: int) -> int:
 
 
 @pytest.mark.parametrize(("family", "here", "there"), PLACES, ids=[here for _, here, _ in PLACES])
-def test_damaged_datagrams(view: View, tmp_path: Path, family: int, here: str, there: str) -> None:
+def test_damaged_datagrams(view: ServingView, tmp_path: Path, family: int, here: str, there: str) -> None:
     loop_class = load_loop()
     if loop_class is None:
         pytest.skip("the compiled loop is not installed")

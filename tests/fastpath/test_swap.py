@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from lbdns.config import parse
-from lbdns.fastpath.counters import open_counters
-from lbdns.fastpath.layout import DEFERRED_COUNT, LONGEST_ADOPTION_NS, OVERFLOWS, SEND_ERRORS
-from lbdns.health.control import Control
-from lbdns.server.fast import FastPort, load_loop
-from lbdns.server.publish import Publisher
-from lbdns.server.rundir import RunDirectory
-from lbdns.server.views import Views
-from lbdns.server.worker import ViewAnswerer
-from tests.wire.packets import opt, option, query
+from lbdns.config.loading import parse
+from lbdns.mapped.control import Control
+from lbdns.mapped.counter_words import DEFERRED_COUNT, LONGEST_ADOPTION_NS, OVERFLOWS, SEND_ERRORS
+from lbdns.mapped.counters import open_counters
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.responder.fast_port import FastPort, load_loop
+from lbdns.processes.responder.responder import ViewAnswerer
+from lbdns.processes.responder.views import Views
+from lbdns.publish.publisher import Publisher
+from tests.answer.packets import opt, option, query
 
 GENERATIONS = 20
 WINDOW = 24  # under way at once: fewer than the ring for the slow path holds

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lbdns.health.events import Change, Record, duration_text, read_events
+from lbdns.health.events import HealthChange, Record, duration_text, read_events
 
 
-def change(at_s: float = 0.0, **more: object) -> Change:
+def change(at_s: float = 0.0, **more: object) -> HealthChange:
     fields: dict[str, object] = {"at_s": at_s, "kind": "pool", "name": "eu", "before": "healthy", "after": "critical"}
-    return Change(**{**fields, **more})  # type: ignore[arg-type]
+    return HealthChange(**{**fields, **more})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

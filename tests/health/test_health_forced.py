@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdns.errors import LbdnsError
+from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
 from lbdns.health.forced import Forced, change, find
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lbdns.errors import LbdnsError
-from lbdns.health.control import Control
-from lbdns.health.resolved import read_addresses, write_addresses
-from lbdns.health.table import HealthTable, TableError
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.control import Control
+from lbdns.mapped.health_table import HealthTable, TableError
+from lbdns.mapped.resolved import read_addresses, write_addresses
 
 
 def test_columns_have_the_shapes_that_readers_rely_on(tmp_path: Path) -> None:

@@ -10,24 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lbdns.model import (
-    REGION_CODES,
-    ApiSettings,
-    Endpoint,
-    LoadBalancer,
-    Monitor,
-    MonitorGroup,
-    Pool,
-    Settings,
-    bounds,
-    format_socket_address,
-    mistakes_of,
-    nearest,
-    parse_expected_codes,
-    parse_socket_address,
-)
-from lbdns.model.monitor import PORT_REQUIRED, MonitorType
-from lbdns.model.names import parse_hostname, parse_owner_name
+from lbdns.base.wording import nearest
+from lbdns.model import bounds
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.bounds import REGION_CODES
+from lbdns.model.hostnames import parse_hostname, parse_owner_name
+from lbdns.model.mistakes import mistakes_of
+from lbdns.model.monitors import PORT_REQUIRED, Monitor, MonitorGroup, MonitorType, parse_expected_codes
+from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.settings import ApiSettings, Settings, format_socket_address, parse_socket_address
 
 QUICK = settings(max_examples=100)
 BALANCER: dict[str, Any] = {"name": "www.example.com", "default_pools": ["eu"], "fallback_pool": "eu"}
@@ -295,7 +286,7 @@ def test_pools_of_a_load_balancer() -> None:
 
 
 def test_regions_are_those_of_the_places() -> None:
-    from lbdns.geo.regions import REGIONS
+    from lbdns.places.regions import REGIONS
 
     assert tuple(sorted(REGIONS)) == REGION_CODES
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lbdns.health.events import Change, read_events
+from lbdns.health.events import HealthChange, read_events
 from lbdns.testing import running_server
 
 ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
@@ -72,7 +72,7 @@ def ping_failover() -> dict[str, Any]:
         }
 
 
-def flips_of_first(state_dir: Path) -> list[Change]:
+def flips_of_first(state_dir: Path) -> list[HealthChange]:
     """Return what happened to the endpoint of the pool `first`."""
     return [event for event in read_events(state_dir) if (event.kind, event.pool) == ("endpoint", "first")]
 

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lbdns.health.control import Control
-from lbdns.health.table import HealthTable
-from lbdns.monitor.worker import Options, Worker
+from lbdns.mapped.control import Control
+from lbdns.mapped.health_table import HealthTable
+from lbdns.monitor.worker import MonitorWorker, Options
 from tests.monitor.documents import document
 
 
@@ -26,7 +26,7 @@ class Stage:
         self.path = path
         self.table = HealthTable.create(path / "health-1.bin", 32, 8, 1)
         self.control = Control.create(path / "control")
-        self.worker: Worker | None = None
+        self.worker: MonitorWorker | None = None
         self._wake_fd: int | None = None
 
     def __getitem__(self, column: str) -> Any:
@@ -41,8 +41,8 @@ class Stage:
             os.eventfd_write(self._wake_fd, 1)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Worker]:
-        worker = Worker(Options(self.path, self.control.path, self.path))
+    async def running(self) -> AsyncIterator[MonitorWorker]:
+        worker = MonitorWorker(Options(self.path, self.control.path, self.path))
         task = asyncio.create_task(worker.run())
         try:
             yield worker
@@ -79,7 +79,7 @@ async def adopted(stage: Stage, generation: int) -> float:
     return await until(lambda: stage.control.get("monitor_generation") == generation)
 
 
-def hurry(worker: Worker) -> None:
+def hurry(worker: MonitorWorker) -> None:
     """Probe everything now, as if the interval had passed."""
     assert worker._plan is not None
     for check in worker._plan.checks.values():

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lbdns.errors import LbdnsError
-from lbdns.health.events import Change
-from lbdns.model import NotificationFilter
+from lbdns.base.errors import LbdnsError
+from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
-from lbdns.monitor import alerts
-from lbdns.monitor.alerts import ENABLEMENT, END, HEALTH, START, Alert, AlertBook, wants
-from lbdns.monitor.messages import CHANGES_MAX, document_of, mail_of, summary_of, summary_text
+from lbdns.model.pool import NotificationFilter
+from lbdns.monitor.notify import alerts
+from lbdns.monitor.notify.alert_messages import CHANGES_MAX, document_of, mail_of, summary_of, summary_text
+from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, START, Alert, AlertBook, wants
 from lbdns.monitor.targets import parse_targets
 from lbdns.monitor.toggles import toggles
 from tests.monitor.documents import document, endpoint, pool
@@ -21,10 +21,10 @@ from tests.monitor.documents import document, endpoint, pool
 MAIL = {"name": "m", "email": ["a@example.com"], "from": "b@example.com"}
 
 
-def change(before: str, after: str, at: str = "eu", **more: Any) -> Change:
+def change(before: str, after: str, at: str = "eu", **more: Any) -> HealthChange:
     pool_name, _, name = at.partition("/")
     kind: Any = more.pop("kind", "endpoint" if name else "pool")
-    return Change(1_800_000_000.0, kind, at, before, after, pool=pool_name, endpoint=name, **more)
+    return HealthChange(1_800_000_000.0, kind, at, before, after, pool=pool_name, endpoint=name, **more)
 
 
 def alert(at: str = "eu/e", health: str = "unhealthy", type: str = HEALTH, event: str = START) -> Alert:

@@ -9,21 +9,23 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lbdns.cli.common import parse_duration_s
-from lbdns.cli.events import events
-from lbdns.errors import LbdnsError
-from lbdns.health.events import Change, Record, Seen, read_events
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.commands.events_command import events
+from lbdns.cli.frame.common import parse_duration_s
+from lbdns.health.events import HealthChange, Record, Seen, read_events
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     record = Record(tmp_path)
     now_s = time.time()
-    record.append(Change(now_s - 7000, "pool", "us", "healthy", "critical", pool="us"))
+    record.append(HealthChange(now_s - 7000, "pool", "us", "healthy", "critical", pool="us"))
     record.append(
-        Change(now_s - 60, "endpoint", "eu/a", "healthy", "unhealthy", pool="eu", endpoint="a", address="192.0.2.1")
+        HealthChange(
+            now_s - 60, "endpoint", "eu/a", "healthy", "unhealthy", pool="eu", endpoint="a", address="192.0.2.1"
+        )
     )
-    record.append(Change(now_s, "pool", "eu", "healthy", "degraded", pool="eu"))
+    record.append(HealthChange(now_s, "pool", "eu", "healthy", "degraded", pool="eu"))
     record.close()
     return tmp_path
 
@@ -75,7 +77,7 @@ def test_the_probes_that_decided(tmp_path: Path) -> None:
         for number in range(2)
     )
     record = Record(tmp_path)
-    record.append(Change(time.time(), "pool", "eu", "healthy", "critical", pool="eu", probes=probes))
+    record.append(HealthChange(time.time(), "pool", "eu", "healthy", "critical", pool="eu", probes=probes))
     record.close()
     assert read_events(tmp_path)[0].probes == probes
     lines = run("--state", tmp_path, "--probes").output.splitlines()

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
+from lbdns.base.errors import LbdnsError
 from lbdns.cli.main import cli
-from lbdns.errors import LbdnsError
-from lbdns.monitor import names
+from lbdns.monitor import resolving as names
 from tests.monitor import peers
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lbdns.cli.health import render
+from lbdns.cli.commands.health_command import render
 from lbdns.health.events import read_events
 from lbdns.health.verdict import HEALTHY
 from tests.monitor import peers

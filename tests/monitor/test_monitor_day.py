@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from lbdns.health.events import Change
+from lbdns.health.events import HealthChange
 from lbdns.health.reasons import Reason
-from lbdns.health.table import HealthTable
 from lbdns.health.verdict import ENDPOINT_WORDS, POOL_WORDS
-from lbdns.model.monitor import Monitor
-from lbdns.monitor import checks
+from lbdns.mapped.health_table import HealthTable
+from lbdns.model.monitors import Monitor
+from lbdns.monitor import probe_check as checks
 from lbdns.monitor.ledger import Ledger
-from lbdns.monitor.plan import Plan
+from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler
 from lbdns.monitor.targets import parse_targets
@@ -156,7 +156,7 @@ def test_a_day_of_faults(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             load_balancers=[{"name": "www", "pools": ["plain", "grouped"], "fallback": "damped"}],
         )
     )
-    changes: list[Change] = []
+    changes: list[HealthChange] = []
     compared = 0
 
     async def day() -> None:
@@ -164,7 +164,7 @@ def test_a_day_of_faults(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         loop = asyncio.get_running_loop()
         ledger = Ledger(table, loop.time, changes.append)
         scheduler = Scheduler(seed=seed)
-        plan = Plan(ledger, scheduler, lambda vantage, cut_off: None)
+        plan = ProbePlan(ledger, scheduler, lambda vantage, cut_off: None)
         ledger.adopt(targets.pools, targets.balancers, table)
         plan.adopt(targets, lambda name: ())
         while loop.time() < DAY_S:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lbdns.health.events import PROBES_MAX, Change
+from lbdns.health.events import PROBES_MAX, HealthChange
 from lbdns.health.reasons import Reason
-from lbdns.health.table import HealthTable
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.mapped.health_table import HealthTable
 from lbdns.monitor.ledger import Ledger
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.states import RUN_MAX
@@ -25,7 +25,7 @@ class Setup:
         web = {"type": "http", "interval": 5, "timeout": 1, "consecutive_down": consecutive_down}
         targets = parse_targets(document(path, pool("p", endpoint("e", "192.0.2.1")), monitors={"web": web}))
         self.now_s = 100.0
-        self.changes: list[Change] = []
+        self.changes: list[HealthChange] = []
         self.ledger = Ledger(HealthTable.create(path / "t", 4, 4, 1), lambda: self.now_s, self.changes.append)
         self.ledger.adopt(targets.pools, targets.balancers, self.ledger.table)
         one = self.ledger.pools["p"].endpoints[0]

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from lbdns.health.events import Change
+from lbdns.health.events import HealthChange
 from lbdns.health.reasons import Reason
-from lbdns.health.table import HealthTable
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
-from lbdns.monitor import checks
-from lbdns.monitor.isolation import Gate
+from lbdns.mapped.health_table import HealthTable
+from lbdns.monitor import probe_check as checks
+from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.ledger import Ledger
-from lbdns.monitor.plan import Plan
+from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler
 from lbdns.monitor.targets import Vantage, parse_targets
@@ -37,7 +37,7 @@ class World:
     does: dict[Any, Result] = field(default_factory=dict)
     probed: list[tuple[float, str]] = field(default_factory=list)
     told: list[tuple[float, bool]] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    changes: list[HealthChange] = field(default_factory=list)
 
     async def run(self, target: Target, deadline_s: float) -> Result:
         loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ def play(
 
         ledger = Ledger(world.table, loop.time, world.changes.append)
         scheduler = Scheduler(seed=5)
-        plan = Plan(ledger, scheduler, tell)
+        plan = ProbePlan(ledger, scheduler, tell)
         ledger.adopt(targets.pools, targets.balancers, world.table)
         plan.adopt(targets, lambda name: ())
         await asyncio.sleep(300)
@@ -201,7 +201,7 @@ def test_where_somebody_answers_all_the_time_no_witness_is_called() -> None:
 
     async def main() -> None:
         hurried: list[Any] = []
-        gate = Gate(Vantage(), hurried.append, lambda vantage, cut_off: None)
+        gate = IsolationGate(Vantage(), hurried.append, lambda vantage, cut_off: None)
         several: list[Any] = [Plain(address) for address in ADDRESSES]
         for check in several:
             gate.take(check, GOOD, 0.0)

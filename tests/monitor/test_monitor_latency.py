@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdns.errors import LbdnsError
-from lbdns.geo.regions import REGION_CODES
-from lbdns.health.table import REGION_COUNT, HealthTable
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.health_table import REGION_COUNT, HealthTable
 from lbdns.monitor import latency
+from lbdns.places.regions import REGION_CODES
 
 
 def test_the_table_has_a_column_for_every_region() -> None:

@@ -15,13 +15,13 @@ import dns.message
 import dns.rrset
 import pytest
 
-from lbdns.config import parse
+from lbdns.config.loading import parse
 from lbdns.health.reasons import Reason
-from lbdns.health.resolved import read_addresses
 from lbdns.health.verdict import CRITICAL, HEALTHY, UNHEALTHY
-from lbdns.monitor import names
+from lbdns.mapped.resolved import read_addresses
+from lbdns.monitor import resolving as names
+from lbdns.publish.monitor_targets import targets_of
 from lbdns.snapshot.slots import Slots
-from lbdns.snapshot.targets import targets_of
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, until

@@ -7,9 +7,9 @@ import itertools
 from dataclasses import dataclass, field
 
 from lbdns.health.reasons import Reason
-from lbdns.model.monitor import Monitor
+from lbdns.model.monitors import Monitor
 from lbdns.monitor import schedule
-from lbdns.monitor.checks import Check, CheckKey
+from lbdns.monitor.probe_check import Check, CheckKey
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler
 from lbdns.monitor.targets import Vantage

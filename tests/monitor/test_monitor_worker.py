@@ -16,9 +16,9 @@ from lbdns.health import forced
 from lbdns.health.events import read_events
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
-from lbdns.health.table import HealthTable
 from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
-from lbdns.monitor.worker import Options, Worker, in_flight_limit
+from lbdns.mapped.health_table import HealthTable
+from lbdns.monitor.worker import MonitorWorker, Options, in_flight_limit
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, adopted, hurry, until
@@ -242,12 +242,12 @@ def test_kill_9_changes_no_answer_and_a_new_worker_goes_on(stage: Stage) -> None
 def test_a_worker_yields_to_its_successor_and_ends_with_its_server(stage: Stage) -> None:
     async def main() -> None:
         stage.publish(pool("p", endpoint("e"), monitor=None))
-        worker = Worker(Options(stage.path, stage.control.path))
+        worker = MonitorWorker(Options(stage.path, stage.control.path))
         task = asyncio.create_task(worker.run())
         await until(lambda: stage.control.get("monitor_generation") == 1)
         stage.control.monitor_pid = 1
         await asyncio.wait_for(task, 10)
-        task = asyncio.create_task(Worker(Options(stage.path, stage.control.path)).run())
+        task = asyncio.create_task(MonitorWorker(Options(stage.path, stage.control.path)).run())
         await until(lambda: stage.control.monitor_pid == os.getpid())
         stage.control.path.unlink()
         await asyncio.wait_for(task, 10)

@@ -14,12 +14,12 @@ import pytest
 import trustme
 
 from lbdns.health import forced
-from lbdns.health.events import Change
+from lbdns.health.events import HealthChange
 from lbdns.health.forced import Forced
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.model.notification import Notification
-from lbdns.monitor import notifier
-from lbdns.monitor.notifier import Notifier
+from lbdns.monitor.notify import notifier
+from lbdns.monitor.notify.notifier import Notifier
 from lbdns.monitor.targets import parse_targets
 from tests.monitor import peers
 from tests.monitor.documents import document, endpoint, pool
@@ -37,9 +37,11 @@ def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
     yield
 
 
-def flip(number: int = 0, after: str = "unhealthy") -> Change:
+def flip(number: int = 0, after: str = "unhealthy") -> HealthChange:
     name = f"e{number}"
-    return Change(time.time(), "endpoint", f"p/{name}", "healthy", after, pool="p", endpoint=name, reason="TCP timeout")
+    return HealthChange(
+        time.time(), "endpoint", f"p/{name}", "healthy", after, pool="p", endpoint=name, reason="TCP timeout"
+    )
 
 
 def notifying(*settings: dict[str, Any], state_dir: Path | None = None) -> Notifier:
@@ -181,8 +183,8 @@ def test_what_gathers_while_a_receiver_is_away_comes_as_one_summary() -> None:
 
 
 def test_a_pool_whose_first_results_come_one_by_one_is_no_alarm() -> None:
-    def of_pool(before: str, after: str) -> Change:
-        return Change(time.time(), "pool", "p", before, after, pool="p")
+    def of_pool(before: str, after: str) -> HealthChange:
+        return HealthChange(time.time(), "pool", "p", before, after, pool="p")
 
     async def main() -> None:
         async with Hook().running() as hook:

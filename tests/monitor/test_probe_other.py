@@ -12,8 +12,8 @@ import pytest
 from icmplib.exceptions import SocketPermissionError
 
 from lbdns.health.reasons import Reason
-from lbdns.model.monitor import Monitor
-from lbdns.monitor.checks import timed_out
+from lbdns.model.monitors import Monitor
+from lbdns.monitor.probe_check import timed_out
 from lbdns.monitor.probes import icmp
 from lbdns.monitor.probes.icmp import PingProbe, UdpProbe
 from lbdns.monitor.probes.ldap import BIND, LdapProbe

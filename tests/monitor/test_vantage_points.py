@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from lbdns.config import parse
-from lbdns.geo.regions import REGION_CODES
+from lbdns.config.loading import parse
 from lbdns.health.events import read_events
 from lbdns.health.reasons import Reason
-from lbdns.health.table import HealthTable
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
-from lbdns.monitor.plan import reaching
+from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.monitor.probe_plan import reaching
 from lbdns.monitor.targets import Vantage, parse_targets
-from lbdns.server.rundir import RunDirectory
+from lbdns.places.regions import REGION_CODES
+from lbdns.publish.monitor_targets import targets_of
 from lbdns.snapshot.slots import Slots
-from lbdns.snapshot.targets import targets_of
 from tests.loop_thread import LoopThread
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool

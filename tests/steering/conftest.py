@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from lbdns.geo import Geodata
+from lbdns.places.geodata import Geodata
 from tests.steering.naive_places import Network, Place
 from tests.steering.naive_world import World
 from tests.steering.scenes import TREE, Asker

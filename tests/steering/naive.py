@@ -11,7 +11,8 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from lbdns.model import LoadBalancer, Pool
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.pool import Pool
 from tests.steering.naive_places import (
     Address,
     Place,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
-from lbdns.model import Configuration
+from lbdns.model.configuration import Configuration
 from tests.steering.naive_places import UNKNOWN_PLACE, Address, Network, Place, look_up, turning_points
 
 MASK_64 = 2**64 - 1

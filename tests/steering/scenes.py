@@ -6,7 +6,11 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from lbdns.model import Configuration, Endpoint, LoadBalancer, Monitor, Pool, Settings
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.configuration import Configuration
+from lbdns.model.monitors import Monitor
+from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.settings import Settings
 from tests.steering import naive
 from tests.steering.naive_places import Network, Place
 from tests.steering.naive_world import Asked, World

@@ -14,13 +14,13 @@ from typing import Any
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from lbdns.geo import Geodata
 from lbdns.health import verdict
-from lbdns.health.table import HealthTable
-from lbdns.model import LoadBalancer
-from lbdns.snapshot.compile import compile_snapshot
+from lbdns.mapped.health_table import HealthTable
+from lbdns.model.balancer import LoadBalancer
+from lbdns.places.geodata import Geodata
+from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
-from lbdns.steering import layout
+from lbdns.steering.kernel import numbers as layout
 from tests.interpreted import standing_in
 from tests.steering import naive
 from tests.steering.naive_places import Address, Network, Place
@@ -72,7 +72,7 @@ class Lane:
 
 def compiled_lane() -> Lane | None:
     """Return the installed extension, or None where lbdns runs without one."""
-    modules = {name: importlib.import_module(f"lbdns.steering.{name}") for name in KERNEL}
+    modules = {name: importlib.import_module(f"lbdns.steering.kernel.{name}") for name in KERNEL}
     if any(str(module.__file__).endswith(".py") for module in modules.values()):
         return None
     return Lane("compiled", modules["decide"].decide, modules["view"])
@@ -81,7 +81,7 @@ def compiled_lane() -> Lane | None:
 def interpreted_lane() -> Lane:
     """Return the kernel read from its source, whether or not an extension stands beside it."""
     with ExitStack() as stack:
-        modules = {name: stack.enter_context(standing_in(f"steering.{name}")) for name in KERNEL}
+        modules = {name: stack.enter_context(standing_in(f"steering.kernel.{name}")) for name in KERNEL}
     return Lane("interpreted", modules["decide"].decide, modules["view"])
 
 
@@ -169,7 +169,7 @@ class Served:
         return view, query, decision
 
     def _address(self, query: Any, decision: Any) -> int | None:
-        """Return which of a host name's several addresses the responder takes, as it does (responder/steered.py)."""
+        """Return which of a host name's several addresses the responder takes, as it does (answer/steered.py)."""
         if decision.mode == layout.MODE_ALL or query.family == layout.FAMILY_NAMED:
             return None
         slot = self._snapshot.columns["endpoint_slot"][decision.picks[0]]

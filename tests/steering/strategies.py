@@ -10,17 +10,12 @@ import ipaddress
 from random import Random
 from typing import Any
 
-from lbdns.model import (
-    Configuration,
-    Endpoint,
-    LoadBalancer,
-    Monitor,
-    Pool,
-    PopSettings,
-    RRset,
-    Settings,
-    Zone,
-)
+from lbdns.dns.zone import RRset, Zone
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.configuration import Configuration
+from lbdns.model.monitors import Monitor
+from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.settings import PopSettings, Settings
 from tests.steering.naive import differs_by_place
 from tests.steering.naive_places import UNKNOWN_PLACE, Address, Network, Place
 from tests.steering.naive_world import Asked, World

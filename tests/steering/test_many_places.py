@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lbdns.snapshot import classes
+from lbdns.snapshot.compile import place_classes as classes
 from tests.steering import naive
 from tests.steering.served import Lane, Served, write_geodata
 from tests.steering.strategies import draw_asked, draw_balancer, draw_tree, draw_world

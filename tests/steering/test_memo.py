@@ -11,14 +11,16 @@ from random import Random
 
 import pytest
 
-from lbdns.geo import Geodata
-from lbdns.memo import ByObject
-from lbdns.model import Configuration, RRset, Zone
-from lbdns.snapshot import classes, memo
-from lbdns.snapshot.compile import compile_snapshot
-from lbdns.snapshot.memo import Memo
+from lbdns.base.memo import ByObject
+from lbdns.dns.zone import RRset, Zone
+from lbdns.model.configuration import Configuration
+from lbdns.places.geodata import Geodata
+from lbdns.publish.monitor_targets import TargetsMemo, targets_text
+from lbdns.snapshot.compile import compile_memo as memo
+from lbdns.snapshot.compile import place_classes as classes
+from lbdns.snapshot.compile.compile_memo import CompileMemo
+from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
-from lbdns.snapshot.targets import TargetsMemo, targets_text
 from tests.steering.conftest import Toy
 from tests.steering.strategies import APEX, OWNERS, POPS, ZONE, draw_configuration, draw_load_balancer, draw_pool
 
@@ -135,7 +137,9 @@ CHANGES = (
 )
 
 
-def columns_of(configuration: Configuration, geodata: Geodata, slots: Slots, kept: Memo | None) -> dict[str, bytes]:
+def columns_of(
+    configuration: Configuration, geodata: Geodata, slots: Slots, kept: CompileMemo | None
+) -> dict[str, bytes]:
     snapshot = compile_snapshot(configuration, geodata, slots, 7, 3, kept)
     return {"meta": json.dumps(snapshot.meta).encode(), **{name: bytes(one) for name, one in snapshot.columns.items()}}
 
@@ -147,7 +151,7 @@ def test_a_memo_changes_no_byte(seed: int, toys: list[Toy], monkeypatch: pytest.
     monkeypatch.setattr(memo, "ROWS_BYTES_MAX", chance.choice((0, 2000, 1 << 30)))
     configuration = draw_configuration(chance, chance.choice(POPS)[0])
     geodata, slots = chance.choice(toys)[1], Slots()
-    kept, kept_targets = Memo(), TargetsMemo()
+    kept, kept_targets = CompileMemo(), TargetsMemo()
     for _ in range(STEPS):
         slots = slots.assign(configuration)
         with_memo = columns_of(configuration, geodata, slots, kept)
@@ -164,7 +168,7 @@ def test_a_memo_keeps_only_what_the_last_compile_used(toys: list[Toy]) -> None:
     chance = Random(3)
     geodata = toys[5][1]
     configuration = draw_configuration(chance, POPS[1][0])
-    kept, kept_targets = Memo(), TargetsMemo()
+    kept, kept_targets = CompileMemo(), TargetsMemo()
     gone = []
     for _ in range(4 * STEPS):
         slots = Slots().assign(configuration)
@@ -182,7 +186,7 @@ def test_a_memo_keeps_only_what_the_last_compile_used(toys: list[Toy]) -> None:
 
 
 def test_a_geolocation_database_that_is_replaced_takes_its_tries_along(toys: list[Toy]) -> None:
-    kept = Memo()
+    kept = CompileMemo()
     configuration = draw_configuration(Random(5), POPS[2][0])
     slots = Slots().assign(configuration)
     for _, geodata in toys[1:4]:

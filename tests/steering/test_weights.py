@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lbdns.geo import Geodata
+from lbdns.places.geodata import Geodata
 from tests.steering.conftest import Serve
 from tests.steering.naive_world import World
 from tests.steering.scenes import asking, pool, scene, weighted

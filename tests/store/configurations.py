@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from lbdns.model import Configuration
+from lbdns.model.configuration import Configuration
 
 TEXTS = (
     "",

@@ -30,10 +30,10 @@ import dns.rdatatype
 import httpx
 import pytest
 
-from lbdns.config import load
-from lbdns.config.master.names import show_name
-from lbdns.model import Configuration
-from lbdns.server.children import package_environment
+from lbdns.config.loading import load
+from lbdns.dns.name import show_name
+from lbdns.model.configuration import Configuration
+from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import ServerError
 
 from .asking import Asker, account_of, identified, renamed, shown, shown_world, wrong_answers

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from lbdns.cli import difference
-from lbdns.config import parse
-from lbdns.store.diff import between, count, describe
-from lbdns.store.files import state_of
-from lbdns.store.state import State
+from lbdns.cli.frame import difference
+from lbdns.config.loading import parse
+from lbdns.manage.store.revisions.diff import between, count, describe
+from lbdns.manage.store.revisions.from_files import state_of
+from lbdns.manage.store.state import State
 
 ZONE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 

@@ -12,20 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbdns.config import load, parse
-from lbdns.config.yamltree import parse_yaml
-from lbdns.errors import ConfigError
-from lbdns.model import Configuration, Settings
-from lbdns.store import files
-from lbdns.store.errors import Referenced
-from lbdns.store.export import export, file_name, tree_of
-from lbdns.store.files import balancer_key, state_of
-from lbdns.store.item import Item, Kind
-from lbdns.store.manager import Done, StoreManager
-from lbdns.store.restore import restore
-from lbdns.store.sqlite import Store
-from lbdns.store.state import State
-from lbdns.store.yamltext import block_text
+from lbdns.base.errors import ConfigError
+from lbdns.config.loading import load, parse
+from lbdns.config.yaml.yaml_text import block_text
+from lbdns.config.yaml.yaml_tree import parse_yaml
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.manager import Done, StoreManager
+from lbdns.manage.store.refusals import Referenced
+from lbdns.manage.store.revisions import from_files as files
+from lbdns.manage.store.revisions.from_files import balancer_key, state_of
+from lbdns.manage.store.revisions.restore import restore
+from lbdns.manage.store.revisions.to_files import export, file_name, tree_of
+from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.state import State
+from lbdns.model.configuration import Configuration
+from lbdns.model.settings import Settings
 from tests.store.configurations import comparable, draw_tree
 
 ZONE = """$TTL 300

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from lbdns.config import Loaded
-from lbdns.errors import ConfigError, LbdnsError
-from lbdns.model import Configuration, Settings
-from lbdns.server.publish import Published
-from lbdns.store.edit import Edit
-from lbdns.store.errors import NotFound, NotUnique, Outdated, Referenced, StoreError
-from lbdns.store.item import Item, Kind
-from lbdns.store.manager import Done, StoreManager
-from lbdns.store.sqlite import Store
+from lbdns.base.errors import ConfigError, LbdnsError
+from lbdns.config.loading import Loaded
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.manager import Done, StoreManager
+from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced, StoreError
+from lbdns.manage.store.sqlite import Store
+from lbdns.model.configuration import Configuration
+from lbdns.model.settings import Settings
+from lbdns.publish.publisher import Published
 
 SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}
 

@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.server.children import package_environment
+from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import LbdnsServer, ServerError
-from tests.server.load import NAME, ZONE, configuration
-from tests.server.load import load_on as load_on_server
+from tests.processes.load import NAME, ZONE, configuration
+from tests.processes.load import load_on as load_on_server
 
 from .served import StoreServer, wait_until
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbdns.config.master import read_master
-from lbdns.config.master.names import show_name
-from lbdns.config.master.rdata import type_text
-from lbdns.config.master.rdata_text import rdata_text
-from lbdns.errors import Problem
-from lbdns.model import bounds
-from lbdns.store.item import Item, Kind
-from lbdns.store.record_text import zone_wire
-from lbdns.store.records import (
+from lbdns.base.errors import Problem
+from lbdns.dns import record_bounds
+from lbdns.dns.master.reader import read_master
+from lbdns.dns.name import show_name
+from lbdns.dns.rdata.content import zone_wire
+from lbdns.dns.rdata.encode import type_text
+from lbdns.dns.rdata.presentation import rdata_text
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.records.record_bodies import (
     canonical_record,
     merged_record,
     record_body,
@@ -154,7 +154,7 @@ def test_other_fields() -> None:
     assert canonical({**plain, **nothing, "id": "x", "meta": {}, "created_on": "now", "proxiable": False}) == plain
     kept = {"comment": "c", "tags": ["a:b", "c"], "settings": {"ipv6_only": True}, "ttl": 60}
     assert canonical({**plain, **kept, "tags": ["a:b", "c", "a:b"]}) == {**plain, **kept}
-    for ttl, ttl_s in ((0, 0), (1, bounds.AUTOMATIC_TTL_S), (60.0, 60), (2**31 - 1, 2**31 - 1)):
+    for ttl, ttl_s in ((0, 0), (1, record_bounds.AUTOMATIC_TTL_S), (60.0, 60), (2**31 - 1, 2**31 - 1)):
         assert served(canonical({**plain, "ttl": ttl}))[2] == ttl_s
 
 

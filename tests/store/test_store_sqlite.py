@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from lbdns.errors import LbdnsError
-from lbdns.store.errors import Outdated, StoreError
-from lbdns.store.item import Change, Item, Kind, new_id
-from lbdns.store.sqlite import Store
+from lbdns.base.errors import LbdnsError
+from lbdns.manage.store.item import Change, Item, Kind, new_id
+from lbdns.manage.store.refusals import Outdated, StoreError
+from lbdns.manage.store.sqlite import Store
 
 TIME = "2026-11-21T10:00:00.000000Z"
 
@@ -112,8 +112,8 @@ def test_what_was_acknowledged_outlives_kill(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from lbdns.store.item import Change, Item, Kind, new_id
-from lbdns.store.sqlite import Store
+from lbdns.manage.store.item import Change, Item, Kind, new_id
+from lbdns.manage.store.sqlite import Store
 store = Store(Path(sys.argv[1]))
 for number in range(10_000):
     store.commit([Change(None, Item(Kind.POOL, new_id(), {"name": str(number)}))], "w", "", "", store.head)

@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbdns.config import parse
-from lbdns.config.master import ZoneDraft, ZoneIndex, check_zone, read_master
-from lbdns.config.text import printable
-from lbdns.errors import Problem
-from lbdns.model import Settings, bounds
-from lbdns.store.item import Item, Kind
-from lbdns.store.record_text import zone_wire
-from lbdns.store.records import canonical_record
-from lbdns.store.zone_new import server_addresses
-from lbdns.store.zones import (
+from lbdns.base.errors import Problem
+from lbdns.base.wording import printable
+from lbdns.config.loading import parse
+from lbdns.dns import record_bounds
+from lbdns.dns.master.draft import ZoneDraft
+from lbdns.dns.master.reader import read_master
+from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
+from lbdns.dns.rdata.content import zone_wire
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.records.record_bodies import canonical_record
+from lbdns.manage.store.zones.zone_bodies import (
     canonical_zone,
     export_zone,
     import_zone,
@@ -29,6 +30,8 @@ from lbdns.store.zones import (
     zone_bodies,
     zone_draft,
 )
+from lbdns.manage.store.zones.zone_new import server_addresses
+from lbdns.model.settings import Settings
 
 NOW_S = 1_795_219_200  # 2026-11-21
 AT = ("zones", "example.com")
@@ -206,10 +209,10 @@ def test_an_rrset_has_the_lowest_ttl_and_problems_lead_back_to_records() -> None
 
 def test_bounds_of_a_name() -> None:
     zone = zone_of({"name": "example.com"})
-    many = [www(f"10.0.0.{number}") for number in range(bounds.MAX_RECORDS_PER_RRSET + 1)]
+    many = [www(f"10.0.0.{number}") for number in range(record_bounds.MAX_RECORDS_PER_RRSET + 1)]
     types = [
         {"name": "t", "type": f"TYPE{65000 + number}", "content": r"\# 0"}
-        for number in range(bounds.MAX_TYPES_PER_NAME + 1)
+        for number in range(record_bounds.MAX_TYPES_PER_NAME + 1)
     ]
     problems = zone_draft(zone, records_of([*many, *types])).problems
     assert [(problem.line, problem.at) for problem in problems] == [(101, ("content",)), (202, ("name",))]
@@ -263,7 +266,7 @@ def test_import_tells_every_mistake_by_line() -> None:
 
 
 def test_generated_records_have_a_bound_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lbdns.config.master.reader.MAX_GENERATED_IN_ALL", 5)
+    monkeypatch.setattr("lbdns.dns.master.reader.MAX_GENERATED_IN_ALL", 5)
     problems: list[Problem] = []
     _, bodies = import_zone(
         "$GENERATE 1-3 a$ A 192.0.2.$\n" + "$GENERATE 1-3 b$ A 192.0.2.$\n", "example.com", problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbdns.model.monitor import Monitor, parse_expected_codes
+from lbdns.model.monitors import Monitor, parse_expected_codes
 from lbdns.monitor.probes.http import HttpProbe
 from lbdns.monitor.probes.icmp import PingProbe, UdpProbe
 from lbdns.monitor.probes.ldap import LdapProbe

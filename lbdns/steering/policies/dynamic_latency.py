@@ -3,9 +3,9 @@ now."""
 
 from __future__ import annotations
 
-from lbdns.model import LoadBalancer
-from lbdns.steering.layout import SELECT_FASTEST
-from lbdns.steering.plan import Context, Plan, unweighted
+from lbdns.model.balancer import LoadBalancer
+from lbdns.steering.kernel.numbers import SELECT_FASTEST
+from lbdns.steering.policies.plan import Context, Plan, unweighted
 
 
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lbdns.geo import regions
-from lbdns.model import LoadBalancer
-from lbdns.steering.layout import SELECT_FIRST
-from lbdns.steering.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
+from lbdns.model.balancer import LoadBalancer
+from lbdns.places import regions
+from lbdns.steering.kernel.numbers import SELECT_FIRST
+from lbdns.steering.policies.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
 
 REGION_NUMBERS = {code: number for number, code in enumerate(regions.REGION_CODES)}
 

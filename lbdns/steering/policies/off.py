@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lbdns.model import LoadBalancer
-from lbdns.steering.layout import SELECT_FIRST
-from lbdns.steering.plan import Context, Plan, unweighted
+from lbdns.model.balancer import LoadBalancer
+from lbdns.steering.kernel.numbers import SELECT_FIRST
+from lbdns.steering.policies.plan import Context, Plan, unweighted
 
 
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lbdns.model import LoadBalancer, Pool
-from lbdns.steering.layout import SELECT_FIRST, SELECT_NEAREST
-from lbdns.steering.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.pool import Pool
+from lbdns.steering.kernel.numbers import SELECT_FIRST, SELECT_NEAREST
+from lbdns.steering.policies.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius, IUGG
 NO_DISTANCE_M = 1e12  # stands after any distance on Earth
@@ -56,8 +57,7 @@ def distances_m(
     coordinates.
 
     Haversine on a sphere. Whole metres make pools at one place tie whatever the rounding of the trigonometry, and ties
-    keep
-    the configured order.
+    keep the configured order.
     """
     there = np.array([[pool.latitude or 0.0, pool.longitude or 0.0] for pool in pools])
     placed = np.array([pool.latitude is not None for pool in pools])

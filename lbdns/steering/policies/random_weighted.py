@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lbdns.model import LoadBalancer
-from lbdns.steering.layout import SELECT_WEIGHTED
-from lbdns.steering.plan import Context, Plan
+from lbdns.model.balancer import LoadBalancer
+from lbdns.steering.kernel.numbers import SELECT_WEIGHTED
+from lbdns.steering.policies.plan import Context, Plan
 
 WEIGHT_SCALE = 10_000  # weights are fractions: four decimal places act
 

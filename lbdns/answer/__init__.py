@@ -1,0 +1,1 @@
+"""The slow path: what a datagram is answered with. START HERE: respond.py."""

@@ -1,0 +1,222 @@
+"""From what a look-up matched to an answer: chains followed, referrals, negative answers, additional data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lbdns.answer.match import Match, MatchKind, match
+from lbdns.answer.reply import ASKED, Answer, Records, Transport
+from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import records_of, steer
+from lbdns.dns.codes import (
+    EDE_NOT_AUTHORITATIVE,
+    NAME_BYTES_MAX,
+    NXDOMAIN,
+    REFUSED,
+    TYPE_A,
+    TYPE_AAAA,
+    TYPE_ANY,
+    TYPE_CNAME,
+    TYPE_DNAME,
+    TYPE_HINFO,
+    TYPE_MX,
+    TYPE_NS,
+    TYPE_SRV,
+    YXDOMAIN,
+)
+from lbdns.dns.zone import RRset
+from lbdns.snapshot.compile.zone_columns import is_at_or_below
+from lbdns.snapshot.lookup.look_up import has_load_balancer
+from lbdns.snapshot.lookup.name_rows import NAME_OCCLUDED
+from lbdns.steering.kernel.view import Decision, Query
+
+CHAIN_HOPS_MAX = 16
+ADDITIONAL_NAMES_MAX = 20
+ANY_TTL_S = 3600
+ANY_RDATA = b"\x07RFC8482\x00"  # HINFO "RFC8482" "" (RFC 8482 4.2)
+TARGET_OFFSETS = {TYPE_NS: 0, TYPE_MX: 2, TYPE_SRV: 6}
+
+
+@dataclass(slots=True)
+class Road:
+    """The way to one answer: every match on it, and the decision at its end where a load balancer stands there."""
+
+    matches: list[Match] = field(default_factory=list)
+    decision: Decision | None = None
+
+
+def answer(
+    view: ServingView, name: bytes, asked: bytes, qtype: int, query: Query | None, transport: Transport, road: Road
+) -> Answer:
+    """Return the answer for a name (`asked`: as the client spelled it) and note the way to it in `road`.
+
+    CNAME and DNAME are followed within the first zone, at most CHAIN_HOPS_MAX times; what stands at the end gives the
+    RCODE, what stood at the beginning the AA bit (RFC 6604 section 2). Without a `query` nothing is decided, and a load
+    balancer has no records.
+    """
+    reply = Answer()
+    owner, spelled = ASKED, asked
+    first_zone: int | None = None
+    seen: set[bytes] = set()
+    for _ in range(CHAIN_HOPS_MAX + 1):
+        found = match(view, name, qtype)
+        if first_zone is None:
+            first_zone = found.zone
+            if found.kind is MatchKind.OUT_OF_ZONE:
+                road.matches.append(found)
+                return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
+            reply.apex = view.name(view.columns["zone_apex"][first_zone])
+        if found.kind is MatchKind.OUT_OF_ZONE or found.zone != first_zone or name in seen:
+            return reply
+        seen.add(name)
+        road.matches.append(found)
+        target = _take(view, found, owner, spelled, qtype, query, transport, reply, road)
+        if target is None:
+            return reply
+        owner, spelled, name = target, target, target.lower()
+    return reply
+
+
+def answer_beyond(view: ServingView, target: bytes, qtype: int, road: Road) -> Answer:
+    """Return what `answer` adds after a CNAME record of a load balancer that leads to `target` in its zone."""
+    reply = Answer(answer=[Records(ASKED, TYPE_CNAME, 0, (target,), is_plain=True)])
+    name = target
+    for _ in range(CHAIN_HOPS_MAX):
+        found = match(view, name, qtype)
+        if found.kind is MatchKind.OUT_OF_ZONE or (road.matches and found.zone != road.matches[0].zone):
+            break
+        reply.apex = view.name(view.columns["zone_apex"][found.zone])
+        road.matches.append(found)
+        after = _take(view, found, target, target, qtype, None, Transport.UDP, reply, road)
+        if after is None:
+            break
+        target, name = after, after.lower()
+    del reply.answer[0]
+    return reply
+
+
+def _take(
+    view: ServingView,
+    found: Match,
+    owner: bytes,
+    spelled: bytes,
+    qtype: int,
+    query: Query | None,
+    transport: Transport,
+    reply: Answer,
+    road: Road,
+) -> bytes | None:
+    """Put what one match gives into the reply; return the name that the chain goes on to, if it does.
+
+    `owner` is what the records stand under, `spelled` the same name written out.
+    """
+    if found.kind is MatchKind.REFERRAL:
+        _refer(view, found, reply)
+    elif found.kind is MatchKind.STEERED:
+        return _take_steered(view, found, owner, qtype, query, reply, road)
+    elif found.kind is MatchKind.HIT:
+        _take_records(view, found, owner, qtype, transport, reply)
+    elif found.kind is MatchKind.CNAME:
+        reply.answer.append(_records(found.rrsets[0], owner))
+        return found.rrsets[0].rdatas[0]
+    elif found.kind is MatchKind.DNAME:
+        target = _take_dname(found, owner, spelled, reply)
+        # The synthesised CNAME is what a query for CNAME wants, and ANY is not followed.
+        return None if qtype in (TYPE_CNAME, TYPE_ANY) else target
+    else:
+        if found.kind is MatchKind.NXDOMAIN:
+            reply.rcode = NXDOMAIN
+        _deny(view, found.zone, reply)
+    return None
+
+
+def _records(rrset: RRset, owner: bytes | None = None) -> Records:
+    return Records(rrset.owner if owner is None else owner, rrset.type, rrset.ttl, rrset.rdatas)
+
+
+def _deny(view: ServingView, zone: int, reply: Answer) -> None:
+    reply.authority.append(_records(view.negative(zone)))
+
+
+def _take_steered(
+    view: ServingView, found: Match, owner: bytes, qtype: int, query: Query | None, reply: Answer, road: Road
+) -> bytes | None:
+    if query is None:
+        _deny(view, found.zone, reply)
+        return None
+    decision = road.decision = steer(view, found, query)
+    reply.scope = decision.scope
+    records = records_of(view, owner, qtype, found.family, decision)
+    if records is None:
+        _deny(view, found.zone, reply)
+        return None
+    reply.answer.append(records)
+    if records.type == TYPE_CNAME:
+        return records.rdatas[0]
+    add_targets(view, found.zone, records, reply.additional, is_apart=True)
+    return None
+
+
+def _take_records(
+    view: ServingView, found: Match, owner: bytes, qtype: int, transport: Transport, reply: Answer
+) -> None:
+    rrsets = found.rrsets
+    if qtype == TYPE_ANY:
+        if has_load_balancer(view.zones, found.entry) or not rrsets:
+            reply.answer.append(Records(owner, TYPE_HINFO, ANY_TTL_S, (ANY_RDATA,)))
+            return
+        if transport is Transport.UDP:
+            rrsets = rrsets[:1]
+    for rrset in rrsets:
+        records = _records(rrset, owner)
+        reply.answer.append(records)
+        add_targets(view, found.zone, records, reply.additional)
+
+
+def _take_dname(found: Match, owner: bytes, spelled: bytes, reply: Answer) -> bytes | None:
+    """Give the DNAME and the CNAME that follows from it (RFC 6672 section 3.2), or YXDOMAIN where that is too long."""
+    dname = found.rrsets[0]
+    prefix = spelled[: len(spelled) - len(dname.owner)]
+    target = prefix + dname.rdatas[0]
+    reply.answer.append(Records(dname.owner, TYPE_DNAME, dname.ttl, dname.rdatas))
+    if len(target) > NAME_BYTES_MAX:
+        reply.rcode = YXDOMAIN
+        return None
+    reply.answer.append(Records(owner, TYPE_CNAME, dname.ttl, (target,)))
+    return target
+
+
+def _refer(view: ServingView, found: Match, reply: Answer) -> None:
+    """Send the client to the servers below a cut, with the glue without which it could not reach them (RFC 9471)."""
+    servers = view.rrset(found.entry, TYPE_NS)
+    if servers is None:
+        raise AssertionError("a cut has NS records")
+    if not reply.answer:
+        reply.is_authoritative = False
+    reply.authority.append(_records(servers))
+    for target in servers.rdatas:
+        name = target.lower()
+        section = reply.glue if is_at_or_below(name, servers.owner) else reply.additional
+        _add_addresses(view, found.zone, name, section, occluded=True)
+
+
+def add_targets(view: ServingView, zone: int, records: Records, section: list[Records], is_apart: bool = False) -> None:
+    """Add the addresses of the hosts that NS, MX and SRV records name: those of our own zone, from its records."""
+    offset = TARGET_OFFSETS.get(records.type)
+    if offset is None:
+        return
+    for rdata in records.rdatas[:ADDITIONAL_NAMES_MAX]:
+        _add_addresses(view, zone, rdata[offset:].lower(), section, is_apart=is_apart)
+
+
+def _add_addresses(
+    view: ServingView, zone: int, name: bytes, section: list[Records], occluded: bool = False, is_apart: bool = False
+) -> None:
+    """Add a name's A and AAAA records, once; those below a cut only as glue (`occluded`)."""
+    entry = view.find_name(zone, name)
+    if entry is None or (view.name_flags(entry) & NAME_OCCLUDED and not occluded):
+        return
+    for rtype in (TYPE_A, TYPE_AAAA):
+        rrset = view.rrset(entry, rtype)
+        if rrset is not None and all(records.owner != name or records.type != rtype for records in section):
+            section.append(Records(rrset.owner, rrset.type, rrset.ttl, rrset.rdatas, is_apart=is_apart))

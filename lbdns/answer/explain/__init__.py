@@ -1,0 +1,1 @@
+"""Why a name is answered as it is, by the same road."""

@@ -1,0 +1,247 @@
+"""Why a name is answered as it is: the same road as `respond`, told step by step.
+
+Nothing here steers. Every step is read from the matches and the `Decision` that gave the answer; of the kernel only its
+own `reason_against_endpoint` is asked again, for endpoints that are not in the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import dns.name
+import dns.rdata
+import dns.rdatatype
+
+from lbdns.answer.answer import Road, answer
+from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
+from lbdns.answer.match import Match, MatchKind
+from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
+from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import make_query
+from lbdns.dns.codes import RCODE_NAMES
+from lbdns.dns.edns import ClientSubnet
+from lbdns.places import regions
+from lbdns.places.geodata import Geodata
+from lbdns.places.place import Place
+from lbdns.snapshot.lookup.name_rows import KIND_NAMES
+from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_RESOLVER
+from lbdns.steering.kernel.view import Decision, Query
+from lbdns.steering.policies.policy_table import POLICIES
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+DEFAULT_RESOLVER = ip_address("127.0.0.1")
+DRAW_SCALE = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to explain: a query (`name`, `qtype`: texts), who sends it, and the draw that all random choices take."""
+
+    name: str
+    qtype: str = "A"
+    resolver: Address = DEFAULT_RESOLVER
+    ecs: Network | None = None
+    draw: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An answer with the way to it. `answer`: records as texts; `ttl`: seconds of the first, None where there is none;
+    `steps`: dictionaries with at least `stage` and `text`."""
+
+    name: str
+    qtype: str
+    rcode: str
+    answer: tuple[str, ...]
+    ttl: int | None
+    scope: int
+    steps: tuple[dict[str, Any], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form that `--json` prints; its keys stay."""
+        return {
+            "name": self.name,
+            "type": self.qtype,
+            "rcode": self.rcode,
+            "answer": list(self.answer),
+            "ttl": self.ttl,
+            "scope": self.scope,
+            "steps": list(self.steps),
+        }
+
+
+def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw: int) -> Explanation:
+    """Return the answer that `respond` would give now, with its reasons.
+
+    `draw`: 64 random bits, used where `asked.draw` is None. Raises dns.exception.DNSException for a name or type that
+    is none.
+    """
+    name = dns.name.from_text(asked.name)
+    qtype = dns.rdatatype.from_text(asked.qtype)
+    query = _query_of(asked, now_s, draw)
+    road = Road()
+    reply = answer(view, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road)
+    steps: list[dict[str, Any]] = [_asked_step(asked, name, qtype)]
+    steps += [_match_step(view, found) for found in road.matches]
+    if road.decision is not None:
+        steps += _decision_steps(view, geodata, asked, query, road.decision)
+    steps += _reply_steps(reply, asked, road)
+    texts = tuple(text for records in reply.answer for text in record_texts(records, name))
+    return Explanation(
+        name=name.to_text(),
+        qtype=dns.rdatatype.to_text(qtype),
+        rcode=RCODE_NAMES[reply.rcode],
+        answer=texts,
+        ttl=reply.answer[0].ttl if reply.answer else None,
+        scope=reply.scope if asked.ecs is not None else 0,
+        steps=tuple(steps),
+    )
+
+
+def record_texts(records: Records, asked: dns.name.Name) -> list[str]:
+    """Return records in master-file form, a line each."""
+    owner = asked.to_text() if records.owner == ASKED else dns.name.from_wire(records.owner, 0)[0].to_text()
+    rtype = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(records.type))
+    lines = []
+    for data in records.rdatas:
+        rdata = dns.rdata.from_wire("IN", rtype, data, 0, len(data))
+        lines.append(f"{owner} {records.ttl} IN {rtype} {rdata.to_text()}")
+    return lines
+
+
+def _query_of(asked: Asked, now_s: int, draw: int) -> Query:
+    subnet = None
+    if asked.ecs is not None:
+        octets = (asked.ecs.prefixlen + 7) // 8
+        family = 1 if asked.ecs.version == 4 else 2
+        subnet = ClientSubnet(family, asked.ecs.prefixlen, asked.ecs.network_address.packed[:octets])
+    query = make_query(Client(asked.resolver.packed, 53), subnet, now_s, draw)
+    if asked.draw is not None:
+        query.draw_fixed = True
+        query.draw_base = min(int(asked.draw * DRAW_SCALE), DRAW_SCALE - 1)
+    return query
+
+
+def _asked_step(asked: Asked, name: dns.name.Name, qtype: dns.rdatatype.RdataType) -> dict[str, Any]:
+    text = f"{name} {dns.rdatatype.to_text(qtype)}, from resolver {asked.resolver}"
+    if asked.ecs is not None:
+        text += f", for clients in {asked.ecs} (ECS)"
+    if asked.draw is not None:
+        text += f", every draw {asked.draw:g}"
+    return {"stage": "query", "text": text, "resolver": str(asked.resolver), "ecs": asked.ecs and str(asked.ecs)}
+
+
+def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
+    if found.kind is MatchKind.OUT_OF_ZONE:
+        return {"stage": "match", "text": "in none of the zones served here", "kind": KIND_NAMES[found.kind.value]}
+    zone = _name_text(view.name(view.columns["zone_apex"][found.zone]))
+    at = _name_text(view.name(found.entry))
+    texts = {
+        MatchKind.REFERRAL: f"delegated at {at}: a referral to its name servers",
+        MatchKind.HIT: f"records at {at}",
+        MatchKind.CNAME: f"a CNAME at {at}, followed",
+        MatchKind.DNAME: f"a DNAME at {at}, followed",
+        MatchKind.NODATA: f"{at} exists, with nothing of this type (a disabled load balancer counts as none)",
+        MatchKind.NXDOMAIN: f"nothing there; the closest name that exists is {at}",
+    }
+    step = {"stage": "match", "zone": zone, "at": at, "kind": KIND_NAMES[found.kind.value]}
+    if found.kind is MatchKind.STEERED:
+        policy = POLICIES[view.columns["lb_policy"][found.load_balancer]]
+        return {**step, "text": f'load balancer {at} in zone {zone}, policy "{policy}"', "policy": policy}
+    return {**step, "text": f"zone {zone}: {texts[found.kind]}"}
+
+
+def _decision_steps(
+    view: ServingView, geodata: Geodata, asked: Asked, query: Query, decision: Decision
+) -> list[dict[str, Any]]:
+    return [
+        _location_step(view, geodata, asked, query, decision),
+        *narrate_pools(view, decision),
+        *narrate_endpoints(view, query, decision),
+        _scope_step(view, asked, decision),
+        _ttl_step(view, decision),
+    ]
+
+
+def _location_step(
+    view: ServingView, geodata: Geodata, asked: Asked, query: Query, decision: Decision
+) -> dict[str, Any]:
+    """Say whose place counted and what it is; the place is looked up again only to be printed."""
+    pop = view.pop or "not configured"
+    if decision.location_source == LOCATED_BY_NOTHING:
+        step: dict[str, Any] = {"source": None, "text": _why_nowhere(view, decision, pop)}
+    elif decision.location_source == LOCATED_BY_ECS and asked.ecs is not None:
+        place = geodata.locate(asked.ecs.network_address)
+        step = {"source": "ecs", "text": f"{_place_text(place.place)}, network {place.network}, by the client's ECS"}
+    elif decision.location_source == LOCATED_BY_RESOLVER:
+        place = geodata.locate(asked.resolver)
+        step = {
+            "source": "resolver",
+            "text": f"{_place_text(place.place)}, network {place.network}, by the resolver's address",
+        }
+    else:
+        where = _place_text(Place(*view.snapshot.meta["place"]))
+        step = {"source": "pop", "text": f"this PoP ({pop}): {where}"}
+        unknown = []
+        if query.ecs_bits and view.columns["lb_flags"][decision.lb] & LB_ECS_PREFERRED:
+            unknown.append("ECS address is private" if not decision.ecs_used else "ECS network has no known place")
+        if unknown:
+            step["text"] += f"; the {unknown[0]}"
+    return {"stage": "location", **step}
+
+
+def _why_nowhere(view: ServingView, decision: Decision, pop: str) -> str:
+    """Say why no client's place was looked up: the policy asks for none, or no place known would change anything."""
+    policy = POLICIES[view.columns["lb_policy"][decision.lb]]
+    if policy == "proximity":
+        return f"no place in the databases changes the order: pools are those nearest to this PoP ({pop}) first"
+    if policy == "geo":
+        return f"no place in the databases changes the candidates: they are those of this PoP ({pop})"
+    return "does not matter here: every place gets the same candidates"
+
+
+def _place_text(place: Place) -> str:
+    if place == Place():
+        return "an unknown place"
+    parts = [place.country or "unknown country"]
+    if place.subdivision:
+        parts[0] += f"-{place.subdivision}"
+    region = regions.region_of(place.country, place.subdivision)
+    if region:
+        parts.append(f"region {region}")
+    if place.latitude is not None and place.longitude is not None:
+        parts.append(f"{place.latitude:.2f}, {place.longitude:.2f}")
+    return ", ".join(parts)
+
+
+def _scope_step(view: ServingView, asked: Asked, decision: Decision) -> dict[str, Any]:
+    if asked.ecs is None:
+        return {"stage": "scope", "text": "none: the query carries no ECS", "scope": 0}
+    scope = decision.scope
+    if scope == 0:
+        return {"stage": "scope", "text": "/0: this answer is the same for every client", "scope": 0}
+    covered = ip_network(f"{asked.ecs.network_address}/{scope}", strict=False)
+    why = "every client there is answered alike"
+    return {"stage": "scope", "text": f"/{scope}: {covered}; {why}", "scope": scope}
+
+
+def _ttl_step(view: ServingView, decision: Decision) -> dict[str, Any]:
+    configured = view.columns["lb_ttl"][decision.lb]
+    text = f"{decision.ttl} s, the load balancer's"
+    if decision.ttl < configured:
+        text = f"{decision.ttl} s: what the hostname's resolution has left (the load balancer's is {configured} s)"
+    return {"stage": "ttl", "text": text, "ttl": decision.ttl}
+
+
+def _reply_steps(reply: Answer, asked: Asked, road: Road) -> list[dict[str, Any]]:
+    if reply.answer or not reply.authority or not reply.is_authoritative:
+        return []
+    ttl = reply.authority[0].ttl
+    return [{"stage": "negative", "text": f"{RCODE_NAMES[reply.rcode]} without records, kept for {ttl} s (SOA)"}]
+
+
+def _name_text(name: bytes) -> str:
+    return dns.name.from_wire(name, 0)[0].to_text(omit_final_dot=True)

@@ -1,0 +1,58 @@
+"""A look-up's outcome with its records: what snapshot/lookup/look_up.py found, as values that answers are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from lbdns.answer.serving_view import ServingView
+from lbdns.dns.zone import RRset
+from lbdns.snapshot.lookup import name_rows as codes
+from lbdns.snapshot.lookup.look_up import look_up
+from lbdns.snapshot.lookup.name_table import set_name
+
+
+class MatchKind(Enum):
+    """What a look-up came to; the table in snapshot/lookup/look_up.py says which is when."""
+
+    OUT_OF_ZONE = codes.OUT_OF_ZONE
+    REFERRAL = codes.REFERRAL
+    STEERED = codes.STEERED
+    HIT = codes.HIT
+    CNAME = codes.CNAME
+    DNAME = codes.DNAME
+    NODATA = codes.NODATA
+    NXDOMAIN = codes.NXDOMAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A look-up's outcome. `entry`: the name that answers (cut, wildcard, the DNAME's owner, or the name itself);
+    `rrsets`: what answers a HIT, CNAME or DNAME; `load_balancer` and `family`: what steers, where STEERED."""
+
+    kind: MatchKind
+    zone: int = 0
+    entry: int = 0
+    rrsets: tuple[RRset, ...] = ()
+    load_balancer: int = 0
+    family: int = 0
+
+
+OUT_OF_ZONE = Match(MatchKind.OUT_OF_ZONE)
+_KINDS = {kind.value: kind for kind in MatchKind}
+
+
+def match(view: ServingView, name: bytes, qtype: int) -> Match:
+    """Return what stands at `name` (lower-case wire form) for a type."""
+    found = view.found
+    set_name(view.suffixes, name)
+    kind = look_up(view.zones, view.suffixes, qtype, found)
+    if kind == codes.OUT_OF_ZONE:
+        return OUT_OF_ZONE
+    rrsets: tuple[RRset, ...] = ()
+    if kind in (codes.HIT, codes.CNAME, codes.DNAME):
+        rrsets = view.rrsets(found.entry)
+        if found.row != codes.NO_ROW:
+            first, _ = view.rrset_rows(found.entry)
+            rrsets = (rrsets[found.row - first],)
+    return Match(_KINDS[kind], found.zone, found.entry, rrsets, found.load_balancer, found.family)

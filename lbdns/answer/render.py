@@ -1,0 +1,308 @@
+"""Replies to bytes, with dnslib's buffer for name compression. The only module here that knows dnslib.
+
+Names in rdata are compressed for the types of RFC 1035 alone (RFC 3597 section 4); all other rdata goes out as it
+stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dnslib import MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
+
+from lbdns.answer.reply import ASKED, Answer, Records, Transport
+from lbdns.dns.codes import (
+    BADKEY,
+    CLASS_ANY,
+    CLASS_IN,
+    FLAG_AA,
+    FLAG_QR,
+    FLAG_RD,
+    FLAG_TC,
+    HEADER_BYTES,
+    OPCODE_MASK,
+    OPTION_ECS,
+    OPTION_EDE,
+    OPTION_KEEPALIVE,
+    OPTION_NSID,
+    TCP_BYTES_MAX,
+    TYPE_CNAME,
+    TYPE_MX,
+    TYPE_NS,
+    TYPE_OPT,
+    TYPE_PTR,
+    TYPE_SOA,
+    TYPE_TSIG,
+    UDP_BYTES_MAX,
+    UDP_BYTES_MIN,
+)
+from lbdns.dns.edns import Edns
+from lbdns.dns.message import Message, Refusal
+
+KEEPALIVE_TENTHS = 100  # the idle time-out of TCP connections in units of 100 ms (RFC 7828)
+RCODE_MASK = 0xF
+POINTER = 0xC000
+POINTER_TARGET_MAX = 0x3FFF
+QUESTION_TAIL_BYTES = 4  # type and class
+QUESTION_POINTER = b"\xc0\x0c"
+Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
+
+
+def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) -> bytes:
+    """Return the reply's bytes: whole, or without what is optional, or truncated to header, question and OPT."""
+    flags = _copied_flags(message.flags) | (answer.rcode & RCODE_MASK)
+    if answer.is_authoritative:
+        flags |= FLAG_AA
+    opt = _opt(message.edns, answer.rcode, answer.scope, answer.ede, transport, nsid) if message.edns else b""
+    limit = size_limit(message.edns, transport)
+    for additional in ([*answer.glue, *answer.additional], answer.glue):
+        reply = _pack(message, answer.apex, flags, (answer.answer, answer.authority, additional), opt)
+        if len(reply) <= limit:
+            return reply
+    return _pack(message, answer.apex, flags | FLAG_TC, ((), (), ()), opt)
+
+
+def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, ede: int | None = None) -> bytes:
+    """Return the reply to a query that gets an error whatever it asks."""
+    opt = _opt(refusal.edns, refusal.rcode, 0, ede, transport, nsid) if refusal.edns else b""
+    header = _header(
+        refusal.id,
+        _copied_flags(refusal.flags) | (refusal.rcode & RCODE_MASK),
+        1 if refusal.question else 0,
+        0,
+        0,
+        1 if opt else 0,
+    )
+    return header + refusal.question + opt
+
+
+def render_unknown_key(message: Message, rcode: int, transport: Transport, nsid: bytes) -> bytes:
+    """Return the unsigned reply to a query signed with a key that nobody has here (RFC 8945 section 5.2.1)."""
+    signature = message.signature
+    if signature is None:
+        raise ValueError("the query is not signed")
+    rdata = (
+        signature.algorithm
+        + signature.time_and_fudge
+        + b"\0\0"
+        + signature.original_id
+        + BADKEY.to_bytes(2, "big")
+        + b"\0\0"
+    )
+    tsig = signature.key + _record_head(TYPE_TSIG, CLASS_ANY, 0, len(rdata)) + rdata
+    opt = _opt(message.edns, rcode, 0, None, transport, nsid) if message.edns else b""
+    flags = _copied_flags(message.flags) | rcode
+    reply = _header(message.id, flags, 1, 0, 0, 2 if opt else 1) + message.question + opt + tsig
+    if len(reply) <= size_limit(message.edns, transport):
+        return reply
+    # Three names of the greatest length pass 512 octets; without the TSIG record they do not.
+    return _header(message.id, flags | FLAG_TC, 1, 0, 0, 1 if opt else 0) + message.question + opt
+
+
+def size_limit(edns: Edns | None, transport: Transport) -> int:
+    """Return the most bytes a reply may have."""
+    if transport is Transport.TCP:
+        return TCP_BYTES_MAX
+    if edns is None:
+        return UDP_BYTES_MIN
+    return min(max(edns.size, UDP_BYTES_MIN), UDP_BYTES_MAX)
+
+
+def _copied_flags(flags: int) -> int:
+    """Return a reply's flags as far as they follow the query's: QR set, opcode kept, RD kept for a QUERY alone."""
+    opcode = flags & OPCODE_MASK
+    return FLAG_QR | opcode | (flags & FLAG_RD if opcode == 0 else 0)
+
+
+def _header(message_id: int, flags: int, questions: int, answers: int, authorities: int, additionals: int) -> bytes:
+    counts = (message_id, flags, questions, answers, authorities, additionals)
+    return b"".join(count.to_bytes(2, "big") for count in counts)
+
+
+def _record_head(rtype: int, rclass: int, ttl: int, length: int) -> bytes:
+    return rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big") + ttl.to_bytes(4, "big") + length.to_bytes(2, "big")
+
+
+class _Buffer(DNSBuffer):  # type: ignore[misc]
+    """dnslib's buffer with a bound on pointers: a name beyond what 14 bits reach is no target (RFC 1035 4.1.4).
+
+    `pointers`: where each pointer stands and where it leads, as offsets in the message.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pointers: list[tuple[int, int]] = []
+
+    def encode_name(self, name: DNSLabel) -> None:
+        labels = name.label
+        for index, label in enumerate(labels):
+            suffix = labels[index:]
+            target = self.names.get(suffix)
+            if target is not None:
+                self.pointers.append((len(self.data), target))
+                self.append((POINTER | target).to_bytes(2, "big"))
+                return
+            if len(self.data) <= POINTER_TARGET_MAX:
+                self.names[suffix] = len(self.data)
+            self.append(bytes((len(label),)) + label)
+        self.append(b"\0")
+
+
+def _pack(message: Message, apex: bytes, flags: int, sections: Sections, opt: bytes) -> bytes:
+    """Return a whole reply."""
+    buffer = _Buffer()
+    counts = _counts(sections)
+    counts[2] += 1 if opt else 0
+    buffer.append(_header(message.id, flags, 1, *counts) + message.question)
+    _pack_sections(buffer, apex, len(message.qname), sections)
+    buffer.append(opt)
+    return bytes(buffer.data)
+
+
+def _counts(sections: Sections) -> list[int]:
+    return [sum(len(records.rdatas) for records in section) for section in sections]
+
+
+def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Sections) -> None:
+    """Append the records of a reply to a question whose name, `name_length` bytes long, stands in the zone of `apex`.
+
+    Owners that were asked for point at the question. Other names point at each other and at the question's suffix that
+    is the zone's apex, never at what the client put before it: so these bytes are the same for every name that a set
+    of records answers, but for the distance of the pointers.
+    """
+    if apex:
+        labels = _label(apex).label
+        position = HEADER_BYTES + name_length - len(apex)
+        for index, label in enumerate(labels):
+            buffer.names[labels[index:]] = position
+            position += len(label) + 1
+    shared = dict(buffer.names)
+    apart = None
+    for section in sections:
+        for records in section:
+            if records.is_apart and records.owner != apart:
+                apart = records.owner
+                buffer.names = dict(shared)
+            _pack_records(buffer, records)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The records of a reply, rendered before anyone asks: all that follows the question, but for OPT.
+
+    `pointers`: (offset in `body`, target as an offset from the end of the question's name, negative inside that name);
+    `counts`: records a section.
+    """
+
+    rcode: int
+    is_authoritative: bool
+    counts: tuple[int, int, int]
+    body: bytes
+    pointers: tuple[tuple[int, int], ...]
+
+
+def render_template(answer: Answer, owner: bytes | None = None) -> Template:
+    """Return an answer as a template that serves questions of any length in its zone.
+
+    `owner`: one more name after the last record, as it would stand before another.
+    """
+    buffer = _Buffer()
+    sections: Sections = (answer.answer, answer.authority, [*answer.glue, *answer.additional])
+    name_end = HEADER_BYTES + len(answer.apex)
+    start = name_end + QUESTION_TAIL_BYTES
+    buffer.append(bytes(start))
+    _pack_sections(buffer, answer.apex, len(answer.apex), sections)
+    if owner is not None:
+        buffer.encode_name(_label(owner))
+    pointers = tuple((position - start, target - name_end) for position, target in buffer.pointers)
+    answers, authorities, additionals = _counts(sections)
+    counts = (answers, authorities, additionals)
+    return Template(answer.rcode, answer.is_authoritative, counts, bytes(buffer.data[start:]), pointers)
+
+
+def _pack_records(buffer: _Buffer, records: Records) -> None:
+    owner = None if records.owner == ASKED else _label(records.owner)
+    for rdata in records.rdatas:
+        if owner is None:
+            buffer.append(QUESTION_POINTER)
+        else:
+            buffer.encode_name(owner)
+        if records.is_plain or records.type not in COMPRESSED_TYPES:
+            buffer.append(_record_head(records.type, CLASS_IN, records.ttl, len(rdata)) + rdata)
+            continue
+        buffer.append(_record_head(records.type, CLASS_IN, records.ttl, 0))
+        start = len(buffer.data)
+        if records.type == TYPE_CNAME:
+            buffer.encode_name(_label(rdata))
+        else:
+            _rdata(records.type, rdata).pack(buffer)
+        buffer.data[start - 2 : start] = (len(buffer.data) - start).to_bytes(2, "big")
+
+
+def _labels(name: bytes) -> tuple[bytes, ...]:
+    labels = []
+    position = 0
+    while name[position]:
+        labels.append(name[position + 1 : position + 1 + name[position]])
+        position += name[position] + 1
+    return tuple(labels)
+
+
+def _make_label(name: bytes) -> DNSLabel:
+    """Return dnslib's label for a wire name: by labels, never by text, so that dots and escapes in labels survive."""
+    return DNSLabel(_labels(name))
+
+
+@lru_cache(maxsize=1024)
+def _label(name: bytes) -> DNSLabel:
+    """Return the label of an owner or a CNAME's target, which a DNAME may have made from what the client asked: few are
+    remembered, so that names that never come again take no memory."""
+    return _make_label(name)
+
+
+@lru_cache(maxsize=65_536)
+def _rdata(rtype: int, rdata: bytes) -> RD:
+    """Return dnslib's rdata of a type whose names are compressed, and which comes from a zone as it stands."""
+    if rtype in _NAME_TYPES:
+        return _NAME_TYPES[rtype](_make_label(rdata))
+    if rtype == TYPE_MX:
+        return MX(_make_label(rdata[2:]), int.from_bytes(rdata[:2], "big"))
+    if rtype == TYPE_SOA:
+        mname, rest = rdata[: _name_length(rdata)], rdata[_name_length(rdata) :]
+        end = _name_length(rest)
+        times = tuple(int.from_bytes(rest[end + 4 * index : end + 4 * index + 4], "big") for index in range(5))
+        return SOA(_make_label(mname), _make_label(rest[:end]), times)
+    raise ValueError(f"rdata of type {rtype} holds no name that is compressed")
+
+
+def _name_length(data: bytes) -> int:
+    position = 0
+    while data[position]:
+        position += data[position] + 1
+    return position + 1
+
+
+_NAME_TYPES = {TYPE_NS: NS, TYPE_PTR: PTR}
+COMPRESSED_TYPES = frozenset({*_NAME_TYPES, TYPE_CNAME, TYPE_MX, TYPE_SOA})
+
+
+def _opt(edns: Edns, rcode: int, scope: int, ede: int | None, transport: Transport, nsid: bytes) -> bytes:
+    """Return the OPT record of a reply: version 0, our size, the extended RCODE, and the options that were asked
+    for."""
+    options = b""
+    if edns.client_subnet is not None:
+        options += _option(OPTION_ECS, edns.client_subnet.encode(scope))
+    if edns.wants_nsid and nsid:
+        options += _option(OPTION_NSID, nsid)
+    if edns.wants_keepalive and transport is Transport.TCP:
+        options += _option(OPTION_KEEPALIVE, KEEPALIVE_TENTHS.to_bytes(2, "big"))
+    if ede is not None:
+        options += _option(OPTION_EDE, ede.to_bytes(2, "big"))
+    ttl = (rcode >> 4) << 24
+    return b"\0" + _record_head(TYPE_OPT, UDP_BYTES_MAX, ttl, len(options)) + options
+
+
+def _option(code: int, data: bytes) -> bytes:
+    return code.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data

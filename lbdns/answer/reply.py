@@ -1,0 +1,63 @@
+"""What a reply says before it is bytes: RRs by section, codes, flags, and what its OPT record carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from lbdns.dns.codes import NOERROR
+
+
+class Transport(Enum):
+    """How a query came."""
+
+    UDP = "udp"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asked: the packed address (4 or 16 bytes) and port that the query came from."""
+
+    address: bytes
+    port: int
+
+
+ASKED = b""
+"""As an owner: the name that the client asked for, in its spelling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """RRs of one owner and type, in the order they are sent; names and rdata in uncompressed wire form.
+
+    `is_plain`: names in the rdata are sent uncompressed. So are those of steered records, whose order changes from
+    reply to reply, so that the bytes of one record do not depend on its neighbours. `is_apart`: for the same reason the
+    owner is compressed against the zone's apex and its own earlier records alone.
+    """
+
+    owner: bytes
+    type: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+    is_plain: bool = False
+    is_apart: bool = False
+
+
+@dataclass(slots=True)
+class Answer:
+    """A reply to a query that could be read. `glue` must be there or the reply is truncated; `additional` may go.
+
+    `apex`: of the zone that answers, "" where none does. `scope`: SCOPE PREFIX-LENGTH for the query's ECS option, where
+    it had one. `ede`: an extended error code (RFC 8914).
+    """
+
+    rcode: int = NOERROR
+    is_authoritative: bool = True
+    apex: bytes = b""
+    answer: list[Records] = field(default_factory=list)
+    authority: list[Records] = field(default_factory=list)
+    glue: list[Records] = field(default_factory=list)
+    additional: list[Records] = field(default_factory=list)
+    scope: int = 0
+    ede: int | None = None

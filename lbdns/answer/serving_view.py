@@ -1,0 +1,161 @@
+"""A view: one snapshot and one health table, paired, with the look-ups that the responder makes in them."""
+
+from __future__ import annotations
+
+from lbdns.base.errors import LbdnsError
+from lbdns.dns.codes import TYPE_SOA
+from lbdns.dns.zone import RRset
+from lbdns.mapped.columns import read_text
+from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.resolved import read_addresses
+from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.places import regions
+from lbdns.snapshot.lookup.look_up import Found, Zones, find_zone
+from lbdns.snapshot.lookup.name_rows import (
+    FLAGS_SHIFT,
+    NAME_ROW,
+    NO_NAME,
+    ROW_FIRST_RRSET,
+    ROW_OFFSET,
+    ROW_RRSETS,
+    RRSETS_MASK,
+)
+from lbdns.snapshot.lookup.name_table import Suffixes, find, set_name
+from lbdns.steering.kernel import view as steering
+from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_A
+
+
+class ServingView:
+    """One configuration and its health for a batch of queries; raises LbdnsError where the two do not belong
+    together."""
+
+    def __init__(self, snapshot: Snapshot, table: HealthTable) -> None:
+        if snapshot.layout_id != table.layout_id:
+            raise LbdnsError(
+                f"snapshot {snapshot.generation} belongs to health table layout {snapshot.layout_id}, "
+                f"not {table.layout_id}"
+            )
+        self.snapshot = snapshot
+        self.table = table
+        self.columns = snapshot.columns
+        region = str(snapshot.meta["region"])
+        self.region_index = regions.REGION_CODES.index(region) if region else -1
+        self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
+        self.zones = Zones(snapshot.columns)
+        self.suffixes = Suffixes()
+        self.found = Found()
+        # Values made once and asked for often: rows of an immutable snapshot, so they never age.
+        self._rrsets: dict[int, tuple[RRset, ...]] = {}
+        self._negatives: dict[int, RRset] = {}
+
+    @property
+    def pop(self) -> str:
+        """The code of this server's PoP, "" where none is configured."""
+        return str(self.snapshot.meta["pop"])
+
+    @property
+    def nsid(self) -> bytes:
+        """What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one."""
+        return self.pop.encode()
+
+    def find_name(self, zone: int, name: bytes) -> int | None:
+        """Return the index of a name that exists in a zone, None where it does not."""
+        set_name(self.suffixes, name)
+        entry = find(self.zones, zone + 1, self.suffixes, 0)
+        return None if entry == NO_NAME else entry
+
+    def zones_above(self, name: bytes) -> list[int]:
+        """Return the zones served here that a name stands in or below, the longest apex first."""
+        set_name(self.suffixes, name)
+        zones = []
+        label = find_zone(self.zones, self.suffixes, 0, self.found)
+        while label >= 0:
+            zones.append(self.found.zone)
+            label = find_zone(self.zones, self.suffixes, label + 1, self.found)
+        return zones
+
+    def name(self, entry: int) -> bytes:
+        """Return the wire form of a name."""
+        return self._wire_name(self.columns["name_row"][entry * NAME_ROW + ROW_OFFSET])
+
+    def _wire_name(self, start: int) -> bytes:
+        """Return the name that begins in the blob at `start`; names end themselves."""
+        blob = self.columns["blob"]
+        end = start
+        while blob[end]:
+            end += blob[end] + 1
+        return bytes(blob[start : end + 1])
+
+    def name_flags(self, entry: int) -> int:
+        """Return what a look-up has to know of a name (NAME_*)."""
+        return int(self.columns["name_row"][entry * NAME_ROW + ROW_RRSETS]) >> FLAGS_SHIFT
+
+    def rrset_rows(self, entry: int) -> tuple[int, int]:
+        """Return the first row and the number of a name's RRsets."""
+        row = entry * NAME_ROW
+        return self.columns["name_row"][row + ROW_FIRST_RRSET], self.columns["name_row"][row + ROW_RRSETS] & RRSETS_MASK
+
+    def rrsets(self, entry: int) -> tuple[RRset, ...]:
+        """Return the RRsets at a name, without those that a load balancer there hides."""
+        found = self._rrsets.get(entry)
+        if found is None:
+            found = self._read_rrsets(entry)
+            if len(self._rrsets) >= CACHED_NAMES_MAX:
+                self._rrsets.clear()
+            self._rrsets[entry] = found
+        return found
+
+    def _read_rrsets(self, entry: int) -> tuple[RRset, ...]:
+        owner = self.name(entry)
+        start, count = self.rrset_rows(entry)
+        return tuple(self._read_rrset(owner, row) for row in range(start, start + count))
+
+    def _read_rrset(self, owner: bytes, row: int) -> RRset:
+        columns = self.columns
+        first = columns["rrset_rdata_start"][row]
+        end = first + columns["rrset_rdata_count"][row]
+        rdatas = tuple(
+            bytes(columns["blob"][offset : offset + length])
+            for offset, length in zip(
+                columns["rdata_offset"][first:end], columns["rdata_length"][first:end], strict=True
+            )
+        )
+        return RRset(owner, columns["rrset_type"][row], columns["rrset_ttl"][row], rdatas)
+
+    def rrset(self, entry: int, rtype: int) -> RRset | None:
+        """Return the RRset of one type at a name."""
+        for rrset in self.rrsets(entry):
+            if rrset.type == rtype:
+                return rrset
+        return None
+
+    def negative(self, zone: int) -> RRset:
+        """Return the SOA for negative answers: TTL min(SOA's own, MINIMUM)."""
+        found = self._negatives.get(zone)
+        if found is None:
+            soa = self.rrset(self.columns["zone_apex"][zone], TYPE_SOA)
+            if soa is None:
+                raise LbdnsError(f"zone {zone} has no SOA; the configuration was not checked")
+            minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
+            found = self._negatives[zone] = RRset(soa.owner, TYPE_SOA, min(soa.ttl, minimum), soa.rdatas)
+        return found
+
+    def endpoint_addresses(self, endpoint: int, family: int) -> list[bytes]:
+        """Return an endpoint's addresses of one family in wire form: its own, or what its hostname resolved to."""
+        width = 4 if family == FAMILY_A else 16
+        if self.columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
+            slot = self.columns["endpoint_slot"][endpoint]
+            return read_addresses(self.table.columns, slot, 4 if family == FAMILY_A else 6)
+        start = endpoint * 16
+        return [bytes(self.columns["endpoint_address"][start : start + width])]
+
+    def endpoint_target(self, endpoint: int) -> bytes:
+        """Return the wire name of an endpoint that is a hostname."""
+        return self._wire_name(self.columns["endpoint_target"][endpoint])
+
+    def text(self, column: str, row: int) -> str:
+        """Return the name of a load balancer (`lb_text`), pool (`pool_text`) or endpoint (`endpoint_text`)."""
+        return read_text(self.columns["blob"], self.columns[column][row])
+
+
+CACHED_NAMES_MAX = 65_536  # names whose RRsets a view keeps as values

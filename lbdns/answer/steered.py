@@ -1,0 +1,84 @@
+"""Steered records: a decision turned into A, AAAA, CNAME, MX or SRV records."""
+
+from __future__ import annotations
+
+from lbdns.answer.match import Match
+from lbdns.answer.reply import Client, Records
+from lbdns.answer.serving_view import ServingView
+from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_SRV
+from lbdns.dns.edns import ClientSubnet
+from lbdns.steering.kernel.decide import decide
+from lbdns.steering.kernel.numbers import ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX, MODE_ALL
+from lbdns.steering.kernel.view import Decision, Query
+
+ADDRESSES_MAX = 100  # of one answer: no RRset is larger
+
+
+def make_query(client: Client, subnet: ClientSubnet | None, now_s: int, draw: int) -> Query:
+    """Return what a decision needs to know of a query, but for the load balancer and family."""
+    query = Query()
+    query.now_s = now_s
+    query.draw_base = draw
+    query.resolver_version = 4 if len(client.address) == 4 else 6
+    query.resolver_high, query.resolver_low = halves(client.address)
+    if subnet is not None and subnet.source:
+        query.ecs_version = 4 if subnet.family == 1 else 6
+        query.ecs_bits = subnet.source
+        query.ecs_high, query.ecs_low = halves(subnet.packed)
+    return query
+
+
+def halves(address: bytes) -> tuple[int, int]:
+    """Return an address's 128 bits as two words, an IPv4 address in the top 32 bits of the first."""
+    whole = address.ljust(16, b"\0")
+    return int.from_bytes(whole[:8], "big"), int.from_bytes(whole[8:], "big")
+
+
+def steer(view: ServingView, matched: Match, query: Query) -> Decision:
+    """Return the decision for a load balancer that a look-up matched."""
+    query.lb = matched.load_balancer
+    query.family = matched.family
+    decision = Decision()
+    decide(view.steering, query, decision)
+    return decision
+
+
+def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decision: Decision) -> Records | None:
+    """Return the records of a decision, None where it has none; a CNAME where that is the endpoint's way."""
+    picks = list(decision.picks[: decision.pick_count])
+    if not picks:
+        return None
+    if family == FAMILY_NAMED:
+        rdatas = tuple(named_rdata(view, qtype, endpoint) for endpoint in picks)
+        return Records(owner, qtype, decision.ttl, rdatas, is_plain=True)
+    if is_cname(view, decision, picks[0]):
+        return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),), is_plain=True)
+    found: list[bytes] = []
+    for endpoint in picks:
+        addresses = view.endpoint_addresses(endpoint, family)
+        if decision.mode != MODE_ALL and len(addresses) > 1:
+            # Exactly one address of the one endpoint: the hash key's or the draws' own bits choose among equals.
+            addresses = [addresses[decision.address_draw % len(addresses)]]
+        found.extend(address for address in addresses if address not in found)
+    if not found:
+        return None
+    rtype = TYPE_A if family == FAMILY_A else TYPE_AAAA
+    return Records(owner, rtype, decision.ttl, tuple(found[:ADDRESSES_MAX]))
+
+
+def is_cname(view: ServingView, decision: Decision, endpoint: int) -> bool:
+    """Return whether an endpoint is answered by its CNAME (`flatten_cname: false`, not at an apex)."""
+    flags = view.columns["endpoint_flags"][endpoint]
+    at_apex = view.columns["lb_flags"][decision.lb] & LB_APEX
+    return bool(flags & ENDPOINT_HOSTNAME and not flags & ENDPOINT_FLATTEN and not at_apex)
+
+
+def named_rdata(view: ServingView, qtype: int, endpoint: int) -> bytes:
+    """Return the MX rdata (priority as preference) or SRV rdata (priority, weight x 100, port) of an endpoint."""
+    columns = view.columns
+    target = view.endpoint_target(endpoint)
+    priority = int(columns["endpoint_priority"][endpoint]).to_bytes(2, "big")
+    if qtype == TYPE_SRV:
+        weight = int(columns["endpoint_weight"][endpoint]).to_bytes(2, "big")
+        return priority + weight + int(columns["endpoint_port"][endpoint]).to_bytes(2, "big") + target
+    return priority + target

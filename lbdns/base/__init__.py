@@ -1,0 +1,1 @@
+"""What every package may stand on: errors, the log, words, progress, memos. Light to import, all of it."""

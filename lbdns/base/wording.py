@@ -1,0 +1,54 @@
+"""Small helpers for the text of problems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_PLAIN_STEP = re.compile(r"[^\s.\[\]]+")
+
+
+def join_path(*steps: str | int | None) -> str:
+    """Return an object path such as `pools.eu.origins[1].weight`.
+
+    A key with dots or spaces is put into brackets; a step in brackets already stays as it is, None is left out.
+    """
+    path = ""
+    for step in steps:
+        if step is None:
+            continue
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step.startswith("[") and step.endswith("]"):
+            path += step
+        elif not _PLAIN_STEP.fullmatch(step):
+            path += f"[{step}]"
+        else:
+            path += f".{step}" if path else step
+    return path
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return `1 zone`, `2 zones`, `1,000 zones`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(words: list[str], most: int = 6) -> str:
+    """Return `"a", "b"` and how many more there are."""
+    shown = ", ".join(f'"{word}"' for word in words[:most])
+    return f"{shown} and {len(words) - most} more" if len(words) > most else shown
+
+
+def printable(text: str) -> str:
+    """Return a text with every character that is no printable one written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` was most likely meant to be, or None where nothing is near."""
+    from difflib import get_close_matches  # slow to import, and only wanted where somebody erred
+
+    candidates = list(known)
+    by_folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
+    found = get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None

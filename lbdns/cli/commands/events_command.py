@@ -1,0 +1,74 @@
+"""`lbdns events`: what changed, when and why, from the record that the monitor worker keeps."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lbdns.cli.frame.common import config_option, parse_duration_s, print_json
+
+if TYPE_CHECKING:
+    from lbdns.health.events import HealthChange, Seen
+
+LIMIT = 100
+
+
+@click.command()
+@config_option("The directory that the server serves: its settings say where the record is.")
+@click.option("--state", type=click.Path(path_type=Path), help="The state directory, where it is not the settings'.")
+@click.option("--since", help="How far back to look, such as 90s, 15min, 2h, 3d.")
+@click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True, help="How many, the latest.")
+@click.option("--pool", "pool", help="Only this pool and its endpoints.")
+@click.option("--probes", is_flag=True, help="Show below each change the probes that decided it.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
+def events(
+    config: Path | None,
+    state: Path | None,
+    since: str | None,
+    limit: int,
+    pool: str | None,
+    probes: bool,
+    as_json: bool,
+) -> None:
+    """Show what changed, when and why: endpoints, pools, load balancers; the oldest first."""
+    from lbdns.health.events import RECORD_MAX, read_events
+
+    since_s = time.time() - parse_duration_s(since) if since else 0.0
+    place = state or state_directory(config)
+    found = read_events(place, since_s, RECORD_MAX)
+    chosen = [change for change in found if pool in (None, change.pool)][-limit:]
+    if as_json:
+        print_json([asdict(change) for change in chosen])
+        return
+    if not chosen:
+        about = f' of pool "{pool}"' if pool else ""
+        click.echo(f"no change{about} is recorded in {place}{f' for the last {since}' if since else ''}", err=True)
+    for change in chosen:
+        click.echo(as_line(change))
+        for seen in change.probes if probes else ():
+            click.echo(f"    {as_evidence(seen)}")
+
+
+def as_line(change: HealthChange) -> str:
+    """Return a change with its local time, as the log says it."""
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(change.at_s))}  {change.text}"
+
+
+def as_evidence(seen: Seen) -> str:
+    """Return one probe in a line: when, from where, what it was, what it found, how long it took."""
+    moment = time.strftime("%H:%M:%S", time.localtime(seen.at_s)) + f".{int(seen.at_s % 1 * 1000):03}"
+    found = "passed" if seen.healthy else seen.reason
+    code = f" ({seen.code})" if seen.code else ""
+    return f"{moment}  {seen.vantage}  {seen.monitor}  {seen.address}  {found}{code}  {seen.rtt_us / 1000:.1f} ms"
+
+
+def state_directory(config: Path | None) -> Path:
+    """Return the state directory by a served directory's settings, or the default one."""
+    from lbdns.config.loading import load_settings
+    from lbdns.model.settings import Settings
+
+    return (load_settings(config) if config else Settings()).state_dir()

@@ -1,0 +1,73 @@
+"""`lbdns explain NAME [TYPE]`: an answer and every step to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lbdns.cli.frame.common import config_option, control_path, print_json
+
+STAGE_WIDTH = 11
+INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
+
+
+@click.command()
+@click.argument("name")
+@click.argument("qtype", metavar="[TYPE]", default="A")
+@config_option("Explain what these files would answer; every monitored endpoint is up unless --down says otherwise.")
+@click.option(
+    "--server",
+    "--control",
+    "server",
+    envvar="LBDNS_CONTROL",
+    type=click.Path(path_type=Path),
+    help="Explain what the running server with this control socket answers. [env: LBDNS_CONTROL]",
+)
+@click.option("--resolver", metavar="IP", help="The resolver that asks; default 127.0.0.1.")
+@click.option("--ecs", metavar="PREFIX", help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.")
+@click.option("--pop", metavar="CODE", help="As if the server stood at this airport.")
+@click.option(
+    "--down", multiple=True, metavar="POOL/ORIGIN", help="Suppose this endpoint down; * and ? match; repeatable."
+)
+@click.option("--up", multiple=True, metavar="POOL/ORIGIN", help="Suppose this endpoint up.")
+@click.option("--draw", type=click.FloatRange(0, 1), metavar="0..1", help="What every random choice draws.")
+@click.option("--json", "as_json", is_flag=True, help="Print rcode, answer, ttl, scope and steps as JSON.")
+def explain(name: str, qtype: str, config: Path | None, server: Path | None, as_json: bool, **supposed: Any) -> None:
+    """Show the answer for NAME and TYPE (default A), and each step to it, from the code that answers queries.
+
+    Asks the running server; with --config DIR it needs none.
+    """
+    request = {"name": name, "type": qtype, **supposed}
+    explanation = _of_directory(config, request) if config and not server else _of_server(server, request)
+    if as_json:
+        print_json(explanation)
+    else:
+        click.echo("\n".join(render(explanation)))
+
+
+def _of_directory(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
+    from lbdns.config.loading import load
+    from lbdns.publish.explaining import explain_configuration
+
+    return explain_configuration(load(directory).configuration, request)
+
+
+def _of_server(control: Path | None, request: dict[str, Any]) -> dict[str, Any]:
+    from lbdns.processes.supervisor.control_socket import ask
+
+    result: dict[str, Any] = ask(control_path(control, None), "explain", **request)
+    return result
+
+
+def render(explanation: dict[str, Any]) -> list[str]:
+    """Return the lines to print: the answer first, then each step."""
+    asked = f"{explanation['name']} {explanation['type']}"
+    lines = [click.style(f"{asked}: {explanation['rcode']}", bold=True)]
+    lines += [f"  {text}" for text in explanation["answer"]] or ["  no records"]
+    lines.append("")
+    for step in explanation["steps"]:
+        stage = "" if step["stage"] in INDENTED else step["stage"]
+        lines.append(f"{click.style(f'{stage:{STAGE_WIDTH}}', dim=True)} {step['text']}")
+    return lines

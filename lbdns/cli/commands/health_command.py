@@ -1,0 +1,179 @@
+"""`lbdns health`: pools and endpoints of the running server, for a glance or as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lbdns.cli.frame.common import config_option, control_option, control_path, parse_duration_s, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+WATCH_S = 1.0
+PIPE_COLUMNS = 140  # where the output goes into a file or another program
+STALE_S = 2.0
+STYLES = {
+    "healthy": "green",
+    "degraded": "yellow",
+    "critical": "bold red",
+    "unhealthy": "bold red",
+    "unknown": "yellow",
+    "disabled": "dim",
+    "no monitor": "dim",
+}
+UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+@control_option
+@config_option("The directory that the running server serves: its settings say where the control socket is.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
+@click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+def health(context: click.Context, control: Path | None, config: Path | None, as_json: bool, watch: bool) -> None:
+    """Show pools and endpoints of the running server: state, since when, why, how fast."""
+    from lbdns.processes.supervisor.control_socket import ask
+
+    path = control_path(control, config)
+    context.obj = path
+    if context.invoked_subcommand:
+        return
+    if as_json:
+        print_json(ask(path, "health"))
+        return
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_COLUMNS)
+    if not watch:
+        console.print(render(ask(path, "health"), time.time()))
+        return
+    from rich.live import Live
+
+    with Live(render(ask(path, "health"), time.time()), console=console, screen=console.is_terminal) as live:
+        while True:
+            try:
+                time.sleep(WATCH_S)
+            except KeyboardInterrupt:
+                return
+            live.update(render(ask(path, "health"), time.time()))
+
+
+@health.command("set")
+@click.argument("pattern", metavar="POOL[/ENDPOINT]")
+@click.argument("state", type=click.Choice(["up", "down", "auto"]))
+@click.option("--for", "for_text", metavar="DURATION", help="How long, such as 90s, 15min, 2h, 3d. [default: for good]")
+@click.option("--why", default="", help="The reason, for whoever looks next.")
+@click.pass_context
+def set_(context: click.Context, pattern: str, state: str, for_text: str | None, why: str) -> None:
+    """Force a pool or endpoint up or down, whatever is measured, or take that back with `auto`; globs allowed."""
+    from lbdns.processes.supervisor.control_socket import ask
+
+    for_s = parse_duration_s(for_text) if for_text else None
+    names = ask(context.obj, "force", pattern=pattern, state=state, for_s=for_s, why=why)["names"]
+    for name in names:
+        click.echo(f"{name}: {'as measured' if state == 'auto' else state}")
+
+
+def render(report: dict[str, Any], now_s: float) -> Group:
+    """Return the report as a table of pools with their endpoints, and a line for each load balancer."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from lbdns.health.events import duration_text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, justify in (
+        ("pool / endpoint", "left"),
+        ("address", "left"),
+        ("state", "left"),
+        ("since", "right"),
+        ("last result", "left"),
+        ("RTT", "right"),
+        ("passed", "right"),
+    ):
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for pool in report["pools"]:
+        table.add_row(Text(pool["name"], "bold"), "", state_text(pool), age(pool, now_s), "", "", "")
+        for endpoint in pool["origins"]:
+            table.add_row(
+                Text(f"  {endpoint['name']}"),
+                Text(endpoint["address"], "dim"),
+                state_text(endpoint),
+                age(endpoint, now_s),
+                result_text(endpoint),
+                "" if endpoint["rtt_ms"] is None else f"{endpoint['rtt_ms']:.1f} ms",
+                share(endpoint),
+            )
+    lines: list[Any] = [table]
+    for load_balancer in report["load_balancers"]:
+        line = Text(f"{load_balancer['name']}  ")
+        line.append(load_balancer["state"], STYLES.get(load_balancer["state"], ""))
+        line.append(f"  {', '.join(load_balancer['pools'])}; fallback {load_balancer['fallback']}", "dim")
+        lines.append(line)
+    lines += [Text(line, "yellow") for line in forced_lines(report, now_s)]
+    silent_s = report["monitor"]["silent_s"]
+    if silent_s is None or silent_s > STALE_S:
+        how_long = "not been heard of yet" if silent_s is None else f"been silent for {silent_s:.0f} s"
+        lines.append(Text(f"The monitor worker has {how_long}: what is shown is the last that was known.", "bold red"))
+    frozen_since = report["monitor"].get("frozen_since")
+    if frozen_since is not None:
+        how_long = duration_text(now_s - frozen_since)
+        told = f"This machine believes itself cut off, for {how_long}: no target answers, and health stays as it was."
+        lines.append(Text(told, "bold red"))
+    return Group(*lines)
+
+
+def state_text(row: dict[str, Any]) -> Any:
+    """Return a state in its colour; a forced one says so, with what was measured."""
+    from rich.text import Text
+
+    text = Text(row["state"], STYLES.get(row["state"], ""))
+    if row["forced"]:
+        text.append(f" (forced; measured {row['measured']})", "yellow")
+    return text
+
+
+def forced_lines(report: dict[str, Any], now_s: float) -> Iterator[str]:
+    """Yield a line for each pool and endpoint that an operator forced: how, for how much longer, why."""
+    from lbdns.health.events import duration_text
+
+    for pool in report["pools"]:
+        rows = [(pool["name"], pool), *((f"{pool['name']}/{one['name']}", one) for one in pool["origins"])]
+        for name, row in rows:
+            order = row.get("order")  # a server of an earlier release does not say
+            if order is not None:
+                until = f" for {duration_text(order['until'] - now_s)} more" if order["until"] else ""
+                yield f"{name} is forced {order['state']}{until}" + (f": {order['why']}" if order["why"] else "")
+
+
+def result_text(endpoint: dict[str, Any]) -> str:
+    """Return the last result in words, with the code of an answer that did not match."""
+    if endpoint["reason"] is None:
+        return ""
+    reason: str = endpoint["reason"]
+    return f"{reason} ({endpoint['code']})" if endpoint["code"] and reason != "No failures" else reason
+
+
+def share(endpoint: dict[str, Any]) -> str:
+    """Return which share of all checks passed."""
+    return f"{100 * endpoint['passed'] / endpoint['checks']:.1f} %" if endpoint["checks"] else ""
+
+
+def age(row: dict[str, Any], now_s: float) -> str:
+    """Return for how long a pool or endpoint has had its state, in the largest unit; "" where nothing is measured."""
+    if row["since"] is None or row["state"] == "no monitor":
+        return ""
+    passed_s = max(now_s - row["since"], 0.0)
+    for seconds, unit in UNITS:
+        if passed_s >= seconds:
+            return f"{passed_s / seconds:.0f} {unit}"
+    return "now"

@@ -1,0 +1,115 @@
+"""`lbdns lb`: load balancers, in the store of a running server or of none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.frame.assignments import value_of
+from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
+from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.desk import Body, Desk, make_table, print_table, state_cell
+from lbdns.cli.frame.verbs import (
+    BALANCER_TYPES,
+    add_verbs,
+    assignments_argument,
+    dry_run_option,
+    from_option,
+    json_option,
+    new_body,
+)
+from lbdns.manage.store.item import Kind
+
+POLICIES = ("off", "geo", "random", "proximity", "dynamic_latency", "least_outstanding_requests", "least_connections")
+
+
+@click.group()
+def lb() -> None:
+    """Manage load balancers: names whose answers are chosen among pools."""
+
+
+@lb.command("list")
+@api_options
+@json_option
+def list_(client: ApiClient, as_json: bool) -> None:
+    """List load balancers with their pools, and their health where a server runs."""
+    from rich.text import Text
+
+    desk = Desk(client, Kind.LOAD_BALANCER)
+    balancers = desk.list()
+    if as_json:
+        print_json(balancers)
+        return
+    health = desk.health()
+    table = make_table("load balancer", "type", "health", "steering", "pools", "fallback", "ttl")
+    for body in balancers:
+        named = desk.named(body)
+        state = state_cell(health.get(body["name"])) if body["enabled"] else Text("disabled", "dim")
+        policy = body["steering_policy"] or ("geo" if any(body[key] for key in MAPS.values()) else "off")
+        pools = ", ".join(named["default_pools"])
+        table.add_row(
+            Text(body["name"], "bold"), body["type"], state, policy, pools, named["fallback_pool"], str(body["ttl"])
+        )
+    print_table(table)
+
+
+MAPS = {"regions": "region_pools", "countries": "country_pools", "pops": "pop_pools"}
+
+
+@lb.command()
+@click.argument("name")
+@assignments_argument
+@creating_api_options
+@click.option("--pools", metavar="POOL,...", help="The pools to choose among, in order.")
+@click.option("--fallback", metavar="POOL", help="The pool that serves when none is up. [default: the last of --pools]")
+@click.option("--steering", type=click.Choice(POLICIES), help="How a pool is chosen. [default: off, geo with places]")
+@click.option("--region", "regions", multiple=True, metavar="CODE=POOL,...", help="Pools of a region: ENAM=us,eu.")
+@click.option("--country", "countries", multiple=True, metavar="CODE=POOL,...", help="Pools of a country: DE=eu.")
+@click.option("--pop", "pops", multiple=True, metavar="CODE=POOL,...", help="Pools of an airport's PoP: AMS=eu.")
+@click.option("--type", type=click.Choice(BALANCER_TYPES), help="MX or SRV: mail or services. [default: addresses]")
+@click.option("--account", "in_account", is_flag=True, help="Keep it beside the zones, not in the zone of its name.")
+@from_option
+@dry_run_option
+@json_option
+def create(
+    client: ApiClient,
+    name: str,
+    assignments: tuple[str, ...],
+    pools: str | None,
+    fallback: str | None,
+    steering: str | None,
+    type: str | None,
+    in_account: bool,
+    file: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    **places: tuple[str, ...],
+) -> None:
+    """Create a load balancer: its pools, how one is chosen, and any field as KEY=VALUE.
+
+    lbdns lb create www.example.com --pools eu,us --fallback us --steering geo --region ENAM=us,eu ttl=60
+    """
+    listed = value_of(("default_pools",), pools) if pools else None
+    options: Body = {"default_pools": listed, "fallback_pool": fallback, "steering_policy": steering, "type": type}
+    for option, field in MAPS.items():
+        options[field] = dict(_place(option, field, text) for text in places[option]) or None
+    body = new_body(Kind.LOAD_BALANCER, name, file, options, assignments)
+    if "default_pools" not in body:
+        raise click.UsageError("a load balancer needs a pool: --pools POOL,..., or --from FILE")
+    if body["default_pools"]:
+        body.setdefault("fallback_pool", body["default_pools"][-1])
+    desk = Desk(client, Kind.LOAD_BALANCER)
+    desk.create(body, desk.collection(name, in_account), dry_run, as_json)
+
+
+def _place(option: str, field: str, text: str) -> tuple[str, list[str]]:
+    code, equals, pools = text.partition("=")
+    names: list[str] = value_of((field, code), pools)
+    if not (equals and code and names):
+        raise LbdnsError(f'"{text}" is no CODE=POOL,... of {option}, such as ENAM=us,eu')
+    return code, names
+
+
+add_verbs(lb, Kind.LOAD_BALANCER)

@@ -1,0 +1,87 @@
+"""`lbdns locate IP`: what the geolocation databases say of an address."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from lbdns.cli.frame.common import config_option, print_json
+from lbdns.places import regions
+from lbdns.places.description import describe
+from lbdns.places.geodata import Geodata
+from lbdns.places.place import Address, Located
+
+UNKNOWN = "unknown"
+
+
+def _parse_address(context: click.Context, parameter: click.Parameter, text: str) -> Address:
+    """Return the address that a text stands for; end as a usage error where it stands for none."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1") from None
+
+
+@click.command()
+@click.argument("address", metavar="IP", callback=_parse_address)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object; null where a thing is unknown.")
+@config_option("Ask the databases that this directory's settings name.")
+@click.option("--city", type=click.Path(path_type=Path), help="A place database: an MMDB file, or a folder of two.")
+@click.option("--asn", type=click.Path(path_type=Path), help="An AS number database: an MMDB file.")
+def locate(address: Address, as_json: bool, config: Path | None, city: Path | None, asn: Path | None) -> None:
+    """Say where IP is: country, subdivision, region, coordinates, AS number, network.
+
+    Asks the databases that --config, or --city and --asn, name; by default the country-level one that lbdns ships.
+    """
+    if config is not None:
+        if city is not None or asn is not None:
+            raise click.UsageError("--config names the databases already: leave it out, or --city and --asn")
+        from lbdns.config.loading import load_settings
+
+        settings = load_settings(config).geodata
+        city, asn = settings.city, settings.asn
+    geodata = Geodata.open(city, asn, lookups_only=True)
+    located = geodata.locate(address)
+    if as_json:
+        print_json(describe(address, located, geodata))
+        return
+    lines = text_lines(address, located, geodata)
+    width = max(len(key) for key, _ in lines)
+    for key, value in lines:
+        click.echo(f"{key:<{width}}  {value}")
+
+
+def text_lines(address: Address, located: Located, geodata: Geodata) -> list[tuple[str, str]]:
+    """Return what is known of an address as (key, value) lines for a person."""
+    facts = describe(address, located, geodata)
+    place = located.place
+    if place.latitude is None or place.longitude is None:
+        coordinates = UNKNOWN
+    else:
+        coordinates = f"{place.latitude:.4f}, {place.longitude:.4f}"
+    if located.asn:
+        asn = f"AS{located.asn} {located.asn_org}".rstrip()
+    else:
+        asn = UNKNOWN if geodata.has_asn else f"{UNKNOWN} (no AS number database)"
+    region = _named(facts["region"], facts["region_name"])
+    if place.country in regions.STRADDLING and facts["subdivision_name"] is None:
+        region += f", the default of {place.country}: its subdivision is unknown"
+    return [
+        ("address", facts["address"]),
+        ("network", facts["network"]),
+        ("country", _named(facts["country"], facts["country_name"])),
+        ("subdivision", _named(facts["subdivision"], facts["subdivision_name"])),
+        ("region", region),
+        ("coordinates", coordinates),
+        ("AS number", asn),
+        *(("database", f"{source.path} ({source.database_type}, built {source.built})") for source in geodata.sources),
+    ]
+
+
+def _named(code: str | None, name: str | None) -> str:
+    """Return a code with its name behind it, as far as there are any."""
+    if code is None:
+        return UNKNOWN
+    return f"{code} ({name})" if name else code

@@ -1,0 +1,265 @@
+"""`lbdns record`: the records of a zone, in the store of a running server or of none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import click
+
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.commands.apply_command import ask
+from lbdns.cli.commands.completion_command import names_of
+from lbdns.cli.frame.client import ApiClient, api_options
+from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.desk import make_table, print_table, show_plan
+from lbdns.cli.frame.hosted import (
+    AUTOMATIC_TTL,
+    Body,
+    complete_name,
+    data_text,
+    record_line,
+    records_of,
+    relative_name,
+    tell,
+    ttl_text,
+    zone_path,
+)
+from lbdns.cli.frame.verbs import Command, dry_run_option, json_option
+from lbdns.manage.store.item import Kind
+
+SHOWN_MAX: Final = 10
+AUTOMATIC: Final = "auto"
+
+zone_argument = click.argument("zone", shell_complete=names_of(Kind.ZONE))
+
+
+def _ttl(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Return the `ttl` of the API; raises click.BadParameter."""
+    if value is None or value == AUTOMATIC:
+        return None if value is None else AUTOMATIC_TTL
+    from lbdns.dns.master.reader import parse_ttl
+
+    try:
+        return parse_ttl(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def fields_options(command: Command) -> Command:
+    """Add the options of a record's fields."""
+    for option in (
+        click.option("--tag", "tags", metavar="NAME:VALUE", multiple=True, help="A tag; give it once for each."),
+        click.option("--comment", metavar="TEXT", help="A note, never in an answer."),
+        click.option("--ttl", callback=_ttl, metavar="SECONDS", help="Or 5m, 1h, auto. [default: auto, 300 s]"),
+    ):
+        command = option(command)
+    return command
+
+
+def _fields(ttl: int | None, comment: str | None, tags: tuple[str, ...]) -> Body:
+    given = {"ttl": ttl, "comment": comment, "tags": list(tags) or None}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+@click.group()
+def record() -> None:
+    """Manage the records of a zone: names are complete, or relative to it; @ is the zone itself."""
+
+
+@record.command("list")
+@zone_argument
+@click.argument("name", required=False)
+@api_options
+@click.option("--type", "rdtype", metavar="TYPE", help="Records of this type alone.")
+@click.option("--search", metavar="TEXT", help="Records with this in name, content, comment or tags.")
+@json_option
+def list_(
+    client: ApiClient, zone: str, name: str | None, rdtype: str | None, search: str | None, as_json: bool
+) -> None:
+    """List a zone's records, or those of one name."""
+    from rich.text import Text
+
+    path, origin = _zone(client, zone)
+    wanted = complete_name(name, origin) if name is not None else None
+    found = records_of(client, path, name=wanted, type=rdtype, search=search)
+    if as_json:
+        print_json(found)
+        return
+    found.sort(key=lambda one: (_order(one["name"], origin), one["type"] != "NS", one["type"]))
+    table = make_table("name", "type", "ttl", "content", "comment")
+    for one in found:
+        shown = Text(relative_name(one["name"], origin), "bold")
+        table.add_row(shown, one["type"], ttl_text(one), Text(data_text(one)), Text(one["comment"] or "", "dim"))
+    print_table(table)
+
+
+def _order(name: str, origin: str) -> list[str]:
+    return relative_name(name, origin).split(".")[::-1] if name != origin else []
+
+
+@record.command()
+@zone_argument
+@click.argument("name")
+@click.argument("rdtype", metavar="TYPE")
+@click.argument("content", nargs=-1, required=True)
+@api_options
+@fields_options
+@dry_run_option
+@json_option
+def add(
+    client: ApiClient,
+    zone: str,
+    name: str,
+    rdtype: str,
+    content: tuple[str, ...],
+    ttl: int | None,
+    comment: str | None,
+    tags: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Add a record. CONTENT is what a master file has behind the type.
+
+    \b
+    lbdns record add example.com www A 192.0.2.1
+    lbdns record add example.com @ MX 10 mail --ttl 1h
+    lbdns record add example.com @ TXT "v=spf1 -all"
+    """
+    path, _ = _zone(client, zone)
+    body = {"name": name, "type": rdtype, "content": " ".join(content), **_fields(ttl, comment, tags)}
+    reply = client.request("POST", f"{path}/dns_records", body, params={"dry_run": dry_run or None})
+    tell(reply, "record" if dry_run else record_line(reply.result), "added", dry_run, as_json)
+
+
+@record.command("set")
+@zone_argument
+@click.argument("name")
+@click.argument("rdtype", metavar="TYPE")
+@click.argument("content", nargs=-1)
+@api_options
+@click.option("--was", metavar="CONTENT", help="Which record, where there are several of the name and type.")
+@fields_options
+@dry_run_option
+@json_option
+def set_(
+    client: ApiClient,
+    zone: str,
+    name: str,
+    rdtype: str,
+    content: tuple[str, ...],
+    was: str | None,
+    ttl: int | None,
+    comment: str | None,
+    tags: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Change the record of a name and type, or add it where there is none. What is not given stays."""
+    path, origin = _zone(client, zone)
+    fields = _fields(ttl, comment, tags)
+    if content:
+        fields["content"] = " ".join(content)
+    if not fields:
+        raise click.UsageError("nothing to set: give CONTENT, --ttl, --comment or --tag")
+    found = _chosen(records_of(client, path, name=complete_name(name, origin), type=rdtype), was)
+    params = {"dry_run": dry_run or None}
+    if not found and was is None:
+        if not content:
+            raise LbdnsError(f"there is no {rdtype.upper()} record at {complete_name(name, origin)}; give its content")
+        reply = client.request("POST", f"{path}/dns_records", {"name": name, "type": rdtype, **fields}, params=params)
+        tell(reply, "record" if dry_run else record_line(reply.result), "added", dry_run, as_json)
+        return
+    one = _one_of(found, complete_name(name, origin), rdtype, was)
+    current = client.fetch(f"{path}/dns_records/{one['id']}")
+    if rdtype.upper() == "MX" and len(content) == 2:
+        fields |= {"priority": None}  # the preference stands in the content
+    reply = client.request("PATCH", f"{path}/dns_records/{one['id']}", fields, current.revision, params)
+    tell(reply, "record" if dry_run else record_line(reply.result), "changed", dry_run, as_json, current.revision)
+
+
+@record.command()
+@zone_argument
+@click.argument("name")
+@click.argument("rdtype", metavar="[TYPE]", required=False)
+@click.argument("content", nargs=-1)
+@api_options
+@dry_run_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def delete(
+    client: ApiClient,
+    zone: str,
+    name: str,
+    rdtype: str | None,
+    content: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Delete the records of a name, of a type there, or the one with CONTENT. Asks first, on a terminal."""
+    path, origin = _zone(client, zone)
+    owner = complete_name(name, origin)
+    was = " ".join(content) or None
+    found = _chosen(records_of(client, path, name=owner, type=rdtype), was)
+    if not found:
+        raise LbdnsError(f"there is no {f'{rdtype.upper()} ' if rdtype else ''}record at {owner}{_with(was)}")
+    body = {"deletes": [{"id": one["id"]} for one in found]}
+    if dry_run:
+        plan = client.post(f"{path}/dns_records/batch", body, dry_run=True)
+        if as_json:
+            print_json(plan)
+        else:
+            show_plan(plan)
+        return
+    for line in _lines(found):
+        click.echo(line, err=True)
+    ask(f"Delete {'this record' if len(found) == 1 else f'these {len(found)} records'}?", yes)
+    done = client.post(f"{path}/dns_records/batch", body)["deletes"]
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{owner}: {len(done)} record{'' if len(done) == 1 else 's'} deleted")
+
+
+def _zone(client: ApiClient, name: str) -> tuple[str, str]:
+    """Return a zone's path and name."""
+    path = zone_path(client, name)
+    return path, str(client.get(path)["name"])
+
+
+def _chosen(found: list[Body], was: str | None) -> list[Body]:
+    """Return the records whose content is what somebody wrote, all where nothing was."""
+    if was is None:
+        return found
+    wanted = was.casefold()
+    return [one for one in found if wanted in _spellings(one)]
+
+
+def _spellings(record: Body) -> Iterable[str]:
+    """Return the ways in which a record's content may be written."""
+    content = str(record["content"]).casefold()
+    yield from (content, f"{content}.", data_text(record).casefold(), f"{data_text(record)}.".casefold())
+    if content.startswith('"') and content.count('"') == 2:
+        yield content.strip('"')
+
+
+def _one_of(found: list[Body], owner: str, rdtype: str, was: str | None) -> Body:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise LbdnsError(f"there is no {rdtype.upper()} record at {owner}{_with(was)}")
+    lines = "\n".join(f"  {line}" for line in _lines(found))
+    raise LbdnsError(
+        f"there are {len(found)} {rdtype.upper()} records at {owner}; say which by --was CONTENT:\n{lines}"
+    )
+
+
+def _with(content: str | None) -> str:
+    return "" if content is None else f' with the content "{content}"'
+
+
+def _lines(found: list[Body]) -> Iterable[str]:
+    yield from map(record_line, found[:SHOWN_MAX])
+    if len(found) > SHOWN_MAX:
+        yield f"and {len(found) - SHOWN_MAX} more"

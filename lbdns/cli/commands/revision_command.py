@@ -1,0 +1,90 @@
+"""`lbdns revision`: who changed the store, when and what; and going back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from lbdns.cli.commands.apply_command import carry_out
+from lbdns.cli.frame import difference
+from lbdns.cli.frame.client import OURS, ApiClient, api_options
+from lbdns.cli.frame.common import print_json
+
+LIMIT = 20
+LIMIT_MAX = 1000
+
+
+@click.group()
+def revision() -> None:
+    """Show the store's revisions, compare them, and go back to one."""
+
+
+@revision.command("list")
+@api_options
+@click.option(
+    "--limit", type=click.IntRange(1, LIMIT_MAX), default=LIMIT, show_default=True, help="How many, the newest first."
+)
+@click.option("--before", type=click.IntRange(min=1), metavar="N", help="Only those before revision N.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def list_(client: ApiClient, limit: int, before: int | None, as_json: bool) -> None:
+    """List revisions, the newest first."""
+    found = client.get(f"{OURS}/revisions", limit=limit, before=before)
+    if as_json:
+        print_json(found)
+        return
+    from rich.text import Text
+
+    from lbdns.base.wording import printable
+    from lbdns.cli.frame.desk import make_table, print_table
+
+    table = make_table("revision", "time", "author", "message")
+    table.columns[0].justify = "right"
+    for one in found:
+        cells = (time_text(one["time"]), printable(one["author"]), printable(one["message"]))
+        table.add_row(str(one["revision"]), *map(Text, cells))
+    print_table(table)
+
+
+@revision.command()
+@click.argument("number", metavar="N", type=click.IntRange(min=0))
+@click.argument("other", metavar="[M]", required=False, type=click.IntRange(min=0))
+@api_options
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show(client: ApiClient, number: int, other: int | None, as_json: bool) -> None:
+    """Show what revision N changed; with M, what leads from revision N to revision M."""
+    path = f"{OURS}/revisions/{number}" if other is None else f"{OURS}/revisions/{number}/compare/{other}"
+    found = client.get(path)
+    if as_json:
+        print_json(found)
+        return
+    if other is None:
+        from lbdns.base.wording import printable
+
+        click.secho(f"revision {number}  {time_text(found['time'])}  {printable(found['author'])}", bold=True)
+        if found["message"]:
+            click.echo(f"    {printable(found['message'])}")
+        click.echo()
+    difference.show(found["differences"])
+    words = difference.PAST if other is None else difference.FUTURE
+    click.echo(f"\n{difference.summary(found['counts'], words)}" if found["differences"] else "no difference")
+
+
+@revision.command()
+@click.argument("number", metavar="N", type=click.IntRange(min=0))
+@api_options
+@click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--message", default="", help="Why, for the audit trail. [default: restore revision N]")
+@click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
+def restore(client: ApiClient, number: int, dry_run: bool, yes: bool, message: str, as_json: bool) -> None:
+    """Make the objects as they were at revision N, as a new revision. Ids stay; SOA serials go on."""
+    path = f"{OURS}/revisions/{number}/restore"
+    plan = client.post(path, {"dry_run": True})
+    body = {"message": message} if message else {}
+    carry_out(client, path, plan, body, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def time_text(text: str) -> str:
+    """Return a time of the API, RFC 3339 in UTC, in this machine's time zone."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")

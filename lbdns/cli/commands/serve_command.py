@@ -1,0 +1,186 @@
+"""`lbdns serve [DIR]`: the server in the foreground, from files or from the store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import ValidationError
+
+from lbdns.base.errors import ConfigError, LbdnsError, Problem
+
+if TYPE_CHECKING:
+    from lbdns.config.loading import Loaded
+    from lbdns.manage.api.hosting import ApiServer
+    from lbdns.manage.api.ondemand import OnDemand
+    from lbdns.manage.store.manager import FilesManager, StoreManager
+    from lbdns.manage.store.sqlite import Store
+    from lbdns.model.settings import Settings
+    from lbdns.processes.supervisor.supervisor import Companion, ConfigurationSource, Supervisor
+
+SETTINGS_FILE = "lbdns.yaml"
+
+
+@click.command()
+@click.argument(
+    "directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Without DIR: the server's settings. [default: ./lbdns.yaml, where there is one]",
+)
+@click.option("--listen", multiple=True, metavar="IP:PORT", help="Listen here, whatever lbdns.yaml says; repeatable.")
+@click.option("--state", type=click.Path(path_type=Path), help="The state directory, whatever lbdns.yaml says.")
+def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str, ...], state: Path | None) -> None:
+    """Answer queries as the files in DIR say, or, without DIR, as the store in the state directory says.
+
+    Files are changed with an editor: what is saved is served within two seconds. A store is changed by `lbdns zone`,
+    `record`, `lb`, `pool`, `monitor` and `apply`, and by the management API. Whatever has a mistake is not served: what
+    was served before is served on. SIGTERM finishes what has come and stops; SIGHUP reloads.
+    """
+    if directory is not None and settings_file is not None:
+        raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
+    from lbdns.base.log import start_log
+    from lbdns.cli.frame.bar import bar
+    from lbdns.fastpath.templates import LAST_STAGE
+    from lbdns.processes.supervisor.supervisor import serve as serve_source
+
+    overrides: dict[str, Any] = {"listen": listen} if listen else {}
+    if state is not None:
+        overrides |= {"state": state.resolve(), "control": None}
+    start_log("supervisor", "text")
+    log = logging.getLogger("lbdns.server")
+    try:
+        with contextlib.ExitStack() as cleanup:
+            if directory is not None:
+                source, companion = _from_files(directory.resolve(), overrides)
+            else:
+                source, companion = _from_store((settings_file or Path(SETTINGS_FILE)).resolve(), overrides, cleanup)
+            with bar(LAST_STAGE):
+                asyncio.run(serve_source(source, companion))
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("%s", problem)
+        raise click.exceptions.Exit(1) from error
+    except LbdnsError as error:
+        log.error("%s", error)
+        raise click.exceptions.Exit(1) from error
+
+
+def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[ConfigurationSource, Companion]:
+    from lbdns.config.loading import load
+    from lbdns.processes.supervisor.supervisor import ConfigurationSource
+
+    def load_directory() -> Loaded:
+        loaded = load(directory)
+        settings = _overridden(loaded.configuration.settings, overrides)
+        return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
+
+    @contextlib.asynccontextmanager
+    async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
+        from lbdns.manage.api.ondemand import OnDemand
+        from lbdns.manage.store.manager import FilesManager
+        from lbdns.manage.store.sqlite import FILE_NAME, Store
+
+        settings = supervisor.in_force().configuration.settings
+        state_dir = settings.state_dir()
+        # Tokens alone are kept there; without an address to use them at, no store is begun.
+        needs_store = settings.api is not None or (state_dir / FILE_NAME).exists()
+        with contextlib.closing(Store(state_dir)) if needs_store else contextlib.nullcontext() as store:
+            manager = FilesManager(store, directory, supervisor)
+            server: ApiServer | OnDemand
+            if settings.api is None:
+                server = OnDemand(state_dir, lambda: _api_server(manager, store, settings))
+            else:
+                server = await asyncio.to_thread(_api_server, manager, store, settings)
+            async with _serving(server):
+                yield
+
+    return ConfigurationSource(load_directory, directory, f"the files in {directory}", check=_check_api), companion
+
+
+def _from_store(
+    settings_file: Path, overrides: dict[str, Any], cleanup: contextlib.ExitStack
+) -> tuple[ConfigurationSource, Companion]:
+    from lbdns.config.loading import load_settings
+    from lbdns.manage.store.manager import StoreManager
+    from lbdns.manage.store.sqlite import Store
+    from lbdns.processes.supervisor.supervisor import ConfigurationSource
+
+    def current_settings() -> Settings:
+        return _with_api(_overridden(load_settings(settings_file), overrides))
+
+    settings = current_settings()
+    store = cleanup.enter_context(contextlib.closing(Store(settings.state_dir())))
+    manager = StoreManager(store, settings)
+
+    def load_store() -> Loaded:
+        return manager.load(current_settings(), (settings_file,))
+
+    @contextlib.asynccontextmanager
+    async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
+        manager.running = supervisor
+        if not manager.is_current:  # it was read before this process had the lock
+            await supervisor.reload("the store changed")
+        async with _serving(await asyncio.to_thread(_api_server, manager, store, settings)):
+            yield
+
+    return ConfigurationSource(
+        load_store, settings_file.parent, manager.place, suffixes=(), check=_check_api
+    ), companion
+
+
+def _check_api(settings: Settings) -> None:
+    """Raise LbdnsError where the API could not be served: rather now than when the answers depend on this process."""
+    from lbdns.manage.api.frame.api_sockets import tcp_socket
+    from lbdns.manage.api.frame.tls import Certificate
+
+    if settings.api is None:
+        return
+    if settings.api.certificate and settings.api.key:
+        Certificate(settings.api.certificate, settings.api.key)
+    tcp_socket(settings.api.listen).close()
+
+
+@contextlib.asynccontextmanager
+async def _serving(server: ApiServer | OnDemand) -> AsyncIterator[None]:
+    """Serve the management API as long as the context lasts; raises LbdnsError where it cannot listen."""
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.close()
+
+
+def _api_server(manager: StoreManager | FilesManager, store: Store | None, settings: Settings) -> ApiServer:
+    """Return the API; its modules take half a second, so this runs in a thread."""
+    from lbdns.manage.api.frame.site import ApiSite
+    from lbdns.manage.api.hosting import ApiServer
+
+    return ApiServer(ApiSite(manager, store, settings))
+
+
+def _with_api(settings: Settings) -> Settings:
+    """Return settings whose API is on where they do not say: a store is there to be changed by it."""
+    from lbdns.model.settings import ApiSettings
+
+    return settings if "api" in settings.model_fields_set else settings.model_copy(update={"api": ApiSettings()})
+
+
+def _overridden(settings: Settings, overrides: dict[str, Any]) -> Settings:
+    """Return the settings as the command line changes them; raises ConfigError."""
+    if not overrides:
+        return settings
+    try:
+        return type(settings).model_validate(settings.model_dump(exclude_unset=True) | overrides)
+    except ValidationError as error:  # the files have been checked: what is wrong is --listen
+        wrong = [one for one in error.errors() if len(one["loc"]) > 1] or error.errors()
+        raise ConfigError(Problem("--listen", 0, "", one["msg"]) for one in wrong) from error

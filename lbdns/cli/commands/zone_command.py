@@ -1,0 +1,301 @@
+"""`lbdns zone`: zones, in the store of a running server or of none."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.commands.apply_command import ask
+from lbdns.cli.commands.completion_command import names_of
+from lbdns.cli.frame.assignments import assign, parse_assignment
+from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
+from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.desk import make_table, print_table, show_plan
+from lbdns.cli.frame.hosted import ZONES_PER_PAGE, Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
+from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option
+from lbdns.manage.store.item import Kind
+
+FILE_SUFFIXES: Final = (".zone", ".txt", ".db")
+
+_INSIDE_NETWORKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+"""Addresses that nobody outside reaches (RFC 1918, 3927, 4193, 4291)."""
+
+zone_argument = click.argument("zone", shell_complete=names_of(Kind.ZONE))
+
+
+@click.group()
+def zone() -> None:
+    """Manage zones; their records are `lbdns record`'s."""
+
+
+@zone.command("list")
+@api_options
+@json_option
+def list_(client: ApiClient, as_json: bool) -> None:
+    """List zones with their name servers and serials."""
+    from rich.text import Text
+
+    zones = list(client.pages("/client/v4/zones", ZONES_PER_PAGE))
+    if as_json:
+        print_json(zones)
+        return
+    table = make_table("zone", "name servers", "serial", "changed")
+    for one in zones:
+        changed = one["modified_on"][:19].replace("T", " ")
+        table.add_row(Text(one["name"], "bold"), ", ".join(one["name_servers"]), str(one["serial"]), f"{changed} UTC")
+    print_table(table)
+
+
+@zone.command()
+@zone_argument
+@api_options
+@json_option
+def show(client: ApiClient, zone: str, as_json: bool) -> None:
+    """Show a zone's SOA, name servers, and how many records it has."""
+    path = zone_path(client, zone)
+    reply = client.fetch(path)
+    shown = reply.result
+    types = Counter(record["type"] for record in records_of(client, path))
+    balancers = [one["name"] for one in client.get(f"{path}/load_balancers")]
+    if as_json:
+        counts = {"records": dict(types.most_common()), "load_balancers": balancers}
+        print_json(shown | {"revision": reply.revision} | counts)
+        return
+    click.secho(shown["name"], bold=True)
+    records = ", ".join(f"{count:,} {rdtype}" for rdtype, count in types.most_common())
+    facts = {
+        "id": shown["id"],
+        "serial": shown["serial"],
+        "name servers": ", ".join(shown["name_servers"]),
+        **shown["soa"],
+        "records": records or "none",
+        "load balancers": ", ".join(balancers) or "none",
+    }
+    for key, value in facts.items():
+        click.echo(f"  {key:<15} {value}")
+
+
+@zone.command()
+@click.argument("name")
+@assignments_argument
+@creating_api_options
+@dry_run_option
+@json_option
+def create(client: ApiClient, name: str, assignments: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Create a zone with an SOA, the name server ns1.NAME, and this server's addresses for it.
+
+    KEY=VALUE sets what is to be otherwise: soa.rname=dns-admin.example.net, soa.minimum=60, serial=7.
+    """
+    body: Body = {"name": name}
+    assign(body, map(parse_assignment, assignments))
+    reply = client.request("POST", "/client/v4/zones", body, params={"dry_run": dry_run or None})
+    tell(reply, f"zone {zone_name(name)}", "created", dry_run, as_json)
+    if not (dry_run or as_json):
+        click.echo(f"`lbdns zone delegation {reply.result['name']}` prints what its parent zone needs", err=True)
+
+
+@zone.command("set")
+@zone_argument
+@click.argument("assignments", metavar="KEY=VALUE...", nargs=-1, required=True)
+@api_options
+@dry_run_option
+@json_option
+def set_(client: ApiClient, zone: str, assignments: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Change a zone: soa.rname=..., soa.minimum=..., serial=...; its serial is raised by itself."""
+    found = client.fetch(zone_path(client, zone))
+    body = {"soa": found.result["soa"], "serial": found.result["serial"], "paused": found.result["paused"]}
+    touched = assign(body, map(parse_assignment, assignments))
+    fields = {key: body[key] for key in touched}
+    path = f"/client/v4/zones/{found.result['id']}"
+    reply = client.request("PATCH", path, fields, found.revision, {"dry_run": dry_run or None})
+    tell(reply, f"zone {found.result['name']}", "changed", dry_run, as_json, found.revision)
+
+
+@zone.command()
+@zone_argument
+@api_options
+@dry_run_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(client: ApiClient, zone: str, dry_run: bool, yes: bool) -> None:
+    """Delete a zone with its records and load balancers. Asks first, on a terminal."""
+    path = zone_path(client, zone)
+    found = client.fetch(path)
+    plan = client.request("DELETE", path, None, found.revision, {"dry_run": True}, tells=False).result
+    if dry_run:
+        show_plan(plan)
+        return
+    counts = plan["counts"]["delete"]
+    inside = ", ".join(f"{count:,} {kind.replace('_', ' ')}s" for kind, count in counts.items() if kind != "zone")
+    ask(f"Delete the zone {found.result['name']}{f' with {inside}' if inside else ''}?", yes)
+    client.delete(path, found.revision)
+    click.echo(f"zone {found.result['name']}: deleted")
+
+
+@zone.command("import")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+@creating_api_options
+@click.option("--name", metavar="ZONE", help="The zone. [default: FILE's name without .zone]")
+@click.option("--add", is_flag=True, help="Add the file's records to the zone; delete and change none.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@dry_run_option
+@json_option
+def import_(
+    client: ApiClient, file: Path, name: str | None, add: bool, yes: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Make a zone what a master file says: all of it or nothing.
+
+    A zone that is not there is created. In one that is, records that the file does not have are deleted; what would
+    change is shown first, and asked about on a terminal. Records that stay keep their ids, comments and tags. With
+    --add the zone keeps its SOA and its records.
+    """
+    zone = zone_name(name) if name is not None else _zone_of(file)
+    content = _read(file)
+    if add:
+        path = f"{zone_path(client, zone)}/dns_records/import"
+        if dry_run:
+            _show_plan(client.upload(path, content, dry_run=True), as_json)
+            return
+        done = client.upload(path, content)
+        if as_json:
+            print_json(done)
+        else:
+            click.echo(f"zone {zone}: {done['recs_added']:,} of {done['total_records_parsed']:,} records added")
+        return
+    plan = client.upload(upload_path(zone), content, dry_run=True)
+    if dry_run:
+        _show_plan(plan, as_json)
+        return
+    if plan["counts"]["update"] or plan["counts"]["delete"]:
+        from lbdns.cli.frame import difference
+
+        if not as_json:
+            difference.show(plan["differences"])
+            click.echo(f"\nto do: {difference.summary(plan['counts'])}")
+        ask("Apply this?", yes)
+    _tell_import(client.upload(upload_path(zone), content), as_json)
+
+
+def _show_plan(plan: Body, as_json: bool) -> None:
+    if as_json:
+        print_json(plan)
+    else:
+        show_plan(plan)
+
+
+def _tell_import(done: Body, as_json: bool) -> None:
+    if as_json:
+        print_json(done)
+        return
+    records = f"{done['records']:,} records, serial {done['serial']}"
+    if done["created"]:
+        click.echo(f"zone {done['name']}: created, {records}")
+    elif done["changes"]:
+        click.echo(f"zone {done['name']}: {done['changes']:,} records changed; {records}")
+    else:
+        click.echo(f"zone {done['name']}: no record changed; {records}")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise LbdnsError(f"{file}: cannot read it: {error.strerror}") from error
+
+
+def _zone_of(file: Path) -> str:
+    """Return the zone that a file is named after; raises LbdnsError where it is named after none."""
+    stem = next((file.name.removesuffix(end) for end in FILE_SUFFIXES if file.name.endswith(end)), file.name)
+    if str(file) == "-" or not stem.strip("."):
+        raise LbdnsError("standard input has no name: say which zone by --name")
+    return zone_name(stem)
+
+
+@zone.command()
+@zone_argument
+@api_options
+@click.option("--output", "-o", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
+def export(client: ApiClient, zone: str, output: Path | None) -> None:
+    """Print a zone as a master file."""
+    text = client.text(f"{zone_path(client, zone)}/dns_records/export")
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text)
+    except OSError as error:
+        raise LbdnsError(f"{output}: cannot write it: {error.strerror}") from error
+
+
+@zone.command()
+@zone_argument
+@api_options
+@json_option
+def delegation(client: ApiClient, zone: str, as_json: bool) -> None:
+    """Print the NS and glue records that the parent zone needs, in master-file form, ready to paste."""
+    path = zone_path(client, zone)
+    name = client.get(path)["name"]
+    servers = records_of(client, path, name=name, type="NS")
+    hosts = {zone_name(record["content"]) for record in servers}
+    glue = [
+        record
+        for record in records_of(client, path)
+        if record["type"] in ("A", "AAAA") and record["name"] in hosts and _is_within(record["name"], name)
+    ]
+    _share_ttls([*servers, *glue])
+    if as_json:
+        print_json({"zone": name, "ns": [_fields(one) for one in servers], "glue": [_fields(one) for one in glue]})
+    else:
+        lines = [(f"{one['name']}.", str(one["ttl"]), one["type"], _target(one)) for one in (*servers, *glue)]
+        widths = [max(len(line[column]) for line in lines) for column in range(3)]
+        parent = name.partition(".")[2]
+        click.echo(f"; {name}: for its parent zone, {parent or 'the root'}")
+        for owner, ttl, rdtype, target in lines:
+            click.echo(f"{owner:<{widths[0]}}  {ttl:>{widths[1]}} IN {rdtype:<{widths[2]}} {target}")
+    _warn(name, hosts, glue)
+
+
+def _share_ttls(records: list[Body]) -> None:
+    """Give records of one name and type the lowest of their TTLs, in seconds: that is what is served."""
+    lowest_s: dict[tuple[str, str], int] = {}
+    for record in records:
+        key = record["name"], record["type"]
+        lowest_s[key] = min(ttl_s(record), lowest_s.get(key, ttl_s(record)))
+    for record in records:
+        record["ttl"] = lowest_s[record["name"], record["type"]]
+
+
+def _is_within(host: str, zone: str) -> bool:
+    return host == zone or host.endswith(f".{zone}")
+
+
+def _target(record: Body) -> str:
+    return f"{record['content'].removesuffix('.')}." if record["type"] == "NS" else str(record["content"])
+
+
+def _fields(record: Body) -> dict[str, Any]:
+    return {
+        "name": record["name"],
+        "ttl": record["ttl"],
+        "type": record["type"],
+        "content": record["content"].removesuffix("."),
+    }
+
+
+def _warn(zone: str, hosts: set[str], glue: list[Body]) -> None:
+    """Say what keeps the world from reaching the name servers."""
+    import ipaddress
+
+    for record in glue:
+        address = ipaddress.ip_address(record["content"])
+        is_inside = any(address in ipaddress.ip_network(network) for network in _INSIDE_NETWORKS)
+        if address.is_loopback or is_inside:
+            reach = "this machine" if address.is_loopback else "its own network"
+            click.echo(f"warning: {record['name']} has {address}, which is reached from {reach} alone", err=True)
+    for host in sorted(hosts):
+        if _is_within(host, zone) and host not in {record["name"] for record in glue}:
+            click.echo(f"warning: {host} has no address record; resolvers need one as glue", err=True)

@@ -1,0 +1,64 @@
+"""A progress bar on the terminal for loads that take more than a moment; none where standard error is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from lbdns.base.progress import watched_by
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PATIENCE_S: Final = 1.0
+"""How long a load may take before anything is shown."""
+
+
+class Bar:
+    """Watches one load: a line a stage, gone when it ends. `last_stage` ends it for good, once that is complete."""
+
+    def __init__(self, last_stage: str = "") -> None:
+        self._last_stage = last_stage
+        self._begun = time.monotonic()
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._is_over = False
+
+    def watch(self, stage: str, done: int, total: int) -> None:
+        """Hear of a stage; shows it once the load has taken PATIENCE_S."""
+        if self._is_over or time.monotonic() - self._begun < PATIENCE_S:
+            return
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._progress = Progress(console=Console(stderr=True), transient=True)
+            self._progress.start()
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._tasks[stage], completed=done, total=total)
+        if stage == self._last_stage and done >= total:
+            self.close()
+
+    def close(self) -> None:
+        """Take the bar away and hear no more."""
+        self._is_over = True
+        if self._progress is not None:
+            self._progress.stop()
+
+
+@contextmanager
+def bar(last_stage: str = "") -> Iterator[None]:
+    """Show what is reported within on a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    shown = Bar(last_stage)
+    try:
+        with watched_by(shown.watch):
+            yield
+    finally:
+        shown.close()

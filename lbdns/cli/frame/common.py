@@ -1,0 +1,58 @@
+"""What several commands share: finding the running server, and printing JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lbdns.base.errors import LbdnsError
+
+UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|m|min|h|d)")
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def control_option(command: Decorated) -> Decorated:
+    """Add `--control PATH`, which the environment variable LBDNS_CONTROL gives too."""
+    option = click.option(
+        "--control",
+        envvar="LBDNS_CONTROL",
+        type=click.Path(path_type=Path),
+        help="The running server's control socket; default: where --config or the default settings put it. "
+        "[env: LBDNS_CONTROL]",
+    )
+    return option(command)
+
+
+def config_option(text: str) -> Callable[[Decorated], Decorated]:
+    """Add `--config DIR`, explained by `text`."""
+    return click.option("--config", type=click.Path(path_type=Path, exists=True, file_okay=False), help=text)
+
+
+def control_path(control: Path | None, config: Path | None) -> Path:
+    """Return the control socket of the running server: as said, else by a directory's settings, else the default."""
+    if control is not None:
+        return control
+    from lbdns.config.loading import load_settings
+    from lbdns.model.settings import Settings
+
+    return (load_settings(config) if config else Settings()).control_path()
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, indented, with keys in the order in which they were made."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def parse_duration_s(text: str) -> float:
+    """Return seconds; raises LbdnsError."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise LbdnsError(f'"{text}" is no duration; expected one such as 90s, 15min, 2h or 3d')
+    return float(found[1]) * UNITS_S[found[2]]

@@ -1,0 +1,311 @@
+"""What the commands of balancing objects share: finding one by its name, its form in files, writing, and telling of it.
+
+lbdns pool set eu ttl=..   ->  find: names -> id  ->  the body by names  ->  fields.assign  ->  by ids  ->  PATCH
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.frame.client import OURS, V4, ApiClient, ApiRefusal, Reply
+from lbdns.cli.frame.common import print_json
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.references_by_name import to_ids, to_names
+from lbdns.manage.store.state import State
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Body = dict[str, Any]
+
+SET_BY_SERVER: Final = ("id", "created_on", "modified_on", "zone_name", "zone_id", "notification_email")
+"""Fields of an object that are not of its own."""
+SECTIONS: Final = {
+    Kind.MONITOR: "monitors",
+    Kind.MONITOR_GROUP: "monitor_groups",
+    Kind.POOL: "pools",
+    Kind.LOAD_BALANCER: "load_balancers",
+}
+"""The sections of the configuration files."""
+NAMED_BY_KEY: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+"""Kinds that the files keep by name."""
+REFERRED: Final = {
+    Kind.MONITOR: (),
+    Kind.MONITOR_GROUP: (Kind.MONITOR,),
+    Kind.POOL: (Kind.MONITOR, Kind.MONITOR_GROUP),
+    Kind.LOAD_BALANCER: (Kind.POOL,),
+}
+PIPE_COLUMNS: Final = 140  # where the output goes into a file or another program
+FILE_BYTES_MAX: Final = 1 << 20
+NOT_RUNNING: Final = 1010
+
+
+@dataclass(frozen=True, slots=True)
+class FoundObject:
+    """An object as the API says it, and where it is."""
+
+    path: str
+    body: Body
+    revision: int | None
+
+
+class Desk:
+    """The objects of one kind at one API."""
+
+    def __init__(self, client: ApiClient, kind: Kind) -> None:
+        self.client = client
+        self.kind = kind
+
+    # --- finding ---
+
+    def list(self) -> list[Body]:
+        """Return all objects of the kind."""
+        if self.kind is Kind.LOAD_BALANCER:
+            return list(self.client.pages(f"{OURS}/load_balancers"))
+        return list(self.client.pages(self.client.balancing(f"{self.kind}s")))
+
+    def find(self, name: str, type: str | None = None) -> FoundObject:
+        """Return an object by its name or id; raises LbdnsError. `type` tells load balancers of one name apart."""
+        path = self._balancer_path(name, type) if self.kind is Kind.LOAD_BALANCER else self._path(name)
+        reply = self.client.fetch(path)
+        return FoundObject(path, reply.result, reply.revision)
+
+    def _path(self, name: str) -> str:
+        ids = self.client.get(f"{OURS}/names", kind=self.kind.value)[self.kind.value]
+        id = ids.get(name) or (name if name in ids.values() else None)
+        if id is None:
+            raise LbdnsError(self._unknown(name, ids))
+        return self.client.balancing(f"{self.kind}s", id)
+
+    def _balancer_path(self, name: str, type: str | None) -> str:
+        found = self.client.get(f"{OURS}/load_balancers", name=owner_name(name))
+        found = [one for one in found if type in (None, one["type"])]
+        if not found:
+            ids = self.client.get(f"{OURS}/names", kind=self.kind.value)[self.kind.value]
+            raise LbdnsError(self._unknown(f"{name} {type}" if type else name, ids))
+        if len(found) > 1:
+            types = ", ".join(one["type"] for one in found)
+            raise LbdnsError(f"there are {len(found)} load balancers {name}, of types {types}: say which by --type")
+        return self._balancers(found[0]["zone_id"]) + f"/{found[0]['id']}"
+
+    def _balancers(self, zone_id: str | None) -> str:
+        return self.client.balancing() if zone_id is None else f"{V4}/zones/{zone_id}/load_balancers"
+
+    def _unknown(self, name: str, known: Iterable[str]) -> str:
+        from lbdns.base.wording import nearest
+
+        near = nearest(name, known)
+        meant = f'; did you mean "{near}"?' if near else ""
+        return f'there is no {self.kind.words} "{name}"{meant}'
+
+    def collection(self, name: str, in_account: bool = False) -> str:
+        """Return the path that an object of a name is created at: of a load balancer, its zone's. Raises LbdnsError."""
+        if self.kind is not Kind.LOAD_BALANCER:
+            return self.client.balancing(f"{self.kind}s")
+        if in_account:
+            return self._balancers(None)
+        zones = self.client.get(f"{OURS}/names", kind="zone")["zone"]
+        labels = owner_name(name).split(".")
+        above = (".".join(labels[start:]) for start in range(len(labels)))
+        zone_id = next((zones[zone] for zone in above if zone in zones), None)
+        if zone_id is None:
+            raise LbdnsError(f'no zone here holds "{name}": make it by `lbdns zone create`, or use --account')
+        return self._balancers(zone_id)
+
+    # --- names and ids ---
+
+    @cached_property
+    def _names(self) -> State:
+        """The objects that those of this kind refer to, as far as names go."""
+        kinds = REFERRED[self.kind]
+        if not kinds:
+            return State()
+        named = self.client.get(f"{OURS}/names", kind=[kind.value for kind in kinds])
+        items = (Item(kind, id, {"name": name}) for kind in kinds for name, id in named[kind.value].items())
+        return State.of(items, 0)
+
+    def named(self, body: Mapping[str, Any]) -> Body:
+        """Return an object's own fields, references by name, as files have them."""
+        own = {key: value for key, value in body.items() if key not in SET_BY_SERVER}
+        return to_names(self.kind, own, self._names)
+
+    def by_ids(self, body: Mapping[str, Any]) -> Body:
+        """Return a body as the API takes it."""
+        return to_ids(self.kind, body, self._names)
+
+    # --- writing ---
+
+    def create(self, body: Body, path: str, dry_run: bool, as_json: bool) -> None:
+        """Create an object, or show what that would make, and tell of it."""
+        reply = self.client.request("POST", path, self.by_ids(body), params={"dry_run": dry_run or None})
+        self._tell(reply, dry_run, as_json, "created")
+
+    def change(self, found: FoundObject, fields: Body, dry_run: bool, as_json: bool) -> None:
+        """Change some fields of an object, if nobody else has changed it meanwhile."""
+        params = {"dry_run": dry_run or None}
+        reply = self.client.request("PATCH", found.path, self.by_ids(fields), found.revision, params)
+        self._tell(reply, dry_run, as_json, "changed", found)
+
+    def replace(self, found: FoundObject, body: Body, dry_run: bool, as_json: bool) -> None:
+        """Give an object a new body, if nobody else has changed it meanwhile."""
+        params = {"dry_run": dry_run or None}
+        reply = self.client.request("PUT", found.path, self.by_ids(body), found.revision, params)
+        self._tell(reply, dry_run, as_json, "changed", found)
+
+    def delete(self, found: FoundObject, dry_run: bool) -> None:
+        """Delete an object, if nobody else has changed it meanwhile."""
+        reply = self.client.request("DELETE", found.path, None, found.revision, {"dry_run": dry_run or None})
+        if dry_run:
+            show_plan(reply.result)
+        else:
+            click.echo(f"{self.kind.words} {found.body['name']}: deleted")
+
+    def _tell(self, reply: Reply, dry_run: bool, as_json: bool, done: str, before: FoundObject | None = None) -> None:
+        if as_json:
+            print_json(reply.result if dry_run else reply.result | {"revision": reply.revision})
+            return
+        if dry_run:
+            show_plan(reply.result)
+            return
+        name = f"{self.kind.words} {reply.result['name']}"
+        if before is not None and reply.revision == before.revision:
+            click.echo(f"{name}: nothing changed")
+            return
+        click.echo(f"{name}: {done} in revision {reply.revision}")
+        if before is not None:
+            from lbdns.cli.frame import difference
+
+            told = self.client.get(f"{OURS}/revisions/{reply.revision}")["differences"]
+            difference.show([one for one in told if one["id"] == reply.result["id"]])
+
+    # --- health ---
+
+    def health(self) -> dict[str, Body]:
+        """Return what the running server says of pools or load balancers, by name; nothing where none runs."""
+        try:
+            report = self.client.get(f"{OURS}/health")
+        except ApiRefusal as error:
+            if error.refusals[0].code != NOT_RUNNING:
+                raise
+            return {}
+        return {one["name"]: one for one in report[SECTIONS[self.kind]]}
+
+
+def owner_name(text: str) -> str:
+    """Return a load balancer's name as it is stored: in lower case, without a dot at its end, in A-labels."""
+    name = text.rstrip(".").lower()
+    if name.isascii():
+        return name
+    from pydantic_core import PydanticCustomError
+
+    from lbdns.model.hostnames import parse_owner_name
+
+    try:
+        return parse_owner_name(name)
+    except PydanticCustomError as error:
+        raise LbdnsError(error.message()) from error
+
+
+def show_plan(plan: Mapping[str, Any]) -> None:
+    """Show what a write would change."""
+    from lbdns.cli.frame import difference
+
+    if not plan["differences"]:
+        click.echo("nothing would change")
+        return
+    difference.show(plan["differences"])
+    click.echo("\nnothing is changed: --dry-run")
+
+
+def file_text(kind: Kind, body: Mapping[str, Any]) -> str:
+    """Return an object by names as a file of the configuration has it: what is at its default left out."""
+    from lbdns.config.yaml.yaml_text import block_text, item_text
+    from lbdns.manage.store.bodies import MODELS
+
+    name = str(body["name"])
+    fields = {key: value for key, value in body.items() if kind not in NAMED_BY_KEY or key != "name"}
+    model = MODELS[kind]
+    own = fields | {"name": name} if "name" in model.model_fields else fields
+    dumped = model.model_validate(own).model_dump(mode="json", exclude_defaults=True)
+    section = SECTIONS[kind]
+    if kind in NAMED_BY_KEY:
+        dumped.pop("name", None)
+        return f"{section}:\n" + block_text({name: dumped}, indent=1)
+    first = {key: dumped.pop(key) for key in ("name", "type") if key in dumped}
+    return f"{section}:\n" + item_text(first | dumped, indent=1)
+
+
+def read_body(kind: Kind, path: Path, name: str | None) -> Body:
+    """Return a body by names from a YAML or JSON file, or standard input (-): bare, or in its section as `show` prints
+    it. Raises LbdnsError.
+    """
+    from lbdns.config.yaml.yaml_tree import parse_yaml
+
+    try:
+        data = sys.stdin.buffer.read(FILE_BYTES_MAX + 1) if str(path) == "-" else path.read_bytes()
+        text = data.decode()
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot read it: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise LbdnsError(f"{path}: not a text in UTF-8") from None
+    if len(data) > FILE_BYTES_MAX:
+        raise LbdnsError(f"{path}: too long for one object")
+    tree = parse_yaml(text, str(path))
+    if tree.problems:
+        raise LbdnsError("\n".join(map(str, tree.problems)))
+    value = tree.value
+    if isinstance(value, dict) and set(value) == {SECTIONS[kind]}:
+        value = _of_section(kind, value[SECTIONS[kind]], path, name)
+    if not isinstance(value, dict):
+        raise LbdnsError(f"{path}: expected a mapping: the fields of one {kind.words}")
+    return value
+
+
+def _of_section(kind: Kind, section: Any, path: Path, name: str | None) -> Any:
+    """Return the object of a name in a section, or the only one there is."""
+    if isinstance(section, dict):
+        bodies = {key: {"name": key, **(body or {})} for key, body in section.items() if isinstance(body, dict | None)}
+    else:
+        items: Sequence[Any] = section if isinstance(section, list) else ()
+        bodies = {item.get("name"): item for item in items if isinstance(item, dict)}
+    if name in bodies:
+        return bodies[name]
+    if len(bodies) == 1:
+        return next(iter(bodies.values()))
+    raise LbdnsError(f"{path}: holds {len(bodies)} {kind.words}s, none of them {name}")
+
+
+def print_table(table: Table) -> None:
+    """Print a table, as wide as the terminal, or as wide as it is where it goes elsewhere."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=PIPE_COLUMNS)).print(table)
+
+
+def make_table(*headings: str) -> Table:
+    """Return a table as all lists have it."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def state_cell(row: Mapping[str, Any] | None) -> Any:
+    """Return a state in its colour; nothing where it is not known."""
+    from rich.text import Text
+
+    from lbdns.cli.commands.health_command import STYLES
+
+    return Text("") if row is None else Text(row["state"], STYLES.get(row["state"], ""))

@@ -1,0 +1,114 @@
+"""A difference between configurations as a person reads it, from the JSON that the API gives.
+
+    + pool eu
+        monitor: web
+        origins:
+          - {name: eu-1, address: 192.0.2.10}
+    ~ load balancer www.example.com
+        steering_policy: off -> geo
+        + region_pools.ENAM: [us, eu]
+    - record old.example.com A 192.0.2.9
+
+Colours are click's, which leaves them out where the output is no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+SHOWN_MAX: Final = 200
+"""Objects that are shown; a zone of a million records is not read on a terminal."""
+SIGNS: Final = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
+KINDS: Final = ("monitor", "monitor_group", "pool", "load_balancer", "zone", "record")
+FUTURE: Final = {"create": "create", "update": "change", "delete": "delete"}
+PAST: Final = {"create": "created", "update": "changed", "delete": "deleted"}
+VALUE_CHARS_MAX: Final = 200
+
+
+def show(differences: Sequence[Mapping[str, Any]]) -> None:
+    """Print a block for each object, and how many are not shown."""
+    from lbdns.base.wording import printable
+
+    for one in differences[:SHOWN_MAX]:
+        sign, colour = SIGNS[one["action"]]
+        click.secho(f"{sign} {printable(title(one))}", fg=colour)
+        for line in _lines(one):
+            click.secho(f"    {printable(line)}", fg=_line_colour(one, line))
+    if len(differences) > SHOWN_MAX:
+        click.echo(f"... and {len(differences) - SHOWN_MAX:,} more; --json says them all")
+
+
+def summary(counts: Mapping[str, Mapping[str, int]], words: Mapping[str, str] = FUTURE) -> str:
+    """Return how many objects of each kind are concerned: `create 2 pools, 1 record; delete 1 zone`."""
+    parts = []
+    for action, word in words.items():
+        found = [_counted(counts[action][kind], kind) for kind in KINDS if counts[action].get(kind)]
+        if found:
+            parts.append(f"{word} {', '.join(found)}")
+    return "; ".join(parts)
+
+
+def title(one: Mapping[str, Any]) -> str:
+    """Return what an object is, on one line."""
+    words = f"{one['kind'].replace('_', ' ')} {one['name']}"
+    if one["kind"] == "load_balancer" and one["type"] != "A":
+        return f"{words} {one['type']}"
+    if one["kind"] != "record":
+        return words
+    if one["action"] == "update":
+        return f"{words} {one['type']}"
+    fields = {field["field"]: field.get("after", field.get("before")) for field in one["fields"]}
+    ttl = f"  ttl {fields['ttl']}" if "ttl" in fields else ""
+    content = " ".join(str(fields[key]) for key in ("priority", "content") if key in fields)
+    return _cut(f"{words} {one['type']} {content}{ttl}")
+
+
+def _lines(one: Mapping[str, Any]) -> Iterator[str]:
+    from lbdns.config.yaml.yaml_text import block_text
+
+    if one["action"] == "update":
+        for field in one["fields"]:
+            yield from _changed(field)
+    elif one["action"] == "create":
+        left_out = ("content", "ttl", "priority") if one["kind"] == "record" else ()
+        for field in one["fields"]:
+            if field["field"] not in left_out:
+                yield from block_text({field["field"]: field["after"]}).splitlines()
+
+
+def _changed(field: Mapping[str, Any]) -> Iterator[str]:
+    name = field["field"]
+    if "before" not in field:
+        yield f"+ {name}: {_value(field['after'])}"
+    elif "after" not in field:
+        yield f"- {name}: {_value(field['before'])}"
+    else:
+        yield f"{name}: {_value(field['before'])} -> {_value(field['after'])}"
+
+
+def _value(value: Any) -> str:
+    """Return a value on one line; a text as it is, where it can be told from what is around it."""
+    from lbdns.config.yaml.yaml_text import flow_text
+
+    if value is None:
+        return "none"
+    if isinstance(value, str) and value and value.isprintable() and "->" not in value and value.strip() == value:
+        return _cut(value)
+    return _cut(flow_text(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= VALUE_CHARS_MAX else f"{text[: VALUE_CHARS_MAX - 3]}..."
+
+
+def _line_colour(one: Mapping[str, Any], line: str) -> str | None:
+    if one["action"] == "update" and line[:2] in ("+ ", "- "):
+        return "green" if line[0] == "+" else "red"
+    return None
+
+
+def _counted(count: int, kind: str) -> str:
+    return f"{count:,} {kind.replace('_', ' ')}{'' if count == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""What no field alone can answer for: references, zones, pools and load balancers held against one another."""

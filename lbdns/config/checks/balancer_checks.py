@@ -1,0 +1,124 @@
+"""Checks of load balancers against the zones that they stand in, and against the pools that they answer from.
+
+a load balancer ...                                               verdict
+in no hosted zone, at or below a delegation, below a DNAME        error
+of the same name and type as another                              error
+of type MX or SRV with an origin that is no hostname              error
+of type SRV with an origin without a port                         error
+of type MX or SRV at a CNAME                                      error
+that hides records, or has fields that do not act                 warning (effects.py)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lbdns.base.errors import Problem
+from lbdns.base.wording import listed
+from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
+from lbdns.config.checks.facts import Facts
+from lbdns.config.yaml.objects import Objects
+from lbdns.config.yaml.source import Placed, Source
+from lbdns.dns.master.zone_checks import ZoneIndex
+from lbdns.dns.name import ROOT, show_name
+from lbdns.dns.rdata.encode import CNAME
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.pool import Pool
+
+
+def address_names(objects: Objects, memo: CheckMemo) -> frozenset[bytes]:
+    """Return the names (wire, lower case) that enabled load balancers answer with addresses."""
+    return frozenset(
+        memo.of(placed).wire
+        for placed in objects.load_balancers
+        if placed.item.enabled and placed.item.type == "A" and placed.knows("name", "type")
+    )
+
+
+def check_balancers(
+    objects: Objects, zones: Mapping[bytes, ZoneIndex] | None, facts: Facts, memo: CheckMemo
+) -> Iterator[Problem]:
+    """Yield every problem of the load balancers. `zones` are all that are hosted, by apex; None: some are not known."""
+    first: dict[tuple[str, str], Source] = {}
+    for placed in objects.load_balancers:
+        if placed.knows("name", "type"):
+            key = (placed.item.name, placed.item.type)
+            if key in first:
+                kind = {"A": "an address"}.get(placed.item.type, f"an {placed.item.type}")
+                there = first[key].place()
+                message = (
+                    f"{kind} load balancer of this name is declared in {there} already; a name has one of each type"
+                )
+                yield placed.source.problem(("name",), message)
+            first.setdefault(key, placed.source)
+        checked = memo.of(placed)
+        if checked.about_zone is None and placed.knows("name") and zones is not None:
+            checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
+        if checked.about_fields is None:
+            hosts, effects = _check_hosts(placed, objects.pools), check_effects(placed, objects.pools, facts)
+            checked.about_fields = (*hosts, *effects)
+        yield from checked.about_zone or ()
+        yield from checked.about_fields
+
+
+def _check_zone(
+    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], zones: Mapping[bytes, ZoneIndex]
+) -> Iterator[Problem]:
+    source = placed.source
+    index = _zone_of(name, zones)
+    if index is None:
+        hosted = listed([show_name(apex) for apex in zones])
+        message = f"in none of the zones hosted here ({hosted}); add the zone or correct the name"
+        yield source.problem(("name",), f'"{placed.item.name}" is {message}' if zones else "no zone is hosted here")
+        return
+    cut = name if name in index.cuts else index.cut_above(name)
+    if cut is not None:
+        there = index.cuts[cut]
+        message = (
+            f'"{show_name(cut)}" is delegated to other servers ({there.place}), so nobody asks this one for names there'
+        )
+        yield source.problem(("name",), message)
+        return
+    redirect = index.redirect_above(name)
+    if redirect is not None:
+        dname = index.redirects[redirect]
+        message = f'nothing may stand below the DNAME of "{show_name(redirect)}" ({dname.place})'
+        yield source.problem(("name",), message)
+        return
+    if not placed.item.enabled or not placed.knows("type", "enabled"):
+        return
+    if placed.item.type != "A":
+        cname = index.draft.rrset(name, CNAME)
+        if cname is not None:
+            message = f"a CNAME stands at this name ({cname.place}), which excludes {placed.item.type} records"
+            yield source.problem(("name",), message)
+    yield from check_hidden(placed, index, name)
+    yield from check_apex(placed, pools, index, name)
+
+
+def _zone_of(name: bytes, zones: Mapping[bytes, ZoneIndex]) -> ZoneIndex | None:
+    """Return the zone with the longest apex that the name is within."""
+    while name not in zones:
+        if name == ROOT:
+            return None
+        name = name[1 + name[0] :]
+    return zones[name]
+
+
+def _check_hosts(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]]) -> Iterator[Problem]:
+    """Check that MX and SRV load balancers have hosts to point to, and SRV ones their ports."""
+    balancer = placed.item
+    if balancer.type == "A" or not placed.knows("type", "default_pools", "fallback_pool"):
+        return
+    for name in sorted(balancer.pool_names() & pools.keys()):
+        pool = pools[name]
+        if not pool.knows("origins"):
+            continue
+        for index, endpoint in enumerate(pool.item.origins):
+            place = f'origin "{endpoint.name}" of pool "{name}" ({pool.source.place(("origins", index))})'
+            if endpoint.ip is not None:
+                message = f"{place} has the address {endpoint.address}; {balancer.type} records point to hostnames"
+                yield placed.source.problem(("type",), message)
+            if balancer.type == "SRV" and endpoint.port == 0:
+                yield placed.source.problem(("type",), f"{place} has no port; SRV records need one")

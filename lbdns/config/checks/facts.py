@@ -1,0 +1,61 @@
+"""What checks of load balancers need to know beyond one object: this PoP's place, airports, countries, families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from lbdns.config.yaml.source import Placed
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
+
+
+class Facts:
+    """What is known of places and pools. Airports and countries are loaded when first asked for."""
+
+    def __init__(self, settings: Settings, pools: Mapping[str, Placed[Pool]]) -> None:
+        pop = settings.pop
+        self.pop_code = pop.code
+        self.has_pop_coordinates = pop.code is not None or pop.latitude is not None
+        self.has_pop_country = pop.code is not None or pop.country is not None
+        self.has_pop_region = self.has_pop_country or pop.region is not None
+        self.families = {name: _families(placed) for name, placed in pools.items()}
+        self.are_families_alike = len({families for families in self.families.values() if families is not None}) < 2
+
+    @cached_property
+    def countries(self) -> frozenset[str]:
+        """The country codes of ISO 3166-1."""
+        from lbdns.places.regions import COUNTRIES
+
+        return frozenset(COUNTRIES)
+
+    def is_airport(self, code: str) -> bool:
+        """Tell whether a PoP code is an airport's IATA code."""
+        from lbdns.places.pops import pop_place
+
+        return pop_place(code) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """The address families that a pool answers: those of its enabled endpoints."""
+
+    has_ipv4: bool
+    has_ipv6: bool
+
+    def __str__(self) -> str:
+        if self.has_ipv4 and self.has_ipv6:
+            return "IPv4 and IPv6"
+        return "IPv4 only" if self.has_ipv4 else "IPv6 only"
+
+
+def _families(placed: Placed[Pool]) -> Families | None:
+    """Return a pool's families; None where they are not known: it is disabled, or hostnames may have either."""
+    if not placed.item.enabled or not placed.knows("origins"):
+        return None
+    addresses = [endpoint.address for endpoint in placed.item.origins if endpoint.enabled]
+    has_ipv6 = any(":" in address for address in addresses)
+    if not addresses or any(":" not in address and not address[-1].isdigit() for address in addresses):
+        return None
+    return Families(not all(":" in address for address in addresses), has_ipv6)

@@ -1,0 +1,1 @@
+"""YAML files -> models, every mistake with its file and line."""

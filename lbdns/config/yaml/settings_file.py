@@ -1,0 +1,81 @@
+"""lbdns.yaml -> Settings: the shape by the model, then what only this machine can tell: do the files exist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns.base.errors import Problem
+from lbdns.config.yaml.objects import SECTIONS
+from lbdns.config.yaml.repair import build
+from lbdns.config.yaml.source import Placed, Source
+from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
+from lbdns.model.settings import Settings
+
+SETTINGS_FILE: Final = "lbdns.yaml"
+_SOCKET_PATH_OCTETS: Final = 107
+"""What fits into sun_path of unix(7), its closing NUL left out."""
+
+
+def read_settings(value: Any, lines: LineTree, file: str, base: Path, problems: list[Problem]) -> Settings:
+    """Return the settings with every path absolute; `base` is what relative ones start from."""
+    if value is None:
+        value = {}
+    source = Source(file, lines, "", None)
+    if isinstance(value, dict):
+        for section in [key for key in value if key in SECTIONS]:
+            line = line_at(lines_at(lines, section))
+            message = f"{SETTINGS_FILE} holds the server's settings; {section} belong into another .yaml file beside it"
+            problems.append(Problem(file, line, section, message))
+        value = {key: item for key, item in value.items() if key not in SECTIONS}
+    placed = build(Settings, value, source, problems)
+    if placed is None:
+        return Settings()
+    problems.extend(_check_places(placed, base))
+    return _with_absolute_paths(placed.item, base)
+
+
+def _absolute(path: Path | None, base: Path) -> Path | None:
+    return None if path is None else Path(os.path.abspath(base / path.expanduser()))
+
+
+def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
+    geodata = settings.geodata.model_copy(
+        update={name: _absolute(getattr(settings.geodata, name), base) for name in ("city", "asn")}
+    )
+    api = settings.api and settings.api.model_copy(
+        update={name: _absolute(getattr(settings.api, name), base) for name in ("certificate", "key")}
+    )
+    paths = {name: _absolute(getattr(settings, name), base) for name in ("control", "state")}
+    update = {"geodata": geodata, "api": api, **paths}
+    # What was not said stays so: what is on by default may depend on how lbdns is started.
+    return settings.model_copy(update={key: value for key, value in update.items() if key in settings.model_fields_set})
+
+
+def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
+    """Check what stands outside the file: files that are read, directories that are written, the airport."""
+    settings, source = placed.item, placed.source
+    must_exist = [("geodata", name, getattr(settings.geodata, name)) for name in ("city", "asn")]
+    if settings.api is not None:
+        must_exist += [("api", name, getattr(settings.api, name)) for name in ("certificate", "key")]
+    for *location, path in must_exist:
+        found = _absolute(path, base)
+        is_folder_of_files = location[1] == "city" and found is not None and found.is_dir()
+        if found is not None and not found.is_file() and not is_folder_of_files:
+            message = f'there is no file "{path}"; a relative path starts where lbdns.yaml is'
+            yield source.problem(location, message)
+    state = _absolute(settings.state, base)
+    if state is not None and state.exists() and not state.is_dir():
+        yield source.problem(("state",), f'"{settings.state}" is a file; the state is kept in a directory')
+    control = _absolute(settings.control, base)
+    if control is not None and len(os.fsencode(control)) > _SOCKET_PATH_OCTETS:
+        message = f"written in full, a socket's path has at most {_SOCKET_PATH_OCTETS} octets; choose a shorter one"
+        yield source.problem(("control",), message)
+    if settings.pop.code is not None:
+        from lbdns.places.pops import pop_place
+
+        if pop_place(settings.pop.code) is None:
+            message = f'no airport has the IATA code "{settings.pop.code}"; a PoP is named by one, such as AMS'
+            yield source.problem(("pop", "code"), message)

@@ -1,0 +1,349 @@
+"""Master files (RFC 1035 section 5, RFC 2308 section 4 for $TTL) -> a ZoneDraft with every mistake in them.
+
+    scan_entries -> directive or record -> owner, TTL, class, type -> encode_rdata -> ZoneDraft
+
+A mistake costs its own record; what follows is read as if the record were not there. A record without a TTL takes
+$TTL's, else the last one stated, else the SOA's MINIMUM. $INCLUDE stays inside the configuration directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import dns.exception
+import dns.rdatatype
+from dns.rdatatype import RdataType
+
+from lbdns.base.errors import Problem
+from lbdns.base.progress import STEP, report
+from lbdns.base.wording import nearest
+from lbdns.dns import record_bounds
+from lbdns.dns.master.draft import Draft, ZoneDraft
+from lbdns.dns.master.entries import Entry, scan_entries
+from lbdns.dns.master.generate import generate
+from lbdns.dns.name import BadName, encode_name, is_within, show_name
+from lbdns.dns.rdata.encode import RRSIG, SOA, BadRdata, canonical_rdata, encode_rdata, type_text
+
+MAX_INCLUDE_DEPTH: Final = 8
+MAX_GENERATED_IN_ALL: Final = 1 << 20
+"""Records that all $GENERATE lines of a zone may make: a few kilobytes of them would keep the reader busy for hours."""
+MAX_TYPE_HINTS: Final = 100
+"""Unknown types for which the nearest known one is looked up: a file of another kind may hold a million."""
+_DIRECTIVES: Final = ("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE")
+_TTL = re.compile(r"(?:[0-9]{1,10}[wdhmsWDHMS]?)+", re.ASCII)
+_TTL_PART = re.compile(r"([0-9]+)([wdhms]?)", re.ASCII)
+_TTL_UNIT_S: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_CLASS = re.compile(r"IN|CH|HS|CS|CLASS[0-9]{1,5}", re.IGNORECASE | re.ASCII)
+_CLASS_IN: Final = frozenset({"IN", "CLASS1"})
+
+ReadFile = Callable[[Path], str]
+"""Return a file's text; raises OSError, or UnicodeDecodeError where it is not UTF-8."""
+
+
+class _Refused(Exception):
+    """What is wrong with an entry; caught where entries are read, never outside."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def parse_ttl(text: str) -> int:
+    """Return seconds of `300` or `1h30m`; raises ValueError with the reason."""
+    if not _TTL.fullmatch(text):
+        raise ValueError(f'"{text}" is no TTL; expected seconds, or a form such as 1h30m')
+    seconds = sum(int(number) * _TTL_UNIT_S[unit] for number, unit in _TTL_PART.findall(text.lower()))
+    if seconds > record_bounds.MAX_TTL_S:
+        raise ValueError(f"a TTL of {seconds} s is out of bounds; at most {record_bounds.MAX_TTL_S} (RFC 2181)")
+    return seconds
+
+
+def read_master(
+    text: str, apex: bytes, file: str, base: Path | None, read_file: ReadFile, fallback_ttl_s: int | None = None
+) -> ZoneDraft:
+    """Read a zone. `base` is the directory that $INCLUDE may not leave, None where it is not allowed at all.
+
+    `fallback_ttl_s` is the TTL where the file sets none; None: that is a mistake.
+    """
+    draft = ZoneDraft(apex, file)
+    _Reader(draft, base, read_file, fallback_ttl_s).read(text, file, apex, ())
+    return draft
+
+
+class _Reader:
+    """The state that runs through a master file and the files that it includes."""
+
+    def __init__(
+        self, draft: ZoneDraft, base: Path | None, read_file: ReadFile, fallback_ttl_s: int | None = None
+    ) -> None:
+        self.draft = draft
+        self.apex = draft.apex
+        self.base = base
+        self.read_file = read_file
+        self.file = draft.file
+        self.origin = draft.apex
+        self.owner: bytes | None = None
+        self.owner_is_bad = False
+        self.default_ttl: int | None = None
+        self.last_ttl: int | None = None
+        self.soa_minimum: int | None = None
+        self.fallback_ttl_s = fallback_ttl_s
+        self.generated_count = 0
+        self.types: dict[str, int] = {}
+        self.unknown_types: dict[str, str] = {}
+
+    def read(self, text: str, file: str, origin: bytes, including: tuple[str, ...]) -> None:
+        """Read one file; afterwards the origin and the owner of the including file stand again (RFC 1035, 5.1)."""
+        before = self.file, self.origin, self.owner, self.owner_is_bad
+        self.file, self.origin = file, origin
+
+        def unreadable(line: int, message: str) -> None:
+            self.draft.problems.append(Problem(file, line, "", message))
+            self.draft.lose(None, None)
+
+        line_count = text.count("\n")
+        for number, entry in enumerate(scan_entries(text, unreadable)):
+            if number % STEP == 0:
+                report(f"reading {os.path.basename(file)}", entry.line, line_count)
+            try:
+                if entry.tokens[0][0] == "$" and not entry.is_indented:
+                    self._directive(entry, (*including, file))
+                else:
+                    self._record(entry)
+            except _Refused as refused:
+                self.draft.problems.append(Problem(file, entry.line, refused.path, str(refused)))
+        self.file, self.origin, self.owner, self.owner_is_bad = before
+
+    def _record(self, entry: Entry) -> None:
+        line, is_indented, tokens = entry
+        at = 0
+        if not is_indented:
+            at = 1
+            self._take_owner(tokens[0])
+        ttl, rdtype, at = self._ttl_and_type(tokens, at)
+        try:
+            rdata = encode_rdata(rdtype, tokens[at:], self.origin)
+        except BadRdata as error:
+            self.draft.lose(self.owner, rdtype)
+            raise _Refused(str(error), self._subject(rdtype)) from None
+        if rdtype == SOA and self.soa_minimum is None:
+            self.soa_minimum = min(int.from_bytes(rdata[-4:], "big"), record_bounds.MAX_TTL_S)
+        if ttl is None:
+            ttl = self._implicit_ttl(rdtype)
+        if self.owner is None:
+            if self.owner_is_bad:
+                return
+            self.draft.lose(None, rdtype)
+            raise _Refused("the first record begins with white space, so it has no owner; expected a name, or @")
+        self._add(self.owner, rdtype, ttl, rdata, line)
+
+    def _ttl_and_type(self, tokens: list[str], at: int) -> tuple[int | None, int, int]:
+        """Return the TTL where one is given, the type, and the index of the data's first token."""
+        ttl: int | None = None
+        while True:
+            if at == len(tokens):
+                raise self._lost("the record ends before its type; expected OWNER TTL IN TYPE DATA")
+            token = tokens[at]
+            at += 1
+            rdtype = self.types.get(token)
+            if rdtype is not None:
+                return ttl, rdtype, at
+            if ttl is None and token[0].isdigit():
+                ttl = self.last_ttl = self._ttl(token)
+            elif _CLASS.fullmatch(token):
+                if token.upper() not in _CLASS_IN:
+                    raise self._lost(f"class {token.upper()} is not served; expected IN, or no class")
+            else:
+                return ttl, self._type(token), at
+
+    def _type(self, token: str) -> int:
+        """Return the number of a type that was not met before."""
+        if token in self.unknown_types:
+            raise self._lost(self.unknown_types[token])
+        try:
+            rdtype = self.types[token] = parse_type(token, len(self.unknown_types) < MAX_TYPE_HINTS)
+        except ValueError as error:
+            self.unknown_types[token] = str(error)
+            raise self._lost(str(error)) from None
+        return rdtype
+
+    def _take_owner(self, token: str) -> None:
+        """Set the owner of this record and of those behind it that name none."""
+        self.owner, self.owner_is_bad = None, True
+        try:
+            owner = encode_name(token, self.origin).lower()
+        except BadName as error:
+            self.draft.lose(None, None)
+            raise _Refused(str(error)) from None
+        if not is_within(owner, self.apex):
+            raise _Refused(
+                f'the owner "{show_name(owner)}" is outside the zone "{show_name(self.apex)}"; '
+                "its records belong into another file"
+            )
+        self.owner, self.owner_is_bad = owner, False
+
+    def _lost(self, message: str) -> _Refused:
+        """Return the refusal of a record whose type is not known, and note that it may be missed elsewhere."""
+        if self.owner is not None or not self.owner_is_bad:
+            self.draft.lose(self.owner, None)
+        return _Refused(message, show_name(self.owner) if self.owner is not None else "")
+
+    def _ttl(self, token: str) -> int:
+        try:
+            return parse_ttl(token)
+        except ValueError as error:
+            raise self._lost(str(error)) from None
+
+    def _implicit_ttl(self, rdtype: int) -> int:
+        for ttl in (self.default_ttl, self.last_ttl, self.soa_minimum, self.fallback_ttl_s):
+            if ttl is not None:
+                return ttl
+        self.draft.lose(self.owner, rdtype)
+        message = "the record has no TTL and none is set; give it one, or put a $TTL line before it"
+        raise _Refused(message, self._subject(rdtype))
+
+    def _subject(self, rdtype: int) -> str:
+        return subject(self.owner, rdtype) if self.owner is not None else type_text(rdtype)
+
+    def _add(self, owner: bytes, rdtype: int, ttl: int, rdata: bytes, line: int) -> None:
+        drafts = self.draft.nodes.get(owner)
+        if drafts is None:
+            self.draft.nodes[owner] = [Draft(rdtype, ttl, rdata, self.file, line)]
+            return
+        for draft in drafts:
+            if draft.type == rdtype:
+                self._grow(owner, draft, ttl, rdata, line)
+                return
+        if len(drafts) == record_bounds.MAX_TYPES_PER_NAME:
+            self._report(owner, rdtype, line, f"more than {record_bounds.MAX_TYPES_PER_NAME} record types at one name")
+            return
+        drafts.append(Draft(rdtype, ttl, rdata, self.file, line))
+
+    def _grow(self, owner: bytes, draft: Draft, ttl: int, rdata: bytes, line: int) -> None:
+        """Add a record to its RRset: one TTL for all (RFC 2181 section 5.2), no record twice (section 5)."""
+        if ttl != draft.ttl and draft.type != RRSIG:
+            lowest = min(ttl, draft.ttl)
+            self._warn(
+                owner,
+                draft.type,
+                line,
+                f"TTL {ttl} differs from {draft.ttl} of the records above; all of one name and type share one, "
+                f"so {lowest} is served (RFC 2181)",
+            )
+            draft.ttl = lowest
+        canonical = canonical_rdata(draft.type, rdata)
+        if any(canonical_rdata(draft.type, other) == canonical for other in draft.rdatas):
+            self._warn(owner, draft.type, line, "the same record stands above already; this one is left out")
+        elif len(draft.rdatas) == record_bounds.MAX_RECORDS_PER_RRSET:
+            message = f"more than {record_bounds.MAX_RECORDS_PER_RRSET} records of one name and type"
+            self._report(owner, draft.type, line, message)
+        else:
+            draft.rdatas.append(rdata)
+
+    def _report(self, owner: bytes, rdtype: int, line: int, message: str) -> None:
+        self.draft.problems.append(Problem(self.file, line, subject(owner, rdtype), message))
+
+    def _warn(self, owner: bytes, rdtype: int, line: int, message: str) -> None:
+        self.draft.problems.append(Problem(self.file, line, subject(owner, rdtype), message, "warning"))
+
+    def _directive(self, entry: Entry, including: tuple[str, ...]) -> None:
+        word = entry.tokens[0].upper()
+        arguments = entry.tokens[1:]
+        try:
+            self._obey(word, arguments, entry, including)
+        except _Refused:
+            self.draft.lose(None, None)
+            raise
+
+    def _obey(self, word: str, arguments: list[str], entry: Entry, including: tuple[str, ...]) -> None:
+        if word == "$ORIGIN":
+            self.origin = self._one_name(arguments)
+        elif word == "$TTL":
+            if len(arguments) != 1:
+                raise _Refused("$TTL takes one TTL, such as $TTL 300")
+            try:
+                self.default_ttl = parse_ttl(arguments[0])
+            except ValueError as error:
+                raise _Refused(str(error)) from None
+        elif word == "$INCLUDE":
+            self._include(arguments, entry.line, including)
+        elif word == "$GENERATE":
+            self._generate(arguments, entry.line)
+        else:
+            near = nearest(word, _DIRECTIVES)
+            meant = f'did you mean "{near}"?' if near else f"expected one of {', '.join(_DIRECTIVES)}"
+            raise _Refused(f'unknown directive "{entry.tokens[0]}"; {meant}')
+
+    def _one_name(self, arguments: list[str]) -> bytes:
+        if len(arguments) != 1:
+            raise _Refused("$ORIGIN takes one name, such as $ORIGIN example.com.")
+        try:
+            return encode_name(arguments[0], self.origin)
+        except BadName as error:
+            raise _Refused(str(error)) from None
+
+    def _include(self, arguments: list[str], line: int, including: tuple[str, ...]) -> None:
+        if len(arguments) not in (1, 2):
+            raise _Refused("$INCLUDE takes a file and, where wanted, an origin")
+        if self.base is None:
+            raise _Refused("$INCLUDE is not allowed here; put the records in its place")
+        origin = self._one_name(arguments[1:]) if len(arguments) == 2 else self.origin
+        name = arguments[0].strip('"')
+        path = (Path(self.file).parent / name).resolve()
+        if not path.is_relative_to(self.base.resolve()):
+            raise _Refused(f'"{name}" is outside the configuration directory; $INCLUDE stays inside it')
+        shown = str(Path(self.file).parent / name)
+        if shown in including or len(including) > MAX_INCLUDE_DEPTH:
+            raise _Refused(f'"{name}" includes itself, or files are included more than {MAX_INCLUDE_DEPTH} deep')
+        try:
+            text = self.read_file(Path(shown))
+        except OSError as error:
+            raise _Refused(f'"{name}" cannot be read: {error.strerror or error}') from None
+        except UnicodeDecodeError:
+            raise _Refused(f'"{name}" is not text in UTF-8') from None
+        outermost = self.draft.include_lines.get(self.file, line)
+        self.draft.include_lines.setdefault(shown, outermost)
+        self.read(text, shown, origin, including)
+
+    def _generate(self, arguments: list[str], line: int) -> None:
+        """Read the records that a $GENERATE line stands for; the first mistake in one ends it."""
+        try:
+            generated = generate(arguments)
+        except ValueError as error:
+            raise _Refused(str(error)) from None
+        for tokens in generated:
+            self.generated_count += 1
+            if self.generated_count > MAX_GENERATED_IN_ALL:
+                raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
+            self._record(Entry(line, False, tokens))
+
+
+def parse_type(token: str, with_hint: bool = True) -> int:
+    """Return a record type's number; raises ValueError for what is no type, or one that no zone holds.
+
+    `with_hint` has the error name the nearest known type, which takes a millisecond.
+    """
+    try:
+        rdtype = dns.rdatatype.from_text(token)
+    except (dns.exception.DNSException, ValueError):
+        near = nearest(token, _known_types()) if with_hint else None
+        meant = f'did you mean "{near}"?' if near else "expected one such as A, or TYPE with a number"
+        raise ValueError(f'unknown record type "{token}"; {meant}') from None
+    if dns.rdatatype.is_metatype(rdtype) or rdtype == RdataType.NONE:
+        raise ValueError(f"type {token.upper()} exists in queries only; a zone holds no such record")
+    return int(rdtype)
+
+
+@cache
+def _known_types() -> tuple[str, ...]:
+    return tuple(type_text(known) for known in RdataType if not dns.rdatatype.is_metatype(known))
+
+
+def subject(owner: bytes, rdtype: int) -> str:
+    """Return the object path of an RRset: `www.example.com A`."""
+    return f"{show_name(owner)} {type_text(rdtype)}"

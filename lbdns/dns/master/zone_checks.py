@@ -1,0 +1,215 @@
+"""What makes a zone's records fit together: the apex, CNAME and DNAME, delegations and glue, targets of NS, MX and SRV.
+
+    what                                             verdict    source
+    not exactly one SOA at the apex, no NS there     error      RFC 1035 section 5.2, RFC 2181 section 6.1
+    CNAME beside other data, or two of them          error      RFC 2181 section 10.1
+    two DNAMEs, data below a DNAME                   error      RFC 6672 section 2.4
+    NS target in the zone without an address         error      RFC 1034 section 4.2.2
+    NS, MX or SRV target that is a CNAME             warning    RFC 2181 section 10.3, RFC 2782
+    data hidden below a delegation                   warning    RFC 1034 section 4.2.1
+    names that end in the zone's name twice          warning    a forgotten dot
+
+A name that a load balancer answers counts as one with addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lbdns.base.errors import Problem
+from lbdns.dns import record_bounds
+from lbdns.dns.master.draft import Draft, ZoneDraft
+from lbdns.dns.master.reader import subject
+from lbdns.dns.name import ROOT, is_within, parents_of, show_name
+from lbdns.dns.rdata.encode import AAAA, CNAME, DNAME, DS, MX, NAME_OFFSET, NS, NSEC, RRSIG, SOA, SRV, A, type_text
+
+_BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC})
+_AT_CUT: Final = frozenset({NS, DS, RRSIG, NSEC, A, AAAA})
+_ADDRESSES: Final = (A, AAAA)
+_STAR: Final = b"\x01*"
+
+
+class ZoneIndex:
+    """A drafted zone with what look-ups need: where it delegates and where it redirects."""
+
+    def __init__(self, draft: ZoneDraft, balanced: frozenset[bytes] = frozenset()) -> None:
+        """`balanced` holds the names (wire, lower case) of enabled load balancers that answer with addresses."""
+        self.draft = draft
+        self.apex = draft.apex
+        self.balanced = balanced
+        self.cuts: dict[bytes, Draft] = {}
+        self.redirects: dict[bytes, Draft] = {}
+        for owner, drafts in draft.nodes.items():
+            for rrset in drafts:
+                if rrset.type == NS and owner != draft.apex:
+                    self.cuts[owner] = rrset
+                elif rrset.type == DNAME:
+                    self.redirects[owner] = rrset
+        self._existing: set[bytes] | None = None
+
+    def cut_above(self, name: bytes) -> bytes | None:
+        """Return the delegation that a name lies below, the highest where there are several; None where none does."""
+        if not self.cuts:
+            return None
+        return next((above for above in reversed(parents_of(name, self.apex)) if above in self.cuts), None)
+
+    def redirect_above(self, name: bytes) -> bytes | None:
+        """Return the DNAME owner that a name lies below, or None."""
+        if not self.redirects:
+            return None
+        return next((above for above in parents_of(name, self.apex) if above in self.redirects), None)
+
+    def has(self, name: bytes, rdtypes: tuple[int, ...]) -> bool:
+        """Tell whether records of one of these types stand at exactly this name."""
+        return any(rrset.type in rdtypes for rrset in self.draft.nodes.get(name, ()))
+
+    def covering(self, name: bytes) -> bytes:
+        """Return the name whose records answer for a name: itself, or the wildcard that covers it (RFC 4592)."""
+        if name in self.draft.nodes or name in self.balanced or name in self._names():
+            return name
+        closest = next((above for above in parents_of(name, self.apex) if above in self._names()), self.apex)
+        return _STAR + closest
+
+    def _names(self) -> set[bytes]:
+        """Return every name that exists, empty non-terminals included; worked out when first asked for."""
+        if self._existing is None:
+            self._existing = {self.apex}
+            for name in (*self.draft.nodes, *self.balanced):
+                if is_within(name, self.apex):
+                    self._existing.update((name, *parents_of(name, self.apex)))
+        return self._existing
+
+
+def check_zone(index: ZoneIndex) -> Iterator[Problem]:
+    """Yield what is wrong with a zone as a whole; the problems of its text are the draft's own."""
+    draft = index.draft
+    yield from _check_apex(draft)
+    doubled = draft.apex[:-1] + draft.apex
+    is_plain = not index.cuts and not index.redirects
+    for owner, drafts in draft.nodes.items():
+        if owner.endswith(doubled):
+            yield _problem(
+                owner,
+                drafts[0],
+                f'the name ends in "{show_name(draft.apex)}" twice; a dot is missing after it in the file',
+                True,
+                "name",
+            )
+        if len(drafts) > 1:
+            yield from _check_company(draft, owner, drafts)
+        if not is_plain:
+            yield from _check_hidden(index, owner, drafts)
+        for rrset in drafts:
+            if rrset.type in NAME_OFFSET or rrset.type == SOA:
+                yield from _check_rrset(index, owner, rrset, doubled)
+
+
+def _check_apex(draft: ZoneDraft) -> Iterator[Problem]:
+    for rdtype, form in ((SOA, "@ IN SOA ns1 admin 1 3600 600 86400 300"), (NS, "@ IN NS ns1")):
+        if draft.rrset(draft.apex, rdtype) is None and not draft.may_have_lost(draft.apex, (rdtype,)):
+            name = type_text(rdtype)
+            path = subject(draft.apex, rdtype)
+            yield Problem(draft.file, 0, path, f"the zone has no {name} record; expected one such as {form}")
+
+
+def _check_company(draft: ZoneDraft, owner: bytes, drafts: list[Draft]) -> Iterator[Problem]:
+    """Check which types stand beside one another at one name."""
+    by_type = {rrset.type: rrset for rrset in drafts}
+    cname = by_type.get(CNAME)
+    others = [type_text(rdtype) for rdtype in by_type if rdtype not in _BESIDE_CNAME]
+    if cname is not None and others:
+        message = f"a CNAME stands alone at its name, but here is {', '.join(others)} as well (RFC 2181)"
+        yield _problem(owner, cname, message, at="name")
+    if owner == draft.apex:
+        return
+    cut = by_type.get(NS)
+    if cut is None:
+        return
+    if DNAME in by_type:
+        message = "a delegated name has no DNAME; its NS records exclude it (RFC 6672)"
+        yield _problem(owner, by_type[DNAME], message, at="name")
+    hidden = [type_text(rdtype) for rdtype in by_type if rdtype not in _AT_CUT and rdtype not in (CNAME, DNAME)]
+    if hidden:
+        message = f"the name is delegated, so its {', '.join(hidden)} will never be answered"
+        yield _problem(owner, cut, message, True, "name")
+
+
+def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[Draft]) -> Iterator[Problem]:
+    """Check for data below a delegation or a DNAME, where no query finds it."""
+    redirect = index.redirect_above(owner)
+    if redirect is not None:
+        message = f'nothing may stand below the DNAME of "{show_name(redirect)}" (RFC 6672)'
+        yield _problem(owner, drafts[0], message, at="name")
+        return
+    cut = index.cut_above(owner)
+    if cut is None:
+        return
+    for rrset in drafts:
+        if rrset.type not in _ADDRESSES:
+            message = f'the name is below the delegation of "{show_name(cut)}", so this will never be answered'
+            yield _problem(owner, rrset, message, True, "name")
+
+
+def _check_rrset(index: ZoneIndex, owner: bytes, rrset: Draft, doubled: bytes) -> Iterator[Problem]:
+    draft = index.draft
+    if rrset.type == SOA:
+        if owner != draft.apex:
+            yield _problem(owner, rrset, f'an SOA record stands at the apex "{show_name(draft.apex)}" only')
+        if len(rrset.rdatas) > 1:
+            yield _problem(owner, rrset, f"{len(rrset.rdatas)} SOA records; a zone has exactly one")
+        return
+    if rrset.type in (CNAME, DNAME) and len(rrset.rdatas) > 1:
+        name = type_text(rrset.type)
+        yield _problem(owner, rrset, f"{len(rrset.rdatas)} {name} records; a name has at most one")
+    if rrset.type == NS and owner != draft.apex and len(rrset.rdatas) > record_bounds.MAX_NS_PER_DELEGATION:
+        message = f"{len(rrset.rdatas)} NS records; a delegation has at most {record_bounds.MAX_NS_PER_DELEGATION}"
+        yield _problem(owner, rrset, message)
+    for rdata in rrset.rdatas:
+        target = rdata[NAME_OFFSET[rrset.type] :].lower()
+        if target.endswith(doubled):
+            message = (
+                f'the target "{show_name(target)}" ends in "{show_name(draft.apex)}" twice; '
+                "a dot is missing after it in the file"
+            )
+            yield _problem(owner, rrset, message, True)
+        elif target != ROOT and is_within(target, draft.apex):
+            yield from _check_target(index, owner, rrset, target)
+
+
+def _check_target(index: ZoneIndex, owner: bytes, rrset: Draft, target: bytes) -> Iterator[Problem]:
+    """Check a name inside the zone that a record points to: NS, MX and SRV want addresses there, not an alias."""
+    draft = index.draft
+    if rrset.type not in (NS, MX, SRV) or index.redirect_above(target) is not None:
+        return
+    name = type_text(rrset.type)
+    if index.has(target, (CNAME,)) and target not in index.balanced:
+        message = f'the target "{show_name(target)}" is a CNAME; {name} points to names with addresses (RFC 2181)'
+        yield _problem(owner, rrset, message, True)
+        return
+    if _has_address(index, target) or draft.may_have_lost(target, _ADDRESSES):
+        return
+    cut = target if target in index.cuts else index.cut_above(target)
+    if rrset.type != NS or (cut is not None and not is_within(target, owner)):
+        if cut is None:
+            message = f'the target "{show_name(target)}" has no address in this zone; add an A or AAAA record'
+            yield _problem(owner, rrset, message, True)
+        return
+    kind = "glue" if cut is not None else "address"
+    message = f'the name server "{show_name(target)}" has no {kind}; add an A or AAAA record for it'
+    yield _problem(owner, rrset, message)
+
+
+def _has_address(index: ZoneIndex, target: bytes) -> bool:
+    if index.has(target, _ADDRESSES) or target in index.balanced:
+        return True
+    if target in index.cuts or index.cut_above(target) is not None:
+        return False
+    covering = index.covering(target)
+    return covering in index.balanced or index.has(covering, (*_ADDRESSES, CNAME))
+
+
+def _problem(owner: bytes, rrset: Draft, message: str, is_warning: bool = False, at: str = "content") -> Problem:
+    """Return a problem of an RRset; `at` is the field of its first record that it is about."""
+    path = subject(owner, rrset.type)
+    return Problem(rrset.file, rrset.line, path, message, "warning" if is_warning else "error", (at,))

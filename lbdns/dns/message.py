@@ -1,0 +1,203 @@
+"""A query's datagram as a value, or what is wrong with it.
+
+Strict where PROTOCOL's "Bad input" says so, and total: every byte string gives a `Message`, a `Refusal` or None (drop).
+Records beyond the question are walked, not kept: of them only OPT and TSIG mean something in a query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from lbdns.dns.codes import (
+    FLAG_QR,
+    FORMERR,
+    HEADER_BYTES,
+    NAME_BYTES_MAX,
+    NOTIMP,
+    OPCODE_QUERY,
+    TYPE_IXFR,
+    TYPE_OPT,
+    TYPE_TSIG,
+)
+from lbdns.dns.edns import Edns, decode_edns
+
+_HEADER = Struct("!6H")
+_RECORD = Struct("!HHIH")
+_QUESTION = Struct("!HH")
+LABEL_BYTES_MAX = 63
+POINTER_BITS = 0xC0
+POINTER_TARGET_MAX = 0x3FFF
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A query's TSIG record (RFC 8945): key and algorithm names in wire form, and what a reply repeats of it."""
+
+    key: bytes
+    algorithm: bytes
+    time_and_fudge: bytes
+    original_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A query that could be read. `qname` is in lower case, `qname_asked` as it came; wire format both."""
+
+    id: int
+    flags: int
+    qname: bytes
+    qname_asked: bytes
+    qtype: int
+    qclass: int
+    edns: Edns | None = None
+    signature: Signature | None = None
+
+    @property
+    def question(self) -> bytes:
+        """The question's bytes."""
+        return self.qname_asked + _QUESTION.pack(self.qtype, self.qclass)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A query that gets an error whatever it asks: `rcode`, and as much of it as could be read."""
+
+    id: int
+    flags: int
+    rcode: int
+    question: bytes = b""
+    edns: Edns | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Additional:
+    edns: Edns | None = None
+    signature: Signature | None = None
+    is_malformed: bool = False
+
+
+def decode(datagram: bytes) -> Message | Refusal | None:
+    """Return what a datagram asks; None for what gets no reply: shorter than a header, or itself a response."""
+    if len(datagram) < HEADER_BYTES:
+        return None
+    message_id, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(datagram)
+    if flags & FLAG_QR:
+        return None
+    is_query = flags >> 11 & 0xF == OPCODE_QUERY
+    end = name_end(datagram, HEADER_BYTES) if questions == 1 else None
+    if end is None or end + _QUESTION.size > len(datagram):
+        edns = _edns_after(datagram, questions, answers + authorities, additionals) if questions != 1 else None
+        return Refusal(message_id, flags, FORMERR if is_query else NOTIMP, b"", edns)
+    asked = datagram[HEADER_BYTES:end]
+    qtype, qclass = _QUESTION.unpack_from(datagram, end)
+    question = datagram[HEADER_BYTES : end + _QUESTION.size]
+    rest = _decode_records(datagram, end + _QUESTION.size, answers + authorities, additionals)
+    if not is_query:
+        return Refusal(message_id, flags, NOTIMP, question, rest.edns)
+    # Answers belong to no query, authorities to IXFR alone (RFC 1995).
+    if rest.is_malformed or answers or (authorities and qtype != TYPE_IXFR):
+        return Refusal(message_id, flags, FORMERR, question, rest.edns)
+    return Message(message_id, flags, asked.lower(), asked, qtype, qclass, rest.edns, rest.signature)
+
+
+def _edns_after(datagram: bytes, questions: int, skipped: int, additionals: int) -> Edns | None:
+    """Return the OPT record of a message with another number of questions than one, None where it has none."""
+    position = HEADER_BYTES
+    for _ in range(questions):
+        end = name_end(datagram, position)
+        if end is None:
+            return None
+        position = end + _QUESTION.size
+    return _decode_records(datagram, position, skipped, additionals).edns
+
+
+def name_end(datagram: bytes, start: int) -> int | None:
+    """Return the offset after an uncompressed name of at most 255 bytes, or None where there is none at `start`."""
+    position = start
+    size = len(datagram)
+    while position < size:
+        length = datagram[position]
+        position += 1 + length
+        if length > LABEL_BYTES_MAX or position - start > NAME_BYTES_MAX:
+            return None
+        if length == 0:
+            return position
+    return None
+
+
+def _skip_name(datagram: bytes, start: int) -> int | None:
+    """Return the offset after a name that may end in a compression pointer (not followed)."""
+    position = start
+    while position < len(datagram):
+        length = datagram[position]
+        if length & POINTER_BITS == POINTER_BITS:
+            return position + 2 if position + 2 <= len(datagram) else None
+        if length > LABEL_BYTES_MAX:
+            return None
+        position += 1 + length
+        if length == 0:
+            return position
+    return None
+
+
+def _expand_name(datagram: bytes, start: int) -> bytes | None:
+    """Return the whole name at `start`, its pointers followed (backwards only), or None where there is none."""
+    name = b""
+    position = lowest = start
+    while position < len(datagram):
+        length = datagram[position]
+        if length & POINTER_BITS == POINTER_BITS:
+            position = int.from_bytes(datagram[position : position + 2], "big") & POINTER_TARGET_MAX
+            if position >= lowest:
+                return None
+            lowest = position
+            continue
+        name += datagram[position : position + 1 + length]
+        position += 1 + length
+        if length > LABEL_BYTES_MAX or len(name) > NAME_BYTES_MAX:
+            return None
+        if length == 0:
+            return name
+    return None
+
+
+def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int) -> _Additional:
+    """Walk the records after the question; the last `additionals` of them may hold one OPT and, last of all, one
+    TSIG. What is out of place makes the message malformed and is passed; where lengths lie, the walk ends."""
+    edns: Edns | None = None
+    signature: Signature | None = None
+    is_malformed = False
+    position = start
+    for index in range(skipped + additionals):
+        owner_end = _skip_name(datagram, position)
+        if owner_end is None or owner_end + _RECORD.size > len(datagram):
+            return _Additional(edns, is_malformed=True)
+        rtype, rclass, ttl, length = _RECORD.unpack_from(datagram, owner_end)
+        data_start = owner_end + _RECORD.size
+        data_end = data_start + length
+        if rtype == TYPE_OPT:
+            if index < skipped or edns is not None or datagram[position] != 0:
+                is_malformed = True
+            else:
+                edns = decode_edns(rclass, ttl, datagram[data_start:data_end])
+                is_malformed |= edns.is_malformed
+        if data_end > len(datagram):
+            return _Additional(edns, is_malformed=True)
+        if rtype == TYPE_TSIG:
+            if index == skipped + additionals - 1 and additionals:
+                signature = _decode_signature(_expand_name(datagram, position), datagram[data_start:data_end])
+            is_malformed |= signature is None
+        position = data_end
+    return _Additional(edns, signature, is_malformed)
+
+
+def _decode_signature(owner: bytes | None, data: bytes) -> Signature | None:
+    """Return the TSIG record's value, None where it is malformed (the algorithm's name is never compressed)."""
+    end = name_end(data, 0)
+    if owner is None or end is None or len(data) < end + 10:
+        return None
+    mac_end = end + 10 + int.from_bytes(data[end + 8 : end + 10], "big")
+    if len(data) < mac_end + 6 or len(data) != mac_end + 6 + int.from_bytes(data[mac_end + 4 : mac_end + 6], "big"):
+        return None
+    return Signature(owner, data[:end], data[end : end + 8], data[mac_end : mac_end + 2])

@@ -1,0 +1,1 @@
+"""Record data: wire format, master-file text, and what the management API calls its parts."""

@@ -1,0 +1,197 @@
+"""The `content` of a record as the API shows it <-> wire format.
+
+Content is master-file data without what only files need: hostnames have no final dot, MX has its preference beside it
+as `priority`. So a name in content is absolute, with these exceptions: `@` is the zone, a single label is completed by
+the zone (`mail` in example.com is mail.example.com), and a top-level host keeps its dot (`localhost.`).
+
+    type        content                          master file
+    CNAME       www.example.net                  www.example.net.
+    MX          mail.example.com, priority 10    10 mail.example.com.
+    SRV         0 100 443 www.example.com        0 100 443 www.example.com.
+    TXT         "v=spf1 -all"                    "v=spf1 -all"
+    HTTPS       1 . alpn="h2"                    1 . alpn="h2"
+
+Text of TXT may come without quotes: then all of it is the text. Strings of more than 255 octets are split. What
+`content_of` writes, `encode_content` reads back to the same octets.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from dns.rdatatype import RdataType
+
+from lbdns.dns import record_bounds
+from lbdns.dns.name import ROOT, BadName, encode_name, is_within, show_name
+from lbdns.dns.rdata.data_parts import DATA_TYPES, content_of_data, data_of
+from lbdns.dns.rdata.encode import CNAME, DNAME, MX, NS, PTR, SRV, TXT, BadRdata, encode_rdata
+from lbdns.dns.rdata.presentation import rdata_text
+
+URI: Final = int(RdataType.URI)
+SPF: Final = int(RdataType.SPF)
+SVCB, HTTPS, NAPTR = int(RdataType.SVCB), int(RdataType.HTTPS), int(RdataType.NAPTR)
+HOST_TYPES: Final = frozenset({NS, CNAME, PTR, DNAME})
+TEXT_TYPES: Final = frozenset({TXT, SPF})
+_HOST_WORD: Final = {SRV: 3, SVCB: 1, HTTPS: 1, NAPTR: 1}
+"""Where the host stands among the words; of NAPTR's, which may be quoted, the last is split off."""
+MAX_STRING_OCTETS: Final = 255
+_UNSEEN: Final = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_STRING: Final = re.compile(r'\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\([0-9]{3}|.)", re.DOTALL)
+
+
+@lru_cache(maxsize=4096)
+def zone_wire(zone_name: str) -> bytes:
+    """Return a zone's name in wire format, lower case; raises BadName."""
+    return encode_name(f"{zone_name.removesuffix('.')}.", ROOT).lower()
+
+
+def owner_wire(text: str, zone_name: str) -> bytes:
+    """Return a record's name in wire format, lower case: complete with or without the final dot, or relative.
+
+    Raises BadName.
+    """
+    apex = zone_wire(zone_name)
+    if text == "@":
+        return apex
+    if not text or _UNSEEN.search(text):
+        raise BadName(f'"{text}" is no name; expected one such as www.{zone_name}, or @ for {zone_name} itself')
+    absolute = encode_name(text if text.endswith(".") else f"{text}.", ROOT).lower()
+    if is_within(absolute, apex):
+        return absolute
+    if not text.endswith("."):
+        return encode_name(text, apex).lower()
+    raise BadName(f'"{text}" is outside the zone "{zone_name}"; names in it end in .{zone_name}')
+
+
+def host_wire(text: str, zone_name: str) -> bytes:
+    """Return a name that a record points to in wire format, its case kept; raises BadName."""
+    if not text or _UNSEEN.search(text):
+        raise BadName(f'"{text}" is no name; expected one such as www.example.com')
+    if text == "@":
+        return zone_wire(zone_name)
+    if text.endswith("."):
+        return encode_name(text, ROOT)
+    absolute = encode_name(f"{text}.", ROOT)
+    is_single_label = len(absolute) == absolute[0] + 2
+    return encode_name(text, zone_wire(zone_name)) if is_single_label else absolute
+
+
+def host_text(wire: bytes) -> str:
+    """Return a name as content shows it: without the final dot, save where it is a single label or the root."""
+    name = show_name(wire)
+    return f"{name}." if name != "." and len(wire) == wire[0] + 2 else name
+
+
+def content_of(rdtype: int, rdata: bytes) -> tuple[str, int | None]:
+    """Return a record's content and, for MX, its priority."""
+    if rdtype in HOST_TYPES:
+        return host_text(rdata), None
+    if rdtype == MX:
+        return host_text(rdata[2:]), int.from_bytes(rdata[:2], "big")
+    if rdtype in DATA_TYPES:
+        data = data_of(rdtype, rdata, host_text)
+        if data is not None:
+            return content_of_data(rdtype, data), None
+    return rdata_text(rdtype, rdata), None
+
+
+def encode_content(rdtype: int, content: str, priority: int | None, zone_name: str) -> bytes:
+    """Return the wire format of a record's data; raises BadRdata."""
+    if len(content) > record_bounds.MAX_CONTENT_CHARS:
+        raise BadRdata(f"{len(content)} characters; content has at most {record_bounds.MAX_CONTENT_CHARS}")
+    if not content.strip():
+        raise BadRdata(_missing(rdtype, zone_name))
+    if rdtype in TEXT_TYPES:
+        return _encode_texts(content)
+    content = content.strip()
+    if _CONTROL.search(content):
+        raise BadRdata("a control character stands in it, such as a line's end; content is one line")
+    if content.startswith("\\#"):
+        return encode_rdata(rdtype, [content], ROOT)
+    try:
+        if rdtype in HOST_TYPES:
+            return host_wire(content, zone_name)
+        if rdtype == MX:
+            return _encode_mx(content, priority, zone_name)
+        if rdtype in _HOST_WORD:
+            content = _with_host(rdtype, content, priority, zone_name)
+    except BadName as error:
+        raise BadRdata(str(error)) from None
+    if rdtype == URI and priority is not None and len(content.split(None, 2)) == 2:
+        content = f"{priority} {content}"
+    return encode_rdata(rdtype, [content], ROOT)
+
+
+def _missing(rdtype: int, zone_name: str) -> str:
+    try:
+        encode_rdata(rdtype, [], ROOT)
+    except BadRdata as error:
+        return str(error)
+    return "the data is missing"
+
+
+def _encode_mx(content: str, priority: int | None, zone_name: str) -> bytes:
+    """Encode `HOST` with a priority, or `PREFERENCE HOST` as files have it."""
+    words = content.split()
+    if len(words) == 2 and words[0].isascii() and words[0].isdigit():
+        preference = int(words[0])
+        if preference > record_bounds.MAX_PRIORITY:
+            raise BadRdata(f"{words[0]} is no preference; expected 0 to {record_bounds.MAX_PRIORITY}")
+        if priority not in (None, preference):
+            raise BadRdata(f"the preference {preference} here is not the priority {priority}; give one of the two")
+        priority, content = preference, words[1]
+    if priority is None:
+        raise BadRdata("an MX record has a priority, such as 10, beside its host")
+    return priority.to_bytes(2, "big") + host_wire(content, zone_name)
+
+
+def _with_host(rdtype: int, content: str, priority: int | None, zone_name: str) -> str:
+    """Return content with its host made absolute; what has too few words is left for the encoder to refuse.
+
+    SRV may lack its priority where that is given beside it: `WEIGHT PORT HOST`.
+    """
+    at = _HOST_WORD[rdtype]
+    words = content.rsplit(None, 1) if rdtype == NAPTR else content.split(None, at + 1)
+    if rdtype == SRV and len(words) == at and priority is not None:
+        words.insert(0, str(priority))
+    if len(words) > at:
+        words[at] = f"{show_name(host_wire(words[at], zone_name)).removesuffix('.')}."
+    return " ".join(words)
+
+
+def _encode_texts(content: str) -> bytes:
+    """Encode character strings in quotes, or text without."""
+    texts = [content.encode()]
+    if content.lstrip().startswith('"'):
+        texts = []
+        at, end = 0, len(content.rstrip())
+        while at < end:
+            found = _STRING.match(content, at, end)
+            if found is None:
+                raise BadRdata('the quotes do not match; expected "TEXT" "TEXT"..., with \\" for a quote inside')
+            texts.append(_unescaped(found[1]))
+            at = found.end()
+    wire = bytearray()
+    for text in texts:
+        for start in range(0, len(text) or 1, MAX_STRING_OCTETS):
+            part = text[start : start + MAX_STRING_OCTETS]
+            wire += bytes((len(part),)) + part
+    if len(wire) > 65_535:
+        raise BadRdata(f"{len(wire)} octets of data; a record holds at most 65535")
+    return bytes(wire)
+
+
+def _unescaped(text: str) -> bytes:
+    def octet(found: re.Match[bytes]) -> bytes:
+        if len(found[1]) == 1:
+            return found[1]
+        value = int(found[1])
+        if value > 255:
+            raise BadRdata(f"\\{found[1].decode()} is no octet; expected \\000 to \\255")
+        return bytes((value,))
+
+    return _ESCAPE.sub(octet, text.encode())

@@ -1,0 +1,14 @@
+# The C types of counting.py.
+cimport cython
+
+from lbdns.fastpath.read cimport Server
+from lbdns.mapped.counters cimport Counters, count_reply, count_slot
+from lbdns.steering.kernel.view cimport Decision, View
+
+cdef int ENDPOINTS_FIRST, LOAD_BALANCERS_FIRST, POOLS_FIRST, SOURCES_FIRST
+
+
+cpdef void count_served(Counters counters, Server server) noexcept nogil
+
+@cython.locals(index=cython.int)
+cpdef void count_decision(Counters counters, View view, Decision decision) noexcept nogil

@@ -1,0 +1,77 @@
+"""The application: the gate, and a router for each area.
+
+/client/v4      the v4 API
+/lbdns/v1       what is ours
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from pydantic_core import to_json
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lbdns.manage.api.frame.api_errors import install
+from lbdns.manage.api.frame.envelope import JSON_TYPE
+from lbdns.manage.api.frame.gate import LOCAL_USER, Gate
+from lbdns.manage.api.frame.openapi import OPENAPI_PATH, document
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.own import revision_routes as revisions
+from lbdns.manage.api.own import running_server as lbdns
+from lbdns.manage.api.own import token_routes as tokens
+from lbdns.manage.api.own import zone_import as zonefiles
+from lbdns.manage.api.v4 import accounts, balancing, preview, search
+from lbdns.manage.api.v4 import health_events as events
+from lbdns.manage.api.v4 import pool_health as health
+from lbdns.manage.api.v4 import record_routes as records
+from lbdns.manage.api.v4 import reference_routes as references
+from lbdns.manage.api.v4 import region_routes as regions
+from lbdns.manage.api.v4 import zone_routes as zones
+
+BASE: Final = "/client/v4"
+
+
+# Load balancers come last: theirs is the path of an account's objects with an id behind it.
+AREAS: Final = (accounts, zones, records, health, preview, references, regions, search, events, balancing)
+OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens)
+
+
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the document of the site that is served; it differs by the account's id alone."""
+        account_id = self.state.site.account_id
+        if self.openapi_schema is None or self.state.described != account_id:
+            self.openapi_schema = document(self, account_id)
+            self.state.described = account_id
+        return self.openapi_schema
+
+
+def make_app(site: ApiSite) -> FastAPI:
+    """Return the application that serves a site."""
+    app = _App(title="lbdns", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.site = site
+    app.state.is_closing = False  # those who wait for something look at it
+    install(app)
+    app.add_middleware(Gate, tokens=lambda: app.state.site.tokens)
+    for area in AREAS:
+        app.include_router(area.router, prefix=BASE)
+    for area in OWN_AREAS:
+        app.include_router(area.router)
+
+    def openapi(request: Request) -> Response:
+        return Response(to_json(app.openapi()), media_type=JSON_TYPE)
+
+    app.add_api_route(OPENAPI_PATH, openapi, include_in_schema=False)
+    return app
+
+
+def local_app(site: ApiSite, user: str) -> ASGIApp:
+    """Return the application for callers in this process, who need no token: `user` is who they are."""
+    app = make_app(site)
+
+    async def local(scope: Scope, receive: Receive, send: Send) -> None:
+        state = {**scope.get("state", {}), LOCAL_USER: user}
+        await app({**scope, "state": state}, receive, send)
+
+    return local

@@ -1,0 +1,204 @@
+"""What a refusal looks like: every exception that means one, as HTTP status, code, message and JSON pointer.
+
+| what happened                          | HTTP      | code  |
+|----------------------------------------|-----------|-------|
+| a value is invalid                     | 400       | 1002, every one with source.pointer |
+| a name is taken                        | 400       | 1003  |
+| deleting what others use               | 412       | 1005  |
+| changed since (If-Match)               | 412       | 1006  |
+| objects come from files                | 403       | 1007  |
+| no such object                         | 404       | 1001  |
+| no such route, another account         | 404       | 7003  |
+| malformed id                           | 400       | 7003  |
+| method not allowed                     | 405       | 10405 |
+| body is no JSON object, or too large   | 400, 413  | 1008, 1009 |
+| auth missing, malformed, wrong         | 400, 400, 403 | 9106, 6003, 10000 |
+| too many requests                      | 429       | 10013 |
+| the store or lbdns failed              | 500       | 1000  |
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.manage.api.frame.envelope import failed
+from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError
+
+INTERNAL: Final = 1000
+NOT_FOUND: Final = 1001
+INVALID: Final = 1002
+NOT_UNIQUE: Final = 1003
+REFERENCED: Final = 1005
+OUTDATED: Final = 1006
+READ_ONLY: Final = 1007
+BAD_BODY: Final = 1008
+TOO_LARGE: Final = 1009
+MALFORMED_AUTH: Final = 6003
+NO_ROUTE: Final = 7003
+MISSING_AUTH: Final = 9106
+WRONG_AUTH: Final = 10000
+TOO_MANY: Final = 10013
+BAD_METHOD: Final = 10405
+
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+ERRORS_MAX: Final = 100
+"""A body can hold more mistakes than anybody reads."""
+_REFERENCED_WORDS: Final = "This object is referenced by other objects, delete them first."
+
+Steps = Sequence[str | int]
+Pointing = Callable[[Problem], Steps | None]
+"""Tells where in the body of the request a problem's value stands; None: nowhere in it."""
+
+log = logging.getLogger("lbdns.api")
+
+
+class ApiError(Exception):
+    """A refusal: HTTP status, and one or more errors with code, message and perhaps a pointer."""
+
+    def __init__(
+        self,
+        status: int,
+        code: int,
+        message: str,
+        at: Steps | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.errors: list[dict[str, Any]] = [entry(code, message, at)]
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """Return it as an answer."""
+        return failed(self.status, self.errors, self.headers)
+
+
+def entry(code: int, message: str, at: Steps | None = None) -> dict[str, Any]:
+    """Return one error of an envelope; `at` is the way to the value in the request's body."""
+    found: dict[str, Any] = {"code": code, "message": message}
+    if at is not None:
+        found["source"] = {"pointer": pointer(at)}
+    return found
+
+
+def pointer(steps: Steps) -> str:
+    """Return a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def invalid(*found: tuple[str, Steps | None]) -> ApiError:
+    """Return the refusal of values: what is wrong with each, and where it stands in the body."""
+    shown = [entry(INVALID, f"{detail}: validation failed", at) for detail, at in found[:ERRORS_MAX]]
+    if len(found) > ERRORS_MAX:
+        shown.append(entry(INVALID, f"{len(found) - ERRORS_MAX} more values: validation failed"))
+    error = ApiError(400, INVALID, "validation failed")
+    error.errors = shown or error.errors
+    return error
+
+
+def no_route(path: str, status: int = 404) -> ApiError:
+    """Return the refusal of a path that leads nowhere; 400 where an id in it is malformed."""
+    return ApiError(status, NO_ROUTE, f"Could not route to {path}, perhaps your object identifier is invalid?")
+
+
+def within_object(problem: Problem) -> Steps | None:
+    """Tell where a problem stands in a body that is one object: its section and name are not part of the way."""
+    return problem.at[2:] if len(problem.at) >= 2 else None
+
+
+def point_by(request: Request, pointing: Pointing) -> None:
+    """Have the mistakes that a change is refused for pointed to by `pointing`, in place of `within_object`."""
+    request.state.pointing = pointing
+
+
+def refused(error: ConfigError, pointing: Pointing = within_object) -> ApiError:
+    """Return the refusal of a change for every mistake in it."""
+    return invalid(*((_told(one, pointing(one)), pointing(one)) for one in error.problems))
+
+
+def _told(problem: Problem, at: Steps | None) -> str:
+    """Return what is wrong, with the object's path where no pointer says where."""
+    if at:
+        return f"{'.'.join(str(step) for step in at)}: {problem.message}"
+    return f"{problem.path}: {problem.message}" if problem.path else problem.message
+
+
+def translated(error: Exception, request: Request) -> ApiError:
+    """Return the refusal that an exception means."""
+    match error:
+        case ApiError():
+            return error
+        case ConfigError():
+            return refused(error, getattr(request.state, "pointing", within_object))
+        case NotFound():
+            return ApiError(404, NOT_FOUND, f"{error}: object not found")
+        case NotUnique():
+            return ApiError(400, NOT_UNIQUE, f"{error}: value not unique", error.at)
+        case Referenced():
+            return ApiError(412, REFERENCED, f"{_REFERENCED_WORDS} {error}")
+        case Outdated():
+            return ApiError(412, OUTDATED, str(error))
+        case ReadOnly():
+            return ApiError(403, READ_ONLY, str(error))
+        case StoreError():
+            log.error("%s %s: %s", request.method, request.scope["path"], error)
+            return ApiError(500, INTERNAL, f"the change is not stored: {error}")
+        case LbdnsError():
+            return invalid((str(error), None))
+        case RequestValidationError():
+            return _bad_parameters(error, request)
+        case HTTPException():
+            return _of_routing(error, request)
+    raise error
+
+
+def _bad_parameters(error: RequestValidationError, request: Request) -> ApiError:
+    details = error.errors()
+    if any(detail["loc"][:1] == ("path",) for detail in details):
+        return no_route(request.scope["path"], 400)
+    return invalid(*((_parameter_words(detail), None) for detail in details))
+
+
+def _parameter_words(detail: Mapping[str, Any]) -> str:
+    where, *names = detail["loc"]
+    return f"{where} parameter {'.'.join(str(name) for name in names)}: {detail['msg']}"
+
+
+def _of_routing(error: HTTPException, request: Request) -> ApiError:
+    if isinstance(error.__cause__, ApiError):  # raised while FastAPI read the body
+        return error.__cause__
+    if error.status_code == 404:
+        return no_route(request.scope["path"])
+    if error.status_code == 405:
+        allowed = ", ".join(_methods_at(request))
+        words = f"{request.method} is not allowed here; expected one of {allowed}"
+        return ApiError(405, BAD_METHOD, words, headers={"Allow": allowed})
+    return ApiError(error.status_code, BAD_BODY, str(error.detail), headers=error.headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return every method that a path takes; each of them is a route of its own."""
+    scopes = ({**request.scope, "method": method} for method in METHODS)
+    return [
+        scope["method"]
+        for scope in scopes
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return translated(error, request).response()
+
+
+def install(app: FastAPI, kinds: Iterable[type[Exception]] = ()) -> None:
+    """Have the application answer every refusal in the envelope."""
+    for kind in (ApiError, LbdnsError, RequestValidationError, HTTPException, *kinds):
+        app.add_exception_handler(kind, _answer)

@@ -1,0 +1,61 @@
+"""The sockets that the API listens on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.run_directory import unix_address
+from lbdns.model.settings import parse_socket_address
+
+SOCKET_NAME: Final = "api.sock"
+BACKLOG: Final = 128
+
+
+def tcp_socket(address: str) -> socket.socket:
+    """Bind `IP:PORT`; raises LbdnsError."""
+    host, port = parse_socket_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    # asyncio sets TCP_NODELAY where it reads "TCP" on a socket; without it every answer takes 40 ms.
+    sock = socket.socket(family, kind, socket.IPPROTO_TCP)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise LbdnsError(f"api: cannot listen on {address} (TCP): {error.strerror}") from error
+    return sock
+
+
+def unix_socket(path: Path) -> socket.socket:
+    """Bind the UNIX socket, for its owner alone, replacing what a server that was killed left; raises LbdnsError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _owner_only(), unix_address(path) as address:
+            if path.is_socket():
+                path.unlink()
+            sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise LbdnsError(f"{path}: cannot make the API's socket: {error.strerror}") from error
+    return sock
+
+
+@contextlib.contextmanager
+def _owner_only() -> Iterator[None]:
+    before = os.umask(0o177)  # set on the process: nothing else runs until it is set back
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -1,0 +1,147 @@
+"""What every request passes first, in this order: who asks, whether too often, whether it may; then body and failures.
+
+Without a token a client learns nothing but that: no path is looked up and no body is read for its sake.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lbdns.manage.api.frame.api_errors import INTERNAL, TOO_MANY, ApiError
+from lbdns.manage.api.frame.auth import Caller, check_scope, known_caller, local_caller, shown_token, wrong_token
+from lbdns.manage.api.frame.limits import (
+    BUCKETS_MAX,
+    TOKEN_BURST,
+    TOKEN_PER_S,
+    WRONG_BURST,
+    WRONG_PER_S,
+    Body,
+    Buckets,
+    body_bytes_max,
+    too_large,
+)
+from lbdns.manage.store.tokens import Tokens
+
+LOCAL_USER: Final = "local_user"
+"""The key of a connection's state that names the user at the other end of a UNIX socket."""
+IPV6_CLIENT_BITS: Final = 64
+
+log = logging.getLogger("lbdns.api")
+
+
+class Gate:
+    """ASGI middleware around everything else."""
+
+    def __init__(self, app: ASGIApp, tokens: Callable[[], Tokens | None]) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._requests = Buckets(TOKEN_BURST, TOKEN_PER_S)
+        self._wrong = Buckets(WRONG_BURST, WRONG_PER_S)
+        self._seen: OrderedDict[str, None] = OrderedDict()  # tokens that were right: a guesser cannot shut them out
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            return
+        headers = dict(scope["headers"])
+        passage = _Passage(scope, receive, send, headers)
+        try:
+            caller = self._caller(scope)
+            scope.setdefault("state", {})["caller"] = caller
+            check_scope(caller, scope["method"])
+            passage.check_length(headers.get(b"content-length"))
+            await self._app(scope, passage.body, passage.send)
+        except ApiError as error:
+            await passage.answer(error)
+        except ClientDisconnect:
+            return
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            await passage.answer(ApiError(500, INTERNAL, "lbdns failed on this request; its log says how"))
+
+    def _caller(self, scope: Scope) -> Caller:
+        """Return who asks; raises ApiError where nobody does, or too often."""
+        user = scope.get("state", {}).get(LOCAL_USER)
+        if user is not None:
+            return local_caller(user)
+        text = shown_token(scope["headers"])
+        client = _client_network(scope)
+        if text not in self._seen:
+            _check_rate(self._wrong.wait_s(client))
+        caller = known_caller(self._tokens(), text)
+        if caller is None:
+            self._seen.pop(text, None)
+            _check_rate(self._wrong.take(client))
+            raise wrong_token()
+        self._remember(text)
+        _check_rate(self._requests.take(caller.token_id))
+        return caller
+
+    def _remember(self, text: str) -> None:
+        self._seen[text] = None
+        self._seen.move_to_end(text)
+        if len(self._seen) > BUCKETS_MAX:
+            self._seen.popitem(last=False)
+
+
+class _Passage:
+    """One request on its way through: its body, and whether its answer has begun."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        self._scope = scope
+        self._send = send
+        self._has_begun = False
+        self._bytes_max = body_bytes_max(scope["path"])
+        self.body = Body(receive, self._bytes_max, headers)
+
+    def check_length(self, length: bytes | None) -> None:
+        """Raise ApiError where a body says that it is too long, before any of it is read."""
+        if length is not None and length.isdigit() and int(length) > self._bytes_max:
+            raise too_large(self._bytes_max)
+
+    async def send(self, message: Message) -> None:
+        """Pass an answer on. A client that is still sending is heard a little longer, else it might not read it."""
+        if message["type"] == "http.response.start":
+            self._has_begun = True
+            headers = [*message.get("headers", ()), (b"cache-control", b"no-store")]
+            if not self.body.is_complete and not await self.body.drain():
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def answer(self, error: ApiError) -> None:
+        """Answer with a refusal, unless an answer has begun: then the connection can only break off."""
+        if self._has_begun:
+            raise error
+        await error.response()(self._scope, self.body, self.send)
+
+
+def _check_rate(wait_s: float) -> None:
+    if wait_s > 0.0:
+        seconds = math.ceil(wait_s)
+        raise ApiError(
+            429,
+            TOO_MANY,
+            f"more requests than allowed; try again in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+def _client_network(scope: Scope) -> str:
+    """Return the address that a client is known by: an IPv6 client has a whole network of them."""
+    host = (scope.get("client") or ("", 0))[0]
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, IPV6_CLIENT_BITS), strict=False))
+    return str(address)

@@ -1,0 +1,75 @@
+"""What the API serves: the objects and who changes them, the tokens, the settings."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Path, Request
+
+from lbdns.manage.api.frame.api_errors import no_route
+from lbdns.manage.store.item import ID_DIGITS, Kind
+from lbdns.manage.store.manager import Manager
+from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.state import State
+from lbdns.manage.store.tokens import Tokens
+from lbdns.model.settings import Settings
+
+ACCOUNT_NAME: Final = "lbdns"
+FILES_ACCOUNT_ID: Final = hashlib.sha256(b"lbdns account").hexdigest()[:ID_DIGITS]
+"""The account's id where there is no store that would have one of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSite:
+    """One server as its API sees it. Without a store nobody has a token: the UNIX socket alone is open."""
+
+    manager: Manager
+    store: Store | None
+    settings: Settings
+
+    @property
+    def state(self) -> State:
+        """The objects in force. A handler takes it once, and sees one revision throughout."""
+        return self.manager.state
+
+    @property
+    def account_id(self) -> str:
+        """The id of the one account, 32 hex digits."""
+        return self.store.account_id if self.store is not None else FILES_ACCOUNT_ID
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """The tokens of the store."""
+        return self.store.tokens if self.store is not None else None
+
+
+async def _site(request: Request) -> ApiSite:
+    site: ApiSite = request.app.state.site
+    return site
+
+
+CurrentSite = Annotated[ApiSite, Depends(_site)]
+"""What a handler declares to get the site."""
+
+ObjectId = Annotated[str, Path(pattern=f"^[0-9a-f]{{{ID_DIGITS}}}$")]
+"""The id of an object in a path."""
+
+
+async def own_account(account_id: ObjectId, site: CurrentSite, request: Request) -> str:
+    """Refuse paths below another account than ours: a dependency of whatever is below /accounts/{account_id}.
+
+    Returns "": what belongs to the account belongs to no zone.
+    """
+    if account_id != site.account_id:
+        raise no_route(request.scope["path"])
+    return ""
+
+
+async def own_zone(zone_id: ObjectId, site: CurrentSite) -> str:
+    """Refuse paths below a zone that there is not; return the zone's id."""
+    if site.state.get(Kind.ZONE, zone_id) is None:
+        raise NotFound(Kind.ZONE, zone_id)
+    return zone_id

@@ -1,0 +1,229 @@
+"""Where the API is served: a TCP address, with TLS where there is a certificate, and a UNIX socket for this machine.
+
+uvicorn runs within the loop of the caller. What it leaves open is closed here: a client that sends the head of its
+request slowly, reads its answer slowly or keeps silent is cut off, and there is room for so many connections only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pwd
+import socket
+import ssl
+import struct
+from typing import Any, Final
+
+import h11
+from fastapi import FastAPI
+from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lbdns.manage.api.app import make_app
+from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError
+from lbdns.manage.api.frame.api_sockets import BACKLOG, SOCKET_NAME, tcp_socket, unix_socket
+from lbdns.manage.api.frame.gate import LOCAL_USER
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.frame.tls import Certificate
+from lbdns.model.settings import format_socket_address
+
+CONNECTIONS_MAX: Final = 512
+"""Of each socket: a crowd at the address does not shut out the local user."""
+HEAD_S: Final = 10.0
+"""How long the head of a request may take."""
+IDLE_S: Final = 30
+"""How long a connection may stay between two requests."""
+READ_S: Final = 30.0
+"""How long a client may leave its answer unread."""
+LINGER_S: Final = 5.0
+"""How long a closed connection may take to deliver what was sent."""
+CLOSE_S: Final = 3
+"""How long requests may take to end when the server stops."""
+HEAD_BYTES_MAX: Final = 32 * 1024
+_PEER: Final = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
+
+
+class _Alarm:
+    """Cuts a connection off unless it is cleared in time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, delay_s: float) -> None:
+        """Start, unless it runs already."""
+        if self._handle is None:
+            self._handle = self._loop.call_later(delay_s, self._transport.abort)
+
+    def clear(self) -> None:
+        """Stop."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class _Connection(H11Protocol):
+    """One client's connection, with its time limits."""
+
+    is_local = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head, self._unread, self._end = (_Alarm(self.loop, transport) for _ in range(3))
+        if len(self.connections) > CONNECTIONS_MAX:
+            transport.abort()
+            return
+        if self.is_local:
+            self.app_state = {**self.app_state, LOCAL_USER: _user_of(transport.get_extra_info("socket"))}
+        self._head.set(HEAD_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for alarm in (self._head, self._unread, self._end):
+            alarm.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._head.set(HEAD_S)
+        else:
+            self._head.clear()
+        self._check_end()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._check_end()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.set(READ_S)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread.clear()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._check_end()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._check_end()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP in the envelope as well."""
+        response = ApiError(400, BAD_BODY, msg).response()
+        headers = [*response.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers),
+            h11.Data(bytes(response.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _check_end(self) -> None:
+        if self.transport.is_closing():
+            self._end.set(LINGER_S)
+
+
+class _LocalConnection(_Connection):
+    """A connection over the UNIX socket: who is at the other end, the kernel says."""
+
+    is_local = True
+
+
+class ApiServer:
+    """The API of a site, served from `start` to `close`."""
+
+    def __init__(self, site: ApiSite) -> None:
+        """Make the application; nothing is bound yet."""
+        self._settings = site.settings
+        self._app: FastAPI = make_app(site)
+        self._servers: list[tuple[Server, socket.socket]] = []
+        self._renewing: asyncio.Task[None] | None = None
+        self.socket_path = site.settings.state_dir() / SOCKET_NAME
+        self.address: str | None = None
+        """Where it is served over TCP: `http://IP:PORT` or `https://IP:PORT`, while it is."""
+
+    def show(self, site: ApiSite) -> None:
+        """Serve another site from the next request on, at the same addresses."""
+        self._app.state.site = site
+
+    @property
+    def connection_count(self) -> int:
+        """How many clients are connected."""
+        return sum(len(server.server_state.connections) for server, _ in self._servers)
+
+    async def start(self, local: socket.socket | None = None) -> None:
+        """Bind and serve; raises LbdnsError, with nothing left bound. `local` is the UNIX socket, where it is bound."""
+        self._app.state.is_closing = False
+        api = self._settings.api
+        try:
+            await self._serve(local or unix_socket(self.socket_path), _LocalConnection, None)
+            if api is not None:
+                held = Certificate(api.certificate, api.key) if api.certificate and api.key else None
+                context = held.context if held is not None else None
+                sock = tcp_socket(api.listen)
+                host, port = sock.getsockname()[:2]
+                scheme = "https" if context else "http"
+                await self._serve(sock, _Connection, context)
+                self.address = f"{scheme}://{format_socket_address(host, port)}"
+                if held is not None:
+                    self._renewing = asyncio.create_task(held.keep_renewed())
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish requests in hand, within seconds, and close the sockets."""
+        self.address = None
+        self._app.state.is_closing = True
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+        servers, self._servers = self._servers, []
+        if servers:
+            self.socket_path.unlink(missing_ok=True)
+        await asyncio.gather(*(server.shutdown([sock]) for server, sock in servers))
+
+    async def _serve(
+        self, sock: socket.socket, connection: type[asyncio.Protocol], context: ssl.SSLContext | None
+    ) -> None:
+        config = Config(
+            self._app,
+            http=connection,
+            ws="none",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            log_level=logging.ERROR,  # that somebody did not speak HTTP is no news
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            headers=[("server", "lbdns")],
+            backlog=BACKLOG,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=CLOSE_S,
+            h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+        )
+        config.load()
+        config.ssl = context
+        server = Server(config)
+        # Startup and shutdown alone, not `serve`: that would catch the process's signals, and look round ten times a
+        # second whether to stop.
+        server.lifespan = config.lifespan_class(config)
+        await server.on_tick(0)  # takes the headers above over
+        await server.startup([sock])
+        self._servers.append((server, sock))
+
+
+def _user_of(sock: Any) -> str:
+    """Return the name of the user at the other end of a UNIX socket."""
+    _, user_id, _ = _PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)

@@ -1,0 +1,66 @@
+"""An API that nobody may ever ask: its UNIX socket is there at once, the rest at the first connection.
+
+The modules behind the API take half a second and 20 MB, which a server of files need not have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lbdns.base.errors import LbdnsError
+from lbdns.manage.api.frame.api_sockets import SOCKET_NAME, unix_socket
+
+if TYPE_CHECKING:
+    from lbdns.manage.api.hosting import ApiServer
+
+log = logging.getLogger("lbdns.api")
+
+
+class OnDemand:
+    """Serves the UNIX socket of a state directory by what `make` returns; it is called once, in a thread."""
+
+    def __init__(self, state_dir: Path, make: Callable[[], ApiServer]) -> None:
+        self._path = state_dir / SOCKET_NAME
+        self._make = make
+        self._socket: socket.socket | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._server: ApiServer | None = None
+
+    async def start(self) -> None:
+        """Bind; raises LbdnsError."""
+        self._socket = unix_socket(self._path)
+        asyncio.get_running_loop().add_reader(self._socket, self._ring)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._opening is not None:
+            self._opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._opening
+        if self._server is not None:
+            await self._server.close()
+        elif self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._path.unlink(missing_ok=True)
+
+    def _ring(self) -> None:
+        """Begin to serve: the first client waits in the socket's queue."""
+        assert self._socket is not None, "who rings has found it"
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._opening = asyncio.create_task(self._open(self._socket))
+
+    async def _open(self, sock: socket.socket) -> None:
+        try:
+            server = await asyncio.to_thread(self._make)
+            await server.start(sock)
+        except LbdnsError as error:
+            log.error("the API cannot be served: %s", error)
+            return
+        self._server = server

@@ -1,0 +1,228 @@
+"""What is lbdns's own, beside the v4 API: /lbdns/v1, with the same tokens and the same envelope.
+
+explain, health, status   the running server's own words, as `lbdns explain`, `health` and `top` show them
+forced                    what operators forced, and forcing
+locate                    what the geolocation databases say of an address
+load_balancers            all of them, those of every zone and those of the account
+names                     the ids of objects by their names
+"""
+
+from __future__ import annotations
+
+import math
+from ipaddress import ip_address
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from lbdns.health import forced
+from lbdns.manage.api.frame.api_errors import invalid
+from lbdns.manage.api.frame.envelope import OptionalPaging, ok
+from lbdns.manage.api.frame.limits import JsonObject
+from lbdns.manage.api.frame.live import operate, running
+from lbdns.manage.api.frame.object_shapes import shown
+from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
+from lbdns.manage.api.frame.site import CurrentSite
+from lbdns.manage.store.item import Kind, time_text
+from lbdns.places.description import describe as describe_address
+from lbdns.places.geodata import Geodata
+
+OWN: Final = "/lbdns/v1"
+NAME_CHARS_MAX: Final = 255
+PATTERNS_MAX: Final = 100
+FOR_S_MAX: Final = 10 * 366 * 86400.0
+_OBJECT: Final[dict[str, Any]] = {"type": "object"}
+_EXPLAINED: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "rcode": {"type": "string"},
+        "answer": {"type": "array", "items": {"type": "string"}},
+        "ttl": nullable({"type": "integer"}),
+        "scope": nullable({"type": "integer"}),
+        "steps": {"type": "array", "items": _OBJECT},
+    },
+    "required": ["rcode", "answer", "ttl", "scope", "steps"],
+}
+_REPORT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "generation": {"type": "integer"},
+        "monitor": _OBJECT,
+        "pools": {"type": "array", "items": _OBJECT},
+        "load_balancers": {"type": "array", "items": _OBJECT},
+    },
+    "required": ["generation", "monitor", "pools", "load_balancers"],
+}
+_STATE: Final[dict[str, Any]] = {"enum": ["up", "down", "auto"]}
+_FORCED: Final[dict[str, Any]] = {
+    "type": "array",
+    "description": "the last entry that matches wins; auto takes an earlier one back",
+    "items": {
+        "type": "object",
+        "properties": {
+            "pattern": {"type": "string", "description": "POOL or POOL/ENDPOINT; * and ? match"},
+            "state": _STATE,
+            "set_on": TIME,
+            "until": nullable(TIME),
+            "why": {"type": "string"},
+        },
+        "required": ["pattern", "state", "set_on", "until", "why"],
+        "additionalProperties": False,
+    },
+}
+_FORCE: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "pattern": {"type": "string", "minLength": 1, "maxLength": forced.PATTERN_CHARS_MAX},
+        "state": _STATE,
+        "for_s": {
+            **nullable({"type": "number", "exclusiveMinimum": 0, "maximum": FOR_S_MAX}),
+            "description": "seconds",
+        },
+        "why": nullable({"type": "string", "maxLength": forced.WHY_CHARS_MAX}),
+    },
+    "required": ["pattern", "state"],
+    "additionalProperties": False,
+}
+_NAMES: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"names": {"type": "array", "items": {"type": "string"}}},
+    "required": ["names"],
+    "additionalProperties": False,
+}
+_LOCATED: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"address": {"type": "string"}, "network": {"type": "string"}},
+    "required": ["address", "network", "country", "subdivision", "region", "latitude", "longitude", "asn"],
+}
+_BALANCERS: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "description": "a load balancer, with the zone that it belongs to",
+        "type": "object",
+        "properties": {"zone_id": nullable(ID)},
+        "required": ["id", "name", "zone_id"],
+    },
+}
+
+NAMED: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL, Kind.ZONE, Kind.LOAD_BALANCER)
+_NAMED: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "by kind: name -> id, in the order in which the objects were made",
+    "properties": {kind.value: {"type": "object", "additionalProperties": ID} for kind in NAMED},
+    "additionalProperties": False,
+}
+
+Name = Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)]
+Text = Annotated[str | None, Query(max_length=NAME_CHARS_MAX)]
+Patterns = Annotated[list[Annotated[str, Query(max_length=forced.PATTERN_CHARS_MAX)]], Query(max_length=PATTERNS_MAX)]
+
+router = APIRouter(prefix=OWN, tags=["lbdns"])
+
+
+@router.get("/explain", summary="Explain an answer, step by step", **describe(_EXPLAINED))
+async def explain(
+    site: CurrentSite,
+    name: Name,
+    type: Annotated[str, Query(max_length=20)] = "A",
+    ecs: Text = None,
+    resolver: Text = None,
+    pop: Text = None,
+    down: Patterns = [],  # noqa: B006 - FastAPI copies it
+    up: Patterns = [],  # noqa: B006
+    draw: Annotated[float | None, Query(ge=0, le=1)] = None,
+) -> Response:
+    """Say what the running server answers and why, as `lbdns explain --json` does; suppose endpoints down or up."""
+    request = {"name": name, "type": type, "ecs": ecs, "resolver": resolver, "pop": pop, "draw": draw}
+    return ok(await operate(site, "explain", {**request, "down": down, "up": up}))
+
+
+@router.get("/health", summary="Show the health of everything", **describe(_REPORT))
+async def health(site: CurrentSite) -> Response:
+    """Show pools, endpoints and load balancers, with the evidence, as `lbdns health --json` does."""
+    return ok(await operate(site, "health", {}))
+
+
+@router.get("/status", summary="Show the server's processes and addresses", **describe(_OBJECT))
+async def status(site: CurrentSite) -> Response:
+    """Show release, addresses, generation and processes."""
+    return ok(await operate(site, "status", {}))
+
+
+@router.get("/forced", summary="List forced states", **describe(_FORCED))
+def list_forced(site: CurrentSite) -> Response:
+    """List what operators forced, oldest first."""
+    return ok([_shown(one) for one in forced.load(site.settings.state_dir())])
+
+
+@router.post("/forced", summary="Force pools or endpoints up or down", **describe(_NAMES, _FORCE))
+async def force(site: CurrentSite, body: JsonObject) -> Response:
+    """Force a state, or take that back with `auto`; it is in the answers within 100 ms."""
+    running(site)
+    return ok(await operate(site, "force", _order_in(body)))
+
+
+@router.get("/locate", summary="Locate an address", **describe(_LOCATED))
+def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Response:
+    """Say what the geolocation databases of this server know of an address."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        raise invalid((f'ip "{ip}" is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1', None)) from None
+    paths = site.settings.geodata
+    # The databases of a running server are in memory already; else only what this look-up needs is read.
+    geodata = Geodata.open(paths.city, paths.asn, lookups_only=site.manager.running is None)
+    return ok(describe_address(address, geodata.locate(address), geodata))
+
+
+@router.get("/load_balancers", summary="List load balancers of all zones", **describe(_BALANCERS, paged=True))
+def list_load_balancers(site: CurrentSite, paging: OptionalPaging, name: Text = None) -> Response:
+    """List every load balancer, or those of a name; zone_id is null for those of the account."""
+    state = site.state
+    found = [item for item in state.all(Kind.LOAD_BALANCER).values() if name in (None, item.name)]
+    page, info = paging.of(found)
+    return ok([{**shown(item, state), "zone_id": item.zone_id or None} for item in page], info)
+
+
+@router.get("/names", summary="List names and ids", **describe(_NAMED))
+def list_names(
+    site: CurrentSite,
+    kind: Annotated[
+        list[Literal["monitor", "monitor_group", "pool", "zone", "load_balancer"]], Query(max_length=len(NAMED))
+    ] = [],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    """List the ids of objects by name, of the kinds asked for or of all."""
+    state = site.state
+    wanted = [Kind(one) for one in kind] or NAMED
+    return ok({one.value: {item.name: item.id for item in state.all(one).values()} for one in wanted})
+
+
+def _shown(one: forced.Forced) -> dict[str, Any]:
+    return {
+        "pattern": one.pattern,
+        "state": one.state,
+        "set_on": time_text(one.set_at_s),
+        "until": None if one.until_s is None else time_text(one.until_s),
+        "why": one.why,
+    }
+
+
+def _order_in(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the order that a request gives; raises ApiError with every mistake in it."""
+    known = _FORCE["properties"]
+    wrong = [
+        (f'unknown key "{key}"; the keys known here are {", ".join(known)}', (key,)) for key in body.keys() - known
+    ]
+    pattern, state, for_s, why = (body.get(key) for key in known)
+    if not isinstance(pattern, str) or not 0 < len(pattern) <= forced.PATTERN_CHARS_MAX:
+        wrong.append(("pattern: expected POOL or POOL/ENDPOINT, globs allowed", ("pattern",)))
+    if state not in _STATE["enum"]:
+        wrong.append(("state: expected up, down or auto", ("state",)))
+    is_number = isinstance(for_s, (int, float)) and not isinstance(for_s, bool) and math.isfinite(for_s)
+    if for_s is not None and not (is_number and 0 < for_s <= FOR_S_MAX):
+        wrong.append((f"for_s: expected more than 0 seconds, at most {FOR_S_MAX:.0f}", ("for_s",)))
+    if why is not None and not (isinstance(why, str) and len(why) <= forced.WHY_CHARS_MAX):
+        wrong.append((f"why: expected a text of at most {forced.WHY_CHARS_MAX} characters", ("why",)))
+    if wrong:
+        raise invalid(*wrong)
+    return {"pattern": pattern, "state": state, "for_s": for_s, "why": why or ""}

@@ -1,0 +1,1 @@
+"""The areas of the v4 API, a module each."""

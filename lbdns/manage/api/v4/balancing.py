@@ -1,0 +1,332 @@
+"""Load balancers, pools, monitors and monitor groups: list, create, show, replace, change, delete.
+
+Every kind has the same routes; load balancers have them twice, below a zone and below the account.
+"""
+
+# Annotations are evaluated at once here: those of the handlers name what `_serve` was given.
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Final, NamedTuple
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from lbdns.base.errors import Problem
+from lbdns.config.yaml.yaml_tree import spelled
+from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, Steps, invalid, point_by
+from lbdns.manage.api.frame.auth import Caller, CurrentCaller
+from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
+from lbdns.manage.api.frame.envelope import OptionalPaging, ok, warnings
+from lbdns.manage.api.frame.limits import JsonObject
+from lbdns.manage.api.frame.object_schemas import SHAPES
+from lbdns.manage.api.frame.object_shapes import WITHOUT_EFFECT, shown, taken
+from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
+from lbdns.manage.store.bodies import SECTIONS
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import ID_DIGITS, Item, Kind
+from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.state import State
+
+ACCOUNT: Final = "/accounts/{account_id}/load_balancers"
+ZONE: Final = "/zones/{zone_id}/load_balancers"
+_ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,15})"')
+
+router = APIRouter()
+
+
+def etag(item: Item) -> dict[str, str]:
+    """Return the header that names the revision of an object."""
+    return {"ETag": f'"{item.revision}"'}
+
+
+async def _if_match(if_match: Annotated[str | None, Header(include_in_schema=False)] = None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        raise ApiError(412, OUTDATED, f"If-Match: {if_match[:100]} is no ETag that this server gave")
+    return int(found[1])
+
+
+BasedOn = Annotated[int | None, Depends(_if_match)]
+"""The revision that a change builds on, from If-Match; None where the client does not say, or says any."""
+
+
+class _ObjectWriter(NamedTuple):
+    """One change of one object: by whom, and of what."""
+
+    site: ApiSite
+    caller: Caller
+    request: Request
+    kind: Kind
+    owner: str  # the zone of a load balancer that has one, else ""
+    dry_run: bool
+
+    async def create(self, fields: dict[str, Any]) -> Response:
+        """Add an object."""
+
+        def make(edit: Edit, body: dict[str, Any]) -> Item:
+            return edit.create(self.kind, body, self.owner)
+
+        return await self._write("create", make, fields)
+
+    async def replace(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
+        """Give an object a new body."""
+
+        def make(edit: Edit, body: dict[str, Any]) -> Item:
+            self._find(edit, id, based_on)
+            return edit.replace(self.kind, id, body)
+
+        return await self._write("replace", make, fields, self._name_of(id))
+
+    async def patch(self, id: str, fields: dict[str, Any], based_on: int | None) -> Response:
+        """Change some fields."""
+
+        def make(edit: Edit, body: dict[str, Any]) -> Item:
+            self._find(edit, id, based_on)
+            return edit.patch(self.kind, id, body)
+
+        return await self._write("change", make, fields, self._name_of(id))
+
+    async def delete(self, id: str, based_on: int | None) -> Response:
+        """Delete an object."""
+
+        def make(edit: Edit) -> Item:
+            self._find(edit, id, based_on)
+            return edit.delete(self.kind, id)
+
+        words = f'delete {self.kind.words} "{self._name_of(id)}"'
+        before = self.site.state
+        done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
+        return planned(done, before) if self.dry_run else ok({"id": id})
+
+    async def _write(
+        self, verb: str, make: Callable[[Edit, dict[str, Any]], Item], fields: dict[str, Any], old_name: str = ""
+    ) -> Response:
+        refused: list[Problem] = []
+        body = taken(self.kind, fields, refused)
+        name = old_name or _name_in(body)
+        point_by(self.request, _pointing(self.kind, self.site.state, {name, _name_in(body)}, body))
+
+        def made(edit: Edit) -> Item:
+            item = make(edit, body)
+            edit.problems.extend(refused)
+            return item
+
+        words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
+        before = self.site.state
+        done = await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
+        if self.dry_run:
+            return planned(done, before)
+        item = done.result
+        own = (one for one in done.warnings if one.at[:2] == (SECTIONS[self.kind], item.name))
+        return ok(shown(item, self.site.state), messages=warnings(own), headers=etag(item))
+
+    def _find(self, edit: Edit, id: str, based_on: int | None) -> None:
+        if edit.get(self.kind, id).zone_id != self.owner:
+            raise NotFound(self.kind, id)
+        if based_on is not None:
+            edit.expect(self.kind, id, based_on)
+
+    def _name_of(self, id: str) -> str:
+        item = self.site.state.get(self.kind, id)
+        return item.name if item is not None else id
+
+
+def _name_in(body: dict[str, Any]) -> str:
+    """Return the name that a body gives; "" where it gives none."""
+    name = body.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _pointing(kind: Kind, state: State, names: set[str], body: dict[str, Any]) -> Callable[[Problem], Steps | None]:
+    """Tell where problems stand in the body of the object of these names: its old one and its new one."""
+
+    def pointing(problem: Problem) -> Steps | None:
+        if len(problem.at) < 2 or problem.at[0] != SECTIONS[kind]:
+            return None
+        name, steps = problem.at[1], problem.at[2:]
+        if name not in names and state.named(kind, str(name)) is not None:
+            return None
+        if steps[:2] == ("random_steering", "pool_weights") and len(steps) > 2:
+            pool = state.named(Kind.POOL, str(steps[2]))
+            return (*steps[:2], pool.id if pool is not None else steps[2], *steps[3:])
+        if kind is Kind.MONITOR_GROUP:
+            return tuple("monitor_id" if step == "monitor" else step for step in steps)
+        return _as_sent(body, steps)
+
+    return pointing
+
+
+def _as_sent(body: Any, steps: Steps) -> Steps:
+    """Return steps with keys as the body spells them: models put places into upper case."""
+    found: list[str | int] = []
+    at = body
+    for step in steps:
+        if isinstance(at, Mapping):
+            step = spelled(at, step)
+            at = at.get(step)
+        elif isinstance(at, list) and isinstance(step, int) and step < len(at):
+            at = at[step]
+        else:
+            at = None
+        found.append(step)
+    return found
+
+
+def _found(state: State, kind: Kind, id: str, owner: str) -> Item:
+    item = state.get(kind, id)
+    if item is None or item.zone_id != owner:
+        raise NotFound(kind, id)
+    return item
+
+
+def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
+    """Add the routes of one kind of objects at a path; `owner_of` is the dependency that returns its zone, or ""."""
+    shapes = SHAPES[kind]
+    one = f"{path}/{{id}}"
+    tags: Any = [f"{kind.words}s"]
+    Owner = Annotated[str, Depends(owner_of)]
+
+    if kind is not Kind.POOL:
+
+        @router.get(path, summary=f"List {kind.words}s", tags=tags, **describe(_list_of(kind), paged=True))
+        def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging) -> Response:
+            state = site.state
+            return _listed([item for item in state.all(kind).values() if item.zone_id == owner], state, paging)
+
+    @router.post(
+        path, summary=f"Create a {kind.words}", tags=tags, **describe(or_dry_run(shapes.shown), shapes.written)
+    )
+    async def create(
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        body: JsonObject,
+        dry_run: DryRun = False,
+    ) -> Response:
+        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).create(body)
+
+    @router.get(one, summary=f"Show a {kind.words}", tags=tags, **describe(shapes.shown))
+    async def show(site: CurrentSite, owner: Owner, id: ObjectId) -> Response:
+        state = site.state
+        item = _found(state, kind, id, owner)
+        return ok(shown(item, state), headers=etag(item))
+
+    @router.put(
+        one,
+        summary=f"Replace a {kind.words}: what is not named goes back to its default",
+        tags=tags,
+        **describe(or_dry_run(shapes.shown), shapes.written, guarded=True),
+    )
+    async def replace(
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        id: ObjectId,
+        based_on: BasedOn,
+        body: JsonObject,
+        dry_run: DryRun = False,
+    ) -> Response:
+        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).replace(id, body, based_on)
+
+    @router.patch(
+        one,
+        summary=f"Change a {kind.words}: only what is named; null resets a field",
+        tags=tags,
+        **describe(or_dry_run(shapes.shown), shapes.changed, guarded=True),
+    )
+    async def change(
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        id: ObjectId,
+        based_on: BasedOn,
+        body: JsonObject,
+        dry_run: DryRun = False,
+    ) -> Response:
+        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).patch(id, body, based_on)
+
+    @router.delete(one, summary=f"Delete a {kind.words}", tags=tags, **describe(or_dry_run(DELETED), guarded=True))
+    async def delete(
+        site: CurrentSite,
+        caller: CurrentCaller,
+        request: Request,
+        owner: Owner,
+        id: ObjectId,
+        based_on: BasedOn,
+        dry_run: DryRun = False,
+    ) -> Response:
+        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).delete(id, based_on)
+
+
+def _list_of(kind: Kind) -> dict[str, Any]:
+    return {"type": "array", "items": SHAPES[kind].shown}
+
+
+def _listed(items: list[Item], state: State, paging: OptionalPaging) -> Response:
+    page, info = paging.of(items)
+    return ok([shown(item, state) for item in page], info)
+
+
+@router.get(
+    f"{ACCOUNT}/pools",
+    summary="List pools",
+    tags=["pools"],
+    dependencies=[Depends(own_account)],
+    **describe(_list_of(Kind.POOL), paged=True),
+)
+def list_pools(
+    site: CurrentSite, paging: OptionalPaging, monitor: Annotated[str | None, Query(max_length=ID_DIGITS)] = None
+) -> Response:
+    """List all pools, or those whose monitor has an id."""
+    state = site.state
+    pools = state.all(Kind.POOL).values()
+    return _listed([item for item in pools if not monitor or item.body.get("monitor") == monitor], state, paging)
+
+
+_BULK: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"notification_email": {"enum": ["", None]}},
+    "additionalProperties": False,
+}
+
+
+@router.patch(
+    f"{ACCOUNT}/pools",
+    summary="Change all pools: in the v4 API this resets notification_email, which lbdns does not have",
+    tags=["pools"],
+    dependencies=[Depends(own_account)],
+    **describe(_list_of(Kind.POOL), _BULK, paged=True),
+)
+async def change_pools(site: CurrentSite, paging: OptionalPaging, body: JsonObject) -> Response:
+    """Accept the one thing that the v4 API lets all pools be changed by: it is as it should be already."""
+    unknown = [key for key in body if key != "notification_email"]
+    if unknown:
+        words = "all pools at once can only have their notification_email reset; change each pool by itself"
+        raise invalid(*((f"{key}: {words}", (key,)) for key in unknown))
+    if body.get("notification_email") not in (None, ""):
+        why = WITHOUT_EFFECT[Kind.POOL]["notification_email"]
+        raise invalid((f"notification_email: {why}; leave it out", ("notification_email",)))
+    state = site.state
+    return _listed(sorted(state.all(Kind.POOL).values(), key=lambda item: item.name), state, paging)
+
+
+def _serve_all(places: Iterable[tuple[Kind, str, Callable[..., Any]]]) -> None:
+    for kind, path, owner_of in places:
+        _serve(kind, path, owner_of)
+
+
+_serve_all(
+    (
+        (Kind.POOL, f"{ACCOUNT}/pools", own_account),
+        (Kind.MONITOR, f"{ACCOUNT}/monitors", own_account),
+        (Kind.MONITOR_GROUP, f"{ACCOUNT}/monitor_groups", own_account),
+        (Kind.LOAD_BALANCER, ACCOUNT, own_account),
+        (Kind.LOAD_BALANCER, ZONE, own_zone),
+    )
+)

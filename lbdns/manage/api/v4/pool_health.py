@@ -1,0 +1,116 @@
+"""The health of a pool as the running server sees it, in the shape of the v4 API: by place, endpoint by endpoint.
+
+A place is where health is judged: this server's PoP, else its region, else "local". Where several vantage points probe,
+what they agreed on is shown: it is what answers follow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from lbdns.health.reasons import reason_text
+from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC
+from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.live import running
+from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
+from lbdns.manage.api.v4.balancing import ACCOUNT
+from lbdns.manage.store.item import Kind
+from lbdns.manage.store.refusals import NotFound
+from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.settings import Settings
+from lbdns.publish.publisher import Published
+
+LOCAL: Final = "local"
+NO_RESULT: Final = "No result yet"
+DISABLED: Final = "Disabled"
+ENDPOINT_HEALTH: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "healthy": {"type": "boolean"},
+        "rtt": {"type": "string", "description": "such as 12.1ms"},
+        "failure_reason": {"type": "string"},
+        "response_code": {"type": "integer"},
+    },
+    "required": ["healthy", "rtt", "failure_reason", "response_code"],
+    "additionalProperties": False,
+}
+POOL_HEALTH: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "healthy": {"type": "boolean"},
+        "origins": {
+            "type": "array",
+            "description": "one object each, whose only key is the endpoint's address",
+            "items": {
+                "type": "object",
+                "additionalProperties": ENDPOINT_HEALTH,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
+        },
+    },
+    "required": ["healthy", "origins"],
+    "additionalProperties": False,
+}
+_HEALTH: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"pool_id": ID, "pop_health": {"type": "object", "additionalProperties": POOL_HEALTH}},
+    "required": ["pool_id", "pop_health"],
+    "additionalProperties": False,
+}
+
+router = APIRouter(tags=["pools"], dependencies=[Depends(own_account)])
+
+
+@router.get(f"{ACCOUNT}/pools/{{id}}/health", summary="Show the health of a pool", **describe(_HEALTH))
+def show_health(site: CurrentSite, id: ObjectId) -> Response:
+    """Show what the running server knows; no place where nobody looks after the pool's health."""
+    item = site.state.get(Kind.POOL, id)
+    if item is None:
+        raise NotFound(Kind.POOL, id)
+    published = running(site).in_force()
+    pool = published.configuration.pools.get(item.name)
+    has_health = pool is not None and (pool.monitor or pool.monitor_group or _is_forced(pool, published))
+    if pool is None or not has_health:
+        return ok({"pool_id": id, "pop_health": {}})
+    return ok({"pool_id": id, "pop_health": {place_of(published.configuration.settings): _pool(pool, published)}})
+
+
+def place_of(settings: Settings) -> str:
+    """Return what this server's place is called."""
+    return settings.pop.code or settings.pop.region or LOCAL
+
+
+def endpoint_health(healthy: bool, rtt_us: int, reason: str, code: int) -> dict[str, Any]:
+    """Return the health of one endpoint as the v4 API says it."""
+    return {"healthy": healthy, "rtt": f"{rtt_us / 1000:.1f}ms", "failure_reason": reason, "response_code": code}
+
+
+def _is_forced(pool: Pool, published: Published) -> bool:
+    return bool(published.table.columns["pool_state"][published.slots.pool[pool.name]] & COUNTS)
+
+
+def _pool(pool: Pool, published: Published) -> dict[str, Any]:
+    state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
+    return {
+        "healthy": pool.enabled and bool(state & TAKES_TRAFFIC),
+        "origins": [{endpoint.address: _endpoint(pool, endpoint, published)} for endpoint in pool.origins],
+    }
+
+
+def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str, Any]:
+    columns = published.table.columns
+    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    state = columns["endpoint_state"][slot]
+    reason = reason_text(columns["endpoint_reason"][slot]) if columns["endpoint_checks"][slot] else NO_RESULT
+    if not endpoint.enabled:
+        reason = DISABLED
+    elif state & COUNTS:
+        measured = ENDPOINT_WORDS[columns["endpoint_measured"][slot] & STATE_MASK]
+        reason = f"Forced {'up' if state & STATE_MASK == HEALTHY else 'down'} by an operator; measured {measured}"
+    return endpoint_health(
+        state & STATE_MASK == HEALTHY, columns["endpoint_rtt_us"][slot], reason, columns["endpoint_code"][slot]
+    )

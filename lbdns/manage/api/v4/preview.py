@@ -1,0 +1,241 @@
+"""Previews: probe a pool's endpoints now, with a monitor that need not be stored, and change nothing.
+
+POST -> an id at once; probes run meanwhile -> GET waits for what is still missing, for a while
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from lbdns.base.errors import ConfigError, Problem
+from lbdns.health.reasons import REASONS, Reason
+from lbdns.health.verdict import TAKES_TRAFFIC, pool_state
+from lbdns.manage.api.frame.api_errors import NOT_FOUND, TOO_MANY, ApiError
+from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.limits import JsonObject
+from lbdns.manage.api.frame.live import running
+from lbdns.manage.api.frame.object_schemas import SHAPES
+from lbdns.manage.api.frame.object_shapes import taken
+from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
+from lbdns.manage.api.v4.balancing import ACCOUNT
+from lbdns.manage.api.v4.pool_health import NO_RESULT, POOL_HEALTH, endpoint_health
+from lbdns.manage.store.bodies import check_body, placed_of
+from lbdns.manage.store.item import ID_DIGITS, Item, Kind
+from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.state import State
+from lbdns.model.monitors import Monitor
+from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.settings import Settings
+from lbdns.monitor.probe_check import Check, check_key
+from lbdns.monitor.probes.result import Result
+from lbdns.monitor.resolving import look_up, make_resolver
+from lbdns.monitor.targets import EndpointSpec, Vantage, is_name
+
+PREVIEWS_MAX: Final = 50
+LIFETIME_S: Final = 600.0
+PROBES_MAX: Final = 64  # at once, over all previews
+ENDPOINTS_MAX: Final = 2000  # of one preview
+WAIT_S: Final = 20.0
+_STARTED: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "preview_id": ID,
+        "pools": {"type": "object", "description": "id -> name", "additionalProperties": {"type": "string"}},
+    },
+    "required": ["preview_id", "pools"],
+    "additionalProperties": False,
+}
+_RESULT: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "by the pool's id",
+    "additionalProperties": POOL_HEALTH,
+}
+
+router = APIRouter(tags=["previews"], dependencies=[Depends(own_account)])
+
+
+@dataclass(slots=True)
+class _Preview:
+    """One preview: the pools by id, and what was found so far by (pool id, address)."""
+
+    pools: dict[str, Pool]
+    ends_at_s: float  # the loop's clock
+    found: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """Return what was found, as the API says it."""
+        return {id: self._pool(id, pool) for id, pool in self.pools.items()}
+
+    def _pool(self, id: str, pool: Pool) -> dict[str, Any]:
+        missing = endpoint_health(False, 0, NO_RESULT, 0)
+        results = [(one, self.found.get((id, one.address), missing)) for one in pool.origins]
+        enabled = [result["healthy"] for one, result in results if one.enabled]
+        state = pool_state(sum(enabled), 0, len(enabled), pool.minimum_origins)
+        return {
+            "healthy": bool(state & TAKES_TRAFFIC),
+            "origins": [{endpoint.address: result} for endpoint, result in results],
+        }
+
+
+class Previews:
+    """The previews of one server, in memory: bounded in number, in probes at once, and in time."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, _Preview] = OrderedDict()
+        self._room = asyncio.Semaphore(PROBES_MAX)
+
+    def start(self, monitor: Monitor, pools: dict[str, Pool], settings: Settings) -> str:
+        """Begin to probe, and return the preview's id; raises ApiError where there is too much to probe."""
+        count = sum(len(pool.origins) for pool in pools.values())
+        if count > ENDPOINTS_MAX:
+            raise ApiError(400, TOO_MANY, f"{count} endpoints are too many for one preview; at most {ENDPOINTS_MAX}")
+        self._forget()
+        id = secrets.token_hex(ID_DIGITS // 2)
+        preview = _Preview(pools, asyncio.get_running_loop().time() + LIFETIME_S)
+        preview.task = asyncio.create_task(self._probe_all(preview, monitor, settings))
+        self._kept[id] = preview
+        return id
+
+    async def result(self, id: str) -> dict[str, Any] | None:
+        """Return what was found, waiting for it for a while; None where there is no such preview (any more)."""
+        self._forget(room_for=0)
+        preview = self._kept.get(id)
+        if preview is None:
+            return None
+        if preview.task is not None:
+            await asyncio.wait((preview.task,), timeout=WAIT_S)
+        return preview.shown()
+
+    def _forget(self, room_for: int = 1) -> None:
+        """Drop previews whose time is over, and the oldest ones where there is no room for more."""
+        now_s = asyncio.get_running_loop().time()
+        while self._kept:
+            oldest = next(iter(self._kept.values()))
+            if oldest.ends_at_s > now_s and len(self._kept) + room_for <= PREVIEWS_MAX:
+                return
+            if oldest.task is not None:
+                oldest.task.cancel()
+            self._kept.popitem(last=False)
+
+    async def _probe_all(self, preview: _Preview, monitor: Monitor, settings: Settings) -> None:
+        async def one(id: str, endpoint: Endpoint) -> None:
+            async with self._room:
+                preview.found[id, endpoint.address] = await _probe(monitor, endpoint, settings)
+
+        async with asyncio.TaskGroup() as group:
+            for id, pool in preview.pools.items():
+                for endpoint in pool.origins:
+                    group.create_task(one(id, endpoint))
+
+
+class _Ignoring:
+    """Takes results for nobody: a preview reads them from the check."""
+
+    def take(self, check: Check, result: Result, started_s: float) -> None:
+        """Take a result."""
+
+
+async def _probe(monitor: Monitor, endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
+    """Probe an endpoint, each address of a hostname, as the monitor worker does; one failure decides."""
+    named = is_name(endpoint.address)
+    addresses: Sequence[str] = (endpoint.address,)
+    if named:
+        resolved, _ = await look_up(make_resolver(settings.resolvers), endpoint.address, time.time())
+        if resolved is None:
+            return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
+        addresses = resolved.addresses
+    host = next(iter(endpoint.header.get("Host", ())), "")
+    spec = EndpointSpec("", endpoint.name, 0, endpoint.address, named, True, endpoint.port, host, 0)
+    vantage = _vantage(settings)
+    results = [await _run(monitor, spec, address, vantage) for address in addresses]
+    told = next((result for result in results if not result.healthy), results[0])
+    return endpoint_health(told.healthy, told.rtt_us, REASONS[told.reason], told.code)
+
+
+async def _run(monitor: Monitor, spec: EndpointSpec, address: str, vantage: Vantage) -> Result:
+    check = Check(check_key(monitor, spec, address, vantage), monitor, _Ignoring())
+    await check.run()
+    assert check.last is not None, "a check that ran has a result"
+    return check.last
+
+
+def _vantage(settings: Settings) -> Vantage:
+    """Return where a preview probes from: the first vantage point of this machine."""
+    first = next(iter(settings.vantage_points), None)
+    return Vantage(source=first.source or "") if first is not None else Vantage()
+
+
+async def _previews(request: Request) -> Previews:
+    kept = getattr(request.app.state, "previews", None)
+    if kept is None:
+        kept = request.app.state.previews = Previews()
+    return kept
+
+
+KeptPreviews = Annotated[Previews, Depends(_previews)]
+
+
+def _monitor_in(body: dict[str, Any], state: State) -> Monitor:
+    """Return the monitor that a request describes, checked as one to be stored; raises ConfigError, ApiError."""
+    problems: list[Problem] = []
+    fields = taken(Kind.MONITOR, body, problems)
+    if fields.get("name") is None:
+        fields["name"] = "preview"
+    checked = check_body(Kind.MONITOR, fields, "", state, None, problems)
+    if problems or checked.placed is None:
+        raise ConfigError(problems)
+    monitor: Monitor = checked.placed.item
+    return monitor
+
+
+def _pools_using(item: Item, state: State) -> dict[str, Item]:
+    """Return the pools that a monitor looks after, by itself or in a group."""
+    found: dict[str, Item] = {}
+    for user in state.users(item.kind, item.id):
+        found |= {user.id: user} if user.kind is Kind.POOL else _pools_using(user, state)
+    return found
+
+
+async def _start(site: CurrentSite, kept: Previews, item: Item, body: dict[str, Any]) -> Response:
+    state = site.state
+    settings = running(site).in_force().configuration.settings
+    pools = {item.id: item} if item.kind is Kind.POOL else _pools_using(item, state)
+    models = {id: placed_of(pool, state).item for id, pool in pools.items()}
+    id = kept.start(_monitor_in(body, state), models, settings)
+    return ok({"preview_id": id, "pools": {id: pool.name for id, pool in pools.items()}})
+
+
+def _serve(kind: Kind, summary: str) -> None:
+    @router.post(
+        f"{ACCOUNT}/{kind.value}s/{{id}}/preview",
+        summary=summary,
+        **describe(_STARTED, SHAPES[Kind.MONITOR].written),
+    )
+    async def start_preview(site: CurrentSite, kept: KeptPreviews, id: ObjectId, body: JsonObject) -> Response:
+        item = site.state.get(kind, id)
+        if item is None:
+            raise NotFound(kind, id)
+        return await _start(site, kept, item, body)
+
+
+_serve(Kind.POOL, "Probe a pool's endpoints now with a monitor, which is not stored")
+_serve(Kind.MONITOR, "Probe the pools that use a monitor now, with a monitor that is not stored")
+
+
+@router.get(f"{ACCOUNT}/preview/{{id}}", summary="Show what a preview found", **describe(_RESULT))
+async def show_preview(kept: KeptPreviews, id: ObjectId) -> Response:
+    """Show what a preview found; waits up to 20 s for probes under way. It is kept for ten minutes."""
+    found = await kept.result(id)
+    if found is None:
+        raise ApiError(404, NOT_FOUND, f"there is no preview {id}, or no longer: object not found")
+    return ok(found)

@@ -1,0 +1,78 @@
+"""Who refers to whom: `referrer` is an object that refers to this one, `referral` one that this one refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
+from lbdns.manage.api.v4.balancing import ACCOUNT
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.state import State, references
+
+REFERRED: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+REFERENCES: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "reference_type": {"enum": ["referrer", "referral"]},
+            "resource_id": ID,
+            "resource_name": {"type": "string"},
+            "resource_type": {"enum": ["load_balancer", "pool", "monitor_group", "monitor"]},
+        },
+        "required": ["reference_type", "resource_id", "resource_name", "resource_type"],
+        "additionalProperties": False,
+    },
+}
+
+router = APIRouter(dependencies=[Depends(own_account)])
+
+
+def users_in(state: State) -> dict[str, list[Item]]:
+    """Return who refers to each object, by id: one look at every object, for whoever asks about many."""
+    found: dict[str, list[Item]] = {}
+    for kind in (Kind.MONITOR_GROUP, Kind.POOL, Kind.LOAD_BALANCER):
+        for item in state.all(kind).values():
+            for id in references(item):
+                found.setdefault(id, []).append(item)
+    return found
+
+
+def references_of(item: Item, users: Iterable[Item], state: State) -> Iterator[dict[str, str]]:
+    """Yield an object's references: first those to it, from `users`, then those that it makes."""
+    for user in users:
+        yield {"reference_type": "referrer", **resource(user)}
+    for id in sorted(references(item)):
+        found = next(filter(None, (state.get(kind, id) for kind in REFERRED)), None)
+        if found is not None:
+            yield {"reference_type": "referral", **resource(found)}
+
+
+def resource(item: Item) -> dict[str, str]:
+    """Return what names an object in lists of objects of several kinds."""
+    return {"resource_id": item.id, "resource_name": item.name, "resource_type": item.kind.value}
+
+
+def _serve(kind: Kind) -> None:
+    @router.get(
+        f"{ACCOUNT}/{kind.value}s/{{id}}/references",
+        summary=f"Show what refers to a {kind.words}, and what it refers to",
+        tags=[f"{kind.words}s"],
+        **describe(REFERENCES),
+    )
+    def list_references(site: CurrentSite, id: ObjectId) -> Response:
+        state = site.state
+        item = state.get(kind, id)
+        if item is None:
+            raise NotFound(kind, id)
+        return ok(list(references_of(item, state.users(kind, id), state)))
+
+
+for _kind in REFERRED:
+    _serve(_kind)

@@ -1,0 +1,78 @@
+"""Search among load balancers, pools and monitors, with what each refers to and who refers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page
+from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.site import CurrentSite, own_account
+from lbdns.manage.api.v4.balancing import ACCOUNT
+from lbdns.manage.api.v4.reference_routes import REFERENCES, references_of, resource, users_in
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.state import State
+
+SEARCHED: Final = (Kind.LOAD_BALANCER, Kind.POOL, Kind.MONITOR)
+PER_PAGE: Final = 25
+PER_PAGE_MAX: Final = 1000
+QUERY_CHARS_MAX: Final = 255
+_RESOURCES: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "resources": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "resource_id": ID,
+                    "resource_name": {"type": "string"},
+                    "resource_type": {"enum": [kind.value for kind in SEARCHED]},
+                    "references": REFERENCES,
+                },
+                "required": ["resource_id", "resource_name", "resource_type"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["resources"],
+    "additionalProperties": False,
+}
+
+router = APIRouter(tags=["search"], dependencies=[Depends(own_account)])
+
+
+@router.get(
+    f"{ACCOUNT}/search", summary="Search load balancers, pools and monitors", **describe(_RESOURCES, paged=True)
+)
+def search(
+    site: CurrentSite,
+    query: Annotated[str, Query(max_length=QUERY_CHARS_MAX)] = "",
+    references: Literal["", "*", "referral", "referrer"] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
+    per_page: Annotated[int, Query(ge=1, le=PER_PAGE_MAX)] = PER_PAGE,
+) -> Response:
+    """List objects with the query in their name, description, or an endpoint's name or address, in any case."""
+    state = site.state
+    wanted = query.strip().lower()
+    found = [item for kind in SEARCHED for item in state.all(kind).values() if _matches(item, wanted)]
+    shown, info = page(found, number, per_page)
+    users = users_in(state) if references else {}
+    return ok({"resources": [_shown(item, users, state, references) for item in shown]}, info)
+
+
+def _matches(item: Item, wanted: str) -> bool:
+    texts = [item.name, str(item.body.get("description", "")), item.id]
+    for endpoint in item.body.get("origins", ()):
+        texts += [endpoint["name"], endpoint["address"]]
+    return any(wanted in text.lower() for text in texts)
+
+
+def _shown(item: Item, users: Mapping[str, list[Item]], state: State, references: str) -> dict[str, Any]:
+    made: dict[str, Any] = resource(item)
+    if references:
+        found = references_of(item, users.get(item.id, ()), state)
+        made["references"] = [one for one in found if references in ("*", one["reference_type"])]
+    return made

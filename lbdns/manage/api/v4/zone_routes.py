@@ -1,0 +1,210 @@
+"""Zones: list, create from a name alone, show, change, delete with what is in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from lbdns.base.errors import ConfigError, Problem
+from lbdns.manage.api.frame.api_errors import Steps, point_by
+from lbdns.manage.api.frame.auth import CurrentCaller
+from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
+from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page, warnings
+from lbdns.manage.api.frame.limits import JsonObject
+from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId
+from lbdns.manage.api.v4.balancing import BasedOn, etag
+from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
+from lbdns.manage.store.bodies import STORE_FILE
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import ID_DIGITS, Item, Kind
+from lbdns.manage.store.manager import Done
+from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, new_zone_records
+
+PER_PAGE: Final = 20
+PER_PAGE_MIN: Final = 5
+PER_PAGE_MAX: Final = 50
+TEXT_CHARS_MAX: Final = 300
+TYPES_MAX: Final = 10
+MESSAGES_MAX: Final = 100
+"""Warnings that one answer tells; an import may have one for each record."""
+_OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "equal": lambda name, wanted: name == wanted.lower(),
+    "not_equal": lambda name, wanted: name != wanted.lower(),
+    "starts_with": lambda name, wanted: name.startswith(wanted.lower()),
+    "ends_with": lambda name, wanted: name.endswith(wanted.lower()),
+    "contains": lambda name, wanted: wanted.lower() in name,
+    "starts_with_case_sensitive": lambda name, wanted: name.startswith(wanted),
+    "ends_with_case_sensitive": lambda name, wanted: name.endswith(wanted),
+    "contains_case_sensitive": lambda name, wanted: wanted in name,
+}
+"""What may stand before a name to look for: `contains:example`."""
+
+router = APIRouter(tags=["zones"])
+Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
+
+
+@router.get("/zones", summary="List zones", **describe({"type": "array", "items": ZONE}, paged=True))
+def list_zones(
+    site: CurrentSite,
+    name: Text = None,
+    status: Text = None,
+    type: Annotated[list[Annotated[str, Query(max_length=TEXT_CHARS_MAX)]] | None, Query(max_length=TYPES_MAX)] = None,
+    account_id: Annotated[str | None, Query(alias="account.id", max_length=ID_DIGITS)] = None,
+    account_name: Annotated[str | None, Query(alias="account.name", max_length=TEXT_CHARS_MAX)] = None,
+    order: Literal["name", "status", "account.id", "account.name", "plan.id"] | None = None,
+    direction: Literal["asc", "desc"] = "asc",
+    match: Literal["any", "all"] = "all",
+    number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
+    per_page: Annotated[int, Query(ge=PER_PAGE_MIN, le=PER_PAGE_MAX)] = PER_PAGE,
+) -> Response:
+    """List zones by pages. A name to look for may have an operator before it, such as `contains:example`."""
+    state = site.state
+    constant = [
+        given == value
+        for given, value in (
+            (status, ACTIVE),
+            (account_id, site.account_id),
+            (account_name and account_name.rpartition(":")[2], ACCOUNT_NAME),
+        )
+        if given is not None
+    ]
+    if type is not None:
+        constant.append(any("full" in one.split(",") for one in type))
+    join = any if match == "any" else all
+
+    def fits(zone: Item) -> bool:
+        tests = constant if name is None else [*constant, _named(zone.name, name)]
+        return join(tests) if tests else True
+
+    found = [zone for zone in state.all(Kind.ZONE).values() if fits(zone)]
+    if order == "name":
+        found.sort(key=lambda zone: zone.name)
+    if direction == "desc":
+        found.reverse()
+    shown, info = page(found, number, per_page)
+    return ok([shown_zone(zone, state, site) for zone in shown], info)
+
+
+def _named(name: str, wanted: str) -> bool:
+    operator, colon, rest = wanted.partition(":")
+    if colon and operator in _OPERATORS:
+        return _OPERATORS[operator](name, rest.removesuffix("."))
+    return name == wanted.lower().removesuffix(".")
+
+
+@router.post("/zones", summary="Create a zone, with NS and address records", **describe(or_dry_run(ZONE), ZONE_WRITTEN))
+async def create_zone(
+    site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject, dry_run: DryRun = False
+) -> Response:
+    """Create a zone from its name: an SOA, the name server ns1 in the zone, and this server's addresses for it."""
+    settings = site.settings
+
+    def make(edit: Edit) -> Item:
+        problems: list[Problem] = []
+        made = canonical_zone(body, problems, ("zones", ""))
+        if problems:
+            raise ConfigError(problems)  # its records would go by a name that is none
+        soa, records = new_zone_records(made["name"], settings)
+        return create(edit, {"soa": soa, **body}, records)
+
+    point_by(request, _pointing)
+    name = body.get("name")
+    words = f'create zone "{name[:TEXT_CHARS_MAX]}"' if isinstance(name, str) else "create zone"
+    before = site.state
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return planned(done, before) if dry_run else _told(site, done)
+
+
+def create(edit: Edit, zone: dict[str, Any], records: list[dict[str, Any]]) -> Item:
+    """Add a zone with its records; without a serial it begins with today's."""
+    if zone.get("serial") is None:
+        zone = {**zone, "serial": first_serial(int(time.time()))}
+    item = edit.create(Kind.ZONE, zone)
+    for record in records:
+        edit.create(Kind.RECORD, record, item.id)
+    return item
+
+
+@router.get("/zones/{zone_id}", summary="Show a zone", **describe(ZONE))
+async def show_zone(site: CurrentSite, zone_id: ObjectId) -> Response:
+    state = site.state
+    zone = state.get(Kind.ZONE, zone_id)
+    if zone is None:
+        raise NotFound(Kind.ZONE, zone_id)
+    return ok(shown_zone(zone, state, site), headers=etag(zone))
+
+
+@router.patch(
+    "/zones/{zone_id}",
+    summary="Change a zone: its SOA, its serial; only what is named",
+    **describe(or_dry_run(ZONE), ZONE_CHANGED, guarded=True),
+)
+async def change_zone(
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ObjectId,
+    based_on: BasedOn,
+    body: JsonObject,
+    dry_run: DryRun = False,
+) -> Response:
+    def make(edit: Edit) -> Item:
+        zone = edit.get(Kind.ZONE, zone_id)
+        if based_on is not None:
+            edit.expect(Kind.ZONE, zone_id, based_on)
+        fields = {key: value for key, value in body.items() if key != "name"}
+        name = body.get("name")
+        if name is not None and not (isinstance(name, str) and name.removesuffix(".").lower() == zone.name):
+            message = f'the zone is "{zone.name}"; to rename one, create another'
+            edit.problems.append(Problem(STORE_FILE, 0, zone.name, message, at=("zones", zone.name, "name")))
+        if isinstance(fields.get("soa"), dict):
+            fields["soa"] = {**zone.body["soa"], **fields["soa"]}
+        return edit.patch(Kind.ZONE, zone_id, fields)
+
+    point_by(request, _pointing)
+    words = f'change zone "{_name_of(site, zone_id)}"'
+    before = site.state
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return planned(done, before) if dry_run else _told(site, done)
+
+
+@router.delete(
+    "/zones/{zone_id}",
+    summary="Delete a zone with its records and load balancers",
+    **describe(or_dry_run(DELETED), guarded=True),
+)
+async def delete_zone(
+    site: CurrentSite, caller: CurrentCaller, zone_id: ObjectId, based_on: BasedOn, dry_run: DryRun = False
+) -> Response:
+    def make(edit: Edit) -> Item:
+        if based_on is not None:
+            edit.expect(Kind.ZONE, zone_id, based_on)
+        return edit.delete(Kind.ZONE, zone_id)
+
+    words = f'delete zone "{_name_of(site, zone_id)}"'
+    before = site.state
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return planned(done, before) if dry_run else ok({"id": zone_id})
+
+
+def _name_of(site: ApiSite, zone_id: str) -> str:
+    zone = site.state.get(Kind.ZONE, zone_id)
+    return zone.name if zone is not None else zone_id
+
+
+def _pointing(problem: Problem) -> Steps | None:
+    return problem.at[2:] if problem.at[:1] == ("zones",) else None
+
+
+def _told(site: ApiSite, done: Done[Item]) -> Response:
+    """Answer with a zone as a change leaves it, and with the warnings about what the change wrote."""
+    written = {change.item.id for change in done.changes}
+    about = [one for one in done.warnings if len(one.at) > 1 and one.at[1] in {done.result.name, *written}]
+    state = site.state
+    zone = state.get(Kind.ZONE, done.result.id) or done.result
+    return ok(shown_zone(zone, state, site), messages=warnings(about[:MESSAGES_MAX]), headers=etag(zone))

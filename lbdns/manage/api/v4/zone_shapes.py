@@ -1,0 +1,151 @@
+"""A zone as the v4 API says it, and the schemas of what is said."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lbdns.dns import record_bounds
+from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable
+from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite
+from lbdns.manage.store.item import ID_DIGITS, Item
+from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.zone_soa import FIELDS, UINT32_MAX
+from lbdns.model import bounds
+
+ACTIVE: Final = "active"
+PERMISSIONS: Final = ("#zone:read", "#zone:edit", "#dns_records:read", "#dns_records:edit")
+_PLAN: Final[dict[str, Any]] = {
+    "id": "0" * ID_DIGITS,
+    "name": "lbdns",
+    "price": 0,
+    "currency": "USD",
+    "frequency": "",
+    "is_subscribed": False,
+    "can_subscribe": False,
+    "legacy_id": "",
+    "legacy_discount": False,
+    "externally_managed": False,
+}
+_META: Final[dict[str, Any]] = {
+    "step": 0,
+    "custom_certificate_quota": 0,
+    "page_rule_quota": 0,
+    "phishing_detected": False,
+    "cdn_only": False,
+    "dns_only": True,
+    "foundation_dns": False,
+}
+
+
+def shown_zone(zone: Item, state: State, site: ApiSite) -> dict[str, Any]:
+    """Return a zone as the API says it; `soa` and `serial` are ours."""
+    return {
+        "id": zone.id,
+        "name": zone.name,
+        "status": ACTIVE,
+        "paused": bool(zone.body.get("paused", False)),
+        "type": "full",
+        "development_mode": 0,
+        "name_servers": name_servers(zone, state),
+        "original_name_servers": None,
+        "original_registrar": None,
+        "original_dnshost": None,
+        "created_on": zone.created_on,
+        "modified_on": zone.modified_on,
+        "activated_on": zone.created_on,
+        "meta": _META,
+        "owner": {"id": site.account_id, "type": "user", "name": ACCOUNT_NAME},
+        "account": {"id": site.account_id, "name": ACCOUNT_NAME},
+        "permissions": list(PERMISSIONS),
+        "plan": _PLAN,
+        "soa": zone.body["soa"],
+        "serial": zone.body["serial"],
+    }
+
+
+def name_servers(zone: Item, state: State) -> list[str]:
+    """Return the hosts that the zone's own NS records name."""
+    return [
+        record.body["content"]
+        for record in state.records(zone.id).values()
+        if record.body["type"] == "NS" and record.name == zone.name
+    ]
+
+
+_NAME: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": bounds.MAX_NAME_CHARS + 1}
+_SECONDS: Final[dict[str, Any]] = {"type": "integer", "minimum": 0, "maximum": UINT32_MAX}
+_SOA_FIELDS: Final[dict[str, Any]] = {
+    key: _NAME
+    if key in ("mname", "rname")
+    else _SECONDS
+    if key != "ttl"
+    else {**_SECONDS, "maximum": record_bounds.MAX_TTL_S}
+    for key in FIELDS
+}
+SOA: Final = component(
+    "Soa",
+    {
+        "type": "object",
+        "properties": _SOA_FIELDS,
+        "required": list(FIELDS),
+        "additionalProperties": False,
+    },
+)
+SOA_WRITTEN: Final = component(
+    "SoaWritten",
+    {
+        "description": "what is not named stands at its default, or where a zone is changed as it is",
+        "type": "object",
+        "properties": {key: nullable(schema) for key, schema in _SOA_FIELDS.items()},
+        "additionalProperties": False,
+    },
+)
+_NAMES: Final[dict[str, Any]] = {"type": "array", "items": {"type": "string"}}
+_ACCOUNT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"id": ID, "name": {"type": "string"}},
+    "required": ["id", "name"],
+}
+_SHOWN: Final[dict[str, Any]] = {
+    "id": ID,
+    "name": {"type": "string"},
+    "status": {"const": ACTIVE},
+    "paused": {"type": "boolean"},
+    "type": {"const": "full"},
+    "development_mode": {"const": 0},
+    "name_servers": _NAMES,
+    "original_name_servers": {"type": "null"},
+    "original_registrar": {"type": "null"},
+    "original_dnshost": {"type": "null"},
+    "created_on": TIME,
+    "modified_on": TIME,
+    "activated_on": TIME,
+    "meta": {"type": "object"},
+    "owner": {"type": "object"},
+    "account": _ACCOUNT,
+    "permissions": _NAMES,
+    "plan": {"type": "object"},
+    "soa": SOA,
+    "serial": _SECONDS,
+}
+ZONE: Final = component(
+    "Zone",
+    {"type": "object", "properties": _SHOWN, "required": list(_SHOWN), "additionalProperties": False},
+)
+_WRITTEN: Final[dict[str, Any]] = {
+    "name": _NAME,
+    "account": nullable({"type": "object", "description": "of no effect: there is one account"}),
+    "type": nullable({"const": "full"}),
+    "paused": nullable({"type": "boolean", "description": "kept, of no effect: lbdns answers queries alone"}),
+    "jump_start": nullable({"type": "boolean", "description": "of no effect: records come by import"}),
+    "soa": nullable(SOA_WRITTEN),
+    "serial": nullable({**_SECONDS, "description": "raised by itself with each change of the zone"}),
+}
+ZONE_WRITTEN: Final = component(
+    "ZoneWritten",
+    {"type": "object", "properties": _WRITTEN, "required": ["name"]},
+)
+ZONE_CHANGED: Final = component(
+    "ZoneChanged",
+    {"type": "object", "properties": _WRITTEN},
+)

@@ -1,0 +1,140 @@
+"""What stands in an object: an API-shaped body -> the model that checks it, and the canonical body that is stored.
+
+Canonical means: checked, in the model's own spelling, fields at their default left out, references by id. Two bodies
+that mean the same are then equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from lbdns.base.errors import Problem
+from lbdns.config.yaml.repair import build
+from lbdns.config.yaml.source import Placed, Source
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.records.record_bodies import canonical_record
+from lbdns.manage.store.references_by_name import to_ids, to_names
+from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.zone_bodies import canonical_zone
+from lbdns.model import bounds
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.fields import ObjectName
+from lbdns.model.mistakes import mistakes_of
+from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.pool import Pool
+
+STORE_FILE: Final = "store"
+"""What stands for the file's name in problems of stored objects."""
+SECTIONS: Final = {
+    Kind.MONITOR: "monitors",
+    Kind.MONITOR_GROUP: "monitor_groups",
+    Kind.POOL: "pools",
+    Kind.LOAD_BALANCER: "load_balancers",
+    Kind.ZONE: "zones",
+    Kind.RECORD: "records",
+}
+MODELS: Final[dict[Kind, type[BaseModel]]] = {
+    Kind.MONITOR: Monitor,
+    Kind.MONITOR_GROUP: MonitorGroup,
+    Kind.POOL: Pool,
+    Kind.LOAD_BALANCER: LoadBalancer,
+}
+NAMED_BESIDE: Final = (Kind.MONITOR, Kind.MONITOR_GROUP)
+"""Kinds whose name is the key in files and no field of the model."""
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(ObjectName)
+_NOT_IN_NAMES: Final = re.compile(r"[^-_a-zA-Z0-9]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBody:
+    """An object's canonical body, and its model where it has one. With mistakes, the model is what could be mended."""
+
+    body: dict[str, Any]
+    placed: Placed[Any] | None = None
+
+
+def check_body(
+    kind: Kind, body: Mapping[str, Any], id: str, state: State, zone: Item | None, problems: list[Problem]
+) -> CheckedBody:
+    """Check one body; every mistake goes into `problems`. `zone` is that of a record or of a zone's load balancer."""
+    body = without_nulls(body)
+    if kind is Kind.RECORD:
+        assert zone is not None, "a record has a zone"
+        return CheckedBody(canonical_record(body, zone.name, problems, (SECTIONS[kind], id)))
+    if kind is Kind.ZONE:
+        return CheckedBody(canonical_zone(body, problems, (SECTIONS[kind], str(body.get("name", "")))))
+    named = to_names(kind, body, state)
+    name = _own_name(kind, named, id) if kind in NAMED_BESIDE else named.get("name")
+    source = Source(STORE_FILE, 0, SECTIONS[kind], name if isinstance(name, str) else id)
+    found: list[Problem] = []
+    if kind in NAMED_BESIDE:
+        named.pop("name", None)
+        _check_name(name, source, found)
+    placed = build(MODELS[kind], named, source, found)
+    problems.extend(_with_ids(kind, problem) for problem in found)
+    if placed is None or found:
+        return CheckedBody(dict(body) | {"name": name}, placed)
+    if kind is Kind.LOAD_BALANCER and zone is not None:
+        problems.extend(_outside(placed, zone))
+    dumped = placed.item.model_dump(mode="json", exclude_defaults=True)
+    if kind in NAMED_BESIDE:
+        dumped = {"name": name, **dumped}
+    return CheckedBody(to_ids(kind, dumped, state), placed)
+
+
+def placed_of(item: Item, state: State) -> Placed[Any]:
+    """Return the model of a stored object, which passed its checks when it was stored."""
+    named = to_names(item.kind, item.body, state)
+    source = Source(STORE_FILE, 0, SECTIONS[item.kind], item.name)
+    if item.kind in NAMED_BESIDE:
+        named.pop("name")
+    problems: list[Problem] = []
+    placed = build(MODELS[item.kind], named, source, problems)
+    if placed is None:  # of another release's making: nothing of it can be read
+        placed = Placed(MODELS[item.kind].model_construct(), source)
+    return placed
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a body without the fields that are null: null says that a field goes back to its default."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def _own_name(kind: Kind, body: Mapping[str, Any], id: str) -> Any:
+    """Return a monitor's or group's name: as given, else made of its description, else of its type and id."""
+    if "name" in body:
+        return body["name"]
+    description = body.get("description")
+    made = _NOT_IN_NAMES.sub("-", description).strip("-") if isinstance(description, str) else ""
+    stem = str(body.get("type", "http")) if kind is Kind.MONITOR else "group"
+    return f"{made[: bounds.MAX_OBJECT_NAME_CHARS - 9]}-{id[:8]}" if made else f"{stem}-{id[:8]}"
+
+
+def _check_name(name: Any, source: Source, problems: list[Problem]) -> None:
+    try:
+        _NAME.validate_python(name)
+    except ValidationError as error:
+        problems.extend(source.problem(("name",), found.message) for found in mistakes_of(error))
+
+
+def _with_ids(kind: Kind, problem: Problem) -> Problem:
+    """Return a group's problem with its place as the API says it: a member's monitor is `monitor_id` there."""
+    if kind is not Kind.MONITOR_GROUP:
+        return problem
+    return replace(problem, at=tuple("monitor_id" if step == "monitor" else step for step in problem.at))
+
+
+def _outside(placed: Placed[Any], zone: Item) -> list[Problem]:
+    name = placed.item.name
+    if name == zone.name or name.endswith(f".{zone.name}"):
+        return []
+    return [placed.source.problem(("name",), f'"{name}" is not in the zone "{zone.name}"')]

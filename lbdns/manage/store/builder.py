@@ -1,0 +1,124 @@
+"""A state -> the Configuration that is served, by the checks that files go through. What is unchanged is kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lbdns.base.errors import Problem
+from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.references import check_references
+from lbdns.config.loading import Examined, examine_objects
+from lbdns.config.yaml.objects import Objects
+from lbdns.config.yaml.source import Placed
+from lbdns.dns.master.draft import ZoneDraft
+from lbdns.dns.zone import Zone
+from lbdns.manage.store.bodies import SECTIONS, placed_of
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.state import Items, State
+from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
+from lbdns.model.settings import Settings
+
+REFERRED = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    """A zone as it was read last, and what from."""
+
+    item: Item
+    records: Items
+    draft: ZoneDraft
+    zone: Zone
+
+
+class Builder:
+    """Reads states one after another; keeps the models and zones of the last one."""
+
+    def __init__(self) -> None:
+        self._names: dict[Kind, dict[str, str]] = {kind: {} for kind in REFERRED}
+        self._placed: dict[str, tuple[Item, Placed[Any]]] = {}
+        self._drafted: dict[str, _Drafted] = {}
+        self._memo = CheckMemo()
+        self._busy = threading.Lock()
+
+    def examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]] | None = None) -> Examined:
+        """Check a state. `mended` has, by id, what could be made of the objects whose bodies have mistakes."""
+        with self._busy:
+            return self._examine(state, settings, mended or {})
+
+    def _examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]]) -> Examined:
+        self._follow_names(state)
+        objects = Objects()
+        apart = Objects(
+            declared=objects.declared
+        )  # the load balancers whose names are in no zone: nobody asks for them
+        placed = self._objects(state, objects, apart, mended)
+        drafted = {id: self._zone(item, state) for id, item in state.all(Kind.ZONE).items()}
+        self._placed, self._drafted = placed, drafted
+        by_apex = {one.draft.apex: one for one in drafted.values()}
+        examined = examine_objects(
+            settings,
+            objects,
+            {apex: one.draft for apex, one in by_apex.items()},
+            {apex: one.zone for apex, one in by_apex.items()},
+            self._memo,
+        )
+        places = {one.draft.file: one.records for one in drafted.values()}
+        errors = *_located(examined.errors, places), *check_references(apart, CheckMemo())
+        warnings = _located(examined.warnings, places)
+        return replace(
+            examined, configuration=None if errors else examined.configuration, errors=errors, warnings=warnings
+        )
+
+    def _objects(
+        self, state: State, objects: Objects, apart: Objects, mended: Mapping[str, Placed[Any]]
+    ) -> dict[str, tuple[Item, Placed[Any]]]:
+        kept: dict[str, tuple[Item, Placed[Any]]] = {}
+        tables: dict[Kind, dict[str, Placed[Any]]] = {
+            Kind.MONITOR: objects.monitors,
+            Kind.MONITOR_GROUP: objects.monitor_groups,
+            Kind.POOL: objects.pools,
+        }
+        for kind in (*REFERRED, Kind.LOAD_BALANCER):
+            for id, item in state.all(kind).items():
+                placed = mended.get(id) or self._model(item, state)
+                kept[id] = item, placed
+                if kind is not Kind.LOAD_BALANCER:
+                    objects.declared[SECTIONS[kind]][item.name] = placed.source
+                    tables[kind][item.name] = placed
+                elif item.zone_id or state.zone_of(item.name) is not None:
+                    objects.load_balancers.append(placed)
+                else:
+                    apart.load_balancers.append(placed)
+        return kept
+
+    def _model(self, item: Item, state: State) -> Placed[Any]:
+        before = self._placed.get(item.id)
+        return before[1] if before is not None and before[0] is item else placed_of(item, state)
+
+    def _zone(self, item: Item, state: State) -> _Drafted:
+        records = state.records(item.id)
+        before = self._drafted.get(item.id)
+        if before is not None and before.item is item and before.records is records:
+            return before
+        draft = zone_draft(item, records.values())
+        return _Drafted(item, records, draft, draft.finish())
+
+    def _follow_names(self, state: State) -> None:
+        """Forget every model where an object that others refer to has another name than before."""
+        names = {kind: {id: item.name for id, item in state.all(kind).items()} for kind in REFERRED}
+        for kind, before in self._names.items():
+            if any(names[kind].get(id, name) != name for id, name in before.items()):
+                self._placed = {}
+        self._names = names
+
+
+def _located(problems: Iterable[Problem], zones: Mapping[str, Items]) -> tuple[Problem, ...]:
+    """Return problems that lead to the record that they are about."""
+    return tuple(
+        replace(problem, at=problem_at(problem, zones[problem.file])) if problem.file in zones else problem
+        for problem in problems
+    )

@@ -1,0 +1,170 @@
+"""A transaction being put together: what is created, replaced and deleted, checked object by object.
+
+Mistakes in bodies are collected, so that all of them are told at once. What concerns several objects is decided at the
+end: names may be swapped, and an object deleted together with what refers to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lbdns.base.errors import Problem
+from lbdns.config.yaml.source import Placed
+from lbdns.manage.store.bodies import CheckedBody, check_body
+from lbdns.manage.store.item import Change, Item, Kind, new_id, time_text
+from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced
+from lbdns.manage.store.state import State, StateDraft
+from lbdns.manage.store.zones.zone_bodies import raised_serial
+
+
+class Edit:
+    """One transaction over `base`; `state` is what it has come to so far."""
+
+    def __init__(self, base: State, now_s: float) -> None:
+        self.problems: list[Problem] = []
+        self.mended: dict[str, Placed[Any]] = {}  # by id: what could be made of objects with mistakes
+        self._base = base
+        self._draft = StateDraft(base)
+        self._now_s = now_s
+        self._now = time_text(now_s)
+        self._touched: dict[str, Change] = {}
+
+    @property
+    def state(self) -> State:
+        """The objects as this transaction would leave them."""
+        return self._draft
+
+    def get(self, kind: Kind, id: str) -> Item:
+        """Return an object; raises NotFound."""
+        item = self._draft.get(kind, id)
+        if item is None:
+            raise NotFound(kind, id)
+        return item
+
+    def expect(self, kind: Kind, id: str, revision: int) -> Item:
+        """Return an object that must not have changed since a revision; raises Outdated or NotFound."""
+        item = self.get(kind, id)
+        if item.revision > revision:
+            raise Outdated(f'the {kind.words} "{item.name}"', revision, item.revision)
+        return item
+
+    def create(self, kind: Kind, body: Mapping[str, Any], zone_id: str = "", id: str | None = None) -> Item:
+        """Add an object; `id` is given where it had one before."""
+        id = id or new_id()
+        checked = self._check(kind, body, id, zone_id)
+        before = self._base.get(kind, id)  # deleted just now, to be made again elsewhere
+        created_on = before.created_on if before is not None else self._now
+        item = Item(kind, id, checked.body, zone_id, created_on, self._now, self._base.revision + 1)
+        return self._put(None, item)
+
+    def replace(self, kind: Kind, id: str, body: Mapping[str, Any]) -> Item:
+        """Give an object a new body: what the body does not name goes back to its default."""
+        before = self.get(kind, id)
+        if kind in (Kind.MONITOR, Kind.MONITOR_GROUP) and body.get("name") is None:
+            body = {**body, "name": before.name}
+        checked = self._check(kind, body, id, before.zone_id)
+        if checked.body == before.body:
+            return before
+        after = replace(before, body=checked.body, modified_on=self._now, revision=self._base.revision + 1)
+        return self._put(before, after)
+
+    def patch(self, kind: Kind, id: str, fields: Mapping[str, Any]) -> Item:
+        """Change the fields that are named; null puts one back to its default."""
+        return self.replace(kind, id, {**self.get(kind, id).body, **fields})
+
+    def delete(self, kind: Kind, id: str) -> Item:
+        """Delete an object; a zone goes with its records and load balancers. Raises NotFound."""
+        item = self.get(kind, id)
+        if kind is Kind.ZONE:
+            inside = [*self._draft.records(id).values()]
+            inside += [one for one in self._draft.all(Kind.LOAD_BALANCER).values() if one.zone_id == id]
+            for one in inside:
+                self._put(one, None)
+        self._put(item, None)
+        return item
+
+    def finish(self) -> tuple[Change, ...]:
+        """Return the difference to the base; raises NotUnique and Referenced. SOA serials are raised here."""
+        self._raise_serials()
+        changes = tuple(self._touched.values())
+        _check_unique(changes, self._draft)
+        _check_references(changes, self._draft)
+        return changes
+
+    def _check(self, kind: Kind, body: Mapping[str, Any], id: str, zone_id: str) -> CheckedBody:
+        zone = self.get(Kind.ZONE, zone_id) if zone_id else None
+        count = len(self.problems)
+        checked = check_body(kind, body, id, self._draft, zone, self.problems)
+        if checked.placed is not None and len(self.problems) > count:
+            self.mended[id] = checked.placed
+        return checked
+
+    def _put(self, before: Item | None, after: Item | None) -> Item:
+        change = Change(before, after)
+        self._draft.put(change)
+        id = change.item.id
+        first = self._touched[id].before if id in self._touched else before
+        if first is None and after is None:
+            del self._touched[id]
+        elif first is not None and after is not None and (first.body, first.zone_id) == (after.body, after.zone_id):
+            self._touched.pop(id, None)
+        else:
+            self._touched[id] = Change(first, after)
+        return change.item
+
+    def _raise_serials(self) -> None:
+        """Raise the serial of every zone whose records or SOA changed, unless the change itself gave it a new one."""
+        zones = {
+            change.item.zone_id if change.item.kind is Kind.RECORD else change.item.id
+            for change in self._touched.values()
+            if change.item.kind in (Kind.RECORD, Kind.ZONE)
+        }
+        for id in zones:
+            before, zone = self._base.get(Kind.ZONE, id), self._draft.get(Kind.ZONE, id)
+            if before is None or zone is None or zone.body["serial"] != before.body["serial"]:
+                continue
+            body = {**zone.body, "serial": raised_serial(before.body["serial"], int(self._now_s))}
+            self._put(zone, replace(zone, body=body, modified_on=self._now, revision=self._base.revision + 1))
+
+
+def _key(item: Item) -> tuple[str, ...]:
+    """Return what may be there only once."""
+    if item.kind is Kind.LOAD_BALANCER:
+        return item.name, str(item.body.get("type", "A"))
+    if item.kind is Kind.RECORD:
+        content = item.body.get("content"), item.body.get("priority")
+        return item.zone_id, item.name, str(item.body.get("type")), *map(str, content)
+    return (item.name,)
+
+
+def _check_unique(changes: tuple[Change, ...], state: State) -> None:
+    written = [change.after for change in changes if change.after is not None]
+    for kind in {item.kind for item in written}:
+        zones = {item.zone_id for item in written if item.kind is kind} if kind is Kind.RECORD else {""}
+        for zone_id in zones:
+            items = state.records(zone_id) if kind is Kind.RECORD else state.all(kind)
+            owners: dict[tuple[str, ...], Item] = {}
+            for item in items.values():
+                other = owners.setdefault(_key(item), item)
+                if other is not item:
+                    raise _taken(item)
+
+
+def _taken(item: Item) -> NotUnique:
+    if item.kind is Kind.RECORD:
+        text = f'{item.body.get("type")} "{item.body.get("content")}"'
+        return NotUnique(item.kind, item.name, ("content",), f"{item.name} has a record {text} already")
+    if item.kind is Kind.LOAD_BALANCER:
+        kind = {"A": "a load balancer"}.get(item.body.get("type", "A"), f"an {item.body.get('type')} load balancer")
+        return NotUnique(item.kind, item.name, ("name",), f'there is {kind} "{item.name}" already')
+    return NotUnique(item.kind, item.name)
+
+
+def _check_references(changes: tuple[Change, ...], state: State) -> None:
+    for change in changes:
+        if change.after is None and change.before is not None:
+            users = state.users(change.before.kind, change.before.id)
+            if users:
+                raise Referenced(change.before, users)

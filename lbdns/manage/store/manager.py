@@ -1,0 +1,226 @@
+"""Changing a running server: START HERE. A change is checked, compiled, tried, stored, and only then served.
+
+    make(edit) -> changes -> state -> Builder.examine -> Publish.change: compile, canaries -> commit -> swap
+                                                         any step fails: nothing is stored, what was served is served on
+
+`StoreManager` holds the store's objects. `FilesManager` shows those of a server that serves files, and refuses changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.config.loading import Loaded
+from lbdns.manage.store.builder import Builder
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import Change, time_text
+from lbdns.manage.store.refusals import Outdated, ReadOnly, StoreError
+from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.state import State
+from lbdns.model.settings import Settings
+from lbdns.publish.publisher import Published
+
+Result = TypeVar("Result")
+MESSAGE_CHARS_MAX: Final = 500
+
+
+class Running(Protocol):
+    """The running server, as management sees it."""
+
+    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
+        """Compile and try a configuration, call `commit`, and serve it; raises LbdnsError with nothing changed.
+
+        `cause` says in the log by whom and why.
+        """
+
+    async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
+        """Do one of the control socket's operations: health, explain, force, status, counters; raises LbdnsError."""
+
+    def in_force(self) -> Published:
+        """Return what is served; raises LbdnsError where nothing is yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """What came of a change: the result of `make`, the revision in force, the difference, and what one should know."""
+
+    result: Result
+    revision: int
+    changes: tuple[Change, ...]
+    warnings: tuple[Problem, ...]
+
+
+class Manager(Protocol):
+    """What API and command line work with."""
+
+    @property
+    def place(self) -> str:
+        """Where the objects are, in words: `the store in /var/lib/lbdns`."""
+
+    @property
+    def settings(self) -> Settings:
+        """The server's settings."""
+
+    @property
+    def store(self) -> Store | None:
+        """Where revisions and tokens are; None where the objects come from files and nobody uses tokens."""
+
+    @property
+    def running(self) -> Running | None:
+        """The server that serves the objects, where one runs."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether objects can be changed here."""
+
+    @property
+    def state(self) -> State:
+        """The objects in force."""
+
+    async def change(
+        self,
+        author: str,
+        message: str,
+        make: Callable[[Edit], Result],
+        *,
+        based_on: int | None = None,
+        dry_run: bool = False,
+    ) -> Done[Result]:
+        """Change objects; raises ConfigError with every mistake, or another LbdnsError, with nothing changed."""
+
+
+class StoreManager:
+    """The one writer of a store."""
+
+    is_writable = True
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Read the store. `running` is set once there is a server to publish to."""
+        self.store: Store = store
+        self.settings = settings
+        self.place = f"the store in {store.path.parent}"
+        self.running: Running | None = None
+        self._state = store.load()
+        self._builder = Builder()
+        self._writing = asyncio.Lock()
+
+    @property
+    def state(self) -> State:
+        """The objects in force."""
+        return self._state
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nobody else has changed the store since it was read: before it was ours alone, somebody may have."""
+        return self.store.head == self._state.revision
+
+    def load(self, settings: Settings, paths: tuple[Path, ...] = ()) -> Loaded:
+        """Return what is stored as a checked configuration under these settings; raises ConfigError."""
+        if not self.is_current:
+            self._state = self.store.load()
+        loaded = self._builder.examine(self._state, settings).loaded()
+        self.settings = settings
+        return Loaded(loaded.configuration, loaded.warnings, paths)
+
+    async def change(
+        self,
+        author: str,
+        message: str,
+        make: Callable[[Edit], Result],
+        *,
+        based_on: int | None = None,
+        dry_run: bool = False,
+    ) -> Done[Result]:
+        """Change objects: `make` writes into an Edit. Nothing changed means no revision.
+
+        `based_on` is the revision that the whole change builds on, where it must still be the newest.
+        """
+        async with self._writing:
+            before = self._state
+            if based_on is not None and based_on != before.revision:
+                raise Outdated("the store", based_on, before.revision)
+            edit = Edit(before, time.time())
+            result, changes, after, loaded = await asyncio.to_thread(self._prepare, edit, make)
+            if dry_run or not changes:
+                return Done(result, before.revision, changes, loaded.warnings)
+
+            def commit() -> None:
+                now = time_text(time.time())
+                self.store.commit(changes, author, message[:MESSAGE_CHARS_MAX], now, before.revision)
+                self._state = after
+
+            try:
+                await self._publish(loaded, f"{author}: {message}", commit)
+            except StoreError:
+                raise
+            except LbdnsError as error:  # nothing is wrong with the change: the disk is full, say
+                raise StoreError(str(error)) from error
+            return Done(result, after.revision, changes, loaded.warnings)
+
+    async def _publish(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
+        """Store a checked change by `commit`, and serve it where a server runs."""
+        if self.running is None:
+            await asyncio.to_thread(commit)
+        else:
+            await self.running.change(loaded, cause, commit)
+
+    def _prepare(self, edit: Edit, make: Callable[[Edit], Result]) -> tuple[Result, tuple[Change, ...], State, Loaded]:
+        result = make(edit)
+        if edit.problems:
+            examined = self._builder.examine(edit.state, self.settings, edit.mended)
+            raise ConfigError({*edit.problems, *examined.errors})
+        changes = edit.finish()
+        after = self._state.changed(changes, self._state.revision + 1)
+        return result, changes, after, self._builder.examine(after, self.settings).loaded()
+
+
+class FilesManager:
+    """The objects of a server that serves files: shown as the API shows them, changed in the files."""
+
+    is_writable = False
+
+    def __init__(self, store: Store | None, directory: Path, running: Running) -> None:
+        """Show what `running` serves from a directory; `store` holds tokens alone."""
+        self.store: Store | None = store
+        self.place = f"the files in {directory}"
+        self.running: Running | None = running
+        self._generation = -1
+        self._state = State()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        assert self.running is not None, "files are shown by the server that serves them"
+        return self.running.in_force().configuration.settings
+
+    @property
+    def state(self) -> State:
+        """The objects in force; ids follow from kinds and names, so that they stay."""
+        from lbdns.manage.store.revisions.from_files import state_of
+
+        assert self.running is not None, "files are shown by the server that serves them"
+        published = self.running.in_force()
+        if published.generation != self._generation:
+            self._state = state_of(published.configuration, published.generation)
+            self._generation = published.generation
+        return self._state
+
+    async def change(
+        self,
+        author: str,
+        message: str,
+        make: Callable[[Edit], Result],
+        *,
+        based_on: int | None = None,
+        dry_run: bool = False,
+    ) -> Done[Result]:
+        """Refuse; raises ReadOnly."""
+        raise ReadOnly(
+            f"this server serves {self.place}; change them there, or serve a store: `lbdns serve` without a directory"
+        )

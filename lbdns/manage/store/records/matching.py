@@ -1,0 +1,77 @@
+"""Records of a zone file and records of the store: which of them are the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lbdns.dns import record_bounds
+from lbdns.manage.store.item import Item
+
+Body = Mapping[str, Any]
+Match = tuple[Item | None, dict[str, Any]]
+
+
+def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Iterator[Match]:
+    """Yield each record of a file with the stored one that it is, or None, and the body that it shall have.
+
+    A record that lost its match to a change keeps its id where the change is plain: another priority at the same
+    content, or the one record of its name and type with other content. What files cannot say is kept: comment, tags,
+    settings. A TTL counts as the RRset's, the lowest of its records: a record whose own is higher keeps it.
+    """
+    pairs = dict(_pairs(wanted, stored))
+    by_rrset: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, body in enumerate(wanted):
+        by_rrset[body["name"], body["type"]].append(index)
+    keeps_ttl = {index for indexes in by_rrset.values() for index in indexes if _ttls_agree(indexes, wanted, pairs)}
+    for index, body in enumerate(wanted):
+        item = pairs.get(index)
+        made = dict(body) if item is None else {**item.body, **body}
+        if item is not None and index in keeps_ttl:
+            made["ttl"] = item.body.get("ttl", record_bounds.AUTOMATIC_TTL)
+        if made["ttl"] == record_bounds.AUTOMATIC_TTL:
+            del made["ttl"]
+        yield item, made
+
+
+def _pairs(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Iterator[tuple[int, Item]]:
+    """Yield (index of a wanted record, the stored record that it is), nearest likeness first."""
+    left: dict[int, Body] = dict(enumerate(wanted))
+    spare = dict(stored)
+    for key, only_single in (
+        (lambda body: (body["name"], body["type"], body["content"], body.get("priority")), False),
+        (lambda body: (body["name"], body["type"], body["content"]), True),
+        (lambda body: (body["name"], body["type"]), True),
+    ):
+        for index, item in list(_likened(left, spare, key, only_single)):
+            del left[index], spare[item.id]
+            yield index, item
+
+
+def _likened(
+    left: Mapping[int, Body], spare: Mapping[str, Item], key: Callable[[Body], tuple[Any, ...]], only_single: bool
+) -> Iterator[tuple[int, Item]]:
+    """Yield the pairs of equal keys; with `only_single`, those where one of each is left."""
+    items: dict[tuple[Any, ...], list[Item]] = defaultdict(list)
+    for item in spare.values():
+        items[key(item.body)].append(item)
+    indexes: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for index, body in left.items():
+        indexes[key(body)].append(index)
+    for value, found in indexes.items():
+        there = items.get(value, [])
+        if not only_single or len(found) == len(there) == 1:
+            yield from zip(found, there, strict=False)
+
+
+def _ttls_agree(indexes: Iterable[int], wanted: Sequence[Body], pairs: Mapping[int, Item]) -> bool:
+    """Tell whether an RRset has its TTL with the kept records' own as they are."""
+    ttls = [ttl_s(pairs[index].body if index in pairs else wanted[index]) for index in indexes]
+    return min(ttls) == min(ttl_s(wanted[index]) for index in indexes)
+
+
+def ttl_s(body: Body) -> int:
+    """Return a record's TTL in seconds, the automatic one as what it stands for."""
+    ttl = int(body.get("ttl", record_bounds.AUTOMATIC_TTL))
+    return record_bounds.AUTOMATIC_TTL_S if ttl == record_bounds.AUTOMATIC_TTL else ttl

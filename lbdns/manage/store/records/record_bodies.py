@@ -1,0 +1,337 @@
+"""Records: the body that a client gives -> the canonical one that is stored -> wire format.
+
+Canonical means: the name complete, lower case, without the final dot; the type's mnemonic; the content as the API shows
+it (record_text.py), whether it came as `content` or as `data` (record_data.py); the TTL; of the other fields those that
+are not at their default. Two bodies that mean the same record are equal then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from lbdns.base.errors import Problem
+from lbdns.base.wording import printable
+from lbdns.dns import record_bounds
+from lbdns.dns.master.reader import parse_type
+from lbdns.dns.name import ROOT, BadName, encode_name, show_name
+from lbdns.dns.rdata.content import URI, content_of, encode_content, host_text, host_wire, owner_wire
+from lbdns.dns.rdata.data_parts import DATA_TYPES, data_of, is_text, text_of_data, unknown_field, whole_number
+from lbdns.dns.rdata.encode import MX, SOA, SRV, BadRdata, canonical_rdata, encode_rdata, type_text
+from lbdns.manage.store.item import Item
+
+FILE: Final = "store"
+"""What stands for the file's name in problems."""
+NOT_FOR_DNS: Final = ("proxied", "private_routing")
+"""What a record may say only that it is not."""
+WRITABLE: Final = ("name", "type", "content", "data", "ttl", "priority", "comment", "tags", "settings", *NOT_FOR_DNS)
+READ_ONLY: Final = frozenset(
+    {
+        "id",
+        "zone_id",
+        "zone_name",
+        "created_on",
+        "modified_on",
+        "proxiable",
+        "locked",
+        "meta",
+        "comment_modified_on",
+        "tags_modified_on",
+    }
+)
+"""What a client sends back that read a record before it writes it."""
+SETTINGS: Final = ("ipv4_only", "ipv6_only", "flatten_cname")
+CACHED_RECORDS: Final = 1 << 18
+_PRIORITY_FIRST: Final = frozenset({SRV, URI})
+"""Types whose priority is the first word of their content."""
+
+Rrset = tuple[bytes, int, int, bytes]
+
+
+def canonical_record(
+    body: Mapping[str, Any], zone_name: str, problems: list[Problem], at: tuple[str | int, ...]
+) -> dict[str, Any]:
+    """Return the body to store; every mistake goes into `problems`, and what comes back is then good for nothing else.
+
+    `at` is the record's own place, the first part of every problem's.
+    """
+    reading = _RecordReading(body, zone_name, problems, at)
+    return reading.read()
+
+
+def merged_record(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored body with some fields changed: `data` and `priority` then outweigh the content stored before."""
+    merged = {**before, **fields}
+    if fields.get("content") is not None:
+        return merged
+    first, _, rest = str(before.get("content", "")).partition(" ")
+    has_priority_first = before.get("type") in ("SRV", "URI") and first.isdigit()
+    if fields.get("data") is not None:
+        merged.pop("content", None)
+        if has_priority_first and fields.get("priority") is None:
+            merged["priority"] = int(first)
+    elif has_priority_first and whole_number(fields.get("priority")) is not None:
+        merged["content"] = f"{whole_number(fields['priority'])} {rest}"
+    return merged
+
+
+def record_rrset(item: Item) -> Rrset:
+    """Return (owner in wire format and lower case, type, TTL in seconds, data in wire format) of a stored record.
+
+    Raises BadName, BadRdata, KeyError or ValueError for a body that `canonical_record` found mistakes in.
+    """
+    body = item.body
+    return _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
+
+
+def record_key(body: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
+    """Return what two canonical bodies have in common that are the same record: all but TTL and comments."""
+    owner, rdtype, _, rdata = _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
+    return owner, rdtype, canonical_rdata(rdtype, rdata)
+
+
+@lru_cache(maxsize=CACHED_RECORDS)
+def _rrset(name: str, type: str, content: str, ttl: int, priority: int | None) -> Rrset:
+    rdtype = known_type(type)
+    owner = encode_name(f"{name}.", ROOT).lower()
+    ttl_s = record_bounds.AUTOMATIC_TTL_S if ttl == record_bounds.AUTOMATIC_TTL else ttl
+    return owner, rdtype, ttl_s, encode_content(rdtype, content, priority, name)
+
+
+@lru_cache(maxsize=1024)
+def known_type(text: str) -> int:
+    """Return a type's number; raises ValueError, with the nearest known type."""
+    return parse_type(text)
+
+
+def record_body(owner: bytes, rdtype: int, ttl_s: int, rdata: bytes) -> dict[str, Any]:
+    """Return the canonical body of a record in wire format. A TTL of 1 s, which means automatic here, becomes 2 s."""
+    content, priority = content_of(rdtype, rdata)
+    body: dict[str, Any] = {"name": show_name(owner), "type": type_text(rdtype), "content": content}
+    if priority is not None:
+        body["priority"] = priority
+    return {**body, "ttl": 2 if ttl_s == record_bounds.AUTOMATIC_TTL else ttl_s}
+
+
+def record_data(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the `data` of a stored record, None where its type has none."""
+    rdtype = known_type(body["type"])
+    if rdtype not in DATA_TYPES:
+        return None
+    data = data_of(rdtype, encode_content(rdtype, body["content"], None, body["name"]), host_text)
+    if data is not None and rdtype == URI:
+        del data["priority"]
+    return data
+
+
+def record_priority(body: Mapping[str, Any]) -> int | None:
+    """Return the `priority` of a stored record: MX, SRV and URI have one."""
+    if "priority" in body:
+        return int(body["priority"])
+    first = str(body["content"]).partition(" ")[0]
+    return int(first) if known_type(body["type"]) in _PRIORITY_FIRST and first.isdigit() else None
+
+
+class _RecordReading:
+    """One body while it is checked. A field that is wrong is reported once and stands at its default from then on."""
+
+    def __init__(
+        self, body: Mapping[str, Any], zone_name: str, problems: list[Problem], at: tuple[str | int, ...]
+    ) -> None:
+        self.body = body
+        self.zone_name = zone_name
+        self.problems = problems
+        self.at = at
+        self.subject = "a record"
+
+    def read(self) -> dict[str, Any]:
+        """Return the canonical body."""
+        name, rdtype = self._name(), self._type()
+        if name is not None and rdtype is not None:
+            self.subject = f"{name} {type_text(rdtype)}"
+        made: dict[str, Any] = {"name": name or self.zone_name}
+        if rdtype is not None:
+            made["type"] = type_text(rdtype)
+            made.update(self._content(rdtype, name))
+        self._check_known()
+        for key, read in _OTHERS.items():
+            if self.body.get(key) is not None:
+                value = read(self, self.body[key])
+                if value:
+                    made[key] = value
+        self.check_traffic()
+        made["ttl"] = self._ttl()
+        return made
+
+    def report(self, message: str, *steps: str | int) -> None:
+        """Take note of a mistake at a field."""
+        shown = printable(message if len(message) <= 400 else f"{message[:400]}...")
+        path = f"{self.subject} {'.'.join(map(str, steps))}"
+        self.problems.append(Problem(FILE, 0, printable(path), shown, at=(*self.at, *steps)))
+
+    def _text(self, key: str) -> str | None:
+        """Return a required text; None where it is missing or none."""
+        value = self.body.get(key)
+        if value is None:
+            self.report(f"a record needs its {key}", key)
+        elif not isinstance(value, str) or not is_text(value):
+            self.report("expected text", key)
+        else:
+            return value
+        return None
+
+    def _name(self) -> str | None:
+        text = self._text("name")
+        try:
+            return show_name(owner_wire(text, self.zone_name)) if text is not None else None
+        except BadName as error:
+            self.report(str(error), "name")
+            return None
+
+    def _type(self) -> int | None:
+        text = self._text("type")
+        if text is None:
+            return None
+        try:
+            rdtype = known_type(text)
+        except ValueError as error:
+            self.report(str(error), "type")
+            return None
+        if rdtype == SOA:
+            self.report('the SOA record is the zone\'s own; change "soa" of the zone', "type")
+            return None
+        return rdtype
+
+    def _content(self, rdtype: int, name: str | None) -> dict[str, Any]:
+        """Return content, and the priority of MX, from whichever of content and data was given."""
+        priority = self._priority()
+        if priority is None and rdtype == MX and self.body.get("priority") is not None:
+            priority = 0  # reported already; what else is wrong shows beside it
+        from_data = self._from_data(rdtype, priority)
+        content = self.body.get("content")
+        if content is None and self.body.get("data") is not None and rdtype in DATA_TYPES:
+            return self._shown(rdtype, from_data)
+        content = self._text("content")
+        if content is None:
+            return {}
+        try:
+            rdata = encode_content(rdtype, content, priority, self.zone_name)
+        except BadRdata as error:
+            is_priority_missing = rdtype == MX and priority is None and len(content.split()) == 1
+            self.report(str(error), "priority" if is_priority_missing else "content")
+            return {}
+        if from_data is not None and from_data != rdata:
+            said = content_of(rdtype, from_data)[0]
+            self.report(f"data says {said}, which is not what content says; give one of the two", "data")
+        if rdtype == URI and priority is not None and int.from_bytes(rdata[:2], "big") != priority:
+            self.report("content begins with another priority; give one of the two", "priority")
+        return self._shown(rdtype, rdata)
+
+    def _shown(self, rdtype: int, rdata: bytes | None) -> dict[str, Any]:
+        if rdata is None:
+            return {}
+        content, priority = content_of(rdtype, rdata)
+        return {"content": content} if priority is None else {"content": content, "priority": priority}
+
+    def _priority(self) -> int | None:
+        """Return the priority. Types without one have it ignored, as the v4 API does."""
+        value = self.body.get("priority")
+        if value is None:
+            return None
+        number = whole_number(value)
+        if number is None or not 0 <= number <= record_bounds.MAX_PRIORITY:
+            self.report(f"expected a whole number from 0 to {record_bounds.MAX_PRIORITY}", "priority")
+            return None
+        return number
+
+    def _from_data(self, rdtype: int, priority: int | None) -> bytes | None:
+        """Return the wire format of `data`; None where there is none, or a mistake in it."""
+        data = self.body.get("data")
+        if data is None or (data == {} and rdtype not in DATA_TYPES):
+            return None
+        if rdtype not in DATA_TYPES:
+            self.report(f"{type_text(rdtype)} records have content, not data", "data")
+            return None
+        found: list[tuple[str, str]] = []
+        text = text_of_data(rdtype, data, priority, self._complete, lambda key, message: found.append((key, message)))
+        for key, message in found:
+            self.report(message, "data", *([key] if key else []))
+        if text is None or found:
+            return None
+        try:
+            return encode_rdata(rdtype, [text], ROOT)
+        except BadRdata as error:
+            self.report(str(error), "data")
+            return None
+
+    def _complete(self, host: str) -> str:
+        return f"{show_name(host_wire(host, self.zone_name)).removesuffix('.')}."
+
+    def _check_known(self) -> None:
+        for key in self.body:
+            if key not in WRITABLE and key not in READ_ONLY:
+                self.report(unknown_field(str(key), WRITABLE), str(key))
+
+    def _ttl(self) -> int:
+        value = self.body.get("ttl")
+        if value is None:
+            return record_bounds.AUTOMATIC_TTL
+        ttl = whole_number(value)
+        if ttl is None or not 0 <= ttl <= record_bounds.MAX_TTL_S:
+            self.report(f"expected seconds from 0 to {record_bounds.MAX_TTL_S}, or 1 for automatic", "ttl")
+            return record_bounds.AUTOMATIC_TTL
+        return ttl
+
+    def check_traffic(self) -> None:
+        """Check that a record is about DNS alone."""
+        for key in NOT_FOR_DNS:
+            value = self.body.get(key)
+            if value is True:
+                said = "proxied" if key == "proxied" else "routed privately"
+                self.report(f"lbdns answers queries and carries no traffic, so a record cannot be {said}", key)
+            elif value is not None and value is not False:
+                self.report("expected false", key)
+
+    def comment(self, value: Any) -> str | None:
+        """Check and return the comment."""
+        if isinstance(value, str) and is_text(value) and len(value) <= record_bounds.MAX_COMMENT_CHARS:
+            return value
+        self.report(f"expected text of at most {record_bounds.MAX_COMMENT_CHARS} characters", "comment")
+        return None
+
+    def tags(self, value: Any) -> list[str] | None:
+        """Check and return the tags, each once."""
+        if not isinstance(value, (list, tuple)) or len(value) > record_bounds.MAX_TAGS:
+            self.report(f'expected a list of at most {record_bounds.MAX_TAGS} tags such as "team:web"', "tags")
+            return None
+        for index, tag in enumerate(value):
+            if not isinstance(tag, str) or not is_text(tag) or not tag or len(tag) > record_bounds.MAX_TAG_CHARS:
+                message = (
+                    f'expected "name:value" of at most {record_bounds.MAX_TAG_CHARS} characters, such as "team:web"'
+                )
+                self.report(message, "tags", index)
+                return None
+        return list(dict.fromkeys(value))
+
+    def settings(self, value: Any) -> dict[str, bool] | None:
+        """Check and return the settings that are on."""
+        if not isinstance(value, Mapping):
+            self.report("expected an object", "settings")
+            return None
+        for key, setting in value.items():
+            if key not in SETTINGS:
+                self.report(unknown_field(str(key), SETTINGS), "settings", str(key))
+            elif not isinstance(setting, bool):
+                self.report("expected true or false", "settings", key)
+            elif key == "flatten_cname" and setting:
+                message = "a CNAME record is answered as it is; a load balancer flattens hostnames"
+                self.report(message, "settings", key)
+        return {key: True for key in SETTINGS if value.get(key) is True}
+
+
+_OTHERS: Final[dict[str, Callable[[_RecordReading, Any], Any]]] = {
+    "comment": _RecordReading.comment,
+    "tags": _RecordReading.tags,
+    "settings": _RecordReading.settings,
+}

@@ -1,0 +1,223 @@
+"""Files -> store: what a checked directory's objects are as stored bodies, and the difference put into an edit.
+
+    a monitor, monitor group, pool, zone     is known by its name
+    a load balancer                          by its name and type
+    a record                                 by name, type and content, in its zone
+
+What is known keeps its id, and what files cannot say of it: a record's comment and tags, that a zone is paused, that a
+load balancer is the account's, or which of the zones around its name has it. Within a zone that the files hold, the
+files say which records there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from lbdns.dns.zone import Zone
+from lbdns.manage.store.bodies import NAMED_BESIDE
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import ID_DIGITS, Item, Kind, new_id, time_text
+from lbdns.manage.store.records.matching import matched_records
+from lbdns.manage.store.references_by_name import to_ids
+from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.zone_bodies import raised_serial, zone_bodies
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.configuration import Configuration
+
+MakeId = Callable[[Kind, str, str], str]
+"""Returns the id of a new object of a kind, by its name and, where one name is not enough, what else tells it apart."""
+SERIAL_MODULUS: Final = 1 << 32
+
+
+def desired(
+    configuration: Configuration, state: State, prune: bool = False, make_id: MakeId = lambda *_: new_id()
+) -> list[Item]:
+    """Return the objects of a checked configuration as a store that is in `state` would hold them.
+
+    The order is that of reference, each zone directly before its records. With `prune`, a load balancer belongs to the
+    zones of the files alone; without, to those of the store as well.
+    """
+    found: list[Item] = []
+    shadow = _Named()
+    for kind, name, body in _named_objects(configuration):
+        item = Item(kind, _id_of(state, kind, name, make_id), to_ids(kind, body, shadow))
+        shadow.add(item)
+        found.append(item)
+    for zone in configuration.zones:
+        found += _zone_items(zone, state, make_id)
+    hosted = {item.name: item.id for item in found if item.kind is Kind.ZONE}
+    if not prune:
+        hosted = {item.name: id for id, item in state.all(Kind.ZONE).items()} | hosted
+    known = {balancer_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
+    for balancer in configuration.load_balancers:
+        found.append(_balancer_item(balancer, known, hosted, shadow, make_id))
+    return found
+
+
+def state_of(configuration: Configuration, revision: int) -> State:
+    """Return the objects of files as a state. An id follows from what an object is known by, so that it stays."""
+    now = time_text(time.time())
+    items = desired(configuration, State(), make_id=_lasting_id)
+    return State.of((replace(item, created_on=now, modified_on=now, revision=revision) for item in items), revision)
+
+
+def apply(edit: Edit, configuration: Configuration, prune: bool = False) -> list[Item]:
+    """Put the difference between a checked configuration and the store into an edit.
+
+    With `prune`, objects that the files do not name are deleted, save the account's load balancers in no zone of the
+    store: files cannot hold those. Returns the objects that `prune` deletes, or would delete.
+    """
+    state = edit.state
+    wanted = desired(configuration, state, prune)
+    kept = {item.id for item in wanted}
+    hosted = {item.name: item.id for item in wanted if item.kind is Kind.ZONE}
+    unnamed = list(_unnamed(state, kept))
+    gone = [*(unnamed if prune else ()), *_gone_records(state, hosted.values(), kept)]
+    changed_zones = {item.zone_id for item in gone if item.kind is Kind.RECORD}
+    changed_zones |= {item.zone_id for item in wanted if item.kind is Kind.RECORD and _differs(item, state)}
+    before = {item.id: state.get(item.kind, item.id) for item in wanted}
+    for item in gone:
+        if item.kind is not Kind.ZONE:
+            edit.delete(item.kind, item.id)
+    for item in wanted:
+        if item.kind is Kind.ZONE:
+            item = _with_serial(item, before[item.id], item.id in changed_zones)
+        put(edit, item, before[item.id])
+    for item in gone:
+        if item.kind is Kind.ZONE:
+            edit.delete(item.kind, item.id)
+    return unnamed
+
+
+def balancer_key(item: Item) -> tuple[str, str]:
+    """Return what a load balancer is known by in files: its name and type."""
+    return item.name, str(item.body.get("type", "A"))
+
+
+def is_left_out(item: Item, state: State) -> bool:
+    """Tell whether an object is one that files cannot hold: a load balancer of the account in no zone of the store."""
+    return item.kind is Kind.LOAD_BALANCER and not item.zone_id and state.zone_of(item.name) is None
+
+
+class _Named(State):
+    """References by name while the objects that they lead to are still being listed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._items_by_name: dict[tuple[Kind, str], Item] = {}
+
+    def add(self, item: Item) -> None:
+        """Make an object known."""
+        self._items_by_name[item.kind, item.name] = item
+
+    def named(self, kind: Kind, name: str) -> Item | None:
+        """Return the object of this name, or None."""
+        return self._items_by_name.get((kind, name))
+
+
+def _named_objects(configuration: Configuration) -> Iterator[tuple[Kind, str, dict[str, Any]]]:
+    """Yield monitors, monitor groups and pools with their bodies, references by name."""
+    tables: tuple[tuple[Kind, Mapping[str, Any]], ...] = (
+        (Kind.MONITOR, configuration.monitors),
+        (Kind.MONITOR_GROUP, configuration.monitor_groups),
+        (Kind.POOL, configuration.pools),
+    )
+    for kind, table in tables:
+        for name, model in table.items():
+            body = model.model_dump(mode="json", exclude_defaults=True)
+            yield kind, name, {"name": name, **body} if kind in NAMED_BESIDE else body
+
+
+def _lasting_id(kind: Kind, name: str, key: str) -> str:
+    return hashlib.sha256(f"{kind} {name} {key}".encode()).hexdigest()[:ID_DIGITS]
+
+
+def _id_of(state: State, kind: Kind, name: str, make_id: MakeId) -> str:
+    known = state.named(kind, name)
+    return known.id if known is not None else make_id(kind, name, "")
+
+
+def _zone_items(zone: Zone, state: State, make_id: MakeId) -> Iterator[Item]:
+    """Yield a zone and its records."""
+    body, records = zone_bodies(zone)
+    name = str(body["name"])
+    known = state.named(Kind.ZONE, name)
+    id = known.id if known is not None else make_id(Kind.ZONE, name, "")
+    if known is not None:
+        body = {**known.body, **body}
+    yield Item(Kind.ZONE, id, body)
+    of_zone = state.records(id) if known is not None else {}
+    for record, wanted in matched_records(records, of_zone):
+        if record is not None:
+            yield Item(Kind.RECORD, record.id, wanted, id)
+        else:
+            key = f"{wanted['type']} {wanted['content']} {wanted.get('priority', '')}"
+            yield Item(Kind.RECORD, make_id(Kind.RECORD, f"{name} {wanted['name']}", key), wanted, id)
+
+
+def _balancer_item(
+    balancer: LoadBalancer,
+    known: Mapping[tuple[str, str], Item],
+    hosted: Mapping[str, str],
+    names: State,
+    make_id: MakeId,
+) -> Item:
+    body = to_ids(Kind.LOAD_BALANCER, balancer.model_dump(mode="json", exclude_defaults=True), names)
+    labels = balancer.name.split(".")
+    zones = [hosted[name] for at in range(len(labels)) if (name := ".".join(labels[at:])) in hosted]
+    there = known.get((balancer.name, balancer.type))
+    if there is None:
+        id = make_id(Kind.LOAD_BALANCER, balancer.name, balancer.type)
+        return Item(Kind.LOAD_BALANCER, id, body, next(iter(zones), ""))
+    is_kept = not there.zone_id or there.zone_id in zones
+    return Item(Kind.LOAD_BALANCER, there.id, body, there.zone_id if is_kept else next(iter(zones), ""))
+
+
+def _unnamed(state: State, kept: set[str]) -> Iterator[Item]:
+    """Yield the objects of a store, records left out, that the files could name and do not."""
+    for kind in (Kind.LOAD_BALANCER, Kind.POOL, Kind.MONITOR_GROUP, Kind.MONITOR, Kind.ZONE):
+        for item in state.all(kind).values():
+            if item.id not in kept and not is_left_out(item, state):
+                yield item
+
+
+def _gone_records(state: State, zone_ids: Iterable[str], kept: set[str]) -> list[Item]:
+    return [item for zone_id in zone_ids for item in state.records(zone_id).values() if item.id not in kept]
+
+
+def _differs(item: Item, state: State) -> bool:
+    before = state.get(item.kind, item.id)
+    return before is None or before.body != item.body
+
+
+def put(edit: Edit, item: Item, before: Item | None) -> None:
+    """Create, replace or move an object; one that is the same as `before` is left alone."""
+    if before is None:
+        edit.create(item.kind, item.body, item.zone_id, item.id)
+    elif before.zone_id != item.zone_id:
+        edit.delete(item.kind, item.id)
+        edit.create(item.kind, item.body, item.zone_id, item.id)
+    elif before.body != item.body:
+        edit.replace(item.kind, item.id, item.body)
+
+
+def _with_serial(item: Item, before: Item | None, has_new_records: bool) -> Item:
+    """Return a zone with the serial that it shall have: the file's only where it is ahead and something else changed.
+
+    The edit itself raises the serial of a zone that changed and whose serial did not.
+    """
+    if before is None:
+        return item
+    old, given = int(before.body["serial"]), int(item.body["serial"])
+    changed = has_new_records or {**item.body, "serial": old} != before.body
+    is_ahead = changed and is_later(given, raised_serial(old, int(time.time())))
+    return Item(item.kind, item.id, {**item.body, "serial": given if is_ahead else old}, item.zone_id)
+
+
+def is_later(serial: int, other: int) -> bool:
+    """Tell whether an SOA serial is later than another one, in the arithmetic of RFC 1982."""
+    return 0 < (serial - other) % SERIAL_MODULUS < SERIAL_MODULUS // 2

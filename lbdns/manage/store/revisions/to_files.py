@@ -1,0 +1,110 @@
+"""Store -> files: a state as the files of a configuration directory, and as one tree of the same shape.
+
+    monitors.yaml         monitors and monitor groups
+    pools.yaml            pools
+    load_balancers.yaml   load balancers
+    ZONE.zone             a master file each
+
+References by name, fields at their default left out, everything in the order in which it was made. `lbdns check`
+accepts the files, and `lbdns apply` finds no difference in them. What files cannot say is told in `notes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lbdns.config.yaml.yaml_text import block_text, item_text
+from lbdns.manage.store.bodies import SECTIONS
+from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.references_by_name import to_names
+from lbdns.manage.store.revisions.from_files import is_left_out
+from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.zone_bodies import export_zone
+
+FILES: Final = {
+    "monitors.yaml": ("monitors", "monitor_groups"),
+    "pools.yaml": ("pools",),
+    "load_balancers.yaml": ("load_balancers",),
+}
+LONG_TEXT: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """File names -> texts, and what the files cannot say, a sentence each."""
+
+    files: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def export(state: State) -> Exported:
+    """Return a state as files."""
+    tree = tree_of(state)
+    files = {}
+    for name, sections in FILES.items():
+        text = "\n".join(_section_text(section, tree[section]) for section in sections if tree[section])
+        if text:
+            files[name] = text
+    for name, text in tree["zones"].items():
+        files[file_name(name)] = text
+    return Exported(files, tuple(_notes(state)))
+
+
+def tree_of(state: State) -> dict[str, Any]:
+    """Return a state as `lbdns.config.parse` takes it: sections of objects by name, and the zones' master texts."""
+    tree: dict[str, Any] = {}
+    for kind in (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL):
+        tree[SECTIONS[kind]] = {
+            item.name: {field: value for field, value in to_names(kind, item.body, state).items() if field != "name"}
+            for item in state.all(kind).values()
+        }
+    tree[SECTIONS[Kind.LOAD_BALANCER]] = [
+        _name_first(to_names(item.kind, item.body, state))
+        for item in state.all(Kind.LOAD_BALANCER).values()
+        if not is_left_out(item, state)
+    ]
+    tree["zones"] = {
+        zone.name: export_zone(zone, state.records(zone.id).values()) for zone in state.all(Kind.ZONE).values()
+    }
+    return tree
+
+
+def file_name(zone: str) -> str:
+    """Return the name of a zone's master file. A slash, as RFC 2317 has it in names, is written as master files do."""
+    return f"{zone}.zone".replace("/", "\\047")
+
+
+def _name_first(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a load balancer's fields, name and type first."""
+    return {field: body[field] for field in ("name", "type") if field in body} | dict(body)
+
+
+def _section_text(section: str, objects: Any) -> str:
+    if isinstance(objects, Mapping):
+        parts = [block_text({name: body}, indent=1) for name, body in objects.items()]
+    else:
+        parts = [item_text(body, indent=1) for body in objects]
+    return f"{section}:\n" + ("\n" if any(part.count("\n") > 1 for part in parts) else "").join(parts)
+
+
+def _notes(state: State) -> Iterator[str]:
+    zones = state.all(Kind.ZONE).values()
+    if not zones:
+        yield "there is no zone; a directory needs one to be served"
+    left_out = [item for item in state.all(Kind.LOAD_BALANCER).values() if is_left_out(item, state)]
+    if left_out:
+        yield f"{_listed('load balancer', left_out)} left out: in no zone here, so files cannot hold them"
+    paused = [zone for zone in zones if zone.body.get("paused")]
+    if paused:
+        yield f"{_listed('zone', paused)} paused, which files cannot say"
+    marked = [record for record in state.all(Kind.RECORD).values() if record.body.keys() & {"tags", "settings"}]
+    if marked:
+        yield f"{_listed('record', marked)} with tags or settings, which files cannot say"
+
+
+def _listed(noun: str, items: list[Item]) -> str:
+    shown = ", ".join(item.name for item in items[:LONG_TEXT])
+    more = f" and {len(items) - LONG_TEXT} more" if len(items) > LONG_TEXT else ""
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'} ({shown}{more})"

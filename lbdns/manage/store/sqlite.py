@@ -1,0 +1,229 @@
+"""The store on disk: SQLite in WAL mode. A committed revision is on the disk before the commit returns.
+
+objects    what is, one row each       revisions  who, when, why
+changes    before and after of each object that a revision changed; any earlier state follows from them
+tokens     of the API, hashed (tokens.py)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns.manage.store.item import Change, Item, Kind, new_id
+from lbdns.manage.store.refusals import Outdated, StoreError
+from lbdns.manage.store.state import State
+from lbdns.manage.store.tokens import Tokens
+
+FILE_NAME: Final = "store.sqlite"
+FORMAT: Final = 1
+REVISIONS_KEPT: Final = 10_000
+BUSY_S: Final = 10.0
+_SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE objects (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, zone_id TEXT NOT NULL,
+    body TEXT NOT NULL, created_on TEXT NOT NULL, modified_on TEXT NOT NULL, revision INTEGER NOT NULL);
+CREATE TABLE revisions (number INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL);
+CREATE TABLE changes (
+    revision INTEGER NOT NULL, sequence INTEGER NOT NULL, before TEXT, after TEXT, PRIMARY KEY (revision, sequence)
+) WITHOUT ROWID;
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, hash TEXT NOT NULL, created_on TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One change of the store: its number, when (RFC 3339), by whom, why, and what; lists leave `changes` empty."""
+
+    number: int
+    time: str
+    author: str
+    message: str
+    changes: tuple[Change, ...] = ()
+
+
+class Store:
+    """A store file. Every method may be called from any thread."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Open the store of a state directory, making it where there is none; raises StoreError."""
+        self.path = state_dir / FILE_NAME
+        self._lock = threading.Lock()
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self.path}: cannot open the store: {error}") from error
+        try:
+            with self._failures():
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._prepare()
+        except StoreError:
+            self._connection.close()
+            raise
+        self.account_id = self._meta("account_id")
+        self.tokens = Tokens(self._connection, self._lock)
+
+    def load(self) -> State:
+        """Read everything."""
+        with self._lock, self._failures():
+            rows = self._connection.execute(
+                "SELECT kind, id, body, zone_id, created_on, modified_on, revision FROM objects ORDER BY position"
+            )
+            items = [Item(Kind(row[0]), row[1], json.loads(row[2]), *row[3:]) for row in rows]
+            return State.of(items, self._head())
+
+    def commit(self, changes: Sequence[Change], author: str, message: str, time: str, based_on: int) -> Revision:
+        """Write one revision, all of it or nothing; raises Outdated where another one came in between."""
+        with self._lock, self._failures(), self._transaction():
+            head = self._head()
+            if head != based_on:
+                raise Outdated("the store", based_on, head)
+            number = head + 1
+            self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?)", (number, time, author, message))
+            for sequence, change in enumerate(changes):
+                self._write(change)
+                row = (number, sequence, _encode(change.before), _encode(change.after))
+                self._connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", row)
+            self._connection.execute("DELETE FROM changes WHERE revision <= ?", (number - REVISIONS_KEPT,))
+            self._connection.execute("DELETE FROM revisions WHERE number <= ?", (number - REVISIONS_KEPT,))
+        return Revision(number, time, author, message, tuple(changes))
+
+    def revisions(self, limit: int = 50, before: int | None = None) -> list[Revision]:
+        """Return the newest revisions, those below a number where one is given, without their changes."""
+        with self._lock, self._failures():
+            rows = self._connection.execute(
+                "SELECT number, time, author, message FROM revisions WHERE number < ? ORDER BY number DESC LIMIT ?",
+                (before if before is not None else 1 << 62, limit),
+            )
+            return [Revision(*row) for row in rows]
+
+    def revision(self, number: int) -> Revision:
+        """Return one revision with its changes; raises LbdnsError where it is not known, or no longer."""
+        with self._lock, self._failures():
+            found = self._connection.execute(
+                "SELECT time, author, message FROM revisions WHERE number = ?", (number,)
+            ).fetchone()
+            if found is None:
+                raise self._unknown(number)
+            time, author, message = found
+            return Revision(number, time, author, message, self._changes(number))
+
+    def state_at(self, number: int) -> State:
+        """Return the objects as they were at a revision (0: before the first); raises LbdnsError where not known."""
+        state = self.load()
+        with self._lock, self._failures():
+            oldest = self._connection.execute("SELECT min(number) FROM revisions").fetchone()[0] or 1
+            if not oldest - 1 <= number <= state.revision:
+                raise self._unknown(number)
+            for later in range(state.revision, number, -1):
+                undone = [Change(change.after, change.before) for change in reversed(self._changes(later))]
+                state = state.changed(undone, later - 1)
+        return state
+
+    def feed(self, after: int) -> Iterator[Revision]:
+        """Yield every revision after a number, oldest first, with its changes."""
+        number = after
+        while number < self.head:
+            number += 1
+            yield self.revision(number)
+
+    @property
+    def head(self) -> int:
+        """The number of the newest revision; 0 where nothing was ever stored."""
+        with self._lock, self._failures():
+            return self._head()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _prepare(self) -> None:
+        """Make the tables in a new file; refuse one of a later release."""
+        with self._transaction():
+            if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                for statement in _SCHEMA.split(";"):
+                    self._connection.execute(statement)
+                rows = [("format", str(FORMAT)), ("account_id", new_id())]
+                self._connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+        if int(self._meta("format")) > FORMAT:
+            raise StoreError(f"{self.path}: made by a later release of lbdns, which this one cannot read")
+
+    def _meta(self, key: str) -> str:
+        with self._failures():
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise StoreError(f"{self.path}: not a store of lbdns")
+        return str(row[0])
+
+    def _head(self) -> int:
+        return int(self._connection.execute("SELECT coalesce(max(number), 0) FROM revisions").fetchone()[0])
+
+    def _write(self, change: Change) -> None:
+        if change.after is None:
+            self._connection.execute("DELETE FROM objects WHERE id = ?", (change.item.id,))
+            return
+        item = change.after
+        row = (item.id, item.kind, item.zone_id, _dump(item.body), item.created_on, item.modified_on, item.revision)
+        self._connection.execute(
+            "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
+            "body = excluded.body, modified_on = excluded.modified_on, revision = excluded.revision",
+            row,
+        )
+
+    def _changes(self, number: int) -> tuple[Change, ...]:
+        rows = self._connection.execute(
+            "SELECT before, after FROM changes WHERE revision = ? ORDER BY sequence", (number,)
+        )
+        return tuple(Change(_decode(before), _decode(after)) for before, after in rows)
+
+    def _unknown(self, number: int) -> StoreError:
+        return StoreError(f"there is no revision {number}; the newest is {self._head()}, {REVISIONS_KEPT} are kept")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: the store failed: {error}") from error
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _encode(item: Item | None) -> str | None:
+    if item is None:
+        return None
+    return _dump([item.kind, item.id, item.body, item.zone_id, item.created_on, item.modified_on, item.revision])
+
+
+def _decode(text: str | None) -> Item | None:
+    if text is None:
+        return None
+    kind, *rest = json.loads(text)
+    return Item(Kind(kind), *rest)

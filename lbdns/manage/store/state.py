@@ -1,0 +1,161 @@
+"""All objects at one revision. A state is immutable: a change makes a new one that shares what did not change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Final
+
+from lbdns.manage.store.item import Change, Item, Kind
+
+_NONE: Final[Mapping[str, Item]] = MappingProxyType({})
+Items = Mapping[str, Item]
+
+
+class State:
+    """Objects by kind and id, in the order in which they were made; records by zone."""
+
+    def __init__(
+        self, revision: int = 0, items: Mapping[Kind, Items] | None = None, records: Mapping[str, Items] | None = None
+    ) -> None:
+        self.revision = revision
+        self._items = {} if items is None else items
+        self._records = {} if records is None else records  # zone id -> record id -> record
+
+    @staticmethod
+    def of(items: Iterable[Item], revision: int) -> State:
+        """Return a state of these objects."""
+        return State().changed((Change(None, item) for item in items), revision)
+
+    def all(self, kind: Kind) -> Items:
+        """Return the objects of a kind by id. Records are kept by zone: see `records`."""
+        if kind is Kind.RECORD:
+            return {id: item for records in self._records.values() for id, item in records.items()}
+        return self._items.get(kind, _NONE)
+
+    def records(self, zone_id: str) -> Items:
+        """Return a zone's records by id; the same object as long as none of them changes."""
+        return self._records.get(zone_id, _NONE)
+
+    def get(self, kind: Kind, id: str) -> Item | None:
+        """Return an object, or None."""
+        if kind is Kind.RECORD:
+            zone_id = self._zone_ids.get(id)
+            return self.records(zone_id).get(id) if zone_id is not None else None
+        return self._items.get(kind, _NONE).get(id)
+
+    def named(self, kind: Kind, name: str) -> Item | None:
+        """Return the first object of this name, or None."""
+        return self._by_name(kind).get(name)
+
+    def zone_of(self, name: str) -> Item | None:
+        """Return the zone with the longest name that a name is within, or None."""
+        zones = self._by_name(Kind.ZONE)
+        labels = name.split(".")
+        return next(filter(None, (zones.get(".".join(labels[start:])) for start in range(len(labels)))), None)
+
+    def users(self, kind: Kind, id: str) -> list[Item]:
+        """Return the objects that refer to one, in the order of their kinds."""
+        return [item for other in _USERS.get(kind, ()) for item in self.all(other).values() if id in references(item)]
+
+    def changed(self, changes: Iterable[Change], revision: int) -> State:
+        """Return the state after some changes."""
+        items: dict[Kind, dict[str, Item]] = {}
+        records: dict[str, dict[str, Item]] = {}
+        for change in changes:
+            item = change.item
+            if item.kind is Kind.RECORD:
+                into = records.get(item.zone_id)
+                if into is None:
+                    into = records[item.zone_id] = dict(self.records(item.zone_id))
+            else:
+                into = items.get(item.kind)
+                if into is None:
+                    into = items[item.kind] = dict(self._items.get(item.kind, _NONE))
+            if change.after is None:
+                into.pop(item.id, None)
+            else:
+                into[item.id] = change.after
+        return State(revision, {**self._items, **items}, {**self._records, **records})
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield every object, in the order of kinds."""
+        for kind in Kind:
+            yield from self.all(kind).values()
+
+    @cached_property
+    def _zone_ids(self) -> dict[str, str]:
+        return {id: zone_id for zone_id, records in self._records.items() for id in records}
+
+    def _by_name(self, kind: Kind) -> Mapping[str, Item]:
+        found = self._names.get(kind)
+        if found is None:
+            found = self._names[kind] = {}
+            for item in self.all(kind).values():
+                found.setdefault(item.name, item)
+        return found
+
+    @cached_property
+    def _names(self) -> dict[Kind, dict[str, Item]]:
+        return {}
+
+
+class StateDraft(State):
+    """A state that an edit works on: changed in place, sharing with its base what it has not touched."""
+
+    def __init__(self, base: State) -> None:
+        super().__init__(base.revision, dict(base._items), dict(base._records))
+        self._copied: set[tuple[Kind, str]] = set()
+
+    def put(self, change: Change) -> None:
+        """Take a change over."""
+        item = change.item
+        into = self._own(item.kind, item.zone_id if item.kind is Kind.RECORD else "")
+        if change.after is None:
+            into.pop(item.id, None)
+        else:
+            into[item.id] = change.after
+        if item.kind is Kind.RECORD and "_zone_ids" in self.__dict__:
+            self._zone_ids[item.id] = item.zone_id
+        names = self._names.get(item.kind)
+        if names is None:
+            return
+        if change.before is not None and names.get(change.before.name) is change.before:
+            del names[change.before.name]
+        if change.after is not None:
+            names.setdefault(change.after.name, change.after)
+
+    def _own(self, kind: Kind, zone_id: str) -> dict[str, Item]:
+        """Return the objects of a kind, or a zone's records, in a dictionary that is this draft's own."""
+        holder: dict[Any, Any] = self._records if kind is Kind.RECORD else self._items  # type: ignore[assignment]
+        key = zone_id if kind is Kind.RECORD else kind
+        if (kind, zone_id) not in self._copied:
+            self._copied.add((kind, zone_id))
+            holder[key] = dict(holder.get(key, _NONE))
+        own: dict[str, Item] = holder[key]
+        return own
+
+
+_USERS: Final[dict[Kind, tuple[Kind, ...]]] = {
+    Kind.MONITOR: (Kind.MONITOR_GROUP, Kind.POOL),
+    Kind.MONITOR_GROUP: (Kind.POOL,),
+    Kind.POOL: (Kind.LOAD_BALANCER,),
+}
+
+
+def references(item: Item) -> set[str]:
+    """Return the ids of the objects that an object refers to, its zone left out."""
+    body: Mapping[str, Any] = item.body
+    if item.kind is Kind.MONITOR_GROUP:
+        return {member["monitor_id"] for member in body["members"]}
+    if item.kind is Kind.POOL:
+        return {body[key] for key in ("monitor", "monitor_group") if body.get(key)}
+    if item.kind is Kind.LOAD_BALANCER:
+        found = {body["fallback_pool"], *body["default_pools"]}
+        found.update(body.get("random_steering", {}).get("pool_weights", ()))
+        for places in ("region_pools", "country_pools", "pop_pools"):
+            for ids in body.get(places, {}).values():
+                found.update(ids)
+        return found
+    return set()

@@ -1,0 +1,1 @@
+"""Zones as the store keeps them."""

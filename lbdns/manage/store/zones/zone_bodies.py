@@ -1,0 +1,197 @@
+"""Zones: the body that a client gives -> the canonical one that is stored; a stored zone -> what is checked and served.
+
+Next to it: zone_soa.py (SOA and serials), zone_new.py (a zone from its name alone), zone_text.py (master files).
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from lbdns.base.errors import Problem
+from lbdns.base.wording import printable
+from lbdns.dns import record_bounds
+from lbdns.dns.master.draft import STORE_START, Draft, ZoneDraft
+from lbdns.dns.master.reader import subject
+from lbdns.dns.name import ROOT, BadName, encode_name, show_name
+from lbdns.dns.rdata.content import zone_wire
+from lbdns.dns.rdata.data_parts import is_text, unknown_field, whole_number
+from lbdns.dns.rdata.encode import RRSIG, SOA, BadRdata, canonical_rdata
+from lbdns.manage.store.item import Item
+from lbdns.manage.store.records.record_bodies import FILE, record_rrset
+from lbdns.manage.store.zones.zone_new import new_zone_records
+from lbdns.manage.store.zones.zone_soa import UINT32_MAX, canonical_soa, first_serial, raised_serial, soa_rdata
+from lbdns.manage.store.zones.zone_text import export_zone, import_zone, zone_bodies
+from lbdns.model import bounds
+
+__all__ = [
+    "canonical_zone",
+    "export_zone",
+    "first_serial",
+    "import_zone",
+    "new_zone_records",
+    "problem_at",
+    "raised_serial",
+    "zone_bodies",
+    "zone_draft",
+]
+
+WRITABLE: Final = ("name", "type", "paused", "soa", "serial", "account", "jump_start")
+READ_ONLY: Final = frozenset(
+    {
+        "id",
+        "activated_on",
+        "created_on",
+        "development_mode",
+        "meta",
+        "modified_on",
+        "name_servers",
+        "original_dnshost",
+        "original_name_servers",
+        "original_registrar",
+        "owner",
+        "permissions",
+        "plan",
+        "status",
+    }
+)
+"""What a client sends back that read a zone before it writes it."""
+ONLY_TYPE: Final = "full"
+
+
+def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[str | int, ...]) -> dict[str, Any]:
+    """Return the body to store: name, soa, serial, and paused where it is; every mistake goes into `problems`.
+
+    `at` is the zone's own place, the first part of every problem's. `account` and `jump_start` have no effect: there is
+    one account, and records come by import.
+    """
+    given = body.get("name")
+    subject = given[: bounds.MAX_NAME_CHARS] if isinstance(given, str) else "a zone"
+
+    def report(message: str, *steps: str) -> None:
+        path = ".".join(step for step in steps if step)
+        problems.append(
+            Problem(FILE, 0, printable(f"{subject} {path}"), printable(message), at=(*at, *filter(None, steps)))
+        )
+
+    name = ""
+    try:
+        name = _zone_name(given)
+    except BadName as error:
+        report(str(error), "name")
+    if body.get("type") not in (None, ONLY_TYPE):
+        report('lbdns answers for whole zones alone; expected "full"', "type")
+    for key in ("paused", "jump_start"):
+        if body.get(key) is not None and not isinstance(body[key], bool):
+            report("expected true or false", key)
+    if body.get("account") is not None and not isinstance(body["account"], Mapping):
+        report('expected an object, such as {"id": "..."}', "account")
+    serial = whole_number(1 if body.get("serial") is None else body["serial"])
+    if serial is None or not 0 <= serial <= UINT32_MAX:
+        report(f"expected a whole number from 0 to {UINT32_MAX}", "serial")
+        serial = 1
+    if body.get("vanity_name_servers"):
+        report("the NS records of a zone name its servers", "vanity_name_servers")
+    for key in body:
+        if key not in WRITABLE and key not in READ_ONLY and key != "vanity_name_servers":
+            report(unknown_field(str(key), WRITABLE), str(key))
+    soa = canonical_soa(body.get("soa"), name or "invalid", lambda key, message: report(message, "soa", key))
+    made: dict[str, Any] = {"name": name or str(given), "soa": soa, "serial": serial}
+    if body.get("paused") is True:
+        made["paused"] = True
+    return made
+
+
+def _zone_name(given: Any) -> str:
+    """Return a zone's name: lower case, A-labels, no final dot; raises BadName."""
+    if not isinstance(given, str) or not is_text(given) or not given.removesuffix("."):
+        raise BadName("a zone needs its name, such as example.com")
+    if any(char.isspace() or not char.isprintable() for char in given) or given.startswith("*"):
+        raise BadName(f'"{given}" is no name of a zone; expected one such as example.com')
+    return show_name(encode_name(f"{given.removesuffix('.')}.", ROOT).lower())
+
+
+def zone_draft(zone: Item, records: Iterable[Item]) -> ZoneDraft:
+    """Return a stored zone for the checks that files go through.
+
+    The file is `store:ZONE`; an RRset's line counts its first record, from 1, in the order of `records`; the SOA's is
+    0. Records with mistakes, which `canonical_record` has reported, are left out and noted as lost.
+    """
+    apex = zone_wire(zone.name)
+    draft = ZoneDraft(apex, f"{STORE_START}{zone.name}")
+    try:
+        soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
+        draft.nodes[apex] = [Draft(SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)]
+    except (BadName, KeyError, TypeError, struct.error):
+        draft.lose(apex, SOA)
+    grown: dict[tuple[bytes, int], set[bytes]] = {}
+    for line, record in enumerate(records, 1):
+        try:
+            owner, rdtype, ttl_s, rdata = record_rrset(record)
+        except (BadName, BadRdata, KeyError, ValueError, TypeError):
+            draft.lose(None, None)
+            continue
+        drafts = draft.nodes.setdefault(owner, [])
+        there = next((one for one in drafts if one.type == rdtype), None)
+        if there is not None:
+            _grow(draft, owner, there, ttl_s, rdata, line, grown)
+        elif len(drafts) == record_bounds.MAX_TYPES_PER_NAME:
+            message = f"more than {record_bounds.MAX_TYPES_PER_NAME} record types at one name"
+            draft.problems.append(_problem(draft, owner, rdtype, line, message, "name"))
+        else:
+            drafts.append(Draft(rdtype, ttl_s, rdata, draft.file, line))
+    return draft
+
+
+def _grow(
+    draft: ZoneDraft,
+    owner: bytes,
+    there: Draft,
+    ttl_s: int,
+    rdata: bytes,
+    line: int,
+    grown: dict[tuple[bytes, int], set[bytes]],
+) -> None:
+    """Add a record to its RRset: one TTL for all, the lowest (RFC 2181 section 5.2), no record twice (section 5)."""
+    if ttl_s != there.ttl and there.type != RRSIG:
+        lowest = min(ttl_s, there.ttl)
+        message = (
+            f"TTL {ttl_s} differs from {there.ttl} of the other records; all of one name and type share one, "
+            f"so {lowest} is served (RFC 2181)"
+        )
+        draft.problems.append(_problem(draft, owner, there.type, line, message, "ttl", is_warning=True))
+        there.ttl = lowest
+    key = owner, there.type
+    if key not in grown:
+        grown[key] = {canonical_rdata(there.type, there.rdatas[0])}
+    known = grown[key]
+    canonical = canonical_rdata(there.type, rdata)
+    if canonical in known:
+        message = "the same record is there already"
+        draft.problems.append(_problem(draft, owner, there.type, line, message, "content"))
+    elif len(there.rdatas) == record_bounds.MAX_RECORDS_PER_RRSET:
+        message = f"more than {record_bounds.MAX_RECORDS_PER_RRSET} records of one name and type"
+        draft.problems.append(_problem(draft, owner, there.type, line, message, "content"))
+    else:
+        known.add(canonical)
+        there.rdatas.append(rdata)
+
+
+def _problem(
+    draft: ZoneDraft, owner: bytes, rdtype: int, line: int, message: str, field: str, is_warning: bool = False
+) -> Problem:
+    path = subject(owner, rdtype)
+    return Problem(draft.file, line, path, message, "warning" if is_warning else "error", (field,))
+
+
+def problem_at(problem: Problem, records: Mapping[str, Item]) -> tuple[str | int, ...]:
+    """Return where a problem of `zone_draft` or of the checks stands: ("records", ID, field), or ("zones", NAME).
+
+    `records` are those that the draft was made of, in the same order.
+    """
+    id = next(itertools.islice(records, problem.line - 1, None), None) if problem.line > 0 else None
+    if id is not None:
+        return ("records", id, *(problem.at or ("content",)))
+    return ("zones", problem.file.removeprefix(STORE_START))

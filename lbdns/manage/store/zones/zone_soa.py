@@ -1,0 +1,129 @@
+"""A zone's SOA: its fields as the API has them, the record they make, and the serial that counts changes."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lbdns.dns import record_bounds
+from lbdns.dns.name import BadName
+from lbdns.dns.rdata.content import host_text, host_wire
+from lbdns.dns.rdata.data_parts import is_text, unknown_field, whole_number
+
+TIMES: Final = {"refresh": 7200, "retry": 900, "expire": 1_209_600, "minimum": 300}
+"""In seconds, in the order of the record, with their defaults."""
+DEFAULT_TTL_S: Final = 3600
+FIELDS: Final = ("mname", "rname", *TIMES, "ttl")
+UINT32_MAX: Final = 2**32 - 1
+_SERIALS: Final = 2**32
+_FIRST_OF_DAY: Final = 1
+_MAILBOX: Final = re.compile(r"((?:[^\\@]|\\.)*)@(.*)", re.DOTALL)
+"""The local part of a mail address, which ends at the first @ that is not escaped, and its domain."""
+_DOT_OR_ESCAPE: Final = re.compile(r"(\\.)|\.", re.DOTALL)
+
+Report = Callable[[str, str], None]
+"""Hears of a mistake: the field, "" for the SOA as a whole, and the message."""
+
+
+def default_soa(zone_name: str) -> dict[str, Any]:
+    """Return the SOA of a zone that nothing is known of but its name."""
+    return {
+        "mname": f"ns1.{zone_name}",
+        "rname": f"hostmaster.{zone_name}",
+        **TIMES,
+        "ttl": DEFAULT_TTL_S,
+    }
+
+
+def canonical_soa(given: Any, zone_name: str, report: Report) -> dict[str, Any]:
+    """Return every field of an SOA; what is not given stands at its default, and mistakes are reported."""
+    made = default_soa(zone_name)
+    if given is None:
+        return made
+    if not isinstance(given, Mapping):
+        report("", f"expected an object with {', '.join(FIELDS)}")
+        return made
+    for key, value in given.items():
+        if value is None:
+            continue
+        if key not in made:
+            report(str(key), unknown_field(str(key), FIELDS))
+        elif key in ("mname", "rname"):
+            made[key] = _name(key, value, zone_name, report) or made[key]
+        else:
+            most = record_bounds.MAX_TTL_S if key == "ttl" else UINT32_MAX
+            number = whole_number(value)
+            if number is None or not 0 <= number <= most:
+                report(key, f"expected seconds from 0 to {most}")
+            else:
+                made[key] = number
+    return made
+
+
+def _name(key: str, value: Any, zone_name: str, report: Report) -> str | None:
+    if not isinstance(value, str) or not is_text(value):
+        report(key, "expected a name")
+        return None
+    try:
+        return host_text(host_wire(_mailbox_name(value) if key == "rname" else value, zone_name))
+    except BadName as error:
+        report(key, str(error))
+        return None
+
+
+def _mailbox_name(text: str) -> str:
+    """Return the name that stands for a mail address, RFC 1035 section 8; what is none is the name already."""
+    found = _MAILBOX.fullmatch(text)
+    if found is None or text == "@":
+        return text
+    local, domain = found.groups()
+    if not local or not domain or "@" in domain:
+        raise BadName(f'"{text}" is no mailbox; expected one such as hostmaster@example.com')
+    return _DOT_OR_ESCAPE.sub(lambda one: one[1] or r"\.", local) + "." + domain
+
+
+def soa_rdata(soa: Mapping[str, Any], serial: int, zone_name: str) -> bytes:
+    """Return the SOA's data in wire format; raises BadName, KeyError or struct.error for one with mistakes."""
+    names = b"".join(host_wire(soa[key], zone_name) for key in ("mname", "rname"))
+    return names + struct.pack("!5I", serial, *(soa[key] for key in TIMES))
+
+
+def soa_of(rdata: bytes, ttl_s: int) -> tuple[dict[str, Any], int]:
+    """Return the fields of an SOA record, and its serial."""
+    at = _end_of_name(rdata, 0)
+    end = _end_of_name(rdata, at)
+    serial, *times = struct.unpack_from("!5I", rdata, end)
+    soa = {"mname": host_text(rdata[:at]), "rname": host_text(rdata[at:end])}
+    return {**soa, **dict(zip(TIMES, times, strict=True)), "ttl": ttl_s}, serial
+
+
+def _end_of_name(wire: bytes, at: int) -> int:
+    while wire[at]:
+        at += 1 + wire[at]
+    return at + 1
+
+
+def first_serial(now_s: int) -> int:
+    """Return the serial of a new zone: YYYYMMDD01."""
+    return int(datetime.fromtimestamp(now_s, UTC).strftime("%Y%m%d")) * 100 + _FIRST_OF_DAY
+
+
+def raised_serial(old: int, now_s: int) -> int:
+    """Return the next serial, which secondaries take for newer (RFC 1982).
+
+    One of the form YYYYMMDDnn moves on to today, or counts on within its day; any other counts on, 0 left out.
+    """
+    today = first_serial(now_s)
+    if _is_dated(old) and today > old:
+        return today
+    return (old + 1) % _SERIALS or 1
+
+
+def _is_dated(serial: int) -> bool:
+    try:
+        return datetime.strptime(f"{serial // 100:08d}", "%Y%m%d").year >= 1980
+    except ValueError:
+        return False

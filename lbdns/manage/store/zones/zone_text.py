@@ -1,0 +1,122 @@
+"""Zones as master files: what the store holds as text, and text, or a zone read from it, as what the store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns.base.errors import Problem
+from lbdns.base.wording import printable
+from lbdns.dns import record_bounds
+from lbdns.dns.master.reader import read_master
+from lbdns.dns.name import show_name
+from lbdns.dns.rdata.content import host_wire, zone_wire
+from lbdns.dns.rdata.encode import SOA, type_text
+from lbdns.dns.rdata.presentation import name_text, rdata_text
+from lbdns.dns.zone import Zone
+from lbdns.manage.store.item import Item
+from lbdns.manage.store.records.record_bodies import Rrset, record_body, record_rrset
+from lbdns.manage.store.zones.zone_soa import TIMES, soa_of
+
+OWNER_CHARS_MAX: Final = 40
+"""Longer owner names push their own line's columns aside, not those of all lines."""
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+Bodies = list[dict[str, Any]]
+
+
+def export_zone(zone: Item, records: Iterable[Item]) -> str:
+    """Return a zone as a master file: sorted by name, the apex first, a record's comment behind it."""
+    apex = zone_wire(zone.name)
+    rows = [(record_rrset(item), item) for item in records]
+    rows.sort(key=lambda row: _order(row[0], apex))
+    ttls: dict[tuple[bytes, int], int] = {}
+    for (owner, rdtype, ttl_s, _), _ in rows:
+        ttls[owner, rdtype] = min(ttl_s, ttls.get((owner, rdtype), ttl_s))
+    owners = [_relative(owner, apex) for (owner, *_), _ in rows]
+    owner_chars = max([1, *(len(owner) for owner in owners if len(owner) <= OWNER_CHARS_MAX)])
+    type_chars = max([3, *(len(type_text(rdtype)) for rdtype in {row[0][1] for row in rows})])
+    lines = [f"$ORIGIN {name_text(apex)}", f"$TTL {record_bounds.AUTOMATIC_TTL_S}", ""]
+    soa = zone.body["soa"]
+    lines += _soa_lines(zone, f"{'@':{owner_chars}}  {soa['ttl']:>6} IN {'SOA':{type_chars}} ")
+    for shown, ((owner, rdtype, _, rdata), item) in zip(owners, rows, strict=True):
+        line = f"{shown:{owner_chars}}  {ttls[owner, rdtype]:>6} IN {type_text(rdtype):{type_chars}} "
+        line += rdata_text(rdtype, rdata)
+        comment = item.body.get("comment")
+        lines.append(f"{line} ; {printable(comment)}" if comment else line)
+    return "\n".join(lines) + "\n"
+
+
+def _order(rrset: Rrset, apex: bytes) -> tuple[list[bytes], bool, int]:
+    """Return what sorts names as a tree (RFC 4034 section 6.1) and an RRset's records together, NS first."""
+    owner, rdtype, _, _ = rrset
+    labels = []
+    while owner != apex:
+        labels.append(owner[1 : 1 + owner[0]])
+        owner = owner[1 + owner[0] :]
+    return labels[::-1], type_text(rdtype) != "NS", rdtype
+
+
+def _relative(owner: bytes, apex: bytes) -> str:
+    return "@" if owner == apex else show_name(owner[: -len(apex)] + b"\0")
+
+
+def _soa_lines(zone: Item, start: str) -> list[str]:
+    soa = zone.body["soa"]
+    mname, rname = (name_text(host_wire(soa[key], zone.name)) for key in ("mname", "rname"))
+    numbers = [("serial", zone.body["serial"]), *((key, soa[key]) for key in TIMES)]
+    indent = " " * len(start)
+    return [f"{start}{mname} {rname} (", *(f"{indent}{value:<10} ; {key}" for key, value in numbers), f"{indent})"]
+
+
+def import_zone(
+    text: str, zone_name: str, problems: list[Problem], file: str = "import"
+) -> tuple[dict[str, Any] | None, Bodies]:
+    """Read a master file: return `soa` and `serial`, None where it has no SOA, and the records' bodies.
+
+    What is wrong goes into `problems`, each with its line in `file`. A record without a TTL, in a file that sets none,
+    gets 300 s. Names may not leave the zone, and $INCLUDE is refused.
+    """
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    draft = read_master(text, zone_wire(zone_name), file, None, _refuse_file, record_bounds.AUTOMATIC_TTL_S)
+    problems.extend(draft.problems)
+    problems.extend(
+        Problem(
+            file,
+            rrset.line,
+            f"{show_name(owner)} {type_text(rrset.type)}",
+            "a TTL of 1 stands for automatic here; 2 is taken in its place",
+            "warning",
+        )
+        for owner, drafts in draft.nodes.items()
+        for rrset in drafts
+        if rrset.ttl == record_bounds.AUTOMATIC_TTL
+    )
+    return _parted(draft.finish())
+
+
+def _refuse_file(path: Path) -> str:
+    raise OSError(0, f"{path} is not read here")
+
+
+def zone_bodies(zone: Zone) -> tuple[dict[str, Any], Bodies]:
+    """Return what the store holds of a zone that was read from files: the zone's body and its records' bodies.
+
+    A TTL of 1 s, which stands for automatic in the API, becomes 2 s.
+    """
+    fields, records = _parted(zone)
+    return {"name": show_name(zone.apex), **(fields or {})}, records
+
+
+def _parted(zone: Zone) -> tuple[dict[str, Any] | None, Bodies]:
+    """Take the SOA out of a zone's records."""
+    fields: dict[str, Any] | None = None
+    records: Bodies = []
+    for rrset in zone.rrsets:
+        if rrset.type != SOA:
+            records += (record_body(rrset.owner, rrset.type, rrset.ttl, rdata) for rdata in rrset.rdatas)
+        elif rrset.owner == zone.apex:
+            soa, serial = soa_of(rrset.rdatas[0], rrset.ttl)
+            fields = {"soa": soa, "serial": serial}
+    return fields, records

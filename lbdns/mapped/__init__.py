@@ -1,0 +1,1 @@
+"""What processes map in common: control page, health table, counters, snapshot files, and where these lie."""

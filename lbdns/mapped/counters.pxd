@@ -1,0 +1,15 @@
+# The C types of counters.py.
+cimport cython
+
+cdef int RCODES_FIRST, RCODE_COUNT, SLOTS_MAX, TYPES_FIRST, TYPE_OTHER
+
+
+cdef class Counters:
+    cdef unsigned long long[::1] words
+
+
+cpdef void count_word(Counters counters, int word, unsigned long long by) noexcept nogil
+
+cpdef void count_reply(Counters counters, int rcode, int qtype) noexcept nogil
+
+cpdef void count_slot(Counters counters, int first, unsigned int slot) noexcept nogil

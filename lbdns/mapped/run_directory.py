@@ -1,0 +1,152 @@
+"""Where a server keeps what its processes share: the state directory with its lock, and the run directory in memory.
+
+One supervisor at a time holds the lock of a state directory. Snapshots, the health table and the control file lie in
+the run directory, in shared memory where the machine has it, under a name derived from the state directory: so a new
+supervisor finds what an earlier one that was killed left serving.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from lbdns.base.errors import LbdnsError
+
+SHARED_MEMORY = Path("/dev/shm")
+UNIX_PATH_MAX = 100  # bytes; the kernel takes 107
+
+
+class StateLock:
+    """The right to be the supervisor of a state directory; released when the process ends, however it ends."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Take the lock; raises LbdnsError naming the process that has it."""
+        self.path = state_dir / "lock"
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._handle = self._take()
+        except OSError as error:
+            raise LbdnsError(f"{state_dir}: cannot use it as the state directory: {error.strerror}") from error
+        os.truncate(self._handle, 0)
+        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def _take(self) -> int:
+        while True:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
+                os.close(handle)
+                raise LbdnsError(
+                    f"another lbdns server (pid {holder or 'not known yet'}) already uses the state directory "
+                    f"{self.path.parent}; stop it, or give this one its own `state:` in lbdns.yaml"
+                ) from None
+            # The holder before us removes the file on leaving; a lock on a removed file excludes nobody.
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(self.path).st_ino == os.fstat(handle).st_ino:
+                    return handle
+            os.close(handle)
+
+    def release(self) -> None:
+        """Give the lock up and remove its file, and the state directory where nothing else is in it."""
+        self.path.unlink(missing_ok=True)
+        os.close(self._handle)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()
+
+
+class RunDirectory:
+    """The files that the processes of one server share, by what they are."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Find or make the run directory of a state directory; raises LbdnsError."""
+        self.path = self.location(state_dir)
+        if not _private_directory(self.path):
+            self.path = state_dir / "run"
+            if not _private_directory(self.path):
+                raise LbdnsError(f"{self.path}: cannot make a directory there that is ours alone")
+        self.control = self.path / "control"
+
+    @staticmethod
+    def location(state_dir: Path) -> Path:
+        """Return where the run directory of a state directory is, on a machine with shared memory."""
+        return SHARED_MEMORY / ("lbdns-" + hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16])
+
+    def snapshot(self, generation: int) -> Path:
+        """The compiled configuration of a generation."""
+        return self.path / f"snapshot-{generation}.bin"
+
+    def tries(self, generation: int) -> Path:
+        """The tries that a generation brought; later ones may share them."""
+        return self.path / f"tries-{generation}.bin"
+
+    def targets(self, generation: int) -> Path:
+        """What the monitor worker is to probe in a generation."""
+        return self.path / f"targets-{generation}.json"
+
+    def slots(self, generation: int) -> Path:
+        """Who has which slot of the health table in a generation; what a new supervisor continues from."""
+        return self.path / f"slots-{generation}.json"
+
+    def table(self, number: int) -> Path:
+        """A health table; a new one is made when the old has no room."""
+        return self.path / f"health-{number}.bin"
+
+    def counters(self, index: int, part: int) -> Path:
+        """The counters of one thread of a responder; part 0 is its slow path."""
+        return self.path / f"counters-{index}-{part}.bin"
+
+    def all_counters(self) -> list[Path]:
+        """The counters of all threads of all responders, those of earlier ones among them."""
+        return sorted(self.path.glob("counters-*.bin"))
+
+    def responder(self, pid: int) -> Path:
+        """The UNIX socket on which a responder hands its listening sockets to a new supervisor."""
+        return self.path / f"responder-{pid}.sock"
+
+    def responders(self) -> list[Path]:
+        """The sockets of all responders, those that died badly among them."""
+        return sorted(self.path.glob("responder-*.sock"))
+
+    def clear(self) -> None:
+        """Remove every file in it: nobody serves from here."""
+        for path in self.path.iterdir():
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def remove(self) -> None:
+        """Remove it with everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _private_directory(path: Path) -> bool:
+    """Make `path` a directory of mode 0700 unless it is one of ours; False where it can be neither."""
+    with contextlib.suppress(FileExistsError):
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            raise
+        except OSError:
+            return False
+    found = path.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+@contextlib.contextmanager
+def unix_address(path: Path) -> Iterator[str]:
+    """Yield an address for a UNIX socket at `path` that is short enough for the kernel, however deep the path is."""
+    if len(os.fsencode(path)) <= UNIX_PATH_MAX:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)

@@ -1,0 +1,160 @@
+"""A snapshot as files: written once by the supervisor, mapped read-only by every worker.
+
+    magic 8 bytes | length of the directory, u64 | directory, JSON | padding | column | padding | column ...
+
+Columns start on multiples of 64 bytes, in the byte order of the machine: the files never leave it. The tries have a
+file of their own: they are most of a snapshot and follow from the geolocation database and the ways to cut the places
+up, so that most changes leave them as they are. The snapshots before and after such a change share the file, and a
+process that has it mapped goes on with that mapping.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import struct
+from array import array
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.columns import COLUMNS
+
+MAGIC = b"lbdns\x00s2"
+ALIGNMENT = 64
+PIECE_BYTES = 2 << 20
+MADV_POPULATE_READ = 22  # linux/mman.h; not in the mmap module
+PREFIX = struct.Struct("=8sQ")
+TRIE_COLUMNS: Final = ("trie_root", "trie_nodes")
+"""The columns in the file that snapshots share."""
+_TRIES: Final = "tries"
+"""Where a snapshot's meta data names that file, which lies in the same directory."""
+
+
+class MappedPart:
+    """A file of columns, mapped: `columns` (name -> flat memoryview) and `meta`."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file; LbdnsError where it is not one of ours."""
+        self.path = path
+        with path.open("rb") as file:
+            self.inode = os.fstat(file.fileno()).st_ino
+            self._mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        whole = memoryview(self._mapping)
+        magic, length = PREFIX.unpack_from(whole) if len(whole) >= PREFIX.size else (b"", 0)
+        if magic != MAGIC:
+            raise LbdnsError(f"{path}: not a snapshot of this version of lbdns")
+        directory = json.loads(bytes(whole[PREFIX.size : PREFIX.size + length]))
+        start = _aligned(PREFIX.size + length)
+        self.meta: dict[str, Any] = directory["meta"]
+        self.columns: dict[str, memoryview] = {}
+        for name, (offset, count) in directory["columns"].items():
+            code, begin = COLUMNS[name], start + offset
+            column = whole[begin : begin + count * struct.calcsize("=" + code)]
+            self.columns[name] = column.cast(code)  # type: ignore[call-overload]  # it wants a literal
+
+    def advise(self, advice: int) -> Iterator[None]:
+        """Tell the kernel about the pages, a piece each step."""
+        for start in range(0, len(self._mapping), PIECE_BYTES):
+            # A kernel that knows no such advice (Linux before 5.14) faults pages in as they are read.
+            with contextlib.suppress(OSError):
+                self._mapping.madvise(advice, start, min(PIECE_BYTES, len(self._mapping) - start))
+            yield
+
+
+class Snapshot:
+    """One compiled configuration: `columns` (name -> flat memoryview) and `meta` (small facts: generation, PoP,
+    counts). `parts`: the files it is mapped from, none where it is in this process's memory."""
+
+    def __init__(
+        self, columns: dict[str, memoryview], meta: dict[str, Any], parts: tuple[MappedPart, ...] = ()
+    ) -> None:
+        self.columns = columns
+        self.meta = meta
+        self.parts = parts
+
+    @classmethod
+    def of(cls, columns: Mapping[str, array[int]], meta: dict[str, Any]) -> Snapshot:
+        """Return a snapshot over columns in this process's memory."""
+        return cls({name: memoryview(column).toreadonly() for name, column in columns.items()}, meta)
+
+    @classmethod
+    def open(cls, path: Path, before: Snapshot | None = None) -> Snapshot:
+        """Map the snapshot at `path` read-only; LbdnsError where the file is not one.
+
+        `before`: one whose mapping of the tries is used where its file is the same.
+        """
+        part = MappedPart(path)
+        place = path.with_name(part.meta[_TRIES])
+        inode = place.stat().st_ino
+        tries = next((one for one in before.parts if one.inode == inode), None) if before else None
+        parts = (part, tries or MappedPart(place))
+        return cls({name: column for one in parts for name, column in one.columns.items()}, part.meta, parts)
+
+    @property
+    def generation(self) -> int:
+        """The number of the publication, rising."""
+        return int(self.meta["generation"])
+
+    @property
+    def layout_id(self) -> int:
+        """The id of the health table layout that the slots belong to."""
+        return int(self.meta["layout_id"])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all columns."""
+        return sum(column.nbytes for column in self.columns.values())
+
+    def write_tries(self, path: Path) -> None:
+        """Write the columns that snapshots share to `path`, whole or not at all."""
+        _write(path, {name: self.columns[name] for name in TRIE_COLUMNS}, {})
+
+    def write(self, path: Path, tries: Path) -> None:
+        """Write the rest to `path`, whole or not at all; `tries`: where its tries are, in the same directory."""
+        own = {name: column for name, column in self.columns.items() if name not in TRIE_COLUMNS}
+        _write(path, own, {**self.meta, _TRIES: tries.name})
+
+    def fault_in(self, beside: Snapshot | None = None) -> Iterator[None]:
+        """Let this process have the pages of an opened snapshot, a piece each step, so that no reader waits for one;
+        those that `beside` has as well are there."""
+        return self._advise(MADV_POPULATE_READ, beside)
+
+    def let_go(self, beside: Snapshot | None = None) -> Iterator[None]:
+        """Give the pages of an opened snapshot back, a piece each step: to unmap them costs little then. Those that
+        `beside` has as well stay."""
+        return self._advise(mmap.MADV_DONTNEED, beside)
+
+    def _advise(self, advice: int, beside: Snapshot | None) -> Iterator[None]:
+        for part in self.parts:
+            if beside is None or part not in beside.parts:
+                yield from part.advise(advice)
+
+
+def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) -> None:
+    directory: dict[str, Any] = {"meta": meta, "columns": {}}
+    offset = 0
+    for name, column in columns.items():
+        directory["columns"][name] = [offset, len(column)]
+        offset = _aligned(offset + column.nbytes)
+    text = json.dumps(directory).encode()
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(PREFIX.pack(MAGIC, len(text)) + text)
+            start = _aligned(file.tell())
+            for name, column in columns.items():
+                file.seek(start + directory["columns"][name][0])
+                file.write(column)
+            file.truncate(max(start + offset, start + 1))
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)  # where the disk is full, what is left of it would keep it so
+        raise
+
+
+def _aligned(offset: int) -> int:
+    return (offset + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT

@@ -1,0 +1,167 @@
+"""Monitors and monitor groups: how an endpoint's health is found out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from lbdns.model import bounds
+from lbdns.model.fields import Description, Flag, Frozen, Port, Reference, Whole
+from lbdns.model.headers import Headers
+from lbdns.model.refusal import Mistake, refusal, refuse_all
+
+MonitorType = Literal["http", "https", "tcp", "udp_icmp", "icmp_ping", "smtp", "ldap"]
+PORT_REQUIRED: Final = frozenset({"tcp", "udp_icmp", "smtp", "ldap"})
+"""Monitor types without a port of their own."""
+HTTP_TYPES: Final = frozenset({"http", "https"})
+HTTP_ONLY_FIELDS: Final = (
+    "method",
+    "path",
+    "expected_codes",
+    "expected_body",
+    "header",
+    "follow_redirects",
+)
+
+_CODES_ITEM = re.compile(
+    r"(?P<first>[1-5][0-9][0-9])(?:-(?P<last>[1-5][0-9][0-9]))?|(?P<family>[1-5])[xX][xX]", re.ASCII
+)
+_PATH = re.compile(r"/[^\x00-\x20\x7f#]*")
+
+
+def parse_expected_codes(text: str) -> tuple[tuple[int, int], ...]:
+    """Return the ranges (first, last), both included, that `200`, `2xx`, `200-299` or a list of those stands for.
+
+    Raises a refusal that names the item that is none of these.
+    """
+    ranges = []
+    for item in text.split(","):
+        found = _CODES_ITEM.fullmatch(item.strip())
+        if found is None:
+            raise refusal(
+                f'"{item.strip()}" is no response code; expected 200, 2xx, 200-299, or a list such as "200,3xx"'
+            )
+        if found["family"]:
+            ranges.append((int(found["family"]) * 100, int(found["family"]) * 100 + 99))
+            continue
+        first = int(found["first"])
+        last = int(found["last"] or first)
+        if last < first:
+            raise refusal(f'"{item.strip()}" runs backwards; did you mean {last}-{first}?')
+        ranges.append((first, last))
+    return tuple(ranges)
+
+
+def _codes_text(value: Any) -> Any:
+    """Take a bare number for its text: `expected_codes: 200` is what people write."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _check_codes(text: str) -> str:
+    if text:
+        parse_expected_codes(text)
+    return text
+
+
+def _check_path(path: str) -> str:
+    if not _PATH.fullmatch(path):
+        raise refusal(f'"{path}" is no path; expected one that begins with "/", without spaces or "#"')
+    return path
+
+
+class Monitor(Frozen):
+    """One kind of probe: what is sent, what must come back, how often, and how many results flip a state.
+
+    The type is `http` where none is given. `port` 0 means the type's own port; tcp, udp_icmp, smtp and ldap have none.
+    """
+
+    type: MonitorType = "http"
+    description: Description = ""
+    interval: Annotated[Whole, Field(ge=bounds.MIN_INTERVAL_S, le=bounds.MAX_INTERVAL_S)] = bounds.DEFAULT_INTERVAL_S
+    timeout: Annotated[Whole, Field(ge=bounds.MIN_TIMEOUT_S, le=bounds.MAX_TIMEOUT_S)] = bounds.DEFAULT_TIMEOUT_S
+    retries: Annotated[Whole, Field(ge=0, le=bounds.MAX_RETRIES)] = bounds.DEFAULT_RETRIES
+    consecutive_up: Annotated[Whole, Field(ge=0, le=bounds.MAX_CONSECUTIVE)] = 0
+    consecutive_down: Annotated[Whole, Field(ge=0, le=bounds.MAX_CONSECUTIVE)] = 0
+    port: Port = 0
+    method: Literal["GET", "HEAD", "OPTIONS", "connection_established"] = "GET"
+    path: Annotated[str, StringConstraints(max_length=bounds.MAX_PATH_CHARS), AfterValidator(_check_path)] = "/"
+    header: Headers = Field(default_factory=dict)
+    expected_codes: Annotated[
+        str,
+        BeforeValidator(_codes_text),
+        StringConstraints(max_length=bounds.MAX_EXPECTED_CODES_CHARS),
+        AfterValidator(_check_codes),
+    ] = "200"
+    expected_body: Annotated[str, StringConstraints(max_length=bounds.MAX_EXPECTED_BODY_CHARS)] = ""
+    follow_redirects: Flag = False
+    allow_insecure: Flag = False
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        refuse_all("Monitor", self._mistakes())
+        return self
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        if self.type in PORT_REQUIRED and self.port == 0:
+            yield Mistake(
+                ("port",), f"a monitor of type {self.type} needs a port, 1 to {bounds.MAX_PORT}", (("type",), ("port",))
+            )
+        if self.type not in HTTP_TYPES:
+            return
+        if self.method == "connection_established":
+            yield Mistake(
+                ("method",), f'"{self.method}" is for type tcp; expected GET, HEAD or OPTIONS', (("type",), ("method",))
+            )
+        if not self.expected_codes:
+            yield Mistake(
+                ("expected_codes",),
+                'no code is expected, so every probe would fail; expected "200" or "2xx"',
+                (("type",),),
+            )
+        if self.method == "HEAD" and self.expected_body:
+            yield Mistake(
+                ("expected_body",),
+                "an answer to HEAD has no body, so every probe would fail; use method GET",
+                (("method",), ("expected_body",)),
+            )
+
+
+class GroupMember(Frozen):
+    """A monitor's part in a group. Disabled and monitoring_only members do not vote."""
+
+    monitor: Reference
+    enabled: Flag = True
+    must_be_healthy: Flag = False
+    monitoring_only: Flag = False
+
+
+class MonitorGroup(Frozen):
+    """Several monitors that judge an endpoint together."""
+
+    description: Description = ""
+    members: Annotated[tuple[GroupMember, ...], Field(min_length=1, max_length=bounds.MAX_GROUP_MEMBERS)]
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        refuse_all("MonitorGroup", self._mistakes())
+        return self
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        seen: set[str] = set()
+        for index, member in enumerate(self.members):
+            if member.monitor in seen:
+                yield Mistake(
+                    ("members", index, "monitor"),
+                    f'"{member.monitor}" is a member already; name it once',
+                    (("members",),),
+                )
+            seen.add(member.monitor)
+            if member.must_be_healthy and member.monitoring_only:
+                yield Mistake(
+                    ("members", index, "monitoring_only"),
+                    "a member that only watches cannot be must_be_healthy as well; keep one of the two",
+                    (("members", index),),
+                )

@@ -1,0 +1,1 @@
+"""Who is told of changes of health, and how."""

@@ -1,0 +1,175 @@
+"""Which changes are alerts, which alert each belongs to, and who wants to hear of it. No I/O, no clock.
+
+An *alert* is open from a pool's or endpoint's leaving its good state until it is back; all that is said of it in
+between carries one correlation id, which survives restarts.
+
+| change                                   | alert open | event | the alert afterwards        |
+|------------------------------------------|------------|-------|-----------------------------|
+| to healthy, or enabled                   | yes        | END   | closed                      |
+| to healthy, or enabled                   | no         | none  |                             |
+| to unhealthy, degraded or critical       | no         | START | open                        |
+| to another of these (degraded, critical) | yes        | START | stays open                  |
+| to the same as was told last             | yes        | none  | stays open (after a restart)|
+| disabled                                 | no         | START | open                        |
+| to unknown                               | any        | none  | as it was                   |
+| gone from the configuration              | yes        | END   | closed                      |
+
+For filters everything but healthy is unhealthy, a degraded pool too: part of it is down.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from lbdns.base.errors import LbdnsError
+from lbdns.health.events import HealthChange
+from lbdns.model.notification import Notification
+from lbdns.model.pool import NotificationFilter
+
+FILE_NAME: Final = "alerts.json"
+OPEN_MAX: Final = 100_000
+START: Final = "ALERT_STATE_EVENT_START"
+END: Final = "ALERT_STATE_EVENT_END"
+HEALTH: Final = "load_balancing_health_alert"
+ENABLEMENT: Final = "load_balancing_pool_enablement_alert"
+_BAD: Final = frozenset({"unhealthy", "degraded", "critical", "disabled"})
+_GOOD: Final = frozenset({"healthy", "enabled"})
+_GONE: Final = "no longer configured"
+
+Source = Literal["pool", "origin"]
+Key = tuple[str, str, str]  # type, pool, endpoint ("": the pool itself)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing to tell. `at_s` is unix seconds; `endpoint` is empty where it is about the pool itself."""
+
+    type: str
+    event: str
+    correlation_id: str
+    pool: str
+    endpoint: str
+    new_health: str
+    reason: str
+    at_s: float
+    text: str
+
+    @property
+    def source(self) -> Source:
+        """Whether a pool or one of its endpoints changed, in the words of the v4 API."""
+        return "origin" if self.endpoint else "pool"
+
+
+class AlertBook:
+    """The alerts that are open: correlation id and the last state told, by key."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: dict[Key, tuple[str, str]] = {}
+        self.changed = False  # since the last `save`
+
+    def take(self, change: HealthChange) -> Alert | None:
+        """Return what a change means, None where nobody need hear of it."""
+        if change.kind not in ("pool", "endpoint") or change.hidden or change.after not in _BAD | _GOOD:
+            return None
+        kind = ENABLEMENT if change.after in ("enabled", "disabled") else HEALTH
+        key = (kind, change.pool, change.endpoint)
+        known = self._open.get(key)
+        if change.after in _GOOD:
+            return None if known is None else self._close(key, change.after, _why(change), change.at_s, change.text)
+        if known is not None and known[1] == change.after:
+            return None
+        if known is None and len(self._open) >= OPEN_MAX:
+            return None
+        correlation_id = known[0] if known else uuid.uuid4().hex
+        self._open[key] = (correlation_id, change.after)
+        self.changed = True
+        return Alert(kind, START, correlation_id, *key[1:], change.after, _why(change), change.at_s, change.text)
+
+    def adopt(self, enabled: Mapping[tuple[str, str], bool], now_s: float) -> list[Alert]:
+        """Close the alerts of what is gone, and of what was enabled while nobody watched.
+
+        `enabled` says of every configured (pool, endpoint; "": the pool itself) whether it is.
+        """
+        closed = []
+        for key in tuple(self._open):
+            kind, pool, endpoint = key
+            named = f"pool {pool}" + (f" endpoint {endpoint}" if endpoint else "")
+            is_enabled = enabled.get((pool, endpoint))
+            if is_enabled is None:
+                closed.append(self._close(key, "unknown", _GONE, now_s, f"{named} is {_GONE}"))
+            elif kind == ENABLEMENT and is_enabled:
+                closed.append(self._close(key, "enabled", "configuration", now_s, f"{named} is enabled"))
+        return closed
+
+    def forget(self, alert: Alert) -> None:
+        """Take it that nobody was told of an alert."""
+        self._open.pop((alert.type, alert.pool, alert.endpoint), None)
+        self.changed = True
+
+    def _close(self, key: Key, new_health: str, reason: str, at_s: float, text: str) -> Alert:
+        correlation_id, _ = self._open.pop(key)
+        self.changed = True
+        return Alert(key[0], END, correlation_id, *key[1:], new_health, reason, at_s, text)
+
+    def snapshot(self) -> list[list[str]]:
+        """Return the open alerts as plain values, for `save`."""
+        self.changed = False
+        return [[*key, *value] for key, value in self._open.items()]
+
+    def restore(self, rows: Iterable[Iterable[str]]) -> None:
+        """Open what was open when `snapshot` was taken."""
+        for kind, pool, endpoint, correlation_id, told in rows:
+            self._open.setdefault((kind, pool, endpoint), (correlation_id, told))
+
+
+def _why(change: HealthChange) -> str:
+    """Return the reason in a few words."""
+    if change.kind == "endpoint" and change.after == "healthy" and not change.detail:
+        return "No failures"
+    return change.reason or change.detail or change.cause
+
+
+def wants(notification: Notification, pool_filter: NotificationFilter | None, alert: Alert) -> bool:
+    """Whether a receiver wants an alert, by its own filters and by those of the alert's pool."""
+    if not any(fnmatch.fnmatchcase(alert.pool, glob) for glob in notification.pools):
+        return False
+    if notification.event_source not in (None, alert.source):
+        return False
+    health = None
+    if alert.type == HEALTH and alert.new_health != "unknown":
+        health = "healthy" if alert.new_health == "healthy" else "unhealthy"
+    if notification.new_health is not None and notification.new_health != health:
+        return False
+    scope = getattr(pool_filter, alert.source, None)
+    if scope is None:
+        return True
+    return not scope.disable and (scope.healthy is None or health is None or scope.healthy == (health == "healthy"))
+
+
+def save(state_dir: Path, rows: list[list[str]]) -> None:
+    """Write open alerts to disk, whole or not at all; raises LbdnsError."""
+    path = state_dir / FILE_NAME
+    fresh = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps({"open": rows}), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise LbdnsError(f"{path}: cannot write the open alerts: {error.strerror}") from error
+
+
+def load(state_dir: Path) -> list[list[str]]:
+    """Return the open alerts on disk; none where there is no file or none that can be read."""
+    try:
+        rows: Any = json.loads((state_dir / FILE_NAME).read_text(encoding="utf-8"))["open"]
+        return [[str(kind), str(pool), str(endpoint), str(one), str(told)] for kind, pool, endpoint, one, told in rows]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

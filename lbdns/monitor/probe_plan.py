@@ -1,0 +1,129 @@
+"""The plan: which checks the configuration wants, and which series listen to them.
+
+A generation changes only what differs: a check that is still wanted keeps its place in time, one that nobody wants any
+more ends in the middle of its probe, a new one starts at once. One that another pool runs already is joined, and its
+last result is news to the newcomer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
+
+from lbdns.health.verdict import HEALTHY
+from lbdns.monitor.isolation import IsolationGate
+from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.probe_check import Check, CheckKey, check_key
+from lbdns.monitor.schedule import Scheduler
+from lbdns.monitor.states import EndpointHealth, Series
+from lbdns.monitor.targets import Member, Targets, Vantage
+
+# Which monitor's part, on which address, from where, and what else of the endpoint reaches the wire.
+SeriesKey = tuple[Member, str, Vantage, int, str]
+Addresses = Callable[[str], Sequence[str]]
+
+
+class ProbePlan:
+    """The checks in force."""
+
+    def __init__(self, ledger: Ledger, scheduler: Scheduler, tell: Callable[[Vantage, bool], None]) -> None:
+        """Begin with no checks; `tell` hears of vantage points that are cut off, and that are no more."""
+        self._ledger = ledger
+        self._scheduler = scheduler
+        self._tell = tell
+        self._vantages: tuple[Vantage, ...] = ()
+        self._gates: dict[Vantage, IsolationGate] = {}
+        self._series: dict[int, dict[SeriesKey, tuple[Series, Check]]] = {}  # by the endpoint's identity
+        self._members: dict[Member, Member] = {}
+        self.checks: dict[CheckKey, Check] = {}
+
+    def adopt(self, targets: Targets, addresses: Addresses) -> None:
+        """Plan for a generation that the ledger has adopted; `addresses` gives those of a hostname."""
+        self._vantages = targets.vantages
+        former, self._members = self._members, {}
+        self._members = {member: former.get(member, member) for pool in targets.pools for member in pool.members}
+        for gone in self._series.keys() - self._ledger.endpoints.keys():
+            for series, check in self._series.pop(gone).values():
+                self._leave(check, series)
+        for endpoint in self._ledger.endpoints.values():
+            self.replan(endpoint, addresses)
+        for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
+            del self._gates[vantage]
+
+    @property
+    def vantages(self) -> Set[Vantage]:
+        """The vantage points that probe something."""
+        return self._gates.keys()
+
+    def replan(self, endpoint: EndpointHealth, addresses: Addresses) -> None:
+        """Bring one endpoint's checks up to its specification and its addresses."""
+        identity = endpoint.spec.identity
+        planned = self._series.get(identity, {})
+        if not endpoint.probed:
+            wanted: dict[SeriesKey, None] = {}
+        else:
+            wanted = dict.fromkeys(self._wanted(endpoint, addresses))
+        if wanted.keys() == planned.keys():
+            return
+        kept = {key: planned[key] for key in wanted if key in planned}
+        # New ones first: a check that only changes hands goes on.
+        for key in wanted:
+            if key not in kept:
+                kept[key] = self._join(endpoint, key)
+        if kept:
+            self._series[identity] = kept
+        else:
+            self._series.pop(identity, None)
+        for key, (series, check) in planned.items():
+            if key not in wanted:
+                self._leave(check, series)
+                self._ledger.end_series(endpoint, series)
+        for key, (series, check) in kept.items():
+            if key not in planned and check.last is not None:
+                series.take(check.last)
+
+    def _wanted(self, endpoint: EndpointHealth, addresses: Addresses) -> list[SeriesKey]:
+        spec, pool = endpoint.spec, endpoint.pool.spec
+        regions = pool.check_regions
+        # Where no vantage point is in the regions that a pool asks for, all are better than none.
+        vantages = [vantage for vantage in self._vantages if vantage.region in regions] or self._vantages
+        return [
+            (self._members[member], address, vantage, spec.port, spec.host)
+            for address in (addresses(spec.address) if spec.is_name else (spec.address,))
+            for member in pool.members
+            for vantage in reaching(vantages, address)
+        ]
+
+    def _join(self, endpoint: EndpointHealth, key: SeriesKey) -> tuple[Series, Check]:
+        member, address, vantage, _, _ = key
+        gate = self._gates.get(vantage)
+        if gate is None:
+            gate = self._gates[vantage] = IsolationGate(vantage, self._scheduler.hurry, self._tell)
+        wanted = check_key(member.monitor, endpoint.spec, address, vantage)
+        check = self.checks.get(wanted)
+        if check is None:
+            check = self.checks[wanted] = Check(wanted, member.monitor, gate)
+            self._scheduler.add(check)
+        series = self._ledger.begin_series(endpoint, member, address, vantage)
+        check.listeners.append(series)
+        if series.state == HEALTHY:
+            gate.expect(check)
+        return series, check
+
+    def _leave(self, check: Check, series: Series) -> None:
+        check.listeners.remove(series)
+        if not check.listeners:
+            self._scheduler.remove(check)
+            del self.checks[check.key]
+            gate = self._gates.get(check.vantage)
+            if gate is not None:
+                gate.forget(check)
+
+
+def reaching(vantages: Sequence[Vantage], address: str) -> list[Vantage]:
+    """Return the vantage points that can probe an address: those whose source is of its family, or left open.
+
+    Where none can, all probe from whatever address the system chooses: a result from the wrong address beats none.
+    """
+    found = [one for one in vantages if not one.source or (":" in one.source) == (":" in address)]
+    return found or [replace(one, source="") for one in vantages]

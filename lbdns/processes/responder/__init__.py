@@ -1,0 +1,1 @@
+"""A responder process. START HERE: responder.py."""

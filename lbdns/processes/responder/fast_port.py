@@ -1,0 +1,153 @@
+"""The fast path in a responder process: a thread for each UDP socket, and the slow path behind it for what is deferred.
+
+The thread answers without the interpreter (fastpath/loop.pyx). Here, on the event loop, it is given each new view, and
+what it deferred is answered. The event loop's thread runs at a lower priority than the fast path's, so that a flood of
+queries for the slow path takes only the time that the fast path leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+from lbdns.answer.serving_view import ServingView
+from lbdns.fastpath.read import Server
+from lbdns.mapped.counter_words import GENERATION
+from lbdns.mapped.counters import Counters
+from lbdns.processes.responder.datagram_port import Answerer
+from lbdns.processes.responder.views import Views
+
+if TYPE_CHECKING:
+    from lbdns.fastpath.loop import Loop
+
+STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
+VIEW_POLL_S = 0.25  # how often a new generation is looked for where nobody tells of it
+BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
+YIELD_DATAGRAMS = 8  # then the fast path's thread, where it waits for this core, need not wait for the kernel's tick
+PIECE_S = 0.001
+SLOW_PATH_NICE = 15
+SEED_BITS = 64
+_TIMEVAL = struct.Struct("@ll")
+
+log = logging.getLogger("lbdns.server")
+
+
+def load_loop() -> type[Loop] | None:
+    """Return the compiled loop, or None where lbdns was built without a compiler or LBDNS_FAST_PATH=0 forbids it."""
+    if os.environ.get("LBDNS_FAST_PATH") == "0":
+        return None
+    try:
+        from lbdns.fastpath.loop import Loop
+    except ImportError:
+        return None
+    return Loop
+
+
+class FastPort:
+    """One UDP socket served by the fast path."""
+
+    def __init__(
+        self, loop_class: type[Loop], sock: socket.socket, views: Views, answerer: Answerer, words: memoryview
+    ):
+        """Take over a bound UDP socket; `words`: the counters of its thread."""
+        sock.setblocking(True)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
+        is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
+        self._sock = sock
+        self._views = views
+        self._answerer = answerer
+        self._words = words
+        self._view = views.current()
+        words[GENERATION] = self._view.snapshot.generation
+        self._loop = loop_class(sock.fileno(), is_wildcard, Counters(words), random.getrandbits(SEED_BITS))
+        self._loop.start_with(_server_of(self._view), _server_of(self._view))
+        self._thread = threading.Thread(target=self._loop.run, name="fast path", daemon=True)
+        self._before: ServingView | None = None  # the idle Server still has it
+        self._following: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for a new generation now."""
+        self._woken.set()
+
+    def start(self) -> None:
+        """Begin to serve; called on the event loop."""
+        self._thread.start()
+        asyncio.get_running_loop().add_reader(self._loop.event_fd, self._answer_deferred)
+        self._following = asyncio.create_task(self._follow_views())
+
+    async def _follow_views(self) -> None:
+        """Load each new view into the Server that is idle, and swap: the thread never waits.
+
+        Pages are had before the swap, as the first query to touch one would wait for it, and given back before the
+        mapping goes, both in small pieces: for as long as one takes in the kernel, this core does nothing else.
+        """
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), VIEW_POLL_S)
+            self._woken.clear()
+            view = self._views.current()
+            if view is self._view:
+                continue
+            for _ in view.snapshot.fault_in(self._view.snapshot):
+                await asyncio.sleep(PIECE_S)
+            idle = self._loop.idle_server()
+            if idle is not None:
+                idle.load(view.columns, view.table.columns, view.region_index)
+                self._loop.swap()
+                gone, self._before, self._view = self._before, self._view, view
+                self._words[GENERATION] = view.snapshot.generation
+                for _ in gone.snapshot.let_go(view.snapshot) if gone else ():
+                    await asyncio.sleep(PIECE_S)
+                del gone
+
+    def _answer_deferred(self) -> None:
+        """Answer a part of what waits, and come back for more after the other sockets had their turn, whatever happens:
+        the loop wakes nobody while anything waits."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._loop.event_fd)
+        may_wait = True
+        try:
+            may_wait = self._answer_some()
+        finally:
+            if may_wait:
+                os.eventfd_write(self._loop.event_fd, 1)
+
+    def _answer_some(self) -> bool:
+        """Answer up to a batch of deferred datagrams; return whether more may wait."""
+        for number in range(1, BATCH_DATAGRAMS + 1):
+            taken = self._loop.take()
+            if taken is None:
+                return False
+            # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
+            self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
+            if number % YIELD_DATAGRAMS == 0:
+                os.sched_yield()
+        return True
+
+    async def stop(self) -> None:
+        """Answer what has arrived, deferred datagrams too, and end the thread."""
+        if self._following is not None:
+            self._following.cancel()
+        self._loop.stop()
+        await asyncio.to_thread(self._thread.join)
+        asyncio.get_running_loop().remove_reader(self._loop.event_fd)
+        answer = self._answerer.udp_batch()
+        while (taken := self._loop.take()) is not None:
+            self._loop.reply(answer(*taken) or b"")
+
+
+def yield_to_fast_path() -> None:
+    """Lower the priority of this thread, the event loop's; call it once the fast path's threads run."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SLOW_PATH_NICE)
+
+
+def _server_of(view: ServingView) -> Server:
+    return Server(view.columns, view.table.columns, view.region_index)

@@ -1,0 +1,239 @@
+"""A responder process: reads the sockets that it inherited, answers from the view in force, until it is told to stop.
+
+It needs nobody to go on: where the supervisor has died it serves the last generation and the health that the monitor
+worker writes, and hands its sockets to the next supervisor that asks (responder-PID.sock in the run directory).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from lbdns.answer.answer import Road
+from lbdns.answer.reply import Client, Transport
+from lbdns.answer.respond import respond
+from lbdns.answer.serving_view import ServingView
+from lbdns.base.errors import LbdnsError
+from lbdns.base.log import start_log
+from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, SERVFAIL
+from lbdns.dns.message import name_end
+from lbdns.fastpath.counting import count_decision
+from lbdns.fastpath.layout import RCODE_BITS
+from lbdns.mapped.control import Control
+from lbdns.mapped.counter_words import DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
+from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
+from lbdns.mapped.run_directory import RunDirectory, unix_address
+from lbdns.processes.responder.datagram_port import Answer, DatagramPort
+from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fast_path
+from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
+from lbdns.processes.responder.views import Views
+from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, listener_set, send_listeners
+
+DRAIN_S = 2.0  # for messages under way over TCP
+DRAIN_BATCHES = 200  # of datagrams that had arrived when the stop came
+DRAW_BITS = 64
+FAULT_LOG_S = 10.0
+FAULT_QUERY_BYTES = 512
+READY_BYTE = b"1"
+
+log = logging.getLogger("lbdns.server")
+
+
+class ViewAnswerer:
+    """Answers each batch from one view, at one time, with fresh draws."""
+
+    def __init__(self, views: Views, words: memoryview) -> None:
+        """Answer from what `views` has in force; `words`: the counters of the slow path."""
+        self.views = views
+        self._counters = Counters(words)
+        self._fault_logged_at = -FAULT_LOG_S
+        self.is_behind_fast_path = False
+
+    def udp_batch(self) -> Answer:
+        """Return the function that answers the next batch of datagrams."""
+        return self._batch(Transport.UDP)
+
+    def tcp_batch(self) -> Answer:
+        """Return the function that answers the next batch of messages over TCP."""
+        return self._batch(Transport.TCP)
+
+    def _batch(self, transport: Transport) -> Answer:
+        view = self.views.current()
+        now_s = int(time.time())
+        draw = random.getrandbits
+
+        def answer(message: bytes, address: bytes, port: int) -> bytes | None:
+            road = Road()
+            try:
+                reply = respond(view, message, Client(address, port), transport, now_s, draw(DRAW_BITS), road)
+            except Exception:
+                reply = self._fault(message)
+            self._count(view, road, reply, transport)
+            return reply
+
+        return answer
+
+    def _count(self, view: ServingView, road: Road, reply: bytes | None, transport: Transport) -> None:
+        """Count a reply as the fast path counts its own; what the fast path deferred it has counted as a datagram."""
+        if transport is Transport.TCP:
+            count_word(self._counters, TCP_MESSAGES, 1)
+        elif not self.is_behind_fast_path:
+            count_word(self._counters, DATAGRAMS, 1)
+        if reply is None:
+            count_word(self._counters, DROPPED_COUNT, 1)
+            return
+        count_reply(self._counters, reply[3] & RCODE_BITS, asked_type(reply))
+        if road.decision is not None:
+            count_decision(self._counters, view.steering, road.decision)
+
+    def _fault(self, message: bytes) -> bytes | None:
+        """Answer SERVFAIL where lbdns itself failed on a query, and say so in the log, not more often than bearable.
+
+        `respond` raises for nothing that a client sends; this is the wall behind it, so that a fault costs one answer.
+        """
+        if time.monotonic() - self._fault_logged_at > FAULT_LOG_S:
+            self._fault_logged_at = time.monotonic()
+            log.exception("lbdns failed on the query %s", message[:FAULT_QUERY_BYTES].hex())
+        if len(message) < HEADER_BYTES:
+            return None
+        flags = FLAG_QR | int.from_bytes(message[2:4]) & (OPCODE_MASK | FLAG_RD)
+        return message[:2] + (flags | SERVFAIL).to_bytes(2) + bytes(HEADER_BYTES - 4)
+
+
+def asked_type(reply: bytes) -> int:
+    """Return the type in a reply's question, 0 where it has none."""
+    end = name_end(reply, HEADER_BYTES) if reply[5] else None
+    return 0 if end is None else int.from_bytes(reply[end : end + 2])
+
+
+class Responder:
+    """One responder: its sockets, the way to stop it, the way to take its sockets over."""
+
+    def __init__(
+        self, run: RunDirectory, held: ListenerSet, answerer: ViewAnswerer, index: int, worker_count: int
+    ) -> None:
+        """Prepare to serve; nothing is read yet."""
+        self._held = held
+        self._run = run
+        loop_class = load_loop()
+        self._fast_ports: list[FastPort] = []
+        self._ports: list[tuple[socket.socket, DatagramPort]] = []
+        if loop_class is None:
+            self._ports = [(listener.udp, DatagramPort(listener.udp, answerer)) for listener in held.listeners]
+        else:
+            answerer.is_behind_fast_path = True
+            self._fast_ports = [
+                FastPort(
+                    loop_class, listener.udp, answerer.views, answerer, open_counters(run.counters(index, part), True)
+                )
+                for part, listener in enumerate(held.listeners, start=1)
+            ]
+        # The bound is the server's; the kernel spreads connections over the workers.
+        self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // worker_count))
+        self._stop = asyncio.Event()
+
+    async def serve(self, ready_fd: int | None, wake_fd: int | None) -> None:
+        """Answer until SIGTERM or until a new supervisor says so; then finish what has come and return."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        servers = [await loop.create_server(self._tcp, sock=listener.tcp) for listener in self._held.listeners]
+        for sock, port in self._ports:
+            loop.add_reader(sock, port.read_batch)
+        for fast_port in self._fast_ports:
+            fast_port.start()
+        if wake_fd is not None:
+            loop.add_reader(wake_fd, self._wake, wake_fd)
+        if self._fast_ports:
+            yield_to_fast_path()
+        with contextlib.ExitStack() as cleanup:
+            handover = asyncio.create_task(self._hand_over(cleanup))
+            if ready_fd is not None:
+                try:
+                    os.write(ready_fd, READY_BYTE)
+                except BrokenPipeError:  # not to serve on: the next supervisor may have looked for orphans already
+                    log.warning("stopping: the supervisor ended before this responder was ready")
+                    self._stop.set()
+                os.close(ready_fd)
+            await self._stop.wait()
+            handover.cancel()
+        for server in servers:
+            server.close()
+        for sock, port in self._ports:
+            loop.remove_reader(sock)
+            port.drain(DRAIN_BATCHES)
+        for fast_port in self._fast_ports:
+            await fast_port.stop()
+        await self._tcp.drain(DRAIN_S)
+
+    def _wake(self, wake_fd: int) -> None:
+        """The supervisor has published something; the slow path sees that by itself."""
+        os.eventfd_read(wake_fd)
+        for fast_port in self._fast_ports:
+            fast_port.wake()
+
+    async def _hand_over(self, cleanup: contextlib.ExitStack) -> None:
+        """Give the sockets to whoever connects, a new supervisor, and stop when it says that it needs us no more."""
+        loop = asyncio.get_running_loop()
+        path = self._run.responder(os.getpid())
+        cleanup.callback(path.unlink, missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listening:
+            with unix_address(path) as address:
+                listening.bind(address)
+            listening.listen(1)
+            while True:
+                channel, _ = await loop.sock_accept(listening)
+                with channel, contextlib.suppress(OSError):
+                    channel.setblocking(False)
+                    send_listeners(channel, self._held)
+                    if await loop.sock_recv(channel, len(DRAIN_WORD)) == DRAIN_WORD:
+                        self._stop.set()
+                        await asyncio.sleep(DRAIN_S)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Return what the supervisor says on the command line; `ps` shows it to people."""
+    parser = argparse.ArgumentParser(prog="lbdns.processes.responder.responder", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="the state directory")
+    parser.add_argument("--index", type=int, required=True, help="which of the responders this is, from 0")
+    parser.add_argument("--count", type=int, required=True, help="how many responders there are")
+    parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
+    parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--wake-fd", type=int)
+    parser.add_argument("--log", choices=("text", "json"), default="text")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; the exit status is 0 then."""
+    said = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    start_log(f"responder {said.index}", said.log)
+    addresses = [text.partition("=")[0] for text in said.listen]
+    descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
+    try:
+        run = RunDirectory(said.state)
+        words = open_counters(run.counters(said.index, 0), writable=True)
+        answerer = ViewAnswerer(Views(Control.attach(run.control), run), words)
+        worker = Responder(run, listener_set(addresses, descriptors), answerer, said.index, said.count)
+    except (LbdnsError, OSError) as error:
+        log.error("cannot start: %s", error)
+        return 1
+    # What start-up made stays: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
+    asyncio.run(worker.serve(said.ready_fd, said.wake_fd))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Listening sockets: for each worker and address one UDP socket and one TCP listener, in a SO_REUSEPORT group.
+
+The supervisor binds them all (binding.py) and keeps them open; workers inherit them. So a worker that died comes back
+to the same socket with the datagrams that waited in it, and a worker that replaces another reads before the other
+stops: no member of a group is ever left unread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lbdns.base.errors import LbdnsError
+
+DESCRIPTORS_MAX = 128  # of one worker: two for each address that settings may list
+GREETING_BYTES = 65536
+DRAIN_WORD = b"drain\n"  # what a new supervisor says to a responder that it does not need any more
+IP_PKTINFO = 8  # Linux's number; Python's socket module has no name for it
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The two sockets of one worker at one address, `IP:PORT`."""
+
+    address: str
+    udp: socket.socket
+    tcp: socket.socket
+
+    def retire(self) -> None:
+        """Have no new datagrams come to the UDP socket, so that whoever reads it can empty it.
+
+        A connected socket hears its peer alone; its peer here is itself, and the rest of its group gets the others.
+        """
+        with contextlib.suppress(OSError):
+            self.udp.connect(self.udp.getsockname())
+
+    def close(self) -> None:
+        """Close this process's hold on both."""
+        self.udp.close()
+        self.tcp.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSet:
+    """All listeners of one worker."""
+
+    listeners: tuple[Listener, ...]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses, in order."""
+        return tuple(listener.address for listener in self.listeners)
+
+    def filenos(self) -> tuple[int, ...]:
+        """Every descriptor, UDP and TCP in turn, in the order of `addresses`."""
+        return tuple(fd for listener in self.listeners for fd in (listener.udp.fileno(), listener.tcp.fileno()))
+
+    def close(self) -> None:
+        """Close this process's hold on all of them."""
+        for listener in self.listeners:
+            listener.close()
+
+
+def listener_set(addresses: Iterable[str], descriptors: Iterable[int]) -> ListenerSet:
+    """Rebuild a set from descriptors in the order of `ListenerSet.filenos`; the set owns them.
+
+    Whether they block is left as it is: that belongs to the open socket, which another process may be reading.
+    """
+    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    pairs = zip(addresses, sockets[::2], sockets[1::2], strict=True)
+    return ListenerSet(tuple(Listener(*pair) for pair in pairs))
+
+
+def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
+    """Hand listening sockets over a UNIX stream socket: a JSON line of the addresses, the descriptors beside it."""
+    line = json.dumps({"addresses": held.addresses}).encode() + b"\n"
+    socket.send_fds(channel, [line], held.filenos())
+
+
+def receive_listeners(channel: socket.socket) -> ListenerSet:
+    """Return the listeners that `send_listeners` sent; raises LbdnsError where the message is not one of ours."""
+    message, descriptors, _, _ = socket.recv_fds(channel, GREETING_BYTES, DESCRIPTORS_MAX)
+    try:
+        addresses = [str(text) for text in json.loads(message)["addresses"]]
+        if len(descriptors) != 2 * len(addresses):
+            raise ValueError
+        return listener_set(addresses, descriptors)
+    except (ValueError, KeyError, TypeError):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise LbdnsError("the run directory has a responder of another release, which hands nothing over") from None

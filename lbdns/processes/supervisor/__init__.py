@@ -1,0 +1,1 @@
+"""The supervisor. START HERE: supervisor.py says what runs when."""

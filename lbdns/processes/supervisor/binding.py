@@ -1,0 +1,182 @@
+"""Binding: every listening socket is opened here, and every address that cannot be had is named with its reason."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from lbdns.base.errors import LbdnsError
+from lbdns.model.settings import format_socket_address, parse_socket_address
+from lbdns.processes.sockets import IP_PKTINFO, Listener, ListenerSet
+
+RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+TCP_BACKLOG = 256
+FIRST_OPEN_PORT = 1024
+FREE_PORT_ATTEMPTS = 50
+
+# Linux's numbers; Python's socket module has no names for them.
+SO_RCVBUFFORCE = 33
+IP_MTU_DISCOVER = 10
+IP_PMTUDISC_OMIT = 5
+
+
+class BindError(LbdnsError):
+    """Addresses that could not be bound; the text has one line for each, with the reason and what would help."""
+
+
+def choose_ports(listen: Iterable[str]) -> tuple[str, ...]:
+    """Return the addresses with each port 0 replaced by one that is free for UDP and TCP; raises BindError."""
+    chosen: list[str] = []
+    for text in listen:
+        host, port = parse_socket_address(text)
+        chosen.append(text if port else format_socket_address(host, _free_port(host)))
+    return tuple(chosen)
+
+
+def _free_port(host: str) -> int:
+    for _ in range(FREE_PORT_ATTEMPTS):
+        try:
+            with _tcp_socket(host, 0, shared=False) as tcp:
+                port: int = tcp.getsockname()[1]
+                with contextlib.suppress(OSError), _udp_socket(host, port, shared=False):
+                    return port
+        except OSError as error:
+            raise BindError(_explain(host, 0, error)) from error
+    raise BindError(f"cannot listen on {format_socket_address(host, 0)}: no port is free for UDP and TCP")
+
+
+def bind(listen: Sequence[str], held: Sequence[ListenerSet], worker_count: int) -> list[ListenerSet]:
+    """Return a ListenerSet per worker for the addresses `listen`, from what `held` has of them and new sockets.
+
+    What `held` has beyond the result stays open. Raises BindError naming every address that failed; whatever was
+    opened on the way is closed then.
+    """
+    known = {address for one in held for address in one.addresses}
+    ports_held = {parse_socket_address(address)[1] for address in known}
+    failures = list(_claim_all([address for address in listen if address not in known], ports_held))
+    if failures:
+        raise BindError("\n".join(failures))
+    fresh: list[Listener] = []
+    sets: list[ListenerSet] = []
+    for worker in range(worker_count):
+        have = {one.address: one for one in held[worker].listeners} if worker < len(held) else {}
+        listeners = []
+        for address in listen:
+            if address not in have:
+                try:
+                    have[address] = _listener(address)
+                except OSError as error:
+                    failures.append(_explain(*parse_socket_address(address), error))
+                    continue
+                fresh.append(have[address])
+            listeners.append(have[address])
+        sets.append(ListenerSet(tuple(listeners)))
+    if failures:
+        for one in fresh:
+            one.close()
+        raise BindError("\n".join(dict.fromkeys(failures)))
+    return sets
+
+
+def _claim_all(addresses: Iterable[str], ports_held: set[int]) -> Iterator[str]:
+    """Yield why each address cannot be ours alone.
+
+    SO_REUSEPORT would let us join another server of the same user unseen and take half of its queries, so each address
+    is bound without it first. Ports where we listen already, at other addresses, are exempt: there we may be in our
+    own way.
+    """
+    for address in addresses:
+        host, port = parse_socket_address(address)
+        if port in ports_held:
+            continue
+        for open_one, transport in ((_udp_socket, "UDP"), (_tcp_socket, "TCP")):
+            try:
+                open_one(host, port, shared=False).close()
+            except OSError as error:
+                yield _explain(host, port, error, transport)
+                break
+
+
+def _listener(address: str) -> Listener:
+    host, port = parse_socket_address(address)
+    udp = _udp_socket(host, port)
+    try:
+        return Listener(address, udp, _tcp_socket(host, port))
+    except OSError:
+        udp.close()
+        raise
+
+
+def _udp_socket(host: str, port: int, shared: bool = True) -> socket.socket:
+    def prepare(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < RECEIVE_BUFFER_BYTES:
+                sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+        if sock.family == socket.AF_INET:
+            # A forged ICMP message must not talk us into fragments (RFC 9715 section 3.1).
+            sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT)
+        if ipaddress.ip_address(host).is_unspecified:
+            ask_destination(sock)
+
+    return _open(host, port, socket.SOCK_DGRAM, shared, prepare)
+
+
+def ask_destination(sock: socket.socket) -> None:
+    """Have each datagram come with the address that it was sent to: its reply must leave from there."""
+    if sock.family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+
+
+def _tcp_socket(host: str, port: int, shared: bool = True) -> socket.socket:
+    def prepare(sock: socket.socket) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    sock = _open(host, port, socket.SOCK_STREAM, shared, prepare)
+    try:
+        sock.listen(TCP_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _open(
+    host: str, port: int, kind: socket.SocketKind, shared: bool, prepare: Callable[[socket.socket], None]
+) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        prepare(sock)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _explain(host: str, port: int, error: OSError, transport: str = "") -> str:
+    where = f"cannot listen on {format_socket_address(host, port)}" + (f" ({transport})" if transport else "")
+    if error.errno == errno.EADDRINUSE:
+        return f"{where}: another program listens there; `ss -lnptu sport = :{port}` shows which"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{where}: {host} is not an address of this machine; `ip address` lists those that are"
+    if error.errno in (errno.EACCES, errno.EPERM) and port < FIRST_OPEN_PORT:
+        return (
+            f"{where}: no permission for ports below {FIRST_OPEN_PORT}; give it the capability CAP_NET_BIND_SERVICE "
+            "(systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE) or start it as root"
+        )
+    if error.errno == errno.EAFNOSUPPORT:
+        return f"{where}: this machine has no {'IPv6' if ':' in host else 'IPv4'}"
+    return f"{where}: {os.strerror(error.errno or 0)}"

@@ -1,0 +1,112 @@
+"""The control socket: a UNIX socket, for its owner alone, on which the command line asks and tells the supervisor.
+
+A request is one JSON line, `{"op": NAME, ...}`; the reply is one JSON line, `{"ok": true, "result": ...}` or
+`{"ok": false, "error": TEXT}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.run_directory import unix_address
+
+LINE_BYTES_MAX = 1 << 20
+CLIENTS_MAX = 32
+IDLE_S = 60.0
+
+Operation = Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+log = logging.getLogger("lbdns.server")
+
+
+class ControlServer:
+    """Serves operations by name until closed; the socket's file is removed then."""
+
+    def __init__(self, path: Path, operations: Mapping[str, Operation]) -> None:
+        """Describe the socket; nothing is bound yet."""
+        self.path = path
+        self._operations = operations
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Bind the socket, replacing what a server that was killed left; raises LbdnsError."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        before = os.umask(0o177)  # set on the process: nothing else runs until it is set back
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.path.is_socket():
+                self.path.unlink()
+            with unix_address(self.path) as address:
+                sock.bind(address)
+        except OSError as error:
+            sock.close()
+            raise LbdnsError(f"{self.path}: cannot make the control socket: {error.strerror}") from error
+        finally:
+            os.umask(before)
+        self._server = await asyncio.start_unix_server(self._serve, sock=sock, limit=LINE_BYTES_MAX)
+
+    async def close(self) -> None:
+        """Stop serving and remove the socket."""
+        if self._server is None:
+            return
+        self._server.close()
+        for writer in list(self._clients):
+            writer.close()
+        self.path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._clients) >= CLIENTS_MAX:
+            writer.close()
+            return
+        self._clients.add(writer)
+        try:
+            # A client that goes away, or writes a line without end, ends its own connection only.
+            with contextlib.suppress(OSError, ValueError, TimeoutError):
+                while line := await asyncio.wait_for(reader.readline(), IDLE_S):
+                    writer.write(json.dumps(await self._reply(line)).encode() + b"\n")
+                    await writer.drain()
+        finally:
+            self._clients.discard(writer)
+            writer.close()
+
+    async def _reply(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            operation = self._operations[request["op"]]
+        except (ValueError, KeyError, TypeError):
+            return {"ok": False, "error": f"not a request; the operations are {', '.join(sorted(self._operations))}"}
+        try:
+            return {"ok": True, "result": await operation(request)}
+        except LbdnsError as error:
+            return {"ok": False, "error": str(error)}
+
+
+def ask(path: Path, op: str, timeout_s: float = 30.0, **arguments: Any) -> Any:
+    """Ask the server at a control socket and return the result; raises LbdnsError with what it or the system says."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout_s)
+        try:
+            with unix_address(path) as address:
+                sock.connect(address)
+            sock.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            with sock.makefile("rb") as replies:
+                reply = json.loads(replies.readline())
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise LbdnsError(f"no server answers at {path}; is `lbdns serve` running? (--control says where)") from None
+        except PermissionError:
+            raise LbdnsError(f"{path}: no permission; only the user that runs the server may ask it") from None
+        except (OSError, ValueError) as error:
+            raise LbdnsError(f"{path}: the server does not answer: {error}") from error
+    if not reply["ok"]:
+        raise LbdnsError(reply["error"])
+    return reply["result"]

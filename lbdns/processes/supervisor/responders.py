@@ -1,0 +1,117 @@
+"""The responders as a group: started on their sockets, and replaced without an unread moment.
+
+replace: new ones start on the sockets that stay -> both read -> the old ones stop -> sockets that go are closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from lbdns.mapped.counter_words import GENERATION
+from lbdns.mapped.counters import open_counters
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.sockets import Listener, ListenerSet
+from lbdns.processes.supervisor.children import Child
+from lbdns.processes.supervisor.takeover import Orphan
+
+STOP_S = 5.0
+ADOPTION_S = 1.0
+POLL_S = 0.005
+
+
+class Responders:
+    """All responder processes of this supervisor and the sockets that it holds open for them."""
+
+    def __init__(self, state_dir: Path, run: RunDirectory) -> None:
+        """Begin with none."""
+        self._state_dir = state_dir
+        self._run = run
+        self.children: list[Child] = []
+        self.sets: list[ListenerSet] = []
+        self._restarts_before = 0  # of responders that were replaced
+
+    @property
+    def restarts(self) -> int:
+        """How many times a responder died and was started again."""
+        return self._restarts_before + sum(child.restarts for child in self.children)
+
+    async def replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
+        """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed.
+
+        Raises LbdnsError where a new one does not start; then those before go on.
+        """
+        fresh = [self._child(index, sets, log_format) for index in range(len(sets))]
+        results = await asyncio.gather(*(child.start() for child in fresh), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            await asyncio.gather(*(child.stop(0) for child in fresh))
+            raise failures[0]
+        self._restarts_before = self.restarts
+        before, self.children = self.children, fresh
+        gone = _absent([listener for one in self.sets for listener in one.listeners], sets)
+        self.sets = list(sets)
+        for listener in gone:
+            listener.retire()
+        await asyncio.gather(*(child.stop(STOP_S) for child in before))
+        for listener in gone:
+            listener.close()
+
+    def wake(self) -> None:
+        """Have every responder look for a new generation."""
+        for child in self.children:
+            child.wake()
+
+    async def relieve(self, orphans: Sequence[Orphan]) -> None:
+        """Stop the orphans, whose sockets are read by our own responders or by nobody from now on."""
+        gone = _absent([listener for one in orphans for listener in one.held.listeners], self.sets)
+        for listener in gone:
+            listener.retire()
+        await asyncio.gather(*(orphan.relieve() for orphan in orphans))
+        for listener in gone:
+            listener.close()
+
+    async def adopted(self, generation: int) -> bool:
+        """Wait until every responder answers from a generation; False where one does not within ADOPTION_S.
+
+        The slow path sees a new generation with its next batch; only the fast path's threads are a moment behind.
+        """
+        words = [
+            open_counters(path)
+            for index, held in enumerate(self.sets)
+            for part in range(1, 1 + len(held.listeners))
+            if (path := self._run.counters(index, part)).exists()
+        ]
+        for _ in range(round(ADOPTION_S / POLL_S)):
+            words = [one for one in words if one[GENERATION] < generation]
+            if not words:
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+
+    def close_unused(self, sets: Sequence[ListenerSet]) -> None:
+        """Close those sockets of `sets` that no responder reads: they were bound for a change that did not happen."""
+        for listener in _absent([listener for one in sets for listener in one.listeners], self.sets):
+            listener.close()
+
+    async def stop(self) -> None:
+        """Let every responder finish what has come, and close the sockets."""
+        await asyncio.gather(*(child.stop(STOP_S) for child in self.children))
+        for one in self.sets:
+            one.close()
+
+    def _child(self, index: int, sets: Sequence[ListenerSet], log_format: str) -> Child:
+        held = sets[index]
+        arguments = ["--state", str(self._state_dir), "--index", str(index), "--count", str(len(sets))]
+        for listener in held.listeners:
+            arguments += ["--listen", f"{listener.address}={listener.udp.fileno()},{listener.tcp.fileno()}"]
+        arguments += ["--log", log_format]
+        return Child(
+            f"responder {index}", "lbdns.processes.responder.responder", arguments, held.filenos(), says_ready=True
+        )
+
+
+def _absent(listeners: Sequence[Listener], sets: Sequence[ListenerSet]) -> list[Listener]:
+    kept = {listener for one in sets for listener in one.listeners}
+    return [listener for listener in listeners if listener not in kept]

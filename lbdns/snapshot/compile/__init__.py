@@ -1,0 +1,1 @@
+"""A configuration -> the columns of a snapshot. Start with compiler.py."""

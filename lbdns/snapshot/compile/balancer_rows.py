@@ -1,0 +1,53 @@
+"""Load balancers as rows: what follows from one, this server's place and the geolocation database; made once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lbdns.dns.wirenames import wire_name
+from lbdns.model.balancer import LoadBalancer
+from lbdns.snapshot.compile.place_classes import Cut, cut_places
+from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LB_RESOLVER_LOCATES, LB_STICKY
+from lbdns.steering.policies.plan import Candidates, Context
+from lbdns.steering.policies.policy_table import POLICIES, Inputs, plan, prefers_ecs
+
+LIST_BYTES = 200  # a list of a few candidates, in this process
+
+
+class BalancerRow(NamedTuple):
+    """A load balancer as its policy planned it. `rests_on`: what else the plan looked at (policies.inputs)."""
+
+    owner: bytes
+    select: int
+    lists: tuple[Candidates, ...]
+    pop_list: int
+    cut: Cut | None
+    flags: int
+    is_sticky: bool
+    policy: int
+    rests_on: Inputs
+
+    @property
+    def size(self) -> int:
+        """Bytes in this process, near enough."""
+        return LIST_BYTES * len(self.lists) + (self.cut.size if self.cut else 0)
+
+
+def balancer_row(load_balancer: LoadBalancer, context: Context, rests_on: Inputs) -> BalancerRow:
+    """Return a load balancer's row."""
+    made = plan(load_balancer, context)
+    is_sticky = load_balancer.session_affinity == "ip_cookie"
+    flags = LB_ECS_PREFERRED if prefers_ecs(load_balancer) else 0
+    flags |= LB_RESOLVER_LOCATES if load_balancer.location_strategy.mode == "resolver_ip" else 0
+    flags |= LB_STICKY if is_sticky else 0
+    return BalancerRow(
+        owner=wire_name(load_balancer.name),
+        select=made.select,
+        lists=made.lists,
+        pop_list=made.pop_list,
+        cut=cut_places(made),
+        flags=flags,
+        is_sticky=is_sticky,
+        policy=POLICIES.index(load_balancer.effective_policy),
+        rests_on=rests_on,
+    )

@@ -1,0 +1,80 @@
+"""What compiling a configuration leaves for the next time: most of it is the same then.
+
+Kept is what rests on unchanged inputs alone, and only as long as each compile asks for it. A snapshot that was compiled
+with a memo is the same, byte for byte, as one compiled without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import is_
+from typing import Final
+
+from lbdns.base.memo import ByObject
+from lbdns.dns.zone import Zone
+from lbdns.snapshot.compile.balancer_rows import BalancerRow
+from lbdns.snapshot.compile.place_classes import PlaceIndex
+from lbdns.snapshot.compile.pool_rows import PoolRow
+from lbdns.snapshot.compile.tries import Tries
+from lbdns.steering.policies.plan import Site
+
+ROWS_BYTES_MAX: Final = 128_000_000
+"""Rows of load balancers beyond so many bytes are made anew each time."""
+
+Placed = tuple[bytes, str, int]
+"""An enabled load balancer's wire name, its kind and its row."""
+
+
+class NameColumns:
+    """The columns that zones fill, and what they were filled from."""
+
+    def __init__(
+        self,
+        zones: Sequence[Zone],
+        placed: Sequence[Placed],
+        texts: dict[bytes, int],
+        columns: dict[str, memoryview],
+    ) -> None:
+        """Keep columns by what they rest on; `texts`: the offsets in the blob before the zones filled it."""
+        self._zones = zones
+        self._placed = placed
+        self._texts = texts
+        self.columns = columns
+
+    def rests_on(self, zones: Sequence[Zone], placed: Sequence[Placed], texts: dict[bytes, int]) -> bool:
+        """Return whether the columns are what these would give."""
+        same_zones = len(zones) == len(self._zones) and all(map(is_, zones, self._zones))
+        return same_zones and placed == self._placed and texts == self._texts
+
+
+class CompileMemo:
+    """Kept by whoever compiles again and again, one compile at a time."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.pools: ByObject[PoolRow] = ByObject()
+        self.balancers: ByObject[BalancerRow] = ByObject()
+        self.tries = Tries()
+        self.names: NameColumns | None = None
+        self._rows_bytes = 0
+        self._place: tuple[Site, PlaceIndex] | None = None
+
+    @contextmanager
+    def compiling(self, site: Site, index: PlaceIndex) -> Iterator[Tries]:
+        """Yield where this compile's tries go; what it does not use is dropped at its end."""
+        if self._place is None or self._place[0] != site or self._place[1] is not index:
+            self._place = (site, index)
+            self.balancers.clear()
+            self.tries = Tries()
+        self._rows_bytes = 0
+        tries = Tries(self.tries)
+        with self.pools.round(), self.balancers.round():
+            yield tries
+        self.tries = tries
+
+    def keep_row(self, balancer: object, row: BalancerRow) -> None:
+        """Keep a load balancer's row, as long as there is room."""
+        self._rows_bytes += row.size
+        if self._rows_bytes <= ROWS_BYTES_MAX:
+            self.balancers.keep(balancer, row)

@@ -1,0 +1,213 @@
+"""Place classes: which trie tells a load balancer's places apart, and which candidate list each class has.
+
+A partition of the places has a trie of its own, reduced to its classes, as long as there are few: ECS scopes are then
+as short as can be. Beyond MERGED_TRIES_MAX partitions, load balancers share the trie of all units, with a list for each
+unit: the same answers, with the scopes of the located networks.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lbdns.places.place import Place
+from lbdns.places.place_tree import PlaceTree
+from lbdns.snapshot.compile.tries import PrefixTree, Tries, in_levels, private_tree, reduce_tree
+from lbdns.steering.kernel.numbers import CLASS_UNKNOWN, NO_TRIE, SELECT_NEAREST
+from lbdns.steering.policies.plan import UNKNOWN_LIST, Partition, Plan, Unit, Units
+
+MERGED_TRIES_MAX: Final = 16
+MERGED_BYTES_MAX: Final = 64_000_000
+
+Columns = dict[str, "array[int]"]
+
+
+class PlaceIndex:
+    """What a geolocation tree gives every snapshot: its units, and the tree reduced to each kind of unit, on demand."""
+
+    def __init__(self, places: PlaceTree) -> None:
+        self.places = places
+        self.units = Units(places.places)
+        self._reduced: dict[Unit, PrefixTree] = {}
+
+    def tree(self, unit: Unit) -> PrefixTree:
+        """Return the tree whose values are units of one kind."""
+        if unit not in self._reduced:
+            tree = in_levels(self.places.nodes, int(self.places.root_v4), int(self.places.root_v6))
+            self._reduced[unit] = reduce_tree(tree, self.units.of_place[unit])
+        return self._reduced[unit]
+
+    def unit_count(self, unit: Unit) -> int:
+        """Return how many units of one kind there are, the unknown one among them."""
+        return len(self.units.values[unit])
+
+
+_held: list[PlaceIndex] = []
+
+
+def place_index(places: PlaceTree) -> PlaceIndex:
+    """Return the index of a geolocation tree, kept while the tree is the one in use: a reload costs nothing."""
+    if not _held or _held[0].places is not places:
+        _held[:] = [PlaceIndex(places)]
+    return _held[0]
+
+
+class Cut(NamedTuple):
+    """How a plan by location cuts the places up: all that follows from the plan alone.
+
+    `partitions`: for resolver and ECS (one where they are the same), the kind of unit and, as int32, each unit's class:
+    together the key of a trie. `class_lists`: the list of each class. `unit_lists`: for each partition the list of each
+    unit, behind the last one that of the PoP. Lists are those of the plan.
+    """
+
+    partitions: tuple[tuple[Unit, bytes], ...]
+    class_lists: tuple[int, ...]
+    pop_class: int
+    unit_lists: tuple[NDArray[np.int32], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes, near enough."""
+        return sum(len(classes) for _, classes in self.partitions) + sum(lists.nbytes for lists in self.unit_lists)
+
+
+def cut_places(made: Plan) -> Cut | None:
+    """Return how a plan cuts the places up, None where location does not matter to it."""
+    if made.resolver is None or made.ecs is None:
+        return None
+    parts = (made.resolver,) if made.ecs is made.resolver else (made.resolver, made.ecs)
+    class_of_list: dict[int, int] = {}
+    classes = [(part.unit, _number_classes(part, class_of_list).tobytes()) for part in parts]
+    pop_class = class_of_list.setdefault(made.pop_list, len(class_of_list) + 1)
+    unit_lists = []
+    for part in parts:
+        listed = np.full(len(part.lists) + 1, made.pop_list, dtype=np.int32)
+        np.copyto(listed[:-1], part.lists, where=part.lists != UNKNOWN_LIST)
+        unit_lists.append(listed)
+    # Class 0 is the unknown place: never looked up, since the PoP's class stands in for it.
+    return Cut(tuple(classes), (made.pop_list, *class_of_list), pop_class, tuple(unit_lists))
+
+
+def _number_classes(partition: Partition, class_of_list: dict[int, int]) -> NDArray[np.int32]:
+    """Return each unit's class; `class_of_list` numbers lists by first appearance, from 1."""
+    lists = partition.lists
+    # Written from the end, the first place where a list appears stands last; UNKNOWN_LIST, -1, writes behind all.
+    first = np.full(int(lists.max(initial=0)) + 2, len(lists))
+    first[lists[::-1]] = np.arange(len(lists) - 1, -1, -1)
+    first[UNKNOWN_LIST] = len(lists)
+    for listed in first.argsort(kind="stable").tolist():
+        if first[listed] == len(lists):
+            break
+        class_of_list.setdefault(listed, len(class_of_list) + 1)
+    table = np.zeros(max(class_of_list, default=0) + 2, dtype=np.int32)
+    for listed, number in class_of_list.items():
+        table[listed] = number
+    # The last entry is where UNKNOWN_LIST leads: class 0.
+    return table[lists]
+
+
+class PlaceClasses:
+    """Fills the columns that lead from a place to a candidate list."""
+
+    def __init__(self, columns: Columns, index: PlaceIndex, here: Place, tries: Tries) -> None:
+        """Begin with the trie of private addresses alone in `tries`."""
+        self._columns = columns
+        self._index = index
+        self._here = here
+        self._tries = tries
+        if tries.recall("private") is None:
+            tries.add("private", private_tree(), 2)
+        self._merged = 0
+        self._segments: dict[bytes, int] = {}
+        self._here_unit: int | None = None
+
+    @property
+    def has_many_partitions(self) -> bool:
+        """Whether no more partitions get a trie of their own."""
+        return self._merged >= MERGED_TRIES_MAX or self._tries.size > MERGED_BYTES_MAX
+
+    def append(self, select: int, pop_list: int, cut: Cut | None, numbers: Sequence[int]) -> None:
+        """Append one load balancer's tries and classes; `numbers` are the rows of its plan's lists."""
+        if select == SELECT_NEAREST:
+            self._append_nearest(numbers[0])
+        elif cut is None:
+            lists = self._segment(array("I", (numbers[pop_list], numbers[pop_list])).tobytes())
+            self._append_row(NO_TRIE, NO_TRIE, 1, lists, lists)
+        elif not self._append_merged(cut, numbers):
+            self._append_units(cut, numbers)
+
+    def _append_row(self, resolver_trie: int, ecs_trie: int, pop_class: int, lists: int, ecs_lists: int) -> None:
+        columns = self._columns
+        columns["lb_resolver_trie"].append(resolver_trie)
+        columns["lb_ecs_trie"].append(ecs_trie)
+        columns["lb_pop_class"].append(pop_class)
+        columns["lb_lists"].append(lists)
+        columns["lb_ecs_lists"].append(ecs_lists)
+
+    def _segment(self, lists: bytes) -> int:
+        """Return where a table of class -> list (uint32) begins; equal tables stand once."""
+        start = self._segments.get(lists)
+        if start is None:
+            start = self._segments[lists] = len(self._columns["class_list"])
+            self._columns["class_list"].frombytes(lists)
+        return start
+
+    def _append_merged(self, cut: Cut, numbers: Sequence[int]) -> bool:
+        """Give the partitions tries of their own; False where there are too many already."""
+        tries = []
+        for key in cut.partitions:
+            found = self._tries.find(key)
+            if found is None:
+                if self.has_many_partitions:
+                    return False
+                found = self._tries.recall(key)
+                if found is None:
+                    classes = np.frombuffer(key[1], dtype=np.int32)
+                    found = self._tries.add(key, reduce_tree(self._index.tree(key[0]), classes), int(classes.max()) + 1)
+                self._merged += 1
+            tries.append(found)
+        lists = self._segment(array("I", [numbers[listed] for listed in cut.class_lists]).tobytes())
+        self._append_row(tries[0], tries[-1], cut.pop_class, lists, lists)
+        return True
+
+    def _append_units(self, cut: Cut, numbers: Sequence[int]) -> None:
+        """Give every unit its list; the PoP's stands after the last unit."""
+        rows = np.array(numbers, dtype=np.uint32)
+        starts = [self._segment(rows[lists].tobytes()) for lists in cut.unit_lists]
+        tries = [self._unit_trie(unit) for unit, _ in cut.partitions]
+        self._append_row(tries[0], tries[-1], len(cut.unit_lists[0]) - 1, starts[0], starts[-1])
+
+    def _unit_trie(self, unit: Unit) -> int:
+        found = self._tries.find(unit)
+        if found is None:
+            found = self._tries.recall(unit)
+        return self._tries.add(unit, self._index.tree(unit), self._index.unit_count(unit)) if found is None else found
+
+    def _append_nearest(self, number: int) -> None:
+        """Leave the order to the query: classes are units of coordinates, whose vectors are written once."""
+        if self._here_unit is None:
+            self._here_unit = self._append_vectors()
+        trie = self._unit_trie(Unit.COORDINATES)
+        lists = self._segment(array("I", (number,)).tobytes())
+        self._append_row(trie, trie, self._here_unit, lists, lists)
+
+    def _append_vectors(self) -> int:
+        """Write the vectors of all units and of this PoP behind them; return the PoP's number."""
+        units = self._index.units
+        column = self._columns["unit_vector"]
+        column.frombytes(unit_vectors(units.latitudes, units.longitudes).tobytes())
+        if self._here.latitude is None or self._here.longitude is None:
+            return CLASS_UNKNOWN
+        here = unit_vectors(np.array([self._here.latitude]), np.array([self._here.longitude]))
+        column.frombytes(here.tobytes())
+        return len(units.latitudes)
+
+
+def unit_vectors(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points of the unit sphere, shape (n, 3), for degrees."""
+    phi, lam = np.radians(latitudes), np.radians(longitudes)
+    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=1)

@@ -1,0 +1,181 @@
+"""Zones as columns: every name that exists, what stands there, and what a look-up has to know about its surroundings.
+
+A name exists where records or a load balancer stand at it or below it (an empty non-terminal, RFC 8020). Each knows the
+cut above it, if any, and its wildcard child, so that a query needs no walk but the one towards the closest encloser.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.progress import STEP, report
+from lbdns.dns.zone import RRset, Zone
+from lbdns.mapped.columns import NONE_32, Blob
+from lbdns.snapshot.lookup.name_rows import (
+    DIRECTORY,
+    FLAGS_SHIFT,
+    NAME_CNAME,
+    NAME_CUT,
+    NAME_DNAME,
+    NAME_OCCLUDED,
+    NO_NAME,
+)
+from lbdns.snapshot.lookup.name_table import Suffixes, build_table, set_name, spread
+
+TYPE_A, TYPE_NS, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME = 1, 2, 5, 15, 28, 33, 39
+
+LB_KINDS = ("A", "MX", "SRV")
+HIDDEN_TYPES = {"A": (TYPE_A, TYPE_AAAA, TYPE_CNAME), "MX": (TYPE_MX,), "SRV": (TYPE_SRV,)}
+"""What an enabled load balancer of each kind takes from the records at its name (SEMANTICS, step 1)."""
+
+Columns = dict[str, "array[int]"]
+
+
+@dataclass(slots=True)
+class _Node:
+    rrsets: list[RRset] = field(default_factory=list)
+    load_balancers: dict[str, int] = field(default_factory=dict)
+
+
+def parent(name: bytes) -> bytes:
+    """Return the wire name without its first label."""
+    return name[name[0] + 1 :]
+
+
+def is_at_or_below(name: bytes, ancestor: bytes) -> bool:
+    """Return whether a wire name is another or stands below it (label by label: bytes inside a label may look
+    alike)."""
+    while len(name) > len(ancestor):
+        name = parent(name)
+    return name == ancestor
+
+
+def zone_of(name: bytes, apexes: Mapping[bytes, int]) -> int | None:
+    """Return the index of the zone with the longest apex that `name` ends with."""
+    while True:
+        if name in apexes:
+            return apexes[name]
+        if not name[0]:
+            return None
+        name = parent(name)
+
+
+def compile_zones(
+    columns: Columns, blob: Blob, zones: Iterable[Zone], load_balancers: Iterable[tuple[bytes, str, int]]
+) -> None:
+    """Fill the name columns. `load_balancers`: (wire name in lower case, kind, index) of those that are enabled."""
+    zones = tuple(zones)
+    apexes = {zone.apex: index for index, zone in enumerate(zones)}
+    trees: list[dict[bytes, _Node]] = [_nodes(zone) for zone in zones]
+    for name, kind, index in load_balancers:
+        zone_index = zone_of(name, apexes)
+        if zone_index is None:
+            raise LbdnsError(f"load balancer {index} stands in no zone; the configuration was not checked")
+        node = _node(trees[zone_index], name, zones[zone_index].apex)
+        node.load_balancers[kind] = index
+        hidden = HIDDEN_TYPES[kind]
+        node.rrsets = [rrset for rrset in node.rrsets if rrset.type not in hidden]
+    suffixes = Suffixes()
+    hashes = array("Q")
+    for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
+        columns["zone_apex"].append(len(hashes))
+        _append_zone(columns, blob, hashes, suffixes, index, zone.apex, tree)
+    for index, zone in enumerate(zones):
+        _append_name(columns, blob, hashes, suffixes, DIRECTORY, zone.apex, index, 0, _Node())
+    columns["table"] = build_table(hashes)
+
+
+def _nodes(zone: Zone) -> dict[bytes, _Node]:
+    tree: dict[bytes, _Node] = {zone.apex: _Node()}
+    for rrset in zone.rrsets:
+        _node(tree, rrset.owner, zone.apex).rrsets.append(rrset)
+    return tree
+
+
+def _node(tree: dict[bytes, _Node], name: bytes, apex: bytes) -> _Node:
+    """Return the node of a name, made with its empty non-terminals where it is new."""
+    found = tree.get(name)
+    if found is None:
+        found = tree[name] = _Node()
+        above = parent(name)
+        while above not in tree:
+            tree[above] = _Node()
+            above = parent(above)
+    return found
+
+
+def _append_zone(
+    columns: Columns,
+    blob: Blob,
+    hashes: array[int],
+    suffixes: Suffixes,
+    zone: int,
+    apex: bytes,
+    tree: dict[bytes, _Node],
+) -> None:
+    first = len(hashes)
+    numbers = {name: first + offset for offset, name in enumerate(tree)}
+    cuts = {name for name, node in tree.items() if name != apex and any(rrset.type == TYPE_NS for rrset in node.rrsets)}
+    for number, (name, node) in enumerate(tree.items()):
+        if number % STEP == 0:
+            report("compiling records", number, len(tree))
+        types = {rrset.type for rrset in node.rrsets}
+        flags = 0
+        if name in cuts:
+            flags |= NAME_CUT
+        if TYPE_DNAME in types:
+            flags |= NAME_DNAME
+        if TYPE_CNAME in types:
+            flags |= NAME_CNAME
+        link = numbers.get(b"\x01*" + name, NO_NAME)
+        cut = _cut_above(name, apex, cuts)
+        if cut is not None:
+            flags |= NAME_OCCLUDED
+            link = numbers[cut]
+        _append_name(columns, blob, hashes, suffixes, zone + 1, name, link, flags, node)
+        for rrset in node.rrsets:
+            _append_rrset(columns, blob, rrset)
+
+
+def _cut_above(name: bytes, apex: bytes, cuts: set[bytes]) -> bytes | None:
+    """Return the topmost cut strictly above a name, or None."""
+    if not cuts:
+        return None
+    topmost = None
+    while name != apex:
+        name = parent(name)
+        if name in cuts:
+            topmost = name
+    return topmost
+
+
+def _append_name(
+    columns: Columns,
+    blob: Blob,
+    hashes: array[int],
+    suffixes: Suffixes,
+    zone: int,
+    name: bytes,
+    link: int,
+    flags: int,
+    node: _Node,
+) -> None:
+    """Append a name's row; its RRsets follow from the present end of theirs."""
+    set_name(suffixes, name)
+    hashes.append(spread(suffixes.hashes[0]))
+    row = [blob.add(name), zone, link, len(columns["rrset_type"]), len(node.rrsets) | flags << FLAGS_SHIFT]
+    row += [node.load_balancers.get(kind, NONE_32) for kind in LB_KINDS]
+    columns["name_row"].extend(row)
+
+
+def _append_rrset(columns: Columns, blob: Blob, rrset: RRset) -> None:
+    columns["rrset_type"].append(rrset.type)
+    columns["rrset_ttl"].append(rrset.ttl)
+    columns["rrset_rdata_start"].append(len(columns["rdata_offset"]))
+    columns["rrset_rdata_count"].append(len(rrset.rdatas))
+    for rdata in rrset.rdatas:
+        columns["rdata_offset"].append(blob.add(rdata))
+        columns["rdata_length"].append(len(rdata))

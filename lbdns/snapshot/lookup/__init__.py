@@ -1,0 +1,1 @@
+"""Names in a snapshot: the hash table, and what stands at one."""

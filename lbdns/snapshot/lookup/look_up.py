@@ -1,0 +1,172 @@
+"""Look a name and type up in a snapshot's zones: one of eight kinds of outcome (RFC 1034 4.3.2, RFC 4592, RFC 6672).
+
+| what stands at the name                                    | kind        |
+|------------------------------------------------------------|-------------|
+| no zone of ours above it                                   | OUT_OF_ZONE |
+| it is at or below a cut (but for DS at the cut)            | REFERRAL    |
+| a load balancer that answers the type                      | STEERED     |
+| records of the type (any type, for ANY)                    | HIT         |
+| a CNAME, asked for another type                            | CNAME       |
+| it exists, with other types or none                        | NODATA      |
+| nothing, but a DNAME above it                              | DNAME       |
+| nothing, but a wildcard covers it                          | as at the wildcard |
+| nothing                                                    | NXDOMAIN    |
+
+Runs interpreted and compiled (types in the `.pxd`): both paths of the responder look names up here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DNAME, TYPE_DS, TYPE_MX, TYPE_SRV
+from lbdns.snapshot.lookup.name_rows import (
+    CNAME,
+    DIRECTORY,
+    DNAME,
+    FLAGS_SHIFT,
+    HIT,
+    NAME_CNAME,
+    NAME_CUT,
+    NAME_DNAME,
+    NAME_OCCLUDED,
+    NAME_ROW,
+    NO_NAME,
+    NO_ROW,
+    NODATA,
+    NXDOMAIN,
+    OUT_OF_ZONE,
+    REFERRAL,
+    ROW_FIRST_RRSET,
+    ROW_LINK,
+    ROW_LOAD_BALANCER,
+    ROW_RRSETS,
+    RRSETS_MASK,
+    STEERED,
+)
+from lbdns.snapshot.lookup.name_table import NameTable, Suffixes, find
+
+
+class Zones(NameTable):
+    """The columns that a look-up reads: the name table's and these."""
+
+    def __init__(self, columns: dict[str, memoryview]) -> None:
+        super().__init__(columns)
+        self.rrset_type = columns["rrset_type"]
+        self.zone_apex = columns["zone_apex"]
+
+
+class Found:
+    """A look-up's outcome.
+
+    `entry`: the name that answers: the cut, the DNAME's owner, the wildcard, the name itself, or the closest encloser.
+    `row`: its RRset of a HIT (NO_ROW for ANY), CNAME or DNAME. `load_balancer`, `family`: of STEERED.
+    """
+
+    def __init__(self) -> None:
+        self.kind = OUT_OF_ZONE
+        self.zone = 0
+        self.entry = 0
+        self.row = 0
+        self.load_balancer = 0
+        self.family = 0
+
+
+def look_up(zones: Zones, suffixes: Suffixes, qtype: int, found: Found) -> int:
+    """Fill `found` with what stands at the name in `suffixes` (hashed) for a type, and return its kind."""
+    label = find_zone(zones, suffixes, 0, found)
+    if label < 0:
+        found.kind = OUT_OF_ZONE
+        return found.kind
+    if qtype == TYPE_DS and label == 0:
+        # The parent's side of a cut holds DS (RFC 4035 3.1.4.1): where both zones are ours, it answers.
+        zone = found.zone
+        if find_zone(zones, suffixes, 1, found) < 0:
+            found.zone = zone
+    for index in range(suffixes.count):
+        entry = find(zones, found.zone + 1, suffixes, index)
+        if entry != NO_NAME:
+            found.entry = entry
+            return at_encloser(zones, index == 0, qtype, found)
+    found.kind = OUT_OF_ZONE
+    return found.kind
+
+
+def find_zone(zones: Zones, suffixes: Suffixes, first: int, found: Found) -> int:
+    """Set the zone with the longest apex among the suffixes from `first` on; return its label, -1 where there is
+    none."""
+    for index in range(first, suffixes.count):
+        entry = find(zones, DIRECTORY, suffixes, index)
+        if entry != NO_NAME:
+            found.zone = zones.name_row[entry * NAME_ROW + ROW_LINK]
+            return index
+    return -1
+
+
+def at_encloser(zones: Zones, is_exact: bool, qtype: int, found: Found) -> int:
+    """Decide the kind from the closest encloser, `found.entry`: the name itself where `is_exact`."""
+    row = found.entry * NAME_ROW
+    flags = zones.name_row[row + ROW_RRSETS] >> FLAGS_SHIFT
+    if flags & NAME_OCCLUDED:
+        found.entry = zones.name_row[row + ROW_LINK]
+        found.kind = REFERRAL
+    elif flags & NAME_CUT and not (is_exact and qtype == TYPE_DS):
+        found.kind = REFERRAL
+    elif is_exact:
+        at_name(zones, qtype, found)
+    elif flags & NAME_DNAME:
+        found.row = find_rrset(zones, found.entry, TYPE_DNAME)
+        found.kind = DNAME
+    elif zones.name_row[row + ROW_LINK] != NO_NAME:
+        found.entry = zones.name_row[row + ROW_LINK]
+        at_name(zones, qtype, found)
+    else:
+        found.kind = NXDOMAIN
+    return found.kind
+
+
+def at_name(zones: Zones, qtype: int, found: Found) -> None:
+    """Decide the kind from what stands at `found.entry`."""
+    position = -1
+    found.family = 0
+    if qtype in (TYPE_A, TYPE_AAAA):
+        position = 0
+        found.family = 0 if qtype == TYPE_A else 1
+    elif qtype == TYPE_MX:
+        position = 1
+        found.family = 2
+    elif qtype == TYPE_SRV:
+        position = 2
+        found.family = 2
+    if position >= 0:
+        found.load_balancer = zones.name_row[found.entry * NAME_ROW + ROW_LOAD_BALANCER + position]
+        if found.load_balancer != NO_ROW:
+            found.kind = STEERED
+            return
+    if zones.name_row[found.entry * NAME_ROW + ROW_RRSETS] >> FLAGS_SHIFT & NAME_CNAME and qtype != TYPE_CNAME:
+        # ANY gets the CNAME as it is, unfollowed (RFC 8482 4.2).
+        found.row = find_rrset(zones, found.entry, TYPE_CNAME)
+        found.kind = HIT if qtype == TYPE_ANY else CNAME
+        return
+    if qtype == TYPE_ANY:
+        found.row = NO_ROW
+        has_any = (zones.name_row[found.entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK) > 0 or has_load_balancer(
+            zones, found.entry
+        )
+        found.kind = HIT if has_any else NODATA
+        return
+    found.row = find_rrset(zones, found.entry, qtype)
+    found.kind = NODATA if found.row == NO_ROW else HIT
+
+
+def find_rrset(zones: Zones, entry: int, rtype: int) -> int:
+    """Return the row of a name's RRset of one type, NO_ROW where it has none."""
+    start = zones.name_row[entry * NAME_ROW + ROW_FIRST_RRSET]
+    for row in range(start, start + (zones.name_row[entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK)):
+        if zones.rrset_type[row] == rtype:
+            return row
+    return NO_ROW
+
+
+def has_load_balancer(zones: Zones, entry: int) -> bool:
+    """Return whether any load balancer stands at a name."""
+    first = entry * NAME_ROW + ROW_LOAD_BALANCER
+    return zones.name_row[first] != NO_ROW or zones.name_row[first + 1] != NO_ROW or zones.name_row[first + 2] != NO_ROW

@@ -1,0 +1,49 @@
+# The C types of endpoints.py. Module constants become C variables, set once at import.
+cimport cython
+
+from lbdns.steering.kernel.hashing cimport draw64, mix64, rendezvous_score
+from lbdns.steering.kernel.view cimport Decision, Query, View
+
+cdef int ADDRESS_FAMILIES, BYTE_COUNTS, ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_NAMED
+cdef int HEALTHY, LB_APEX, LB_STICKY, MODE_HASHED, MODE_WEIGHTED
+cdef int POOL_HASH, POOL_MONITORED, SALT_ADDRESS, SALT_ENDPOINT, SALT_ROTATION
+cdef int SHAPE_ONE, SHAPE_ZERO, STATE_MASK
+cdef int SKIPPED_DISABLED, SKIPPED_DOWN, SKIPPED_FAMILY, SKIPPED_UNRESOLVED, SKIPPED_WEIGHT_ZERO
+
+
+cpdef unsigned long long draw32(Query query, unsigned long long salt) noexcept nogil
+
+@cython.locals(state=cython.int, counts=cython.int)
+cpdef int reason_against_endpoint(View view, Query query, Decision decision, int endpoint) noexcept nogil
+
+cpdef bint is_cname(View view, Query query, int endpoint) noexcept nogil
+
+cdef bint is_resolved(View view, Query query, int endpoint) noexcept nogil
+
+@cython.locals(
+    pool=cython.int, pool_flags=cython.int, start=cython.uint, shape=cython.int, count=cython.int,
+    total=cython.ulonglong, endpoint=cython.int, sticky=cython.int, hashed=cython.bint, chosen=cython.int,
+)
+cpdef void pick_endpoints(View view, Query query, Decision decision) noexcept nogil
+
+@cython.locals(drawn=cython.ulonglong, index=cython.int, weight=cython.uint)
+cdef int weighted_choice(
+    View view, Query query, Decision decision, int shape, unsigned long long total
+) noexcept nogil
+
+@cython.locals(
+    best=cython.int, best_score=cython.double, index=cython.int, endpoint=cython.int, weight=cython.uint,
+    score=cython.double,
+)
+cdef int hash_choice(View view, Decision decision, int shape) noexcept nogil
+
+@cython.locals(held=cython.int)
+cdef void reverse(Decision decision, int start, int end) noexcept nogil
+
+cdef void rotate(Decision decision, int first) noexcept nogil
+
+@cython.locals(kept=cython.int, index=cython.int)
+cdef void keep_first_or_flattened(View view, Query query, Decision decision) noexcept nogil
+
+@cython.locals(index=cython.int, endpoint=cython.int, left=cython.longlong)
+cdef void shorten_ttl(View view, Query query, Decision decision) noexcept nogil

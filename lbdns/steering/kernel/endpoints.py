@@ -1,0 +1,188 @@
+"""The last step of a decision: which endpoints of the decided pool answer, in which order, for how long."""
+
+from __future__ import annotations
+
+from lbdns.steering.kernel.hashing import draw64, mix64, rendezvous_score
+from lbdns.steering.kernel.numbers import (
+    ADDRESS_FAMILIES,
+    BYTE_COUNTS,
+    ENDPOINT_FLATTEN,
+    ENDPOINT_HOSTNAME,
+    FAMILY_NAMED,
+    HEALTHY,
+    LB_APEX,
+    LB_STICKY,
+    MODE_HASHED,
+    MODE_WEIGHTED,
+    POOL_HASH,
+    POOL_MONITORED,
+    SALT_ADDRESS,
+    SALT_ENDPOINT,
+    SALT_ROTATION,
+    SHAPE_ONE,
+    SHAPE_ZERO,
+    SKIPPED_DISABLED,
+    SKIPPED_DOWN,
+    SKIPPED_FAMILY,
+    SKIPPED_UNRESOLVED,
+    SKIPPED_WEIGHT_ZERO,
+    STATE_MASK,
+)
+from lbdns.steering.kernel.view import Decision, Query, View
+
+
+def draw32(query: Query, salt: int) -> int:
+    """Return draw number `salt` of this query, 32 bits."""
+    if query.draw_fixed:
+        return query.draw_base >> 32
+    return draw64(query.draw_base, salt) >> 32
+
+
+def reason_against_endpoint(view: View, query: Query, decision: Decision, endpoint: int) -> int:
+    """Return why an endpoint of the decided pool does not answer this query (SKIPPED_*), or 0 where it may.
+
+    Health does not count in a fallback pool that serves as such, and without a monitor only where it was forced.
+    """
+    if not view.endpoint_enabled[endpoint]:
+        return SKIPPED_DISABLED
+    if not view.endpoint_families[endpoint] & (1 << query.family):
+        return SKIPPED_FAMILY
+    if not view.endpoint_weight[endpoint] and not view.pool_shape[decision.pool * 3 + query.family] & SHAPE_ZERO:
+        return SKIPPED_WEIGHT_ZERO
+    if not decision.is_fallback:
+        state = view.endpoint_state[view.endpoint_slot[endpoint]]
+        counts = view.pool_flags[decision.pool] & POOL_MONITORED or state & BYTE_COUNTS
+        if counts and (state & STATE_MASK) != HEALTHY:
+            return SKIPPED_DOWN
+    if not is_resolved(view, query, endpoint) and not is_cname(view, query, endpoint):
+        return SKIPPED_UNRESOLVED
+    return 0
+
+
+def is_cname(view: View, query: Query, endpoint: int) -> bool:
+    """Return whether the endpoint is answered by its CNAME: `flatten_cname: false`, an address query, not at an
+    apex."""
+    return (
+        query.family != FAMILY_NAMED
+        and (view.endpoint_flags[endpoint] & (ENDPOINT_HOSTNAME | ENDPOINT_FLATTEN)) == ENDPOINT_HOSTNAME
+        and not view.lb_flags[query.lb] & LB_APEX
+    )
+
+
+def is_resolved(view: View, query: Query, endpoint: int) -> bool:
+    """Return whether the endpoint has something to answer with in this family now."""
+    if query.family == FAMILY_NAMED or not view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+        return True
+    return view.resolved_count[view.endpoint_slot[endpoint] * ADDRESS_FAMILIES + query.family] > 0
+
+
+def pick_endpoints(view: View, query: Query, decision: Decision) -> None:
+    """Pick the endpoints of the decided pool: one by weight or hash where weights differ or clients stick, else all.
+
+    | weights differ | ip_cookie | endpoint policy | picks                               |
+    |----------------|-----------|-----------------|-------------------------------------|
+    | any            | yes       | any             | one, by weighted hash               |
+    | yes            | no        | hash            | one, by weighted hash               |
+    | yes            | no        | other           | one, by weighted draw               |
+    | no             | no        | hash            | all, the hash's choice first        |
+    | no             | no        | other           | all, rotated                        |
+    """
+    pool = decision.pool
+    pool_flags = view.pool_flags[pool]
+    start = view.pool_endpoint_start[pool]
+    shape = view.pool_shape[pool * 3 + query.family]
+    count = 0
+    total = 0
+    for endpoint in range(start, start + view.pool_endpoint_count[pool]):
+        if reason_against_endpoint(view, query, decision, endpoint):
+            continue
+        decision.picks[count] = endpoint
+        count += 1
+        total += 1 if shape & SHAPE_ZERO else view.endpoint_weight[endpoint]
+    decision.pick_count = count
+    if count == 0:
+        return
+    sticky = view.lb_flags[query.lb] & LB_STICKY
+    hashed = sticky or pool_flags & POOL_HASH
+    if shape & SHAPE_ONE or sticky:
+        decision.mode = MODE_HASHED if hashed else MODE_WEIGHTED
+        decision.address_draw = mix64(decision.hash_key) >> 32 if hashed else draw32(query, SALT_ADDRESS)
+        chosen = hash_choice(view, decision, shape) if hashed else weighted_choice(view, query, decision, shape, total)
+        decision.picks[0] = decision.picks[chosen]
+        decision.pick_count = 1
+    else:
+        chosen = hash_choice(view, decision, shape) if hashed else (draw32(query, SALT_ROTATION) * count) >> 32
+        rotate(decision, chosen)
+        keep_first_or_flattened(view, query, decision)
+    shorten_ttl(view, query, decision)
+
+
+def weighted_choice(view: View, query: Query, decision: Decision, shape: int, total: int) -> int:
+    """Return the index in `picks` that the endpoint draw falls on; `total` is the weight of all picks."""
+    drawn = (draw32(query, SALT_ENDPOINT) * total) >> 32
+    for index in range(decision.pick_count):
+        weight = 1 if shape & SHAPE_ZERO else view.endpoint_weight[decision.picks[index]]
+        if drawn < weight:
+            return index
+        drawn -= weight
+    return 0
+
+
+def hash_choice(view: View, decision: Decision, shape: int) -> int:
+    """Return the index in `picks` that weighted rendezvous hashing gives this source address."""
+    best = 0
+    best_score = -1.0
+    for index in range(decision.pick_count):
+        endpoint = decision.picks[index]
+        weight = 1 if shape & SHAPE_ZERO else view.endpoint_weight[endpoint]
+        score = rendezvous_score(decision.hash_key, view.endpoint_hash[endpoint], weight)
+        if score > best_score:
+            best = index
+            best_score = score
+    return best
+
+
+def reverse(decision: Decision, start: int, end: int) -> None:
+    """Reverse `picks[start:end]` in place."""
+    end -= 1
+    while start < end:
+        held = decision.picks[start]
+        decision.picks[start] = decision.picks[end]
+        decision.picks[end] = held
+        start += 1
+        end -= 1
+
+
+def rotate(decision: Decision, first: int) -> None:
+    """Rotate the picks so that index `first` leads, without allocating (three reversals)."""
+    if first:
+        reverse(decision, 0, first)
+        reverse(decision, first, decision.pick_count)
+        reverse(decision, 0, decision.pick_count)
+
+
+def keep_first_or_flattened(view: View, query: Query, decision: Decision) -> None:
+    """A CNAME stands alone (RFC 1034 3.6.2): where one leads it is the answer, else those without addresses go."""
+    if is_cname(view, query, decision.picks[0]):
+        decision.pick_count = 1
+        return
+    kept = 0
+    for index in range(decision.pick_count):
+        if is_resolved(view, query, decision.picks[index]):
+            decision.picks[kept] = decision.picks[index]
+            kept += 1
+    decision.pick_count = kept
+
+
+def shorten_ttl(view: View, query: Query, decision: Decision) -> None:
+    """A flattened hostname's answer lives no longer than what its resolution has left, and at least 1 s."""
+    if query.family == FAMILY_NAMED or is_cname(view, query, decision.picks[0]):
+        return
+    for index in range(decision.pick_count):
+        endpoint = decision.picks[index]
+        if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+            left = view.resolved_expiry[view.endpoint_slot[endpoint]] - query.now_s
+            if left < 1:
+                left = 1
+            if left < decision.ttl:
+                decision.ttl = left

@@ -1,0 +1,103 @@
+"""The numbers that compiled columns and decisions are written in: flags, codes, sentinels. One place, no logic.
+
+The compiled kernel reads them once, at import, into C variables (decide.pxd).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Address families of a query: A and AAAA look at addresses, NAMED (MX, SRV) at host names.
+FAMILY_A: Final = 0
+FAMILY_AAAA: Final = 1
+FAMILY_NAMED: Final = 2
+ADDRESS_FAMILIES: Final = 2
+FAMILY_COUNT: Final = 3
+
+# How a load balancer picks from its list of candidate pools.
+SELECT_FIRST: Final = 0
+SELECT_WEIGHTED: Final = 1
+SELECT_FASTEST: Final = 2
+SELECT_NEAREST: Final = 3  # the place class is a unit of coordinates
+
+LB_ECS_PREFERRED: Final = 1
+LB_RESOLVER_LOCATES: Final = 2
+LB_STICKY: Final = 4
+LB_APEX: Final = 8
+
+# A list whose pools may hash the source address: LIST_HASHED << family.
+LIST_HASHED: Final = 1
+
+POOL_ENABLED: Final = 1
+POOL_MONITORED: Final = 2
+POOL_HAS_ENDPOINT: Final = 4
+POOL_HASH: Final = 8
+POOL_LOCATED: Final = 16  # has coordinates
+
+# The shape of a pool's answers in one family: exactly one endpoint (weights differ); all weights are 0.
+SHAPE_ONE: Final = 1
+SHAPE_ZERO: Final = 2
+
+SHED_BY_DRAW: Final = 0
+SHED_BY_HASH: Final = 1
+
+ENDPOINT_HOSTNAME: Final = 1
+ENDPOINT_FLATTEN: Final = 2
+
+# Trie nodes have 16 records, one for each value of the next 4 bits: a node, or TRIE_LEAF | unused << UNUSED_SHIFT |
+# class, where `unused` of the 4 bits do not matter. One cache line a node.
+TRIE_STRIDE: Final = 4
+TRIE_WIDTH: Final = 16
+TRIE_LEAF: Final = 0x80000000
+UNUSED_SHIFT: Final = 28
+UNUSED_MASK: Final = 3
+CLASS_MASK: Final = 0x0FFFFFFF
+CLASS_UNKNOWN: Final = 0
+CLASS_PRIVATE: Final = 1
+NO_TRIE: Final = 0xFFFFFFFF
+PRIVATE_TRIE: Final = 0
+
+# Health bytes as the monitor worker writes them (mapped/health_table.py).
+STATE_MASK: Final = 3
+HEALTHY: Final = 1
+TAKES_TRAFFIC: Final = 1
+BYTE_COUNTS: Final = 8
+REGION_COUNT: Final = 13
+
+LOCATED_BY_NOTHING: Final = 0
+LOCATED_BY_ECS: Final = 1
+LOCATED_BY_RESOLVER: Final = 2
+LOCATED_BY_POP: Final = 3
+
+OUTCOME_ANSWER: Final = 0
+OUTCOME_NO_POOL: Final = 1
+OUTCOME_NO_ENDPOINT: Final = 2
+
+MODE_ALL: Final = 0
+MODE_WEIGHTED: Final = 1
+MODE_HASHED: Final = 2
+
+PASSED_DISABLED: Final = 1
+PASSED_DOWN: Final = 2
+PASSED_SHED: Final = 3
+PASSED_WEIGHT_ZERO: Final = 4
+
+# Why an endpoint of the decided pool does not answer; 0 is that it may.
+SKIPPED_DISABLED: Final = 1
+SKIPPED_FAMILY: Final = 2
+SKIPPED_WEIGHT_ZERO: Final = 3
+SKIPPED_DOWN: Final = 4
+SKIPPED_UNRESOLVED: Final = 5
+
+NO_POOL: Final = -1
+
+# Bounds: endpoints of a pool, pools of a list.
+PICK_CAPACITY: Final = 100
+PASSED_CAPACITY: Final = 256
+
+# Salts of the draws of one query.
+SALT_POOL: Final = 1
+SALT_ENDPOINT: Final = 2
+SALT_ROTATION: Final = 3
+SALT_ADDRESS: Final = 4
+SALT_SHED: Final = 16

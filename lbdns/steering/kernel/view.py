@@ -1,0 +1,120 @@
+"""What a decision works on: the view it reads, the query it is for, the decision it fills. No logic.
+
+Typed in the `.pxd` beside this file; compiled code reads the fields without the interpreter.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from lbdns.steering.kernel.numbers import (
+    LOCATED_BY_NOTHING,
+    MODE_ALL,
+    NO_POOL,
+    OUTCOME_NO_POOL,
+    PASSED_CAPACITY,
+    PICK_CAPACITY,
+)
+
+
+class View:
+    """A snapshot's columns and a health table's, paired: what a decision reads and nothing else.
+
+    `columns` and `health` map names to flat memoryviews (mapped/columns.py and mapped/health_table.py list them with
+    their types); `pop_region` is the index of the PoP's region, -1 where unknown.
+    """
+
+    def __init__(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:
+        self.lb_select = columns["lb_select"]
+        self.lb_flags = columns["lb_flags"]
+        self.lb_ttl = columns["lb_ttl"]
+        self.lb_fallback = columns["lb_fallback"]
+        self.lb_ecs_trie = columns["lb_ecs_trie"]
+        self.lb_resolver_trie = columns["lb_resolver_trie"]
+        self.lb_pop_class = columns["lb_pop_class"]
+        self.lb_lists = columns["lb_lists"]
+        self.lb_ecs_lists = columns["lb_ecs_lists"]
+        self.unit_vector = columns["unit_vector"]
+        self.pool_vector = columns["pool_vector"]
+        self.lb_slot = columns["lb_slot"]
+        self.class_list = columns["class_list"]
+        self.list_start = columns["list_start"]
+        self.list_count = columns["list_count"]
+        self.list_flags = columns["list_flags"]
+        self.member_pool = columns["member_pool"]
+        self.member_weight = columns["member_weight"]
+        self.pool_slot = columns["pool_slot"]
+        self.pool_flags = columns["pool_flags"]
+        self.pool_endpoint_start = columns["pool_endpoint_start"]
+        self.pool_endpoint_count = columns["pool_endpoint_count"]
+        self.pool_shape = columns["pool_shape"]
+        self.pool_hash = columns["pool_hash"]
+        self.pool_shed_threshold = columns["pool_shed_threshold"]
+        self.pool_shed_policy = columns["pool_shed_policy"]
+        self.endpoint_slot = columns["endpoint_slot"]
+        self.endpoint_weight = columns["endpoint_weight"]
+        self.endpoint_families = columns["endpoint_families"]
+        self.endpoint_flags = columns["endpoint_flags"]
+        self.endpoint_enabled = columns["endpoint_enabled"]
+        self.endpoint_hash = columns["endpoint_hash"]
+        self.trie_root = columns["trie_root"]
+        self.trie_nodes = columns["trie_nodes"]
+        self.endpoint_state = health["endpoint_state"]
+        self.pool_state = health["pool_state"]
+        self.pool_rtt = health["pool_rtt"]
+        self.resolved_count = health["resolved_count"]
+        self.resolved_expiry = health["resolved_expiry"]
+        self.pop_region = pop_region
+
+
+class Query:
+    """What a decision depends on beside the view. Addresses are 128 bits, an IPv4 one in the top 32 of `*_high`.
+
+    `lb`: index of the load balancer; `family`: FAMILY_A, FAMILY_AAAA or FAMILY_NAMED; `*_version`: 4, 6, or 0 for none;
+    `ecs_bits`: SOURCE PREFIX-LENGTH, 0 for no ECS; `now_s`: unix seconds; `draw_base`: 64 random bits, from which all
+    draws follow, or with `draw_fixed` the one value that all draws take.
+    """
+
+    def __init__(self) -> None:
+        self.lb = 0
+        self.family = 0
+        self.resolver_high = 0
+        self.resolver_low = 0
+        self.resolver_version = 0
+        self.ecs_high = 0
+        self.ecs_low = 0
+        self.ecs_version = 0
+        self.ecs_bits = 0
+        self.now_s = 0
+        self.draw_base = 0
+        self.draw_fixed = False
+
+
+class Decision:
+    """What was decided and every input that mattered; reused from query to query.
+
+    `outcome`: OUTCOME_*; `picks[:pick_count]`: endpoint indices in the order of the answer; `mode`: MODE_*; `pool`:
+    index or NO_POOL; `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds; `location_source`: LOCATED_BY_*;
+    `place_class`, `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one
+    endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*).
+    """
+
+    def __init__(self) -> None:
+        self.lb = 0
+        self.outcome = OUTCOME_NO_POOL
+        self.pool = NO_POOL
+        self.is_fallback = False
+        self.mode = MODE_ALL
+        self.ttl = 0
+        self.scope = 0
+        self.location_source = LOCATED_BY_NOTHING
+        self.place_class = 0
+        self.pool_list = 0
+        self.picks = array("i", bytes(4 * PICK_CAPACITY))
+        self.pick_count = 0
+        self.passed_pool = array("i", bytes(4 * PASSED_CAPACITY))
+        self.passed_reason = array("i", bytes(4 * PASSED_CAPACITY))
+        self.passed_count = 0
+        self.ecs_used = False
+        self.hash_key = 0
+        self.address_draw = 0

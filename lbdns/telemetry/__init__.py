@@ -1,0 +1,1 @@
+"""What the server says of itself: counters by name, rates, metrics, health."""

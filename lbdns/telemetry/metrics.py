@@ -1,0 +1,282 @@
+"""Metrics for Prometheus: the counters of all responders, health, and the supervisor's own state, over HTTP.
+
+A scrape is answered in a thread of its own, so that the supervisor's event loop goes on meanwhile. Where the address
+cannot be had, DNS is served without metrics: the log says so, and it is tried again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import platform
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lbdns import __version__
+from lbdns.dns.codes import FORMERR, NOERROR, NOTIMP, NXDOMAIN, RCODE_NAMES, REFUSED, SERVFAIL
+from lbdns.mapped.counter_words import (
+    BATCH_BOUNDS_US,
+    BATCH_NS,
+    BATCH_TIMES_FIRST,
+    DATAGRAMS,
+    DEFERRED_COUNT,
+    DROPPED_COUNT,
+    OVERFLOWS,
+    SEND_ERRORS,
+    TCP_MESSAGES,
+)
+from lbdns.model.settings import Settings, format_socket_address, parse_socket_address
+from lbdns.telemetry.report import endpoint_word, pool_word, silent_s
+from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.tally import Sample, Tally
+
+# Shown from the start, so that the first one counts in a rate.
+RCODES_ALWAYS = frozenset(RCODE_NAMES[code] for code in (NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED))
+TYPES_ALWAYS = ("A", "AAAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT")
+HEALTH_VALUES = {"healthy": 1.0, "degraded": 0.5, "critical": 0.0, "unhealthy": 0.0}  # other states have no sample
+RETRY_S = 10.0
+CLIENT_S = 10.0  # for a client that says or takes nothing
+CLIENTS_MAX = 8
+
+Rows = Iterable[tuple[tuple[str, ...], float]]
+
+log = logging.getLogger("lbdns.server")
+
+
+class ServerCollector(Collector):
+    """All metrics, collected anew for each scrape."""
+
+    def __init__(self, tally: Tally, facts: Callable[[], ServerFacts]) -> None:
+        """Show what `tally` reads and what `facts` returns; both are asked from the scrape's thread."""
+        self._tally = tally
+        self._facts = facts
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric families."""
+        facts, sample = self._facts(), self._tally.read()
+        yield from _traffic(sample)
+        yield from _decisions(sample)
+        yield from _health(facts)
+        yield from _server(facts)
+
+
+def _traffic(sample: Sample) -> Iterator[Metric]:
+    transports = (("udp",), sample.word(DATAGRAMS)), (("tcp",), sample.word(TCP_MESSAGES))
+    yield _counter("queries", "Messages received, by transport.", ("transport",), transports)
+    rcodes = [((name,), count) for name, count in sample.rcodes().items() if count or name in RCODES_ALWAYS]
+    yield _counter("responses", "Replies, by RCODE.", ("rcode",), rcodes)
+    paths = (("fast",), sample.fast_replies), (("slow",), sample.replies - sample.fast_replies)
+    yield _counter("responses_by_path", "Replies, by the path that gave them.", ("path",), paths)
+    types = dict.fromkeys(TYPES_ALWAYS, 0) | sample.types()
+    yield _counter(
+        "queries_by_type", "Queries that were replied to, by the type asked for.", ("type",), _labelled(types)
+    )
+    yield _counter(
+        "location_source", "Decisions, by what told the client's place.", ("source",), _labelled(sample.sources())
+    )
+    yield _batches(sample)
+    for name, word, text in (
+        ("deferred", DEFERRED_COUNT, "Queries that the fast path left to the slow path."),
+        ("dropped", DROPPED_COUNT, "Messages that deserved no reply."),
+        ("overflows", OVERFLOWS, "Queries that were lost as the slow path's queue was full."),
+        ("send_errors", SEND_ERRORS, "Replies that the system refused to send."),
+    ):
+        yield _counter(name, text, (), [((), sample.word(word))])
+
+
+def _batches(sample: Sample) -> Metric:
+    counts = itertools.accumulate(sample.word(BATCH_TIMES_FIRST + number) for number in range(len(BATCH_BOUNDS_US) + 1))
+    bounds = [*(str(bound / 1e6) for bound in BATCH_BOUNDS_US), "+Inf"]
+    family = HistogramMetricFamily("lbdns_batch_seconds", "From reading a batch of queries to having sent its replies.")
+    family.add_metric((), list(zip(bounds, counts, strict=True)), sample.word(BATCH_NS) / 1e9)
+    return family
+
+
+def _decisions(sample: Sample) -> Iterator[Metric]:
+    for name, text, labels, counted in (
+        ("decisions", "Decisions of a load balancer.", ("load_balancer", "type"), sample.load_balancers),
+        ("pool_answers", "Decisions that chose a pool.", ("pool",), sample.pools),
+        ("endpoint_answers", "Decisions that chose an endpoint.", ("pool", "endpoint", "address"), sample.endpoints),
+    ):
+        yield _counter(name, text, labels, zip(counted.names.keys, counted.counts.tolist(), strict=True))
+
+
+def _health(facts: ServerFacts) -> Iterator[Metric]:
+    published = facts.published
+    columns = published.table.columns
+    pools: list[tuple[tuple[str, ...], float]] = []
+    endpoints: list[tuple[tuple[str, ...], float]] = []
+    checks: list[tuple[tuple[str, ...], float]] = []
+    round_trips: list[tuple[tuple[str, ...], float]] = []
+    for pool in published.configuration.pools.values():
+        value = HEALTH_VALUES.get(pool_word(pool, published))
+        if value is not None:
+            pools.append(((pool.name,), value))
+        for endpoint in pool.origins:
+            labels = (pool.name, endpoint.name, endpoint.address)
+            value = HEALTH_VALUES.get(endpoint_word(pool, endpoint, published))
+            if value is not None:
+                endpoints.append((labels, value))
+            slot = published.slots.endpoint[labels]
+            made = columns["endpoint_checks"][slot]
+            if made:
+                passed = columns["endpoint_passed"][slot]
+                checks += [((*labels, "passed"), passed), ((*labels, "failed"), max(made - passed, 0))]
+                round_trips.append((labels, columns["endpoint_rtt_us"][slot] / 1e6))
+    yield _gauge("pool_healthy", "1 healthy, 0.5 degraded, 0 critical; absent where not known.", ("pool",), pools)
+    names = ("pool", "endpoint", "address")
+    yield _gauge("endpoint_healthy", "1 healthy, 0 unhealthy; absent where not known.", names, endpoints)
+    yield _counter("endpoint_checks", "Checks of an endpoint, by result.", (*names, "result"), checks)
+    yield _gauge("endpoint_rtt_seconds", "How long the last check took to be answered.", names, round_trips)
+    age_s = silent_s(columns)
+    ages: Rows = [] if age_s is None else [((), age_s)]
+    yield _gauge("monitor_heartbeat_age_seconds", "Since the monitor worker's last sign of life.", (), ages)
+
+
+def _server(facts: ServerFacts) -> Iterator[Metric]:
+    for name, value, text in (
+        ("snapshot_generation", facts.published.generation, "Number of the configuration in force."),
+        ("snapshot_loaded_timestamp_seconds", facts.published_at, "When that configuration was put in force."),
+        ("start_timestamp_seconds", facts.started_at, "When the supervisor started."),
+        ("workers", facts.responder_count, "Responder processes."),
+        ("fast_path_enabled", float(facts.is_fast), "1 where responders have the compiled fast path."),
+    ):
+        yield _gauge(name, text, (), [((), value)])
+    restarts = (("responder",), facts.responder_restarts), (("monitor",), facts.monitor_restarts)
+    yield _counter("worker_restarts", "Processes that died and were started again.", ("worker",), restarts)
+    yield _counter("reloads", "Configurations put in force after the first.", (), [((), facts.reload_count)])
+    yield _counter("reload_failures", "Configurations that were refused.", (), [((), facts.reload_failures)])
+    build = ((__version__, platform.python_version()), 1)
+    yield _gauge("build_info", "The release, as labels; always 1.", ("version", "python"), [build])
+
+
+def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    family = CounterMetricFamily(f"lbdns_{name}", text, labels=labels)
+    for values, count in rows:
+        family.add_metric(values, count)
+    return family
+
+
+def _gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    family = GaugeMetricFamily(f"lbdns_{name}", text, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family
+
+
+def _labelled(counts: dict[str, int]) -> Rows:
+    return [((name,), count) for name, count in counts.items()]
+
+
+class MetricsServer:
+    """The HTTP server of metrics where the settings want one; a moment's work for the caller, from any thread."""
+
+    def __init__(self, collector: Collector) -> None:
+        """Begin without one."""
+        registry = CollectorRegistry()
+        registry.register(collector)
+        self._application = make_wsgi_app(registry)
+        self._lock = threading.Lock()
+        self._wanted: str | None = None
+        self._server: _HttpServer | None = None
+        self._tried_at = 0.0
+
+    @property
+    def address(self) -> str | None:
+        """Where it listens, the port as it came to be; None where it does not."""
+        server = self._server
+        return None if server is None else format_socket_address(*server.server_address[:2])  # type: ignore[arg-type]
+
+    def follow(self, settings: Settings) -> None:
+        """Listen where the settings say, or nowhere; what stops that goes to the log."""
+        with self._lock:
+            if settings.metrics == self._wanted:
+                return
+            self._close()
+            self._wanted = settings.metrics
+            if self._wanted is not None:
+                self._try(self._wanted, is_first=True)
+
+    def retry(self) -> None:
+        """Try again, now and then, where the address could not be had; call it often."""
+        with self._lock:
+            if self._wanted is not None and self._server is None and time.monotonic() - self._tried_at > RETRY_S:
+                self._try(self._wanted, is_first=False)
+
+    def close(self) -> None:
+        """Listen no more."""
+        with self._lock:
+            self._wanted = None
+            self._close()
+
+    def _try(self, address: str, is_first: bool) -> None:
+        self._tried_at = time.monotonic()
+        try:
+            self._server = _HttpServer(*parse_socket_address(address))
+        except OSError as error:
+            if is_first:
+                log.error(
+                    "metrics: cannot listen on %s: %s; DNS is served without them, and it is tried again every %.0f s",
+                    address,
+                    error.strerror or error,
+                    RETRY_S,
+                )
+            return
+        self._server.set_app(self._application)
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        log.info("metrics on http://%s/metrics", self.address)
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class _HttpServer(socketserver.ThreadingMixIn, WSGIServer):
+    """A thread for each scrape, and no more than CLIENTS_MAX."""
+
+    daemon_threads = True
+    allow_reuse_port = False  # where another server listens already we want to hear of it
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._room = threading.BoundedSemaphore(CLIENTS_MAX)
+        super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        # Not WSGIServer's, which looks the address's name up in DNS, of all things.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("metrics: a client went away", exc_info=True)
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = CLIENT_S
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: a scrape every few seconds is no news."""

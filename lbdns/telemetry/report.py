@@ -1,0 +1,136 @@
+"""What the server says of itself, as plain values: the health of pools and endpoints, and its own state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lbdns.health import forced
+from lbdns.health.forced import Forced
+from lbdns.health.reasons import reason_text
+from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK, load_balancer_word
+from lbdns.model.configuration import Configuration
+from lbdns.model.pool import Endpoint, Pool
+from lbdns.publish.publisher import Published
+
+NO_MONITOR = "no monitor"
+DISABLED = "disabled"
+
+Columns = Mapping[str, "memoryview[Any]"]
+
+
+def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[str, Any]:
+    """Return the health of every pool, endpoint and load balancer of a generation, with the evidence.
+
+    `orders` are the operators' forced states. Times are unix seconds, round-trip times milliseconds; None stands for
+    what is not known, or not the case.
+    """
+    columns = published.table.columns
+    configuration = published.configuration
+    now_s = time.time()
+
+    def order(pool: str, endpoint: str = "") -> dict[str, Any] | None:
+        found = forced.find(orders, now_s, pool, endpoint)
+        if found is None:
+            return None
+        return {"state": found.state, "set": found.set_at_s, "until": found.until_s, "why": found.why}
+
+    pools = [_pool(pool, published, columns) for pool in configuration.pools.values()]
+    for pool in pools if orders else ():
+        pool["order"] = order(pool["name"])
+        for endpoint in pool["origins"]:
+            endpoint["order"] = order(pool["name"], endpoint["name"])
+    return {
+        "generation": published.generation,
+        "monitor": {"silent_s": silent_s(columns), "frozen_since": columns["frozen_since"][0] or None},
+        "pools": pools,
+        "load_balancers": _load_balancers(configuration, published, columns),
+    }
+
+
+def silent_s(columns: Columns) -> float | None:
+    """Return for how long the monitor worker has given no sign of life; None where it never has."""
+    beat_ns = columns["heartbeat_ns"][0]
+    return (time.monotonic_ns() - beat_ns) / 1e9 if beat_ns else None
+
+
+def _pool(pool: Pool, published: Published, columns: Columns) -> dict[str, Any]:
+    slot = published.slots.pool[pool.name]
+    return {
+        "name": pool.name,
+        "state": pool_word(pool, published),
+        "measured": POOL_WORDS[columns["pool_measured"][slot] & STATE_MASK],
+        "forced": bool(columns["pool_state"][slot] & COUNTS),
+        "order": None,
+        "since": columns["pool_since"][slot] or None,
+        "monitor": pool.monitor or pool.monitor_group,
+        "minimum_origins": pool.minimum_origins,
+        "origins": [_endpoint(pool, endpoint, published, columns) for endpoint in pool.origins],
+    }
+
+
+def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, columns: Columns) -> dict[str, Any]:
+    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    checks = columns["endpoint_checks"][slot]
+    return {
+        "name": endpoint.name,
+        "address": endpoint.address,
+        "state": endpoint_word(pool, endpoint, published),
+        "measured": ENDPOINT_WORDS[columns["endpoint_measured"][slot] & STATE_MASK],
+        "forced": bool(columns["endpoint_state"][slot] & COUNTS),
+        "order": None,
+        "since": columns["endpoint_since"][slot] or None,
+        "checked": columns["endpoint_checked_at"][slot] or None,
+        "reason": reason_text(columns["endpoint_reason"][slot]) if checks else None,
+        "code": columns["endpoint_code"][slot] or None,
+        "rtt_ms": columns["endpoint_rtt_us"][slot] / 1000 or None,
+        "checks": checks,
+        "passed": columns["endpoint_passed"][slot],
+        "streak": columns["endpoint_streak"][slot],
+    }
+
+
+def pool_word(pool: Pool, published: Published) -> str:
+    """Return a pool's state in a word: one of POOL_WORDS, NO_MONITOR or DISABLED."""
+    state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
+    return _word(pool.enabled, bool(pool.monitor or pool.monitor_group), state, POOL_WORDS)
+
+
+def endpoint_word(pool: Pool, endpoint: Endpoint, published: Published) -> str:
+    """Return an endpoint's state in a word: one of ENDPOINT_WORDS, NO_MONITOR or DISABLED."""
+    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    state = published.table.columns["endpoint_state"][slot]
+    return _word(endpoint.enabled, bool(pool.monitor or pool.monitor_group), state, ENDPOINT_WORDS)
+
+
+def _word(enabled: bool, monitored: bool, state: int, words: tuple[str, ...]) -> str:
+    if not enabled:
+        return DISABLED
+    if not monitored and not state & COUNTS:
+        return NO_MONITOR
+    return words[state & STATE_MASK]
+
+
+def _load_balancers(configuration: Configuration, published: Published, columns: Columns) -> list[dict[str, Any]]:
+    rows = []
+    for load_balancer in configuration.load_balancers:
+        lists = (
+            load_balancer.default_pools,
+            *load_balancer.region_pools.values(),
+            *load_balancer.country_pools.values(),
+            *load_balancer.pop_pools.values(),
+        )
+        names = dict.fromkeys(name for one in lists for name in one)
+        candidates = [configuration.pools[name] for name in names if configuration.pools[name].enabled]
+        states = [columns["pool_state"][published.slots.pool[pool.name]] for pool in candidates]
+        rows.append(
+            {
+                "name": load_balancer.name,
+                "type": load_balancer.type,
+                "state": load_balancer_word(states) if load_balancer.enabled else DISABLED,
+                "pools": list(names),
+                "fallback": load_balancer.fallback_pool,
+            }
+        )
+    return rows

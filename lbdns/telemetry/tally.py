@@ -1,0 +1,254 @@
+"""What the responders have counted, summed over their files (mapped/counters.py) and put to names.
+
+    counters-*.bin -> sums by word -> by name, through the slots of the generation in force
+
+No count goes backwards while its name stays configured: a responder that comes back continues its file, files of
+responders that are gone are summed on, and whoever gets a used slot starts from what its holders before had counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lbdns.dns.codes import RCODE_NAMES
+from lbdns.mapped.counter_words import (
+    DATAGRAMS,
+    ENDPOINTS_FIRST,
+    LOAD_BALANCERS_FIRST,
+    POOLS_FIRST,
+    RCODE_COUNT,
+    RCODES_FIRST,
+    SLOTS_MAX,
+    SOURCE_COUNT,
+    SOURCES_FIRST,
+    TYPE_OTHER,
+    TYPES_FIRST,
+)
+from lbdns.mapped.counters import open_counters
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.snapshot.slots import Slots
+from lbdns.steering.kernel.numbers import LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_POP, LOCATED_BY_RESOLVER
+
+Words = np.ndarray[Any, np.dtype[np.uint64]]
+Key = tuple[str, ...]
+
+SLOW_PART = "0"  # of a responder's files: what its slow path has counted, TCP too
+SOURCE_NAMES = {
+    LOCATED_BY_ECS: "ecs",
+    LOCATED_BY_RESOLVER: "resolver",
+    LOCATED_BY_POP: "pop",
+    LOCATED_BY_NOTHING: "none",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountedNames:
+    """Who is counted in one kind: keys in their order, and for each its slot."""
+
+    keys: tuple[Key, ...] = ()
+    slots: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(0, np.int64))
+    index: Mapping[Key, int] = field(default_factory=dict)  # key -> place in `keys`
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """Counts by name: `counts[i]` belongs to `names.keys[i]`."""
+
+    names: CountedNames
+    counts: Words
+
+    def since(self, before: Counted) -> Words:
+        """Return what was added since an earlier read, by the names of this one."""
+        old = before.counts
+        if before.names is not self.names:
+            places = [before.names.index.get(key, -1) for key in self.names.keys]
+            old = np.append(old, np.uint64(0))[np.array(places, dtype=np.int64)]
+        return self.counts - np.minimum(old, self.counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One read of all counts. `words` are the fixed ones, `fast` what of them the fast path's threads counted."""
+
+    at_s: float  # CLOCK_MONOTONIC
+    words: Words
+    fast: Words
+    load_balancers: Counted  # (name, type)
+    pools: Counted  # (name,)
+    endpoints: Counted  # (pool, name, address)
+
+    def word(self, number: int) -> int:
+        """Return one fixed word."""
+        return int(self.words[number])
+
+    @property
+    def fast_replies(self) -> int:
+        """How many replies the fast path gave."""
+        return int(self.fast[RCODES_FIRST : RCODES_FIRST + RCODE_COUNT].sum())
+
+    @property
+    def replies(self) -> int:
+        """How many replies were given on either path, over UDP and TCP."""
+        return int(self.words[RCODES_FIRST : RCODES_FIRST + RCODE_COUNT].sum())
+
+    def rcodes(self) -> dict[str, int]:
+        """Return replies by RCODE, in the order of the numbers."""
+        return {rcode_name(code): self.word(RCODES_FIRST + code) for code in range(RCODE_COUNT)}
+
+    def types(self) -> dict[str, int]:
+        """Return replies by the type asked for: those that occurred; "none" had no question, "other" is the rest."""
+        counts = self.words[TYPES_FIRST : TYPES_FIRST + TYPE_OTHER + 1]
+        return {type_name(int(number)): int(counts[number]) for number in np.flatnonzero(counts)}
+
+    def sources(self) -> dict[str, int]:
+        """Return decisions by what told where the client is."""
+        return {SOURCE_NAMES[number]: self.word(SOURCES_FIRST + number) for number in range(SOURCE_COUNT)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KindPlan:
+    """Who is to be counted in one kind, and the slots that change hands."""
+
+    held: Mapping[Any, int]
+    names: CountedNames
+    fresh: np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TallyPlan:
+    """What `Tally.follow` takes up: made ahead, as it takes long where there are many names."""
+
+    load_balancers: KindPlan
+    pools: KindPlan
+    endpoints: KindPlan
+
+
+class Tally:
+    """Reads the counters of all responders of a run directory; any thread may ask."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        """Begin without names; `follow` gives them."""
+        self._run = run
+        self._files: dict[Path, Words] = {}
+        self._lock = threading.Lock()
+        self._has_names = False
+        self._all = _Range(DATAGRAMS)
+        self._fast = _Range(DATAGRAMS)
+        self._load_balancers = _Kind(LOAD_BALANCERS_FIRST)
+        self._pools = _Kind(POOLS_FIRST)
+        self._endpoints = _Kind(ENDPOINTS_FIRST)
+
+    def plan(self, slots: Slots) -> TallyPlan:
+        """Work out who is new in a generation that may come into force; nothing changes yet."""
+        return TallyPlan(
+            self._load_balancers.plan(slots.load_balancer),
+            self._pools.plan({(name,): slot for name, slot in slots.pool.items()}),
+            self._endpoints.plan(slots.endpoint),
+        )
+
+    def follow(self, plan: TallyPlan) -> None:
+        """Put counts to the names of a generation that is about to be in force; call it before its first answer."""
+        with self._lock:
+            files = self._opened()
+            self._load_balancers.follow(plan.load_balancers, files, self._has_names)
+            self._pools.follow(plan.pools, files, self._has_names)
+            self._endpoints.follow(plan.endpoints, files, self._has_names)
+            self._has_names = True
+
+    def read(self) -> Sample:
+        """Return all counts as they are now."""
+        with self._lock:
+            files = self._opened()
+            fast = [words for path, words in self._files.items() if path.stem.rpartition("-")[2] != SLOW_PART]
+            return Sample(
+                at_s=time.monotonic(),
+                words=self._all.read(files, LOAD_BALANCERS_FIRST),
+                fast=self._fast.read(fast, LOAD_BALANCERS_FIRST),
+                load_balancers=self._load_balancers.read(files),
+                pools=self._pools.read(files),
+                endpoints=self._endpoints.read(files),
+            )
+
+    def _opened(self) -> list[Words]:
+        for path in self._run.all_counters():
+            if path not in self._files:
+                # One that a responder is just making is there in the next read.
+                with contextlib.suppress(OSError, ValueError):
+                    self._files[path] = np.frombuffer(open_counters(path), dtype=np.uint64)
+        return list(self._files.values())
+
+
+class _Range:
+    """Words from `first` on, summed over files; never less than was read before.
+
+    While one responder replaces another both write to one file for a moment, and a count may be set back by some.
+    """
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self._seen: Words = np.zeros(0, np.uint64)
+
+    def read(self, files: Sequence[Words], count: int) -> Words:
+        """Return `count` sums; the array is the caller's to keep."""
+        sums = np.zeros(max(count, len(self._seen)), np.uint64)
+        for words in files:
+            sums += words[self.first : self.first + len(sums)]
+        sums[: len(self._seen)] = np.maximum(sums[: len(self._seen)], self._seen)
+        self._seen = sums
+        return sums
+
+
+class _Kind:
+    """The counts of one kind of things that have slots."""
+
+    def __init__(self, first: int) -> None:
+        self._range = _Range(first)
+        self._held: Mapping[Any, int] = {}
+        self._names = CountedNames()
+        self._slot_count = 0
+        self._bases: Words = np.zeros(0, np.uint64)  # by slot: what holders before the present one had counted
+
+    def plan(self, held: Mapping[Any, int]) -> KindPlan:
+        """Return the names, and the slots whose holders are new."""
+        held = {key: slot for key, slot in held.items() if slot < SLOTS_MAX}
+        if held == self._held:
+            return KindPlan(self._held, self._names, np.zeros(0, np.int64))
+        fresh = np.array([slot for _, slot in held.items() - self._held.items()], dtype=np.int64)
+        keys = tuple(held)
+        places = {key: place for place, key in enumerate(keys)}
+        return KindPlan(held, CountedNames(keys, np.fromiter(held.values(), np.int64, len(held)), places), fresh)
+
+    def follow(self, plan: KindPlan, files: Sequence[Words], has_names: bool) -> None:
+        """Take a plan up. Of the first names none is taken for new: a server that is taken over counts on."""
+        self._held, self._names = plan.held, plan.names
+        self._slot_count = max(self._slot_count, 1 + int(plan.names.slots.max(initial=-1)))
+        self._bases = np.append(self._bases, np.zeros(self._slot_count - len(self._bases), np.uint64))
+        if has_names and len(plan.fresh):
+            self._bases[plan.fresh] = self._range.read(files, self._slot_count)[plan.fresh]
+
+    def read(self, files: Sequence[Words]) -> Counted:
+        """Return the counts of all names."""
+        sums = self._range.read(files, self._slot_count)[self._names.slots]
+        return Counted(self._names, sums - self._bases[self._names.slots])
+
+
+def rcode_name(code: int) -> str:
+    """Return the name of an RCODE of a header."""
+    return RCODE_NAMES.get(code, f"RCODE{code}")
+
+
+def type_name(number: int) -> str:
+    """Return what a counter of types is called."""
+    if number in (0, TYPE_OTHER):
+        return "none" if number == 0 else "other"
+    import dns.rdatatype
+
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(number))

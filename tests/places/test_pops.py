@@ -1,0 +1,44 @@
+"""PoPs by IATA code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lbdns.places.pops import pop_place
+
+
+@pytest.mark.parametrize(
+    ("code", "country", "subdivision", "region", "latitude", "longitude"),
+    [
+        ("AMS", "NL", "", "WEU", 52.3, 4.8),
+        ("ams", "NL", "", "WEU", 52.3, 4.8),
+        ("SFO", "US", "CA", "WNAM", 37.6, -122.4),
+        ("JFK", "US", "NY", "ENAM", 40.6, -73.8),
+        ("YVR", "CA", "BC", "WNAM", 49.2, -123.2),
+        ("YUL", "CA", "QC", "ENAM", 45.5, -73.7),
+        ("GRU", "BR", "", "SSAM", -23.4, -46.5),
+        ("PRN", "XK", "", "", 42.6, 21.0),
+    ],
+)
+def test_airports(code: str, country: str, subdivision: str, region: str, latitude: float, longitude: float) -> None:
+    pop = pop_place(code)
+    assert pop is not None
+    assert (pop.code, pop.country, pop.subdivision, pop.region) == (code.upper(), country, subdivision, region)
+    assert pop.latitude == pytest.approx(latitude, abs=0.1)
+    assert pop.longitude == pytest.approx(longitude, abs=0.1)
+    assert pop.name
+
+
+@pytest.mark.parametrize("code", ["", "QQQ", "LON", "EHAM", "A"])
+def test_unknown_codes(code: str) -> None:
+    """Not an airport's IATA code: cities' codes and ICAO codes are none."""
+    assert pop_place(code) is None
+
+
+def test_airports_are_read_when_asked() -> None:
+    """An import must not cost the reading of 7,900 airports."""
+    program = "from lbdns.places import pops; a = pops._airports.cache_info().currsize; pops.pop_place('AMS'); print(a)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "0\n"

@@ -1,0 +1,154 @@
+"""Canary queries: everything at first, then whatever changed, and a part of the rest that moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.answer.respond import respond
+from lbdns.config.loading import parse
+from lbdns.dns.codes import SERVFAIL, TYPE_SOA
+from lbdns.mapped.control import Control
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.model.configuration import Configuration
+from lbdns.model.settings import PopSettings
+from lbdns.publish import canary
+from lbdns.publish.canary import CanaryError
+from lbdns.publish.publisher import Publisher
+
+COUNT = 60
+ZONE = "$TTL 60\n@ SOA ns1 hostmaster 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.53\n"
+
+
+def configured(folder: Path) -> Configuration:
+    """Return COUNT load balancers: those with an even number answer from pool p0, the others from p1."""
+    pools = {name: {"origins": [{"name": "e", "address": f"192.0.2.{at + 1}"}]} for at, name in enumerate(("p0", "p1"))}
+    balancers = [
+        {"name": f"lb{number}.example.com", "default_pools": [f"p{number % 2}"], "fallback_pool": f"p{number % 2}"}
+        for number in range(COUNT)
+    ]
+    return parse({"zones": {"example.com": ZONE}, "pools": pools, "load_balancers": balancers}, folder).configuration
+
+
+class Asked:
+    """Stands in for `respond`: notes what is asked, and fails on one name."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+        self.names: list[bytes] = []
+        self.types: list[int] = []
+        self.broken: bytes | None = None
+
+    def __call__(self, view: Any, query: bytes, *rest: Any) -> bytes | None:
+        name, kind = query[12:-4], int.from_bytes(query[-4:-2])
+        self.names.append(name)
+        self.types.append(kind)
+        reply: bytes | None = self._real(view, query, *rest)
+        if name == self.broken and reply is not None:
+            return reply[:3] + bytes((reply[3] | SERVFAIL,)) + reply[4:]
+        return reply
+
+    def take(self) -> set[bytes]:
+        """Return the names asked for since the last time."""
+        found, self.names = set(self.names), []
+        return found
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    found = Asked(respond)
+    monkeypatch.setattr(canary, "respond", found)
+    return found
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Iterator[Publisher]:
+    run = RunDirectory(tmp_path / "state")
+    control = Control.create(run.control)
+    yield Publisher(control, run)
+    control.close()
+    run.remove()
+
+
+def owner(number: int) -> bytes:
+    label = f"lb{number}".encode()
+    return bytes((len(label),)) + label + b"\x07example\x03com\0"
+
+
+ALL = {owner(number) for number in range(COUNT)} | {b"\x07example\x03com\0"}
+
+
+def serve(publisher: Publisher, configuration: Configuration) -> None:
+    publisher.publish(publisher.prepare(configuration))
+
+
+def with_weight(configuration: Configuration, name: str, weight: float) -> Configuration:
+    pool = configuration.pools[name]
+    fresh = pool.model_copy(update={"origins": (pool.origins[0].model_copy(update={"weight": weight}),)})
+    return replace(configuration, pools={**configuration.pools, name: fresh})
+
+
+def test_whatever_a_changed_pool_answers_is_tried(
+    publisher: Publisher, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "UNCHANGED_MAX", 4)
+    configuration = configured(tmp_path)
+    serve(publisher, configuration)
+    assert asked.take() == ALL
+    serve(publisher, with_weight(configuration, "p1", 0.5))
+    tried = asked.take()
+    assert {owner(number) for number in range(1, COUNT, 2)} <= tried
+    assert len(tried) <= COUNT // 2 + 4
+    assert TYPE_SOA in asked.types
+
+
+def test_what_did_not_change_has_its_turn(
+    publisher: Publisher, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "UNCHANGED_MAX", 10)
+    configuration = configured(tmp_path)
+    serve(publisher, configuration)
+    asked.take()
+    tried: set[bytes] = set()
+    for _ in range(7):  # 61 names, 10 at a time
+        serve(publisher, configuration)
+        now = asked.take()
+        assert 0 < len(now) <= 10
+        tried |= now
+    assert tried == ALL
+
+
+def test_a_change_that_breaks_an_answer_is_not_served(
+    publisher: Publisher, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "UNCHANGED_MAX", 1)
+    configuration = configured(tmp_path)
+    serve(publisher, configuration)
+    balancers = list(configuration.load_balancers)
+    balancers[41] = balancers[41].model_copy(update={"ttl": 5})
+    changed = replace(configuration, load_balancers=tuple(balancers))
+    asked.broken = owner(41)
+    for _ in range(2):
+        # Not let through by having been tried before, either.
+        with pytest.raises(CanaryError, match="lb41"):
+            publisher.prepare(changed)
+    asked.broken = owner(40)
+    with pytest.raises(CanaryError, match="lb40"):
+        publisher.prepare(with_weight(configuration, "p0", 0.25))
+    assert publisher.current is not None and publisher.current.configuration is configuration
+
+
+def test_in_another_place_everything_is_tried(
+    publisher: Publisher, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "UNCHANGED_MAX", 1)
+    configuration = configured(tmp_path)
+    serve(publisher, configuration)
+    asked.take()
+    settings = configuration.settings.model_copy(update={"pop": PopSettings(code="AMS")})
+    serve(publisher, replace(configuration, settings=settings))
+    assert asked.take() == ALL

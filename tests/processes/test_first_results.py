@@ -1,0 +1,65 @@
+"""The first results: who is waited for, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lbdns.config.loading import parse
+from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.mapped.health_table import HealthTable
+from lbdns.publish import first_results as firstresults
+from lbdns.publish.first_results import first_results
+from lbdns.snapshot.slots import Slots
+from tests.processes.load import ZONE
+
+POOLS = {
+    "watched": {
+        "monitor": "web",
+        "origins": [
+            {"name": "up", "address": "127.0.0.1"},
+            {"name": "down", "address": "127.0.0.2"},
+            {"name": "off", "address": "127.0.0.3", "enabled": False},
+        ],
+    },
+    "unwatched": {"origins": [{"name": "x", "address": "192.0.2.1"}]},
+    "disabled": {"enabled": False, "monitor": "web", "origins": [{"name": "y", "address": "192.0.2.2"}]},
+}
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Any:
+    """A generation of which nothing is known yet, as far as `first_results` looks."""
+    balancers = [{"name": "www.example.com", "default_pools": list(POOLS), "fallback_pool": "unwatched"}]
+    tree = {"zones": {"example.com": ZONE}, "monitors": {"web": {}}, "pools": POOLS, "load_balancers": balancers}
+    configuration = parse(tree, tmp_path).configuration
+    slots = Slots().assign(configuration)
+    table = HealthTable.create(tmp_path / "health", 8, 8, 1)
+    yield SimpleNamespace(configuration=configuration, slots=slots, table=table)
+    table.close()
+
+
+def test_enabled_endpoints_with_a_monitor_are_waited_for(published: Any) -> None:
+    measured = published.table.columns["endpoint_measured"]
+    measured[published.slots.endpoint["watched", "up", "127.0.0.1"]] = HEALTHY
+
+    async def scenario() -> None:
+        waiting = asyncio.create_task(first_results(published))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        measured[published.slots.endpoint["watched", "down", "127.0.0.2"]] = UNHEALTHY
+        assert await asyncio.wait_for(waiting, 1.0)
+
+    asyncio.run(scenario())
+
+
+def test_the_wait_is_bounded(published: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firstresults, "WAIT_S", 0.1)
+    began = time.monotonic()
+    assert asyncio.run(first_results(published)) is False
+    assert time.monotonic() - began < 1.0

@@ -1,0 +1,187 @@
+"""Fail static: what is killed comes back or is not missed, and who takes over does it without an outage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lbdns.processes.supervisor.children import package_environment
+from lbdns.testing import LbdnsServer, ServerError, running_server
+from tests.processes.load import NAME, configuration, load_on
+from tests.processes.test_reload import OLD, eventually
+
+Start = Callable[..., LbdnsServer]
+
+INTERVAL_S = 5
+TIMEOUT_S = 1
+MONITORED = {
+    **configuration(),
+    "monitors": {"web": {"type": "http", "interval": INTERVAL_S, "timeout": TIMEOUT_S, "retries": 0}},
+    "pools": {
+        "primary": {"monitor": "web", "origins": [{"name": "p", "address": "127.0.0.11"}]},
+        "secondary": {"monitor": "web", "origins": [{"name": "s", "address": "127.0.0.12"}]},
+        # Answers only where nothing is known of the others, which must never show.
+        "unmonitored": {"origins": [{"name": "u", "address": "192.0.2.99"}]},
+    },
+    "load_balancers": [{"name": NAME, "default_pools": ["primary", "secondary"], "fallback_pool": "unmonitored"}],
+}
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def kill_supervisor(server: LbdnsServer) -> None:
+    """Kill the supervisor and nothing else."""
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+
+
+def test_the_first_answer_rests_on_real_health_and_failover_is_quick(lbdns_server: Start) -> None:
+    server = lbdns_server(MONITORED)
+    assert server.addresses(NAME) == ["127.0.0.11"]
+    for up, wanted in ((False, ["127.0.0.12"]), (True, ["127.0.0.11"])):
+        server.set_endpoint("primary/p", up=up, wait=False)
+        eventually(lambda wanted=wanted: server.addresses(NAME) == wanted, INTERVAL_S + TIMEOUT_S + 0.2)  # type: ignore[misc]
+
+
+def test_a_killed_monitor_worker_changes_no_answer_and_is_back_in_two_seconds(lbdns_server: Start) -> None:
+    server = lbdns_server(MONITORED)
+    before = server.status()["monitor"]["pid"]
+    with load_on(server.host, server.port) as load:
+        os.kill(before, signal.SIGKILL)
+        killed = time.monotonic_ns()
+
+        def is_back() -> bool:
+            after = server.status()["monitor"]["pid"]
+            silent_s = server.health()["monitor"]["silent_s"]
+            return after not in (0, before) and silent_s * 1e9 < time.monotonic_ns() - killed
+
+        eventually(is_back, 2.0)
+        load.wait_for(100)
+    assert load.lost == 0
+    assert {addresses for _, addresses in load.answers} == {frozenset({"127.0.0.11"})}
+    assert "the monitor worker died (signal SIGKILL)" in server.log
+
+
+def test_a_killed_responder_comes_back_to_the_queries_that_waited(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration())
+    (responder,) = server.status()["responders"]
+    os.kill(responder["pid"], signal.SIGKILL)
+    eventually(lambda: not is_alive(responder["pid"]))
+    assert server.addresses(NAME) == sorted(OLD[1])
+    assert server.addresses(NAME, tcp=True) == sorted(OLD[1])
+    (after,) = server.status()["responders"]
+    assert after["pid"] != responder["pid"] and after["restarts"] == 1
+
+
+def test_without_its_supervisor_the_server_answers_until_another_takes_over(lbdns_server: Start) -> None:
+    server = lbdns_server(MONITORED)
+    status = server.status()
+    before = [status["monitor"]["pid"], *(one["pid"] for one in status["responders"])]
+    server.set_endpoint("primary/p", up=False)
+    with load_on(server.host, server.port) as load:
+        kill_supervisor(server)
+        load.wait_for(300)
+        assert all(is_alive(pid) for pid in before)
+        server.start()
+        load.wait_for(300)
+        eventually(lambda: not any(is_alive(pid) for pid in before), 8.0)
+        load.wait_for(300)
+    assert load.lost == 0
+    # What was down stayed down all the while: the new supervisor continues from the health table.
+    assert {addresses for _, addresses in load.answers} == {frozenset({"127.0.0.12"})}
+    assert "took over from 1 responder that" in server.log
+    server.set_endpoint("primary/p", up=True)
+    assert server.addresses(NAME) == ["127.0.0.11"]
+    assert server.stop() == 0
+    assert not server.run_directory.exists()
+
+
+def test_who_takes_over_with_other_settings_leaves_nobody_unread(tmp_path: Path) -> None:
+    with running_server(configuration(workers=3), tmp_path) as server:
+        with load_on(server.host, server.port) as load:
+            kill_supervisor(server)
+            (server.directory / "lbdns.yaml").write_text("workers: 1\n")
+            server.start()
+            load.wait_for(100)
+        assert load.lost == 0
+        assert len(server.status()["responders"]) == 1
+
+
+def test_who_cannot_take_over_leaves_the_others_serving(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration())
+    kill_supervisor(server)
+    objects = server.directory / "objects.yaml"
+    good = objects.read_text()
+    objects.write_text("pools: [")
+    with pytest.raises(ServerError):
+        server.start()
+    assert server.addresses(NAME) == sorted(OLD[1])
+    objects.write_text(good)
+    server.start()
+    assert server.addresses(NAME) == sorted(OLD[1])
+
+
+def test_a_second_server_on_the_same_state_is_refused(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration())
+    second = serve(server.directory, server.state_dir, "127.0.0.1:0")
+    assert second.returncode == 1
+    assert (
+        f"another lbdns server (pid {server.pid}) already uses the state directory {server.state_dir}" in second.stderr
+    )
+    assert server.addresses(NAME) == sorted(OLD[1])
+
+
+def test_addresses_that_cannot_be_had_are_all_named_and_nothing_stays_behind(
+    lbdns_server: Start, tmp_path: Path
+) -> None:
+    server = lbdns_server(configuration())
+    taken = f"127.0.0.1:{server.port}"
+    refused = serve(server.directory, tmp_path / "other", taken, "192.0.2.1:5300")
+    assert refused.returncode == 1
+    assert f"cannot listen on {taken} (UDP): another program listens there" in refused.stderr
+    assert "192.0.2.1 is not an address of this machine" in refused.stderr
+    assert not (tmp_path / "other").exists()
+    assert "Traceback" not in refused.stderr
+
+
+def test_stopping_answers_what_has_come_and_leaves_nothing_behind(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration())
+    status = server.status()
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 4.0
+    assert not server.run_directory.exists()
+    assert not server.control.exists() and not (server.state_dir / "lock").exists()
+    pids = [status["monitor"]["pid"], *(one["pid"] for one in status["responders"])]
+    assert not any(is_alive(pid) for pid in pids)
+    assert "Traceback" not in server.log
+
+
+def test_stopping_under_load_ends_in_time(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration(workers=2))
+    with load_on(server.host, server.port) as load:
+        load.wait_for(50)
+        assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+def serve(directory: Path, state: Path, *listen: str) -> subprocess.CompletedProcess[str]:
+    """Run `lbdns serve` to its end, which is meant to come soon."""
+    command = [sys.executable, "-P", "-m", "lbdns", "serve", str(directory), "--state", str(state)]
+    for address in listen:
+        command += ["--listen", address]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, env=package_environment(), check=False)
