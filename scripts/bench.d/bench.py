@@ -20,7 +20,7 @@ from typing import Any
 
 import special
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
-from peers import ALL, PEERS, Scene
+from peers import ALL, PEERS, Scene, beside
 from questions import LOADS, NAMES, write_load, write_size_load
 
 HERE = Path(__file__).resolve().parent
@@ -189,6 +189,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each run (default 4)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each server and load (default 3)")
     parser.add_argument("--peers", nargs="+", choices=sorted(PEERS), help="default: all that are installed")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="measure its build too, as `before`")
     parser.add_argument("--city", type=Path, help="for geo; default: what scripts/fetch-city-database brought")
     parser.add_argument("--json", action="store_true", help="figures as JSON; the tables go to standard error")
     parser.add_argument("--keep", action="store_true", help="keep the folder with configurations and logs")
@@ -199,6 +200,9 @@ def parse_arguments() -> argparse.Namespace:
     for load in said.loads:
         if load not in (*TABLE_LOADS, *SPECIAL_LOADS):
             parser.error(f"there is no load {load!r}")
+    if said.beside is not None:
+        PEERS["before"] = beside(said.beside)
+        said.peers = said.peers and [*said.peers, "before"]
     if not 0.5 <= said.seconds <= 600 or not 1 <= said.rounds <= 100:
         parser.error("--seconds: 0.5 to 600; --rounds: 1 to 100")
     return said

@@ -97,6 +97,12 @@ def _lbdns(scene: Scene) -> list[str]:
     return [sys.executable, "-P", "-m", "lbdns", "serve", str(folder)]
 
 
+def beside(checkout: Path) -> Peer:
+    """Return another checkout of lbdns as a peer: its own Python and its own build."""
+    python = str(checkout.resolve() / ".venv" / "bin" / "python")
+    return Peer("before", "", lambda scene: [python, *_lbdns(scene)[1:]], (*ALL, "geo"))
+
+
 def _echo(scene: Scene) -> list[str]:
     return [str(scene.folder.parent / "echo"), str(scene.port)]
 
