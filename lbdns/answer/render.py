@@ -23,25 +23,20 @@ from lbdns.dns.codes import (
     FLAG_TC,
     HEADER_BYTES,
     OPCODE_MASK,
-    OPTION_ECS,
-    OPTION_EDE,
-    OPTION_KEEPALIVE,
-    OPTION_NSID,
     TCP_BYTES_MAX,
     TYPE_CNAME,
     TYPE_MX,
     TYPE_NS,
-    TYPE_OPT,
     TYPE_PTR,
     TYPE_SOA,
     TYPE_TSIG,
     UDP_BYTES_MAX,
     UDP_BYTES_MIN,
 )
-from lbdns.dns.edns import Edns
+from lbdns.dns.edns import Edns, encode_edns
 from lbdns.dns.message import Message, Refusal
+from lbdns.dns.options.option import ReplyFacts
 
-KEEPALIVE_TENTHS = 100  # the idle time-out of TCP connections in units of 100 ms (RFC 7828)
 RCODE_MASK = 0xF
 POINTER = 0xC000
 POINTER_TARGET_MAX = 0x3FFF
@@ -55,7 +50,7 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) 
     flags = _copied_flags(message.flags) | (answer.rcode & RCODE_MASK)
     if answer.is_authoritative:
         flags |= FLAG_AA
-    opt = _opt(message.edns, answer.rcode, answer.scope, answer.ede, transport, nsid) if message.edns else b""
+    opt = _opt(message.edns, answer.rcode, transport, nsid, answer.ede, answer.scope)
     limit = size_limit(message.edns, transport)
     for additional in ([*answer.glue, *answer.additional], answer.glue):
         reply = _pack(message, answer.apex, flags, (answer.answer, answer.authority, additional), opt)
@@ -64,9 +59,9 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) 
     return _pack(message, answer.apex, flags | FLAG_TC, ((), (), ()), opt)
 
 
-def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, ede: int | None = None) -> bytes:
+def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes) -> bytes:
     """Return the reply to a query that gets an error whatever it asks."""
-    opt = _opt(refusal.edns, refusal.rcode, 0, ede, transport, nsid) if refusal.edns else b""
+    opt = _opt(refusal.edns, refusal.rcode, transport, nsid)
     header = _header(
         refusal.id,
         _copied_flags(refusal.flags) | (refusal.rcode & RCODE_MASK),
@@ -92,7 +87,7 @@ def render_unknown_key(message: Message, rcode: int, transport: Transport, nsid:
         + b"\0\0"
     )
     tsig = signature.key + _record_head(TYPE_TSIG, CLASS_ANY, 0, len(rdata)) + rdata
-    opt = _opt(message.edns, rcode, 0, None, transport, nsid) if message.edns else b""
+    opt = _opt(message.edns, rcode, transport, nsid)
     flags = _copied_flags(message.flags) | rcode
     reply = _header(message.id, flags, 1, 0, 0, 2 if opt else 1) + message.question + opt + tsig
     if len(reply) <= size_limit(message.edns, transport):
@@ -108,6 +103,12 @@ def size_limit(edns: Edns | None, transport: Transport) -> int:
     if edns is None:
         return UDP_BYTES_MIN
     return min(max(edns.size, UDP_BYTES_MIN), UDP_BYTES_MAX)
+
+
+def _opt(
+    edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, ede: int | None = None, scope: int = 0
+) -> bytes:
+    return encode_edns(edns, rcode, ReplyFacts(scope, ede, nsid, is_stream=transport is Transport.TCP))
 
 
 def _copied_flags(flags: int) -> int:
@@ -286,23 +287,3 @@ def _name_length(data: bytes) -> int:
 
 _NAME_TYPES = {TYPE_NS: NS, TYPE_PTR: PTR}
 COMPRESSED_TYPES = frozenset({*_NAME_TYPES, TYPE_CNAME, TYPE_MX, TYPE_SOA})
-
-
-def _opt(edns: Edns, rcode: int, scope: int, ede: int | None, transport: Transport, nsid: bytes) -> bytes:
-    """Return the OPT record of a reply: version 0, our size, the extended RCODE, and the options that were asked
-    for."""
-    options = b""
-    if edns.client_subnet is not None:
-        options += _option(OPTION_ECS, edns.client_subnet.encode(scope))
-    if edns.wants_nsid and nsid:
-        options += _option(OPTION_NSID, nsid)
-    if edns.wants_keepalive and transport is Transport.TCP:
-        options += _option(OPTION_KEEPALIVE, KEEPALIVE_TENTHS.to_bytes(2, "big"))
-    if ede is not None:
-        options += _option(OPTION_EDE, ede.to_bytes(2, "big"))
-    ttl = (rcode >> 4) << 24
-    return b"\0" + _record_head(TYPE_OPT, UDP_BYTES_MAX, ttl, len(options)) + options
-
-
-def _option(code: int, data: bytes) -> bytes:
-    return code.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data

@@ -6,7 +6,7 @@ from lbdns.answer.match import Match
 from lbdns.answer.reply import Client, Records
 from lbdns.answer.serving_view import ServingView
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_SRV
-from lbdns.dns.edns import ClientSubnet
+from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.steering.kernel.decide import decide
 from lbdns.steering.kernel.numbers import ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX, MODE_ALL
 from lbdns.steering.kernel.view import Decision, Query

@@ -70,6 +70,8 @@ FLAG_TC: Final = 0x0200
 FLAG_RD: Final = 0x0100
 OPCODE_MASK: Final = 0x7800
 
+FLAG_DO: Final = 0x8000  # of EDNS: DNSSEC OK
+
 HEADER_BYTES: Final = 12
 NAME_BYTES_MAX: Final = 255
 UDP_BYTES_MIN: Final = 512

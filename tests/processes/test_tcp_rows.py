@@ -12,7 +12,7 @@ import dns.message
 import dns.query
 import pytest
 
-from lbdns.processes.responder.tcp_port import IDLE_S
+from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.testing import LbdnsServer, running_server
 from tests.processes.load import NAME, configuration
 
@@ -66,7 +66,7 @@ def test_keepalive_is_answered_on_tcp_only(server: LbdnsServer) -> None:
     )
     over_tcp = dns.query.tcp(asked, server.host, PATIENCE_S, server.port)
     (option,) = (option for option in over_tcp.options if option.otype == 11)
-    assert int.from_bytes(option.to_wire() or b"") == IDLE_S * 10  # units of 100 ms
+    assert int.from_bytes(option.to_wire() or b"") == TCP_IDLE_S * 10  # units of 100 ms
     over_udp = dns.query.udp(asked, server.host, PATIENCE_S, server.port)
     assert not [option for option in over_udp.options if option.otype == 11]
 
@@ -76,11 +76,11 @@ def test_silence_and_a_message_that_never_comes_end_at_the_idle_time(server: Lbd
         began = time.monotonic()
         claiming.sendall(b"\xff\xff" + bytes(100))
         for sock in (silent, claiming, asking):
-            sock.settimeout(IDLE_S + PATIENCE_S)
-        time.sleep(IDLE_S / 2)
+            sock.settimeout(TCP_IDLE_S + PATIENCE_S)
+        time.sleep(TCP_IDLE_S / 2)
         claiming.sendall(bytes(100))
         asking.sendall(query(1))
         assert is_closed(silent) and is_closed(claiming)
-        assert IDLE_S - 0.5 < time.monotonic() - began < IDLE_S + 1.5
+        assert TCP_IDLE_S - 0.5 < time.monotonic() - began < TCP_IDLE_S + 1.5
         asking.sendall(query(2))
         assert [receive(asking).id, receive(asking).id] == [1, 2]

@@ -21,7 +21,7 @@ from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.dns.codes import RCODE_NAMES
-from lbdns.dns.edns import ClientSubnet
+from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.places import regions
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place

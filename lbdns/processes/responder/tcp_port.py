@@ -11,11 +11,11 @@ import asyncio
 import socket
 from typing import cast
 
+from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.processes.responder.datagram_port import Answer, Answerer
 
 CONNECTIONS_MAX = 150
 CONNECTIONS_PER_ADDRESS_MAX = 25
-IDLE_S = 10.0
 BATCH_MESSAGES = 16  # answered before UDP and other connections get their turn
 REPLIES_WAITING_BYTES = 256 * 1024  # unread replies at which a client's queries are no longer read
 LENGTH_BYTES = 2
@@ -24,7 +24,7 @@ LENGTH_BYTES = 2
 class TcpPort:
     """The connections of one worker: counts them and bounds them."""
 
-    def __init__(self, answerer: Answerer, connections_max: int = CONNECTIONS_MAX, idle_s: float = IDLE_S) -> None:
+    def __init__(self, answerer: Answerer, connections_max: int = CONNECTIONS_MAX, idle_s: float = TCP_IDLE_S) -> None:
         """Make the protocol factory for every listener of a worker."""
         self.answerer = answerer
         self.idle_s = idle_s

@@ -1,0 +1,33 @@
+"""What an EDNS option is here: a row of the table in option_table.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class ReplyFacts(NamedTuple):
+    """What options tell of a reply, beside what those of the query said.
+
+    `scope`: SCOPE PREFIX-LENGTH for the query's Client Subnet; `error`: an extended error code, None for none; `nsid`:
+    this server's identifier, empty where it has none; `is_stream`: the reply goes over TCP.
+    """
+
+    scope: int
+    error: int | None
+    nsid: bytes
+    is_stream: bool
+
+
+class Option(NamedTuple):
+    """How lbdns understands one option.
+
+    `decode`: its data in a query -> what it says, None where it is malformed; without it the option means nothing in a
+    query. `encode`: what the query's said (None where malformed) and the reply's facts -> its data in the reply, None
+    where the reply has none; asked when the query had the option, or always where `is_unasked`.
+    """
+
+    code: int
+    decode: Callable[[bytes], Any] | None = None
+    encode: Callable[[Any, ReplyFacts], bytes | None] | None = None
+    is_unasked: bool = False
