@@ -25,6 +25,9 @@ HTTP_ONLY_FIELDS: Final = (
     "header",
     "follow_redirects",
 )
+NOT_PROBED: Final = frozenset({"description", "consecutive_up", "consecutive_down"})
+"""Fields of a monitor that no probe and no rhythm of probes follows from: monitors that differ in these alone share
+theirs. Any other field tells two checks apart, one that is added tomorrow as well."""
 
 _CODES_ITEM = re.compile(
     r"(?P<first>[1-5][0-9][0-9])(?:-(?P<last>[1-5][0-9][0-9]))?|(?P<family>[1-5])[xX][xX]", re.ASCII

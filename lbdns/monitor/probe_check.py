@@ -6,15 +6,23 @@ Two pools with the same monitor settings and the same endpoint share a check, so
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from lbdns.health.reasons import TIMEOUTS, Reason
-from lbdns.model.monitors import HTTP_TYPES, Monitor
+from lbdns.model.monitors import HTTP_ONLY_FIELDS, HTTP_TYPES, NOT_PROBED, Monitor
 from lbdns.monitor.probes.http import DEFAULT_PORTS, host_header
 from lbdns.monitor.probes.make import probe_of
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.targets import EndpointSpec, Vantage
+
+IN_TARGET: Final = frozenset({"port"})
+"""Fields of a monitor that a check's target holds: the endpoint's own may win over them."""
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class CheckListener(Protocol):
         ...
 
 
-class Sink(Protocol):
+class ResultGate(Protocol):
     """Where results go first: it passes them on to the check's listeners, or holds them back."""
 
     def take(self, check: Check, result: Result, started_s: float) -> None:
@@ -49,6 +57,7 @@ class Check:
         "active",
         "due_s",
         "first",
+        "gate",
         "interval_s",
         "key",
         "last",
@@ -56,7 +65,6 @@ class Check:
         "probe",
         "queued",
         "retries",
-        "sink",
         "slow",
         "started_s",
         "target",
@@ -65,13 +73,13 @@ class Check:
         "vantage",
     )
 
-    def __init__(self, key: CheckKey, monitor: Monitor, sink: Sink) -> None:
+    def __init__(self, key: CheckKey, monitor: Monitor, gate: ResultGate) -> None:
         """Make a check with nobody listening yet."""
         self.key = key
         self.target = key.target
         self.vantage = key.vantage
         self.probe = probe_of(monitor)
-        self.sink = sink
+        self.gate = gate
         self.interval_s = float(monitor.interval)
         self.timeout_s = float(monitor.timeout)
         self.retries = monitor.retries
@@ -99,7 +107,7 @@ class Check:
                 break
         self.slow = timed_out(result)
         self.last = result
-        self.sink.take(self, result, started_s)
+        self.gate.take(self, result, started_s)
 
     def tell(self, result: Result) -> None:
         """Pass a result on to everyone who listens."""
@@ -118,13 +126,33 @@ def check_key(monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: V
     # The endpoint's own port wins over the monitor's, as its Host header does.
     port = endpoint.port or monitor.port or (DEFAULT_PORTS[monitor.type] if http else 0)
     host = ""
-    settings: tuple[object, ...] = (monitor.type, monitor.interval, monitor.timeout, monitor.retries)
     if http:
         host = endpoint.host or monitor_host(monitor) or host_header(endpoint.address, port, monitor.type)
-        header = tuple((name, tuple(values)) for name, values in monitor.header.items())
-        settings += (monitor.method, monitor.path, header, monitor.expected_codes, monitor.expected_body)
-        settings += (monitor.follow_redirects, monitor.allow_insecure)
-    return CheckKey(settings, Target(address, port, host, vantage.source), vantage)
+    return CheckKey(probe_settings(monitor), Target(address, port, host, vantage.source), vantage)
+
+
+def probe_settings(monitor: Monitor) -> tuple[object, ...]:
+    """Return all that a monitor says of its probes and their rhythm, save the port, which the target holds."""
+    values = _settings_getter(type(monitor), monitor.type)(monitor)
+    return tuple([value if type(value) in _PLAIN else _hashable(value) for value in values])
+
+
+@functools.cache
+def _settings_getter(model: type[Monitor], type_: str) -> Callable[[Monitor], tuple[object, ...]]:
+    """Return what reads the fields that tell checks of a type apart: all that are not declared otherwise."""
+    passed_over = {*NOT_PROBED, *IN_TARGET, *(() if type_ in HTTP_TYPES else HTTP_ONLY_FIELDS)}
+    return operator.attrgetter(*(name for name in model.model_fields if name not in passed_over))
+
+
+def _hashable(value: object) -> object:
+    """Return a field's value in a shape that can be part of a key; dictionaries in their order, which probes keep."""
+    if isinstance(value, dict):
+        return tuple((name, _hashable(one)) for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    if not isinstance(value, Hashable):
+        raise TypeError(f"a setting of type {type(value).__name__} cannot tell checks apart")
+    return value
 
 
 def monitor_host(monitor: Monitor) -> str:

@@ -16,10 +16,10 @@ from lbdns.monitor.ledger import Ledger
 from lbdns.monitor.probe_check import Check, CheckKey, check_key
 from lbdns.monitor.schedule import Scheduler
 from lbdns.monitor.states import EndpointHealth, Series
-from lbdns.monitor.targets import Member, Targets, Vantage
+from lbdns.monitor.targets import Member, Targets, Vantage, on_wire
 
-# Which monitor's part, on which address, from where, and what else of the endpoint reaches the wire.
-SeriesKey = tuple[Member, str, Vantage, int, str]
+# Which monitor's part, on which address, from where, and what of the endpoint reaches the wire.
+SeriesKey = tuple[Member, str, Vantage, tuple[object, ...]]
 Addresses = Callable[[str], Sequence[str]]
 
 
@@ -87,15 +87,16 @@ class ProbePlan:
         regions = pool.check_regions
         # Where no vantage point is in the regions that a pool asks for, all are better than none.
         vantages = [vantage for vantage in self._vantages if vantage.region in regions] or self._vantages
+        own = on_wire(spec)
         return [
-            (self._members[member], address, vantage, spec.port, spec.host)
+            (self._members[member], address, vantage, own)
             for address in (addresses(spec.address) if spec.is_name else (spec.address,))
             for member in pool.members
             for vantage in reaching(vantages, address)
         ]
 
     def _join(self, endpoint: EndpointHealth, key: SeriesKey) -> tuple[Series, Check]:
-        member, address, vantage, _, _ = key
+        member, address, vantage, _ = key
         gate = self._gates.get(vantage)
         if gate is None:
             gate = self._gates[vantage] = IsolationGate(vantage, self._scheduler.hurry, self._tell)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from ipaddress import ip_address
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.health.identity import identity
@@ -58,6 +59,13 @@ class EndpointSpec:
     host: str
     identity: int
     must_resolve: bool = True
+
+
+NOT_ON_WIRE: Final = frozenset({"pool", "name", "slot", "is_name", "enabled", "identity", "must_resolve"})
+"""Fields of an endpoint that no probe of it follows from: a change of any other one begins its probes anew."""
+
+on_wire: Final = attrgetter(*(field.name for field in fields(EndpointSpec) if field.name not in NOT_ON_WIRE))
+"""Returns what of an endpoint reaches its probes, as a tuple."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""Which checks are one: two monitors share their probes only where nothing tells them apart but what no probe knows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from lbdns.model.monitors import NOT_PROBED, Monitor
+from lbdns.monitor.probe_check import IN_TARGET, CheckKey, check_key
+from lbdns.monitor.targets import NOT_ON_WIRE, EndpointSpec, Vantage, on_wire
+
+ENDPOINT = EndpointSpec("p", "e", 0, "192.0.2.1", False, True, 0, "", 1)
+BASE: dict[str, Any] = {"type": "http", "interval": 60, "timeout": 5, "retries": 2}
+OTHER: dict[str, Any] = {
+    "type": "https",
+    "description": "another",
+    "interval": 30,
+    "timeout": 4,
+    "retries": 1,
+    "consecutive_up": 2,
+    "consecutive_down": 2,
+    "port": 8080,
+    "method": "OPTIONS",
+    "path": "/health",
+    "header": {"X-Probe": ["a", "b"]},
+    "expected_codes": "2xx",
+    "expected_body": "alive",
+    "follow_redirects": True,
+    "allow_insecure": True,
+}
+
+
+def key(settings: dict[str, Any], kind: type[Monitor] = Monitor, endpoint: EndpointSpec = ENDPOINT) -> CheckKey:
+    return check_key(kind.model_validate(settings), endpoint, "192.0.2.1", Vantage())
+
+
+@pytest.mark.parametrize("field", Monitor.model_fields)
+def test_every_setting_tells_checks_apart_unless_declared_otherwise(field: str) -> None:
+    assert (key(BASE) == key({**BASE, field: OTHER[field]})) == (field in NOT_PROBED)
+    assert hash(key(BASE)) == hash(key(dict(BASE)))
+
+
+def test_what_is_declared_is_a_setting() -> None:
+    assert Monitor.model_fields.keys() > NOT_PROBED | IN_TARGET
+
+
+class Tomorrow(Monitor):
+    """A monitor with a setting that nobody has thought of, and with one in an unhashable shape."""
+
+    sni: str = ""
+    chain: dict[str, list[str]] = Field(default_factory=dict)
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+@pytest.mark.parametrize("settings", [{"sni": "a.example"}, {"chain": {"ca": ["x"]}}])
+def test_a_new_setting_tells_checks_apart(kind: str, settings: dict[str, Any]) -> None:
+    base = {**BASE, "type": kind, "port": 25}
+    assert key(base, Tomorrow) != key({**base, **settings}, Tomorrow)
+    assert key({**base, **settings}, Tomorrow) == key({**base, **settings}, Tomorrow)
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(EndpointSpec)])
+def test_every_setting_of_an_endpoint_begins_its_probes_anew_unless_declared_otherwise(field: str) -> None:
+    another: dict[str, Any] = {field: "another"}
+    changed = dataclasses.replace(ENDPOINT, **another)
+    assert (on_wire(changed) == on_wire(ENDPOINT)) == (field in NOT_ON_WIRE)
