@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from lbdns.base.probe_types import PROBE_TYPES, acts
 from lbdns.model import bounds
 from lbdns.model.fields import Description, Flag, Frozen, Port, Reference, Whole
 from lbdns.model.headers import Headers
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
-MonitorType = Literal["http", "https", "tcp", "udp_icmp", "icmp_ping", "smtp", "ldap"]
-PORT_REQUIRED: Final = frozenset({"tcp", "udp_icmp", "smtp", "ldap"})
-"""Monitor types without a port of their own."""
-HTTP_TYPES: Final = frozenset({"http", "https"})
-HTTP_ONLY_FIELDS: Final = (
-    "method",
-    "path",
-    "expected_codes",
-    "expected_body",
-    "header",
-    "follow_redirects",
-)
+if TYPE_CHECKING:
+    MonitorType = str  # a type checker takes no words from a table
+else:
+    MonitorType = Literal[tuple(PROBE_TYPES)]
+
 NOT_PROBED: Final = frozenset({"description", "consecutive_up", "consecutive_down"})
 """Fields of a monitor that no probe and no rhythm of probes follows from: monitors that differ in these alone share
 theirs. Any other field tells two checks apart, one that is added tomorrow as well."""
@@ -78,7 +72,7 @@ def _check_path(path: str) -> str:
 class Monitor(Frozen):
     """One kind of probe: what is sent, what must come back, how often, and how many results flip a state.
 
-    The type is `http` where none is given. `port` 0 means the type's own port; tcp, udp_icmp, smtp and ldap have none.
+    The type is `http` where none is given. `port` 0 means the type's own port, where it has one.
     """
 
     type: MonitorType = "http"
@@ -108,11 +102,11 @@ class Monitor(Frozen):
         return self
 
     def _mistakes(self) -> Iterator[Mistake]:
-        if self.type in PORT_REQUIRED and self.port == 0:
+        if PROBE_TYPES[self.type].needs_port and self.port == 0:
             yield Mistake(
                 ("port",), f"a monitor of type {self.type} needs a port, 1 to {bounds.MAX_PORT}", (("type",), ("port",))
             )
-        if self.type not in HTTP_TYPES:
+        if not acts(self.type, "method"):
             return
         if self.method == "connection_established":
             yield Mistake(

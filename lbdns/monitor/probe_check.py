@@ -12,9 +12,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from lbdns.base.probe_types import PROBE_TYPES, acts
 from lbdns.health.reasons import TIMEOUTS, Reason
-from lbdns.model.monitors import HTTP_ONLY_FIELDS, HTTP_TYPES, NOT_PROBED, Monitor
-from lbdns.monitor.probes.http import DEFAULT_PORTS, host_header
+from lbdns.model.monitors import NOT_PROBED, Monitor
+from lbdns.monitor.probes.http import host_header
 from lbdns.monitor.probes.make import probe_of
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.targets import EndpointSpec, Vantage
@@ -122,11 +123,10 @@ def timed_out(result: Result) -> bool:
 
 def check_key(monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: Vantage) -> CheckKey:
     """Return the key of the check that `monitor` wants of one of the endpoint's addresses."""
-    http = monitor.type in HTTP_TYPES
     # The endpoint's own port wins over the monitor's, as its Host header does.
-    port = endpoint.port or monitor.port or (DEFAULT_PORTS[monitor.type] if http else 0)
+    port = endpoint.port or monitor.port or PROBE_TYPES[monitor.type].default_port
     host = ""
-    if http:
+    if acts(monitor.type, "header"):
         host = endpoint.host or monitor_host(monitor) or host_header(endpoint.address, port, monitor.type)
     return CheckKey(probe_settings(monitor), Target(address, port, host, vantage.source), vantage)
 
@@ -139,9 +139,9 @@ def probe_settings(monitor: Monitor) -> tuple[object, ...]:
 
 @functools.cache
 def _settings_getter(model: type[Monitor], type_: str) -> Callable[[Monitor], tuple[object, ...]]:
-    """Return what reads the fields that tell checks of a type apart: all that are not declared otherwise."""
-    passed_over = {*NOT_PROBED, *IN_TARGET, *(() if type_ in HTTP_TYPES else HTTP_ONLY_FIELDS)}
-    return operator.attrgetter(*(name for name in model.model_fields if name not in passed_over))
+    """Return what reads the fields that tell checks of a type apart: all that act with it, save those declared."""
+    passed_over = NOT_PROBED | IN_TARGET
+    return operator.attrgetter(*(name for name in model.model_fields if name not in passed_over and acts(type_, name)))
 
 
 def _hashable(value: object) -> object:

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.base.wording import nearest
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.bounds import REGION_CODES
 from lbdns.model.hostnames import parse_hostname, parse_owner_name
 from lbdns.model.mistakes import mistakes_of
-from lbdns.model.monitors import PORT_REQUIRED, Monitor, MonitorGroup, MonitorType, parse_expected_codes
+from lbdns.model.monitors import Monitor, MonitorGroup, MonitorType, parse_expected_codes
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import ApiSettings, Settings, format_socket_address, parse_socket_address
 
@@ -137,7 +138,7 @@ def test_bounds_of_monitors(field: str, lowest: int, highest: int) -> None:
 @pytest.mark.parametrize("kind", get_args(MonitorType))
 def test_monitor_types_and_ports(kind: str) -> None:
     assert Monitor.model_validate({"type": kind, "port": 1}).type == kind
-    if kind in PORT_REQUIRED:
+    if PROBE_TYPES[kind].needs_port:
         with pytest.raises(ValidationError, match="needs a port"):
             Monitor.model_validate({"type": kind})
     else:

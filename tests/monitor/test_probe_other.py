@@ -11,15 +11,17 @@ import sys
 import pytest
 from icmplib.exceptions import SocketPermissionError
 
+from lbdns.base.probe_types import OWN_FIELDS, PROBE_TYPES, ProbeType, port_help
 from lbdns.health.reasons import Reason
 from lbdns.model.monitors import Monitor
 from lbdns.monitor.probe_check import timed_out
 from lbdns.monitor.probes import icmp
-from lbdns.monitor.probes.icmp import PingProbe, UdpProbe
+from lbdns.monitor.probes.icmp import PingProbe
 from lbdns.monitor.probes.ldap import BIND, LdapProbe
-from lbdns.monitor.probes.make import probe_of
+from lbdns.monitor.probes.make import MAKERS, maker_of, probe_of
 from lbdns.monitor.probes.result import Probe, Result, Target
 from lbdns.monitor.probes.smtp import SmtpProbe
+from lbdns.monitor.probes.udp import UdpProbe
 from tests.monitor import peers
 
 BOUND = bytes.fromhex("300c02010161070a010004000400")
@@ -67,6 +69,19 @@ def test_every_monitor_type_has_its_probe() -> None:
         "SmtpProbe",
         "LdapProbe",
     ]
+
+
+def test_the_table_of_types_is_whole() -> None:
+    assert MAKERS.keys() == PROBE_TYPES.keys()
+    assert set(OWN_FIELDS) < Monitor.model_fields.keys()
+    assert [name for name, row in PROBE_TYPES.items() if name != row.name] == []
+    assert port_help() == "Default: 80 for http, 443 for https; tcp, udp_icmp, smtp and ldap need it."
+
+
+@pytest.mark.parametrize(("module", "told"), [("nothing", "nothing"), ("stream", "no function `make`, which type new")])
+def test_a_type_that_no_module_makes_is_an_error_at_import(module: str, told: str) -> None:
+    with pytest.raises(ImportError, match=told):
+        maker_of(ProbeType("new", module, needs_port=True))
 
 
 def test_smtp_greets_and_leaves() -> None:
@@ -188,7 +203,7 @@ def test_udp_silence_and_answers_pass_and_a_closed_port_does_not(address: str) -
         bound.bind((address, 0))
         port = bound.getsockname()[1]
         silent = asyncio.run(probe(UdpProbe(), port, address))
-        assert bound.recv(100) == icmp.UDP_PAYLOAD
+        assert bound.recv(100) == icmp.PAYLOAD
     closed = asyncio.run(probe(UdpProbe(), port, address))
     assert silent.healthy and [name for name, _ in silent.phases] == ["ping", "udp"]
     assert silent.rtt_us == silent.phases[0][1]
@@ -198,7 +213,7 @@ def test_udp_silence_and_answers_pass_and_a_closed_port_does_not(address: str) -
 
 INSIDE = """
 import asyncio, encodings.idna, os, sys
-from lbdns.monitor.probes.icmp import PingProbe, UdpProbe
+from lbdns.monitor.probes.icmp import PingProbe
 from lbdns.monitor.probes.result import Target
 if sys.argv[1] == "drop":
     os.setgid(65534); os.setuid(65534)

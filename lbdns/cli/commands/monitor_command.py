@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
+from lbdns.base.probe_types import PROBE_TYPES, port_help, types_with
 from lbdns.cli.commands.completion_command import names_of
-from lbdns.cli.commands.probe_command import TYPES, probe
+from lbdns.cli.commands.probe_command import probe
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, printable
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table
 from lbdns.cli.frame.verbs import add_verbs, assignments_argument, dry_run_option, from_option, json_option, new_body
 from lbdns.manage.store.item import Kind
-
-HTTP_TYPES = ("http", "https")
 
 
 @click.group()
@@ -44,7 +43,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
 
 def _probe(body: Body) -> tuple[str, str]:
     port = f"port {body['port']}" if body["port"] else ""
-    if body["type"] not in HTTP_TYPES:
+    if body["type"] not in types_with("expected_codes"):
         return port, ""
     expected = [body["expected_codes"]]
     if body["expected_body"]:
@@ -56,9 +55,9 @@ def _probe(body: Body) -> tuple[str, str]:
 @click.argument("name")
 @assignments_argument
 @creating_api_options
-@click.option("--type", type=click.Choice(TYPES), help="[default: http]")
+@click.option("--type", type=click.Choice(list(PROBE_TYPES)), help="[default: http]")
 @click.option("--path", help="What to ask for (http, https). [default: /]")
-@click.option("--port", type=int, help="Default: 80 for http, 443 for https; tcp, udp_icmp, smtp and ldap need it.")
+@click.option("--port", type=int, help=port_help())
 @click.option("--interval", type=int, help="Seconds between probes. [default: 60]")
 @click.option("--timeout", type=int, help="Seconds that an answer may take. [default: 5]")
 @click.option("--retries", type=int, help="How often to try again at once after a time-out. [default: 2]")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.probe_types import PROBE_TYPES, acts, port_help
 from lbdns.cli.frame.common import print_json
 
 if TYPE_CHECKING:
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from lbdns.monitor.probes.result import Result
     from lbdns.monitor.resolving import Resolved
 
-TYPES = ("http", "https", "tcp", "udp_icmp", "icmp_ping", "smtp", "ldap")
 LABEL_CHARS = 10
 
 
 @click.command()
-@click.argument("type", type=click.Choice(TYPES))
+@click.argument("type", type=click.Choice(list(PROBE_TYPES)))
 @click.argument("address")
-@click.option("--port", type=int, help="Default: 80 for http, 443 for https; the other types need it.")
+@click.option("--port", type=int, help=port_help())
 @click.option("--path", help="What to ask for (http, https). [default: /]")
 @click.option("--method", type=click.Choice(["GET", "HEAD", "OPTIONS"]), help="[default: GET]")
 @click.option("--host", help="The Host header, which SNI follows. [default: the address]")
@@ -129,7 +129,7 @@ def as_text(monitor: Monitor, address: str, result: Result) -> str:
     lines = [f"{monitor.type} {address}"]
     lines += [f"  {name:<{LABEL_CHARS}} {took_us / 1000:9.1f} ms" for name, took_us in result.phases]
     lines.append(f"  {'in all':<{LABEL_CHARS}} {result.rtt_us / 1000:9.1f} ms")
-    if monitor.type in ("http", "https"):
+    if acts(monitor.type, "expected_codes"):
         expected = f"code {monitor.expected_codes}"
         if monitor.expected_body:
             expected += f", {json.dumps(monitor.expected_body)} in the body"

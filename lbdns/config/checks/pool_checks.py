@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lbdns.base.errors import Problem
+from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
 from lbdns.base.wording import counted
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
-from lbdns.model.monitors import HTTP_ONLY_FIELDS, HTTP_TYPES, Monitor, MonitorGroup
+from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 
 
@@ -29,12 +30,15 @@ def _check_monitor(placed: Placed[Monitor]) -> Iterator[Problem]:
         parts = f"timeout {monitor.timeout} s, {counted(monitor.retries, 'retry', 'retries')}"
         message = f"a probe may take {longest_s} s ({parts}), longer than the interval of {monitor.interval} s"
         yield source.warning(("interval",), message)
-    if monitor.type in HTTP_TYPES or not placed.knows("type"):
+    if not placed.knows("type"):
         return
-    for field in HTTP_ONLY_FIELDS:
+    for field in OWN_FIELDS:
+        if acts(monitor.type, field):
+            continue
         default = Monitor.model_fields[field].get_default(call_default_factory=True)
         if getattr(monitor, field) not in (default, "", "connection_established"):
-            yield source.warning((field,), f"{field} does not act with type {monitor.type}; it is for http and https")
+            message = f"{field} does not act with type {monitor.type}; it is for {' and '.join(types_with(field))}"
+            yield source.warning((field,), message)
 
 
 def _check_group(placed: Placed[MonitorGroup]) -> Iterator[Problem]:

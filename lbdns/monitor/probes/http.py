@@ -20,7 +20,9 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from lbdns import __version__
+from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.health.reasons import Reason
+from lbdns.model.monitors import Monitor, parse_expected_codes
 from lbdns.monitor.probes.http1 import BadResponse, Response
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
@@ -28,7 +30,7 @@ from lbdns.monitor.probes.stream import Stream
 REDIRECTS_MAX: Final = 3
 REDIRECT_CODES: Final = frozenset({301, 302, 303, 307, 308})
 LOCATION_CHARS_MAX: Final = 2048
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+DEFAULT_PORTS: Final = {row.name: row.default_port for row in PROBE_TYPES.values() if row.module == "http"}
 USER_AGENT: Final = f"lbdns/{__version__} (health check)"
 
 
@@ -130,6 +132,25 @@ class HttpProbe:
 
     def _holds_body(self, answer: Response) -> bool:
         return self.body.casefold() in answer.body.decode("utf-8", "replace").casefold()
+
+
+def make(monitor: Monitor) -> HttpProbe:
+    """Return the probe that a monitor's settings describe; the model has checked them."""
+    return HttpProbe(
+        scheme=monitor.type,
+        method=monitor.method,
+        path=monitor.path,
+        header=tuple(
+            (name, value)
+            for name, values in monitor.header.items()
+            for value in values
+            if name.lower() not in ("host", "connection")
+        ),
+        codes=parse_expected_codes(monitor.expected_codes),
+        body=monitor.expected_body,
+        follow_redirects=monitor.follow_redirects,
+        allow_insecure=monitor.allow_insecure,
+    )
 
 
 def _redirected(scheme: str, target: Target, path: str, location: str) -> tuple[str, Target, str]:

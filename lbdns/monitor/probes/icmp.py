@@ -1,4 +1,4 @@
-"""The `icmp_ping` and `udp_icmp` probes.
+"""The `icmp_ping` probe, and the ping that `udp_icmp` begins with.
 
 Pings go out through the kernel's unprivileged ping sockets where those are allowed, else through raw ones. Where
 neither is, the monitor cannot work and says what to allow.
@@ -7,10 +7,8 @@ neither is, the monitor cannot work and says what to allow.
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
 import os
-import socket
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,12 +22,10 @@ from icmplib.exceptions import (
 )
 
 from lbdns.health.reasons import Reason
+from lbdns.model.monitors import Monitor
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target, failure_of
 
-UDP_PAYLOAD: Final = b"lbdns health check"
-# A refusal takes the round trip that the ping took, and a little more on a busy host.
-UDP_WAIT_S: Final = 0.2
-UDP_WAIT_ROUND_TRIPS: Final = 4
+PAYLOAD: Final = b"lbdns health check"
 
 WHAT_TO_ALLOW: Final = (
     "pings need the sysctl net.ipv4.ping_group_range to include this process's group, or the capability CAP_NET_RAW"
@@ -49,32 +45,17 @@ class PingProbe:
         try:
             rtt_us = await ping(loop, target, deadline_s)
         except ProbeFailure as failure:
-            return _failed(failure, int((loop.time() - start_s) * 1e6), ())
+            return failed(failure, int((loop.time() - start_s) * 1e6), ())
         return Result(True, Reason.NO_FAILURES, 0, rtt_us, "", (("ping", rtt_us),))
 
 
-@dataclass(frozen=True, slots=True)
-class UdpProbe:
-    """A ping, then one datagram: healthy unless "port unreachable" comes back. The round trip is the ping's."""
-
-    async def run(self, target: Target, deadline_s: float) -> Result:
-        """Ping the address, then knock at the port."""
-        loop = asyncio.get_running_loop()
-        start_s = loop.time()
-        phases: tuple[tuple[str, int], ...] = ()
-        try:
-            rtt_us = await ping(loop, target, deadline_s)
-            phases = (("ping", rtt_us),)
-            knock_s = loop.time()
-            wait_s = min(UDP_WAIT_S + UDP_WAIT_ROUND_TRIPS * rtt_us / 1e6, deadline_s - knock_s)
-            await knock(loop, target, wait_s)
-        except ProbeFailure as failure:
-            return _failed(failure, int((loop.time() - start_s) * 1e6), phases)
-        took_us = int((loop.time() - knock_s) * 1e6)
-        return Result(True, Reason.NO_FAILURES, 0, rtt_us, "", (*phases, ("udp", took_us)))
+def make(monitor: Monitor) -> PingProbe:
+    """Return the probe, for which a monitor has no settings."""
+    return PingProbe()
 
 
-def _failed(failure: ProbeFailure, took_us: int, phases: tuple[tuple[str, int], ...]) -> Result:
+def failed(failure: ProbeFailure, took_us: int, phases: tuple[tuple[str, int], ...]) -> Result:
+    """Return the result of a probe that ended in or after its ping."""
     silent = failure.detail == _NO_REPLY
     return Result(False, failure.reason, 0, took_us, failure.detail, phases, silent)
 
@@ -84,9 +65,7 @@ _NO_REPLY = "no reply to the ping"
 
 async def ping(loop: asyncio.AbstractEventLoop, target: Target, deadline_s: float) -> int:
     """Return the round-trip time in microseconds; raises ProbeFailure."""
-    request = ICMPRequest(
-        target.address, id=os.getpid() & 0xFFFF, sequence=next(_sequence) & 0xFFFF, payload=UDP_PAYLOAD
-    )
+    request = ICMPRequest(target.address, id=os.getpid() & 0xFFFF, sequence=next(_sequence) & 0xFFFF, payload=PAYLOAD)
     try:
         with AsyncSocket(_ping_socket(target)) as sock:
             # Connected, a raw socket sees this host's packets alone, and the errors that concern them.
@@ -114,22 +93,3 @@ def _ping_socket(target: Target) -> ICMPv4Socket | ICMPv6Socket:
         return kind(target.source or None, privileged=False)
     except SocketPermissionError:
         return kind(target.source or None, privileged=True)
-
-
-async def knock(loop: asyncio.AbstractEventLoop, target: Target, wait_s: float) -> None:
-    """Send one datagram and wait for what comes back; raises ProbeFailure where that is "port unreachable"."""
-    family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-        try:
-            if target.source:
-                sock.bind((target.source, 0))
-            sock.connect((target.address, target.port))
-            sock.send(UDP_PAYLOAD)
-            async with asyncio.timeout(max(wait_s, 0.0)):
-                await loop.sock_recv(sock, 512)
-        except TimeoutError:
-            return  # silence is consent: most UDP services answer no stranger
-        except OSError as error:
-            if error.errno == errno.ECONNREFUSED:
-                raise ProbeFailure(Reason.OTHER, "UDP port unreachable") from None
-            raise failure_of(error) from None

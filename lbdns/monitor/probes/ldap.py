@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lbdns.health.reasons import Reason
+from lbdns.model.monitors import Monitor
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
 
@@ -51,6 +52,11 @@ class LdapProbe:
                 reason, code, detail = failure.reason, failure.code, failure.detail
             rtt_us = int((loop.time() - start_s) * 1e6)
             return Result(reason is Reason.NO_FAILURES, reason, code, rtt_us, detail, tuple(stream.phases))
+
+
+def make(monitor: Monitor) -> LdapProbe:
+    """Return the probe, for which a monitor has no settings."""
+    return LdapProbe()
 
 
 def _result_code(data: bytes) -> int | None:

@@ -1,40 +1,31 @@
-"""From a monitor's settings to the probe that it asks for."""
+"""From a monitor to the probe that it asks for: each type's row names the module whose `make` returns it."""
 
 from __future__ import annotations
 
-from lbdns.model.monitors import Monitor, parse_expected_codes
-from lbdns.monitor.probes.http import HttpProbe
-from lbdns.monitor.probes.icmp import PingProbe, UdpProbe
-from lbdns.monitor.probes.ldap import LdapProbe
-from lbdns.monitor.probes.result import Probe
-from lbdns.monitor.probes.smtp import SmtpProbe
-from lbdns.monitor.probes.tcp import TcpProbe
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
 
-_BARE: dict[str, Probe] = {
-    "tcp": TcpProbe(),
-    "udp_icmp": UdpProbe(),
-    "icmp_ping": PingProbe(),
-    "smtp": SmtpProbe(),
-    "ldap": LdapProbe(),
-}
+from lbdns.base.probe_types import PROBE_TYPES, ProbeType
+from lbdns.model.monitors import Monitor
+from lbdns.monitor.probes.result import Probe
+
+
+def maker_of(row: ProbeType) -> Callable[[Monitor], Probe]:
+    """Return what makes the probes of a type; raises ImportError where the row's module is missing or makes none."""
+    module = import_module(f"{__package__}.{row.module}")
+    made: Callable[[Monitor], Probe] | None = getattr(module, "make", None)
+    if made is None:
+        raise ImportError(
+            f"{module.__name__} has no function `make`, which type {row.name} needs", name=module.__name__
+        )
+    return made
+
+
+# Here and not at the first probe, so that a type without a maker ends the start and no worker later.
+MAKERS: Final = {name: maker_of(row) for name, row in PROBE_TYPES.items()}
 
 
 def probe_of(monitor: Monitor) -> Probe:
     """Return the probe for a monitor; the model has checked its settings."""
-    if monitor.type in ("http", "https"):
-        return HttpProbe(
-            scheme=monitor.type,
-            method=monitor.method,
-            path=monitor.path,
-            header=tuple(
-                (name, value)
-                for name, values in monitor.header.items()
-                for value in values
-                if name.lower() not in ("host", "connection")
-            ),
-            codes=parse_expected_codes(monitor.expected_codes),
-            body=monitor.expected_body,
-            follow_redirects=monitor.follow_redirects,
-            allow_insecure=monitor.allow_insecure,
-        )
-    return _BARE[monitor.type]
+    return MAKERS[monitor.type](monitor)

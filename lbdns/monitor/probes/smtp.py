@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lbdns.health.reasons import Reason
+from lbdns.model.monitors import Monitor
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
 
@@ -42,6 +43,11 @@ class SmtpProbe:
                 reason, code, detail = failure.reason, failure.code, failure.detail
             rtt_us = int((loop.time() - start_s) * 1e6)
             return Result(reason is Reason.NO_FAILURES, reason, code, rtt_us, detail, tuple(stream.phases))
+
+
+def make(monitor: Monitor) -> SmtpProbe:
+    """Return the probe, for which a monitor has no settings."""
+    return SmtpProbe()
 
 
 async def _expect(stream: Stream, step: str, wanted: int) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from lbdns.health.reasons import Reason
+from lbdns.model.monitors import Monitor
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
 
@@ -26,3 +27,8 @@ class TcpProbe:
                 reason, detail = failure.reason, failure.detail
             rtt_us = int((loop.time() - start_s) * 1e6)
             return Result(reason is Reason.NO_FAILURES, reason, 0, rtt_us, detail, tuple(stream.phases))
+
+
+def make(monitor: Monitor) -> TcpProbe:
+    """Return the probe, for which a monitor has no settings."""
+    return TcpProbe()
