@@ -1,6 +1,21 @@
 """What a row of results means: pure functions from states to states; the caller passes counts and clocks in.
 
 The bytes are the health table's. An endpoint's low two bits are its state; a pool's bit 0 says that it takes traffic.
+
+An endpoint's measured state, and that of each series of results behind it (`advance`):
+
+    new, or probed    +---------+        a pass         +---------+
+    by nobody ------> | UNKNOWN | --------------------> | HEALTHY | <-----------------.
+                      +---------+                       +---------+                   |
+                           |          consecutive_down       |         consecutive_up |
+                           |          failures in a row      |         passes in a row|
+                           |                                 v                        |
+                           |         a failure         +-----------+                  |
+                           '-------------------------> | UNHEALTHY | -----------------'
+                                                       +-----------+
+
+Answers follow its effective byte: the measured state or, while an operator's order holds, HEALTHY or UNHEALTHY with
+COUNTS. Series come together in `quorum`, endpoints in `pool_state`, orders lie over both in `forced`.
 """
 
 from __future__ import annotations
@@ -48,37 +63,6 @@ def advance(state: int, streak: int, passed: bool, consecutive_up: int, consecut
 
 
 STREAK_MAX = 2**31 - 1  # what the table's column holds
-
-
-def pool_state(up: int, unknown: int, enabled: int, minimum_origins: int, monitored: bool = True) -> int:
-    """Return a pool's state byte from the counts of its enabled endpoints.
-
-    `up` and `unknown` count enabled endpoints; the rest of `enabled` are down. With no monitor attached unknown
-    endpoints count as up, so that only those which an operator forced down are missed.
-
-    | enabled | up                          | up + unknown | state    |
-    |---------|-----------------------------|--------------|----------|
-    | 0       |                             |              | CRITICAL |
-    | > 0     | >= minimum, all             |              | HEALTHY  |
-    | > 0     | >= minimum, not all         |              | DEGRADED |
-    | > 0     | < minimum                   | >= minimum   | UNKNOWN  |
-    | > 0     | < minimum                   | < minimum    | CRITICAL |
-
-    A pool needs one endpoint up whatever `minimum_origins` says.
-    """
-    if not monitored:
-        up, unknown = up + unknown, 0
-    minimum = max(minimum_origins, 1)
-    if up >= minimum:
-        return HEALTHY if up >= enabled else DEGRADED
-    if enabled and up + unknown >= minimum:
-        return UNKNOWN
-    return CRITICAL
-
-
-def initial(enabled: int, minimum_origins: int, monitored: bool) -> int:
-    """Return a pool's state byte before any result."""
-    return pool_state(0, enabled, enabled, minimum_origins, monitored)
 
 
 def load_balancer_word(pools: Iterable[int]) -> str:

@@ -200,6 +200,11 @@ class Pool(Frozen):
     origin_steering: OriginSteering = OriginSteering()
     notification_filter: NotificationFilter | None = None
 
+    @property
+    def is_monitored(self) -> bool:
+        """Whether a monitor or a group of them is attached: then health counts, and who is unknown counts as down."""
+        return bool(self.monitor or self.monitor_group)
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         refuse_all("Pool", self._mistakes())

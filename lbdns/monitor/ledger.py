@@ -16,6 +16,7 @@ from lbdns.health import forced, quorum, verdict
 from lbdns.health.events import HealthChange, Seen
 from lbdns.health.forced import Forced
 from lbdns.health.identity import identity
+from lbdns.health.pool_state import effective_byte, pool_state
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, UNKNOWN
 from lbdns.mapped.health_table import REGION_COUNT, HealthTable
@@ -275,12 +276,10 @@ class Ledger:
         """Derive a pool's bytes from its endpoints', and the load balancers' words from its own."""
         spec = pool.spec
         enabled = [endpoint for endpoint in pool.endpoints if endpoint.spec.enabled]
-        monitored = bool(spec.members)
-        measured = _pool_state([endpoint.state for endpoint in enabled], spec, monitored)
-        effective = _pool_state([endpoint.effective for endpoint in enabled], spec, monitored)
-        if not monitored and any(endpoint.forced for endpoint in enabled):
-            effective |= COUNTS  # the pool's health is to be looked at, for once
-        effective = forced.pool_byte(effective, pool.forced)
+        minimum, monitored = spec.minimum_origins, spec.monitored
+        effectives = [endpoint.effective for endpoint in enabled]
+        measured = pool_state([endpoint.state for endpoint in enabled], minimum, monitored)
+        effective = effective_byte(effectives, minimum, monitored, pool.forced)
         self._columns["pool_state"][spec.slot] = effective
         self._columns["pool_measured"][spec.slot] = measured
         before, pool.effective = pool.effective, effective
@@ -397,12 +396,6 @@ class Ledger:
                     regions.setdefault(region, []).append(mean_us)
         for region, means in regions.items():
             latency.sample(self._columns, pool.spec.slot, region, sum(means) / len(means) / 1000.0, now_s)
-
-
-def _pool_state(states: Sequence[int], spec: PoolSpec, monitored: bool) -> int:
-    up = sum(state & STATE_MASK == HEALTHY for state in states)
-    unknown = sum(state & STATE_MASK == UNKNOWN for state in states)
-    return verdict.pool_state(up, unknown, len(states), spec.minimum_origins, monitored)
 
 
 def _mean_rtt_us(series: Iterable[Series]) -> float:

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dns.exception
@@ -16,6 +17,7 @@ from lbdns.answer.explain.explain import DEFAULT_RESOLVER, Asked, explain
 from lbdns.answer.explain.supposed import suppose
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
+from lbdns.health import forced
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import PopSettings
 from lbdns.places.geodata import Geodata
@@ -54,8 +56,11 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
         raise LbdnsError(str(error)) from error
 
 
-def explain_running(published: Published, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer of the generation in force with its health, and the way to it; raises LbdnsError."""
+def explain_running(published: Published, state_dir: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer of the generation in force with its health, and the way to it; raises LbdnsError.
+
+    `state_dir` holds what operators forced, which stays in force whatever is supposed.
+    """
     asked, supposed = parse_request(request)
     configuration, snapshot = published.configuration, published.snapshot
     geodata = _geodata(configuration)
@@ -63,7 +68,9 @@ def explain_running(published: Published, request: Mapping[str, Any]) -> dict[st
         configuration = _at_pop(configuration, supposed.pop)
         layout_id = published.table.layout_id
         snapshot = compile_snapshot(configuration, geodata, published.slots, published.generation, layout_id)
-    view = suppose(configuration, snapshot, published.slots, published.table, supposed.down, supposed.up)
+    orders = forced.load(state_dir) if supposed.down or supposed.up else ()
+    table, now_s = published.table, time.time()
+    view = suppose(configuration, snapshot, published.slots, table, supposed.down, supposed.up, orders, now_s)
     return _explain(asked, geodata, view)
 
 

@@ -16,7 +16,7 @@ async def first_results(published: Published) -> bool:
     slots = [
         published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
         for pool in published.configuration.pools.values()
-        if pool.enabled and (pool.monitor or pool.monitor_group)
+        if pool.enabled and pool.is_monitored
         for endpoint in pool.origins
         if endpoint.enabled
     ]

@@ -113,7 +113,6 @@ def _pool_text(pool: Pool, slots: Slots, answered: Answered, memo: TargetsMemo) 
 
 
 def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answered) -> dict[str, Any]:
-    is_monitored = bool(pool.monitor or pool.monitor_group)
     document = pool.model_dump(
         mode="json",
         include={
@@ -138,7 +137,7 @@ def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answ
             "port": endpoint.port,
             "header": {name: list(values) for name, values in endpoint.header.items()},
             "weight": endpoint.weight,
-            "must_resolve": is_monitored or answered[0 if endpoint.flatten_cname else 1],
+            "must_resolve": pool.is_monitored or answered[0 if endpoint.flatten_cname else 1],
         }
         for endpoint, endpoint_slot in zip(pool.origins, endpoint_slots, strict=True)
     ]

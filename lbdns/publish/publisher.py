@@ -22,7 +22,6 @@ from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.configuration import Configuration
-from lbdns.model.pool import Pool
 from lbdns.places.geodata import Geodata
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import try_canaries
@@ -138,7 +137,7 @@ class Publisher:
         states, before = table.columns["pool_state"], self.current.configuration.pools if self.current else {}
         for name, pool in prepared.configuration.pools.items():
             known = before.get(name)
-            if known is pool or known is None or _is_monitored(known) or not _is_monitored(pool):
+            if known is pool or known is None or known.is_monitored or not pool.is_monitored:
                 continue
             if not states[slots.pool[name]] & COUNTS:
                 states[slots.pool[name]] = UNKNOWN
@@ -202,10 +201,6 @@ class Publisher:
             used.update(part.path for part in snapshot.parts)
             used.add(self._run.table(snapshot.layout_id))
         return used
-
-
-def _is_monitored(pool: Pool) -> bool:
-    return bool(pool.monitor or pool.monitor_group)
 
 
 def _number(path: Path) -> int:

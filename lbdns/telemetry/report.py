@@ -94,14 +94,14 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, columns: Col
 def pool_word(pool: Pool, published: Published) -> str:
     """Return a pool's state in a word: one of POOL_WORDS, NO_MONITOR or DISABLED."""
     state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
-    return _word(pool.enabled, bool(pool.monitor or pool.monitor_group), state, POOL_WORDS)
+    return _word(pool.enabled, pool.is_monitored, state, POOL_WORDS)
 
 
 def endpoint_word(pool: Pool, endpoint: Endpoint, published: Published) -> str:
     """Return an endpoint's state in a word: one of ENDPOINT_WORDS, NO_MONITOR or DISABLED."""
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
     state = published.table.columns["endpoint_state"][slot]
-    return _word(endpoint.enabled, bool(pool.monitor or pool.monitor_group), state, ENDPOINT_WORDS)
+    return _word(endpoint.enabled, pool.is_monitored, state, ENDPOINT_WORDS)
 
 
 def _word(enabled: bool, monitored: bool, state: int, words: tuple[str, ...]) -> str:

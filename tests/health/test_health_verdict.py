@@ -45,35 +45,6 @@ def test_a_streak_stays_within_its_column() -> None:
     assert verdict.advance(UNHEALTHY, -verdict.STREAK_MAX, False, 1, 1)[1] == -verdict.STREAK_MAX
 
 
-def naive_pool(endpoints: list[str], minimum: int, monitored: bool) -> str:
-    if not monitored:
-        endpoints = ["down" if endpoint == "down" else "up" for endpoint in endpoints]
-    if not endpoints:
-        return "critical"
-    up = endpoints.count("up")
-    needed = 1 if minimum < 1 else minimum
-    if up < needed:
-        could_be = up + endpoints.count("unknown")
-        return "unknown" if could_be >= needed else "critical"
-    return "healthy" if "down" not in endpoints and "unknown" not in endpoints else "degraded"
-
-
-@given(st.lists(st.sampled_from(["up", "down", "unknown"]), max_size=8), st.integers(0, 9), st.booleans())
-def test_pool_states_agree_with_the_oracle(endpoints: list[str], minimum: int, monitored: bool) -> None:
-    state = verdict.pool_state(
-        endpoints.count("up"), endpoints.count("unknown"), len(endpoints), minimum, monitored=monitored
-    )
-    assert verdict.POOL_WORDS[state] == naive_pool(endpoints, minimum, monitored)
-    assert bool(state & verdict.TAKES_TRAFFIC) == (verdict.POOL_WORDS[state] in ("healthy", "degraded"))
-
-
-def test_a_pool_before_any_result() -> None:
-    assert verdict.initial(2, 1, monitored=True) == UNKNOWN
-    assert verdict.initial(2, 1, monitored=False) == HEALTHY
-    assert verdict.initial(0, 1, monitored=False) == CRITICAL
-    assert verdict.initial(1, 2, monitored=True) == CRITICAL
-
-
 @pytest.mark.parametrize(
     ("pools", "word"),
     [

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from lbdns.cli.commands.health_command import health
 
-TREE = {
+TREE: dict[str, Any] = {
     "zones": {"example.com": "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"},
     "monitors": {"web": {"type": "http", "interval": 5, "timeout": 1}},
     "pools": {
@@ -67,3 +67,34 @@ def test_set_down_up_and_auto(lbdns_server: Callable[..., Any]) -> None:
     assert "more than 0 seconds" in str(set_state(server, "a", "down", "--for", "0s").exception)
     assert set_state(server, "a", "sideways").exit_code == 2
     answers(server, ["127.0.0.11"])
+
+
+def test_what_explain_supposes_of_an_endpoint_takes_no_order_back(lbdns_server: Callable[..., Any]) -> None:
+    last = {"c": {"origins": [{"name": "c1", "address": "192.0.2.14"}]}}
+    balancer = {"name": "www.example.com", "default_pools": ["a", "b"], "fallback_pool": "c"}
+    server = lbdns_server({**TREE, "pools": TREE["pools"] | last, "load_balancers": [balancer]})
+    answers(server, ["127.0.0.11"])
+
+    def explained(**supposed: list[str]) -> tuple[list[str], str]:
+        said = server.ask("explain", name="www.example.com", **supposed)
+        return sorted(line.split()[-1] for line in said["answer"]), "\n".join(step["text"] for step in said["steps"])
+
+    set_state(server, "a", "down")
+    set_state(server, "b", "down", "--why", "drill")
+    answers(server, ["192.0.2.14"])
+    for supposed in ({"down": ["b/b1"]}, {"up": ["b/b1"]}, {"up": ["a", "b"]}):
+        given, steps = explained(**supposed)
+        assert given == ["192.0.2.14"], steps
+        assert "b: passed over, critical, forced" in steps
+    set_state(server, "b", "auto")
+    set_state(server, "b/b1", "down")
+    answers(server, ["192.0.2.13"])
+    assert explained(down=["b/b2"])[0] == ["192.0.2.14"]
+    assert explained(up=["b/b2"])[0] == ["192.0.2.13"]
+    # What is supposed of an endpoint wins over what is ordered of it.
+    assert explained(up=["b/b1"])[0] == ["192.0.2.12", "192.0.2.13"]
+    # A pool that was forced up stays up when its last endpoint is supposed down: nothing is left to answer.
+    set_state(server, "a", "up")
+    answers(server, ["127.0.0.11"])
+    given, steps = explained(down=["a/a1"])
+    assert given == [] and "a: chosen, the first available (healthy, forced)" in steps

@@ -16,12 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from lbdns.health.verdict import POOL_WORDS, pool_state
+from lbdns.health.pool_state import pool_state
+from lbdns.health.verdict import POOL_WORDS, UNKNOWN
 from tests.steering import naive
 from tests.steering.conftest import LANES, Toy
 from tests.steering.naive_places import Network, Place, distance_m, is_private, look_up, turning_points
 from tests.steering.naive_world import Asked, World, draw, mix64
-from tests.steering.served import Lane, Served, compiled_lane
+from tests.steering.served import ENDPOINT_STATES, Lane, Served, compiled_lane
 from tests.steering.strategies import draw_asked, draw_balancer, draw_world, place
 
 WORLDS_A_SEED = 10
@@ -100,9 +101,8 @@ class TestTheOracleItself:
                 monitored = each.monitor is not None
                 if not monitored and (states.count("unhealthy") or each.minimum_origins > len(enabled)) and enabled:
                     continue  # the table's byte has no say there, save where an operator forced a state
-                byte = pool_state(
-                    states.count("healthy"), states.count(None), len(enabled), each.minimum_origins, monitored
-                )
+                endpoints = [ENDPOINT_STATES.get(state or "", UNKNOWN) for state in states]
+                byte = pool_state(endpoints, each.minimum_origins, monitored)
                 assert naive.pool_word(world, each) == POOL_WORDS[byte], (each, states)
 
     def test_the_random_worlds_reach_everything(self, toys: list[Toy]) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
-from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, UNHEALTHY, UNKNOWN, pool_state
+from lbdns.health import forced
+from lbdns.health.forced import Forced
+from lbdns.health.pool_state import effective_byte
+from lbdns.health.verdict import COUNTS, HEALTHY, UNHEALTHY
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.configuration import Configuration
@@ -24,11 +27,14 @@ def suppose(
     measured: HealthTable | None,
     down: Iterable[str] = (),
     up: Iterable[str] = (),
+    orders: Sequence[Forced] = (),
+    now_s: float = 0.0,
 ) -> ServingView:
     """Return a view of a snapshot with some endpoints down or up: POOL/ORIGIN patterns (`*` and `?` match).
 
-    `measured`: the health to start from; None supposes every endpoint that has a monitor to be healthy. Raises
-    LbdnsError for a pattern that matches no endpoint.
+    `measured`: the health to start from; None supposes every endpoint that has a monitor to be healthy. `orders`: what
+    operators forced, as of `now_s` (unix seconds): an order for a pool holds whatever is supposed of its endpoints, one
+    for an endpoint that is not named is in `measured`. Raises LbdnsError for a pattern that matches no endpoint.
     """
     with tempfile.TemporaryDirectory(prefix="lbdns-") as folder:
         table = HealthTable.create(
@@ -40,20 +46,27 @@ def suppose(
         if measured is not None:
             table.copy_from(measured)
         states = table.columns["endpoint_state"]
-        forced = {**_forced(configuration, slots, down, UNHEALTHY), **_forced(configuration, slots, up, HEALTHY)}
+        supposed = {**_matched(configuration, slots, down, UNHEALTHY), **_matched(configuration, slots, up, HEALTHY)}
         if measured is None:
             for slot in slots.endpoint.values():
                 states[slot] = HEALTHY
-        for slot, state in forced.items():
+        for slot, state in supposed.items():
             states[slot] = state | COUNTS
         for pool in configuration.pools.values():
-            if measured is None or any(slot in forced for slot in _slots_of(pool, slots)):
-                table.columns["pool_state"][slots.pool[pool.name]] = _pool_byte(pool, slots, states)
+            enabled = _slots_of(pool, slots)
+            is_supposed = any(slot in supposed for slot in enabled)
+            if is_supposed or measured is None:
+                order = forced.find(orders, now_s, pool.name)
+                byte = effective_byte(
+                    [states[slot] for slot in enabled], pool.minimum_origins, pool.is_monitored, order
+                )
+                table.columns["pool_state"][slots.pool[pool.name]] = byte | COUNTS * is_supposed
         return ServingView(snapshot, table)
 
 
-def _forced(configuration: Configuration, slots: Slots, patterns: Iterable[str], state: int) -> dict[int, int]:
-    forced: dict[int, int] = {}
+def _matched(configuration: Configuration, slots: Slots, patterns: Iterable[str], state: int) -> dict[int, int]:
+    """Return the slots of the endpoints that the patterns match, each with `state`."""
+    found: dict[int, int] = {}
     for pattern in patterns:
         matched = {
             slots.endpoint[pool.name, endpoint.name, endpoint.address]: state
@@ -65,8 +78,8 @@ def _forced(configuration: Configuration, slots: Slots, patterns: Iterable[str],
             raise LbdnsError(
                 f'no endpoint matches "{pattern}"; expected POOL/ORIGIN, such as {_example(configuration)}'
             )
-        forced.update(matched)
-    return forced
+        found.update(matched)
+    return found
 
 
 def _example(configuration: Configuration) -> str:
@@ -77,14 +90,3 @@ def _example(configuration: Configuration) -> str:
 
 def _slots_of(pool: Pool, slots: Slots) -> list[int]:
     return [slots.endpoint[pool.name, endpoint.name, endpoint.address] for endpoint in pool.origins if endpoint.enabled]
-
-
-def _pool_byte(pool: Pool, slots: Slots, states: memoryview) -> int:
-    bytes_of = [states[slot] for slot in _slots_of(pool, slots)]
-    counts = COUNTS if any(state & COUNTS for state in bytes_of) else 0
-    monitored = bool(pool.monitor or pool.monitor_group)
-    if not monitored:
-        bytes_of = [state if state & COUNTS else UNKNOWN for state in bytes_of]
-    up = sum(state & STATE_MASK == HEALTHY for state in bytes_of)
-    unknown = sum(state & STATE_MASK == UNKNOWN for state in bytes_of)
-    return pool_state(up, unknown, len(bytes_of), pool.minimum_origins, monitored) | counts

@@ -327,7 +327,8 @@ class Supervisor:
         return {"names": names}
 
     async def _answer_explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return await asyncio.to_thread(explain_running, self.in_force(), request)
+        state_dir = self._serving.settings.state_dir()
+        return await asyncio.to_thread(explain_running, self.in_force(), state_dir, request)
 
     async def _answer_reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
         refusal = await self.reload("asked to reload")

@@ -103,7 +103,7 @@ def _packed(column: str, values: list[int] | list[bool] | bytes) -> bytes:
 
 def _pool_parts(pool: Pool, families: list[int]) -> dict[str, list[int] | bytes]:
     flags = POOL_ENABLED if pool.enabled else 0
-    flags |= POOL_MONITORED if pool.monitor or pool.monitor_group else 0
+    flags |= POOL_MONITORED if pool.is_monitored else 0
     flags |= POOL_HAS_ENDPOINT if any(families) else 0
     flags |= POOL_HASH if pool.origin_steering.policy == "hash" else 0
     flags |= POOL_LOCATED if pool.latitude is not None else 0

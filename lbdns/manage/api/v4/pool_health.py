@@ -73,7 +73,7 @@ def show_health(site: CurrentSite, id: ObjectId) -> Response:
         raise NotFound(Kind.POOL, id)
     published = running(site).in_force()
     pool = published.configuration.pools.get(item.name)
-    has_health = pool is not None and (pool.monitor or pool.monitor_group or _is_forced(pool, published))
+    has_health = pool is not None and (pool.is_monitored or _is_forced(pool, published))
     if pool is None or not has_health:
         return ok({"pool_id": id, "pop_health": {}})
     return ok({"pool_id": id, "pop_health": {place_of(published.configuration.settings): _pool(pool, published)}})

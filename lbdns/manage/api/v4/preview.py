@@ -16,8 +16,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.health.pool_state import pool_state
 from lbdns.health.reasons import REASONS, Reason
-from lbdns.health.verdict import TAKES_TRAFFIC, pool_state
+from lbdns.health.verdict import HEALTHY, TAKES_TRAFFIC, UNHEALTHY
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, TOO_MANY, ApiError
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
@@ -79,8 +80,8 @@ class _Preview:
     def _pool(self, id: str, pool: Pool) -> dict[str, Any]:
         missing = endpoint_health(False, 0, NO_RESULT, 0)
         results = [(one, self.found.get((id, one.address), missing)) for one in pool.origins]
-        enabled = [result["healthy"] for one, result in results if one.enabled]
-        state = pool_state(sum(enabled), 0, len(enabled), pool.minimum_origins)
+        enabled = [HEALTHY if result["healthy"] else UNHEALTHY for one, result in results if one.enabled]
+        state = pool_state(enabled, pool.minimum_origins)
         return {
             "healthy": bool(state & TAKES_TRAFFIC),
             "origins": [{endpoint.address: result} for endpoint, result in results],
