@@ -24,8 +24,8 @@ from lbdns.dns.codes import (
     TYPE_SRV,
     YXDOMAIN,
 )
+from lbdns.dns.name import is_at_or_below
 from lbdns.dns.zone import RRset
-from lbdns.snapshot.compile.zone_columns import is_at_or_below
 from lbdns.snapshot.lookup.look_up import has_load_balancer
 from lbdns.snapshot.lookup.name_rows import NAME_OCCLUDED
 from lbdns.steering.kernel.view import Decision, Query

@@ -35,11 +35,11 @@ from lbdns.dns.codes import (
 )
 from lbdns.dns.edns import Edns, encode_edns
 from lbdns.dns.message import Message, Refusal
+from lbdns.dns.name import POINTER_TARGET_MAX, labels_of, name_end
 from lbdns.dns.options.option import ReplyFacts
 
 RCODE_MASK = 0xF
 POINTER = 0xC000
-POINTER_TARGET_MAX = 0x3FFF
 QUESTION_TAIL_BYTES = 4  # type and class
 QUESTION_POINTER = b"\xc0\x0c"
 Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
@@ -211,13 +211,13 @@ def render_template(answer: Answer, owner: bytes | None = None) -> Template:
     """
     buffer = _Buffer()
     sections: Sections = (answer.answer, answer.authority, [*answer.glue, *answer.additional])
-    name_end = HEADER_BYTES + len(answer.apex)
-    start = name_end + QUESTION_TAIL_BYTES
+    question_end = HEADER_BYTES + len(answer.apex)
+    start = question_end + QUESTION_TAIL_BYTES
     buffer.append(bytes(start))
     _pack_sections(buffer, answer.apex, len(answer.apex), sections)
     if owner is not None:
         buffer.encode_name(_label(owner))
-    pointers = tuple((position - start, target - name_end) for position, target in buffer.pointers)
+    pointers = tuple((position - start, target - question_end) for position, target in buffer.pointers)
     answers, authorities, additionals = _counts(sections)
     counts = (answers, authorities, additionals)
     return Template(answer.rcode, answer.is_authoritative, counts, bytes(buffer.data[start:]), pointers)
@@ -242,18 +242,9 @@ def _pack_records(buffer: _Buffer, records: Records) -> None:
         buffer.data[start - 2 : start] = (len(buffer.data) - start).to_bytes(2, "big")
 
 
-def _labels(name: bytes) -> tuple[bytes, ...]:
-    labels = []
-    position = 0
-    while name[position]:
-        labels.append(name[position + 1 : position + 1 + name[position]])
-        position += name[position] + 1
-    return tuple(labels)
-
-
 def _make_label(name: bytes) -> DNSLabel:
     """Return dnslib's label for a wire name: by labels, never by text, so that dots and escapes in labels survive."""
-    return DNSLabel(_labels(name))
+    return DNSLabel(tuple(labels_of(name)))
 
 
 @lru_cache(maxsize=1024)
@@ -271,18 +262,11 @@ def _rdata(rtype: int, rdata: bytes) -> RD:
     if rtype == TYPE_MX:
         return MX(_make_label(rdata[2:]), int.from_bytes(rdata[:2], "big"))
     if rtype == TYPE_SOA:
-        mname, rest = rdata[: _name_length(rdata)], rdata[_name_length(rdata) :]
-        end = _name_length(rest)
-        times = tuple(int.from_bytes(rest[end + 4 * index : end + 4 * index + 4], "big") for index in range(5))
-        return SOA(_make_label(mname), _make_label(rest[:end]), times)
+        middle = name_end(rdata, 0)
+        end = name_end(rdata, middle)
+        times = tuple(int.from_bytes(rdata[at : at + 4], "big") for at in range(end, end + 20, 4))
+        return SOA(_make_label(rdata[:middle]), _make_label(rdata[middle:end]), times)
     raise ValueError(f"rdata of type {rtype} holds no name that is compressed")
-
-
-def _name_length(data: bytes) -> int:
-    position = 0
-    while data[position]:
-        position += data[position] + 1
-    return position + 1
 
 
 _NAME_TYPES = {TYPE_NS: NS, TYPE_PTR: PTR}

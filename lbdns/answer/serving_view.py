@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import TYPE_SOA
+from lbdns.dns.name import read_name
 from lbdns.dns.zone import RRset
 from lbdns.mapped.columns import read_text
 from lbdns.mapped.health_table import HealthTable
@@ -76,15 +77,7 @@ class ServingView:
 
     def name(self, entry: int) -> bytes:
         """Return the wire form of a name."""
-        return self._wire_name(self.columns["name_row"][entry * NAME_ROW + ROW_OFFSET])
-
-    def _wire_name(self, start: int) -> bytes:
-        """Return the name that begins in the blob at `start`; names end themselves."""
-        blob = self.columns["blob"]
-        end = start
-        while blob[end]:
-            end += blob[end] + 1
-        return bytes(blob[start : end + 1])
+        return read_name(self.columns["blob"], self.columns["name_row"][entry * NAME_ROW + ROW_OFFSET])
 
     def name_flags(self, entry: int) -> int:
         """Return what a look-up has to know of a name (NAME_*)."""
@@ -151,7 +144,7 @@ class ServingView:
 
     def endpoint_target(self, endpoint: int) -> bytes:
         """Return the wire name of an endpoint that is a hostname."""
-        return self._wire_name(self.columns["endpoint_target"][endpoint])
+        return read_name(self.columns["blob"], self.columns["endpoint_target"][endpoint])
 
     def text(self, column: str, row: int) -> str:
         """Return the name of a load balancer (`lb_text`), pool (`pool_text`) or endpoint (`endpoint_text`)."""

@@ -30,7 +30,7 @@ from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
-from lbdns.dns.name import ROOT, BadName, encode_name, show_name
+from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
@@ -205,7 +205,7 @@ class _Loading:
     def read_zone_text(self, name: str, text: str, file: str, directory: Path | None) -> None:
         """Read the text of a master file. $INCLUDE may not leave `directory`; None: it is not allowed."""
         try:
-            apex = encode_name(name.removesuffix(".") + ".", ROOT).lower()
+            apex = encode_canonical(name)
         except BadName as error:
             self.has_unread_zone = True
             self.problems.append(Problem(file, 0, "", f"the file's name is to be the zone's: {error}"))

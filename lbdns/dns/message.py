@@ -13,7 +13,6 @@ from lbdns.dns.codes import (
     FLAG_QR,
     FORMERR,
     HEADER_BYTES,
-    NAME_BYTES_MAX,
     NOTIMP,
     OPCODE_QUERY,
     TYPE_IXFR,
@@ -21,13 +20,11 @@ from lbdns.dns.codes import (
     TYPE_TSIG,
 )
 from lbdns.dns.edns import Edns, decode_edns
+from lbdns.dns.name import checked_name_end, expand_name, skip_name
 
 _HEADER = Struct("!6H")
 _RECORD = Struct("!HHIH")
 _QUESTION = Struct("!HH")
-LABEL_BYTES_MAX = 63
-POINTER_BITS = 0xC0
-POINTER_TARGET_MAX = 0x3FFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def decode(datagram: bytes) -> Message | Refusal | None:
     if flags & FLAG_QR:
         return None
     is_query = flags >> 11 & 0xF == OPCODE_QUERY
-    end = name_end(datagram, HEADER_BYTES) if questions == 1 else None
+    end = checked_name_end(datagram, HEADER_BYTES) if questions == 1 else None
     if end is None or end + _QUESTION.size > len(datagram):
         edns = _edns_after(datagram, questions, answers + authorities, additionals) if questions != 1 else None
         return Refusal(message_id, flags, FORMERR if is_query else NOTIMP, b"", edns)
@@ -105,61 +102,11 @@ def _edns_after(datagram: bytes, questions: int, skipped: int, additionals: int)
     """Return the OPT record of a message with another number of questions than one, None where it has none."""
     position = HEADER_BYTES
     for _ in range(questions):
-        end = name_end(datagram, position)
+        end = checked_name_end(datagram, position)
         if end is None:
             return None
         position = end + _QUESTION.size
     return _decode_records(datagram, position, skipped, additionals).edns
-
-
-def name_end(datagram: bytes, start: int) -> int | None:
-    """Return the offset after an uncompressed name of at most 255 bytes, or None where there is none at `start`."""
-    position = start
-    size = len(datagram)
-    while position < size:
-        length = datagram[position]
-        position += 1 + length
-        if length > LABEL_BYTES_MAX or position - start > NAME_BYTES_MAX:
-            return None
-        if length == 0:
-            return position
-    return None
-
-
-def _skip_name(datagram: bytes, start: int) -> int | None:
-    """Return the offset after a name that may end in a compression pointer (not followed)."""
-    position = start
-    while position < len(datagram):
-        length = datagram[position]
-        if length & POINTER_BITS == POINTER_BITS:
-            return position + 2 if position + 2 <= len(datagram) else None
-        if length > LABEL_BYTES_MAX:
-            return None
-        position += 1 + length
-        if length == 0:
-            return position
-    return None
-
-
-def _expand_name(datagram: bytes, start: int) -> bytes | None:
-    """Return the whole name at `start`, its pointers followed (backwards only), or None where there is none."""
-    name = b""
-    position = lowest = start
-    while position < len(datagram):
-        length = datagram[position]
-        if length & POINTER_BITS == POINTER_BITS:
-            position = int.from_bytes(datagram[position : position + 2], "big") & POINTER_TARGET_MAX
-            if position >= lowest:
-                return None
-            lowest = position
-            continue
-        name += datagram[position : position + 1 + length]
-        position += 1 + length
-        if length > LABEL_BYTES_MAX or len(name) > NAME_BYTES_MAX:
-            return None
-        if length == 0:
-            return name
-    return None
 
 
 def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int) -> _Additional:
@@ -170,7 +117,7 @@ def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int)
     is_malformed = False
     position = start
     for index in range(skipped + additionals):
-        owner_end = _skip_name(datagram, position)
+        owner_end = skip_name(datagram, position)
         if owner_end is None or owner_end + _RECORD.size > len(datagram):
             return _Additional(edns, is_malformed=True)
         rtype, rclass, ttl, length = _RECORD.unpack_from(datagram, owner_end)
@@ -186,7 +133,7 @@ def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int)
             return _Additional(edns, is_malformed=True)
         if rtype == TYPE_TSIG:
             if index == skipped + additionals - 1 and additionals:
-                signature = _decode_signature(_expand_name(datagram, position), datagram[data_start:data_end])
+                signature = _decode_signature(expand_name(datagram, position), datagram[data_start:data_end])
             is_malformed |= signature is None
         position = data_end
     return _Additional(edns, signature, is_malformed)
@@ -194,7 +141,7 @@ def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int)
 
 def _decode_signature(owner: bytes | None, data: bytes) -> Signature | None:
     """Return the TSIG record's value, None where it is malformed (the algorithm's name is never compressed)."""
-    end = name_end(data, 0)
+    end = checked_name_end(data, 0)
     if owner is None or end is None or len(data) < end + 10:
         return None
     mac_end = end + 10 + int.from_bytes(data[end + 8 : end + 10], "big")

@@ -12,7 +12,7 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SOA, TYPE_SRV
-from lbdns.dns.wirenames import wire_name
+from lbdns.dns.name import encode_canonical
 from lbdns.dns.zone import Zone
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
@@ -88,7 +88,7 @@ def _of_zones(zones: Iterable[Zone]) -> Iterator[tuple[bytes, int]]:
 
 def _of_balancers(load_balancers: Iterable[LoadBalancer]) -> Iterator[tuple[bytes, int]]:
     for load_balancer in load_balancers:
-        owner = wire_name(load_balancer.name)
+        owner = encode_canonical(load_balancer.name)
         for kind in TYPES[load_balancer.type]:
             yield owner, kind
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.base.memo import ByObject
-from lbdns.dns.wirenames import wire_name
+from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
@@ -37,7 +37,7 @@ class _Balancer:
     def __init__(self, load_balancer: LoadBalancer) -> None:
         is_answered = load_balancer.enabled and load_balancer.type == "A"
         names = load_balancer.pool_names()
-        self.owner = wire_name(load_balancer.name)
+        self.owner = encode_canonical(load_balancer.name)
         self.flattened = names if is_answered else frozenset()
         self.text = json.dumps(_balancer(load_balancer, names)) if load_balancer.enabled else ""
 

@@ -18,7 +18,7 @@ from lbdns.dns.master.entries import scan_entries
 from lbdns.dns.master.generate import generate
 from lbdns.dns.master.reader import parse_ttl, read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
-from lbdns.dns.name import BadName, encode_name, is_within, parents_of
+from lbdns.dns.name import BadName, ancestors, encode_name, is_at_or_below
 from lbdns.dns.rdata.encode import BadRdata, encode_rdata
 
 QUICK = settings(max_examples=100)
@@ -265,13 +265,13 @@ def test_generate_forms() -> None:
 
 def test_relations_of_names() -> None:
     www = b"\x03www" + APEX
-    assert parents_of(b"\x01a" + www, APEX) == [www, APEX]
-    assert parents_of(APEX, APEX) == []
-    assert is_within(www, APEX)
-    assert is_within(APEX, APEX)
-    assert is_within(www, b"\x00")
-    assert not is_within(b"\x0aexampleish\x00", APEX)
-    assert not is_within(b"\x0bwww\x07example\x03com\x00", APEX)
+    assert ancestors(b"\x01a" + www, APEX) == [www, APEX]
+    assert ancestors(APEX, APEX) == []
+    assert is_at_or_below(www, APEX)
+    assert is_at_or_below(APEX, APEX)
+    assert is_at_or_below(www, b"\x00")
+    assert not is_at_or_below(b"\x0aexampleish\x00", APEX)
+    assert not is_at_or_below(b"\x0bwww\x07example\x03com\x00", APEX)
 
 
 def test_a_refused_record_is_not_missed_elsewhere() -> None:

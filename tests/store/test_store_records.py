@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from lbdns.base.errors import Problem
 from lbdns.dns import record_bounds
 from lbdns.dns.master.reader import read_master
-from lbdns.dns.name import show_name
-from lbdns.dns.rdata.content import zone_wire
+from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dns.rdata.encode import type_text
 from lbdns.dns.rdata.presentation import rdata_text
 from lbdns.manage.store.item import Item, Kind
@@ -120,7 +119,7 @@ def test_master_file_form_is_read_back(rdtype: str, given_content: str, stored: 
         Item(Kind.RECORD, "1", canonical({"name": "n", "type": rdtype, "content": given_content}))
     )
     text = f"{show_name(owner)}. 300 IN {type_text(number)} {rdata_text(number, rdata)}\n"
-    draft = read_master(text, zone_wire(ZONE), "f", None, lambda path: "")
+    draft = read_master(text, encode_canonical(ZONE), "f", None, lambda path: "")
     assert not draft.problems
     assert draft.nodes[owner][0].rdatas == [rdata]
     assert {**record_body(owner, number, 300, rdata)} == canonical(record_body(owner, number, 300, rdata))
@@ -222,7 +221,7 @@ def test_the_same_record_whatever_its_ttl_and_case() -> None:
 
 
 def test_a_ttl_of_one_second_in_a_file_is_not_automatic() -> None:
-    assert record_body(zone_wire(ZONE), 1, 1, b"\xc0\0\2\1")["ttl"] == 2
+    assert record_body(encode_canonical(ZONE), 1, 1, b"\xc0\0\2\1")["ttl"] == 2
 
 
 TYPES = [one[0] for one in CONTENTS]
@@ -273,7 +272,7 @@ def test_no_body_is_too_strange(body: dict[str, Any]) -> None:
     again = record_body(owner, rdtype, ttl_s, rdata)
     assert again["content"] == made["content"]
     text = f"{show_name(owner)}. {ttl_s} IN {type_text(rdtype)} {rdata_text(rdtype, rdata)}\n"
-    draft = read_master(text, zone_wire(ZONE), "f", None, lambda path: "")
+    draft = read_master(text, encode_canonical(ZONE), "f", None, lambda path: "")
     assert not draft.problems and draft.nodes[owner][0].rdatas == [rdata]
 
 
@@ -283,7 +282,7 @@ def test_any_octets_of_text_are_kept(octets: bytes) -> None:
     wire = b"".join(
         bytes((len(part),)) + part for part in (octets[at : at + 255] for at in range(0, len(octets) or 1, 255))
     )
-    body = record_body(zone_wire(ZONE), 16, 300, wire)
+    body = record_body(encode_canonical(ZONE), 16, 300, wire)
     assert record_rrset(Item(Kind.RECORD, "1", canonical(body)))[3] == wire
 
 
@@ -291,7 +290,7 @@ def test_any_octets_of_text_are_kept(octets: bytes) -> None:
 @given(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=4))
 def test_any_labels_are_kept(labels: list[bytes]) -> None:
     wire = b"".join(bytes((len(label),)) + label for label in labels)
-    owner = wire.lower() + zone_wire(ZONE)
+    owner = wire.lower() + encode_canonical(ZONE)
     body = record_body(owner, 5, 300, wire + b"\0")
     made = record_rrset(Item(Kind.RECORD, "1", canonical(body)))
     assert (made[0], made[3]) == (owner, wire + b"\0")

@@ -17,7 +17,7 @@ from lbdns.dns import record_bounds
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
-from lbdns.dns.rdata.content import zone_wire
+from lbdns.dns.name import encode_canonical
 from lbdns.manage.store.item import Item, Kind
 from lbdns.manage.store.records.record_bodies import canonical_record
 from lbdns.manage.store.zones.zone_bodies import (
@@ -193,7 +193,7 @@ def test_an_rrset_has_the_lowest_ttl_and_problems_lead_back_to_records() -> None
         ]
     )
     draft = zone_draft(zone, records)
-    rrset = draft.rrset(b"\3www" + zone_wire("example.com"), 1)
+    rrset = draft.rrset(b"\3www" + encode_canonical("example.com"), 1)
     assert rrset is not None and (rrset.ttl, len(rrset.rdatas), rrset.line) == (60, 2, 2)
     by_id = {item.id: item for item in records}
     found = [*draft.problems, *check_zone(ZoneIndex(draft))]

@@ -21,6 +21,7 @@ from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.dns.codes import RCODE_NAMES
+from lbdns.dns.name import show_absolute, show_name
 from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.places import regions
 from lbdns.places.geodata import Geodata
@@ -103,7 +104,7 @@ def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw:
 
 def record_texts(records: Records, asked: dns.name.Name) -> list[str]:
     """Return records in master-file form, a line each."""
-    owner = asked.to_text() if records.owner == ASKED else dns.name.from_wire(records.owner, 0)[0].to_text()
+    owner = asked.to_text() if records.owner == ASKED else show_absolute(records.owner)
     rtype = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(records.type))
     lines = []
     for data in records.rdatas:
@@ -137,8 +138,8 @@ def _asked_step(asked: Asked, name: dns.name.Name, qtype: dns.rdatatype.RdataTyp
 def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
     if found.kind is MatchKind.OUT_OF_ZONE:
         return {"stage": "match", "text": "in none of the zones served here", "kind": KIND_NAMES[found.kind.value]}
-    zone = _name_text(view.name(view.columns["zone_apex"][found.zone]))
-    at = _name_text(view.name(found.entry))
+    zone = show_name(view.name(view.columns["zone_apex"][found.zone]))
+    at = show_name(view.name(found.entry))
     texts = {
         MatchKind.REFERRAL: f"delegated at {at}: a referral to its name servers",
         MatchKind.HIT: f"records at {at}",
@@ -241,7 +242,3 @@ def _reply_steps(reply: Answer, asked: Asked, road: Road) -> list[dict[str, Any]
         return []
     ttl = reply.authority[0].ttl
     return [{"stage": "negative", "text": f"{RCODE_NAMES[reply.rcode]} without records, kept for {ttl} s (SOA)"}]
-
-
-def _name_text(name: bytes) -> str:
-    return dns.name.from_wire(name, 0)[0].to_text(omit_final_dot=True)

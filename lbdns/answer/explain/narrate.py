@@ -5,9 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-import dns.name
-
 from lbdns.answer.serving_view import ServingView
+from lbdns.dns.name import show_name
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK
 from lbdns.steering.kernel.endpoints import reason_against_endpoint
 from lbdns.steering.kernel.numbers import (
@@ -157,7 +156,7 @@ def endpoint_address(view: ServingView, family: int, endpoint: int) -> str:
     if family == FAMILY_NAMED or columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
         if not columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
             return ""
-        return dns.name.from_wire(view.endpoint_target(endpoint), 0)[0].to_text(omit_final_dot=True)
+        return show_name(view.endpoint_target(endpoint))
     width = 4 if columns["endpoint_families"][endpoint] & 1 << FAMILY_A else 16
     packed = bytes(columns["endpoint_address"][endpoint * 16 : endpoint * 16 + width])
     return str(ip_address(packed))

@@ -18,6 +18,7 @@ from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
 from lbdns.cli.frame.hosted import ZONES_PER_PAGE, Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
 from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option
+from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Kind
 
 FILE_SUFFIXES: Final = (".zone", ".txt", ".db")
@@ -244,7 +245,7 @@ def delegation(client: ApiClient, zone: str, as_json: bool) -> None:
     glue = [
         record
         for record in records_of(client, path)
-        if record["type"] in ("A", "AAAA") and record["name"] in hosts and _is_within(record["name"], name)
+        if record["type"] in ("A", "AAAA") and record["name"] in hosts and name in text_suffixes(record["name"])
     ]
     _share_ttls([*servers, *glue])
     if as_json:
@@ -267,10 +268,6 @@ def _share_ttls(records: list[Body]) -> None:
         lowest_s[key] = min(ttl_s(record), lowest_s.get(key, ttl_s(record)))
     for record in records:
         record["ttl"] = lowest_s[record["name"], record["type"]]
-
-
-def _is_within(host: str, zone: str) -> bool:
-    return host == zone or host.endswith(f".{zone}")
 
 
 def _target(record: Body) -> str:
@@ -297,5 +294,5 @@ def _warn(zone: str, hosts: set[str], glue: list[Body]) -> None:
             reach = "this machine" if address.is_loopback else "its own network"
             click.echo(f"warning: {record['name']} has {address}, which is reached from {reach} alone", err=True)
     for host in sorted(hosts):
-        if _is_within(host, zone) and host not in {record["name"] for record in glue}:
+        if zone in text_suffixes(host) and host not in {record["name"] for record in glue}:
             click.echo(f"warning: {host} has no address record; resolvers need one as glue", err=True)

@@ -17,6 +17,7 @@ import click
 from lbdns.base.errors import LbdnsError
 from lbdns.cli.frame.client import OURS, V4, ApiClient, ApiRefusal, Reply
 from lbdns.cli.frame.common import print_json
+from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Item, Kind
 from lbdns.manage.store.references_by_name import to_ids, to_names
 from lbdns.manage.store.state import State
@@ -113,9 +114,7 @@ class Desk:
         if in_account:
             return self._balancers(None)
         zones = self.client.get(f"{OURS}/names", kind="zone")["zone"]
-        labels = owner_name(name).split(".")
-        above = (".".join(labels[start:]) for start in range(len(labels)))
-        zone_id = next((zones[zone] for zone in above if zone in zones), None)
+        zone_id = next((zones[zone] for zone in text_suffixes(owner_name(name)) if zone in zones), None)
         if zone_id is None:
             raise LbdnsError(f'no zone here holds "{name}": make it by `lbdns zone create`, or use --account')
         return self._balancers(zone_id)

@@ -21,7 +21,7 @@ from lbdns.config.checks.facts import Facts
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.dns.master.zone_checks import ZoneIndex
-from lbdns.dns.name import ROOT, show_name
+from lbdns.dns.name import longest_match, show_name
 from lbdns.dns.rdata.encode import CNAME
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
@@ -66,7 +66,7 @@ def _check_zone(
     placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], zones: Mapping[bytes, ZoneIndex]
 ) -> Iterator[Problem]:
     source = placed.source
-    index = _zone_of(name, zones)
+    index = longest_match(name, zones)
     if index is None:
         hosted = listed([show_name(apex) for apex in zones])
         message = f"in none of the zones hosted here ({hosted}); add the zone or correct the name"
@@ -95,15 +95,6 @@ def _check_zone(
             yield source.problem(("name",), message)
     yield from check_hidden(placed, index, name)
     yield from check_apex(placed, pools, index, name)
-
-
-def _zone_of(name: bytes, zones: Mapping[bytes, ZoneIndex]) -> ZoneIndex | None:
-    """Return the zone with the longest apex that the name is within."""
-    while name not in zones:
-        if name == ROOT:
-            return None
-        name = name[1 + name[0] :]
-    return zones[name]
 
 
 def _check_hosts(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]]) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.memo import ByObject
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
-from lbdns.dns.name import ROOT, encode_name
+from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
@@ -28,7 +28,7 @@ class Checked:
     def __init__(self, balancer: LoadBalancer) -> None:
         self.names = balancer.pool_names()
         # The model has checked the name, so it always has one.
-        self.wire = encode_name(f"{balancer.name}.", ROOT)
+        self.wire = encode_canonical(balancer.name)
         self.about_fields: tuple[Problem, ...] | None = None
         self.about_zone: tuple[Problem, ...] | None = None
 

@@ -26,7 +26,7 @@ from lbdns.dns import record_bounds
 from lbdns.dns.master.draft import Draft, ZoneDraft
 from lbdns.dns.master.entries import Entry, scan_entries
 from lbdns.dns.master.generate import generate
-from lbdns.dns.name import BadName, encode_name, is_within, show_name
+from lbdns.dns.name import BadName, encode_name, is_at_or_below, show_name
 from lbdns.dns.rdata.encode import RRSIG, SOA, BadRdata, canonical_rdata, encode_rdata, type_text
 
 MAX_INCLUDE_DEPTH: Final = 8
@@ -180,7 +180,7 @@ class _Reader:
         except BadName as error:
             self.draft.lose(None, None)
             raise _Refused(str(error)) from None
-        if not is_within(owner, self.apex):
+        if not is_at_or_below(owner, self.apex):
             raise _Refused(
                 f'the owner "{show_name(owner)}" is outside the zone "{show_name(self.apex)}"; '
                 "its records belong into another file"

@@ -21,13 +21,12 @@ from lbdns.base.errors import Problem
 from lbdns.dns import record_bounds
 from lbdns.dns.master.draft import Draft, ZoneDraft
 from lbdns.dns.master.reader import subject
-from lbdns.dns.name import ROOT, is_within, parents_of, show_name
+from lbdns.dns.name import ROOT, WILDCARD_LABEL, ancestors, is_at_or_below, show_name
 from lbdns.dns.rdata.encode import AAAA, CNAME, DNAME, DS, MX, NAME_OFFSET, NS, NSEC, RRSIG, SOA, SRV, A, type_text
 
 _BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC})
 _AT_CUT: Final = frozenset({NS, DS, RRSIG, NSEC, A, AAAA})
 _ADDRESSES: Final = (A, AAAA)
-_STAR: Final = b"\x01*"
 
 
 class ZoneIndex:
@@ -52,13 +51,13 @@ class ZoneIndex:
         """Return the delegation that a name lies below, the highest where there are several; None where none does."""
         if not self.cuts:
             return None
-        return next((above for above in reversed(parents_of(name, self.apex)) if above in self.cuts), None)
+        return next((above for above in reversed(ancestors(name, self.apex)) if above in self.cuts), None)
 
     def redirect_above(self, name: bytes) -> bytes | None:
         """Return the DNAME owner that a name lies below, or None."""
         if not self.redirects:
             return None
-        return next((above for above in parents_of(name, self.apex) if above in self.redirects), None)
+        return next((above for above in ancestors(name, self.apex) if above in self.redirects), None)
 
     def has(self, name: bytes, rdtypes: tuple[int, ...]) -> bool:
         """Tell whether records of one of these types stand at exactly this name."""
@@ -68,16 +67,16 @@ class ZoneIndex:
         """Return the name whose records answer for a name: itself, or the wildcard that covers it (RFC 4592)."""
         if name in self.draft.nodes or name in self.balanced or name in self._names():
             return name
-        closest = next((above for above in parents_of(name, self.apex) if above in self._names()), self.apex)
-        return _STAR + closest
+        closest = next((above for above in ancestors(name, self.apex) if above in self._names()), self.apex)
+        return WILDCARD_LABEL + closest
 
     def _names(self) -> set[bytes]:
         """Return every name that exists, empty non-terminals included; worked out when first asked for."""
         if self._existing is None:
             self._existing = {self.apex}
             for name in (*self.draft.nodes, *self.balanced):
-                if is_within(name, self.apex):
-                    self._existing.update((name, *parents_of(name, self.apex)))
+                if is_at_or_below(name, self.apex):
+                    self._existing.update((name, *ancestors(name, self.apex)))
         return self._existing
 
 
@@ -173,7 +172,7 @@ def _check_rrset(index: ZoneIndex, owner: bytes, rrset: Draft, doubled: bytes) -
                 "a dot is missing after it in the file"
             )
             yield _problem(owner, rrset, message, True)
-        elif target != ROOT and is_within(target, draft.apex):
+        elif target != ROOT and is_at_or_below(target, draft.apex):
             yield from _check_target(index, owner, rrset, target)
 
 
@@ -190,7 +189,7 @@ def _check_target(index: ZoneIndex, owner: bytes, rrset: Draft, target: bytes) -
     if _has_address(index, target) or draft.may_have_lost(target, _ADDRESSES):
         return
     cut = target if target in index.cuts else index.cut_above(target)
-    if rrset.type != NS or (cut is not None and not is_within(target, owner)):
+    if rrset.type != NS or (cut is not None and not is_at_or_below(target, owner)):
         if cut is None:
             message = f'the target "{show_name(target)}" has no address in this zone; add an A or AAAA record'
             yield _problem(owner, rrset, message, True)

@@ -18,13 +18,12 @@ Text of TXT may come without quotes: then all of it is the text. Strings of more
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from dns.rdatatype import RdataType
 
 from lbdns.dns import record_bounds
-from lbdns.dns.name import ROOT, BadName, encode_name, is_within, show_name
+from lbdns.dns.name import ROOT, BadName, encode_host, show_absolute, show_host
 from lbdns.dns.rdata.data_parts import DATA_TYPES, content_of_data, data_of
 from lbdns.dns.rdata.encode import CNAME, DNAME, MX, NS, PTR, SRV, TXT, BadRdata, encode_rdata
 from lbdns.dns.rdata.presentation import rdata_text
@@ -37,63 +36,19 @@ TEXT_TYPES: Final = frozenset({TXT, SPF})
 _HOST_WORD: Final = {SRV: 3, SVCB: 1, HTTPS: 1, NAPTR: 1}
 """Where the host stands among the words; of NAPTR's, which may be quoted, the last is split off."""
 MAX_STRING_OCTETS: Final = 255
-_UNSEEN: Final = re.compile(r"[\x00-\x20\x7f]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _STRING: Final = re.compile(r'\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\([0-9]{3}|.)", re.DOTALL)
 
 
-@lru_cache(maxsize=4096)
-def zone_wire(zone_name: str) -> bytes:
-    """Return a zone's name in wire format, lower case; raises BadName."""
-    return encode_name(f"{zone_name.removesuffix('.')}.", ROOT).lower()
-
-
-def owner_wire(text: str, zone_name: str) -> bytes:
-    """Return a record's name in wire format, lower case: complete with or without the final dot, or relative.
-
-    Raises BadName.
-    """
-    apex = zone_wire(zone_name)
-    if text == "@":
-        return apex
-    if not text or _UNSEEN.search(text):
-        raise BadName(f'"{text}" is no name; expected one such as www.{zone_name}, or @ for {zone_name} itself')
-    absolute = encode_name(text if text.endswith(".") else f"{text}.", ROOT).lower()
-    if is_within(absolute, apex):
-        return absolute
-    if not text.endswith("."):
-        return encode_name(text, apex).lower()
-    raise BadName(f'"{text}" is outside the zone "{zone_name}"; names in it end in .{zone_name}')
-
-
-def host_wire(text: str, zone_name: str) -> bytes:
-    """Return a name that a record points to in wire format, its case kept; raises BadName."""
-    if not text or _UNSEEN.search(text):
-        raise BadName(f'"{text}" is no name; expected one such as www.example.com')
-    if text == "@":
-        return zone_wire(zone_name)
-    if text.endswith("."):
-        return encode_name(text, ROOT)
-    absolute = encode_name(f"{text}.", ROOT)
-    is_single_label = len(absolute) == absolute[0] + 2
-    return encode_name(text, zone_wire(zone_name)) if is_single_label else absolute
-
-
-def host_text(wire: bytes) -> str:
-    """Return a name as content shows it: without the final dot, save where it is a single label or the root."""
-    name = show_name(wire)
-    return f"{name}." if name != "." and len(wire) == wire[0] + 2 else name
-
-
 def content_of(rdtype: int, rdata: bytes) -> tuple[str, int | None]:
     """Return a record's content and, for MX, its priority."""
     if rdtype in HOST_TYPES:
-        return host_text(rdata), None
+        return show_host(rdata), None
     if rdtype == MX:
-        return host_text(rdata[2:]), int.from_bytes(rdata[:2], "big")
+        return show_host(rdata[2:]), int.from_bytes(rdata[:2], "big")
     if rdtype in DATA_TYPES:
-        data = data_of(rdtype, rdata, host_text)
+        data = data_of(rdtype, rdata, show_host)
         if data is not None:
             return content_of_data(rdtype, data), None
     return rdata_text(rdtype, rdata), None
@@ -114,7 +69,7 @@ def encode_content(rdtype: int, content: str, priority: int | None, zone_name: s
         return encode_rdata(rdtype, [content], ROOT)
     try:
         if rdtype in HOST_TYPES:
-            return host_wire(content, zone_name)
+            return encode_host(content, zone_name)
         if rdtype == MX:
             return _encode_mx(content, priority, zone_name)
         if rdtype in _HOST_WORD:
@@ -146,7 +101,7 @@ def _encode_mx(content: str, priority: int | None, zone_name: str) -> bytes:
         priority, content = preference, words[1]
     if priority is None:
         raise BadRdata("an MX record has a priority, such as 10, beside its host")
-    return priority.to_bytes(2, "big") + host_wire(content, zone_name)
+    return priority.to_bytes(2, "big") + encode_host(content, zone_name)
 
 
 def _with_host(rdtype: int, content: str, priority: int | None, zone_name: str) -> str:
@@ -159,7 +114,7 @@ def _with_host(rdtype: int, content: str, priority: int | None, zone_name: str) 
     if rdtype == SRV and len(words) == at and priority is not None:
         words.insert(0, str(priority))
     if len(words) > at:
-        words[at] = f"{show_name(host_wire(words[at], zone_name)).removesuffix('.')}."
+        words[at] = show_absolute(encode_host(words[at], zone_name))
     return " ".join(words)
 
 

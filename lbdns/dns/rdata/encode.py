@@ -18,7 +18,7 @@ import dns.rdata
 import dns.rdataclass
 from dns.rdatatype import RdataType
 
-from lbdns.dns.name import IDNA, BadName, encode_name
+from lbdns.dns.name import BadName, encode_name
 
 A, NS, CNAME, SOA, PTR, MX, TXT = (
     int(RdataType.A),
@@ -64,7 +64,7 @@ def _encode_by_library(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
             text,
             dns.name.from_wire(origin, 0)[0],
             relativize=False,
-            idna_codec=IDNA,
+            idna_codec=dns.name.IDNA_2008_UTS_46,
         )
         return rdata.to_wire() or b""
     except (dns.exception.DNSException, ValueError, UnicodeError, ArithmeticError, LookupError, TypeError) as error:

@@ -16,7 +16,7 @@ import dns.rdata
 import dns.rdataclass
 from dns.rdatatype import RdataType
 
-from lbdns.dns.name import show_name
+from lbdns.dns.name import show_absolute
 from lbdns.dns.rdata.encode import AAAA, CNAME, DNAME, MX, NS, PTR, SRV, TXT, A
 
 _SHOWN: Final = [
@@ -30,12 +30,6 @@ def rdata_text(rdtype: int, rdata: bytes) -> str:
     """Return the master-file form of a record's data."""
     write = _PLAIN.get(rdtype)
     return write(rdata) if write is not None else _by_library(rdtype, rdata)
-
-
-def name_text(wire: bytes) -> str:
-    """Return a wire-format name as text with the trailing dot."""
-    name = show_name(wire)
-    return name if name == "." else f"{name}."
 
 
 def quoted(octets: bytes) -> str:
@@ -67,21 +61,21 @@ def _by_library(rdtype: int, rdata: bytes) -> str:
 
 
 def _mx(rdata: bytes) -> str:
-    return f"{int.from_bytes(rdata[:2], 'big')} {name_text(rdata[2:])}"
+    return f"{int.from_bytes(rdata[:2], 'big')} {show_absolute(rdata[2:])}"
 
 
 def _srv(rdata: bytes) -> str:
     priority, weight, port = struct.unpack_from("!HHH", rdata)
-    return f"{priority} {weight} {port} {name_text(rdata[6:])}"
+    return f"{priority} {weight} {port} {show_absolute(rdata[6:])}"
 
 
 _PLAIN: Final[dict[int, Callable[[bytes], str]]] = {
     A: socket.inet_ntoa,
     AAAA: lambda rdata: socket.inet_ntop(socket.AF_INET6, rdata),
-    NS: name_text,
-    CNAME: name_text,
-    PTR: name_text,
-    DNAME: name_text,
+    NS: show_absolute,
+    CNAME: show_absolute,
+    PTR: show_absolute,
+    DNAME: show_absolute,
     MX: _mx,
     SRV: _srv,
     TXT: lambda rdata: " ".join(map(quoted, strings_of(rdata))),

@@ -7,6 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
+from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Change, Item, Kind
 
 _NONE: Final[Mapping[str, Item]] = MappingProxyType({})
@@ -52,8 +53,7 @@ class State:
     def zone_of(self, name: str) -> Item | None:
         """Return the zone with the longest name that a name is within, or None."""
         zones = self._by_name(Kind.ZONE)
-        labels = name.split(".")
-        return next(filter(None, (zones.get(".".join(labels[start:])) for start in range(len(labels)))), None)
+        return next(filter(None, map(zones.get, text_suffixes(name))), None)
 
     def users(self, kind: Kind, id: str) -> list[Item]:
         """Return the objects that refer to one, in the order of their kinds."""

@@ -26,7 +26,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
 from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, SERVFAIL
-from lbdns.dns.message import name_end
+from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision
 from lbdns.fastpath.layout import RCODE_BITS
 from lbdns.mapped.control import Control
@@ -112,7 +112,7 @@ class ViewAnswerer:
 
 def asked_type(reply: bytes) -> int:
     """Return the type in a reply's question, 0 where it has none."""
-    end = name_end(reply, HEADER_BYTES) if reply[5] else None
+    end = checked_name_end(reply, HEADER_BYTES) if reply[5] else None
     return 0 if end is None else int.from_bytes(reply[end : end + 2])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lbdns.dns.wirenames import wire_name
+from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.snapshot.compile.place_classes import Cut, cut_places
 from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LB_RESOLVER_LOCATES, LB_STICKY
@@ -41,7 +41,7 @@ def balancer_row(load_balancer: LoadBalancer, context: Context, rests_on: Inputs
     flags |= LB_RESOLVER_LOCATES if load_balancer.location_strategy.mode == "resolver_ip" else 0
     flags |= LB_STICKY if is_sticky else 0
     return BalancerRow(
-        owner=wire_name(load_balancer.name),
+        owner=encode_canonical(load_balancer.name),
         select=made.select,
         lists=made.lists,
         pop_list=made.pop_list,

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from lbdns.dns.wirenames import wire_name
+from lbdns.dns.name import encode_canonical
 from lbdns.mapped.columns import COLUMNS, Blob
 from lbdns.model.pool import Pool
 from lbdns.snapshot.compile.place_classes import unit_vectors
@@ -90,7 +90,8 @@ def pool_row(pool: Pool) -> PoolRow:
         keys=tuple((pool.name, endpoint.name, endpoint.address) for endpoint in pool.origins),
         names=tuple(endpoint.name for endpoint in pool.origins),
         targets=tuple(
-            wire_name(endpoint.address) if ip is None else None for endpoint, ip in zip(pool.origins, ips, strict=True)
+            encode_canonical(endpoint.address) if ip is None else None
+            for endpoint, ip in zip(pool.origins, ips, strict=True)
         ),
         hashed=(by_endpoint[0] | by_shedding[0], by_endpoint[1] | by_shedding[1]),
         hashed_as_fallback=(by_endpoint[0], by_endpoint[1]),

@@ -7,11 +7,12 @@ cut above it, if any, and its wildcard child, so that a query needs no walk but 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.progress import STEP, report
+from lbdns.dns.name import WILDCARD_LABEL, longest_match, parent
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.columns import NONE_32, Blob
 from lbdns.snapshot.lookup.name_rows import (
@@ -40,29 +41,6 @@ class _Node:
     load_balancers: dict[str, int] = field(default_factory=dict)
 
 
-def parent(name: bytes) -> bytes:
-    """Return the wire name without its first label."""
-    return name[name[0] + 1 :]
-
-
-def is_at_or_below(name: bytes, ancestor: bytes) -> bool:
-    """Return whether a wire name is another or stands below it (label by label: bytes inside a label may look
-    alike)."""
-    while len(name) > len(ancestor):
-        name = parent(name)
-    return name == ancestor
-
-
-def zone_of(name: bytes, apexes: Mapping[bytes, int]) -> int | None:
-    """Return the index of the zone with the longest apex that `name` ends with."""
-    while True:
-        if name in apexes:
-            return apexes[name]
-        if not name[0]:
-            return None
-        name = parent(name)
-
-
 def compile_zones(
     columns: Columns, blob: Blob, zones: Iterable[Zone], load_balancers: Iterable[tuple[bytes, str, int]]
 ) -> None:
@@ -71,7 +49,7 @@ def compile_zones(
     apexes = {zone.apex: index for index, zone in enumerate(zones)}
     trees: list[dict[bytes, _Node]] = [_nodes(zone) for zone in zones]
     for name, kind, index in load_balancers:
-        zone_index = zone_of(name, apexes)
+        zone_index = longest_match(name, apexes)
         if zone_index is None:
             raise LbdnsError(f"load balancer {index} stands in no zone; the configuration was not checked")
         node = _node(trees[zone_index], name, zones[zone_index].apex)
@@ -130,7 +108,7 @@ def _append_zone(
             flags |= NAME_DNAME
         if TYPE_CNAME in types:
             flags |= NAME_CNAME
-        link = numbers.get(b"\x01*" + name, NO_NAME)
+        link = numbers.get(WILDCARD_LABEL + name, NO_NAME)
         cut = _cut_above(name, apex, cuts)
         if cut is not None:
             flags |= NAME_OCCLUDED

@@ -15,8 +15,17 @@ from lbdns.base.errors import Problem
 from lbdns.base.wording import printable
 from lbdns.dns import record_bounds
 from lbdns.dns.master.reader import parse_type
-from lbdns.dns.name import ROOT, BadName, encode_name, show_name
-from lbdns.dns.rdata.content import URI, content_of, encode_content, host_text, host_wire, owner_wire
+from lbdns.dns.name import (
+    ROOT,
+    BadName,
+    encode_canonical,
+    encode_host,
+    encode_owner,
+    show_absolute,
+    show_host,
+    show_name,
+)
+from lbdns.dns.rdata.content import URI, content_of, encode_content
 from lbdns.dns.rdata.data_parts import DATA_TYPES, data_of, is_text, text_of_data, unknown_field, whole_number
 from lbdns.dns.rdata.encode import MX, SOA, SRV, BadRdata, canonical_rdata, encode_rdata, type_text
 from lbdns.manage.store.item import Item
@@ -94,7 +103,7 @@ def record_key(body: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
 @lru_cache(maxsize=CACHED_RECORDS)
 def _rrset(name: str, type: str, content: str, ttl: int, priority: int | None) -> Rrset:
     rdtype = known_type(type)
-    owner = encode_name(f"{name}.", ROOT).lower()
+    owner = encode_canonical(name)
     ttl_s = record_bounds.AUTOMATIC_TTL_S if ttl == record_bounds.AUTOMATIC_TTL else ttl
     return owner, rdtype, ttl_s, encode_content(rdtype, content, priority, name)
 
@@ -119,7 +128,7 @@ def record_data(body: Mapping[str, Any]) -> dict[str, Any] | None:
     rdtype = known_type(body["type"])
     if rdtype not in DATA_TYPES:
         return None
-    data = data_of(rdtype, encode_content(rdtype, body["content"], None, body["name"]), host_text)
+    data = data_of(rdtype, encode_content(rdtype, body["content"], None, body["name"]), show_host)
     if data is not None and rdtype == URI:
         del data["priority"]
     return data
@@ -184,7 +193,7 @@ class _RecordReading:
     def _name(self) -> str | None:
         text = self._text("name")
         try:
-            return show_name(owner_wire(text, self.zone_name)) if text is not None else None
+            return show_name(encode_owner(text, self.zone_name)) if text is not None else None
         except BadName as error:
             self.report(str(error), "name")
             return None
@@ -266,7 +275,7 @@ class _RecordReading:
             return None
 
     def _complete(self, host: str) -> str:
-        return f"{show_name(host_wire(host, self.zone_name)).removesuffix('.')}."
+        return show_absolute(encode_host(host, self.zone_name))
 
     def _check_known(self) -> None:
         for key in self.body:

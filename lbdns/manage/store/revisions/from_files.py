@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from lbdns.dns.name import text_suffixes
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import NAMED_BESIDE
 from lbdns.manage.store.edit import Edit
@@ -167,8 +168,7 @@ def _balancer_item(
     make_id: MakeId,
 ) -> Item:
     body = to_ids(Kind.LOAD_BALANCER, balancer.model_dump(mode="json", exclude_defaults=True), names)
-    labels = balancer.name.split(".")
-    zones = [hosted[name] for at in range(len(labels)) if (name := ".".join(labels[at:])) in hosted]
+    zones = [hosted[name] for name in text_suffixes(balancer.name) if name in hosted]
     there = known.get((balancer.name, balancer.type))
     if there is None:
         id = make_id(Kind.LOAD_BALANCER, balancer.name, balancer.type)

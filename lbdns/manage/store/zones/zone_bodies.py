@@ -15,8 +15,7 @@ from lbdns.base.wording import printable
 from lbdns.dns import record_bounds
 from lbdns.dns.master.draft import STORE_START, Draft, ZoneDraft
 from lbdns.dns.master.reader import subject
-from lbdns.dns.name import ROOT, BadName, encode_name, show_name
-from lbdns.dns.rdata.content import zone_wire
+from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dns.rdata.data_parts import is_text, unknown_field, whole_number
 from lbdns.dns.rdata.encode import RRSIG, SOA, BadRdata, canonical_rdata
 from lbdns.manage.store.item import Item
@@ -110,7 +109,7 @@ def _zone_name(given: Any) -> str:
         raise BadName("a zone needs its name, such as example.com")
     if any(char.isspace() or not char.isprintable() for char in given) or given.startswith("*"):
         raise BadName(f'"{given}" is no name of a zone; expected one such as example.com')
-    return show_name(encode_name(f"{given.removesuffix('.')}.", ROOT).lower())
+    return show_name(encode_canonical(given))
 
 
 def zone_draft(zone: Item, records: Iterable[Item]) -> ZoneDraft:
@@ -119,7 +118,7 @@ def zone_draft(zone: Item, records: Iterable[Item]) -> ZoneDraft:
     The file is `store:ZONE`; an RRset's line counts its first record, from 1, in the order of `records`; the SOA's is
     0. Records with mistakes, which `canonical_record` has reported, are left out and noted as lost.
     """
-    apex = zone_wire(zone.name)
+    apex = encode_canonical(zone.name)
     draft = ZoneDraft(apex, f"{STORE_START}{zone.name}")
     try:
         soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)

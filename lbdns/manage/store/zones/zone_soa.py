@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lbdns.dns import record_bounds
-from lbdns.dns.name import BadName
-from lbdns.dns.rdata.content import host_text, host_wire
+from lbdns.dns.name import BadName, encode_host, name_end, show_host
 from lbdns.dns.rdata.data_parts import is_text, unknown_field, whole_number
 
 TIMES: Final = {"refresh": 7200, "retry": 900, "expire": 1_209_600, "minimum": 300}
@@ -68,7 +67,7 @@ def _name(key: str, value: Any, zone_name: str, report: Report) -> str | None:
         report(key, "expected a name")
         return None
     try:
-        return host_text(host_wire(_mailbox_name(value) if key == "rname" else value, zone_name))
+        return show_host(encode_host(_mailbox_name(value) if key == "rname" else value, zone_name))
     except BadName as error:
         report(key, str(error))
         return None
@@ -87,23 +86,17 @@ def _mailbox_name(text: str) -> str:
 
 def soa_rdata(soa: Mapping[str, Any], serial: int, zone_name: str) -> bytes:
     """Return the SOA's data in wire format; raises BadName, KeyError or struct.error for one with mistakes."""
-    names = b"".join(host_wire(soa[key], zone_name) for key in ("mname", "rname"))
+    names = b"".join(encode_host(soa[key], zone_name) for key in ("mname", "rname"))
     return names + struct.pack("!5I", serial, *(soa[key] for key in TIMES))
 
 
 def soa_of(rdata: bytes, ttl_s: int) -> tuple[dict[str, Any], int]:
     """Return the fields of an SOA record, and its serial."""
-    at = _end_of_name(rdata, 0)
-    end = _end_of_name(rdata, at)
+    at = name_end(rdata, 0)
+    end = name_end(rdata, at)
     serial, *times = struct.unpack_from("!5I", rdata, end)
-    soa = {"mname": host_text(rdata[:at]), "rname": host_text(rdata[at:end])}
+    soa = {"mname": show_host(rdata[:at]), "rname": show_host(rdata[at:end])}
     return {**soa, **dict(zip(TIMES, times, strict=True)), "ttl": ttl_s}, serial
-
-
-def _end_of_name(wire: bytes, at: int) -> int:
-    while wire[at]:
-        at += 1 + wire[at]
-    return at + 1
 
 
 def first_serial(now_s: int) -> int:

@@ -10,10 +10,9 @@ from lbdns.base.errors import Problem
 from lbdns.base.wording import printable
 from lbdns.dns import record_bounds
 from lbdns.dns.master.reader import read_master
-from lbdns.dns.name import show_name
-from lbdns.dns.rdata.content import host_wire, zone_wire
+from lbdns.dns.name import encode_canonical, encode_host, labels_of, relative_to, show_absolute, show_name
 from lbdns.dns.rdata.encode import SOA, type_text
-from lbdns.dns.rdata.presentation import name_text, rdata_text
+from lbdns.dns.rdata.presentation import rdata_text
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import Rrset, record_body, record_rrset
@@ -28,7 +27,7 @@ Bodies = list[dict[str, Any]]
 
 def export_zone(zone: Item, records: Iterable[Item]) -> str:
     """Return a zone as a master file: sorted by name, the apex first, a record's comment behind it."""
-    apex = zone_wire(zone.name)
+    apex = encode_canonical(zone.name)
     rows = [(record_rrset(item), item) for item in records]
     rows.sort(key=lambda row: _order(row[0], apex))
     ttls: dict[tuple[bytes, int], int] = {}
@@ -37,7 +36,7 @@ def export_zone(zone: Item, records: Iterable[Item]) -> str:
     owners = [_relative(owner, apex) for (owner, *_), _ in rows]
     owner_chars = max([1, *(len(owner) for owner in owners if len(owner) <= OWNER_CHARS_MAX)])
     type_chars = max([3, *(len(type_text(rdtype)) for rdtype in {row[0][1] for row in rows})])
-    lines = [f"$ORIGIN {name_text(apex)}", f"$TTL {record_bounds.AUTOMATIC_TTL_S}", ""]
+    lines = [f"$ORIGIN {show_absolute(apex)}", f"$TTL {record_bounds.AUTOMATIC_TTL_S}", ""]
     soa = zone.body["soa"]
     lines += _soa_lines(zone, f"{'@':{owner_chars}}  {soa['ttl']:>6} IN {'SOA':{type_chars}} ")
     for shown, ((owner, rdtype, _, rdata), item) in zip(owners, rows, strict=True):
@@ -51,20 +50,16 @@ def export_zone(zone: Item, records: Iterable[Item]) -> str:
 def _order(rrset: Rrset, apex: bytes) -> tuple[list[bytes], bool, int]:
     """Return what sorts names as a tree (RFC 4034 section 6.1) and an RRset's records together, NS first."""
     owner, rdtype, _, _ = rrset
-    labels = []
-    while owner != apex:
-        labels.append(owner[1 : 1 + owner[0]])
-        owner = owner[1 + owner[0] :]
-    return labels[::-1], type_text(rdtype) != "NS", rdtype
+    return labels_of(relative_to(owner, apex))[::-1], type_text(rdtype) != "NS", rdtype
 
 
 def _relative(owner: bytes, apex: bytes) -> str:
-    return "@" if owner == apex else show_name(owner[: -len(apex)] + b"\0")
+    return "@" if owner == apex else show_name(relative_to(owner, apex))
 
 
 def _soa_lines(zone: Item, start: str) -> list[str]:
     soa = zone.body["soa"]
-    mname, rname = (name_text(host_wire(soa[key], zone.name)) for key in ("mname", "rname"))
+    mname, rname = (show_absolute(encode_host(soa[key], zone.name)) for key in ("mname", "rname"))
     numbers = [("serial", zone.body["serial"]), *((key, soa[key]) for key in TIMES)]
     indent = " " * len(start)
     return [f"{start}{mname} {rname} (", *(f"{indent}{value:<10} ; {key}" for key, value in numbers), f"{indent})"]
@@ -79,7 +74,7 @@ def import_zone(
     gets 300 s. Names may not leave the zone, and $INCLUDE is refused.
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
-    draft = read_master(text, zone_wire(zone_name), file, None, _refuse_file, record_bounds.AUTOMATIC_TTL_S)
+    draft = read_master(text, encode_canonical(zone_name), file, None, _refuse_file, record_bounds.AUTOMATIC_TTL_S)
     problems.extend(draft.problems)
     problems.extend(
         Problem(
