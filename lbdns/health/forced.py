@@ -37,6 +37,11 @@ class Forced:
     until_s: float | None = None
     why: str = ""
 
+    @property
+    def text(self) -> str:
+        """The order in words: how it is forced, and why."""
+        return f"forced {self.state}" + (f": {self.why}" if self.why else "")
+
     def holds(self, now_s: float) -> bool:
         """Whether it has not expired."""
         return self.until_s is None or now_s < self.until_s

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from lbdns.health.verdict import HEALTHY
 from lbdns.monitor.isolation import IsolationGate
-from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.ledger.ledger import Ledger
+from lbdns.monitor.ledger.states import EndpointHealth, Series
 from lbdns.monitor.probe_check import Check, CheckKey, check_key
 from lbdns.monitor.schedule import Scheduler
-from lbdns.monitor.states import EndpointHealth, Series
 from lbdns.monitor.targets import Member, Targets, Vantage, on_wire
 
 # Which monitor's part, on which address, from where, and what of the endpoint reaches the wire.

@@ -28,12 +28,12 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.resolved import read_addresses, write_addresses
 from lbdns.monitor import latency
-from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.ledger.ledger import Ledger
+from lbdns.monitor.ledger.states import EndpointHealth
 from lbdns.monitor.notify.notifier import Notifier
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.resolving import HostNames, Resolved
 from lbdns.monitor.schedule import IN_FLIGHT_MAX, Scheduler
-from lbdns.monitor.states import EndpointHealth
 from lbdns.monitor.targets import Targets, Vantage, load_targets
 from lbdns.monitor.toggles import toggles
 
@@ -175,8 +175,7 @@ class MonitorWorker:
             return
         former = self._ledger.table if self._ledger else None
         if self._ledger is None:
-            self._ledger = Ledger(table, time.time, self._report)
-            self._ledger.on_address = self._publish
+            self._ledger = Ledger(table, time.time, self._report, self._publish)
             self._plan = ProbePlan(self._ledger, self._scheduler, self._tell_cut_off)
             self._read_forced()
         self._notifier.adopt(targets.notifications, targets.pools, targets.balancers)

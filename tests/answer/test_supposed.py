@@ -16,7 +16,7 @@ from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, STATE_MASK, UNKNOWN
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.configuration import Configuration
-from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Vantage, parse_targets
 from lbdns.places.geodata import Geodata

@@ -21,7 +21,7 @@ from lbdns.health.verdict import ENDPOINT_WORDS, POOL_WORDS
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.monitors import Monitor
 from lbdns.monitor import probe_check as checks
-from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler

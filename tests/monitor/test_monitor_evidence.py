@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lbdns.health.events import PROBES_MAX, HealthChange
+from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
-from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
 from lbdns.mapped.health_table import HealthTable
-from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.ledger.ledger import Ledger
+from lbdns.monitor.ledger.states import RUN_MAX
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.states import RUN_MAX
 from lbdns.monitor.targets import Vantage, parse_targets
 from tests.monitor.documents import document, endpoint, pool
 
@@ -26,7 +28,9 @@ class Setup:
         targets = parse_targets(document(path, pool("p", endpoint("e", "192.0.2.1")), monitors={"web": web}))
         self.now_s = 100.0
         self.changes: list[HealthChange] = []
-        self.ledger = Ledger(HealthTable.create(path / "t", 4, 4, 1), lambda: self.now_s, self.changes.append)
+        self.listener: Callable[[HealthChange], None] = self.changes.append
+        table = HealthTable.create(path / "t", 4, 4, 1)
+        self.ledger = Ledger(table, lambda: self.now_s, lambda change: self.listener(change))
         self.ledger.adopt(targets.pools, targets.balancers, self.ledger.table)
         one = self.ledger.pools["p"].endpoints[0]
         (member,) = targets.pools[0].members
@@ -64,3 +68,25 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
         for _ in range(100):
             setup.take(FAIL, number)
     assert setup.changes[-1].after == "unhealthy" and len(setup.changes[-1].probes) == PROBES_MAX
+
+
+def test_answers_follow_before_anybody_is_told(tmp_path: Path) -> None:
+    setup = Setup(tmp_path, 1, "ams")
+    columns, told = setup.ledger.table.columns, []
+
+    def report(change: HealthChange) -> None:
+        told.append((change.kind, columns["endpoint_state"][0], columns["pool_state"][0]))
+
+    setup.listener = report
+    setup.take(PASS)
+    setup.take(FAIL)
+    setup.ledger.force((Forced("p/e", "up", 0.0),))
+    up, down, forced = (HEALTHY, HEALTHY), (UNHEALTHY, CRITICAL), HEALTHY | COUNTS
+    assert told == [
+        ("pool", *up),
+        ("endpoint", *up),
+        ("pool", *down),
+        ("endpoint", *down),
+        ("endpoint", forced, CRITICAL),
+        ("pool", forced, HEALTHY),
+    ]

@@ -16,7 +16,7 @@ from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.mapped.health_table import HealthTable
 from lbdns.monitor import probe_check as checks
 from lbdns.monitor.isolation import IsolationGate
-from lbdns.monitor.ledger import Ledger
+from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler

@@ -19,7 +19,7 @@ _NO_RESULT = Result(True, Reason.NO_FAILURES)
 
 
 class Taker(Protocol):
-    """Who judges a series' results: the ledger."""
+    """Who judges a series' results."""
 
     def take(self, series: Series, result: Result) -> None:
         """Take one more result of a series."""
@@ -37,18 +37,18 @@ class Series:
         "at_s",
         "endpoint",
         "last",
-        "ledger",
         "member",
         "rtt_us",
         "run",
         "state",
         "streak",
+        "taker",
         "vantage",
     )
 
-    def __init__(self, ledger: Taker, endpoint: EndpointHealth, member: Member, address: str, vantage: Vantage) -> None:
+    def __init__(self, taker: Taker, endpoint: EndpointHealth, member: Member, address: str, vantage: Vantage) -> None:
         """Begin where the endpoint stands: a new worker, monitor or address changes no answer by itself."""
-        self.ledger = ledger
+        self.taker = taker
         self.endpoint = endpoint
         self.member = member
         self.address = address
@@ -62,7 +62,7 @@ class Series:
 
     def take(self, result: Result) -> None:
         """Take one more result."""
-        self.ledger.take(self, result)
+        self.taker.take(self, result)
 
     def note(self, result: Result, at_s: float) -> None:
         """Remember a result, and that it speaks against the state where it does."""

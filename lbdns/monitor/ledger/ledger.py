@@ -1,0 +1,106 @@
+"""The ledger: what is known of every endpoint and pool, and the only code that writes states into the health table.
+
+    result -> series (thresholds) -> endpoint (vantage points, monitor group, addresses) -> pool -> load balancers
+
+A *series* is one monitor's row of results on one address from one vantage point. No clock and no I/O: time comes in
+through `wall`, changes go out through `report`.
+
+    roster            a new generation: who is in it, and what is known of each
+    endpoint_results  results, to the endpoint's state; `agreement` puts its series together
+    pool_changes      pools and load balancers
+    overlay           forced states
+    pool_rtt          round-trip times
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from lbdns.health.events import HealthChange
+from lbdns.health.forced import Forced
+from lbdns.mapped.health_table import HealthTable
+from lbdns.monitor.ledger.endpoint_results import EndpointResults
+from lbdns.monitor.ledger.overlay import Overlay
+from lbdns.monitor.ledger.pool_changes import PoolChanges
+from lbdns.monitor.ledger.pool_rtt import PoolRtt
+from lbdns.monitor.ledger.roster import Roster, adopt_roster
+from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth, Series
+from lbdns.monitor.ledger.table_rows import TableRows
+from lbdns.monitor.targets import BalancerSpec, Member, PoolSpec, Vantage
+
+
+class Ledger:
+    """States of all endpoints and pools, written through to the health table."""
+
+    def __init__(
+        self,
+        table: HealthTable,
+        wall: Callable[[], float],
+        report: Callable[[HealthChange], None],
+        on_address: Callable[[EndpointHealth], None] = lambda endpoint: None,
+    ) -> None:
+        """Keep `table`; `wall` gives unix seconds, `report` is told every change, `on_address` that one of the
+        addresses of an endpoint's name flipped."""
+        self._wall = wall
+        self._rows = TableRows(table)
+        self._roster = Roster()
+        self._overlay = Overlay(self._rows, wall, report)
+        self._pool_changes = PoolChanges(self._rows, wall, report)
+        self._pool_rtt = PoolRtt(self._rows)
+        self._results = EndpointResults(self._rows, wall, report, self._pool_changes, self._pool_rtt, on_address)
+
+    @property
+    def table(self) -> HealthTable:
+        """The health table of the generation in force."""
+        return self._rows.table
+
+    @property
+    def pools(self) -> Mapping[str, PoolHealth]:
+        """The generation's pools by name."""
+        return self._roster.pools
+
+    @property
+    def endpoints(self) -> Mapping[int, EndpointHealth]:
+        """The generation's endpoints by identity."""
+        return self._roster.endpoints
+
+    @property
+    def balancers(self) -> Sequence[BalancerHealth]:
+        """The generation's load balancers."""
+        return self._roster.balancers
+
+    def adopt(self, pools: Iterable[PoolSpec], balancers: Iterable[BalancerSpec], table: HealthTable) -> None:
+        """Take a generation's pools: known endpoints keep their state and series, others begin as the table says."""
+        former_table = self.table
+        if table is not former_table:
+            self._rows.bind(table)
+            for name in ("heartbeat_ns", "frozen_since"):
+                table.columns[name][0] = former_table.columns[name][0]
+        self._roster = adopt_roster(self._roster, former_table, self._rows, pools, balancers)
+        self._pool_rtt.forget()
+        for pool in self.pools.values():
+            self._overlay.lay(pool)
+            self._pool_changes.recount(pool, "configuration")
+
+    def begin_series(self, endpoint: EndpointHealth, member: Member, address: str, vantage: Vantage) -> Series:
+        """Add a series to an endpoint; it begins in the endpoint's state, and with its streak where it is alone."""
+        return self._results.begin_series(endpoint, member, address, vantage)
+
+    def end_series(self, endpoint: EndpointHealth, series: Series) -> None:
+        """Take a series away; its endpoint is judged by those that are left."""
+        self._results.end_series(endpoint, series)
+
+    def unresolved(self, endpoint: EndpointHealth) -> None:
+        """Take it that an endpoint's name leads nowhere: it is down, and no series decides that."""
+        self._results.unresolved(endpoint)
+
+    def force(self, orders: tuple[Forced, ...]) -> None:
+        """Put the operators' orders over what is measured; also to be called when one expires."""
+        self._overlay.orders = orders
+        for pool in self.pools.values():
+            if self._overlay.lay(pool):
+                self._pool_changes.recount(pool, "forced")
+
+    def sample(self) -> None:
+        """Put the pools' round-trip times into the table, of those that had a good result since the last call."""
+        self._pool_rtt.sample(self._wall())

@@ -1,0 +1,58 @@
+"""Forced states: the operators' orders, laid over what is measured of pools and endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lbdns.health import forced, verdict
+from lbdns.health.events import HealthChange
+from lbdns.health.forced import Forced
+from lbdns.health.verdict import COUNTS, STATE_MASK
+from lbdns.monitor.ledger.states import EndpointHealth, PoolHealth
+from lbdns.monitor.ledger.table_rows import TableRows
+
+
+class Overlay:
+    """The orders in force; `orders` is replaced when they change."""
+
+    def __init__(self, rows: TableRows, wall: Callable[[], float], report: Callable[[HealthChange], None]) -> None:
+        """Begin without orders; `wall` gives unix seconds, `report` is told every change."""
+        self._rows = rows
+        self._wall = wall
+        self._report = report
+        self.orders: tuple[Forced, ...] = ()
+
+    def lay(self, pool: PoolHealth) -> bool:
+        """Apply the orders to a pool and its endpoints; True where one of the bytes may have changed."""
+        now_s = self._wall()
+        found = forced.find(self.orders, now_s, pool.spec.name) if self.orders else None
+        changed = found != pool.forced
+        pool.forced = found
+        for endpoint in pool.endpoints:
+            order = forced.find(self.orders, now_s, pool.spec.name, endpoint.spec.name) if self.orders else None
+            effective = forced.endpoint_byte(endpoint.state, order)
+            changed = changed or order != endpoint.forced or effective != endpoint.effective
+            before, endpoint.forced, endpoint.effective = endpoint.effective, order, effective
+            self._rows.endpoint_state[endpoint.spec.slot] = effective
+            if (before ^ effective) & STATE_MASK:
+                self._tell(endpoint, before, order, now_s)
+        return changed
+
+    def _tell(self, endpoint: EndpointHealth, before: int, order: Forced | None, now_s: float) -> None:
+        slot, spec, since = endpoint.spec.slot, endpoint.spec, self._rows.endpoint_since
+        since_s, since[slot] = since[slot], now_s
+        self._report(
+            HealthChange(
+                at_s=now_s,
+                kind="endpoint",
+                name=f"{spec.pool}/{spec.name}",
+                before=verdict.ENDPOINT_WORDS[before & STATE_MASK],
+                after=verdict.ENDPOINT_WORDS[endpoint.effective & STATE_MASK],
+                pool=spec.pool,
+                endpoint=spec.name,
+                address=spec.address,
+                detail=order.text if order else "no longer forced" if before & COUNTS else "not probed",
+                was_for_s=now_s - since_s if since_s else 0.0,
+                cause="forced" if order or before & COUNTS else "configuration",
+            )
+        )

@@ -1,0 +1,88 @@
+"""Pools and load balancers: derived anew when an endpoint or an order changed, and told where that changed them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lbdns.health import verdict
+from lbdns.health.events import HealthChange, Seen
+from lbdns.health.pool_state import effective_byte, pool_state
+from lbdns.health.verdict import HEALTHY, STATE_MASK
+from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
+from lbdns.monitor.ledger.table_rows import TableRows
+
+
+class PoolChanges:
+    """Writes the pools' bytes, and reports the changes of pools and load balancers."""
+
+    def __init__(self, rows: TableRows, wall: Callable[[], float], report: Callable[[HealthChange], None]) -> None:
+        """Write to `rows`; `wall` gives unix seconds, `report` is told every change."""
+        self._rows = rows
+        self._wall = wall
+        self._report = report
+
+    def recount(self, pool: PoolHealth, cause: str, probes: tuple[Seen, ...] = ()) -> None:
+        """Derive a pool's bytes from its endpoints', and the load balancers' words from its own.
+
+        `cause` and `probes` are a change's evidence, as in HealthChange.
+        """
+        spec, rows = pool.spec, self._rows
+        enabled = [endpoint for endpoint in pool.endpoints if endpoint.spec.enabled]
+        effective = effective_byte(
+            [endpoint.effective for endpoint in enabled], spec.minimum_origins, spec.monitored, pool.forced
+        )
+        rows.pool_state[spec.slot] = effective
+        rows.pool_measured[spec.slot] = pool_state(
+            [endpoint.state for endpoint in enabled], spec.minimum_origins, spec.monitored
+        )
+        before, pool.effective = pool.effective, effective
+        if (before ^ effective) & STATE_MASK == 0:
+            return
+        now_s, since_s = self._wall(), rows.pool_since[spec.slot]
+        rows.pool_since[spec.slot] = now_s
+        if spec.enabled:
+            self._report(
+                HealthChange(
+                    at_s=now_s,
+                    kind="pool",
+                    name=spec.name,
+                    before=verdict.POOL_WORDS[before & STATE_MASK],
+                    after=verdict.POOL_WORDS[effective & STATE_MASK],
+                    pool=spec.name,
+                    detail=_why(pool, enabled),
+                    was_for_s=now_s - since_s if since_s else 0.0,
+                    cause=cause,
+                    probes=probes,
+                )
+            )
+        for balancer in pool.balancers:
+            self._reword(balancer, cause, probes)
+
+    def _reword(self, balancer: BalancerHealth, cause: str, probes: tuple[Seen, ...]) -> None:
+        word = verdict.load_balancer_word(pool.effective for pool in balancer.pools)
+        before, balancer.word = balancer.word, word
+        if before in ("", word):
+            return
+        detail = f"fallback pool {balancer.spec.fallback} serves" if word == "critical" else ""
+        self._report(
+            HealthChange(
+                at_s=self._wall(),
+                kind="load_balancer",
+                name=balancer.spec.name,
+                before=before,
+                after=word,
+                detail=detail,
+                cause=cause,
+                probes=probes,
+            )
+        )
+
+
+def _why(pool: PoolHealth, enabled: list[EndpointHealth]) -> str:
+    """Say what a pool's state follows from; nothing where nobody looks after it."""
+    if pool.forced:
+        return pool.forced.text
+    if not pool.spec.monitored:
+        return ""
+    up = sum(endpoint.effective & STATE_MASK == HEALTHY for endpoint in enabled)
+    return f"{up} of {len(enabled)} endpoints up, {max(pool.spec.minimum_origins, 1)} needed"
