@@ -20,18 +20,18 @@ cdef class Server:
     cdef readonly Decision decision
     cdef public const unsigned char[::1] incoming
     cdef public unsigned char[::1] outgoing
-    cdef const unsigned char[::1] blob
-    cdef const unsigned int[::1] rrset_template, name_template, zone_template
-    cdef const unsigned char[::1] template_blob
-    cdef const unsigned char[::1] endpoint_address, endpoint_is_nested
-    cdef const unsigned int[::1] endpoint_target, endpoint_zone, endpoint_template
-    cdef const unsigned char[::1] resolved_address
-    cdef const unsigned int[::1] resolved_version
-    cdef unsigned char[::1] resolved
-    cdef int answers, authorities, additionals, owner
-    cdef const unsigned short[::1] endpoint_port, endpoint_priority
-    cdef readonly int name_bytes, qtype, limit, ecs_start, ecs_bytes, ecs_source, rcode
-    cdef readonly bint has_edns, is_steered
+    cdef public const unsigned char[::1] blob
+    cdef public const unsigned int[::1] rrset_template, name_template, zone_template
+    cdef public const unsigned char[::1] template_blob
+    cdef public const unsigned char[::1] endpoint_address, endpoint_is_nested
+    cdef public const unsigned int[::1] endpoint_target, endpoint_zone, endpoint_template
+    cdef public const unsigned char[::1] resolved_address
+    cdef public const unsigned int[::1] resolved_version
+    cdef public unsigned char[::1] resolved
+    cdef public int answers, authorities, additionals, owner
+    cdef public const unsigned short[::1] endpoint_port, endpoint_priority
+    cdef public int name_bytes, qtype, limit, ecs_start, ecs_bytes, ecs_source, rcode
+    cdef public bint has_edns, is_steered
 
 
 cpdef int get16(Server server, int position) noexcept nogil

@@ -5,7 +5,7 @@ cdef int RCODES_FIRST, RCODE_COUNT, SLOTS_MAX, TYPES_FIRST, TYPE_OTHER
 
 
 cdef class Counters:
-    cdef unsigned long long[::1] words
+    cdef public unsigned long long[::1] words
 
 
 cpdef void count_word(Counters counters, int word, unsigned long long by) noexcept nogil

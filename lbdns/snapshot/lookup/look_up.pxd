@@ -11,8 +11,8 @@ cdef unsigned int NO_ROW, NO_NAME, DIRECTORY
 
 
 cdef class Zones(NameTable):
-    cdef const unsigned short[::1] rrset_type
-    cdef const unsigned int[::1] zone_apex
+    cdef public const unsigned short[::1] rrset_type
+    cdef public const unsigned int[::1] zone_apex
 
 
 cdef class Found:

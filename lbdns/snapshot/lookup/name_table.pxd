@@ -15,10 +15,10 @@ cdef class Suffixes:
 
 
 cdef class NameTable:
-    cdef const unsigned int[::1] table
-    cdef unsigned long long mask
-    cdef const unsigned int[::1] name_row
-    cdef const unsigned char[::1] blob
+    cdef public const unsigned int[::1] table
+    cdef public unsigned long long mask
+    cdef public const unsigned int[::1] name_row
+    cdef public const unsigned char[::1] blob
 
 
 @cython.locals(

@@ -1,0 +1,102 @@
+"""The build: a module of the kernel that does not compile costs speed, never the installation nor an answer."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ANSWERS_MIN = 20  # replies to the fuzzer's corpus that are not left to the slow path
+
+# A C compiler that cannot compile one module; without its optimisation, for the sake of the test's time.
+COMPILER = """#!/bin/sh
+case "$*" in *view.c*) echo "no views here" >&2; exit 1 ;; esac
+for argument; do
+  shift
+  [ "$argument" = -O3 ] || set -- "$@" "$argument"
+done
+exec cc -O0 "$@"
+"""
+# What a source says that Cython refuses; Python never reads it.
+MISTAKE = "\ncdef nonsense broken(nonsense argument)\n"
+# Asks what is installed for an answer by the fast path's functions, and says how each module runs.
+ASK = """
+import importlib, sys
+from pathlib import Path
+from lbdns.processes.responder.fast_port import load_loop
+from tests.fastpath.fuzz_check import Checker, make_view, read_corpus
+from tests.fastpath.lanes import KERNEL, Lane
+
+modules = {name: importlib.import_module("lbdns." + name) for name in (*KERNEL, "mapped.counters", "fastpath.counting")}
+lane = Lane("mixed", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+checker = Checker(make_view(Path(sys.argv[1])), [lane])
+said = [checker.check(datagram) for datagram in read_corpus()]
+print(sum(isinstance(each, bytes) for each in said), load_loop())
+print(*sorted(name for name, module in modules.items() if not module.__file__.endswith(".py")))
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what is built, without what has been."""
+    copy = tmp_path / "tree"
+    shutil.copytree(ROOT / "lbdns", copy / "lbdns", ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    (copy / "geodata").symlink_to(ROOT / "geodata")
+    return copy
+
+
+def run(*command: str, tree: Path, **environment: str) -> str:
+    """Return what a command of Python says on both its outputs; it must succeed."""
+    environment |= {"PYTHONPATH": f"{tree}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tree,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=110,
+    )
+    assert not done.returncode, done.stdout
+    return done.stdout
+
+
+@pytest.mark.skipif(
+    not (importlib.util.find_spec("Cython") and importlib.util.find_spec("setuptools") and shutil.which("cc")),
+    reason="Cython, setuptools and a C compiler are not all here: what does not compile is not tried",
+)
+def test_what_does_not_compile_is_left_interpreted_and_the_rest_serves(tree: Path, tmp_path: Path) -> None:
+    """One module that Cython refuses, one that the C compiler does: both, and what needs them, are left out by name."""
+    table = tree / "lbdns/snapshot/lookup/name_table.pxd"
+    table.write_text(table.read_text() + MISTAKE)
+    compiler = tmp_path / "compiler"
+    compiler.write_text(COMPILER)
+    compiler.chmod(0o755)
+    stale = tree / "lbdns/fastpath" / f"serve{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+    stale.write_bytes(b"what an earlier build left")
+
+    said = run("setup.py", "--quiet", "build_ext", "--inplace", tree=tree, CC=str(compiler))
+    left_out = dict(re.findall(r"^warning: lbdns\.(\S+) is left interpreted: (.*)$", said, re.MULTILINE))
+    assert "CompileError" in left_out.pop("snapshot.lookup.name_table")
+    assert "nonsense" in said
+    assert "compiler" in left_out.pop("steering.kernel.view")
+    assert left_out.pop("snapshot.lookup.look_up") == "it needs lbdns.snapshot.lookup.name_table compiled"
+    assert left_out.pop("steering.kernel.endpoints") == "it needs lbdns.steering.kernel.view compiled"
+    fast = (f"fastpath.{name}" for name in ("ahead", "counting", "loop", "read", "serve"))
+    assert sorted(left_out) == [*fast, "steering.kernel.decide"]
+
+    answers, compiled = run("-c", ASK, str(tmp_path), tree=tree).splitlines()[-2:]
+    assert answers.split()[1] == "None"
+    assert int(answers.split()[0]) > ANSWERS_MIN
+    assert compiled.split() == ["fastpath.fence", "mapped.counters", "steering.kernel.hashing"]
