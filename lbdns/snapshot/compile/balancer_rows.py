@@ -8,14 +8,16 @@ from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.snapshot.compile.place_classes import Cut, cut_places
 from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LB_RESOLVER_LOCATES, LB_STICKY
-from lbdns.steering.policies.plan import Candidates, Context
-from lbdns.steering.policies.policy_table import POLICIES, Inputs, plan, prefers_ecs
+from lbdns.steering.policies.context import Context, Reads
+from lbdns.steering.policies.plan import Candidates
+from lbdns.steering.policies.policy_table import POLICIES, plan, prefers_ecs
 
 LIST_BYTES = 200  # a list of a few candidates, in this process
+READ_BYTES = 400  # what a plan read of one pool
 
 
 class BalancerRow(NamedTuple):
-    """A load balancer as its policy planned it. `rests_on`: what else the plan looked at (policies.inputs)."""
+    """A load balancer as its policy planned it. `reads`: what the plan looked at beside the load balancer."""
 
     owner: bytes
     select: int
@@ -25,17 +27,17 @@ class BalancerRow(NamedTuple):
     flags: int
     is_sticky: bool
     policy: int
-    rests_on: Inputs
+    reads: Reads
 
     @property
     def size(self) -> int:
         """Bytes in this process, near enough."""
-        return LIST_BYTES * len(self.lists) + (self.cut.size if self.cut else 0)
+        return LIST_BYTES * len(self.lists) + READ_BYTES * len(self.reads.pools) + (self.cut.size if self.cut else 0)
 
 
-def balancer_row(load_balancer: LoadBalancer, context: Context, rests_on: Inputs) -> BalancerRow:
+def balancer_row(load_balancer: LoadBalancer, context: Context) -> BalancerRow:
     """Return a load balancer's row."""
-    made = plan(load_balancer, context)
+    made, reads = plan(load_balancer, context)
     is_sticky = load_balancer.session_affinity == "ip_cookie"
     flags = LB_ECS_PREFERRED if prefers_ecs(load_balancer) else 0
     flags |= LB_RESOLVER_LOCATES if load_balancer.location_strategy.mode == "resolver_ip" else 0
@@ -49,5 +51,5 @@ def balancer_row(load_balancer: LoadBalancer, context: Context, rests_on: Inputs
         flags=flags,
         is_sticky=is_sticky,
         policy=POLICIES.index(load_balancer.effective_policy),
-        rests_on=rests_on,
+        reads=reads,
     )

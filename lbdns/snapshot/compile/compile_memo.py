@@ -17,7 +17,7 @@ from lbdns.snapshot.compile.balancer_rows import BalancerRow
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
 from lbdns.snapshot.compile.tries import Tries
-from lbdns.steering.policies.plan import Site
+from lbdns.steering.policies.context import Site
 
 ROWS_BYTES_MAX: Final = 128_000_000
 """Rows of load balancers beyond so many bytes are made anew each time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
@@ -27,8 +27,8 @@ from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.zone_columns import compile_zones
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.numbers import LB_APEX
-from lbdns.steering.policies.plan import Candidates, Context, Site
-from lbdns.steering.policies.policy_table import inputs
+from lbdns.steering.policies.context import Context, Site
+from lbdns.steering.policies.plan import Candidates
 
 NAME_COLUMNS = (
     "table",
@@ -159,12 +159,10 @@ class _Compiler:
         return placed
 
     def _row(self, load_balancer: LoadBalancer) -> BalancerRow:
-        if self.classes.has_many_partitions and not self.context.has_many_partitions:
-            self.context = replace(self.context, has_many_partitions=True)
-        rests_on = inputs(load_balancer, self.context)
+        self.context.many_partitions = self.classes.has_many_partitions
         row = self.memo.balancers.find(load_balancer)
-        if row is None or row.rests_on != rests_on:
-            row = balancer_row(load_balancer, self.context, rests_on)
+        if row is None or not row.reads.hold(self.context):
+            row = balancer_row(load_balancer, self.context)
             self.memo.keep_row(load_balancer, row)
         return row
 

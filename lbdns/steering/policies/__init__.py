@@ -1,1 +1,1 @@
-"""Steering policies, a module each; plan.py is what they read and write, policy_table.py which setting means which."""
+"""Steering policies, a module each; context.py is what they read, plan.py what they write, policy_table.py has all."""

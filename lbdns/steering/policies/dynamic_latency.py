@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from lbdns.model.balancer import LoadBalancer
 from lbdns.steering.kernel.numbers import SELECT_FASTEST
-from lbdns.steering.policies.plan import Context, Plan, unweighted
+from lbdns.steering.policies.context import Context
+from lbdns.steering.policies.plan import Plan, unweighted
 
 
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lbdns.model.balancer import LoadBalancer
 from lbdns.places import regions
 from lbdns.steering.kernel.numbers import SELECT_FIRST
-from lbdns.steering.policies.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
+from lbdns.steering.policies.context import Context
+from lbdns.steering.policies.plan import UNKNOWN_LIST, Lists, Partition, Plan, Unit, located_plan, unweighted
 
 REGION_NUMBERS = {code: number for number, code in enumerate(regions.REGION_CODES)}
 

@@ -7,21 +7,18 @@ of one kind a list; unit 0 is the unknown place, and -1 means that the location 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lbdns.model.pool import Pool
 from lbdns.places import regions
 from lbdns.places.place import Place
 
 Candidates = tuple[tuple[str, int], ...]  # (pool name, weight) in order; weights matter to SELECT_WEIGHTED alone
 
 UNKNOWN_LIST = -1
-UNKNOWN_PLACE = Place()
 
 
 class Unit(Enum):
@@ -87,28 +84,6 @@ def _unit_key(kind: Unit, place: Place) -> tuple[object, ...] | None:
     if not place.country:
         return None
     return (place.country,) if kind is Unit.COUNTRY else (place.country, place.subdivision)
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where this server stands: the PoP's code, place and region ("" and an empty place where unknown)."""
-
-    code: str = ""
-    place: Place = UNKNOWN_PLACE
-    region: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What policies may look at beside the load balancer.
-
-    `has_many_partitions`: so many ways to tell places apart are in use already that no more are worked out ahead.
-    """
-
-    site: Site
-    units: Units
-    pools: dict[str, Pool]
-    has_many_partitions: bool = False
 
 
 class Partition(NamedTuple):

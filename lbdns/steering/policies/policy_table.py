@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from lbdns.model.balancer import LoadBalancer
 from lbdns.steering.policies import dynamic_latency, geo, off, proximity, random_weighted
-from lbdns.steering.policies.plan import Context, Plan
+from lbdns.steering.policies.context import Context, Reads
+from lbdns.steering.policies.plan import Plan
 
 PLANNERS: dict[str, Callable[[LoadBalancer, Context], Plan]] = {
     "off": off.plan,
@@ -29,18 +30,12 @@ PLANNERS: dict[str, Callable[[LoadBalancer, Context], Plan]] = {
 }
 POLICIES = tuple(PLANNERS)
 
-Inputs = tuple[object, ...]
 
-
-def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
-    """Return the plan of a load balancer by its effective policy."""
-    return PLANNERS[load_balancer.effective_policy](load_balancer, context)
-
-
-def inputs(load_balancer: LoadBalancer, context: Context) -> Inputs:
-    """Return what a plan looks at beside the load balancer, this server's place and the units: while it is equal, so is
-    the plan."""
-    return proximity.inputs(load_balancer, context) if load_balancer.steering_policy == "proximity" else ()
+def plan(load_balancer: LoadBalancer, context: Context) -> tuple[Plan, Reads]:
+    """Return the plan of a load balancer by its effective policy, and what it rests on beside the load balancer, this
+    server's place and the units."""
+    made = PLANNERS[load_balancer.effective_policy](load_balancer, context)
+    return made, context.take_reads()
 
 
 def prefers_ecs(load_balancer: LoadBalancer) -> bool:

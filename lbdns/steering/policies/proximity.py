@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from lbdns.steering.kernel.numbers import SELECT_FIRST, SELECT_NEAREST
-from lbdns.steering.policies.plan import UNKNOWN_LIST, Context, Lists, Partition, Plan, Unit, located_plan, unweighted
+from lbdns.steering.policies.context import Context
+from lbdns.steering.policies.plan import UNKNOWN_LIST, Lists, Partition, Plan, Unit, located_plan, unweighted
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius, IUGG
 NO_DISTANCE_M = 1e12  # stands after any distance on Earth
@@ -40,14 +41,6 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     pop_list = lists.number(unweighted([names[index] for index in order]))
     partition = Partition(Unit.COORDINATES, by_unit)
     return located_plan(SELECT_FIRST, lists, pop_list, partition, partition)
-
-
-def inputs(load_balancer: LoadBalancer, context: Context) -> tuple[object, ...]:
-    """Return what a plan looks at beside the load balancer, this server's place and the units of places."""
-    if context.has_many_partitions:
-        return (True,)
-    pools = [context.pools[name] for name in load_balancer.default_pools]
-    return (False, *((pool.latitude, pool.longitude) for pool in pools))
 
 
 def distances_m(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lbdns.model.balancer import LoadBalancer
 from lbdns.steering.kernel.numbers import SELECT_WEIGHTED
-from lbdns.steering.policies.plan import Context, Plan
+from lbdns.steering.policies.context import Context
+from lbdns.steering.policies.plan import Plan
 
 WEIGHT_SCALE = 10_000  # weights are fractions: four decimal places act
 
