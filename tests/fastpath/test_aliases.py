@@ -80,6 +80,9 @@ def draw_configuration(chance: Random) -> dict[str, Any]:
     }
 
 
+LEFT_S = 7  # what resolutions have left at NOW_S
+
+
 def draw_resolved(chance: Random, view: ServingView) -> None:
     """Put addresses of hostname endpoints into the health table, several of them the same."""
     for endpoint, flags in enumerate(view.columns["endpoint_flags"]):
@@ -87,7 +90,7 @@ def draw_resolved(chance: Random, view: ServingView) -> None:
             drawn = [ip_address(chance.choice(RESOLVED)) for _ in range(chance.randrange(4))]
             four = [address.packed for address in drawn if address.version == 4]
             six = [address.packed for address in drawn if address.version == 6]
-            write_addresses(view.table.columns, view.columns["endpoint_slot"][endpoint], four, six, NOW_S + 7)
+            write_addresses(view.table.columns, view.columns["endpoint_slot"][endpoint], four, six, NOW_S + LEFT_S)
 
 
 def test_random_aliases_and_hostnames(lane: Lane, tmp_path: Path) -> None:
@@ -103,7 +106,8 @@ def test_random_aliases_and_hostnames(lane: Lane, tmp_path: Path) -> None:
             for qtype in TYPES:
                 size = chance.choice((512, 1232, 1232))
                 message = query(f"{name}.example.com.".lstrip("."), qtype, edns=chance.random() < 0.5, size=size).wire
-                said = compare(fast, view, message, chance.choice(CLIENTS), chance.getrandbits(64))
+                now_s = NOW_S + chance.choice((0, LEFT_S - 1, LEFT_S, LEFT_S + 1, -100, 100_000))
+                said = compare(fast, view, message, chance.choice(CLIENTS), chance.getrandbits(64), now_s)
                 asked += 1
                 deferred += said == DEFERRED
     assert deferred < SHARE_DEFERRED_MAX * asked, f"{deferred} of {asked} deferred"

@@ -12,6 +12,7 @@ from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SRV
+from lbdns.dns.options.option_table import OPTIONS
 from lbdns.fastpath.layout import DEFERRED, DROPPED
 from lbdns.fastpath.templates import add_templates
 from tests.answer.mutations import good_messages, mutate
@@ -23,10 +24,12 @@ NOW_S = 1_000_000
 CLIENTS = (bytes((192, 0, 2, 7)), bytes((203, 0, 113, 99)), bytes.fromhex("20010db8000000000000000000000053"))
 
 
-def compare(fast: Served, view: ServingView, datagram: bytes, client: bytes, draw: int) -> bytes | int:
+def compare(
+    fast: Served, view: ServingView, datagram: bytes, client: bytes, draw: int, now_s: int = NOW_S
+) -> bytes | int:
     """Assert that the fast path agrees with the slow one about a datagram; return what it said."""
-    said = fast.ask(datagram, client, NOW_S, draw)
-    slow = respond(view, datagram, Client(client, 40_000), Transport.UDP, NOW_S, draw)
+    said = fast.ask(datagram, client, now_s, draw)
+    slow = respond(view, datagram, Client(client, 40_000), Transport.UDP, now_s, draw)
     if said == DROPPED:
         assert slow is None, datagram.hex()
     elif said != DEFERRED:
@@ -66,7 +69,7 @@ def test_random_configurations(lane: Lane, tmp_path: Path) -> None:
             ecs = None if asked.ecs is None else str(ip_network(f"{asked.ecs[0]}/{asked.ecs[1]}", strict=False))
             size = chance.choice((512, 1232, 4096))
             message = query(name + ".", chance.choice(kinds), edns=chance.random() < 0.5, ecs=ecs, size=size).wire
-            compare(fast, view, message, asked.resolver.packed, asked.draw_base)
+            compare(fast, view, message, asked.resolver.packed, asked.draw_base, asked.now_s)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +113,13 @@ def test_what_is_unusual_is_deferred(lane: Lane, view: ServingView) -> None:
         query("static.example.com.", "A", qclass=3).wire,
     ):
         assert compare(fast, view, message, CLIENTS[0], 0) == DEFERRED
+
+
+@pytest.mark.parametrize("code", [*OPTIONS, 65001], ids=str)
+def test_both_roads_know_the_same_options(lane: Lane, view: ServingView, code: int) -> None:
+    """An option that changes the reply, by its row of the table, is answered alike or deferred by the fast path."""
+    fast = Served(lane, view)
+    for size in range(42):
+        for head in (b"", bytes((0, 1, 24, 0, 203, 0, 113)), bytes((0, 2, 0, 0))):
+            message = query("static.example.com.", "A", edns=opt(option(code, head[:size].ljust(size, b"\0")))).wire
+            compare(fast, view, message, CLIENTS[0], 0)

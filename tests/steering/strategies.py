@@ -25,6 +25,8 @@ SOA = b"\x02ns" + APEX + b"\x02hm" + APEX + b"".join(value.to_bytes(4, "big") fo
 ZONE = Zone(APEX, (RRset(APEX, 6, 3600, (SOA,)), RRset(APEX, 2, 3600, (b"\x02ns" + APEX,))), "example.com.zone")
 
 NOW_S = 1_000_000
+EXPIRIES_S = (*(NOW_S + left for left in (-5, 0, 1, 7, 100, 1000)), 1, 2**32 - 1)
+"""When host names' resolutions expire; the last is the greatest that the health table holds."""
 REGIONS = ("EEU", "ENAM", "NEAS", "OC", "WEU", "WNAM")
 COUNTRIES = ("NL", "DE", "FR", "PL", "US", "CA", "JP", "AU", "XK")
 POP_CODES = ("AMS", "SJC", "NRT")
@@ -299,7 +301,7 @@ def draw_world(chance: Random, tree: dict[Network, Place], small: bool = False) 
                 world.resolved[pool.name, index] = {
                     "A": chance.choice((0, 1, 2)),
                     "AAAA": chance.choice((0, 1, 2)),
-                    "expiry": NOW_S + chance.choice((-5, 0, 7, 100, 1000)),
+                    "expiry": chance.choice(EXPIRIES_S),
                 }
     return world
 
@@ -323,12 +325,21 @@ def draw_ecs(chance: Random, tree: dict[Network, Place]) -> tuple[Address, int] 
     return kind(int(address) >> (width - bits) << (width - bits)), bits
 
 
+def draw_now_s(chance: Random, world: World) -> int:
+    """Return a time: any, or just before, at or after the expiry of one of the world's host names; clocks jump too."""
+    expiries = sorted({found["expiry"] for found in world.resolved.values()})
+    if not expiries or chance.randrange(8) == 0:
+        return chance.choice((0, 1, NOW_S, 2**31, 2**32, 2**33 + chance.randrange(1000)))
+    return max(0, chance.choice(expiries) - chance.choice((100_000, 301, 300, 299, 30, 2, 1, 0, 0, -1, -30, -100_000)))
+
+
 def draw_asked(chance: Random, world: World, balancer: LoadBalancer) -> Asked:
+    """Return a query at any time: those of one world come in no order, as `decide` remembers nothing."""
     return Asked(
         family=chance.choice(("A", "AAAA")) if balancer.type == "A" else "named",
         resolver=draw_address(chance, world.tree, chance.choice((4, 4, 6))),
         ecs=draw_ecs(chance, world.tree),
         draw_base=chance.getrandbits(64),
         draw_fixed=chance.randrange(8) == 0,
-        now_s=NOW_S,
+        now_s=draw_now_s(chance, world),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
@@ -34,6 +35,24 @@ def told(world: World, lb: Any, asked: Asked) -> str:
     pools = "\n".join(f"  {pool!r}" for pool in world.configuration.pools.values())
     state = f"health {world.health}\nforced {world.forced}\nrtt {world.rtt_ms}\nresolved {world.resolved}"
     return f"{asked}\n{lb!r}\npools\n{pools}\npop {world.pop}\n{state}"
+
+
+def clock_words(world: World, lb: Any, asked: Asked, found: dict[str, Any]) -> Iterator[str]:
+    """Yield what the clock of a query and the expiries of the host names in its answer have to do with each other."""
+    if asked.family == "named" or not found["endpoints"]:
+        return
+    pool = world.configuration.pools[found["pool"]]
+    for index in found["endpoints"]:
+        if pool.origins[index].ip is not None:
+            continue
+        if len(found["endpoints"]) == 1 and naive.is_cname(world, lb, pool, index, asked.family):
+            yield "cname, whatever the time"
+            continue
+        left_s = world.resolved[pool.name, index]["expiry"] - asked.now_s
+        if left_s > 0:
+            yield "before, and shorter" if left_s < lb.ttl else "before, and longer"
+        else:
+            yield "at expiry" if left_s == 0 else "after expiry"
 
 
 class TestTheOracleItself:
@@ -113,7 +132,9 @@ class TestTheOracleItself:
             world = draw_world(chance, chance.choice(toys)[0])
             for _ in range(10):
                 lb = draw_balancer(chance, world)
-                found = naive.decide(world, lb, draw_asked(chance, world, lb))
+                asked = draw_asked(chance, world, lb)
+                found = naive.decide(world, lb, asked)
+                seen.update(clock_words(world, lb, asked, found))
                 policy = lb.effective_policy
                 seen.update((found["outcome"], found["mode"], found["location_source"], found["is_fallback"]))
                 seen.update(reason for _, reason in found["passed"])
@@ -122,6 +143,7 @@ class TestTheOracleItself:
         wanted = [naive.ANSWER, naive.NO_POOL, naive.NO_ENDPOINT, naive.ALL, naive.WEIGHTED, naive.HASHED, True]
         wanted += [naive.DISABLED, naive.DOWN, naive.SHED, naive.WEIGHT_ZERO, ("address", True), "places"]
         wanted += ["off", "random", "dynamic_latency", "least_connections", "least_outstanding_requests"]
+        wanted += ["before, and shorter", "before, and longer", "at expiry", "after expiry", "cname, whatever the time"]
         sources = (naive.ECS, naive.RESOLVER, naive.POP, None)
         wanted += [(policy, source) for policy in ("geo", "proximity") for source in sources]
         assert {key: seen[key] for key in wanted if seen[key] < 5} == {}
