@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
-from lbdns.monitor.worker import MonitorWorker, Options
+from lbdns.monitor.waiting_worker import Options, WaitingWorker
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _run(options: Options) -> None:
-    worker = MonitorWorker(options)
+    worker = WaitingWorker(options)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)

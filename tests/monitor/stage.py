@@ -15,8 +15,32 @@ from typing import Any
 
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
-from lbdns.monitor.worker import MonitorWorker, Options
+from lbdns.monitor.waiting_worker import Options, WaitingWorker
+from lbdns.monitor.worker import MonitorWorker
 from tests.monitor.documents import document
+
+
+class Running:
+    """A monitor worker that runs in this process."""
+
+    def __init__(self, options: Options) -> None:
+        self._waiting = WaitingWorker(options)
+        self._at_work: list[MonitorWorker] = []
+
+    async def run(self) -> None:
+        worker = await self._waiting.wait()
+        if worker is not None:
+            self._at_work.append(worker)
+            await worker.run()
+
+    def stop(self) -> None:
+        self._waiting.stop()
+
+    @property
+    def worker(self) -> MonitorWorker:
+        """The worker, once it has adopted a generation."""
+        (worker,) = self._at_work
+        return worker
 
 
 class Stage:
@@ -26,7 +50,6 @@ class Stage:
         self.path = path
         self.table = HealthTable.create(path / "health-1.bin", 32, 8, 1)
         self.control = Control.create(path / "control")
-        self.worker: MonitorWorker | None = None
         self._wake_fd: int | None = None
 
     def __getitem__(self, column: str) -> Any:
@@ -41,13 +64,13 @@ class Stage:
             os.eventfd_write(self._wake_fd, 1)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[MonitorWorker]:
-        worker = MonitorWorker(Options(self.path, self.control.path, self.path))
-        task = asyncio.create_task(worker.run())
+    async def running(self) -> AsyncIterator[Running]:
+        running = Running(Options(self.path, self.control.path, self.path))
+        task = asyncio.create_task(running.run())
         try:
-            yield worker
+            yield running
         finally:
-            worker.stop()
+            running.stop()
             await task
 
     @contextlib.contextmanager
@@ -79,8 +102,7 @@ async def adopted(stage: Stage, generation: int) -> float:
     return await until(lambda: stage.control.get("monitor_generation") == generation)
 
 
-def hurry(worker: MonitorWorker) -> None:
+def hurry(running: Running) -> None:
     """Probe everything now, as if the interval had passed."""
-    assert worker._plan is not None
-    for check in worker._plan.checks.values():
-        worker._scheduler.hurry(check)
+    for check in running.worker._plan.checks.values():
+        running.worker._scheduler.hurry(check)

@@ -25,16 +25,15 @@ def test_the_table_says_since_when_until_the_last_vantage_point_is_back_or_gone(
             points = [{"name": name, "source": f"127.0.0.{last}"} for last, name in enumerate("abc", 2)]
             stage["frozen_since"][0] = 5.0  # a worker that was killed meanwhile left this behind
             stage.publish(one, vantage_points=points)
-            async with stage.running() as worker:
+            async with stage.running() as running:
                 await until(lambda: stage["endpoint_state"][0] == HEALTHY)
                 assert stage["frozen_since"][0] == 0.0
-                assert worker._targets is not None
-                a, b, c = worker._targets.vantages
+                a, b, c = running.worker._targets.vantages
                 for vantage in (a, b, c):
-                    worker._tell_cut_off(vantage, True)
+                    running.worker._cut_offs.tell(vantage, True)
                 since_s = stage["frozen_since"][0]
                 assert since_s > 0
-                worker._tell_cut_off(a, False)
+                running.worker._cut_offs.tell(a, False)
                 assert stage["frozen_since"][0] > since_s
                 stage.publish(one, vantage_points=points[:1])
                 await adopted(stage, 2)

@@ -18,7 +18,8 @@ from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.mapped.health_table import HealthTable
-from lbdns.monitor.worker import MonitorWorker, Options, in_flight_limit
+from lbdns.monitor.waiting_worker import Options, WaitingWorker
+from lbdns.monitor.worker import in_flight_limit
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, adopted, hurry, until
@@ -69,11 +70,11 @@ def test_a_flip_is_logged_recorded_and_counted(stage: Stage, caplog: pytest.LogC
                 pool("us", endpoint("us-1", port=port), monitor=None),
                 load_balancers=[{"name": "www.example.com", "pools": ["eu", "us"], "fallback": "us"}],
             )
-            async with stage.running() as worker:
+            async with stage.running() as running:
                 await until(lambda: stage["endpoint_state"][0] == HEALTHY)
                 stage["endpoint_since"][0] -= 3 * 3600 + 12 * 60
                 peer.go()
-                hurry(worker)
+                hurry(running)
                 await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
 
     asyncio.run(main())
@@ -96,15 +97,14 @@ def test_identical_checks_run_once(stage: Stage) -> None:
             same = [pool(name, endpoint("e", port=peer.port)) for name in ("a", "b", "c")]
             other_host = pool("d", endpoint("e", port=peer.port, header={"Host": ["other.example"]}))
             stage.publish(*same, other_host)
-            async with stage.running() as worker:
+            async with stage.running() as running:
                 await until(lambda: bytes(stage["endpoint_state"][:4]) == bytes([HEALTHY] * 4))
                 assert peer.connections == 2
                 assert sorted(b"other.example" in head for head in peer.received) == [False, True]
                 # One that joins later has the last result at once, without a probe of its own.
                 stage.publish(*same, other_host, pool("late", endpoint("e", port=peer.port)))
                 await until(lambda: stage.control.get("monitor_generation") == 2)
-                assert worker._ledger is not None
-                assert worker._ledger.pools["late"].endpoints[0].state == HEALTHY and peer.connections == 2
+                assert running.worker._ledger.pools["late"].endpoints[0].state == HEALTHY and peer.connections == 2
 
     asyncio.run(main())
 
@@ -114,10 +114,9 @@ def test_adoption_is_prompt_ends_what_is_gone_and_keeps_what_stays(stage: Stage)
         async with peers.saying(peers.answer()) as stays, peers.saying(peers.answer()) as goes:
             first = endpoint("stays", port=stays.port, slot=0)
             stage.publish(pool("p", first, endpoint("goes", "127.0.0.1", port=goes.port, slot=1)))
-            async with stage.running() as worker:
+            async with stage.running() as running:
                 await until(lambda: bytes(stage["endpoint_state"][:2]) == bytes([HEALTHY] * 2))
-                assert worker._plan is not None
-                checks = list(worker._plan.checks.values())
+                checks = list(running.worker._plan.checks.values())
                 async with peers.saying(peers.answer()) as comes:
                     # Slot 1 goes to another endpoint: the former owner's health is not its own.
                     stage.publish(pool("p", first, endpoint("comes", "127.0.0.1", port=comes.port, slot=1)))
@@ -125,7 +124,7 @@ def test_adoption_is_prompt_ends_what_is_gone_and_keeps_what_stays(stage: Stage)
                     assert stage["endpoint_checks"][1] == 0
                     await until(lambda: comes.connections == 1 and stage["endpoint_checks"][1] == 1)
                 for check in checks:
-                    worker._scheduler.hurry(check)
+                    running.worker._scheduler.hurry(check)
                 await until(lambda: stays.connections == 2)
                 assert checks[1].task is None and not checks[1].active  # what is gone is probed no more
                 assert goes.connections == 1 and stage["endpoint_state"][0] == HEALTHY
@@ -178,14 +177,31 @@ def test_a_document_that_cannot_be_read_changes_nothing(stage: Stage, caplog: py
     async def main() -> None:
         async with peers.saying(peers.answer()) as peer:
             stage.publish(pool("p", endpoint("e", port=peer.port)))
-            async with stage.running() as worker:
+            async with stage.running() as running:
                 await until(lambda: stage["endpoint_state"][0] == HEALTHY)
                 (stage.path / "targets-2.json").write_text('{"generation": 2')
                 stage.control.generation = 2
                 await until(lambda: "generation 2 is not adopted" in caplog.text)
-                hurry(worker)
+                hurry(running)
                 await until(lambda: peer.connections == 2)
                 assert stage["adopted_generation"][0] == 1
+
+    asyncio.run(main())
+
+
+def test_a_worker_waits_for_a_first_generation_that_can_be_read(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with stage.running():
+            await until(lambda: stage.control.monitor_pid == os.getpid())
+        (stage.path / "targets-1.json").write_text('{"generation": 1')
+        stage.control.generation = 1
+        async with stage.running():
+            await until(lambda: "generation 1 is not adopted" in caplog.text)
+            assert (stage["heartbeat_ns"][0], stage.control.get("monitor_generation")) == (0, 0)
+            stage.publish(pool("p", endpoint("e"), monitor=None))
+            await adopted(stage, 2)
+            await until(lambda: stage["heartbeat_ns"][0] > 0)
+        assert caplog.text.count("is not adopted") == 1
 
     asyncio.run(main())
 
@@ -242,12 +258,12 @@ def test_kill_9_changes_no_answer_and_a_new_worker_goes_on(stage: Stage) -> None
 def test_a_worker_yields_to_its_successor_and_ends_with_its_server(stage: Stage) -> None:
     async def main() -> None:
         stage.publish(pool("p", endpoint("e"), monitor=None))
-        worker = MonitorWorker(Options(stage.path, stage.control.path))
+        worker = WaitingWorker(Options(stage.path, stage.control.path))
         task = asyncio.create_task(worker.run())
         await until(lambda: stage.control.get("monitor_generation") == 1)
         stage.control.monitor_pid = 1
         await asyncio.wait_for(task, 10)
-        task = asyncio.create_task(MonitorWorker(Options(stage.path, stage.control.path)).run())
+        task = asyncio.create_task(WaitingWorker(Options(stage.path, stage.control.path)).run())
         await until(lambda: stage.control.monitor_pid == os.getpid())
         stage.control.path.unlink()
         await asyncio.wait_for(task, 10)

@@ -287,10 +287,10 @@ def test_the_worker_tells_of_flips_toggles_and_forced_states_and_keeps_the_id_ov
                 return [(document["data"]["pool_name"], document["data"]["new_health"]) for document in seen]
 
             ids: list[str] = []
-            async with stage.running() as worker:
+            async with stage.running() as running:
                 await until(lambda: stage["endpoint_state"][0] == HEALTHY)
                 peer.go()
-                hurry(worker)
+                hurry(running)
                 await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
                 assert await told(1) == [("p", "critical")]
             async with peers.saying(peers.answer(), port=peer.port):

@@ -133,15 +133,15 @@ def test_three_addresses_of_this_machine_vote(tmp_path: Path) -> None:
         async with peers.serving(handler) as peer:
             points = [{"name": f"v{last}", "region": "WEU", "source": f"127.0.0.{last}"} for last in (2, 3, 4)]
             stage.publish(pool("p", endpoint("e", port=peer.port)), vantage_points=points)
-            async with stage.running() as worker:
+            async with stage.running() as running:
                 await until(lambda: stage["endpoint_state"][0] == HEALTHY and stage["endpoint_checks"][0] == 3)
                 assert heard == {"127.0.0.2", "127.0.0.3", "127.0.0.4"}
                 refused.add("127.0.0.3")
-                hurry(worker)
+                hurry(running)
                 await until(lambda: stage["endpoint_checks"][0] == 6)
                 assert stage["endpoint_state"][0] == HEALTHY
                 refused.add("127.0.0.4")
-                hurry(worker)
+                hurry(running)
                 await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
 
     asyncio.run(main())

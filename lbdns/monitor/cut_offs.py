@@ -1,0 +1,45 @@
+"""The vantage points that believe themselves cut off: told to people, and shown in the health table."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Set
+
+from lbdns.health.events import HealthChange, duration_text
+from lbdns.monitor.ledger.ledger import Ledger
+from lbdns.monitor.targets import Vantage
+
+log = logging.getLogger("lbdns.monitor")
+
+
+class CutOffs:
+    """Since when each vantage point that is cut off has been so, in unix seconds."""
+
+    def __init__(self, ledger: Ledger, report: Callable[[HealthChange], None]) -> None:
+        """Show them in the ledger's table; `report` is told every change."""
+        self._ledger = ledger
+        self._report = report
+        self._since_s: dict[Vantage, float] = {}
+
+    def keep(self, vantages: Set[Vantage]) -> None:
+        """Forget those that are not in use any more."""
+        self._since_s = {vantage: since_s for vantage, since_s in self._since_s.items() if vantage in vantages}
+        self._show()
+
+    def tell(self, vantage: Vantage, cut_off: bool) -> None:
+        """Take it that a vantage point is cut off, or is no more."""
+        now_s = time.time()
+        since_s = self._since_s.pop(vantage, now_s)
+        if cut_off:
+            self._since_s[vantage] = now_s
+        self._show()
+        if cut_off:
+            log.error("vantage point %s seems cut off: no target answers; health stays as it was", vantage.name)
+        else:
+            log.info("vantage point %s is connected again after %s", vantage.name, duration_text(now_s - since_s))
+        states = ("connected", "cut off") if cut_off else ("cut off", "connected")
+        self._report(HealthChange(now_s, "vantage_point", vantage.name, *states, vantage=vantage.name))
+
+    def _show(self) -> None:
+        self._ledger.table.columns["frozen_since"][0] = min(self._since_s.values(), default=0.0)

@@ -1,0 +1,51 @@
+"""Telling people of changes: the log, the record on disk, notifications."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from lbdns.health.events import HealthChange, Record
+from lbdns.monitor.notify.notifier import Notifier
+from lbdns.monitor.targets import Targets
+
+log = logging.getLogger("lbdns.monitor")
+
+
+class Reporter:
+    """Hands each change to everyone who wants to know."""
+
+    def __init__(self, state_dir: Path | None) -> None:
+        """Keep the record in `state_dir`; None keeps none."""
+        self._notifier = Notifier(state_dir)
+        self._record = Record(state_dir) if state_dir else None
+        self._record_failed = False
+
+    def adopt(self, targets: Targets) -> None:
+        """Take a generation's receivers and filters of notifications."""
+        self._notifier.adopt(targets.notifications, targets.pools, targets.balancers)
+
+    def tell(self, change: HealthChange) -> None:
+        """Log, record and notify a change; what turns bad is a warning.
+
+        First good results are expected: no line in the log tells of them.
+        """
+        self._notifier.tell(change)
+        good = change.after in ("healthy", "connected", "enabled", "disabled")
+        first = change.before == "unknown" and good and (change.kind == "endpoint" or change.cause == "configuration")
+        log.log(logging.DEBUG if first else logging.INFO if good else logging.WARNING, "%s", change.text)
+        if self._record is None:
+            return
+        try:
+            self._record.append(change)
+            self._record_failed = False
+        except OSError as error:
+            if not self._record_failed:
+                log.error("the record of changes cannot be written: %s", error.strerror)
+            self._record_failed = True
+
+    async def close(self) -> None:
+        """Send what waits, for a moment, and close the record."""
+        await self._notifier.close()
+        if self._record is not None:
+            self._record.close()

@@ -1,0 +1,64 @@
+"""The operators' orders that stand: read from their file when it changed, applied, and again when one expires."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lbdns.base.errors import LbdnsError
+from lbdns.health import forced
+from lbdns.health.forced import Forced
+from lbdns.mapped.control import Control
+
+log = logging.getLogger("lbdns.monitor")
+
+
+class StandingOrders:
+    """Follows the file of forced states in the state directory."""
+
+    def __init__(self, state_dir: Path | None, control: Control, force: Callable[[tuple[Forced, ...]], None]) -> None:
+        """`control` says that the file has changed, `force` applies the orders; no `state_dir`, no orders."""
+        self._state_dir = state_dir
+        self._control = control
+        self._force = force
+        self._orders: tuple[Forced, ...] = ()
+        self._expiry_s = float("inf")  # unix s
+        self._seen_version = -1
+        self._seen_file_s = 0.0
+
+    def follow(self) -> None:
+        """Apply what the control file says is new, or what has changed by time."""
+        if self._control.get("forced_version") != self._seen_version:
+            self._read()
+        elif time.time() >= self._expiry_s:
+            self._apply()
+
+    def look(self) -> None:
+        """Apply what somebody wrote into the file by hand."""
+        if self._file_s() != self._seen_file_s:
+            self._read()
+
+    def _file_s(self) -> float:
+        if self._state_dir is None:
+            return 0.0
+        try:
+            return (self._state_dir / forced.FILE_NAME).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _read(self) -> None:
+        self._seen_version, self._seen_file_s = self._control.get("forced_version"), self._file_s()
+        if self._state_dir is None:
+            return
+        try:
+            self._orders = forced.load(self._state_dir)
+        except LbdnsError as error:
+            log.error("%s; the forced states stay as they were", error)
+            return
+        self._apply()
+
+    def _apply(self) -> None:
+        self._expiry_s = forced.next_expiry_s(self._orders, time.time())
+        self._force(self._orders)
