@@ -14,7 +14,6 @@ from dnslib import MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
 
 from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.dns.codes import (
-    BADKEY,
     CLASS_ANY,
     CLASS_IN,
     FLAG_AA,
@@ -52,6 +51,8 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) 
         flags |= FLAG_AA
     opt = _opt(message.edns, answer.rcode, transport, nsid, answer.ede, answer.scope)
     limit = size_limit(message.edns, transport)
+    if answer.tsig_error is not None:
+        return _pack_unsigned(message, flags, opt, answer.tsig_error, limit)
     for additional in ([*answer.glue, *answer.additional], answer.glue):
         reply = _pack(message, answer.apex, flags, (answer.answer, answer.authority, additional), opt)
         if len(reply) <= limit:
@@ -71,29 +72,6 @@ def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes) -> bytes
         1 if opt else 0,
     )
     return header + refusal.question + opt
-
-
-def render_unknown_key(message: Message, rcode: int, transport: Transport, nsid: bytes) -> bytes:
-    """Return the unsigned reply to a query signed with a key that nobody has here (RFC 8945 section 5.2.1)."""
-    signature = message.signature
-    if signature is None:
-        raise ValueError("the query is not signed")
-    rdata = (
-        signature.algorithm
-        + signature.time_and_fudge
-        + b"\0\0"
-        + signature.original_id
-        + BADKEY.to_bytes(2, "big")
-        + b"\0\0"
-    )
-    tsig = signature.key + _record_head(TYPE_TSIG, CLASS_ANY, 0, len(rdata)) + rdata
-    opt = _opt(message.edns, rcode, transport, nsid)
-    flags = _copied_flags(message.flags) | rcode
-    reply = _header(message.id, flags, 1, 0, 0, 2 if opt else 1) + message.question + opt + tsig
-    if len(reply) <= size_limit(message.edns, transport):
-        return reply
-    # Three names of the greatest length pass 512 octets; without the TSIG record they do not.
-    return _header(message.id, flags | FLAG_TC, 1, 0, 0, 1 if opt else 0) + message.question + opt
 
 
 def size_limit(edns: Edns | None, transport: Transport) -> int:
@@ -160,6 +138,27 @@ def _pack(message: Message, apex: bytes, flags: int, sections: Sections, opt: by
     _pack_sections(buffer, apex, len(message.qname), sections)
     buffer.append(opt)
     return bytes(buffer.data)
+
+
+def _pack_unsigned(message: Message, flags: int, opt: bytes, tsig_error: int, limit: int) -> bytes:
+    """Return the unsigned reply to a query signed with a key that nobody has here (RFC 8945 section 5.2.1)."""
+    signature = message.signature
+    if signature is None:
+        raise ValueError("the query is not signed")
+    rdata = (
+        signature.algorithm
+        + signature.time_and_fudge
+        + b"\0\0"
+        + signature.original_id
+        + tsig_error.to_bytes(2, "big")
+        + b"\0\0"
+    )
+    tsig = signature.key + _record_head(TYPE_TSIG, CLASS_ANY, 0, len(rdata)) + rdata
+    reply = _header(message.id, flags, 1, 0, 0, 2 if opt else 1) + message.question + opt + tsig
+    if len(reply) <= limit:
+        return reply
+    # Three names of the greatest length pass 512 octets; without the TSIG record they do not.
+    return _header(message.id, flags | FLAG_TC, 1, 0, 0, 1 if opt else 0) + message.question + opt
 
 
 def _counts(sections: Sections) -> list[int]:

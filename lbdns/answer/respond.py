@@ -1,19 +1,24 @@
-"""START HERE: the road of a query, from datagram to datagram.
+"""The road of a query on the slow path, from datagram to datagram.
 
-    decode -> reject early -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED) -> decide if STEERED
-           -> answer -> render
+    decode -> BEFORE (reject early) -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED)
+           -> decide if STEERED -> answer -> AFTER (settle the ECS scope) -> render
 
-Pure: time and randomness come in as numbers. Packets are values: nothing that a client sends makes `respond` raise.
+BEFORE and AFTER are lists: what guards queries or looks at answers is one more entry. Pure: time and randomness come in
+as numbers. Packets are values: nothing that a client sends makes `respond` raise.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
 from lbdns.answer.answer import Road, answer
-from lbdns.answer.render import render, render_refusal, render_unknown_key
+from lbdns.answer.render import render, render_refusal
 from lbdns.answer.reply import Answer, Client, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.dns.codes import (
+    BADKEY,
     BADVERS,
     CLASS_IN,
     EDE_INVALID_QUERY_TYPE,
@@ -29,9 +34,26 @@ from lbdns.dns.codes import (
     TYPE_TSIG,
 )
 from lbdns.dns.message import Message, Refusal, decode
+from lbdns.dns.options.client_subnet import ClientSubnet
 
 # Types that ask for no data of a zone: they mean something elsewhere in a message, or to other protocols.
 UNASKABLE_TYPES = frozenset({0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG, TYPE_NXNAME})
+
+
+class Exchange(NamedTuple):
+    """One query that could be read: what it says, who sent it and how, the view that answers it, and when (unix
+    seconds)."""
+
+    message: Message
+    client: Client
+    transport: Transport
+    view: ServingView
+    now_s: int
+
+    @property
+    def client_subnet(self) -> ClientSubnet | None:
+        """The query's Client Subnet option, None where it has none."""
+        return self.message.edns.client_subnet if self.message.edns else None
 
 
 def respond(
@@ -53,23 +75,28 @@ def respond(
     message = decode(datagram)
     if message is None:
         return None
-    nsid = view.nsid
     if isinstance(message, Refusal):
-        return render_refusal(message, transport, nsid)
-    early = reject_early(message)
-    if early is not None:
-        if early.rcode == NOTAUTH:
-            return render_unknown_key(message, NOTAUTH, transport, nsid)
-        return render(message, early, transport, nsid)
-    subnet = message.edns.client_subnet if message.edns else None
-    query = make_query(client, subnet, now_s, draw)
-    reply = answer(view, message.qname, message.qname_asked, message.qtype, query, transport, road or Road())
-    if subnet is None or subnet.source == 0:
-        reply.scope = 0
-    return render(message, reply, transport, nsid)
+        return render_refusal(message, transport, view.nsid)
+    exchange = Exchange(message, client, transport, view, now_s)
+    for guard in BEFORE:
+        reply = guard(exchange)
+        if reply is not None:
+            break
+    else:
+        reply = ask_zones(exchange, draw, road or Road())
+    for settle in AFTER:
+        reply = settle(exchange, reply)
+    return render(message, reply, transport, view.nsid)
 
 
-def reject_early(message: Message) -> Answer | None:
+def ask_zones(exchange: Exchange, draw: int, road: Road) -> Answer:
+    """Return what the zones and load balancers served here have to say."""
+    message = exchange.message
+    query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, draw)
+    return answer(exchange.view, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road)
+
+
+def reject_early(exchange: Exchange) -> Answer | None:
     """Return the error of a query that no zone needs to be asked about, None where it may go on.
 
     | case | RCODE |
@@ -80,10 +107,11 @@ def reject_early(message: Message) -> Answer | None:
     | type 0, OPT, TKEY, TSIG, NXNAME | FORMERR (NXNAME with EDE 30) |
     | AXFR, IXFR | REFUSED |
     """
+    message = exchange.message
     if message.edns is not None and message.edns.version > 0:
         return Answer(BADVERS, is_authoritative=False)
     if message.signature is not None:
-        return Answer(NOTAUTH, is_authoritative=False)
+        return Answer(NOTAUTH, is_authoritative=False, tsig_error=BADKEY)
     if message.qclass != CLASS_IN:
         return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
     if message.qtype in UNASKABLE_TYPES:
@@ -92,3 +120,17 @@ def reject_early(message: Message) -> Answer | None:
     if message.qtype in (TYPE_AXFR, TYPE_IXFR):
         return Answer(REFUSED, is_authoritative=False)
     return None
+
+
+def settle_scope(exchange: Exchange, reply: Answer) -> Answer:
+    """Return the answer with scope 0 where no client's network was told, or one of 0 bits (RFC 7871 section 7.2.1)."""
+    subnet = exchange.client_subnet
+    if subnet is None or subnet.source == 0:
+        reply.scope = 0
+    return reply
+
+
+BEFORE: Final[tuple[Callable[[Exchange], Answer | None], ...]] = (reject_early,)
+"""Asked in this order before any zone is; the first that has an answer gives it, and no zone is asked."""
+AFTER: Final[tuple[Callable[[Exchange, Answer], Answer], ...]] = (settle_scope,)
+"""Each gets the answer, whoever gave it, and returns what takes its place."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lbdns.processes.responder.datagram_port import BATCH_DATAGRAMS, Answer, DatagramPort
+from lbdns.processes.responder.datagram_port import BATCH_DATAGRAMS, DatagramPort, RespondOne
 from lbdns.processes.supervisor.binding import ask_destination
 
 PATIENCE_S = 2.0
@@ -20,17 +20,17 @@ class Counting:
         self.batches = 0
         self.clients: list[tuple[bytes, int]] = []
 
-    def udp_batch(self) -> Answer:
+    def udp_batch(self) -> RespondOne:
         self.batches += 1
         reply = b"%d" % self.batches
 
-        def answer(message: bytes, address: bytes, port: int) -> bytes | None:
+        def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             self.clients.append((address, port))
             return None if message == b"drop" else reply
 
-        return answer
+        return respond_one
 
-    def tcp_batch(self) -> Answer:
+    def tcp_batch(self) -> RespondOne:
         raise AssertionError("these tests speak UDP")
 
 
@@ -136,7 +136,7 @@ def test_the_view_is_asked_for_after_the_last_datagram_was_read(pair: tuple[sock
         client.send(b"query")
 
     class Late(Counting):
-        def udp_batch(self) -> Answer:
+        def udp_batch(self) -> RespondOne:
             with pytest.raises(BlockingIOError):
                 server.recv(1)
             return super().udp_batch()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from lbdns.processes.responder.datagram_port import Answer
+from lbdns.processes.responder.datagram_port import RespondOne
 from lbdns.processes.responder.tcp_port import CONNECTIONS_PER_ADDRESS_MAX, TcpPort
 
 IDLE_S = 0.3
@@ -22,16 +22,16 @@ class Echo:
     def __init__(self) -> None:
         self.messages: list[bytes] = []
 
-    def udp_batch(self) -> Answer:
+    def udp_batch(self) -> RespondOne:
         raise AssertionError("these tests speak TCP")
 
-    def tcp_batch(self) -> Answer:
-        def answer(message: bytes, address: bytes, port: int) -> bytes | None:
+    def tcp_batch(self) -> RespondOne:
+        def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             assert address == socket.inet_aton("127.0.0.1") and port > 0
             self.messages.append(message)
             return None if message == b"drop" else message.upper()
 
-        return answer
+        return respond_one
 
 
 @contextlib.asynccontextmanager

@@ -50,8 +50,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An answer with the way to it. `answer`: records as texts; `ttl`: seconds of the first, None where there is none;
-    `steps`: dictionaries with at least `stage` and `text`."""
+    """An answer with the way to it.
+
+    `answer`: records as texts; `ttl`: seconds for which all of them may be kept, None where there are none; `steps`:
+    dictionaries with at least `stage` and `text`.
+    """
 
     name: str
     qtype: str
@@ -88,7 +91,7 @@ def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw:
     steps: list[dict[str, Any]] = [_asked_step(asked, name, qtype)]
     steps += [_match_step(view, found) for found in road.matches]
     if road.decision is not None:
-        steps += _decision_steps(view, geodata, asked, query, road.decision)
+        steps += _decision_steps(view, geodata, asked, query, road.decision, ttl_of(reply))
     steps += _reply_steps(reply, asked, road)
     texts = tuple(text for records in reply.answer for text in record_texts(records, name))
     return Explanation(
@@ -96,10 +99,15 @@ def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw:
         qtype=dns.rdatatype.to_text(qtype),
         rcode=RCODE_NAMES[reply.rcode],
         answer=texts,
-        ttl=reply.answer[0].ttl if reply.answer else None,
+        ttl=ttl_of(reply),
         scope=reply.scope if asked.ecs is not None else 0,
         steps=tuple(steps),
     )
+
+
+def ttl_of(reply: Answer) -> int | None:
+    """Return how long the whole answer may be kept: the smallest TTL of its records, None where it has none."""
+    return min((records.ttl for records in reply.answer), default=None)
 
 
 def record_texts(records: Records, asked: dns.name.Name) -> list[str]:
@@ -156,14 +164,14 @@ def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
 
 
 def _decision_steps(
-    view: ServingView, geodata: Geodata, asked: Asked, query: Query, decision: Decision
+    view: ServingView, geodata: Geodata, asked: Asked, query: Query, decision: Decision, answer_ttl_s: int | None
 ) -> list[dict[str, Any]]:
     return [
         _location_step(view, geodata, asked, query, decision),
         *narrate_pools(view, decision),
         *narrate_endpoints(view, query, decision),
         _scope_step(view, asked, decision),
-        _ttl_step(view, decision),
+        _ttl_step(view, decision, answer_ttl_s),
     ]
 
 
@@ -229,11 +237,13 @@ def _scope_step(view: ServingView, asked: Asked, decision: Decision) -> dict[str
     return {"stage": "scope", "text": f"/{scope}: {covered}; {why}", "scope": scope}
 
 
-def _ttl_step(view: ServingView, decision: Decision) -> dict[str, Any]:
+def _ttl_step(view: ServingView, decision: Decision, answer_ttl_s: int | None) -> dict[str, Any]:
     configured = view.columns["lb_ttl"][decision.lb]
     text = f"{decision.ttl} s, the load balancer's"
     if decision.ttl < configured:
         text = f"{decision.ttl} s: what the hostname's resolution has left (the load balancer's is {configured} s)"
+    if answer_ttl_s is not None and answer_ttl_s < decision.ttl:
+        text += f"; the whole answer lives {answer_ttl_s} s, as its alias does"
     return {"stage": "ttl", "text": text, "ttl": decision.ttl}
 
 

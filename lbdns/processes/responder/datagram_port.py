@@ -15,7 +15,7 @@ DATAGRAM_BYTES = 65535
 ANCILLARY_BYTES = 128
 
 # (message, client's packed address, client's port) -> the reply, or None for none
-Answer = Callable[[bytes, bytes, int], bytes | None]
+RespondOne = Callable[[bytes, bytes, int], bytes | None]
 Ancillary = list[tuple[int, int, bytes]]
 
 _PKTINFO4 = struct.Struct("=I4s4s")  # interface, local address to answer from, header's destination
@@ -26,10 +26,10 @@ _LINK_LOCAL = b"\xfe\x80"
 class Answerer(Protocol):
     """What answers queries; each batch is answered from one view of snapshot and health."""
 
-    def udp_batch(self) -> Answer:
+    def udp_batch(self) -> RespondOne:
         """Return the function that answers the next batch of datagrams."""
 
-    def tcp_batch(self) -> Answer:
+    def tcp_batch(self) -> RespondOne:
         """Return the function that answers the next batch of messages over TCP."""
 
 
@@ -52,9 +52,9 @@ class DatagramPort:
         """
         waiting, may_wait = self._receive()
         if waiting:
-            answer = self._answerer.udp_batch()
+            respond_one = self._answerer.udp_batch()
             for datagram, ancillary, peer in waiting:
-                reply = answer(datagram, socket.inet_pton(self._family, peer[0]), peer[1])
+                reply = respond_one(datagram, socket.inet_pton(self._family, peer[0]), peer[1])
                 if reply is not None:
                     self._send(reply, ancillary, peer)
         return may_wait

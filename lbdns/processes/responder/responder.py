@@ -33,7 +33,7 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
 from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
 from lbdns.mapped.run_directory import RunDirectory, unix_address
-from lbdns.processes.responder.datagram_port import Answer, DatagramPort
+from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
 from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fast_path
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.views import Views
@@ -59,20 +59,20 @@ class ViewAnswerer:
         self._fault_logged_at = -FAULT_LOG_S
         self.is_behind_fast_path = False
 
-    def udp_batch(self) -> Answer:
+    def udp_batch(self) -> RespondOne:
         """Return the function that answers the next batch of datagrams."""
         return self._batch(Transport.UDP)
 
-    def tcp_batch(self) -> Answer:
+    def tcp_batch(self) -> RespondOne:
         """Return the function that answers the next batch of messages over TCP."""
         return self._batch(Transport.TCP)
 
-    def _batch(self, transport: Transport) -> Answer:
+    def _batch(self, transport: Transport) -> RespondOne:
         view = self.views.current()
         now_s = int(time.time())
         draw = random.getrandbits
 
-        def answer(message: bytes, address: bytes, port: int) -> bytes | None:
+        def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             road = Road()
             try:
                 reply = respond(view, message, Client(address, port), transport, now_s, draw(DRAW_BITS), road)
@@ -81,7 +81,7 @@ class ViewAnswerer:
             self._count(view, road, reply, transport)
             return reply
 
-        return answer
+        return respond_one
 
     def _count(self, view: ServingView, road: Road, reply: bytes | None, transport: Transport) -> None:
         """Count a reply as the fast path counts its own; what the fast path deferred it has counted as a datagram."""

@@ -12,7 +12,7 @@ import socket
 from typing import cast
 
 from lbdns.dns.options.keepalive import TCP_IDLE_S
-from lbdns.processes.responder.datagram_port import Answer, Answerer
+from lbdns.processes.responder.datagram_port import Answerer, RespondOne
 
 CONNECTIONS_MAX = 150
 CONNECTIONS_PER_ADDRESS_MAX = 25
@@ -165,9 +165,9 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing() or self._working or not self._writable:
             return
-        answer = self._port.answerer.tcp_batch()
+        respond_one = self._port.answerer.tcp_batch()
         for _ in range(BATCH_MESSAGES):
-            if not self._writable or not self._answer_one(transport, answer):
+            if not self._writable or not self._answer_one(transport, respond_one):
                 break
         if transport.is_closing():
             return
@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
         have = len(self._input)
         return have >= LENGTH_BYTES and have >= LENGTH_BYTES + int.from_bytes(self._input[:LENGTH_BYTES])
 
-    def _answer_one(self, transport: asyncio.Transport, answer: Answer) -> bool:
+    def _answer_one(self, transport: asyncio.Transport, respond_one: RespondOne) -> bool:
         """Take one message from the input and answer it; False where there is no whole one or the connection ended."""
         if len(self._input) < LENGTH_BYTES:
             return False
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
             return False
         message = bytes(self._input[LENGTH_BYTES : LENGTH_BYTES + length])
         del self._input[: LENGTH_BYTES + length]
-        reply = answer(message, self._address, self._client_port)
+        reply = respond_one(message, self._address, self._client_port)
         if reply is None:  # not a query: nothing that this client says next can be trusted to be one
             transport.close()
             return False

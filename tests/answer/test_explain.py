@@ -1,0 +1,79 @@
+"""`explain` of names that lead elsewhere: its `ttl` is how long the whole answer may be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from lbdns.cli.commands.explain_command import render
+from lbdns.config.loading import parse
+from lbdns.model.configuration import Configuration
+from lbdns.publish.explaining import explain_configuration
+
+ZONE = """$TTL 300
+@ SOA ns1 hostmaster 1 7200 3600 1209600 60
+@ NS ns1
+ns1 A 192.0.2.53
+www 3600 CNAME lb
+soon 5 CNAME lb
+twice 900 CNAME www
+tree 77 DNAME other
+h.other 40 A 192.0.2.40
+gone 90 CNAME nothing
+out 30 CNAME elsewhere.example.net.
+"""
+BALANCER = {"name": "lb.example.com", "default_pools": ["one"], "fallback_pool": "one", "ttl": 20}
+
+
+@pytest.fixture(scope="module")
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    tree = {
+        "settings": {},
+        "zones": {"example.com": ZONE},
+        "pools": {"one": {"origins": [{"name": "a", "address": "192.0.2.1"}]}},
+        "load_balancers": [BALANCER],
+    }
+    return parse(tree, Path(tmp_path_factory.mktemp("parsed"))).configuration
+
+
+def explained(configuration: Configuration, name: str, qtype: str = "A") -> dict[str, Any]:
+    return explain_configuration(configuration, {"name": f"{name}.example.com", "type": qtype})
+
+
+def lines_of(explanation: dict[str, Any]) -> list[str]:
+    return [click.unstyle(line).strip() for line in render(explanation)]
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "ttls", "smallest"),
+    [
+        ("lb", "A", [20], 20),
+        ("www", "A", [3600, 20], 20),
+        ("twice", "A", [900, 3600, 20], 20),
+        ("soon", "A", [5, 20], 5),
+        ("h.tree", "A", [77, 77, 40], 40),
+        ("www", "CNAME", [3600], 3600),
+        ("www", "AAAA", [3600], 3600),
+        ("gone", "A", [90], 90),
+        ("out", "A", [30], 30),
+        ("nothing", "A", [], None),
+        ("lb", "AAAA", [], None),
+    ],
+)
+def test_the_ttl_is_the_smallest_of_the_answer(
+    configuration: Configuration, name: str, qtype: str, ttls: list[int], smallest: int | None
+) -> None:
+    told = explained(configuration, name, qtype)
+    assert [int(record.split()[1]) for record in told["answer"]] == ttls
+    assert told["ttl"] == smallest
+
+
+def test_the_text_says_when_an_alias_lives_shorter_than_what_it_leads_to(configuration: Configuration) -> None:
+    """The step of the load balancer's own TTL stays; where the whole answer lives shorter, it says so."""
+    own = "ttl         20 s, the load balancer's"
+    assert own in lines_of(explained(configuration, "lb"))
+    assert own in lines_of(explained(configuration, "www"))
+    assert f"{own}; the whole answer lives 5 s, as its alias does" in lines_of(explained(configuration, "soon"))
