@@ -42,6 +42,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lbdns.base.words import CONTROL_SOCKET, SETTINGS_FILE
+
 if TYPE_CHECKING:
     import dns.message
     import dns.resolver
@@ -122,7 +124,7 @@ class LbdnsServer:
         self.directory = directory
         self.override = override
         self.state_dir = work / "state"
-        self.control = self.state_dir / "control.sock"
+        self.control = self.state_dir / CONTROL_SOCKET
         self.host = "127.0.0.1"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
@@ -365,7 +367,7 @@ def write_files(tree: Mapping[str, Any], directory: Path) -> dict[str, Any]:
                 origin["port"] = int(choose_ports([f"{host}:0"])[0].rpartition(":")[2])
     directory.mkdir(parents=True, exist_ok=True)
     objects = {key: value for key, value in filled.items() if key not in ("settings", "zones")}
-    (directory / "lbdns.yaml").write_text(yaml.safe_dump(filled.get("settings") or {}, sort_keys=False))
+    (directory / SETTINGS_FILE).write_text(yaml.safe_dump(filled.get("settings") or {}, sort_keys=False))
     (directory / "objects.yaml").write_text(yaml.safe_dump(objects, sort_keys=False))
     for name, text in (filled.get("zones") or {}).items():
         (directory / f"{name.rstrip('.')}.zone").write_text(text if "$TTL" in text else f"$TTL 300\n{text}\n")
@@ -389,11 +391,11 @@ def _copy_files(source: Path, directory: Path) -> dict[str, Any]:
     tree: dict[str, Any] = {"monitors": {}, "pools": {}}
     for path in (*source.glob("*.yaml"), *source.glob("*.zone")):
         shutil.copy(path, directory / path.name)
-        if path.suffix == ".yaml" and path.name != "lbdns.yaml":
+        if path.suffix == ".yaml" and path.name != SETTINGS_FILE:
             objects = yaml.safe_load(path.read_text()) or {}
             for key in tree:
                 tree[key] |= objects.get(key) or {}
-    settings_path = directory / "lbdns.yaml"
+    settings_path = directory / SETTINGS_FILE
     if settings_path.exists():
         settings = yaml.safe_load(settings_path.read_text()) or {}
         for key, value in (settings.get("geodata") or {}).items():

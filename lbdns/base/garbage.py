@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
 
 _NEVER: Final = 2**31 - 1
 
@@ -30,6 +32,8 @@ async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
     For a process that holds a large configuration: to walk the objects of 10,000 load balancers takes 0.3 s, which a
     change would have to wait for. Young objects are looked after as ever.
     """
+    from asyncio import wait_for  # slow to import; who reads files alone has no loop
+
     thresholds = gc.get_threshold()
     gc.set_threshold(*thresholds[:2], _NEVER)
     try:
@@ -38,7 +42,7 @@ async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
             while changed.is_set():
                 changed.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), quiet_s)
+                    await wait_for(changed.wait(), quiet_s)
             gc.collect()
     finally:
         gc.set_threshold(*thresholds)

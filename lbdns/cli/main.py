@@ -5,6 +5,8 @@ Exit status: 0 done, 1 refused or failed, 2 usage.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import sys
 
@@ -64,6 +66,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    # What is still there when the process ends is given back whole: to walk and free it piece by piece takes a sixth of
+    # a short command's time, and of a large configuration's check seconds.
+    atexit.register(gc.freeze)
     try:
         cli.main(arguments, prog_name="lbdns", standalone_mode=True)
     except ConfigError as error:

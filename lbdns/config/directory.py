@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import Problem
-from lbdns.config.yaml.settings_file import SETTINGS_FILE
+from lbdns.base.words import SETTINGS_FILE
 
 MAX_FILE_OCTETS: Final = 1 << 30
 

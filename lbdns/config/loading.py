@@ -18,6 +18,7 @@ from typing import Any
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.wording import printable
+from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.balancer_checks import address_names, check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
@@ -25,7 +26,7 @@ from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
-from lbdns.config.yaml.settings_file import SETTINGS_FILE, read_settings
+from lbdns.config.yaml.settings_file import read_settings
 from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master

@@ -10,9 +10,6 @@ MAX_NS_PER_DELEGATION: Final = 20
 MAX_TTL_S: Final = 2**31 - 1
 """RFC 2181 section 8."""
 MAX_PRIORITY: Final = 65_535
-AUTOMATIC_TTL: Final = 1
-"""The `ttl` that stands for AUTOMATIC_TTL_S, as in the v4 API."""
-AUTOMATIC_TTL_S: Final = 300
 MAX_COMMENT_CHARS: Final = 500
 MAX_TAGS: Final = 20
 MAX_TAG_CHARS: Final = 133

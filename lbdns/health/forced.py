@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import FORCED_FILE
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
 
-FILE_NAME: Final = "forced.json"
 ENTRIES_MAX: Final = 1000
 PATTERN_CHARS_MAX: Final = 512
 WHY_CHARS_MAX: Final = 1024
@@ -145,7 +145,7 @@ def next_expiry_s(entries: Iterable[Forced], now_s: float) -> float:
 
 def load(state_dir: Path) -> tuple[Forced, ...]:
     """Read the list; none where there is no file. Raises LbdnsError where it cannot be read."""
-    path = state_dir / FILE_NAME
+    path = state_dir / FORCED_FILE
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         return tuple(Forced(**entry) for entry in document["forced"][:ENTRIES_MAX])
@@ -159,8 +159,8 @@ def load(state_dir: Path) -> tuple[Forced, ...]:
 
 def save(state_dir: Path, entries: Iterable[Forced]) -> None:
     """Write the list, whole or not at all; raises LbdnsError where the disk refuses."""
-    path = state_dir / FILE_NAME
-    fresh = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    path = state_dir / FORCED_FILE
+    fresh = path.with_name(f".{FORCED_FILE}.{os.getpid()}")
     try:
         with fresh.open("w", encoding="utf-8") as out:
             json.dump({"forced": [asdict(entry) for entry in entries]}, out, ensure_ascii=False, indent=1)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import LOCK_FILE
 
 SHARED_MEMORY = Path("/dev/shm")
 UNIX_PATH_MAX = 100  # bytes; the kernel takes 107
@@ -27,7 +28,7 @@ class StateLock:
 
     def __init__(self, state_dir: Path) -> None:
         """Take the lock; raises LbdnsError naming the process that has it."""
-        self.path = state_dir / "lock"
+        self.path = state_dir / LOCK_FILE
         try:
             state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._handle = self._take()

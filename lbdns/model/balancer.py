@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from lbdns.base.wording import nearest
+from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES
 from lbdns.dns import record_bounds
 from lbdns.model import bounds
 from lbdns.model.fields import Description, Flag, Frozen, Number, PoolNames, Reference, Weight, Whole
 from lbdns.model.hostnames import parse_owner_name
 from lbdns.model.refusal import refusal
 
-SteeringPolicy = Literal[
-    "off",
-    "geo",
-    "random",
-    "proximity",
-    "dynamic_latency",
-    "least_outstanding_requests",
-    "least_connections",
-    "",
-]
+if TYPE_CHECKING:
+    SteeringPolicy = str
+    BalancerType = str
+else:
+    SteeringPolicy = Literal[(*STEERING_POLICIES, "")]
+    BalancerType = Literal[BALANCER_TYPES]
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _POP = re.compile(r"[A-Z]{3}", re.ASCII)
 _COUNTRY_ALIASES: Final = {"UK": "GB", "EL": "GR"}
@@ -158,7 +155,7 @@ class LoadBalancer(Frozen):
     session_affinity_attributes: SessionAffinityAttributes = SessionAffinityAttributes()
     adaptive_routing: AdaptiveRouting = AdaptiveRouting()
     rules: Annotated[tuple[dict[str, Any], ...], Field(max_length=bounds.MAX_RULES), AfterValidator(_refuse_rules)] = ()
-    type: Literal["A", "MX", "SRV"] = "A"
+    type: BalancerType = "A"
 
     @property
     def effective_policy(self) -> str:
@@ -170,12 +167,8 @@ class LoadBalancer(Frozen):
     def pool_lists(self) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
         """Yield every list of pools with its location: default_pools, then each key of the three maps."""
         yield ("default_pools",), self.default_pools
-        for field, places in (
-            ("region_pools", self.region_pools),
-            ("country_pools", self.country_pools),
-            ("pop_pools", self.pop_pools),
-        ):
-            for place, pools in places.items():
+        for field in PLACE_MAPS:
+            for place, pools in getattr(self, field).items():
                 yield (field, place), pools
 
     def pool_names(self) -> frozenset[str]:

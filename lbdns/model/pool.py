@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from lbdns.base.wording import nearest
+from lbdns.base.words import ENDPOINT_POLICIES
 from lbdns.dns import record_bounds
 from lbdns.model import bounds
 from lbdns.model.fields import (
@@ -143,10 +144,16 @@ class LoadShedding(Frozen):
     session_policy: Literal["hash"] = "hash"
 
 
+if TYPE_CHECKING:
+    EndpointPolicy = str
+else:
+    EndpointPolicy = Literal[ENDPOINT_POLICIES]
+
+
 class OriginSteering(Frozen):
     """How one endpoint of a pool is picked where one alone is answered."""
 
-    policy: Literal["random", "hash", "least_outstanding_requests", "least_connections"] = "random"
+    policy: EndpointPolicy = "random"
 
 
 class NotificationScope(Frozen):

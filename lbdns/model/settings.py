@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
 from lbdns.model.balancer import check_country, check_pop, check_region
 from lbdns.model.fields import Frozen, Latitude, Longitude, ObjectName, Whole
@@ -216,4 +217,4 @@ class Settings(Frozen):
 
     def control_path(self) -> Path:
         """Return the control socket's path: the setting, else `control.sock` in the state directory."""
-        return self.control if self.control is not None else self.state_dir() / "control.sock"
+        return self.control if self.control is not None else self.state_dir() / CONTROL_SOCKET

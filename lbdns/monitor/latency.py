@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import LATENCY_FILE
 from lbdns.mapped.health_table import REGION_COUNT
 from lbdns.places.regions import REGION_CODES
 
 TIME_CONSTANT_S: Final = 200.0
-FILE_NAME: Final = "latency.json"
 KEPT_S: Final = 24 * 3600.0  # a figure older than this says nothing of today
 _ALL_REGIONS: Final = tuple(range(REGION_COUNT))
 
@@ -54,8 +54,8 @@ def save(state_dir: Path, columns: Mapping[str, memoryview[Any]], pools: Iterabl
             at = slot * REGION_COUNT + index
             if columns["pool_rtt"][at] > 0.0:
                 figures.setdefault(name, {})[code] = [round(columns["pool_rtt"][at], 4), columns["pool_rtt_at"][at]]
-    path = state_dir / FILE_NAME
-    fresh = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    path = state_dir / LATENCY_FILE
+    fresh = path.with_name(f".{LATENCY_FILE}.{os.getpid()}")
     try:
         fresh.write_text(json.dumps(figures), encoding="utf-8")
         fresh.replace(path)
@@ -70,7 +70,7 @@ def load(state_dir: Path, now_s: float) -> dict[str, dict[int, tuple[float, floa
     None where there is no file or none that can be read: they come back by measuring.
     """
     try:
-        document = json.loads((state_dir / FILE_NAME).read_text(encoding="utf-8"))
+        document = json.loads((state_dir / LATENCY_FILE).read_text(encoding="utf-8"))
         return {
             name: {
                 REGION_CODES.index(code): (float(value), float(at_s))

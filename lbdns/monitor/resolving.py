@@ -23,6 +23,7 @@ import dns.nameserver
 import dns.resolver
 
 from lbdns.mapped.health_table import RESOLVED_MAX
+from lbdns.model.bounds import DNS_PORT
 
 TTL_MIN_S: Final = 1.0
 TTL_MAX_S: Final = 3600.0  # a name is asked for again at least this often
@@ -32,7 +33,6 @@ RETRY_FIRST_S: Final = 1.0
 RETRY_MAX_S: Final = 15.0
 QUERY_S: Final = 4.0  # for one look-up over all resolvers
 LOOKUPS_MAX: Final = 64  # at a time
-DNS_PORT: Final = 53
 
 log = logging.getLogger("lbdns.monitor")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import FORCED_FILE
 from lbdns.health import forced
 from lbdns.health.forced import Forced
 from lbdns.mapped.control import Control
@@ -44,7 +45,7 @@ class StandingOrders:
         if self._state_dir is None:
             return 0.0
         try:
-            return (self._state_dir / forced.FILE_NAME).stat().st_mtime
+            return (self._state_dir / FORCED_FILE).stat().st_mtime
         except OSError:
             return 0.0
 

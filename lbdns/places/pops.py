@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-
-import airportsdata
 
 from lbdns.places import regions
+from lbdns.places.airports import airport
 from lbdns.places.schema import subdivision_code
 
 
@@ -29,23 +27,17 @@ class Pop:
         return regions.region_of(self.country, self.subdivision)
 
 
-@cache
-def _airports() -> dict[str, airportsdata.Airport]:
-    """Return every airport by IATA code; read when first asked, since 7,900 rows take a tenth of a second."""
-    return airportsdata.load("IATA")
-
-
 def pop_place(code: str) -> Pop | None:
     """Return the airport with this IATA code, in any case; None where there is none."""
-    airport = _airports().get(code.upper())
-    if airport is None:
+    row = airport(code)
+    if row is None:
         return None
-    country = airport["country"]
+    country = row["country"]
     return Pop(
-        code=airport["iata"],
+        code=row["iata"],
         country=country,
-        latitude=airport["lat"],
-        longitude=airport["lon"],
-        name=airport["name"],
-        subdivision=subdivision_code(country, airport["subd"]),
+        latitude=row["lat"],
+        longitude=row["lon"],
+        name=row["name"],
+        subdivision=subdivision_code(country, row["subd"]),
     )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import FORCED_FILE
 from lbdns.health import forced
 from lbdns.health.forced import Forced, change, find
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
@@ -87,7 +88,7 @@ def test_the_file_comes_back_whole_and_a_damaged_one_is_refused(tmp_path: Path) 
     entries = (Forced("eu", "down", 1.5, 9.0, "drill é"), Forced("us/*", "up", 2.0))
     forced.save(tmp_path, entries)
     assert forced.load(tmp_path) == entries
-    (tmp_path / forced.FILE_NAME).write_text('{"forced": [{"pattern": 1, "what": 2}]}')
+    (tmp_path / FORCED_FILE).write_text('{"forced": [{"pattern": 1, "what": 2}]}')
     with pytest.raises(LbdnsError, match="not a list of forced states"):
         forced.load(tmp_path)
     with pytest.raises(LbdnsError, match="cannot write the forced states"):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import ALERTS_FILE
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
@@ -77,7 +78,7 @@ def test_the_id_survives_a_restart_and_what_is_gone_ends(tmp_path: Path) -> None
     ]
     end = later.take(change("unhealthy", "healthy", "eu/e"))
     assert first and end and end.correlation_id == first.correlation_id and end.reason == "No failures"
-    (tmp_path / alerts.FILE_NAME).write_text("[1")
+    (tmp_path / ALERTS_FILE).write_text("[1")
     assert alerts.load(tmp_path) == []
     with pytest.raises(LbdnsError, match="cannot write the open alerts"):
         alerts.save(tmp_path / "none", [])

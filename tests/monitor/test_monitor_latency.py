@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import LATENCY_FILE
 from lbdns.mapped.health_table import REGION_COUNT, HealthTable
 from lbdns.monitor import latency
 from lbdns.places.regions import REGION_CODES
@@ -50,7 +51,7 @@ def test_figures_are_kept_by_name_and_old_ones_are_not_believed(tmp_path: Path) 
     assert (other.columns["pool_rtt"][11], other.columns["pool_rtt"][6]) == (20.0, 5.0)
     assert latency.load(tmp_path, 1500.0 + latency.KEPT_S)["a"] == {}
     assert latency.load(tmp_path / "none", 0.0) == {}
-    (tmp_path / latency.FILE_NAME).write_text('{"a": [1]}')
+    (tmp_path / LATENCY_FILE).write_text('{"a": [1]}')
     assert latency.load(tmp_path, 0.0) == {}
     with pytest.raises(LbdnsError, match="cannot write the round-trip times"):
         latency.save(tmp_path / "none", table.columns, [])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import airportsdata
 import pytest
 
+from lbdns.places.airports import airport, is_airport
 from lbdns.places.pops import pop_place
 
 
@@ -40,5 +42,14 @@ def test_unknown_codes(code: str) -> None:
 
 def test_airports_are_read_when_asked() -> None:
     """An import must not cost the reading of 7,900 airports."""
-    program = "from lbdns.places import pops; a = pops._airports.cache_info().currsize; pops.pop_place('AMS'); print(a)"
+    program = "from lbdns.places import airports, pops; a = airports._table.cache_info().currsize; print(a)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+def test_every_airport_is_as_its_package_says() -> None:
+    """The table is searched, not read whole: every row must come out as the package itself reads it."""
+    known = airportsdata.load("IATA")
+    assert len(known) > 7_000
+    assert {code: airport(code) for code in known} == known
+    assert all(is_airport(code) and is_airport(code.lower()) for code in known)
+    assert not any(map(is_airport, ("", "QQQ", "iata", "EHAM", "A", "ÄMS")))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbdns.base import words
 from lbdns.base.errors import Problem
-from lbdns.dns import record_bounds
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dns.rdata.encode import type_text
@@ -153,7 +153,7 @@ def test_other_fields() -> None:
     assert canonical({**plain, **nothing, "id": "x", "meta": {}, "created_on": "now", "proxiable": False}) == plain
     kept = {"comment": "c", "tags": ["a:b", "c"], "settings": {"ipv6_only": True}, "ttl": 60}
     assert canonical({**plain, **kept, "tags": ["a:b", "c", "a:b"]}) == {**plain, **kept}
-    for ttl, ttl_s in ((0, 0), (1, record_bounds.AUTOMATIC_TTL_S), (60.0, 60), (2**31 - 1, 2**31 - 1)):
+    for ttl, ttl_s in ((0, 0), (1, words.AUTOMATIC_TTL_S), (60.0, 60), (2**31 - 1, 2**31 - 1)):
         assert served(canonical({**plain, "ttl": ttl}))[2] == ttl_s
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import OWN_PATH, SETTINGS_FILE
 from lbdns.cli.frame import difference
 from lbdns.cli.frame.api_place import Local
-from lbdns.cli.frame.client import OURS, ApiClient, creating_api_options
+from lbdns.cli.frame.client import ApiClient, creating_api_options
 from lbdns.cli.frame.common import print_json
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ def apply(
     configuration = _checked(directory)
     _say_settings_stay(directory, client)
     body: dict[str, Any] = {"configuration": _tree(configuration), "prune": prune}
-    plan = client.post(f"{OURS}/plan", body)
+    plan = client.post(f"{OWN_PATH}/plan", body)
     if plan["unnamed"] and not prune:
         count = f"{plan['unnamed']:,} object{'' if plan['unnamed'] == 1 else 's'}"
         click.echo(f"{count} of the store not in the files: kept; --prune would delete them", err=True)
     body["message"] = message or f"apply {directory.resolve().name}"
-    carry_out(client, f"{OURS}/apply", plan, body, dry_run=dry_run, yes=yes, as_json=as_json)
+    carry_out(client, f"{OWN_PATH}/apply", plan, body, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def carry_out(
@@ -101,7 +102,7 @@ def _checked(directory: Path) -> Configuration:
 
 def _say_settings_stay(directory: Path, client: ApiClient) -> None:
     """Say that a directory's settings are not applied, unless they are the server's own."""
-    settings = directory / "lbdns.yaml"
+    settings = directory / SETTINGS_FILE
     own = client.place.settings_path if isinstance(client.place, Local) else None
     if settings.exists() and (own is None or own.resolve() not in (settings.resolve(), directory.resolve())):
         click.echo(f"{settings} is not applied: it is not the settings file of this server", err=True)

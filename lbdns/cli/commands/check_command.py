@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lbdns.base.errors import Problem
-from lbdns.model.configuration import Configuration
+from lbdns.base.garbage import without_cyclic_collection
 
 if TYPE_CHECKING:
     from lbdns.config.loading import Examined
+    from lbdns.model.configuration import Configuration
 
 REPEATS_MAX: Final = 5
 """Warnings of one wording that are shown; a configuration of 100,000 load balancers may repeat one for each."""
@@ -23,6 +24,7 @@ _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@without_cyclic_collection()
 def check(directory: Path) -> None:
     """Report every problem in DIR's files, as FILE:LINE: object: what is wrong and what would be right.
 

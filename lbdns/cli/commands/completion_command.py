@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import OWN_PATH
 
 if TYPE_CHECKING:
     from lbdns.manage.store.item import Kind
@@ -47,7 +48,7 @@ def names_of(kind: Kind) -> Callable[[click.Context, click.Parameter, str], list
 
 def _ask(options: dict[str, Any], kind: Kind) -> list[str]:
     from lbdns.cli.frame.api_place import Local, answers, find_place
-    from lbdns.cli.frame.client import OURS, ApiClient
+    from lbdns.cli.frame.client import ApiClient
 
     given = {key: options.get(key) for key in ("api", "token", "token_file", "state")}
     settings: Path | None = options.get("settings") or options.get("config")
@@ -55,4 +56,4 @@ def _ask(options: dict[str, Any], kind: Kind) -> list[str]:
     if isinstance(place, Local) and not answers(place.socket_path()):
         return []  # a store is not locked for a key stroke
     with ApiClient(place) as client:
-        return list(client.get(f"{OURS}/names", kind=kind.value)[kind.value])
+        return list(client.get(f"{OWN_PATH}/names", kind=kind.value)[kind.value])

@@ -10,10 +10,9 @@ from pathlib import Path
 import click
 
 from lbdns.base.errors import LbdnsError
-from lbdns.cli.frame.client import OURS, ApiClient, api_options
+from lbdns.base.words import OWN_PATH, SETTINGS_FILE
+from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import print_json
-
-SETTINGS_FILE = "lbdns.yaml"
 
 
 @click.command()
@@ -32,7 +31,7 @@ def export(client: ApiClient, directory: Path, force: bool, revision: int | None
     store says and nothing else.
     """
     _check_place(directory, force)
-    path = f"{OURS}/configuration" if revision is None else f"{OURS}/revisions/{revision}/configuration"
+    path = f"{OWN_PATH}/configuration" if revision is None else f"{OWN_PATH}/revisions/{revision}/configuration"
     found = client.get(path)
     _write(directory, found["files"])
     for note in found["notes"]:

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdns.cli.frame.common import config_option, control_option, control_path, parse_duration_s, print_json
+from lbdns.cli.frame.common import (
+    PIPE_COLUMNS,
+    config_option,
+    control_option,
+    control_path,
+    duration_text,
+    parse_duration_s,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
 
 WATCH_S = 1.0
-PIPE_COLUMNS = 140  # where the output goes into a file or another program
 STALE_S = 2.0
 STYLES = {
     "healthy": "green",
@@ -26,7 +33,6 @@ STYLES = {
     "disabled": "dim",
     "no monitor": "dim",
 }
-UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 @click.group(invoke_without_command=True)
@@ -173,7 +179,4 @@ def age(row: dict[str, Any], now_s: float) -> str:
     if row["since"] is None or row["state"] == "no monitor":
         return ""
     passed_s = max(now_s - row["since"], 0.0)
-    for seconds, unit in UNITS:
-        if passed_s >= seconds:
-            return f"{passed_s / seconds:.0f} {unit}"
-    return "now"
+    return duration_text(passed_s) if passed_s >= 1 else "now"

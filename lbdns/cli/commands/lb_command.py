@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES
 from lbdns.cli.frame.assignments import value_of
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table, state_cell
 from lbdns.cli.frame.verbs import (
-    BALANCER_TYPES,
     add_verbs,
     assignments_argument,
     dry_run_option,
@@ -21,8 +21,6 @@ from lbdns.cli.frame.verbs import (
     new_body,
 )
 from lbdns.manage.store.item import Kind
-
-POLICIES = ("off", "geo", "random", "proximity", "dynamic_latency", "least_outstanding_requests", "least_connections")
 
 
 @click.group()
@@ -47,7 +45,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
     for body in balancers:
         named = desk.named(body)
         state = state_cell(health.get(body["name"])) if body["enabled"] else Text("disabled", "dim")
-        policy = body["steering_policy"] or ("geo" if any(body[key] for key in MAPS.values()) else "off")
+        policy = body["steering_policy"] or ("geo" if any(body[key] for key in PLACE_MAPS) else "off")
         pools = ", ".join(named["default_pools"])
         table.add_row(
             Text(body["name"], "bold"), body["type"], state, policy, pools, named["fallback_pool"], str(body["ttl"])
@@ -64,7 +62,11 @@ MAPS = {"regions": "region_pools", "countries": "country_pools", "pops": "pop_po
 @creating_api_options
 @click.option("--pools", metavar="POOL,...", help="The pools to choose among, in order.")
 @click.option("--fallback", metavar="POOL", help="The pool that serves when none is up. [default: the last of --pools]")
-@click.option("--steering", type=click.Choice(POLICIES), help="How a pool is chosen. [default: off, geo with places]")
+@click.option(
+    "--steering",
+    type=click.Choice(list(STEERING_POLICIES)),
+    help="How a pool is chosen. [default: off, geo with places]",
+)
 @click.option("--region", "regions", multiple=True, metavar="CODE=POOL,...", help="Pools of a region: ENAM=us,eu.")
 @click.option("--country", "countries", multiple=True, metavar="CODE=POOL,...", help="Pools of a country: DE=eu.")
 @click.option("--pop", "pops", multiple=True, metavar="CODE=POOL,...", help="Pools of an airport's PoP: AMS=eu.")

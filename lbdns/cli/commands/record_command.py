@@ -8,13 +8,13 @@ from typing import Final
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import AUTOMATIC_TTL
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
 from lbdns.cli.frame.hosted import (
-    AUTOMATIC_TTL,
     Body,
     complete_name,
     data_text,

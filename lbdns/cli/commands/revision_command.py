@@ -6,13 +6,13 @@ from datetime import datetime
 
 import click
 
+from lbdns.base.words import OWN_PATH, REVISIONS_MAX
 from lbdns.cli.commands.apply_command import carry_out
 from lbdns.cli.frame import difference
-from lbdns.cli.frame.client import OURS, ApiClient, api_options
+from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import print_json
 
 LIMIT = 20
-LIMIT_MAX = 1000
 
 
 @click.group()
@@ -23,13 +23,17 @@ def revision() -> None:
 @revision.command("list")
 @api_options
 @click.option(
-    "--limit", type=click.IntRange(1, LIMIT_MAX), default=LIMIT, show_default=True, help="How many, the newest first."
+    "--limit",
+    type=click.IntRange(1, REVISIONS_MAX),
+    default=LIMIT,
+    show_default=True,
+    help="How many, the newest first.",
 )
 @click.option("--before", type=click.IntRange(min=1), metavar="N", help="Only those before revision N.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def list_(client: ApiClient, limit: int, before: int | None, as_json: bool) -> None:
     """List revisions, the newest first."""
-    found = client.get(f"{OURS}/revisions", limit=limit, before=before)
+    found = client.get(f"{OWN_PATH}/revisions", limit=limit, before=before)
     if as_json:
         print_json(found)
         return
@@ -53,7 +57,7 @@ def list_(client: ApiClient, limit: int, before: int | None, as_json: bool) -> N
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def show(client: ApiClient, number: int, other: int | None, as_json: bool) -> None:
     """Show what revision N changed; with M, what leads from revision N to revision M."""
-    path = f"{OURS}/revisions/{number}" if other is None else f"{OURS}/revisions/{number}/compare/{other}"
+    path = f"{OWN_PATH}/revisions/{number}" if other is None else f"{OWN_PATH}/revisions/{number}/compare/{other}"
     found = client.get(path)
     if as_json:
         print_json(found)
@@ -79,7 +83,7 @@ def show(client: ApiClient, number: int, other: int | None, as_json: bool) -> No
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 def restore(client: ApiClient, number: int, dry_run: bool, yes: bool, message: str, as_json: bool) -> None:
     """Make the objects as they were at revision N, as a new revision. Ids stay; SOA serials go on."""
-    path = f"{OURS}/revisions/{number}/restore"
+    path = f"{OWN_PATH}/revisions/{number}/restore"
     plan = client.post(path, {"dry_run": True})
     body = {"message": message} if message else {}
     carry_out(client, path, plan, body, dry_run=dry_run, yes=yes, as_json=as_json)

@@ -14,6 +14,7 @@ import click
 from pydantic import ValidationError
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.base.words import SETTINGS_FILE, STORE_FILE
 
 if TYPE_CHECKING:
     from lbdns.config.loading import Loaded
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from lbdns.manage.store.sqlite import Store
     from lbdns.model.settings import Settings
     from lbdns.processes.supervisor.supervisor import Companion, ConfigurationSource, Supervisor
-
-SETTINGS_FILE = "lbdns.yaml"
 
 
 @click.command()
@@ -88,12 +87,12 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
         from lbdns.manage.api.ondemand import OnDemand
         from lbdns.manage.store.manager import FilesManager
-        from lbdns.manage.store.sqlite import FILE_NAME, Store
+        from lbdns.manage.store.sqlite import Store
 
         settings = supervisor.in_force().configuration.settings
         state_dir = settings.state_dir()
         # Tokens alone are kept there; without an address to use them at, no store is begun.
-        needs_store = settings.api is not None or (state_dir / FILE_NAME).exists()
+        needs_store = settings.api is not None or (state_dir / STORE_FILE).exists()
         with contextlib.closing(Store(state_dir)) if needs_store else contextlib.nullcontext() as store:
             manager = FilesManager(store, directory, supervisor)
             server: ApiServer | OnDemand

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import click
 
-from lbdns.cli.frame.client import OURS, ApiClient, api_options, creating_api_options
+from lbdns.base.words import OWN_PATH
+from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table
 
@@ -27,7 +28,7 @@ def create(client: ApiClient, name: str, scope: str) -> None:
 
     lbdns token create ci --scope write > token
     """
-    made = client.post(f"{OURS}/tokens", {"name": name, "scope": scope})
+    made = client.post(f"{OWN_PATH}/tokens", {"name": name, "scope": scope})
     click.echo(made["value"])
     click.echo(f"token {name}, scope {scope}: keep it, it is not shown again", err=True)
 
@@ -39,7 +40,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
     """List tokens by name; nobody can list their texts."""
     from rich.text import Text
 
-    tokens = client.get(f"{OURS}/tokens")
+    tokens = client.get(f"{OWN_PATH}/tokens")
     if as_json:
         print_json(tokens)
         return
@@ -55,5 +56,5 @@ def list_(client: ApiClient, as_json: bool) -> None:
 @api_options
 def revoke(client: ApiClient, name: str) -> None:
     """Revoke a token by its name or id: it is refused from now on."""
-    revoked = client.delete(f"{OURS}/tokens/{quote(name, safe='')}")
+    revoked = client.delete(f"{OWN_PATH}/tokens/{quote(name, safe='')}")
     click.echo(f"token {revoked['name']}: revoked")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.cli.commands.health_command import STALE_S, STYLES
-from lbdns.cli.frame.common import config_option, control_option, control_path, print_json
+from lbdns.cli.frame.common import config_option, control_option, control_path, duration_text, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -27,7 +27,6 @@ ENDPOINTS_MAX = 8  # of one pool
 SMALL_ROWS_MAX = 6  # of RCODEs, types and location sources
 ANSWER_S = 30.0  # beyond the interval, for a busy server
 NOT_MEASURED = "-"
-UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 Report = dict[str, Any]
 Sample = Callable[[float], Report]  # of so many seconds
@@ -135,7 +134,7 @@ def server_line(report: Report, now_s: float) -> Text:
 
     count = report["responders"]
     line = Text(f"lbdns {report['version']}", "bold")
-    line.append(f"  up {duration(now_s - report['started'])}, generation {report['generation']}", "not bold")
+    line.append(f"  up {duration_text(now_s - report['started'])}, generation {report['generation']}", "not bold")
     line.append(f", {count} responder{'s' if count != 1 else ''}", "not bold")
     line.append(", fast path" if report["fast_path"] else ", no fast path", "" if report["fast_path"] else "yellow")
     silent_s = report["monitor"]["silent_s"]
@@ -248,14 +247,6 @@ def rate(per_s: float | None) -> str:
 def share(part: float | None, whole: float | None) -> str:
     """Return a share of a whole; NOT_MEASURED of nothing."""
     return NOT_MEASURED if part is None or not whole else f"{100 * part / whole:.1f} %"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in its largest unit."""
-    for length_s, unit in UNITS:
-        if seconds >= length_s:
-            return f"{seconds / length_s:.0f} {unit}"
-    return "0 s"
 
 
 def _sum(figures: dict[str, dict[str, Any]]) -> float | None:

@@ -10,13 +10,14 @@ from typing import Any, Final
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import V4_PATH, ZONES_PER_PAGE_MAX
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
-from lbdns.cli.frame.hosted import ZONES_PER_PAGE, Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
+from lbdns.cli.frame.hosted import Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
 from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Kind
@@ -41,7 +42,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
     """List zones with their name servers and serials."""
     from rich.text import Text
 
-    zones = list(client.pages("/client/v4/zones", ZONES_PER_PAGE))
+    zones = list(client.pages(f"{V4_PATH}/zones", ZONES_PER_PAGE_MAX))
     if as_json:
         print_json(zones)
         return
@@ -94,7 +95,7 @@ def create(client: ApiClient, name: str, assignments: tuple[str, ...], dry_run: 
     """
     body: Body = {"name": name}
     assign(body, map(parse_assignment, assignments))
-    reply = client.request("POST", "/client/v4/zones", body, params={"dry_run": dry_run or None})
+    reply = client.request("POST", f"{V4_PATH}/zones", body, params={"dry_run": dry_run or None})
     tell(reply, f"zone {zone_name(name)}", "created", dry_run, as_json)
     if not (dry_run or as_json):
         click.echo(f"`lbdns zone delegation {reply.result['name']}` prints what its parent zone needs", err=True)
@@ -112,7 +113,7 @@ def set_(client: ApiClient, zone: str, assignments: tuple[str, ...], dry_run: bo
     body = {"soa": found.result["soa"], "serial": found.result["serial"], "paused": found.result["paused"]}
     touched = assign(body, map(parse_assignment, assignments))
     fields = {key: body[key] for key in touched}
-    path = f"/client/v4/zones/{found.result['id']}"
+    path = f"{V4_PATH}/zones/{found.result['id']}"
     reply = client.request("PATCH", path, fields, found.revision, {"dry_run": dry_run or None})
     tell(reply, f"zone {found.result['name']}", "changed", dry_run, as_json, found.revision)
 

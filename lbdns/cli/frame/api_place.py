@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import API_SOCKET, LOCK_FILE, SETTINGS_FILE, STORE_FILE, V4_PATH
 
 if TYPE_CHECKING:
     import httpx
 
     from lbdns.model.settings import Settings
 
-SOCKET_NAME: Final = "api.sock"
-SETTINGS_FILE: Final = "lbdns.yaml"
-STORE_FILE: Final = "store.sqlite"
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 600.0  # a big import compiles for long
 STARTING_S: Final = 10.0  # how long a server that has the lock may take to open its socket
@@ -96,15 +94,15 @@ class Local:
 
     def socket_path(self) -> Path:
         """Return the path of the running server's socket."""
-        return self.state_dir() / SOCKET_NAME
+        return self.state_dir() / API_SOCKET
 
     def connect(self, cleanup: contextlib.ExitStack, may_create: bool) -> httpx.Client:
         """Return a client for the running server, or for the store where none runs; raises LbdnsError."""
         state_dir = self.state_dir()
-        path = state_dir / SOCKET_NAME
+        path = state_dir / API_SOCKET
         deadline = time.monotonic() + STARTING_S
         while not answers(path):
-            holder = _holder(state_dir / "lock")
+            holder = _holder(state_dir / LOCK_FILE)
             if holder is None:
                 return self._open_store(state_dir, cleanup, may_create)
             if time.monotonic() > deadline:
@@ -119,7 +117,7 @@ class Local:
     def _open_store(self, state_dir: Path, cleanup: contextlib.ExitStack, may_create: bool) -> httpx.Client:
         if not (may_create or (state_dir / STORE_FILE).exists()):
             raise LbdnsError(
-                f"no server answers at {state_dir / SOCKET_NAME}, and there is no store; is `lbdns serve` running? "
+                f"no server answers at {state_dir / API_SOCKET}, and there is no store; is `lbdns serve` running? "
                 "(--settings, --config or --state say where, --api asks a server elsewhere)"
             )
         from lbdns.cli.frame.in_process import open_offline
@@ -144,7 +142,7 @@ def find_place(
         raise LbdnsError(f"{api} needs a token: --token-file, --token or LBDNS_TOKEN; `lbdns token create` makes one")
     if not (token.isascii() and token.isprintable()):
         raise LbdnsError("the token is not one: it has characters that no token has")
-    url = api.rstrip("/").removesuffix("/client/v4")
+    url = api.rstrip("/").removesuffix(V4_PATH)
     if not url.startswith(("http://", "https://")):
         raise LbdnsError(f'"{api}" is no address of an API; expected one such as https://ns1.example.com:8053')
     return Remote(url, token)

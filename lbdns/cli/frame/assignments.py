@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import PLACE_MAPS
 
 Path = tuple[str | int, ...]
 Assignment = tuple[Path, str]
@@ -25,8 +26,7 @@ Assignment = tuple[Path, str]
 TEXTS: Final = frozenset({"name", "description", "path", "expected_codes", "expected_body", "address"})
 """Fields that hold text, whatever it looks like."""
 NAME_LISTS: Final = frozenset({"default_pools", "check_regions"})
-NAME_LIST_MAPS: Final = frozenset({"region_pools", "country_pools", "pop_pools"})
-"""Fields that hold lists of names, or such lists by key: commas stand between the names."""
+"""Fields that hold lists of names: commas stand between the names, as in the lists of PLACE_MAPS."""
 NAMED_BY: Final = {"origins": "name", "members": "monitor"}
 """Lists of objects, and the field that tells these apart."""
 SHORT_FOR: Final = {"origins": "address"}
@@ -88,7 +88,7 @@ def _yaml_of(text: str) -> Any:
 
 
 def _is_name_list(path: Path) -> bool:
-    return (len(path) == 1 and path[0] in NAME_LISTS) or (len(path) == 2 and path[0] in NAME_LIST_MAPS)
+    return (len(path) == 1 and path[0] in NAME_LISTS) or (len(path) == 2 and path[0] in PLACE_MAPS)
 
 
 def _changed(holder: Any, path: Path, depth: int, text: str) -> Any:

@@ -27,16 +27,13 @@ import click
 from click.core import ParameterSource
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import OBJECTS_PER_PAGE_MAX, V4_PATH, WARNING_CODE
 from lbdns.cli.frame.api_place import Place, find_place
 
 if TYPE_CHECKING:
     import httpx
 
-V4: Final = "/client/v4"
-OURS: Final = "/lbdns/v1"
-WARNING_CODE: Final = 1000
 UNKNOWN_TOKEN: Final = "Authentication error"
-PAGE_ITEMS: Final = 1000
 PAGES_MAX: Final = 100_000
 _FIXED_WORDS: Final = (
     ": validation failed",
@@ -80,7 +77,7 @@ class Reply:
 
 
 class ApiClient:
-    """The API at a place. Paths start with V4 or OURS, or are what `balancing` returns.
+    """The API at a place. Paths start with V4_PATH or OWN_PATH, or are what `balancing` returns.
 
     A parameter that is None is not sent. Every method raises ApiError where the API refuses, and LbdnsError where
     there is none.
@@ -133,7 +130,7 @@ class ApiClient:
         """Send a form with one file, in the field `file`; returns the result."""
         return _told(_reply(self._send("POST", path, params=params, files={"file": (name, content)}))).result
 
-    def pages(self, path: str, page_items: int = PAGE_ITEMS, **params: Any) -> Iterator[Any]:
+    def pages(self, path: str, page_items: int = OBJECTS_PER_PAGE_MAX, **params: Any) -> Iterator[Any]:
         """Yield every item of a list, page by page; a list that knows no pages is one."""
         for page in range(1, PAGES_MAX):
             reply = self.fetch(path, page=page, per_page=page_items, **params)
@@ -162,11 +159,13 @@ class ApiClient:
     @cached_property
     def account(self) -> str:
         """The id of the account; a server has one."""
-        return str(self.get(f"{V4}/accounts")[0]["id"])
+        return str(self.get(f"{V4_PATH}/accounts")[0]["id"])
 
     def balancing(self, *parts: str) -> str:
         """Return the path of the account's balancing objects: `balancing("pools", id)`."""
-        return "/".join([f"{V4}/accounts/{self.account}/load_balancers", *(quote(part, safe="") for part in parts)])
+        return "/".join(
+            [f"{V4_PATH}/accounts/{self.account}/load_balancers", *(quote(part, safe="") for part in parts)]
+        )
 
     @cached_property
     def _http(self) -> httpx.Client:

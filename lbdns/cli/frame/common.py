@@ -13,7 +13,11 @@ import click
 from lbdns.base.errors import LbdnsError
 
 UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_LARGEST_FIRST = ("d", "h", "min", "s")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|m|min|h|d)")
+
+PIPE_COLUMNS = 140
+"""How wide a table is where the output goes into a file or another program."""
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -56,3 +60,9 @@ def parse_duration_s(text: str) -> float:
     if found is None:
         raise LbdnsError(f'"{text}" is no duration; expected one such as 90s, 15min, 2h or 3d')
     return float(found[1]) * UNITS_S[found[2]]
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time in its largest unit: `90 s` is `2 min`."""
+    unit = next((unit for unit in _LARGEST_FIRST if seconds >= UNITS_S[unit]), None)
+    return f"{seconds / UNITS_S[unit]:.0f} {unit}" if unit is not None else "0 s"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from lbdns.base.errors import LbdnsError
-from lbdns.cli.frame.client import OURS, V4, ApiClient, ApiRefusal, Reply
-from lbdns.cli.frame.common import print_json
+from lbdns.base.words import NOT_RUNNING_CODE, OWN_PATH, V4_PATH
+from lbdns.cli.frame.client import ApiClient, ApiRefusal, Reply
+from lbdns.cli.frame.common import PIPE_COLUMNS, print_json
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Item, Kind
 from lbdns.manage.store.references_by_name import to_ids, to_names
@@ -44,9 +45,7 @@ REFERRED: Final = {
     Kind.POOL: (Kind.MONITOR, Kind.MONITOR_GROUP),
     Kind.LOAD_BALANCER: (Kind.POOL,),
 }
-PIPE_COLUMNS: Final = 140  # where the output goes into a file or another program
 FILE_BYTES_MAX: Final = 1 << 20
-NOT_RUNNING: Final = 1010
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Desk:
     def list(self) -> list[Body]:
         """Return all objects of the kind."""
         if self.kind is Kind.LOAD_BALANCER:
-            return list(self.client.pages(f"{OURS}/load_balancers"))
+            return list(self.client.pages(f"{OWN_PATH}/load_balancers"))
         return list(self.client.pages(self.client.balancing(f"{self.kind}s")))
 
     def find(self, name: str, type: str | None = None) -> FoundObject:
@@ -80,17 +79,17 @@ class Desk:
         return FoundObject(path, reply.result, reply.revision)
 
     def _path(self, name: str) -> str:
-        ids = self.client.get(f"{OURS}/names", kind=self.kind.value)[self.kind.value]
+        ids = self.client.get(f"{OWN_PATH}/names", kind=self.kind.value)[self.kind.value]
         id = ids.get(name) or (name if name in ids.values() else None)
         if id is None:
             raise LbdnsError(self._unknown(name, ids))
         return self.client.balancing(f"{self.kind}s", id)
 
     def _balancer_path(self, name: str, type: str | None) -> str:
-        found = self.client.get(f"{OURS}/load_balancers", name=owner_name(name))
+        found = self.client.get(f"{OWN_PATH}/load_balancers", name=owner_name(name))
         found = [one for one in found if type in (None, one["type"])]
         if not found:
-            ids = self.client.get(f"{OURS}/names", kind=self.kind.value)[self.kind.value]
+            ids = self.client.get(f"{OWN_PATH}/names", kind=self.kind.value)[self.kind.value]
             raise LbdnsError(self._unknown(f"{name} {type}" if type else name, ids))
         if len(found) > 1:
             types = ", ".join(one["type"] for one in found)
@@ -98,7 +97,7 @@ class Desk:
         return self._balancers(found[0]["zone_id"]) + f"/{found[0]['id']}"
 
     def _balancers(self, zone_id: str | None) -> str:
-        return self.client.balancing() if zone_id is None else f"{V4}/zones/{zone_id}/load_balancers"
+        return self.client.balancing() if zone_id is None else f"{V4_PATH}/zones/{zone_id}/load_balancers"
 
     def _unknown(self, name: str, known: Iterable[str]) -> str:
         from lbdns.base.wording import nearest
@@ -113,7 +112,7 @@ class Desk:
             return self.client.balancing(f"{self.kind}s")
         if in_account:
             return self._balancers(None)
-        zones = self.client.get(f"{OURS}/names", kind="zone")["zone"]
+        zones = self.client.get(f"{OWN_PATH}/names", kind="zone")["zone"]
         zone_id = next((zones[zone] for zone in text_suffixes(owner_name(name)) if zone in zones), None)
         if zone_id is None:
             raise LbdnsError(f'no zone here holds "{name}": make it by `lbdns zone create`, or use --account')
@@ -127,7 +126,7 @@ class Desk:
         kinds = REFERRED[self.kind]
         if not kinds:
             return State()
-        named = self.client.get(f"{OURS}/names", kind=[kind.value for kind in kinds])
+        named = self.client.get(f"{OWN_PATH}/names", kind=[kind.value for kind in kinds])
         items = (Item(kind, id, {"name": name}) for kind in kinds for name, id in named[kind.value].items())
         return State.of(items, 0)
 
@@ -182,7 +181,7 @@ class Desk:
         if before is not None:
             from lbdns.cli.frame import difference
 
-            told = self.client.get(f"{OURS}/revisions/{reply.revision}")["differences"]
+            told = self.client.get(f"{OWN_PATH}/revisions/{reply.revision}")["differences"]
             difference.show([one for one in told if one["id"] == reply.result["id"]])
 
     # --- health ---
@@ -190,9 +189,9 @@ class Desk:
     def health(self) -> dict[str, Body]:
         """Return what the running server says of pools or load balancers, by name; nothing where none runs."""
         try:
-            report = self.client.get(f"{OURS}/health")
+            report = self.client.get(f"{OWN_PATH}/health")
         except ApiRefusal as error:
-            if error.refusals[0].code != NOT_RUNNING:
+            if error.refusals[0].code != NOT_RUNNING_CODE:
                 raise
             return {}
         return {one["name"]: one for one in report[SECTIONS[self.kind]]}

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 import click
 
 from lbdns.base.errors import LbdnsError
-from lbdns.cli.frame.client import OURS, V4, ApiClient, Reply
+from lbdns.base.words import AUTOMATIC_TTL, AUTOMATIC_TTL_S, OWN_PATH, RECORDS_PER_PAGE_MAX, V4_PATH
+from lbdns.cli.frame.client import ApiClient, Reply
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import show_plan
-
-RECORDS_PER_PAGE: Final = 5000
-ZONES_PER_PAGE: Final = 50
-AUTOMATIC_TTL: Final = 1
-AUTOMATIC_TTL_S: Final = 300
 
 Body = dict[str, Any]
 
@@ -28,7 +24,7 @@ def zone_name(text: str) -> str:
 
 def zone_path(client: ApiClient, name: str) -> str:
     """Return the path of a zone by its name or id; raises LbdnsError with the nearest name where there is none."""
-    ids: dict[str, str] = client.get(f"{OURS}/names", kind="zone")["zone"]
+    ids: dict[str, str] = client.get(f"{OWN_PATH}/names", kind="zone")["zone"]
     id = ids.get(zone_name(name)) or (name if name in ids.values() else None)
     if id is None:
         from lbdns.base.wording import nearest
@@ -36,18 +32,18 @@ def zone_path(client: ApiClient, name: str) -> str:
         near = nearest(zone_name(name), ids)
         meant = f'; did you mean "{near}"?' if near else ""
         raise LbdnsError(f'there is no zone "{name}"{meant}')
-    return f"{V4}/zones/{id}"
+    return f"{V4_PATH}/zones/{id}"
 
 
 def records_of(client: ApiClient, zone: str, **filters: Any) -> list[Body]:
     """Return the records of the zone at a path; filters are those of the API, dots in their names as underscores."""
     params = {key.replace("_", "."): value for key, value in filters.items() if value is not None}
-    return list(client.pages(f"{zone}/dns_records", RECORDS_PER_PAGE, **params))
+    return list(client.pages(f"{zone}/dns_records", RECORDS_PER_PAGE_MAX, **params))
 
 
 def upload_path(name: str) -> str:
     """Return the path that takes a whole zone as a file."""
-    return f"{OURS}/zones/{quote(name, safe='')}/import"
+    return f"{OWN_PATH}/zones/{quote(name, safe='')}/import"
 
 
 def complete_name(name: str, zone: str) -> str:

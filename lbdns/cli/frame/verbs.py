@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from lbdns.base.words import BALANCER_TYPES
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
@@ -18,7 +19,6 @@ from lbdns.manage.store.item import Kind
 
 Command = Callable[..., Any]
 
-BALANCER_TYPES: Final = ("A", "MX", "SRV")
 HEALTH_KINDS: Final = (Kind.POOL, Kind.LOAD_BALANCER)
 
 

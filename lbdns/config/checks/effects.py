@@ -7,6 +7,7 @@ from typing import Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed, nearest
+from lbdns.base.words import PLACE_MAPS, WEIGHTED_POLICIES
 from lbdns.config.checks.facts import Facts, Families
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.zone_checks import ZoneIndex
@@ -14,11 +15,10 @@ from lbdns.dns.rdata.encode import AAAA, CNAME, MX, SRV, A, type_text
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
+from lbdns.places.airports import is_airport
 
 _HIDDEN_TYPES: Final = {"A": (A, AAAA, CNAME), "MX": (MX,), "SRV": (SRV,)}
 _PROXY_FIELDS: Final = {"session_affinity_ttl", "session_affinity_attributes", "adaptive_routing"}
-_PLACE_MAPS: Final = ("region_pools", "country_pools", "pop_pools")
-_WEIGHTED_POLICIES: Final = ("random", "least_outstanding_requests", "least_connections")
 
 
 def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts) -> Iterator[Problem]:
@@ -26,7 +26,7 @@ def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]
     balancer = placed.item
     yield from _check_proxy_only(placed)
     yield from _check_ttl(placed)
-    if placed.knows("steering_policy", *_PLACE_MAPS):
+    if placed.knows("steering_policy", *PLACE_MAPS):
         yield from _check_places(placed, facts)
         if balancer.effective_policy in ("proximity", "dynamic_latency"):
             yield from _check_measures(placed, pools, facts)
@@ -44,7 +44,7 @@ def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]
 def _check_codes(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem]:
     """Check that PoP codes are airports' and that countries exist."""
     for code in placed.item.pop_pools:
-        if not facts.is_airport(code):
+        if not is_airport(code):
             message = f'no airport has the IATA code "{code}"; a PoP is named by one, such as AMS'
             yield placed.source.problem(("pop_pools", code), message)
     for code in placed.item.country_pools:
@@ -85,7 +85,7 @@ def _check_places(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Proble
     """Check that maps of places act, and that the place that they are looked up by is known."""
     balancer, source = placed.item, placed.source
     if balancer.effective_policy != "geo":
-        for field in _PLACE_MAPS:
+        for field in PLACE_MAPS:
             if getattr(balancer, field):
                 message = f'does not act with steering_policy "{balancer.steering_policy}"; it is for "geo"'
                 yield source.warning((field,), message)
@@ -166,7 +166,7 @@ def _check_weights(placed: Placed[LoadBalancer]) -> Iterator[Problem]:
     weights = balancer.random_steering.pool_weights
     if not weights or not placed.knows("steering_policy", "random_steering", "default_pools"):
         return
-    if balancer.effective_policy not in _WEIGHTED_POLICIES:
+    if balancer.effective_policy not in WEIGHTED_POLICIES:
         message = f'does not act with steering_policy "{balancer.steering_policy}"; it is for "random"'
         yield source.warning(("random_steering",), message)
         return

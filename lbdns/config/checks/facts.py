@@ -30,12 +30,6 @@ class Facts:
 
         return frozenset(COUNTRIES)
 
-    def is_airport(self, code: str) -> bool:
-        """Tell whether a PoP code is an airport's IATA code."""
-        from lbdns.places.pops import pop_place
-
-        return pop_place(code) is not None
-
 
 @dataclass(frozen=True, slots=True)
 class Families:

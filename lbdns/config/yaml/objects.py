@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import nearest
+from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import Lines, LineTree, line_at, lines_at
@@ -76,7 +77,7 @@ def read_objects(parts: Iterable[SectionPart]) -> Objects:
 
 def _unknown_section(section: str) -> str:
     if section in Settings.model_fields:
-        return f'"{section}" is a setting of the server; it belongs into lbdns.yaml'
+        return f'"{section}" is a setting of the server; it belongs into {SETTINGS_FILE}'
     near = nearest(section, SECTIONS)
     meant = f'did you mean "{near}"?' if near else f"the sections are {', '.join(SECTIONS)}"
     return f'unknown section "{section}"; {meant}'

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.yaml.objects import SECTIONS
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
 from lbdns.model.settings import Settings
+from lbdns.places.airports import is_airport
 
-SETTINGS_FILE: Final = "lbdns.yaml"
 _SOCKET_PATH_OCTETS: Final = 107
 """What fits into sun_path of unix(7), its closing NUL left out."""
 
@@ -73,9 +74,6 @@ def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
     if control is not None and len(os.fsencode(control)) > _SOCKET_PATH_OCTETS:
         message = f"written in full, a socket's path has at most {_SOCKET_PATH_OCTETS} octets; choose a shorter one"
         yield source.problem(("control",), message)
-    if settings.pop.code is not None:
-        from lbdns.places.pops import pop_place
-
-        if pop_place(settings.pop.code) is None:
-            message = f'no airport has the IATA code "{settings.pop.code}"; a PoP is named by one, such as AMS'
-            yield source.problem(("pop", "code"), message)
+    if settings.pop.code is not None and not is_airport(settings.pop.code):
+        message = f'no airport has the IATA code "{settings.pop.code}"; a PoP is named by one, such as AMS'
+        yield source.problem(("pop", "code"), message)

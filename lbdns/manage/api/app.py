@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lbdns.base.words import V4_PATH
 from lbdns.manage.api.frame.api_errors import install
 from lbdns.manage.api.frame.envelope import JSON_TYPE
 from lbdns.manage.api.frame.gate import LOCAL_USER, Gate
@@ -28,9 +29,6 @@ from lbdns.manage.api.v4 import record_routes as records
 from lbdns.manage.api.v4 import reference_routes as references
 from lbdns.manage.api.v4 import region_routes as regions
 from lbdns.manage.api.v4 import zone_routes as zones
-
-BASE: Final = "/client/v4"
-
 
 # Load balancers come last: theirs is the path of an account's objects with an id behind it.
 AREAS: Final = (accounts, zones, records, health, preview, references, regions, search, events, balancing)
@@ -55,7 +53,7 @@ def make_app(site: ApiSite) -> FastAPI:
     install(app)
     app.add_middleware(Gate, tokens=lambda: app.state.site.tokens)
     for area in AREAS:
-        app.include_router(area.router, prefix=BASE)
+        app.include_router(area.router, prefix=V4_PATH)
     for area in OWN_AREAS:
         app.include_router(area.router)
 

@@ -19,9 +19,10 @@ from fastapi import FastAPI
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from lbdns.base.words import API_SOCKET
 from lbdns.manage.api.app import make_app
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError
-from lbdns.manage.api.frame.api_sockets import BACKLOG, SOCKET_NAME, tcp_socket, unix_socket
+from lbdns.manage.api.frame.api_sockets import BACKLOG, tcp_socket, unix_socket
 from lbdns.manage.api.frame.gate import LOCAL_USER
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.frame.tls import Certificate
@@ -143,7 +144,7 @@ class ApiServer:
         self._app: FastAPI = make_app(site)
         self._servers: list[tuple[Server, socket.socket]] = []
         self._renewing: asyncio.Task[None] | None = None
-        self.socket_path = site.settings.state_dir() / SOCKET_NAME
+        self.socket_path = site.settings.state_dir() / API_SOCKET
         self.address: str | None = None
         """Where it is served over TCP: `http://IP:PORT` or `https://IP:PORT`, while it is."""
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdns.base.errors import LbdnsError
-from lbdns.manage.api.frame.api_sockets import SOCKET_NAME, unix_socket
+from lbdns.base.words import API_SOCKET
+from lbdns.manage.api.frame.api_sockets import unix_socket
 
 if TYPE_CHECKING:
     from lbdns.manage.api.hosting import ApiServer
@@ -26,7 +27,7 @@ class OnDemand:
     """Serves the UNIX socket of a state directory by what `make` returns; it is called once, in a thread."""
 
     def __init__(self, state_dir: Path, make: Callable[[], ApiServer]) -> None:
-        self._path = state_dir / SOCKET_NAME
+        self._path = state_dir / API_SOCKET
         self._make = make
         self._socket: socket.socket | None = None
         self._opening: asyncio.Task[None] | None = None

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lbdns.base.errors import Problem
+from lbdns.base.words import STORED
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.manage.store.item import Item, Kind
@@ -28,8 +29,6 @@ from lbdns.model.mistakes import mistakes_of
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 
-STORE_FILE: Final = "store"
-"""What stands for the file's name in problems of stored objects."""
 SECTIONS: Final = {
     Kind.MONITOR: "monitors",
     Kind.MONITOR_GROUP: "monitor_groups",
@@ -70,7 +69,7 @@ def check_body(
         return CheckedBody(canonical_zone(body, problems, (SECTIONS[kind], str(body.get("name", "")))))
     named = to_names(kind, body, state)
     name = _own_name(kind, named, id) if kind in NAMED_BESIDE else named.get("name")
-    source = Source(STORE_FILE, 0, SECTIONS[kind], name if isinstance(name, str) else id)
+    source = Source(STORED, 0, SECTIONS[kind], name if isinstance(name, str) else id)
     found: list[Problem] = []
     if kind in NAMED_BESIDE:
         named.pop("name", None)
@@ -90,7 +89,7 @@ def check_body(
 def placed_of(item: Item, state: State) -> Placed[Any]:
     """Return the model of a stored object, which passed its checks when it was stored."""
     named = to_names(item.kind, item.body, state)
-    source = Source(STORE_FILE, 0, SECTIONS[item.kind], item.name)
+    source = Source(STORED, 0, SECTIONS[item.kind], item.name)
     if item.kind in NAMED_BESIDE:
         named.pop("name")
     problems: list[Problem] = []

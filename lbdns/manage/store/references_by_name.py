@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
+from lbdns.base.words import PLACE_MAPS
 from lbdns.manage.store.item import Kind
 from lbdns.manage.store.state import State
-
-PLACE_MAPS: Final = ("region_pools", "country_pools", "pop_pools")
 
 Translate = Callable[[Kind, Any], Any]
 

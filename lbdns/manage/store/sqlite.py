@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lbdns.base.words import STORE_FILE
 from lbdns.manage.store.item import Change, Item, Kind, new_id
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
 
-FILE_NAME: Final = "store.sqlite"
 FORMAT: Final = 1
 REVISIONS_KEPT: Final = 10_000
 BUSY_S: Final = 10.0
@@ -57,7 +57,7 @@ class Store:
 
     def __init__(self, state_dir: Path) -> None:
         """Open the store of a state directory, making it where there is none; raises StoreError."""
-        self.path = state_dir / FILE_NAME
+        self.path = state_dir / STORE_FILE
         self._lock = threading.Lock()
         try:
             state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

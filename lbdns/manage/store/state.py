@@ -7,6 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
+from lbdns.base.words import PLACE_MAPS
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Change, Item, Kind
 
@@ -154,7 +155,7 @@ def references(item: Item) -> set[str]:
     if item.kind is Kind.LOAD_BALANCER:
         found = {body["fallback_pool"], *body["default_pools"]}
         found.update(body.get("random_steering", {}).get("pool_weights", ()))
-        for places in ("region_pools", "country_pools", "pop_pools"):
+        for places in PLACE_MAPS:
             for ids in body.get(places, {}).values():
                 found.update(ids)
         return found

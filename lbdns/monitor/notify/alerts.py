@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import ALERTS_FILE
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 
-FILE_NAME: Final = "alerts.json"
 OPEN_MAX: Final = 100_000
 START: Final = "ALERT_STATE_EVENT_START"
 END: Final = "ALERT_STATE_EVENT_END"
@@ -156,8 +156,8 @@ def wants(notification: Notification, pool_filter: NotificationFilter | None, al
 
 def save(state_dir: Path, rows: list[list[str]]) -> None:
     """Write open alerts to disk, whole or not at all; raises LbdnsError."""
-    path = state_dir / FILE_NAME
-    fresh = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    path = state_dir / ALERTS_FILE
+    fresh = path.with_name(f".{ALERTS_FILE}.{os.getpid()}")
     try:
         fresh.write_text(json.dumps({"open": rows}), encoding="utf-8")
         fresh.replace(path)
@@ -169,7 +169,7 @@ def save(state_dir: Path, rows: list[list[str]]) -> None:
 def load(state_dir: Path) -> list[list[str]]:
     """Return the open alerts on disk; none where there is no file or none that can be read."""
     try:
-        rows: Any = json.loads((state_dir / FILE_NAME).read_text(encoding="utf-8"))["open"]
+        rows: Any = json.loads((state_dir / ALERTS_FILE).read_text(encoding="utf-8"))["open"]
         return [[str(kind), str(pool), str(endpoint), str(one), str(told)] for kind, pool, endpoint, one, told in rows]
     except (OSError, ValueError, KeyError, TypeError):
         return []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.progress import STEP, report
+from lbdns.base.words import BALANCER_TYPES
 from lbdns.dns.name import WILDCARD_LABEL, longest_match, parent
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.columns import NONE_32, Blob
@@ -28,7 +29,6 @@ from lbdns.snapshot.lookup.name_table import Suffixes, build_table, set_name, sp
 
 TYPE_A, TYPE_NS, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME = 1, 2, 5, 15, 28, 33, 39
 
-LB_KINDS = ("A", "MX", "SRV")
 HIDDEN_TYPES = {"A": (TYPE_A, TYPE_AAAA, TYPE_CNAME), "MX": (TYPE_MX,), "SRV": (TYPE_SRV,)}
 """What an enabled load balancer of each kind takes from the records at its name (SEMANTICS, step 1)."""
 
@@ -145,7 +145,7 @@ def _append_name(
     set_name(suffixes, name)
     hashes.append(spread(suffixes.hashes[0]))
     row = [blob.add(name), zone, link, len(columns["rrset_type"]), len(node.rrsets) | flags << FLAGS_SHIFT]
-    row += [node.load_balancers.get(kind, NONE_32) for kind in LB_KINDS]
+    row += [node.load_balancers.get(kind, NONE_32) for kind in BALANCER_TYPES]
     columns["name_row"].extend(row)
 
 

@@ -1,32 +1,21 @@
 """Steering policies, a module each: `plan(load_balancer, context)` says at compile time what a query will find.
 
-| `steering_policy` | module |
-|---|---|
-| `off` | off |
-| `geo` | geo |
-| `random`, `least_outstanding_requests`, `least_connections` | random_weighted (counts are 0 in DNS-only mode) |
-| `proximity` | proximity |
-| `dynamic_latency` | dynamic_latency |
-| `""` | geo where any of region_pools, country_pools, pop_pools is set, else off |
+Which `steering_policy` means which module is told once, by STEERING_POLICIES in lbdns.base.words; `""` means geo where
+any of region_pools, country_pools, pop_pools is set, else off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
+from lbdns.base.words import STEERING_POLICIES
 from lbdns.model.balancer import LoadBalancer
-from lbdns.steering.policies import dynamic_latency, geo, off, proximity, random_weighted
 from lbdns.steering.policies.context import Context, Reads
 from lbdns.steering.policies.plan import Plan
 
 PLANNERS: dict[str, Callable[[LoadBalancer, Context], Plan]] = {
-    "off": off.plan,
-    "geo": geo.plan,
-    "random": random_weighted.plan,
-    "least_outstanding_requests": random_weighted.plan,
-    "least_connections": random_weighted.plan,
-    "proximity": proximity.plan,
-    "dynamic_latency": dynamic_latency.plan,
+    name: import_module(f"lbdns.steering.policies.{module}").plan for name, module in STEERING_POLICIES.items()
 }
 POLICIES = tuple(PLANNERS)
 

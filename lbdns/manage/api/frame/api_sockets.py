@@ -13,7 +13,6 @@ from lbdns.base.errors import LbdnsError
 from lbdns.mapped.run_directory import unix_address
 from lbdns.model.settings import parse_socket_address
 
-SOCKET_NAME: Final = "api.sock"
 BACKLOG: Final = 128
 
 

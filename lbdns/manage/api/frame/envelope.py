@@ -10,12 +10,11 @@ from fastapi import Depends, Query, Response
 from pydantic_core import to_json
 
 from lbdns.base.errors import Problem
+from lbdns.base.words import OBJECTS_PER_PAGE_MAX, WARNING_CODE
 
 JSON_TYPE: Final = "application/json"
-WARNING_CODE: Final = 1000
 """The code of a message that is a warning about what was stored."""
 PAGE_MAX: Final = 1_000_000
-PER_PAGE_MAX: Final = 1000
 PER_PAGE: Final = 100
 
 Thing = TypeVar("Thing")
@@ -85,7 +84,7 @@ class Paging(NamedTuple):
 
 async def _paging(
     page: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
-    per_page: Annotated[int | None, Query(ge=1, le=PER_PAGE_MAX)] = None,
+    per_page: Annotated[int | None, Query(ge=1, le=OBJECTS_PER_PAGE_MAX)] = None,
 ) -> Paging:
     return Paging(page, per_page)
 

@@ -16,12 +16,13 @@ from fastapi import Depends, Request
 from pydantic_core import from_json
 from starlette.types import Message, Receive
 
+from lbdns.base.words import OWN_PATH, V4_PATH
 from lbdns.manage.api.frame.api_errors import BAD_BODY, TOO_LARGE, ApiError
 
 MIB: Final = 1 << 20
 BODY_BYTES_MAX: Final = MIB
 LARGE_BODY_BYTES_MAX: Final = 64 * MIB
-_LARGE: Final = re.compile(r"/client/v4/zones/[^/]+/dns_records/import|/lbdns/v1/.*")
+_LARGE: Final = re.compile(rf"{V4_PATH}/zones/[^/]+/dns_records/import|{OWN_PATH}/.*")
 """Paths that take a whole zone, or a whole configuration."""
 INLINE_BYTES_MAX: Final = 64 * 1024
 """Longer bodies are parsed beside the event loop."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from lbdns.base.words import NOT_RUNNING_CODE
 from lbdns.manage.api.frame.api_errors import ApiError
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.store.manager import Running
-
-NOT_RUNNING: Final = 1010
 
 
 def running(site: ApiSite) -> Running:
     """Return the running server; raises ApiError where there is a store alone."""
     server = site.manager.running
     if server is None:
-        raise ApiError(400, NOT_RUNNING, f"no server runs on {site.manager.place}: start one with `lbdns serve`")
+        raise ApiError(400, NOT_RUNNING_CODE, f"no server runs on {site.manager.place}: start one with `lbdns serve`")
     return server
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic.json_schema import models_json_schema
 
+from lbdns.base.words import PLACE_MAPS
 from lbdns.manage.api.frame.object_shapes import BALANCING, ECHOED, READ_ONLY, WITHOUT_EFFECT
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable, schema_of
 from lbdns.manage.store.bodies import MODELS, NAMED_BESIDE
@@ -19,7 +20,6 @@ from lbdns.manage.store.item import Kind
 from lbdns.model.fields import ObjectName
 
 _REF: Final = "#/components/schemas/"
-_POOL_LISTS: Final = ("region_pools", "country_pools", "pop_pools")
 _MEMBER: Final = "GroupMember"
 
 Schema = dict[str, Any]
@@ -85,7 +85,7 @@ def _refer_by_id(definitions: dict[str, Schema]) -> None:
     balancer = definitions[MODELS[Kind.LOAD_BALANCER].__name__]["properties"]
     balancer["fallback_pool"] = ID
     balancer["default_pools"]["items"] = ID
-    for key in _POOL_LISTS:
+    for key in PLACE_MAPS:
         balancer[key]["additionalProperties"]["items"] = ID
     member = definitions[_MEMBER]
     member["properties"] = {

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from lbdns.base.errors import Problem
-from lbdns.manage.store.bodies import MODELS, NAMED_BESIDE, SECTIONS, STORE_FILE
+from lbdns.base.words import STORED
+from lbdns.manage.store.bodies import MODELS, NAMED_BESIDE, SECTIONS
 from lbdns.manage.store.item import Item, Kind
 from lbdns.manage.store.state import State
 
@@ -125,7 +126,7 @@ def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[
     name = made["name"] if isinstance(made.get("name"), str) else ""
     for key, why in WITHOUT_EFFECT[kind].items():
         if made.pop(key, None) not in (None, "", []):
-            problems.append(Problem(STORE_FILE, 0, key, f"{why}; leave it out", at=(SECTIONS[kind], name, key)))
+            problems.append(Problem(STORED, 0, key, f"{why}; leave it out", at=(SECTIONS[kind], name, key)))
     for key in EMPTY_IS_NONE[kind]:
         if made.get(key) == "":
             made[key] = None

@@ -16,9 +16,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from lbdns import __version__
+from lbdns.base.words import V4_PATH
 from lbdns.manage.api.frame.envelope import JSON_TYPE
 
-OPENAPI_PATH: Final = "/client/v4/openapi.json"
+OPENAPI_PATH: Final = f"{V4_PATH}/openapi.json"
 ACCOUNT_PARAMETER: Final = "account_id"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _REF: Final = "#/components/schemas/{model}"

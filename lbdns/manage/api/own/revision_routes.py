@@ -21,10 +21,11 @@ from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
 from lbdns.config.loading import examine_tree
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, Steps, invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
-from lbdns.manage.api.frame.envelope import WARNING_CODE, ok, warnings
+from lbdns.manage.api.frame.envelope import ok, warnings
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
@@ -42,7 +43,6 @@ from lbdns.model.configuration import Configuration
 
 NUMBER_MAX: Final = 1 << 53
 LIMIT: Final = 50
-LIMIT_MAX: Final = 1000
 WAIT_S_MAX: Final = 60.0
 POLL_S: Final = 0.05
 """How often a waiting reader of changes looks whether there is one."""
@@ -52,7 +52,7 @@ SOURCE: Final = "configuration"
 _ZONE_FILE: Final = re.compile(rf"{SOURCE}:(?P<name>.*)\.zone", re.DOTALL)
 SECTIONS: Final = ("monitors", "monitor_groups", "pools", "load_balancers", "zones")
 
-router = APIRouter(prefix="/lbdns/v1", tags=["revisions"])
+router = APIRouter(prefix=OWN_PATH, tags=["revisions"])
 
 Number = Annotated[int, InPath(ge=0, le=NUMBER_MAX)]
 
@@ -175,7 +175,7 @@ def configuration(site: CurrentSite) -> Response:
 @router.get("/revisions", **describe(list[RevisionEntry]))
 def revisions(
     site: CurrentSite,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    limit: Annotated[int, Query(ge=1, le=REVISIONS_MAX)] = LIMIT,
     before: Annotated[int | None, Query(ge=0, le=NUMBER_MAX)] = None,
 ) -> Response:
     """List the newest revisions, or those before a number."""
@@ -234,7 +234,7 @@ async def changes(
     request: Request,
     after: Annotated[int, Query(ge=0, le=NUMBER_MAX)] = 0,
     wait: Annotated[float, Query(ge=0, le=WAIT_S_MAX, description="seconds to wait for one, where there is none")] = 0,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    limit: Annotated[int, Query(ge=1, le=REVISIONS_MAX)] = LIMIT,
 ) -> Response:
     """Return the revisions after a number, oldest first; where there is none yet, wait for one."""
     store = _store(site)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from lbdns.base.words import OWN_PATH
 from lbdns.health import forced
 from lbdns.manage.api.frame.api_errors import invalid
 from lbdns.manage.api.frame.envelope import OptionalPaging, ok
@@ -27,7 +28,6 @@ from lbdns.manage.store.item import Kind, time_text
 from lbdns.places.description import describe as describe_address
 from lbdns.places.geodata import Geodata
 
-OWN: Final = "/lbdns/v1"
 NAME_CHARS_MAX: Final = 255
 PATTERNS_MAX: Final = 100
 FOR_S_MAX: Final = 10 * 366 * 86400.0
@@ -117,7 +117,7 @@ Name = Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)]
 Text = Annotated[str | None, Query(max_length=NAME_CHARS_MAX)]
 Patterns = Annotated[list[Annotated[str, Query(max_length=forced.PATTERN_CHARS_MAX)]], Query(max_length=PATTERNS_MAX)]
 
-router = APIRouter(prefix=OWN, tags=["lbdns"])
+router = APIRouter(prefix=OWN_PATH, tags=["lbdns"])
 
 
 @router.get("/explain", summary="Explain an answer, step by step", **describe(_EXPLAINED))

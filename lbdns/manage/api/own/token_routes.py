@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
+from lbdns.base.words import OWN_PATH
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, WRONG_AUTH, ApiError, Steps, invalid
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
@@ -20,7 +21,7 @@ from lbdns.manage.store.tokens import NAME_CHARS_MAX, Scope, Token, Tokens
 
 DEFAULT_SCOPE: Final = "write"
 
-router = APIRouter(prefix="/lbdns/v1/tokens", tags=["tokens"])
+router = APIRouter(prefix=f"{OWN_PATH}/tokens", tags=["tokens"])
 
 
 class TokenShown(TypedDict):

@@ -15,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.words import OWN_PATH
 from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
@@ -33,7 +34,7 @@ from lbdns.model import bounds
 
 FORM_TYPE: Final = "multipart/form-data"
 FIELDS_MAX: Final = 10
-router = APIRouter(prefix="/lbdns/v1", tags=["zones"])
+router = APIRouter(prefix=OWN_PATH, tags=["zones"])
 
 
 async def read_file(request: Request) -> str:

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from lbdns.dns import record_bounds
+from lbdns.base import words
 from lbdns.manage.api.frame.envelope import PAGE_MAX
 from lbdns.manage.store.item import Item
 
 PER_PAGE: Final = 100
-PER_PAGE_MAX: Final = 5000
 TEXT_CHARS_MAX: Final = 1024
 
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)] | None
@@ -57,7 +56,7 @@ class RecordFilters(BaseModel):
     order: Literal["type", "name", "content", "ttl", "proxied"] | None = None
     direction: Literal["asc", "desc"] = "asc"
     page: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 1
-    per_page: Annotated[int, Field(ge=1, le=PER_PAGE_MAX)] = PER_PAGE
+    per_page: Annotated[int, Field(ge=1, le=words.RECORDS_PER_PAGE_MAX)] = PER_PAGE
 
     def chosen(self, records: Iterable[Item]) -> list[Item]:
         """Return the records that fit, in order."""
@@ -124,7 +123,7 @@ _ORDERS: Final[dict[str, Callable[[Item], Any]]] = {
     "type": lambda record: (record.body["type"], record.name),
     "name": lambda record: record.name,
     "content": lambda record: record.body["content"],
-    "ttl": lambda record: record_bounds.AUTOMATIC_TTL_S if record.body["ttl"] == 1 else record.body["ttl"],
+    "ttl": lambda record: words.AUTOMATIC_TTL_S if record.body["ttl"] == words.AUTOMATIC_TTL else record.body["ttl"],
     "proxied": lambda record: 0,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from lbdns.base import words
 from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable
 from lbdns.manage.store.item import Item
@@ -42,7 +43,7 @@ _TTL: Final[dict[str, Any]] = {
     "type": "integer",
     "minimum": 0,
     "maximum": record_bounds.MAX_TTL_S,
-    "description": f"seconds; 1 is automatic: {record_bounds.AUTOMATIC_TTL_S}",
+    "description": f"seconds; 1 is automatic: {words.AUTOMATIC_TTL_S}",
 }
 _PRIORITY: Final[dict[str, Any]] = {"type": "integer", "minimum": 0, "maximum": record_bounds.MAX_PRIORITY}
 _TAGS: Final[dict[str, Any]] = {

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from lbdns.base.words import OBJECTS_PER_PAGE_MAX
 from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, own_account
@@ -17,7 +18,6 @@ from lbdns.manage.store.state import State
 
 SEARCHED: Final = (Kind.LOAD_BALANCER, Kind.POOL, Kind.MONITOR)
 PER_PAGE: Final = 25
-PER_PAGE_MAX: Final = 1000
 QUERY_CHARS_MAX: Final = 255
 _RESOURCES: Final[dict[str, Any]] = {
     "type": "object",
@@ -52,7 +52,7 @@ def search(
     query: Annotated[str, Query(max_length=QUERY_CHARS_MAX)] = "",
     references: Literal["", "*", "referral", "referrer"] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
-    per_page: Annotated[int, Query(ge=1, le=PER_PAGE_MAX)] = PER_PAGE,
+    per_page: Annotated[int, Query(ge=1, le=OBJECTS_PER_PAGE_MAX)] = PER_PAGE,
 ) -> Response:
     """List objects with the query in their name, description, or an endpoint's name or address, in any case."""
     state = site.state

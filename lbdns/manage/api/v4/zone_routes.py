@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
 from lbdns.manage.api.frame.api_errors import Steps, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
@@ -18,7 +19,6 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
-from lbdns.manage.store.bodies import STORE_FILE
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import ID_DIGITS, Item, Kind
 from lbdns.manage.store.manager import Done
@@ -27,7 +27,6 @@ from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, n
 
 PER_PAGE: Final = 20
 PER_PAGE_MIN: Final = 5
-PER_PAGE_MAX: Final = 50
 TEXT_CHARS_MAX: Final = 300
 TYPES_MAX: Final = 10
 MESSAGES_MAX: Final = 100
@@ -60,7 +59,7 @@ def list_zones(
     direction: Literal["asc", "desc"] = "asc",
     match: Literal["any", "all"] = "all",
     number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
-    per_page: Annotated[int, Query(ge=PER_PAGE_MIN, le=PER_PAGE_MAX)] = PER_PAGE,
+    per_page: Annotated[int, Query(ge=PER_PAGE_MIN, le=ZONES_PER_PAGE_MAX)] = PER_PAGE,
 ) -> Response:
     """List zones by pages. A name to look for may have an operator before it, such as `contains:example`."""
     state = site.state
@@ -161,7 +160,7 @@ async def change_zone(
         name = body.get("name")
         if name is not None and not (isinstance(name, str) and name.removesuffix(".").lower() == zone.name):
             message = f'the zone is "{zone.name}"; to rename one, create another'
-            edit.problems.append(Problem(STORE_FILE, 0, zone.name, message, at=("zones", zone.name, "name")))
+            edit.problems.append(Problem(STORED, 0, zone.name, message, at=("zones", zone.name, "name")))
         if isinstance(fields.get("soa"), dict):
             fields["soa"] = {**zone.body["soa"], **fields["soa"]}
         return edit.patch(Kind.ZONE, zone_id, fields)

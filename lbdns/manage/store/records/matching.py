@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lbdns.dns import record_bounds
+from lbdns.base import words
 from lbdns.manage.store.item import Item
 
 Body = Mapping[str, Any]
@@ -29,8 +29,8 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
         item = pairs.get(index)
         made = dict(body) if item is None else {**item.body, **body}
         if item is not None and index in keeps_ttl:
-            made["ttl"] = item.body.get("ttl", record_bounds.AUTOMATIC_TTL)
-        if made["ttl"] == record_bounds.AUTOMATIC_TTL:
+            made["ttl"] = item.body.get("ttl", words.AUTOMATIC_TTL)
+        if made["ttl"] == words.AUTOMATIC_TTL:
             del made["ttl"]
         yield item, made
 
@@ -73,5 +73,5 @@ def _ttls_agree(indexes: Iterable[int], wanted: Sequence[Body], pairs: Mapping[i
 
 def ttl_s(body: Body) -> int:
     """Return a record's TTL in seconds, the automatic one as what it stands for."""
-    ttl = int(body.get("ttl", record_bounds.AUTOMATIC_TTL))
-    return record_bounds.AUTOMATIC_TTL_S if ttl == record_bounds.AUTOMATIC_TTL else ttl
+    ttl = int(body.get("ttl", words.AUTOMATIC_TTL))
+    return words.AUTOMATIC_TTL_S if ttl == words.AUTOMATIC_TTL else ttl

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from lbdns.base import words
 from lbdns.base.errors import Problem
 from lbdns.base.wording import printable
 from lbdns.dns import record_bounds
@@ -104,7 +105,7 @@ def record_key(body: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
 def _rrset(name: str, type: str, content: str, ttl: int, priority: int | None) -> Rrset:
     rdtype = known_type(type)
     owner = encode_canonical(name)
-    ttl_s = record_bounds.AUTOMATIC_TTL_S if ttl == record_bounds.AUTOMATIC_TTL else ttl
+    ttl_s = words.AUTOMATIC_TTL_S if ttl == words.AUTOMATIC_TTL else ttl
     return owner, rdtype, ttl_s, encode_content(rdtype, content, priority, name)
 
 
@@ -120,7 +121,7 @@ def record_body(owner: bytes, rdtype: int, ttl_s: int, rdata: bytes) -> dict[str
     body: dict[str, Any] = {"name": show_name(owner), "type": type_text(rdtype), "content": content}
     if priority is not None:
         body["priority"] = priority
-    return {**body, "ttl": 2 if ttl_s == record_bounds.AUTOMATIC_TTL else ttl_s}
+    return {**body, "ttl": 2 if ttl_s == words.AUTOMATIC_TTL else ttl_s}
 
 
 def record_data(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -285,11 +286,11 @@ class _RecordReading:
     def _ttl(self) -> int:
         value = self.body.get("ttl")
         if value is None:
-            return record_bounds.AUTOMATIC_TTL
+            return words.AUTOMATIC_TTL
         ttl = whole_number(value)
         if ttl is None or not 0 <= ttl <= record_bounds.MAX_TTL_S:
             self.report(f"expected seconds from 0 to {record_bounds.MAX_TTL_S}, or 1 for automatic", "ttl")
-            return record_bounds.AUTOMATIC_TTL
+            return words.AUTOMATIC_TTL
         return ttl
 
     def check_traffic(self) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from lbdns.base import words
 from lbdns.base.errors import Problem
 from lbdns.base.wording import printable
-from lbdns.dns import record_bounds
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.name import encode_canonical, encode_host, labels_of, relative_to, show_absolute, show_name
 from lbdns.dns.rdata.encode import SOA, type_text
@@ -36,7 +36,7 @@ def export_zone(zone: Item, records: Iterable[Item]) -> str:
     owners = [_relative(owner, apex) for (owner, *_), _ in rows]
     owner_chars = max([1, *(len(owner) for owner in owners if len(owner) <= OWNER_CHARS_MAX)])
     type_chars = max([3, *(len(type_text(rdtype)) for rdtype in {row[0][1] for row in rows})])
-    lines = [f"$ORIGIN {show_absolute(apex)}", f"$TTL {record_bounds.AUTOMATIC_TTL_S}", ""]
+    lines = [f"$ORIGIN {show_absolute(apex)}", f"$TTL {words.AUTOMATIC_TTL_S}", ""]
     soa = zone.body["soa"]
     lines += _soa_lines(zone, f"{'@':{owner_chars}}  {soa['ttl']:>6} IN {'SOA':{type_chars}} ")
     for shown, ((owner, rdtype, _, rdata), item) in zip(owners, rows, strict=True):
@@ -74,7 +74,7 @@ def import_zone(
     gets 300 s. Names may not leave the zone, and $INCLUDE is refused.
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
-    draft = read_master(text, encode_canonical(zone_name), file, None, _refuse_file, record_bounds.AUTOMATIC_TTL_S)
+    draft = read_master(text, encode_canonical(zone_name), file, None, _refuse_file, words.AUTOMATIC_TTL_S)
     problems.extend(draft.problems)
     problems.extend(
         Problem(
@@ -86,7 +86,7 @@ def import_zone(
         )
         for owner, drafts in draft.nodes.items()
         for rrset in drafts
-        if rrset.ttl == record_bounds.AUTOMATIC_TTL
+        if rrset.ttl == words.AUTOMATIC_TTL
     )
     return _parted(draft.finish())
 

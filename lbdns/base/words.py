@@ -1,0 +1,71 @@
+"""The words that several packages say: policies, types, files, the API's paths, codes and sentinels. Imports nothing.
+
+Whoever needs one takes it from here. A constant whose home is slow to import would be copied, and the copy would go
+stale: `lbdns --help` and the shell's completion read these words, and must not wait for pydantic.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # what a type checker takes for true; `typing` itself takes longer to import than this module
+if TYPE_CHECKING:
+    from typing import Final
+
+# --- load balancers ---
+
+STEERING_POLICIES: Final = {
+    "off": "off",
+    "geo": "geo",
+    "random": "random_weighted",
+    "proximity": "proximity",
+    "dynamic_latency": "dynamic_latency",
+    "least_outstanding_requests": "random_weighted",
+    "least_connections": "random_weighted",
+}
+"""Every steering policy, and the module of lbdns.steering.policies that plans it: here is where one is added.
+
+The two of least load are random draws, since a DNS server counts neither requests nor connections.
+"""
+WEIGHTED_POLICIES: Final = tuple(name for name, module in STEERING_POLICIES.items() if module == "random_weighted")
+"""Those that draw a pool by its weight."""
+ENDPOINT_POLICIES: Final = ("random", "hash", "least_outstanding_requests", "least_connections")
+"""How one endpoint of a pool is picked: `origin_steering.policy`."""
+BALANCER_TYPES: Final = ("A", "MX", "SRV")
+"""What a load balancer answers; "A" stands for both kinds of addresses. The order is that of columns in snapshots."""
+PLACE_MAPS: Final = ("region_pools", "country_pools", "pop_pools")
+"""Fields of a load balancer that list pools by place."""
+
+# --- files ---
+
+SETTINGS_FILE: Final = "lbdns.yaml"
+"""The server's settings, in a directory of files or by itself."""
+
+# In the state directory.
+STORE_FILE: Final = "store.sqlite"
+LOCK_FILE: Final = "lock"
+API_SOCKET: Final = "api.sock"
+CONTROL_SOCKET: Final = "control.sock"
+FORCED_FILE: Final = "forced.json"
+ALERTS_FILE: Final = "alerts.json"
+LATENCY_FILE: Final = "latency.json"
+
+STORED: Final = "store"
+"""What stands for the file's name in problems of stored objects."""
+
+# --- the management API ---
+
+V4_PATH: Final = "/client/v4"
+"""What the paths in the shapes of the v4 API begin with."""
+OWN_PATH: Final = "/lbdns/v1"
+"""What the paths of lbdns's own begin with."""
+WARNING_CODE: Final = 1000
+"""The code of a message that warns."""
+NOT_RUNNING_CODE: Final = 1010
+"""The code of the error that there is no server to ask."""
+ZONES_PER_PAGE_MAX: Final = 50
+RECORDS_PER_PAGE_MAX: Final = 5000
+OBJECTS_PER_PAGE_MAX: Final = 1000
+REVISIONS_MAX: Final = 1000
+"""Revisions in one answer."""
+AUTOMATIC_TTL: Final = 1
+"""The `ttl` of a record that stands for AUTOMATIC_TTL_S, as in the v4 API."""
+AUTOMATIC_TTL_S: Final = 300
