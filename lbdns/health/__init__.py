@@ -1,1 +1,1 @@
-"""Health in shared memory: the table, what its bytes mean, and the pure functions that derive one from another."""
+"""Health: what the bytes of the health table mean, how one follows from another; records of changes and of orders."""

@@ -2,20 +2,20 @@
 
 The bytes are the health table's. An endpoint's low two bits are its state; a pool's bit 0 says that it takes traffic.
 
-An endpoint's measured state, and that of each series of results behind it (`advance`):
+The measured state of a series of results, and of an endpoint that has only one series (`advance`):
 
-    new, or probed    +---------+        a pass         +---------+
-    by nobody ------> | UNKNOWN | --------------------> | HEALTHY | <-----------------.
-                      +---------+                       +---------+                   |
-                           |          consecutive_down       |         consecutive_up |
-                           |          failures in a row      |         passes in a row|
-                           |                                 v                        |
-                           |         a failure         +-----------+                  |
-                           '-------------------------> | UNHEALTHY | -----------------'
-                                                       +-----------+
+    new, or probed   +---------+       a pass        +---------+
+    by nobody -----> | UNKNOWN | ------------------> | HEALTHY | <---------------------.
+                     +---------+                     +---------+                       |
+                          |         consecutive_down      |           consecutive_up   |
+                          |         failures in a row     v           passes in a row  |
+                          |        a failure        +-----------+                      |
+                          '-----------------------> | UNHEALTHY | ---------------------'
+                                                    +-----------+
 
-Answers follow its effective byte: the measured state or, while an operator's order holds, HEALTHY or UNHEALTHY with
-COUNTS. Series come together in `quorum`, endpoints in `pool_state`, orders lie over both in `forced`.
+Several series come together in `quorum`; a hostname that leads nowhere is UNHEALTHY. Answers follow the endpoint's
+effective byte: the measured state or, while an operator's order holds, HEALTHY or UNHEALTHY with COUNTS (`forced`).
+What follows for the pool is in `pool_state`.
 """
 
 from __future__ import annotations

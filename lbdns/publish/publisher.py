@@ -16,12 +16,14 @@ from pathlib import Path
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
 from lbdns.fastpath.templates import add_templates
-from lbdns.health.verdict import COUNTS, UNKNOWN
+from lbdns.health.pool_state import effective_byte
+from lbdns.health.verdict import COUNTS
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.configuration import Configuration
+from lbdns.model.pool import Pool
 from lbdns.places.geodata import Geodata
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import try_canaries
@@ -121,7 +123,7 @@ class Publisher:
         self._remove_older(prepared)
 
     def _begin_as_unknown(self, prepared: Published) -> None:
-        """Have new pools and endpoints, and pools that got a monitor, begin as unknown.
+        """Have new pools and endpoints, and pools that got a monitor, begin as unknown, save where they are forced.
 
         What stands in their slots is a former owner's, or from when nobody looked; the monitor worker, whose the table
         is, puts that right as well, but only moments after the swap.
@@ -134,13 +136,16 @@ class Publisher:
         for key in slots.endpoint.keys() - self._slots.endpoint.keys():
             if endpoint_owners[slots.endpoint[key]]:
                 table.clear_endpoint(slots.endpoint[key])
-        states, before = table.columns["pool_state"], self.current.configuration.pools if self.current else {}
+        before = self.current.configuration.pools if self.current else {}
         for name, pool in prepared.configuration.pools.items():
             known = before.get(name)
             if known is pool or known is None or known.is_monitored or not pool.is_monitored:
                 continue
-            if not states[slots.pool[name]] & COUNTS:
-                states[slots.pool[name]] = UNKNOWN
+            states, slot = table.columns["pool_state"], slots.pool[name]
+            unwatched = effective_byte(_bytes_of(known, self._slots, table), known.minimum_origins, False, None)
+            # Where it is not what its endpoints make of it, the pool itself is forced.
+            if not states[slot] & COUNTS or states[slot] == unwatched:
+                states[slot] = effective_byte(_bytes_of(pool, slots, table), pool.minimum_origins, True, None)
 
     def abandon(self, prepared: Published) -> None:
         """Remove a prepared generation that shall not be served after all."""
@@ -201,6 +206,12 @@ class Publisher:
             used.update(part.path for part in snapshot.parts)
             used.add(self._run.table(snapshot.layout_id))
         return used
+
+
+def _bytes_of(pool: Pool, slots: Slots, table: HealthTable) -> list[int]:
+    """Return the effective bytes of a pool's enabled endpoints."""
+    states = table.columns["endpoint_state"]
+    return [states[slots.endpoint[pool.name, one.name, one.address]] for one in pool.origins if one.enabled]
 
 
 def _number(path: Path) -> int:

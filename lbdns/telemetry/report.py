@@ -115,13 +115,7 @@ def _word(enabled: bool, monitored: bool, state: int, words: tuple[str, ...]) ->
 def _load_balancers(configuration: Configuration, published: Published, columns: Columns) -> list[dict[str, Any]]:
     rows = []
     for load_balancer in configuration.load_balancers:
-        lists = (
-            load_balancer.default_pools,
-            *load_balancer.region_pools.values(),
-            *load_balancer.country_pools.values(),
-            *load_balancer.pop_pools.values(),
-        )
-        names = dict.fromkeys(name for one in lists for name in one)
+        names = dict.fromkeys(name for _, pools in load_balancer.pool_lists() for name in pools)
         candidates = [configuration.pools[name] for name in names if configuration.pools[name].enabled]
         states = [columns["pool_state"][published.slots.pool[pool.name]] for pool in candidates]
         rows.append(

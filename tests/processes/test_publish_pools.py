@@ -10,7 +10,7 @@ import pytest
 
 from lbdns.config.loading import parse
 from lbdns.health.identity import identity
-from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNKNOWN
+from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.publish.publisher import Publisher
@@ -55,6 +55,27 @@ def test_a_pool_that_gets_a_monitor_begins_as_unknown(publisher: Publisher) -> N
     assert state(publisher, "main") == UNKNOWN
     assert state(publisher, "spare") == HEALTHY
     assert state(publisher, "forced") == HEALTHY | COUNTS
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "before", "after"),
+    [
+        (UNHEALTHY | COUNTS, DEGRADED | COUNTS, UNKNOWN),  # the other one is up as long as nobody looks
+        (HEALTHY | COUNTS, HEALTHY | COUNTS, DEGRADED),
+        (UNHEALTHY | COUNTS, CRITICAL | COUNTS, CRITICAL | COUNTS),  # the pool itself is forced
+    ],
+)
+def test_a_pool_that_gets_a_monitor_keeps_what_is_forced(
+    publisher: Publisher, endpoint: int, before: int, after: int
+) -> None:
+    two = [{"name": f"e{number}", "address": f"192.0.2.{number}"} for number in (1, 2)]
+    publish(publisher, pair={"origins": two})
+    assert publisher.current is not None
+    slot = publisher.current.slots.endpoint["pair", "e1", "192.0.2.1"]
+    publisher.current.table.columns["endpoint_state"][slot] = endpoint
+    state(publisher, "pair", before)
+    publish(publisher, pair={"origins": two, "monitor": "web"})
+    assert state(publisher, "pair") == after
 
 
 def test_a_new_pool_begins_as_unknown_whoever_had_its_slot(publisher: Publisher) -> None:
