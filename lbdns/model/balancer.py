@@ -171,9 +171,10 @@ class LoadBalancer(Frozen):
             for place, pools in getattr(self, field).items():
                 yield (field, place), pools
 
+    def candidate_names(self) -> frozenset[str]:
+        """Return the names of the pools that the policy may choose among."""
+        return frozenset(name for _, pools in self.pool_lists() for name in pools)
+
     def pool_names(self) -> frozenset[str]:
         """Return the names of all pools that this load balancer can answer from, the fallback pool among them."""
-        names = {self.fallback_pool}
-        for _, pools in self.pool_lists():
-            names.update(pools)
-        return frozenset(names)
+        return self.candidate_names() | {self.fallback_pool}

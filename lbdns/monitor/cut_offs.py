@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Set
 
 from lbdns.health.events import HealthChange, duration_text
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.ledger import Ledger
-from lbdns.monitor.targets import Vantage
 
 log = logging.getLogger("lbdns.monitor")
 

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from typing import Final
 
 from lbdns.health.reasons import Reason
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor.probe_check import Check
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.targets import Vantage
 
 WITNESSES_MIN: Final = 2
 WITNESSES_MAX: Final = 3

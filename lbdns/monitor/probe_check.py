@@ -15,10 +15,10 @@ from typing import Final, Protocol
 from lbdns.base.probe_types import PROBE_TYPES, acts
 from lbdns.health.reasons import TIMEOUTS, Reason
 from lbdns.model.monitors import NOT_PROBED, Monitor
+from lbdns.model.targets_document import EndpointSpec, Vantage
 from lbdns.monitor.probes.http import host_header
 from lbdns.monitor.probes.make import probe_of
 from lbdns.monitor.probes.result import Result, Target
-from lbdns.monitor.targets import EndpointSpec, Vantage
 
 IN_TARGET: Final = frozenset({"port"})
 """Fields of a monitor that a check's target holds: the endpoint's own may win over them."""

@@ -8,15 +8,21 @@ last result is news to the newcomer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
+from typing import Final
 
 from lbdns.health.verdict import HEALTHY
+from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage
 from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.ledger.states import EndpointHealth, Series
 from lbdns.monitor.probe_check import Check, CheckKey, check_key
 from lbdns.monitor.schedule import Scheduler
-from lbdns.monitor.targets import Member, Targets, Vantage, on_wire
+from lbdns.monitor.targets import Member, Targets
+
+on_wire: Final = attrgetter(*(field.name for field in fields(EndpointSpec) if field.name not in NOT_ON_WIRE))
+"""Returns what of an endpoint reaches its probes, as a tuple."""
 
 # Which monitor's part, on which address, from where, and what of the endpoint reaches the wire.
 SeriesKey = tuple[Member, str, Vantage, tuple[object, ...]]

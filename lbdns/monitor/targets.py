@@ -1,32 +1,24 @@
-"""The targets document: what the supervisor tells the monitor worker to probe, as frozen nouns.
-
-The supervisor writes one per generation. Keys that a later supervisor adds are passed over.
-"""
+"""What the monitor worker works on: a targets document with its pools and their monitors brought together."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from ipaddress import ip_address
-from operator import attrgetter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+
+from pydantic import ValidationError
 
 from lbdns.base.errors import LbdnsError
-from lbdns.health.identity import identity
 from lbdns.model.monitors import Monitor
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
-
-
-@dataclass(frozen=True, slots=True)
-class Vantage:
-    """Where probes are sent from: a name, the region it speaks for ("": unknown), and a local address ("": any)."""
-
-    name: str = "local"
-    region: str = ""
-    source: str = ""
+from lbdns.model.targets_document import (
+    BalancerSpec,
+    EndpointSpec,
+    PoolTarget,
+    TargetsDocument,
+    Vantage,
+    decode_document,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +32,6 @@ class Member:
 
     def __hash__(self) -> int:
         return hash((self.name, self.votes, self.must_be_healthy))
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointSpec:
-    """One endpoint as configured: `host` is its own Host header ("": none); `is_name`: the address is a hostname.
-
-    `must_resolve`: somebody needs the addresses of a hostname, to probe or to answer them.
-    """
-
-    pool: str
-    name: str
-    slot: int
-    address: str
-    is_name: bool
-    enabled: bool
-    port: int
-    host: str
-    identity: int
-    must_resolve: bool = True
-
-
-NOT_ON_WIRE: Final = frozenset({"pool", "name", "slot", "is_name", "enabled", "identity", "must_resolve"})
-"""Fields of an endpoint that no probe of it follows from: a change of any other one begins its probes anew."""
-
-on_wire: Final = attrgetter(*(field.name for field in fields(EndpointSpec) if field.name not in NOT_ON_WIRE))
-"""Returns what of an endpoint reaches its probes, as a tuple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +50,6 @@ class PoolSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class BalancerSpec:
-    """A load balancer's name, the pools that its policy may choose among, and the last resort."""
-
-    name: str
-    pools: tuple[str, ...]
-    fallback: str
-
-
-@dataclass(frozen=True, slots=True)
 class Targets:
     """One generation's work."""
 
@@ -108,91 +65,66 @@ class Targets:
 def load_targets(path: Path) -> Targets:
     """Read a document; raises LbdnsError saying what is wrong with it."""
     try:
-        return parse_targets(json.loads(path.read_text(encoding="utf-8")))
+        return parse_targets(path.read_bytes())
     except OSError as error:
         raise LbdnsError(f"{path}: cannot read what to probe: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LbdnsError(f"{path}: not a targets document of this release: {error!r}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        told = ": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
+        raise LbdnsError(f"{path}: not a targets document of this release: {told}") from error
+    except LookupError as error:
+        raise LbdnsError(
+            f"{path}: not a targets document of this release: it has no monitor or group {error}"
+        ) from error
 
 
-def parse_targets(document: Mapping[str, Any]) -> Targets:
-    """Return a document's content; raises ValueError, KeyError or TypeError where it is malformed."""
-    monitors = {name: Monitor.model_validate(value) for name, value in document["monitors"].items()}
-    pools = tuple(_pool(value, monitors, document.get("monitor_groups") or {}) for value in document["pools"])
-    region = (document.get("pop") or {}).get("region") or ""
-    vantages = tuple(
-        Vantage(value["name"], value.get("region") or region, value.get("source") or "")
-        for value in document.get("vantage_points") or ()
-    )
+def parse_targets(data: bytes) -> Targets:
+    """Return a document's content; raises ValidationError where it is malformed, LookupError where it names a monitor
+    or a group that it has not got."""
+    document = decode_document(data)
+    members = _Members(document)
     return Targets(
-        generation=int(document["generation"]),
-        table=Path(document["table"]),
-        resolvers=tuple(document.get("resolvers") or ()),
-        pools=pools,
-        balancers=tuple(
-            BalancerSpec(value["name"], tuple(value.get("candidates", value["pools"])), value["fallback"])
-            for value in document["load_balancers"]
-        ),
-        vantages=vantages or (Vantage(region=region),),
-        notifications=tuple(Notification.model_validate(value) for value in document.get("notifications") or ()),
+        generation=document.generation,
+        table=document.table,
+        resolvers=document.resolvers,
+        pools=tuple([_pool(pool, members) for pool in document.pools]),
+        balancers=document.load_balancers,
+        vantages=document.vantage_points,
+        notifications=document.notifications,
     )
 
 
-def _pool(value: Mapping[str, Any], monitors: Mapping[str, Monitor], groups: Mapping[str, Any]) -> PoolSpec:
-    name, told = value["name"], value.get("notification_filter")
+class _Members:
+    """Who judges a pool: the one member for a monitor, or those of a group that are enabled."""
+
+    def __init__(self, document: TargetsDocument) -> None:
+        monitors = document.monitors
+        self._of_monitor = {name: (Member(name, monitor),) for name, monitor in monitors.items()}
+        self._of_group = {
+            name: tuple(
+                Member(one.monitor, monitors[one.monitor], not one.monitoring_only, one.must_be_healthy)
+                for one in group.members
+                if one.enabled
+            )
+            for name, group in document.monitor_groups.items()
+        }
+
+    def of(self, pool: PoolTarget) -> tuple[Member, ...]:
+        """Return a pool's members, none where it has no monitor; raises LookupError."""
+        if pool.monitor is not None:
+            return self._of_monitor[pool.monitor]
+        return self._of_group[pool.monitor_group] if pool.monitor_group is not None else ()
+
+
+def _pool(pool: PoolTarget, members: _Members) -> PoolSpec:
     return PoolSpec(
-        name=name,
-        slot=int(value["slot"]),
-        enabled=bool(value["enabled"]),
-        minimum_origins=int(value["minimum_origins"]),
-        monitored=bool(value.get("monitor") or value.get("monitor_group")),
-        members=_members(value, monitors, groups),
-        check_regions=tuple(value.get("check_regions") or ()),
-        endpoints=tuple(_endpoint(name, endpoint) for endpoint in value["origins"]),
-        notification_filter=None if told is None else NotificationFilter.model_validate(told),
+        name=pool.name,
+        slot=pool.slot,
+        enabled=pool.enabled,
+        minimum_origins=pool.minimum_origins,
+        monitored=pool.monitor is not None or pool.monitor_group is not None,
+        members=members.of(pool),
+        check_regions=pool.check_regions,
+        endpoints=pool.endpoints,
+        notification_filter=pool.notification_filter,
     )
-
-
-def _members(
-    value: Mapping[str, Any], monitors: Mapping[str, Monitor], groups: Mapping[str, Any]
-) -> tuple[Member, ...]:
-    if value.get("monitor"):
-        return (Member(value["monitor"], monitors[value["monitor"]]),)
-    if not value.get("monitor_group"):
-        return ()
-    return tuple(
-        Member(
-            member["monitor"],
-            monitors[member["monitor"]],
-            votes=not member.get("monitoring_only"),
-            must_be_healthy=bool(member.get("must_be_healthy")),
-        )
-        for member in groups[value["monitor_group"]]["members"]
-        if member.get("enabled", True)
-    )
-
-
-def _endpoint(pool: str, value: Mapping[str, Any]) -> EndpointSpec:
-    address = value["address"]
-    hosts = (value.get("header") or {}).get("Host") or [""]
-    return EndpointSpec(
-        pool=pool,
-        name=value["name"],
-        slot=int(value["slot"]),
-        address=address,
-        is_name=is_name(address),
-        enabled=bool(value["enabled"]),
-        port=int(value.get("port") or 0),
-        host=hosts[0],
-        identity=identity(pool, value["name"], address),
-        must_resolve=bool(value.get("must_resolve", True)),
-    )
-
-
-def is_name(address: str) -> bool:
-    """Whether an endpoint's address is a hostname."""
-    try:
-        ip_address(address)
-    except ValueError:
-        return True
-    return False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lbdns.health.events import HealthChange
-from lbdns.monitor.targets import EndpointSpec, PoolSpec
+from lbdns.model.targets_document import EndpointSpec
+from lbdns.monitor.targets import PoolSpec
 
 
 def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -> Iterator[HealthChange]:

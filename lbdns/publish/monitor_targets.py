@@ -1,18 +1,29 @@
-"""The targets document: what the monitor worker probes, as JSON beside the snapshot whose slots it names."""
+"""From a configuration to the targets document, which lies beside the snapshot whose slots it names."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.memo import ByObject
 from lbdns.dns.name import encode_canonical
+from lbdns.health.identity import identity
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
+from lbdns.model.targets_document import (
+    BalancerSpec,
+    EndpointSpec,
+    PoolTarget,
+    TargetsHead,
+    Vantage,
+    encode_balancer,
+    encode_document,
+    encode_pool,
+    is_name,
+)
 from lbdns.snapshot.compile.compiler import site_of
 from lbdns.snapshot.slots import Slots
 
@@ -21,64 +32,61 @@ Answered = tuple[bool, bool]
 
 
 class TargetsMemo:
-    """The texts of pools and load balancers, for whoever writes the document again and again, one at a time."""
+    """The encoded parts of pools and load balancers, for whoever writes the document again and again, one at a time."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.pools: ByObject[tuple[tuple[int, ...], Answered, str]] = ByObject()
+        self.pools: ByObject[tuple[tuple[int, ...], Answered, bytes]] = ByObject()
         self.balancers: ByObject[_Balancer] = ByObject()
 
 
 class _Balancer:
-    """What the document and its pools take from one load balancer; the text is empty where it is disabled."""
+    """What the document and its pools take from one load balancer; `data` is empty where it is disabled."""
 
-    __slots__ = ("flattened", "owner", "text")
+    __slots__ = ("data", "flattened", "owner")
 
     def __init__(self, load_balancer: LoadBalancer) -> None:
         is_answered = load_balancer.enabled and load_balancer.type == "A"
-        names = load_balancer.pool_names()
+        candidates = load_balancer.candidate_names()
         self.owner = encode_canonical(load_balancer.name)
-        self.flattened = names if is_answered else frozenset()
-        self.text = json.dumps(_balancer(load_balancer, names)) if load_balancer.enabled else ""
+        self.flattened = candidates | {load_balancer.fallback_pool} if is_answered else frozenset()
+        self.data = encode_balancer(_balancer(load_balancer, candidates)) if load_balancer.enabled else b""
 
 
-def targets_of(configuration: Configuration, slots: Slots, generation: int, table_path: Path) -> dict[str, Any]:
-    """Return the document: monitors and groups as configured, pools and endpoints with their health table slots."""
-    document: dict[str, Any] = json.loads(targets_text(configuration, slots, generation, table_path, TargetsMemo()))
-    return document
-
-
-def targets_text(
+@without_cyclic_collection()
+def encode_targets(
     configuration: Configuration, slots: Slots, generation: int, table_path: Path, memo: TargetsMemo
-) -> str:
-    """Return the document as JSON."""
+) -> bytes:
+    """Return the document: monitors and groups as configured, pools and endpoints with their health table slots."""
     settings = configuration.settings
-    site = site_of(settings)
-    head = {
-        "generation": generation,
-        "table": str(table_path),
-        "pop": {"code": site.code, "region": site.region},
-        "vantage_points": [vantage.model_dump(mode="json") for vantage in settings.vantage_points],
-        "notifications": [notification.model_dump(mode="json") for notification in settings.notifications],
-        "resolvers": list(settings.resolvers),
-        "monitors": {name: monitor.model_dump(mode="json") for name, monitor in configuration.monitors.items()},
-        "monitor_groups": {name: group.model_dump(mode="json") for name, group in configuration.monitor_groups.items()},
-    }
+    head = TargetsHead(
+        generation=generation,
+        table=table_path,
+        monitors=configuration.monitors,
+        monitor_groups=configuration.monitor_groups,
+        resolvers=settings.resolvers,
+        vantage_points=_vantages(settings),
+        notifications=settings.notifications,
+    )
     apexes = {zone.apex for zone in configuration.zones}
     with memo.pools.round(), memo.balancers.round():
         balancers = [_balancer_of(balancer, memo) for balancer in configuration.load_balancers]
         flattened = frozenset().union(*(one.flattened for one in balancers))
         at_apex = frozenset().union(*(one.flattened for one in balancers if one.owner in apexes))
         pools = [
-            _pool_text(pool, slots, (pool.name in flattened, pool.name in at_apex), memo)
+            _pool_data(pool, slots, (pool.name in flattened, pool.name in at_apex), memo)
             for pool in configuration.pools.values()
         ]
-    lists = {"pools": _list_text(pools), "load_balancers": _list_text(one.text for one in balancers if one.text)}
-    return json.dumps(head)[:-1] + "".join(f', "{name}": {text}' for name, text in lists.items()) + "}"
+    return encode_document(head, pools, [one.data for one in balancers if one.data])
 
 
-def _list_text(texts: Iterable[str]) -> str:
-    return "[" + ", ".join(texts) + "]"
+def _vantages(settings: Settings) -> tuple[Vantage, ...]:
+    """Return where probes are sent from: this server itself, where no vantage point is configured."""
+    region = site_of(settings).region
+    points = settings.vantage_points
+    return tuple(Vantage(one.name, one.region or region, one.source or "") for one in points) or (
+        Vantage(region=region),
+    )
 
 
 def _balancer_of(load_balancer: LoadBalancer, memo: TargetsMemo) -> _Balancer:
@@ -89,16 +97,11 @@ def _balancer_of(load_balancer: LoadBalancer, memo: TargetsMemo) -> _Balancer:
     return found
 
 
-def _balancer(load_balancer: LoadBalancer, names: frozenset[str]) -> dict[str, Any]:
-    return {
-        "name": load_balancer.name,
-        "pools": sorted(names),
-        "candidates": sorted({name for _, pools in load_balancer.pool_lists() for name in pools}),
-        "fallback": load_balancer.fallback_pool,
-    }
+def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> BalancerSpec:
+    return BalancerSpec(load_balancer.name, tuple(sorted(candidates)), load_balancer.fallback_pool)
 
 
-def _pool_text(pool: Pool, slots: Slots, answered: Answered, memo: TargetsMemo) -> str:
+def _pool_data(pool: Pool, slots: Slots, answered: Answered, memo: TargetsMemo) -> bytes:
     """Return a pool's part of the document. MX and SRV give names back, and so does an endpoint that is not to be
     flattened, save at an apex."""
     numbers = (
@@ -107,41 +110,37 @@ def _pool_text(pool: Pool, slots: Slots, answered: Answered, memo: TargetsMemo) 
     )
     found = memo.pools.find(pool)
     if found is None or found[:2] != (numbers, answered):
-        found = (numbers, answered, json.dumps(_pool(pool, numbers[0], numbers[1:], answered)))
+        found = (numbers, answered, encode_pool(_pool(pool, numbers[0], numbers[1:], answered)))
         memo.pools.keep(pool, found)
     return found[2]
 
 
-def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answered) -> dict[str, Any]:
-    document = pool.model_dump(
-        mode="json",
-        include={
-            "name",
-            "minimum_origins",
-            "monitor",
-            "monitor_group",
-            "enabled",
-            "latitude",
-            "longitude",
-            "check_regions",
-            "notification_filter",
-        },
+def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answered) -> PoolTarget:
+    return PoolTarget(
+        name=pool.name,
+        slot=slot,
+        enabled=pool.enabled,
+        minimum_origins=pool.minimum_origins,
+        monitor=pool.monitor,
+        monitor_group=pool.monitor_group,
+        endpoints=tuple(
+            EndpointSpec(
+                pool=pool.name,
+                name=endpoint.name,
+                slot=endpoint_slot,
+                address=endpoint.address,
+                is_name=is_name(endpoint.address),
+                enabled=endpoint.enabled,
+                port=endpoint.port,
+                host=endpoint.header["Host"][0] if endpoint.header else "",
+                identity=identity(pool.name, endpoint.name, endpoint.address),
+                must_resolve=pool.is_monitored or answered[0 if endpoint.flatten_cname else 1],
+            )
+            for endpoint, endpoint_slot in zip(pool.origins, endpoint_slots, strict=True)
+        ),
+        check_regions=pool.check_regions or (),
+        notification_filter=pool.notification_filter,
     )
-    document["slot"] = slot
-    document["origins"] = [
-        {
-            "name": endpoint.name,
-            "slot": endpoint_slot,
-            "address": endpoint.address,
-            "enabled": endpoint.enabled,
-            "port": endpoint.port,
-            "header": {name: list(values) for name, values in endpoint.header.items()},
-            "weight": endpoint.weight,
-            "must_resolve": pool.is_monitored or answered[0 if endpoint.flatten_cname else 1],
-        }
-        for endpoint, endpoint_slot in zip(pool.origins, endpoint_slots, strict=True)
-    ]
-    return document
 
 
 def write_targets(
@@ -156,6 +155,6 @@ def write_targets(
     secrets)."""
     partial = path.with_name(path.name + ".partial")
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(targets_text(configuration, slots, generation, table_path, memo or TargetsMemo()))
+    with open(handle, "wb") as file:
+        file.write(encode_targets(configuration, slots, generation, table_path, memo or TargetsMemo()))
     os.replace(partial, path)

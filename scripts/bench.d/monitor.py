@@ -9,7 +9,6 @@ names; with --black-holes every second endpoint answers no SYN.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import selectors
 import signal
@@ -22,8 +21,11 @@ from pathlib import Path
 
 from measure import cpu_s
 
+from lbdns.health.identity import identity
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
+from lbdns.model.monitors import Monitor
+from lbdns.model.targets_document import EndpointSpec, PoolTarget, TargetsHead, encode_document, encode_pool
 
 ADDRESSES = [f"127.1.0.{number}" for number in range(1, 101)]
 PER_POOL = len(ADDRESSES)
@@ -81,34 +83,30 @@ def black_holes() -> tuple[int, list[socket.socket]]:
     return port, held
 
 
-def document(table: Path, count: int, interval_s: int, port: int, hole: int) -> dict[str, object]:
+def document(table: Path, count: int, interval_s: int, port: int, hole: int) -> bytes:
     """The targets document: pools of 100 endpoints, each under a Host name of its own."""
-    pools = []
-    for first in range(0, count, PER_POOL):
-        origins = [
-            {
-                "name": f"e{slot}",
-                "slot": slot,
-                "address": ADDRESSES[slot - first],
-                "enabled": True,
-                "port": hole if hole and slot % 2 else port,
-                "header": {"Host": [f"e{slot}.example"]},
-                "weight": 1,
-            }
-            for slot in range(first, min(first + PER_POOL, count))
-        ]
-        number = first // PER_POOL
-        pools.append({"name": f"p{number}", "slot": number, "minimum_origins": 1, "monitor": "web", "enabled": True})
-        pools[-1]["origins"] = origins
-    monitor = {"type": "http", "interval": interval_s, "timeout": 2, "retries": 0}
-    return {
-        "generation": 1,
-        "table": str(table),
-        "monitors": {"web": monitor},
-        "monitor_groups": {},
-        "pools": pools,
-        "load_balancers": [],
-    }
+
+    def endpoint(pool: str, slot: int) -> EndpointSpec:
+        name, address = f"e{slot}", ADDRESSES[slot % PER_POOL]
+        wanted = hole if hole and slot % 2 else port
+        named = identity(pool, name, address)
+        return EndpointSpec(pool, name, slot, address, False, True, wanted, f"{name}.example", named)
+
+    pools = [
+        PoolTarget(
+            name=f"p{number}",
+            slot=number,
+            enabled=True,
+            minimum_origins=1,
+            monitor="web",
+            monitor_group=None,
+            endpoints=tuple(endpoint(f"p{number}", slot) for slot in range(first, min(first + PER_POOL, count))),
+        )
+        for number, first in enumerate(range(0, count, PER_POOL))
+    ]
+    web = Monitor(type="http", interval=interval_s, timeout=2, retries=0)
+    head = TargetsHead(generation=1, table=table, monitors={"web": web}, monitor_groups={})
+    return encode_document(head, map(encode_pool, pools), ())
 
 
 def memory_mb(pid: int) -> float:
@@ -123,7 +121,7 @@ def measure(run: Path, given: argparse.Namespace, port: int, hole: int) -> None:
     table = HealthTable.create(run / "health-1.bin", given.endpoints, pools, 1)
     control = Control.create(run / "control")
     wanted = document(table.path, given.endpoints, given.interval, port, hole)
-    (run / "targets-1.json").write_text(json.dumps(wanted))
+    (run / "targets-1.json").write_bytes(wanted)
     control.generation = 1
     command = [sys.executable, "-m", "lbdns.monitor", "--run-dir", str(run), "--control-file", str(control.path)]
     with (run / "log").open("w") as log:

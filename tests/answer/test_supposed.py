@@ -16,11 +16,12 @@ from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, STATE_MASK, UNKNOWN
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.configuration import Configuration
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.targets import Vantage, parse_targets
+from lbdns.monitor.targets import parse_targets
 from lbdns.places.geodata import Geodata
-from lbdns.publish.monitor_targets import targets_of
+from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
 
@@ -55,7 +56,7 @@ class Setup:
         self.snapshot = compile_snapshot(self.configuration, Geodata.open(None, None), self.slots, 1, 7)
         self.table = HealthTable.create(path / "t", 32, 8, 7)
         self.ledger = Ledger(self.table, lambda: NOW_S, lambda change: None)
-        targets = parse_targets(targets_of(self.configuration, self.slots, 1, self.table.path))
+        targets = parse_targets(encode_targets(self.configuration, self.slots, 1, self.table.path, TargetsMemo()))
         self.ledger.adopt(targets.pools, targets.balancers, self.table)
         self.series = [
             self.ledger.begin_series(endpoint, endpoint.pool.spec.members[0], endpoint.spec.address, Vantage())

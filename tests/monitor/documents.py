@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
+from lbdns.health.identity import identity
+from lbdns.model.targets_document import is_name
+from lbdns.monitor import targets
+from lbdns.monitor.targets import Targets
+
 
 def endpoint(name: str, address: str = "127.0.0.1", port: int = 0, **more: Any) -> dict[str, Any]:
-    """One endpoint; `document` gives it a slot."""
-    return {"name": name, "address": address, "port": port, "enabled": True, "header": {}, "weight": 1, **more}
+    """One endpoint; `document` gives it a slot, and says whose it is."""
+    fields = {"is_name": is_name(address), "port": port, "enabled": True, "host": ""}
+    return {"name": name, "address": address, **fields, **more}
 
 
-def pool(name: str, *origins: dict[str, Any], **more: Any) -> dict[str, Any]:
+def pool(name: str, *endpoints: dict[str, Any], **more: Any) -> dict[str, Any]:
     """One pool, watched by the monitor "web" unless said otherwise."""
     fields = {"monitor": "web", "monitor_group": None, "enabled": True, "minimum_origins": 1}
-    return {"name": name, "origins": list(origins), **fields, **more}
+    return {"name": name, "endpoints": list(endpoints), **fields, **more}
 
 
 def document(
@@ -29,8 +36,9 @@ def document(
     slots = itertools.count()
     for number, one in enumerate(pools):
         one["slot"] = number
-        for origin in one["origins"]:
-            origin.setdefault("slot", next(slots))
+        for each in one["endpoints"]:
+            each.setdefault("slot", next(slots))
+            each["pool"], each["identity"] = one["name"], identity(one["name"], each["name"], each["address"])
     web = {"type": "http", "interval": 3600, "timeout": 1, "retries": 0}
     return {
         "generation": generation,
@@ -42,3 +50,8 @@ def document(
         "load_balancers": [],
         **more,
     }
+
+
+def parse_targets(written: dict[str, Any]) -> Targets:
+    """The content of a document, as the monitor worker reads it."""
+    return targets.parse_targets(json.dumps(written).encode())

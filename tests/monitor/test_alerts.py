@@ -15,9 +15,8 @@ from lbdns.model.pool import NotificationFilter
 from lbdns.monitor.notify import alerts
 from lbdns.monitor.notify.alert_messages import CHANGES_MAX, document_of, mail_of, summary_of, summary_text
 from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, START, Alert, AlertBook, wants
-from lbdns.monitor.targets import parse_targets
 from lbdns.monitor.toggles import toggles
-from tests.monitor.documents import document, endpoint, pool
+from tests.monitor.documents import document, endpoint, parse_targets, pool
 
 MAIL = {"name": "m", "email": ["a@example.com"], "from": "b@example.com"}
 

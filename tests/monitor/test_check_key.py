@@ -9,8 +9,9 @@ import pytest
 from pydantic import Field
 
 from lbdns.model.monitors import NOT_PROBED, Monitor
+from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage
 from lbdns.monitor.probe_check import IN_TARGET, CheckKey, check_key
-from lbdns.monitor.targets import NOT_ON_WIRE, EndpointSpec, Vantage, on_wire
+from lbdns.monitor.probe_plan import on_wire
 
 ENDPOINT = EndpointSpec("p", "e", 0, "192.0.2.1", False, True, 0, "", 1)
 BASE: dict[str, Any] = {"type": "http", "interval": 60, "timeout": 5, "retries": 2}

@@ -25,8 +25,8 @@ from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler
-from lbdns.monitor.targets import parse_targets
 from tests.monitor import documents, virtual
+from tests.monitor.documents import parse_targets
 
 DAY_S = 24 * 3600.0
 GOOD = Result(True, Reason.NO_FAILURES, 200, 1000)
@@ -44,13 +44,14 @@ MONITORS: dict[str, dict[str, Any]] = {
         "consecutive_down": 2,
     },
     "login": {"type": "http", "interval": 90, "path": "/login", "retries": 0, "consecutive_down": 3},
+    "off": {"type": "http", "interval": 60, "path": "/off"},
 }
 GROUP = {
     "members": [
         {"monitor": "web", "must_be_healthy": True},
         {"monitor": "slow"},
         {"monitor": "login"},
-        {"monitor": "login", "enabled": False},
+        {"monitor": "off", "enabled": False},
     ]
 }
 

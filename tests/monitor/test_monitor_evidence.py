@@ -10,11 +10,11 @@ from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
 from lbdns.mapped.health_table import HealthTable
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.ledger.states import RUN_MAX
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.targets import Vantage, parse_targets
-from tests.monitor.documents import document, endpoint, pool
+from tests.monitor.documents import document, endpoint, parse_targets, pool
 
 PASS = Result(True, Reason.NO_FAILURES, 200, 1000)
 FAIL = Result(False, Reason.TCP_FAILED, 0, 500)

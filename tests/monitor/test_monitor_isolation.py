@@ -14,14 +14,15 @@ from lbdns.health.events import HealthChange
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.mapped.health_table import HealthTable
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor import probe_check as checks
 from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler
-from lbdns.monitor.targets import Vantage, parse_targets
 from tests.monitor import documents, virtual
+from tests.monitor.documents import parse_targets
 
 GOOD = Result(True, Reason.NO_FAILURES, 200, 1000)
 REFUSED = Result(False, Reason.TCP_FAILED)

@@ -19,8 +19,9 @@ from lbdns.config.loading import parse
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import CRITICAL, HEALTHY, UNHEALTHY
 from lbdns.mapped.resolved import read_addresses
+from lbdns.model.targets_document import decode_document
 from lbdns.monitor import resolving as names
-from lbdns.publish.monitor_targets import targets_of
+from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.snapshot.slots import Slots
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
@@ -181,6 +182,6 @@ def test_who_needs_a_names_addresses() -> None:
     zone = "@ 60 IN SOA ns h 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.1\n"
     tree = {"zones": {"example.com": zone}, "monitors": {"web": {}}, "pools": pools, "load_balancers": balancers}
     configuration = parse(tree, Path("/")).configuration
-    document = targets_of(configuration, Slots().assign(configuration), 1, Path("t"))
-    needed = {one["name"] for one in document["pools"] if one["origins"][0]["must_resolve"]}
+    written = encode_targets(configuration, Slots().assign(configuration), 1, Path("t"), TargetsMemo())
+    needed = {pool.name for pool in decode_document(written).pools if pool.endpoints[0].must_resolve}
     assert needed == {"web", "apex", "watched"}

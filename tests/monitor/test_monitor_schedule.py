@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from lbdns.health.reasons import Reason
 from lbdns.model.monitors import Monitor
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor import schedule
 from lbdns.monitor.probe_check import Check, CheckKey
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.schedule import Scheduler
-from lbdns.monitor.targets import Vantage
 from tests.monitor import virtual
 
 GOOD = Result(True, Reason.NO_FAILURES)

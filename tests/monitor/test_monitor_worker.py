@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -12,16 +14,18 @@ from typing import Any
 
 import pytest
 
+from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
 from lbdns.health.events import read_events
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.mapped.health_table import HealthTable
+from lbdns.monitor.targets import load_targets
 from lbdns.monitor.waiting_worker import Options, WaitingWorker
 from lbdns.monitor.worker import in_flight_limit
 from tests.monitor import peers
-from tests.monitor.documents import endpoint, pool
+from tests.monitor.documents import document, endpoint, pool
 from tests.monitor.stage import Stage, adopted, hurry, until
 
 TCP = {"type": "tcp", "port": 1, "interval": 3600, "timeout": 1, "retries": 0}
@@ -95,7 +99,7 @@ def test_identical_checks_run_once(stage: Stage) -> None:
     async def main() -> None:
         async with peers.saying(peers.answer()) as peer:
             same = [pool(name, endpoint("e", port=peer.port)) for name in ("a", "b", "c")]
-            other_host = pool("d", endpoint("e", port=peer.port, header={"Host": ["other.example"]}))
+            other_host = pool("d", endpoint("e", port=peer.port, host="other.example"))
             stage.publish(*same, other_host)
             async with stage.running() as running:
                 await until(lambda: bytes(stage["endpoint_state"][:4]) == bytes([HEALTHY] * 4))
@@ -204,6 +208,24 @@ def test_a_worker_waits_for_a_first_generation_that_can_be_read(stage: Stage, ca
         assert caplog.text.count("is not adopted") == 1
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"monitors": {"web": {"type": "htpp"}}}, "monitors.web.type: "),
+        ({"load_balancers": [{"name": "www", "pools": []}]}, "load_balancers.0.fallback: Field required"),
+        ({"monitors": {"web": {"header": {"X": ["x\n"]}}}}, "monitors.web.header.X.0: "),
+        ({"monitors": {}}, "it has no monitor or group 'web'"),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_told(tmp_path: Path, more: dict[str, Any], told: str) -> None:
+    (tmp_path / "t").write_text(json.dumps({**document(tmp_path / "table", pool("p", endpoint("e"))), **more}))
+    with pytest.raises(
+        LbdnsError, match=f"^{re.escape(str(tmp_path))}/t: not a targets document of this release: "
+    ) as e:
+        load_targets(tmp_path / "t")
+    assert told in str(e.value) and "\n" not in str(e.value)
 
 
 def test_a_larger_table_takes_over_all_that_is_known(stage: Stage) -> None:
@@ -319,14 +341,14 @@ def test_forced_states_lie_over_what_is_measured_and_expire(stage: Stage) -> Non
 def test_round_trip_times_come_back_from_disk(stage: Stage) -> None:
     async def main() -> None:
         async with peers.saying(peers.answer()) as peer:
-            stage.publish(pool("p", endpoint("e", port=peer.port)), pop={"region": "WEU"})
+            stage.publish(pool("p", endpoint("e", port=peer.port)), vantage_points=[{"region": "WEU"}])
             async with stage.running():
                 await until(lambda: stage["pool_rtt"][11] > 0)
                 assert [index for index in range(13) if stage["pool_rtt"][index]] == [11]
             kept = stage["pool_rtt"][11]
         stage.table = HealthTable.create(stage.path / "health-1.bin", 32, 8, 1)  # the machine was restarted
         stage.control.generation = 0
-        stage.publish(pool("p", endpoint("e", port=peers.refused_port())), pop={"region": "WEU"})
+        stage.publish(pool("p", endpoint("e", port=peers.refused_port())), vantage_points=[{"region": "WEU"}])
         async with stage.running():
             await until(lambda: stage["endpoint_state"][0] == UNHEALTHY)
             assert stage["pool_rtt"][11] == pytest.approx(kept, rel=1e-3)

@@ -20,9 +20,8 @@ from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.model.notification import Notification
 from lbdns.monitor.notify import notifier
 from lbdns.monitor.notify.notifier import Notifier
-from lbdns.monitor.targets import parse_targets
 from tests.monitor import peers
-from tests.monitor.documents import document, endpoint, pool
+from tests.monitor.documents import document, endpoint, parse_targets, pool
 from tests.monitor.receivers import Hook, Mailbox
 from tests.monitor.stage import Stage, hurry, until
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,14 @@ from lbdns.health.reasons import Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor.probe_plan import reaching
-from lbdns.monitor.targets import Vantage, parse_targets
 from lbdns.places.regions import REGION_CODES
-from lbdns.publish.monitor_targets import targets_of
+from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.snapshot.slots import Slots
 from tests.loop_thread import LoopThread
 from tests.monitor import peers
-from tests.monitor.documents import endpoint, pool
+from tests.monitor.documents import endpoint, parse_targets, pool
 from tests.monitor.stage import Stage, hurry, until
 from tests.streams import serving_streams
 
@@ -98,9 +99,11 @@ def test_dynamic_latency_answers_the_pool_that_is_fast_from_this_pops_region(
 def test_the_targets_document_says_where_it_probes_from() -> None:
     def document(**settings: Any) -> dict[str, Any]:
         configuration = parse({"settings": settings}, Path("/")).configuration
-        return targets_of(configuration, Slots().assign(configuration), 1, Path("t"))
+        slots = Slots().assign(configuration)
+        found: dict[str, Any] = json.loads(encode_targets(configuration, slots, 1, Path("t"), TargetsMemo()))
+        return found
 
-    assert document(pop={"code": "AMS"})["pop"] == {"code": "AMS", "region": "WEU"}
+    assert document(pop={"code": "AMS"})["vantage_points"] == [{"name": "local", "region": "WEU", "source": ""}]
     assert parse_targets(document(pop={"code": "AMS"})).vantages == (Vantage("local", "WEU", ""),)
     assert parse_targets(document()).vantages == (Vantage(),)
     two = [{"name": "a", "source": "127.0.0.2"}, {"name": "b", "region": "ENAM"}]

@@ -15,7 +15,7 @@ from lbdns.base.memo import ByObject
 from lbdns.dns.zone import RRset, Zone
 from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
-from lbdns.publish.monitor_targets import TargetsMemo, targets_text
+from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.snapshot.compile import compile_memo as memo
 from lbdns.snapshot.compile import place_classes as classes
 from lbdns.snapshot.compile.compile_memo import CompileMemo
@@ -157,8 +157,8 @@ def test_a_memo_changes_no_byte(seed: int, toys: list[Toy], monkeypatch: pytest.
         with_memo = columns_of(configuration, geodata, slots, kept)
         without = columns_of(configuration, geodata, slots, None)
         assert [name for name in without if with_memo[name] != without[name]] == []
-        text = targets_text(configuration, slots, 7, TABLE, kept_targets)
-        assert text == targets_text(configuration, slots, 7, TABLE, TargetsMemo())
+        written = encode_targets(configuration, slots, 7, TABLE, kept_targets)
+        assert written == encode_targets(configuration, slots, 7, TABLE, TargetsMemo())
         configuration = chance.choice(CHANGES)(chance, configuration)
         if chance.randrange(12) == 0:
             geodata = chance.choice(toys)[1]
@@ -173,7 +173,7 @@ def test_a_memo_keeps_only_what_the_last_compile_used(toys: list[Toy]) -> None:
     for _ in range(4 * STEPS):
         slots = Slots().assign(configuration)
         compile_snapshot(configuration, geodata, slots, 1, 1, kept)
-        targets_text(configuration, slots, 1, TABLE, kept_targets)
+        encode_targets(configuration, slots, 1, TABLE, kept_targets)
         assert len(kept.pools) == len(kept_targets.pools) == len(configuration.pools)
         assert len(kept.balancers) == sum(one.enabled for one in configuration.load_balancers)
         assert len(kept_targets.balancers) == len(configuration.load_balancers)

@@ -83,9 +83,9 @@ async def probe_all(
     monitor: Monitor, address: str, host: str, source: str, resolvers: tuple[str, ...]
 ) -> list[tuple[str, Result]]:
     """Probe an address, or every address of a name; returns (address, result) pairs. Raises LbdnsError."""
+    from lbdns.model.targets_document import EndpointSpec, Vantage, is_name
     from lbdns.monitor.probe_check import check_key
     from lbdns.monitor.probes.make import probe_of
-    from lbdns.monitor.targets import EndpointSpec, Vantage, is_name
 
     named = is_name(address)
     spec = EndpointSpec("", "", 0, address, named, True, 0, host, 0)

@@ -12,13 +12,14 @@ from lbdns.health import forced, verdict
 from lbdns.health.events import HealthChange
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, UNKNOWN
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.agreement import agreed_state, mean_rtt_us, telling
 from lbdns.monitor.ledger.pool_changes import PoolChanges
 from lbdns.monitor.ledger.pool_rtt import PoolRtt
 from lbdns.monitor.ledger.states import EndpointHealth, Series, deciding
 from lbdns.monitor.ledger.table_rows import TableRows
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.targets import Member, Vantage
+from lbdns.monitor.targets import Member
 
 RTT_MAX_US: Final = 0xFFFFFFFF  # what the table's column holds
 _UNRESOLVED: Final = Result(False, Reason.DNS_UNKNOWN_HOST)

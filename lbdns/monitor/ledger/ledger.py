@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from lbdns.health.events import HealthChange
 from lbdns.health.forced import Forced
 from lbdns.mapped.health_table import HealthTable
+from lbdns.model.targets_document import BalancerSpec, Vantage
 from lbdns.monitor.ledger.endpoint_results import EndpointResults
 from lbdns.monitor.ledger.overlay import Overlay
 from lbdns.monitor.ledger.pool_changes import PoolChanges
@@ -26,7 +27,7 @@ from lbdns.monitor.ledger.pool_rtt import PoolRtt
 from lbdns.monitor.ledger.roster import Roster, adopt_roster
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth, Series
 from lbdns.monitor.ledger.table_rows import TableRows
-from lbdns.monitor.targets import BalancerSpec, Member, PoolSpec, Vantage
+from lbdns.monitor.targets import Member, PoolSpec
 
 
 class Ledger:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from lbdns.health.identity import identity
 from lbdns.health.verdict import STATE_MASK, UNKNOWN
 from lbdns.mapped.health_table import HealthTable
+from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
 from lbdns.monitor.ledger.table_rows import TableRows
-from lbdns.monitor.targets import BalancerSpec, PoolSpec
+from lbdns.monitor.targets import PoolSpec
 
 
 @dataclass(frozen=True, slots=True)

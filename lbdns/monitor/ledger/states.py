@@ -9,8 +9,9 @@ from lbdns.health.events import PROBES_MAX, Seen
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, UNKNOWN
+from lbdns.model.targets_document import BalancerSpec, EndpointSpec, Vantage
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.targets import BalancerSpec, EndpointSpec, Member, PoolSpec, Vantage
+from lbdns.monitor.targets import Member, PoolSpec
 
 RUN_MAX = 5  # results in a row that are remembered
 STALE_INTERVALS = 3  # a vantage point that says nothing for so many intervals is not heard

@@ -22,11 +22,12 @@ from lbdns.base.errors import LbdnsError
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
+from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.notify import alerts
 from lbdns.monitor.notify.alert_messages import Told, document_of, mail_of, summary_of
 from lbdns.monitor.notify.alerts import END, HEALTH, Alert, AlertBook, wants
 from lbdns.monitor.notify.delivery import DeliveryFailed, mail, post
-from lbdns.monitor.targets import BalancerSpec, PoolSpec
+from lbdns.monitor.targets import PoolSpec
 
 GATHER_S: Final = 1.0  # what happens together is told together
 BURST_MAX: Final = 10  # alerts that go out one by one

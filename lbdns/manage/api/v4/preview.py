@@ -36,10 +36,10 @@ from lbdns.manage.store.state import State
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
+from lbdns.model.targets_document import EndpointSpec, Vantage, is_name
 from lbdns.monitor.probe_check import Check, check_key
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.resolving import look_up, make_resolver
-from lbdns.monitor.targets import EndpointSpec, Vantage, is_name
 
 PREVIEWS_MAX: Final = 50
 LIFETIME_S: Final = 600.0

@@ -1,0 +1,150 @@
+"""The targets document: what the monitor worker is to probe, and whom to tell, for one generation.
+
+Publishing makes these nouns from a configuration and writes them as JSON beside the snapshot whose slots they name; the
+monitor worker reads them back. What is written and what is read follows from this one definition. Keys that a later
+release adds are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.notification import Notification
+from lbdns.model.pool import NotificationFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """Where probes are sent from: a name, the region it speaks for ("": unknown), and a local address ("": any)."""
+
+    name: str = "local"
+    region: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """One endpoint as configured: `host` is its own Host header ("": none); `is_name`: the address is a hostname.
+
+    `identity` names the endpoint in its slot of the health table; `must_resolve`: somebody needs the addresses of a
+    hostname, to probe or to answer them.
+    """
+
+    pool: str
+    name: str
+    slot: int
+    address: str
+    is_name: bool
+    enabled: bool
+    port: int
+    host: str
+    identity: int
+    must_resolve: bool = True
+
+
+NOT_ON_WIRE: Final = frozenset({"pool", "name", "slot", "is_name", "enabled", "identity", "must_resolve"})
+"""Fields of an endpoint that no probe of it follows from: a change of any other one begins its probes anew."""
+
+
+def is_name(address: str) -> bool:
+    """Whether an endpoint's address is a hostname."""
+    try:
+        inet_pton(AF_INET6 if ":" in address else AF_INET, address.partition("%")[0])
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTarget:
+    """One pool as configured: a monitor's name or a group's judges its endpoints, or nobody does."""
+
+    name: str
+    slot: int
+    enabled: bool
+    minimum_origins: int
+    monitor: str | None
+    monitor_group: str | None
+    endpoints: tuple[EndpointSpec, ...]
+    check_regions: tuple[str, ...] = ()
+    notification_filter: NotificationFilter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerSpec:
+    """A load balancer's name, the pools that its policy may choose among, and the last resort."""
+
+    name: str
+    pools: tuple[str, ...]
+    fallback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetsHead:
+    """What a generation's document says of no pool and no load balancer in particular; `table`: its health table."""
+
+    generation: int
+    table: Path
+    monitors: dict[str, Monitor]
+    monitor_groups: dict[str, MonitorGroup]
+    resolvers: tuple[str, ...] = ()
+    vantage_points: tuple[Vantage, ...] = (Vantage(),)
+    notifications: tuple[Notification, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetsDocument(TargetsHead):
+    """The whole of it."""
+
+    pools: tuple[PoolTarget, ...]
+    load_balancers: tuple[BalancerSpec, ...]
+
+
+def encode_pool(pool: PoolTarget) -> bytes:
+    """Return a pool's part of the document."""
+    return _pool_adapter().dump_json(pool)
+
+
+def encode_balancer(balancer: BalancerSpec) -> bytes:
+    """Return a load balancer's part of the document."""
+    return _balancer_adapter().dump_json(balancer)
+
+
+def encode_document(head: TargetsHead, pools: Iterable[bytes], load_balancers: Iterable[bytes]) -> bytes:
+    """Return the document; the parts come encoded, so that a writer of many generations can keep those that stay."""
+    opened = _head_adapter().dump_json(head).removesuffix(b"}")
+    return b'%b,"pools":[%b],"load_balancers":[%b]}' % (opened, b",".join(pools), b",".join(load_balancers))
+
+
+def decode_document(data: bytes) -> TargetsDocument:
+    """Return a document's content; raises ValidationError, a ValueError, where it is malformed."""
+    return _document_adapter().validate_json(data)
+
+
+# Made when first needed: most processes that know these nouns write and read no document.
+@cache
+def _pool_adapter() -> TypeAdapter[PoolTarget]:
+    return TypeAdapter(PoolTarget)
+
+
+@cache
+def _balancer_adapter() -> TypeAdapter[BalancerSpec]:
+    return TypeAdapter(BalancerSpec)
+
+
+@cache
+def _head_adapter() -> TypeAdapter[TargetsHead]:
+    return TypeAdapter(TargetsHead)
+
+
+@cache
+def _document_adapter() -> TypeAdapter[TargetsDocument]:
+    return TypeAdapter(TargetsDocument)
