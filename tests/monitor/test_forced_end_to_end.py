@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
+from lbdns.base.errors import LbdnsError
 from lbdns.cli.commands.health_command import health
 
 TREE: dict[str, Any] = {
@@ -98,3 +100,8 @@ def test_what_explain_supposes_of_an_endpoint_takes_no_order_back(lbdns_server: 
     answers(server, ["127.0.0.11"])
     given, steps = explained(down=["a/a1"])
     assert given == [] and "a: chosen, the first available (healthy, forced)" in steps
+    # Orders that cannot be read stay in force, so nothing can be supposed beside them.
+    (server.state_dir / "forced.json").write_text("?")
+    assert explained()[0] == ["127.0.0.11"]
+    with pytest.raises(LbdnsError, match="not a list of forced states"):
+        explained(down=["a/a1"])

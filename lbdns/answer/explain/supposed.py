@@ -60,6 +60,7 @@ def suppose(
                 byte = effective_byte(
                     [states[slot] for slot in enabled], pool.minimum_origins, pool.is_monitored, order
                 )
+                # A pool with a supposed endpoint shows that, as one that is forced does.
                 table.columns["pool_state"][slots.pool[pool.name]] = byte | COUNTS * is_supposed
         return ServingView(snapshot, table)
 

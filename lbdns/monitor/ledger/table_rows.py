@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import inspect
+from typing import Any
 
 from lbdns.mapped.health_table import HealthTable
-
-_COLUMNS: Final = (
-    "endpoint_checked_at",
-    "endpoint_checks",
-    "endpoint_code",
-    "endpoint_identity",
-    "endpoint_measured",
-    "endpoint_passed",
-    "endpoint_reason",
-    "endpoint_rtt_us",
-    "endpoint_since",
-    "endpoint_state",
-    "endpoint_streak",
-    "pool_identity",
-    "pool_measured",
-    "pool_rtt",
-    "pool_since",
-    "pool_state",
-)
 
 
 class TableRows:
     """Columns of one health table, by the names that it gives them; each is a flat memoryview indexed by slot."""
-
-    __slots__ = (*_COLUMNS, "table")
 
     endpoint_checked_at: memoryview[Any]
     endpoint_checks: memoryview[Any]
@@ -55,5 +35,5 @@ class TableRows:
     def bind(self, table: HealthTable) -> None:
         """Write to another table from now on: a larger one, that a generation brought."""
         self.table = table
-        for name in _COLUMNS:
+        for name in inspect.get_annotations(TableRows):
             setattr(self, name, table.columns[name])
