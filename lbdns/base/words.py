@@ -12,20 +12,23 @@ if TYPE_CHECKING:
 
 # --- load balancers ---
 
+COORDINATES: Final = "coordinates"
+ROUND_TRIP_TIMES: Final = "round-trip times"
 STEERING_POLICIES: Final = {
-    "off": "off",
-    "geo": "geo",
-    "random": "random_weighted",
-    "proximity": "proximity",
-    "dynamic_latency": "dynamic_latency",
-    "least_outstanding_requests": "random_weighted",
-    "least_connections": "random_weighted",
+    "off": ("off", ""),
+    "geo": ("geo", ""),
+    "random": ("random_weighted", ""),
+    "proximity": ("proximity", COORDINATES),
+    "dynamic_latency": ("dynamic_latency", ROUND_TRIP_TIMES),
+    "least_outstanding_requests": ("random_weighted", ""),
+    "least_connections": ("random_weighted", ""),
 }
-"""Every steering policy, and the module of lbdns.steering.policies that plans it: here is where one is added.
+"""Every steering policy: the module of lbdns.steering.policies that plans it, and what it compares of pools, so that
+those without are warned of. Here is where a policy is added.
 
 The two of least load are random draws, since a DNS server counts neither requests nor connections.
 """
-WEIGHTED_POLICIES: Final = tuple(name for name, module in STEERING_POLICIES.items() if module == "random_weighted")
+WEIGHTED_POLICIES: Final = tuple(name for name, row in STEERING_POLICIES.items() if row[0] == "random_weighted")
 """Those that draw a pool by its weight."""
 ENDPOINT_POLICIES: Final = ("random", "hash", "least_outstanding_requests", "least_connections")
 """How one endpoint of a pool is picked: `origin_steering.policy`."""

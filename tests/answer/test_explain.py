@@ -12,6 +12,7 @@ from lbdns.cli.commands.explain_command import render
 from lbdns.config.loading import parse
 from lbdns.model.configuration import Configuration
 from lbdns.publish.explaining import explain_configuration
+from lbdns.steering.policies.plan import PLACES_DO_NOT_MATTER
 
 ZONE = """$TTL 300
 @ SOA ns1 hostmaster 1 7200 3600 1209600 60
@@ -77,3 +78,25 @@ def test_the_text_says_when_an_alias_lives_shorter_than_what_it_leads_to(configu
     assert own in lines_of(explained(configuration, "lb"))
     assert own in lines_of(explained(configuration, "www"))
     assert f"{own}; the whole answer lives 5 s, as its alias does" in lines_of(explained(configuration, "soon"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("geo", "no place in the databases changes the candidates: they are those of this PoP (not configured)"),
+        (
+            "proximity",
+            "no place in the databases changes the order: pools are those nearest to this PoP (not configured) first",
+        ),
+        *((policy, PLACES_DO_NOT_MATTER) for policy in ("off", "random", "dynamic_latency", "least_connections")),
+    ],
+)
+def test_each_policy_says_why_no_place_was_looked_up(tmp_path: Path, policy: str, said: str) -> None:
+    tree = {
+        "settings": {},
+        "zones": {"example.com": ZONE},
+        "pools": {"one": {"origins": [{"name": "a", "address": "192.0.2.1"}]}},
+        "load_balancers": [{**BALANCER, "steering_policy": policy}],
+    }
+    told = explained(parse(tree, tmp_path).configuration, "lb")
+    assert [step["text"] for step in told["steps"] if step["stage"] == "location"] == [said]

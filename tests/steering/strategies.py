@@ -10,6 +10,7 @@ import ipaddress
 from random import Random
 from typing import Any
 
+from lbdns.base.words import STEERING_POLICIES
 from lbdns.dns.zone import RRset, Zone
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
@@ -211,16 +212,7 @@ def draw_lists(chance: Random, keys: tuple[str, ...], names: list[str], default:
     return {key: chance.choice(some) for key in chance.sample(keys, chance.randrange(1, len(keys) + 1))}
 
 
-ANY_POLICY = (
-    "geo",
-    "proximity",
-    "random",
-    "off",
-    "",
-    "dynamic_latency",
-    "least_connections",
-    "least_outstanding_requests",
-)
+ANY_POLICY = (*STEERING_POLICIES, "")
 OWNERS = {
     "example.com": ANY_POLICY,
     "www.example.com": ANY_POLICY,

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from lbdns.base.words import STEERING_POLICIES
 from lbdns.health.pool_state import pool_state
 from lbdns.health.verdict import POOL_WORDS, UNKNOWN
 from tests.steering import naive
@@ -142,7 +143,7 @@ class TestTheOracleItself:
                 seen["places" if 0 < found["scope"] not in (24, 56) else "hash or none"] += 1
         wanted = [naive.ANSWER, naive.NO_POOL, naive.NO_ENDPOINT, naive.ALL, naive.WEIGHTED, naive.HASHED, True]
         wanted += [naive.DISABLED, naive.DOWN, naive.SHED, naive.WEIGHT_ZERO, ("address", True), "places"]
-        wanted += ["off", "random", "dynamic_latency", "least_connections", "least_outstanding_requests"]
+        wanted += [*STEERING_POLICIES]
         wanted += ["before, and shorter", "before, and longer", "at expiry", "after expiry", "cname, whatever the time"]
         sources = (naive.ECS, naive.RESOLVER, naive.POP, None)
         wanted += [(policy, source) for policy in ("geo", "proximity") for source in sources]

@@ -29,7 +29,7 @@ from lbdns.places.place import Place
 from lbdns.snapshot.lookup.name_rows import KIND_NAMES
 from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_RESOLVER
 from lbdns.steering.kernel.view import Decision, Query
-from lbdns.steering.policies.policy_table import POLICIES
+from lbdns.steering.policies.policy_table import POLICIES, SAME_EVERYWHERE
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -204,12 +204,7 @@ def _location_step(
 
 def _why_nowhere(view: ServingView, decision: Decision, pop: str) -> str:
     """Say why no client's place was looked up: the policy asks for none, or no place known would change anything."""
-    policy = POLICIES[view.columns["lb_policy"][decision.lb]]
-    if policy == "proximity":
-        return f"no place in the databases changes the order: pools are those nearest to this PoP ({pop}) first"
-    if policy == "geo":
-        return f"no place in the databases changes the candidates: they are those of this PoP ({pop})"
-    return "does not matter here: every place gets the same candidates"
+    return SAME_EVERYWHERE[POLICIES[view.columns["lb_policy"][decision.lb]]].format(pop=pop)
 
 
 def _place_text(place: Place) -> str:

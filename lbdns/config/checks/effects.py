@@ -7,7 +7,7 @@ from typing import Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed, nearest
-from lbdns.base.words import PLACE_MAPS, WEIGHTED_POLICIES
+from lbdns.base.words import COORDINATES, PLACE_MAPS, ROUND_TRIP_TIMES, STEERING_POLICIES, WEIGHTED_POLICIES
 from lbdns.config.checks.facts import Facts, Families
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.zone_checks import ZoneIndex
@@ -28,8 +28,11 @@ def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]
     yield from _check_ttl(placed)
     if placed.knows("steering_policy", *PLACE_MAPS):
         yield from _check_places(placed, facts)
-        if balancer.effective_policy in ("proximity", "dynamic_latency"):
-            yield from _check_measures(placed, pools, facts)
+        _, compared = STEERING_POLICIES[balancer.effective_policy]
+        if compared == COORDINATES:
+            yield from _check_coordinates(placed, pools, facts)
+        elif compared == ROUND_TRIP_TIMES:
+            yield from _check_round_trips(placed, pools, facts)
     if balancer.type == "A":
         yield from _check_families(placed, facts)
     elif balancer.type == "SRV" and placed.knows("name") and not _is_service_name(balancer.name):
@@ -110,33 +113,47 @@ def _check_places(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Proble
         yield source.warning(("country_pools",), message)
 
 
-def _check_measures(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts) -> Iterator[Problem]:
-    """Check that pools have what proximity and dynamic_latency compare."""
-    balancer, source = placed.item, placed.source
-    used = [pools[name] for name in dict.fromkeys(balancer.default_pools) if name in pools]
-    if balancer.effective_policy == "proximity":
-        lacking = [
-            pool.item.name for pool in used if pool.item.latitude is None and pool.knows("latitude", "longitude")
-        ]
-        if lacking:
-            message = f"no latitude and longitude in {listed(lacking)}; pools without stand last, in order"
-            yield source.warning(("default_pools",), message)
-        if not facts.has_pop_coordinates and balancer.location_strategy.mode == "pop":
-            message = (
-                "this PoP has no place, so clients whose place is unknown get the first pool; "
-                "set pop: {code: ...} in lbdns.yaml"
-            )
-            yield source.warning(("steering_policy",), message)
-        return
-    unmeasured = [pool.item.name for pool in used if pool.item.monitor is None and pool.item.monitor_group is None]
+def _check_coordinates(
+    placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts
+) -> Iterator[Problem]:
+    """Check that pools, and this server, stand somewhere where a policy compares coordinates."""
+    lacking = [
+        pool.item.name
+        for pool in _default_pools(placed, pools)
+        if pool.item.latitude is None and pool.knows("latitude", "longitude")
+    ]
+    if lacking:
+        message = f"no latitude and longitude in {listed(lacking)}; pools without stand last, in order"
+        yield placed.source.warning(("default_pools",), message)
+    if not facts.has_pop_coordinates and placed.item.location_strategy.mode == "pop":
+        message = (
+            "this PoP has no place, so clients whose place is unknown get the first pool; "
+            "set pop: {code: ...} in lbdns.yaml"
+        )
+        yield placed.source.warning(("steering_policy",), message)
+
+
+def _check_round_trips(
+    placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts
+) -> Iterator[Problem]:
+    """Check that somebody measures the round-trip times that a policy compares."""
+    unmeasured = [
+        pool.item.name
+        for pool in _default_pools(placed, pools)
+        if pool.item.monitor is None and pool.item.monitor_group is None
+    ]
     if unmeasured:
         message = f"no monitor measures {listed(unmeasured)}; pools without a figure come last, in order"
-        yield source.warning(("default_pools",), message)
+        yield placed.source.warning(("default_pools",), message)
     if not facts.has_pop_region:
         message = (
             "round-trip times are kept by this PoP's region, and no PoP is set; set pop: {code: ...} in lbdns.yaml"
         )
-        yield source.warning(("steering_policy",), message)
+        yield placed.source.warning(("steering_policy",), message)
+
+
+def _default_pools(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]]) -> list[Placed[Pool]]:
+    return [pools[name] for name in dict.fromkeys(placed.item.default_pools) if name in pools]
 
 
 def _check_families(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem]:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from lbdns.model.balancer import LoadBalancer
 from lbdns.steering.kernel.numbers import SELECT_FASTEST
 from lbdns.steering.policies.context import Context
-from lbdns.steering.policies.plan import Plan, unweighted
+from lbdns.steering.policies.plan import PLACES_DO_NOT_MATTER, Plan, unweighted
+
+SAME_EVERYWHERE = PLACES_DO_NOT_MATTER
 
 
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:

@@ -15,6 +15,7 @@ from lbdns.steering.kernel.numbers import SELECT_FIRST
 from lbdns.steering.policies.context import Context
 from lbdns.steering.policies.plan import UNKNOWN_LIST, Lists, Partition, Plan, Unit, located_plan, unweighted
 
+SAME_EVERYWHERE = "no place in the databases changes the candidates: they are those of this PoP ({pop})"
 REGION_NUMBERS = {code: number for number, code in enumerate(regions.REGION_CODES)}
 
 

@@ -19,6 +19,7 @@ from lbdns.places.place import Place
 Candidates = tuple[tuple[str, int], ...]  # (pool name, weight) in order; weights matter to SELECT_WEIGHTED alone
 
 UNKNOWN_LIST = -1
+PLACES_DO_NOT_MATTER = "does not matter here: every place gets the same candidates"
 
 
 class Unit(Enum):

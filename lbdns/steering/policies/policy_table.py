@@ -1,7 +1,8 @@
 """Steering policies, a module each: `plan(load_balancer, context)` says at compile time what a query will find.
 
 Which `steering_policy` means which module is told once, by STEERING_POLICIES in lbdns.base.words; `""` means geo where
-any of region_pools, country_pools, pop_pools is set, else off.
+any of region_pools, country_pools, pop_pools is set, else off. SAME_EVERYWHERE is what `explain` says, with `{pop}` for
+this PoP's code, where all places get the same candidates.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.steering.policies.context import Context, Reads
 from lbdns.steering.policies.plan import Plan
 
-PLANNERS: dict[str, Callable[[LoadBalancer, Context], Plan]] = {
-    name: import_module(f"lbdns.steering.policies.{module}").plan for name, module in STEERING_POLICIES.items()
-}
+_MODULES = {name: import_module(f"lbdns.steering.policies.{row[0]}") for name, row in STEERING_POLICIES.items()}
+PLANNERS: dict[str, Callable[[LoadBalancer, Context], Plan]] = {name: one.plan for name, one in _MODULES.items()}
+SAME_EVERYWHERE: dict[str, str] = {name: one.SAME_EVERYWHERE for name, one in _MODULES.items()}
 POLICIES = tuple(PLANNERS)
 
 

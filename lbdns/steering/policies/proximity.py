@@ -11,6 +11,7 @@ from lbdns.steering.kernel.numbers import SELECT_FIRST, SELECT_NEAREST
 from lbdns.steering.policies.context import Context
 from lbdns.steering.policies.plan import UNKNOWN_LIST, Lists, Partition, Plan, Unit, located_plan, unweighted
 
+SAME_EVERYWHERE = "no place in the databases changes the order: pools are those nearest to this PoP ({pop}) first"
 EARTH_RADIUS_M = 6_371_008.8  # mean radius, IUGG
 NO_DISTANCE_M = 1e12  # stands after any distance on Earth
 

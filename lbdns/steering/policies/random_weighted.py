@@ -5,8 +5,9 @@ from __future__ import annotations
 from lbdns.model.balancer import LoadBalancer
 from lbdns.steering.kernel.numbers import SELECT_WEIGHTED
 from lbdns.steering.policies.context import Context
-from lbdns.steering.policies.plan import Plan
+from lbdns.steering.policies.plan import PLACES_DO_NOT_MATTER, Plan
 
+SAME_EVERYWHERE = PLACES_DO_NOT_MATTER
 WEIGHT_SCALE = 10_000  # weights are fractions: four decimal places act
 
 
