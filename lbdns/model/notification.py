@@ -23,8 +23,8 @@ from lbdns.model.hostnames import parse_hostname
 from lbdns.model.pool import parse_ip
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
-WEBHOOK_KEYS: Final = ("secret", "secret_header")
-EMAIL_KEYS: Final = ("smtp", "sender")
+SINK_FIELDS: Final = {"webhook": ("secret", "secret_header"), "email": ("smtp", "sender")}
+"""The fields that say where a notification goes, one of which is set, and those that act with each alone."""
 _MAIL_ADDRESS = re.compile(r"[!#$%&'*+/=?^_`{|}~0-9A-Za-z.-]+@([0-9A-Za-z.-]+)", re.ASCII)
 _URL_CHARS = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _POOL_GLOB = re.compile(r"[-_a-zA-Z0-9*?\[\]!]+", re.ASCII)
@@ -138,15 +138,21 @@ class Notification(Frozen):
         """Write the keys as they are read: `from` is no name that Python takes."""
         return {"from" if key == "sender" else key: value for key, value in write(self).items()}
 
+    @property
+    def sink(self) -> str:
+        """The field that says where this one goes, a key of SINK_FIELDS."""
+        return next(way for way in SINK_FIELDS if getattr(self, way) is not None)
+
     def _mistakes(self) -> Iterator[Mistake]:
-        both = (("webhook",), ("email",))
-        if (self.webhook is None) == (self.email is None):
-            yield Mistake((), "a notification goes to a webhook or to email, one of the two", both)
+        ways = tuple((way,) for way in SINK_FIELDS)
+        given = [way for way in SINK_FIELDS if getattr(self, way) is not None]
+        if len(given) != 1:
+            yield Mistake((), "a notification goes to a webhook or to email, one of the two", ways)
             return
-        wrong, right = (EMAIL_KEYS, "email") if self.webhook is not None else (WEBHOOK_KEYS, "webhook")
-        for field in wrong:
-            known = type(self).model_fields[field]
-            if getattr(self, field) != known.default:
-                yield Mistake((known.alias or field,), f"only a notification with {right} has this key", both)
+        for way, own_fields in SINK_FIELDS.items():
+            for field in own_fields if way not in given else ():
+                known = type(self).model_fields[field]
+                if getattr(self, field) != known.default:
+                    yield Mistake((known.alias or field,), f"only a notification with {way} has this key", ways)
         if self.email is not None and self.sender is None:
-            yield Mistake((), 'the key "from" is missing; it is required with email', (("from",), *both))
+            yield Mistake((), 'the key "from" is missing; it is required with email', (("from",), *ways))

@@ -13,8 +13,10 @@ from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 from lbdns.monitor.notify import alerts
-from lbdns.monitor.notify.alert_messages import CHANGES_MAX, document_of, mail_of, summary_of, summary_text
+from lbdns.monitor.notify.alert_messages import CHANGES_MAX, summary_text
 from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, START, Alert, AlertBook, wants
+from lbdns.monitor.notify.mail import mail_of
+from lbdns.monitor.notify.webhook import document_of, summary_of
 from lbdns.monitor.toggles import toggles
 from tests.monitor.documents import document, endpoint, parse_targets, pool
 

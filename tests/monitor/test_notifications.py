@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from lbdns.health import forced
 from lbdns.health.events import HealthChange
 from lbdns.health.forced import Forced
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
-from lbdns.model.notification import Notification
+from lbdns.model.notification import SINK_FIELDS, Notification
 from lbdns.monitor.notify import notifier
+from lbdns.monitor.notify.delivery import DeliveryFailed, Told
 from lbdns.monitor.notify.notifier import Notifier
+from lbdns.monitor.notify.sinks import SINKS
 from tests.monitor import peers
 from tests.monitor.documents import document, endpoint, parse_targets, pool
 from tests.monitor.receivers import Hook, Mailbox
@@ -54,6 +56,51 @@ def notifying(*settings: dict[str, Any], state_dir: Path | None = None) -> Notif
     )
     found.adopt([Notification.model_validate(one) for one in settings], targets.pools, targets.balancers)
     return found
+
+
+class Flaky:
+    """A sink that fails at first, and notes what it was told."""
+
+    def __init__(self, failures: list[Exception]) -> None:
+        self.failures = failures
+        self.told: list[list[str]] = []
+
+    async def deliver(self, told: Sequence[Told], unheard: int) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.told.append([alert.endpoint for alert, _ in told])
+
+
+def test_every_way_has_its_sink() -> None:
+    assert SINKS.keys() == SINK_FIELDS.keys() and SINK_FIELDS.keys() < Notification.model_fields.keys()
+    assert set().union(*SINK_FIELDS.values()) < Notification.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("failures", "told"),
+    [
+        ([], [["e1"]]),
+        ([DeliveryFailed("later", again=True)] * 2, [["e1"]]),
+        ([DeliveryFailed("never", again=False)], []),
+        ([ValueError("a defect")], []),
+    ],
+)
+def test_a_sink_sends_once_and_whoever_asks_it_tries_again(
+    monkeypatch: pytest.MonkeyPatch, failures: list[Exception], told: list[list[str]]
+) -> None:
+    sink = Flaky([*failures])
+    monkeypatch.setitem(SINKS, "webhook", lambda notification: sink)
+
+    async def main() -> None:
+        telling = notifying({"name": "hook", "webhook": "http://127.0.0.1/"})
+        telling.tell(flip(1))
+        await until(lambda: not sink.failures)
+        telling.tell(flip(2))
+        await until(lambda: sink.told[-1:] == [["e2"]])
+        await telling.close()
+
+    asyncio.run(main())
+    assert sink.told == [*told, ["e2"]]
 
 
 def test_a_webhook_is_sent_once_with_its_secret() -> None:

@@ -1,4 +1,4 @@
-"""Notifications: changes in, webhooks and mails out, in tasks of their own that no probe waits for.
+"""Notifications: changes in, messages out through sinks, in tasks of their own that no probe waits for.
 
     change -> alert -> who wants it -> that receiver's queue -> (a second's gathering) -> sent singly, or as one summary
 
@@ -24,9 +24,9 @@ from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.notify import alerts
-from lbdns.monitor.notify.alert_messages import Told, document_of, mail_of, summary_of
 from lbdns.monitor.notify.alerts import END, HEALTH, Alert, AlertBook, wants
-from lbdns.monitor.notify.delivery import DeliveryFailed, mail, post
+from lbdns.monitor.notify.delivery import DeliveryFailed, Told
+from lbdns.monitor.notify.sinks import sink_of
 from lbdns.monitor.targets import PoolSpec
 
 GATHER_S: Final = 1.0  # what happens together is told together
@@ -47,6 +47,7 @@ class Receiver:
     def __init__(self, notification: Notification, before_sending: Callable[[], Awaitable[None]]) -> None:
         """Begin with nothing to say; `before_sending` is awaited before each message."""
         self.notification = notification
+        self._sink = sink_of(notification)
         self._before_sending = before_sending
         self._waiting: deque[Told] = deque()
         self._unheard = 0
@@ -111,15 +112,9 @@ class Receiver:
             pause_s = min(2 * pause_s, RETRY_MAX_S)
 
     async def _send(self, told: Sequence[Told], unheard: int) -> None:
-        single = len(told) == 1 and not unheard
         try:
             async with asyncio.timeout(SEND_S):
-                if self.notification.webhook is None:
-                    await mail(self.notification, mail_of(self.notification, told, unheard, time.time()))
-                elif single:
-                    await post(self.notification, document_of(self.notification, *told[0]))
-                else:
-                    await post(self.notification, summary_of(self.notification, told, unheard))
+                await self._sink.deliver(told, unheard)
         except TimeoutError as error:
             raise DeliveryFailed(f"no answer within {SEND_S:.0f} s", again=True) from error
         except DeliveryFailed:

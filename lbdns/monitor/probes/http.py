@@ -26,6 +26,7 @@ from lbdns.model.monitors import Monitor, parse_expected_codes
 from lbdns.monitor.probes.http1 import BadResponse, Response
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
+from lbdns.monitor.trust import client_context
 
 REDIRECTS_MAX: Final = 3
 REDIRECT_CODES: Final = frozenset({301, 302, 303, 307, 308})
@@ -193,12 +194,5 @@ def host_header(address: str, port: int, scheme: str) -> str:
 
 @functools.lru_cache(maxsize=2)
 def tls_context(allow_insecure: bool) -> ssl.SSLContext:
-    """Return the context for probes: the system's certificate authorities, or nothing checked at all.
-
-    Loading the authorities takes tens of milliseconds, so the two contexts live as long as the process.
-    """
-    context = ssl.create_default_context()
-    if allow_insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    """Return the context for probes; the two live as long as the process, since they are slow to make."""
+    return client_context(allow_insecure)

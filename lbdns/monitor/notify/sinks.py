@@ -1,0 +1,18 @@
+"""The table of sinks: for each key that says where a notification goes, what sends it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from lbdns.model.notification import Notification
+from lbdns.monitor.notify.delivery import Sink
+from lbdns.monitor.notify.mail import MailSink
+from lbdns.monitor.notify.webhook import WebhookSink
+
+SINKS: Final[dict[str, Callable[[Notification], Sink]]] = {"webhook": WebhookSink, "email": MailSink}
+
+
+def sink_of(notification: Notification) -> Sink:
+    """Return what a notification is sent with."""
+    return SINKS[notification.sink](notification)
