@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 START_S = 30.0
 STOP_S = 15.0
-RELOAD_S = 10.0
 QUERY_S = 5.0
 POLL_S = 0.02
 SLACK_S = 3.0  # beyond what a monitor's fields say, for a busy machine

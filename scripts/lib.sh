@@ -1,8 +1,9 @@
 # Shared by the scripts here: finds a Python, makes .venv and keeps what is installed in step with the sources.
+# LBDNS_PYTHON=3.13 chooses another Python and an environment of its own beside it, .venv-3.13.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-venv="$root/.venv"
+venv="$root/.venv${LBDNS_PYTHON:+-$LBDNS_PYTHON}"
 python="$venv/bin/python"
 
 die() {
@@ -10,10 +11,24 @@ die() {
   exit 1
 }
 
-# Print the newest Python on PATH that is at least 3.11 and can make a virtual environment.
+# Print the names under which a Python may be found, the newest first; of one version alone where $1 names it. Those that
+# pyenv has but does not show on PATH are among them where a version is named, or all are asked for.
+python_names() {
+  local minor wanted=${1:-}
+  for minor in 16 15 14 13 12 11; do
+    [ -z "$wanted" ] || [ "$wanted" = all ] || [ "$wanted" = "3.$minor" ] || continue
+    echo "python3.$minor"
+    if [ -n "$wanted" ] && command -v pyenv >/dev/null 2>&1; then
+      ls -d "$(pyenv root)/versions/3.$minor."*"/bin/python3.$minor" 2>/dev/null | sort -Vr
+    fi
+  done
+  [ -n "$wanted" ] || printf 'python3\npython\n'
+}
+
+# Print the newest Python that is at least 3.11 and can make a virtual environment: of those on PATH, or of version $1.
 find_python() {
   local name seen=""
-  for name in python3.15 python3.14 python3.13 python3.12 python3.11 python3 python; do
+  for name in $(python_names "${1:-}"); do
     command -v "$name" >/dev/null 2>&1 || continue
     seen="$seen $name ($("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))"
     "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue
@@ -23,7 +38,7 @@ find_python() {
     fi
     printf '%s cannot make virtual environments (on Debian: apt-get install %s-venv); looking further\n' "$name" "$name" >&2
   done
-  die "lbdns needs Python 3.11 or newer with venv; found:${seen:- none}"
+  die "lbdns needs Python ${1:-3.11 or newer} with venv; found:${seen:- none}"
 }
 
 # Digest of whatever decides what must be installed or compiled.
@@ -57,11 +72,11 @@ PY
 # Make .venv where there is none, and install lbdns into it, editable, with the extra $1: "run" for none, test, dev.
 # What is installed already is left alone until the sources that decide about it change.
 ensure_installed() {
-  local extra=$1 digest have log="$venv/lbdns-install.log"
+  local extra=$1 digest have suffix log="$venv/lbdns-install.log"
   [ -x "$python" ] || {
     local found
-    found=$(find_python) || exit 1
-    echo "making .venv with $found"
+    found=$(find_python "${LBDNS_PYTHON:-}") || exit 1
+    echo "making $(basename "$venv") with $found"
     "$found" -m venv "$venv" || die "$found cannot make $venv"
   }
   digest=$(install_digest)
@@ -73,9 +88,11 @@ ensure_installed() {
     echo "installing what lbdns[$extra] needs beside it"
     extra_packages "$extra" | "$python" -m pip install --quiet --requirement /dev/stdin >"$log" 2>&1
   else
-    echo "installing lbdns into .venv (a minute or two the first time)"
+    echo "installing lbdns into $(basename "$venv") (a minute or two the first time)"
     rm -f "$venv"/lbdns-run "$venv"/lbdns-test "$venv"/lbdns-dev
-    find "$root/lbdns" \( -name '*.so' -o -name '*.c' \) -delete
+    # Each Python has extensions of its own beside the sources, by their suffix.
+    suffix=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+    find "$root/lbdns" \( -name "*$suffix" -o -name '*.c' \) -delete
     local what=$root
     [ "$extra" = run ] || what="$root[$extra]"
     "$python" -m pip install --quiet --editable "$what" >"$log" 2>&1

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parent.parent
 
 ANSWERS_MIN = 20  # replies to the fuzzer's corpus that are not left to the slow path

@@ -7,6 +7,8 @@ import contextlib
 import gc
 import weakref
 
+import pytest
+
 from lbdns.base.garbage import collect_when_quiet, without_cyclic_collection
 
 QUIET_S = 1.0
@@ -27,6 +29,7 @@ def old_garbage() -> weakref.ref[Loop]:
     return weakref.ref(cycle)
 
 
+@pytest.mark.slow
 def test_what_is_old_is_collected_once_changes_have_ceased() -> None:
     async def watch() -> None:
         changed = asyncio.Event()

@@ -216,6 +216,13 @@ def tracked() -> tuple[Path, ...]:
     return tuple(path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).exists())
 
 
+@pytest.mark.process
+def test_imports_are_absolute() -> None:
+    relative = re.compile(r"^\s*from \.", re.MULTILINE)
+    assert not [str(path) for path in tracked() if path.suffix == ".py" and relative.search(path.read_text())]
+
+
+@pytest.mark.process
 def test_no_file_is_too_long() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in tracked()}
     assert not {name: length for name, length in lengths.items() if length > LINES_MAX}

@@ -140,11 +140,6 @@ class Run:
         """Right answers a second."""
         return self.done / float(self.load["seconds"])
 
-    @property
-    def busy(self) -> float:
-        """How much of its core the server used."""
-        return (self.user_s + self.system_s) / float(self.load["seconds"])
-
 
 @dataclass
 class Generator:

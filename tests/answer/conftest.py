@@ -14,6 +14,9 @@ from lbdns.testing import LbdnsServer, running_server
 from tests.answer.lanes import InProcess, Lane, OverTcp, OverUdp, compiled_view
 from tests.answer.world import configuration, write_geodata
 
+SERVED = [pytest.param(name, marks=pytest.mark.process) for name in ("udp", "tcp")]
+"""The lanes that ask the running server; the others start no process."""
+
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
@@ -34,7 +37,9 @@ def view(parsed: Configuration, tmp_path_factory: pytest.TempPathFactory) -> Ser
 
 
 @pytest.fixture(scope="session")
-def server(tree: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
+def server(
+    starts_processes: None, tree: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LbdnsServer]:
     """The configuration served."""
     with running_server(tree, tmp_path_factory.mktemp("server")) as running:
         yield running
@@ -54,19 +59,19 @@ def over_tcp(server: LbdnsServer) -> OverTcp:
     return OverTcp(server.host, server.port)
 
 
-@pytest.fixture(params=["in-process-udp", "in-process-tcp", "udp", "tcp"])
+@pytest.fixture(params=["in-process-udp", "in-process-tcp", *SERVED])
 def lane(request: pytest.FixtureRequest) -> Lane:
     """Every way to ask, one after the other."""
     return _lane(request)
 
 
-@pytest.fixture(params=["in-process-udp", "udp"])
+@pytest.fixture(params=["in-process-udp", SERVED[0]])
 def udp_lane(request: pytest.FixtureRequest) -> Lane:
     """Those over UDP."""
     return _lane(request)
 
 
-@pytest.fixture(params=["in-process-tcp", "tcp"])
+@pytest.fixture(params=["in-process-tcp", SERVED[1]])
 def tcp_lane(request: pytest.FixtureRequest) -> Lane:
     """Those over TCP."""
     return _lane(request)

@@ -25,7 +25,6 @@ SUB_GLUE = [
     "ns1.sub.example.com. 300 AAAA 2001:db8:53::1",
     "ns2.sub.example.com. 300 A 203.0.113.2",
 ]
-WIDE = ["wide.example.com. 300 A 192.0.2.84", "wide.example.com. 300 AAAA 2001:db8::84"]
 STATIC = "static.example.com. 300 A 192.0.2.80"
 WWW = "www.example.com. 20 A 198.51.100.1"
 LONG = f"{LONG_LABELS}.example.com."
@@ -35,11 +34,6 @@ STRETCH = f"stretch.example.com. 300 DNAME {LONG}"
 def referral(row: str, name: str, qtype: str = "A") -> Case:
     """Return the case of a query that sub.example.com's servers answer."""
     return Case(row, query(name, qtype), aa=False, authority=SUB_NS, additional=SUB_GLUE)
-
-
-def hops(first: int, last: int) -> list[str]:
-    """Return the CNAMEs of chain.test from one to another."""
-    return [f"hop{number}.chain.test. 300 CNAME hop{number + 1}.chain.test." for number in range(first, last + 1)]
 
 
 def nxdomain(row: str, name: str, soa: list[str] = MAIN_SOA, qtype: str = "A") -> Case:

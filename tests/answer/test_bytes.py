@@ -122,6 +122,7 @@ TRANSPORTS = pytest.mark.parametrize("over_tcp", [False, True], ids=["udp", "tcp
 RUNS = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @TRANSPORTS
 @RUNS
 @given(sent=st.one_of(st.binary(max_size=600), messages), client=st.sampled_from(CLIENTS))
@@ -135,6 +136,7 @@ def test_any_bytes(over_tcp: bool, view: ServingView, sent: bytes, client: Clien
     check_good(good, lane.respond(good.wire), over_tcp)
 
 
+@pytest.mark.slow
 @TRANSPORTS
 @RUNS
 @given(sent=queries, client=st.sampled_from(CLIENTS), draw=st.integers(0, 2**64 - 1))
@@ -144,6 +146,7 @@ def test_any_query(over_tcp: bool, view: ServingView, sent: bytes, client: Clien
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @TRANSPORTS
 def test_every_name(over_tcp: bool, view: ServingView, parsed: Configuration) -> None:
     """Each name of each zone and each load balancer's, asked for every type there and others; and one below it."""

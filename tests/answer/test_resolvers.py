@@ -19,6 +19,8 @@ import pytest
 
 from lbdns.testing import LbdnsServer
 
+pytestmark = pytest.mark.process
+
 STARTS = 5  # another process may take the port meanwhile
 START_S = 10.0
 ANSWER_S = 10.0

@@ -143,7 +143,7 @@ def client(api: Api) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def sdk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sdk]:
+def sdk(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sdk]:
     """The official client and a whole server, for all that use it: each gives its objects names of their own."""
     from tests.api.sdk import sdk_over_store  # the client takes a second to load
 

@@ -12,8 +12,9 @@ import pytest
 from lbdns.manage.api.app import local_app
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.store.item import Kind
+from tests.api.conftest import Api
 
-from .conftest import Api
+pytestmark = pytest.mark.slow
 
 MISSING, MALFORMED, WRONG = (400, 9106), (400, 6003), (403, 10000)
 STRANGER = "A" * 43

@@ -11,8 +11,9 @@ import pytest
 from lbdns.manage.store.item import Item, Kind
 from lbdns.manage.store.state import State
 from lbdns.model.bounds import REGION_CODES
+from tests.api.conftest import Api
 
-from .conftest import Api
+pytestmark = pytest.mark.slow
 
 ORIGIN = {"name": "one", "address": "192.0.2.1"}
 NOBODY = "0" * 32

@@ -12,8 +12,9 @@ import pytest
 from lbdns.base.errors import LbdnsError
 from lbdns.manage.api.frame.api_errors import pointer
 from lbdns.manage.store.refusals import ReadOnly, StoreError
+from tests.api.conftest import Api
 
-from .conftest import Api
+pytestmark = pytest.mark.slow
 
 JSON = {"Content-Type": "application/json"}
 POOL = {"name": "eu", "origins": [{"name": "one", "address": "192.0.2.1"}]}

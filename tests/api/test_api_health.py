@@ -20,6 +20,8 @@ from lbdns.model.settings import Settings
 from tests.store.served import StoreServer, free_port, wait_until
 from tests.streams import serving_streams
 
+pytestmark = pytest.mark.slow
+
 ZONE = "@ 60 IN SOA ns hostmaster 1 7200 900 1209600 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53"
 
 
@@ -96,7 +98,7 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     work: Path = tmp_path_factory.mktemp("shop")
     server, endpoint = StoreServer(work, "pop: {code: AMS}"), Endpoint()
     try:

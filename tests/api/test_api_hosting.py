@@ -21,9 +21,10 @@ from lbdns.manage.api.hosting import CLOSE_S, ApiServer
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.sqlite import Store
 from lbdns.model.settings import Settings
+from tests.api.conftest import Api
 from tests.loop_thread import LoopThread
 
-from .conftest import Api
+pytestmark = pytest.mark.slow
 
 
 def server_of(settings: Settings) -> tuple[ApiServer, Store]:

@@ -22,8 +22,9 @@ from lbdns.manage.api.frame.limits import (
     TOKEN_PER_S,
     Buckets,
 )
+from tests.api.conftest import Api
 
-from .conftest import Api
+pytestmark = pytest.mark.slow
 
 SECOND_S = 5.0  # far more than what is waited for, far less than what would be without a limit
 

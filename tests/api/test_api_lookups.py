@@ -15,6 +15,8 @@ from lbdns.manage.store.item import Kind
 from lbdns.places.regions import REGION_CODES
 from tests.api.conftest import Api
 
+pytestmark = pytest.mark.slow
+
 Ids = Mapping[str, str]
 
 

@@ -15,6 +15,8 @@ from lbdns.manage.api.app import local_app
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.store.manager import FilesManager, Running
 
+pytestmark = pytest.mark.slow
+
 ZONE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 TREE = {
     "zones": {"example.com": ZONE},

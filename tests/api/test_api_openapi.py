@@ -11,8 +11,9 @@ import jsonschema_rs
 import pytest
 
 from lbdns.model import bounds
+from tests.api.conftest import Api
 
-from .conftest import Api
+pytestmark = pytest.mark.slow
 
 ORIGIN = {"name": "one", "address": "192.0.2.1"}
 STATUSES = {"400", "403", "404", "405", "408", "412", "413", "429", "500"}

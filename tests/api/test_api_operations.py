@@ -15,6 +15,8 @@ import pytest
 from lbdns.manage.api.frame.openapi import OPENAPI_PATH
 from tests.api.sdk import Sdk, some
 
+pytestmark = pytest.mark.process
+
 GONE = "0123456789abcdef" * 2
 WRONG_TOKEN = "x" * 43
 JSON = "application/json"

@@ -7,11 +7,11 @@ from typing import Any
 import cloudflare
 import httpx
 import pytest
-from cloudflare import Cloudflare
 
 from lbdns.manage.store.item import Item, Kind
+from tests.api.conftest import Api
 
-from .conftest import Api
+pytestmark = pytest.mark.process
 
 HASH = "ab" * 32
 
@@ -72,7 +72,7 @@ def zone(api: Api) -> Item:
 
 @pytest.fixture
 def sdk(api: Api) -> Any:
-    with Cloudflare(api_token=api.write_token, base_url=api.base, max_retries=0) as made:
+    with cloudflare.Cloudflare(api_token=api.write_token, base_url=api.base, max_retries=0) as made:
         yield made
 
 
@@ -103,7 +103,7 @@ def test_every_type_is_written_and_read_back(client: httpx.Client, zone: Item) -
         assert client.get(path(zone, record["id"])).json()["result"] == record
 
 
-def test_through_the_sdk(sdk: Cloudflare, zone: Item) -> None:
+def test_through_the_sdk(sdk: cloudflare.Cloudflare, zone: Item) -> None:
     records = sdk.dns.records
     made = records.create(zone_id=zone.id, name="www", type="A", content="192.0.2.1", ttl=1, tags=["team:web"])
     assert made is not None and made.name == "www.example.com" and made.proxiable is False

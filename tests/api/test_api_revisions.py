@@ -16,6 +16,8 @@ from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Kind
 from tests.api.conftest import Api
 
+pytestmark = pytest.mark.slow
+
 ZONE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 
 

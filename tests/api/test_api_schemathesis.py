@@ -31,6 +31,8 @@ from schemathesis.specs.openapi.checks import (
 from lbdns.manage.api.frame.openapi import OPENAPI_PATH
 from tests.store.served import StoreServer
 
+pytestmark = pytest.mark.process
+
 EXAMPLES = int(os.environ.get("LBDNS_FUZZ_EXAMPLES", "0"))
 SUITE_EXAMPLES = 2  # of each operation and mode
 ACCEPTED_SHARE = 0.8  # of operations that accept a request at least

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.api.conftest import Api
+
+pytestmark = pytest.mark.slow
 
 
 def url(api: Api) -> str:

@@ -10,8 +10,9 @@ import pytest
 from cloudflare import Cloudflare
 
 from lbdns.manage.store.item import Kind
+from tests.api.conftest import Api
 
-from .conftest import Api
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import pytest
 from lbdns.processes.supervisor.children import package_environment
 from tests.store.served import StoreServer
 
+pytestmark = pytest.mark.process
+
 HASH = "ab" * 32
 # type, content given, data answered
 ANSWERS = [
@@ -36,7 +38,7 @@ ANSWERS = [
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[StoreServer]:
+def server(starts_processes: None, tmp_path: Path) -> Iterator[StoreServer]:
     with contextlib.closing(StoreServer(tmp_path)) as made:
         made.start()
         made.wait_for_api()

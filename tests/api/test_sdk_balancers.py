@@ -9,6 +9,8 @@ from cloudflare import NotFoundError
 
 from tests.api.sdk import Sdk, plain, some, within
 
+pytestmark = pytest.mark.process
+
 DEFAULTS: dict[str, Any] = {
     "description": "",
     "enabled": True,

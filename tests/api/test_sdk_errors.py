@@ -20,6 +20,8 @@ from cloudflare import (
 
 from tests.api.sdk import Sdk, codes, plain, sole, some, told
 
+pytestmark = pytest.mark.process
+
 NOBODY = "0123456789abcdef" * 2
 WRONG_TOKEN = "x" * 43
 WRONG_BURST = 100

@@ -16,6 +16,8 @@ from cloudflare import AsyncCloudflare, BadRequestError, NotFoundError
 from tests.api.sdk import Sdk, plain, some
 from tests.store.served import wait_until
 
+pytestmark = pytest.mark.process
+
 EVENTS = "/user/load_balancing_analytics/events"
 NO_FAILURES = "No failures"
 REFUSED = "TCP connection failed"

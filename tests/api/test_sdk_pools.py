@@ -10,6 +10,8 @@ from cloudflare import NotFoundError
 
 from tests.api.sdk import Sdk, plain, some, within
 
+pytestmark = pytest.mark.process
+
 MONITOR_DEFAULTS = {
     "type": "http",
     "description": "",

@@ -11,6 +11,8 @@ from cloudflare import BadRequestError, NotFoundError
 
 from tests.api.sdk import Sdk, codes, plain, some, told, within
 
+pytestmark = pytest.mark.process
+
 ZONE = "rr.example"
 HEX = "ab" * 32
 BASE64 = "AQIDBAUGBwgJ"

@@ -9,6 +9,8 @@ from cloudflare import BadRequestError, NotFoundError
 
 from tests.api.sdk import Sdk, codes, plain, some, told
 
+pytestmark = pytest.mark.process
+
 ZONE_COUNT = 23  # more than a page of 20
 RECORD_COUNT = 230  # more than two pages of 100
 

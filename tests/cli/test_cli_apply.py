@@ -71,6 +71,7 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+@pytest.mark.slow
 def test_the_road_from_files_and_back(run: Run, directory: Path, tmp_path: Path) -> None:
     planned = run("apply", directory, "--dry-run")
     assert planned.status == 0 and planned.out.startswith("+ pool eu\n    origins:\n")
@@ -88,6 +89,7 @@ def test_the_road_from_files_and_back(run: Run, directory: Path, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_a_change_is_shown_field_by_field(run: Run, directory: Path) -> None:
     run("apply", directory, "--yes")
     replace(directory / "objects.yaml", '"off"', "geo, region_pools: {ENAM: [eu]}")
@@ -132,6 +134,7 @@ def test_without_a_terminal_nothing_is_asked_and_nothing_changed(run: Run, direc
     assert json.loads(run("revision", "list", "--json").out) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("answer", "revision"), [("y\n", 1), ("n\n", 0)])
 def test_on_a_terminal_it_asks(directory: Path, state: Path, answer: str, revision: int) -> None:
     ours, theirs = pty.openpty()
@@ -148,6 +151,7 @@ def test_on_a_terminal_it_asks(directory: Path, state: Path, answer: str, revisi
     assert ("revision 1: created" in out) is bool(revision)
 
 
+@pytest.mark.slow
 def test_prune_is_offered_and_done(run: Run, directory: Path) -> None:
     run("apply", directory, "--yes")
     (directory / "objects.yaml").unlink()
@@ -165,6 +169,7 @@ def test_what_stays_is_said_beside_other_changes(run: Run, directory: Path) -> N
     assert "2 objects of the store not in the files: kept; --prune would delete them\n" in run("apply", directory).err
 
 
+@pytest.mark.slow
 def test_settings_are_not_applied(run: Run, directory: Path) -> None:
     (directory / "lbdns.yaml").write_text("workers: 2\n")
     said = run("apply", directory, "--dry-run").err
@@ -178,6 +183,7 @@ def test_included_files_go_with_their_zone(run: Run, directory: Path) -> None:
     assert "+ record a.example.com A 192.0.2.7  ttl 300\n" in run("apply", directory, "--dry-run").out
 
 
+@pytest.mark.slow
 def test_export_writes_into_an_empty_place_only(run: Run, directory: Path, tmp_path: Path) -> None:
     run("apply", directory, "--yes")
     refused = run("export", directory)
@@ -205,6 +211,7 @@ def test_an_export_that_fails_leaves_nothing(run: Run, directory: Path, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blocked", "files", "state"]
 
 
+@pytest.mark.slow
 def test_revisions_are_shown_compared_and_restored(run: Run, directory: Path) -> None:
     run("apply", directory, "--yes")
     replace(directory / "objects.yaml", "192.0.2.2", "192.0.2.3")
@@ -227,6 +234,7 @@ def test_revisions_are_shown_compared_and_restored(run: Run, directory: Path) ->
     assert run("revision", "show", 9).err == "lbdns: there is no revision 9, or no longer; the newest is 3\n"
 
 
+@pytest.mark.slow
 def test_json_is_what_the_api_gives(run: Run, directory: Path) -> None:
     planned: Any = json.loads(run("apply", directory, "--dry-run", "--json").out)
     made = json.loads(run("apply", directory, "--yes", "--json").out)

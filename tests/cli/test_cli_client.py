@@ -55,6 +55,7 @@ def served(state: Path, **api: str) -> Iterator[tuple[ApiServer, str]]:
         loop.stop()
 
 
+@pytest.mark.slow
 def test_without_a_server_the_store_is_changed_under_its_lock(tmp_path: Path) -> None:
     state = tmp_path / "state"
     (told,) = refused("pool", "list", "--state", str(state))
@@ -103,6 +104,7 @@ def test_the_socket_is_found_however_deep_it_lies(tmp_path: Path) -> None:
         assert client.get("/client/v4/accounts")[0]["id"] == client.account
 
 
+@pytest.mark.slow
 def test_an_api_elsewhere_is_asked_with_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(tmp_path / "state") as (server, token):
         url = str(server.address)
@@ -127,6 +129,7 @@ def test_an_api_elsewhere_is_asked_with_a_token(tmp_path: Path, monkeypatch: pyt
     assert "is no address of an API" in refused("pool", "list", "--api", "ns1.example.com", "--token", "x")[0]
 
 
+@pytest.mark.slow
 def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
@@ -157,6 +160,7 @@ class Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.slow
 def test_what_is_no_api_is_told_so(tmp_path: Path) -> None:
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -16,12 +16,14 @@ from lbdns.cli.commands.lb_command import lb
 from tests.cli.commands import done, refused, run
 from tests.store.served import StoreServer, wait_until
 
+pytestmark = pytest.mark.process
+
 OBJECTS = 5  # the revision of the fixture's objects
 ZONE = "@ 60 IN SOA ns hostmaster 1 7200 900 1209600 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53\n"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+def server(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     """A server whose store has a zone, a monitor, two pools and a load balancer; LBDNS_SETTINGS says where it is."""
     work: Path = tmp_path_factory.mktemp("cli")
     started = StoreServer(work, f"state: {work / 'state'}")

@@ -64,6 +64,7 @@ def columns(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines() if line.strip(" ─")]
 
 
+@pytest.mark.slow
 def test_a_zone_from_its_name(run: Run) -> None:
     tried = run("zone", "create", "Example.COM", "soa.minimum=60", "--dry-run")
     assert tried.out.startswith("+ zone example.com\n") and tried.out.endswith("nothing is changed: --dry-run\n")
@@ -80,6 +81,7 @@ def test_a_zone_from_its_name(run: Run) -> None:
     assert "name: " in bad.err and "soa.refresh: " in bad.err, "a line for each mistake"
 
 
+@pytest.mark.slow
 def test_delegation_is_ready_to_paste(run: Run, zone: str) -> None:
     run("record", "add", zone, "@", "NS", "ns.example.net")
     told = run("zone", "delegation", zone)
@@ -102,6 +104,7 @@ def test_delegation_is_ready_to_paste(run: Run, zone: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_records_are_added_changed_and_deleted(run: Run, zone: str) -> None:
     added = run("record", "add", zone, "www", "A", "192.0.2.1", "--ttl", "1h", "--comment", "web", "--tag", "a:b")
     assert (added.status, added.out) == (0, "www.example.com A 192.0.2.1: added in revision 2\n")
@@ -130,6 +133,7 @@ def test_records_are_added_changed_and_deleted(run: Run, zone: str) -> None:
     assert {name for name, _, _ in records(run)} == {"example.com", "ns1.example.com", "www.example.com"}
 
 
+@pytest.mark.slow
 def test_one_of_several_is_named_by_what_it_was(run: Run, zone: str) -> None:
     run("record", "add", zone, "www", "A", "192.0.2.1")
     run("record", "add", zone, "www", "A", "192.0.2.2")
@@ -144,6 +148,7 @@ def test_one_of_several_is_named_by_what_it_was(run: Run, zone: str) -> None:
     assert records(run, "www") == [("www.example.com", "A", "192.0.2.3")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "status", "told"),
     [
@@ -172,6 +177,7 @@ def test_refusals(run: Run, zone: str, command: tuple[str, ...], status: int, to
     assert len(json.loads(run("revision", "list", "--json").out)) == 1
 
 
+@pytest.mark.slow
 def test_dry_runs_change_nothing(run: Run, zone: str, tmp_path: Path) -> None:
     file = tmp_path / "example.com.zone"
     file.write_text(FILE)
@@ -191,6 +197,7 @@ def test_dry_runs_change_nothing(run: Run, zone: str, tmp_path: Path) -> None:
     assert len(json.loads(run("revision", "list", "--json").out)) == 1
 
 
+@pytest.mark.slow
 def test_import_and_export(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "example.com.zone"
     file.write_text(FILE)
@@ -216,6 +223,7 @@ def test_import_and_export(run: Run, tmp_path: Path) -> None:
     assert "line 2: more" in bad.err.splitlines()[1]
 
 
+@pytest.mark.slow
 def test_a_zone_is_changed_and_deleted(run: Run, zone: str) -> None:
     assert run("zone", "set", zone, "soa.retry=60").out == "zone example.com: changed in revision 2\n"
     shown: dict[str, Any] = json.loads(run("zone", "show", zone, "--json").out)

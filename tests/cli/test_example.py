@@ -20,6 +20,8 @@ import pytest
 
 from tests.store.served import free_port
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 READY = "Ctrl-C here stops everything."
 

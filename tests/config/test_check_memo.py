@@ -158,6 +158,7 @@ def shown(examined: Examined) -> list[tuple[str, tuple[str | int, ...]]]:
     return [(str(problem), problem.at) for problem in (*examined.errors, *examined.warnings)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_a_memo_changes_no_problem(seed: int) -> None:
     chance = Random(seed)

@@ -135,6 +135,7 @@ SETTINGS = fields(
 MODELS: dict[Any, Any] = {LoadBalancer: BALANCER, Pool: POOL, Monitor: MONITOR, MonitorGroup: GROUP, Settings: SETTINGS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_written_as_yaml_and_read_again_is_equal(model: Any) -> None:
     @QUICK
@@ -197,6 +198,7 @@ def outcome(read: Any) -> Loaded | ConfigError:
     return loaded
 
 
+@pytest.mark.slow
 @settings(QUICK, max_examples=250)
 @given(TREES)
 def test_no_tree_raises_anything_but_config_errors(tree: dict[str, Any]) -> None:
@@ -214,6 +216,7 @@ def test_keys_that_are_no_texts() -> None:
     assert isinstance(outcome(lambda: parse(tree, BASE)), ConfigError)
 
 
+@pytest.mark.slow
 @QUICK
 @given(TREES, st.data())
 def test_no_file_raises_anything_but_config_errors(

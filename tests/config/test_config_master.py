@@ -111,6 +111,7 @@ RECORD = st.builds(
 )
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.lists(RECORD, max_size=12), st.sampled_from(["$TTL 300\n", "$TTL 300\n$ORIGIN sub.example.com.\n"]))
 def test_zones_are_read_as_dnspython_does(lines: list[str], head: str) -> None:

@@ -160,6 +160,7 @@ def test_every_json_text_is_read_as_json_reads_it(value: Any) -> None:
         assert parse_yaml(text, "f").value == json.loads(text)
 
 
+@pytest.mark.slow
 @QUICK
 @given(VALUES)
 def test_lines_are_those_of_a_node_graph(value: Any) -> None:

@@ -60,6 +60,7 @@ def test_every_name_is_shown_as_dnspython_shows_it_and_read_back(labels: list[by
     assert labels_of(wire) == labels
 
 
+@pytest.mark.slow
 @QUICK
 @given(LABELS.filter(bool), PLAIN)
 def test_a_host_of_content_is_read_back_in_any_zone(labels: list[bytes], zone: str) -> None:
@@ -69,6 +70,7 @@ def test_a_host_of_content_is_read_back_in_any_zone(labels: list[bytes], zone: s
     assert show_host(wire).endswith(".") == (len(labels) == 1 or labels[-1].endswith(b"."))
 
 
+@pytest.mark.slow
 @QUICK
 @given(PLAIN, PLAIN)
 def test_an_owner_is_complete_or_relative(name: str, zone: str) -> None:

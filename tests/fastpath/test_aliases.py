@@ -93,6 +93,7 @@ def draw_resolved(chance: Random, view: ServingView) -> None:
             write_addresses(view.table.columns, view.columns["endpoint_slot"][endpoint], four, six, NOW_S + LEFT_S)
 
 
+@pytest.mark.slow
 def test_random_aliases_and_hostnames(lane: Lane, tmp_path: Path) -> None:
     chance = Random(23)
     asked = deferred = 0

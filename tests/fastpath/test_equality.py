@@ -50,6 +50,7 @@ def test_the_wire_tests_messages_and_mutations_of_them(lane: Lane, view: Serving
     assert DROPPED in said
 
 
+@pytest.mark.slow
 def test_random_configurations(lane: Lane, tmp_path: Path) -> None:
     chance = Random(11)
     for number in range(30):

@@ -102,6 +102,7 @@ def ask_damaged(address: tuple[Any, ...], family: int, seed: int) -> int:
     return sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "here", "there"), PLACES, ids=[here for _, here, _ in PLACES])
 def test_damaged_datagrams(view: ServingView, tmp_path: Path, family: int, here: str, there: str) -> None:
     loop_class = load_loop()

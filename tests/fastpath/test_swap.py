@@ -25,6 +25,8 @@ from lbdns.processes.responder.views import Views
 from lbdns.publish.publisher import Publisher
 from tests.answer.packets import opt, option, query
 
+pytestmark = pytest.mark.slow
+
 GENERATIONS = 20
 WINDOW = 24  # under way at once: fewer than the ring for the slow path holds
 SPAN = 1 << 14  # of IDs

@@ -133,6 +133,7 @@ def _flip_for_ever(path: Path) -> None:
         write_addresses(columns, 0, two, [], 1)
 
 
+@pytest.mark.process
 def test_a_writer_killed_midway_leaves_a_readable_table(tmp_path: Path) -> None:
     path = tmp_path / "t"
     table = HealthTable.create(path, 1, 1, 1)

@@ -6,6 +6,7 @@ import asyncio
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from lbdns.cli.commands.health_command import render
@@ -14,6 +15,8 @@ from lbdns.health.verdict import HEALTHY
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, adopted, until
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_table_says_since_when_until_the_last_vantage_point_is_back_or_gone(tmp_path: Path) -> None:

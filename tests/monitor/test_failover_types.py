@@ -21,6 +21,8 @@ from tests.monitor import peers
 from tests.monitor.test_probe_other import BOUND, needs_ping
 from tests.streams import Handler
 
+pytestmark = pytest.mark.process
+
 ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
 TYPES = ("http", "https", "tcp", "udp_icmp", "smtp", "ldap")
 SLACK_S = 0.1

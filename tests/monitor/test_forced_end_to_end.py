@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from lbdns.base.errors import LbdnsError
 from lbdns.cli.commands.health_command import health
 
+pytestmark = pytest.mark.process
+
 TREE: dict[str, Any] = {
     "zones": {"example.com": "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"},
     "monitors": {"web": {"type": "http", "interval": 5, "timeout": 1}},

@@ -10,6 +10,8 @@ import pytest
 
 from lbdns.testing import running_server
 
+pytestmark = pytest.mark.process
+
 WARNING = 4
 TREE = {
     "zones": {"example.com": "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"},

@@ -28,6 +28,8 @@ from lbdns.monitor.schedule import Scheduler
 from tests.monitor import documents, virtual
 from tests.monitor.documents import parse_targets
 
+pytestmark = pytest.mark.slow
+
 DAY_S = 24 * 3600.0
 GOOD = Result(True, Reason.NO_FAILURES, 200, 1000)
 WRONG = Result(False, Reason.CODE_MISMATCH, 500)

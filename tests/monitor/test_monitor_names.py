@@ -27,6 +27,8 @@ from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:

@@ -6,6 +6,8 @@ import asyncio
 import itertools
 from dataclasses import dataclass, field
 
+import pytest
+
 from lbdns.health.reasons import Reason
 from lbdns.model.monitors import Monitor
 from lbdns.model.targets_document import Vantage
@@ -170,6 +172,7 @@ def test_a_hurried_check_is_probed_now_and_once() -> None:
     virtual.run(main())
 
 
+@pytest.mark.slow
 def test_adding_and_removing_for_ever_does_not_grow() -> None:
     async def main() -> None:
         world = World()

@@ -28,6 +28,8 @@ from tests.monitor import peers
 from tests.monitor.documents import document, endpoint, pool
 from tests.monitor.stage import Stage, adopted, hurry, until
 
+pytestmark = pytest.mark.slow
+
 TCP = {"type": "tcp", "port": 1, "interval": 3600, "timeout": 1, "retries": 0}
 
 
@@ -136,6 +138,7 @@ def test_adoption_is_prompt_ends_what_is_gone_and_keeps_what_stays(stage: Stage)
     asyncio.run(main())
 
 
+@pytest.mark.process
 def test_a_worker_that_is_told_adopts_a_generation_within_100_ms(stage: Stage) -> None:
     async def main() -> None:
         took_s: list[float] = []
@@ -246,6 +249,7 @@ def test_a_larger_table_takes_over_all_that_is_known(stage: Stage) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.process
 def test_kill_9_changes_no_answer_and_a_new_worker_goes_on(stage: Stage) -> None:
     async def main() -> None:
         async with peers.saying(peers.answer()) as good:

@@ -179,6 +179,7 @@ def test_tries_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_receiver_that_hangs_holds_nobody_else_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifier, "SEND_S", 0.3)
 
@@ -272,6 +273,7 @@ def test_mail_is_sent_and_tried_again_while_the_server_says_later(caplog: pytest
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_mail_server_that_says_nothing_is_given_up_in_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -316,6 +318,7 @@ def test_https_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplo
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_the_worker_tells_of_flips_toggles_and_forced_states_and_keeps_the_id_over_a_restart(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 SLACK_S = 0.1
 TRIES = 3  # a machine that is busy with other tests may be slow to look

@@ -131,6 +131,7 @@ def test_what_is_not_http_or_too_much_of_it(data: bytes) -> None:
     assert against(data).reason is Reason.HTTP_INVALID
 
 
+@pytest.mark.slow
 def test_timeouts_say_in_which_phase() -> None:
     with peers.black_hole() as port:
         started = asyncio.run(probe(TcpProbe(), port, timeout=0.2))
@@ -202,6 +203,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.process
 def test_no_route_and_network_unreachable() -> None:
     """In a network of its own, so that nothing leaves the machine."""
     setup = "ip link set lo up && ip route add unreachable 203.0.113.0/24"
@@ -393,6 +395,7 @@ def test_host_header_without_one_given() -> None:
     assert host_header("a.example", 8443, "https") == "a.example:8443"
 
 
+@pytest.mark.slow
 def test_probes_leave_nothing_behind() -> None:
     """No object, no cycle for the collector and no descriptor, however a probe ends."""
 

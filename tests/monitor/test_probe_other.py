@@ -195,6 +195,7 @@ def test_pings_at_the_same_time_are_told_apart() -> None:
     assert all(result.healthy for result in asyncio.run(run()))
 
 
+@pytest.mark.slow
 @needs_ping
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_udp_silence_and_answers_pass_and_a_closed_port_does_not(address: str) -> None:
@@ -233,18 +234,21 @@ def run_inside(setup: str, *arguments: str) -> list[list[str]]:
     return [line.split() for line in done.stdout.splitlines()]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network namespace and to drop its rights")
 def test_without_the_right_to_ping_the_monitor_says_what_to_allow() -> None:
     (line,) = run_inside("ip link set lo up", "drop", "127.0.0.1")
     assert line[0] == "CONFIG_ERROR" and "net.ipv4.ping_group_range" in line[2] and "CAP_NET_RAW" in line[2]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network namespace and to drop its rights")
 def test_unprivileged_ping_sockets_are_used_where_they_are_allowed() -> None:
     setup = "ip link set lo up && echo 0 65534 > /proc/sys/net/ipv4/ping_group_range"
     assert [line[0] for line in run_inside(setup, "drop", "127.0.0.1", "127.0.0.2")] == ["NO_FAILURES"] * 2
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network namespace")
 def test_pings_that_lead_nowhere() -> None:
     setup = "ip link set lo up && ip route add unreachable 203.0.113.0/24"

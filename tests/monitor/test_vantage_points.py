@@ -64,6 +64,7 @@ def servers() -> Iterator[MailServers]:
     made.stop()
 
 
+@pytest.mark.process
 def test_dynamic_latency_answers_the_pool_that_is_fast_from_this_pops_region(
     lbdns_server: Callable[..., Any], servers: MailServers
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_source_reaches_its_own_family_only() -> None:
     assert reaching([v4], "2001:db8::2") == [Vantage("4")]
 
 
+@pytest.mark.slow
 def test_three_addresses_of_this_machine_vote(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     refused: set[str] = set()
@@ -159,6 +161,7 @@ def test_three_addresses_of_this_machine_vote(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_an_address_that_this_machine_does_not_have_is_named(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 

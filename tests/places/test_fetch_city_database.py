@@ -13,6 +13,8 @@ import pytest
 from lbdns.places.geodata import Geodata
 from tests.places.databases import write_database
 
+pytestmark = pytest.mark.process
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fetch-city-database"
 
 

@@ -40,6 +40,7 @@ def test_unknown_codes(code: str) -> None:
     assert pop_place(code) is None
 
 
+@pytest.mark.process
 def test_airports_are_read_when_asked() -> None:
     """An import must not cost the reading of 7,900 airports."""
     program = "from lbdns.places import airports, pops; a = airports._table.cache_info().currsize; print(a)"

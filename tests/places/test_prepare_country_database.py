@@ -8,9 +8,12 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import maxminddb
+import pytest
 
 from lbdns.places.geodata import Geodata
 from tests.places.databases import write_database
+
+pytestmark = pytest.mark.process
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "prepare-country-database"
 

@@ -17,6 +17,8 @@ from lbdns.places.schema import place_of
 from lbdns.places.shipped import country_database, geodata_dir
 from tests.places.databases import addresses
 
+pytestmark = pytest.mark.slow
+
 CITY_2018 = Path(geolite2.filename)
 
 
@@ -61,6 +63,7 @@ def test_shipped_database_is_the_documented_one() -> None:
         assert path.name in sources or path.suffix not in (".mmdb", ".csv"), path
 
 
+@pytest.mark.slow
 def test_city_database(city: Geodata) -> None:
     """Places with subdivisions and coordinates; a subdivision is the largest one."""
     montreal = city.locate(ip_address("24.48.0.1"))

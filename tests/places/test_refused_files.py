@@ -142,6 +142,7 @@ def test_folders(tmp_path: Path) -> None:
     assert reason(tmp_path) == expected + "a.mmdb, b.mmdb"
 
 
+@pytest.mark.slow
 def test_random_damage(tmp_path: Path) -> None:
     """Flipped bytes are refused at open or do no harm: nothing else is raised, and no look-up raises."""
     rng = random.Random(20)

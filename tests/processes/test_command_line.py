@@ -18,6 +18,8 @@ from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import LbdnsServer, running_server
 from tests.processes.load import NAME, ZONE
 
+pytestmark = pytest.mark.process
+
 SHOWN = {
     "zones": {"example.com": ZONE},
     "monitors": {"web": {"type": "http", "interval": 5, "timeout": 1}},
@@ -42,7 +44,7 @@ def lbdns(*arguments: object, **environment: str) -> subprocess.CompletedProcess
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
+def server(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
     """One server for all tests here."""
     with running_server(SHOWN, tmp_path_factory.mktemp("server")) as running:
         yield running

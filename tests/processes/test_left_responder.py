@@ -8,9 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
+
 from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import LbdnsServer
 from tests.processes.load import configuration
+
+pytestmark = pytest.mark.process
 
 
 def test_a_responder_without_a_supervisor_ends_before_it_serves(lbdns_server: Callable[..., LbdnsServer]) -> None:

@@ -93,6 +93,7 @@ def paths(monkeypatch: pytest.MonkeyPatch, is_fast: bool) -> Iterator[None]:
         yield
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("is_fast", [True, False])
 def test_counts_add_up_to_what_was_asked(lbdns_server: Start, monkeypatch: pytest.MonkeyPatch, is_fast: bool) -> None:
     with paths(monkeypatch, is_fast):
@@ -144,6 +145,7 @@ def test_counts_add_up_to_what_was_asked(lbdns_server: Start, monkeypatch: pytes
         assert (slow, seen("deferred_total")) == (replies, 0)
 
 
+@pytest.mark.process
 def test_the_server_shows_its_own_state(lbdns_server: Start) -> None:
     server = lbdns_server(tree())
     seen = scrape(server)
@@ -164,6 +166,7 @@ def test_the_server_shows_its_own_state(lbdns_server: Start) -> None:
     eventually(lambda: ("lbdns_monitor_heartbeat_age_seconds", ()) in scrape(server).values)
 
 
+@pytest.mark.process
 def test_health_is_a_number_where_it_is_known(lbdns_server: Start) -> None:
     files = tree()
     files["monitors"] = {"web": {"type": "http", "interval": 5, "timeout": 1, "retries": 0}}
@@ -185,6 +188,7 @@ def test_health_is_a_number_where_it_is_known(lbdns_server: Start) -> None:
         eventually(lambda result=result: scrape(server)("endpoint_checks_total", result=result, **where) >= 1)  # type: ignore[misc]
 
 
+@pytest.mark.process
 def test_counts_survive_a_killed_responder_and_reloads(lbdns_server: Start) -> None:
     server = lbdns_server(tree(workers=2))
 
@@ -217,6 +221,7 @@ def test_counts_survive_a_killed_responder_and_reloads(lbdns_server: Start) -> N
     assert scrape(server)("worker_restarts_total", worker="responder") == 2
 
 
+@pytest.mark.process
 def test_metrics_come_go_and_move_with_the_settings(lbdns_server: Start) -> None:
     server = lbdns_server(tree())
     address = server.status()["metrics"]
@@ -229,6 +234,7 @@ def test_metrics_come_go_and_move_with_the_settings(lbdns_server: Start) -> None
     assert scrape(server)("snapshot_generation") >= 3
 
 
+@pytest.mark.process
 def test_an_address_in_use_is_named_and_dns_is_served(
     lbdns_server: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +259,7 @@ class Nothing(Collector):
         return iter(())
 
 
+@pytest.mark.slow
 def test_an_address_that_becomes_free_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "RETRY_S", 0.0)
     server = metrics.MetricsServer(Nothing())
@@ -267,6 +274,7 @@ def test_an_address_that_becomes_free_is_had(monkeypatch: pytest.MonkeyPatch) ->
     assert server.address is None
 
 
+@pytest.mark.slow
 def test_clients_beyond_the_bound_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "CLIENTS_MAX", 2)
     server = metrics.MetricsServer(Nothing())

@@ -19,6 +19,8 @@ from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import LbdnsServer, ServerError
 from tests.processes.load import NAME, configuration
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 Start = Callable[..., LbdnsServer]
 

@@ -22,6 +22,8 @@ from lbdns.processes.supervisor import children
 from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.systemd import notify
 
+pytestmark = pytest.mark.process
+
 READY = "import os, sys, time; os.write(int(sys.argv[sys.argv.index('--ready-fd') + 1]), b'1')"
 
 

@@ -14,6 +14,8 @@ from lbdns.base.progress import report, watched_by
 from lbdns.cli.frame.bar import Bar
 from lbdns.config.loading import load
 
+pytestmark = pytest.mark.process
+
 RECORDS = 20_000
 APEX = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 3600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 

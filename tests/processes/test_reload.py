@@ -15,6 +15,8 @@ from lbdns.processes.supervisor.binding import choose_ports
 from lbdns.testing import LbdnsServer, ServerError, running_server, write_files
 from tests.processes.load import NAME, configuration, load_on
 
+pytestmark = pytest.mark.process
+
 Start = Callable[..., LbdnsServer]
 
 OLD = (30, frozenset({"192.0.2.1", "192.0.2.2"}))

@@ -17,6 +17,8 @@ from lbdns.testing import LbdnsServer, ServerError, running_server
 from tests.processes.load import NAME, configuration, load_on
 from tests.processes.test_reload import OLD, eventually
 
+pytestmark = pytest.mark.process
+
 Start = Callable[..., LbdnsServer]
 
 INTERVAL_S = 5

@@ -157,6 +157,7 @@ def test_bytes_without_a_whole_message_do_not_reset_the_idle_time() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 def test_whole_messages_reset_the_idle_time() -> None:
     async def scenario() -> None:
         async with listening() as (_, number):
@@ -208,6 +209,7 @@ def test_where_all_connections_are_taken_the_idlest_makes_room() -> None:
     run(scenario)
 
 
+@pytest.mark.slow
 def test_a_client_that_never_reads_is_closed_and_holds_bounded_memory() -> None:
     async def scenario() -> None:
         async with listening(idle_s=1.0) as (port, number):

@@ -16,11 +16,13 @@ from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.testing import LbdnsServer, running_server
 from tests.processes.load import NAME, configuration
 
+pytestmark = pytest.mark.process
+
 PATIENCE_S = 3.0
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
+def server(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
     """One server for all tests here."""
     with running_server(configuration(), tmp_path_factory.mktemp("server")) as running:
         yield running

@@ -25,11 +25,13 @@ from lbdns.testing import LbdnsServer, running_server
 from tests.processes.test_command_line import lbdns
 from tests.processes.test_metrics import MAIL, WWW, tree
 
+pytestmark = pytest.mark.process
+
 STEP_S = 0.02
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
+def server(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
     """One server for all tests here, asked for one name all the time and for another now and then."""
     with running_server(tree(), tmp_path_factory.mktemp("top")) as running:
         stop = threading.Event()

@@ -40,6 +40,7 @@ def run(directory: Path, others: list[Path], scenario: Callable[[AsyncIterator[N
     asyncio.run(watched())
 
 
+@pytest.mark.slow
 def test_several_writes_are_one_change_and_other_files_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("1")
 

@@ -63,6 +63,7 @@ def for_address(asked: Asked, address: Address, bits: int | None = None) -> Aske
     return replace(asked, ecs=(address, address.max_prefixlen if bits is None else bits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_everyone_under_a_scope_gets_its_answer(seed: int, lane: Lane, toys: list[Toy], tmp_path: Path) -> None:
     for number in range(WORLDS_A_SEED):
@@ -80,6 +81,7 @@ def test_everyone_under_a_scope_gets_its_answer(seed: int, lane: Lane, toys: lis
         served.close()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -104,6 +106,7 @@ def test_scopes_of_two_addresses_are_equal_or_apart(
         served.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_scopes_do_not_depend_on_health_draws_or_source_lengths(
     seed: int, lane: Lane, toys: list[Toy], tmp_path: Path
@@ -134,6 +137,7 @@ def test_scopes_do_not_depend_on_health_draws_or_source_lengths(
         after.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_scope_never_reaches_into_a_private_block(seed: int, lane: Lane, toys: list[Toy], tmp_path: Path) -> None:
     """Else a resolver would hand a public client's answer to its own private clients, or theirs to the world."""

@@ -13,6 +13,8 @@ from tests.steering import naive
 from tests.steering.served import Lane, Served, write_geodata
 from tests.steering.strategies import draw_asked, draw_balancer, draw_tree, draw_world
 
+pytestmark = pytest.mark.slow
+
 
 def comparable(decided: dict[str, Any], policy: str) -> dict[str, Any]:
     """Return what must agree.

@@ -144,6 +144,7 @@ def columns_of(
     return {"meta": json.dumps(snapshot.meta).encode(), **{name: bytes(one) for name, one in snapshot.columns.items()}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_a_memo_changes_no_byte(seed: int, toys: list[Toy], monkeypatch: pytest.MonkeyPatch) -> None:
     chance = Random(seed)
@@ -164,6 +165,7 @@ def test_a_memo_changes_no_byte(seed: int, toys: list[Toy], monkeypatch: pytest.
             geodata = chance.choice(toys)[1]
 
 
+@pytest.mark.slow
 def test_a_memo_keeps_only_what_the_last_compile_used(toys: list[Toy]) -> None:
     chance = Random(3)
     geodata = toys[5][1]

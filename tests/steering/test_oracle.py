@@ -125,6 +125,7 @@ class TestTheOracleItself:
                 byte = pool_state(endpoints, each.minimum_origins, monitored)
                 assert naive.pool_word(world, each) == POOL_WORDS[byte], (each, states)
 
+    @pytest.mark.slow
     def test_the_random_worlds_reach_everything(self, toys: list[Toy]) -> None:
         """What the comparison below does not come by it cannot compare."""
         seen: Counter[Any] = Counter()
@@ -160,6 +161,7 @@ def test_both_lanes_are_compared() -> None:
     assert not isinstance(compiled.decide, FunctionType)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_decide_agrees_with_the_oracle(seed: int, lane: Lane, toys: list[Toy], tmp_path: Path) -> None:
     """Thousands of queries in seeded worlds; a failure is repeated by its seed."""

@@ -115,6 +115,7 @@ def test_shedding_by_draw(over_draws: Tally, percent: float) -> None:
     check_shares(by_pool(over_draws(world, seed=5)), {"a": 1 - percent / 100, "b": percent / 100})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("percent", [0.1, 62.5])
 def test_shedding_by_hash(over_clients: Tally, percent: float) -> None:
     shedding = {"default_percent": percent, "default_policy": "hash"}

@@ -15,9 +15,9 @@ import dns.rcode
 import dns.rdatatype
 import httpx
 
-from .naive_answers import Reply, replies
-from .naive_changes import ASKED, TYPES, paths
-from .naive_store import Body, World
+from tests.store.naive_answers import Reply, replies
+from tests.store.naive_changes import ASKED, TYPES, paths
+from tests.store.naive_store import Body, World
 
 REPLY_S = 5.0
 PAUSE_S = 0.002

@@ -6,7 +6,7 @@ text. The rcode is None where it is that of an alias's target, which is not foll
 
 from __future__ import annotations
 
-from .naive_store import AUTOMATIC_TTL_S, Body, World, is_ip, nodes, owner_at, records_of
+from tests.store.naive_store import AUTOMATIC_TTL_S, Body, World, is_ip, nodes, owner_at, records_of
 
 Reply = tuple[str | None, int | None, frozenset[str]]
 

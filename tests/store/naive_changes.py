@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from .naive_store import Body, Step, World, is_in
+from tests.store.naive_store import Body, Step, World, is_in
 
 NOBODY = "f" * 32
 ZONES = ("one.test", "two.test", "sub.one.test")

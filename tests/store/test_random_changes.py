@@ -35,12 +35,13 @@ from lbdns.dns.name import show_name
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import ServerError
+from tests.store.asking import Asker, account_of, identified, renamed, shown, shown_world, wrong_answers
+from tests.store.naive_answers import data_text
+from tests.store.naive_changes import Chance, call, paths
+from tests.store.naive_store import AUTOMATIC_TTL_S, DEFAULTS, ORIGIN, Body, Refused, Step, World, apply, records_of
+from tests.store.served import StoreServer
 
-from .asking import Asker, account_of, identified, renamed, shown, shown_world, wrong_answers
-from .naive_answers import data_text
-from .naive_changes import Chance, call, paths
-from .naive_store import AUTOMATIC_TTL_S, DEFAULTS, ORIGIN, Body, Refused, Step, World, apply, records_of
-from .served import StoreServer
+pytestmark = pytest.mark.process
 
 CHANGES = int(os.environ.get("LBDNS_CHANGES", "150"))
 SEED = int(os.environ.get("LBDNS_SEED", "5"))
@@ -215,7 +216,7 @@ def differences(seen: World, world: World) -> str:
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Iterator[Story]:
+def story(starts_processes: None, tmp_path: Path) -> Iterator[Story]:
     server = StoreServer(tmp_path, SETTINGS)
     with contextlib.closing(server):
         story = Story(server, SEED)

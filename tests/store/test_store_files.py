@@ -95,6 +95,7 @@ def written(state: State, directory: Path) -> Path:
     return directory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_what_goes_in_comes_out(desk: Desk, tmp_path: Path, seed: int) -> None:
     chance = Random(seed)
@@ -312,6 +313,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.dictionaries(TEXT.filter(lambda key: key != "<<"), VALUES, min_size=1, max_size=4))
 def test_yaml_text_reads_back_the_same(value: dict[str, Any]) -> None:

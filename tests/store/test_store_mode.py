@@ -23,8 +23,9 @@ from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import LbdnsServer, ServerError
 from tests.processes.load import NAME, ZONE, configuration
 from tests.processes.load import load_on as load_on_server
+from tests.store.served import StoreServer, wait_until
 
-from .served import StoreServer, wait_until
+pytestmark = pytest.mark.process
 
 SEEN_S = 0.5  # what a change may take here; scripts/bench-manage has the figures
 ROUNDS = 7
@@ -47,7 +48,7 @@ PLACES = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+def shared(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     """A server over a store, for tests that leave it as they find it: alive, with the objects that they add."""
     server = StoreServer(tmp_path_factory.mktemp("store"))
     with contextlib.closing(server):
@@ -57,7 +58,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 
 
 @pytest.fixture
-def store_server(tmp_path: Path) -> Iterator[StoreServer]:
+def store_server(starts_processes: None, tmp_path: Path) -> Iterator[StoreServer]:
     """A server over an empty store, not started."""
     with contextlib.closing(StoreServer(tmp_path)) as server:
         yield server

@@ -255,6 +255,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(BODIES)
 def test_no_body_is_too_strange(body: dict[str, Any]) -> None:
@@ -286,6 +287,7 @@ def test_any_octets_of_text_are_kept(octets: bytes) -> None:
     assert record_rrset(Item(Kind.RECORD, "1", canonical(body)))[3] == wire
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=4))
 def test_any_labels_are_kept(labels: list[bytes]) -> None:

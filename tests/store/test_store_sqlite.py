@@ -108,6 +108,7 @@ def test_a_commit_that_fails_halfway_leaves_nothing(store: Store) -> None:
     assert names(store) == [] and store.head == 0
 
 
+@pytest.mark.process
 def test_what_was_acknowledged_outlives_kill(tmp_path: Path) -> None:
     program = """
 import sys

@@ -315,6 +315,7 @@ RECORDS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(RECORDS, st.integers(0, 2**32 - 1))
 def test_an_export_is_read_back_as_the_same_zone(bodies: list[dict[str, Any]], serial: int) -> None:
@@ -351,6 +352,7 @@ ZONES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(ZONES)
 def test_no_body_of_a_zone_is_too_strange(body: dict[str, Any]) -> None:

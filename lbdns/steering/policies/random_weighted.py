@@ -14,10 +14,7 @@ WEIGHT_SCALE = 10_000  # weights are fractions: four decimal places act
 def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     """Return one list with the weights of `random_steering`; where all of them are 0 they count as equal."""
     steering = load_balancer.random_steering
-    weights = [
-        round(steering.pool_weights.get(name, steering.default_weight) * WEIGHT_SCALE)
-        for name in load_balancer.default_pools
-    ]
+    weights = [round(steering.weight_of(name) * WEIGHT_SCALE) for name in load_balancer.default_pools]
     if not any(weights):
         weights = [1] * len(weights)
     return Plan(SELECT_WEIGHTED, (tuple(zip(load_balancer.default_pools, weights, strict=True)),))

@@ -1,0 +1,103 @@
+"""Names that no code reads: found by vulture, less what is read where vulture cannot see it.
+
+In `lbdns` and `scripts` a name that only tests read is dead as well: tests are no reason to keep code. In `tests`
+whatever reads a name counts. Exit status 1 where a name is dead, or where an exception below is one no longer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import sys
+from pathlib import Path
+
+import pydantic
+from vulture import Vulture
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# Frameworks call what stands below these decorators.
+DECORATORS = ["@*.command", "@*.group", "@router.*", "@*_validator", "@pytest.*"]
+
+# Frameworks call or read these by name: methods that override one of theirs, attributes that they look at.
+OVERRIDES = {
+    "click": ["list_commands", "get_command", "format_commands"],
+    "httpx": ["handle_request"],
+    "uvicorn": ["send_400_response", "lifespan"],
+    "asyncio": ["eof_received", "datagram_received"],
+    "http.server, socketserver": [
+        *("do_GET", "log_message", "handle_error", "daemon_threads", "allow_reuse_port", "address_family"),
+        *("server_port", "args"),
+    ],
+    "logging": ["raiseExceptions"],
+    "dnspython": ["nameservers", "lifetime"],
+    "pydantic": ["model_config"],
+    "aiosmtpd": ["handle_DATA"],
+    "numpy": ["writeable"],
+    "pytest": ["pytest_*", "pytestmark", "starts_processes"],
+}
+
+# Read by nobody here, and kept all the same: name -> why.
+KEPT = {
+    "parse": "a configuration as a dict: for tests of the project's users, and its own",
+    "set_endpoint": "the pytest plugin's, for its users",
+    "connection_count": "what a test of the bounds must see from outside",
+    "dnssec_ok": "the DO bit of a query: signed zones read it",
+    "flood": "called by its name (scripts/bench.d/bench.py)",
+    "sni": "a setting that a test makes up",
+    "user_us": "read by its name as a median (scripts/bench.d/measure.py)",
+}
+
+
+def names_of_models() -> set[str]:
+    """Return the fields of every pydantic model: files, the API and the store read them by name."""
+    import lbdns
+
+    for module in pkgutil.walk_packages(lbdns.__path__, "lbdns."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found: set[str] = set()
+    classes: list[type[pydantic.BaseModel]] = [pydantic.BaseModel]
+    while classes:
+        model = classes.pop()
+        classes += model.__subclasses__()
+        if model.__module__.startswith("lbdns."):
+            found |= set(model.model_fields)
+    return found
+
+
+def names_in_cython() -> set[str]:
+    """Return every word of the .pyx sources, which vulture does not read."""
+    return {word for path in ROOT.rglob("lbdns/**/*.pyx") for word in re.findall(r"\w+", path.read_text())}
+
+
+def dead(folders: list[str], known: set[str]) -> list[tuple[Path, int, str, str]]:
+    """Return (file, line, name, kind) of each name in these folders that nothing in them and none of `known` reads."""
+    overrides = [name for names in OVERRIDES.values() for name in names]
+    reader = Vulture(ignore_names=overrides, ignore_decorators=DECORATORS)
+    reader.scavenge([str(ROOT / folder) for folder in folders])
+    for name in known:
+        reader.used_names.add(name)
+    return [
+        (Path(item.filename).relative_to(ROOT), item.first_lineno, str(item.name), str(item.typ))
+        for item in reader.get_unused_code(min_confidence=60)
+    ]
+
+
+def main() -> int:
+    """Print what is dead."""
+    known = names_of_models() | names_in_cython()
+    code = dead(["lbdns", "scripts", "setup.py"], known)
+    tests = [one for one in dead(["lbdns", "scripts", "setup.py", "tests"], known) if one[0].parts[0] == "tests"]
+    found = [one for one in (*code, *tests) if one[2] not in KEPT]
+    for path, line, name, kind in found:
+        print(f"{path}:{line}: {kind} {name!r} is read by no code")
+    stale = set(KEPT) - {name for _, _, name, _ in (*code, *tests)}
+    for name in sorted(stale):
+        print(f"{Path(__file__).relative_to(ROOT)}: {name!r} is kept as an exception and needs none")
+    return 1 if found or stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
