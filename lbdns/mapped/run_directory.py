@@ -63,6 +63,11 @@ class StateLock:
             self.path.parent.rmdir()
 
 
+def targets_path(run_dir: Path, generation: int) -> Path:
+    """Return where in a run directory it stands what the monitor worker is to probe in a generation."""
+    return run_dir / f"targets-{generation}.json"
+
+
 class RunDirectory:
     """The files that the processes of one server share, by what they are."""
 
@@ -90,7 +95,7 @@ class RunDirectory:
 
     def targets(self, generation: int) -> Path:
         """What the monitor worker is to probe in a generation."""
-        return self.path / f"targets-{generation}.json"
+        return targets_path(self.path, generation)
 
     def slots(self, generation: int) -> Path:
         """Who has which slot of the health table in a generation; what a new supervisor continues from."""

@@ -6,6 +6,7 @@
       |- Monitor, MonitorGroup -> GroupMember      (monitors.py)
       |- Pool -> Endpoint, LoadShedding, ...       (pool.py)
       `- LoadBalancer -> RandomSteering, LocationStrategy, ...  (balancer.py)
+    TargetsDocument      what publishing makes of it for the monitor worker (targets_document.py)
 
 A model checks what it can see by itself: types, bounds (bounds.py), forms, fields that exclude one another. That a
 reference leads somewhere is lbdns.config's to check. Refusals say what is wrong and what would be right (refusal.py);

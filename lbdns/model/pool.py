@@ -130,6 +130,11 @@ class Endpoint(Frozen):
             return None
 
     @property
+    def host(self) -> str:
+        """Its own Host header, which probes send; empty where it has none."""
+        return self.header["Host"][0] if self.header else ""
+
+    @property
     def weight_hundredths(self) -> int:
         """The weight in hundredths, 0 to 100."""
         return round(self.weight * bounds.WEIGHT_STEPS)

@@ -63,6 +63,11 @@ def is_name(address: str) -> bool:
     return False
 
 
+def lone_endpoint(address: str, port: int = 0, host: str = "") -> EndpointSpec:
+    """Return an endpoint of no pool and without a slot, for a probe by hand."""
+    return EndpointSpec("", "", 0, address, is_name(address), True, port, host, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class PoolTarget:
     """One pool as configured: a monitor's name or a group's judges its endpoints, or nobody does."""

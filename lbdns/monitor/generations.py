@@ -11,6 +11,7 @@ from typing import Final
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.run_directory import targets_path
 from lbdns.monitor.targets import Targets, load_targets
 
 RETRY_S: Final = 1.0
@@ -45,7 +46,7 @@ class Generations:
         if number in (0, adopted) or (number == self._refused and time.monotonic() < self._retry_s):
             return None
         try:
-            targets = load_targets(self._run_dir / f"targets-{number}.json")
+            targets = load_targets(targets_path(self._run_dir, number))
             known = next((table for table in tables if table.path == targets.table), None)
             return Generation(targets, known or HealthTable.attach(targets.table, writable=True))
         except LbdnsError as error:

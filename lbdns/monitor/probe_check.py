@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import operator
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
+
+from pydantic import BaseModel
 
 from lbdns.base.probe_types import PROBE_TYPES, acts
 from lbdns.health.reasons import TIMEOUTS, Reason
@@ -134,7 +136,7 @@ def check_key(monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: V
 def probe_settings(monitor: Monitor) -> tuple[object, ...]:
     """Return all that a monitor says of its probes and their rhythm, save the port, which the target holds."""
     values = _settings_getter(type(monitor), monitor.type)(monitor)
-    return tuple([value if type(value) in _PLAIN else _hashable(value) for value in values])
+    return tuple(map(_hashable, values))
 
 
 @functools.cache
@@ -146,12 +148,14 @@ def _settings_getter(model: type[Monitor], type_: str) -> Callable[[Monitor], tu
 
 def _hashable(value: object) -> object:
     """Return a field's value in a shape that can be part of a key; dictionaries in their order, which probes keep."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, dict):
         return tuple((name, _hashable(one)) for name, one in value.items())
     if isinstance(value, list | tuple):
         return tuple(map(_hashable, value))
-    if not isinstance(value, Hashable):
-        raise TypeError(f"a setting of type {type(value).__name__} cannot tell checks apart")
+    if isinstance(value, BaseModel):
+        return tuple((name, _hashable(one)) for name, one in value)
     return value
 
 

@@ -132,7 +132,7 @@ def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answ
                 is_name=is_name(endpoint.address),
                 enabled=endpoint.enabled,
                 port=endpoint.port,
-                host=endpoint.header["Host"][0] if endpoint.header else "",
+                host=endpoint.host,
                 identity=identity(pool.name, endpoint.name, endpoint.address),
                 must_resolve=pool.is_monitored or answered[0 if endpoint.flatten_cname else 1],
             )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
+from lbdns.model.fields import Frozen
 from lbdns.model.monitors import NOT_PROBED, Monitor
 from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage
 from lbdns.monitor.probe_check import IN_TARGET, CheckKey, check_key
@@ -48,19 +49,26 @@ def test_what_is_declared_is_a_setting() -> None:
     assert Monitor.model_fields.keys() > NOT_PROBED | IN_TARGET
 
 
+class Chain(Frozen):
+    names: dict[str, list[str]]
+
+
 class Tomorrow(Monitor):
-    """A monitor with a setting that nobody has thought of, and with one in an unhashable shape."""
+    """A monitor with a setting that nobody has thought of, and with two in an unhashable shape."""
 
     sni: str = ""
     chain: dict[str, list[str]] = Field(default_factory=dict)
+    part: Chain | None = None
 
 
 @pytest.mark.parametrize("kind", ["http", "tcp"])
-@pytest.mark.parametrize("settings", [{"sni": "a.example"}, {"chain": {"ca": ["x"]}}])
+@pytest.mark.parametrize(
+    "settings", [{"sni": "a.example"}, {"chain": {"ca": ["x"]}}, {"part": {"names": {"ca": ["x"]}}}]
+)
 def test_a_new_setting_tells_checks_apart(kind: str, settings: dict[str, Any]) -> None:
     base = {**BASE, "type": kind, "port": 25}
     assert key(base, Tomorrow) != key({**base, **settings}, Tomorrow)
-    assert key({**base, **settings}, Tomorrow) == key({**base, **settings}, Tomorrow)
+    assert len({key({**base, **settings}, Tomorrow), key({**base, **settings}, Tomorrow)}) == 1
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(EndpointSpec)])

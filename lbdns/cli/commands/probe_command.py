@@ -83,13 +83,12 @@ async def probe_all(
     monitor: Monitor, address: str, host: str, source: str, resolvers: tuple[str, ...]
 ) -> list[tuple[str, Result]]:
     """Probe an address, or every address of a name; returns (address, result) pairs. Raises LbdnsError."""
-    from lbdns.model.targets_document import EndpointSpec, Vantage, is_name
+    from lbdns.model.targets_document import Vantage, lone_endpoint
     from lbdns.monitor.probe_check import check_key
     from lbdns.monitor.probes.make import probe_of
 
-    named = is_name(address)
-    spec = EndpointSpec("", "", 0, address, named, True, 0, host, 0)
-    addresses = (await resolve(address, resolvers)).addresses if named else (address,)
+    spec = lone_endpoint(address, host=host)
+    addresses = (await resolve(address, resolvers)).addresses if spec.is_name else (address,)
     what = probe_of(monitor)
     results = []
     for one in addresses:

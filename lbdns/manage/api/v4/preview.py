@@ -36,7 +36,7 @@ from lbdns.manage.store.state import State
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
-from lbdns.model.targets_document import EndpointSpec, Vantage, is_name
+from lbdns.model.targets_document import EndpointSpec, Vantage, lone_endpoint
 from lbdns.monitor.probe_check import Check, check_key
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.resolving import look_up, make_resolver
@@ -148,15 +148,13 @@ class _Ignoring:
 
 async def _probe(monitor: Monitor, endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
     """Probe an endpoint, each address of a hostname, as the monitor worker does; one failure decides."""
-    named = is_name(endpoint.address)
+    spec = lone_endpoint(endpoint.address, endpoint.port, endpoint.host)
     addresses: Sequence[str] = (endpoint.address,)
-    if named:
+    if spec.is_name:
         resolved, _ = await look_up(make_resolver(settings.resolvers), endpoint.address, time.time())
         if resolved is None:
             return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
         addresses = resolved.addresses
-    host = next(iter(endpoint.header.get("Host", ())), "")
-    spec = EndpointSpec("", endpoint.name, 0, endpoint.address, named, True, endpoint.port, host, 0)
     vantage = _vantage(settings)
     results = [await _run(monitor, spec, address, vantage) for address in addresses]
     told = next((result for result in results if not result.healthy), results[0])
