@@ -36,7 +36,7 @@ ENDPOINT_CAPACITY_MIN = 64
 POOL_CAPACITY_MIN = 32
 GENERATIONS_KEPT = 2
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.publish")
 
 
 @dataclass(frozen=True, slots=True)

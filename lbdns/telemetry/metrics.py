@@ -49,7 +49,7 @@ CLIENTS_MAX = 8
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.telemetry")
 
 
 class ServerCollector(Collector):
@@ -151,7 +151,7 @@ def _server(facts: ServerFacts) -> Iterator[Metric]:
         ("fast_path_enabled", float(facts.is_fast), "1 where responders have the compiled fast path."),
     ):
         yield _gauge(name, text, (), [((), value)])
-    restarts = (("responder",), facts.responder_restarts), (("monitor",), facts.monitor_restarts)
+    restarts = [((child.kind,), child.restarts) for child in facts.children]
     yield _counter("worker_restarts", "Processes that died and were started again.", ("worker",), restarts)
     yield _counter("reloads", "Configurations put in force after the first.", (), [((), facts.reload_count)])
     yield _counter("reload_failures", "Configurations that were refused.", (), [((), facts.reload_failures)])

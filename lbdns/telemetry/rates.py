@@ -59,7 +59,7 @@ def rates_report(facts: ServerFacts, before: Sample | None, after: Sample, limit
         "generation": facts.published.generation,
         "started": facts.started_at,
         "responders": facts.responder_count,
-        "restarts": facts.responder_restarts + facts.monitor_restarts,
+        "restarts": facts.restarts,
         "reload_failures": facts.reload_failures,
         "fast_path": facts.is_fast,
         "monitor": {"silent_s": silent_s(facts.published.table.columns)},

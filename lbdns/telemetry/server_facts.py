@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lbdns.publish.publisher import Published
+
+
+class ChildFacts(NamedTuple):
+    """One kind of child processes: its word, how many there are, and how often one died and was started again."""
+
+    kind: str
+    process_count: int
+    restarts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +24,16 @@ class ServerFacts:
     published_at: float
     started_at: float
     is_fast: bool  # whether responders have the compiled fast path
-    responder_count: int
-    responder_restarts: int
-    monitor_restarts: int
+    children: tuple[ChildFacts, ...]
     reload_count: int  # of those that succeeded
     reload_failures: int
+
+    @property
+    def responder_count(self) -> int:
+        """How many responder processes there are."""
+        return sum(child.process_count for child in self.children if child.kind == "responder")
+
+    @property
+    def restarts(self) -> int:
+        """How many times a process of any kind died and was started again."""
+        return sum(child.restarts for child in self.children)

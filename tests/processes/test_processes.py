@@ -103,7 +103,7 @@ def test_a_child_inherits_its_descriptors_and_nothing_else(program: Any, tmp_pat
 def test_log_lines_for_people_for_collectors_and_for_the_journal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    log = logging.getLogger("lbdns.server")
+    log = logging.getLogger("lbdns.processes")
     start_log("supervisor", "text")
     log.warning("two\nlines")
     start_log("responder 0", "json")

@@ -56,7 +56,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     if state is not None:
         overrides |= {"state": state.resolve(), "control": None}
     start_log("supervisor", "text")
-    log = logging.getLogger("lbdns.server")
+    log = logging.getLogger("lbdns.cli")
     try:
         with contextlib.ExitStack() as cleanup:
             if directory is not None:

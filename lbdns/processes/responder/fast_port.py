@@ -36,7 +36,7 @@ SLOW_PATH_NICE = 15
 SEED_BITS = 64
 _TIMEVAL = struct.Struct("@ll")
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 
 def load_loop() -> type[Loop] | None:

@@ -46,7 +46,7 @@ FAULT_LOG_S = 10.0
 FAULT_QUERY_BYTES = 512
 READY_BYTE = b"1"
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 
 class ViewAnswerer:

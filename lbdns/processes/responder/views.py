@@ -13,7 +13,7 @@ from lbdns.mapped.snapshot_file import Snapshot
 
 _ATTEMPTS = 3  # a generation may be replaced and its file removed while we open it
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 
 class Views:

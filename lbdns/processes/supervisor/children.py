@@ -20,7 +20,7 @@ RESTART_MAX_S = 2.0  # what waits in a dead responder's socket must not grow old
 SETTLED_S = 10.0  # a process that lived this long starts anew without the delays of its past
 READY_S = 15.0
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 
 class Child:

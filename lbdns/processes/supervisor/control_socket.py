@@ -25,7 +25,7 @@ IDLE_S = 60.0
 
 Operation = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 
 class ControlServer:

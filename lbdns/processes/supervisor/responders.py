@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lbdns.mapped.counter_words import GENERATION
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.sockets import Listener, ListenerSet
 from lbdns.processes.supervisor.children import Child
+from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.takeover import Orphan
 
 STOP_S = 5.0
@@ -21,8 +23,10 @@ ADOPTION_S = 1.0
 POLL_S = 0.005
 
 
-class Responders:
+class Responders(Kept):
     """All responder processes of this supervisor and the sockets that it holds open for them."""
+
+    kind = "responder"
 
     def __init__(self, state_dir: Path, run: RunDirectory) -> None:
         """Begin with none."""
@@ -30,18 +34,35 @@ class Responders:
         self._run = run
         self.children: list[Child] = []
         self.sets: list[ListenerSet] = []
+        self._log_format = ""
         self._restarts_before = 0  # of responders that were replaced
+
+    @property
+    def process_count(self) -> int:
+        """How many responders there are."""
+        return len(self.children)
 
     @property
     def restarts(self) -> int:
         """How many times a responder died and was started again."""
         return self._restarts_before + sum(child.restarts for child in self.children)
 
-    async def replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
-        """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed.
+    async def start(self, duty: Duty) -> None:
+        """Put a responder on each set of sockets; raises LbdnsError where one does not start."""
+        await self._replace(duty.sets, duty.log_format)
 
-        Raises LbdnsError where a new one does not start; then those before go on.
-        """
+    async def replace(self, duty: Duty) -> None:
+        """Put others in their place where sockets or the log's format are others; raises LbdnsError where one does not
+        start. Then those before go on, and sockets that were bound for the others are closed."""
+        if list(duty.sets) == self.sets and duty.log_format == self._log_format:
+            return
+        try:
+            await self._replace(duty.sets, duty.log_format)
+        finally:
+            self.close_unused(duty.sets)
+
+    async def _replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
+        """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed."""
         fresh = [self._child(index, sets, log_format) for index in range(len(sets))]
         results = await asyncio.gather(*(child.start() for child in fresh), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
@@ -52,6 +73,7 @@ class Responders:
         before, self.children = self.children, fresh
         gone = _absent([listener for one in self.sets for listener in one.listeners], sets)
         self.sets = list(sets)
+        self._log_format = log_format
         for listener in gone:
             listener.retire()
         await asyncio.gather(*(child.stop(STOP_S) for child in before))
@@ -100,6 +122,10 @@ class Responders:
         await asyncio.gather(*(child.stop(STOP_S) for child in self.children))
         for one in self.sets:
             one.close()
+
+    def health(self) -> dict[str, Any]:
+        """Return each one's process id, 0 while it is dead, and how often it was started again."""
+        return {"responders": [{"pid": one.pid, "restarts": one.restarts} for one in self.children]}
 
     def _child(self, index: int, sets: Sequence[ListenerSet], log_format: str) -> Child:
         held = sets[index]

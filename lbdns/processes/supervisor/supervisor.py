@@ -1,11 +1,22 @@
-"""The supervisor: reads the configuration, binds, publishes, keeps the workers running, answers the command line.
+"""The supervisor: reads the configuration, binds, publishes, keeps its children running, answers the command line.
 
-    start    lock -> meet orphans -> bind -> publish -> monitor worker -> first results -> responders -> ready
-    reload   load -> publish -> replace responders where their sockets changed      (all or nothing)
-    stop     responders finish what has come, the monitor worker ends -> files go
+                      +-- nobody left behind: bind -> publish -> children, what answers last ------------+
+    lock -> orphans? -+                                                                                  +-> READY
+                      +-- TAKE OVER: bind to their sockets -> publish -> children, what answers first ---+
+                                                                          ready -> orphans are relieved
 
-Nothing here is on the road of a query: killed, it leaves responders and monitor worker serving, and the next supervisor
-of the same state directory takes over from them.
+    READY -- files changed, SIGHUP, `reload`, management --> load -> prepare -> bind -> commit -> publish -> children
+      ^                                                       |        |         |        |       replaced where they
+      |                                                       v        v         v        v       must be -> adopted
+      +---- refused: what was served before is served on <----+--------+---------+--------+           |
+      +-----------------------------------------------------------------------------------------------+
+
+    READY -- SIGTERM, SIGINT --> STOP: children finish what has come and end -> files go -> lock goes
+    any   -- killed --> children serve on, and the next supervisor of the same state directory TAKEs OVER from them
+
+A start that fails undoes what it did; orphans then go on as they are. Children are a list of kinds (kept.py), each with
+start, replace, stop, wake and health; a process that dies is started again by its `Child`. Nothing here is on the road
+of a query.
 """
 
 from __future__ import annotations
@@ -35,27 +46,26 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.supervisor.binding import bind, choose_ports
-from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.control_socket import ControlServer, Operation
+from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.responders import Responders
 from lbdns.processes.supervisor.systemd import notify
-from lbdns.processes.supervisor.takeover import Orphan, end_old_monitor, find_orphans
+from lbdns.processes.supervisor.takeover import Orphan, find_orphans
 from lbdns.processes.supervisor.watch import changes
 from lbdns.publish.explaining import explain_running
-from lbdns.publish.first_results import first_results
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.metrics import MetricsServer, ServerCollector
 from lbdns.telemetry.rates import answer_counters
 from lbdns.telemetry.report import health_report, silent_s
-from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.server_facts import ChildFacts, ServerFacts
 from lbdns.telemetry.tally import Tally, TallyPlan
 
-MONITOR_STOP_S = 3.0
 BEAT_S = 0.5
 QUIET_S = 10.0  # after the last change, before all that changes left behind is collected
 STALE_S = 2.0  # a monitor worker that has not beaten for so long is reported: with the checks' pace within 3 s
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 FILE_SUFFIXES = (".yaml", ".zone")
 
@@ -97,9 +107,8 @@ class Supervisor:
         self._serving = Serving(settings, choose_ports(settings.listen), first.paths)
         self._configuration = first.configuration
         self._responders = Responders(settings.state_dir(), run)
-        arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
-        arguments += ["--state-dir", str(settings.state_dir()), "--log", settings.log]
-        self._monitor = Child("monitor worker", "lbdns.monitor", arguments)
+        monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log)
+        self._children: tuple[Kept, ...] = (self._responders, monitor_child)
         self._control_server = ControlServer(settings.control_path(), self._operations())
         self._reloading = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -125,13 +134,11 @@ class Supervisor:
         cleanup.push_async_callback(self._stop_children)
         cleanup.push_async_callback(asyncio.to_thread, self._metrics.close)
         await asyncio.to_thread(self._metrics.follow, settings)
-        if not resumed:
-            await self._start_monitor()
-            await first_results(published)
-        await self._responders.replace(sets, settings.log)
-        if resumed:
-            # Not before: had our responders not started, the old monitor worker would be needed on.
-            await self._start_monitor()
+        duty = Duty(sets, published, settings.log, takes_over=resumed)
+        # What answers is started last, but first where it takes over: had our responders not started, the processes
+        # that an earlier start left behind them would be needed on.
+        for child in self._children if resumed else reversed(self._children):
+            await child.start(duty)
         self._control.ready = True
         await self._responders.relieve(orphans)
         if orphans:
@@ -218,11 +225,9 @@ class Supervisor:
         self._serving = Serving(settings, listen, loaded.paths)
         if _fixed(settings) != _fixed(before):
             log.warning("state, control and api change at the next start")
-        if sets != self._responders.sets or settings.log != before.log:
-            try:
-                await self._responders.replace(sets, settings.log)
-            finally:
-                self._responders.close_unused(sets)
+        duty = Duty(sets, prepared, settings.log)
+        for child in self._children:
+            await child.replace(duty)
         if not await self._responders.adopted(prepared.generation):
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
         await asyncio.to_thread(self._metrics.follow, settings)
@@ -232,15 +237,14 @@ class Supervisor:
         self._publisher.publish(prepared)
         self._published_at = time.time()
         self._changed.set()
-        self._responders.wake()
-        self._monitor.wake()
+        self._wake_children()
 
-    async def _start_monitor(self) -> None:
-        await end_old_monitor(self._control.monitor_pid, self._run)
-        await self._monitor.start()
+    def _wake_children(self) -> None:
+        for child in self._children:
+            child.wake()
 
     async def _stop_children(self) -> None:
-        await asyncio.gather(self._responders.stop(), self._monitor.stop(MONITOR_STOP_S))
+        await asyncio.gather(*(child.stop() for child in self._children))
 
     def _on_hangup(self) -> None:
         async def reload() -> None:
@@ -281,9 +285,7 @@ class Supervisor:
             published_at=self._published_at,
             started_at=self._started_at,
             is_fast=load_loop() is not None,
-            responder_count=len(self._responders.children),
-            responder_restarts=self._responders.restarts,
-            monitor_restarts=self._monitor.restarts,
+            children=tuple(ChildFacts(one.kind, one.process_count, one.restarts) for one in self._children),
             reload_count=self._reload_count,
             reload_failures=self._reload_failures,
         )
@@ -322,7 +324,7 @@ class Supervisor:
             str(request.get("why", "")),
         )
         self._control.set("forced_version", self._control.get("forced_version") + 1)
-        self._monitor.wake()
+        self._wake_children()
         log.info("forced %s: %s", request.get("state"), ", ".join(names) or "nothing")
         return {"names": names}
 
@@ -350,8 +352,7 @@ class Supervisor:
             "place": self._source.place,
             "listen": list(self._serving.listen),
             "metrics": self._metrics.address,
-            "monitor": {"pid": self._monitor.pid, "restarts": self._monitor.restarts},
-            "responders": [{"pid": one.pid, "restarts": one.restarts} for one in self._responders.children],
+            **{key: value for child in reversed(self._children) for key, value in child.health().items()},
         }
 
 

@@ -21,7 +21,7 @@ RELIEF_S = 5.0
 MONITOR_STOP_S = 3.0
 POLL_S = 0.02
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 
 @dataclass(frozen=True, slots=True)

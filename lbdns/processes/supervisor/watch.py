@@ -15,7 +15,7 @@ SETTLE_MAX_S = 1.0
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
-log = logging.getLogger("lbdns.server")
+log = logging.getLogger("lbdns.processes")
 
 
 def fingerprint(directory: Path, suffixes: tuple[str, ...], others: Iterable[Path]) -> Fingerprint:

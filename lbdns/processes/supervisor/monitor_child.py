@@ -1,0 +1,61 @@
+"""The monitor worker as the supervisor keeps it: one process, which lives through reloads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lbdns.mapped.control import Control
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.supervisor.children import Child
+from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.takeover import end_old_monitor
+from lbdns.publish.first_results import first_results
+
+STOP_S = 3.0
+
+
+class MonitorChild(Kept):
+    """The one writer of the health table."""
+
+    kind = "monitor"
+
+    def __init__(self, run: RunDirectory, control: Control, state_dir: Path, log_format: str) -> None:
+        """Describe the process; it stays as it is, whatever is reloaded."""
+        self._run = run
+        self._control = control
+        arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
+        arguments += ["--state-dir", str(state_dir), "--log", log_format]
+        self._child = Child("monitor worker", "lbdns.monitor", arguments)
+
+    @property
+    def process_count(self) -> int:
+        """One, always."""
+        return 1
+
+    @property
+    def restarts(self) -> int:
+        """How many times it died and was started again."""
+        return self._child.restarts
+
+    async def start(self, duty: Duty) -> None:
+        """End the one of an earlier start, begin, and wait for the first results where no health is known yet."""
+        await end_old_monitor(self._control.monitor_pid, self._run)
+        await self._child.start()
+        if not duty.takes_over:
+            await first_results(duty.published)
+
+    async def replace(self, duty: Duty) -> None:
+        """Leave it: it has no sockets, and its log keeps the format of the start."""
+
+    async def stop(self) -> None:
+        """End it."""
+        await self._child.stop(STOP_S)
+
+    def wake(self) -> None:
+        """Have it look at the control file now."""
+        self._child.wake()
+
+    def health(self) -> dict[str, Any]:
+        """Return its process id, 0 while it is dead, and how often it was started again."""
+        return {"monitor": {"pid": self._child.pid, "restarts": self._child.restarts}}
