@@ -19,14 +19,11 @@ from lbdns.base.errors import LbdnsError
 from lbdns.places.mmdb import SearchTree, open_reader
 from lbdns.places.mmdb_records import DECODE_ERRORS, refusal
 from lbdns.places.place import Address, Located, Place
-from lbdns.places.place_tree import PlaceTree, build_place_tree
+from lbdns.places.place_tree import SAMPLED_RECORDS, PlaceTree, build_place_tree
 from lbdns.places.schema import autonomous_system_of, place_of
 from lbdns.places.shipped import country_database, geodata_dir
 
 __all__ = ["DatabaseSource", "Geodata", "geodata_dir"]
-
-SAMPLED_RECORDS = 200
-"""How many records of an AS database are looked at to tell that it is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lbdns.places.mmdb import Nodes, SearchTree
-from lbdns.places.mmdb_records import refusal
+from lbdns.places.mmdb_records import Positions, refusal
 from lbdns.places.place import Address, Place
 from lbdns.places.place_columns import place_ids
+from lbdns.places.schema import place_of
 
 UNKNOWN_PLACE = 0
 """The place id of `Place()`."""
+
+SAMPLED_RECORDS = 200
+"""How many records of a file are looked at one by one when it is checked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +55,8 @@ def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
     ids, places = place_ids([(tree.section, found) for tree, found in zip(trees, records, strict=True)])
     if len(places) == 1 and any(found.size for found in records):
         raise refusal(trees[0].path, "its records name no country and no coordinates, so it is of another kind")
+    for tree, found, id_by_record in zip(trees, records, ids, strict=True):
+        _check_sample(tree, found, [places[place_id] for place_id in id_by_record[_sample(found)].tolist()])
     root_v4 = root_v6 = ~UNKNOWN_PLACE
     start = 0
     for tree, found, id_by_record in zip(trees, records, ids, strict=True):
@@ -66,6 +72,19 @@ def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
     nodes = trees[0].nodes if len(trees) == 1 else np.concatenate([tree.nodes for tree in trees])
     nodes.flags.writeable = False
     return PlaceTree(nodes, root_v4, root_v6, places)
+
+
+def _sample(records: Positions) -> npt.NDArray[np.intp]:
+    """Return which of a file's records are read once more: some, from all over the file."""
+    return np.unique(np.linspace(0, len(records) - 1, min(len(records), SAMPLED_RECORDS)).astype(np.intp))
+
+
+def _check_sample(tree: SearchTree, records: Positions, places: list[Place]) -> None:
+    """Refuse a file of whose sampled records the columns say another place than geoip2 does, or the flat schema."""
+    read, index = tree.section.values(records[_sample(records)])
+    for place, record in zip(places, (read[which] for which in index.tolist()), strict=True):
+        if place_of(record) != place:
+            raise refusal(tree.path, f"a record is read in two ways: as {place} and as {place_of(record)}")
 
 
 def _root(root: int | None, start: int, id_by_leaf: npt.NDArray[np.int32], otherwise: int) -> int:

@@ -5,9 +5,10 @@
 | country | `country.iso_code` | `country_code`, else `country` |
 | subdivision | `subdivisions[0].iso_code`, the largest one | `state1`, else `region_code`, `region`: a name or a code |
 | coordinates | `location.latitude`, `location.longitude` | `latitude` and `longitude`, else `lat` and `lng` |
-| AS number | `autonomous_system_number` | the same, `asn` or `as_number`; a number or "AS64496" |
+| AS number | `autonomous_system_number`, there or in `traits` | the same, `asn` or `as_number`; a number or "AS64496" |
 | its holder | `autonomous_system_organization` | the same, `as_organization`, `as_name`, `organization` or `name` |
 
+The nested schema is geoip2's to read (`maxmind`); `place_columns` reads both for all records of a file at once.
 A record is a stranger's: whatever has the wrong type or makes no sense counts as absent.
 """
 
@@ -19,7 +20,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, TypeGuard
 
-from lbdns.places import regions
+from lbdns.places import maxmind, regions
 from lbdns.places.place import UNKNOWN, Place
 
 COORDINATE_STEPS = 10_000
@@ -34,36 +35,39 @@ COUNTRY_KEYS = ("country_code", "country")
 SUBDIVISION_KEYS = ("state1", "region_code", "region")
 LATITUDE_KEYS = ("latitude", "lat")
 LONGITUDE_KEYS = ("longitude", "lng")
-_ASN_KEYS = ("autonomous_system_number", "asn", "as_number")
-_ASN_ORG_KEYS = ("autonomous_system_organization", "as_organization", "as_name", "organization", "name")
+_FLAT_ASN_KEYS = ("asn", "as_number")
+_FLAT_ASN_ORG_KEYS = ("as_organization", "as_name", "organization", "name")
 
 
 def place_of(record: object) -> Place:
     """Return the place that a record of either schema names, `Place()` where it names none."""
     if not isinstance(record, dict):
         return UNKNOWN
-    nested_country, location = record.get("country"), record.get("location")
-    if not isinstance(nested_country, dict) and not isinstance(location, dict):
+    if not maxmind.is_place(record):
         country = country_code(_first(record, COUNTRY_KEYS))
         subdivision = subdivision_code(country, _first(record, SUBDIVISION_KEYS))
         return Place(country, subdivision, *coordinates(_first(record, LATITUDE_KEYS), _first(record, LONGITUDE_KEYS)))
-    country = country_code(_get(nested_country, "iso_code"))
-    subdivisions = record.get("subdivisions")
-    largest = subdivisions[0] if isinstance(subdivisions, list) and subdivisions else None
-    subdivision = subdivision_code(country, _get(largest, "iso_code"))
-    return Place(country, subdivision, *coordinates(_get(location, "latitude"), _get(location, "longitude")))
+    city = maxmind.city_of(record)
+    country = country_code(city.country.iso_code)
+    largest = next((one.iso_code for one in city.subdivisions), None)
+    return Place(
+        country, subdivision_code(country, largest), *coordinates(city.location.latitude, city.location.longitude)
+    )
 
 
 def autonomous_system_of(record: object) -> tuple[int, str]:
     """Return the AS number and its holder's name that a record names, (0, "") where it names none."""
     if not isinstance(record, dict):
         return 0, ""
-    match = _ASN.fullmatch(str(_first(record, _ASN_KEYS)))
+    known = maxmind.asn_of(record)
+    number, holder = known.autonomous_system_number, known.autonomous_system_organization
+    if number is None:
+        number = _first(record, _FLAT_ASN_KEYS)
+    if not isinstance(holder, str):
+        holder = next((record[key] for key in _FLAT_ASN_ORG_KEYS if isinstance(record.get(key), str)), "")
+    match = _ASN.fullmatch(str(number))
     asn = int(match[1]) if match else 0
-    if not 0 < asn < 2**32:
-        return 0, ""
-    holder = next((record[key] for key in _ASN_ORG_KEYS if isinstance(record.get(key), str)), "")
-    return asn, holder
+    return (asn, holder) if 0 < asn < 2**32 else (0, "")
 
 
 def country_code(code: object) -> str:
@@ -124,11 +128,6 @@ def coordinates(latitude: object, longitude: object) -> tuple[float, float] | tu
 def _is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is a number, which True is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _get(record: object, key: str) -> Any:
-    """Return what stands under a key, None where there is no such key or no mapping to have it."""
-    return record.get(key) if isinstance(record, dict) else None
 
 
 def _first(record: dict[str, Any], keys: tuple[str, ...]) -> Any:

@@ -31,17 +31,19 @@ class WideTreeWriter(TreeWriter):
         self.record_size = self.wanted_record_bits
 
 
-def writer(ip_version: int, entries: Entries) -> MMDBWriter:
+def writer(ip_version: int, entries: Entries, database_type: str = "Test") -> MMDBWriter:
     """Return a writer that holds these (network, record) entries; IPv4 ones go to ::/96 of an IPv6 tree."""
-    made = MMDBWriter(ip_version, "Test", ipv4_compatible=ip_version == 6)
+    made = MMDBWriter(ip_version, database_type, ipv4_compatible=ip_version == 6)
     for network, record in entries:
         made.insert_network(IPSet([network]), record)
     return made
 
 
-def write_database(path: Path, entries: Entries, ip_version: int = 6, record_bits: int = 24) -> Path:
+def write_database(
+    path: Path, entries: Entries, ip_version: int = 6, record_bits: int = 24, database_type: str = "Test"
+) -> Path:
     """Write a file with these (network, record) entries and return its path."""
-    made = writer(ip_version, entries)
+    made = writer(ip_version, entries, database_type)
     tree_writer = WideTreeWriter(made.tree, made._build_meta())
     tree_writer.wanted_record_bits = record_bits
     tree_writer.write(str(path))
