@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 import lbdns
 from lbdns.base import words
 from lbdns.model.balancer import BalancerType, SteeringPolicy
@@ -57,10 +59,12 @@ def copies_in(path: Path) -> Iterator[str]:
                 yield f"{path}:{node.lineno}: {name}"
 
 
+@pytest.mark.process
 def test_words_import_nothing() -> None:
     assert loaded_by("import lbdns.base.words") == {"lbdns", "lbdns.base", "lbdns.base.words"}
 
 
+@pytest.mark.process
 def test_help_imports_the_command_line_alone() -> None:
     loaded = loaded_by_command("--help")
     assert tops(loaded).isdisjoint(HEAVY)
@@ -68,6 +72,7 @@ def test_help_imports_the_command_line_alone() -> None:
     assert own <= {"lbdns.base", "lbdns.base.errors", "lbdns.base.words", "lbdns.cli", "lbdns.cli.main"}
 
 
+@pytest.mark.process
 def test_check_imports_what_reads_files_alone() -> None:
     """Whoever serves, probes or manages has packages that a check has no use for; nor is a terminal drawn on."""
     loaded = loaded_by_command("check", str(EXAMPLE))
