@@ -13,18 +13,15 @@ from lbdns.dns.codes import (
     NAME_BYTES_MAX,
     NXDOMAIN,
     REFUSED,
-    TYPE_A,
-    TYPE_AAAA,
     TYPE_ANY,
     TYPE_CNAME,
     TYPE_DNAME,
     TYPE_HINFO,
-    TYPE_MX,
     TYPE_NS,
-    TYPE_SRV,
     YXDOMAIN,
 )
 from lbdns.dns.name import is_at_or_below
+from lbdns.dns.rdata.record_types import ADDRESS_TYPES, NAME_OFFSETS, types_where
 from lbdns.dns.zone import RRset
 from lbdns.snapshot.lookup.look_up import has_load_balancer
 from lbdns.snapshot.lookup.name_rows import NAME_OCCLUDED
@@ -34,7 +31,7 @@ CHAIN_HOPS_MAX = 16
 ADDITIONAL_NAMES_MAX = 20
 ANY_TTL_S = 3600
 ANY_RDATA = b"\x07RFC8482\x00"  # HINFO "RFC8482" "" (RFC 8482 4.2)
-TARGET_OFFSETS = {TYPE_NS: 0, TYPE_MX: 2, TYPE_SRV: 6}
+TARGET_OFFSETS = {number: NAME_OFFSETS[number] for number in types_where(lambda row: row.points_to_host)}
 
 
 @dataclass(slots=True)
@@ -216,7 +213,7 @@ def _add_addresses(
     entry = view.find_name(zone, name)
     if entry is None or (view.name_flags(entry) & NAME_OCCLUDED and not occluded):
         return
-    for rtype in (TYPE_A, TYPE_AAAA):
+    for rtype in ADDRESS_TYPES:
         rrset = view.rrset(entry, rtype)
         if rrset is not None and all(records.owner != name or records.type != rtype for records in section):
             section.append(Records(rrset.owner, rrset.type, rrset.ttl, rrset.rdatas, is_apart=is_apart))

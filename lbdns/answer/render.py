@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dnslib import MX, NS, PTR, RD, SOA, DNSBuffer, DNSLabel
+from dnslib import DNSBuffer, DNSLabel
 
 from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.dns.codes import (
@@ -24,18 +24,16 @@ from lbdns.dns.codes import (
     OPCODE_MASK,
     TCP_BYTES_MAX,
     TYPE_CNAME,
-    TYPE_MX,
-    TYPE_NS,
-    TYPE_PTR,
-    TYPE_SOA,
     TYPE_TSIG,
     UDP_BYTES_MAX,
     UDP_BYTES_MIN,
 )
 from lbdns.dns.edns import Edns, encode_edns
 from lbdns.dns.message import Message, Refusal
-from lbdns.dns.name import POINTER_TARGET_MAX, labels_of, name_end
+from lbdns.dns.name import POINTER_TARGET_MAX, labels_of
 from lbdns.dns.options.option import ReplyFacts
+from lbdns.dns.rdata.layouts import FieldsLayout
+from lbdns.dns.rdata.record_types import RECORD_TYPES
 
 RCODE_MASK = 0xF
 POINTER = 0xC000
@@ -229,7 +227,7 @@ def _pack_records(buffer: _Buffer, records: Records) -> None:
             buffer.append(QUESTION_POINTER)
         else:
             buffer.encode_name(owner)
-        if records.is_plain or records.type not in COMPRESSED_TYPES:
+        if records.is_plain or records.type not in _COMPRESSED:
             buffer.append(_record_head(records.type, CLASS_IN, records.ttl, len(rdata)) + rdata)
             continue
         buffer.append(_record_head(records.type, CLASS_IN, records.ttl, 0))
@@ -237,7 +235,11 @@ def _pack_records(buffer: _Buffer, records: Records) -> None:
         if records.type == TYPE_CNAME:
             buffer.encode_name(_label(rdata))
         else:
-            _rdata(records.type, rdata).pack(buffer)
+            for piece in _pieces(records.type, rdata):
+                if isinstance(piece, bytes):
+                    buffer.append(piece)
+                else:
+                    buffer.encode_name(piece)
         buffer.data[start - 2 : start] = (len(buffer.data) - start).to_bytes(2, "big")
 
 
@@ -254,19 +256,19 @@ def _label(name: bytes) -> DNSLabel:
 
 
 @lru_cache(maxsize=65_536)
-def _rdata(rtype: int, rdata: bytes) -> RD:
-    """Return dnslib's rdata of a type whose names are compressed, and which comes from a zone as it stands."""
-    if rtype in _NAME_TYPES:
-        return _NAME_TYPES[rtype](_make_label(rdata))
-    if rtype == TYPE_MX:
-        return MX(_make_label(rdata[2:]), int.from_bytes(rdata[:2], "big"))
-    if rtype == TYPE_SOA:
-        middle = name_end(rdata, 0)
-        end = name_end(rdata, middle)
-        times = tuple(int.from_bytes(rdata[at : at + 4], "big") for at in range(end, end + 20, 4))
-        return SOA(_make_label(rdata[:middle]), _make_label(rdata[middle:end]), times)
-    raise ValueError(f"rdata of type {rtype} holds no name that is compressed")
+def _pieces(rtype: int, rdata: bytes) -> tuple[bytes | DNSLabel, ...]:
+    """Return data with names that are compressed, and which comes from a zone as it stands: its names, and the octets
+    between them."""
+    pieces: list[bytes | DNSLabel] = []
+    at = 0
+    for start, end in _COMPRESSED[rtype].names(rdata):
+        pieces += [rdata[at:start], _make_label(rdata[start:end])]
+        at = end
+    return (*pieces, rdata[at:])
 
 
-_NAME_TYPES = {TYPE_NS: NS, TYPE_PTR: PTR}
-COMPRESSED_TYPES = frozenset({*_NAME_TYPES, TYPE_CNAME, TYPE_MX, TYPE_SOA})
+_COMPRESSED = {
+    row.number: row.layout
+    for row in RECORD_TYPES.values()
+    if row.is_compressed and isinstance(row.layout, FieldsLayout)
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _PLAIN_STEP = re.compile(r"[^\s.\[\]]+")
 
@@ -52,3 +52,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
     found = get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
+
+
+def unknown_field(key: str, known: Sequence[str]) -> str:
+    """Return what to say of a field that there is not."""
+    near = nearest(key, known)
+    meant = f'did you mean "{near}"?' if near else f"the fields are {', '.join(known)}"
+    return f'unknown field "{key}"; {meant}'

@@ -36,9 +36,9 @@ from lbdns.dns.codes import (
     TYPE_DS,
     TYPE_MX,
     TYPE_OPT,
-    TYPE_SRV,
     UDP_BYTES_MAX,
 )
+from lbdns.dns.rdata.record_types import types_where
 from lbdns.dns.zone import RRset
 from lbdns.fastpath.layout import NO_TEMPLATE, RELOCATION_BIAS, TEMPLATE_CHOICE, TEMPLATE_STEERS
 from lbdns.mapped.columns import COLUMNS, NONE_32
@@ -48,9 +48,9 @@ from lbdns.snapshot.lookup.name_rows import NAME_CUT, NAME_OCCLUDED, NAME_ROW
 from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_COUNT
 
 POINTER_BYTES = 2
+STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
-STEERED_TYPES = (TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SRV)
 LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (lbdns/progress.py)."""
 TEMPLATE_COLUMNS = (
@@ -137,7 +137,7 @@ class _Templates:
         if rest != NONE_32:
             types = [rrset.type for rrset in self.view.rrsets(last.entry)] if last.kind is MatchKind.NODATA else []
             if any(has_load_balancer(self.view.zones, match.entry) for match in road.matches):
-                types += STEERED_TYPES
+                types += STEERED
             pairs |= {rtype: self._chain(name, rtype, Road()) for rtype in types if rtype not in pairs}
         different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]
         head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0)

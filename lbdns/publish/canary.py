@@ -11,8 +11,9 @@ from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
-from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SOA, TYPE_SRV
+from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
 from lbdns.dns.name import encode_canonical
+from lbdns.dns.rdata.record_types import STEERED_TYPES
 from lbdns.dns.zone import Zone
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
@@ -23,7 +24,6 @@ CANARIES_MAX = 2000  # of what changed: a reload of a very large configuration t
 UNCHANGED_MAX = 200  # of the rest, others each time
 QUERY_ID = 0x6C62
 CLIENTS = (Client(bytes((127, 0, 0, 1)), 53), Client(bytes(15) + b"\x01", 53))
-TYPES = {"A": (TYPE_A, TYPE_AAAA), "MX": (TYPE_MX,), "SRV": (TYPE_SRV,)}
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!2H")
 
@@ -89,7 +89,7 @@ def _of_zones(zones: Iterable[Zone]) -> Iterator[tuple[bytes, int]]:
 def _of_balancers(load_balancers: Iterable[LoadBalancer]) -> Iterator[tuple[bytes, int]]:
     for load_balancer in load_balancers:
         owner = encode_canonical(load_balancer.name)
-        for kind in TYPES[load_balancer.type]:
+        for kind in STEERED_TYPES[load_balancer.type]:
             yield owner, kind
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from lbdns.dns.codes import RCODE_NAMES
+from lbdns.dns.rdata.record_types import type_text
 from lbdns.mapped.counter_words import (
     DATAGRAMS,
     ENDPOINTS_FIRST,
@@ -249,6 +250,4 @@ def type_name(number: int) -> str:
     """Return what a counter of types is called."""
     if number in (0, TYPE_OTHER):
         return "none" if number == 0 else "other"
-    import dns.rdatatype
-
-    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(number))
+    return type_text(number)

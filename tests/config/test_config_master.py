@@ -19,7 +19,7 @@ from lbdns.dns.master.generate import generate
 from lbdns.dns.master.reader import parse_ttl, read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
 from lbdns.dns.name import BadName, ancestors, encode_name, is_at_or_below
-from lbdns.dns.rdata.encode import BadRdata, encode_rdata
+from lbdns.dns.rdata.master_form import BadRdata, encode_rdata
 
 QUICK = settings(max_examples=100)
 APEX = b"\x07example\x03com\x00"

@@ -20,9 +20,9 @@ from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
+from lbdns.dns.codes import TYPE_CNAME
 from lbdns.dns.master.zone_checks import ZoneIndex
 from lbdns.dns.name import longest_match, show_name
-from lbdns.dns.rdata.encode import CNAME
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 
@@ -89,7 +89,7 @@ def _check_zone(
     if not placed.item.enabled or not placed.knows("type", "enabled"):
         return
     if placed.item.type != "A":
-        cname = index.draft.rrset(name, CNAME)
+        cname = index.draft.rrset(name, TYPE_CNAME)
         if cname is not None:
             message = f"a CNAME stands at this name ({cname.place}), which excludes {placed.item.type} records"
             yield source.problem(("name",), message)

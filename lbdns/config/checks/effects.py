@@ -11,13 +11,12 @@ from lbdns.base.words import COORDINATES, PLACE_MAPS, ROUND_TRIP_TIMES, STEERING
 from lbdns.config.checks.facts import Facts, Families
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.zone_checks import ZoneIndex
-from lbdns.dns.rdata.encode import AAAA, CNAME, MX, SRV, A, type_text
+from lbdns.dns.rdata.record_types import HIDDEN_TYPES, type_text
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from lbdns.places.airports import is_airport
 
-_HIDDEN_TYPES: Final = {"A": (A, AAAA, CNAME), "MX": (MX,), "SRV": (SRV,)}
 _PROXY_FIELDS: Final = {"session_affinity_ttl", "session_affinity_attributes", "adaptive_routing"}
 
 
@@ -197,7 +196,7 @@ def check_hidden(placed: Placed[LoadBalancer], index: ZoneIndex, name: bytes) ->
     """Yield a warning for the records that a load balancer hides, and for a CNAME that an apex cannot have."""
     balancer, source = placed.item, placed.source
     drafts = index.draft.nodes.get(name, ())
-    hidden = [draft for draft in drafts if draft.type in _HIDDEN_TYPES[balancer.type]]
+    hidden = [draft for draft in drafts if draft.type in HIDDEN_TYPES[balancer.type]]
     if hidden:
         shown = ", ".join(f"{type_text(draft.type)} ({draft.place})" for draft in hidden)
         yield source.warning(("name",), f"hides the zone's own records of this name: {shown}")

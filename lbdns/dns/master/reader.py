@@ -11,23 +11,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Final
-
-import dns.exception
-import dns.rdatatype
-from dns.rdatatype import RdataType
 
 from lbdns.base.errors import Problem
 from lbdns.base.progress import STEP, report
 from lbdns.base.wording import nearest
 from lbdns.dns import record_bounds
+from lbdns.dns.codes import TYPE_RRSIG, TYPE_SOA
 from lbdns.dns.master.draft import Draft, ZoneDraft
 from lbdns.dns.master.entries import Entry, scan_entries
 from lbdns.dns.master.generate import generate
 from lbdns.dns.name import BadName, encode_name, is_at_or_below, show_name
-from lbdns.dns.rdata.encode import RRSIG, SOA, BadRdata, canonical_rdata, encode_rdata, type_text
+from lbdns.dns.rdata.master_form import BadRdata, canonical_rdata, encode_rdata
+from lbdns.dns.rdata.record_types import parse_type, type_text
 
 MAX_INCLUDE_DEPTH: Final = 8
 MAX_GENERATED_IN_ALL: Final = 1 << 20
@@ -131,7 +128,7 @@ class _Reader:
         except BadRdata as error:
             self.draft.lose(self.owner, rdtype)
             raise _Refused(str(error), self._subject(rdtype)) from None
-        if rdtype == SOA and self.soa_minimum is None:
+        if rdtype == TYPE_SOA and self.soa_minimum is None:
             self.soa_minimum = min(int.from_bytes(rdata[-4:], "big"), record_bounds.MAX_TTL_S)
         if ttl is None:
             ttl = self._implicit_ttl(rdtype)
@@ -226,7 +223,7 @@ class _Reader:
 
     def _grow(self, owner: bytes, draft: Draft, ttl: int, rdata: bytes, line: int) -> None:
         """Add a record to its RRset: one TTL for all (RFC 2181 section 5.2), no record twice (section 5)."""
-        if ttl != draft.ttl and draft.type != RRSIG:
+        if ttl != draft.ttl and draft.type != TYPE_RRSIG:
             lowest = min(ttl, draft.ttl)
             self._warn(
                 owner,
@@ -321,27 +318,6 @@ class _Reader:
             if self.generated_count > MAX_GENERATED_IN_ALL:
                 raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
             self._record(Entry(line, False, tokens))
-
-
-def parse_type(token: str, with_hint: bool = True) -> int:
-    """Return a record type's number; raises ValueError for what is no type, or one that no zone holds.
-
-    `with_hint` has the error name the nearest known type, which takes a millisecond.
-    """
-    try:
-        rdtype = dns.rdatatype.from_text(token)
-    except (dns.exception.DNSException, ValueError):
-        near = nearest(token, _known_types()) if with_hint else None
-        meant = f'did you mean "{near}"?' if near else "expected one such as A, or TYPE with a number"
-        raise ValueError(f'unknown record type "{token}"; {meant}') from None
-    if dns.rdatatype.is_metatype(rdtype) or rdtype == RdataType.NONE:
-        raise ValueError(f"type {token.upper()} exists in queries only; a zone holds no such record")
-    return int(rdtype)
-
-
-@cache
-def _known_types() -> tuple[str, ...]:
-    return tuple(type_text(known) for known in RdataType if not dns.rdatatype.is_metatype(known))
 
 
 def subject(owner: bytes, rdtype: int) -> str:

@@ -19,14 +19,16 @@ from typing import Final
 
 from lbdns.base.errors import Problem
 from lbdns.dns import record_bounds
+from lbdns.dns.codes import TYPE_CNAME, TYPE_DNAME, TYPE_NS, TYPE_SOA
 from lbdns.dns.master.draft import Draft, ZoneDraft
 from lbdns.dns.master.reader import subject
 from lbdns.dns.name import ROOT, WILDCARD_LABEL, ancestors, is_at_or_below, show_name
-from lbdns.dns.rdata.encode import AAAA, CNAME, DNAME, DS, MX, NAME_OFFSET, NS, NSEC, RRSIG, SOA, SRV, A, type_text
+from lbdns.dns.rdata.record_types import ADDRESS_TYPES, NAME_OFFSETS, type_text, types_where
 
-_BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC})
-_AT_CUT: Final = frozenset({NS, DS, RRSIG, NSEC, A, AAAA})
-_ADDRESSES: Final = (A, AAAA)
+_BESIDE_CNAME: Final = frozenset(types_where(lambda row: row.is_beside_cname))
+_AT_CUT: Final = frozenset(types_where(lambda row: row.is_at_cut))
+_TO_HOSTS: Final = frozenset(types_where(lambda row: row.points_to_host))
+_SINGLE: Final = frozenset(types_where(lambda row: row.is_single))
 
 
 class ZoneIndex:
@@ -41,9 +43,9 @@ class ZoneIndex:
         self.redirects: dict[bytes, Draft] = {}
         for owner, drafts in draft.nodes.items():
             for rrset in drafts:
-                if rrset.type == NS and owner != draft.apex:
+                if rrset.type == TYPE_NS and owner != draft.apex:
                     self.cuts[owner] = rrset
-                elif rrset.type == DNAME:
+                elif rrset.type == TYPE_DNAME:
                     self.redirects[owner] = rrset
         self._existing: set[bytes] | None = None
 
@@ -100,12 +102,12 @@ def check_zone(index: ZoneIndex) -> Iterator[Problem]:
         if not is_plain:
             yield from _check_hidden(index, owner, drafts)
         for rrset in drafts:
-            if rrset.type in NAME_OFFSET or rrset.type == SOA:
+            if rrset.type in NAME_OFFSETS or rrset.type == TYPE_SOA:
                 yield from _check_rrset(index, owner, rrset, doubled)
 
 
 def _check_apex(draft: ZoneDraft) -> Iterator[Problem]:
-    for rdtype, form in ((SOA, "@ IN SOA ns1 admin 1 3600 600 86400 300"), (NS, "@ IN NS ns1")):
+    for rdtype, form in ((TYPE_SOA, "@ IN SOA ns1 admin 1 3600 600 86400 300"), (TYPE_NS, "@ IN NS ns1")):
         if draft.rrset(draft.apex, rdtype) is None and not draft.may_have_lost(draft.apex, (rdtype,)):
             name = type_text(rdtype)
             path = subject(draft.apex, rdtype)
@@ -115,20 +117,22 @@ def _check_apex(draft: ZoneDraft) -> Iterator[Problem]:
 def _check_company(draft: ZoneDraft, owner: bytes, drafts: list[Draft]) -> Iterator[Problem]:
     """Check which types stand beside one another at one name."""
     by_type = {rrset.type: rrset for rrset in drafts}
-    cname = by_type.get(CNAME)
+    cname = by_type.get(TYPE_CNAME)
     others = [type_text(rdtype) for rdtype in by_type if rdtype not in _BESIDE_CNAME]
     if cname is not None and others:
         message = f"a CNAME stands alone at its name, but here is {', '.join(others)} as well (RFC 2181)"
         yield _problem(owner, cname, message, at="name")
     if owner == draft.apex:
         return
-    cut = by_type.get(NS)
+    cut = by_type.get(TYPE_NS)
     if cut is None:
         return
-    if DNAME in by_type:
+    if TYPE_DNAME in by_type:
         message = "a delegated name has no DNAME; its NS records exclude it (RFC 6672)"
-        yield _problem(owner, by_type[DNAME], message, at="name")
-    hidden = [type_text(rdtype) for rdtype in by_type if rdtype not in _AT_CUT and rdtype not in (CNAME, DNAME)]
+        yield _problem(owner, by_type[TYPE_DNAME], message, at="name")
+    hidden = [
+        type_text(rdtype) for rdtype in by_type if rdtype not in _AT_CUT and rdtype not in (TYPE_CNAME, TYPE_DNAME)
+    ]
     if hidden:
         message = f"the name is delegated, so its {', '.join(hidden)} will never be answered"
         yield _problem(owner, cut, message, True, "name")
@@ -145,27 +149,27 @@ def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[Draft]) -> Iterat
     if cut is None:
         return
     for rrset in drafts:
-        if rrset.type not in _ADDRESSES:
+        if rrset.type not in ADDRESS_TYPES:
             message = f'the name is below the delegation of "{show_name(cut)}", so this will never be answered'
             yield _problem(owner, rrset, message, True, "name")
 
 
 def _check_rrset(index: ZoneIndex, owner: bytes, rrset: Draft, doubled: bytes) -> Iterator[Problem]:
     draft = index.draft
-    if rrset.type == SOA:
+    if rrset.type == TYPE_SOA:
         if owner != draft.apex:
             yield _problem(owner, rrset, f'an SOA record stands at the apex "{show_name(draft.apex)}" only')
         if len(rrset.rdatas) > 1:
             yield _problem(owner, rrset, f"{len(rrset.rdatas)} SOA records; a zone has exactly one")
         return
-    if rrset.type in (CNAME, DNAME) and len(rrset.rdatas) > 1:
+    if rrset.type in _SINGLE and len(rrset.rdatas) > 1:
         name = type_text(rrset.type)
         yield _problem(owner, rrset, f"{len(rrset.rdatas)} {name} records; a name has at most one")
-    if rrset.type == NS and owner != draft.apex and len(rrset.rdatas) > record_bounds.MAX_NS_PER_DELEGATION:
+    if rrset.type == TYPE_NS and owner != draft.apex and len(rrset.rdatas) > record_bounds.MAX_NS_PER_DELEGATION:
         message = f"{len(rrset.rdatas)} NS records; a delegation has at most {record_bounds.MAX_NS_PER_DELEGATION}"
         yield _problem(owner, rrset, message)
     for rdata in rrset.rdatas:
-        target = rdata[NAME_OFFSET[rrset.type] :].lower()
+        target = rdata[NAME_OFFSETS[rrset.type] :].lower()
         if target.endswith(doubled):
             message = (
                 f'the target "{show_name(target)}" ends in "{show_name(draft.apex)}" twice; '
@@ -179,17 +183,17 @@ def _check_rrset(index: ZoneIndex, owner: bytes, rrset: Draft, doubled: bytes) -
 def _check_target(index: ZoneIndex, owner: bytes, rrset: Draft, target: bytes) -> Iterator[Problem]:
     """Check a name inside the zone that a record points to: NS, MX and SRV want addresses there, not an alias."""
     draft = index.draft
-    if rrset.type not in (NS, MX, SRV) or index.redirect_above(target) is not None:
+    if rrset.type not in _TO_HOSTS or index.redirect_above(target) is not None:
         return
     name = type_text(rrset.type)
-    if index.has(target, (CNAME,)) and target not in index.balanced:
+    if index.has(target, (TYPE_CNAME,)) and target not in index.balanced:
         message = f'the target "{show_name(target)}" is a CNAME; {name} points to names with addresses (RFC 2181)'
         yield _problem(owner, rrset, message, True)
         return
-    if _has_address(index, target) or draft.may_have_lost(target, _ADDRESSES):
+    if _has_address(index, target) or draft.may_have_lost(target, ADDRESS_TYPES):
         return
     cut = target if target in index.cuts else index.cut_above(target)
-    if rrset.type != NS or (cut is not None and not is_at_or_below(target, owner)):
+    if rrset.type != TYPE_NS or (cut is not None and not is_at_or_below(target, owner)):
         if cut is None:
             message = f'the target "{show_name(target)}" has no address in this zone; add an A or AAAA record'
             yield _problem(owner, rrset, message, True)
@@ -200,12 +204,12 @@ def _check_target(index: ZoneIndex, owner: bytes, rrset: Draft, target: bytes) -
 
 
 def _has_address(index: ZoneIndex, target: bytes) -> bool:
-    if index.has(target, _ADDRESSES) or target in index.balanced:
+    if index.has(target, ADDRESS_TYPES) or target in index.balanced:
         return True
     if target in index.cuts or index.cut_above(target) is not None:
         return False
     covering = index.covering(target)
-    return covering in index.balanced or index.has(covering, (*_ADDRESSES, CNAME))
+    return covering in index.balanced or index.has(covering, (*ADDRESS_TYPES, TYPE_CNAME))
 
 
 def _problem(owner: bytes, rrset: Draft, message: str, is_warning: bool = False, at: str = "content") -> Problem:

@@ -1,1 +1,1 @@
-"""Record data: wire format, master-file text, and what the management API calls its parts."""
+"""Record data. record_types.py has a row for each type: how it is laid out and written, and what belongs to it."""

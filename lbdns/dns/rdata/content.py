@@ -1,4 +1,4 @@
-"""The `content` of a record as the API shows it <-> wire format.
+"""The `content` of a record as the API shows it, and its `data`, <-> wire format.
 
 Content is master-file data without what only files need: hostnames have no final dot, MX has its preference beside it
 as `priority`. So a name in content is absolute, with these exceptions: `@` is the zone, a single label is completed by
@@ -18,23 +18,17 @@ Text of TXT may come without quotes: then all of it is the text. Strings of more
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from dns.rdatatype import RdataType
-
+from lbdns.base.json_values import Report
 from lbdns.dns import record_bounds
 from lbdns.dns.name import ROOT, BadName, encode_host, show_absolute, show_host
-from lbdns.dns.rdata.data_parts import DATA_TYPES, content_of_data, data_of
-from lbdns.dns.rdata.encode import CNAME, DNAME, MX, NS, PTR, SRV, TXT, BadRdata, encode_rdata
-from lbdns.dns.rdata.presentation import rdata_text
+from lbdns.dns.rdata.data_parts import Complete, PartsForm
+from lbdns.dns.rdata.library import parse_wire
+from lbdns.dns.rdata.master_form import BadRdata, encode_rdata, rdata_text
+from lbdns.dns.rdata.record_types import Priority, RecordType, record_type
 
-URI: Final = int(RdataType.URI)
-SPF: Final = int(RdataType.SPF)
-SVCB, HTTPS, NAPTR = int(RdataType.SVCB), int(RdataType.HTTPS), int(RdataType.NAPTR)
-HOST_TYPES: Final = frozenset({NS, CNAME, PTR, DNAME})
-TEXT_TYPES: Final = frozenset({TXT, SPF})
-_HOST_WORD: Final = {SRV: 3, SVCB: 1, HTTPS: 1, NAPTR: 1}
-"""Where the host stands among the words; of NAPTR's, which may be quoted, the last is split off."""
 MAX_STRING_OCTETS: Final = 255
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _STRING: Final = re.compile(r'\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -43,15 +37,34 @@ _ESCAPE: Final = re.compile(rb"\\([0-9]{3}|.)", re.DOTALL)
 
 def content_of(rdtype: int, rdata: bytes) -> tuple[str, int | None]:
     """Return a record's content and, for MX, its priority."""
-    if rdtype in HOST_TYPES:
+    row = record_type(rdtype)
+    if row.has_name_alone:
         return show_host(rdata), None
-    if rdtype == MX:
+    if row.priority is Priority.BESIDE_CONTENT:
         return show_host(rdata[2:]), int.from_bytes(rdata[:2], "big")
-    if rdtype in DATA_TYPES:
-        data = data_of(rdtype, rdata, show_host)
-        if data is not None:
-            return content_of_data(rdtype, data), None
+    data = data_of(rdtype, rdata)
+    if data is not None and row.data is not None:
+        return row.data.content(data), None
     return rdata_text(rdtype, rdata), None
+
+
+def data_of(rdtype: int, rdata: bytes) -> dict[str, Any] | None:
+    """Return the parts of wire-format data; None where its type has none, or it cannot be taken apart."""
+    form = record_type(rdtype).data
+    parsed = parse_wire(rdtype, rdata) if form is not None else None
+    return form.of(parsed) if form is not None and parsed is not None else None
+
+
+def text_of_data(rdtype: int, data: Any, priority: Any, complete: Complete, report: Report) -> str | None:
+    """Return master-file data of what a client gave as `data` of a type that has parts; None where it is wrong.
+
+    Every mistake is reported. `priority` stands in for a missing one.
+    """
+    form = record_type(rdtype).data
+    if form is None or not isinstance(data, Mapping):
+        report("", "expected an object with the record's parts")
+        return None
+    return form.text(data, priority, complete, report)
 
 
 def encode_content(rdtype: int, content: str, priority: int | None, zone_name: str) -> bytes:
@@ -59,8 +72,9 @@ def encode_content(rdtype: int, content: str, priority: int | None, zone_name: s
     if len(content) > record_bounds.MAX_CONTENT_CHARS:
         raise BadRdata(f"{len(content)} characters; content has at most {record_bounds.MAX_CONTENT_CHARS}")
     if not content.strip():
-        raise BadRdata(_missing(rdtype, zone_name))
-    if rdtype in TEXT_TYPES:
+        raise BadRdata(_missing(rdtype))
+    row = record_type(rdtype)
+    if row.has_texts_alone:
         return _encode_texts(content)
     content = content.strip()
     if _CONTROL.search(content):
@@ -68,20 +82,36 @@ def encode_content(rdtype: int, content: str, priority: int | None, zone_name: s
     if content.startswith("\\#"):
         return encode_rdata(rdtype, [content], ROOT)
     try:
-        if rdtype in HOST_TYPES:
+        if row.has_name_alone:
             return encode_host(content, zone_name)
-        if rdtype == MX:
+        if row.priority is Priority.BESIDE_CONTENT:
             return _encode_mx(content, priority, zone_name)
-        if rdtype in _HOST_WORD:
-            content = _with_host(rdtype, content, priority, zone_name)
+        if isinstance(row.data, PartsForm):
+            content = _completed(row, row.data, content, priority, zone_name)
     except BadName as error:
         raise BadRdata(str(error)) from None
-    if rdtype == URI and priority is not None and len(content.split(None, 2)) == 2:
-        content = f"{priority} {content}"
     return encode_rdata(rdtype, [content], ROOT)
 
 
-def _missing(rdtype: int, zone_name: str) -> str:
+def _completed(row: RecordType, form: PartsForm, content: str, priority: int | None, zone_name: str) -> str:
+    """Return content with its priority, where that is given beside it alone, and its host made absolute.
+
+    What has too few words is left for the encoder to refuse.
+    """
+    others = len(form.parts) - 1
+    if row.has_priority_first and priority is not None and len(content.split(None, others)) == others:
+        content = f"{priority} {content}"
+    at = form.host_at
+    if at is None:
+        return content
+    words = content.rsplit(None, 1) if form.ends_in_host else content.split(None, at + 1)
+    host = 1 if form.ends_in_host else at
+    if len(words) > host:
+        words[host] = show_absolute(encode_host(words[host], zone_name))
+    return " ".join(words)
+
+
+def _missing(rdtype: int) -> str:
     try:
         encode_rdata(rdtype, [], ROOT)
     except BadRdata as error:
@@ -102,20 +132,6 @@ def _encode_mx(content: str, priority: int | None, zone_name: str) -> bytes:
     if priority is None:
         raise BadRdata("an MX record has a priority, such as 10, beside its host")
     return priority.to_bytes(2, "big") + encode_host(content, zone_name)
-
-
-def _with_host(rdtype: int, content: str, priority: int | None, zone_name: str) -> str:
-    """Return content with its host made absolute; what has too few words is left for the encoder to refuse.
-
-    SRV may lack its priority where that is given beside it: `WEIGHT PORT HOST`.
-    """
-    at = _HOST_WORD[rdtype]
-    words = content.rsplit(None, 1) if rdtype == NAPTR else content.split(None, at + 1)
-    if rdtype == SRV and len(words) == at and priority is not None:
-        words.insert(0, str(priority))
-    if len(words) > at:
-        words[at] = show_absolute(encode_host(words[at], zone_name))
-    return " ".join(words)
 
 
 def _encode_texts(content: str) -> bytes:

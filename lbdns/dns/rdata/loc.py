@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
+
+from lbdns.base.json_values import Report
+from lbdns.dns.rdata.data_parts import Complete, check_known
 
 _DIRECTIONS: Final = {"lat": "NS", "long": "EW"}
 _MOST: Final = {
@@ -32,41 +35,46 @@ _DEFAULTS: Final = {
 }
 """RFC 1876 section 3; metres, minutes and seconds of arc."""
 LOC_KEYS: Final = (*_MOST, "lat_direction", "long_direction")
+_LENGTHS: Final = ("altitude", "size", "precision_horz", "precision_vert")
 
 
-def loc_data(parsed: Any) -> dict[str, Any]:
-    """Return the parts of dnspython's LOC data; lengths in metres."""
-    made: dict[str, Any] = {}
-    for axis, value in (("lat", parsed.latitude), ("long", parsed.longitude)):
-        degrees, minutes, seconds, milliseconds, sign = value
-        made[f"{axis}_degrees"] = degrees
-        made[f"{axis}_minutes"] = minutes
-        made[f"{axis}_seconds"] = _number(seconds + milliseconds / 1000)
-        made[f"{axis}_direction"] = _DIRECTIONS[axis][sign < 0]
-    lengths_cm = (parsed.altitude, parsed.size, parsed.horizontal_precision, parsed.vertical_precision)
-    for key, length_cm in zip(("altitude", "size", "precision_horz", "precision_vert"), lengths_cm, strict=True):
-        made[key] = _number(length_cm / 100)
-    return made
+class LocForm:
+    """LOC's parts: degrees, minutes and seconds of arc, and lengths in metres."""
 
+    def of(self, parsed: Any) -> dict[str, Any]:
+        """Return the parts of dnspython's LOC data, whose lengths are centimetres."""
+        made: dict[str, Any] = {}
+        for axis, value in (("lat", parsed.latitude), ("long", parsed.longitude)):
+            degrees, minutes, seconds, milliseconds, sign = value
+            made[f"{axis}_degrees"] = degrees
+            made[f"{axis}_minutes"] = minutes
+            made[f"{axis}_seconds"] = _number(seconds + milliseconds / 1000)
+            made[f"{axis}_direction"] = _DIRECTIONS[axis][sign < 0]
+        lengths_cm = (parsed.altitude, parsed.size, parsed.horizontal_precision, parsed.vertical_precision)
+        for key, length_cm in zip(_LENGTHS, lengths_cm, strict=True):
+            made[key] = _number(length_cm / 100)
+        return made
 
-def loc_text(data: Mapping[str, Any], report: Callable[[str, str], None] | None = None) -> str | None:
-    """Return LOC's text; None where a part was reported as wrong. Data from `loc_data` needs no `report`."""
-    words: list[str] = []
-    is_right = True
-    for key in LOC_KEYS:
-        value = data.get(key)
-        value = _DEFAULTS.get(key) if value is None else value
-        expected = _expected(key, value)
-        if expected and report is not None:
-            report(key, expected)
-            is_right = False
-    if not is_right:
-        return None
-    for axis in _DIRECTIONS:
-        words += [_shown(data, f"{axis}_{unit}") for unit in ("degrees", "minutes", "seconds")]
-        words.append(str(data[f"{axis}_direction"]))
-    words += [f"{_shown(data, key)}m" for key in ("altitude", "size", "precision_horz", "precision_vert")]
-    return " ".join(words)
+    def content(self, data: Mapping[str, Any]) -> str:
+        """Return the text that says the same as data from `of`."""
+        words: list[str] = []
+        for axis in _DIRECTIONS:
+            words += [_shown(data, f"{axis}_{unit}") for unit in ("degrees", "minutes", "seconds")]
+            words.append(str(data[f"{axis}_direction"]))
+        words += [f"{_shown(data, key)}m" for key in _LENGTHS]
+        return " ".join(words)
+
+    def text(self, data: Mapping[str, Any], priority: Any, complete: Complete, report: Report) -> str | None:
+        """Return the text of what a client gave; None where a part was reported as wrong."""
+        check_known(data, LOC_KEYS, report)
+        is_right = True
+        for key in LOC_KEYS:
+            value = data.get(key)
+            expected = _expected(key, _DEFAULTS.get(key) if value is None else value)
+            if expected:
+                report(key, expected)
+                is_right = False
+        return self.content(data) if is_right else None
 
 
 def _expected(key: str, value: Any) -> str:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from lbdns.base.errors import LbdnsError
 from lbdns.base.progress import STEP, report
 from lbdns.base.words import BALANCER_TYPES
+from lbdns.dns.codes import TYPE_CNAME, TYPE_DNAME, TYPE_NS
 from lbdns.dns.name import WILDCARD_LABEL, longest_match, parent
+from lbdns.dns.rdata.record_types import HIDDEN_TYPES
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.columns import NONE_32, Blob
 from lbdns.snapshot.lookup.name_rows import (
@@ -26,11 +28,6 @@ from lbdns.snapshot.lookup.name_rows import (
     NO_NAME,
 )
 from lbdns.snapshot.lookup.name_table import Suffixes, build_table, set_name, spread
-
-TYPE_A, TYPE_NS, TYPE_CNAME, TYPE_MX, TYPE_AAAA, TYPE_SRV, TYPE_DNAME = 1, 2, 5, 15, 28, 33, 39
-
-HIDDEN_TYPES = {"A": (TYPE_A, TYPE_AAAA, TYPE_CNAME), "MX": (TYPE_MX,), "SRV": (TYPE_SRV,)}
-"""What an enabled load balancer of each kind takes from the records at its name (SEMANTICS, step 1)."""
 
 Columns = dict[str, "array[int]"]
 

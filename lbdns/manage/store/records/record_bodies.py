@@ -1,8 +1,8 @@
 """Records: the body that a client gives -> the canonical one that is stored -> wire format.
 
 Canonical means: the name complete, lower case, without the final dot; the type's mnemonic; the content as the API shows
-it (record_text.py), whether it came as `content` or as `data` (record_data.py); the TTL; of the other fields those that
-are not at their default. Two bodies that mean the same record are equal then.
+it (dns/rdata/content.py), whether it came as `content` or as `data`; the TTL; of the other fields those that are not at
+their default. Two bodies that mean the same record are equal then.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from lbdns.base import words
 from lbdns.base.errors import Problem
-from lbdns.base.wording import printable
+from lbdns.base.json_values import is_text, whole_number
+from lbdns.base.wording import printable, unknown_field
 from lbdns.dns import record_bounds
-from lbdns.dns.master.reader import parse_type
+from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import (
     ROOT,
     BadName,
@@ -23,12 +24,11 @@ from lbdns.dns.name import (
     encode_host,
     encode_owner,
     show_absolute,
-    show_host,
     show_name,
 )
-from lbdns.dns.rdata.content import URI, content_of, encode_content
-from lbdns.dns.rdata.data_parts import DATA_TYPES, data_of, is_text, text_of_data, unknown_field, whole_number
-from lbdns.dns.rdata.encode import MX, SOA, SRV, BadRdata, canonical_rdata, encode_rdata, type_text
+from lbdns.dns.rdata.content import content_of, data_of, encode_content, text_of_data
+from lbdns.dns.rdata.master_form import BadRdata, canonical_rdata, encode_rdata
+from lbdns.dns.rdata.record_types import Priority, parse_type, record_type, type_text, types_where
 from lbdns.manage.store.item import Item
 
 FILE: Final = "store"
@@ -53,7 +53,7 @@ READ_ONLY: Final = frozenset(
 """What a client sends back that read a record before it writes it."""
 SETTINGS: Final = ("ipv4_only", "ipv6_only", "flatten_cname")
 CACHED_RECORDS: Final = 1 << 18
-_PRIORITY_FIRST: Final = frozenset({SRV, URI})
+_PRIORITY_FIRST: Final = frozenset(map(type_text, types_where(lambda row: row.has_priority_first)))
 """Types whose priority is the first word of their content."""
 
 Rrset = tuple[bytes, int, int, bytes]
@@ -76,7 +76,7 @@ def merged_record(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[
     if fields.get("content") is not None:
         return merged
     first, _, rest = str(before.get("content", "")).partition(" ")
-    has_priority_first = before.get("type") in ("SRV", "URI") and first.isdigit()
+    has_priority_first = before.get("type") in _PRIORITY_FIRST and first.isdigit()
     if fields.get("data") is not None:
         merged.pop("content", None)
         if has_priority_first and fields.get("priority") is None:
@@ -127,10 +127,11 @@ def record_body(owner: bytes, rdtype: int, ttl_s: int, rdata: bytes) -> dict[str
 def record_data(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the `data` of a stored record, None where its type has none."""
     rdtype = known_type(body["type"])
-    if rdtype not in DATA_TYPES:
+    row = record_type(rdtype)
+    if row.data is None:
         return None
-    data = data_of(rdtype, encode_content(rdtype, body["content"], None, body["name"]), show_host)
-    if data is not None and rdtype == URI:
+    data = data_of(rdtype, encode_content(rdtype, body["content"], None, body["name"]))
+    if data is not None and row.priority is Priority.BESIDE_DATA:
         del data["priority"]
     return data
 
@@ -140,7 +141,7 @@ def record_priority(body: Mapping[str, Any]) -> int | None:
     if "priority" in body:
         return int(body["priority"])
     first = str(body["content"]).partition(" ")[0]
-    return int(first) if known_type(body["type"]) in _PRIORITY_FIRST and first.isdigit() else None
+    return int(first) if body["type"] in _PRIORITY_FIRST and first.isdigit() else None
 
 
 class _RecordReading:
@@ -208,19 +209,21 @@ class _RecordReading:
         except ValueError as error:
             self.report(str(error), "type")
             return None
-        if rdtype == SOA:
+        if rdtype == TYPE_SOA:
             self.report('the SOA record is the zone\'s own; change "soa" of the zone', "type")
             return None
         return rdtype
 
     def _content(self, rdtype: int, name: str | None) -> dict[str, Any]:
         """Return content, and the priority of MX, from whichever of content and data was given."""
+        row = record_type(rdtype)
+        is_priority_apart = row.priority is Priority.BESIDE_CONTENT
         priority = self._priority()
-        if priority is None and rdtype == MX and self.body.get("priority") is not None:
+        if priority is None and is_priority_apart and self.body.get("priority") is not None:
             priority = 0  # reported already; what else is wrong shows beside it
         from_data = self._from_data(rdtype, priority)
         content = self.body.get("content")
-        if content is None and self.body.get("data") is not None and rdtype in DATA_TYPES:
+        if content is None and self.body.get("data") is not None and row.data is not None:
             return self._shown(rdtype, from_data)
         content = self._text("content")
         if content is None:
@@ -228,13 +231,17 @@ class _RecordReading:
         try:
             rdata = encode_content(rdtype, content, priority, self.zone_name)
         except BadRdata as error:
-            is_priority_missing = rdtype == MX and priority is None and len(content.split()) == 1
+            is_priority_missing = is_priority_apart and priority is None and len(content.split()) == 1
             self.report(str(error), "priority" if is_priority_missing else "content")
             return {}
         if from_data is not None and from_data != rdata:
             said = content_of(rdtype, from_data)[0]
             self.report(f"data says {said}, which is not what content says; give one of the two", "data")
-        if rdtype == URI and priority is not None and int.from_bytes(rdata[:2], "big") != priority:
+        if (
+            row.priority is Priority.BESIDE_DATA
+            and priority is not None
+            and int.from_bytes(rdata[:2], "big") != priority
+        ):
             self.report("content begins with another priority; give one of the two", "priority")
         return self._shown(rdtype, rdata)
 
@@ -258,9 +265,10 @@ class _RecordReading:
     def _from_data(self, rdtype: int, priority: int | None) -> bytes | None:
         """Return the wire format of `data`; None where there is none, or a mistake in it."""
         data = self.body.get("data")
-        if data is None or (data == {} and rdtype not in DATA_TYPES):
+        has_parts = record_type(rdtype).data is not None
+        if data is None or (data == {} and not has_parts):
             return None
-        if rdtype not in DATA_TYPES:
+        if not has_parts:
             self.report(f"{type_text(rdtype)} records have content, not data", "data")
             return None
         found: list[tuple[str, str]] = []

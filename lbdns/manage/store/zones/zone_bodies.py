@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
-from lbdns.base.wording import printable
+from lbdns.base.json_values import is_text, whole_number
+from lbdns.base.wording import printable, unknown_field
 from lbdns.dns import record_bounds
+from lbdns.dns.codes import TYPE_RRSIG, TYPE_SOA
 from lbdns.dns.master.draft import STORE_START, Draft, ZoneDraft
 from lbdns.dns.master.reader import subject
 from lbdns.dns.name import BadName, encode_canonical, show_name
-from lbdns.dns.rdata.data_parts import is_text, unknown_field, whole_number
-from lbdns.dns.rdata.encode import RRSIG, SOA, BadRdata, canonical_rdata
+from lbdns.dns.rdata.master_form import BadRdata, canonical_rdata
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import FILE, record_rrset
 from lbdns.manage.store.zones.zone_new import new_zone_records
@@ -122,9 +123,9 @@ def zone_draft(zone: Item, records: Iterable[Item]) -> ZoneDraft:
     draft = ZoneDraft(apex, f"{STORE_START}{zone.name}")
     try:
         soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
-        draft.nodes[apex] = [Draft(SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)]
+        draft.nodes[apex] = [Draft(TYPE_SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)]
     except (BadName, KeyError, TypeError, struct.error):
-        draft.lose(apex, SOA)
+        draft.lose(apex, TYPE_SOA)
     grown: dict[tuple[bytes, int], set[bytes]] = {}
     for line, record in enumerate(records, 1):
         try:
@@ -154,7 +155,7 @@ def _grow(
     grown: dict[tuple[bytes, int], set[bytes]],
 ) -> None:
     """Add a record to its RRset: one TTL for all, the lowest (RFC 2181 section 5.2), no record twice (section 5)."""
-    if ttl_s != there.ttl and there.type != RRSIG:
+    if ttl_s != there.ttl and there.type != TYPE_RRSIG:
         lowest = min(ttl_s, there.ttl)
         message = (
             f"TTL {ttl_s} differs from {there.ttl} of the other records; all of one name and type share one, "

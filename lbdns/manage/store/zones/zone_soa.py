@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from lbdns.base.json_values import Report, is_text, whole_number
+from lbdns.base.wording import unknown_field
 from lbdns.dns import record_bounds
 from lbdns.dns.name import BadName, encode_host, name_end, show_host
-from lbdns.dns.rdata.data_parts import is_text, unknown_field, whole_number
 
 TIMES: Final = {"refresh": 7200, "retry": 900, "expire": 1_209_600, "minimum": 300}
 """In seconds, in the order of the record, with their defaults."""
@@ -22,9 +23,6 @@ _FIRST_OF_DAY: Final = 1
 _MAILBOX: Final = re.compile(r"((?:[^\\@]|\\.)*)@(.*)", re.DOTALL)
 """The local part of a mail address, which ends at the first @ that is not escaped, and its domain."""
 _DOT_OR_ESCAPE: Final = re.compile(r"(\\.)|\.", re.DOTALL)
-
-Report = Callable[[str, str], None]
-"""Hears of a mistake: the field, "" for the SOA as a whole, and the message."""
 
 
 def default_soa(zone_name: str) -> dict[str, Any]:

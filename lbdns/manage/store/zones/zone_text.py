@@ -9,10 +9,11 @@ from typing import Any, Final
 from lbdns.base import words
 from lbdns.base.errors import Problem
 from lbdns.base.wording import printable
+from lbdns.dns.codes import TYPE_NS, TYPE_SOA
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.name import encode_canonical, encode_host, labels_of, relative_to, show_absolute, show_name
-from lbdns.dns.rdata.encode import SOA, type_text
-from lbdns.dns.rdata.presentation import rdata_text
+from lbdns.dns.rdata.master_form import rdata_text
+from lbdns.dns.rdata.record_types import type_text
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import Rrset, record_body, record_rrset
@@ -50,7 +51,7 @@ def export_zone(zone: Item, records: Iterable[Item]) -> str:
 def _order(rrset: Rrset, apex: bytes) -> tuple[list[bytes], bool, int]:
     """Return what sorts names as a tree (RFC 4034 section 6.1) and an RRset's records together, NS first."""
     owner, rdtype, _, _ = rrset
-    return labels_of(relative_to(owner, apex))[::-1], type_text(rdtype) != "NS", rdtype
+    return labels_of(relative_to(owner, apex))[::-1], rdtype != TYPE_NS, rdtype
 
 
 def _relative(owner: bytes, apex: bytes) -> str:
@@ -109,7 +110,7 @@ def _parted(zone: Zone) -> tuple[dict[str, Any] | None, Bodies]:
     fields: dict[str, Any] | None = None
     records: Bodies = []
     for rrset in zone.rrsets:
-        if rrset.type != SOA:
+        if rrset.type != TYPE_SOA:
             records += (record_body(rrset.owner, rrset.type, rrset.ttl, rdata) for rdata in rrset.rdatas)
         elif rrset.owner == zone.apex:
             soa, serial = soa_of(rrset.rdatas[0], rrset.ttl)

@@ -1,0 +1,46 @@
+"""Record data of all types by dnspython: what no layout reads, and whatever looks wrong.
+
+Heavy to import, so whoever stands on the road of a query imports it where it is needed.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+from dns.rdatatype import RdataType
+
+
+def encode_text(rdtype: int, text: str, origin: bytes) -> bytes:
+    """Return the wire format of master-file data; raises ValueError with the library's reason."""
+    try:
+        rdata = dns.rdata.from_text(
+            dns.rdataclass.IN,
+            RdataType.make(rdtype),
+            text,
+            dns.name.from_wire(origin, 0)[0],
+            relativize=False,
+            idna_codec=dns.name.IDNA_2008_UTS_46,
+        )
+        return rdata.to_wire() or b""
+    except (dns.exception.DNSException, ValueError, UnicodeError, ArithmeticError, LookupError, TypeError) as error:
+        raise ValueError(str(error).rstrip(".") or type(error).__name__) from None
+
+
+def parse_wire(rdtype: int, rdata: bytes) -> dns.rdata.Rdata | None:
+    """Return wire-format data taken apart, None where that cannot be."""
+    try:
+        return dns.rdata.from_wire(dns.rdataclass.IN, RdataType.make(rdtype), rdata, 0, len(rdata))
+    except (dns.exception.DNSException, ValueError, LookupError, struct.error):
+        return None
+
+
+def show_wire(rdtype: int, rdata: bytes) -> str:
+    """Return the master-file form of data; of what cannot be taken apart, RFC 3597's `\\# LENGTH HEX`."""
+    parsed = parse_wire(rdtype, rdata)
+    if parsed is None:
+        return f"\\# {len(rdata)} {rdata.hex()}".rstrip()
+    return parsed.to_text().rstrip()

@@ -1,0 +1,64 @@
+"""Record data as master files have it <-> wire format. Names end in a dot.
+
+What a type's layout can read and write goes no further; everything else, and everything that looks wrong, goes to
+dnspython, which validates every type and RFC 3597's `\\# LENGTH HEX`. Reading what was written gives the same octets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lbdns.dns.name import BadName
+from lbdns.dns.rdata.library import encode_text, show_wire
+from lbdns.dns.rdata.record_types import NAME_OFFSETS, RECORD_TYPES, record_type
+
+MAX_RDATA_OCTETS: Final = 65_535
+_ENCODE: Final = {row.number: row.layout.encode for row in RECORD_TYPES.values() if row.layout is not None}
+_SHOW: Final = {row.number: row.layout.show for row in RECORD_TYPES.values() if row.layout is not None}
+
+
+class BadRdata(Exception):
+    """Data that does not fit its type; the text says what would."""
+
+
+def encode_rdata(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
+    """Return the uncompressed wire format of a record's data; raises BadRdata."""
+    encode = _ENCODE.get(rdtype)
+    try:
+        wire = encode(tokens, origin) if encode is not None else None
+    except BadName as error:
+        raise BadRdata(str(error)) from None
+    if wire is None:
+        text = " ".join(tokens)
+        try:
+            wire = encode_text(rdtype, text, origin)
+        except ValueError as error:
+            raise BadRdata(_expected(rdtype, text, str(error))) from None
+    if len(wire) > MAX_RDATA_OCTETS:
+        raise BadRdata(f"{len(wire)} octets of data; a record holds at most {MAX_RDATA_OCTETS}")
+    return wire
+
+
+def rdata_text(rdtype: int, rdata: bytes) -> str:
+    """Return the master-file form of a record's data."""
+    show = _SHOW.get(rdtype)
+    return show(rdata) if show is not None else show_wire(rdtype, rdata)
+
+
+def canonical_rdata(rdtype: int, rdata: bytes) -> bytes:
+    """Return the data with its name in lower case, to tell whether two records are the same (RFC 4034 section 6.2)."""
+    offset = NAME_OFFSETS.get(rdtype)
+    return rdata if offset is None else rdata[:offset] + rdata[offset:].lower()
+
+
+def _expected(rdtype: int, text: str, reason: str) -> str:
+    """Say what would be right, by type; the library's reason where the form alone does not explain it."""
+    row = record_type(rdtype)
+    shown = text if len(text) <= 80 else f"{text[:80]}..."
+    given = shown if '"' in shown else f'"{shown}"'
+    what = row.what or f"data of type {row.mnemonic}"
+    if not text:
+        return f"the data is missing; expected {what}{', such as ' if row.example else ''}{row.example}"
+    if row.example and not text.startswith("\\#"):
+        return f"{given} is not {what}; expected one such as {row.example}"
+    return f"{given} is not data of type {row.mnemonic}: {reason}"
