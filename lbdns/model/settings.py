@@ -16,47 +16,7 @@ from lbdns.model.fields import Frozen, Latitude, Longitude, ObjectName, Whole
 from lbdns.model.notification import Notification
 from lbdns.model.pool import parse_ip
 from lbdns.model.refusal import Mistake, refusal, refuse_all
-
-
-def parse_socket_address(text: str, default_port: int | None = None) -> tuple[str, int]:
-    """Return (IP address as canonical text, port) of `192.0.2.1:53`, `[2001:db8::1]:53`, or either without the port.
-
-    An address alone gets `default_port`; where that is None it is refused. Port 0 stands for a free one.
-    Raises a refusal.
-    """
-    host, port = _split_port(text.strip())
-    if port is None and default_port is None:
-        raise refusal(f'"{text}" has no port; expected one such as 127.0.0.1:8053 or [::1]:8053')
-    if not host or host == "*":
-        raise refusal(f'"{text}" has no address; 0.0.0.0 stands for every IPv4 address, [::] for every IPv6 address')
-    address = parse_ip(host)
-    if address.is_multicast:
-        raise refusal(f'"{text}": a multicast address cannot be listened on')
-    return str(address), _parse_port(text, port) if port is not None else default_port or 0
-
-
-def _split_port(text: str) -> tuple[str, str | None]:
-    """Split host and port. Without brackets, nobody can tell the port of an IPv6 address from its last group."""
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise refusal(f'"{text}": expected an IPv6 address in brackets and a port, such as [::1]:5353')
-        return host, rest[1:] if rest else None
-    if text.count(":") > 1:
-        raise refusal(f'"{text}": put the IPv6 address into brackets, such as [::1]:5353')
-    host, colon, port = text.partition(":")
-    return host, port if colon else None
-
-
-def _parse_port(text: str, port: str) -> int:
-    if not (port.isascii() and port.isdigit() and int(port) <= bounds.MAX_PORT):
-        raise refusal(f'"{text}": "{port}" is no port; expected a number from 0 to {bounds.MAX_PORT}')
-    return int(port)
-
-
-def format_socket_address(host: str, port: int) -> str:
-    """Return `host:port`, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+from lbdns.model.socket_address import format_socket_address, parse_resolver, parse_socket_address
 
 
 def _check_listen(text: str) -> str:
@@ -68,15 +28,8 @@ def _check_tcp_listen(text: str) -> str:
 
 
 def _check_resolver(text: str) -> str:
-    host, port = parse_socket_address(_bracketed(text), bounds.DNS_PORT)
-    if port == 0:
-        raise refusal(f'"{text}": a resolver\'s port is 1 to {bounds.MAX_PORT}')
+    host, port = parse_resolver(text)
     return host if port == bounds.DNS_PORT else format_socket_address(host, port)
-
-
-def _bracketed(text: str) -> str:
-    """Put a bare IPv6 address into brackets: `2001:db8::53` is a resolver's usual form."""
-    return f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
 
 
 def _check_path(path: Path) -> Path:
@@ -203,10 +156,6 @@ class Settings(Frozen):
     def listen_addresses(self) -> tuple[tuple[str, int], ...]:
         """Return (IP address, port) of each socket address to listen on, UDP and TCP each."""
         return tuple(parse_socket_address(text) for text in self.listen)
-
-    def resolver_addresses(self) -> tuple[tuple[str, int], ...]:
-        """Return (IP address, port) of each resolver for endpoints that are hostnames; empty means the system's."""
-        return tuple(parse_socket_address(_bracketed(text), bounds.DNS_PORT) for text in self.resolvers)
 
     def state_dir(self) -> Path:
         """Return the state directory: the setting, else `lbdns` under XDG_STATE_HOME, else under ~/.local/state."""

@@ -23,7 +23,7 @@ import dns.nameserver
 import dns.resolver
 
 from lbdns.mapped.health_table import RESOLVED_MAX
-from lbdns.model.bounds import DNS_PORT
+from lbdns.model.socket_address import parse_resolver
 
 TTL_MIN_S: Final = 1.0
 TTL_MAX_S: Final = 3600.0  # a name is asked for again at least this often
@@ -173,21 +173,13 @@ async def _ask(resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> tu
 
 
 def make_resolver(servers: Sequence[str]) -> dns.asyncresolver.Resolver:
-    """Return a resolver that asks `servers`, or the system's where none are given; it keeps no cache of its own."""
+    """Return a resolver that asks `servers`, or the system's where none are given; it keeps no cache of its own.
+
+    Raises a refusal, a ValueError, for what is no resolver.
+    """
     if not servers:
         with contextlib.suppress(dns.resolver.NoResolverConfiguration):
             return dns.asyncresolver.Resolver()
     resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers = [dns.nameserver.Do53Nameserver(*_split(server)) for server in servers]
+    resolver.nameservers = [dns.nameserver.Do53Nameserver(*parse_resolver(server)) for server in servers]
     return resolver
-
-
-def _split(server: str) -> tuple[str, int]:
-    """Return the address and port of "IP", "IP:PORT" or "[IPv6]:PORT"."""
-    if server.startswith("["):
-        address, _, port = server[1:].partition("]")
-        return address, int(port.lstrip(":") or DNS_PORT)
-    if server.count(":") == 1:
-        address, _, port = server.partition(":")
-        return address, int(port)
-    return server, DNS_PORT

@@ -34,7 +34,8 @@ from lbdns.mapped.counter_words import (
     SEND_ERRORS,
     TCP_MESSAGES,
 )
-from lbdns.model.settings import Settings, format_socket_address, parse_socket_address
+from lbdns.model.settings import Settings
+from lbdns.model.socket_address import format_socket_address, parse_socket_address
 from lbdns.telemetry.report import endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Sample, Tally

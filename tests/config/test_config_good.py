@@ -18,6 +18,7 @@ from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.notification import parse_mail_server
 from lbdns.model.settings import Settings
+from lbdns.model.socket_address import parse_resolver
 
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "good" / "everything"
@@ -80,7 +81,11 @@ def test_settings() -> None:
     assert settings == load(EVERYTHING).configuration.settings
     assert settings.listen == ("192.0.2.1:53", "[2001:db8::1]:53", "127.0.0.1:53")
     assert settings.listen_addresses() == (("192.0.2.1", 53), ("2001:db8::1", 53), ("127.0.0.1", 53))
-    assert settings.resolver_addresses()[1:] == (("2001:db8::53", 53), ("127.0.0.1", 5300), ("::1", 5300))
+    assert [parse_resolver(one) for one in settings.resolvers[1:]] == [
+        ("2001:db8::53", 53),
+        ("127.0.0.1", 5300),
+        ("::1", 5300),
+    ]
     assert (settings.pop.code, settings.pop.country, settings.pop.region) == ("FRA", "DE", "WEU")
     assert settings.geodata.city == EVERYTHING / "data" / "city.mmdb"
     assert settings.api is not None

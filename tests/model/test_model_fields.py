@@ -19,7 +19,8 @@ from lbdns.model.hostnames import parse_hostname, parse_owner_name
 from lbdns.model.mistakes import mistakes_of
 from lbdns.model.monitors import Monitor, MonitorGroup, MonitorType, parse_expected_codes
 from lbdns.model.pool import Endpoint, Pool
-from lbdns.model.settings import ApiSettings, Settings, format_socket_address, parse_socket_address
+from lbdns.model.settings import ApiSettings, Settings
+from lbdns.model.socket_address import format_socket_address, parse_socket_address
 
 QUICK = settings(max_examples=100)
 BALANCER: dict[str, Any] = {"name": "www.example.com", "default_pools": ["eu"], "fallback_pool": "eu"}

@@ -87,3 +87,9 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
     silent = f"127.0.0.1:{peers.refused_port()}"
     result = run("tcp", "none.example", "--port", "1", "--resolver", silent)
     assert isinstance(result.exception, LbdnsError) and "none.example does not resolve" in str(result.exception)
+
+
+@pytest.mark.parametrize("resolver", ["192.0.2.1:domain", "resolver.example", "192.0.2.1:0"])
+def test_what_is_no_resolver_is_refused(resolver: str) -> None:
+    result = run("tcp", "none.example", "--port", "1", "--resolver", resolver)
+    assert isinstance(result.exception, LbdnsError) and resolver in str(result.exception)

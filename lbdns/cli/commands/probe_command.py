@@ -99,10 +99,14 @@ async def probe_all(
 
 
 async def resolve(name: str, resolvers: tuple[str, ...]) -> Resolved:
-    """Return a name's addresses; raises LbdnsError where it has none."""
+    """Return a name's addresses; raises LbdnsError where it has none, or a resolver is none."""
     from lbdns.monitor.resolving import look_up, make_resolver
 
-    resolved, problem = await look_up(make_resolver(resolvers), name, time.time())
+    try:
+        resolver = make_resolver(resolvers)
+    except ValueError as error:
+        raise LbdnsError(f"--resolver: {error}") from None
+    resolved, problem = await look_up(resolver, name, time.time())
     if resolved is None:
         raise LbdnsError(f"{name} does not resolve: {problem}")
     return resolved

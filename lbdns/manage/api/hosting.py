@@ -26,7 +26,7 @@ from lbdns.manage.api.frame.api_sockets import BACKLOG, tcp_socket, unix_socket
 from lbdns.manage.api.frame.gate import LOCAL_USER
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.frame.tls import Certificate
-from lbdns.model.settings import format_socket_address
+from lbdns.model.socket_address import format_socket_address
 
 CONNECTIONS_MAX: Final = 512
 """Of each socket: a crowd at the address does not shut out the local user."""

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lbdns.base.errors import LbdnsError
-from lbdns.model.settings import format_socket_address, parse_socket_address
+from lbdns.model.socket_address import format_socket_address, parse_socket_address
 from lbdns.processes.sockets import IP_PKTINFO, Listener, ListenerSet
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024

@@ -11,7 +11,7 @@ from typing import Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.run_directory import unix_address
-from lbdns.model.settings import parse_socket_address
+from lbdns.model.socket_address import parse_socket_address
 
 BACKLOG: Final = 128
 
