@@ -17,8 +17,8 @@
 `lbdns_server` takes such a dict (its keys are those of the files) or a directory as `lbdns serve` reads it, which is
 copied. An endpoint at a loopback address whose pool has an http or tcp monitor is played by this process: it listens
 where the monitor looks and answers what the monitor expects, until `set_endpoint` says otherwise. In a dict, one that
-has no `port` of its own gets a free one. The server's probes are real, so a change takes the monitor's interval to be
-seen.
+has no `port` of its own gets a free one, or its monitor does where that has a port, which is the one that is probed.
+The server's probes are real, so a change takes the monitor's interval to be seen.
 
 Fixtures of a wider scope use `running_server(configuration, directory)` in a `with` statement.
 """
@@ -319,15 +319,20 @@ def _playable(tree: Mapping[str, Any]) -> Iterator[tuple[str, _Played]]:
     """Yield POOL/NAME and the endpoint for each that can be played."""
     for pool_name, pool in (tree.get("pools") or {}).items():
         monitor = (tree.get("monitors") or {}).get(pool.get("monitor"))
-        if monitor is None or monitor.get("type", "http") not in ("http", "tcp"):
+        if monitor is None or not _is_played(monitor):
             continue
         for origin in pool["origins"]:
             if _is_loopback(origin["address"]):
-                port = origin.get("port") or monitor.get("port") or 80
+                port = monitor.get("port") or origin.get("port") or 80
                 yield (
                     f"{pool_name}/{origin['name']}",
                     _Played(origin["address"], port, _reply(monitor), _notice_s(monitor)),
                 )
+
+
+def _is_played(monitor: Mapping[str, Any]) -> bool:
+    """Whether endpoints that this monitor judges are played."""
+    return monitor.get("type", "http") in ("http", "tcp")
 
 
 def _is_loopback(address: str) -> bool:
@@ -356,14 +361,8 @@ def write_files(tree: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     """Write a configuration as the files that `lbdns serve` reads; returns it with the ports that were filled in."""
     import yaml
 
-    from lbdns.processes.supervisor.binding import choose_ports
-
     filled: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_plain(tree), sort_keys=False))
-    for pool in (filled.get("pools") or {}).values():
-        for origin in pool["origins"] if pool.get("monitor") else ():
-            if _is_loopback(origin["address"]) and not origin.get("port"):
-                host = f"[{origin['address']}]" if ":" in origin["address"] else origin["address"]
-                origin["port"] = int(choose_ports([f"{host}:0"])[0].rpartition(":")[2])
+    _fill_ports(filled)
     directory.mkdir(parents=True, exist_ok=True)
     objects = {key: value for key, value in filled.items() if key not in ("settings", "zones")}
     (directory / SETTINGS_FILE).write_text(yaml.safe_dump(filled.get("settings") or {}, sort_keys=False))
@@ -371,6 +370,22 @@ def write_files(tree: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     for name, text in (filled.get("zones") or {}).items():
         (directory / f"{name.rstrip('.')}.zone").write_text(text if "$TTL" in text else f"$TTL 300\n{text}\n")
     return filled
+
+
+def _fill_ports(tree: dict[str, Any]) -> None:
+    """Give a free port to whatever decides where played endpoints without one of their own are probed."""
+    from lbdns.processes.supervisor.binding import choose_port
+
+    pools = (tree.get("pools") or {}).values()
+    for name, monitor in (tree.get("monitors") or {}).items():
+        watched = [origin for pool in pools if pool.get("monitor") == name for origin in pool["origins"]]
+        here = [origin for origin in watched if _is_loopback(origin["address"])]
+        bare = [origin for origin in here if not origin.get("port")]
+        if not (monitor or {}).get("port"):
+            for origin in bare:
+                origin["port"] = choose_port([origin["address"]])
+        elif bare and _is_played(monitor):
+            monitor["port"] = choose_port([origin["address"] for origin in here])
 
 
 def _plain(value: Any) -> Any:

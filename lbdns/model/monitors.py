@@ -72,7 +72,8 @@ def _check_path(path: str) -> str:
 class Monitor(Frozen):
     """One kind of probe: what is sent, what must come back, how often, and how many results flip a state.
 
-    The type is `http` where none is given. `port` 0 means the type's own port, where it has one.
+    The type is `http` where none is given. `port` is what is probed, whatever port an endpoint's service has; 0 means
+    the endpoint's, else the type's own.
     """
 
     type: MonitorType = "http"

@@ -23,7 +23,7 @@ from lbdns.monitor.probes.make import probe_of
 from lbdns.monitor.probes.result import Result, Target
 
 IN_TARGET: Final = frozenset({"port"})
-"""Fields of a monitor that a check's target holds: the endpoint's own may win over them."""
+"""Fields of a monitor that a check's target holds: where they are not set, the endpoint's own stands in."""
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
@@ -125,8 +125,8 @@ def timed_out(result: Result) -> bool:
 
 def check_key(monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: Vantage) -> CheckKey:
     """Return the key of the check that `monitor` wants of one of the endpoint's addresses."""
-    # The endpoint's own port wins over the monitor's, as its Host header does.
-    port = endpoint.port or monitor.port or PROBE_TYPES[monitor.type].default_port
+    # The endpoint's own port is the service's: it is probed where the monitor says no other.
+    port = monitor.port or endpoint.port or PROBE_TYPES[monitor.type].default_port
     host = ""
     if acts(monitor.type, "header"):
         host = endpoint.host or monitor_host(monitor) or host_header(endpoint.address, port, monitor.type)

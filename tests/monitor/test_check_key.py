@@ -49,6 +49,28 @@ def test_what_is_declared_is_a_setting() -> None:
     assert Monitor.model_fields.keys() > NOT_PROBED | IN_TARGET
 
 
+@pytest.mark.parametrize(
+    ("kind", "monitors", "endpoints", "probed"),
+    [
+        ("http", 0, 0, 80),
+        ("http", 0, 8080, 8080),
+        ("http", 9000, 0, 9000),
+        ("http", 9000, 8080, 9000),
+        ("https", 0, 0, 443),
+        ("tcp", 22, 8080, 22),
+        ("udp_icmp", 53, 8080, 53),
+        ("smtp", 25, 587, 25),
+        ("ldap", 389, 636, 389),
+        ("icmp_ping", 0, 8080, 8080),  # which no ping knows
+    ],
+)
+def test_the_monitors_port_is_probed_and_the_endpoints_where_it_has_none(
+    kind: str, monitors: int, endpoints: int, probed: int
+) -> None:
+    endpoint = dataclasses.replace(ENDPOINT, port=endpoints)
+    assert key({"type": kind, "port": monitors}, endpoint=endpoint).target.port == probed
+
+
 class Chain(Frozen):
     names: dict[str, list[str]]
 

@@ -85,13 +85,14 @@ def configuration(ports: Mapping[str, int]) -> dict[str, Any]:
     }
     monitors["https"]["allow_insecure"] = True
     pools: dict[str, Any] = {"spare": {"origins": [{"name": "s", "address": "192.0.2.99"}]}}
-    monitors["tcp"]["port"] = peers.refused_port()  # the endpoint's own wins
+    monitors["tcp"]["port"] = peers.refused_port()  # where the plugin plays the endpoint
     for kind, port in ports.items():
         monitors[kind]["port"] = port
     for kind in TYPES:
         pools[f"{kind}-pool"] = {"monitor": kind, "origins": [{"name": "e", "address": "127.0.0.1"}]}
         if kind in ports:
-            pools[f"{kind}-pool"]["origins"][0]["port"] = ports[kind]
+            # The service's own, which nobody probes where the monitor says a port.
+            pools[f"{kind}-pool"]["origins"][0]["port"] = peers.refused_port()
     balancers = [
         {"name": f"{kind.replace('_', '-')}.example.com", "default_pools": [f"{kind}-pool"], "fallback_pool": "spare"}
         for kind in TYPES

@@ -72,10 +72,10 @@ def test_dynamic_latency_answers_the_pool_that_is_fast_from_this_pops_region(
         {
             "settings": {"pop": {"code": "AMS"}},
             "zones": {"example.com": ZONE},
-            "monitors": {"mail": {**SMTP, "port": 1}},
+            "monitors": {name: {**SMTP, "port": port} for name, (_, port) in servers.at.items()},
             "pools": {
-                name: {"monitor": "mail", "origins": [{"name": "e", "address": address, "port": port}]}
-                for name, (address, port) in servers.at.items()
+                name: {"monitor": name, "origins": [{"name": "e", "address": address}]}
+                for name, (address, _) in servers.at.items()
             }
             | {"last": {"origins": [{"name": "e", "address": "192.0.2.1"}]}},
             "load_balancers": [

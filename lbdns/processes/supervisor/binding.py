@@ -37,6 +37,17 @@ def choose_ports(listen: Iterable[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
+def choose_port(hosts: Sequence[str]) -> int:
+    """Return a port that is free at all hosts, for TCP, and at the first for UDP too; raises BindError."""
+    for _ in range(FREE_PORT_ATTEMPTS):
+        port = _free_port(hosts[0])
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for host in hosts[1:]:
+                stack.enter_context(_tcp_socket(host, port, shared=False))
+            return port
+    raise BindError(f"no port is free at all of {', '.join(hosts)}")
+
+
 def _free_port(host: str) -> int:
     for _ in range(FREE_PORT_ATTEMPTS):
         try:
