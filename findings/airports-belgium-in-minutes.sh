@@ -38,8 +38,8 @@ def distance_km(latitude, longitude, other):
 
 
 old, new = airports(sys.argv[1]), airports(sys.argv[2])
-brussels = new["EBBR"]
-print("Brussels", brussels["lat"], brussels["lon"], round(distance_km(brussels["lat"], brussels["lon"], old["EBBR"])), "km off")
+latitude, longitude = new["EBBR"]["lat"], new["EBBR"]["lon"]
+print("Brussels", latitude, longitude, round(distance_km(latitude, longitude, old["EBBR"])), "km off")
 found = []
 for code in old.keys() & new.keys():
     airport = new[code]

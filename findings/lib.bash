@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What every finding starts with: a folder that goes away, pinned packages in it or exit 3, and a place of its own to run
-# them in. Sourced, never run.
+# What every finding starts with: a folder that goes away, pinned packages in it or exit 3, and a place of its own to
+# run them in. Sourced, never run.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=$(basename "$0" .sh)
@@ -31,7 +31,7 @@ skip() {
     exit 3
 }
 
-# pypi [--target FOLDER] NAME==VERSION...: a virtual environment of these, first in PATH; or beside each other in folders.
+# pypi [--target FOLDER] NAME==VERSION...: a virtual environment of these, first in PATH; or beside it in that folder.
 pypi() {
     [[ -z $inner ]] || return 0
     [[ -d $folder/venv ]] || python3 -m venv "$folder/venv"
@@ -73,6 +73,14 @@ alone() {
     mount -t tmpfs none /dev/shm
     chmod 777 "$folder" # daemons that will not be root work in it
     cd "$folder"
+}
+
+# hosts "ADDRESS NAME"...: what the system's resolver knows from here on, and nothing else.
+hosts() {
+    echo "hosts: files" >nsswitch.conf
+    printf '%s\n' "127.0.0.1 localhost" "$@" >hosts
+    mount --bind nsswitch.conf /etc/nsswitch.conf
+    mount --bind hosts /etc/hosts
 }
 
 # authority PORT ANSWERS: an authoritative server on loopback (authority.py); its queries are lines of queries.jsonl.

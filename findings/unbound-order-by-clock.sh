@@ -15,7 +15,8 @@ alone 90
 
 authority 5353 '{"eight.example.test.": {"A": [300, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5",
     "192.0.2.6", "192.0.2.7", "192.0.2.8"]]}}'
-openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=resolver.example.test 2>openssl.log
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=resolver.example.test -keyout key.pem -out cert.pem \
+    2>openssl.log
 cat >unbound.conf <<CONF
 server:
   interface: 127.0.0.1@5300
@@ -45,6 +46,7 @@ import dns.message
 import dns.query
 
 DOH = ["curl", "-sk", "--http2", "-H", "content-type: application/dns-message", "--data-binary", "@-"]
+DOH.append("https://127.0.0.1:8443/dns-query")
 
 
 def first(how, number):
@@ -54,8 +56,7 @@ def first(how, number):
     if how == "udp":
         answer = dns.query.udp(query, "127.0.0.1", port=5300, timeout=3)
     else:
-        run = subprocess.run([*DOH, "https://127.0.0.1:8443/dns-query"], input=query.to_wire(), capture_output=True, check=True)
-        answer = dns.message.from_wire(run.stdout)
+        answer = dns.message.from_wire(subprocess.check_output(DOH, input=query.to_wire()))
     return (answer.answer[0][0].address, before) if int(time.time()) == before else None
 
 

@@ -10,10 +10,7 @@ source "$(dirname "$0")/lib.bash"
 debian varnish=7.1.1-2+deb12u1
 alone 60
 
-echo "hosts: files" >nsswitch.conf
-printf '127.0.0.1 localhost one.example.test two.example.test\n127.0.0.2 two.example.test\n' >hosts
-mount --bind nsswitch.conf /etc/nsswitch.conf
-mount --bind hosts /etc/hosts
+hosts "127.0.0.1 one.example.test two.example.test" "127.0.0.2 two.example.test"
 compiled() {
     printf 'vcl 4.1;\nbackend pool { .host = "%s.example.test"; .port = "8000"; }\n' "$1" >"$1.vcl"
     varnishd -C -f "$folder/$1.vcl" >"$1.out" 2>&1 && echo yes || echo no
