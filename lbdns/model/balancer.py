@@ -82,9 +82,11 @@ class RandomSteering(Frozen):
     """Weights of pools under the policies that draw one: 0 to 1 in steps of 0.01, by pool name."""
 
     default_weight: Weight = bounds.DEFAULT_WEIGHT
+    """The weight of a pool that is not named."""
     pool_weights: Annotated[dict[Reference, Weight], Field(max_length=bounds.MAX_POOL_WEIGHTS)] = Field(
         default_factory=dict
     )
+    """Weights by pool."""
 
     def weight_of(self, pool: str) -> float:
         """Return the weight of a pool by its name."""
@@ -99,28 +101,39 @@ class LocationStrategy(Frozen):
     """Whose place counts: this PoP's, the resolver's or the client's (RFC 7871). `region_from` is lbdns's own."""
 
     mode: Literal["pop", "resolver_ip"] = "pop"
+    """Whose place counts where ECS does not: this server's, or the resolver's where it is known."""
     prefer_ecs: Literal["always", "never", "proximity", "geo"] = "proximity"
+    """When the place of the client subnet counts that a query brings (RFC 7871): never, always, or only under the
+    policy named."""
     region_from: Literal["pop", "location"] = "pop"
+    """Whose region `region_pools` are looked up by: this server's, or that of the place found."""
 
 
 class SessionAffinityAttributes(Frozen):
     """Details of session affinity by cookie or header: accepted and kept, without effect in DNS."""
 
     samesite: Literal["Auto", "Lax", "None", "Strict"] = "Auto"
+    """Does not act in DNS."""
     secure: Literal["Auto", "Always", "Never"] = "Auto"
+    """Does not act in DNS."""
     drain_duration: Annotated[Number, Field(ge=0, le=bounds.MAX_DRAIN_DURATION_S)] | None = None
+    """Does not act in DNS."""
     zero_downtime_failover: Literal["none", "temporary", "sticky"] = "none"
+    """Does not act in DNS."""
     headers: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_HEADER_NAME_CHARS)], ...],
         Field(max_length=bounds.MAX_AFFINITY_HEADERS),
     ] = ()
+    """Does not act in DNS."""
     require_all_headers: Flag = False
+    """Does not act in DNS."""
 
 
 class AdaptiveRouting(Frozen):
     """Fail-over of connections between pools: accepted and kept, without effect in DNS."""
 
     failover_across_pools: Flag = False
+    """Does not act in DNS."""
 
 
 def _refuse_rules(rules: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
@@ -136,26 +149,45 @@ class LoadBalancer(Frozen):
     """
 
     name: Annotated[str, AfterValidator(parse_owner_name)]
+    """The name that is answered, in one of the zones; `*.` at its beginning stands for all names below."""
     default_pools: PoolNames
+    """The pools, in order."""
     fallback_pool: Reference
+    """The pool that is answered from, whatever its health, where no other can be."""
     description: Description = ""
+    """For people."""
     enabled: Flag = True
+    """Whether it is served; a disabled one does not exist."""
     proxied: Flag = False
+    """Does not act: lbdns carries no traffic."""
     ttl: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_TTL_S)] = bounds.DEFAULT_TTL_S
+    """The TTL of its answers, in seconds."""
     steering_policy: SteeringPolicy = ""
+    """How a pool is chosen. Empty: `geo` where a map of places is set, else `off`."""
     region_pools: RegionPools = Field(default_factory=dict)
+    """Under `geo`: pools by region, where neither PoP nor country has any."""
     country_pools: CountryPools = Field(default_factory=dict)
+    """Under `geo`: pools by ISO 3166-1 country, where the PoP has none."""
     pop_pools: PopPools = Field(default_factory=dict)
+    """Under `geo`: pools by the PoP that answers."""
     random_steering: RandomSteering = Field(default_factory=lambda: _EQUAL_WEIGHTS)
+    """The weights of the pools where one is drawn."""
     location_strategy: LocationStrategy = LocationStrategy()
+    """Whose place decides."""
     session_affinity: Literal["none", "cookie", "ip_cookie", "header"] = "none"
+    """`ip_cookie` gives a client one endpoint, always the same; `cookie` and `header` do not act in DNS."""
     session_affinity_ttl: Annotated[Whole, Field(ge=bounds.MIN_AFFINITY_TTL_S, le=bounds.MAX_AFFINITY_TTL_S)] | None = (
         None
     )
+    """Does not act in DNS."""
     session_affinity_attributes: SessionAffinityAttributes = SessionAffinityAttributes()
+    """Does not act in DNS."""
     adaptive_routing: AdaptiveRouting = AdaptiveRouting()
+    """Does not act in DNS."""
     rules: Annotated[tuple[dict[str, Any], ...], Field(max_length=bounds.MAX_RULES), AfterValidator(_refuse_rules)] = ()
+    """Empty: custom rules are not served yet."""
     type: BalancerType = "A"
+    """What is answered: addresses, or hostnames as MX or SRV."""
 
     @property
     def effective_policy(self) -> str:

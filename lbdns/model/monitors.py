@@ -77,25 +77,40 @@ class Monitor(Frozen):
     """
 
     type: MonitorType = "http"
+    """What is sent."""
     description: Description = ""
+    """For people."""
     interval: Annotated[Whole, Field(ge=bounds.MIN_INTERVAL_S, le=bounds.MAX_INTERVAL_S)] = bounds.DEFAULT_INTERVAL_S
+    """Seconds from one probe of an endpoint to the next."""
     timeout: Annotated[Whole, Field(ge=bounds.MIN_TIMEOUT_S, le=bounds.MAX_TIMEOUT_S)] = bounds.DEFAULT_TIMEOUT_S
+    """Seconds after which a probe without an answer has failed."""
     retries: Annotated[Whole, Field(ge=0, le=bounds.MAX_RETRIES)] = bounds.DEFAULT_RETRIES
+    """How often a probe that timed out is tried again, at once; nothing else is tried again."""
     consecutive_up: Annotated[Whole, Field(ge=0, le=bounds.MAX_CONSECUTIVE)] = 0
+    """How many passed probes in a row make an endpoint healthy again; 0 and 1 mean the first."""
     consecutive_down: Annotated[Whole, Field(ge=0, le=bounds.MAX_CONSECUTIVE)] = 0
+    """How many failed probes in a row make it unhealthy; 0 and 1 mean the first."""
     port: Port = 0
+    """The port that is probed. 0: the endpoint's own, else the type's."""
     method: Literal["GET", "HEAD", "OPTIONS", "connection_established"] = "GET"
+    """The HTTP method; `connection_established` is the one of `tcp`."""
     path: Annotated[str, StringConstraints(max_length=bounds.MAX_PATH_CHARS), AfterValidator(_check_path)] = "/"
+    """The path of the HTTP request, with its query."""
     header: Headers = Field(default_factory=dict)
+    """Headers of the HTTP request. An endpoint's Host goes over the one here; User-Agent is refused."""
     expected_codes: Annotated[
         str,
         BeforeValidator(_codes_text),
         StringConstraints(max_length=bounds.MAX_EXPECTED_CODES_CHARS),
         AfterValidator(_check_codes),
     ] = "200"
+    """The response codes that pass: `200`, `2xx`, `200-299`, or a list of those."""
     expected_body: Annotated[str, StringConstraints(max_length=bounds.MAX_EXPECTED_BODY_CHARS)] = ""
+    """A text that the first 10 KB of the body must hold, in any case of letters; empty: any body passes."""
     follow_redirects: Flag = False
+    """Whether a redirection is followed, or is the answer."""
     allow_insecure: Flag = False
+    """Whether a certificate passes that nobody vouches for, or that is another name's."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -131,16 +146,22 @@ class GroupMember(Frozen):
     """A monitor's part in a group. Disabled and monitoring_only members do not vote."""
 
     monitor: Reference
+    """The monitor's name."""
     enabled: Flag = True
+    """Whether it probes and votes."""
     must_be_healthy: Flag = False
+    """Whether its failure alone takes the endpoint down."""
     monitoring_only: Flag = False
+    """Whether it probes and is notified of, and does not vote."""
 
 
 class MonitorGroup(Frozen):
     """Several monitors that judge an endpoint together."""
 
     description: Description = ""
+    """For people."""
     members: Annotated[tuple[GroupMember, ...], Field(min_length=1, max_length=bounds.MAX_GROUP_MEMBERS)]
+    """The monitors. More than half of those that vote take an endpoint down."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

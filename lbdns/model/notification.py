@@ -102,18 +102,26 @@ class Notification(Frozen):
     """One receiver. `webhook` or `email` says where to; `pools`, `event_source` and `new_health` what it hears of."""
 
     name: ObjectName
+    """Its name in logs."""
     webhook: (
         Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_URL_CHARS), AfterValidator(_check_url)]
         | None
     ) = None
+    """The URL that alerts are posted to, as JSON of the v4 API's shape."""
     secret: Secret | None = None
+    """What `secret_header` carries."""
     secret_header: HeaderName = bounds.DEFAULT_SECRET_HEADER
+    """The header that proves to the webhook who posts."""
     email: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=bounds.MAX_MAIL_ADDRESSES)] | None = None
+    """The addresses that alerts are mailed to."""
     smtp: Annotated[
         str, StringConstraints(min_length=1, max_length=bounds.MAX_NAME_CHARS + 6), AfterValidator(_check_mail_server)
     ] = bounds.DEFAULT_MAIL_SERVER
+    """The mail server that takes them: HOST or HOST:PORT."""
     sender: Annotated[MailAddress | None, Field(alias="from")] = None
+    """The address that mails come from."""
     allow_insecure: Flag = False
+    """Whether a certificate passes that nobody vouches for."""
     pools: Annotated[
         tuple[
             Annotated[
@@ -125,8 +133,11 @@ class Notification(Frozen):
         ],
         Field(min_length=1, max_length=bounds.MAX_POOLS_PER_LIST),
     ] = ("*",)
+    """Which pools it hears of: names and globs."""
     event_source: Literal["pool", "origin"] | None = None
+    """Pools alone, or endpoints alone; without it both."""
     new_health: Literal["healthy", "unhealthy"] | None = None
+    """Only becoming healthy, or only becoming anything else; without it both."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

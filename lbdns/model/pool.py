@@ -112,14 +112,24 @@ class Endpoint(Frozen):
         StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS),
         AfterValidator(_check_endpoint_name),
     ]
+    """Its name in its pool."""
     address: Annotated[str, AfterValidator(_check_address)]
+    """Its IP address, or a hostname that is resolved in the background."""
     enabled: Flag = True
+    """Whether it may be answered, and is probed."""
     weight: Weight = bounds.DEFAULT_WEIGHT
+    """Its share where one endpoint of the pool is answered, 0 to 1 in steps of 0.01. All equal: every address is
+    answered."""
     port: Port = 0
+    """Where it is probed unless its monitor says where; the port of an SRV answer."""
     header: EndpointHeader = Field(default_factory=dict)
+    """`Host` alone: the HTTP Host header of its probes, and the name in TLS."""
     virtual_network_id: Annotated[str, StringConstraints(max_length=bounds.MAX_VIRTUAL_NETWORK_ID_CHARS)] | None = None
+    """Kept for the v4 API; does not act."""
     flatten_cname: Flag = True
+    """Whether a hostname is answered as the addresses that it resolves to, or as a CNAME."""
     priority: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_PRIORITY)] = 0
+    """The preference of an MX answer, the priority of an SRV answer."""
 
     @property
     def ip(self) -> IPv4Address | IPv6Address | None:
@@ -144,9 +154,13 @@ class LoadShedding(Frozen):
     """The share of a pool's queries, in percent, that is sent to where they would go if the pool were down."""
 
     default_percent: Percent = 0.0
+    """The percentage of queries that go where they would if the pool were down."""
     default_policy: Literal["random", "hash"] = "random"
+    """Which: some of all queries, or those of some clients, always the same."""
     session_percent: Percent = 0.0
+    """The percentage in load balancers with `session_affinity: ip_cookie`."""
     session_policy: Literal["hash"] = "hash"
+    """Which, in those."""
 
 
 if TYPE_CHECKING:
@@ -159,20 +173,25 @@ class OriginSteering(Frozen):
     """How one endpoint of a pool is picked where one alone is answered."""
 
     policy: EndpointPolicy = "random"
+    """`hash` by the client's address; the others by chance."""
 
 
 class NotificationScope(Frozen):
     """Which changes of a pool, or of its endpoints, are notified: all (`healthy` unset), or only those to one state."""
 
     disable: Flag = False
+    """Whether nothing is told."""
     healthy: Flag | None = None
+    """Whether only becoming healthy is told (true), only becoming unhealthy (false), or both (without it)."""
 
 
 class NotificationFilter(Frozen):
     """What is notified about a pool and its endpoints."""
 
     origin: NotificationScope | None = None
+    """What is told of the pool's endpoints."""
     pool: NotificationScope | None = None
+    """What is told of the pool."""
 
 
 def _upper_region(value: Any) -> Any:
@@ -199,18 +218,31 @@ class Pool(Frozen):
     """Endpoints that share a monitor, a place and a fate."""
 
     name: ObjectName
+    """Its name; in a file, the key."""
     origins: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=bounds.MAX_ENDPOINTS_PER_POOL)]
+    """Its endpoints."""
     enabled: Flag = True
+    """Whether it may be answered from."""
     description: Description = ""
+    """For people."""
     minimum_origins: Annotated[Whole, Field(ge=1, le=bounds.MAX_ENDPOINTS_PER_POOL)] = bounds.DEFAULT_MINIMUM_ORIGINS
+    """How many endpoints must be up; with fewer the pool is critical and out of the answers."""
     monitor: Reference | None = None
+    """The monitor that probes its endpoints. Without one, and without a group, health is not considered."""
     monitor_group: Reference | None = None
+    """The monitors that do, in place of one."""
     check_regions: CheckRegions | None = None
+    """The regions whose vantage points probe it; all of them without it, and where none stands in any of these."""
     latitude: Latitude | None = None
+    """Where it stands, in degrees: for `proximity`."""
     longitude: Longitude | None = None
+    """The same, east."""
     load_shedding: LoadShedding = LoadShedding()
+    """Which part of its queries it gives away."""
     origin_steering: OriginSteering = OriginSteering()
+    """Which endpoint is picked where one is."""
     notification_filter: NotificationFilter | None = None
+    """What is told of it and its endpoints; without it everything."""
 
     @property
     def is_monitored(self) -> bool:

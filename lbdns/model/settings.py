@@ -46,10 +46,16 @@ class PopSettings(Frozen):
     """Where this server stands. What is not given follows from the code, an IATA airport code."""
 
     code: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_pop)] | None = None
+    """The IATA code of the nearest airport: place, country and region follow from it, and `pop_pools` are looked up by
+    it."""
     latitude: Latitude | None = None
+    """Where the server stands, in degrees, in place of the airport's place."""
     longitude: Longitude | None = None
+    """The same, east."""
     country: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_country)] | None = None
+    """The ISO 3166-1 code of the server's country, in place of the airport's."""
     region: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_region)] | None = None
+    """The server's region, in place of the one that its country lies in."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -63,18 +69,24 @@ class PopSettings(Frozen):
 
 
 class GeodataSettings(Frozen):
-    """MMDB files; None stands for what lbdns ships."""
+    """MMDB files; lbdns ships one that knows countries."""
 
     city: FilePath | None = None
+    """Places: an MMDB file in MaxMind's schema or the flat one of ip-location-db, or a folder with one for IPv4 and one
+    for IPv6. Without it, the countries that lbdns brings along."""
     asn: FilePath | None = None
+    """AS numbers: an MMDB file, one of providers or an Enterprise one too."""
 
 
 class ApiSettings(Frozen):
     """The management API: where it listens, and its TLS certificate and key."""
 
     listen: TcpListen = bounds.DEFAULT_API_LISTEN
+    """The address and port of the management API."""
     certificate: FilePath | None = None
+    """The file of its TLS certificate and chain, in PEM; without it the API speaks plain HTTP."""
     key: FilePath | None = None
+    """The file of the certificate's private key."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -99,8 +111,11 @@ class VantagePoint(Frozen):
     """
 
     name: ObjectName
+    """Its name in logs, events and `lbdns health`."""
     region: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_region)] | None = None
+    """The region that it speaks for; without it the PoP's."""
     source: Annotated[str, AfterValidator(_check_source)] | None = None
+    """The address of this machine that its probes come from; without it the system chooses."""
 
 
 def _repeated(key: str, names: Sequence[str]) -> Iterator[Mistake]:
@@ -124,19 +139,31 @@ class Settings(Frozen):
     listen: Annotated[
         tuple[Annotated[str, AfterValidator(_check_listen)], ...], Field(min_length=1, max_length=bounds.MAX_LISTEN)
     ] = bounds.DEFAULT_LISTEN
+    """The addresses and ports where DNS is answered, over UDP and TCP each; without a port it is 53."""
     workers: Annotated[Whole, Field(ge=1, le=bounds.MAX_WORKERS)] = bounds.DEFAULT_WORKERS
+    """How many responder processes answer; one for each core that DNS may have."""
     pop: PopSettings = PopSettings()
+    """Where this server stands."""
     geodata: GeodataSettings = GeodataSettings()
+    """The geolocation databases."""
     control: FilePath | None = None
+    """The UNIX socket by which commands ask the running server; without it `control.sock` in the state directory."""
     api: ApiSettings | None = None
+    """The management API. Off without it where files are served; where a store is, it listens at the default."""
     metrics: TcpListen | None = None
+    """The address and port of metrics for Prometheus; off without it."""
     state: FilePath | None = None
+    """The state directory. Without it `lbdns` below $XDG_STATE_HOME, else below ~/.local/state."""
     resolvers: Annotated[
         tuple[Annotated[str, AfterValidator(_check_resolver)], ...], Field(max_length=bounds.MAX_RESOLVERS)
     ] = ()
+    """Who resolves the names of endpoints: IP or IP:PORT; without it, the system's resolvers."""
     vantage_points: Annotated[tuple[VantagePoint, ...], Field(max_length=bounds.MAX_VANTAGE_POINTS)] = ()
+    """The addresses of this machine that probe and vote; without it one, in the PoP's region."""
     notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()
+    """Who is told of changes of health."""
     log: Literal["text", "json"] = "text"
+    """Lines for people, or a JSON object a line."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

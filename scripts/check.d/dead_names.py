@@ -40,7 +40,6 @@ OVERRIDES = {
 
 # Read by nobody here, and kept all the same: name -> why.
 KEPT = {
-    "parse": "a configuration as a dict: for tests of the project's users, and its own",
     "set_endpoint": "the pytest plugin's, for its users",
     "connection_count": "what a test of the bounds must see from outside",
     "dnssec_ok": "the DO bit of a query: signed zones read it",

@@ -1,0 +1,245 @@
+"""The references in docs/ that are written from the code: settings from the models, metrics from a scrape.
+
+A field's meaning is the docstring below it in its model; type, bounds and default are what pydantic says of it. Metrics
+are those that the collector yields for a small configuration, published in a folder of its own and served by nobody.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from lbdns.base.probe_types import PROBE_TYPES, acts
+from lbdns.config.loading import parse
+from lbdns.mapped.control import Control
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
+from lbdns.publish.publisher import Publisher
+from lbdns.telemetry.metrics import ServerCollector
+from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.tally import Tally
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WRITTEN = "<!-- Written by scripts/write-docs from the code; what is changed here is lost. -->"
+
+CHAPTERS = (
+    (
+        Settings,
+        "The server: lbdns.yaml",
+        "Every key may be left out. Paths are relative to the file. A running server takes over what is changed.",
+    ),
+    (Monitor, "Monitors: `monitors`", "A mapping of names to monitors, in any `.yaml` file of the directory."),
+    (MonitorGroup, "Monitor groups: `monitor_groups`", "A mapping of names to groups."),
+    (Pool, "Pools: `pools`", "A mapping of names to pools."),
+    (LoadBalancer, "Load balancers: `load_balancers`", "A list."),
+)
+
+
+def settings_text() -> str:
+    """Return docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        WRITTEN,
+        "",
+        "Every key of lbdns.yaml and of balancing objects. What they do together is in [semantics.md](semantics.md).",
+        "An unknown key is a mistake, and the nearest known one is named; `lbdns check` tells all mistakes at once.",
+        "",
+    ]
+    for model, title, about in CHAPTERS:
+        lines += [f"## {title}", "", about, ""]
+        schema = model.model_json_schema()
+        shown: list[str] = []
+        tables = [("", model)]
+        while tables:
+            path, current = tables.pop(0)
+            if path:
+                lines += [f"### {path}", "", _summary(current), ""]
+            lines += ["| key | value | default | |", "|---|---|---|---|"]
+            definition = schema if current is model else schema["$defs"][current.__name__]
+            for key, prop in definition["properties"].items():
+                required = key in definition.get("required", ())
+                lines.append(_row(current, key, prop, required))
+                for inner in _models(current, key):
+                    if inner.__name__ not in shown:
+                        shown.append(inner.__name__)
+                        tables.append((f"`{path.strip('`') + '.' if path else ''}{key}`", inner))
+            lines.append("")
+            if current is Monitor:
+                lines += _probe_types()
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _probe_types() -> Iterator[str]:
+    """Yield the table of which fields act with which type of probe."""
+    own = [name for name in Monitor.model_fields if not all(acts(kind, name) for kind in PROBE_TYPES)]
+    yield "Which keys act with which type; the others of a monitor act with all:"
+    yield ""
+    yield f"| type | {' | '.join(f'`{name}`' for name in own)} |"
+    yield f"|---|{'---|' * len(own)}"
+    for kind in PROBE_TYPES:
+        cells = [
+            "needed" if name == "port" and PROBE_TYPES[kind].needs_port else "yes" if acts(kind, name) else ""
+            for name in own
+        ]
+        yield f"| `{kind}` | {' | '.join(cells)} |"
+    yield ""
+
+
+def _row(model: type[BaseModel], key: str, prop: dict[str, Any], required: bool) -> str:
+    """Return a field as a row of its table."""
+    field = next(name for name, one in model.model_fields.items() if key in (name, one.alias))
+    default = "required" if required else _default(prop)
+    meaning = field_docs(model)[field]
+    return f"| `{key}` | {_type(prop)} | {default} | {meaning} |"
+
+
+def _default(prop: dict[str, Any]) -> str:
+    """Return a default; that of an object is its own fields'."""
+    if "default" not in prop:
+        return "`{}`" if prop.get("type") == "object" else ""
+    if "$ref" in prop and isinstance(prop["default"], dict):
+        return ""
+    value = prop["default"]
+    return "" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def _type(prop: dict[str, Any]) -> str:
+    """Return what values a field takes, in words."""
+    if "anyOf" in prop:
+        kinds = [one for one in prop["anyOf"] if one.get("type") != "null"]
+        return ", or ".join(_type(one) for one in kinds)
+    if "$ref" in prop:
+        return "mapping, below"
+    if "enum" in prop:
+        return ", ".join(f"`{json.dumps(one)}`" if one == "" else f"`{one}`" for one in prop["enum"])
+    if "const" in prop:
+        return f"`{prop['const']}`"
+    kind = prop.get("type")
+    if kind == "array":
+        items = prop.get("items", {})
+        size = _bounds(prop, "minItems", "maxItems")
+        return f"list{f' ({size})' if size else ''} of {_type(items) if items else 'values'}"
+    if kind == "object":
+        inner = prop.get("additionalProperties")
+        size = _bounds(prop, "minProperties", "maxProperties")
+        return f"mapping{f' ({size})' if size else ''} to {_type(inner) if isinstance(inner, dict) else 'values'}"
+    if kind == "string":
+        size = _bounds(prop, "minLength", "maxLength")
+        return ("path" if prop.get("format") == "path" else "text") + (f" ({size} characters)" if size else "")
+    words = {"integer": "whole number", "number": "number", "boolean": "true, false"}
+    size = _bounds(prop, "minimum", "maximum")
+    return words[str(kind)] + (f", {size}" if size else "")
+
+
+def _bounds(prop: dict[str, Any], low: str, high: str) -> str:
+    """Return bounds as text, where there are any."""
+    least, most = prop.get(low), prop.get(high)
+    if most is None:
+        return f"at least {least:,}" if least else ""
+    return f"{int(least or 0):,} to {int(most):,}"
+
+
+def _models(model: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    """Return the models that a field's value is made of."""
+    field = next(one for name, one in model.model_fields.items() if key in (name, one.alias))
+    found: list[type[BaseModel]] = []
+
+    def visit(annotation: Any) -> None:
+        if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+            found.append(annotation)
+        for inner in getattr(annotation, "__args__", ()):
+            visit(inner)
+
+    visit(field.annotation)
+    return found
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return " ".join((inspect.getdoc(model) or "").split("\n\n")[0].split())
+
+
+@cache
+def field_docs(model: type[BaseModel]) -> dict[str, str]:
+    """Return field -> meaning, the docstring below each; raises KeyError for one without."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        item.target.id: " ".join(str(after.value.value).split())
+        for item, after in pairwise(body.body)
+        if isinstance(item, ast.AnnAssign)
+        and isinstance(item.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+    }
+
+
+TREE = {
+    "zones": {"example.com": "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"},
+    "pools": {"one": {"origins": [{"name": "one-1", "address": "192.0.2.1"}]}},
+    "load_balancers": [{"name": "www.example.com", "default_pools": ["one"], "fallback_pool": "one"}],
+}
+
+
+def metrics_text() -> str:
+    """Return docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        WRITTEN,
+        "",
+        'What `metrics: "127.0.0.1:9353"` in lbdns.yaml serves at `http://127.0.0.1:9353/metrics`, for Prometheus.',
+        "Counters are sums over all responders and never go back, whoever of them dies and whatever is reloaded.",
+        "",
+        "| metric | type | labels | |",
+        "|---|---|---|---|",
+    ]
+    for family in _families():
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in family._labelnames)
+        lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join(lines) + "\n"
+
+
+def _families() -> list[Any]:
+    """Return every metric family, in order."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory(Path(folder))
+        try:
+            publisher = Publisher(Control.create(run.control), run)
+            published = publisher.prepare(parse(TREE, Path(folder)).configuration)
+            tally = Tally(run)
+            tally.follow(tally.plan(published.slots))
+            facts = ServerFacts(published, 0.0, 0.0, True, (), 0, 0)
+            return list(ServerCollector(tally, lambda: facts).collect())
+        finally:
+            run.remove()
+
+
+WRITERS = {"settings.md": settings_text, "metrics.md": metrics_text}
+
+
+def main() -> None:
+    """Write the files."""
+    for name, write in WRITERS.items():
+        path = ROOT / "docs" / name
+        path.write_text(write(), encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
