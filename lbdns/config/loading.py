@@ -27,6 +27,7 @@ from lbdns.config.checks.references import check_references
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
 from lbdns.config.yaml.settings_file import read_settings
+from lbdns.config.yaml.source import Placed
 from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
@@ -155,6 +156,10 @@ def _on_one_line(problem: Problem) -> Problem:
     return replace(problem, path=printable(problem.path), message=printable(problem.message))
 
 
+def _items(table: Mapping[str, Placed[Any]]) -> dict[str, Any]:
+    return {name: placed.item for name, placed in table.items()}
+
+
 @dataclass(slots=True)
 class _Loading:
     """What has been read so far."""
@@ -247,8 +252,6 @@ class _Loading:
         return Configuration(
             settings=self.settings,
             zones=tuple(self.zones.get(apex) or draft.finish() for apex, draft in self.drafts.items()),
-            monitors={name: placed.item for name, placed in objects.monitors.items()},
-            monitor_groups={name: placed.item for name, placed in objects.monitor_groups.items()},
-            pools={name: placed.item for name, placed in objects.pools.items()},
             load_balancers=tuple(placed.item for placed in objects.load_balancers),
+            **{kind.section: _items(table) for kind, table in objects.keyed.items()},
         )

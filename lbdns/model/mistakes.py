@@ -8,11 +8,13 @@ left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lbdns.base.wording import nearest
+from lbdns.model.fields import ObjectName
 from lbdns.model.refusal import REFUSAL, Location, Mistake
 
 _KEY_MARK: Final = "[key]"
@@ -38,6 +40,20 @@ def mistakes_of(error: ValidationError, model: type[BaseModel] | None = None) ->
         about = tuple((*base, *rest) for rest in context.get("about", ()))
         found.append(Mistake(place, _words(detail, model), about))
     return found
+
+
+def name_mistakes(name: Any) -> list[str]:
+    """Return what is wrong with the name of an object whose model has no field for it, a sentence each."""
+    try:
+        _object_name().validate_python(name)
+    except ValidationError as error:
+        return [found.message for found in mistakes_of(error)]
+    return []
+
+
+@cache
+def _object_name() -> TypeAdapter[str]:
+    return TypeAdapter(ObjectName)
 
 
 def shown(value: Any) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.hosting import ApiServer
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.zones.zone_bodies import new_zone_records

@@ -9,9 +9,9 @@ import stat
 import httpx
 import pytest
 
+from lbdns.base.kinds import Kind
 from lbdns.manage.api.app import local_app
 from lbdns.manage.api.frame.site import ApiSite
-from lbdns.manage.store.item import Kind
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.slow

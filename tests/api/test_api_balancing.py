@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.manage.store.item import Item, Kind
+from lbdns.base.kinds import Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 from lbdns.model.bounds import REGION_CODES
 from tests.api.conftest import Api

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from lbdns.base.kinds import Kind
 from lbdns.health.events import HealthChange, Record, Seen
 from lbdns.health.forced import Forced, save
-from lbdns.manage.store.item import Kind
 from lbdns.places.regions import REGION_CODES
 from tests.api.conftest import Api
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from lbdns.base.kinds import Kind
 from lbdns.config.loading import load
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Kind
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from cloudflare import Cloudflare
 
-from lbdns.manage.store.item import Kind
+from lbdns.base.kinds import Kind
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.slow

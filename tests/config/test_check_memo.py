@@ -136,7 +136,8 @@ class World:
         """Leave everything as it is."""
 
     def examine(self, memo: CheckMemo | None) -> Examined:
-        objects = Objects(pools=dict(self.pools), load_balancers=list(self.balancers))
+        objects = Objects(load_balancers=list(self.balancers))
+        objects.pools.update(self.pools)
         for name, pool in self.pools.items():
             objects.declared["pools"][name] = pool.source
         objects.declared["monitors"]["web"] = Source("store", 0, "monitors", "web")

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbdns.base.errors import ConfigError
+from lbdns.base.kinds import Kind
 from lbdns.config.loading import load, parse
 from lbdns.config.yaml.yaml_text import block_text
 from lbdns.config.yaml.yaml_tree import parse_yaml
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done, StoreManager
 from lbdns.manage.store.refusals import Referenced
 from lbdns.manage.store.revisions import from_files as files

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from lbdns.base.errors import ConfigError, LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.config.loading import Loaded
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done, StoreManager
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced, StoreError
 from lbdns.manage.store.sqlite import Store

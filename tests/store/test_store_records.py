@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from lbdns.base import words
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import Kind
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import (
     canonical_record,
     merged_record,

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from lbdns.base.errors import LbdnsError
-from lbdns.manage.store.item import Change, Item, Kind, new_id
+from lbdns.base.kinds import Kind
+from lbdns.manage.store.item import Change, Item, new_id
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.sqlite import Store
 
@@ -113,7 +114,8 @@ def test_what_was_acknowledged_outlives_kill(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from lbdns.manage.store.item import Change, Item, Kind, new_id
+from lbdns.base.kinds import Kind
+from lbdns.manage.store.item import Change, Item, new_id
 from lbdns.manage.store.sqlite import Store
 store = Store(Path(sys.argv[1]))
 for number in range(10_000):

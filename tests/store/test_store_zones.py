@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import Kind
 from lbdns.base.wording import printable
 from lbdns.config.loading import parse
 from lbdns.dns import record_bounds
@@ -18,7 +19,7 @@ from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
 from lbdns.dns.name import encode_canonical
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import canonical_record
 from lbdns.manage.store.zones.zone_bodies import (
     canonical_zone,

@@ -12,6 +12,7 @@ import click
 
 from lbdns.base.errors import Problem
 from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.wording import counted
 
 if TYPE_CHECKING:
     from lbdns.config.loading import Examined
@@ -45,7 +46,7 @@ def required(examined: Examined) -> Configuration:
         _show(problem)
     _show_warnings(examined.warnings)
     if examined.configuration is None:
-        click.echo(f"{_counted(len(examined.errors), 'problem')}; nothing of this would be served", err=True)
+        click.echo(f"{counted(len(examined.errors), 'problem')}; nothing of this would be served", err=True)
         sys.exit(1)
     return examined.configuration
 
@@ -55,18 +56,14 @@ def summary(configuration: Configuration, warning_count: int) -> str:
     records = sum(len(rrset.rdatas) for zone in configuration.zones for rrset in zone.rrsets)
     endpoints = sum(len(pool.origins) for pool in configuration.pools.values())
     parts = [
-        _counted(len(configuration.zones), "zone"),
-        _counted(records, "record"),
-        _counted(len(configuration.load_balancers), "load balancer"),
-        _counted(len(configuration.pools), "pool"),
-        _counted(endpoints, "endpoint"),
-        _counted(len(configuration.monitors), "monitor"),
+        counted(len(configuration.zones), "zone"),
+        counted(records, "record"),
+        counted(len(configuration.load_balancers), "load balancer"),
+        counted(len(configuration.pools), "pool"),
+        counted(endpoints, "endpoint"),
+        counted(len(configuration.monitors), "monitor"),
     ]
-    return f"{', '.join(parts)}: no problems, {_counted(warning_count, 'warning') if warning_count else 'no warnings'}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{', '.join(parts)}: no problems, {counted(warning_count, 'warning') if warning_count else 'no warnings'}"
 
 
 def _show_warnings(warnings: Iterable[Problem]) -> None:
@@ -78,7 +75,7 @@ def _show_warnings(warnings: Iterable[Problem]) -> None:
             _show(warning)
     for message, count in shown.items():
         if count > REPEATS_MAX:
-            click.echo(f"{_counted(count - REPEATS_MAX, 'more warning')}: {message}", err=True)
+            click.echo(f"{counted(count - REPEATS_MAX, 'more warning')}: {message}", err=True)
 
 
 def _show(problem: Problem) -> None:

@@ -13,7 +13,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.words import OWN_PATH
 
 if TYPE_CHECKING:
-    from lbdns.manage.store.item import Kind
+    from lbdns.base.kinds import Kind
 
 VARIABLE: Final = "_LBDNS_COMPLETE"
 PROGRAM: Final = "lbdns"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES
 from lbdns.cli.frame.assignments import value_of
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
@@ -20,7 +21,6 @@ from lbdns.cli.frame.verbs import (
     json_option,
     new_body,
 )
-from lbdns.manage.store.item import Kind
 
 
 @click.group()

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from lbdns.base.kinds import Kind
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import parse_origin
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table, state_cell
 from lbdns.cli.frame.verbs import add_verbs, assignments_argument, dry_run_option, from_option, json_option, new_body
-from lbdns.manage.store.item import Kind
 
 ENDPOINTS_SHOWN = 4
 UNREMARKABLE = ("", "healthy", "no monitor")

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.base.words import AUTOMATIC_TTL
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
@@ -26,7 +27,6 @@ from lbdns.cli.frame.hosted import (
     zone_path,
 )
 from lbdns.cli.frame.verbs import Command, dry_run_option, json_option
-from lbdns.manage.store.item import Kind
 
 SHOWN_MAX: Final = 10
 AUTOMATIC: Final = "auto"

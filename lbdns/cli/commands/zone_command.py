@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.base.words import V4_PATH, ZONES_PER_PAGE_MAX
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
@@ -20,7 +21,6 @@ from lbdns.cli.frame.desk import make_table, print_table, show_plan
 from lbdns.cli.frame.hosted import Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
 from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option
 from lbdns.dns.name import text_suffixes
-from lbdns.manage.store.item import Kind
 
 FILE_SUFFIXES: Final = (".zone", ".txt", ".db")
 

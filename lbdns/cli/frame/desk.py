@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.base.words import NOT_RUNNING_CODE, OWN_PATH, V4_PATH
 from lbdns.cli.frame.client import ApiClient, ApiRefusal, Reply
 from lbdns.cli.frame.common import PIPE_COLUMNS, print_json
 from lbdns.dns.name import text_suffixes
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import to_ids, to_names
 from lbdns.manage.store.state import State
 
@@ -30,21 +31,6 @@ Body = dict[str, Any]
 
 SET_BY_SERVER: Final = ("id", "created_on", "modified_on", "zone_name", "zone_id", "notification_email")
 """Fields of an object that are not of its own."""
-SECTIONS: Final = {
-    Kind.MONITOR: "monitors",
-    Kind.MONITOR_GROUP: "monitor_groups",
-    Kind.POOL: "pools",
-    Kind.LOAD_BALANCER: "load_balancers",
-}
-"""The sections of the configuration files."""
-NAMED_BY_KEY: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
-"""Kinds that the files keep by name."""
-REFERRED: Final = {
-    Kind.MONITOR: (),
-    Kind.MONITOR_GROUP: (Kind.MONITOR,),
-    Kind.POOL: (Kind.MONITOR, Kind.MONITOR_GROUP),
-    Kind.LOAD_BALANCER: (Kind.POOL,),
-}
 FILE_BYTES_MAX: Final = 1 << 20
 
 
@@ -70,7 +56,7 @@ class Desk:
         """Return all objects of the kind."""
         if self.kind is Kind.LOAD_BALANCER:
             return list(self.client.pages(f"{OWN_PATH}/load_balancers"))
-        return list(self.client.pages(self.client.balancing(f"{self.kind}s")))
+        return list(self.client.pages(self.client.balancing(self.kind.section)))
 
     def find(self, name: str, type: str | None = None) -> FoundObject:
         """Return an object by its name or id; raises LbdnsError. `type` tells load balancers of one name apart."""
@@ -83,7 +69,7 @@ class Desk:
         id = ids.get(name) or (name if name in ids.values() else None)
         if id is None:
             raise LbdnsError(self._unknown(name, ids))
-        return self.client.balancing(f"{self.kind}s", id)
+        return self.client.balancing(self.kind.section, id)
 
     def _balancer_path(self, name: str, type: str | None) -> str:
         found = self.client.get(f"{OWN_PATH}/load_balancers", name=owner_name(name))
@@ -109,7 +95,7 @@ class Desk:
     def collection(self, name: str, in_account: bool = False) -> str:
         """Return the path that an object of a name is created at: of a load balancer, its zone's. Raises LbdnsError."""
         if self.kind is not Kind.LOAD_BALANCER:
-            return self.client.balancing(f"{self.kind}s")
+            return self.client.balancing(self.kind.section)
         if in_account:
             return self._balancers(None)
         zones = self.client.get(f"{OWN_PATH}/names", kind="zone")["zone"]
@@ -123,7 +109,7 @@ class Desk:
     @cached_property
     def _names(self) -> State:
         """The objects that those of this kind refer to, as far as names go."""
-        kinds = REFERRED[self.kind]
+        kinds = self.kind.referred
         if not kinds:
             return State()
         named = self.client.get(f"{OWN_PATH}/names", kind=[kind.value for kind in kinds])
@@ -194,7 +180,7 @@ class Desk:
             if error.refusals[0].code != NOT_RUNNING_CODE:
                 raise
             return {}
-        return {one["name"]: one for one in report[SECTIONS[self.kind]]}
+        return {one["name"]: one for one in report[self.kind.section]}
 
 
 def owner_name(text: str) -> str:
@@ -226,15 +212,15 @@ def show_plan(plan: Mapping[str, Any]) -> None:
 def file_text(kind: Kind, body: Mapping[str, Any]) -> str:
     """Return an object by names as a file of the configuration has it: what is at its default left out."""
     from lbdns.config.yaml.yaml_text import block_text, item_text
-    from lbdns.manage.store.bodies import MODELS
+    from lbdns.model.kind_models import MODELS
 
     name = str(body["name"])
-    fields = {key: value for key, value in body.items() if kind not in NAMED_BY_KEY or key != "name"}
+    fields = {key: value for key, value in body.items() if not kind.is_keyed or key != "name"}
     model = MODELS[kind]
     own = fields | {"name": name} if "name" in model.model_fields else fields
     dumped = model.model_validate(own).model_dump(mode="json", exclude_defaults=True)
-    section = SECTIONS[kind]
-    if kind in NAMED_BY_KEY:
+    section = kind.section
+    if kind.is_keyed:
         dumped.pop("name", None)
         return f"{section}:\n" + block_text({name: dumped}, indent=1)
     first = {key: dumped.pop(key) for key in ("name", "type") if key in dumped}
@@ -260,8 +246,8 @@ def read_body(kind: Kind, path: Path, name: str | None) -> Body:
     if tree.problems:
         raise LbdnsError("\n".join(map(str, tree.problems)))
     value = tree.value
-    if isinstance(value, dict) and set(value) == {SECTIONS[kind]}:
-        value = _of_section(kind, value[SECTIONS[kind]], path, name)
+    if isinstance(value, dict) and set(value) == {kind.section}:
+        value = _of_section(kind, value[kind.section], path, name)
     if not isinstance(value, dict):
         raise LbdnsError(f"{path}: expected a mapping: the fields of one {kind.words}")
     return value
@@ -278,7 +264,7 @@ def _of_section(kind: Kind, section: Any, path: Path, name: str | None) -> Any:
         return bodies[name]
     if len(bodies) == 1:
         return next(iter(bodies.values()))
-    raise LbdnsError(f"{path}: holds {len(bodies)} {kind.words}s, none of them {name}")
+    raise LbdnsError(f"{path}: holds {len(bodies)} {kind.plural}, none of them {name}")
 
 
 def print_table(table: Table) -> None:

@@ -19,10 +19,12 @@ from typing import Any, Final
 
 import click
 
+from lbdns.base.kinds import SHOWN
+from lbdns.base.wording import counted, printable
+
 SHOWN_MAX: Final = 200
 """Objects that are shown; a zone of a million records is not read on a terminal."""
 SIGNS: Final = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
-KINDS: Final = ("monitor", "monitor_group", "pool", "load_balancer", "zone", "record")
 FUTURE: Final = {"create": "create", "update": "change", "delete": "delete"}
 PAST: Final = {"create": "created", "update": "changed", "delete": "deleted"}
 VALUE_CHARS_MAX: Final = 200
@@ -30,8 +32,6 @@ VALUE_CHARS_MAX: Final = 200
 
 def show(differences: Sequence[Mapping[str, Any]]) -> None:
     """Print a block for each object, and how many are not shown."""
-    from lbdns.base.wording import printable
-
     for one in differences[:SHOWN_MAX]:
         sign, colour = SIGNS[one["action"]]
         click.secho(f"{sign} {printable(title(one))}", fg=colour)
@@ -45,7 +45,7 @@ def summary(counts: Mapping[str, Mapping[str, int]], words: Mapping[str, str] = 
     """Return how many objects of each kind are concerned: `create 2 pools, 1 record; delete 1 zone`."""
     parts = []
     for action, word in words.items():
-        found = [_counted(counts[action][kind], kind) for kind in KINDS if counts[action].get(kind)]
+        found = [counted(counts[action][kind], kind.words, kind.plural) for kind in SHOWN if counts[action].get(kind)]
         if found:
             parts.append(f"{word} {', '.join(found)}")
     return "; ".join(parts)
@@ -108,7 +108,3 @@ def _line_colour(one: Mapping[str, Any], line: str) -> str | None:
     if one["action"] == "update" and line[:2] in ("+ ", "- "):
         return "green" if line[0] == "+" else "red"
     return None
-
-
-def _counted(count: int, kind: str) -> str:
-    return f"{count:,} {kind.replace('_', ' ')}{'' if count == 1 else 's'}"

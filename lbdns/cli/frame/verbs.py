@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from lbdns.base.kinds import Kind
 from lbdns.base.words import BALANCER_TYPES
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
@@ -15,7 +16,6 @@ from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, FoundObject, file_text, read_body
-from lbdns.manage.store.item import Kind
 
 Command = Callable[..., Any]
 

@@ -136,11 +136,7 @@ def _check_round_trips(
     placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts
 ) -> Iterator[Problem]:
     """Check that somebody measures the round-trip times that a policy compares."""
-    unmeasured = [
-        pool.item.name
-        for pool in _default_pools(placed, pools)
-        if pool.item.monitor is None and pool.item.monitor_group is None
-    ]
+    unmeasured = [pool.item.name for pool in _default_pools(placed, pools) if not pool.item.is_monitored]
     if unmeasured:
         message = f"no monitor measures {listed(unmeasured)}; pools without a figure come last, in order"
         yield placed.source.warning(("default_pools",), message)

@@ -1,4 +1,4 @@
-"""References: every pool, monitor and monitor group that an object names must be declared.
+"""References: whatever an object names, in the fields that its kind's row tells, must be declared.
 
 Where one is not, the nearest declared name is offered, as long as the search for it stays cheap.
 """
@@ -6,9 +6,11 @@ Where one is not, the nearest declared name is offered, as long as the search fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import BALANCING, REFERRED, Kind
+from lbdns.base.reference_paths import located
 from lbdns.base.wording import nearest
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.yaml.objects import Objects
@@ -49,37 +51,23 @@ class _Known:
 
 def check_references(objects: Objects, memo: CheckMemo) -> Iterator[Problem]:
     """Yield every reference that leads nowhere. Names of objects that were refused count as declared."""
-    monitors = _Known("monitor", objects.declared["monitors"])
-    groups = _Known("monitor group", objects.declared["monitor_groups"])
-    for group in objects.monitor_groups.values():
-        for index, member in enumerate(group.item.members):
-            if group.knows("members"):
-                location = ("members", index, "monitor")
-                yield from monitors.check(member.monitor, group.source, location)
-    for pool in objects.pools.values():
-        if pool.item.monitor is not None:
-            yield from monitors.check(pool.item.monitor, pool.source, ("monitor",))
-        if pool.item.monitor_group is not None:
-            yield from groups.check(pool.item.monitor_group, pool.source, ("monitor_group",))
-    pools = _Known("pool", objects.declared["pools"])
-    declared = pools.names.keys()
-    for balancer in objects.load_balancers:
-        if not declared >= memo.of(balancer).names or not declared >= _weighted(balancer.item).keys():
-            yield from _check_balancer(balancer, pools)
+    known = {kind: _Known(kind.words, objects.declared[kind.section]) for kind in REFERRED}
+    for kind in BALANCING:
+        found = _suspects(objects, memo) if kind is Kind.LOAD_BALANCER else objects.of(kind)
+        for placed in found if kind.references else ():
+            yield from _check_object(placed, kind, known)
 
 
-def _weighted(balancer: LoadBalancer) -> Mapping[str, float]:
-    return balancer.random_steering.pool_weights
+def _check_object(placed: Placed[Any], kind: Kind, known: Mapping[Kind, _Known]) -> Iterator[Problem]:
+    for field in kind.references:
+        if placed.knows(field.path[0]):
+            for location, name in located(placed.item, field.path):
+                yield from known[Kind(field.kind)].check(name, placed.source, location)
 
 
-def _check_balancer(placed: Placed[LoadBalancer], pools: _Known) -> Iterator[Problem]:
-    balancer, source = placed.item, placed.source
-    for location, names in balancer.pool_lists():
-        if placed.knows(str(location[0])):
-            for index, name in enumerate(names):
-                yield from pools.check(name, source, (*location, index))
-    if placed.knows("fallback_pool"):
-        yield from pools.check(balancer.fallback_pool, source, ("fallback_pool",))
-    if placed.knows("random_steering"):
-        for name in _weighted(balancer):
-            yield from pools.check(name, source, ("random_steering", "pool_weights", name))
+def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer]]:
+    """Yield the load balancers that name a pool that is not declared: few, if any, of very many."""
+    declared = objects.declared[Kind.POOL.section].keys()
+    for placed in objects.load_balancers:
+        if not declared >= memo.of(placed).names or not declared >= placed.item.random_steering.pool_weights.keys():
+            yield placed

@@ -8,41 +8,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing import Any, Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import BALANCING, KEYED, SECTIONS, Kind
 from lbdns.base.wording import nearest
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import Lines, LineTree, line_at, lines_at
 from lbdns.model.balancer import LoadBalancer
-from lbdns.model.fields import ObjectName
-from lbdns.model.mistakes import mistakes_of
+from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
+from lbdns.model.mistakes import name_mistakes
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 
-NAMED_SECTIONS: Final = ("monitors", "monitor_groups", "pools")
-SECTIONS: Final = (*NAMED_SECTIONS, "load_balancers")
-_KINDS: Final = {"monitors": "monitor", "monitor_groups": "monitor group", "pools": "pool"}
-_OBJECT_NAME: Final[TypeAdapter[str]] = TypeAdapter(ObjectName)
-Model = TypeVar("Model", bound=BaseModel)
+_BY_SECTION: Final = {kind.section: kind for kind in BALANCING}
 
 
 @dataclass(slots=True)
 class Objects:
     """Every object with its place. `is_whole` is False where a file broke off, so that some names may be unknown."""
 
-    monitors: dict[str, Placed[Monitor]] = field(default_factory=dict)
-    monitor_groups: dict[str, Placed[MonitorGroup]] = field(default_factory=dict)
-    pools: dict[str, Placed[Pool]] = field(default_factory=dict)
+    keyed: dict[Kind, dict[str, Placed[Any]]] = field(default_factory=lambda: {kind: {} for kind in KEYED})
     load_balancers: list[Placed[LoadBalancer]] = field(default_factory=list)
-    declared: dict[str, dict[str, Source]] = field(default_factory=lambda: {section: {} for section in NAMED_SECTIONS})
+    declared: dict[str, dict[str, Source]] = field(default_factory=lambda: {kind.section: {} for kind in KEYED})
     is_whole: bool = True
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def monitors(self) -> dict[str, Placed[Monitor]]:
+        """The monitors by name."""
+        return self.keyed[Kind.MONITOR]
+
+    @property
+    def monitor_groups(self) -> dict[str, Placed[MonitorGroup]]:
+        """The groups of monitors by name."""
+        return self.keyed[Kind.MONITOR_GROUP]
+
+    @property
+    def pools(self) -> dict[str, Placed[Pool]]:
+        """The pools by name."""
+        return self.keyed[Kind.POOL]
+
+    def of(self, kind: Kind) -> Iterable[Placed[Any]]:
+        """Return the objects of a kind, in the order in which they were read."""
+        return self.keyed[kind].values() if kind.is_keyed else self.load_balancers
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +96,8 @@ def _unknown_section(section: str) -> str:
 
 
 def _read_section(objects: Objects, section: str, value: Any, lines: LineTree, file: str) -> None:
-    problems = objects.problems
-    if section == "load_balancers":
+    problems, kind = objects.problems, _BY_SECTION[section]
+    if not kind.is_keyed:
         if isinstance(value, list):
             objects.load_balancers.extend(_balancers(value, lines, file, problems))
         else:
@@ -93,46 +105,33 @@ def _read_section(objects: Objects, section: str, value: Any, lines: LineTree, f
             problems.append(Problem(file, line_at(lines), section, message))
         return
     if not isinstance(value, dict):
-        message = f"expected a mapping: each {_KINDS[section]} is a key, its name, with its fields below"
+        message = f"expected a mapping: each {kind.words} is a key, its name, with its fields below"
         problems.append(Problem(file, line_at(lines), section, message))
         return
     for name, data in value.items():
         source = Source(file, lines_at(lines, name), section, name)
         if name in objects.declared[section]:
             there = objects.declared[section][name].place()
-            problems.append(source.problem((), f'the {_KINDS[section]} "{name}" is declared in {there} already'))
+            problems.append(source.problem((), f'the {kind.words} "{name}" is declared in {there} already'))
             continue
         objects.declared[section][name] = source
-        if section == "pools":
-            _put(objects.pools, name, build(Pool, _named(name, data, source, problems), source, problems))
-        elif section == "monitors":
-            _check_name(name, source, problems)
-            _put(objects.monitors, name, build(Monitor, {} if data is None else data, source, problems))
+        if kind in NAMED_BESIDE:
+            problems.extend(source.problem((), message) for message in name_mistakes(name))
+            data = {} if data is None and not REQUIRED[kind] else data
         else:
-            _check_name(name, source, problems)
-            _put(objects.monitor_groups, name, build(MonitorGroup, data, source, problems))
-
-
-def _put(found: dict[str, Placed[Model]], name: str, placed: Placed[Model] | None) -> None:
-    if placed is not None:
-        found[name] = placed
+            data = _named(name, data, source, problems)
+        placed = build(MODELS[kind], data, source, problems)
+        if placed is not None:
+            objects.keyed[kind][name] = placed
 
 
 def _named(name: str, data: Any, source: Source, problems: list[Problem]) -> Any:
-    """Return a pool's fields with its name among them."""
+    """Return an object's fields with its name among them."""
     if not isinstance(data, dict):
         return data
     if data.get("name", name) != name:
         problems.append(source.problem(("name",), f'the name is "{name}", the key above; leave this one out'))
     return {**data, "name": name}
-
-
-def _check_name(name: str, source: Source, problems: list[Problem]) -> None:
-    """Check a monitor's or group's name as the model checks a pool's."""
-    try:
-        _OBJECT_NAME.validate_python(name)
-    except ValidationError as error:
-        problems.extend(source.problem((), found.message) for found in mistakes_of(error))
 
 
 def _balancers(value: list[Any], lines: LineTree, file: str, problems: list[Problem]) -> Iterator[Placed[LoadBalancer]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import SECTIONS
 from lbdns.base.words import SETTINGS_FILE
-from lbdns.config.yaml.objects import SECTIONS
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at

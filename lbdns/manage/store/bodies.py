@@ -11,41 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import Kind
 from lbdns.base.words import STORED
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import canonical_record
-from lbdns.manage.store.references_by_name import to_ids, to_names
+from lbdns.manage.store.references_by_name import as_api_says, to_ids, to_names
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import canonical_zone
 from lbdns.model import bounds
-from lbdns.model.balancer import LoadBalancer
-from lbdns.model.fields import ObjectName
-from lbdns.model.mistakes import mistakes_of
-from lbdns.model.monitors import Monitor, MonitorGroup
-from lbdns.model.pool import Pool
+from lbdns.model.kind_models import MODELS, NAMED_BESIDE
+from lbdns.model.mistakes import name_mistakes
 
-SECTIONS: Final = {
-    Kind.MONITOR: "monitors",
-    Kind.MONITOR_GROUP: "monitor_groups",
-    Kind.POOL: "pools",
-    Kind.LOAD_BALANCER: "load_balancers",
-    Kind.ZONE: "zones",
-    Kind.RECORD: "records",
-}
-MODELS: Final[dict[Kind, type[BaseModel]]] = {
-    Kind.MONITOR: Monitor,
-    Kind.MONITOR_GROUP: MonitorGroup,
-    Kind.POOL: Pool,
-    Kind.LOAD_BALANCER: LoadBalancer,
-}
-NAMED_BESIDE: Final = (Kind.MONITOR, Kind.MONITOR_GROUP)
-"""Kinds whose name is the key in files and no field of the model."""
-_NAME: Final[TypeAdapter[str]] = TypeAdapter(ObjectName)
 _NOT_IN_NAMES: Final = re.compile(r"[^-_a-zA-Z0-9]+", re.ASCII)
 
 
@@ -64,18 +43,18 @@ def check_body(
     body = without_nulls(body)
     if kind is Kind.RECORD:
         assert zone is not None, "a record has a zone"
-        return CheckedBody(canonical_record(body, zone.name, problems, (SECTIONS[kind], id)))
+        return CheckedBody(canonical_record(body, zone.name, problems, (kind.section, id)))
     if kind is Kind.ZONE:
-        return CheckedBody(canonical_zone(body, problems, (SECTIONS[kind], str(body.get("name", "")))))
+        return CheckedBody(canonical_zone(body, problems, (kind.section, str(body.get("name", "")))))
     named = to_names(kind, body, state)
     name = _own_name(kind, named, id) if kind in NAMED_BESIDE else named.get("name")
-    source = Source(STORED, 0, SECTIONS[kind], name if isinstance(name, str) else id)
+    source = Source(STORED, 0, kind.section, name if isinstance(name, str) else id)
     found: list[Problem] = []
     if kind in NAMED_BESIDE:
         named.pop("name", None)
-        _check_name(name, source, found)
+        found += [source.problem(("name",), message) for message in name_mistakes(name)]
     placed = build(MODELS[kind], named, source, found)
-    problems.extend(_with_ids(kind, problem) for problem in found)
+    problems.extend(replace(problem, at=(*problem.at[:2], *as_api_says(kind, problem.at[2:]))) for problem in found)
     if placed is None or found:
         return CheckedBody(dict(body) | {"name": name}, placed)
     if kind is Kind.LOAD_BALANCER and zone is not None:
@@ -89,7 +68,7 @@ def check_body(
 def placed_of(item: Item, state: State) -> Placed[Any]:
     """Return the model of a stored object, which passed its checks when it was stored."""
     named = to_names(item.kind, item.body, state)
-    source = Source(STORED, 0, SECTIONS[item.kind], item.name)
+    source = Source(STORED, 0, item.kind.section, item.name)
     if item.kind in NAMED_BESIDE:
         named.pop("name")
     problems: list[Problem] = []
@@ -114,22 +93,8 @@ def _own_name(kind: Kind, body: Mapping[str, Any], id: str) -> Any:
         return body["name"]
     description = body.get("description")
     made = _NOT_IN_NAMES.sub("-", description).strip("-") if isinstance(description, str) else ""
-    stem = str(body.get("type", "http")) if kind is Kind.MONITOR else "group"
+    stem = str(body.get("type", "http")) if kind is Kind.MONITOR else kind.words.rpartition(" ")[2]
     return f"{made[: bounds.MAX_OBJECT_NAME_CHARS - 9]}-{id[:8]}" if made else f"{stem}-{id[:8]}"
-
-
-def _check_name(name: Any, source: Source, problems: list[Problem]) -> None:
-    try:
-        _NAME.validate_python(name)
-    except ValidationError as error:
-        problems.extend(source.problem(("name",), found.message) for found in mistakes_of(error))
-
-
-def _with_ids(kind: Kind, problem: Problem) -> Problem:
-    """Return a group's problem with its place as the API says it: a member's monitor is `monitor_id` there."""
-    if kind is not Kind.MONITOR_GROUP:
-        return problem
-    return replace(problem, at=tuple("monitor_id" if step == "monitor" else step for step in problem.at))
 
 
 def _outside(placed: Placed[Any], zone: Item) -> list[Problem]:

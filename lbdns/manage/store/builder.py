@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import BALANCING, REFERRED, Kind
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
 from lbdns.config.loading import Examined, examine_objects
@@ -15,13 +16,11 @@ from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.zone import Zone
-from lbdns.manage.store.bodies import SECTIONS, placed_of
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.bodies import placed_of
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
 from lbdns.model.settings import Settings
-
-REFERRED = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +76,13 @@ class Builder:
         self, state: State, objects: Objects, apart: Objects, mended: Mapping[str, Placed[Any]]
     ) -> dict[str, tuple[Item, Placed[Any]]]:
         kept: dict[str, tuple[Item, Placed[Any]]] = {}
-        tables: dict[Kind, dict[str, Placed[Any]]] = {
-            Kind.MONITOR: objects.monitors,
-            Kind.MONITOR_GROUP: objects.monitor_groups,
-            Kind.POOL: objects.pools,
-        }
-        for kind in (*REFERRED, Kind.LOAD_BALANCER):
+        for kind in BALANCING:
             for id, item in state.all(kind).items():
                 placed = mended.get(id) or self._model(item, state)
                 kept[id] = item, placed
-                if kind is not Kind.LOAD_BALANCER:
-                    objects.declared[SECTIONS[kind]][item.name] = placed.source
-                    tables[kind][item.name] = placed
+                if kind.is_keyed:
+                    objects.declared[kind.section][item.name] = placed.source
+                    objects.keyed[kind][item.name] = placed
                 elif item.zone_id or state.zone_of(item.name) is not None:
                     objects.load_balancers.append(placed)
                 else:

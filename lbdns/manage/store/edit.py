@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import Kind
 from lbdns.config.yaml.source import Placed
 from lbdns.manage.store.bodies import CheckedBody, check_body
-from lbdns.manage.store.item import Change, Item, Kind, new_id, time_text
+from lbdns.manage.store.item import Change, Item, new_id, time_text
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced
 from lbdns.manage.store.state import State, StateDraft
 from lbdns.manage.store.zones.zone_bodies import raised_serial
+from lbdns.model.kind_models import NAMED_BESIDE
 
 
 class Edit:
@@ -62,7 +64,7 @@ class Edit:
     def replace(self, kind: Kind, id: str, body: Mapping[str, Any]) -> Item:
         """Give an object a new body: what the body does not name goes back to its default."""
         before = self.get(kind, id)
-        if kind in (Kind.MONITOR, Kind.MONITOR_GROUP) and body.get("name") is None:
+        if kind in NAMED_BESIDE and body.get("name") is None:
             body = {**body, "name": before.name}
         checked = self._check(kind, body, id, before.zone_id)
         if checked.body == before.body:

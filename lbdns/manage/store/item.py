@@ -6,26 +6,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
+from lbdns.base.kinds import Kind
+from lbdns.base.reference_paths import collector
+
 ID_DIGITS: Final = 32
-
-
-class Kind(StrEnum):
-    """What is stored. The order is that of reference: an object refers to those of kinds before its own."""
-
-    MONITOR = "monitor"
-    MONITOR_GROUP = "monitor_group"
-    POOL = "pool"
-    ZONE = "zone"
-    RECORD = "record"
-    LOAD_BALANCER = "load_balancer"
-
-    @property
-    def words(self) -> str:
-        """The kind in words: `load balancer`."""
-        return self.value.replace("_", " ")
+_COLLECT: Final = {kind: [collector(field.api_path) for field in kind.references] for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +35,13 @@ class Item:
     def name(self) -> str:
         """The object's name; every kind has one."""
         return str(self.body.get("name", ""))
+
+    def references(self) -> set[str]:
+        """Return the ids of the objects that this one refers to, its zone left out."""
+        found: set[str] = set()
+        for collect in _COLLECT[self.kind]:
+            collect(self.body, found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

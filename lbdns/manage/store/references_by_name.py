@@ -1,70 +1,68 @@
-"""References by id, as the API says them, and by name, as files and models do. Those to nothing stay as they are."""
+"""References by id, as the API says them, and by name, as files and models do. Those to nothing stay as they are.
+
+Where an object has references is told by its kind's row in lbdns.base.kinds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
-from lbdns.base.words import PLACE_MAPS
-from lbdns.manage.store.item import Kind
+from lbdns.base.kinds import Kind
+from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Steps, replacer
 from lbdns.manage.store.state import State
 
-Translate = Callable[[Kind, Any], Any]
+_TO_NAMES: Final = {
+    kind: [replacer(Kind(field.kind), field.api_path, field.path[-1]) for field in kind.references] for kind in Kind
+}
+_TO_IDS: Final = {
+    kind: [replacer(Kind(field.kind), field.path, field.api_path[-1]) for field in kind.references] for kind in Kind
+}
 
 
 def to_names(kind: Kind, body: Mapping[str, Any], state: State) -> dict[str, Any]:
     """Return a body whose references are names; what is not of the expected shape is left for the model to refuse."""
 
-    def name_of(kind: Kind, reference: Any) -> Any:
-        item = state.get(kind, reference) if isinstance(reference, str) else None
+    def name_of(referred: Kind, reference: Any) -> Any:
+        item = state.get(referred, reference) if isinstance(reference, str) else None
         return item.name if item is not None else reference
 
-    return _translated(kind, body, name_of, "monitor_id", "monitor")
+    made = dict(body)
+    for replace in _TO_NAMES[kind]:
+        replace(made, name_of)
+    return made
 
 
 def to_ids(kind: Kind, body: Mapping[str, Any], state: State) -> dict[str, Any]:
     """Return a body whose references are ids."""
 
-    def id_of(kind: Kind, reference: Any) -> Any:
-        item = state.named(kind, reference) if isinstance(reference, str) else None
+    def id_of(referred: Kind, reference: Any) -> Any:
+        item = state.named(referred, reference) if isinstance(reference, str) else None
         return item.id if item is not None else reference
 
-    return _translated(kind, body, id_of, "monitor", "monitor_id")
-
-
-def _translated(kind: Kind, body: Mapping[str, Any], of: Translate, member: str, renamed: str) -> dict[str, Any]:
     made = dict(body)
-    if kind is Kind.POOL:
-        for key, referred in (("monitor", Kind.MONITOR), ("monitor_group", Kind.MONITOR_GROUP)):
-            if key in made:
-                made[key] = of(referred, made[key])
-    elif kind is Kind.MONITOR_GROUP and isinstance(made.get("members"), (list, tuple)):
-        made["members"] = [_member(one, of, member, renamed) for one in made["members"]]
-    elif kind is Kind.LOAD_BALANCER:
-        _translate_balancer(made, lambda pool: of(Kind.POOL, pool))
+    for replace in _TO_IDS[kind]:
+        replace(made, id_of)
     return made
 
 
-def _member(member: Any, of: Translate, old: str, new: str) -> Any:
-    if not isinstance(member, Mapping):
-        return member
-    return {
-        new if key == old else key: of(Kind.MONITOR, value) if key == old else value for key, value in member.items()
-    }
+def as_api_says(kind: Kind, steps: Iterable[str | int], id_of: Callable[[Kind, str], str] | None = None) -> Steps:
+    """Return the way to a value inside an object as the API says it: fields by their names there.
+
+    With `id_of`, a reference that is a key on the way becomes what that returns.
+    """
+    made = tuple(steps)
+    for field in kind.references:
+        if len(made) < len(field.path) or not all(map(_fits, made, field.path)):
+            continue
+        last = len(field.path) - 1
+        if field.api_field:
+            made = (*made[:last], field.api_field, *made[last + 1 :])
+        elif field.path[last] == KEYS and id_of is not None:
+            made = (*made[:last], id_of(Kind(field.kind), str(made[last])), *made[last + 1 :])
+    return made
 
 
-def _translate_balancer(body: dict[str, Any], of: Callable[[Any], Any]) -> None:
-    def each(pools: Any) -> Any:
-        return [of(pool) for pool in pools] if isinstance(pools, (list, tuple)) else pools
-
-    if "default_pools" in body:
-        body["default_pools"] = each(body["default_pools"])
-    if "fallback_pool" in body:
-        body["fallback_pool"] = of(body["fallback_pool"])
-    for key in PLACE_MAPS:
-        if isinstance(body.get(key), Mapping):
-            body[key] = {place: each(pools) for place, pools in body[key].items()}
-    steering = body.get("random_steering")
-    if isinstance(steering, Mapping) and isinstance(steering.get("pool_weights"), Mapping):
-        weights = {of(pool): weight for pool, weight in steering["pool_weights"].items()}
-        body["random_steering"] = {**steering, "pool_weights": weights}
+def _fits(step: str | int, wanted: str) -> bool:
+    """Tell whether a step of the way to a value is what a step of a reference's path stands for."""
+    return isinstance(step, int) if wanted == ITEMS else wanted in (step, VALUES, KEYS)

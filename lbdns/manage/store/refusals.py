@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lbdns.base.errors import LbdnsError
-from lbdns.manage.store.item import Item, Kind
+from lbdns.base.kinds import Kind
+from lbdns.manage.store.item import Item
 
 SHOWN_MAX = 5
 

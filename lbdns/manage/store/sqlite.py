@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lbdns.base.kinds import Kind
 from lbdns.base.words import STORE_FILE
-from lbdns.manage.store.item import Change, Item, Kind, new_id
+from lbdns.manage.store.item import Change, Item, new_id
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens

@@ -7,9 +7,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
-from lbdns.base.words import PLACE_MAPS
+from lbdns.base.kinds import Kind
 from lbdns.dns.name import text_suffixes
-from lbdns.manage.store.item import Change, Item, Kind
+from lbdns.manage.store.item import Change, Item
 
 _NONE: Final[Mapping[str, Item]] = MappingProxyType({})
 Items = Mapping[str, Item]
@@ -58,7 +58,7 @@ class State:
 
     def users(self, kind: Kind, id: str) -> list[Item]:
         """Return the objects that refer to one, in the order of their kinds."""
-        return [item for other in _USERS.get(kind, ()) for item in self.all(other).values() if id in references(item)]
+        return [item for other in kind.users for item in self.all(other).values() if id in item.references()]
 
     def changed(self, changes: Iterable[Change], revision: int) -> State:
         """Return the state after some changes."""
@@ -136,27 +136,3 @@ class StateDraft(State):
             holder[key] = dict(holder.get(key, _NONE))
         own: dict[str, Item] = holder[key]
         return own
-
-
-_USERS: Final[dict[Kind, tuple[Kind, ...]]] = {
-    Kind.MONITOR: (Kind.MONITOR_GROUP, Kind.POOL),
-    Kind.MONITOR_GROUP: (Kind.POOL,),
-    Kind.POOL: (Kind.LOAD_BALANCER,),
-}
-
-
-def references(item: Item) -> set[str]:
-    """Return the ids of the objects that an object refers to, its zone left out."""
-    body: Mapping[str, Any] = item.body
-    if item.kind is Kind.MONITOR_GROUP:
-        return {member["monitor_id"] for member in body["members"]}
-    if item.kind is Kind.POOL:
-        return {body[key] for key in ("monitor", "monitor_group") if body.get(key)}
-    if item.kind is Kind.LOAD_BALANCER:
-        found = {body["fallback_pool"], *body["default_pools"]}
-        found.update(body.get("random_steering", {}).get("pool_weights", ()))
-        for places in PLACE_MAPS:
-            for ids in body.get(places, {}).values():
-                found.update(ids)
-        return found
-    return set()

@@ -12,15 +12,16 @@ from typing import Any, Final, NamedTuple
 
 from pydantic.json_schema import models_json_schema
 
-from lbdns.base.words import PLACE_MAPS
-from lbdns.manage.api.frame.object_shapes import BALANCING, ECHOED, READ_ONLY, WITHOUT_EFFECT
+from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.reference_paths import ITEMS, VALUES, ReferenceField
+from lbdns.manage.api.frame.object_shapes import ECHOED, READ_ONLY, WITHOUT_EFFECT
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable, schema_of
-from lbdns.manage.store.bodies import MODELS, NAMED_BESIDE
-from lbdns.manage.store.item import Kind
 from lbdns.model.fields import ObjectName
+from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 
 _REF: Final = "#/components/schemas/"
-_MEMBER: Final = "GroupMember"
+_INNER: Final = {ITEMS: "items", VALUES: "additionalProperties"}
+"""Steps of a reference's path, and what holds the schema of what they lead to."""
 
 Schema = dict[str, Any]
 
@@ -51,12 +52,14 @@ def _shapes(kind: Kind, definition: Schema) -> Shapes:
     title = MODELS[kind].__name__
     shown, written = _shown(definition), _written(definition)
     named = {"name": schema_of(ObjectName)} if kind in NAMED_BESIDE else {}
-    echoed = {key: {"const": value} for key, value in ECHOED[kind].items()}
+    echoed = {key: {"const": value} for key, value in ECHOED.get(kind, {}).items()}
     properties = {"id": ID, **named, **shown["properties"], **echoed, "created_on": TIME, "modified_on": TIME}
     optional = {"zone_name": {"type": "string"}} if kind is Kind.LOAD_BALANCER else {}
     shown |= {"properties": {**properties, **optional}, "required": list(properties)}
     ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in READ_ONLY}
-    empty: Schema = {key: {"enum": [None, "", []], "description": why} for key, why in WITHOUT_EFFECT[kind].items()}
+    empty: Schema = {
+        key: {"enum": [None, "", []], "description": why} for key, why in WITHOUT_EFFECT.get(kind, {}).items()
+    }
     names = {key: nullable(schema) for key, schema in named.items()}
     written |= {"properties": {**names, **written["properties"], **empty, **ignored}}
     changed = {key: value for key, value in written.items() if key != "required"}
@@ -79,20 +82,30 @@ def _mend(schema: Any) -> None:
 
 
 def _refer_by_id(definitions: dict[str, Schema]) -> None:
-    """Say that references are ids, and that a member's is called monitor_id."""
-    pool = definitions[MODELS[Kind.POOL].__name__]["properties"]
-    pool["monitor"] = pool["monitor_group"] = {**nullable(ID), "default": None}
-    balancer = definitions[MODELS[Kind.LOAD_BALANCER].__name__]["properties"]
-    balancer["fallback_pool"] = ID
-    balancer["default_pools"]["items"] = ID
-    for key in PLACE_MAPS:
-        balancer[key]["additionalProperties"]["items"] = ID
-    member = definitions[_MEMBER]
-    member["properties"] = {
-        "monitor_id": ID,
-        **{key: value for key, value in member["properties"].items() if key != "monitor"},
-    }
-    member["required"] = ["monitor_id"]
+    """Say that references are ids, by the names that the API has for their fields."""
+    for kind in BALANCING:
+        for field in kind.references:
+            _refer(definitions, definitions[MODELS[kind].__name__], field)
+
+
+def _refer(definitions: dict[str, Schema], schema: Schema, field: ReferenceField) -> None:
+    """Put the schema of an id where a path leads to, from the schema of an object."""
+    *way, last = field.path
+    for step in way:
+        schema = schema[_INNER[step]] if step in _INNER else schema["properties"][step]
+        if "$ref" in schema:
+            schema = definitions[schema["$ref"].removeprefix(_REF)]
+    if last in _INNER:
+        schema[_INNER[last]] = ID
+    elif last in schema.get("properties", ()):
+        is_required = last in schema.get("required", ())
+        put = {field.api_path[-1]: ID if is_required else {**nullable(ID), "default": None}}
+        old = schema["properties"]
+        schema["properties"] = {}
+        for name, value in old.items():
+            schema["properties"] |= put if name == last else {name: value}
+        if is_required:
+            schema["required"] = [field.api_path[-1] if name == last else name for name in schema["required"]]
 
 
 def _shown(definition: Schema) -> Schema:

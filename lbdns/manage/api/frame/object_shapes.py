@@ -12,18 +12,22 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
 from lbdns.base.words import STORED
-from lbdns.manage.store.bodies import MODELS, NAMED_BESIDE, SECTIONS
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
+from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
 
-BALANCING: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL, Kind.LOAD_BALANCER)
 READ_ONLY: Final = ("id", "created_on", "modified_on", "disabled_at", "zone_name")
 """Fields that the server sets; ignored in requests."""
-MEMBER_READ_ONLY: Final = ("created_at", "updated_at")
-WITHOUT_EFFECT: Final[dict[Kind, dict[str, str]]] = {
+INNER_READ_ONLY: Final[Mapping[Kind, tuple[str, tuple[str, ...]]]] = {
+    Kind.MONITOR_GROUP: ("members", ("created_at", "updated_at")),
+    Kind.POOL: ("origins", ("disabled_at",)),
+}
+"""Lists of objects inside an object, and the fields of these that the server sets."""
+WITHOUT_EFFECT: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.MONITOR: {"probe_zone": "lbdns probes as itself"},
-    Kind.MONITOR_GROUP: {},
     Kind.POOL: {
         "notification_email": "who is notified stands in lbdns.yaml, under notifications",
         "health_sources": "there is one source of health",
@@ -35,19 +39,9 @@ WITHOUT_EFFECT: Final[dict[Kind, dict[str, str]]] = {
     },
 }
 """Fields of the v4 API that lbdns has no use for, and why: they may be sent empty alone."""
-EMPTY_IS_NONE: Final[dict[Kind, tuple[str, ...]]] = {
-    Kind.MONITOR: (),
-    Kind.MONITOR_GROUP: (),
-    Kind.POOL: ("monitor", "monitor_group"),
-    Kind.LOAD_BALANCER: ("session_affinity",),
-}
-"""Fields where clients send "" for none."""
-ECHOED: Final[dict[Kind, dict[str, Any]]] = {
-    Kind.MONITOR: {},
-    Kind.MONITOR_GROUP: {},
-    Kind.POOL: {"notification_email": ""},
-    Kind.LOAD_BALANCER: {},
-}
+ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("session_affinity",)}
+"""Fields where clients send "" for none, beside references that need not be."""
+ECHOED: Final[Mapping[Kind, dict[str, Any]]] = {Kind.POOL: {"notification_email": ""}}
 """Fields without effect that clients expect to read back."""
 
 Fill = Callable[[Any], Any]
@@ -68,8 +62,11 @@ def _models_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_models_in, getattr(annotation, "__args__", ()))), None)
 
 
-def _fields(model: type[BaseModel]) -> tuple[_Field, ...]:
-    """Return the fields of a model with their defaults, whole: also inside of defaults nothing is left out."""
+def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> tuple[_Field, ...]:
+    """Return the fields of a model with their defaults, whole: also inside of defaults nothing is left out.
+
+    `path` leads to the model, inside an object whose references `api_fields` has by their paths, items left out.
+    """
     found = []
     for name, field in model.model_fields.items():
         held = _models_in(field.annotation)
@@ -78,12 +75,14 @@ def _fields(model: type[BaseModel]) -> tuple[_Field, ...]:
             default = default.model_dump(mode="json")
         elif isinstance(default, tuple):
             default = list(default)
-        found.append(_Field(name, default, _filler(held) if held is not None else None))
+        at = (*path, name)
+        fill = _filler(held, at, api_fields) if held is not None else None
+        found.append(_Field(api_fields.get(at, name), default, fill))
     return tuple(found)
 
 
-def _filler(model: type[BaseModel]) -> Fill:
-    fields = _fields(model)
+def _filler(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> Fill:
+    fields = _fields(model, path, api_fields)
 
     def fill(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -96,8 +95,23 @@ def _filler(model: type[BaseModel]) -> Fill:
     return fill
 
 
-_FILLERS: Final = {kind: _filler(MODELS[kind]) for kind in BALANCING}
-_MEMBER_FILLER: Final = _filler(_models_in(MODELS[Kind.MONITOR_GROUP].model_fields["members"].annotation))  # type: ignore[arg-type]
+def _api_fields(kind: Kind) -> dict[Path, str]:
+    """Return what the API calls the fields of a kind's references, by their paths without what is no field."""
+    return {
+        tuple(step for step in field.path if step not in (ITEMS, VALUES, KEYS)): field.api_path[-1]
+        for field in kind.references
+        if field.api_field
+    }
+
+
+_FILLERS: Final = {kind: _filler(MODELS[kind], (), _api_fields(kind)) for kind in BALANCING}
+_EMPTY_IS_NONE: Final = {
+    kind: (
+        *(field.path[0] for field in kind.references if len(field.path) == 1 and field.path[0] not in REQUIRED[kind]),
+        *ALSO_EMPTY.get(kind, ()),
+    )
+    for kind in BALANCING
+}
 
 
 def shown(item: Item, state: State) -> dict[str, Any]:
@@ -106,34 +120,24 @@ def shown(item: Item, state: State) -> dict[str, Any]:
     if item.kind in NAMED_BESIDE:
         body["name"] = item.name
     body |= _FILLERS[item.kind](item.body)
-    if item.kind is Kind.MONITOR_GROUP:
-        body["members"] = [_member(member) for member in item.body["members"]]
     if item.zone_id:
         zone = state.get(Kind.ZONE, item.zone_id)
         body["zone_name"] = zone.name if zone is not None else ""
-    return body | ECHOED[item.kind] | {"created_on": item.created_on, "modified_on": item.modified_on}
-
-
-def _member(member: Mapping[str, Any]) -> dict[str, Any]:
-    filled: dict[str, Any] = _MEMBER_FILLER(member)
-    filled.pop("monitor")
-    return {"monitor_id": member["monitor_id"], **filled}
+    return body | ECHOED.get(item.kind, {}) | {"created_on": item.created_on, "modified_on": item.modified_on}
 
 
 def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """Return a request's body as the store takes it; what lbdns cannot do goes into `problems`."""
     made = {key: value for key, value in body.items() if key not in READ_ONLY}
     name = made["name"] if isinstance(made.get("name"), str) else ""
-    for key, why in WITHOUT_EFFECT[kind].items():
+    for key, why in WITHOUT_EFFECT.get(kind, {}).items():
         if made.pop(key, None) not in (None, "", []):
-            problems.append(Problem(STORED, 0, key, f"{why}; leave it out", at=(SECTIONS[kind], name, key)))
-    for key in EMPTY_IS_NONE[kind]:
+            problems.append(Problem(STORED, 0, key, f"{why}; leave it out", at=(kind.section, name, key)))
+    for key in _EMPTY_IS_NONE[kind]:
         if made.get(key) == "":
             made[key] = None
-    if kind is Kind.POOL:
-        _each(made, "origins", ("disabled_at",))
-    elif kind is Kind.MONITOR_GROUP:
-        _each(made, "members", MEMBER_READ_ONLY)
+    if kind in INNER_READ_ONLY:
+        _each(made, *INNER_READ_ONLY[kind])
     return made
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Path, Request
 
+from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.api_errors import no_route
-from lbdns.manage.store.item import ID_DIGITS, Kind
+from lbdns.manage.store.item import ID_DIGITS
 from lbdns.manage.store.manager import Manager
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.sqlite import Store

@@ -21,6 +21,7 @@ from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
 from lbdns.config.loading import examine_tree
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, Steps, invalid, point_by
@@ -50,7 +51,7 @@ WARNINGS_MAX: Final = 100
 """A whole configuration may have a warning for each of a hundred thousand load balancers."""
 SOURCE: Final = "configuration"
 _ZONE_FILE: Final = re.compile(rf"{SOURCE}:(?P<name>.*)\.zone", re.DOTALL)
-SECTIONS: Final = ("monitors", "monitor_groups", "pools", "load_balancers", "zones")
+TREE_SECTIONS: Final = (*SECTIONS, Kind.ZONE.section)
 
 router = APIRouter(prefix=OWN_PATH, tags=["revisions"])
 
@@ -284,9 +285,9 @@ def _nothing(edit: Edit) -> None:
 def _examined(tree: Mapping[str, Any]) -> Configuration:
     """Return a configuration that passed every check; raises ConfigError."""
     problems = [
-        Problem(SOURCE, 0, section, f"expected only the sections {', '.join(SECTIONS)}")
+        Problem(SOURCE, 0, section, f"expected only the sections {', '.join(TREE_SECTIONS)}")
         for section in tree
-        if section not in SECTIONS
+        if section not in TREE_SECTIONS
     ]
     if problems:
         raise ConfigError(problems)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from lbdns.base.kinds import Kind
 from lbdns.base.words import OWN_PATH
 from lbdns.health import forced
 from lbdns.manage.api.frame.api_errors import invalid
@@ -24,7 +25,7 @@ from lbdns.manage.api.frame.live import operate, running
 from lbdns.manage.api.frame.object_shapes import shown
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
 from lbdns.manage.api.frame.site import CurrentSite
-from lbdns.manage.store.item import Kind, time_text
+from lbdns.manage.store.item import time_text
 from lbdns.places.description import describe as describe_address
 from lbdns.places.geodata import Geodata
 
@@ -105,7 +106,8 @@ _BALANCERS: Final[dict[str, Any]] = {
     },
 }
 
-NAMED: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL, Kind.ZONE, Kind.LOAD_BALANCER)
+NAMED: Final = tuple(kind for kind in Kind if kind is not Kind.RECORD)
+"""Kinds whose objects a name tells apart."""
 _NAMED: Final[dict[str, Any]] = {
     "type": "object",
     "description": "by kind: name -> id, in the order in which the objects were made",
@@ -113,6 +115,10 @@ _NAMED: Final[dict[str, Any]] = {
     "additionalProperties": False,
 }
 
+if TYPE_CHECKING:
+    KindName = str
+else:
+    KindName = Literal[tuple(kind.value for kind in NAMED)]
 Name = Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)]
 Text = Annotated[str | None, Query(max_length=NAME_CHARS_MAX)]
 Patterns = Annotated[list[Annotated[str, Query(max_length=forced.PATTERN_CHARS_MAX)]], Query(max_length=PATTERNS_MAX)]
@@ -187,9 +193,7 @@ def list_load_balancers(site: CurrentSite, paging: OptionalPaging, name: Text = 
 @router.get("/names", summary="List names and ids", **describe(_NAMED))
 def list_names(
     site: CurrentSite,
-    kind: Annotated[
-        list[Literal["monitor", "monitor_group", "pool", "zone", "load_balancer"]], Query(max_length=len(NAMED))
-    ] = [],  # noqa: B006 - FastAPI copies it
+    kind: Annotated[list[KindName], Query(max_length=len(NAMED))] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """List the ids of objects by name, of the kinds asked for or of all."""
     state = site.state

@@ -15,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.kinds import Kind
 from lbdns.base.words import OWN_PATH
 from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError, invalid, point_by
@@ -26,7 +27,7 @@ from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.api.v4.record_shapes import IMPORT
 from lbdns.manage.api.v4.zone_routes import MESSAGES_MAX, create
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.records.record_bodies import record_key
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, import_zone

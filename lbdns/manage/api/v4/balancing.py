@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import KEYED, Kind
 from lbdns.config.yaml.yaml_tree import spelled
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, Steps, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
@@ -22,9 +23,9 @@ from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_shapes import WITHOUT_EFFECT, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
-from lbdns.manage.store.bodies import SECTIONS
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import ID_DIGITS, Item, Kind
+from lbdns.manage.store.item import ID_DIGITS, Item
+from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 
@@ -120,7 +121,7 @@ class _ObjectWriter(NamedTuple):
         if self.dry_run:
             return planned(done, before)
         item = done.result
-        own = (one for one in done.warnings if one.at[:2] == (SECTIONS[self.kind], item.name))
+        own = (one for one in done.warnings if one.at[:2] == (self.kind.section, item.name))
         return ok(shown(item, self.site.state), messages=warnings(own), headers=etag(item))
 
     def _find(self, edit: Edit, id: str, based_on: int | None) -> None:
@@ -143,18 +144,17 @@ def _name_in(body: dict[str, Any]) -> str:
 def _pointing(kind: Kind, state: State, names: set[str], body: dict[str, Any]) -> Callable[[Problem], Steps | None]:
     """Tell where problems stand in the body of the object of these names: its old one and its new one."""
 
+    def id_of(referred: Kind, name: str) -> str:
+        item = state.named(referred, name)
+        return item.id if item is not None else name
+
     def pointing(problem: Problem) -> Steps | None:
-        if len(problem.at) < 2 or problem.at[0] != SECTIONS[kind]:
+        if len(problem.at) < 2 or problem.at[0] != kind.section:
             return None
         name, steps = problem.at[1], problem.at[2:]
         if name not in names and state.named(kind, str(name)) is not None:
             return None
-        if steps[:2] == ("random_steering", "pool_weights") and len(steps) > 2:
-            pool = state.named(Kind.POOL, str(steps[2]))
-            return (*steps[:2], pool.id if pool is not None else steps[2], *steps[3:])
-        if kind is Kind.MONITOR_GROUP:
-            return tuple("monitor_id" if step == "monitor" else step for step in steps)
-        return _as_sent(body, steps)
+        return _as_sent(body, as_api_says(kind, steps, id_of))
 
     return pointing
 
@@ -186,12 +186,12 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     """Add the routes of one kind of objects at a path; `owner_of` is the dependency that returns its zone, or ""."""
     shapes = SHAPES[kind]
     one = f"{path}/{{id}}"
-    tags: Any = [f"{kind.words}s"]
+    tags: Any = [kind.plural]
     Owner = Annotated[str, Depends(owner_of)]
 
     if kind is not Kind.POOL:
 
-        @router.get(path, summary=f"List {kind.words}s", tags=tags, **describe(_list_of(kind), paged=True))
+        @router.get(path, summary=f"List {kind.plural}", tags=tags, **describe(_list_of(kind), paged=True))
         def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging) -> Response:
             state = site.state
             return _listed([item for item in state.all(kind).values() if item.zone_id == owner], state, paging)
@@ -323,9 +323,7 @@ def _serve_all(places: Iterable[tuple[Kind, str, Callable[..., Any]]]) -> None:
 
 _serve_all(
     (
-        (Kind.POOL, f"{ACCOUNT}/pools", own_account),
-        (Kind.MONITOR, f"{ACCOUNT}/monitors", own_account),
-        (Kind.MONITOR_GROUP, f"{ACCOUNT}/monitor_groups", own_account),
+        *((kind, f"{ACCOUNT}/{kind.section}", own_account) for kind in KEYED),
         (Kind.LOAD_BALANCER, ACCOUNT, own_account),
         (Kind.LOAD_BALANCER, ZONE, own_zone),
     )

@@ -16,13 +16,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
+from lbdns.base.kinds import Kind
 from lbdns.health.events import RECORD_MAX, HealthChange, read_events
 from lbdns.health.reasons import REASONS
 from lbdns.manage.api.frame.api_errors import invalid
 from lbdns.manage.api.frame.envelope import OptionalPaging, ok
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
 from lbdns.manage.api.frame.site import CurrentSite
-from lbdns.manage.store.item import Item, Kind, time_text
+from lbdns.manage.store.item import Item, time_text
 from lbdns.manage.store.state import State
 
 JOIN_S: Final = 0.05  # an endpoint's change and what its pool becomes by it are written one after the other

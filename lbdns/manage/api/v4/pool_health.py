@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
+from lbdns.base.kinds import Kind
 from lbdns.health.reasons import reason_text
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC
 from lbdns.manage.api.frame.envelope import ok
@@ -17,7 +18,6 @@ from lbdns.manage.api.frame.live import running
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
-from lbdns.manage.store.item import Kind
 from lbdns.manage.store.refusals import NotFound
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.kinds import Kind
 from lbdns.health.pool_state import pool_state
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, TAKES_TRAFFIC, UNHEALTHY
@@ -30,7 +31,7 @@ from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.api.v4.pool_health import NO_RESULT, POOL_HEALTH, endpoint_health
 from lbdns.manage.store.bodies import check_body, placed_of
-from lbdns.manage.store.item import ID_DIGITS, Item, Kind
+from lbdns.manage.store.item import ID_DIGITS, Item
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.model.monitors import Monitor
@@ -216,7 +217,7 @@ async def _start(site: CurrentSite, kept: Previews, item: Item, body: dict[str, 
 
 def _serve(kind: Kind, summary: str) -> None:
     @router.post(
-        f"{ACCOUNT}/{kind.value}s/{{id}}/preview",
+        f"{ACCOUNT}/{kind.section}/{{id}}/preview",
         summary=summary,
         **describe(_STARTED, SHAPES[Kind.MONITOR].written),
     )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.api_errors import Steps, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
@@ -31,7 +32,7 @@ from lbdns.manage.api.v4.record_shapes import (
 )
 from lbdns.manage.api.v4.zone_routes import MESSAGES_MAX
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item, Kind, new_id
+from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.records.record_bodies import merged_record
 from lbdns.manage.store.refusals import NotFound, NotUnique

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
+from lbdns.base.kinds import BALANCING, REFERRED, Kind
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import NotFound
-from lbdns.manage.store.state import State, references
+from lbdns.manage.store.state import State
 
-REFERRED: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
 REFERENCES: Final[dict[str, Any]] = {
     "type": "array",
     "items": {
@@ -24,7 +24,7 @@ REFERENCES: Final[dict[str, Any]] = {
             "reference_type": {"enum": ["referrer", "referral"]},
             "resource_id": ID,
             "resource_name": {"type": "string"},
-            "resource_type": {"enum": ["load_balancer", "pool", "monitor_group", "monitor"]},
+            "resource_type": {"enum": [kind.value for kind in reversed(BALANCING)]},
         },
         "required": ["reference_type", "resource_id", "resource_name", "resource_type"],
         "additionalProperties": False,
@@ -37,9 +37,9 @@ router = APIRouter(dependencies=[Depends(own_account)])
 def users_in(state: State) -> dict[str, list[Item]]:
     """Return who refers to each object, by id: one look at every object, for whoever asks about many."""
     found: dict[str, list[Item]] = {}
-    for kind in (Kind.MONITOR_GROUP, Kind.POOL, Kind.LOAD_BALANCER):
+    for kind in BALANCING:
         for item in state.all(kind).values():
-            for id in references(item):
+            for id in item.references():
                 found.setdefault(id, []).append(item)
     return found
 
@@ -48,8 +48,8 @@ def references_of(item: Item, users: Iterable[Item], state: State) -> Iterator[d
     """Yield an object's references: first those to it, from `users`, then those that it makes."""
     for user in users:
         yield {"reference_type": "referrer", **resource(user)}
-    for id in sorted(references(item)):
-        found = next(filter(None, (state.get(kind, id) for kind in REFERRED)), None)
+    for id in sorted(item.references()):
+        found = next(filter(None, (state.get(kind, id) for kind in item.kind.referred)), None)
         if found is not None:
             yield {"reference_type": "referral", **resource(found)}
 
@@ -61,9 +61,9 @@ def resource(item: Item) -> dict[str, str]:
 
 def _serve(kind: Kind) -> None:
     @router.get(
-        f"{ACCOUNT}/{kind.value}s/{{id}}/references",
+        f"{ACCOUNT}/{kind.section}/{{id}}/references",
         summary=f"Show what refers to a {kind.words}, and what it refers to",
-        tags=[f"{kind.words}s"],
+        tags=[kind.plural],
         **describe(REFERENCES),
     )
     def list_references(site: CurrentSite, id: ObjectId) -> Response:

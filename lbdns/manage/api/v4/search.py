@@ -7,16 +7,18 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX
 from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.api.v4.reference_routes import REFERENCES, references_of, resource, users_in
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 
-SEARCHED: Final = (Kind.LOAD_BALANCER, Kind.POOL, Kind.MONITOR)
+SEARCHED: Final = tuple(kind for kind in reversed(BALANCING) if kind is not Kind.MONITOR_GROUP)
+"""The v4 API has groups of monitors in no search."""
 PER_PAGE: Final = 25
 QUERY_CHARS_MAX: Final = 255
 _RESOURCES: Final[dict[str, Any]] = {

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.kinds import Kind
 from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
 from lbdns.manage.api.frame.api_errors import Steps, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
@@ -20,7 +21,7 @@ from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, Obje
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import ID_DIGITS, Item, Kind
+from lbdns.manage.store.item import ID_DIGITS, Item
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, new_zone_records

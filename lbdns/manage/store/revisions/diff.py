@@ -16,16 +16,16 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from lbdns.manage.store.bodies import NAMED_BESIDE, placed_of
-from lbdns.manage.store.item import Change, Item, Kind
+from lbdns.base.kinds import SHOWN, Kind
+from lbdns.manage.store.bodies import placed_of
+from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.references_by_name import to_names
 from lbdns.manage.store.state import State
+from lbdns.model.kind_models import NAMED_BESIDE
 from lbdns.model.monitors import GroupMember
 from lbdns.model.pool import Endpoint
 
 Action = Literal["create", "update", "delete"]
-ORDER: Final = (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL, Kind.LOAD_BALANCER, Kind.ZONE, Kind.RECORD)
-"""In which order differences are shown: a zone's records come behind the zones."""
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "origins": ("name", Endpoint),
     "members": ("monitor", GroupMember),
@@ -47,7 +47,7 @@ def between(before: State, after: State) -> list[Change]:
 
 
 def describe(changes: Iterable[Change], before: State, after: State) -> list[dict[str, Any]]:
-    """Return each change as JSON, in the order of ORDER; `before` and `after` are the states around all of them."""
+    """Return each change as JSON, in the order of SHOWN; `before` and `after` are the states around all of them."""
     return [_described(change, before, after) for change in sorted(changes, key=_place)]
 
 
@@ -64,8 +64,8 @@ def _place(change: Change) -> tuple[int, str, str, str]:
     """Return what puts changes in order: by kind, then as they came; records by zone, name and type."""
     item = change.item
     if item.kind is not Kind.RECORD:
-        return ORDER.index(item.kind), "", "", ""
-    return ORDER.index(item.kind), item.zone_id, item.name, str(item.body["type"])
+        return SHOWN.index(item.kind), "", "", ""
+    return SHOWN.index(item.kind), item.zone_id, item.name, str(item.body["type"])
 
 
 def _differ(before: Item | None, after: Item) -> bool:

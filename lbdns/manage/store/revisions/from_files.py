@@ -17,17 +17,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from pydantic import BaseModel
+
+from lbdns.base.kinds import BALANCING, KEYED, Kind
 from lbdns.dns.name import text_suffixes
 from lbdns.dns.zone import Zone
-from lbdns.manage.store.bodies import NAMED_BESIDE
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import ID_DIGITS, Item, Kind, new_id, time_text
+from lbdns.manage.store.item import ID_DIGITS, Item, new_id, time_text
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial, zone_bodies
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
+from lbdns.model.kind_models import NAMED_BESIDE
 
 MakeId = Callable[[Kind, str, str], str]
 """Returns the id of a new object of a kind, by its name and, where one name is not enough, what else tells it apart."""
@@ -121,13 +124,9 @@ class _Named(State):
 
 
 def _named_objects(configuration: Configuration) -> Iterator[tuple[Kind, str, dict[str, Any]]]:
-    """Yield monitors, monitor groups and pools with their bodies, references by name."""
-    tables: tuple[tuple[Kind, Mapping[str, Any]], ...] = (
-        (Kind.MONITOR, configuration.monitors),
-        (Kind.MONITOR_GROUP, configuration.monitor_groups),
-        (Kind.POOL, configuration.pools),
-    )
-    for kind, table in tables:
+    """Yield the objects that files keep by name with their bodies, references by name."""
+    for kind in KEYED:
+        table: Mapping[str, BaseModel] = getattr(configuration, kind.section)
         for name, model in table.items():
             body = model.model_dump(mode="json", exclude_defaults=True)
             yield kind, name, {"name": name, **body} if kind in NAMED_BESIDE else body
@@ -179,7 +178,7 @@ def _balancer_item(
 
 def _unnamed(state: State, kept: set[str]) -> Iterator[Item]:
     """Yield the objects of a store, records left out, that the files could name and do not."""
-    for kind in (Kind.LOAD_BALANCER, Kind.POOL, Kind.MONITOR_GROUP, Kind.MONITOR, Kind.ZONE):
+    for kind in (*reversed(BALANCING), Kind.ZONE):
         for item in state.all(kind).values():
             if item.id not in kept and not is_left_out(item, state):
                 yield item

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from lbdns.base.kinds import Kind
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.revisions.diff import between
 from lbdns.manage.store.revisions.from_files import put
 from lbdns.manage.store.state import State

@@ -15,19 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lbdns.base.kinds import FILES, KEYED, Kind
 from lbdns.config.yaml.yaml_text import block_text, item_text
-from lbdns.manage.store.bodies import SECTIONS
-from lbdns.manage.store.item import Item, Kind
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import to_names
 from lbdns.manage.store.revisions.from_files import is_left_out
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone
 
-FILES: Final = {
-    "monitors.yaml": ("monitors", "monitor_groups"),
-    "pools.yaml": ("pools",),
-    "load_balancers.yaml": ("load_balancers",),
-}
 LONG_TEXT: Final = 5
 
 
@@ -43,8 +38,9 @@ def export(state: State) -> Exported:
     """Return a state as files."""
     tree = tree_of(state)
     files = {}
-    for name, sections in FILES.items():
-        text = "\n".join(_section_text(section, tree[section]) for section in sections if tree[section])
+    for name, kinds in FILES.items():
+        sections = [kind.section for kind in kinds if tree[kind.section]]
+        text = "\n".join(_section_text(section, tree[section]) for section in sections)
         if text:
             files[name] = text
     for name, text in tree["zones"].items():
@@ -55,12 +51,12 @@ def export(state: State) -> Exported:
 def tree_of(state: State) -> dict[str, Any]:
     """Return a state as `lbdns.config.parse` takes it: sections of objects by name, and the zones' master texts."""
     tree: dict[str, Any] = {}
-    for kind in (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL):
-        tree[SECTIONS[kind]] = {
+    for kind in KEYED:
+        tree[kind.section] = {
             item.name: {field: value for field, value in to_names(kind, item.body, state).items() if field != "name"}
             for item in state.all(kind).values()
         }
-    tree[SECTIONS[Kind.LOAD_BALANCER]] = [
+    tree[Kind.LOAD_BALANCER.section] = [
         _name_first(to_names(item.kind, item.body, state))
         for item in state.all(Kind.LOAD_BALANCER).values()
         if not is_left_out(item, state)

@@ -1,0 +1,117 @@
+"""The kinds of objects, a row each: how one is called, where it stands, what checks it, and which others it names.
+
+Files, store, API and command line follow from these rows: the sections of the files and the order in which they are
+read, the routes of the API and its schemas, references by name and by id, what may not be deleted, what a shell
+completes. A kind is added by a row and its model, and a field of `lbdns.model.configuration` for whoever serves it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, ReferenceField
+from lbdns.base.words import PLACE_MAPS
+
+
+class _Row(NamedTuple):
+    """A kind's row: the name of one, and the section of the files that holds them, which is its path in the API too.
+
+    `model` is a module of lbdns.model and a class of it, "" where an object is a zone's text; `file` is what an export
+    writes the section into. `is_keyed`: the section has the objects by name, else it is a list.
+    """
+
+    name: str
+    section: str
+    model: str = ""
+    file: str = ""
+    is_keyed: bool = True
+    references: tuple[ReferenceField, ...] = ()
+
+
+class Kind(StrEnum):
+    """What there is. The order is that of reference: an object refers to those of kinds before its own."""
+
+    section: str
+    model: str
+    file: str
+    is_keyed: bool
+    references: tuple[ReferenceField, ...]
+    _value_: str
+
+    MONITOR = _Row("monitor", "monitors", "monitors.Monitor", "monitors.yaml")
+    MONITOR_GROUP = _Row(
+        "monitor_group",
+        "monitor_groups",
+        "monitors.MonitorGroup",
+        "monitors.yaml",
+        references=(ReferenceField(("members", ITEMS, "monitor"), "monitor", "monitor_id"),),
+    )
+    POOL = _Row(
+        "pool",
+        "pools",
+        "pool.Pool",
+        "pools.yaml",
+        references=(ReferenceField(("monitor",), "monitor"), ReferenceField(("monitor_group",), "monitor_group")),
+    )
+    ZONE = _Row("zone", "zones")
+    RECORD = _Row("record", "records")
+    LOAD_BALANCER = _Row(
+        "load_balancer",
+        "load_balancers",
+        "balancer.LoadBalancer",
+        "load_balancers.yaml",
+        is_keyed=False,
+        references=(
+            ReferenceField(("default_pools", ITEMS), "pool"),
+            *(ReferenceField((field, VALUES, ITEMS), "pool") for field in PLACE_MAPS),
+            ReferenceField(("fallback_pool",), "pool"),
+            ReferenceField(("random_steering", "pool_weights", KEYS), "pool"),
+        ),
+    )
+
+    def __new__(cls, name: str, *columns: Any) -> Kind:
+        """Make a member of a row, whose columns become its attributes."""
+        made = str.__new__(cls, name)
+        made._value_ = name
+        for column, value in zip(_Row._fields[1:], columns, strict=True):
+            setattr(made, column, value)
+        return made
+
+    @property
+    def words(self) -> str:
+        """The kind in words: `load balancer`."""
+        return self.value.replace("_", " ")
+
+    @property
+    def plural(self) -> str:
+        """Several of the kind in words: `load balancers`."""
+        return self.section.replace("_", " ")
+
+    @property
+    def referred(self) -> tuple[Kind, ...]:
+        """The kinds that an object refers to."""
+        return tuple(dict.fromkeys(Kind(field.kind) for field in self.references))
+
+    @property
+    def users(self) -> tuple[Kind, ...]:
+        """The kinds whose objects refer to one of this kind."""
+        return _USERS[self]
+
+
+_USERS: Final = {kind: tuple(other for other in Kind if kind in other.referred) for kind in Kind}
+BALANCING: Final = tuple(kind for kind in Kind if kind.model)
+"""The kinds of objects that balance, in the order of reference; the others are zones and what is in them."""
+KEYED: Final = tuple(kind for kind in BALANCING if kind.is_keyed)
+"""Those that files keep by name."""
+REFERRED: Final = tuple(kind for kind in Kind if kind.users)
+"""Those that others refer to."""
+SHOWN: Final = (*BALANCING, *(kind for kind in Kind if not kind.model))
+"""All, in the order in which people are shown them: records come behind the zones."""
+FILES: Final = {
+    file: tuple(kind for kind in BALANCING if kind.file == file)
+    for file in dict.fromkeys(kind.file for kind in BALANCING)
+}
+"""The files of an export, and the kinds that each holds."""
+SECTIONS: Final = tuple(kind.section for kind in BALANCING)
+"""The sections of the files."""

@@ -1,0 +1,25 @@
+"""The model that checks the objects of each kind of lbdns.base.kinds that has one."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from lbdns.base.kinds import BALANCING, Kind
+from lbdns.model.fields import Frozen
+
+
+def _model(kind: Kind) -> type[Frozen]:
+    module, _, name = kind.model.partition(".")
+    model: type[Frozen] = getattr(import_module(f"lbdns.model.{module}"), name)
+    return model
+
+
+MODELS: Final = {kind: _model(kind) for kind in BALANCING}
+REQUIRED: Final = {
+    kind: frozenset(name for name, field in model.model_fields.items() if field.is_required())
+    for kind, model in MODELS.items()
+}
+"""The fields that have no default."""
+NAMED_BESIDE: Final = tuple(kind for kind, model in MODELS.items() if "name" not in model.model_fields)
+"""Kinds whose name is the key in files and no field of the model."""
