@@ -20,26 +20,12 @@ import trustme
 from lbdns.health.reasons import Reason
 from lbdns.monitor.probes import http
 from lbdns.monitor.probes.http import HttpProbe, host_header, server_name
-from lbdns.monitor.probes.result import Probe, Result, Target
+from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.probes.tcp import TcpProbe
 from tests.monitor import peers
+from tests.monitor.probing import against, probe
 
-HTTP = HttpProbe()
 HTTPS = HttpProbe(scheme="https")
-FOLLOWING = HttpProbe(follow_redirects=True)
-
-
-async def probe(what: Probe, port: int, host: str = "app.example", timeout: float = 2.0, address: str = "") -> Result:
-    deadline = asyncio.get_running_loop().time() + timeout
-    return await what.run(Target(address or "127.0.0.1", port, host), deadline)
-
-
-def against(data: bytes, what: HttpProbe = HTTP, stay: float = 0.0, timeout: float = 2.0) -> Result:
-    async def run() -> Result:
-        async with peers.saying(data, stay=stay) as peer:
-            return await probe(what, peer.port, timeout=timeout)
-
-    return asyncio.run(run())
 
 
 def test_a_good_answer_is_healthy_with_code_time_and_phases() -> None:
@@ -117,10 +103,6 @@ def test_expected_body(data: bytes, wanted: str, reason: Reason) -> None:
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 4000,
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nA: " + b"b" * 20_000,
         b"HTTP/1.1 100 Wait\r\n\r\n" * 20,
@@ -131,6 +113,58 @@ def test_what_is_not_http_or_too_much_of_it(data: bytes) -> None:
     assert against(data).reason is Reason.HTTP_INVALID
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 4000,
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+def test_a_body_that_breaks_off_or_is_none_matters_where_one_is_expected(data: bytes) -> None:
+    assert against(data, HttpProbe(body="good")).reason in (Reason.HTTP_INVALID, Reason.BODY_MISMATCH)
+    result = against(data)
+    assert result.healthy and result.code == 200
+
+
+def test_what_follows_the_head_is_nobodys_business_where_no_body_is_expected() -> None:
+    """An endless stream, one that says nothing more, a reset, and a close, each after a good head."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+    async def run() -> list[Result]:
+        async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            while True:
+                writer.write(b"data: tick\n\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+        async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(head)
+            await reader.read()
+
+        async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(head)
+            await writer.drain()
+            await peers.resetting(reader, writer)
+
+        async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(head)
+
+        results = []
+        for handler in (stream, mute, reset, close):
+            async with peers.serving(handler) as peer:
+                results.append(await probe(HttpProbe(), peer.port, timeout=1))
+        return results
+
+    results = asyncio.run(run())
+    assert [(result.healthy, result.code) for result in results] == [(True, 200)] * 4
+    assert all(result.rtt_us < 900_000 for result in results)
+
+
 @pytest.mark.slow
 def test_timeouts_say_in_which_phase() -> None:
     with peers.black_hole() as port:
@@ -139,7 +173,8 @@ def test_timeouts_say_in_which_phase() -> None:
     assert started.reason is result.reason is Reason.TCP_TIMEOUT
     assert 150_000 < result.rtt_us < 600_000
     slow_head = against(b"HTTP/1.1 200 OK\r\n", stay=1, timeout=0.2)
-    slow_body = against(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", stay=1, timeout=0.2)
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+    slow_body = against(half, HttpProbe(body="whole"), stay=1, timeout=0.2)
     assert slow_head.reason is slow_body.reason is Reason.HTTP_TIMEOUT
     assert (slow_head.code, slow_body.code) == (0, 200)
 
@@ -153,7 +188,7 @@ def test_a_body_that_trickles_for_ever_ends_at_the_deadline() -> None:
                 await asyncio.sleep(0.01)
 
         async with peers.serving(trickle) as peer:
-            return await probe(HttpProbe(), peer.port, timeout=0.2)
+            return await probe(HttpProbe(body="good"), peer.port, timeout=0.2)
 
     assert asyncio.run(run()).reason is Reason.HTTP_TIMEOUT
 
@@ -167,10 +202,11 @@ def test_an_endless_body_is_read_no_further_than_10_kb() -> None:
                 await writer.drain()
 
         async with peers.serving(flood) as peer:
-            return await probe(HttpProbe(), peer.port, timeout=5)
+            return await probe(HttpProbe(body="good"), peer.port, timeout=5)
 
     result = asyncio.run(run())
-    assert result.healthy and result.rtt_us < 2_000_000
+    assert result.reason is Reason.BODY_MISMATCH and "first 10240 bytes" in result.detail
+    assert result.rtt_us < 2_000_000
 
 
 def test_refused_and_reset() -> None:
@@ -219,54 +255,6 @@ def test_no_route_and_network_unreachable() -> None:
         [*inside, command, sys.executable, UNROUTED], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )
     assert done.stdout.split() == ["NO_ROUTE", "NETWORK_UNREACHABLE", "NETWORK_UNREACHABLE"]
-
-
-# --- redirects ---
-
-
-def redirecting(location: bytes, what: HttpProbe = FOLLOWING) -> tuple[Result, list[bytes]]:
-    """An endpoint that sends /  to `location` (PORT stands for its own port) and answers 200 elsewhere."""
-
-    async def run() -> tuple[Result, list[bytes]]:
-        heads: list[bytes] = []
-
-        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = await reader.readuntil(b"\r\n\r\n")
-            heads.append(head)
-            port = b"%d" % writer.get_extra_info("sockname")[1]
-            fields = b"Location: " + location.replace(b"PORT", port) + b"\r\n"
-            writer.write(peers.answer(code=302, fields=fields) if b" / " in head else peers.answer(b"there"))
-            await writer.drain()
-
-        async with peers.serving(handler) as peer:
-            return await probe(what, peer.port), heads
-
-    return asyncio.run(run())
-
-
-def test_redirects_are_followed_when_asked_to() -> None:
-    result, heads = redirecting(b"/there?x", HttpProbe(follow_redirects=True, body="there"))
-    assert result.healthy and heads[1].startswith(b"GET /there?x HTTP/1.1\r\nHost: app.example\r\n")
-    result, heads = redirecting(b"/there", HttpProbe())
-    assert (result.reason, result.code, len(heads)) == (Reason.CODE_MISMATCH, 302, 1)
-
-
-def test_a_redirect_to_another_host_stays_at_the_endpoints_address() -> None:
-    result, heads = redirecting(b"http://elsewhere.invalid:PORT/there")
-    assert result.healthy and b"Host: elsewhere.invalid:" in heads[1]
-
-
-@pytest.mark.parametrize(
-    "location", [b"ftp://x/", b"file:///etc/passwd", b"http://[x/", b"http://h\xe9/", b"/" + b"x" * 3000, b"/a\tb\x0b"]
-)
-def test_a_redirect_elsewhere_is_not_followed(location: bytes) -> None:
-    result, heads = redirecting(location)
-    assert result.reason is Reason.HTTP_INVALID and len(heads) == 1
-
-
-def test_redirects_are_bounded() -> None:
-    result, heads = redirecting(b"/")
-    assert result.reason is Reason.CODE_MISMATCH and len(heads) == http.REDIRECTS_MAX + 1
 
 
 # --- TLS ---

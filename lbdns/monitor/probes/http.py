@@ -14,10 +14,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
+import re
 import ssl
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
+
+import idna
 
 from lbdns import __version__
 from lbdns.base.probe_types import PROBE_TYPES
@@ -31,6 +34,8 @@ from lbdns.monitor.trust import client_context
 REDIRECTS_MAX: Final = 3
 REDIRECT_CODES: Final = frozenset({301, 302, 303, 307, 308})
 LOCATION_CHARS_MAX: Final = 2048
+_URI_CHARS: Final = "".join(map(chr, range(0x21, 0x7F)))
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 DEFAULT_PORTS: Final = {row.name: row.default_port for row in PROBE_TYPES.values() if row.module == "http"}
 USER_AGENT: Final = f"lbdns/{__version__} (health check)"
 
@@ -72,7 +77,7 @@ class HttpProbe:
         scheme, path = self.scheme, self.path
         for _ in range(REDIRECTS_MAX + 1):
             answer = await self._one(loop, target, deadline_s, scheme, path, phases)
-            if not (self.follow_redirects and answer.status in REDIRECT_CODES and answer.location):
+            if not self._follows(answer):
                 return self._judge(answer), ""
             scheme, target, path = _redirected(scheme, target, path, answer.location)
         raise ProbeFailure(Reason.CODE_MISMATCH, f"more than {REDIRECTS_MAX} redirects", answer.status)
@@ -86,7 +91,8 @@ class HttpProbe:
         path: str,
         phases: list[tuple[str, int]],
     ) -> Response:
-        """One request on one connection; the head always, the body as far as it can change the verdict."""
+        """One request on one connection; the head always, the body as far as it can change the verdict: not at all
+        where nothing is expected of it, however it goes on or ends."""
         answer = Response(self.method)
         with Stream(loop, deadline_s) as stream:
             stream.phases = phases
@@ -96,15 +102,13 @@ class HttpProbe:
                 await stream.start_tls(tls_context(self.allow_insecure), server_name(target))
             await stream.send(self._request(target, path))
             try:
-                while not answer.done:
-                    waits_for_head = not answer.status
+                while not answer.status:
                     answer.feed(await stream.receive())
-                    if waits_for_head and answer.status:
-                        stream.phase("answer")
-                        if not self._matches(answer.status):
-                            break
-                    if self.body and answer.status and self._holds_body(answer):
-                        break
+                stream.phase("answer")
+                if self.body and self._matches(answer.status) and not self._follows(answer):
+                    answer.want_body()
+                    while not (answer.done or self._holds_body(answer)):
+                        answer.feed(await stream.receive())
             except BadResponse as bad:
                 raise ProbeFailure(Reason.HTTP_INVALID, str(bad), answer.status) from None
             except ProbeFailure as failure:
@@ -112,6 +116,9 @@ class HttpProbe:
                 raise
             stream.phase("body")
         return answer
+
+    def _follows(self, answer: Response) -> bool:
+        return self.follow_redirects and answer.status in REDIRECT_CODES and bool(answer.location)
 
     def _request(self, target: Target, path: str) -> bytes:
         lines = [f"{self.method} {path} HTTP/1.1", f"Host: {target.host}", f"User-Agent: {USER_AGENT}", "Accept: */*"]
@@ -155,23 +162,44 @@ def make(monitor: Monitor) -> HttpProbe:
 
 
 def _redirected(scheme: str, target: Target, path: str, location: str) -> tuple[str, Target, str]:
-    """Return where a redirect leads: always to the same address, with another name, port, scheme or path."""
+    """Return where a redirect leads: always to the same address, with another name, port, scheme or path.
+
+    `location` is latin-1, as it came. What is no character of a URI is escaped as clients of the web do: a space, and
+    the octets of UTF-8; a host in UTF-8 becomes its A-labels.
+    """
     try:
         if len(location) > LOCATION_CHARS_MAX:
             raise ValueError("too long")
-        parts = urlsplit(urljoin(f"{scheme}://{target.host}{path}", location))
+        if _CONTROL.search(location.strip(" \t")):
+            raise ValueError("malformed")
+        given = location.strip(" \t").encode("latin-1").decode("utf-8", "surrogateescape")
+        parts = urlsplit(urljoin(f"{scheme}://{target.host}{path}", given))
         if parts.scheme not in DEFAULT_PORTS:
             raise ValueError(f"to scheme {parts.scheme[:20]!r}")
-        wanted = parts.port or DEFAULT_PORTS[parts.scheme]
-        host = parts.netloc.rpartition("@")[2]
-        where = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if not host or not all("!" <= char <= "~" for char in host + where):
-            raise ValueError("malformed")
+        host, port = _host_and_port(parts.scheme, parts.netloc.rpartition("@")[2])
+        where = _escaped(parts.path or "/") + (f"?{_escaped(parts.query)}" if parts.query else "")
     except ValueError as error:
         raise ProbeFailure(Reason.HTTP_INVALID, f"redirect refused: {error}") from None
     # The Host header's port says what the client believes; where it says nothing new the connection's own port stays.
-    same = scheme == parts.scheme and host == target.host
-    return parts.scheme, Target(target.address, target.port if same else wanted, host, target.source), where
+    if scheme == parts.scheme and (host, port) == _host_and_port(scheme, target.host):
+        return scheme, target, where
+    named = host if port == DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"
+    return parts.scheme, Target(target.address, port, named, target.source), where
+
+
+def _host_and_port(scheme: str, authority: str) -> tuple[str, int]:
+    """Return a host in lower case and in ASCII, brackets and all, and its port; raises ValueError."""
+    parts = urlsplit(f"//{authority}")
+    host = authority.removesuffix(f":{parts.port}") if parts.port is not None else authority.removesuffix(":")
+    if not host.isascii():
+        host = idna.encode(host, uts46=True).decode("ascii")
+    if not host or not all("!" <= char <= "~" for char in host):
+        raise ValueError("malformed")
+    return host.lower(), parts.port or DEFAULT_PORTS[scheme]
+
+
+def _escaped(part: str) -> str:
+    return quote(part, safe=_URI_CHARS, errors="surrogateescape")
 
 
 def server_name(target: Target) -> str:
