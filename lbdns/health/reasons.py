@@ -29,6 +29,7 @@ class Reason(IntEnum):
     RESET = 15
     CONFIG_ERROR = 16
     OTHER = 17
+    UDP_UNREACHABLE = 18
 
 
 REASONS: tuple[str, ...] = (
@@ -50,6 +51,7 @@ REASONS: tuple[str, ...] = (
     "Connection reset by peer",
     "Monitor config error",
     "Other failure",
+    "UDP port unreachable",
 )
 
 # Only these make a probe run again at once: an answer that does not match is an answer.

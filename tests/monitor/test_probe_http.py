@@ -22,6 +22,7 @@ from lbdns.monitor.probes import http
 from lbdns.monitor.probes.http import HttpProbe, host_header, server_name
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.probes.tcp import TcpProbe
+from lbdns.monitor.trust import client_context
 from tests.monitor import peers
 from tests.monitor.probing import against, probe
 
@@ -230,6 +231,7 @@ def test_a_tcp_probe_passes_where_something_listens() -> None:
 UNROUTED = """
 import asyncio, sys
 from lbdns.monitor.probes.tcp import TcpProbe
+from lbdns.monitor.trust import client_context
 from lbdns.monitor.probes.result import Target
 async def main():
     for address in sys.argv[1:]:
@@ -313,6 +315,21 @@ def test_a_certificate_for_another_name(authority: trustme.CA) -> None:
 @pytest.mark.usefixtures("trusted")
 def test_a_certificate_from_nobody_known() -> None:
     assert tls(server_context(trustme.CA(), "app.example")).reason is Reason.TLS_UNTRUSTED
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_endpoints_of_tls_1_0_and_1_1_are_reached_where_insecure_is_allowed_and_nowhere_else(
+    authority: trustme.CA, version: ssl.TLSVersion
+) -> None:
+    context = server_context(authority, "app.example")
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    result = tls(context, HttpProbe(scheme="https", allow_insecure=True))
+    assert result.healthy and result.code == 200, result.text
+    assert tls(context).reason in (Reason.TLS_PROTOCOL, Reason.TLS_HANDSHAKE)  # asyncio's servers send no alert
+    assert client_context(allow_insecure=True).minimum_version == ssl.create_default_context().minimum_version
 
 
 @pytest.mark.usefixtures("trusted")

@@ -208,7 +208,7 @@ def test_udp_silence_and_answers_pass_and_a_closed_port_does_not(address: str) -
     closed = asyncio.run(probe(UdpProbe(), port, address))
     assert silent.healthy and [name for name, _ in silent.phases] == ["ping", "udp"]
     assert silent.rtt_us == silent.phases[0][1]
-    assert (closed.healthy, closed.reason, closed.detail) == (False, Reason.OTHER, "UDP port unreachable")
+    assert (closed.healthy, closed.reason, closed.text) == (False, Reason.UDP_UNREACHABLE, "UDP port unreachable")
     assert not timed_out(closed)
 
 

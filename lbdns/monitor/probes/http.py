@@ -35,6 +35,8 @@ REDIRECTS_MAX: Final = 3
 REDIRECT_CODES: Final = frozenset({301, 302, 303, 307, 308})
 LOCATION_CHARS_MAX: Final = 2048
 _URI_CHARS: Final = "".join(map(chr, range(0x21, 0x7F)))
+OP_LEGACY_SERVER_CONNECT: Final = 0x4
+"""OpenSSL's, which `ssl` names from Python 3.12 on: servers of that age know no secure renegotiation (RFC 5746)."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 DEFAULT_PORTS: Final = {row.name: row.default_port for row in PROBE_TYPES.values() if row.module == "http"}
 USER_AGENT: Final = f"lbdns/{__version__} (health check)"
@@ -222,5 +224,14 @@ def host_header(address: str, port: int, scheme: str) -> str:
 
 @functools.lru_cache(maxsize=2)
 def tls_context(allow_insecure: bool) -> ssl.SSLContext:
-    """Return the context for probes; the two live as long as the process, since they are slow to make."""
-    return client_context(allow_insecure)
+    """Return the context for probes; the two live as long as the process, since they are slow to make.
+
+    `allow_insecure` reaches endpoints that nothing newer than TLS 1.0 was built for: their signatures are below what
+    OpenSSL's security levels from 1 on take.
+    """
+    context = client_context(allow_insecure)
+    if allow_insecure:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED  # TLS 1.0: contexts refuse SSL by themselves
+        context.options |= OP_LEGACY_SERVER_CONNECT
+    return context

@@ -59,5 +59,5 @@ async def knock(loop: asyncio.AbstractEventLoop, target: Target, wait_s: float) 
             return  # silence is consent: most UDP services answer no stranger
         except OSError as error:
             if error.errno == errno.ECONNREFUSED:
-                raise ProbeFailure(Reason.OTHER, "UDP port unreachable") from None
+                raise ProbeFailure(Reason.UDP_UNREACHABLE) from None
             raise failure_of(error) from None
