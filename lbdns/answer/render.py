@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from struct import Struct
 
 from dnslib import DNSBuffer, DNSLabel
 
@@ -35,6 +36,8 @@ from lbdns.dns.options.option import ReplyFacts
 from lbdns.dns.rdata.layouts import FieldsLayout
 from lbdns.dns.rdata.record_types import RECORD_TYPES
 
+_HEADER = Struct("!6H")
+_RECORD_HEAD = Struct("!HHIH")
 RCODE_MASK = 0xF
 POINTER = 0xC000
 QUESTION_TAIL_BYTES = 4  # type and class
@@ -84,7 +87,7 @@ def size_limit(edns: Edns | None, transport: Transport) -> int:
 def _opt(
     edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, ede: int | None = None, scope: int = 0
 ) -> bytes:
-    return encode_edns(edns, rcode, ReplyFacts(scope, ede, nsid, is_stream=transport is Transport.TCP))
+    return b"" if edns is None else encode_edns(edns, rcode, ReplyFacts(scope, ede, nsid, transport is Transport.TCP))
 
 
 def _copied_flags(flags: int) -> int:
@@ -94,12 +97,11 @@ def _copied_flags(flags: int) -> int:
 
 
 def _header(message_id: int, flags: int, questions: int, answers: int, authorities: int, additionals: int) -> bytes:
-    counts = (message_id, flags, questions, answers, authorities, additionals)
-    return b"".join(count.to_bytes(2, "big") for count in counts)
+    return _HEADER.pack(message_id, flags, questions, answers, authorities, additionals)
 
 
 def _record_head(rtype: int, rclass: int, ttl: int, length: int) -> bytes:
-    return rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big") + ttl.to_bytes(4, "big") + length.to_bytes(2, "big")
+    return _RECORD_HEAD.pack(rtype, rclass, ttl, length)
 
 
 class _Buffer(DNSBuffer):  # type: ignore[misc]

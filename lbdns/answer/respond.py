@@ -41,19 +41,15 @@ UNASKABLE_TYPES = frozenset({0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG, TYPE_NXNAME})
 
 
 class Exchange(NamedTuple):
-    """One query that could be read: what it says, who sent it and how, the view that answers it, and when (unix
-    seconds)."""
+    """One query that could be read: what it says, for which network of clients, who sent it and how, the view that
+    answers it, and when (unix seconds)."""
 
     message: Message
+    client_subnet: ClientSubnet | None
     client: Client
     transport: Transport
     view: ServingView
     now_s: int
-
-    @property
-    def client_subnet(self) -> ClientSubnet | None:
-        """The query's Client Subnet option, None where it has none."""
-        return self.message.edns.client_subnet if self.message.edns else None
 
 
 def respond(
@@ -77,7 +73,8 @@ def respond(
         return None
     if isinstance(message, Refusal):
         return render_refusal(message, transport, view.nsid)
-    exchange = Exchange(message, client, transport, view, now_s)
+    subnet = message.edns.client_subnet if message.edns else None
+    exchange = Exchange(message, subnet, client, transport, view, now_s)
     for guard in BEFORE:
         reply = guard(exchange)
         if reply is not None:

@@ -39,6 +39,8 @@ class ServingView:
         self.snapshot = snapshot
         self.table = table
         self.columns = snapshot.columns
+        # What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one.
+        self.nsid = self.pop.encode()
         region = str(snapshot.meta["region"])
         self.region_index = regions.REGION_CODES.index(region) if region else -1
         self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
@@ -53,11 +55,6 @@ class ServingView:
     def pop(self) -> str:
         """The code of this server's PoP, "" where none is configured."""
         return str(self.snapshot.meta["pop"])
-
-    @property
-    def nsid(self) -> bytes:
-        """What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one."""
-        return self.pop.encode()
 
     def find_name(self, zone: int, name: bytes) -> int | None:
         """Return the index of a name that exists in a zone, None where it does not."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any
 
 from lbdns.dns.codes import FLAG_DO, OPTION_ECS, TYPE_OPT, UDP_BYTES_MAX
 from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.options.option import ReplyFacts
-from lbdns.dns.options.option_table import OPTIONS
+from lbdns.dns.options.option_table import ROWS, decoders, encoders
 
-OPTION_HEAD_BYTES = 4
+_OPT_HEAD = Struct("!BHHIH")  # the root's name, type, size, extended RCODE with version and flags, length
+_OPTION_HEAD = Struct("!HH")
+_DECODERS, _ENCODERS = decoders(ROWS), encoders(ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +50,17 @@ def decode_edns(size: int, ttl: int, data: bytes) -> Edns:
     is_malformed = False
     position = 0
     while position < len(data):
-        code = int.from_bytes(data[position : position + 2], "big")
-        length = int.from_bytes(data[position + 2 : position + OPTION_HEAD_BYTES], "big")
-        position += OPTION_HEAD_BYTES
+        if position + _OPTION_HEAD.size > len(data):
+            is_malformed = True
+            break
+        code, length = _OPTION_HEAD.unpack_from(data, position)
+        position += _OPTION_HEAD.size
         if position + length > len(data):
             is_malformed = True
             break
-        option = OPTIONS.get(code)
-        if option is not None and option.decode is not None:
-            said = option.decode(data[position : position + length])
+        decode = _DECODERS.get(code)
+        if decode is not None:
+            said = decode(data[position : position + length])
             is_malformed |= said is None
             if options.get(code) is None:
                 options[code] = said
@@ -64,16 +69,19 @@ def decode_edns(size: int, ttl: int, data: bytes) -> Edns:
     return Edns(version, size, ttl & 0xFFFF, options, is_malformed and version == 0)
 
 
-def encode_edns(edns: Edns | None, rcode: int, reply: ReplyFacts) -> bytes:
-    """Return the OPT record of the reply to a query: version 0, our size, no flags, the extended RCODE and the options
-    that are due. Nothing where the query had none (section 7)."""
-    if edns is None:
-        return b""
+def encode_edns(edns: Edns, rcode: int, reply: ReplyFacts) -> bytes:
+    """Return the OPT record of the reply to a query that had one (section 7): version 0, our size, no flags, the
+    extended RCODE and the options that are due."""
+    data = _encode_options(edns, reply) if edns.options or reply.error is not None else b""
+    return _OPT_HEAD.pack(0, TYPE_OPT, UDP_BYTES_MAX, rcode >> 4 << 24, len(data)) + data
+
+
+def _encode_options(edns: Edns, reply: ReplyFacts) -> bytes:
     data = b""
-    for code, option in OPTIONS.items():
-        if option.encode is not None and (option.is_unasked or code in edns.options):
-            told = option.encode(edns.options.get(code), reply)
+    asked = edns.options
+    for code, encode, is_unasked in _ENCODERS:
+        if is_unasked or code in asked:
+            told = encode(asked.get(code), reply)
             if told is not None:
-                data += code.to_bytes(2, "big") + len(told).to_bytes(2, "big") + told
-    head = TYPE_OPT.to_bytes(2, "big") + UDP_BYTES_MAX.to_bytes(2, "big")
-    return b"\0" + head + ((rcode >> 4) << 24).to_bytes(4, "big") + len(data).to_bytes(2, "big") + data
+                data += _OPTION_HEAD.pack(code, len(told)) + told
+    return data

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lbdns.dns.options.option import ReplyFacts
 
-FAMILY_BITS = {1: 32, 2: 128}
+FAMILY_BITS = {0: 0, 1: 32, 2: 128}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class ClientSubnet:
     @property
     def packed(self) -> bytes:
         """The address filled up with zeros to 4 or 16 bytes; empty for family 0."""
-        return self.address.ljust({1: 4, 2: 16}.get(self.family, 0), b"\0")
+        return self.address.ljust(FAMILY_BITS[self.family] // 8, b"\0")
 
     def encode(self, scope: int) -> bytes:
         """Return the option's data for a reply: family, source and address as they came, with this scope."""
@@ -37,7 +37,7 @@ def decode_client_subnet(data: bytes) -> ClientSubnet | None:
         return None
     family = data[0] << 8 | data[1]
     source, scope, address = data[2], data[3], data[4:]
-    bits = 0 if family == 0 else FAMILY_BITS.get(family)
+    bits = FAMILY_BITS.get(family)
     if bits is None or scope or source > bits or len(address) != (source + 7) // 8:
         return None
     if source % 8 and address[-1] & (0xFF >> source % 8):

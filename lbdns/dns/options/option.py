@@ -19,6 +19,10 @@ class ReplyFacts(NamedTuple):
     is_stream: bool
 
 
+Decode = Callable[[bytes], Any]
+Encode = Callable[[Any, ReplyFacts], bytes | None]
+
+
 class Option(NamedTuple):
     """How lbdns understands one option.
 
@@ -28,6 +32,6 @@ class Option(NamedTuple):
     """
 
     code: int
-    decode: Callable[[bytes], Any] | None = None
-    encode: Callable[[Any, ReplyFacts], bytes | None] | None = None
+    decode: Decode | None = None
+    encode: Encode | None = None
     is_unasked: bool = False
