@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 import lbdns
 from lbdns.base.kinds import BALANCING, FILES, KEYED, REFERRED, SECTIONS, SHOWN, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, collector, located, replacer
+from lbdns.manage.api.frame.object_shapes import filler
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import as_api_says, to_ids, to_names
 from lbdns.manage.store.state import State
 from lbdns.model.configuration import Configuration
+from lbdns.model.fields import Frozen, Reference
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.monitors import MonitorGroup
 
@@ -124,3 +127,28 @@ def test_references_of_a_model_have_their_locations() -> None:
     group = MonitorGroup.model_validate({"members": [{"monitor": "a"}, {"monitor": "b"}]})
     found = list(located(group, Kind.MONITOR_GROUP.references[0].path))
     assert found == [(("members", 0, "monitor"), "a"), (("members", 1, "monitor"), "b")]
+
+
+class Override(Frozen):
+    """What the field of a kind to come may hold."""
+
+    pool: Reference
+    enabled: bool = True
+
+
+class Overrides(Frozen):
+    """A model of a kind to come: models in a mapping, in a list, and by themselves."""
+
+    by_place: dict[str, Override] = Field(default_factory=dict)
+    in_order: tuple[Override, ...] = ()
+    last: Override | None = None
+
+
+def test_what_is_shown_is_whole_at_every_depth() -> None:
+    """Defaults that a stored body leaves out are filled in, and references called as the API calls them."""
+    api_fields: dict[tuple[str, ...], str] = {(name, "pool"): "pool_id" for name in Overrides.model_fields}
+    one = {"pool_id": "1"}
+    shown = filler(Overrides, (), api_fields)({"by_place": {"WEU": one}, "in_order": [one], "last": one})
+    whole = {"pool_id": "1", "enabled": True}
+    assert shown == {"by_place": {"WEU": whole}, "in_order": [whole], "last": whole}
+    assert filler(Overrides, (), api_fields)({}) == {"by_place": {}, "in_order": [], "last": None}

@@ -7,7 +7,7 @@ sets, so that an object that was read can be sent back, and may set to nothing w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -55,13 +55,6 @@ class _Field(NamedTuple):
     fill: Fill | None
 
 
-def _models_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that an annotation such as `tuple[Endpoint, ...]` or `NotificationScope | None` holds."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_models_in, getattr(annotation, "__args__", ()))), None)
-
-
 def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> tuple[_Field, ...]:
     """Return the fields of a model with their defaults, whole: also inside of defaults nothing is left out.
 
@@ -69,19 +62,29 @@ def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) 
     """
     found = []
     for name, field in model.model_fields.items():
-        held = _models_in(field.annotation)
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         if isinstance(default, BaseModel):
             default = default.model_dump(mode="json")
         elif isinstance(default, tuple):
             default = list(default)
         at = (*path, name)
-        fill = _filler(held, at, api_fields) if held is not None else None
-        found.append(_Field(api_fields.get(at, name), default, fill))
+        found.append(_Field(api_fields.get(at, name), default, _filler_of(field.annotation, at, api_fields)))
     return tuple(found)
 
 
-def _filler(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> Fill:
+def _filler_of(annotation: Any, path: Path, api_fields: Mapping[Path, str]) -> Fill | None:
+    """Return what fills the models that an annotation such as `tuple[Endpoint, ...]` holds; None: it has none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return filler(annotation, path, api_fields)
+    held = next(filter(None, (_filler_of(one, path, api_fields) for one in get_args(annotation))), None)
+    if held is None or get_origin(annotation) is not dict:
+        return held
+    fill = held
+    return lambda value: {key: fill(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def filler(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> Fill:
+    """Return what gives a stored body, or each of a list, the fields that it leaves out."""
     fields = _fields(model, path, api_fields)
 
     def fill(value: Any) -> Any:
@@ -104,7 +107,7 @@ def _api_fields(kind: Kind) -> dict[Path, str]:
     }
 
 
-_FILLERS: Final = {kind: _filler(MODELS[kind], (), _api_fields(kind)) for kind in BALANCING}
+_FILLERS: Final = {kind: filler(MODELS[kind], (), _api_fields(kind)) for kind in BALANCING}
 _EMPTY_IS_NONE: Final = {
     kind: (
         *(field.path[0] for field in kind.references if len(field.path) == 1 and field.path[0] not in REQUIRED[kind]),
