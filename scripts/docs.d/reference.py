@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -64,7 +63,7 @@ def settings_text() -> str:
         lines += [f"## {title}", "", about, ""]
         schema = model.model_json_schema()
         shown: list[str] = []
-        tables = [("", model)]
+        tables: list[tuple[str, type[BaseModel]]] = [("", model)]
         while tables:
             path, current = tables.pop(0)
             if path:
@@ -242,4 +241,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
