@@ -72,3 +72,19 @@ REVISIONS_MAX: Final = 1000
 AUTOMATIC_TTL: Final = 1
 """The `ttl` of a record that stands for AUTOMATIC_TTL_S, as in the v4 API."""
 AUTOMATIC_TTL_S: Final = 300
+
+
+# --- health ---
+
+
+class Health:
+    """The words for the state of an endpoint, a pool or a load balancer, in reports, events and alerts."""
+
+    UNKNOWN: Final = "unknown"
+    HEALTHY: Final = "healthy"
+    UNHEALTHY: Final = "unhealthy"  # endpoints
+    CRITICAL: Final = "critical"  # pools and load balancers
+    DEGRADED: Final = "degraded"
+    NO_MONITOR: Final = "no monitor"
+    ENABLED: Final = "enabled"
+    DISABLED: Final = "disabled"

@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lbdns.base.words import Health
+
 UNKNOWN = 0
 HEALTHY = 1
 UNHEALTHY = 2  # endpoints
@@ -32,8 +34,8 @@ STATE_MASK = 0x03
 TAKES_TRAFFIC = 0x01  # pools: HEALTHY and DEGRADED have it
 COUNTS = 0x08  # an operator forced it: it counts even where no monitor is attached
 
-ENDPOINT_WORDS = ("unknown", "healthy", "unhealthy", "unknown")
-POOL_WORDS = ("unknown", "healthy", "critical", "degraded")
+ENDPOINT_WORDS = (Health.UNKNOWN, Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN)
+POOL_WORDS = (Health.UNKNOWN, Health.HEALTHY, Health.CRITICAL, Health.DEGRADED)
 
 
 def advance(state: int, streak: int, passed: bool, consecutive_up: int, consecutive_down: int) -> tuple[int, int]:
@@ -78,5 +80,5 @@ def load_balancer_word(pools: Iterable[int]) -> str:
     states = [byte & STATE_MASK for byte in pools]
     down = CRITICAL in states
     if not any(state & TAKES_TRAFFIC for state in states):
-        return "unknown" if states and not down else "critical"
-    return "degraded" if down else "healthy"
+        return Health.UNKNOWN if states and not down else Health.CRITICAL
+    return Health.DEGRADED if down else Health.HEALTHY

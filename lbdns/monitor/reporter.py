@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from lbdns.base.words import Health
 from lbdns.health.events import HealthChange, Record
 from lbdns.monitor.notify.notifier import Notifier
 from lbdns.monitor.targets import Targets
@@ -31,8 +32,10 @@ class Reporter:
         First good results are expected: no line in the log tells of them.
         """
         self._notifier.tell(change)
-        good = change.after in ("healthy", "connected", "enabled", "disabled")
-        first = change.before == "unknown" and good and (change.kind == "endpoint" or change.cause == "configuration")
+        good = change.after in (Health.HEALTHY, "connected", Health.ENABLED, Health.DISABLED)
+        first = (
+            change.before == Health.UNKNOWN and good and (change.kind == "endpoint" or change.cause == "configuration")
+        )
         log.log(logging.DEBUG if first else logging.INFO if good else logging.WARNING, "%s", change.text)
         if self._record is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lbdns.base.words import Health
 from lbdns.health.events import HealthChange
 from lbdns.model.targets_document import EndpointSpec
 from lbdns.monitor.targets import PoolSpec
@@ -40,4 +41,4 @@ def _endpoint(endpoint: EndpointSpec, now_s: float) -> HealthChange:
 
 
 def _words(enabled: bool) -> tuple[str, str]:
-    return ("disabled", "enabled") if enabled else ("enabled", "disabled")
+    return (Health.DISABLED, Health.ENABLED) if enabled else (Health.ENABLED, Health.DISABLED)

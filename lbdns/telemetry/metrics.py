@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from lbdns import __version__
+from lbdns.base.words import Health
 from lbdns.dns.codes import FORMERR, NOERROR, NOTIMP, NXDOMAIN, RCODE_NAMES, REFUSED, SERVFAIL
 from lbdns.mapped.counter_words import (
     BATCH_BOUNDS_US,
@@ -43,7 +44,8 @@ from lbdns.telemetry.tally import Sample, Tally
 # Shown from the start, so that the first one counts in a rate.
 RCODES_ALWAYS = frozenset(RCODE_NAMES[code] for code in (NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED))
 TYPES_ALWAYS = ("A", "AAAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT")
-HEALTH_VALUES = {"healthy": 1.0, "degraded": 0.5, "critical": 0.0, "unhealthy": 0.0}  # other states have no sample
+HEALTH_VALUES = {Health.HEALTHY: 1.0, Health.DEGRADED: 0.5, Health.CRITICAL: 0.0, Health.UNHEALTHY: 0.0}
+"""Other states have no sample."""
 RETRY_S = 10.0
 CLIENT_S = 10.0  # for a client that says or takes nothing
 CLIENTS_MAX = 8

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lbdns.base.words import Health
 from lbdns.health import forced
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import reason_text
@@ -13,9 +14,6 @@ from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK,
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.publish.publisher import Published
-
-NO_MONITOR = "no monitor"
-DISABLED = "disabled"
 
 Columns = Mapping[str, "memoryview[Any]"]
 
@@ -92,13 +90,13 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, columns: Col
 
 
 def pool_word(pool: Pool, published: Published) -> str:
-    """Return a pool's state in a word: one of POOL_WORDS, NO_MONITOR or DISABLED."""
+    """Return a pool's state in a word: one of POOL_WORDS, Health.NO_MONITOR or Health.DISABLED."""
     state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
     return _word(pool.enabled, pool.is_monitored, state, POOL_WORDS)
 
 
 def endpoint_word(pool: Pool, endpoint: Endpoint, published: Published) -> str:
-    """Return an endpoint's state in a word: one of ENDPOINT_WORDS, NO_MONITOR or DISABLED."""
+    """Return an endpoint's state in a word: one of ENDPOINT_WORDS, Health.NO_MONITOR or Health.DISABLED."""
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
     state = published.table.columns["endpoint_state"][slot]
     return _word(endpoint.enabled, pool.is_monitored, state, ENDPOINT_WORDS)
@@ -106,9 +104,9 @@ def endpoint_word(pool: Pool, endpoint: Endpoint, published: Published) -> str:
 
 def _word(enabled: bool, monitored: bool, state: int, words: tuple[str, ...]) -> str:
     if not enabled:
-        return DISABLED
+        return Health.DISABLED
     if not monitored and not state & COUNTS:
-        return NO_MONITOR
+        return Health.NO_MONITOR
     return words[state & STATE_MASK]
 
 
@@ -122,7 +120,7 @@ def _load_balancers(configuration: Configuration, published: Published, columns:
             {
                 "name": load_balancer.name,
                 "type": load_balancer.type,
-                "state": load_balancer_word(states) if load_balancer.enabled else DISABLED,
+                "state": load_balancer_word(states) if load_balancer.enabled else Health.DISABLED,
                 "pools": list(names),
                 "fallback": load_balancer.fallback_pool,
             }

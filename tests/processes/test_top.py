@@ -19,7 +19,7 @@ from rich.console import Console
 
 from lbdns.base.errors import LbdnsError
 from lbdns.cli.commands.top_command import rate, render, rows_that_fit, share
-from lbdns.cli.frame.common import duration_text
+from lbdns.cli.frame.common import in_largest_unit
 from lbdns.processes.supervisor.children import package_environment
 from lbdns.testing import LbdnsServer, running_server
 from tests.processes.test_command_line import lbdns
@@ -155,5 +155,5 @@ def test_what_is_wrong_stands_out(server: LbdnsServer) -> None:
 def test_figures_have_the_digits_that_mean_something() -> None:
     assert [rate(value) for value in (None, 0, 0.25, 99.9, 1234567.8)] == ["-", "0", "0.2", "99.9", "1,234,568"]
     assert [share(*pair) for pair in ((1, 3), (0, 0), (None, 1))] == ["33.3 %", "-", "-"]
-    assert [duration_text(seconds) for seconds in (0.4, 59, 3600, 200_000)] == ["0 s", "59 s", "1 h", "2 d"]
+    assert [in_largest_unit(seconds) for seconds in (0.4, 59, 3600, 200_000)] == ["0 s", "59 s", "1 h", "2 d"]
     assert [rows_that_fit(lines) for lines in (10, 24, 57)] == [2, 2, 10]

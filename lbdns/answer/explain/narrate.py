@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from lbdns.answer.serving_view import ServingView
+from lbdns.base.words import Health
 from lbdns.dns.name import show_name
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK
 from lbdns.steering.kernel.endpoints import reason_against_endpoint
@@ -33,13 +34,13 @@ from lbdns.steering.kernel.numbers import (
 from lbdns.steering.kernel.view import Decision, Query
 
 PASSED_TEXTS = {
-    PASSED_DISABLED: "disabled",
+    PASSED_DISABLED: Health.DISABLED,
     PASSED_DOWN: "down",
     PASSED_SHED: "this query is shed from it (load_shedding)",
     PASSED_WEIGHT_ZERO: "its weight is 0",
 }
 SKIPPED_TEXTS = {
-    SKIPPED_DISABLED: "disabled",
+    SKIPPED_DISABLED: Health.DISABLED,
     SKIPPED_FAMILY: "has no address of this type",
     SKIPPED_WEIGHT_ZERO: "its weight is 0",
     SKIPPED_DOWN: "down",
@@ -133,7 +134,7 @@ def pool_health(view: ServingView, pool: int) -> str:
     """Return a pool's health in a word: what the health table says, or that no monitor is attached."""
     flags = view.columns["pool_flags"][pool]
     if not flags & POOL_ENABLED:
-        return "disabled"
+        return Health.DISABLED
     state = view.table.columns["pool_state"][view.columns["pool_slot"][pool]]
     return _word(POOL_WORDS, state, bool(flags & POOL_MONITORED))
 
@@ -147,7 +148,7 @@ def endpoint_health(view: ServingView, pool: int, endpoint: int) -> str:
 def _word(words: tuple[str, ...], state: int, is_monitored: bool) -> str:
     if state & COUNTS:
         return f"{words[state & STATE_MASK]}, forced"
-    return words[state & STATE_MASK] if is_monitored else "no monitor"
+    return words[state & STATE_MASK] if is_monitored else Health.NO_MONITOR
 
 
 def endpoint_address(view: ServingView, family: int, endpoint: int) -> str:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lbdns.base.words import Health
 from lbdns.cli.frame.common import (
     PIPE_COLUMNS,
     config_option,
     control_option,
     control_path,
-    duration_text,
+    in_largest_unit,
     parse_duration_s,
     print_json,
 )
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 WATCH_S = 1.0
 STALE_S = 2.0
 STYLES = {
-    "healthy": "green",
-    "degraded": "yellow",
-    "critical": "bold red",
-    "unhealthy": "bold red",
-    "unknown": "yellow",
-    "disabled": "dim",
-    "no monitor": "dim",
+    Health.HEALTHY: "green",
+    Health.DEGRADED: "yellow",
+    Health.CRITICAL: "bold red",
+    Health.UNHEALTHY: "bold red",
+    Health.UNKNOWN: "yellow",
+    Health.DISABLED: "dim",
+    Health.NO_MONITOR: "dim",
 }
 
 
@@ -176,7 +177,7 @@ def share(endpoint: dict[str, Any]) -> str:
 
 def age(row: dict[str, Any], now_s: float) -> str:
     """Return for how long a pool or endpoint has had its state, in the largest unit; "" where nothing is measured."""
-    if row["since"] is None or row["state"] == "no monitor":
+    if row["since"] is None or row["state"] == Health.NO_MONITOR:
         return ""
     passed_s = max(now_s - row["since"], 0.0)
-    return duration_text(passed_s) if passed_s >= 1 else "now"
+    return in_largest_unit(passed_s) if passed_s >= 1 else "now"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lbdns.base.kinds import Kind
+from lbdns.base.words import Health
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import parse_origin
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
@@ -16,7 +17,7 @@ from lbdns.cli.frame.desk import Body, Desk, make_table, print_table, state_cell
 from lbdns.cli.frame.verbs import add_verbs, assignments_argument, dry_run_option, from_option, json_option, new_body
 
 ENDPOINTS_SHOWN = 4
-UNREMARKABLE = ("", "healthy", "no monitor")
+UNREMARKABLE = ("", Health.HEALTHY, Health.NO_MONITOR)
 
 
 @click.group()
@@ -42,7 +43,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
         named = desk.named(body)
         monitor = named["monitor"] or named["monitor_group"] or ""
         place = "" if body["latitude"] is None else f"{body['latitude']:g}, {body['longitude']:g}"
-        state = state_cell(health.get(body["name"])) if body["enabled"] else Text("disabled", "dim")
+        state = state_cell(health.get(body["name"])) if body["enabled"] else Text(Health.DISABLED, "dim")
         table.add_row(Text(body["name"], "bold"), state, _endpoints(body, health), monitor, place)
     print_table(table)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.cli.commands.health_command import STALE_S, STYLES
-from lbdns.cli.frame.common import config_option, control_option, control_path, duration_text, print_json
+from lbdns.cli.frame.common import config_option, control_option, control_path, in_largest_unit, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -134,7 +134,7 @@ def server_line(report: Report, now_s: float) -> Text:
 
     count = report["responders"]
     line = Text(f"lbdns {report['version']}", "bold")
-    line.append(f"  up {duration_text(now_s - report['started'])}, generation {report['generation']}", "not bold")
+    line.append(f"  up {in_largest_unit(now_s - report['started'])}, generation {report['generation']}", "not bold")
     line.append(f", {count} responder{'s' if count != 1 else ''}", "not bold")
     line.append(", fast path" if report["fast_path"] else ", no fast path", "" if report["fast_path"] else "yellow")
     silent_s = report["monitor"]["silent_s"]

@@ -62,7 +62,7 @@ def parse_duration_s(text: str) -> float:
     return float(found[1]) * UNITS_S[found[2]]
 
 
-def duration_text(seconds: float) -> str:
+def in_largest_unit(seconds: float) -> str:
     """Return a time in its largest unit: `90 s` is `2 min`."""
     unit = next((unit for unit in _LARGEST_FIRST if seconds >= UNITS_S[unit]), None)
     return f"{seconds / UNITS_S[unit]:.0f} {unit}" if unit is not None else "0 s"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from lbdns.base.kinds import Kind
-from lbdns.base.words import BALANCER_TYPES
+from lbdns.base.words import BALANCER_TYPES, Health
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
@@ -151,5 +151,5 @@ def _remarks(kind: Kind, found: FoundObject, health: Mapping[str, Any] | None) -
     if health is not None:
         yield f"health: {health['state']}"
         for endpoint in health.get("origins", ()):
-            reason = f": {endpoint['reason']}" if endpoint["state"] == "unhealthy" and endpoint["reason"] else ""
+            reason = f": {endpoint['reason']}" if endpoint["state"] == Health.UNHEALTHY and endpoint["reason"] else ""
             yield f"  {endpoint['name']} {endpoint['state']}{reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lbdns.base.words import Health
 from lbdns.health import verdict
 from lbdns.health.events import HealthChange, Seen
 from lbdns.health.pool_state import effective_byte, pool_state
@@ -63,7 +64,7 @@ class PoolChanges:
         before, balancer.word = balancer.word, word
         if before in ("", word):
             return
-        detail = f"fallback pool {balancer.spec.fallback} serves" if word == "critical" else ""
+        detail = f"fallback pool {balancer.spec.fallback} serves" if word == Health.CRITICAL else ""
         self._report(
             HealthChange(
                 at_s=self._wall(),

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import ALERTS_FILE
+from lbdns.base.words import ALERTS_FILE, Health
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
@@ -39,8 +39,8 @@ START: Final = "ALERT_STATE_EVENT_START"
 END: Final = "ALERT_STATE_EVENT_END"
 HEALTH: Final = "load_balancing_health_alert"
 ENABLEMENT: Final = "load_balancing_pool_enablement_alert"
-_BAD: Final = frozenset({"unhealthy", "degraded", "critical", "disabled"})
-_GOOD: Final = frozenset({"healthy", "enabled"})
+_BAD: Final = frozenset({Health.UNHEALTHY, Health.DEGRADED, Health.CRITICAL, Health.DISABLED})
+_GOOD: Final = frozenset({Health.HEALTHY, Health.ENABLED})
 _GONE: Final = "no longer configured"
 
 Source = Literal["pool", "origin"]
@@ -79,7 +79,7 @@ class AlertBook:
         """Return what a change means, None where nobody need hear of it."""
         if change.kind not in ("pool", "endpoint") or change.hidden or change.after not in _BAD | _GOOD:
             return None
-        kind = ENABLEMENT if change.after in ("enabled", "disabled") else HEALTH
+        kind = ENABLEMENT if change.after in (Health.ENABLED, Health.DISABLED) else HEALTH
         key = (kind, change.pool, change.endpoint)
         known = self._open.get(key)
         if change.after in _GOOD:
@@ -104,7 +104,7 @@ class AlertBook:
             named = f"pool {pool}" + (f" endpoint {endpoint}" if endpoint else "")
             is_enabled = enabled.get((pool, endpoint))
             if is_enabled is None:
-                closed.append(self._close(key, "unknown", _GONE, now_s, f"{named} is {_GONE}"))
+                closed.append(self._close(key, Health.UNKNOWN, _GONE, now_s, f"{named} is {_GONE}"))
             elif kind == ENABLEMENT and is_enabled:
                 closed.append(self._close(key, "enabled", "configuration", now_s, f"{named} is enabled"))
         return closed
@@ -132,7 +132,7 @@ class AlertBook:
 
 def _why(change: HealthChange) -> str:
     """Return the reason in a few words."""
-    if change.kind == "endpoint" and change.after == "healthy" and not change.detail:
+    if change.kind == "endpoint" and change.after == Health.HEALTHY and not change.detail:
         return "No failures"
     return change.reason or change.detail or change.cause
 
@@ -144,14 +144,16 @@ def wants(notification: Notification, pool_filter: NotificationFilter | None, al
     if notification.event_source not in (None, alert.source):
         return False
     health = None
-    if alert.type == HEALTH and alert.new_health != "unknown":
-        health = "healthy" if alert.new_health == "healthy" else "unhealthy"
+    if alert.type == HEALTH and alert.new_health != Health.UNKNOWN:
+        health = Health.HEALTHY if alert.new_health == Health.HEALTHY else Health.UNHEALTHY
     if notification.new_health is not None and notification.new_health != health:
         return False
     scope = getattr(pool_filter, alert.source, None)
     if scope is None:
         return True
-    return not scope.disable and (scope.healthy is None or health is None or scope.healthy == (health == "healthy"))
+    return not scope.disable and (
+        scope.healthy is None or health is None or scope.healthy == (health == Health.HEALTHY)
+    )
 
 
 def save(state_dir: Path, rows: list[list[str]]) -> None:

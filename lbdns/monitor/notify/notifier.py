@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import Health
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
@@ -173,7 +174,7 @@ class Notifier:
         alert = self._book.take(change) if self._receivers else None
         if alert is None:
             return
-        if not alert.endpoint and change.before == "unknown" and alert.new_health == "degraded":
+        if not alert.endpoint and change.before == Health.UNKNOWN and alert.new_health == Health.DEGRADED:
             self._wait_for_first_results(alert)
         elif not self._ends_unheard(alert):
             self._queue(alert)

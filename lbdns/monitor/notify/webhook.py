@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from lbdns import __version__
+from lbdns.base.words import Health
 from lbdns.model.notification import Notification
 from lbdns.monitor.notify.alert_messages import BALANCERS_MAX, CHANGES_MAX, moment, summary_text
 from lbdns.monitor.notify.alerts import END, HEALTH, START, Alert
@@ -83,7 +84,7 @@ def summary_of(notification: Notification, told: Sequence[Told], unheard: int) -
         correlation_id=uuid.uuid4().hex,
         pool=", ".join(pools) if len(pools) == 1 else "",
         endpoint="",
-        new_health=words.pop() if len(words) == 1 else "unhealthy" if unhappy else "healthy",
+        new_health=words.pop() if len(words) == 1 else Health.UNHEALTHY if unhappy else Health.HEALTHY,
         reason=f"{len(told) + unheard} changes",
         at_s=last.at_s,
         text=summary_text([one for one, _ in told], unheard),

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 
 from lbdns.base.kinds import Kind
+from lbdns.base.words import Health
 from lbdns.health.events import RECORD_MAX, HealthChange, read_events
 from lbdns.health.reasons import REASONS
 from lbdns.manage.api.frame.api_errors import invalid
@@ -29,7 +30,7 @@ from lbdns.manage.store.state import State
 JOIN_S: Final = 0.05  # an endpoint's change and what its pool becomes by it are written one after the other
 EVENTS_MAX: Final = 1000  # where no pages are asked for
 NAME_CHARS_MAX: Final = 255
-UP: Final = frozenset({"healthy", "degraded"})
+UP: Final = frozenset({Health.HEALTHY, Health.DEGRADED})
 _TEXT: Final = {"type": "string"}
 _FLAG: Final = {"type": "boolean"}
 _POOL: Final[dict[str, Any]] = {
