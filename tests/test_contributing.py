@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from lbdns.base.kinds import BALANCING
 
+from lbdns.base.kinds import BALANCING
 from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.base.words import STEERING_POLICIES
 from lbdns.dns import codes
