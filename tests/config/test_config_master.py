@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.entries import scan_entries
 from lbdns.dns.master.generate import generate
-from lbdns.dns.master.reader import parse_ttl, read_master
+from lbdns.dns.master.reader import read_master
+from lbdns.dns.master.ttl import parse_ttl
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
 from lbdns.dns.name import BadName, ancestors, encode_name, is_at_or_below
 from lbdns.dns.rdata.master_form import BadRdata, encode_rdata

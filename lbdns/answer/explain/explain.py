@@ -11,7 +11,6 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 import dns.name
-import dns.rdata
 import dns.rdatatype
 
 from lbdns.answer.answer import Road, answer
@@ -23,6 +22,8 @@ from lbdns.answer.steered import make_query
 from lbdns.dns.codes import RCODE_NAMES
 from lbdns.dns.name import show_absolute, show_name
 from lbdns.dns.options.client_subnet import ClientSubnet
+from lbdns.dns.rdata.master_form import rdata_text
+from lbdns.dns.rdata.record_types import type_text
 from lbdns.places import regions
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
@@ -96,7 +97,7 @@ def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw:
     texts = tuple(text for records in reply.answer for text in record_texts(records, name))
     return Explanation(
         name=name.to_text(),
-        qtype=dns.rdatatype.to_text(qtype),
+        qtype=type_text(qtype),
         rcode=RCODE_NAMES[reply.rcode],
         answer=texts,
         ttl=ttl_of(reply),
@@ -113,12 +114,8 @@ def ttl_of(reply: Answer) -> int | None:
 def record_texts(records: Records, asked: dns.name.Name) -> list[str]:
     """Return records in master-file form, a line each."""
     owner = asked.to_text() if records.owner == ASKED else show_absolute(records.owner)
-    rtype = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(records.type))
-    lines = []
-    for data in records.rdatas:
-        rdata = dns.rdata.from_wire("IN", rtype, data, 0, len(data))
-        lines.append(f"{owner} {records.ttl} IN {rtype} {rdata.to_text()}")
-    return lines
+    head = f"{owner} {records.ttl} IN {type_text(records.type)}"
+    return [f"{head} {rdata_text(records.type, rdata)}" for rdata in records.rdatas]
 
 
 def _query_of(asked: Asked, now_s: int, draw: int) -> Query:
@@ -135,7 +132,7 @@ def _query_of(asked: Asked, now_s: int, draw: int) -> Query:
 
 
 def _asked_step(asked: Asked, name: dns.name.Name, qtype: dns.rdatatype.RdataType) -> dict[str, Any]:
-    text = f"{name} {dns.rdatatype.to_text(qtype)}, from resolver {asked.resolver}"
+    text = f"{name} {type_text(qtype)}, from resolver {asked.resolver}"
     if asked.ecs is not None:
         text += f", for clients in {asked.ecs} (ECS)"
     if asked.draw is not None:

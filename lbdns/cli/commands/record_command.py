@@ -38,7 +38,7 @@ def _ttl(context: click.Context, parameter: click.Parameter, value: str | None) 
     """Return the `ttl` of the API; raises click.BadParameter."""
     if value is None or value == AUTOMATIC:
         return None if value is None else AUTOMATIC_TTL
-    from lbdns.dns.master.reader import parse_ttl
+    from lbdns.dns.master.ttl import parse_ttl
 
     try:
         return parse_ttl(value)

@@ -1,1 +1,1 @@
-"""Master files -> zones: entries.py scans, reader.py puts records together, zone_checks.py judges."""
+"""Master files -> zones: entries.py scans, reader.py makes records, draft.py joins them, zone_checks.py judges."""

@@ -1,21 +1,45 @@
-"""A zone while its master file is read: RRsets that still grow, each with the place of its first record."""
+"""A zone while it is read, from a master file or the store: RRsets that still grow, each with its first record's place.
+
+a record that ...                         from a file                 from the store    source
+has another TTL than its RRset            warning, the lowest counts  the same          RFC 2181 section 5.2
+is there already                          warning, left out           error             RFC 2181 section 5
+is one too many of its name and type      error                       error             record_bounds.py
+is of one type too many at its name       error                       error             record_bounds.py
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from enum import Enum
+from typing import Final, Literal
 
 from lbdns.base.errors import Problem
+from lbdns.dns import record_bounds
+from lbdns.dns.codes import TYPE_RRSIG
+from lbdns.dns.name import show_name
+from lbdns.dns.rdata.master_form import canonical_rdata
+from lbdns.dns.rdata.record_types import type_text
 from lbdns.dns.zone import RRset, Zone
 
 STORE_START: Final = "store:"
 """What the file's name of a stored zone begins with; lines there count records, which tells a reader nothing."""
 
+MANY_RECORDS: Final = 16
+"""From so many on, an RRset remembers its records' canonical forms; most RRsets are small, and there are many."""
 
-class Draft:
+
+class Growth(Enum):
+    """What came of a record for an RRset."""
+
+    TAKEN = "taken"
+    SAME = "the same as another"
+    FULL = "one too many"
+
+
+class RRsetDraft:
     """An RRset that is being read. `line` and `file` are its first record's."""
 
-    __slots__ = ("file", "line", "rdatas", "ttl", "type")
+    __slots__ = ("_known", "file", "line", "rdatas", "ttl", "type")
 
     def __init__(self, rdtype: int, ttl: int, rdata: bytes, file: str, line: int) -> None:
         self.type = rdtype
@@ -23,6 +47,21 @@ class Draft:
         self.rdatas = [rdata]
         self.file = file
         self.line = line
+        self._known: set[bytes] | None = None
+
+    def grow(self, rdata: bytes) -> Growth:
+        """Add a record, where it is a new one and there is room."""
+        canonical = canonical_rdata(self.type, rdata)
+        if canonical in (self._known or {canonical_rdata(self.type, other) for other in self.rdatas}):
+            return Growth.SAME
+        if len(self.rdatas) == record_bounds.MAX_RECORDS_PER_RRSET:
+            return Growth.FULL
+        self.rdatas.append(rdata)
+        if self._known is not None:
+            self._known.add(canonical)
+        elif len(self.rdatas) == MANY_RECORDS:
+            self._known = {canonical_rdata(self.type, other) for other in self.rdatas}
+        return Growth.TAKEN
 
     @property
     def place(self) -> str:
@@ -41,14 +80,64 @@ class ZoneDraft:
 
     apex: bytes
     file: str
-    nodes: dict[bytes, list[Draft]] = field(default_factory=dict)
+    nodes: dict[bytes, list[RRsetDraft]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     include_lines: dict[str, int] = field(default_factory=dict)
     lost: set[tuple[bytes | None, int | None]] = field(default_factory=set)
 
-    def rrset(self, owner: bytes, rdtype: int) -> Draft | None:
+    @property
+    def is_stored(self) -> bool:
+        """Whether it comes from the store; lines count its records then."""
+        return self.file.startswith(STORE_START)
+
+    def rrset(self, owner: bytes, rdtype: int) -> RRsetDraft | None:
         """Return the RRset at a name, or None."""
         return next((draft for draft in self.nodes.get(owner, ()) if draft.type == rdtype), None)
+
+    def add(self, owner: bytes, rdtype: int, ttl: int, rdata: bytes, file: str, line: int) -> None:
+        """Add a record of a name at or below the apex; what does not fit is noted in `problems`."""
+        drafts = self.nodes.get(owner)
+        if drafts is None:
+            self.nodes[owner] = [RRsetDraft(rdtype, ttl, rdata, file, line)]
+            return
+        for draft in drafts:
+            if draft.type == rdtype:
+                self._grow(owner, draft, ttl, rdata, file, line)
+                return
+        if len(drafts) == record_bounds.MAX_TYPES_PER_NAME:
+            message = f"more than {record_bounds.MAX_TYPES_PER_NAME} record types at one name"
+            self._report(owner, rdtype, file, line, message, "name")
+            return
+        drafts.append(RRsetDraft(rdtype, ttl, rdata, file, line))
+
+    def _grow(self, owner: bytes, draft: RRsetDraft, ttl: int, rdata: bytes, file: str, line: int) -> None:
+        if ttl != draft.ttl and draft.type != TYPE_RRSIG:
+            lowest = min(ttl, draft.ttl)
+            message = (
+                f"TTL {ttl} differs from {draft.ttl} of the {'other records' if self.is_stored else 'records above'}; "
+                f"all of one name and type share one, so {lowest} is served (RFC 2181)"
+            )
+            self._report(owner, draft.type, file, line, message, "ttl", is_warning=True)
+            draft.ttl = lowest
+        growth = draft.grow(rdata)
+        if growth is Growth.FULL:
+            message = f"more than {record_bounds.MAX_RECORDS_PER_RRSET} records of one name and type"
+            self._report(owner, draft.type, file, line, message, "content")
+        elif growth is Growth.SAME:
+            message = (
+                "the same record is there already"
+                if self.is_stored
+                else "the same record stands above already; this one is left out"
+            )
+            self._report(owner, draft.type, file, line, message, "content", is_warning=not self.is_stored)
+
+    def _report(
+        self, owner: bytes, rdtype: int, file: str, line: int, message: str, field: str, is_warning: bool = False
+    ) -> None:
+        """Note a problem; a stored record has its fields, a line of a file has none."""
+        severity: Literal["error", "warning"] = "warning" if is_warning else "error"
+        at = (field,) if self.is_stored else ()
+        self.problems.append(Problem(file, line, subject(owner, rdtype), message, severity, at))
 
     def lose(self, owner: bytes | None, rdtype: int | None) -> None:
         """Note that a record of this owner and type, None where unknown, was refused."""
@@ -67,5 +156,10 @@ class ZoneDraft:
         )
         return Zone(self.apex, rrsets, self.file)
 
-    def _line(self, draft: Draft) -> int:
+    def _line(self, draft: RRsetDraft) -> int:
         return draft.line if draft.file == self.file else self.include_lines.get(draft.file, 0)
+
+
+def subject(owner: bytes, rdtype: int) -> str:
+    """Return the object path of an RRset: `www.example.com A`."""
+    return f"{show_name(owner)} {type_text(rdtype)}"

@@ -18,12 +18,13 @@ from lbdns.base.errors import Problem
 from lbdns.base.progress import STEP, report
 from lbdns.base.wording import nearest
 from lbdns.dns import record_bounds
-from lbdns.dns.codes import TYPE_RRSIG, TYPE_SOA
-from lbdns.dns.master.draft import Draft, ZoneDraft
+from lbdns.dns.codes import TYPE_SOA
+from lbdns.dns.master.draft import ZoneDraft, subject
 from lbdns.dns.master.entries import Entry, scan_entries
 from lbdns.dns.master.generate import generate
+from lbdns.dns.master.ttl import parse_ttl
 from lbdns.dns.name import BadName, encode_name, is_at_or_below, show_name
-from lbdns.dns.rdata.master_form import BadRdata, canonical_rdata, encode_rdata
+from lbdns.dns.rdata.master_form import BadRdata, encode_rdata
 from lbdns.dns.rdata.record_types import parse_type, type_text
 
 MAX_INCLUDE_DEPTH: Final = 8
@@ -32,9 +33,6 @@ MAX_GENERATED_IN_ALL: Final = 1 << 20
 MAX_TYPE_HINTS: Final = 100
 """Unknown types for which the nearest known one is looked up: a file of another kind may hold a million."""
 _DIRECTIVES: Final = ("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE")
-_TTL = re.compile(r"(?:[0-9]{1,10}[wdhmsWDHMS]?)+", re.ASCII)
-_TTL_PART = re.compile(r"([0-9]+)([wdhms]?)", re.ASCII)
-_TTL_UNIT_S: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _CLASS = re.compile(r"IN|CH|HS|CS|CLASS[0-9]{1,5}", re.IGNORECASE | re.ASCII)
 _CLASS_IN: Final = frozenset({"IN", "CLASS1"})
 
@@ -48,16 +46,6 @@ class _Refused(Exception):
     def __init__(self, message: str, path: str = "") -> None:
         super().__init__(message)
         self.path = path
-
-
-def parse_ttl(text: str) -> int:
-    """Return seconds of `300` or `1h30m`; raises ValueError with the reason."""
-    if not _TTL.fullmatch(text):
-        raise ValueError(f'"{text}" is no TTL; expected seconds, or a form such as 1h30m')
-    seconds = sum(int(number) * _TTL_UNIT_S[unit] for number, unit in _TTL_PART.findall(text.lower()))
-    if seconds > record_bounds.MAX_TTL_S:
-        raise ValueError(f"a TTL of {seconds} s is out of bounds; at most {record_bounds.MAX_TTL_S} (RFC 2181)")
-    return seconds
 
 
 def read_master(
@@ -137,7 +125,7 @@ class _Reader:
                 return
             self.draft.lose(None, rdtype)
             raise _Refused("the first record begins with white space, so it has no owner; expected a name, or @")
-        self._add(self.owner, rdtype, ttl, rdata, line)
+        self.draft.add(self.owner, rdtype, ttl, rdata, self.file, line)
 
     def _ttl_and_type(self, tokens: list[str], at: int) -> tuple[int | None, int, int]:
         """Return the TTL where one is given, the type, and the index of the data's first token."""
@@ -206,47 +194,6 @@ class _Reader:
 
     def _subject(self, rdtype: int) -> str:
         return subject(self.owner, rdtype) if self.owner is not None else type_text(rdtype)
-
-    def _add(self, owner: bytes, rdtype: int, ttl: int, rdata: bytes, line: int) -> None:
-        drafts = self.draft.nodes.get(owner)
-        if drafts is None:
-            self.draft.nodes[owner] = [Draft(rdtype, ttl, rdata, self.file, line)]
-            return
-        for draft in drafts:
-            if draft.type == rdtype:
-                self._grow(owner, draft, ttl, rdata, line)
-                return
-        if len(drafts) == record_bounds.MAX_TYPES_PER_NAME:
-            self._report(owner, rdtype, line, f"more than {record_bounds.MAX_TYPES_PER_NAME} record types at one name")
-            return
-        drafts.append(Draft(rdtype, ttl, rdata, self.file, line))
-
-    def _grow(self, owner: bytes, draft: Draft, ttl: int, rdata: bytes, line: int) -> None:
-        """Add a record to its RRset: one TTL for all (RFC 2181 section 5.2), no record twice (section 5)."""
-        if ttl != draft.ttl and draft.type != TYPE_RRSIG:
-            lowest = min(ttl, draft.ttl)
-            self._warn(
-                owner,
-                draft.type,
-                line,
-                f"TTL {ttl} differs from {draft.ttl} of the records above; all of one name and type share one, "
-                f"so {lowest} is served (RFC 2181)",
-            )
-            draft.ttl = lowest
-        canonical = canonical_rdata(draft.type, rdata)
-        if any(canonical_rdata(draft.type, other) == canonical for other in draft.rdatas):
-            self._warn(owner, draft.type, line, "the same record stands above already; this one is left out")
-        elif len(draft.rdatas) == record_bounds.MAX_RECORDS_PER_RRSET:
-            message = f"more than {record_bounds.MAX_RECORDS_PER_RRSET} records of one name and type"
-            self._report(owner, draft.type, line, message)
-        else:
-            draft.rdatas.append(rdata)
-
-    def _report(self, owner: bytes, rdtype: int, line: int, message: str) -> None:
-        self.draft.problems.append(Problem(self.file, line, subject(owner, rdtype), message))
-
-    def _warn(self, owner: bytes, rdtype: int, line: int, message: str) -> None:
-        self.draft.problems.append(Problem(self.file, line, subject(owner, rdtype), message, "warning"))
 
     def _directive(self, entry: Entry, including: tuple[str, ...]) -> None:
         word = entry.tokens[0].upper()
@@ -318,8 +265,3 @@ class _Reader:
             if self.generated_count > MAX_GENERATED_IN_ALL:
                 raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
             self._record(Entry(line, False, tokens))
-
-
-def subject(owner: bytes, rdtype: int) -> str:
-    """Return the object path of an RRset: `www.example.com A`."""
-    return f"{show_name(owner)} {type_text(rdtype)}"

@@ -20,8 +20,7 @@ from typing import Final
 from lbdns.base.errors import Problem
 from lbdns.dns import record_bounds
 from lbdns.dns.codes import TYPE_CNAME, TYPE_DNAME, TYPE_NS, TYPE_SOA
-from lbdns.dns.master.draft import Draft, ZoneDraft
-from lbdns.dns.master.reader import subject
+from lbdns.dns.master.draft import RRsetDraft, ZoneDraft, subject
 from lbdns.dns.name import ROOT, WILDCARD_LABEL, ancestors, is_at_or_below, show_name
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, NAME_OFFSETS, type_text, types_where
 
@@ -39,8 +38,8 @@ class ZoneIndex:
         self.draft = draft
         self.apex = draft.apex
         self.balanced = balanced
-        self.cuts: dict[bytes, Draft] = {}
-        self.redirects: dict[bytes, Draft] = {}
+        self.cuts: dict[bytes, RRsetDraft] = {}
+        self.redirects: dict[bytes, RRsetDraft] = {}
         for owner, drafts in draft.nodes.items():
             for rrset in drafts:
                 if rrset.type == TYPE_NS and owner != draft.apex:
@@ -114,7 +113,7 @@ def _check_apex(draft: ZoneDraft) -> Iterator[Problem]:
             yield Problem(draft.file, 0, path, f"the zone has no {name} record; expected one such as {form}")
 
 
-def _check_company(draft: ZoneDraft, owner: bytes, drafts: list[Draft]) -> Iterator[Problem]:
+def _check_company(draft: ZoneDraft, owner: bytes, drafts: list[RRsetDraft]) -> Iterator[Problem]:
     """Check which types stand beside one another at one name."""
     by_type = {rrset.type: rrset for rrset in drafts}
     cname = by_type.get(TYPE_CNAME)
@@ -138,7 +137,7 @@ def _check_company(draft: ZoneDraft, owner: bytes, drafts: list[Draft]) -> Itera
         yield _problem(owner, cut, message, True, "name")
 
 
-def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[Draft]) -> Iterator[Problem]:
+def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[RRsetDraft]) -> Iterator[Problem]:
     """Check for data below a delegation or a DNAME, where no query finds it."""
     redirect = index.redirect_above(owner)
     if redirect is not None:
@@ -154,7 +153,7 @@ def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[Draft]) -> Iterat
             yield _problem(owner, rrset, message, True, "name")
 
 
-def _check_rrset(index: ZoneIndex, owner: bytes, rrset: Draft, doubled: bytes) -> Iterator[Problem]:
+def _check_rrset(index: ZoneIndex, owner: bytes, rrset: RRsetDraft, doubled: bytes) -> Iterator[Problem]:
     draft = index.draft
     if rrset.type == TYPE_SOA:
         if owner != draft.apex:
@@ -180,7 +179,7 @@ def _check_rrset(index: ZoneIndex, owner: bytes, rrset: Draft, doubled: bytes) -
             yield from _check_target(index, owner, rrset, target)
 
 
-def _check_target(index: ZoneIndex, owner: bytes, rrset: Draft, target: bytes) -> Iterator[Problem]:
+def _check_target(index: ZoneIndex, owner: bytes, rrset: RRsetDraft, target: bytes) -> Iterator[Problem]:
     """Check a name inside the zone that a record points to: NS, MX and SRV want addresses there, not an alias."""
     draft = index.draft
     if rrset.type not in _TO_HOSTS or index.redirect_above(target) is not None:
@@ -212,7 +211,7 @@ def _has_address(index: ZoneIndex, target: bytes) -> bool:
     return covering in index.balanced or index.has(covering, (*ADDRESS_TYPES, TYPE_CNAME))
 
 
-def _problem(owner: bytes, rrset: Draft, message: str, is_warning: bool = False, at: str = "content") -> Problem:
+def _problem(owner: bytes, rrset: RRsetDraft, message: str, is_warning: bool = False, at: str = "content") -> Problem:
     """Return a problem of an RRset; `at` is the field of its first record that it is about."""
     path = subject(owner, rrset.type)
     return Problem(rrset.file, rrset.line, path, message, "warning" if is_warning else "error", (at,))

@@ -13,12 +13,10 @@ from typing import Any, Final
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import is_text, whole_number
 from lbdns.base.wording import printable, unknown_field
-from lbdns.dns import record_bounds
-from lbdns.dns.codes import TYPE_RRSIG, TYPE_SOA
-from lbdns.dns.master.draft import STORE_START, Draft, ZoneDraft
-from lbdns.dns.master.reader import subject
+from lbdns.dns.codes import TYPE_SOA
+from lbdns.dns.master.draft import STORE_START, ZoneDraft
 from lbdns.dns.name import BadName, encode_canonical, show_name
-from lbdns.dns.rdata.master_form import BadRdata, canonical_rdata
+from lbdns.dns.rdata.master_form import BadRdata
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import FILE, record_rrset
 from lbdns.manage.store.zones.zone_new import new_zone_records
@@ -123,67 +121,17 @@ def zone_draft(zone: Item, records: Iterable[Item]) -> ZoneDraft:
     draft = ZoneDraft(apex, f"{STORE_START}{zone.name}")
     try:
         soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
-        draft.nodes[apex] = [Draft(TYPE_SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)]
+        draft.add(apex, TYPE_SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)
     except (BadName, KeyError, TypeError, struct.error):
         draft.lose(apex, TYPE_SOA)
-    grown: dict[tuple[bytes, int], set[bytes]] = {}
     for line, record in enumerate(records, 1):
         try:
             owner, rdtype, ttl_s, rdata = record_rrset(record)
         except (BadName, BadRdata, KeyError, ValueError, TypeError):
             draft.lose(None, None)
             continue
-        drafts = draft.nodes.setdefault(owner, [])
-        there = next((one for one in drafts if one.type == rdtype), None)
-        if there is not None:
-            _grow(draft, owner, there, ttl_s, rdata, line, grown)
-        elif len(drafts) == record_bounds.MAX_TYPES_PER_NAME:
-            message = f"more than {record_bounds.MAX_TYPES_PER_NAME} record types at one name"
-            draft.problems.append(_problem(draft, owner, rdtype, line, message, "name"))
-        else:
-            drafts.append(Draft(rdtype, ttl_s, rdata, draft.file, line))
+        draft.add(owner, rdtype, ttl_s, rdata, draft.file, line)
     return draft
-
-
-def _grow(
-    draft: ZoneDraft,
-    owner: bytes,
-    there: Draft,
-    ttl_s: int,
-    rdata: bytes,
-    line: int,
-    grown: dict[tuple[bytes, int], set[bytes]],
-) -> None:
-    """Add a record to its RRset: one TTL for all, the lowest (RFC 2181 section 5.2), no record twice (section 5)."""
-    if ttl_s != there.ttl and there.type != TYPE_RRSIG:
-        lowest = min(ttl_s, there.ttl)
-        message = (
-            f"TTL {ttl_s} differs from {there.ttl} of the other records; all of one name and type share one, "
-            f"so {lowest} is served (RFC 2181)"
-        )
-        draft.problems.append(_problem(draft, owner, there.type, line, message, "ttl", is_warning=True))
-        there.ttl = lowest
-    key = owner, there.type
-    if key not in grown:
-        grown[key] = {canonical_rdata(there.type, there.rdatas[0])}
-    known = grown[key]
-    canonical = canonical_rdata(there.type, rdata)
-    if canonical in known:
-        message = "the same record is there already"
-        draft.problems.append(_problem(draft, owner, there.type, line, message, "content"))
-    elif len(there.rdatas) == record_bounds.MAX_RECORDS_PER_RRSET:
-        message = f"more than {record_bounds.MAX_RECORDS_PER_RRSET} records of one name and type"
-        draft.problems.append(_problem(draft, owner, there.type, line, message, "content"))
-    else:
-        known.add(canonical)
-        there.rdatas.append(rdata)
-
-
-def _problem(
-    draft: ZoneDraft, owner: bytes, rdtype: int, line: int, message: str, field: str, is_warning: bool = False
-) -> Problem:
-    path = subject(owner, rdtype)
-    return Problem(draft.file, line, path, message, "warning" if is_warning else "error", (field,))
 
 
 def problem_at(problem: Problem, records: Mapping[str, Item]) -> tuple[str | int, ...]:

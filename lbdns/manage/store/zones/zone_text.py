@@ -10,6 +10,7 @@ from lbdns.base import words
 from lbdns.base.errors import Problem
 from lbdns.base.wording import printable
 from lbdns.dns.codes import TYPE_NS, TYPE_SOA
+from lbdns.dns.master.draft import subject
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.name import encode_canonical, encode_host, labels_of, relative_to, show_absolute, show_name
 from lbdns.dns.rdata.master_form import rdata_text
@@ -81,7 +82,7 @@ def import_zone(
         Problem(
             file,
             rrset.line,
-            f"{show_name(owner)} {type_text(rrset.type)}",
+            subject(owner, rrset.type),
             "a TTL of 1 stands for automatic here; 2 is taken in its place",
             "warning",
         )
