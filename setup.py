@@ -2,6 +2,10 @@
 
 The kernel is ordinary Python with a `.pxd` beside each module. Where no C compiler is at hand, or LBDNS_PURE=1 is
 set, the package installs without it and runs the same files interpreted.
+
+Its constants stand in modules of Python alone. A module of the kernel takes them with `from lbdns.x import *`, and its
+`.pxd` with `from lbdns.x cimport *`: the `.pxd` of lbdns.x, the same numbers for C, is written here into build/headers,
+before anything is compiled. So is the class of columns that mapped/columns.py declares.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import contextlib
 import io
 import os
 import re
+import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -24,6 +29,16 @@ KERNEL = sorted(
     [str(path) for path in Path("lbdns").rglob("*.py") if path.with_suffix(".pxd").exists()]
     + [str(path) for path in Path("lbdns").rglob("*.pyx")]
 )
+# Of columns, by their type codes.
+C_TYPES = {
+    "B": "unsigned char",
+    "H": "unsigned short",
+    "I": "unsigned int",
+    "Q": "unsigned long long",
+    "i": "int",
+    "f": "float",
+    "d": "double",
+}
 # Indices come from checked snapshots and lengths from the code before them (argued where they hold), types
 # from the .pxd files alone, and numbers are C's.
 DIRECTIVES = {
@@ -35,6 +50,7 @@ DIRECTIVES = {
     "cpow": True,
     "annotation_typing": False,
 }
+HEADERS = Path("build", "headers")
 GEODATA_SUFFIXES = (".mmdb", ".md", ".txt", ".toml", ".yaml", ".json", ".csv")
 
 
@@ -115,10 +131,71 @@ def warn(module: str, reason: str) -> None:
     print(f"warning: {module} is left interpreted: {reason}", file=sys.stderr)
 
 
+def kernel_text() -> str:
+    """Return all that the kernel's modules declare for C."""
+    return "".join(path.read_text() for end in ("pxd", "pyx") for path in sorted(Path("lbdns").rglob(f"*.{end}")))
+
+
+def write_headers() -> None:
+    """Write the headers that the kernel's modules ask for; one that is as before is left alone, so that nothing is
+    compiled anew for it."""
+    sys.path.insert(0, "")
+    declared = kernel_text()
+    for module in sorted(set(re.findall(r"(?m)^from (\S+) cimport \*$", declared))):
+        write_header(module, ".pxd", constants(runpy.run_path(module.replace(".", "/") + ".py"), module))
+    for path in sorted(set(re.findall(r'(?m)^include "(\S+)\.pxi"$', declared))):
+        write_header(path.replace("/", "."), ".pxi", column_class(runpy.run_path(path + ".py")))
+    del sys.path[0]
+
+
+def write_header(module: str, suffix: str, text: str) -> None:
+    """Write what C needs to know of a module."""
+    path = Path(HEADERS, module.replace(".", "/") + suffix)
+    text = f"# Written from {module} by setup.py.\n{text}"
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def constants(names: dict[str, Any], module: str) -> str:
+    """Return a module's numbers in upper case as constants of C: int where they fit, else what they need."""
+    numbers = {
+        name: value
+        for name, value in sorted(names.items())
+        if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) and type(value) in (int, float)
+    }
+    macros, plain, others = [], [], []
+    for name, value in numbers.items():
+        macro = f"{module.replace('.', '_')}_{name}".upper()
+        if isinstance(value, float):
+            kind, literal = "double", value.hex()
+        elif -(1 << 31) < value < 1 << 31:
+            kind, literal = "int", f"({value})"
+        elif 0 <= value < 1 << 64:
+            kind, literal = ("unsigned int", f"{value}u") if value < 1 << 32 else ("unsigned long long", f"{value}ull")
+        else:
+            raise ValueError(f"{module}.{name} = {value} is no number of C")
+        macros.append(f"    #define {macro} {literal}\n")
+        if kind == "int":
+            plain.append(f'        {name} "{macro}"\n')  # as an enum, so that it may be the size of an array
+        else:
+            others.append(f'    const {kind} {name} "{macro}"\n')
+    enum = "    enum:\n" + "".join(plain) if plain else ""
+    return f'cdef extern from *:\n    """\n{"".join(macros)}    """\n{enum}{"".join(others)}'
+
+
+def column_class(names: dict[str, Any]) -> str:
+    """Return the class of typed columns, as mapped/columns.py declares them."""
+    codes = names["COLUMNS"] | {column.name: column.code for column in names["HEALTH_COLUMNS"]}
+    attributes = (f"    cdef public const {C_TYPES[code]}[::1] {name}\n" for name, code in codes.items())
+    return "cdef class TypedColumns:\n" + "".join(attributes)
+
+
 def kernel_extensions() -> list[Any]:
     """Return the kernel as optional extensions: a failing compiler costs speed, never the installation."""
     if os.environ.get("LBDNS_PURE") == "1":
         return []
+    write_headers()
     refused: set[str] = set()
     extensions = []
     # What a module needs comes before it.
@@ -138,7 +215,9 @@ def translate(extension: Any) -> bool:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            [translated] = cythonize([extension], compiler_directives=DIRECTIVES, quiet=True)
+            [translated] = cythonize(
+                [extension], compiler_directives=DIRECTIVES, include_path=[str(HEADERS)], quiet=True
+            )
     except Exception as error:
         # A mistake in the source, or one of Cython's own: it names the one on stderr and raises the other.
         warn(extension.name, f"{error!r}\n{said.getvalue()}")

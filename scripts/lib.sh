@@ -49,6 +49,9 @@ install_digest() {
     cat pyproject.toml setup.py
     find lbdns -name '*.pxd' -o -name '*.pyx' | LC_ALL=C sort | while read -r source; do
       cat "$source" "${source%.pxd}.py" 2>/dev/null
+      # What setup.py writes headers of C from.
+      sed -nE 's|^from (lbdns[^ ]*) cimport [*]$|\1|p; s|^include "(lbdns[^ ]*)[.]pxi"$|\1|p' "$source" |
+        tr . / | while read -r header; do cat "$header.py"; done
     done
   ) | sha256sum | cut -d' ' -f1
 }

@@ -9,6 +9,7 @@ from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import records_of, steer
 from lbdns.dns.codes import (
+    ADDITIONAL_NAMES_MAX,
     EDE_NOT_AUTHORITATIVE,
     NAME_BYTES_MAX,
     NXDOMAIN,
@@ -28,7 +29,6 @@ from lbdns.snapshot.lookup.name_rows import NAME_OCCLUDED
 from lbdns.steering.kernel.view import Decision, Query
 
 CHAIN_HOPS_MAX = 16
-ADDITIONAL_NAMES_MAX = 20
 ANY_TTL_S = 3600
 ANY_RDATA = b"\x07RFC8482\x00"  # HINFO "RFC8482" "" (RFC 8482 4.2)
 TARGET_OFFSETS = {number: NAME_OFFSETS[number] for number in types_where(lambda row: row.points_to_host)}
@@ -159,7 +159,7 @@ def _take_records(
 ) -> None:
     rrsets = found.rrsets
     if qtype == TYPE_ANY:
-        if has_load_balancer(view.zones, found.entry) or not rrsets:
+        if has_load_balancer(view.steering, found.entry) or not rrsets:
             reply.answer.append(Records(owner, TYPE_HINFO, ANY_TTL_S, (ANY_RDATA,)))
             return
         if transport is Transport.UDP:

@@ -15,14 +15,14 @@ from lbdns.snapshot.lookup.name_table import set_name
 class MatchKind(Enum):
     """What a look-up came to; the table in snapshot/lookup/look_up.py says which is when."""
 
-    OUT_OF_ZONE = codes.OUT_OF_ZONE
-    REFERRAL = codes.REFERRAL
-    STEERED = codes.STEERED
-    HIT = codes.HIT
-    CNAME = codes.CNAME
-    DNAME = codes.DNAME
-    NODATA = codes.NODATA
-    NXDOMAIN = codes.NXDOMAIN
+    OUT_OF_ZONE = codes.KIND_OUT_OF_ZONE
+    REFERRAL = codes.KIND_REFERRAL
+    STEERED = codes.KIND_STEERED
+    HIT = codes.KIND_HIT
+    CNAME = codes.KIND_CNAME
+    DNAME = codes.KIND_DNAME
+    NODATA = codes.KIND_NODATA
+    NXDOMAIN = codes.KIND_NXDOMAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ def match(view: ServingView, name: bytes, qtype: int) -> Match:
     """Return what stands at `name` (lower-case wire form) for a type."""
     found = view.found
     set_name(view.suffixes, name)
-    kind = look_up(view.zones, view.suffixes, qtype, found)
-    if kind == codes.OUT_OF_ZONE:
+    kind = look_up(view.steering, view.suffixes, qtype, found)
+    if kind == codes.KIND_OUT_OF_ZONE:
         return OUT_OF_ZONE
     rrsets: tuple[RRset, ...] = ()
-    if kind in (codes.HIT, codes.CNAME, codes.DNAME):
+    if kind in (codes.KIND_HIT, codes.KIND_CNAME, codes.KIND_DNAME):
         rrsets = view.rrsets(found.entry)
         if found.row != codes.NO_ROW:
             first, _ = view.rrset_rows(found.entry)

@@ -6,12 +6,12 @@ from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import read_name
 from lbdns.dns.zone import RRset
-from lbdns.mapped.columns import read_text
+from lbdns.mapped.blob import read_text
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.resolved import read_addresses
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.places import regions
-from lbdns.snapshot.lookup.look_up import Found, Zones, find_zone
+from lbdns.snapshot.lookup.look_up import Found, find_zone
 from lbdns.snapshot.lookup.name_rows import (
     FLAGS_SHIFT,
     NAME_ROW,
@@ -44,7 +44,6 @@ class ServingView:
         region = str(snapshot.meta["region"])
         self.region_index = regions.REGION_CODES.index(region) if region else -1
         self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
-        self.zones = Zones(snapshot.columns)
         self.suffixes = Suffixes()
         self.found = Found()
         # Values made once and asked for often: rows of an immutable snapshot, so they never age.
@@ -59,17 +58,17 @@ class ServingView:
     def find_name(self, zone: int, name: bytes) -> int | None:
         """Return the index of a name that exists in a zone, None where it does not."""
         set_name(self.suffixes, name)
-        entry = find(self.zones, zone + 1, self.suffixes, 0)
+        entry = find(self.steering, zone + 1, self.suffixes, 0)
         return None if entry == NO_NAME else entry
 
     def zones_above(self, name: bytes) -> list[int]:
         """Return the zones served here that a name stands in or below, the longest apex first."""
         set_name(self.suffixes, name)
         zones = []
-        label = find_zone(self.zones, self.suffixes, 0, self.found)
+        label = find_zone(self.steering, self.suffixes, 0, self.found)
         while label >= 0:
             zones.append(self.found.zone)
-            label = find_zone(self.zones, self.suffixes, label + 1, self.found)
+            label = find_zone(self.steering, self.suffixes, label + 1, self.found)
         return zones
 
     def name(self, entry: int) -> bytes:

@@ -79,3 +79,6 @@ LABEL_BYTES_MAX: Final = 63
 UDP_BYTES_MIN: Final = 512
 UDP_BYTES_MAX: Final = 1232
 TCP_BYTES_MAX: Final = 65535
+
+# A bound of ours: names of an answer whose addresses go along.
+ADDITIONAL_NAMES_MAX: Final = 20

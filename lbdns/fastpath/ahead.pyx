@@ -11,11 +11,11 @@ earlier one has come. It is a hint and nothing else: what is answered does not d
 snapshot that fits the caches is left alone. Cython alone, as the hint has no interpreted form.
 """
 
-from lbdns.fastpath.layout import NO_TEMPLATE
+from lbdns.dns.codes cimport *
+from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, read_name
-from lbdns.snapshot.lookup.name_rows import NAME_ROW, NO_ROW, ROW_FIRST_RRSET, ROW_LOAD_BALANCER, ROW_OFFSET, ROW_RRSETS, RRSETS_MASK
-from lbdns.snapshot.lookup.name_table cimport hash_suffixes, spread
-from lbdns.dns.codes import HEADER_BYTES
+from lbdns.snapshot.lookup.name_rows cimport *
+from lbdns.snapshot.lookup.name_table cimport hash_suffixes, mask_of, spread
 
 cdef extern from *:
     """
@@ -29,15 +29,10 @@ cdef enum:
     LINE_BYTES = 64
     LARGE_BYTES = 1 << 20  # of table and rows: less stays in a core's own cache by itself
 
-cdef unsigned int NONE = NO_ROW
-cdef unsigned int NOTHING = NO_TEMPLATE
-cdef int ROW = NAME_ROW, OFFSET = ROW_OFFSET, FIRST_RRSET = ROW_FIRST_RRSET, RRSETS = ROW_RRSETS
-cdef int COUNT_MASK = RRSETS_MASK, LOAD_BALANCER = ROW_LOAD_BALANCER, HEADER = HEADER_BYTES
-
 
 cdef bint is_worth_it(Server server) noexcept nogil:
     """Return whether the snapshot is larger than what stays in the cache."""
-    return (server.zones.table.shape[0] + server.zones.name_row.shape[0]) * 4 > LARGE_BYTES
+    return (server.table.shape[0] + server.name_row.shape[0]) * 4 > LARGE_BYTES
 
 
 cdef class Ahead:
@@ -46,49 +41,49 @@ cdef class Ahead:
     cdef void add(self, Server server, int start, int length) noexcept nogil:
         """Ask for the slot of a datagram's name."""
         cdef unsigned long long wanted
-        if self.count == BATCH or length < HEADER or not read_name(server, start, length):
+        if self.count == BATCH or length < HEADER_BYTES or not read_name(server, start, length):
             return
         hash_suffixes(server.suffixes)
         wanted = spread(server.suffixes.hashes[0])
         self.wanted[self.count] = wanted
-        self.slots[self.count] = (wanted & server.zones.mask) * 2
-        LBDNS_FETCH(&server.zones.table[self.slots[self.count]])
+        self.slots[self.count] = (wanted & mask_of(server)) * 2
+        LBDNS_FETCH(&server.table[self.slots[self.count]])
         self.count += 1
 
     cdef void fetch(self, Server server) noexcept nogil:
         """Ask for all that follows from the slots, and forget the batch."""
         cdef int index, probe, kept = 0
         cdef unsigned int first, entry
-        cdef unsigned long long slot, row, template
+        cdef unsigned long long slot, row, template, mask = mask_of(server)
         for index in range(self.count):
             slot = self.slots[index]
             for probe in range(PROBES_MAX):
-                entry = server.zones.table[slot]
+                entry = server.table[slot]
                 if entry == 0:
                     break
-                if server.zones.table[slot + 1] == self.wanted[index] >> 32:
+                if server.table[slot + 1] == self.wanted[index] >> 32:
                     self.entries[kept] = entry - 1
-                    LBDNS_FETCH(&server.zones.name_row[<unsigned long long>(entry - 1) * ROW])
+                    LBDNS_FETCH(&server.name_row[<unsigned long long>(entry - 1) * NAME_ROW])
                     kept += 1
                     break
-                slot = (slot + 2) & (server.zones.mask * 2 + 1)
+                slot = (slot + 2) & (mask * 2 + 1)
         for index in range(kept):
-            row = <unsigned long long>self.entries[index] * ROW
-            first = server.zones.name_row[row + OFFSET]
+            row = <unsigned long long>self.entries[index] * NAME_ROW
+            first = server.name_row[row + ROW_OFFSET]
             LBDNS_FETCH(&server.blob[first])
             LBDNS_FETCH(&server.blob[first] + LINE_BYTES / 2)
-            entry = server.zones.name_row[row + LOAD_BALANCER]
-            if entry != NONE:
+            entry = server.name_row[row + ROW_LOAD_BALANCER]
+            if entry != NO_ROW:
                 fetch_load_balancer(server, entry)
-            if server.zones.name_row[row + RRSETS] & COUNT_MASK:
-                first = server.zones.name_row[row + FIRST_RRSET]
-                LBDNS_FETCH(&server.zones.rrset_type[first])
+            if server.name_row[row + ROW_RRSETS] & RRSETS_MASK:
+                first = server.name_row[row + ROW_FIRST_RRSET]
+                LBDNS_FETCH(&server.rrset_type[first])
                 LBDNS_FETCH(&server.rrset_template[first])
         for index in range(kept):
-            row = <unsigned long long>self.entries[index] * ROW
-            if server.zones.name_row[row + RRSETS] & COUNT_MASK:
-                template = server.rrset_template[server.zones.name_row[row + FIRST_RRSET]]
-                if template != NOTHING:
+            row = <unsigned long long>self.entries[index] * NAME_ROW
+            if server.name_row[row + ROW_RRSETS] & RRSETS_MASK:
+                template = server.rrset_template[server.name_row[row + ROW_FIRST_RRSET]]
+                if template != NO_TEMPLATE:
                     LBDNS_FETCH(&server.template_blob[template])
                     LBDNS_FETCH(&server.template_blob[template] + LINE_BYTES / 2)
         self.count = 0
@@ -96,12 +91,12 @@ cdef class Ahead:
 
 cdef void fetch_load_balancer(Server server, unsigned int lb) noexcept nogil:
     """Ask for what a decision reads of a load balancer first."""
-    LBDNS_FETCH(&server.view.lb_flags[lb])
-    LBDNS_FETCH(&server.view.lb_select[lb])
-    LBDNS_FETCH(&server.view.lb_ecs_trie[lb])
-    LBDNS_FETCH(&server.view.lb_resolver_trie[lb])
-    LBDNS_FETCH(&server.view.lb_pop_class[lb])
-    LBDNS_FETCH(&server.view.lb_lists[lb])
-    LBDNS_FETCH(&server.view.lb_ecs_lists[lb])
-    LBDNS_FETCH(&server.view.lb_ttl[lb])
-    LBDNS_FETCH(&server.view.lb_slot[lb])
+    LBDNS_FETCH(&server.lb_flags[lb])
+    LBDNS_FETCH(&server.lb_select[lb])
+    LBDNS_FETCH(&server.lb_ecs_trie[lb])
+    LBDNS_FETCH(&server.lb_resolver_trie[lb])
+    LBDNS_FETCH(&server.lb_pop_class[lb])
+    LBDNS_FETCH(&server.lb_lists[lb])
+    LBDNS_FETCH(&server.lb_ecs_lists[lb])
+    LBDNS_FETCH(&server.lb_ttl[lb])
+    LBDNS_FETCH(&server.lb_slot[lb])

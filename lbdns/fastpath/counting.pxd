@@ -2,10 +2,9 @@
 cimport cython
 
 from lbdns.fastpath.read cimport Server
+from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters, count_reply, count_slot
 from lbdns.steering.kernel.view cimport Decision, View
-
-cdef int ENDPOINTS_FIRST, LOAD_BALANCERS_FIRST, POOLS_FIRST, SOURCES_FIRST
 
 
 cpdef void count_served(Counters counters, Server server) noexcept nogil

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbdns.fastpath.read import Server
-from lbdns.mapped.counter_words import ENDPOINTS_FIRST, LOAD_BALANCERS_FIRST, POOLS_FIRST, SOURCES_FIRST
+from lbdns.mapped.counter_words import *
 from lbdns.mapped.counters import Counters, count_reply, count_slot
 from lbdns.steering.kernel.view import Decision, View
 
@@ -12,7 +12,7 @@ def count_served(counters: Counters, server: Server) -> None:
     """Count what `serve` has just answered: the reply, and of a decision its parts."""
     count_reply(counters, server.rcode, server.qtype)
     if server.is_steered:
-        count_decision(counters, server.view, server.decision)
+        count_decision(counters, server, server.decision)
 
 
 def count_decision(counters: Counters, view: View, decision: Decision) -> None:

@@ -41,7 +41,6 @@ EDE_BYTES: Final = 6
 ADDRESS_BYTES: Final = 16  # room for one, of either family
 RECORD_HEAD_BYTES: Final = 12  # pointer, type, class, TTL, length
 QUESTION_TAIL_BYTES: Final = 4  # type and class
-LABEL_BYTES_MAX: Final = 63
 
 # Bits of a header's third and fourth byte.
 QR_BIT: Final = 0x80

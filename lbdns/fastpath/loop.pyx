@@ -13,10 +13,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from lbdns.fastpath.layout import DEFERRED, OUT_BYTES
-from lbdns.mapped.counter_words import BATCH_BOUNDS_US, BATCH_NS, BATCH_TIMES_FIRST, DATAGRAMS, DEFERRED_COUNT, DROPPED_COUNT, LONGEST_ADOPTION_NS, LONGEST_BATCH_NS, OVERFLOWS, SEND_ERRORS
+from lbdns.mapped.counter_words import BATCH_BOUNDS_US
 from lbdns.fastpath.ahead cimport Ahead, is_worth_it
 from lbdns.fastpath.counting cimport count_served
+from lbdns.fastpath.layout cimport *
+from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.serve cimport answer
@@ -115,23 +116,12 @@ cdef extern from *:
 cdef enum:
     BATCH = 64
     IN_BYTES = 4096  # a longer datagram is no query that anybody sends: dropped and counted
-    SLOT_BYTES = 2048  # layout.OUT_BYTES
     CONTROL_BYTES = 64
     RING = 512  # deferred datagrams that wait for the slow path; what does not fit is dropped and counted
     DRAIN_BATCHES = 64
-    BOUNDS = 7  # layout.BATCH_BOUNDS_US
 
 cdef uint64_t GOLDEN = 0x9E3779B97F4A7C15ULL
-cdef int DEFER = DEFERRED
-cdef int W_DATAGRAMS = DATAGRAMS, W_DEFERRED = DEFERRED_COUNT, W_DROPPED = DROPPED_COUNT
-cdef int W_OVERFLOWS = OVERFLOWS, W_SEND_ERRORS = SEND_ERRORS
-
-cdef int W_BATCH_TIMES = BATCH_TIMES_FIRST, W_BATCH_NS = BATCH_NS
-cdef int W_LONGEST_BATCH = LONGEST_BATCH_NS, W_LONGEST_ADOPTION = LONGEST_ADOPTION_NS
-cdef uint64_t bounds_ns[BOUNDS]
-
-if OUT_BYTES != SLOT_BYTES or len(BATCH_BOUNDS_US) != BOUNDS:
-    raise ImportError("fastpath/layout.py and loop.pyx disagree")
+cdef uint64_t bounds_ns[BATCH_BOUND_COUNT]
 for _number, _bound in enumerate(BATCH_BOUNDS_US):
     bounds_ns[_number] = _bound * 1000
 
@@ -190,7 +180,7 @@ cdef class Loop:
                                   and self.peers and self.controls):
             raise MemoryError("no memory for the fast path")
         self.incoming = bytearray(BATCH * IN_BYTES)
-        self.outgoing = bytearray(BATCH * SLOT_BYTES)
+        self.outgoing = bytearray(BATCH * OUT_BYTES)
 
     def __dealloc__(self):
         free(self.ring)
@@ -265,7 +255,7 @@ cdef class Loop:
                 message.msg_control = waiting.control
                 message.msg_controllen = waiting.control_bytes
             if sendmsg(self.fd, &message, MSG_DONTWAIT) < 0:
-                self.counters.words[W_SEND_ERRORS] += 1
+                self.counters.words[SEND_ERRORS] += 1
         LBDNS_STORE(&self.tail, (self.tail + 1) & 0x3FFFFFFF)
 
     def run(self):
@@ -302,7 +292,7 @@ cdef class Loop:
             LBDNS_STORE(&self.in_use, -1)
             if chosen != last:
                 if last >= 0:  # the first batch of all meets everything for the first time
-                    self.keep_longest(W_LONGEST_ADOPTION, clock_ns(CLOCK_THREAD_CPUTIME_ID) - ran)
+                    self.keep_longest(LONGEST_ADOPTION_NS, clock_ns(CLOCK_THREAD_CPUTIME_ID) - ran)
                 last = chosen
             self.count_time(clock_ns(CLOCK_MONOTONIC) - began)
             if stopping:
@@ -313,11 +303,11 @@ cdef class Loop:
     cdef void count_time(self, uint64_t took_ns) noexcept nogil:
         """Count how long a batch took."""
         cdef int bucket = 0
-        while bucket < BOUNDS and took_ns > bounds_ns[bucket]:
+        while bucket < BATCH_BOUND_COUNT and took_ns > bounds_ns[bucket]:
             bucket += 1
-        self.counters.words[W_BATCH_TIMES + bucket] += 1
-        self.counters.words[W_BATCH_NS] += took_ns
-        self.keep_longest(W_LONGEST_BATCH, took_ns)
+        self.counters.words[BATCH_TIMES_FIRST + bucket] += 1
+        self.counters.words[BATCH_NS] += took_ns
+        self.keep_longest(LONGEST_BATCH_NS, took_ns)
 
     cdef void keep_longest(self, int word, uint64_t took_ns) noexcept nogil:
         if took_ns > self.counters.words[word]:
@@ -350,20 +340,20 @@ cdef class Loop:
             self.ahead.fetch(server)
         for index in range(got):
             if self.messages[index].msg_hdr.msg_flags & MSG_TRUNC or not self.set_client(server, index):
-                self.counters.words[W_DROPPED] += 1
+                self.counters.words[DROPPED_COUNT] += 1
                 continue
             self.random += GOLDEN
             server.query.draw_base = mix64(self.random)
-            size = answer(server, index * IN_BYTES, self.messages[index].msg_len, index * SLOT_BYTES)
+            size = answer(server, index * IN_BYTES, self.messages[index].msg_len, index * OUT_BYTES)
             if size > 0:
                 count_served(self.counters, server)
                 self.add_reply(count, index, size)
                 count += 1
-            elif size == DEFER:
+            elif size == DEFERRED:
                 deferred += self.defer(index)
             else:
-                self.counters.words[W_DROPPED] += 1
-        self.counters.words[W_DATAGRAMS] += got
+                self.counters.words[DROPPED_COUNT] += 1
+        self.counters.words[DATAGRAMS] += got
         if deferred:
             self.wake(head)
         self.send(count)
@@ -391,7 +381,7 @@ cdef class Loop:
     cdef void add_reply(self, int count, int index, int size) noexcept nogil:
         cdef msghdr *query = &self.messages[index].msg_hdr
         cdef msghdr *header = &self.replies[count].msg_hdr
-        self.reply_vectors[count].iov_base = &self.outgoing[index * SLOT_BYTES]
+        self.reply_vectors[count].iov_base = &self.outgoing[index * OUT_BYTES]
         self.reply_vectors[count].iov_len = size
         header.msg_iov = &self.reply_vectors[count]
         header.msg_iovlen = 1
@@ -407,7 +397,7 @@ cdef class Loop:
         cdef Waiting *waiting
         cdef msghdr *query = &self.messages[index].msg_hdr
         if ((self.head - LBDNS_LOAD(&self.tail)) & 0x3FFFFFFF) >= RING:
-            self.counters.words[W_OVERFLOWS] += 1
+            self.counters.words[OVERFLOWS] += 1
             return 0
         waiting = &self.ring[self.head % RING]
         memcpy(&waiting.peer, &self.peers[index], sizeof(sockaddr_in6))
@@ -420,7 +410,7 @@ cdef class Loop:
             memcpy(waiting.control, query.msg_control, query.msg_controllen)
         memcpy(waiting.data, &self.incoming[index * IN_BYTES], waiting.length)
         LBDNS_STORE(&self.head, (self.head + 1) & 0x3FFFFFFF)
-        self.counters.words[W_DEFERRED] += 1
+        self.counters.words[DEFERRED_COUNT] += 1
         return 1
 
     cdef void wake(self, int head) noexcept nogil:
@@ -440,5 +430,5 @@ cdef class Loop:
             if now > 0:
                 sent += now
             elif errno != EINTR:
-                self.counters.words[W_SEND_ERRORS] += 1
+                self.counters.words[SEND_ERRORS] += 1
                 sent += 1

@@ -1,35 +1,23 @@
-# The C types of read.py. Module constants become C variables, set once at import.
+# The C types of read.py.
 cimport cython
 
-from lbdns.snapshot.lookup.look_up cimport Found, Zones
+from lbdns.dns.codes cimport *
+from lbdns.fastpath.layout cimport *
+from lbdns.mapped.columns cimport *
+from lbdns.snapshot.lookup.look_up cimport Found
 from lbdns.snapshot.lookup.name_table cimport Suffixes
 from lbdns.steering.kernel.view cimport Decision, Query, View
 
-cdef int LABEL_BYTES_MAX, OPTION_HEAD_BYTES, OPT_BYTES, TYPE_META_FIRST, TYPE_META_LAST
-cdef int CLASS_IN, HEADER_BYTES, NAME_BYTES_MAX, OPTION_COOKIE, OPTION_ECS
-cdef int OPTION_KEEPALIVE, OPTION_NSID, TYPE_NXNAME, TYPE_OPT, UDP_BYTES_MAX
-cdef int UDP_BYTES_MIN
 
-
-cdef class Server:
-    cdef readonly View view
-    cdef readonly Zones zones
+cdef class Server(View):
     cdef readonly Suffixes suffixes
     cdef readonly Found found
     cdef readonly Query query
     cdef readonly Decision decision
     cdef public const unsigned char[::1] incoming
     cdef public unsigned char[::1] outgoing
-    cdef public const unsigned char[::1] blob
-    cdef public const unsigned int[::1] rrset_template, name_template, zone_template
-    cdef public const unsigned char[::1] template_blob
-    cdef public const unsigned char[::1] endpoint_address, endpoint_is_nested
-    cdef public const unsigned int[::1] endpoint_target, endpoint_zone, endpoint_template
-    cdef public const unsigned char[::1] resolved_address
-    cdef public const unsigned int[::1] resolved_version
     cdef public unsigned char[::1] resolved
     cdef public int answers, authorities, additionals, owner
-    cdef public const unsigned short[::1] endpoint_port, endpoint_priority
     cdef public int name_bytes, qtype, limit, ecs_start, ecs_bytes, ecs_source, rcode
     cdef public bint has_edns, is_steered
 

@@ -5,42 +5,24 @@ Reads stay below `length`, which is compared before every field: compiled code c
 
 from __future__ import annotations
 
-from lbdns.dns.codes import (
-    CLASS_IN,
-    HEADER_BYTES,
-    NAME_BYTES_MAX,
-    OPTION_COOKIE,
-    OPTION_ECS,
-    OPTION_KEEPALIVE,
-    OPTION_NSID,
-    TYPE_NXNAME,
-    TYPE_OPT,
-    UDP_BYTES_MAX,
-    UDP_BYTES_MIN,
-)
-from lbdns.fastpath.layout import (
-    ADDRESS_BYTES,
-    ASKED_POINTER,
-    LABEL_BYTES_MAX,
-    OPT_BYTES,
-    OPTION_HEAD_BYTES,
-    TYPE_META_FIRST,
-    TYPE_META_LAST,
-)
-from lbdns.mapped.health_table import RESOLVED_MAX
-from lbdns.snapshot.lookup.look_up import Found, Zones
+from collections.abc import Mapping
+
+from lbdns.dns.codes import *
+from lbdns.fastpath.layout import *
+from lbdns.mapped.columns import *
+from lbdns.snapshot.lookup.look_up import Found
 from lbdns.snapshot.lookup.name_table import Suffixes
 from lbdns.steering.kernel.view import Decision, Query, View
 
 
-class Server:
-    """A view made ready for datagrams: columns, and room to work in. One for each thread that serves.
+class Server(View):
+    """A view made ready for datagrams: with room to work in. One for each thread that serves.
 
     Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s` and `query.draw_base`. After it,
     `found`, `decision` (where `is_steered`) and `rcode` tell what was done, for whoever counts.
     """
 
-    def __init__(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:
+    def __init__(self, columns: Mapping[str, memoryview], health: Mapping[str, memoryview], pop_region: int) -> None:
         self.suffixes = Suffixes()
         self.found = Found()
         self.query = Query()
@@ -63,24 +45,9 @@ class Server:
         self.rcode = 0
         self.load(columns, health, pop_region)
 
-    def load(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:
+    def load(self, columns: Mapping[str, memoryview], health: Mapping[str, memoryview], pop_region: int) -> None:
         """Serve from these columns from now on; nobody may be in `serve` meanwhile."""
-        self.view = View(columns, health, pop_region)
-        self.zones = Zones(columns)
-        self.blob = columns["blob"]
-        self.rrset_template = columns["rrset_template"]
-        self.name_template = columns["name_template"]
-        self.zone_template = columns["zone_template"]
-        self.template_blob = columns["template_blob"]
-        self.endpoint_address = columns["endpoint_address"]
-        self.endpoint_target = columns["endpoint_target"]
-        self.endpoint_port = columns["endpoint_port"]
-        self.endpoint_priority = columns["endpoint_priority"]
-        self.endpoint_zone = columns["endpoint_zone"]
-        self.endpoint_is_nested = columns["endpoint_is_nested"]
-        self.endpoint_template = columns["endpoint_template"]
-        self.resolved_version = health["resolved_version"]
-        self.resolved_address = health["resolved_address"]
+        super().__init__(columns, health, pop_region)
 
 
 def get16(server: Server, position: int) -> int:

@@ -1,26 +1,17 @@
-# The C types of serve.py. Module constants become C variables, set once at import.
+# The C types of serve.py.
 cimport cython
 
+from lbdns.dns.codes cimport *
 from lbdns.fastpath.fence cimport read_fence
+from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, get16, read_name, read_rest
+from lbdns.mapped.columns cimport *
 from lbdns.snapshot.lookup.look_up cimport look_up
+from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport hash_suffixes
 from lbdns.steering.kernel.decide cimport decide
 from lbdns.steering.kernel.endpoints cimport is_cname
-
-cdef unsigned int NO_TEMPLATE
-cdef int AA_BIT, ADDRESS_BYTES, ASKED_POINTER, CHOICE_BYTES, DEFERRED, DROPPED, EDE_BYTES, OPCODE_BITS
-cdef int OPTION_HEAD_BYTES, OPT_BYTES, POINTER_BITS, QR_BIT, QUESTION_TAIL_BYTES, RCODE_BITS, RD_BIT
-cdef int RECORD_HEAD_BYTES, RELOCATION_BIAS, RELOCATION_BYTES, CLASS_IN, EDE_NOT_AUTHORITATIVE, FORMERR
-cdef int HEADER_BYTES, OPTION_ECS, OPTION_EDE, REFUSED, TYPE_CNAME
-cdef int TYPE_MX, TYPE_OPT, UDP_BYTES_MAX, CNAME, HIT
-cdef int NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
-cdef int ADDRESS_FAMILIES, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_COUNT, FAMILY_NAMED, MODE_ALL
-cdef int RCODE_NXDOMAIN
-cdef int STEERS_FAMILY, STEERS_HEAD_BYTES, STEERS_LOAD_BALANCER, STEERS_NONE
-cdef int TEMPLATE_ADDITIONALS, TEMPLATE_ANSWERS, TEMPLATE_AUTHORITIES, TEMPLATE_CHOICE, TEMPLATE_FLAGS
-cdef int TEMPLATE_HEAD_BYTES, TEMPLATE_LENGTH, TEMPLATE_RELOCATIONS, TEMPLATE_STEERS
-cdef int ADDITIONAL_NAMES_MAX, READ_ATTEMPTS, RESOLVED_BYTES, RESOLVED_MAX
+from lbdns.steering.kernel.numbers cimport *
 
 
 @cython.locals(kind=cython.int, template=cython.uint)

@@ -13,72 +13,17 @@ snapshot.
 
 from __future__ import annotations
 
-from lbdns.answer.answer import ADDITIONAL_NAMES_MAX
-from lbdns.dns.codes import (
-    CLASS_IN,
-    EDE_NOT_AUTHORITATIVE,
-    FORMERR,
-    HEADER_BYTES,
-    OPTION_ECS,
-    OPTION_EDE,
-    REFUSED,
-    TYPE_CNAME,
-    TYPE_MX,
-    TYPE_OPT,
-    UDP_BYTES_MAX,
-)
-from lbdns.dns.codes import NXDOMAIN as RCODE_NXDOMAIN
+from lbdns.dns.codes import *
 from lbdns.fastpath.fence import read_fence
-from lbdns.fastpath.layout import (
-    AA_BIT,
-    ADDRESS_BYTES,
-    ASKED_POINTER,
-    CHOICE_BYTES,
-    DEFERRED,
-    DROPPED,
-    EDE_BYTES,
-    NO_TEMPLATE,
-    OPCODE_BITS,
-    OPT_BYTES,
-    OPTION_HEAD_BYTES,
-    POINTER_BITS,
-    QR_BIT,
-    QUESTION_TAIL_BYTES,
-    RCODE_BITS,
-    RD_BIT,
-    RECORD_HEAD_BYTES,
-    RELOCATION_BIAS,
-    RELOCATION_BYTES,
-    STEERS_FAMILY,
-    STEERS_HEAD_BYTES,
-    STEERS_LOAD_BALANCER,
-    STEERS_NONE,
-    TEMPLATE_ADDITIONALS,
-    TEMPLATE_ANSWERS,
-    TEMPLATE_AUTHORITIES,
-    TEMPLATE_CHOICE,
-    TEMPLATE_FLAGS,
-    TEMPLATE_HEAD_BYTES,
-    TEMPLATE_LENGTH,
-    TEMPLATE_RELOCATIONS,
-    TEMPLATE_STEERS,
-)
+from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server, get16, read_name, read_rest
-from lbdns.mapped.health_table import RESOLVED_BYTES, RESOLVED_MAX
-from lbdns.mapped.resolved import READ_ATTEMPTS
+from lbdns.mapped.columns import *
 from lbdns.snapshot.lookup.look_up import look_up
-from lbdns.snapshot.lookup.name_rows import CNAME, HIT, NODATA, NXDOMAIN, OUT_OF_ZONE, REFERRAL, STEERED
+from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import hash_suffixes
 from lbdns.steering.kernel.decide import decide
 from lbdns.steering.kernel.endpoints import is_cname
-from lbdns.steering.kernel.numbers import (
-    ADDRESS_FAMILIES,
-    ENDPOINT_HOSTNAME,
-    FAMILY_A,
-    FAMILY_COUNT,
-    FAMILY_NAMED,
-    MODE_ALL,
-)
+from lbdns.steering.kernel.numbers import *
 
 
 def serve(server: Server, data: memoryview, start: int, length: int, out: memoryview, base: int) -> int:
@@ -105,20 +50,20 @@ def answer(server: Server, start: int, length: int, base: int) -> int:
     if not read_rest(server, start, length):
         return DEFERRED
     hash_suffixes(server.suffixes)
-    look_up(server.zones, server.suffixes, server.qtype, server.found)
+    look_up(server, server.suffixes, server.qtype, server.found)
     kind = server.found.kind
-    if kind == STEERED:
+    if kind == KIND_STEERED:
         return write_steered(server, start, base, NO_TEMPLATE)
-    if kind in (HIT, CNAME):
+    if kind in (KIND_HIT, KIND_CNAME):
         return write_rrset(server, start, base, server.rrset_template[server.found.row])
-    if kind == NXDOMAIN:
+    if kind == KIND_NXDOMAIN:
         template = server.zone_template[server.found.zone]
-        return write_template(server, start, base, template, RCODE_NXDOMAIN, 0)
-    if kind == NODATA:
+        return write_template(server, start, base, template, NXDOMAIN, 0)
+    if kind == KIND_NODATA:
         return write_template(server, start, base, server.zone_template[server.found.zone], 0, 0)
-    if kind == REFERRAL:
+    if kind == KIND_REFERRAL:
         return write_template(server, start, base, server.name_template[server.found.entry], 0, 0)
-    if kind == OUT_OF_ZONE:
+    if kind == KIND_OUT_OF_ZONE:
         return write_refused(server, start, base)
     return DEFERRED
 
@@ -199,7 +144,7 @@ def write_end(server: Server, base: int, position: int, scope: int, ede: int) ->
 def write_broken(server: Server, start: int, base: int) -> int:
     """Write FORMERR for a query without a question that can be read: a header alone."""
     server.rcode = FORMERR
-    server.found.kind = OUT_OF_ZONE
+    server.found.kind = KIND_OUT_OF_ZONE
     for index in range(HEADER_BYTES):
         server.outgoing[base + index] = 0
     server.outgoing[base] = server.incoming[start]
@@ -279,7 +224,7 @@ def write_steered(server: Server, start: int, base: int, before: int) -> int:
     """
     server.query.lb = server.found.load_balancer
     server.query.family = server.found.family
-    decide(server.view, server.query, server.decision)
+    decide(server, server.query, server.decision)
     server.is_steered = True
     none = server.zone_template[server.found.zone]
     limit = base + server.limit - opt_bytes(server, 0)
@@ -305,7 +250,7 @@ def write_picks(server: Server, base: int, position: int, limit: int) -> int:
     """Write the records of a decision; return the position after them, DEFERRED where they do not fit."""
     if server.found.family == FAMILY_NAMED:
         return write_named(server, base, position, limit)
-    if is_cname(server.view, server.query, server.decision.picks[0]):
+    if is_cname(server, server.query, server.decision.picks[0]):
         return write_cname(server, base, position, limit, server.decision.picks[0])
     return write_addresses(server, position, limit)
 
@@ -361,16 +306,16 @@ def is_written(server: Server, first: int, position: int, size: int, at: int) ->
 def take_addresses(server: Server, endpoint: int, size: int) -> int:
     """Put an endpoint's addresses of one family into `resolved`: its own, or what its hostname resolved to; return
     their number. The latter as mapped/resolved.py reads them."""
-    if not server.view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+    if not server.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
         for octet in range(size):
             server.resolved[octet] = server.endpoint_address[endpoint * ADDRESS_BYTES + octet]
         return 1
-    slot = server.view.endpoint_slot[endpoint]
+    slot = server.endpoint_slot[endpoint]
     first = slot * RESOLVED_BYTES + (RESOLVED_BYTES // 2 if server.found.family != FAMILY_A else 0)
     for _ in range(READ_ATTEMPTS):
         version = server.resolved_version[slot]
         read_fence()
-        count = min(server.view.resolved_count[slot * ADDRESS_FAMILIES + server.found.family], RESOLVED_MAX)
+        count = min(server.resolved_count[slot * ADDRESS_FAMILIES + server.found.family], RESOLVED_MAX)
         for octet in range(count * ADDRESS_BYTES):
             server.resolved[octet] = server.resolved_address[first + octet]
         read_fence()
@@ -428,7 +373,7 @@ def write_named(server: Server, base: int, position: int, limit: int) -> int:
         position = write_record_head(server, position, server.qtype, fixed + size)
         put16(server, position, server.endpoint_priority[endpoint])
         if fixed == 6:
-            put16(server, position + 2, server.view.endpoint_weight[endpoint])
+            put16(server, position + 2, server.endpoint_weight[endpoint])
             put16(server, position + 4, server.endpoint_port[endpoint])
         position = write_target(server, position + fixed, endpoint, size)
     for index in range(min(server.decision.pick_count, ADDITIONAL_NAMES_MAX)):

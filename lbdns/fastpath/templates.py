@@ -136,7 +136,7 @@ class _Templates:
         pairs = {TYPE_CNAME: itself, TYPE_DS: NONE_32}
         if rest != NONE_32:
             types = [rrset.type for rrset in self.view.rrsets(last.entry)] if last.kind is MatchKind.NODATA else []
-            if any(has_load_balancer(self.view.zones, match.entry) for match in road.matches):
+            if any(has_load_balancer(self.view.steering, match.entry) for match in road.matches):
                 types += STEERED
             pairs |= {rtype: self._chain(name, rtype, Road()) for rtype in types if rtype not in pairs}
         different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]

@@ -1,125 +1,182 @@
-"""The columns of a snapshot: names and types, once. Compilers fill them, the file maps them, the kernels read them.
+"""The columns that processes map in common, a snapshot's and a health table's: names and types, once.
 
-Types are those of `array` and `memoryview.cast`: B, H, I, Q unsigned with 8, 16, 32, 64 bits. A row's index is its
-identity within one snapshot; `*_slot` leads to the health table, `*_text` and `*_name` to the blob.
+Compilers and the monitor worker fill them, files map them, the kernels read them as attributes of TypedColumns, whose C
+declaration setup.py writes from the two classes here: a column is added by one line. A row's index is its identity
+within one snapshot; `*_slot` leads to the health table, `*_text` and `*_name` to the blob.
 """
 
 from __future__ import annotations
 
 from array import array
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeAlias
+
+U8: TypeAlias = "memoryview[int]"
+U16: TypeAlias = "memoryview[int]"
+U32: TypeAlias = "memoryview[int]"
+U64: TypeAlias = "memoryview[int]"
+I32: TypeAlias = "memoryview[int]"
+F32: TypeAlias = "memoryview[float]"
+F64: TypeAlias = "memoryview[float]"
+# As `array` and `memoryview.cast` call them.
+TYPE_CODES: Final = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", "F32": "f", "F64": "d"}
 
 NONE_32: Final = 0xFFFFFFFF
 
-COLUMNS: Final[dict[str, str]] = {
+REGION_COUNT: Final = 13  # regions of a geo policy, in sorted order of their codes
+RESOLVED_MAX: Final = 8  # addresses kept per hostname endpoint and family
+RESOLVED_BYTES: Final = 2 * RESOLVED_MAX * 16  # IPv4 slots of 16 bytes (the first 4 used), then IPv6
+READ_ATTEMPTS: Final = 64  # a writer killed while it wrote addresses must not hang a reader
+
+
+class SnapshotColumns:
+    """The columns of a snapshot (snapshot_file.py), as attributes."""
+
     # Load balancers.
-    "lb_select": "B",
-    "lb_flags": "B",
-    "lb_ttl": "I",
-    "lb_fallback": "I",
-    "lb_ecs_trie": "I",
-    "lb_resolver_trie": "I",
-    "lb_pop_class": "I",
-    "lb_lists": "I",
-    "lb_ecs_lists": "I",
-    "lb_slot": "I",
-    "lb_text": "I",
-    "lb_policy": "B",
+    lb_select: U8
+    lb_flags: U8
+    lb_ttl: U32
+    lb_fallback: U32
+    lb_ecs_trie: U32
+    lb_resolver_trie: U32
+    lb_pop_class: U32
+    lb_lists: U32
+    lb_ecs_lists: U32
+    lb_slot: U32
+    lb_text: U32
+    lb_policy: U8
     # Place class -> list (from lb_lists), and the lists' members.
-    "class_list": "I",
-    "list_start": "I",
-    "list_count": "I",
-    "list_flags": "B",
-    "member_pool": "I",
-    "member_weight": "I",
+    class_list: U32
+    list_start: U32
+    list_count: U32
+    list_flags: U8
+    member_pool: U32
+    member_weight: U32
     # Pools; shape has three entries a pool (A, AAAA, named), shedding two (per query, per session).
-    "pool_slot": "I",
-    "pool_flags": "B",
-    "pool_endpoint_start": "I",
-    "pool_endpoint_count": "I",
-    "pool_shape": "B",
-    "pool_hash": "Q",
-    "pool_shed_threshold": "Q",
-    "pool_shed_policy": "B",
-    "pool_minimum": "I",
-    "pool_text": "I",
+    pool_slot: U32
+    pool_flags: U8
+    pool_endpoint_start: U32
+    pool_endpoint_count: U32
+    pool_shape: U8
+    pool_hash: U64
+    pool_shed_threshold: U64
+    pool_shed_policy: U8
+    pool_text: U32
     # Endpoints; address has 16 bytes each, target is a wire name in the blob.
-    "endpoint_slot": "I",
-    "endpoint_weight": "B",
-    "endpoint_families": "B",
-    "endpoint_flags": "B",
-    "endpoint_hash": "Q",
-    "endpoint_address": "B",
-    "endpoint_target": "I",
-    "endpoint_port": "H",
-    "endpoint_priority": "H",
-    "endpoint_enabled": "B",
-    "endpoint_text": "I",
+    endpoint_slot: U32
+    endpoint_weight: U8
+    endpoint_families: U8
+    endpoint_flags: U8
+    endpoint_hash: U64
+    endpoint_address: U8
+    endpoint_target: U32
+    endpoint_port: U16
+    endpoint_priority: U16
+    endpoint_enabled: U8
+    endpoint_text: U32
     # Unit vectors (x, y, z) of coordinate units, and of pools (0, 0, 0 without coordinates), for SELECT_NEAREST.
-    "unit_vector": "d",
-    "pool_vector": "d",
+    unit_vector: F64
+    pool_vector: F64
     # Tries: two roots each (IPv4, IPv6), 16 records a node.
-    "trie_root": "I",
-    "trie_nodes": "I",
+    trie_root: U32
+    trie_nodes: U32
     # Names of all zones in one hash table, and the zone directory in the same table under zone 0.
     # A slot of the table is a name's number + 1 (0: free) and the high half of its hash; a name is a row of
-    # NAME_ROW (codes.py): one cache line, or half of one, tells what stands at it.
-    "table": "I",
-    "name_row": "I",
-    "rrset_type": "H",
-    "rrset_ttl": "I",
-    "rrset_rdata_start": "I",
-    "rrset_rdata_count": "I",
-    "rdata_offset": "I",
-    "rdata_length": "H",
+    # NAME_ROW (lookup/name_rows.py): one cache line, or half of one, tells what stands at it.
+    table: U32
+    name_row: U32
+    rrset_type: U16
+    rrset_ttl: U32
+    rrset_rdata_start: U32
+    rrset_rdata_count: U32
+    rdata_offset: U32
+    rdata_length: U16
     # Zones: index of the apex name.
-    "zone_apex": "I",
+    zone_apex: U32
     # Templates: replies rendered beforehand for the fast path (fastpath/layout.py), and which one answers an RRset, a
     # referral at a name, a negative reply of a zone, as offsets.
-    "rrset_template": "I",
-    "name_template": "I",
-    "zone_template": "I",
+    rrset_template: U32
+    name_template: U32
+    zone_template: U32
     # Of endpoints that are hostnames: the zone here that the hostname stands in (NONE_32: none), whether others here
     # stand above that, and what follows the endpoint's records in that zone (A, AAAA, named: three entries each).
-    "endpoint_zone": "I",
-    "endpoint_is_nested": "B",
-    "endpoint_template": "I",
-    "template_blob": "B",
-    "blob": "B",
-}
+    endpoint_zone: U32
+    endpoint_is_nested: U8
+    endpoint_template: U32
+    template_blob: U8
+    blob: U8
+
+
+class PerOwner(NamedTuple):
+    """Whose rows a column of the health table has, and how many items each of them."""
+
+    owner: str
+    items: int
+
+
+def once(items: int = 1) -> Any:
+    """Declare a column that the table has once."""
+    return PerOwner("once", items)
+
+
+def per_endpoint(items: int = 1) -> Any:
+    """Declare a column with `items` for each endpoint slot."""
+    return PerOwner("endpoint", items)
+
+
+def per_pool(items: int = 1) -> Any:
+    """Declare a column with `items` for each pool slot."""
+    return PerOwner("pool", items)
+
+
+class HealthColumns:
+    """The columns of a health table (health_table.py), as attributes. The order is the file's."""
+
+    heartbeat_ns: U64 = once()  # CLOCK_MONOTONIC of the writer's last beat
+    adopted_generation: U64 = once()  # of the targets document that the writer works from
+    probes_started: U64 = once()
+    probes_late: U64 = once()  # begun more than 250 ms after their time
+    probes_in_flight: U64 = once()
+    frozen_since: F64 = once()  # unix s since when this machine believes itself cut off; 0 = it does not
+    endpoint_state: U8 = per_endpoint()  # effective: measured, or what an operator forced
+    endpoint_measured: U8 = per_endpoint()
+    pool_state: U8 = per_pool()  # effective
+    pool_measured: U8 = per_pool()
+    pool_rtt: F32 = per_pool(REGION_COUNT)  # ms, EWMA per region; 0 = no figure
+    pool_rtt_at: F64 = per_pool(REGION_COUNT)  # unix s of the figure's last sample
+    pool_since: F64 = per_pool()  # unix s of the last change of pool_state
+    pool_identity: U64 = per_pool()  # hash of whom the slot belongs to; 0 = nobody
+    endpoint_identity: U64 = per_endpoint()
+    endpoint_since: F64 = per_endpoint()  # unix s of the last change of endpoint_state
+    endpoint_checked_at: F64 = per_endpoint()  # unix s of the last result
+    endpoint_checks: U64 = per_endpoint()
+    endpoint_passed: U64 = per_endpoint()
+    endpoint_rtt_us: U32 = per_endpoint()  # of the last passed check
+    endpoint_streak: I32 = per_endpoint()  # +n passes in a row, -n failures in a row
+    endpoint_code: U16 = per_endpoint()  # of the last answer (HTTP, SMTP, LDAP); 0 = none
+    endpoint_reason: U8 = per_endpoint()  # of the last result: index into reasons.REASONS
+    resolved_count: U8 = per_endpoint(2)  # IPv4 addresses, IPv6 addresses
+    resolved_expiry: U32 = per_endpoint()  # unix s; 0 = never resolved
+    resolved_version: U32 = per_endpoint()  # odd while the addresses are being written
+    resolved_address: U8 = per_endpoint(RESOLVED_BYTES)
+
+
+class HealthColumn(NamedTuple):
+    """A column of the health table: its name and type code, whose rows it has ("endpoint", "pool" or "once")."""
+
+    name: str
+    code: str
+    owner: str
+    items: int
+
+
+COLUMNS: Final[dict[str, str]] = {name: TYPE_CODES[kind] for name, kind in SnapshotColumns.__annotations__.items()}
+"""Name -> type code of a snapshot's columns."""
+HEALTH_COLUMNS: Final = tuple(
+    HealthColumn(name, TYPE_CODES[kind], *getattr(HealthColumns, name))
+    for name, kind in HealthColumns.__annotations__.items()
+)
 
 
 def empty_columns() -> dict[str, array[int]]:
-    """Return every column, with no rows."""
+    """Return every column of a snapshot, with no rows."""
     return {name: array(code) for name, code in COLUMNS.items()}
-
-
-class Blob:
-    """The byte column that texts, names and rdata stand in; equal texts are stored once."""
-
-    def __init__(self, column: array[int]) -> None:
-        self._column = column
-        self._offsets: dict[bytes, int] = {}
-
-    def add(self, data: bytes) -> int:
-        """Return the offset of `data`, appended where it is new."""
-        offset = self._offsets.get(data)
-        if offset is None:
-            offset = self._offsets[data] = len(self._column)
-            self._column.frombytes(data)
-        return offset
-
-    def offsets(self) -> dict[bytes, int]:
-        """Return the offset of everything stored so far."""
-        return dict(self._offsets)
-
-    def add_text(self, text: str) -> int:
-        """Return the offset of a text: its length in two bytes, then UTF-8."""
-        data = text.encode()
-        return self.add(len(data).to_bytes(2, "little") + data)
-
-
-def read_text(blob: memoryview, offset: int) -> str:
-    """Return the text that `Blob.add_text` stored at `offset`."""
-    length = blob[offset] | blob[offset + 1] << 8
-    return str(blob[offset + 2 : offset + 2 + length], "utf-8")

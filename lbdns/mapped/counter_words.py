@@ -22,8 +22,9 @@ SOURCE_COUNT: Final = 4
 # How long a batch took from when it was read to when its replies were sent: batches up to each bound, then longer ones;
 # their sum; the longest. Then the longest that the first batch from a new snapshot kept its core.
 BATCH_BOUNDS_US: Final = (100, 250, 500, 1000, 2500, 5000, 10_000)
+BATCH_BOUND_COUNT: Final = len(BATCH_BOUNDS_US)
 BATCH_TIMES_FIRST: Final = SOURCES_FIRST + SOURCE_COUNT
-BATCH_NS: Final = BATCH_TIMES_FIRST + len(BATCH_BOUNDS_US) + 1
+BATCH_NS: Final = BATCH_TIMES_FIRST + BATCH_BOUND_COUNT + 1
 LONGEST_BATCH_NS: Final = BATCH_NS + 1
 LONGEST_ADOPTION_NS: Final = BATCH_NS + 2
 SLOTS_MAX: Final = 1 << 20  # of each kind; what has a higher slot is not counted

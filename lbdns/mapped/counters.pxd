@@ -1,7 +1,7 @@
 # The C types of counters.py.
 cimport cython
 
-cdef int RCODES_FIRST, RCODE_COUNT, SLOTS_MAX, TYPES_FIRST, TYPE_OTHER
+from lbdns.mapped.counter_words cimport *
 
 
 cdef class Counters:

@@ -12,7 +12,7 @@ import mmap
 import os
 from pathlib import Path
 
-from lbdns.mapped.counter_words import RCODE_COUNT, RCODES_FIRST, SLOTS_MAX, TYPE_OTHER, TYPES_FIRST, WORD_COUNT
+from lbdns.mapped.counter_words import *
 
 
 class Counters:

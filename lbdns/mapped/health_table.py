@@ -14,13 +14,10 @@ import mmap
 import os
 import struct
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lbdns.base.errors import LbdnsError
-
-REGION_COUNT = 13  # regions of a geo policy, in sorted order of their codes
-RESOLVED_MAX = 8  # addresses kept per hostname endpoint and family
-RESOLVED_BYTES = 2 * RESOLVED_MAX * 16  # IPv4 slots of 16 bytes (the first 4 used), then IPv6
+from lbdns.mapped.columns import HEALTH_COLUMNS
 
 _MAGIC = b"LBDNSHLT"
 _VERSION = 1
@@ -28,39 +25,6 @@ _HEADER = struct.Struct("<8sIIQIIQ")  # magic, version, header bytes, layout id,
 _HEADER_BYTES = 64
 _ALIGN = 64
 _CAPACITY_MAX = 4_000_000  # slots of either kind: bounds what a damaged header can ask for
-
-Per = Literal["endpoint", "pool", "once"]
-
-# name, memoryview format, owner, items per owner. The order is the file's.
-_COLUMNS: tuple[tuple[str, str, Per, int], ...] = (
-    ("heartbeat_ns", "Q", "once", 1),  # CLOCK_MONOTONIC of the writer's last beat
-    ("adopted_generation", "Q", "once", 1),  # of the targets document that the writer works from
-    ("probes_started", "Q", "once", 1),
-    ("probes_late", "Q", "once", 1),  # begun more than 250 ms after their time
-    ("probes_in_flight", "Q", "once", 1),
-    ("frozen_since", "d", "once", 1),  # unix s since when this machine believes itself cut off; 0 = it does not
-    ("endpoint_state", "B", "endpoint", 1),  # effective: measured, or what an operator forced
-    ("endpoint_measured", "B", "endpoint", 1),
-    ("pool_state", "B", "pool", 1),  # effective
-    ("pool_measured", "B", "pool", 1),
-    ("pool_rtt", "f", "pool", REGION_COUNT),  # ms, EWMA per region; 0 = no figure
-    ("pool_rtt_at", "d", "pool", REGION_COUNT),  # unix s of the figure's last sample
-    ("pool_since", "d", "pool", 1),  # unix s of the last change of pool_state
-    ("pool_identity", "Q", "pool", 1),  # hash of whom the slot belongs to; 0 = nobody
-    ("endpoint_identity", "Q", "endpoint", 1),
-    ("endpoint_since", "d", "endpoint", 1),  # unix s of the last change of endpoint_state
-    ("endpoint_checked_at", "d", "endpoint", 1),  # unix s of the last result
-    ("endpoint_checks", "Q", "endpoint", 1),
-    ("endpoint_passed", "Q", "endpoint", 1),
-    ("endpoint_rtt_us", "I", "endpoint", 1),  # of the last passed check
-    ("endpoint_streak", "i", "endpoint", 1),  # +n passes in a row, -n failures in a row
-    ("endpoint_code", "H", "endpoint", 1),  # of the last answer (HTTP, SMTP, LDAP); 0 = none
-    ("endpoint_reason", "B", "endpoint", 1),  # of the last result: index into reasons.REASONS
-    ("resolved_count", "B", "endpoint", 2),  # IPv4 addresses, IPv6 addresses
-    ("resolved_expiry", "I", "endpoint", 1),  # unix s; 0 = never resolved
-    ("resolved_version", "I", "endpoint", 1),  # odd while the addresses are being written
-    ("resolved_address", "B", "endpoint", RESOLVED_BYTES),
-)
 
 
 class TableError(LbdnsError):
@@ -129,7 +93,7 @@ class HealthTable:
 
     def copy_from(self, other: HealthTable) -> None:
         """Take over every slot that both tables have, so that a larger table starts with what the smaller knew."""
-        for name, kind, per, items in _COLUMNS:
+        for name, kind, per, items in HEALTH_COLUMNS:
             owners = {"endpoint": "endpoint_capacity", "pool": "pool_capacity"}.get(per)
             count = items * (1 if owners is None else min(getattr(self, owners), getattr(other, owners)))
             if count:
@@ -138,7 +102,7 @@ class HealthTable:
 
     def copy_endpoint(self, other: HealthTable, theirs: int, ours: int) -> None:
         """Take over one endpoint's columns from a slot of another table."""
-        for name, _, per, items in _COLUMNS:
+        for name, _, per, items in HEALTH_COLUMNS:
             if per == "endpoint":
                 self.columns[name][ours * items : (ours + 1) * items] = other.columns[name][
                     theirs * items : (theirs + 1) * items
@@ -152,8 +116,8 @@ class HealthTable:
         """Make a pool's slot nobody's."""
         self._clear("pool", slot)
 
-    def _clear(self, owner: Per, slot: int) -> None:
-        for name, kind, per, items in _COLUMNS:
+    def _clear(self, owner: str, slot: int) -> None:
+        for name, kind, per, items in HEALTH_COLUMNS:
             if per == owner:
                 zeros = memoryview(bytes(items * struct.calcsize(kind))).cast(kind)  # type: ignore[call-overload]
                 self.columns[name][slot * items : (slot + 1) * items] = zeros
@@ -171,7 +135,7 @@ def _extents(endpoints: int, pools: int) -> list[tuple[str, str, int, int]]:
     """Return (name, format, first byte, end byte) of each column."""
     extents = []
     offset = _HEADER_BYTES
-    for name, kind, per, items in _COLUMNS:
+    for name, kind, per, items in HEALTH_COLUMNS:
         count = items * {"endpoint": endpoints, "pool": pools, "once": 1}[per]
         stop = offset + count * struct.calcsize(kind)
         extents.append((name, kind, offset, stop))

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from lbdns.mapped.health_table import RESOLVED_BYTES, RESOLVED_MAX
+from lbdns.mapped.columns import READ_ATTEMPTS, RESOLVED_BYTES, RESOLVED_MAX
 
-READ_ATTEMPTS = 64  # a writer killed between the two numbers must not hang a reader
 _ADDRESS_BYTES = {4: 4, 6: 16}
 
 Columns = Mapping[str, "memoryview[Any]"]

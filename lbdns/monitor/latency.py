@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import LATENCY_FILE
-from lbdns.mapped.health_table import REGION_COUNT
+from lbdns.mapped.columns import REGION_COUNT
 from lbdns.places.regions import REGION_CODES
 
 TIME_CONSTANT_S: Final = 200.0

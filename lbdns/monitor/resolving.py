@@ -22,7 +22,7 @@ import dns.exception
 import dns.nameserver
 import dns.resolver
 
-from lbdns.mapped.health_table import RESOLVED_MAX
+from lbdns.mapped.columns import RESOLVED_MAX
 from lbdns.model.socket_address import parse_resolver
 
 TTL_MIN_S: Final = 1.0

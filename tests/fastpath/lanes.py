@@ -15,6 +15,7 @@ from tests.interpreted import standing_in
 
 # In the order of their imports.
 KERNEL = (
+    "mapped.typed_columns",
     "steering.kernel.hashing",
     "steering.kernel.view",
     "steering.kernel.endpoints",

@@ -20,7 +20,7 @@ def needs(name: str) -> set[str]:
     """Return the modules that one is compiled against, directly or through another; itself among them."""
     declared = (Path(str(lbdns.__file__)).parent / (name.replace(".", "/") + ".pxd")).read_text()
     found = {name}
-    for other in re.findall(r"(?m)^from lbdns\.([\w.]+) cimport", declared):
+    for other in re.findall(r"(?m)^from lbdns\.([\w.]+) cimport \w", declared):
         found |= needs(other)
     return found
 

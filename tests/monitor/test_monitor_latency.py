@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import LATENCY_FILE
-from lbdns.mapped.health_table import REGION_COUNT, HealthTable
+from lbdns.mapped.columns import REGION_COUNT
+from lbdns.mapped.health_table import HealthTable
 from lbdns.monitor import latency
 from lbdns.places.regions import REGION_CODES
 

@@ -58,7 +58,14 @@ POOL_STATES = {
 # --- lanes -----------------------------------------------------------------------------------------------------------
 
 
-KERNEL = ("hashing", "view", "endpoints", "decide")  # in the order of their imports
+# In the order of their imports.
+KERNEL = (
+    "mapped.typed_columns",
+    "steering.kernel.hashing",
+    "steering.kernel.view",
+    "steering.kernel.endpoints",
+    "steering.kernel.decide",
+)
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,17 @@ class Lane:
 
 def compiled_lane() -> Lane | None:
     """Return the installed extension, or None where lbdns runs without one."""
-    modules = {name: importlib.import_module(f"lbdns.steering.kernel.{name}") for name in KERNEL}
+    modules = {name: importlib.import_module(f"lbdns.{name}") for name in KERNEL}
     if any(str(module.__file__).endswith(".py") for module in modules.values()):
         return None
-    return Lane("compiled", modules["decide"].decide, modules["view"])
+    return Lane("compiled", modules["steering.kernel.decide"].decide, modules["steering.kernel.view"])
 
 
 def interpreted_lane() -> Lane:
     """Return the kernel read from its source, whether or not an extension stands beside it."""
     with ExitStack() as stack:
-        modules = {name: stack.enter_context(standing_in(f"steering.kernel.{name}")) for name in KERNEL}
-    return Lane("interpreted", modules["decide"].decide, modules["view"])
+        modules = {name: stack.enter_context(standing_in(name)) for name in KERNEL}
+    return Lane("interpreted", modules["steering.kernel.decide"].decide, modules["steering.kernel.view"])
 
 
 # --- worlds ----------------------------------------------------------------------------------------------------------

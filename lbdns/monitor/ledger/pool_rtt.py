@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbdns.health.verdict import HEALTHY
-from lbdns.mapped.health_table import REGION_COUNT
+from lbdns.mapped.columns import REGION_COUNT
 from lbdns.monitor import latency
 from lbdns.monitor.ledger.agreement import mean_rtt_us
 from lbdns.monitor.ledger.states import PoolHealth, Series

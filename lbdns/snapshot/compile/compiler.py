@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
-from lbdns.mapped.columns import Blob, empty_columns
+from lbdns.mapped.blob import Blob
+from lbdns.mapped.columns import empty_columns
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration

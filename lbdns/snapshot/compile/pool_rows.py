@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from lbdns.dns.name import encode_canonical
-from lbdns.mapped.columns import COLUMNS, Blob
+from lbdns.mapped.blob import Blob
+from lbdns.mapped.columns import COLUMNS
 from lbdns.model.pool import Pool
 from lbdns.snapshot.compile.place_classes import unit_vectors
 from lbdns.snapshot.slots import EndpointKey, Slots
@@ -114,7 +115,6 @@ def _pool_parts(pool: Pool, families: list[int]) -> dict[str, list[int] | bytes]
         "pool_flags": [flags],
         "pool_endpoint_count": [len(pool.origins)],
         "pool_hash": [name_hash(pool.name)],
-        "pool_minimum": [pool.minimum_origins],
         "pool_vector": vector.tobytes(),
         "pool_shed_threshold": [threshold for threshold, _ in shedding],
         "pool_shed_policy": [policy for _, policy in shedding],

@@ -17,7 +17,8 @@ from lbdns.dns.codes import TYPE_CNAME, TYPE_DNAME, TYPE_NS
 from lbdns.dns.name import WILDCARD_LABEL, longest_match, parent
 from lbdns.dns.rdata.record_types import HIDDEN_TYPES
 from lbdns.dns.zone import RRset, Zone
-from lbdns.mapped.columns import NONE_32, Blob
+from lbdns.mapped.blob import Blob
+from lbdns.mapped.columns import NONE_32
 from lbdns.snapshot.lookup.name_rows import (
     DIRECTORY,
     FLAGS_SHIFT,

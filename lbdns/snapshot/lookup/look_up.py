@@ -17,41 +17,10 @@ Runs interpreted and compiled (types in the `.pxd`): both paths of the responder
 
 from __future__ import annotations
 
-from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DNAME, TYPE_DS, TYPE_MX, TYPE_SRV
-from lbdns.snapshot.lookup.name_rows import (
-    CNAME,
-    DIRECTORY,
-    DNAME,
-    FLAGS_SHIFT,
-    HIT,
-    NAME_CNAME,
-    NAME_CUT,
-    NAME_DNAME,
-    NAME_OCCLUDED,
-    NAME_ROW,
-    NO_NAME,
-    NO_ROW,
-    NODATA,
-    NXDOMAIN,
-    OUT_OF_ZONE,
-    REFERRAL,
-    ROW_FIRST_RRSET,
-    ROW_LINK,
-    ROW_LOAD_BALANCER,
-    ROW_RRSETS,
-    RRSETS_MASK,
-    STEERED,
-)
-from lbdns.snapshot.lookup.name_table import NameTable, Suffixes, find
-
-
-class Zones(NameTable):
-    """The columns that a look-up reads: the name table's and these."""
-
-    def __init__(self, columns: dict[str, memoryview]) -> None:
-        super().__init__(columns)
-        self.rrset_type = columns["rrset_type"]
-        self.zone_apex = columns["zone_apex"]
+from lbdns.dns.codes import *
+from lbdns.mapped.typed_columns import TypedColumns
+from lbdns.snapshot.lookup.name_rows import *
+from lbdns.snapshot.lookup.name_table import Suffixes, find
 
 
 class Found:
@@ -62,7 +31,7 @@ class Found:
     """
 
     def __init__(self) -> None:
-        self.kind = OUT_OF_ZONE
+        self.kind = KIND_OUT_OF_ZONE
         self.zone = 0
         self.entry = 0
         self.row = 0
@@ -70,60 +39,60 @@ class Found:
         self.family = 0
 
 
-def look_up(zones: Zones, suffixes: Suffixes, qtype: int, found: Found) -> int:
+def look_up(names: TypedColumns, suffixes: Suffixes, qtype: int, found: Found) -> int:
     """Fill `found` with what stands at the name in `suffixes` (hashed) for a type, and return its kind."""
-    label = find_zone(zones, suffixes, 0, found)
+    label = find_zone(names, suffixes, 0, found)
     if label < 0:
-        found.kind = OUT_OF_ZONE
+        found.kind = KIND_OUT_OF_ZONE
         return found.kind
     if qtype == TYPE_DS and label == 0:
         # The parent's side of a cut holds DS (RFC 4035 3.1.4.1): where both zones are ours, it answers.
         zone = found.zone
-        if find_zone(zones, suffixes, 1, found) < 0:
+        if find_zone(names, suffixes, 1, found) < 0:
             found.zone = zone
     for index in range(suffixes.count):
-        entry = find(zones, found.zone + 1, suffixes, index)
+        entry = find(names, found.zone + 1, suffixes, index)
         if entry != NO_NAME:
             found.entry = entry
-            return at_encloser(zones, index == 0, qtype, found)
-    found.kind = OUT_OF_ZONE
+            return at_encloser(names, index == 0, qtype, found)
+    found.kind = KIND_OUT_OF_ZONE
     return found.kind
 
 
-def find_zone(zones: Zones, suffixes: Suffixes, first: int, found: Found) -> int:
+def find_zone(names: TypedColumns, suffixes: Suffixes, first: int, found: Found) -> int:
     """Set the zone with the longest apex among the suffixes from `first` on; return its label, -1 where there is
     none."""
     for index in range(first, suffixes.count):
-        entry = find(zones, DIRECTORY, suffixes, index)
+        entry = find(names, DIRECTORY, suffixes, index)
         if entry != NO_NAME:
-            found.zone = zones.name_row[entry * NAME_ROW + ROW_LINK]
+            found.zone = names.name_row[entry * NAME_ROW + ROW_LINK]
             return index
     return -1
 
 
-def at_encloser(zones: Zones, is_exact: bool, qtype: int, found: Found) -> int:
+def at_encloser(names: TypedColumns, is_exact: bool, qtype: int, found: Found) -> int:
     """Decide the kind from the closest encloser, `found.entry`: the name itself where `is_exact`."""
     row = found.entry * NAME_ROW
-    flags = zones.name_row[row + ROW_RRSETS] >> FLAGS_SHIFT
+    flags = names.name_row[row + ROW_RRSETS] >> FLAGS_SHIFT
     if flags & NAME_OCCLUDED:
-        found.entry = zones.name_row[row + ROW_LINK]
-        found.kind = REFERRAL
+        found.entry = names.name_row[row + ROW_LINK]
+        found.kind = KIND_REFERRAL
     elif flags & NAME_CUT and not (is_exact and qtype == TYPE_DS):
-        found.kind = REFERRAL
+        found.kind = KIND_REFERRAL
     elif is_exact:
-        at_name(zones, qtype, found)
+        at_name(names, qtype, found)
     elif flags & NAME_DNAME:
-        found.row = find_rrset(zones, found.entry, TYPE_DNAME)
-        found.kind = DNAME
-    elif zones.name_row[row + ROW_LINK] != NO_NAME:
-        found.entry = zones.name_row[row + ROW_LINK]
-        at_name(zones, qtype, found)
+        found.row = find_rrset(names, found.entry, TYPE_DNAME)
+        found.kind = KIND_DNAME
+    elif names.name_row[row + ROW_LINK] != NO_NAME:
+        found.entry = names.name_row[row + ROW_LINK]
+        at_name(names, qtype, found)
     else:
-        found.kind = NXDOMAIN
+        found.kind = KIND_NXDOMAIN
     return found.kind
 
 
-def at_name(zones: Zones, qtype: int, found: Found) -> None:
+def at_name(names: TypedColumns, qtype: int, found: Found) -> None:
     """Decide the kind from what stands at `found.entry`."""
     position = -1
     found.family = 0
@@ -137,36 +106,36 @@ def at_name(zones: Zones, qtype: int, found: Found) -> None:
         position = 2
         found.family = 2
     if position >= 0:
-        found.load_balancer = zones.name_row[found.entry * NAME_ROW + ROW_LOAD_BALANCER + position]
+        found.load_balancer = names.name_row[found.entry * NAME_ROW + ROW_LOAD_BALANCER + position]
         if found.load_balancer != NO_ROW:
-            found.kind = STEERED
+            found.kind = KIND_STEERED
             return
-    if zones.name_row[found.entry * NAME_ROW + ROW_RRSETS] >> FLAGS_SHIFT & NAME_CNAME and qtype != TYPE_CNAME:
+    if names.name_row[found.entry * NAME_ROW + ROW_RRSETS] >> FLAGS_SHIFT & NAME_CNAME and qtype != TYPE_CNAME:
         # ANY gets the CNAME as it is, unfollowed (RFC 8482 4.2).
-        found.row = find_rrset(zones, found.entry, TYPE_CNAME)
-        found.kind = HIT if qtype == TYPE_ANY else CNAME
+        found.row = find_rrset(names, found.entry, TYPE_CNAME)
+        found.kind = KIND_HIT if qtype == TYPE_ANY else KIND_CNAME
         return
     if qtype == TYPE_ANY:
         found.row = NO_ROW
-        has_any = (zones.name_row[found.entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK) > 0 or has_load_balancer(
-            zones, found.entry
+        has_any = (names.name_row[found.entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK) > 0 or has_load_balancer(
+            names, found.entry
         )
-        found.kind = HIT if has_any else NODATA
+        found.kind = KIND_HIT if has_any else KIND_NODATA
         return
-    found.row = find_rrset(zones, found.entry, qtype)
-    found.kind = NODATA if found.row == NO_ROW else HIT
+    found.row = find_rrset(names, found.entry, qtype)
+    found.kind = KIND_NODATA if found.row == NO_ROW else KIND_HIT
 
 
-def find_rrset(zones: Zones, entry: int, rtype: int) -> int:
+def find_rrset(names: TypedColumns, entry: int, rtype: int) -> int:
     """Return the row of a name's RRset of one type, NO_ROW where it has none."""
-    start = zones.name_row[entry * NAME_ROW + ROW_FIRST_RRSET]
-    for row in range(start, start + (zones.name_row[entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK)):
-        if zones.rrset_type[row] == rtype:
+    start = names.name_row[entry * NAME_ROW + ROW_FIRST_RRSET]
+    for row in range(start, start + (names.name_row[entry * NAME_ROW + ROW_RRSETS] & RRSETS_MASK)):
+        if names.rrset_type[row] == rtype:
             return row
     return NO_ROW
 
 
-def has_load_balancer(zones: Zones, entry: int) -> bool:
+def has_load_balancer(names: TypedColumns, entry: int) -> bool:
     """Return whether any load balancer stands at a name."""
     first = entry * NAME_ROW + ROW_LOAD_BALANCER
-    return zones.name_row[first] != NO_ROW or zones.name_row[first + 1] != NO_ROW or zones.name_row[first + 2] != NO_ROW
+    return names.name_row[first] != NO_ROW or names.name_row[first + 1] != NO_ROW or names.name_row[first + 2] != NO_ROW

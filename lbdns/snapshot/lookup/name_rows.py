@@ -1,6 +1,6 @@
 """The numbers that name columns and look-ups are written in. One place, no logic.
 
-Compiled modules read them once, at import, into C variables.
+Compiled modules have them as constants of C (setup.py says how).
 """
 
 from __future__ import annotations
@@ -10,19 +10,23 @@ from typing import Final
 NO_NAME: Final = 0xFFFFFFFF
 NO_ROW: Final = 0xFFFFFFFF
 
+# The hash of names: FNV-1a, 64 bits.
+FNV_OFFSET: Final = 0xCBF29CE484222325
+FNV_PRIME: Final = 0x100000001B3
+
 # The "zone" of the name table under which zone apexes stand; zone z has its names under z + 1.
 DIRECTORY: Final = 0
 LABELS_MAX: Final = 128
 
-# What a look-up comes to (lookup.py).
-OUT_OF_ZONE: Final = 0
-REFERRAL: Final = 1
-STEERED: Final = 2
-HIT: Final = 3
-CNAME: Final = 4
-DNAME: Final = 5
-NODATA: Final = 6
-NXDOMAIN: Final = 7
+# What a look-up comes to (look_up.py).
+KIND_OUT_OF_ZONE: Final = 0
+KIND_REFERRAL: Final = 1
+KIND_STEERED: Final = 2
+KIND_HIT: Final = 3
+KIND_CNAME: Final = 4
+KIND_DNAME: Final = 5
+KIND_NODATA: Final = 6
+KIND_NXDOMAIN: Final = 7
 KIND_NAMES: Final = ("out of zone", "referral", "steered", "hit", "cname", "dname", "nodata", "nxdomain")
 
 NAME_CUT: Final = 1
@@ -40,5 +44,3 @@ ROW_RRSETS: Final = 4
 ROW_LOAD_BALANCER: Final = 5
 RRSETS_MASK: Final = 0xFFFF
 FLAGS_SHIFT: Final = 16
-
-LB_KIND_COUNT: Final = 3  # load balancers that a name can have: for A and AAAA, for MX, for SRV

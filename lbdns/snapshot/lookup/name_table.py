@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from array import array
 
-from lbdns.dns.codes import NAME_BYTES_MAX
-from lbdns.snapshot.lookup.name_rows import LABELS_MAX, NAME_ROW, NO_NAME, ROW_OFFSET, ROW_ZONE
-
-FNV_OFFSET = 0xCBF29CE484222325
-FNV_PRIME = 0x100000001B3
-MASK_64 = 0xFFFFFFFFFFFFFFFF
+from lbdns.dns.codes import *
+from lbdns.mapped.typed_columns import TypedColumns
+from lbdns.snapshot.lookup.name_rows import *
+from lbdns.steering.kernel.numbers import *
 
 
 class Suffixes:
@@ -67,21 +65,17 @@ def spread(hashed: int) -> int:
     return hashed ^ (hashed >> 29)
 
 
-class NameTable:
-    """The name columns of a snapshot, ready for look-ups."""
-
-    def __init__(self, columns: dict[str, memoryview]) -> None:
-        self.table = columns["table"]
-        self.mask = len(columns["table"]) // 2 - 1
-        self.name_row = columns["name_row"]
-        self.blob = columns["blob"]
+def mask_of(names: TypedColumns) -> int:
+    """Return what a hash is cut to for its slot: the table has a power of two of them, of two numbers each."""
+    return (len(names.table) >> 1) - 1
 
 
-def find(names: NameTable, zone: int, suffixes: Suffixes, label: int) -> int:
+def find(names: TypedColumns, zone: int, suffixes: Suffixes, label: int) -> int:
     """Return the index of the suffix from `label` on in a zone (DIRECTORY, or zone index + 1), NO_NAME where it is not
     there."""
     wanted = spread(suffixes.hashes[label])
-    slot = wanted & names.mask
+    mask = mask_of(names)
+    slot = wanted & mask
     start = suffixes.starts[label]
     while names.table[slot * 2]:
         entry = names.table[slot * 2] - 1
@@ -92,11 +86,11 @@ def find(names: NameTable, zone: int, suffixes: Suffixes, label: int) -> int:
                 names, names.name_row[row + ROW_OFFSET], suffixes, start
             ):
                 return entry
-        slot = (slot + 1) & names.mask
+        slot = (slot + 1) & mask
     return NO_NAME
 
 
-def is_same(names: NameTable, offset: int, suffixes: Suffixes, start: int) -> bool:
+def is_same(names: TypedColumns, offset: int, suffixes: Suffixes, start: int) -> bool:
     """Return whether the blob at `offset` equals the suffix that starts at `start`."""
     index = start
     offset -= start

@@ -1,22 +1,11 @@
-# The C types of decide.py. Module constants become C variables, set once at import.
+# The C types of decide.py.
 cimport cython
 
+from lbdns.mapped.columns cimport *
 from lbdns.steering.kernel.endpoints cimport draw32, pick_endpoints
 from lbdns.steering.kernel.hashing cimport address_key, mix64
+from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, Query, View
-
-cdef unsigned int CLASS_MASK, NO_TRIE, TRIE_LEAF
-cdef int BYTE_COUNTS, CLASS_UNKNOWN, LB_ECS_PREFERRED, LB_RESOLVER_LOCATES, LB_STICKY
-cdef int LIST_HASHED, LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_POP, LOCATED_BY_RESOLVER
-cdef int MODE_ALL, NO_POOL, OUTCOME_ANSWER, OUTCOME_NO_ENDPOINT, OUTCOME_NO_POOL
-cdef int PASSED_CAPACITY, PASSED_DISABLED, PASSED_DOWN, PASSED_SHED, PASSED_WEIGHT_ZERO
-cdef int POOL_ENABLED, POOL_HAS_ENDPOINT, POOL_MONITORED, PRIVATE_TRIE, REGION_COUNT
-cdef int SALT_POOL, SALT_SHED, SELECT_FASTEST, SELECT_WEIGHTED, SHED_BY_HASH
-cdef int TAKES_TRAFFIC
-cdef int HASH_BITS_4, HASH_BITS_6, SELECT_NEAREST, POOL_LOCATED
-cdef int TRIE_STRIDE, TRIE_WIDTH, UNUSED_MASK, UNUSED_SHIFT
-cdef double LAST_COSINE, NO_COSINE
-cdef unsigned long long HASH_MASK_4, HASH_MASK_6, LOW_32
 
 
 @cython.locals(fallback=cython.uint)

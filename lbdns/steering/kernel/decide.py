@@ -13,59 +13,11 @@ compiled code leaves out bounds checks.
 
 from __future__ import annotations
 
+from lbdns.mapped.columns import *
 from lbdns.steering.kernel.endpoints import draw32, pick_endpoints
 from lbdns.steering.kernel.hashing import address_key, mix64
-from lbdns.steering.kernel.numbers import (
-    BYTE_COUNTS,
-    CLASS_MASK,
-    CLASS_UNKNOWN,
-    LB_ECS_PREFERRED,
-    LB_RESOLVER_LOCATES,
-    LB_STICKY,
-    LIST_HASHED,
-    LOCATED_BY_ECS,
-    LOCATED_BY_NOTHING,
-    LOCATED_BY_POP,
-    LOCATED_BY_RESOLVER,
-    MODE_ALL,
-    NO_POOL,
-    NO_TRIE,
-    OUTCOME_ANSWER,
-    OUTCOME_NO_ENDPOINT,
-    OUTCOME_NO_POOL,
-    PASSED_CAPACITY,
-    PASSED_DISABLED,
-    PASSED_DOWN,
-    PASSED_SHED,
-    PASSED_WEIGHT_ZERO,
-    POOL_ENABLED,
-    POOL_HAS_ENDPOINT,
-    POOL_LOCATED,
-    POOL_MONITORED,
-    PRIVATE_TRIE,
-    REGION_COUNT,
-    SALT_POOL,
-    SALT_SHED,
-    SELECT_FASTEST,
-    SELECT_NEAREST,
-    SELECT_WEIGHTED,
-    SHED_BY_HASH,
-    TAKES_TRAFFIC,
-    TRIE_LEAF,
-    TRIE_STRIDE,
-    TRIE_WIDTH,
-    UNUSED_MASK,
-    UNUSED_SHIFT,
-)
+from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
-
-HASH_BITS_4 = 24
-HASH_BITS_6 = 56
-HASH_MASK_4 = 0xFFFFFF0000000000
-HASH_MASK_6 = 0xFFFFFFFFFFFFFF00
-LOW_32 = 0xFFFFFFFF
-LAST_COSINE = -2.0  # below that of any angle
-NO_COSINE = -3.0
 
 
 def decide(view: View, query: Query, decision: Decision) -> int:

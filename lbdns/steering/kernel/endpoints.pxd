@@ -1,14 +1,9 @@
-# The C types of endpoints.py. Module constants become C variables, set once at import.
+# The C types of endpoints.py.
 cimport cython
 
 from lbdns.steering.kernel.hashing cimport draw64, mix64, rendezvous_score
+from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, Query, View
-
-cdef int ADDRESS_FAMILIES, BYTE_COUNTS, ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_NAMED
-cdef int HEALTHY, LB_APEX, LB_STICKY, MODE_HASHED, MODE_WEIGHTED
-cdef int POOL_HASH, POOL_MONITORED, SALT_ADDRESS, SALT_ENDPOINT, SALT_ROTATION
-cdef int SHAPE_ONE, SHAPE_ZERO, STATE_MASK
-cdef int SKIPPED_DISABLED, SKIPPED_DOWN, SKIPPED_FAMILY, SKIPPED_UNRESOLVED, SKIPPED_WEIGHT_ZERO
 
 
 cpdef unsigned long long draw32(Query query, unsigned long long salt) noexcept nogil

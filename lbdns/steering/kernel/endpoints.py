@@ -3,31 +3,7 @@
 from __future__ import annotations
 
 from lbdns.steering.kernel.hashing import draw64, mix64, rendezvous_score
-from lbdns.steering.kernel.numbers import (
-    ADDRESS_FAMILIES,
-    BYTE_COUNTS,
-    ENDPOINT_FLATTEN,
-    ENDPOINT_HOSTNAME,
-    FAMILY_NAMED,
-    HEALTHY,
-    LB_APEX,
-    LB_STICKY,
-    MODE_HASHED,
-    MODE_WEIGHTED,
-    POOL_HASH,
-    POOL_MONITORED,
-    SALT_ADDRESS,
-    SALT_ENDPOINT,
-    SALT_ROTATION,
-    SHAPE_ONE,
-    SHAPE_ZERO,
-    SKIPPED_DISABLED,
-    SKIPPED_DOWN,
-    SKIPPED_FAMILY,
-    SKIPPED_UNRESOLVED,
-    SKIPPED_WEIGHT_ZERO,
-    STATE_MASK,
-)
+from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
 
 

@@ -1,11 +1,8 @@
 # The C types of hashing.py. Masks in the source are no-ops on unsigned 64-bit integers.
 cimport cython
 
-cdef unsigned long long MASK_64
-cdef unsigned long long GOLDEN_64
-cdef unsigned long long MIX_FIRST
-cdef unsigned long long MIX_SECOND
-cdef double UNIT_53
+from lbdns.steering.kernel.numbers cimport *
+
 
 cpdef unsigned long long mix64(unsigned long long value) noexcept nogil
 cpdef unsigned long long draw64(unsigned long long base, unsigned long long salt) noexcept nogil

@@ -6,11 +6,7 @@ stays on its endpoint whichever of the two serves it. All values are unsigned 64
 
 from __future__ import annotations
 
-MASK_64 = 0xFFFFFFFFFFFFFFFF
-GOLDEN_64 = 0x9E3779B97F4A7C15
-MIX_FIRST = 0xBF58476D1CE4E5B9
-MIX_SECOND = 0x94D049BB133111EB
-UNIT_53 = 1.0 / 9007199254740992.0
+from lbdns.steering.kernel.numbers import *
 
 
 def mix64(value: int) -> int:

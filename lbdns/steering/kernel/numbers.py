@@ -1,6 +1,6 @@
 """The numbers that compiled columns and decisions are written in: flags, codes, sentinels. One place, no logic.
 
-The compiled kernel reads them once, at import, into C variables (decide.pxd).
+Compiled modules have them as constants of C (setup.py says how).
 """
 
 from __future__ import annotations
@@ -62,7 +62,6 @@ STATE_MASK: Final = 3
 HEALTHY: Final = 1
 TAKES_TRAFFIC: Final = 1
 BYTE_COUNTS: Final = 8
-REGION_COUNT: Final = 13
 
 LOCATED_BY_NOTHING: Final = 0
 LOCATED_BY_ECS: Final = 1
@@ -90,6 +89,23 @@ SKIPPED_DOWN: Final = 4
 SKIPPED_UNRESOLVED: Final = 5
 
 NO_POOL: Final = -1
+
+# The bits of an address that hashes and scopes look at.
+HASH_BITS_4: Final = 24
+HASH_BITS_6: Final = 56
+HASH_MASK_4: Final = 0xFFFFFF0000000000
+HASH_MASK_6: Final = 0xFFFFFFFFFFFFFF00
+
+LAST_COSINE: Final = -2.0  # below that of any angle
+NO_COSINE: Final = -3.0
+
+# Hashing: splitmix64's numbers, and the step between two 53-bit fractions.
+MASK_64: Final = 0xFFFFFFFFFFFFFFFF
+LOW_32: Final = 0xFFFFFFFF
+GOLDEN_64: Final = 0x9E3779B97F4A7C15
+MIX_FIRST: Final = 0xBF58476D1CE4E5B9
+MIX_SECOND: Final = 0x94D049BB133111EB
+UNIT_53: Final = 1.0 / 9007199254740992.0
 
 # Bounds: endpoints of a pool, pools of a list.
 PICK_CAPACITY: Final = 100

@@ -1,25 +1,9 @@
 # The C types of view.py.
-cdef class View:
-    cdef public const unsigned char[::1] lb_select, lb_flags
-    cdef public const unsigned int[::1] lb_ttl, lb_fallback, lb_ecs_trie, lb_resolver_trie, lb_pop_class, lb_lists, lb_ecs_lists, lb_slot
-    cdef public const unsigned int[::1] class_list, list_start, list_count
-    cdef public const unsigned char[::1] list_flags
-    cdef public const unsigned int[::1] member_pool, member_weight
-    cdef public const unsigned int[::1] pool_slot
-    cdef public const unsigned char[::1] pool_flags
-    cdef public const unsigned int[::1] pool_endpoint_start, pool_endpoint_count
-    cdef public const unsigned char[::1] pool_shape
-    cdef public const unsigned long long[::1] pool_hash, pool_shed_threshold
-    cdef public const unsigned char[::1] pool_shed_policy
-    cdef public const unsigned int[::1] endpoint_slot
-    cdef public const unsigned char[::1] endpoint_weight, endpoint_families, endpoint_flags, endpoint_enabled
-    cdef public const unsigned long long[::1] endpoint_hash
-    cdef public const unsigned int[::1] trie_root, trie_nodes
-    cdef public const unsigned char[::1] endpoint_state, pool_state
-    cdef public const float[::1] pool_rtt
-    cdef public const double[::1] unit_vector, pool_vector
-    cdef public const unsigned char[::1] resolved_count
-    cdef public const unsigned int[::1] resolved_expiry
+from lbdns.mapped.typed_columns cimport TypedColumns
+from lbdns.steering.kernel.numbers cimport *
+
+
+cdef class View(TypedColumns):
     cdef public int pop_region
 
 

@@ -6,64 +6,21 @@ Typed in the `.pxd` beside this file; compiled code reads the fields without the
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 
-from lbdns.steering.kernel.numbers import (
-    LOCATED_BY_NOTHING,
-    MODE_ALL,
-    NO_POOL,
-    OUTCOME_NO_POOL,
-    PASSED_CAPACITY,
-    PICK_CAPACITY,
-)
+from lbdns.mapped.typed_columns import TypedColumns
+from lbdns.steering.kernel.numbers import *
 
 
-class View:
-    """A snapshot's columns and a health table's, paired: what a decision reads and nothing else.
+class View(TypedColumns):
+    """A snapshot's columns and a health table's, paired, for one PoP: what decisions and look-ups read, nothing else.
 
-    `columns` and `health` map names to flat memoryviews (mapped/columns.py and mapped/health_table.py list them with
-    their types); `pop_region` is the index of the PoP's region, -1 where unknown.
+    `columns` and `health` map names to flat memoryviews (mapped/columns.py lists them with their types); `pop_region`
+    is the index of the PoP's region, -1 where unknown.
     """
 
-    def __init__(self, columns: dict[str, memoryview], health: dict[str, memoryview], pop_region: int) -> None:
-        self.lb_select = columns["lb_select"]
-        self.lb_flags = columns["lb_flags"]
-        self.lb_ttl = columns["lb_ttl"]
-        self.lb_fallback = columns["lb_fallback"]
-        self.lb_ecs_trie = columns["lb_ecs_trie"]
-        self.lb_resolver_trie = columns["lb_resolver_trie"]
-        self.lb_pop_class = columns["lb_pop_class"]
-        self.lb_lists = columns["lb_lists"]
-        self.lb_ecs_lists = columns["lb_ecs_lists"]
-        self.unit_vector = columns["unit_vector"]
-        self.pool_vector = columns["pool_vector"]
-        self.lb_slot = columns["lb_slot"]
-        self.class_list = columns["class_list"]
-        self.list_start = columns["list_start"]
-        self.list_count = columns["list_count"]
-        self.list_flags = columns["list_flags"]
-        self.member_pool = columns["member_pool"]
-        self.member_weight = columns["member_weight"]
-        self.pool_slot = columns["pool_slot"]
-        self.pool_flags = columns["pool_flags"]
-        self.pool_endpoint_start = columns["pool_endpoint_start"]
-        self.pool_endpoint_count = columns["pool_endpoint_count"]
-        self.pool_shape = columns["pool_shape"]
-        self.pool_hash = columns["pool_hash"]
-        self.pool_shed_threshold = columns["pool_shed_threshold"]
-        self.pool_shed_policy = columns["pool_shed_policy"]
-        self.endpoint_slot = columns["endpoint_slot"]
-        self.endpoint_weight = columns["endpoint_weight"]
-        self.endpoint_families = columns["endpoint_families"]
-        self.endpoint_flags = columns["endpoint_flags"]
-        self.endpoint_enabled = columns["endpoint_enabled"]
-        self.endpoint_hash = columns["endpoint_hash"]
-        self.trie_root = columns["trie_root"]
-        self.trie_nodes = columns["trie_nodes"]
-        self.endpoint_state = health["endpoint_state"]
-        self.pool_state = health["pool_state"]
-        self.pool_rtt = health["pool_rtt"]
-        self.resolved_count = health["resolved_count"]
-        self.resolved_expiry = health["resolved_expiry"]
+    def __init__(self, columns: Mapping[str, memoryview], health: Mapping[str, memoryview], pop_region: int) -> None:
+        super().__init__(columns, health)
         self.pop_region = pop_region
 
 
