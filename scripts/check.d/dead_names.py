@@ -6,6 +6,7 @@ whatever reads a name counts. Exit status 1 where a name is dead, or where an ex
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -35,6 +36,7 @@ OVERRIDES = {
     "pydantic": ["model_config"],
     "aiosmtpd": ["handle_DATA"],
     "numpy": ["writeable"],
+    "enum": ["_value_"],
     "pytest": ["pytest_*", "pytestmark", "starts_processes"],
 }
 
@@ -44,25 +46,31 @@ KEPT = {
     "connection_count": "what a test of the bounds must see from outside",
     "dnssec_ok": "the DO bit of a query: signed zones read it",
     "flood": "called by its name (scripts/bench.d/bench.py)",
-    "sni": "a setting that a test makes up",
     "user_us": "read by its name as a median (scripts/bench.d/measure.py)",
 }
 
 
 def names_of_models() -> set[str]:
-    """Return the fields of every pydantic model: files, the API and the store read them by name."""
+    """Return the fields of every pydantic model, tests' too: files, the API and the store read them by name."""
     import lbdns
 
     for module in pkgutil.walk_packages(lbdns.__path__, "lbdns."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     found: set[str] = set()
+    names = set()
     classes: list[type[pydantic.BaseModel]] = [pydantic.BaseModel]
     while classes:
         model = classes.pop()
         classes += model.__subclasses__()
+        names.add(model.__name__)
         if model.__module__.startswith("lbdns."):
             found |= set(model.model_fields)
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and any(isinstance(b, ast.Name) and b.id in names for b in node.bases):
+                fields = (item.target for item in node.body if isinstance(item, ast.AnnAssign))
+                found |= {field.id for field in fields if isinstance(field, ast.Name)}
     return found
 
 
