@@ -1,5 +1,6 @@
 """Measure the slow path with dnsperf: queries a second, CPU microseconds a query and losses by kind of query."""
 
+import argparse
 import os
 import re
 import subprocess
@@ -78,8 +79,10 @@ def measure(server: LbdnsServer, lines: list[str], options: list[str], seconds: 
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seconds", type=int, nargs="?", default=10, help="of each kind of query (default 10)")
+    seconds: int = parser.parse_args().seconds
     os.environ["LBDNS_FAST_PATH"] = "0"
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     compiled = str(decide.__file__).endswith(tuple(EXTENSION_SUFFIXES))
     print(f"Python {sys.version.split()[0]}, kernel {'compiled' if compiled else 'interpreted'}, {seconds} s each")
     print(f"{'':20} {'queries/s':>12} {'CPU us/query':>14} {'lost':>8} {'latency ms':>12}")
