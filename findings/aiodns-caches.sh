@@ -8,7 +8,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2 aiodns==4.0.4 pycares==5.2.1
-alone 60
+alone 120
 
 # Each answer to the first begins with another of the eight.
 authority 5353 '{"eight.example.test.": {"A": [30, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5",

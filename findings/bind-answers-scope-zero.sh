@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian bind9=1:9.18.49-1~deb12u3
-alone 60
+alone 120
 
 authority 5353 '{"steered.example.test.": {"scope": 24, "A": [30, {"198.51.100.": ["192.0.2.51"], "": ["192.0.2.200"]}]}}'
 cat >named.conf <<CONF

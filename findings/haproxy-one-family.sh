@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian haproxy=2.6.12-1+deb12u4
-alone 60
+alone 120
 
 eight='[30, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.7", "192.0.2.8"]]'
 authority 5353 "{\"both.example.test.\": {\"A\": $eight, \"AAAA\": [30, [\"2001:db8::1\"]]},

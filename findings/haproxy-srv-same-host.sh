@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian haproxy=2.6.12-1+deb12u4
-alone 60
+alone 120
 
 authority 5353 '{"_one._tcp.example.test.": {"SRV": [5, ["10 1 8001 a.example.test.", "10 1 8002 a.example.test.",
     "10 1 8003 a.example.test."]]}, "_three._tcp.example.test.": {"SRV": [5, ["10 1 8001 a.example.test.",

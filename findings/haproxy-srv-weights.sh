@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian haproxy=2.6.12-1+deb12u4
-alone 60
+alone 120
 
 authority 5353 '{"_small._tcp.example.test.": {"SRV": [5, ["10 75 8001 a.example.test.", "10 25 8002 b.example.test.",
     "20 100 8003 c.example.test."]]}, "_large._tcp.example.test.": {"SRV": [5, ["10 49152 8001 a.example.test.",

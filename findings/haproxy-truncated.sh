@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian haproxy=2.6.12-1+deb12u4
-alone 60
+alone 120
 
 addresses() { printf '"192.0.2.%s"\n' $(seq "$1") | paste -sd,; }
 authority 5353 "{\"few.example.test.\": {\"A\": [30, [$(addresses 20)]]},

@@ -11,7 +11,7 @@ source "$(dirname "$0")/lib.bash"
 command -v node >/dev/null || skip "no Node.js"
 pypi requests==2.34.2 urllib3==2.8.0 httpx==0.28.1 aiohttp==3.14.5
 debian haproxy=2.6.12-1+deb12u4
-alone 60
+alone 120
 
 cat >page.js <<'JS'
 require("http").createServer((request, response) => {

@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian knot-resolver=5.6.0-1+deb12u1
-alone 60
+alone 120
 
 authority 5353 '{"ttl0.example.test.": {"A": [0, ["192.0.2.1"]]}, "ttl2.example.test.": {"A": [2, ["192.0.2.1"]]},
     "ttl30.example.test.": {"A": [30, ["192.0.2.1"]]}}'

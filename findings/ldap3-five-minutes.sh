@@ -8,7 +8,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi ldap3==2.9.1
-alone 60
+alone 120
 
 hosts "127.0.0.3 directory.example.test"
 cat >binds.py <<'PY'

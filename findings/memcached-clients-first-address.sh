@@ -9,7 +9,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi pymemcache==4.0.0 python-memcached==1.62 aiomcache==0.8.2 redis==8.1.0 asyncpg==0.32.0
-alone 60
+alone 120
 
 hosts "127.0.0.2 pool.example.test" "127.0.0.3 pool.example.test"
 cat >reach.py <<'PY'

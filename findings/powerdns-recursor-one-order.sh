@@ -10,7 +10,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian pdns-recursor=4.8.8-1+deb12u1
-alone 90
+alone 150
 
 authority 5353 '{"eight.example.test.": {"A": [2, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5",
     "192.0.2.6", "192.0.2.7", "192.0.2.8"]]}}'

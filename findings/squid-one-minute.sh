@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian squid=5.7-2+deb12u6
-alone 60
+alone 120
 
 authority 53 '{"ttl0.example.test.": {"A": [0, ["127.0.0.1"]]}, "ttl2.example.test.": {"A": [2, ["127.0.0.1"]]},
     "ttl30.example.test.": {"A": [30, ["127.0.0.1"]]}}'

@@ -11,7 +11,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 pypi dnspython==2.9.2
 debian unbound=1.17.1-2+deb12u4
-alone 90
+alone 150
 
 authority 5353 '{"eight.example.test.": {"A": [300, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5",
     "192.0.2.6", "192.0.2.7", "192.0.2.8"]]}}'

@@ -9,7 +9,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 npm_packages undici@7.30.2
-alone 60
+alone 120
 
 hosts 127.0.0.{2,3,4,5}" pool.example.test"
 cat >requests.mjs <<'JS'

@@ -8,7 +8,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.bash"
 debian varnish=7.1.1-2+deb12u1
-alone 60
+alone 120
 
 hosts "127.0.0.1 one.example.test two.example.test" "127.0.0.2 two.example.test"
 compiled() {
