@@ -38,6 +38,31 @@ _TOKEN = re.compile(
 )
 
 
+CLASS = re.compile(r"IN|CH|HS|CS|CLASS[0-9]{1,5}", re.IGNORECASE | re.ASCII)
+_QUOTE_ESCAPE = re.compile(r"\\(.)")
+
+
+def is_before_type(token: str) -> bool:
+    """Tell whether a token behind the owner is a TTL or a class, not yet the type."""
+    return token[0].isdigit() or CLASS.fullmatch(token) is not None
+
+
+def unquoted(token: str) -> str:
+    """Return what stands in quotes: `\\"` is a quote, all other escapes stay, for whoever reads it."""
+    return _QUOTE_ESCAPE.sub(lambda found: '"' if found[1] == '"' else found[0], token[1:-1])
+
+
+def split_tokens(text: str) -> list[str]:
+    """Return the tokens of one line of text; raises ValueError where quotes or parentheses do not match."""
+    if not _SPECIAL.search(text):
+        return text.split()
+
+    def refuse(line: int, message: str) -> None:
+        raise ValueError(f"in {text}: {message}")
+
+    return [token for entry in scan_entries(text, refuse) for token in entry.tokens]
+
+
 def scan_entries(text: str, report: Callable[[int, str], None]) -> Iterator[Entry]:
     """Yield the entries of a master file; `report(line, message)` hears of those that cannot be read."""
     pending: _Pending | None = None

@@ -9,7 +9,6 @@ $TTL's, else the last one stated, else the SOA's MINIMUM. $INCLUDE stays inside 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ from lbdns.base.wording import nearest
 from lbdns.dns import record_bounds
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.master.draft import ZoneDraft, subject
-from lbdns.dns.master.entries import Entry, scan_entries
+from lbdns.dns.master.entries import CLASS, Entry, scan_entries, unquoted
 from lbdns.dns.master.generate import generate
 from lbdns.dns.master.ttl import parse_ttl
 from lbdns.dns.name import BadName, encode_name, is_at_or_below, show_name
@@ -33,7 +32,6 @@ MAX_GENERATED_IN_ALL: Final = 1 << 20
 MAX_TYPE_HINTS: Final = 100
 """Unknown types for which the nearest known one is looked up: a file of another kind may hold a million."""
 _DIRECTIVES: Final = ("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE")
-_CLASS = re.compile(r"IN|CH|HS|CS|CLASS[0-9]{1,5}", re.IGNORECASE | re.ASCII)
 _CLASS_IN: Final = frozenset({"IN", "CLASS1"})
 
 ReadFile = Callable[[Path], str]
@@ -96,13 +94,26 @@ class _Reader:
             if number % STEP == 0:
                 report(f"reading {os.path.basename(file)}", entry.line, line_count)
             try:
-                if entry.tokens[0][0] == "$" and not entry.is_indented:
-                    self._directive(entry, (*including, file))
+                if entry.tokens[0][0] in '$"' and not entry.is_indented:
+                    self._unplain(entry, (*including, file))
                 else:
                     self._record(entry)
             except _Refused as refused:
                 self.draft.problems.append(Problem(file, entry.line, refused.path, str(refused)))
         self.file, self.origin, self.owner, self.owner_is_bad = before
+
+    def _unplain(self, entry: Entry, including: tuple[str, ...]) -> None:
+        """Read a directive, or a record whose owner stands in quotes: BIND reads either as if there were none."""
+        if entry.tokens[0][0] == '"':
+            entry = entry._replace(tokens=[unquoted(entry.tokens[0]), *entry.tokens[1:]])
+            if not entry.tokens[0]:
+                self.owner, self.owner_is_bad = None, True
+                self.draft.lose(None, None)
+                raise _Refused('the owner "" is empty; expected a name, or @')
+        if entry.tokens[0].startswith("$"):
+            self._directive(entry, including)
+        else:
+            self._record(entry)
 
     def _record(self, entry: Entry) -> None:
         line, is_indented, tokens = entry
@@ -140,7 +151,7 @@ class _Reader:
                 return ttl, rdtype, at
             if ttl is None and token[0].isdigit():
                 ttl = self.last_ttl = self._ttl(token)
-            elif _CLASS.fullmatch(token):
+            elif CLASS.fullmatch(token):
                 if token.upper() not in _CLASS_IN:
                     raise self._lost(f"class {token.upper()} is not served; expected IN, or no class")
             else:
@@ -226,6 +237,8 @@ class _Reader:
     def _one_name(self, arguments: list[str]) -> bytes:
         if len(arguments) != 1:
             raise _Refused("$ORIGIN takes one name, such as $ORIGIN example.com.")
+        if arguments[0][0] == '"':
+            raise _Refused(f"the name {arguments[0]} stands in quotes; only an owner may, so leave them away here")
         try:
             return encode_name(arguments[0], self.origin)
         except BadName as error:
@@ -255,13 +268,20 @@ class _Reader:
         self.read(text, shown, origin, including)
 
     def _generate(self, arguments: list[str], line: int) -> None:
-        """Read the records that a $GENERATE line stands for; the first mistake in one ends it."""
+        """Read the records that a $GENERATE line stands for; the first mistake in one ends it.
+
+        A record behind them that names no owner belongs to the one before the line, as in BIND.
+        """
         try:
             generated = generate(arguments)
         except ValueError as error:
             raise _Refused(str(error)) from None
-        for tokens in generated:
-            self.generated_count += 1
-            if self.generated_count > MAX_GENERATED_IN_ALL:
-                raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
-            self._record(Entry(line, False, tokens))
+        before = self.owner, self.owner_is_bad
+        try:
+            for tokens in generated:
+                self.generated_count += 1
+                if self.generated_count > MAX_GENERATED_IN_ALL:
+                    raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
+                self._record(Entry(line, False, tokens))
+        finally:
+            self.owner, self.owner_is_bad = before

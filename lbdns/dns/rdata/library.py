@@ -8,10 +8,37 @@ from __future__ import annotations
 import struct
 
 import dns.exception
+import dns.immutable
 import dns.name
 import dns.rdata
 import dns.rdataclass
 from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.RP import RP
+from dns.rdtypes.nsbase import NSBase
+
+
+class _Mailboxes:
+    """RFC 1035's types of mailboxes that dnspython has numbers for alone (sections 3.3.3, 3.3.6 to 3.3.8)."""
+
+    @dns.immutable.immutable
+    class MB(NSBase):
+        """A host."""
+
+    @dns.immutable.immutable
+    class MG(NSBase):
+        """A member of a group."""
+
+    @dns.immutable.immutable
+    class MR(NSBase):
+        """A mailbox's new name."""
+
+    @dns.immutable.immutable
+    class MINFO(RP):
+        """Two mailboxes, as RP has two names."""
+
+
+for _rdtype in (RdataType.MB, RdataType.MG, RdataType.MR, RdataType.MINFO):
+    dns.rdata.register_type(_Mailboxes, _rdtype, _rdtype.name)
 
 
 def encode_text(rdtype: int, text: str, origin: bytes) -> bytes:

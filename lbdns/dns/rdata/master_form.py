@@ -9,12 +9,19 @@ from __future__ import annotations
 from typing import Final
 
 from lbdns.dns.name import BadName
+from lbdns.dns.rdata.layouts import FieldsLayout
 from lbdns.dns.rdata.library import encode_text, show_wire
 from lbdns.dns.rdata.record_types import NAME_OFFSETS, RECORD_TYPES, record_type
 
 MAX_RDATA_OCTETS: Final = 65_535
 _ENCODE: Final = {row.number: row.layout.encode for row in RECORD_TYPES.values() if row.layout is not None}
 _SHOW: Final = {row.number: row.layout.show for row in RECORD_TYPES.values() if row.layout is not None}
+_NAMES_APART: Final = {
+    row.number: row.layout
+    for row in RECORD_TYPES.values()
+    if isinstance(row.layout, FieldsLayout) and row.number not in NAME_OFFSETS
+}
+"""The types with a name that does not end their data alone."""
 
 
 class BadRdata(Exception):
@@ -46,9 +53,15 @@ def rdata_text(rdtype: int, rdata: bytes) -> str:
 
 
 def canonical_rdata(rdtype: int, rdata: bytes) -> bytes:
-    """Return the data with its name in lower case, to tell whether two records are the same (RFC 4034 section 6.2)."""
+    """Return the data with its names in lower case, to tell whether two records are the same (RFC 4034 section 6.2)."""
     offset = NAME_OFFSETS.get(rdtype)
-    return rdata if offset is None else rdata[:offset] + rdata[offset:].lower()
+    if offset is not None:
+        return rdata[:offset] + rdata[offset:].lower()
+    layout = _NAMES_APART.get(rdtype)
+    if layout is not None:
+        for start, end in layout.names(rdata):
+            rdata = rdata[:start] + rdata[start:end].lower() + rdata[end:]
+    return rdata
 
 
 def _expected(rdtype: int, text: str, reason: str) -> str:

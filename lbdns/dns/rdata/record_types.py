@@ -166,6 +166,10 @@ _ROWS: Final = (
     ),
     RecordType("DNAME", TYPE_DNAME, "a name", "example.net.", _HOST, is_single=True),
     RecordType("PTR", TYPE_PTR, "a name", "host.example.com.", _HOST, is_compressed=True),
+    RecordType("MB", 7, "a host's name", "mail.example.com.", _HOST),
+    RecordType("MG", 8, "a mailbox's name", "alice.example.com.", _HOST),
+    RecordType("MR", 9, "a mailbox's name", "alice.example.com.", _HOST),
+    RecordType("MINFO", 14, "two mailboxes' names", "owner.example.com. errors.example.com.", FieldsLayout(NAME, NAME)),
     RecordType(
         "MX",
         TYPE_MX,
