@@ -22,6 +22,7 @@ from lbdns.dns.codes import (
     TYPE_AAAA,
     TYPE_CNAME,
     TYPE_DNAME,
+    TYPE_DNSKEY,
     TYPE_DS,
     TYPE_HTTPS,
     TYPE_MX,
@@ -252,7 +253,7 @@ _ROWS: Final = (
     ),
     RecordType(
         "DNSKEY",
-        48,
+        TYPE_DNSKEY,
         data=PartsForm(u16("flags"), u8("protocol"), u8("algorithm"), part("base64", "public_key", "key")),
     ),
     RecordType("RRSIG", TYPE_RRSIG, is_beside_cname=True, is_at_cut=True),
