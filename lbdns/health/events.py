@@ -16,12 +16,15 @@ FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # per file; there are two
 PROBES_MAX: Final = 20  # per change
 RECORD_MAX: Final = 200_000  # more changes than two files can hold
 
-Kind = Literal["endpoint", "pool", "load_balancer", "vantage_point"]
+Kind = Literal["endpoint", "pool", "load_balancer", "vantage_point", "monitor"]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One probe's result, as evidence. `at_s` is unix seconds; `vantage` where it was taken; `code` 0: none came."""
+    """One probe's result, as evidence. `at_s` is unix seconds; `vantage` where it was taken; `code` 0: none came.
+
+    `must_be_healthy` and `monitoring_only`: the monitor's part in its group.
+    """
 
     at_s: float
     vantage: str
@@ -31,11 +34,15 @@ class Seen:
     reason: str
     code: int
     rtt_us: int
+    must_be_healthy: bool = False
+    monitoring_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HealthChange:
     """One change of state. Times are unix seconds; names that do not apply are empty.
+
+    The kind "monitor" is what a group's member that only watches sees of an endpoint; no answer follows from it.
 
     `was_for_s` says how long the state before it lasted (0: unknown); `streak` counts the results in a row that
     decided, of which the last is `reason`, `detail`, `code` and `rtt_us`; `cause` is "measured", "forced" or
@@ -71,6 +78,8 @@ class HealthChange:
             "pool": f"pool {self.name}",
             "load_balancer": f"load balancer {self.name}",
             "vantage_point": f"vantage point {self.name}",
+            "monitor": f"monitor {self.monitor} (monitoring only) of pool {self.pool} endpoint {self.endpoint} "
+            f"({self.address})",
         }[self.kind]
         why = f"{self.reason} ({self.detail})" if self.reason and self.detail else self.reason or self.detail
         before = f"was {self.before}" + (f" for {duration_text(self.was_for_s)}" if self.was_for_s else "")

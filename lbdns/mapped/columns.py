@@ -152,8 +152,9 @@ class HealthColumns:
     endpoint_passed: U64 = per_endpoint()
     endpoint_rtt_us: U32 = per_endpoint()  # of the last passed check
     endpoint_streak: I32 = per_endpoint()  # +n passes in a row, -n failures in a row
-    endpoint_code: U16 = per_endpoint()  # of the last answer (HTTP, SMTP, LDAP); 0 = none
-    endpoint_reason: U8 = per_endpoint()  # of the last result: index into reasons.REASONS
+    endpoint_code: U16 = per_endpoint()  # of the answer with that reason (HTTP, SMTP, LDAP); 0 = none
+    endpoint_reason: U8 = per_endpoint()  # of the measured state: index into reasons.REASONS
+    endpoint_version: U32 = per_endpoint()  # odd while the endpoint's columns above are being written
     resolved_count: U8 = per_endpoint(2)  # IPv4 addresses, IPv6 addresses
     resolved_expiry: U32 = per_endpoint()  # unix s; 0 = never resolved
     resolved_version: U32 = per_endpoint()  # odd while the addresses are being written

@@ -1,8 +1,8 @@
 """The health table: one file in shared memory, mapped by one writer (the monitor worker) and any number of readers.
 
 The file is a header and then columns, each a flat array that starts on a cache line. A state is one byte, so a reader
-sees the old one or the new one and never half of either; no locks. Columns of one endpoint may be read while the
-writer is between them: only `endpoint_state` and `pool_state` decide answers, the rest informs people.
+sees the old one or the new one and never half of either; no locks. Only `endpoint_state` and `pool_state` decide
+answers. The rest informs people, who read an endpoint's columns together (`endpoint_rows`).
 
 A table carries the layout id of the snapshots it belongs to; a reader pairs only equal ids. Slots with nothing in them
 are all zero, which reads as unknown.
@@ -20,7 +20,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.mapped.columns import HEALTH_COLUMNS
 
 _MAGIC = b"LBDNSHLT"
-_VERSION = 1
+_VERSION = 2
 _HEADER = struct.Struct("<8sIIQIIQ")  # magic, version, header bytes, layout id, endpoints, pools, file bytes
 _HEADER_BYTES = 64
 _ALIGN = 64

@@ -34,7 +34,9 @@ class Reporter:
         self._notifier.tell(change)
         good = change.after in (Health.HEALTHY, "connected", Health.ENABLED, Health.DISABLED)
         first = (
-            change.before == Health.UNKNOWN and good and (change.kind == "endpoint" or change.cause == "configuration")
+            change.before == Health.UNKNOWN
+            and good
+            and (change.kind in ("endpoint", "monitor") or change.cause == "configuration")
         )
         log.log(logging.DEBUG if first else logging.INFO if good else logging.WARNING, "%s", change.text)
         if self._record is None:

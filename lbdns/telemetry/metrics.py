@@ -37,7 +37,7 @@ from lbdns.mapped.counter_words import (
 )
 from lbdns.model.settings import Settings
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
-from lbdns.telemetry.report import endpoint_word, pool_word, silent_s
+from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Sample, Tally
 
@@ -126,15 +126,13 @@ def _health(facts: ServerFacts) -> Iterator[Metric]:
             pools.append(((pool.name,), value))
         for endpoint in pool.origins:
             labels = (pool.name, endpoint.name, endpoint.address)
-            value = HEALTH_VALUES.get(endpoint_word(pool, endpoint, published))
+            row = endpoint_row(pool, endpoint, published)
+            value = HEALTH_VALUES.get(endpoint_word(pool, endpoint, row.state))
             if value is not None:
                 endpoints.append((labels, value))
-            slot = published.slots.endpoint[labels]
-            made = columns["endpoint_checks"][slot]
-            if made:
-                passed = columns["endpoint_passed"][slot]
-                checks += [((*labels, "passed"), passed), ((*labels, "failed"), max(made - passed, 0))]
-                round_trips.append((labels, columns["endpoint_rtt_us"][slot] / 1e6))
+            if row.checks:
+                checks += [((*labels, "passed"), row.passed), ((*labels, "failed"), max(row.checks - row.passed, 0))]
+                round_trips.append((labels, row.rtt_us / 1e6))
     yield _gauge("pool_healthy", "1 healthy, 0.5 degraded, 0 critical; absent where not known.", ("pool",), pools)
     names = ("pool", "endpoint", "address")
     yield _gauge("endpoint_healthy", "1 healthy, 0 unhealthy; absent where not known.", names, endpoints)

@@ -12,7 +12,7 @@ from lbdns import __version__
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.counter_words import DATAGRAMS, DEFERRED_COUNT, DROPPED_COUNT, OVERFLOWS, SEND_ERRORS, TCP_MESSAGES
 from lbdns.model.pool import Pool
-from lbdns.telemetry.report import endpoint_word, pool_word, silent_s
+from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Counted, Sample, Tally, Words
 
@@ -119,7 +119,7 @@ def _endpoints(
         place = counted.names.index.get((pool.name, endpoint.name, endpoint.address))
         if place is not None:
             row = {"name": endpoint.name, "address": endpoint.address}
-            row["state"] = endpoint_word(pool, endpoint, facts.published)
+            row["state"] = endpoint_word(pool, endpoint, endpoint_row(pool, endpoint, facts.published).state)
             rows.append(row | _figures(counted, added, place, seconds))
     return rows
 

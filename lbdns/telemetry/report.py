@@ -11,6 +11,7 @@ from lbdns.health import forced
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import reason_text
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK, load_balancer_word
+from lbdns.mapped.endpoint_rows import EndpointRow, read_endpoint
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.publish.publisher import Published
@@ -64,28 +65,27 @@ def _pool(pool: Pool, published: Published, columns: Columns) -> dict[str, Any]:
         "since": columns["pool_since"][slot] or None,
         "monitor": pool.monitor or pool.monitor_group,
         "minimum_origins": pool.minimum_origins,
-        "origins": [_endpoint(pool, endpoint, published, columns) for endpoint in pool.origins],
+        "origins": [_endpoint(pool, endpoint, published) for endpoint in pool.origins],
     }
 
 
-def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, columns: Columns) -> dict[str, Any]:
-    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
-    checks = columns["endpoint_checks"][slot]
+def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str, Any]:
+    row = endpoint_row(pool, endpoint, published)
     return {
         "name": endpoint.name,
         "address": endpoint.address,
-        "state": endpoint_word(pool, endpoint, published),
-        "measured": ENDPOINT_WORDS[columns["endpoint_measured"][slot] & STATE_MASK],
-        "forced": bool(columns["endpoint_state"][slot] & COUNTS),
+        "state": endpoint_word(pool, endpoint, row.state),
+        "measured": ENDPOINT_WORDS[row.measured & STATE_MASK],
+        "forced": bool(row.state & COUNTS),
         "order": None,
-        "since": columns["endpoint_since"][slot] or None,
-        "checked": columns["endpoint_checked_at"][slot] or None,
-        "reason": reason_text(columns["endpoint_reason"][slot]) if checks else None,
-        "code": columns["endpoint_code"][slot] or None,
-        "rtt_ms": columns["endpoint_rtt_us"][slot] / 1000 or None,
-        "checks": checks,
-        "passed": columns["endpoint_passed"][slot],
-        "streak": columns["endpoint_streak"][slot],
+        "since": row.since or None,
+        "checked": row.checked_at or None,
+        "reason": reason_text(row.reason) if row.checks else None,
+        "code": row.code or None,
+        "rtt_ms": row.rtt_us / 1000 or None,
+        "checks": row.checks,
+        "passed": row.passed,
+        "streak": row.streak,
     }
 
 
@@ -95,10 +95,14 @@ def pool_word(pool: Pool, published: Published) -> str:
     return _word(pool.enabled, pool.is_monitored, state, POOL_WORDS)
 
 
-def endpoint_word(pool: Pool, endpoint: Endpoint, published: Published) -> str:
-    """Return an endpoint's state in a word: one of ENDPOINT_WORDS, Health.NO_MONITOR or Health.DISABLED."""
+def endpoint_row(pool: Pool, endpoint: Endpoint, published: Published) -> EndpointRow:
+    """Return what the health table says of an endpoint, all of one moment."""
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
-    state = published.table.columns["endpoint_state"][slot]
+    return read_endpoint(published.table.columns, slot)
+
+
+def endpoint_word(pool: Pool, endpoint: Endpoint, state: int) -> str:
+    """Return an endpoint's effective byte in a word: one of ENDPOINT_WORDS, Health.NO_MONITOR or Health.DISABLED."""
     return _word(endpoint.enabled, pool.is_monitored, state, ENDPOINT_WORDS)
 
 

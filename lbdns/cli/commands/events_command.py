@@ -63,7 +63,8 @@ def as_evidence(seen: Seen) -> str:
     moment = time.strftime("%H:%M:%S", time.localtime(seen.at_s)) + f".{int(seen.at_s % 1 * 1000):03}"
     found = "passed" if seen.healthy else seen.reason
     code = f" ({seen.code})" if seen.code else ""
-    return f"{moment}  {seen.vantage}  {seen.monitor}  {seen.address}  {found}{code}  {seen.rtt_us / 1000:.1f} ms"
+    monitor = f"{seen.monitor} (monitoring only)" if seen.monitoring_only else seen.monitor
+    return f"{moment}  {seen.vantage}  {monitor}  {seen.address}  {found}{code}  {seen.rtt_us / 1000:.1f} ms"
 
 
 def state_directory(config: Path | None) -> Path:

@@ -21,9 +21,7 @@ def agreed_state(series: Sequence[Series], now_s: float) -> int:
     for one in series:
         members = reports.setdefault(one.address, {})
         if one.member.votes:
-            members.setdefault(one.member, []).append(
-                quorum.Report(one.vantage.name, one.vantage.region, one.state, one.at_s, one.good_for_s)
-            )
+            members.setdefault(one.member, []).append(_report(one))
     return quorum.any_address(_address_state(members, now_s) for members in reports.values())
 
 
@@ -31,9 +29,25 @@ def _address_state(members: dict[Member, list[quorum.Report]], now_s: float) -> 
     return quorum.group_state((quorum.agree(heard, now_s), member.must_be_healthy) for member, heard in members.items())
 
 
-def telling(series: Sequence[Series]) -> Series:
-    """Return the series whose last result says most: one that is down, else that failed, else the latest."""
-    return max(series, key=lambda one: (one.member.votes and one.state != HEALTHY, not one.last.healthy, one.at_s))
+def telling(series: Iterable[Series], state: int) -> Series | None:
+    """Return the voting series that says why an endpoint is in a state: the latest of those that are in it themselves
+    and have a result that says so; None where there is none."""
+    is_up = state == HEALTHY
+    found = [one for one in series if one.member.votes and one.shown and (one.state == HEALTHY) == is_up]
+    return max(found, key=lambda one: one.at_s, default=None)
+
+
+def watched_state(series: Iterable[Series], member: Member, now_s: float) -> int:
+    """Return what a member that only watches sees at `now_s`, as `agreed_state` does of one that votes."""
+    heard: dict[str, list[quorum.Report]] = {}
+    for one in series:
+        if one.member is member:
+            heard.setdefault(one.address, []).append(_report(one))
+    return quorum.any_address(quorum.agree(reports, now_s) for reports in heard.values())
+
+
+def _report(one: Series) -> quorum.Report:
+    return quorum.Report(one.vantage.name, one.vantage.region, one.state, one.at_s, one.good_for_s)
 
 
 def mean_rtt_us(series: Iterable[Series]) -> float:

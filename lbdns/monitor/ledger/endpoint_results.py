@@ -1,6 +1,7 @@
 """Results: what one more does to its series, and through it to the endpoint.
 
-The state byte is written before anything else is done about a change.
+The endpoint's row is written, as a whole, before anything else is done about a change. Its reason and its code are
+those of its state, not of whatever came last, and members that only watch leave no trace in it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Final
 from lbdns.health import forced, verdict
 from lbdns.health.events import HealthChange
 from lbdns.health.reasons import REASONS, Reason
-from lbdns.health.verdict import HEALTHY, UNKNOWN
+from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.model.targets_document import Vantage
-from lbdns.monitor.ledger.agreement import agreed_state, mean_rtt_us, telling
+from lbdns.monitor.ledger.agreement import agreed_state, mean_rtt_us, telling, watched_state
 from lbdns.monitor.ledger.pool_changes import PoolChanges
 from lbdns.monitor.ledger.pool_rtt import PoolRtt
 from lbdns.monitor.ledger.states import EndpointHealth, Series, deciding
@@ -23,6 +24,7 @@ from lbdns.monitor.targets import Member
 
 RTT_MAX_US: Final = 0xFFFFFFFF  # what the table's column holds
 _UNRESOLVED: Final = Result(False, Reason.DNS_UNKNOWN_HOST)
+_NOBODY_SAYS: Final = Result(True, Reason.NO_FAILURES)
 
 
 class EndpointResults:
@@ -58,77 +60,121 @@ class EndpointResults:
         """Take a series away; its endpoint is judged by those that are left."""
         if series in endpoint.series:
             endpoint.series.remove(series)
+        if not any(one.member.name == series.member.name for one in endpoint.series):
+            endpoint.watched.pop(series.member.name, None)
         if endpoint.series:
-            self._judge(endpoint, endpoint.series[0])
+            now_s = self._wall()
+            state = agreed_state(endpoint.series, now_s)
+            if state != endpoint.state:
+                self._settle(endpoint, state, now_s, None, telling(endpoint.series, state))
 
     def take(self, series: Series, result: Result) -> None:
         """Take a believed result: thresholds, then the endpoint, its pool and the load balancers where it changed."""
-        now_s = self._wall()
-        monitor = series.member.monitor
-        before = series.state
+        now_s, endpoint = self._wall(), series.endpoint
         series.note(result, now_s)
-        series.state, series.streak = verdict.advance(
-            before, series.streak, result.healthy, monitor.consecutive_up, monitor.consecutive_down
-        )
-        endpoint = series.endpoint
+        flips = series.advance(result)
         if result.healthy:
             series.rtt_us = result.rtt_us
-        single = len(endpoint.series) == 1
-        if before != series.state or not single or endpoint.state == UNKNOWN:
-            self._judge(endpoint, series)
-        if before != series.state and endpoint.spec.is_name:
+        if not series.member.votes:
+            self._watch(series, now_s)
+        state = endpoint.state
+        if flips or len(endpoint.series) > 1 or state == UNKNOWN:
+            state = agreed_state(endpoint.series, now_s)
+        self._settle(endpoint, state, now_s, series, series)
+        if flips and endpoint.spec.is_name:
             self._on_address(endpoint)
-        self._note(endpoint, series, result, now_s, single)
+        if result.healthy and series.member.votes:
+            self._pool_rtt.note(endpoint.pool, series.vantage.region, now_s)
 
     def unresolved(self, endpoint: EndpointHealth) -> None:
         """Take it that an endpoint's name leads nowhere: it is down, and no series decides that."""
         if not endpoint.probed:
             return
-        slot, rows = endpoint.spec.slot, self._rows
-        rows.endpoint_reason[slot] = Reason.DNS_UNKNOWN_HOST
-        rows.endpoint_checks[slot] += 1
-        rows.endpoint_checked_at[slot] = self._wall()
-        self._set_state(endpoint, verdict.UNHEALTHY, None, _UNRESOLVED)
+        slot, rows, now_s = endpoint.spec.slot, self._rows, self._wall()
+        before, since_s = endpoint.state, rows.endpoint_since[slot]
+        with rows.writing(slot):
+            rows.endpoint_checks[slot] += 1
+            rows.endpoint_checked_at[slot] = now_s
+            self._put(endpoint, UNHEALTHY, _UNRESOLVED, now_s)
+        self._follow(endpoint, before, since_s, now_s, None, _UNRESOLVED)
 
-    def _note(self, endpoint: EndpointHealth, series: Series, result: Result, now_s: float, single: bool) -> None:
-        """Write what people want to know of the last result."""
+    def _settle(
+        self, endpoint: EndpointHealth, state: int, now_s: float, news: Series | None, cause: Series | None
+    ) -> None:
+        """Put an endpoint into a state, with the result that says why, and with what people want to know of the last
+        result of `news`. `cause` is the series by which a change came."""
         slot, rows = endpoint.spec.slot, self._rows
+        before, since_s = endpoint.state, rows.endpoint_since[slot]
+        why = telling(endpoint.series, state)
+        with rows.writing(slot):
+            if news is not None and news.member.votes:
+                self._note(endpoint, news, now_s)
+            self._put(endpoint, state, why.shown if why else None, now_s)
+        if cause is not None and cause.member.votes and cause.last.healthy == (state == HEALTHY):
+            self._follow(endpoint, before, since_s, now_s, cause, cause.last)
+        else:  # what was seen last speaks against what follows from all, and did not bring the change about
+            self._follow(endpoint, before, since_s, now_s, why, why.shown if why and why.shown else _NOBODY_SAYS)
+
+    def _note(self, endpoint: EndpointHealth, series: Series, now_s: float) -> None:
+        """Write of a voter's last result all but what the state follows from."""
+        slot, rows, result = endpoint.spec.slot, self._rows, series.last
         rows.endpoint_checks[slot] += 1
         rows.endpoint_checked_at[slot] = now_s
         if result.healthy:
             rows.endpoint_passed[slot] += 1
-        if single:
-            rows.endpoint_streak[slot] = series.streak
-            rows.endpoint_code[slot] = result.code
-            rows.endpoint_reason[slot] = result.reason
-            if result.healthy:
-                rows.endpoint_rtt_us[slot] = min(result.rtt_us, RTT_MAX_US)
-        else:
-            shown = telling(endpoint.series)
+        voters = [one for one in endpoint.series if one.member.votes]
+        if len(voters) > 1:
             rows.endpoint_streak[slot] = 0
-            rows.endpoint_code[slot] = shown.last.code
-            rows.endpoint_reason[slot] = shown.last.reason
-            rows.endpoint_rtt_us[slot] = min(int(mean_rtt_us(endpoint.series)), RTT_MAX_US)
+            rows.endpoint_rtt_us[slot] = min(int(mean_rtt_us(voters)), RTT_MAX_US)
+            return
+        rows.endpoint_streak[slot] = series.streak
         if result.healthy:
-            self._pool_rtt.note(endpoint.pool, series.vantage.region, now_s)
+            rows.endpoint_rtt_us[slot] = min(result.rtt_us, RTT_MAX_US)
 
-    def _judge(self, endpoint: EndpointHealth, cause: Series) -> None:
-        self._set_state(endpoint, agreed_state(endpoint.series, self._wall()), cause, cause.last)
+    def _put(self, endpoint: EndpointHealth, state: int, why: Result | None, now_s: float) -> None:
+        """Write a state and its reason, in an order in which no moment has a healthy endpoint with a failure's.
 
-    def _set_state(self, endpoint: EndpointHealth, state: int, cause: Series | None, result: Result) -> None:
+        Readers meet such a moment where the writer is killed in it.
+        """
+        slot, rows = endpoint.spec.slot, self._rows
+        if why is None and state == HEALTHY and rows.endpoint_reason[slot] != Reason.NO_FAILURES:
+            why = _NOBODY_SAYS
+        if state != HEALTHY:
+            self._put_state(endpoint, state, now_s)
+        if why is not None:
+            rows.endpoint_reason[slot] = why.reason
+            rows.endpoint_code[slot] = why.code
+        if state == HEALTHY:
+            self._put_state(endpoint, state, now_s)
+
+    def _put_state(self, endpoint: EndpointHealth, state: int, now_s: float) -> None:
         if state == endpoint.state:
             return
-        before, endpoint.state = endpoint.state, state
-        slot, rows = endpoint.spec.slot, self._rows
-        effective = forced.endpoint_byte(state, endpoint.forced)
+        slot, rows, effective = endpoint.spec.slot, self._rows, forced.endpoint_byte(state, endpoint.forced)
         rows.endpoint_state[slot] = effective
         rows.endpoint_measured[slot] = state
-        since_s, now_s = rows.endpoint_since[slot], self._wall()
+        if effective != endpoint.effective:
+            rows.endpoint_since[slot] = now_s
+        endpoint.state = state
+
+    def _follow(
+        self,
+        endpoint: EndpointHealth,
+        before: int,
+        since_s: float,
+        now_s: float,
+        cause: Series | None,
+        result: Result,
+    ) -> None:
+        """Do what follows from an endpoint's change, which the table has: its pool, load balancers, the report."""
+        state = endpoint.state
+        if state == before:
+            return
+        effective = forced.endpoint_byte(state, endpoint.forced)
         hidden = effective == endpoint.effective
         probes = deciding(endpoint.series, cause)
         if not hidden:
             endpoint.effective = effective
-            rows.endpoint_since[slot] = now_s
             self._pool_changes.recount(endpoint.pool, "measured", probes)
         detail = result.detail
         if hidden:
@@ -153,5 +199,34 @@ class EndpointResults:
                 was_for_s=now_s - since_s if since_s and not hidden else 0.0,
                 hidden=hidden,
                 probes=probes,
+            )
+        )
+
+    def _watch(self, series: Series, now_s: float) -> None:
+        """Tell of what a member that only watches sees of an endpoint, where that changes; no answer follows."""
+        endpoint, member, result = series.endpoint, series.member, series.last
+        before = endpoint.watched.get(member.name, UNKNOWN)
+        state = watched_state(endpoint.series, member, now_s)
+        if state == before:
+            return
+        endpoint.watched[member.name] = state
+        self._report(
+            HealthChange(
+                at_s=now_s,
+                kind="monitor",
+                name=f"{endpoint.spec.pool}/{endpoint.spec.name}/{member.name}",
+                before=verdict.ENDPOINT_WORDS[before],
+                after=verdict.ENDPOINT_WORDS[state],
+                pool=endpoint.spec.pool,
+                endpoint=endpoint.spec.name,
+                address=series.address,
+                monitor=member.name,
+                vantage=series.vantage.name,
+                reason=REASONS[result.reason] if not result.healthy else "",
+                detail=result.detail,
+                code=result.code,
+                rtt_us=result.rtt_us,
+                streak=series.streak,
+                probes=series.seen(),
             )
         )

@@ -33,14 +33,18 @@ class Overlay:
             effective = forced.endpoint_byte(endpoint.state, order)
             changed = changed or order != endpoint.forced or effective != endpoint.effective
             before, endpoint.forced, endpoint.effective = endpoint.effective, order, effective
-            self._rows.endpoint_state[endpoint.spec.slot] = effective
-            if (before ^ effective) & STATE_MASK:
-                self._tell(endpoint, before, order, now_s)
+            slot, since = endpoint.spec.slot, self._rows.endpoint_since
+            since_s, flips = since[slot], bool((before ^ effective) & STATE_MASK)
+            with self._rows.writing(slot):
+                self._rows.endpoint_state[slot] = effective
+                if flips:
+                    since[slot] = now_s
+            if flips:
+                self._tell(endpoint, before, order, now_s, since_s)
         return changed
 
-    def _tell(self, endpoint: EndpointHealth, before: int, order: Forced | None, now_s: float) -> None:
-        slot, spec, since = endpoint.spec.slot, endpoint.spec, self._rows.endpoint_since
-        since_s, since[slot] = since[slot], now_s
+    def _tell(self, endpoint: EndpointHealth, before: int, order: Forced | None, now_s: float, since_s: float) -> None:
+        spec = endpoint.spec
         self._report(
             HealthChange(
                 at_s=now_s,

@@ -57,20 +57,21 @@ def _adopt_endpoint(
     endpoint: EndpointHealth, known: EndpointHealth | None, known_in: HealthTable, rows: TableRows
 ) -> None:
     slot, owner = endpoint.spec.slot, rows.endpoint_identity
-    if known is not None and (known_in is not rows.table or known.spec.slot != slot):
-        rows.table.copy_endpoint(known_in, known.spec.slot, slot)
-    elif owner[slot] != endpoint.spec.identity:
-        rows.table.clear_endpoint(slot)
-    owner[slot] = endpoint.spec.identity
-    if known is not None and endpoint.probed:
-        endpoint.series = known.series
-        for series in endpoint.series:
-            series.endpoint = endpoint
+    with rows.writing(slot):
+        if known is not None and (known_in is not rows.table or known.spec.slot != slot):
+            rows.table.copy_endpoint(known_in, known.spec.slot, slot)
+        elif owner[slot] != endpoint.spec.identity:
+            rows.table.clear_endpoint(slot)
+        owner[slot] = endpoint.spec.identity
+        if not endpoint.probed:  # nobody probes it
+            rows.endpoint_measured[slot] = UNKNOWN
+            rows.endpoint_streak[slot] = 0
     if endpoint.probed:
         endpoint.state = rows.endpoint_measured[slot] & STATE_MASK
-    else:  # nobody probes it
-        rows.endpoint_measured[slot] = UNKNOWN
-        rows.endpoint_streak[slot] = 0
+        if known is not None:
+            endpoint.series, endpoint.watched = known.series, known.watched
+            for series in endpoint.series:
+                series.endpoint = endpoint
     endpoint.effective = rows.endpoint_state[slot]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from lbdns.health import verdict
 from lbdns.health.events import PROBES_MAX, Seen
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import REASONS, Reason
@@ -30,7 +31,9 @@ class Taker(Protocol):
 class Series:
     """One member's results on one address of an endpoint, from one vantage point.
 
-    `run` keeps the latest results in a row that speak against the state: nothing while all is as it was.
+    `shown` is the latest result that speaks for the state, None before the first: thresholds let a state stand through
+    results of the other kind. `run` keeps the latest results in a row that speak against the state: nothing while all
+    is as it was.
     """
 
     __slots__ = (
@@ -41,6 +44,7 @@ class Series:
         "member",
         "rtt_us",
         "run",
+        "shown",
         "state",
         "streak",
         "taker",
@@ -48,13 +52,17 @@ class Series:
     )
 
     def __init__(self, taker: Taker, endpoint: EndpointHealth, member: Member, address: str, vantage: Vantage) -> None:
-        """Begin where the endpoint stands: a new worker, monitor or address changes no answer by itself."""
+        """Begin where the endpoint stands: a new worker, monitor or address changes no answer by itself.
+
+        Where the endpoint stands says nothing of a member that only watches.
+        """
         self.taker = taker
         self.endpoint = endpoint
         self.member = member
         self.address = address
         self.vantage = vantage
-        self.state = endpoint.state
+        self.state = endpoint.state if member.votes else UNKNOWN
+        self.shown: Result | None = None
         self.streak = 0
         self.at_s = 0.0
         self.rtt_us = 0
@@ -74,6 +82,16 @@ class Series:
         elif self.run:
             self.run = ()
 
+    def advance(self, result: Result) -> bool:
+        """Let a result count towards the thresholds; True where the state flips."""
+        monitor, before = self.member.monitor, self.state
+        self.state, self.streak = verdict.advance(
+            before, self.streak, result.healthy, monitor.consecutive_up, monitor.consecutive_down
+        )
+        if result.healthy == (self.state == HEALTHY):
+            self.shown = result
+        return before != self.state
+
     def seen(self) -> tuple[Seen, ...]:
         """Return the results that decided the state, or the last one where they are long past."""
         return tuple(
@@ -86,6 +104,8 @@ class Series:
                 REASONS[result.reason],
                 result.code,
                 result.rtt_us,
+                self.member.must_be_healthy,
+                not self.member.votes,
             )
             for at_s, result in self.run or ((self.at_s, self.last),) * (self.at_s > 0)
         )
@@ -98,9 +118,12 @@ class Series:
 
 
 class EndpointHealth:
-    """One endpoint: its specification, its series, its measured state and its effective byte."""
+    """One endpoint: its specification, its series, its measured state and its effective byte.
 
-    __slots__ = ("effective", "forced", "pool", "series", "spec", "state")
+    `watched`: the states that members see which only watch, by their names.
+    """
+
+    __slots__ = ("effective", "forced", "pool", "series", "spec", "state", "watched")
 
     def __init__(self, spec: EndpointSpec, pool: PoolHealth) -> None:
         self.spec = spec
@@ -109,6 +132,7 @@ class EndpointHealth:
         self.state = UNKNOWN
         self.effective = UNKNOWN
         self.forced: Forced | None = None
+        self.watched: dict[str, int] = {}
 
     @property
     def probed(self) -> bool:
@@ -117,10 +141,13 @@ class EndpointHealth:
 
 
 def deciding(series: Sequence[Series], cause: Series | None) -> tuple[Seen, ...]:
-    """Return the probes behind an endpoint's change, oldest first: the cause's run, the other voters' last."""
+    """Return the probes behind an endpoint's change, oldest first: the cause's run, and the last of all others.
+
+    Those of members that only watch stand beside them, marked so: they decided nothing.
+    """
     if cause is None:
         return ()
-    others = (seen for one in series if one is not cause and one.member.votes for seen in one.seen()[-1:])
+    others = (seen for one in series if one is not cause for seen in one.seen()[-1:])
     found = sorted((*others, *cause.seen()), key=lambda seen: seen.at_s)
     return tuple(found[-PROBES_MAX:])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lbdns.mapped.columns import HEALTH_COLUMNS, HealthColumns
+from lbdns.mapped.endpoint_rows import RowWrite
 from lbdns.mapped.health_table import HealthTable
 
 
@@ -18,3 +19,7 @@ class TableRows(HealthColumns):
         self.table = table
         for column in HEALTH_COLUMNS:
             setattr(self, column.name, table.columns[column.name])
+
+    def writing(self, slot: int) -> RowWrite:
+        """Return the time in which an endpoint's row changes, for a `with` statement: readers see all of it or none."""
+        return RowWrite(self.endpoint_version, slot)

@@ -14,7 +14,8 @@ between carries one correlation id, which survives restarts.
 | to unknown                               | any        | none  | as it was                   |
 | gone from the configuration              | yes        | END   | closed                      |
 
-For filters everything but healthy is unhealthy, a degraded pool too: part of it is down.
+For filters everything but healthy is unhealthy, a degraded pool too: part of it is down. A member of a group that only
+watches has alerts of its own, as its endpoint's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import fnmatch
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -44,12 +45,15 @@ _GOOD: Final = frozenset({Health.HEALTHY, Health.ENABLED})
 _GONE: Final = "no longer configured"
 
 Source = Literal["pool", "origin"]
-Key = tuple[str, str, str]  # type, pool, endpoint ("": the pool itself)
+Key = tuple[str, str, str, str]  # type, pool, endpoint ("": the pool itself), monitor ("": the endpoint itself)
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to tell. `at_s` is unix seconds; `endpoint` is empty where it is about the pool itself."""
+    """One thing to tell. `at_s` is unix seconds; `endpoint` is empty where it is about the pool itself.
+
+    `monitor` names a member of a group that only watches: what it sees of the endpoint changed, not the endpoint.
+    """
 
     type: str
     event: str
@@ -60,6 +64,7 @@ class Alert:
     reason: str
     at_s: float
     text: str
+    monitor: str = ""
 
     @property
     def source(self) -> Source:
@@ -77,10 +82,11 @@ class AlertBook:
 
     def take(self, change: HealthChange) -> Alert | None:
         """Return what a change means, None where nobody need hear of it."""
-        if change.kind not in ("pool", "endpoint") or change.hidden or change.after not in _BAD | _GOOD:
+        if change.kind not in ("pool", "endpoint", "monitor") or change.hidden or change.after not in _BAD | _GOOD:
             return None
         kind = ENABLEMENT if change.after in (Health.ENABLED, Health.DISABLED) else HEALTH
-        key = (kind, change.pool, change.endpoint)
+        monitor = change.monitor if change.kind == "monitor" else ""
+        key = (kind, change.pool, change.endpoint, monitor)
         known = self._open.get(key)
         if change.after in _GOOD:
             return None if known is None else self._close(key, change.after, _why(change), change.at_s, change.text)
@@ -91,19 +97,24 @@ class AlertBook:
         correlation_id = known[0] if known else uuid.uuid4().hex
         self._open[key] = (correlation_id, change.after)
         self.changed = True
-        return Alert(kind, START, correlation_id, *key[1:], change.after, _why(change), change.at_s, change.text)
+        told = (change.after, _why(change), change.at_s, change.text)
+        return Alert(kind, START, correlation_id, change.pool, change.endpoint, *told, monitor)
 
-    def adopt(self, enabled: Mapping[tuple[str, str], bool], now_s: float) -> list[Alert]:
+    def adopt(
+        self, enabled: Mapping[tuple[str, str], bool], now_s: float, watching: Container[tuple[str, str]] = ()
+    ) -> list[Alert]:
         """Close the alerts of what is gone, and of what was enabled while nobody watched.
 
-        `enabled` says of every configured (pool, endpoint; "": the pool itself) whether it is.
+        `enabled` says of every configured (pool, endpoint; "": the pool itself) whether it is; `watching` holds every
+        (pool, monitor) of a group's member that only watches.
         """
         closed = []
         for key in tuple(self._open):
-            kind, pool, endpoint = key
+            kind, pool, endpoint, monitor = key
             named = f"pool {pool}" + (f" endpoint {endpoint}" if endpoint else "")
+            named += f" monitor {monitor}" if monitor else ""
             is_enabled = enabled.get((pool, endpoint))
-            if is_enabled is None:
+            if is_enabled is None or (monitor and (pool, monitor) not in watching):
                 closed.append(self._close(key, Health.UNKNOWN, _GONE, now_s, f"{named} is {_GONE}"))
             elif kind == ENABLEMENT and is_enabled:
                 closed.append(self._close(key, "enabled", "configuration", now_s, f"{named} is enabled"))
@@ -111,13 +122,14 @@ class AlertBook:
 
     def forget(self, alert: Alert) -> None:
         """Take it that nobody was told of an alert."""
-        self._open.pop((alert.type, alert.pool, alert.endpoint), None)
+        self._open.pop((alert.type, alert.pool, alert.endpoint, alert.monitor), None)
         self.changed = True
 
     def _close(self, key: Key, new_health: str, reason: str, at_s: float, text: str) -> Alert:
         correlation_id, _ = self._open.pop(key)
         self.changed = True
-        return Alert(key[0], END, correlation_id, *key[1:], new_health, reason, at_s, text)
+        kind, pool, endpoint, monitor = key
+        return Alert(kind, END, correlation_id, pool, endpoint, new_health, reason, at_s, text, monitor)
 
     def snapshot(self) -> list[list[str]]:
         """Return the open alerts as plain values, for `save`."""
@@ -126,13 +138,13 @@ class AlertBook:
 
     def restore(self, rows: Iterable[Iterable[str]]) -> None:
         """Open what was open when `snapshot` was taken."""
-        for kind, pool, endpoint, correlation_id, told in rows:
-            self._open.setdefault((kind, pool, endpoint), (correlation_id, told))
+        for kind, pool, endpoint, monitor, correlation_id, told in rows:
+            self._open.setdefault((kind, pool, endpoint, monitor), (correlation_id, told))
 
 
 def _why(change: HealthChange) -> str:
     """Return the reason in a few words."""
-    if change.kind == "endpoint" and change.after == Health.HEALTHY and not change.detail:
+    if change.kind in ("endpoint", "monitor") and change.after == Health.HEALTHY and not change.detail:
         return "No failures"
     return change.reason or change.detail or change.cause
 
@@ -168,10 +180,16 @@ def save(state_dir: Path, rows: list[list[str]]) -> None:
         raise LbdnsError(f"{path}: cannot write the open alerts: {error.strerror}") from error
 
 
+def _row(kind: Any, pool: Any, endpoint: Any, *rest: Any) -> list[str]:
+    """Return a row as `snapshot` makes it; an earlier release, which had no alerts of monitors, wrote none."""
+    monitor, correlation_id, told = rest if len(rest) == 3 else ("", *rest)
+    return [str(kind), str(pool), str(endpoint), str(monitor), str(correlation_id), str(told)]
+
+
 def load(state_dir: Path) -> list[list[str]]:
     """Return the open alerts on disk; none where there is no file or none that can be read."""
     try:
         rows: Any = json.loads((state_dir / ALERTS_FILE).read_text(encoding="utf-8"))["open"]
-        return [[str(kind), str(pool), str(endpoint), str(one), str(told)] for kind, pool, endpoint, one, told in rows]
+        return [_row(*row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError):
         return []

@@ -165,7 +165,8 @@ class Notifier:
         if not self._restored and self._state_dir is not None:
             self._book.restore(alerts.load(self._state_dir))
         self._restored = True
-        for alert in self._book.adopt(_enabled(pools), time.time()):
+        watching = {(pool.name, one.name) for pool in pools for one in pool.members if not one.votes}
+        for alert in self._book.adopt(_enabled(pools), time.time(), watching):
             if not self._ends_unheard(alert):
                 self._queue(alert)
 

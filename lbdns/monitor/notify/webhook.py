@@ -112,6 +112,8 @@ def _document(notification: Notification, alert: Alert, text: str, data: dict[st
 
 
 def _data(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
+    # Beside what the v4 API has: that it is a monitor's view which changed, and no endpoint.
+    watching = {"monitor_name": alert.monitor, "monitoring_only": True} if alert.monitor else {}
     return {
         "pool_id": _id(alert.pool) if alert.pool else "",
         "pool_name": alert.pool,
@@ -121,6 +123,7 @@ def _data(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
         "event_source": alert.source,
         "reason": alert.reason,
         "status_change_time": moment(alert.at_s),
+        **watching,
     }
 
 

@@ -19,6 +19,7 @@ from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.store.refusals import NotFound
+from lbdns.mapped.endpoint_rows import read_endpoint
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
 from lbdns.publish.publisher import Published
@@ -102,15 +103,13 @@ def _pool(pool: Pool, published: Published) -> dict[str, Any]:
 
 
 def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str, Any]:
-    columns = published.table.columns
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
-    state = columns["endpoint_state"][slot]
-    reason = reason_text(columns["endpoint_reason"][slot]) if columns["endpoint_checks"][slot] else NO_RESULT
+    row = read_endpoint(published.table.columns, slot)
+    is_up = row.state & STATE_MASK == HEALTHY
+    reason = reason_text(row.reason) if row.checks else NO_RESULT
     if not endpoint.enabled:
         reason = DISABLED
-    elif state & COUNTS:
-        measured = ENDPOINT_WORDS[columns["endpoint_measured"][slot] & STATE_MASK]
-        reason = f"Forced {'up' if state & STATE_MASK == HEALTHY else 'down'} by an operator; measured {measured}"
-    return endpoint_health(
-        state & STATE_MASK == HEALTHY, columns["endpoint_rtt_us"][slot], reason, columns["endpoint_code"][slot]
-    )
+    elif row.state & COUNTS:
+        measured = ENDPOINT_WORDS[row.measured & STATE_MASK]
+        reason = f"Forced {'up' if is_up else 'down'} by an operator; measured {measured}"
+    return endpoint_health(is_up, row.rtt_us, reason, row.code)
