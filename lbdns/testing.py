@@ -52,7 +52,7 @@ START_S = 30.0
 STOP_S = 15.0
 QUERY_S = 5.0
 POLL_S = 0.02
-SLACK_S = 3.0  # beyond what a monitor's fields say, for a busy machine
+SLACK_S = 10.0  # beyond what a monitor's fields say, for a busy machine
 
 Configuration = Mapping[str, Any] | Path | str
 

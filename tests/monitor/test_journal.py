@@ -36,7 +36,7 @@ def test_flips_reach_the_journal_as_warnings_without_a_second_time(
     with running_server(TREE, tmp_path) as server:
         server.set_endpoint("a/a1", up=False)
         server.ask("force", pattern="a", state="up")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while "load balancer www.example.com is healthy" not in server.log and time.monotonic() < deadline:
             time.sleep(0.02)
     lines = [LINE.fullmatch(line) for line in log.read_text().splitlines()]

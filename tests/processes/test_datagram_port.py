@@ -10,7 +10,7 @@ import pytest
 from lbdns.processes.responder.datagram_port import BATCH_DATAGRAMS, DatagramPort, RespondOne
 from lbdns.processes.supervisor.binding import ask_destination
 
-PATIENCE_S = 2.0
+PATIENCE_S = 10.0
 
 
 class Counting:

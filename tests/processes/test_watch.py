@@ -14,7 +14,7 @@ from lbdns.processes.supervisor import watch
 from lbdns.processes.supervisor.supervisor import FILE_SUFFIXES
 from lbdns.processes.supervisor.watch import changes, fingerprint
 
-PATIENCE_S = 4.0
+PATIENCE_S = 15.0
 
 
 async def next_change(watching: AsyncIterator[None], seconds: float) -> bool:
