@@ -134,7 +134,7 @@ class Bench:
         self.results[load] = kept
 
     def summary(self) -> None:
-        """Print one table of all ratios, the one for the README."""
+        """Print one table of all ratios, the one for docs/speed.md."""
         loads = [load for load in TABLE_LOADS if load in self.results]
         if not loads:
             return

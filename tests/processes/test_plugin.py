@@ -1,4 +1,4 @@
-"""The pytest plugin as other people use it, with the README's own example."""
+"""The pytest plugin as other people use it, with the example of docs/testing.md."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def example(text: str) -> str:
     return textwrap.dedent(found[0])
 
 
-def test_the_readme_and_the_docstring_show_the_same_example() -> None:
+def test_document_and_docstring_show_the_same_example() -> None:
     assert testing.__doc__ is not None
-    assert example((ROOT / "README.md").read_text()).strip() == example(testing.__doc__).strip()
+    assert example((ROOT / "docs" / "testing.md").read_text()).strip() == example(testing.__doc__).strip()
 
 
 def test_the_example_passes(tmp_path: Path) -> None:
-    (tmp_path / "test_example.py").write_text(example((ROOT / "README.md").read_text()))
+    (tmp_path / "test_example.py").write_text(example((ROOT / "docs" / "testing.md").read_text()))
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     said = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"],
