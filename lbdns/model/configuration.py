@@ -13,7 +13,10 @@ from lbdns.model.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Settings, zones and balancing objects that passed every check. Load balancers keep the order of their files."""
+    """Settings, zones and balancing objects that passed every check. Load balancers keep the order of their files.
+
+    `pool_ids`: the ids of pools by name, where they come from a store; files know none.
+    """
 
     settings: Settings = field(default_factory=Settings)
     zones: tuple[Zone, ...] = ()
@@ -21,3 +24,4 @@ class Configuration:
     monitor_groups: dict[str, MonitorGroup] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
     load_balancers: tuple[LoadBalancer, ...] = ()
+    pool_ids: dict[str, str] = field(default_factory=dict, compare=False)

@@ -70,7 +70,10 @@ def lone_endpoint(address: str, port: int = 0, host: str = "") -> EndpointSpec:
 
 @dataclass(frozen=True, slots=True)
 class PoolTarget:
-    """One pool as configured: a monitor's name or a group's judges its endpoints, or nobody does."""
+    """One pool as configured: a monitor's name or a group's judges its endpoints, or nobody does.
+
+    `id` is the store's; a pool of files has none.
+    """
 
     name: str
     slot: int
@@ -81,6 +84,7 @@ class PoolTarget:
     endpoints: tuple[EndpointSpec, ...]
     check_regions: tuple[str, ...] = ()
     notification_filter: NotificationFilter | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from pydantic import BaseModel
@@ -38,7 +38,10 @@ class CheckKey:
 
 
 class CheckListener(Protocol):
-    """Whoever wants a check's results."""
+    """Whoever wants a check's results, and for which pool; its id is empty where it has none."""
+
+    @property
+    def pool_id(self) -> str: ...
 
     def take(self, result: Result) -> None:
         """Take a result that is believed."""
@@ -100,9 +103,10 @@ class Check:
         """Probe now, again at once after a time-out as often as `retries` says, and hand on what came."""
         loop = asyncio.get_running_loop()
         self.started_s = started_s = loop.time()
+        target = self.addressed()
         for _ in range(self.retries + 1):
             try:
-                result = await self.probe.run(self.target, loop.time() + self.timeout_s)
+                result = await self.probe.run(target, loop.time() + self.timeout_s)
             except Exception as error:  # a defect in one probe must neither end the others nor count as an answer
                 result = Result(False, Reason.OTHER, detail=f"internal error: {error!r}")
                 loop.call_exception_handler({"message": "a probe raised", "exception": error})
@@ -111,6 +115,11 @@ class Check:
         self.slow = timed_out(result)
         self.last = result
         self.gate.take(self, result, started_s)
+
+    def addressed(self) -> Target:
+        """Return where the probe goes, with the id of the pool that it is for, where all who listen are of one."""
+        pool_id, *others = {listener.pool_id for listener in self.listeners} or ("",)
+        return self.target if others or not pool_id else replace(self.target, pool_id=pool_id)
 
     def tell(self, result: Result) -> None:
         """Pass a result on to everyone who listens."""

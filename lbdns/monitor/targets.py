@@ -47,6 +47,7 @@ class PoolSpec:
     check_regions: tuple[str, ...]
     endpoints: tuple[EndpointSpec, ...]
     notification_filter: NotificationFilter | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +128,5 @@ def _pool(pool: PoolTarget, members: _Members) -> PoolSpec:
         check_regions=pool.check_regions,
         endpoints=pool.endpoints,
         notification_filter=pool.notification_filter,
+        id=pool.id,
     )

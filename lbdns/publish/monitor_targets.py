@@ -36,7 +36,7 @@ class TargetsMemo:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.pools: ByObject[tuple[tuple[int, ...], Answered, bytes]] = ByObject()
+        self.pools: ByObject[tuple[tuple[int, ...], Answered, str, bytes]] = ByObject()
         self.balancers: ByObject[_Balancer] = ByObject()
 
 
@@ -73,8 +73,9 @@ def encode_targets(
         balancers = [_balancer_of(balancer, memo) for balancer in configuration.load_balancers]
         flattened = frozenset().union(*(one.flattened for one in balancers))
         at_apex = frozenset().union(*(one.flattened for one in balancers if one.owner in apexes))
+        ids = configuration.pool_ids
         pools = [
-            _pool_data(pool, slots, (pool.name in flattened, pool.name in at_apex), memo)
+            _pool_data(pool, slots, (pool.name in flattened, pool.name in at_apex), ids.get(pool.name, ""), memo)
             for pool in configuration.pools.values()
         ]
     return encode_document(head, pools, [one.data for one in balancers if one.data])
@@ -101,7 +102,7 @@ def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> Balanc
     return BalancerSpec(load_balancer.name, tuple(sorted(candidates)), load_balancer.fallback_pool)
 
 
-def _pool_data(pool: Pool, slots: Slots, answered: Answered, memo: TargetsMemo) -> bytes:
+def _pool_data(pool: Pool, slots: Slots, answered: Answered, id: str, memo: TargetsMemo) -> bytes:
     """Return a pool's part of the document. MX and SRV give names back, and so does an endpoint that is not to be
     flattened, save at an apex."""
     numbers = (
@@ -109,13 +110,13 @@ def _pool_data(pool: Pool, slots: Slots, answered: Answered, memo: TargetsMemo) 
         *[slots.endpoint[pool.name, endpoint.name, endpoint.address] for endpoint in pool.origins],
     )
     found = memo.pools.find(pool)
-    if found is None or found[:2] != (numbers, answered):
-        found = (numbers, answered, encode_pool(_pool(pool, numbers[0], numbers[1:], answered)))
+    if found is None or found[:3] != (numbers, answered, id):
+        found = (numbers, answered, id, encode_pool(_pool(pool, numbers[0], numbers[1:], answered, id)))
         memo.pools.keep(pool, found)
-    return found[2]
+    return found[3]
 
 
-def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answered) -> PoolTarget:
+def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answered, id: str) -> PoolTarget:
     return PoolTarget(
         name=pool.name,
         slot=slot,
@@ -140,6 +141,7 @@ def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answ
         ),
         check_regions=pool.check_regions or (),
         notification_filter=pool.notification_filter,
+        id=id,
     )
 
 

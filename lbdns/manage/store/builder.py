@@ -68,9 +68,11 @@ class Builder:
         places = {one.draft.file: one.records for one in drafted.values()}
         errors = *_located(examined.errors, places), *check_references(apart, CheckMemo())
         warnings = _located(examined.warnings, places)
-        return replace(
-            examined, configuration=None if errors else examined.configuration, errors=errors, warnings=warnings
-        )
+        configuration = None
+        if not errors and examined.configuration is not None:
+            pool_ids = {item.name: id for id, item in state.all(Kind.POOL).items()}
+            configuration = replace(examined.configuration, pool_ids=pool_ids)
+        return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 
     def _objects(
         self, state: State, objects: Objects, apart: Objects, mended: Mapping[str, Placed[Any]]

@@ -69,6 +69,11 @@ class Series:
         self.last = _NO_RESULT
         self.run: tuple[tuple[float, Result], ...] = ()
 
+    @property
+    def pool_id(self) -> str:
+        """The id of the pool that it is for; empty where the pool has none."""
+        return self.endpoint.pool.spec.id
+
     def take(self, result: Result) -> None:
         """Take one more result."""
         self.taker.take(self, result)

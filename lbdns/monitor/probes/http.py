@@ -16,7 +16,7 @@ import functools
 import ipaddress
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -39,7 +39,7 @@ OP_LEGACY_SERVER_CONNECT: Final = 0x4
 """OpenSSL's, which `ssl` names from Python 3.12 on: servers of that age know no secure renegotiation (RFC 5746)."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 DEFAULT_PORTS: Final = {row.name: row.default_port for row in PROBE_TYPES.values() if row.module == "http"}
-USER_AGENT: Final = f"lbdns/{__version__} (health check)"
+POOL_ID_CHARS: Final = 16  # of a pool's id in the user agent, as the v4 API's documents have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ class HttpProbe:
         return self.follow_redirects and answer.status in REDIRECT_CODES and bool(answer.location)
 
     def _request(self, target: Target, path: str) -> bytes:
-        lines = [f"{self.method} {path} HTTP/1.1", f"Host: {target.host}", f"User-Agent: {USER_AGENT}", "Accept: */*"]
+        agent = f"User-Agent: {user_agent(target.pool_id)}"
+        lines = [f"{self.method} {path} HTTP/1.1", f"Host: {target.host}", agent, "Accept: */*"]
         lines += [f"{name}: {value}" for name, value in self.header]
         lines += ["Connection: close", "", ""]
         return "\r\n".join(lines).encode("utf-8")
@@ -142,6 +143,11 @@ class HttpProbe:
 
     def _holds_body(self, answer: Response) -> bool:
         return self.body.casefold() in answer.body.decode("utf-8", "replace").casefold()
+
+
+def user_agent(pool_id: str) -> str:
+    """Return how probes name themselves; the beginning of a pool's id tells its owner whose they are."""
+    return f"lbdns/{__version__} (health check{f'; pool-id: {pool_id[:POOL_ID_CHARS]}' if pool_id else ''})"
 
 
 def make(monitor: Monitor) -> HttpProbe:
@@ -186,7 +192,7 @@ def _redirected(scheme: str, target: Target, path: str, location: str) -> tuple[
     if scheme == parts.scheme and (host, port) == _host_and_port(scheme, target.host):
         return scheme, target, where
     named = host if port == DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"
-    return parts.scheme, Target(target.address, port, named, target.source), where
+    return parts.scheme, replace(target, port=port, host=named), where
 
 
 def _host_and_port(scheme: str, authority: str) -> tuple[str, int]:

@@ -12,12 +12,16 @@ from lbdns.health.reasons import REASONS, Reason
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address to probe. `host` is what a Host header says (text, may carry a port); `source` a local address."""
+    """One address to probe. `host` is what a Host header says (text, may carry a port); `source` a local address.
+
+    `pool_id`: of the one pool that the probe is for, where it is for one that has an id.
+    """
 
     address: str
     port: int
     host: str = ""
     source: str = ""
+    pool_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -132,7 +132,7 @@ class Previews:
     async def _probe_all(self, preview: _Preview, monitor: Monitor, settings: Settings) -> None:
         async def one(id: str, endpoint: Endpoint) -> None:
             async with self._room:
-                preview.found[id, endpoint.address] = await _probe(monitor, endpoint, settings)
+                preview.found[id, endpoint.address] = await _probe(monitor, endpoint, settings, id)
 
         async with asyncio.TaskGroup() as group:
             for id, pool in preview.pools.items():
@@ -147,7 +147,7 @@ class _Ignoring:
         """Take a result."""
 
 
-async def _probe(monitor: Monitor, endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
+async def _probe(monitor: Monitor, endpoint: Endpoint, settings: Settings, pool_id: str) -> dict[str, Any]:
     """Probe an endpoint, each address of a hostname, as the monitor worker does; one failure decides."""
     spec = lone_endpoint(endpoint.address, endpoint.port, endpoint.host)
     addresses: Sequence[str] = (endpoint.address,)
@@ -157,13 +157,14 @@ async def _probe(monitor: Monitor, endpoint: Endpoint, settings: Settings) -> di
             return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
         addresses = resolved.addresses
     vantage = _vantage(settings)
-    results = [await _run(monitor, spec, address, vantage) for address in addresses]
+    results = [await _run(monitor, spec, address, vantage, pool_id) for address in addresses]
     told = next((result for result in results if not result.healthy), results[0])
     return endpoint_health(told.healthy, told.rtt_us, REASONS[told.reason], told.code)
 
 
-async def _run(monitor: Monitor, spec: EndpointSpec, address: str, vantage: Vantage) -> Result:
-    check = Check(check_key(monitor, spec, address, vantage), monitor, _Ignoring())
+async def _run(monitor: Monitor, spec: EndpointSpec, address: str, vantage: Vantage, pool_id: str) -> Result:
+    key = check_key(monitor, spec, address, vantage)
+    check = Check(replace(key, target=replace(key.target, pool_id=pool_id)), monitor, _Ignoring())
     await check.run()
     assert check.last is not None, "a check that ran has a result"
     return check.last
