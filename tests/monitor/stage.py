@@ -89,8 +89,10 @@ class Stage:
 
 
 async def until(holds: Callable[[], bool], within_s: float = 30.0) -> float:
-    """Wait until something holds; returns after how many seconds. Whoever bounds these passes `within_s`: the default is
-    no bound of ours, only the end of patience on a machine that is busy."""
+    """Wait until something holds; returns after how many seconds.
+
+    Whoever bounds these passes `within_s`: the default is no bound of ours, only the end of patience on a busy machine.
+    """
     begun_s = time.monotonic()
     while not holds():
         assert time.monotonic() - begun_s < within_s, "it never came to hold"
