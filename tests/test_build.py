@@ -37,10 +37,10 @@ import importlib, sys
 from pathlib import Path
 from lbdns.processes.responder.fast_port import load_loop
 from tests.fastpath.fuzz_check import Checker, make_view, read_corpus
-from tests.fastpath.lanes import KERNEL, Lane
+from tests.fastpath.lanes import KERNEL, Lane, with_buffers
 
 modules = {name: importlib.import_module("lbdns." + name) for name in (*KERNEL, "mapped.counters", "fastpath.counting")}
-lane = Lane("mixed", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+lane = Lane("mixed", modules["fastpath.read"].Server, with_buffers(modules["fastpath.serve"].serve))
 checker = Checker(make_view(Path(sys.argv[1])), [lane])
 said = [checker.check(datagram) for datagram in read_corpus()]
 print(sum(isinstance(each, bytes) for each in said), load_loop())
@@ -102,7 +102,7 @@ def test_what_does_not_compile_is_left_interpreted_and_the_rest_serves(tree: Pat
     answers, compiled = run("-c", ASK, str(tmp_path), tree=tree).splitlines()[-2:]
     assert answers.split()[1] == "None"
     assert int(answers.split()[0]) > ANSWERS_MIN
-    assert compiled.split() == ["fastpath.fence", "mapped.counters", "steering.kernel.hashing"]
+    assert compiled.split() == ["dns.wire", "fastpath.fence", "mapped.counters", "steering.kernel.hashing"]
 
 
 HEADERS = sorted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,8 @@ from lbdns.dns import codes
 from lbdns.dns.options.option_table import ROWS
 from lbdns.dns.rdata.record_types import RECORD_TYPES
 from lbdns.manage.api.app import AREAS, OWN_AREAS
+from lbdns.mapped.columns import COLUMNS, HEALTH_COLUMNS
+from lbdns.mapped.typed_columns import TypedColumns
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -26,6 +29,7 @@ RECIPES = (
     "A probe type",
     "A record type",
     "An EDNS option",
+    "A column",
     "A kind of object",
     "An area of the API",
 )
@@ -72,6 +76,13 @@ def test_every_file_that_a_recipe_names_exists(title: str) -> None:
 def test_every_recipe_is_held_here() -> None:
     chapters = TEXT.partition("# Adding things\n")[2]
     assert tuple(re.findall(r"^## (.*)$", chapters, re.MULTILINE)) == RECIPES
+
+
+def test_a_column_is_a_line() -> None:
+    codes_by_name = COLUMNS | {column.name: column.code for column in HEALTH_COLUMNS}
+    views = {name: memoryview(array(code, [1])) for name, code in codes_by_name.items()}
+    typed = TypedColumns(views, views)
+    assert {name: memoryview(getattr(typed, name)).format for name in views} == codes_by_name
 
 
 def test_a_steering_policy_is_a_module_a_row_the_oracle_and_lines_in_the_docs() -> None:

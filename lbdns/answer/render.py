@@ -18,15 +18,11 @@ from lbdns.dns.codes import (
     CLASS_ANY,
     CLASS_IN,
     FLAG_AA,
-    FLAG_QR,
-    FLAG_RD,
     FLAG_TC,
     HEADER_BYTES,
-    OPCODE_MASK,
     TCP_BYTES_MAX,
     TYPE_CNAME,
     TYPE_TSIG,
-    UDP_BYTES_MAX,
     UDP_BYTES_MIN,
 )
 from lbdns.dns.edns import Edns, encode_edns
@@ -35,10 +31,10 @@ from lbdns.dns.name import POINTER_TARGET_MAX, labels_of
 from lbdns.dns.options.option import ReplyFacts
 from lbdns.dns.rdata.layouts import FieldsLayout
 from lbdns.dns.rdata.record_types import RECORD_TYPES
+from lbdns.dns.wire import reply_flags, udp_limit
 
 _HEADER = Struct("!6H")
 _RECORD_HEAD = Struct("!HHIH")
-RCODE_MASK = 0xF
 POINTER = 0xC000
 QUESTION_TAIL_BYTES = 4  # type and class
 QUESTION_POINTER = b"\xc0\x0c"
@@ -47,7 +43,7 @@ Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
 
 def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) -> bytes:
     """Return the reply's bytes: whole, or without what is optional, or truncated to header, question and OPT."""
-    flags = _copied_flags(message.flags) | (answer.rcode & RCODE_MASK)
+    flags = reply_flags(message.flags, answer.rcode)
     if answer.is_authoritative:
         flags |= FLAG_AA
     opt = _opt(message.edns, answer.rcode, transport, nsid, answer.ede, answer.scope)
@@ -66,7 +62,7 @@ def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes) -> bytes
     opt = _opt(refusal.edns, refusal.rcode, transport, nsid)
     header = _header(
         refusal.id,
-        _copied_flags(refusal.flags) | (refusal.rcode & RCODE_MASK),
+        reply_flags(refusal.flags, refusal.rcode),
         1 if refusal.question else 0,
         0,
         0,
@@ -81,19 +77,13 @@ def size_limit(edns: Edns | None, transport: Transport) -> int:
         return TCP_BYTES_MAX
     if edns is None:
         return UDP_BYTES_MIN
-    return min(max(edns.size, UDP_BYTES_MIN), UDP_BYTES_MAX)
+    return udp_limit(edns.size)
 
 
 def _opt(
     edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, ede: int | None = None, scope: int = 0
 ) -> bytes:
     return b"" if edns is None else encode_edns(edns, rcode, ReplyFacts(scope, ede, nsid, transport is Transport.TCP))
-
-
-def _copied_flags(flags: int) -> int:
-    """Return a reply's flags as far as they follow the query's: QR set, opcode kept, RD kept for a QUERY alone."""
-    opcode = flags & OPCODE_MASK
-    return FLAG_QR | opcode | (flags & FLAG_RD if opcode == 0 else 0)
 
 
 def _header(message_id: int, flags: int, questions: int, answers: int, authorities: int, additionals: int) -> bytes:

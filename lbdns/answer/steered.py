@@ -5,10 +5,12 @@ from __future__ import annotations
 from lbdns.answer.match import Match
 from lbdns.answer.reply import Client, Records
 from lbdns.answer.serving_view import ServingView
-from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_SRV
+from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME
 from lbdns.dns.options.client_subnet import ClientSubnet
+from lbdns.dns.wire import named_head, named_head_bytes
 from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.numbers import ENDPOINT_FLATTEN, ENDPOINT_HOSTNAME, FAMILY_A, FAMILY_NAMED, LB_APEX, MODE_ALL
+from lbdns.steering.kernel.endpoints import is_cname
+from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED, MODE_ALL
 from lbdns.steering.kernel.view import Decision, Query
 
 ADDRESSES_MAX = 100  # of one answer: no RRset is larger
@@ -51,7 +53,7 @@ def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decisio
     if family == FAMILY_NAMED:
         rdatas = tuple(named_rdata(view, qtype, endpoint) for endpoint in picks)
         return Records(owner, qtype, decision.ttl, rdatas, is_plain=True)
-    if is_cname(view, decision, picks[0]):
+    if is_cname(view.steering, decision.lb, family, picks[0]):
         return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),), is_plain=True)
     found: list[bytes] = []
     for endpoint in picks:
@@ -66,19 +68,13 @@ def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decisio
     return Records(owner, rtype, decision.ttl, tuple(found[:ADDRESSES_MAX]))
 
 
-def is_cname(view: ServingView, decision: Decision, endpoint: int) -> bool:
-    """Return whether an endpoint is answered by its CNAME (`flatten_cname: false`, not at an apex)."""
-    flags = view.columns["endpoint_flags"][endpoint]
-    at_apex = view.columns["lb_flags"][decision.lb] & LB_APEX
-    return bool(flags & ENDPOINT_HOSTNAME and not flags & ENDPOINT_FLATTEN and not at_apex)
-
-
 def named_rdata(view: ServingView, qtype: int, endpoint: int) -> bytes:
     """Return the MX rdata (priority as preference) or SRV rdata (priority, weight x 100, port) of an endpoint."""
     columns = view.columns
-    target = view.endpoint_target(endpoint)
-    priority = int(columns["endpoint_priority"][endpoint]).to_bytes(2, "big")
-    if qtype == TYPE_SRV:
-        weight = int(columns["endpoint_weight"][endpoint]).to_bytes(2, "big")
-        return priority + weight + int(columns["endpoint_port"][endpoint]).to_bytes(2, "big") + target
-    return priority + target
+    head = named_head(
+        qtype,
+        columns["endpoint_priority"][endpoint],
+        columns["endpoint_weight"][endpoint],
+        columns["endpoint_port"][endpoint],
+    )
+    return head.to_bytes(named_head_bytes(qtype), "big") + view.endpoint_target(endpoint)

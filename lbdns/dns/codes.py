@@ -73,6 +73,7 @@ FLAG_AA: Final = 0x0400
 FLAG_TC: Final = 0x0200
 FLAG_RD: Final = 0x0100
 OPCODE_MASK: Final = 0x7800
+RCODE_MASK: Final = 0x000F
 
 FLAG_DO: Final = 0x8000  # of EDNS: DNSSEC OK
 

@@ -1,1 +1,22 @@
-"""The fast path: batches of datagrams answered without the interpreter, from templates that the slow path rendered."""
+"""START HERE: plain UDP queries are answered in batches, without the interpreter; all else is left to `answer`.
+
+    receive -> guard -> read -> look up -> decide if STEERED -> write -> count -> send
+                 |       |         |                              |
+                 dropped '---------+------------------------------+---- what it does not know as a whole: into the ring,
+                                                                        for the slow path in the same process
+
+The road of a datagram from recvmmsg to sendmmsg, in the order in which to read it:
+
+1. `fastpath/loop.pyx`: a batch comes in, the view in force is taken; a datagram that came cut short, or from port 0, is
+   dropped; each other one is served, and the replies go out
+2. `fastpath/serve.py`: `serve` is one datagram's road; `guard` before it is read, the writers after it is decided
+3. `fastpath/read.py`: the datagram as a query, or left to the slow path
+4. `snapshot/lookup/name_table.py`: its name's hashes, and where they lead
+5. `snapshot/lookup/look_up.py`: what stands at the name
+6. `steering/kernel/decide.py`: which pool
+7. `steering/kernel/endpoints.py`: which of its endpoints; then back in 2 the reply is written
+8. `fastpath/counting.py`: what is done after a reply is written, before 1 sends it
+
+What both roads must know of the wire stands in `dns/wire.py`, rendered answers come from `templates.py`. Each module
+but the two in Cython alone runs interpreted too, and both forms write the bytes that the slow path would.
+"""

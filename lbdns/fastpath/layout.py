@@ -7,6 +7,7 @@ from typing import Final
 # What `serve` returns instead of a reply's length.
 DROPPED: Final = 0
 DEFERRED: Final = -1
+PROCEED: Final = 1  # what a guard returns instead: the question may be read
 
 OUT_BYTES: Final = 2048  # room that a caller of `serve` must have for a reply
 NO_TEMPLATE: Final = 0xFFFFFFFF
@@ -42,12 +43,12 @@ ADDRESS_BYTES: Final = 16  # room for one, of either family
 RECORD_HEAD_BYTES: Final = 12  # pointer, type, class, TTL, length
 QUESTION_TAIL_BYTES: Final = 4  # type and class
 
-# Bits of a header's third and fourth byte.
+# Bits of a header's third byte.
 QR_BIT: Final = 0x80
 OPCODE_BITS: Final = 0x78
 AA_BIT: Final = 0x04
-RD_BIT: Final = 0x01
-RCODE_BITS: Final = 0x0F
+
+DO_BIT: Final = 0x80  # of the third byte of an OPT record's TTL (RFC 3225)
 
 # TKEY, TSIG, IXFR, AXFR, MAILB, MAILA, ANY: the slow path's.
 TYPE_META_FIRST: Final = 249

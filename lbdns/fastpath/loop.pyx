@@ -1,7 +1,9 @@
 # cython: language_level=3
-"""The loop of the fast path: batches of datagrams in and out of one socket, without the interpreter.
+"""START HERE, where the road of a datagram begins and ends (the package says which files come after this one).
 
-    recvmmsg -> the view in force, once a batch -> serve each -> sendmmsg
+The loop of the fast path: batches of datagrams in and out of one socket, without the interpreter.
+
+    recvmmsg -> the view in force, once a batch -> serve each -> count it -> sendmmsg
                                                   `- deferred: into the ring, for the slow path in the same process
 
 One thread runs `Loop.run` for one socket; all other methods belong to the thread of the event loop. The two share the
@@ -20,7 +22,7 @@ from lbdns.fastpath.layout cimport *
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
-from lbdns.fastpath.serve cimport answer
+from lbdns.fastpath.serve cimport serve
 from lbdns.steering.kernel.hashing cimport mix64
 
 cdef extern from *:
@@ -286,9 +288,9 @@ cdef class Loop:
                     break
             ran = 0 if chosen == last else clock_ns(CLOCK_THREAD_CPUTIME_ID)
             if chosen:
-                self.serve(second, got)
+                self.serve_batch(second, got)
             else:
-                self.serve(first, got)
+                self.serve_batch(first, got)
             LBDNS_STORE(&self.in_use, -1)
             if chosen != last:
                 if last >= 0:  # the first batch of all meets everything for the first time
@@ -329,7 +331,7 @@ cdef class Loop:
                 header.msg_control = &self.controls[index * CONTROL_BYTES]
                 header.msg_controllen = CONTROL_BYTES
 
-    cdef void serve(self, Server server, int got) noexcept nogil:
+    cdef void serve_batch(self, Server server, int got) noexcept nogil:
         cdef int index, size, count = 0, deferred = 0, head = self.head
         cdef timespec now
         clock_gettime(CLOCK_REALTIME_COARSE, &now)
@@ -344,7 +346,7 @@ cdef class Loop:
                 continue
             self.random += GOLDEN
             server.query.draw_base = mix64(self.random)
-            size = answer(server, index * IN_BYTES, self.messages[index].msg_len, index * OUT_BYTES)
+            size = serve(server, index * IN_BYTES, self.messages[index].msg_len, index * OUT_BYTES)
             if size > 0:
                 count_served(self.counters, server)
                 self.add_reply(count, index, size)

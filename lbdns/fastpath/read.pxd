@@ -2,6 +2,7 @@
 cimport cython
 
 from lbdns.dns.codes cimport *
+from lbdns.dns.wire cimport is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.columns cimport *
 from lbdns.snapshot.lookup.look_up cimport Found
@@ -19,7 +20,7 @@ cdef class Server(View):
     cdef public unsigned char[::1] resolved
     cdef public int answers, authorities, additionals, owner
     cdef public int name_bytes, qtype, limit, ecs_start, ecs_bytes, ecs_source, rcode
-    cdef public bint has_edns, is_steered
+    cdef public bint has_edns, dnssec_ok, is_steered
 
 
 cpdef int get16(Server server, int position) noexcept nogil

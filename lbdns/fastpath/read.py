@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lbdns.dns.codes import *
+from lbdns.dns.wire import is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout import *
 from lbdns.mapped.columns import *
 from lbdns.snapshot.lookup.look_up import Found
@@ -37,6 +38,7 @@ class Server(View):
         self.owner = ASKED_POINTER
         self.resolved = memoryview(bytearray(RESOLVED_MAX * ADDRESS_BYTES))
         self.has_edns = False
+        self.dnssec_ok = False
         self.limit = 0
         self.ecs_start = 0
         self.ecs_bytes = 0
@@ -86,6 +88,7 @@ def read_rest(server: Server, start: int, length: int) -> bool:
     """Read class and OPT; return False for what the slow path has to look at."""
     position = HEADER_BYTES + server.name_bytes + 4
     server.has_edns = False
+    server.dnssec_ok = False
     server.ecs_bytes = 0
     server.ecs_source = 0
     server.query.ecs_bits = 0
@@ -104,7 +107,8 @@ def read_rest(server: Server, start: int, length: int) -> bool:
     if get16(server, start + position + 1) != TYPE_OPT or server.incoming[start + position + 6]:
         return False
     server.has_edns = True
-    server.limit = min(max(get16(server, start + position + 3), UDP_BYTES_MIN), UDP_BYTES_MAX)
+    server.dnssec_ok = server.incoming[start + position + 7] & DO_BIT != 0
+    server.limit = udp_limit(get16(server, start + position + 3))
     end = position + OPT_BYTES + get16(server, start + position + 9)
     return end <= length and read_options(server, start, position + OPT_BYTES, end)
 
@@ -125,7 +129,7 @@ def read_options(server: Server, start: int, position: int, end: int) -> bool:
         elif (
             code == OPTION_NSID
             or (code == OPTION_KEEPALIVE and size)
-            or (code == OPTION_COOKIE and size != 8 and not 16 <= size <= 40)
+            or (code == OPTION_COOKIE and not is_cookie(size))
         ):
             return False
         position += size
@@ -138,12 +142,10 @@ def read_ecs(server: Server, at: int, size: int) -> bool:
         return False
     family = get16(server, at)
     source = server.incoming[at + 2]
-    octets = (source + 7) >> 3
-    if server.incoming[at + 3] or size != 4 + octets or family > 2:
-        return False
-    if source > (128 if family == 2 else 32 if family == 1 else 0):
-        return False
-    if source & 7 and server.incoming[at + size - 1] & (0xFF >> (source & 7)):
+    octets = size - 4
+    if not is_client_subnet(
+        family, source, server.incoming[at + 3], octets, server.incoming[at + size - 1] if octets else 0
+    ):
         return False
     server.ecs_start = at
     server.ecs_bytes = size

@@ -2,6 +2,7 @@
 cimport cython
 
 from lbdns.dns.codes cimport *
+from lbdns.dns.wire cimport named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.fence cimport read_fence
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, get16, read_name, read_rest
@@ -14,8 +15,10 @@ from lbdns.steering.kernel.endpoints cimport is_cname
 from lbdns.steering.kernel.numbers cimport *
 
 
-@cython.locals(kind=cython.int, template=cython.uint)
-cpdef int answer(Server server, int start, int length, int base) noexcept nogil
+cdef int guard(Server server, int start, int length) noexcept nogil
+
+@cython.locals(outcome=cython.int, kind=cython.int, template=cython.uint)
+cpdef int serve(Server server, int start, int length, int base) noexcept nogil
 
 cdef void put16(Server server, int position, int value) noexcept nogil
 
@@ -87,5 +90,7 @@ cdef int write_target(Server server, int position, int endpoint, int size) noexc
 @cython.locals(size=cython.int, end=cython.int, after=cython.uint)
 cdef int write_cname(Server server, int base, int position, int limit, int endpoint) noexcept nogil
 
-@cython.locals(fixed=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, after=cython.uint)
+@cython.locals(
+    fixed=cython.int, head=cython.ulonglong, octet=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, after=cython.uint,
+)
 cdef int write_named(Server server, int base, int position, int limit) noexcept nogil

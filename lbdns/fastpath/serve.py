@@ -1,4 +1,4 @@
-"""One datagram on the fast path: read, look up, decide or copy a template, write. Everything unusual is DEFERRED.
+"""One datagram on the fast path: guard, read, look up, decide, write. Everything unusual is DEFERRED.
 
 No DNS is decided here. Names are looked up by snapshot/lookup/look_up.py, load balancers steered by
 steering/kernel/decide.py, records come from templates that the slow path rendered; what remains is reading a plain
@@ -14,6 +14,7 @@ snapshot.
 from __future__ import annotations
 
 from lbdns.dns.codes import *
+from lbdns.dns.wire import named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.fence import read_fence
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server, get16, read_name, read_rest
@@ -26,24 +27,16 @@ from lbdns.steering.kernel.endpoints import is_cname
 from lbdns.steering.kernel.numbers import *
 
 
-def serve(server: Server, data: memoryview, start: int, length: int, out: memoryview, base: int) -> int:
-    """Answer the datagram `data[start:start + length]` into `out[base:]`; for callers with buffers of their own."""
-    server.incoming = data
-    server.outgoing = out
-    return answer(server, start, length, base)
-
-
-def answer(server: Server, start: int, length: int, base: int) -> int:
-    """Answer `server.incoming[start:start + length]` into `server.outgoing[base:]`; return the reply's length in bytes.
+def serve(server: Server, start: int, length: int, base: int) -> int:
+    """Serve `server.incoming[start:start + length]` into `server.outgoing[base:]`; return the reply's length in bytes.
 
     Returns DROPPED where there is no reply, DEFERRED where the slow path has to answer.
     """
     server.is_steered = False
     server.rcode = 0
-    if length < HEADER_BYTES or server.incoming[start + 2] & QR_BIT:
-        return DROPPED
-    if server.incoming[start + 2] & OPCODE_BITS:
-        return DEFERRED
+    outcome = guard(server, start, length)
+    if outcome != PROCEED:
+        return outcome
     if get16(server, start + 4) != 1 or not read_name(server, start, length):
         # With records behind it there may be an OPT, which every error repeats.
         return DEFERRED if get16(server, start + 10) else write_broken(server, start, base)
@@ -66,6 +59,13 @@ def answer(server: Server, start: int, length: int, base: int) -> int:
     if kind == KIND_OUT_OF_ZONE:
         return write_refused(server, start, base)
     return DEFERRED
+
+
+def guard(server: Server, start: int, length: int) -> int:
+    """Return what becomes of a datagram before its question is read: PROCEED, DROPPED or DEFERRED. The stage before."""
+    if length < HEADER_BYTES or server.incoming[start + 2] & QR_BIT:
+        return DROPPED
+    return DEFERRED if server.incoming[start + 2] & OPCODE_BITS else PROCEED
 
 
 def put16(server: Server, position: int, value: int) -> None:
@@ -128,7 +128,7 @@ def write_head(server: Server, start: int, base: int, flags: int, rcode: int) ->
     end = HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES
     for index in range(end):
         server.outgoing[base + index] = server.incoming[start + index]
-    server.outgoing[base + 2] = QR_BIT | flags | (server.incoming[start + 2] & RD_BIT)
+    server.outgoing[base + 2] = flags | reply_flags(get16(server, start + 2), 0) >> 8
     return base + end
 
 
@@ -149,8 +149,7 @@ def write_broken(server: Server, start: int, base: int) -> int:
         server.outgoing[base + index] = 0
     server.outgoing[base] = server.incoming[start]
     server.outgoing[base + 1] = server.incoming[start + 1]
-    server.outgoing[base + 2] = QR_BIT | (server.incoming[start + 2] & RD_BIT)
-    server.outgoing[base + 3] = FORMERR
+    put16(server, base + 2, reply_flags(get16(server, start + 2), FORMERR))
     return HEADER_BYTES
 
 
@@ -189,7 +188,7 @@ def write_template(server: Server, start: int, base: int, template: int, rcode: 
     if HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES + size + opt_bytes(server, 0) > server.limit:
         return DEFERRED
     flags = field16(server, template + TEMPLATE_FLAGS)
-    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode if rcode else flags & RCODE_BITS)
+    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode if rcode else flags & RCODE_MASK)
     return write_end(server, base, write_body(server, base, position, template), scope, 0)
 
 
@@ -250,7 +249,7 @@ def write_picks(server: Server, base: int, position: int, limit: int) -> int:
     """Write the records of a decision; return the position after them, DEFERRED where they do not fit."""
     if server.found.family == FAMILY_NAMED:
         return write_named(server, base, position, limit)
-    if is_cname(server, server.query, server.decision.picks[0]):
+    if is_cname(server, server.query.lb, server.query.family, server.decision.picks[0]):
         return write_cname(server, base, position, limit, server.decision.picks[0])
     return write_addresses(server, position, limit)
 
@@ -357,24 +356,28 @@ def write_cname(server: Server, base: int, position: int, limit: int, endpoint: 
     position = write_target(server, position, endpoint, size)
     if after == NO_TEMPLATE:
         return position
-    server.rcode = field16(server, after + TEMPLATE_FLAGS) & RCODE_BITS
+    server.rcode = field16(server, after + TEMPLATE_FLAGS) & RCODE_MASK
     return write_body(server, base, position, after)
 
 
 def write_named(server: Server, base: int, position: int, limit: int) -> int:
     """Write MX records (priority, name) or SRV records (priority, weight x 100, port, name), then the addresses of
     those names that stand in the zone that answers (a pool has no hostname twice)."""
-    fixed = 2 if server.qtype == TYPE_MX else 6
+    fixed = named_head_bytes(server.qtype)
     for index in range(server.decision.pick_count):
         endpoint = server.decision.picks[index]
         size = target_bytes(server, server.endpoint_target[endpoint])
         if position + RECORD_HEAD_BYTES + fixed + size > limit:
             return DEFERRED
         position = write_record_head(server, position, server.qtype, fixed + size)
-        put16(server, position, server.endpoint_priority[endpoint])
-        if fixed == 6:
-            put16(server, position + 2, server.endpoint_weight[endpoint])
-            put16(server, position + 4, server.endpoint_port[endpoint])
+        head = named_head(
+            server.qtype,
+            server.endpoint_priority[endpoint],
+            server.endpoint_weight[endpoint],
+            server.endpoint_port[endpoint],
+        )
+        for octet in range(fixed):
+            server.outgoing[position + octet] = (head >> (8 * (fixed - 1 - octet))) & 0xFF
         position = write_target(server, position + fixed, endpoint, size)
     for index in range(min(server.decision.pick_count, ADDITIONAL_NAMES_MAX)):
         endpoint = server.decision.picks[index]

@@ -110,7 +110,8 @@ class InProcess:
         query.resolver_version = 4 if len(client.address) == 4 else 6
         query.resolver_high, query.resolver_low = halves(client.address)
         query.now_s, query.draw_base = now_s, self._draw
-        size = serve(server, memoryview(message), 0, len(message), self._out, 0)
+        server.incoming, server.outgoing = memoryview(message), self._out
+        size = serve(server, 0, len(message), 0)
         if size != DEFERRED:
             fast = None if size == DROPPED else bytes(self._out[:size])
             assert fast == slow, "the fast path's bytes are not the slow path's"

@@ -15,6 +15,7 @@ from tests.interpreted import standing_in
 
 # In the order of their imports.
 KERNEL = (
+    "dns.wire",
     "mapped.typed_columns",
     "steering.kernel.hashing",
     "steering.kernel.view",
@@ -65,16 +66,28 @@ class Served:
         return bytes(self._out[GUARD_BYTES:end]) if size > 0 else size
 
 
+def with_buffers(serve: Callable[..., int]) -> Callable[..., int]:
+    """Return `serve` for callers with buffers of their own: the datagram `data[start:start + length]`, and room for a
+    reply at `out[base:]`."""
+
+    def serve_buffers(server: Any, data: memoryview, start: int, length: int, out: memoryview, base: int) -> int:
+        server.incoming = data
+        server.outgoing = out
+        return serve(server, start, length, base)
+
+    return serve_buffers
+
+
 def compiled_lane() -> Lane | None:
     """Return the installed extension, None where lbdns runs without one."""
     modules = {name: importlib.import_module(f"lbdns.{name}") for name in KERNEL}
     if any(str(module.__file__).endswith(".py") for module in modules.values()):
         return None
-    return Lane("compiled", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+    return Lane("compiled", modules["fastpath.read"].Server, with_buffers(modules["fastpath.serve"].serve))
 
 
 def interpreted_lane() -> Lane:
     """Return the kernel read from its sources, whether or not an extension stands beside them."""
     with ExitStack() as stack:
         modules = {name: stack.enter_context(standing_in(name)) for name in KERNEL}
-    return Lane("interpreted", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+    return Lane("interpreted", modules["fastpath.read"].Server, with_buffers(modules["fastpath.serve"].serve))

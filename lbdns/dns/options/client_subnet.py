@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lbdns.dns.options.option import ReplyFacts
+from lbdns.dns.wire import is_client_subnet
 
 FAMILY_BITS = {0: 0, 1: 32, 2: 128}
 
@@ -28,19 +29,11 @@ class ClientSubnet:
 
 
 def decode_client_subnet(data: bytes) -> ClientSubnet | None:
-    """Return the option, or None where it is malformed (RFC 7871, sections 6 and 7.1.2).
-
-    Malformed: fewer than 4 bytes; SCOPE not 0; family neither 0 (with SOURCE 0), 1 nor 2; SOURCE over 32 or 128;
-    another number of address bytes than SOURCE needs; bits set beyond SOURCE.
-    """
+    """Return the option, or None where it is malformed: shorter than 4 bytes, or as `wire.is_client_subnet` says."""
     if len(data) < 4:
         return None
-    family = data[0] << 8 | data[1]
-    source, scope, address = data[2], data[3], data[4:]
-    bits = FAMILY_BITS.get(family)
-    if bits is None or scope or source > bits or len(address) != (source + 7) // 8:
-        return None
-    if source % 8 and address[-1] & (0xFF >> source % 8):
+    family, source, scope, address = data[0] << 8 | data[1], data[2], data[3], data[4:]
+    if not is_client_subnet(family, source, scope, len(address), address[-1] if address else 0):
         return None
     return ClientSubnet(family, source, address)
 

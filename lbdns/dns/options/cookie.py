@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lbdns.dns.wire import is_cookie
+
 CLIENT_BYTES = 8
-SERVER_BYTES_MIN, SERVER_BYTES_MAX = 8, 32
 
 
 class Cookie(NamedTuple):
@@ -17,7 +18,4 @@ class Cookie(NamedTuple):
 
 def decode_cookie(data: bytes) -> Cookie | None:
     """Return the option, None where its length is neither 8 nor 16 to 40 bytes (section 5.2.2)."""
-    client, server = data[:CLIENT_BYTES], data[CLIENT_BYTES:]
-    if len(client) < CLIENT_BYTES or (server and not SERVER_BYTES_MIN <= len(server) <= SERVER_BYTES_MAX):
-        return None
-    return Cookie(client, server)
+    return Cookie(data[:CLIENT_BYTES], data[CLIENT_BYTES:]) if is_cookie(len(data)) else None

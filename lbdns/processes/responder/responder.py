@@ -25,10 +25,9 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
-from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, SERVFAIL
+from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, RCODE_MASK, SERVFAIL
 from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision
-from lbdns.fastpath.layout import RCODE_BITS
 from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
 from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
@@ -92,7 +91,7 @@ class ViewAnswerer:
         if reply is None:
             count_word(self._counters, DROPPED_COUNT, 1)
             return
-        count_reply(self._counters, reply[3] & RCODE_BITS, asked_type(reply))
+        count_reply(self._counters, reply[3] & RCODE_MASK, asked_type(reply))
         if road.decision is not None:
             count_decision(self._counters, view.steering, road.decision)
 

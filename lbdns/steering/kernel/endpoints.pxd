@@ -11,7 +11,7 @@ cpdef unsigned long long draw32(Query query, unsigned long long salt) noexcept n
 @cython.locals(state=cython.int, counts=cython.int)
 cpdef int reason_against_endpoint(View view, Query query, Decision decision, int endpoint) noexcept nogil
 
-cpdef bint is_cname(View view, Query query, int endpoint) noexcept nogil
+cpdef bint is_cname(View view, unsigned int lb, int family, int endpoint) noexcept nogil
 
 cdef bint is_resolved(View view, Query query, int endpoint) noexcept nogil
 

@@ -30,18 +30,18 @@ def reason_against_endpoint(view: View, query: Query, decision: Decision, endpoi
         counts = view.pool_flags[decision.pool] & POOL_MONITORED or state & BYTE_COUNTS
         if counts and (state & STATE_MASK) != HEALTHY:
             return SKIPPED_DOWN
-    if not is_resolved(view, query, endpoint) and not is_cname(view, query, endpoint):
+    if not is_resolved(view, query, endpoint) and not is_cname(view, query.lb, query.family, endpoint):
         return SKIPPED_UNRESOLVED
     return 0
 
 
-def is_cname(view: View, query: Query, endpoint: int) -> bool:
+def is_cname(view: View, lb: int, family: int, endpoint: int) -> bool:
     """Return whether the endpoint is answered by its CNAME: `flatten_cname: false`, an address query, not at an
     apex."""
     return (
-        query.family != FAMILY_NAMED
+        family != FAMILY_NAMED
         and (view.endpoint_flags[endpoint] & (ENDPOINT_HOSTNAME | ENDPOINT_FLATTEN)) == ENDPOINT_HOSTNAME
-        and not view.lb_flags[query.lb] & LB_APEX
+        and not view.lb_flags[lb] & LB_APEX
     )
 
 
@@ -139,7 +139,7 @@ def rotate(decision: Decision, first: int) -> None:
 
 def keep_first_or_flattened(view: View, query: Query, decision: Decision) -> None:
     """A CNAME stands alone (RFC 1034 3.6.2): where one leads it is the answer, else those without addresses go."""
-    if is_cname(view, query, decision.picks[0]):
+    if is_cname(view, query.lb, query.family, decision.picks[0]):
         decision.pick_count = 1
         return
     kept = 0
@@ -152,7 +152,7 @@ def keep_first_or_flattened(view: View, query: Query, decision: Decision) -> Non
 
 def shorten_ttl(view: View, query: Query, decision: Decision) -> None:
     """A flattened hostname's answer lives no longer than what its resolution has left, and at least 1 s."""
-    if query.family == FAMILY_NAMED or is_cname(view, query, decision.picks[0]):
+    if query.family == FAMILY_NAMED or is_cname(view, query.lb, query.family, decision.picks[0]):
         return
     for index in range(decision.pick_count):
         endpoint = decision.picks[index]
