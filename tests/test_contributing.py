@@ -7,6 +7,7 @@ import importlib
 import re
 from array import array
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -49,13 +50,20 @@ def modules(folder: str) -> dict[str, ModuleType]:
     return {path.stem: importlib.import_module(f"lbdns.{folder.replace('/', '.')}.{path.stem}") for path in paths}
 
 
+@cache
+def texts() -> dict[str, set[str]]:
+    """Return each text that lbdns writes out, and the files that do."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "lbdns").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.setdefault(node.value, set()).add(str(path.relative_to(ROOT)))
+    return found
+
+
 def saying(word: str) -> set[str]:
     """Return the files of lbdns that write a word out as a text of its own."""
-    return {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "lbdns").rglob("*.py")
-        if any(isinstance(node, ast.Constant) and node.value == word for node in ast.walk(ast.parse(path.read_text())))
-    }
+    return texts().get(word, set())
 
 
 def table_of(document: str) -> set[str]:

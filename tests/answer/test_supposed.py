@@ -86,6 +86,7 @@ def draw_orders(chance: Random, names: list[str]) -> tuple[Forced, ...]:
     )
 
 
+@pytest.mark.slow
 def test_supposing_endpoints_does_what_the_ledger_would(setup: Setup) -> None:
     pools = list(setup.slots.pool)
     endpoints = [f"{pool}/{name}" for pool, name, _ in setup.slots.endpoint]
