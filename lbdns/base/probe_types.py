@@ -16,6 +16,8 @@ HTTP_FIELDS: Final = (
     "header",
     "follow_redirects",
     "allow_insecure",
+    "client_certificate",
+    "client_key",
 )
 
 

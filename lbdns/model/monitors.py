@@ -69,6 +69,15 @@ def _check_path(path: str) -> str:
     return path
 
 
+def _check_pem_file(path: str) -> str:
+    if not path.startswith("/") or "\0" in path:
+        raise refusal(f'"{path}" is no absolute path; expected one such as /etc/lbdns/client.pem')
+    return path
+
+
+PemFile = Annotated[str, StringConstraints(max_length=bounds.MAX_FILE_PATH_CHARS), AfterValidator(_check_pem_file)]
+
+
 class Monitor(Frozen):
     """One kind of probe: what is sent, what must come back, how often, and how many results flip a state.
 
@@ -110,7 +119,11 @@ class Monitor(Frozen):
     follow_redirects: Flag = False
     """Whether a redirection is followed, or is the answer."""
     allow_insecure: Flag = False
-    """Whether a certificate passes that nobody vouches for, or that is another name's."""
+    """Whether a certificate passes that nobody vouches for, or that is another name's, and TLS 1.0 and 1.1."""
+    client_certificate: PemFile | None = None
+    """The file of the certificate, in PEM, that probes show where an endpoint asks for one; read again when changed."""
+    client_key: PemFile | None = None
+    """The file of the certificate's private key; without it the key is in the file of the certificate."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -121,6 +134,12 @@ class Monitor(Frozen):
         if PROBE_TYPES[self.type].needs_port and self.port == 0:
             yield Mistake(
                 ("port",), f"a monitor of type {self.type} needs a port, 1 to {bounds.MAX_PORT}", (("type",), ("port",))
+            )
+        if self.client_key is not None and self.client_certificate is None:
+            yield Mistake(
+                ("client_key",),
+                "client_key without client_certificate; TLS needs both",
+                (("client_certificate",), ("client_key",)),
             )
         if not acts(self.type, "method"):
             return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 from lbdns.base.kinds import Kind
 from lbdns.manage.store.item import Item
@@ -110,6 +112,22 @@ def test_a_monitor_is_shown_with_every_default(make: Any) -> None:
         "follow_redirects": False,
         "allow_insecure": False,
     }
+
+
+def test_a_client_certificate_is_checked_and_shown_where_it_is_set(
+    api: Api, client: httpx.Client, make: Any, tmp_path: Path
+) -> None:
+    made = trustme.CA().issue_cert("lbdns")
+    pair = tmp_path / "pair.pem"
+    made.private_key_and_cert_chain_pem.write_to_path(pair)
+    shown = make("monitors", name="secured", type="https", client_certificate=str(pair))
+    there = f"{api.account}/monitors/{shown['id']}"
+    assert shown["client_certificate"] == str(pair) and "client_key" not in shown
+    assert "PRIVATE KEY" not in str(shown)
+    bad = client.patch(there, json={"client_key": str(tmp_path / "none.key")})
+    assert bad.status_code == 400 and "none.key: cannot be read" in bad.json()["errors"][0]["message"]
+    none = result(client.patch(there, json={"client_certificate": None}))
+    assert "client_certificate" not in none
 
 
 def test_a_load_balancer_is_shown_with_every_default(api: Api, client: httpx.Client, pool: Any) -> None:

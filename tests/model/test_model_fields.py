@@ -104,6 +104,8 @@ def test_defaults() -> None:
         "expected_body": "",
         "follow_redirects": False,
         "allow_insecure": False,
+        "client_certificate": None,
+        "client_key": None,
     }
     assert ApiSettings().listen == "127.0.0.1:8053"
     assert Settings().listen == ("127.0.0.1:5353", "[::1]:5353")

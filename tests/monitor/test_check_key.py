@@ -15,7 +15,7 @@ from lbdns.monitor.probe_check import IN_TARGET, CheckKey, check_key
 from lbdns.monitor.probe_plan import on_wire
 
 ENDPOINT = EndpointSpec("p", "e", 0, "192.0.2.1", False, True, 0, "", 1)
-BASE: dict[str, Any] = {"type": "http", "interval": 60, "timeout": 5, "retries": 2}
+BASE: dict[str, Any] = {"type": "http", "interval": 60, "timeout": 5, "retries": 2, "client_certificate": "/pair.pem"}
 OTHER: dict[str, Any] = {
     "type": "https",
     "description": "another",
@@ -32,6 +32,8 @@ OTHER: dict[str, Any] = {
     "expected_body": "alive",
     "follow_redirects": True,
     "allow_insecure": True,
+    "client_certificate": "/other.pem",
+    "client_key": "/key.pem",
 }
 
 

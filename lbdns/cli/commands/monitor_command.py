@@ -9,7 +9,7 @@ import click
 from lbdns.base.kinds import Kind
 from lbdns.base.probe_types import PROBE_TYPES, port_help, types_with
 from lbdns.cli.commands.completion_command import names_of
-from lbdns.cli.commands.probe_command import probe
+from lbdns.cli.commands.probe_command import pem_file, probe
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, printable
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table
@@ -63,6 +63,8 @@ def _probe(body: Body) -> tuple[str, str]:
 @click.option("--retries", type=int, help="How often to try again at once after a time-out. [default: 2]")
 @click.option("--expected-codes", help="Such as 200, 2xx, 200-299 or a list of those. [default: 200]")
 @click.option("--expected-body", help="Text that the body must hold, in any case.")
+@click.option("--client-certificate", type=pem_file(), help="A certificate that probes show, in PEM (https).")
+@click.option("--client-key", type=pem_file(), help="Its private key. [default: in the same file]")
 @from_option
 @dry_run_option
 @json_option

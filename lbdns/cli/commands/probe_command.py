@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 LABEL_CHARS = 10
 
 
+def pem_file() -> click.Path:
+    """Return the type of an option that names a PEM file: monitors have absolute paths."""
+    return click.Path(dir_okay=False, resolve_path=True)
+
+
 @click.command()
 @click.argument("type", type=click.Choice(list(PROBE_TYPES)))
 @click.argument("address")
@@ -34,6 +39,8 @@ LABEL_CHARS = 10
 @click.option("--expected-body", help="Text that the first 10 KB of the body must hold, in any case.")
 @click.option("--follow-redirects", is_flag=True, default=None, help="Go where redirects lead, at the same address.")
 @click.option("--allow-insecure", is_flag=True, default=None, help="Accept any certificate.")
+@click.option("--client-certificate", type=pem_file(), help="A certificate to show, in PEM (https).")
+@click.option("--client-key", type=pem_file(), help="Its private key. [default: in the same file]")
 @click.option("--timeout", type=int, help="Seconds. [default: 5]")
 @click.option("--source", default="", help="The local address to probe from.")
 @click.option("--resolver", "resolvers", multiple=True, help="Who resolves ADDRESS where it is a name: IP or IP:PORT.")

@@ -23,7 +23,9 @@ from lbdns.base.words import PLACE_MAPS
 Path = tuple[str | int, ...]
 Assignment = tuple[Path, str]
 
-TEXTS: Final = frozenset({"name", "description", "path", "expected_codes", "expected_body", "address"})
+TEXTS: Final = frozenset(
+    {"name", "description", "path", "expected_codes", "expected_body", "address", "client_certificate", "client_key"}
+)
 """Fields that hold text, whatever it looks like."""
 NAME_LISTS: Final = frozenset({"default_pools", "check_regions"})
 """Fields that hold lists of names: commas stand between the names, as in the lists of PLACE_MAPS."""

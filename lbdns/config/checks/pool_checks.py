@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import LbdnsError, Problem
+from lbdns.base.key_pair import check_key_pair
 from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
 from lbdns.base.wording import counted
 from lbdns.config.yaml.objects import Objects
@@ -30,6 +32,11 @@ def _check_monitor(placed: Placed[Monitor]) -> Iterator[Problem]:
         parts = f"timeout {monitor.timeout} s, {counted(monitor.retries, 'retry', 'retries')}"
         message = f"a probe may take {longest_s} s ({parts}), longer than the interval of {monitor.interval} s"
         yield source.warning(("interval",), message)
+    if monitor.client_certificate is not None and placed.knows("client_certificate", "client_key"):
+        try:
+            check_key_pair(Path(monitor.client_certificate), Path(monitor.client_key or monitor.client_certificate))
+        except LbdnsError as error:
+            yield source.problem(("client_certificate",), str(error))
     if not placed.knows("type"):
         return
     for field in OWN_FIELDS:

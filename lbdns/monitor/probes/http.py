@@ -17,21 +17,24 @@ import ipaddress
 import re
 import ssl
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 import idna
 
 from lbdns import __version__
+from lbdns.base.errors import LbdnsError
 from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.health.reasons import Reason
 from lbdns.model.monitors import Monitor, parse_expected_codes
 from lbdns.monitor.probes.http1 import BadResponse, Response
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
-from lbdns.monitor.trust import client_context
+from lbdns.monitor.trust import CertifiedClient, client_context
 
 REDIRECTS_MAX: Final = 3
+CERTIFIED_MAX: Final = 256  # clients with certificates whose contexts are kept
 REDIRECT_CODES: Final = frozenset({301, 302, 303, 307, 308})
 LOCATION_CHARS_MAX: Final = 2048
 _URI_CHARS: Final = "".join(map(chr, range(0x21, 0x7F)))
@@ -58,6 +61,8 @@ class HttpProbe:
     body: str = ""
     follow_redirects: bool = False
     allow_insecure: bool = False
+    client_certificate: str = ""
+    client_key: str = ""
 
     async def run(self, target: Target, deadline_s: float) -> Result:
         """Send the request, follow redirects where told to, and judge the answer."""
@@ -101,7 +106,7 @@ class HttpProbe:
             await stream.connect(target)
             stream.reason = Reason.HTTP_TIMEOUT
             if scheme == "https":
-                await stream.start_tls(tls_context(self.allow_insecure), server_name(target))
+                await stream.start_tls(self._tls(), server_name(target))
             await stream.send(self._request(target, path))
             try:
                 while not answer.status:
@@ -118,6 +123,15 @@ class HttpProbe:
                 raise
             stream.phase("body")
         return answer
+
+    def _tls(self) -> ssl.SSLContext:
+        if not self.client_certificate:
+            return tls_context(self.allow_insecure)
+        try:
+            client = certified_client(self.allow_insecure, self.client_certificate, self.client_key)
+        except LbdnsError as error:
+            raise ProbeFailure(Reason.CONFIG_ERROR, str(error)) from None
+        return client.context()
 
     def _follows(self, answer: Response) -> bool:
         return self.follow_redirects and answer.status in REDIRECT_CODES and bool(answer.location)
@@ -166,6 +180,8 @@ def make(monitor: Monitor) -> HttpProbe:
         body=monitor.expected_body,
         follow_redirects=monitor.follow_redirects,
         allow_insecure=monitor.allow_insecure,
+        client_certificate=monitor.client_certificate or "",
+        client_key=monitor.client_key or monitor.client_certificate or "",
     )
 
 
@@ -230,11 +246,19 @@ def host_header(address: str, port: int, scheme: str) -> str:
 
 @functools.lru_cache(maxsize=2)
 def tls_context(allow_insecure: bool) -> ssl.SSLContext:
-    """Return the context for probes; the two live as long as the process, since they are slow to make.
+    """Return the context for probes; the two live as long as the process, since they are slow to make."""
+    return _new_context(allow_insecure)
 
-    `allow_insecure` reaches endpoints that nothing newer than TLS 1.0 was built for: their signatures are below what
-    OpenSSL's security levels from 1 on take.
-    """
+
+@functools.lru_cache(maxsize=CERTIFIED_MAX)
+def certified_client(allow_insecure: bool, certificate: str, key: str) -> CertifiedClient:
+    """Return the client that shows a certificate, kept as contexts are; raises LbdnsError, each time anew."""
+    return CertifiedClient(_new_context(allow_insecure), Path(certificate), Path(key))
+
+
+def _new_context(allow_insecure: bool) -> ssl.SSLContext:
+    """Return a new context. `allow_insecure` reaches endpoints that nothing newer than TLS 1.0 was built for: their
+    signatures are below what OpenSSL's security levels from 1 on take."""
     context = client_context(allow_insecure)
     if allow_insecure:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")

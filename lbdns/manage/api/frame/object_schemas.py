@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.reference_paths import ITEMS, VALUES, ReferenceField
-from lbdns.manage.api.frame.object_shapes import ECHOED, READ_ONLY, WITHOUT_EFFECT
+from lbdns.manage.api.frame.object_shapes import ECHOED, ONLY_WHERE_SET, READ_ONLY, WITHOUT_EFFECT
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable, schema_of
 from lbdns.model.fields import ObjectName
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
@@ -55,7 +55,8 @@ def _shapes(kind: Kind, definition: Schema) -> Shapes:
     echoed = {key: {"const": value} for key, value in ECHOED.get(kind, {}).items()}
     properties = {"id": ID, **named, **shown["properties"], **echoed, "created_on": TIME, "modified_on": TIME}
     optional = {"zone_name": {"type": "string"}} if kind is Kind.LOAD_BALANCER else {}
-    shown |= {"properties": {**properties, **optional}, "required": list(properties)}
+    required = [name for name in properties if name not in ONLY_WHERE_SET.get(kind, ())]
+    shown |= {"properties": {**properties, **optional}, "required": required}
     ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in READ_ONLY}
     empty: Schema = {
         key: {"enum": [None, "", []], "description": why} for key, why in WITHOUT_EFFECT.get(kind, {}).items()

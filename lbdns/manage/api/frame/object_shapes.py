@@ -44,6 +44,9 @@ ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("sessi
 ECHOED: Final[Mapping[Kind, dict[str, Any]]] = {Kind.POOL: {"notification_email": ""}}
 """Fields without effect that clients expect to read back."""
 
+ONLY_WHERE_SET: Final[Mapping[Kind, frozenset[str]]] = {Kind.MONITOR: frozenset({"client_certificate", "client_key"})}
+"""Fields of lbdns' own that are shown where they are set alone: strict clients see what they sent."""
+
 Fill = Callable[[Any], Any]
 
 
@@ -122,7 +125,8 @@ def shown(item: Item, state: State) -> dict[str, Any]:
     body: dict[str, Any] = {"id": item.id}
     if item.kind in NAMED_BESIDE:
         body["name"] = item.name
-    body |= _FILLERS[item.kind](item.body)
+    unset = {name for name in ONLY_WHERE_SET.get(item.kind, ()) if item.body.get(name) is None}
+    body |= {name: value for name, value in _FILLERS[item.kind](item.body).items() if name not in unset}
     if item.zone_id:
         zone = state.get(Kind.ZONE, item.zone_id)
         body["zone_name"] = zone.name if zone is not None else ""
