@@ -70,6 +70,26 @@ def test_a_child_that_never_gets_ready_fails_the_start(program: Any, caplog: pyt
         assert child.pid == 0
 
     asyncio.run(scenario())
+    told = "the test process ended before it was ready (exit status 3)"
+    assert [record.message for record in caplog.records] == [f"{told}; it is started again"] * 2 + [told]
+
+
+def test_a_child_killed_before_it_was_ready_is_started_again(
+    program: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stone = tmp_path / "killed"
+    first = f"import os, pathlib, signal; stone = pathlib.Path({str(stone)!r})"
+    second = "stone.exists() or (stone.touch(), os.kill(os.getpid(), signal.SIGKILL))"
+
+    async def scenario() -> None:
+        child = Child("test process", program(f"{first}; {second}; {READY}; time.sleep(60)"), [], says_ready=True)
+        await child.start()
+        assert child.pid != 0 and child.restarts == 1
+        await child.stop(1.0)
+
+    asyncio.run(scenario())
+    told = "the test process ended before it was ready (signal SIGKILL); it is started again"
+    assert [record.message for record in caplog.records] == [told]
 
 
 def test_a_child_that_does_not_stop_is_killed(program: Any) -> None:

@@ -19,6 +19,7 @@ RESTART_FIRST_S = 0.1
 RESTART_MAX_S = 2.0  # what waits in a dead responder's socket must not grow old
 SETTLED_S = 10.0  # a process that lived this long starts anew without the delays of its past
 READY_S = 15.0
+START_ATTEMPTS = 3  # of a process that ends before it is ready: killed once it comes up, broken it never does
 
 log = logging.getLogger("lbdns.processes")
 
@@ -56,7 +57,8 @@ class Child:
         return self._process.pid if running and self._process else 0
 
     async def start(self) -> None:
-        """Start it and return when it is ready; raises LbdnsError where it died first or took too long."""
+        """Start it and return when it is ready; raises LbdnsError where it took too long, or ended before it was ready
+        in each of START_ATTEMPTS."""
         self._keeper = asyncio.create_task(self._keep())
         if not self._says_ready:
             return
@@ -92,17 +94,22 @@ class Child:
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         delay_s = RESTART_FIRST_S
+        attempts_left = START_ATTEMPTS
         while not self._stopping:
             started = loop.time()
             how = await self._run_once()
             if self._stopping:
                 return
-            if self._says_ready and not self._ready.is_set():
-                log.error("the %s ended before it was ready (%s)", self.name, how)
-                return
             if loop.time() - started > SETTLED_S:
                 delay_s = RESTART_FIRST_S
-            log.error("the %s died (%s); it is started again", self.name, how)
+            if self._says_ready and not self._ready.is_set():
+                attempts_left -= 1
+                if attempts_left == 0:
+                    log.error("the %s ended before it was ready (%s)", self.name, how)
+                    return
+                log.error("the %s ended before it was ready (%s); it is started again", self.name, how)
+            else:
+                log.error("the %s died (%s); it is started again", self.name, how)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RESTART_MAX_S)
             self.restarts += 1
