@@ -126,7 +126,7 @@ def pool_word(states: list[str], minimum: int) -> str:
 def test_a_day_of_faults(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(seed)
     world, oracle = World(), Oracle()
-    begun_s = time.process_time()
+    begun_s = time.monotonic()
 
     class Faulty:
         def __init__(self, monitor: Monitor) -> None:
@@ -197,4 +197,4 @@ def test_a_day_of_faults(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     virtual.run(day())
     assert compared > 100 and len(changes) > 200
-    assert time.process_time() - begun_s < 20
+    assert time.monotonic() - begun_s < 20
