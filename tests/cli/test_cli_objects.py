@@ -219,6 +219,8 @@ def test_a_token_is_printed_alone_and_once(web: StoreServer, tmp_path: Path) -> 
     assert done("token", "revoke", "ci") == "token ci: revoked\n"
     assert refused("pool", "list", *remote) == [f"lbdns: {web.api}/: the token is not known there"]
     done("token", "revoke", "ro")
+    run("token", "create", "ci/deploy")
+    assert done("token", "revoke", "ci/deploy") == "token ci/deploy: revoked\n"
 
 
 def test_the_shell_completes_names(web: StoreServer, tmp_path: Path) -> None:

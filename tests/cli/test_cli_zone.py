@@ -198,6 +198,17 @@ def test_dry_runs_change_nothing(run: Run, zone: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_zone_with_a_slash_in_its_name_is_imported(run: Run, tmp_path: Path) -> None:
+    """RFC 2317 section 4 names zones like this one."""
+    file, name = tmp_path / "reverse.zone", "0/25.2.0.192.in-addr.arpa"
+    file.write_text("$TTL 300\n@ SOA ns.example.net. admin 7 2 3 4 5\n@ NS ns.example.net.\n1 PTR www.example.com.\n")
+    assert run("zone", "import", file, "--name", name).out == f"zone {name}: created, 2 records, serial 7\n"
+    assert "no record changed" in run("zone", "import", file, "--name", f"{name}.").out
+    file.write_text(f"1.{name}. PTR www.example.org.\n")
+    assert run("zone", "import", file, "--name", name, "--add").out == f"zone {name}: 1 of 1 records added\n"
+    assert "www.example.org." in run("zone", "export", name).out
+
+
 def test_import_and_export(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "example.com.zone"
     file.write_text(FILE)

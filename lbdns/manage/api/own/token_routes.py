@@ -72,7 +72,7 @@ async def create_token(site: CurrentSite, caller: CurrentCaller, body: JsonObjec
     return ok({**asdict(token), "value": text})
 
 
-@router.delete("/{name}", summary="Revoke a token, by its name or id", **describe(TokenShown))
+@router.delete("/{name:path}", summary="Revoke a token, by its name or id", **describe(TokenShown))
 async def revoke_token(
     site: CurrentSite, caller: CurrentCaller, name: Annotated[str, InPath(max_length=NAME_CHARS_MAX)]
 ) -> Response:

@@ -147,7 +147,7 @@ _DONE: Final[dict[str, Any]] = {
 
 
 @router.post(
-    "/zones/{name}/import",
+    "/zones/{name:path}/import",
     summary="Make a zone what a master file says, or create it so",
     **describe(or_dry_run(_DONE), IMPORT, content_type=FORM_TYPE),
 )
