@@ -166,8 +166,17 @@ def _take_records(
             rrsets = rrsets[:1]
     for rrset in rrsets:
         records = _records(rrset, owner)
-        reply.answer.append(records)
+        _give_once(records, reply)
         add_targets(view, found.zone, records, reply.additional)
+
+
+def _give_once(records: Records, reply: Answer) -> None:
+    """Add an RRset to the answer unless it stands there: the names of a chain differ, but many lie below one DNAME."""
+    if records.type == TYPE_DNAME:
+        owner = records.owner.lower()
+        if any(given.type == TYPE_DNAME and given.owner.lower() == owner for given in reply.answer):
+            return
+    reply.answer.append(records)
 
 
 def _take_dname(found: Match, owner: bytes, spelled: bytes, reply: Answer) -> bytes | None:
@@ -175,7 +184,7 @@ def _take_dname(found: Match, owner: bytes, spelled: bytes, reply: Answer) -> by
     dname = found.rrsets[0]
     prefix = spelled[: len(spelled) - len(dname.owner)]
     target = prefix + dname.rdatas[0]
-    reply.answer.append(Records(dname.owner, TYPE_DNAME, dname.ttl, dname.rdatas))
+    _give_once(Records(dname.owner, TYPE_DNAME, dname.ttl, dname.rdatas), reply)
     if len(target) > NAME_BYTES_MAX:
         reply.rcode = YXDOMAIN
         return None

@@ -8,8 +8,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import dns.message
 import pytest
+from dns.rdatatype import to_text
 
+from lbdns.answer.reply import Client, Transport
+from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.config.loading import parse
 from lbdns.fastpath import templates
@@ -123,3 +127,49 @@ def test_aliases_beyond_the_bound_are_the_slow_path_s(
     fast = Served(lane, view)
     said = [compare(fast, view, query(f"{name}.example.com.").wire, CLIENTS[0], 0) for name in "abc"]
     assert [one == DEFERRED for one in said] == [False, True, False]
+
+
+PASSED_TWICE = [
+    # (zone, name asked, type, owners and types of the answer section)
+    (
+        "old DNAME new\nx.new CNAME y.old\ny.new A 192.0.2.9",
+        "x.old",
+        "A",
+        "old DNAME|x.old CNAME|x.new CNAME|y.old CNAME|y.new A",
+    ),
+    ("old DNAME new\nx.new CNAME old", "x.old", "DNAME", "old DNAME|x.old CNAME|x.new CNAME"),
+    ("old DNAME new\n*.new CNAME y.OLD", "x.old", "A", "old DNAME|x.old CNAME|x.new CNAME|y.old CNAME|y.new CNAME"),
+    (
+        "old DNAME a.old",
+        "x.old",
+        "A",
+        "old DNAME|x.old CNAME" + "".join(f"|x{'.a' * n}.old CNAME" for n in range(1, 17)),
+    ),
+    (
+        "p DNAME q\nq DNAME r\nx.r CNAME z.p\nz.r A 192.0.2.9",
+        "x.p",
+        "A",
+        "p DNAME|x.p CNAME|q DNAME|x.q CNAME|x.r CNAME|z.p CNAME|z.q CNAME|z.r A",
+    ),
+    (
+        "old DNAME new\nw CNAME x.old\nx.new CNAME y.old",
+        "w",
+        "A",
+        "w CNAME|old DNAME|x.old CNAME|x.new CNAME|y.old CNAME",
+    ),
+]
+
+
+@pytest.mark.parametrize(("records", "name", "qtype", "expected"), PASSED_TWICE)
+def test_a_dname_passed_twice_stands_once(
+    lane: Lane, tmp_path: Path, records: str, name: str, qtype: str, expected: str
+) -> None:
+    zones = {"example.com": f"{APEX}{records}\n"}
+    view = compiled_view(parse({"settings": {}, "zones": zones}, tmp_path).configuration, tmp_path)
+    asked = query(f"{name}.example.com.", qtype)
+    compare(Served(lane, view), view, asked.wire, CLIENTS[0], 0)
+    wire = respond(view, asked.wire, Client(CLIENTS[0], 40_000), Transport.TCP, NOW_S, 0)
+    assert wire is not None
+    rrsets = dns.message.from_wire(wire, one_rr_per_rrset=True).answer
+    shown = [f"{one.name.to_text().lower().removesuffix('.example.com.')} {to_text(one.rdtype)}" for one in rrsets]
+    assert "|".join(shown) == expected
