@@ -242,3 +242,15 @@ def test_a_zone_is_changed_and_deleted(run: Run, zone: str) -> None:
     assert run("zone", "set", zone, "soa.rtry=60").err.startswith('lbdns: soa.rtry: unknown field "rtry"; did you mean')
     assert run("zone", "delete", zone, "--yes").out == "zone example.com: deleted\n"
     assert columns(run("zone", "list").out)[1:] == []
+
+
+def test_a_hundred_mistakes_of_one_kind_are_one_line(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "example.com.zone"
+    file.write_text(FILE + "".join(f"a{number}.example.net. A 192.0.2.1\n" for number in range(100)) + "b B x\n")
+    refused = run("zone", "import", file).err.splitlines()
+    assert len(refused) == 2 and "(and 99 more like it, the last in line 105)" in refused[0]
+    file.write_text(FILE + "".join(f"a{number} 1 A 192.0.2.1\n" for number in range(100)))
+    told = run("zone", "import", file)
+    assert told.status == 0 and told.err.count("2 is taken in its place") == 1 and "and 99 more like it" in told.err
+    file.write_text("".join(f"{number}.example.net. A 192.0.2.1\n" for number in range(100)))
+    assert len(run("zone", "import", file, "--add").err.splitlines()) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,14 +11,13 @@ import click
 
 from lbdns.base.errors import Problem
 from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.repeats import REPEATS_MAX, kind_of
 from lbdns.base.wording import counted
 
 if TYPE_CHECKING:
     from lbdns.config.loading import Examined
     from lbdns.model.configuration import Configuration
 
-REPEATS_MAX: Final = 5
-"""Warnings of one wording that are shown; a configuration of 100,000 load balancers may repeat one for each."""
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 
@@ -42,9 +40,8 @@ def check(directory: Path) -> None:
 
 def required(examined: Examined) -> Configuration:
     """Show every problem and warning, and return the configuration; exit with status 1 where there is none."""
-    for problem in examined.errors:
-        _show(problem)
-    _show_warnings(examined.warnings)
+    _show_all(examined.errors, "more problem")
+    _show_all(examined.warnings, "more warning")
     if examined.configuration is None:
         click.echo(f"{counted(len(examined.errors), 'problem')}; nothing of this would be served", err=True)
         sys.exit(1)
@@ -66,16 +63,20 @@ def summary(configuration: Configuration, warning_count: int) -> str:
     return f"{', '.join(parts)}: no problems, {counted(warning_count, 'warning') if warning_count else 'no warnings'}"
 
 
-def _show_warnings(warnings: Iterable[Problem]) -> None:
-    """Show the first few of each wording, and how many more there are."""
-    shown: Counter[str] = Counter()
-    for warning in warnings:
-        shown[warning.message] += 1
-        if shown[warning.message] <= REPEATS_MAX:
-            _show(warning)
-    for message, count in shown.items():
-        if count > REPEATS_MAX:
-            click.echo(f"{counted(count - REPEATS_MAX, 'more warning')}: {message}", err=True)
+def _show_all(problems: Iterable[Problem], noun: str) -> None:
+    """Show the first few of each kind, and how many more there are."""
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        found = kinds.setdefault(kind_of(problem), [])
+        found.append(problem)
+        if len(found) <= REPEATS_MAX:
+            _show(problem)
+    for found in kinds.values():
+        more = found[REPEATS_MAX:]
+        if more:
+            are_same = all(problem.message == found[0].message for problem in more)
+            told = found[0].message if are_same else f"such as: {found[0].message}"
+            click.echo(f"{counted(len(more), noun)}{': ' if are_same else ' '}{told}", err=True)
 
 
 def _show(problem: Problem) -> None:

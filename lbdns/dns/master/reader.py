@@ -36,6 +36,8 @@ _CLASS_IN: Final = frozenset({"IN", "CLASS1"})
 
 ReadFile = Callable[[Path], str]
 """Return a file's text; raises OSError, or UnicodeDecodeError where it is not UTF-8."""
+TakeRecord = Callable[[bytes, int, bytes, int], None]
+"""Takes a record's owner (wire, lower case), type, data (wire) and line."""
 
 
 class _Refused(Exception):
@@ -47,14 +49,20 @@ class _Refused(Exception):
 
 
 def read_master(
-    text: str, apex: bytes, file: str, base: Path | None, read_file: ReadFile, fallback_ttl_s: int | None = None
+    text: str,
+    apex: bytes,
+    file: str,
+    base: Path | None,
+    read_file: ReadFile,
+    fallback_ttl_s: int | None = None,
+    take_record: TakeRecord | None = None,
 ) -> ZoneDraft:
     """Read a zone. `base` is the directory that $INCLUDE may not leave, None where it is not allowed at all.
 
-    `fallback_ttl_s` is the TTL where the file sets none; None: that is a mistake.
+    `fallback_ttl_s` is the TTL where the file sets none; None: that is a mistake. `take_record` hears of each record.
     """
     draft = ZoneDraft(apex, file)
-    _Reader(draft, base, read_file, fallback_ttl_s).read(text, file, apex, ())
+    _Reader(draft, base, read_file, fallback_ttl_s, take_record).read(text, file, apex, ())
     return draft
 
 
@@ -62,7 +70,12 @@ class _Reader:
     """The state that runs through a master file and the files that it includes."""
 
     def __init__(
-        self, draft: ZoneDraft, base: Path | None, read_file: ReadFile, fallback_ttl_s: int | None = None
+        self,
+        draft: ZoneDraft,
+        base: Path | None,
+        read_file: ReadFile,
+        fallback_ttl_s: int | None,
+        take_record: TakeRecord | None,
     ) -> None:
         self.draft = draft
         self.apex = draft.apex
@@ -76,6 +89,7 @@ class _Reader:
         self.last_ttl: int | None = None
         self.soa_minimum: int | None = None
         self.fallback_ttl_s = fallback_ttl_s
+        self.take_record = take_record
         self.generated_count = 0
         self.types: dict[str, int] = {}
         self.unknown_types: dict[str, str] = {}
@@ -137,6 +151,8 @@ class _Reader:
             self.draft.lose(None, rdtype)
             raise _Refused("the first record begins with white space, so it has no owner; expected a name, or @")
         self.draft.add(self.owner, rdtype, ttl, rdata, self.file, line)
+        if self.take_record is not None:
+            self.take_record(self.owner, rdtype, rdata, line)
 
     def _ttl_and_type(self, tokens: list[str], at: int) -> tuple[int | None, int, int]:
         """Return the TTL where one is given, the type, and the index of the data's first token."""

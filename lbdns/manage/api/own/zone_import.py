@@ -6,7 +6,8 @@ makes an existing one so. Records that stay the same keep their ids, comments an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -16,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kinds import Kind
+from lbdns.base.repeats import gathered
 from lbdns.base.words import OWN_PATH
 from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError, invalid, point_by
@@ -31,7 +33,9 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.records.record_bodies import record_key
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, import_zone
+from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.model import bounds
+from lbdns.model.settings import Settings
 
 FORM_TYPE: Final = "multipart/form-data"
 FIELDS_MAX: Final = 10
@@ -69,10 +73,15 @@ async def _file_in(form: FormData) -> str:
         raise invalid((f"file: octet {error.start} is not UTF-8", ("file",))) from None
 
 
-def _read(text: str, zone_name: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[Problem]]:
-    """Return SOA, records and warnings of a master file; raises ConfigError with every mistake, each with its line."""
+def _read(
+    text: str, zone_name: str, servers: Iterable[Mapping[str, Any]] = ()
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[Problem]]:
+    """Return SOA, records and warnings of a master file; raises ConfigError with every mistake, each with its line.
+
+    `servers` stand in for the name servers of a service that the zone leaves.
+    """
     problems: list[Problem] = []
-    fields, records = import_zone(text, zone_name, problems)
+    fields, records = import_zone(text, zone_name, problems, servers=servers)
     told = [
         replace(one, path=f"line {one.line}: {one.path}".removesuffix(": ") if one.line else one.path)
         for one in problems
@@ -81,6 +90,15 @@ def _read(text: str, zone_name: str) -> tuple[dict[str, Any] | None, list[dict[s
     if errors:
         raise ConfigError(errors)
     return fields, records, told
+
+
+@contextmanager
+def many_as_one() -> Iterator[None]:
+    """Have many mistakes of one kind refused as one, with their count."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(gathered(error.problems)) from None
 
 
 def add_records(edit: Edit, zone_id: str, text: str) -> tuple[int, int, list[Problem]]:
@@ -97,14 +115,15 @@ def add_records(edit: Edit, zone_id: str, text: str) -> tuple[int, int, list[Pro
     return len(new), len(records), noted
 
 
-def put_zone(edit: Edit, name: str, text: str) -> tuple[Item, int, list[Problem]]:
+def put_zone(edit: Edit, name: str, text: str, settings: Settings) -> tuple[Item, int, list[Problem]]:
     """Make a zone what a file says, or create it so: return it, how many records it has, and what to tell."""
     problems: list[Problem] = []
     made = canonical_zone({"name": name}, problems, ())
     if problems:
         raise ConfigError(problems)
-    fields, records, noted = _read(text, made["name"])
     zone = edit.state.named(Kind.ZONE, made["name"])
+    servers = new_zone_records(made["name"], settings)[1] if zone is None else _servers_of(edit, zone)
+    fields, records, noted = _read(text, made["name"], servers)
     if fields is None and zone is None:
         raise invalid(("file: it has no SOA record, which a new zone takes from it", ("file",)))
     if zone is None:
@@ -123,6 +142,14 @@ def put_zone(edit: Edit, name: str, text: str) -> tuple[Item, int, list[Problem]
     if fields is not None and fields != {"soa": zone.body["soa"], "serial": zone.body["serial"]}:
         edit.patch(Kind.ZONE, zone.id, _onward(fields, zone.body))
     return zone, len(records), noted
+
+
+def _servers_of(edit: Edit, zone: Item) -> list[Mapping[str, Any]]:
+    """Return the NS records at a zone's apex, and the addresses that it has for their hosts."""
+    bodies = [record.body for record in edit.state.records(zone.id).values()]
+    servers = [body for body in bodies if body["type"] == "NS" and body["name"] == zone.name]
+    hosts = {body["content"] for body in servers}
+    return servers + [body for body in bodies if body["type"] in ("A", "AAAA") and body["name"] in hosts]
 
 
 def _onward(fields: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,9 +189,13 @@ async def import_whole_zone(
     text = await read_file(request)
     point_by(request, lambda problem: None)
     before = site.state
-    done = await site.manager.change(
-        caller.author, f'import zone "{name}"', lambda edit: put_zone(edit, name, text), dry_run=dry_run
-    )
+    with many_as_one():
+        done = await site.manager.change(
+            caller.author,
+            f'import zone "{name}"',
+            lambda edit: put_zone(edit, name, text, site.settings),
+            dry_run=dry_run,
+        )
     if dry_run:
         return planned(done, before)
     zone, count, noted = done.result
@@ -179,4 +210,4 @@ async def import_whole_zone(
         "created": before.get(Kind.ZONE, after.id) is None,
         "changes": sum(change.item.kind is Kind.RECORD for change in done.changes),
     }
-    return ok(result, messages=warnings(about[:MESSAGES_MAX]))
+    return ok(result, messages=warnings(gathered(about)[:MESSAGES_MAX]))

@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
+from lbdns.base.repeats import gathered
 from lbdns.manage.api.frame.api_errors import Steps, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
@@ -17,7 +18,7 @@ from lbdns.manage.api.frame.envelope import ok, page, warnings
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_zone
-from lbdns.manage.api.own.zone_import import FORM_TYPE, add_records, read_file
+from lbdns.manage.api.own.zone_import import FORM_TYPE, add_records, many_as_one, read_file
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.record_filters import RecordFiltersQuery
 from lbdns.manage.api.v4.record_shapes import (
@@ -199,12 +200,13 @@ async def import_records(
     """Add every record of a master file, or none. Records that are there already are left; the zone keeps its SOA."""
     text = await read_file(request)
     writer = _RecordWriter(site, caller, request, zone_id, dry_run)
-    done = await writer.change("import records", lambda edit: add_records(edit, zone_id, text))
+    with many_as_one():
+        done = await writer.change("import records", lambda edit: add_records(edit, zone_id, text))
     if dry_run:
         return planned(done, writer.before)
     added, parsed, noted = done.result
     written = {change.item.name for change in done.changes if change.item.kind is Kind.RECORD}
-    messages = [*warnings(noted[:MESSAGES_MAX]), *writer.messages(done, written)]
+    messages = [*warnings(gathered(noted)[:MESSAGES_MAX]), *writer.messages(done, written)]
     return ok({"recs_added": added, "total_records_parsed": parsed}, messages=messages[:MESSAGES_MAX])
 
 

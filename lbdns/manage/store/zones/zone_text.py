@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from lbdns.dns.rdata.record_types import type_text
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import Rrset, record_body, record_rrset
+from lbdns.manage.store.zones.cloudflare_export import CloudflareExport, complete_soa
 from lbdns.manage.store.zones.zone_soa import TIMES, soa_of
 
 OWNER_CHARS_MAX: Final = 40
@@ -68,29 +69,41 @@ def _soa_lines(zone: Item, start: str) -> list[str]:
 
 
 def import_zone(
-    text: str, zone_name: str, problems: list[Problem], file: str = "import"
+    text: str, zone_name: str, problems: list[Problem], file: str = "import", servers: Iterable[Mapping[str, Any]] = ()
 ) -> tuple[dict[str, Any] | None, Bodies]:
     """Read a master file: return `soa` and `serial`, None where it has no SOA, and the records' bodies.
 
     What is wrong goes into `problems`, each with its line in `file`. A record without a TTL, in a file that sets none,
-    gets 300 s. Names may not leave the zone, and $INCLUDE is refused.
+    gets 300 s. Names may not leave the zone, and $INCLUDE is refused. An export of Cloudflare is taken as it is meant
+    (cloudflare_export.py); `servers` are the NS records, with their addresses, that stand in for those of Cloudflare.
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
-    draft = read_master(text, encode_canonical(zone_name), file, None, _refuse_file, words.AUTOMATIC_TTL_S)
-    problems.extend(draft.problems)
-    problems.extend(
-        Problem(
-            file,
-            rrset.line,
-            subject(owner, rrset.type),
-            "a TTL of 1 stands for automatic here; 2 is taken in its place",
-            "warning",
+    export = CloudflareExport(text)
+    apex = encode_canonical(zone_name)
+    draft = read_master(text, apex, file, None, _refuse_file, words.AUTOMATIC_TTL_S, export.take_record)
+    complete_soa(draft)
+    if not export.is_one(draft):
+        problems.extend(draft.problems)
+        problems.extend(
+            Problem(
+                file,
+                rrset.line,
+                subject(owner, rrset.type),
+                "a TTL of 1 stands for automatic here; 2 is taken in its place",
+                "warning",
+            )
+            for owner, drafts in draft.nodes.items()
+            for rrset in drafts
+            if rrset.ttl == words.AUTOMATIC_TTL
         )
-        for owner, drafts in draft.nodes.items()
-        for rrset in drafts
-        if rrset.ttl == words.AUTOMATIC_TTL
-    )
-    return _parted(draft.finish())
+        return _parted(draft.finish())
+    lacks_servers = export.leave_servers_out(draft, problems)
+    problems += [*draft.problems, *export.told(draft)]
+    fields, records = _parted(draft.finish(), export)
+    if lacks_servers:
+        there = {(body["name"], body["type"]) for body in records}
+        records += [dict(body) for body in servers if (body["name"], body["type"]) not in there]
+    return fields, records
 
 
 def _refuse_file(path: Path) -> str:
@@ -106,13 +119,17 @@ def zone_bodies(zone: Zone) -> tuple[dict[str, Any], Bodies]:
     return {"name": show_name(zone.apex), **(fields or {})}, records
 
 
-def _parted(zone: Zone) -> tuple[dict[str, Any] | None, Bodies]:
+def _parted(zone: Zone, export: CloudflareExport | None = None) -> tuple[dict[str, Any] | None, Bodies]:
     """Take the SOA out of a zone's records."""
     fields: dict[str, Any] | None = None
     records: Bodies = []
     for rrset in zone.rrsets:
         if rrset.type != TYPE_SOA:
-            records += (record_body(rrset.owner, rrset.type, rrset.ttl, rdata) for rdata in rrset.rdatas)
+            for rdata in rrset.rdatas:
+                body = record_body(rrset.owner, rrset.type, rrset.ttl, rdata)
+                if export is not None:
+                    body = export.noted(rrset.owner, rrset.type, rdata, body, rrset.ttl)
+                records.append(body)
         elif rrset.owner == zone.apex:
             soa, serial = soa_of(rrset.rdatas[0], rrset.ttl)
             fields = {"soa": soa, "serial": serial}
