@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII)
 _PLAIN_STEP = re.compile(r"[^\s.\[\]]+")
 
 
@@ -52,6 +53,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
     found = get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
+
+
+def wrong_number(value: object, expected: str) -> str:
+    """Return what to say where a number of some kind is expected; of a number in quotes, that the quotes are wrong."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return f'"{value}" is a text; {expected}, without quotes'
+    return expected
 
 
 def unknown_field(key: str, known: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from lbdns.base.json_values import Report, is_text, whole_number
-from lbdns.base.wording import unknown_field
+from lbdns.base.wording import unknown_field, wrong_number
 from lbdns.dns import record_bounds
 from lbdns.dns.name import BadName, show_host
 from lbdns.dns.rdata.layouts import quoted
@@ -22,6 +22,8 @@ PRIORITY: Final = "priority"
 Complete = Callable[[str], str]
 """Returns a host's absolute name, with its final dot; raises BadName."""
 
+_PARTS_OF_NAME: Final = {"service": "an SRV's service", "proto": "an SRV's protocol", "name": "an SRV's name"}
+"""What clients of old send as data of a service's record (RFC 2782)."""
 _OPTIONAL: Final = frozenset({"parameters"})
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
 _WORD: Final = re.compile(r"[A-Za-z0-9]+", re.ASCII)
@@ -108,7 +110,12 @@ def check_known(data: Mapping[str, Any], known: Iterable[str], report: Report) -
     """Report the parts that there are not."""
     keys = list(known)
     for key in data:
-        if key not in keys:
+        if key in keys:
+            continue
+        if key in _PARTS_OF_NAME and "port" in keys:
+            message = "stands in the record's name, not in its data: SERVICE.PROTO.NAME, such as _sip._udp.example.com"
+            report(str(key), f"{_PARTS_OF_NAME[key]} {message}")
+        else:
             report(str(key), unknown_field(str(key), keys))
 
 
@@ -135,7 +142,7 @@ def _word(part: DataPart, value: Any, complete: Complete, report: Report) -> str
     if part.kind == "number":
         number = whole_number(value)
         if number is None or not 0 <= number <= part.most:
-            report(part.key, f"expected a whole number from 0 to {part.most}")
+            report(part.key, wrong_number(value, f"expected a whole number from 0 to {part.most}"))
             return None
         return str(number)
     if not isinstance(value, str) or len(value) > record_bounds.MAX_CONTENT_CHARS or not is_text(value):

@@ -57,6 +57,11 @@ def encode_text(rdtype: int, text: str, origin: bytes) -> bytes:
         raise ValueError(str(error).rstrip(".") or type(error).__name__) from None
 
 
+def has_own_form(rdtype: int) -> bool:
+    """Tell whether a type's data has a form other than RFC 3597's."""
+    return not isinstance(parse_wire(rdtype, b""), dns.rdata.GenericRdata)
+
+
 def parse_wire(rdtype: int, rdata: bytes) -> dns.rdata.Rdata | None:
     """Return wire-format data taken apart, None where that cannot be."""
     try:

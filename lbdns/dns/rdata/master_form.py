@@ -6,12 +6,14 @@ dnspython, which validates every type and RFC 3597's `\\# LENGTH HEX`. Reading w
 
 from __future__ import annotations
 
+import re
+from string import hexdigits
 from typing import Final
 
 from lbdns.dns.name import BadName
 from lbdns.dns.rdata.layouts import FieldsLayout
-from lbdns.dns.rdata.library import encode_text, show_wire
-from lbdns.dns.rdata.record_types import NAME_OFFSETS, RECORD_TYPES, record_type
+from lbdns.dns.rdata.library import encode_text, has_own_form, show_wire
+from lbdns.dns.rdata.record_types import NAME_OFFSETS, RECORD_TYPES, RecordType, record_type
 
 MAX_RDATA_OCTETS: Final = 65_535
 _ENCODE: Final = {row.number: row.layout.encode for row in RECORD_TYPES.values() if row.layout is not None}
@@ -22,6 +24,8 @@ _NAMES_APART: Final = {
     if isinstance(row.layout, FieldsLayout) and row.number not in NAME_OFFSETS
 }
 """The types with a name that does not end their data alone."""
+_OCTETS: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+_GENERIC: Final = "\\# OCTETS HEX, such as \\# 4 c0000201 (RFC 3597)"
 
 
 class BadRdata(Exception):
@@ -70,8 +74,33 @@ def _expected(rdtype: int, text: str, reason: str) -> str:
     shown = text if len(text) <= 80 else f"{text[:80]}..."
     given = shown if '"' in shown else f'"{shown}"'
     what = row.what or f"data of type {row.mnemonic}"
+    if not text and not _has_own_form(row):
+        return f"the data is missing; expected {_GENERIC}"
     if not text:
         return f"the data is missing; expected {what}{', such as ' if row.example else ''}{row.example}"
-    if row.example and not text.startswith("\\#"):
+    if row.example and not _is_generic(text):
         return f"{given} is not {what}; expected one such as {row.example}"
-    return f"{given} is not data of type {row.mnemonic}: {reason}"
+    return f"{given} is not data of type {row.mnemonic}: {_generic_reason(row, text) or reason}"
+
+
+def _has_own_form(row: RecordType) -> bool:
+    return bool(row.layout or row.data or has_own_form(row.number))
+
+
+def _is_generic(text: str) -> bool:
+    return text.startswith("\\#")
+
+
+def _generic_reason(row: RecordType, text: str) -> str | None:
+    """Say what is wrong with RFC 3597's form, or that this type has no other; None where it is not about that."""
+    if not _is_generic(text):
+        return None if _has_own_form(row) else f"the type has no form of its own here; expected {_GENERIC}"
+    sign, *words = text.split()
+    digits = "".join(words[1:])
+    if sign != "\\#" or not words or not _OCTETS.fullmatch(words[0]):
+        return f"the number of octets is missing; expected {_GENERIC}"
+    if not all(char in hexdigits for char in digits):
+        return f"what follows the number of octets is not hexadecimal; expected {_GENERIC}"
+    if len(digits) != 2 * int(words[0]):
+        return f"{words[0]} octets are announced, and {len(digits)} hexadecimal digits follow, which is two for each"
+    return f"the {words[0]} octets are no such data"

@@ -14,7 +14,7 @@ from typing import Any, Final
 from lbdns.base import words
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import is_text, whole_number
-from lbdns.base.wording import printable, unknown_field
+from lbdns.base.wording import printable, unknown_field, wrong_number
 from lbdns.dns import record_bounds
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import (
@@ -258,7 +258,8 @@ class _RecordReading:
             return None
         number = whole_number(value)
         if number is None or not 0 <= number <= record_bounds.MAX_PRIORITY:
-            self.report(f"expected a whole number from 0 to {record_bounds.MAX_PRIORITY}", "priority")
+            expected = f"expected a whole number from 0 to {record_bounds.MAX_PRIORITY}"
+            self.report(wrong_number(value, expected), "priority")
             return None
         return number
 
@@ -297,7 +298,8 @@ class _RecordReading:
             return words.AUTOMATIC_TTL
         ttl = whole_number(value)
         if ttl is None or not 0 <= ttl <= record_bounds.MAX_TTL_S:
-            self.report(f"expected seconds from 0 to {record_bounds.MAX_TTL_S}, or 1 for automatic", "ttl")
+            expected = f"expected seconds from 0 to {record_bounds.MAX_TTL_S}, or 1 for automatic"
+            self.report(wrong_number(value, expected), "ttl")
             return words.AUTOMATIC_TTL
         return ttl
 

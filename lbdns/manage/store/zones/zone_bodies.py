@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import is_text, whole_number
-from lbdns.base.wording import printable, unknown_field
+from lbdns.base.wording import printable, unknown_field, wrong_number
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.master.draft import STORE_START, ZoneDraft
 from lbdns.dns.name import BadName, encode_canonical, show_name
@@ -88,7 +88,7 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
         report('expected an object, such as {"id": "..."}', "account")
     serial = whole_number(1 if body.get("serial") is None else body["serial"])
     if serial is None or not 0 <= serial <= UINT32_MAX:
-        report(f"expected a whole number from 0 to {UINT32_MAX}", "serial")
+        report(wrong_number(body.get("serial"), f"expected a whole number from 0 to {UINT32_MAX}"), "serial")
         serial = 1
     if body.get("vanity_name_servers"):
         report("the NS records of a zone name its servers", "vanity_name_servers")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lbdns.base.json_values import Report, is_text, whole_number
-from lbdns.base.wording import unknown_field
+from lbdns.base.wording import unknown_field, wrong_number
 from lbdns.dns import record_bounds
 from lbdns.dns.name import BadName, encode_host, name_end, show_host
 
@@ -54,7 +54,7 @@ def canonical_soa(given: Any, zone_name: str, report: Report) -> dict[str, Any]:
             most = record_bounds.MAX_TTL_S if key == "ttl" else UINT32_MAX
             number = whole_number(value)
             if number is None or not 0 <= number <= most:
-                report(key, f"expected seconds from 0 to {most}")
+                report(key, wrong_number(value, f"expected seconds from 0 to {most}"))
             else:
                 made[key] = number
     return made
