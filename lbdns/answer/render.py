@@ -36,6 +36,8 @@ from lbdns.dns.wire import reply_flags, udp_limit
 _HEADER = Struct("!6H")
 _RECORD_HEAD = Struct("!HHIH")
 POINTER = 0xC000
+POINTER_HOPS_MAX = 10
+"""Pointers that lead from one name to the next: Go's resolver follows ten, dnspython sixteen."""
 QUESTION_TAIL_BYTES = 4  # type and class
 QUESTION_POINTER = b"\xc0\x0c"
 Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
@@ -95,7 +97,8 @@ def _record_head(rtype: int, rclass: int, ttl: int, length: int) -> bytes:
 
 
 class _Buffer(DNSBuffer):  # type: ignore[misc]
-    """dnslib's buffer with a bound on pointers: a name beyond what 14 bits reach is no target (RFC 1035 4.1.4).
+    """dnslib's buffer with bounds on pointers: a name beyond what 14 bits reach is no target (RFC 1035 4.1.4), nor is
+    one from which so many more lead on that clients give up.
 
     `pointers`: where each pointer stands and where it leads, as offsets in the message.
     """
@@ -103,18 +106,24 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.pointers: list[tuple[int, int]] = []
+        self._hops: dict[int, int] = {}
 
     def encode_name(self, name: DNSLabel) -> None:
         labels = name.label
+        written: list[int] = []
         for index, label in enumerate(labels):
             suffix = labels[index:]
             target = self.names.get(suffix)
             if target is not None:
-                self.pointers.append((len(self.data), target))
-                self.append((POINTER | target).to_bytes(2, "big"))
-                return
+                hops = self._hops.get(target, 0) + 1
+                if hops <= POINTER_HOPS_MAX:
+                    self._hops.update(dict.fromkeys(written, hops))
+                    self.pointers.append((len(self.data), target))
+                    self.append((POINTER | target).to_bytes(2, "big"))
+                    return
             if len(self.data) <= POINTER_TARGET_MAX:
                 self.names[suffix] = len(self.data)
+                written.append(len(self.data))
             self.append(bytes((len(label),)) + label)
         self.append(b"\0")
 
