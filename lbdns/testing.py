@@ -145,11 +145,6 @@ class LbdnsServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises ServerError with its log where it does not."""
-        self.launch()
-        self.wait_until_ready()
-
-    def launch(self) -> None:
-        """Start the server's process and return at once."""
         from lbdns.processes.supervisor.children import package_environment
 
         command = [sys.executable, "-P", "-m", "lbdns", "serve", *self.source(), "--state", str(self.state_dir)]
@@ -163,9 +158,6 @@ class LbdnsServer:
                 stderr=log,
                 env=package_environment(),
             )
-
-    def wait_until_ready(self) -> None:
-        """Wait until the server that was launched answers; raises ServerError with its log where it does not."""
         self._wait_until(lambda: self.process is not None and self._is_ready(), START_S, "the server does not start")
         self.host, _, port = self.status()["listen"][0].rpartition(":")
         self.port = int(port)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lbdns.processes.supervisor.children import package_environment
-from lbdns.testing import LbdnsServer, ServerError, running_server, write_files
+from lbdns.testing import LbdnsServer, ServerError, running_server
+from tests.processes.launch import launched, soon
 from tests.processes.load import NAME, configuration, load_on
 from tests.processes.test_reload import OLD, eventually
 
@@ -91,12 +92,11 @@ def test_a_killed_responder_comes_back_to_the_queries_that_waited(lbdns_server: 
 
 
 def test_a_responder_killed_before_it_is_ready_does_not_end_the_start(tmp_path: Path) -> None:
-    write_files(configuration(), tmp_path / "config")
-    with contextlib.closing(LbdnsServer(tmp_path / "config", tmp_path)) as server:
-        server.launch()
-        responder = found_below(server.pid, b"lbdns.processes.responder.responder")
+    with launched(configuration(), tmp_path) as (server, started):
+        soon(lambda: responders_below(server.pid))
+        (responder,) = responders_below(server.pid)
         os.kill(responder, signal.SIGKILL)
-        server.wait_until_ready()
+        started.result()
         assert "the responder 0 ended before it was ready (signal SIGKILL); it is started again" in server.log
         assert server.addresses(NAME) == sorted(OLD[1])
         assert server.addresses(NAME, tcp=True) == sorted(OLD[1])
@@ -104,16 +104,15 @@ def test_a_responder_killed_before_it_is_ready_does_not_end_the_start(tmp_path: 
         assert after["pid"] != responder and after["restarts"] == 1
 
 
-def found_below(parent: int, module: bytes, seconds: float = 20.0) -> int:
-    """Wait for a parent's child that runs a module; returns its process id as soon as there is one."""
-    began = time.monotonic()
-    while time.monotonic() - began < seconds:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            for pid in children.read_text().split():
-                with contextlib.suppress(OSError):  # it may have ended
-                    if module in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                        return int(pid)
-    raise AssertionError("there is no such child")
+def responders_below(parent: int) -> list[int]:
+    """Return the process ids of a supervisor's responders."""
+    found = []
+    for children in Path(f"/proc/{parent}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            with contextlib.suppress(OSError):  # it may have ended
+                if b"lbdns.processes.responder.responder" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                    found.append(int(pid))
+    return found
 
 
 def test_without_its_supervisor_the_server_answers_until_another_takes_over(lbdns_server: Start) -> None:
