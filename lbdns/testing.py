@@ -25,24 +25,21 @@ Fixtures of a wider scope use `running_server(configuration, directory)` in a `w
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import ipaddress
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lbdns.base.words import CONTROL_SOCKET, SETTINGS_FILE
+from lbdns.played import PlayedEndpoint, Stage, fill_ports, playable
 
 if TYPE_CHECKING:
     import dns.message
@@ -52,67 +49,12 @@ START_S = 30.0
 STOP_S = 15.0
 QUERY_S = 5.0
 POLL_S = 0.02
-SLACK_S = 10.0  # beyond what a monitor's fields say, for a busy machine
 
 Configuration = Mapping[str, Any] | Path | str
 
 
 class ServerError(Exception):
     """The server under test does not do what the test asked for; the text holds its log where that helps."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Played:
-    """An endpoint that this process plays: where it listens, what it says, how long its monitor takes to notice."""
-
-    address: str
-    port: int
-    reply: bytes
-    notice_s: float
-
-
-class _Stage:
-    """The played endpoints: one thread with an event loop, a listener for each endpoint that is up."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="lbdns-endpoints", daemon=True)
-        self._thread.start()
-        self._servers: dict[_Played, asyncio.Server] = {}
-
-    def raise_up(self, endpoint: _Played) -> None:
-        self._wait_for(self._listen(endpoint))
-
-    def take_down(self, endpoint: _Played) -> None:
-        self._wait_for(self._close(endpoint))
-
-    def close(self) -> None:
-        for endpoint in list(self._servers):
-            self.take_down(endpoint)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
-
-    async def _listen(self, endpoint: _Played) -> None:
-        if endpoint in self._servers:
-            return
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                await reader.readuntil(b"\r\n\r\n")
-                writer.write(endpoint.reply)
-                await writer.drain()
-            writer.close()
-
-        self._servers[endpoint] = await asyncio.start_server(serve, endpoint.address, endpoint.port)
-
-    async def _close(self, endpoint: _Played) -> None:
-        server = self._servers.pop(endpoint, None)
-        if server is not None:
-            server.close()
 
 
 class LbdnsServer:
@@ -128,8 +70,8 @@ class LbdnsServer:
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._log_path = work / "log"
-        self._stage = _Stage()
-        self._played: dict[str, _Played] = {}
+        self._stage = Stage()
+        self._played: dict[str, PlayedEndpoint] = {}
 
     @property
     def log(self) -> str:
@@ -303,7 +245,7 @@ class LbdnsServer:
 
     def play(self, tree: Mapping[str, Any]) -> None:
         """Play every endpoint of a configuration that can be played; all are up at first."""
-        self._played = dict(_playable(tree))
+        self._played = dict(playable(tree))
         for played in self._played.values():
             self._stage.raise_up(played)
 
@@ -315,54 +257,12 @@ class LbdnsServer:
             time.sleep(POLL_S)
 
 
-def _playable(tree: Mapping[str, Any]) -> Iterator[tuple[str, _Played]]:
-    """Yield POOL/NAME and the endpoint for each that can be played."""
-    for pool_name, pool in (tree.get("pools") or {}).items():
-        monitor = (tree.get("monitors") or {}).get(pool.get("monitor"))
-        if monitor is None or not _is_played(monitor):
-            continue
-        for origin in pool["origins"]:
-            if _is_loopback(origin["address"]):
-                port = monitor.get("port") or origin.get("port") or 80
-                yield (
-                    f"{pool_name}/{origin['name']}",
-                    _Played(origin["address"], port, _reply(monitor), _notice_s(monitor)),
-                )
-
-
-def _is_played(monitor: Mapping[str, Any]) -> bool:
-    """Whether endpoints that this monitor judges are played."""
-    return monitor.get("type", "http") in ("http", "tcp")
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _reply(monitor: Mapping[str, Any]) -> bytes:
-    """Return an HTTP reply that the monitor takes for healthy."""
-    code = str(monitor.get("expected_codes", "200")).split(",")[0].split("-")[0].strip().lower().replace("x", "0")
-    body = str(monitor.get("expected_body", "")).encode()
-    head = f"HTTP/1.1 {code} Played\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
-
-
-def _notice_s(monitor: Mapping[str, Any]) -> float:
-    """Return how long the monitor may take to see a change."""
-    rounds = max(monitor.get("consecutive_up", 0), monitor.get("consecutive_down", 0), 1)
-    probe_s = monitor.get("timeout", 5) * (1 + monitor.get("retries", 2))
-    return float(rounds * (monitor.get("interval", 60) + probe_s) + SLACK_S)
-
-
 def write_files(tree: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     """Write a configuration as the files that `lbdns serve` reads; returns it with the ports that were filled in."""
     import yaml
 
     filled: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_plain(tree), sort_keys=False))
-    _fill_ports(filled)
+    fill_ports(filled)
     directory.mkdir(parents=True, exist_ok=True)
     objects = {key: value for key, value in filled.items() if key not in ("settings", "zones")}
     (directory / SETTINGS_FILE).write_text(yaml.safe_dump(filled.get("settings") or {}, sort_keys=False))
@@ -370,22 +270,6 @@ def write_files(tree: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     for name, text in (filled.get("zones") or {}).items():
         (directory / f"{name.rstrip('.')}.zone").write_text(text if "$TTL" in text else f"$TTL 300\n{text}\n")
     return filled
-
-
-def _fill_ports(tree: dict[str, Any]) -> None:
-    """Give a free port to whatever decides where played endpoints without one of their own are probed."""
-    from lbdns.processes.supervisor.binding import choose_port
-
-    pools = (tree.get("pools") or {}).values()
-    for name, monitor in (tree.get("monitors") or {}).items():
-        watched = [origin for pool in pools if pool.get("monitor") == name for origin in pool["origins"]]
-        here = [origin for origin in watched if _is_loopback(origin["address"])]
-        bare = [origin for origin in here if not origin.get("port")]
-        if not (monitor or {}).get("port"):
-            for origin in bare:
-                origin["port"] = choose_port([origin["address"]])
-        elif bare and _is_played(monitor):
-            monitor["port"] = choose_port([origin["address"] for origin in here])
 
 
 def _plain(value: Any) -> Any:
