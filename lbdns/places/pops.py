@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from lbdns.places import regions
 from lbdns.places.airports import airport
 from lbdns.places.schema import subdivision_code
+
+_Coordinates = tuple[float, float]
+
+_CORRECTIONS: Final[dict[str, tuple[_Coordinates, _Coordinates]]] = {
+    "ANR": ((51.1122, 4.2737), (51.1894, 4.4603)),
+    "BRU": ((50.5405, 4.2904), (50.9014, 4.4844)),
+    "CRL": ((50.2736, 4.271), (50.46, 4.4528)),
+    "KJK": ((50.4907, 3.1233), (50.8186, 3.2092)),
+    "LGG": ((50.3811, 5.2634), (50.6364, 5.4428)),
+    "LUX": ((49.3724, 6.1216), (49.6233, 6.2044)),
+    "OST": ((51.1156, 2.5144), (51.1989, 2.8622)),
+}
+"""Code -> (wrong, right), latitude and longitude in degrees, for coordinates that the table has wrong.
+
+airportsdata 20260905 writes degrees, minutes and seconds as if they were decimal: 50 54'05" N, 4 29'04" E as 50.5405,
+4.2904, which is 42 km from Brussels. Right is what those minutes and seconds say; airportsdata 20240119 has the same
+places, to 600 m (findings/airports-belgium-in-minutes.sh). Only the wrong value is replaced: a release that mends or
+refines a place is taken at its word.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +53,18 @@ def pop_place(code: str) -> Pop | None:
     if row is None:
         return None
     country = row["country"]
+    latitude, longitude = _corrected(row["iata"], (row["lat"], row["lon"]))
     return Pop(
         code=row["iata"],
         country=country,
-        latitude=row["lat"],
-        longitude=row["lon"],
+        latitude=latitude,
+        longitude=longitude,
         name=row["name"],
         subdivision=subdivision_code(country, row["subd"]),
     )
+
+
+def _corrected(code: str, found: _Coordinates) -> _Coordinates:
+    """Return the coordinates to use for those that the table has."""
+    wrong, right = _CORRECTIONS.get(code, (None, found))
+    return right if found == wrong else found

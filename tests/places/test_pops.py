@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
 import airportsdata
 import pytest
 
+from lbdns.places import pops
 from lbdns.places.airports import airport, is_airport
 from lbdns.places.pops import pop_place
 
@@ -54,3 +56,40 @@ def test_every_airport_is_as_its_package_says() -> None:
     assert {code: airport(code) for code in known} == known
     assert all(is_airport(code) and is_airport(code.lower()) for code in known)
     assert not any(map(is_airport, ("", "QQQ", "iata", "EHAM", "A", "ÄMS")))
+
+
+IN_MINUTES = {
+    "ANR": (51.189, 4.460),
+    "BRU": (50.9014, 4.4844),
+    "CRL": (50.459, 4.454),
+    "KJK": (50.817, 3.205),
+    "LGG": (50.637, 5.443),
+    "LUX": (49.627, 6.212),
+    "OST": (51.199, 2.862),
+}
+"""Airports of Belgium and Luxembourg, latitude and longitude in degrees, by airportsdata 20240119."""
+
+
+def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
+    (here, east), (there, other_east) = (map(math.radians, place) for place in (one, other))
+    half = math.sin((there - here) / 2) ** 2
+    half += math.cos(here) * math.cos(there) * math.sin((other_east - east) / 2) ** 2
+    return 12742 * math.asin(math.sqrt(half))
+
+
+@pytest.mark.parametrize("code", IN_MINUTES)
+def test_airports_are_where_they_are(code: str) -> None:
+    """A release of the table has minutes and seconds as if they were decimal."""
+    pop = pop_place(code)
+    assert pop is not None
+    assert distance_km((pop.latitude, pop.longitude), IN_MINUTES[code]) < 2
+
+
+def test_only_the_wrong_value_is_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that has another place is right: it was mended, or the airport moved."""
+    row = {"iata": "BRU", "country": "BE", "subd": "", "name": "Brussels", "lat": 50.5405, "lon": 4.2904}
+    monkeypatch.setattr(pops, "airport", lambda code: row)
+    assert (pop := pop_place("BRU")) and (pop.latitude, pop.longitude) == (50.9014, 4.4844)
+    for latitude, longitude in ((50.9, 4.48), (50.5405, 4.48), (50.5406, 4.2904)):
+        row |= {"lat": latitude, "lon": longitude}
+        assert (pop := pop_place("BRU")) and (pop.latitude, pop.longitude) == (latitude, longitude)
