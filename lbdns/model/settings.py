@@ -47,7 +47,8 @@ class PopSettings(Frozen):
 
     code: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_pop)] | None = None
     """The IATA code of the nearest airport: place, country and region follow from it, and `pop_pools` are looked up by
-    it."""
+    it. A code that the table of airports lacks, such as one that a newer table dropped, needs `country`, `latitude` and
+    `longitude`."""
     latitude: Latitude | None = None
     """Where the server stands, in degrees, in place of the airport's place."""
     longitude: Longitude | None = None
@@ -66,6 +67,11 @@ class PopSettings(Frozen):
             )
             refuse_all("PopSettings", [found])
         return self
+
+    @property
+    def has_own_place(self) -> bool:
+        """Whether country and coordinates are given, so that nothing need follow from the code."""
+        return self.country is not None and self.latitude is not None
 
 
 class GeodataSettings(Frozen):

@@ -99,12 +99,17 @@ def _geodata(configuration: Configuration) -> Geodata:
 
 
 def _at_pop(configuration: Configuration, code: str) -> Configuration:
-    """Return the configuration as it would be at another PoP, whose place follows from its code alone."""
+    """Return the configuration as it would be at another PoP, whose place follows from its code alone.
+
+    The server's own PoP, of a code that no airport has, is where the settings say.
+    """
     try:
         pop = PopSettings(code=code)
     except ValueError:
         raise LbdnsError(f"{code} is not an IATA airport code, such as AMS") from None
     if pop_place(code) is None:
+        if code == configuration.settings.pop.code:
+            return configuration
         raise LbdnsError(f"no airport has the IATA code {code}; a PoP is named by one, such as AMS")
     settings = configuration.settings.model_copy(update={"pop": pop})
     return dataclasses.replace(configuration, settings=settings)

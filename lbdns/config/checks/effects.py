@@ -15,7 +15,6 @@ from lbdns.dns.rdata.record_types import HIDDEN_TYPES, type_text
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
-from lbdns.places.airports import is_airport
 
 _PROXY_FIELDS: Final = {"session_affinity_ttl", "session_affinity_attributes", "adaptive_routing"}
 
@@ -44,9 +43,9 @@ def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]
 
 
 def _check_codes(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem]:
-    """Check that PoP codes are airports' and that countries exist."""
+    """Check that PoP codes are known and that countries exist."""
     for code in placed.item.pop_pools:
-        if not is_airport(code):
+        if not facts.is_pop(code):
             message = f'no airport has the IATA code "{code}"; a PoP is named by one, such as AMS'
             yield placed.source.problem(("pop_pools", code), message)
     for code in placed.item.country_pools:

@@ -9,6 +9,7 @@ from functools import cached_property
 from lbdns.config.yaml.source import Placed
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.places.airports import is_airport
 
 
 class Facts:
@@ -22,6 +23,10 @@ class Facts:
         self.has_pop_region = self.has_pop_country or pop.region is not None
         self.families = {name: _families(placed) for name, placed in pools.items()}
         self.are_families_alike = len({families for families in self.families.values() if families is not None}) < 2
+
+    def is_pop(self, code: str) -> bool:
+        """Tell whether a code names a PoP: an airport's, or this server's own, which the table may lack."""
+        return code == self.pop_code or is_airport(code)
 
     @cached_property
     def countries(self) -> frozenset[str]:

@@ -74,6 +74,10 @@ def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
     if control is not None and len(os.fsencode(control)) > _SOCKET_PATH_OCTETS:
         message = f"written in full, a socket's path has at most {_SOCKET_PATH_OCTETS} octets; choose a shorter one"
         yield source.problem(("control",), message)
-    if settings.pop.code is not None and not is_airport(settings.pop.code):
-        message = f'no airport has the IATA code "{settings.pop.code}"; a PoP is named by one, such as AMS'
+    pop = settings.pop
+    if pop.code is not None and not pop.has_own_place and not is_airport(pop.code):
+        message = (
+            f'no airport has the IATA code "{pop.code}"; a PoP is named by one, such as AMS; '
+            "where the code is right, give country, latitude and longitude"
+        )
         yield source.problem(("pop", "code"), message)
