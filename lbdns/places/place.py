@@ -9,6 +9,15 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
+def unmapped(address: Address) -> Address:
+    """Return the IPv4 address that an IPv4-mapped one (::ffff:192.0.2.1, RFC 4291) stands for; any other as it is.
+
+    Databases disagree about whether the mapped form leads to their IPv4 part (findings/mmdb-mapped-addresses.sh).
+    """
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a network is, as far as its database says; `Place()` is an unknown place.

@@ -21,6 +21,7 @@ from lbdns.health import forced
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import PopSettings
 from lbdns.places.geodata import Geodata
+from lbdns.places.place import unmapped
 from lbdns.places.pops import pop_place
 from lbdns.publish.publisher import Published
 from lbdns.snapshot.compile.compiler import compile_snapshot
@@ -39,12 +40,16 @@ class Supposed:
 
 
 def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
-    """Return what a request for an explanation says; raises LbdnsError naming what is wrong with it."""
+    """Return what a request for an explanation says; raises LbdnsError naming what is wrong with it.
+
+    An IPv4-mapped resolver is its IPv4 address: sockets are of one family each, so that none asks as a mapped one. A
+    mapped ECS prefix stays what it is, family 2, as the responder takes it.
+    """
     try:
         asked = Asked(
             name=str(request["name"]),
             qtype=str(request.get("type") or "A").upper(),
-            resolver=ipaddress.ip_address(request.get("resolver") or DEFAULT_RESOLVER),
+            resolver=unmapped(ipaddress.ip_address(request.get("resolver") or DEFAULT_RESOLVER)),
             ecs=ipaddress.ip_network(request["ecs"], strict=False) if request.get("ecs") else None,
             draw=None if request.get("draw") is None else float(request["draw"]),
         )

@@ -100,3 +100,30 @@ def test_each_policy_says_why_no_place_was_looked_up(tmp_path: Path, policy: str
     }
     told = explained(parse(tree, tmp_path).configuration, "lb")
     assert [step["text"] for step in told["steps"] if step["stage"] == "location"] == [said]
+
+
+def test_a_mapped_resolver_is_its_ipv4_address_and_a_mapped_prefix_is_not(tmp_path: Path) -> None:
+    """Sockets are of one family each, so no resolver asks as a mapped one; the responder takes ECS as it comes."""
+    strategy = {"mode": "resolver_ip", "prefer_ecs": "always"}
+    steered = {"steering_policy": "geo", "country_pools": {"US": ["us"]}, "location_strategy": strategy}
+    tree = {
+        "settings": {},
+        "zones": {"example.com": ZONE},
+        "pools": {
+            name: {"origins": [{"name": "a", "address": f"192.0.2.{number}"}]}
+            for number, name in enumerate(("one", "us"), 1)
+        },
+        "load_balancers": [{**BALANCER, **steered}],
+    }
+    configuration = parse(tree, tmp_path).configuration
+
+    def told(**more: str) -> dict[str, Any]:
+        found = explain_configuration(configuration, {"name": "lb.example.com", "draw": 0.5, **more})
+        return {"steps": found["steps"], "answer": found["answer"]}
+
+    mapped = told(resolver="::ffff:8.8.8.8")
+    assert mapped == told(resolver="8.8.8.8")
+    assert mapped["answer"] == ["lb.example.com. 20 IN A 192.0.2.2"]
+    assert mapped["steps"][0]["resolver"] == "8.8.8.8"
+    assert told(ecs="8.8.8.0/24")["answer"] == ["lb.example.com. 20 IN A 192.0.2.2"]
+    assert told(ecs="::ffff:8.8.8.0/120")["answer"] == ["lb.example.com. 20 IN A 192.0.2.1"]

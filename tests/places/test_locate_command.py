@@ -109,6 +109,21 @@ def test_json_of_the_unknown(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     assert said["databases"] == [{"path": str(path), "type": "Raw", "built": "2025-06-15"}]
 
 
+@pytest.mark.parametrize("address", ["::ffff:192.0.2.1", "::FFFF:c000:201", "0:0:0:0:0:ffff:192.0.2.1"])
+def test_a_mapped_address_is_its_ipv4_address(
+    capsys: pytest.CaptureFixture[str], city: Path, asn: Path, address: str
+) -> None:
+    """And that address is said to be the one that was looked up."""
+    databases = ("--city", str(city), "--asn", str(asn))
+    status, out, err = run(capsys, address, *databases)
+    plain = run(capsys, "192.0.2.1", *databases)[1]
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == "address      192.0.2.1, which ::ffff:192.0.2.1 stands for"
+    assert out.splitlines()[1:] == plain.splitlines()[1:]
+    as_json = [run(capsys, text, "--json", *databases)[1] for text in (address, "192.0.2.1")]
+    assert as_json[0] == as_json[1]
+
+
 def test_databases_of_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path, city: Path) -> None:
     """Paths in lbdns.yaml are relative to it."""
     (tmp_path / "lbdns.yaml").write_text("geodata: {city: city.mmdb}\n")

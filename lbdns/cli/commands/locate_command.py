@@ -11,7 +11,7 @@ from lbdns.cli.frame.common import config_option, print_json
 from lbdns.places import regions
 from lbdns.places.description import describe
 from lbdns.places.geodata import Geodata
-from lbdns.places.place import Address, Located
+from lbdns.places.place import Address, Located, unmapped
 
 UNKNOWN = "unknown"
 
@@ -33,6 +33,8 @@ def _parse_address(context: click.Context, parameter: click.Parameter, text: str
 def locate(address: Address, as_json: bool, config: Path | None, city: Path | None, asn: Path | None) -> None:
     """Say where IP is: country, subdivision, region, coordinates, AS number, network.
 
+    Of an IPv4-mapped address, ::ffff:192.0.2.1, the IPv4 address is looked up, and said.
+
     Asks the databases that --config, or --city and --asn, name; by default the country-level one that lbdns ships.
     """
     if config is not None:
@@ -43,11 +45,14 @@ def locate(address: Address, as_json: bool, config: Path | None, city: Path | No
         settings = load_settings(config).geodata
         city, asn = settings.city, settings.asn
     geodata = Geodata.open(city, asn, lookups_only=True)
-    located = geodata.locate(address)
+    looked_up = unmapped(address)
+    located = geodata.locate(looked_up)
     if as_json:
-        print_json(describe(address, located, geodata))
+        print_json(describe(looked_up, located, geodata))
         return
-    lines = text_lines(address, located, geodata)
+    lines = text_lines(looked_up, located, geodata)
+    if looked_up != address:
+        lines[0] = ("address", f"{looked_up}, which ::ffff:{looked_up} stands for")
     width = max(len(key) for key, _ in lines)
     for key, value in lines:
         click.echo(f"{key:<{width}}  {value}")

@@ -28,6 +28,7 @@ from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.item import time_text
 from lbdns.places.description import describe as describe_address
 from lbdns.places.geodata import Geodata
+from lbdns.places.place import unmapped
 
 NAME_CHARS_MAX: Final = 255
 PATTERNS_MAX: Final = 100
@@ -170,9 +171,12 @@ async def force(site: CurrentSite, body: JsonObject) -> Response:
 
 @router.get("/locate", summary="Locate an address", **describe(_LOCATED))
 def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Response:
-    """Say what the geolocation databases of this server know of an address."""
+    """Say what the geolocation databases of this server know of an address; of an IPv4-mapped one, its IPv4 address.
+
+    `address` is the one that was looked up.
+    """
     try:
-        address = ip_address(ip)
+        address = unmapped(ip_address(ip))
     except ValueError:
         raise invalid((f'ip "{ip}" is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1', None)) from None
     paths = site.settings.geodata
