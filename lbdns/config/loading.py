@@ -25,6 +25,7 @@ from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
 from lbdns.config.directory import Directory, read_text, try_read
+from lbdns.config.files_read import FilesRead
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
 from lbdns.config.yaml.settings_file import read_settings
 from lbdns.config.yaml.source import Placed
@@ -40,11 +41,10 @@ from lbdns.model.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that passed every check, what its operator should know all the same, and the files read."""
+    """A configuration that passed every check, and what its operator should know all the same."""
 
     configuration: Configuration
     warnings: tuple[Problem, ...]
-    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,17 @@ class Examined:
     configuration: Configuration | None
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    paths: tuple[Path, ...]
 
     def loaded(self) -> Loaded:
         """Return the configuration; raises ConfigError with every error where there is any."""
         if self.configuration is None:
             raise ConfigError(self.errors)
-        return Loaded(self.configuration, self.warnings, self.paths)
+        return Loaded(self.configuration, self.warnings)
 
 
-def load(directory: Path) -> Loaded:
-    """Read a configuration directory; raises ConfigError with every mistake in it."""
-    return examine(directory).loaded()
+def load(directory: Path, files: FilesRead | None = None) -> Loaded:
+    """Read a configuration directory and note in `files` what is read; raises ConfigError with every mistake in it."""
+    return examine(directory, files).loaded()
 
 
 def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded:
@@ -76,13 +75,14 @@ def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded
     return examine_tree(tree, base, source).loaded()
 
 
-def load_settings(place: Path) -> Settings:
+def load_settings(place: Path, files: FilesRead | None = None) -> Settings:
     """Read a settings file, or a directory's lbdns.yaml alone; every default where there is none.
 
-    Raises ConfigError with every mistake in it.
+    `files` notes what is read, or looked for. Raises ConfigError with every mistake in it.
     """
-    reading = _Loading()
-    path = place if place.is_file() else place / SETTINGS_FILE
+    reading = _Loading(files=FilesRead() if files is None else files)
+    path = place / SETTINGS_FILE if place.is_dir() else place
+    reading.files.note(path)
     if path.exists():
         reading.read_settings_file(path)
     errors, _ = _sorted(reading.problems)
@@ -91,10 +91,10 @@ def load_settings(place: Path) -> Settings:
     return reading.settings
 
 
-def examine(directory: Path) -> Examined:
-    """Read a configuration directory; never raises for what stands in it."""
+def examine(directory: Path, files: FilesRead | None = None) -> Examined:
+    """Read a configuration directory and note in `files` what is read; never raises for what stands in it."""
     with without_cyclic_collection():
-        reading = _Loading()
+        reading = _Loading(files=FilesRead() if files is None else files)
         listing = Directory(directory, reading.problems)
         reading.problems.extend(listing.warnings)
         if listing.settings is not None:
@@ -169,13 +169,12 @@ class _Loading:
     objects: Objects = field(default_factory=Objects)
     drafts: dict[bytes, ZoneDraft] = field(default_factory=dict)
     zones: Mapping[bytes, Zone] = field(default_factory=dict)
-    paths: list[Path] = field(default_factory=list)
+    files: FilesRead = field(default_factory=FilesRead)
     has_unread_zone: bool = False
 
     def read_settings_file(self, path: Path) -> None:
         """Read lbdns.yaml."""
-        self.paths.append(path)
-        text = try_read(path, self.problems)
+        text = self._try_read(path)
         if text is None:
             return
         tree = parse_yaml(text, str(path))
@@ -187,8 +186,7 @@ class _Loading:
         parts = []
         is_whole = True
         for path in paths:
-            self.paths.append(path)
-            text = try_read(path, self.problems)
+            text = self._try_read(path)
             if text is None:
                 is_whole = False
                 continue
@@ -201,8 +199,7 @@ class _Loading:
 
     def read_zone_file(self, path: Path, directory: Path) -> None:
         """Read a master file; its name is the zone's."""
-        self.paths.append(path)
-        text = try_read(path, self.problems)
+        text = self._try_read(path)
         if text is None:
             self.has_unread_zone = True
         else:
@@ -221,9 +218,15 @@ class _Loading:
             message = f'the zone "{show_name(apex)}" is read from {there} already; keep one of the two'
             self.problems.append(Problem(file, 0, "", message))
             return
-        draft = read_master(text, apex, file, directory, read_text)
-        self.drafts[apex] = draft
-        self.paths.extend(Path(included) for included in draft.include_lines)
+        self.drafts[apex] = read_master(text, apex, file, directory, self._read_included)
+
+    def _try_read(self, path: Path) -> str | None:
+        self.files.note(path)
+        return try_read(path, self.problems)
+
+    def _read_included(self, path: Path) -> str:
+        self.files.note(path)
+        return read_text(path)
 
     def finish(self, memo: CheckMemo | None = None) -> Examined:
         """Check everything against everything, and return what came of it."""
@@ -232,7 +235,7 @@ class _Loading:
             self._check(memo)
         self.problems.extend(self.objects.problems)
         errors, warnings = _sorted(self.problems)
-        return Examined(None if errors else self._configuration(), errors, warnings, tuple(self.paths))
+        return Examined(None if errors else self._configuration(), errors, warnings)
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from lbdns.testing import START_S, LbdnsServer, write_files
+from lbdns.testing import START_S, LbdnsServer
 
 
 @contextlib.contextmanager
-def launched(tree: Mapping[str, Any], work: Path) -> Iterator[tuple[LbdnsServer, Future[None]]]:
-    """Yield a server whose process has just been started, and what is done once it is ready, or has failed."""
-    write_files(tree, work / "config")
+def launched(work: Path) -> Iterator[tuple[LbdnsServer, Future[None]]]:
+    """Yield a server whose process has just been started, and what is done once it is ready, or has failed.
+
+    It serves the files in `work`/config.
+    """
     with contextlib.closing(LbdnsServer(work / "config", work)) as server, ThreadPoolExecutor(1) as pool:
         started = pool.submit(server.start)
         soon(lambda: server.process is not None or started.done())

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lbdns.processes.supervisor.children import package_environment
-from lbdns.testing import LbdnsServer, ServerError, running_server
+from lbdns.testing import LbdnsServer, ServerError, running_server, write_files
 from tests.processes.launch import launched, soon
 from tests.processes.load import NAME, configuration, load_on
 from tests.processes.test_reload import OLD, eventually
@@ -92,7 +92,8 @@ def test_a_killed_responder_comes_back_to_the_queries_that_waited(lbdns_server: 
 
 
 def test_a_responder_killed_before_it_is_ready_does_not_end_the_start(tmp_path: Path) -> None:
-    with launched(configuration(), tmp_path) as (server, started):
+    write_files(configuration(), tmp_path / "config")
+    with launched(tmp_path) as (server, started):
         soon(lambda: responders_below(server.pid))
         (responder,) = responders_below(server.pid)
         os.kill(responder, signal.SIGKILL)

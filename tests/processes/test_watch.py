@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import watchfiles
 
+from lbdns.config.files_read import FilesRead
 from lbdns.processes.supervisor import watch
 from lbdns.processes.supervisor.supervisor import FILE_SUFFIXES
-from lbdns.processes.supervisor.watch import changes, fingerprint
+from lbdns.processes.supervisor.watch import changes
 
 PATIENCE_S = 15.0
 
@@ -31,7 +32,10 @@ def run(directory: Path, others: list[Path], scenario: Callable[[AsyncIterator[N
 
     async def watched() -> None:
         stop = asyncio.Event()
-        watching = changes(directory, FILE_SUFFIXES, lambda: others, stop)
+        files = FilesRead(directory, FILE_SUFFIXES)
+        for path in others:
+            files.note(path)
+        watching = changes(directory, lambda: files, stop)
         try:
             await scenario(watching)
         finally:
@@ -55,7 +59,8 @@ def test_several_writes_are_one_change_and_other_files_are_none(tmp_path: Path) 
         (tmp_path / "notes.txt").write_text("not a configuration file")
 
     run(tmp_path, [], scenario)
-    assert fingerprint(tmp_path, FILE_SUFFIXES, []) == fingerprint(tmp_path, FILE_SUFFIXES, [])
+    files = FilesRead(tmp_path, FILE_SUFFIXES)
+    assert files.as_read() == files.as_now() and tmp_path / "notes.txt" not in files.paths
 
 
 def test_files_elsewhere_are_seen_without_the_kernel_saying_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import ValidationError
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
 from lbdns.base.words import SETTINGS_FILE, STORE_FILE
+from lbdns.processes.supervisor.hangups import Hangups
 
 if TYPE_CHECKING:
+    from lbdns.config.files_read import FilesRead
     from lbdns.config.loading import Loaded
     from lbdns.manage.api.hosting import ApiServer
     from lbdns.manage.api.ondemand import OnDemand
@@ -47,6 +48,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     """
     if directory is not None and settings_file is not None:
         raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
+    hangups = Hangups()  # before anything that takes time: a server that starts is not to be ended by one
     from lbdns.base.log import start_log
     from lbdns.cli.frame.bar import bar
     from lbdns.fastpath.templates import LAST_STAGE
@@ -64,7 +66,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
             else:
                 source, companion = _from_store((settings_file or Path(SETTINGS_FILE)).resolve(), overrides, cleanup)
             with bar(LAST_STAGE):
-                asyncio.run(serve_source(source, companion))
+                asyncio.run(serve_source(source, hangups, companion))
     except ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
@@ -78,8 +80,8 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
     from lbdns.config.loading import load
     from lbdns.processes.supervisor.supervisor import ConfigurationSource
 
-    def load_directory() -> Loaded:
-        loaded = load(directory)
+    def load_directory(files: FilesRead) -> Loaded:
+        loaded = load(directory, files)
         settings = _overridden(loaded.configuration.settings, overrides)
         return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
 
@@ -114,15 +116,15 @@ def _from_store(
     from lbdns.manage.store.sqlite import Store
     from lbdns.processes.supervisor.supervisor import ConfigurationSource
 
-    def current_settings() -> Settings:
-        return _with_api(_overridden(load_settings(settings_file), overrides))
+    def current_settings(files: FilesRead | None = None) -> Settings:
+        return _with_api(_overridden(load_settings(settings_file, files), overrides))
 
     settings = current_settings()
     store = cleanup.enter_context(contextlib.closing(Store(settings.state_dir())))
     manager = StoreManager(store, settings)
 
-    def load_store() -> Loaded:
-        return manager.load(current_settings(), (settings_file,))
+    def load_store(files: FilesRead) -> Loaded:
+        return manager.load(current_settings(files))
 
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
@@ -176,6 +178,8 @@ def _with_api(settings: Settings) -> Settings:
 
 def _overridden(settings: Settings, overrides: dict[str, Any]) -> Settings:
     """Return the settings as the command line changes them; raises ConfigError."""
+    from pydantic import ValidationError
+
     if not overrides:
         return settings
     try:

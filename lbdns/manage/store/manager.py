@@ -120,13 +120,13 @@ class StoreManager:
         """Whether nobody else has changed the store since it was read: before it was ours alone, somebody may have."""
         return self.store.head == self._state.revision
 
-    def load(self, settings: Settings, paths: tuple[Path, ...] = ()) -> Loaded:
+    def load(self, settings: Settings) -> Loaded:
         """Return what is stored as a checked configuration under these settings; raises ConfigError."""
         if not self.is_current:
             self._state = self.store.load()
         loaded = self._builder.examine(self._state, settings).loaded()
         self.settings = settings
-        return Loaded(loaded.configuration, loaded.warnings, paths)
+        return loaded
 
     async def change(
         self,

@@ -38,6 +38,7 @@ from lbdns.base.errors import ConfigError, LbdnsError
 from lbdns.base.garbage import collect_when_quiet
 from lbdns.base.log import start_log
 from lbdns.base.wording import counted, printable
+from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded
 from lbdns.health import forced
 from lbdns.mapped.control import Control
@@ -47,6 +48,7 @@ from lbdns.model.settings import Settings
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.control_socket import ControlServer, Operation
+from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.responders import Responders
@@ -74,37 +76,43 @@ FILE_SUFFIXES = (".yaml", ".zone")
 class ConfigurationSource:
     """Where the configuration comes from. `load` reads it, and again when files change; raises LbdnsError.
 
-    Those are the files in `directory` that end in one of `suffixes`, and every file that `load` says it read. `check`
-    is called once, before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
+    Those are the files in `directory` that end in one of `suffixes`, and every file that `load` notes. `check` is
+    called once, before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
     """
 
-    load: Callable[[], Loaded]
+    load: Callable[[FilesRead], Loaded]
     directory: Path
     place: str
     suffixes: tuple[str, ...] = FILE_SUFFIXES
     check: Callable[[Settings], None] = lambda settings: None
 
+    def files(self) -> FilesRead:
+        """Return what `load` is to note in."""
+        return FilesRead(self.directory, self.suffixes)
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What is in force beside the snapshot: settings, the addresses they came to, the files they came from."""
+    """What is in force beside the snapshot: settings, and the addresses they came to."""
 
     settings: Settings
     listen: tuple[str, ...]
-    paths: tuple[Path, ...]
 
 
 class Supervisor:
     """One server, from its lock to a clean exit. Made by `serve`, which holds lock and run directory."""
 
-    def __init__(self, source: ConfigurationSource, first: Loaded, run: RunDirectory, control: Control) -> None:
-        """Serve `first` and then whatever the source says when it changes."""
+    def __init__(
+        self, source: ConfigurationSource, first: Loaded, files: FilesRead, run: RunDirectory, control: Control
+    ) -> None:
+        """Serve `first`, which was read from `files`, and then whatever the source says when it changes."""
         self._source = source
+        self._files = files
         self._run = run
         self._control = control
         self._publisher = Publisher(control, run)
         settings = first.configuration.settings
-        self._serving = Serving(settings, choose_ports(settings.listen), first.paths)
+        self._serving = Serving(settings, choose_ports(settings.listen))
         self._configuration = first.configuration
         self._responders = Responders(settings.state_dir(), run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log)
@@ -149,13 +157,12 @@ class Supervisor:
             log.info("answering on the slow path alone: the compiled fast path is not installed, or switched off")
         log.info("serving %s from %s", count_objects(self._configuration), self._source.place)
 
-    async def watch(self, stop: asyncio.Event) -> None:
+    async def watch(self, stop: asyncio.Event, hangups: Hangups) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
+        hangups.follow(self._on_hangup)
         tasks = [asyncio.create_task(self._beat()), asyncio.create_task(collect_when_quiet(self._changed, QUIET_S))]
         try:
-            source = self._source
-            async for _ in changes(source.directory, source.suffixes, lambda: self._serving.paths, stop):
+            async for _ in changes(self._source.directory, lambda: self._files, stop):
                 await self.reload("files changed")
         finally:
             for task in tasks:
@@ -169,7 +176,7 @@ class Supervisor:
         async with self._reloading:
             started = time.monotonic()
             try:
-                loaded = await asyncio.to_thread(self._source.load)
+                loaded = await asyncio.to_thread(self._load)
                 await self._change_to(loaded)
             except LbdnsError as error:
                 problems = error.problems if isinstance(error, ConfigError) else (error,)
@@ -193,6 +200,14 @@ class Supervisor:
             log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
             return ""
 
+    def _load(self) -> Loaded:
+        """Read what lies on disk now; refused or not, what is watched for is that it changes."""
+        files = self._source.files()
+        try:
+            return self._source.load(files)
+        finally:
+            self._files = files
+
     async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         """Serve objects that management changed, under the settings in force; `commit` stores them.
 
@@ -201,7 +216,7 @@ class Supervisor:
         async with self._reloading:
             started = time.monotonic()
             configuration = dataclasses.replace(loaded.configuration, settings=self._serving.settings)
-            loaded = dataclasses.replace(loaded, configuration=configuration, paths=self._serving.paths)
+            loaded = dataclasses.replace(loaded, configuration=configuration)
             await self._change_to(loaded, commit)
             took_ms = (time.monotonic() - started) * 1000
             counts = count_objects(configuration)
@@ -222,7 +237,7 @@ class Supervisor:
             raise
         self._publish(prepared, tallied)
         start_log("supervisor", settings.log)
-        self._serving = Serving(settings, listen, loaded.paths)
+        self._serving = Serving(settings, listen)
         if _fixed(settings) != _fixed(before):
             log.warning("state, control and api change at the next start")
         duty = Duty(sets, prepared, settings.log)
@@ -370,12 +385,13 @@ async def alone(_: Supervisor) -> AsyncIterator[None]:
     yield
 
 
-async def serve(source: ConfigurationSource, companion: Companion = alone) -> None:
+async def serve(source: ConfigurationSource, hangups: Hangups, companion: Companion = alone) -> None:
     """Serve a source until SIGTERM or SIGINT, and load it again when it changes.
 
     `companion` runs beside the server from when it is ready until it stops. Raises LbdnsError where it cannot start.
     """
-    first = source.load()
+    files = source.files()
+    first = source.load(files)
     start_log("supervisor", first.configuration.settings.log)
     for warning in first.warnings:
         log.warning("%s", warning)
@@ -383,8 +399,6 @@ async def serve(source: ConfigurationSource, companion: Companion = alone) -> No
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    # Until there is something to reload, a hangup must not end the process.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     async with contextlib.AsyncExitStack() as cleanup:
         cleanup.callback(StateLock(state_dir).release)
         source.check(first.configuration.settings)
@@ -394,13 +408,13 @@ async def serve(source: ConfigurationSource, companion: Companion = alone) -> No
             run.clear()
         control = Control.attach(run.control, writable=True) if orphans else Control.create(run.control)
         leave_run = cleanup.enter_context(contextlib.ExitStack())
-        supervisor = Supervisor(source, first, run, control)
+        supervisor = Supervisor(source, first, files, run, control)
         if not orphans:
             leave_run.callback(run.remove)
         await supervisor.start(orphans, cleanup)
         if orphans:
             leave_run.callback(run.remove)
-        watching = asyncio.create_task(supervisor.watch(stop))
+        watching = asyncio.create_task(supervisor.watch(stop, hangups))
         cleanup.callback(watching.cancel)
         await cleanup.enter_async_context(companion(supervisor))
         notify("READY=1", f"MAINPID={os.getpid()}")

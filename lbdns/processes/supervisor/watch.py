@@ -4,76 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import watchfiles
+
+from lbdns.config.files_read import FilesRead
 
 CHECK_MS = 1000  # where the kernel reports nothing (network file systems), files are looked at so often
 SETTLE_S = 0.15  # several files written one after another are one change
 SETTLE_MAX_S = 1.0
 
-Fingerprint = tuple[tuple[str, int, int, int], ...]
-
 log = logging.getLogger("lbdns.processes")
 
 
-def fingerprint(directory: Path, suffixes: tuple[str, ...], others: Iterable[Path]) -> Fingerprint:
-    """Return what tells one state of the files from another: path, modification time, size and inode of each.
+async def changes(directory: Path, read: Callable[[], FilesRead], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Yield whenever files are no longer as they were when they were read last, until `stop` is set.
 
-    The files are those of the directory that end so, and the others; those that are missing are left out.
+    `read` returns what was read last, which is to be another reading after each yield. Files in `directory` are seen
+    to change at once, others within CHECK_MS, and both only when they have come to rest.
     """
-    paths = set(others)
-    try:
-        paths.update(path for path in directory.iterdir() if path.suffix in suffixes)
-    except OSError:
-        return (("", 0, 0, 0),)
-    found = []
-    for path in sorted(paths):
-        try:
-            seen = path.stat()
-        except OSError:
-            continue
-        found.append((str(path), seen.st_mtime_ns, seen.st_size, seen.st_ino))
-    return tuple(found)
-
-
-async def changes(
-    directory: Path, suffixes: tuple[str, ...], others: Callable[[], Iterable[Path]], stop: asyncio.Event
-) -> AsyncIterator[None]:
-    """Yield after each change of the configuration's files, once they have come to rest, until `stop` is set.
-
-    They are those in `directory` that end in one of `suffixes`, and what `others` returns: the files that the
-    configuration in force was read from.
-    """
-
-    def look() -> Fingerprint:
-        return fingerprint(directory, suffixes, others())
-
-    seen = look()
     async for _ in _wake_ups(directory, stop):
-        now = look()
-        if now == seen:
+        files = read()
+        if files.as_now() == files.as_read():
             continue
-        seen = await _at_rest(look, now)
-        yield
-        # Files named by the new configuration are watched from now on; that they are is no change.
-        if (after := look()) != seen and {row[0] for row in after} != {row[0] for row in seen}:
-            seen = after
+        await _at_rest(files)
+        files = read()
+        if files.as_now() != files.as_read():  # nobody else has read them meanwhile
+            yield
 
 
-async def _at_rest(look: Callable[[], Fingerprint], now: Fingerprint) -> Fingerprint:
+async def _at_rest(files: FilesRead) -> None:
+    now = files.as_now()
     for _ in range(round(SETTLE_MAX_S / SETTLE_S)):
         await asyncio.sleep(SETTLE_S)
-        later = look()
+        later = files.as_now()
         if later == now:
-            break
+            return
         now = later
-    return now
 
 
 async def _wake_ups(directory: Path, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Yield when something happened in the directory, and every CHECK_MS anyway."""
+    """Yield at once, when something happened in the directory, and every CHECK_MS anyway."""
+    yield
     while not stop.is_set():
         try:
             async for _ in watchfiles.awatch(
