@@ -73,3 +73,38 @@ def test_colours_are_for_terminals() -> None:
     assert "\x1b[" not in run(case).stderr
     assert "\x1b[31m" in run(case, color=True).stderr
     assert "\x1b[33m" in run(str(HERE / "warned" / "hidden-records"), color=True).stderr
+
+
+@pytest.mark.parametrize(
+    ("records", "is_warned"),
+    [
+        ("@ NS ns1\nns1 A 192.0.2.53\n", True),
+        ("@ NS ns1\n@ NS ns2\nns1 A 192.0.2.53\nns2 A 192.0.2.53\n", True),
+        ("@ NS NS1\nns1 A 192.0.2.53\nns1 AAAA 2001:db8::53\n", False),
+        ("@ NS ns1\n@ NS ns2\nns1 A 192.0.2.53\nns2 A 192.0.2.54\n", False),
+        ("@ NS ns1\n@ NS ns.example.net.\nns1 A 192.0.2.53\n", False),
+        ("@ NS ns1\n*  A 192.0.2.53\n", False),
+    ],
+)
+def test_one_name_server_address_is_warned_of(tmp_path: Path, records: str, is_warned: bool) -> None:
+    (tmp_path / "example.com.zone").write_text(f"$TTL 300\n@ SOA ns1 admin 1 2 3 4 5\n{records}")
+    result = run(str(tmp_path))
+    assert result.exit_code == 0
+    told = [line for line in result.stderr.splitlines() if "one name server address" in line]
+    if is_warned:
+        assert told == [
+            f"{tmp_path}/example.com.zone:3: warning: example.com NS: the zone has one name server address, that of "
+            '"ns1.example.com"; where one datagram to it is lost, resolvers fail for up to a minute: give it a '
+            "second one"
+        ]
+    else:
+        assert told == [] and result.stdout.endswith("no warnings\n")
+
+
+def test_a_name_server_that_is_a_load_balancer_is_not_one_address(tmp_path: Path) -> None:
+    (tmp_path / "example.com.zone").write_text("$TTL 300\n@ SOA ns1 admin 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.53\n")
+    (tmp_path / "objects.yaml").write_text(
+        "pools: {p: {origins: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}]}}\n"
+        "load_balancers: [{name: ns1.example.com, default_pools: [p], fallback_pool: p}]\n"
+    )
+    assert "one name server address" not in run(str(tmp_path)).stderr

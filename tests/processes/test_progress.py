@@ -17,7 +17,7 @@ from lbdns.config.loading import load
 pytestmark = pytest.mark.process
 
 RECORDS = 20_000
-APEX = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 3600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
+APEX = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 3600 1209600 60\n@ NS ns1.example.net.\nns1 A 192.0.2.53\n"
 
 
 @pytest.fixture

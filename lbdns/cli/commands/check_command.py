@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,10 +32,14 @@ def check(directory: Path) -> None:
     standard output says what the directory holds.
     """
     from lbdns.cli.frame.bar import bar
+    from lbdns.config.checks.name_servers import check_name_servers
     from lbdns.config.loading import examine
 
     with bar():
         examined = examine(directory)
+    if examined.configuration is not None:
+        found = (*examined.warnings, *check_name_servers(examined.configuration))
+        examined = dataclasses.replace(examined, warnings=tuple(sorted(found)))
     click.echo(summary(required(examined), len(examined.warnings)))
 
 
