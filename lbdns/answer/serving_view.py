@@ -8,7 +8,6 @@ from lbdns.dns.name import read_name
 from lbdns.dns.zone import RRset
 from lbdns.mapped.blob import read_text
 from lbdns.mapped.health_table import HealthTable
-from lbdns.mapped.resolved import read_addresses
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.look_up import Found, find_zone
@@ -23,7 +22,6 @@ from lbdns.snapshot.lookup.name_rows import (
 )
 from lbdns.snapshot.lookup.name_table import Suffixes, find, set_name
 from lbdns.steering.kernel import view as steering
-from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_A
 
 
 class ServingView:
@@ -128,15 +126,6 @@ class ServingView:
             minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
             found = self._negatives[zone] = RRset(soa.owner, TYPE_SOA, min(soa.ttl, minimum), soa.rdatas)
         return found
-
-    def endpoint_addresses(self, endpoint: int, family: int) -> list[bytes]:
-        """Return an endpoint's addresses of one family in wire form: its own, or what its hostname resolved to."""
-        width = 4 if family == FAMILY_A else 16
-        if self.columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
-            slot = self.columns["endpoint_slot"][endpoint]
-            return read_addresses(self.table.columns, slot, 4 if family == FAMILY_A else 6)
-        start = endpoint * 16
-        return [bytes(self.columns["endpoint_address"][start : start + width])]
 
     def endpoint_target(self, endpoint: int) -> bytes:
         """Return the wire name of an endpoint that is a hostname."""

@@ -8,12 +8,11 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME
 from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.wire import named_head, named_head_bytes
+from lbdns.mapped.columns import ADDRESS_BYTES
 from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.endpoints import is_cname
-from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED, MODE_ALL
+from lbdns.steering.kernel.endpoints import is_cname, list_addresses
+from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED
 from lbdns.steering.kernel.view import Decision, Query
-
-ADDRESSES_MAX = 100  # of one answer: no RRset is larger
 
 
 def make_query(client: Client, subnet: ClientSubnet | None, now_s: int, draw: int) -> Query:
@@ -55,17 +54,13 @@ def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decisio
         return Records(owner, qtype, decision.ttl, rdatas, is_plain=True)
     if is_cname(view.steering, decision.lb, family, picks[0]):
         return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),), is_plain=True)
-    found: list[bytes] = []
-    for endpoint in picks:
-        addresses = view.endpoint_addresses(endpoint, family)
-        if decision.mode != MODE_ALL and len(addresses) > 1:
-            # Exactly one address of the one endpoint: the hash key's or the draws' own bits choose among equals.
-            addresses = [addresses[decision.address_draw % len(addresses)]]
-        found.extend(address for address in addresses if address not in found)
-    if not found:
+    count = list_addresses(view.steering, family, decision)
+    if not count:
         return None
-    rtype = TYPE_A if family == FAMILY_A else TYPE_AAAA
-    return Records(owner, rtype, decision.ttl, tuple(found[:ADDRESSES_MAX]))
+    packed = bytes(decision.addresses)
+    rtype, size = (TYPE_A, 4) if family == FAMILY_A else (TYPE_AAAA, 16)
+    rdatas = tuple(packed[at : at + size] for at in range(0, count * ADDRESS_BYTES, ADDRESS_BYTES))
+    return Records(owner, rtype, decision.ttl, rdatas)
 
 
 def named_rdata(view: ServingView, qtype: int, endpoint: int) -> bytes:

@@ -14,9 +14,10 @@ The road of a datagram from recvmmsg to sendmmsg, in the order in which to read 
 4. `snapshot/lookup/name_table.py`: its name's hashes, and where they lead
 5. `snapshot/lookup/look_up.py`: what stands at the name
 6. `steering/kernel/decide.py`: which pool
-7. `steering/kernel/endpoints.py`: which of its endpoints; then back in 2 the reply is written
+7. `steering/kernel/endpoints.py`: which of its endpoints, with which addresses; then back in 2 the reply is written
 8. `fastpath/counting.py`: what is done after a reply is written, before 1 sends it
 
-What both roads must know of the wire stands in `dns/wire.py`, rendered answers come from `templates.py`. Each module
-but the two in Cython alone runs interpreted too, and both forms write the bytes that the slow path would.
+What both roads must know of the wire stands in `dns/wire.py`, which addresses a decision answers with in 7; rendered
+answers come from `templates.py`. Each module but the two in Cython alone runs interpreted too, and both forms write the
+bytes that the slow path would.
 """

@@ -39,7 +39,6 @@ ASKED_POINTER: Final = 0xC00C  # to the question's name
 OPT_BYTES: Final = 11
 OPTION_HEAD_BYTES: Final = 4
 EDE_BYTES: Final = 6
-ADDRESS_BYTES: Final = 16  # room for one, of either family
 RECORD_HEAD_BYTES: Final = 12  # pointer, type, class, TTL, length
 QUESTION_TAIL_BYTES: Final = 4  # type and class
 

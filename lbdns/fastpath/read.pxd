@@ -17,7 +17,6 @@ cdef class Server(View):
     cdef readonly Decision decision
     cdef public const unsigned char[::1] incoming
     cdef public unsigned char[::1] outgoing
-    cdef public unsigned char[::1] resolved
     cdef public int answers, authorities, additionals, owner
     cdef public int name_bytes, qtype, limit, ecs_start, ecs_bytes, ecs_source, rcode
     cdef public bint has_edns, dnssec_ok, is_steered

@@ -36,7 +36,6 @@ class Server(View):
         self.authorities = 0
         self.additionals = 0
         self.owner = ASKED_POINTER
-        self.resolved = memoryview(bytearray(RESOLVED_MAX * ADDRESS_BYTES))
         self.has_edns = False
         self.dnssec_ok = False
         self.limit = 0

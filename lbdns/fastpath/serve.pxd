@@ -3,7 +3,6 @@ cimport cython
 
 from lbdns.dns.codes cimport *
 from lbdns.dns.wire cimport named_head, named_head_bytes, reply_flags
-from lbdns.fastpath.fence cimport read_fence
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, get16, read_name, read_rest
 from lbdns.mapped.columns cimport *
@@ -11,7 +10,7 @@ from lbdns.snapshot.lookup.look_up cimport look_up
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport hash_suffixes
 from lbdns.steering.kernel.decide cimport decide
-from lbdns.steering.kernel.endpoints cimport is_cname
+from lbdns.steering.kernel.endpoints cimport is_cname, list_addresses
 from lbdns.steering.kernel.numbers cimport *
 
 
@@ -68,18 +67,9 @@ cdef int write_picks(Server server, int base, int position, int limit) noexcept 
 cdef int write_record_head(Server server, int position, int rtype, int size) noexcept nogil
 
 @cython.locals(
-    size=cython.int, first=cython.int, index=cython.int, count=cython.int, number=cython.int, octet=cython.int
+    size=cython.int, count=cython.int, number=cython.int, at=cython.int, word=cython.int, octet=cython.int
 )
 cdef int write_addresses(Server server, int position, int limit) noexcept nogil
-
-@cython.locals(octet=cython.int)
-cdef bint is_written(Server server, int first, int position, int size, int at) noexcept nogil
-
-@cython.locals(
-    octet=cython.int, slot=cython.ulonglong, first=cython.ulonglong, _=cython.int, version=cython.uint,
-    count=cython.int,
-)
-cdef int take_addresses(Server server, int endpoint, int size) noexcept nogil
 
 @cython.locals(position=cython.uint)
 cdef int target_bytes(Server server, unsigned int offset) noexcept nogil

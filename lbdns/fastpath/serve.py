@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from lbdns.dns.codes import *
 from lbdns.dns.wire import named_head, named_head_bytes, reply_flags
-from lbdns.fastpath.fence import read_fence
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server, get16, read_name, read_rest
 from lbdns.mapped.columns import *
@@ -23,7 +22,7 @@ from lbdns.snapshot.lookup.look_up import look_up
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import hash_suffixes
 from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.endpoints import is_cname
+from lbdns.steering.kernel.endpoints import is_cname, list_addresses
 from lbdns.steering.kernel.numbers import *
 
 
@@ -268,59 +267,20 @@ def write_record_head(server: Server, position: int, rtype: int, size: int) -> i
 
 
 def write_addresses(server: Server, position: int, limit: int) -> int:
-    """Write the A or AAAA records of a decision, each address once, one where the decision is for one endpoint."""
+    """Write the A or AAAA records of a decision."""
     size = 4 if server.found.family == FAMILY_A else 16
-    first = position
-    for index in range(server.decision.pick_count):
-        count = take_addresses(server, server.decision.picks[index], size)
-        number = 0
-        if count > 1 and server.decision.mode != MODE_ALL:
-            number = server.decision.address_draw % count
-            count = number + 1
-        while number < count:
-            if not is_written(server, first, position, size, number * ADDRESS_BYTES):
-                if position + RECORD_HEAD_BYTES + size > limit:
-                    return DEFERRED
-                position = write_record_head(server, position, server.qtype, size)
-                for octet in range(size):
-                    server.outgoing[position + octet] = server.resolved[number * ADDRESS_BYTES + octet]
-                position += size
-            number += 1
+    count = list_addresses(server, server.found.family, server.decision)
+    if position + count * (RECORD_HEAD_BYTES + size) > limit:
+        return DEFERRED
+    for number in range(count):
+        position = write_record_head(server, position, server.qtype, size)
+        at = number * ADDRESS_BYTES
+        # Four at a time: a loop of so many is none once it is compiled.
+        for word in range(0, size, 4):
+            for octet in range(4):
+                server.outgoing[position + word + octet] = server.decision.addresses[at + word + octet]
+        position += size
     return position
-
-
-def is_written(server: Server, first: int, position: int, size: int, at: int) -> bool:
-    """Return whether one of the records from `first` to `position` has the address `resolved[at:at + size]`."""
-    while first < position:
-        first += RECORD_HEAD_BYTES
-        octet = 0
-        while octet < size and server.outgoing[first + octet] == server.resolved[at + octet]:
-            octet += 1
-        if octet == size:
-            return True
-        first += size
-    return False
-
-
-def take_addresses(server: Server, endpoint: int, size: int) -> int:
-    """Put an endpoint's addresses of one family into `resolved`: its own, or what its hostname resolved to; return
-    their number. The latter as mapped/resolved.py reads them."""
-    if not server.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
-        for octet in range(size):
-            server.resolved[octet] = server.endpoint_address[endpoint * ADDRESS_BYTES + octet]
-        return 1
-    slot = server.endpoint_slot[endpoint]
-    first = slot * RESOLVED_BYTES + (RESOLVED_BYTES // 2 if server.found.family != FAMILY_A else 0)
-    for _ in range(READ_ATTEMPTS):
-        version = server.resolved_version[slot]
-        read_fence()
-        count = min(server.resolved_count[slot * ADDRESS_FAMILIES + server.found.family], RESOLVED_MAX)
-        for octet in range(count * ADDRESS_BYTES):
-            server.resolved[octet] = server.resolved_address[first + octet]
-        read_fence()
-        if not version & 1 and server.resolved_version[slot] == version:
-            return count
-    return 0
 
 
 def target_bytes(server: Server, offset: int) -> int:

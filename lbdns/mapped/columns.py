@@ -23,8 +23,9 @@ TYPE_CODES: Final = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", 
 NONE_32: Final = 0xFFFFFFFF
 
 REGION_COUNT: Final = 13  # regions of a geo policy, in sorted order of their codes
+ADDRESS_BYTES: Final = 16  # room for one address, of either family: IPv4 uses the first 4
 RESOLVED_MAX: Final = 8  # addresses kept per hostname endpoint and family
-RESOLVED_BYTES: Final = 2 * RESOLVED_MAX * 16  # IPv4 slots of 16 bytes (the first 4 used), then IPv6
+RESOLVED_BYTES: Final = 2 * RESOLVED_MAX * ADDRESS_BYTES  # IPv4 addresses, then IPv6
 READ_ATTEMPTS: Final = 64  # a writer killed while it wrote addresses must not hang a reader
 
 

@@ -1,7 +1,8 @@
 """Addresses of hostname endpoints in the health table, written and read under a sequence number.
 
 The writer makes `resolved_version` odd, writes, and makes it even again; a reader that saw an odd number or two
-different ones looks again. Addresses are packed: 4 bytes for IPv4, 16 for IPv6.
+different ones looks again: the writer itself here, both roads of a query in steering/kernel/endpoints.py. Addresses are
+packed: 4 bytes for IPv4, 16 for IPv6.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from lbdns.mapped.columns import READ_ATTEMPTS, RESOLVED_BYTES, RESOLVED_MAX
+from lbdns.mapped.columns import ADDRESS_BYTES, READ_ATTEMPTS, RESOLVED_BYTES, RESOLVED_MAX
 
 _ADDRESS_BYTES = {4: 4, 6: 16}
 
@@ -20,7 +21,7 @@ Family = Literal[4, 6]
 def write_addresses(columns: Columns, slot: int, v4: Sequence[bytes], v6: Sequence[bytes], expiry_s: int) -> None:
     """Put an endpoint's addresses into the table: at most 8 of each family, good until `expiry_s` (unix seconds)."""
     kept4, kept6 = v4[:RESOLVED_MAX], v6[:RESOLVED_MAX]
-    block = b"".join(address.ljust(16, b"\0") for address in kept4).ljust(RESOLVED_BYTES // 2, b"\0")
+    block = b"".join(address.ljust(ADDRESS_BYTES, b"\0") for address in kept4).ljust(RESOLVED_BYTES // 2, b"\0")
     block += b"".join(kept6).ljust(RESOLVED_BYTES // 2, b"\0")
     version = columns["resolved_version"]
     # A writer that was killed midway left an odd number: the same odd number marks this write.
@@ -42,8 +43,8 @@ def read_addresses(columns: Columns, slot: int, family: Family) -> list[bytes]:
         if before & 1:
             continue
         count = min(columns["resolved_count"][2 * slot + (family == 6)], RESOLVED_MAX)
-        block = bytes(columns["resolved_address"][first : first + 16 * count])
+        block = bytes(columns["resolved_address"][first : first + ADDRESS_BYTES * count])
         if version[slot] == before:
             size = _ADDRESS_BYTES[family]
-            return [block[at : at + size] for at in range(0, 16 * count, 16)]
+            return [block[at : at + size] for at in range(0, ADDRESS_BYTES * count, ADDRESS_BYTES)]
     return []

@@ -16,6 +16,7 @@ from tests.interpreted import standing_in
 # In the order of their imports.
 KERNEL = (
     "dns.wire",
+    "mapped.fence",
     "mapped.typed_columns",
     "steering.kernel.hashing",
     "steering.kernel.view",
@@ -23,7 +24,6 @@ KERNEL = (
     "steering.kernel.decide",
     "snapshot.lookup.name_table",
     "snapshot.lookup.look_up",
-    "fastpath.fence",
     "fastpath.read",
     "fastpath.serve",
 )

@@ -1,6 +1,8 @@
 # The C types of endpoints.py.
 cimport cython
 
+from lbdns.mapped.columns cimport *
+from lbdns.mapped.fence cimport read_fence
 from lbdns.steering.kernel.hashing cimport draw64, mix64, rendezvous_score
 from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, Query, View
@@ -42,3 +44,24 @@ cdef void keep_first_or_flattened(View view, Query query, Decision decision) noe
 
 @cython.locals(index=cython.int, endpoint=cython.int, left=cython.longlong)
 cdef void shorten_ttl(View view, Query query, Decision decision) noexcept nogil
+
+@cython.locals(
+    size=cython.int, kept=cython.int, index=cython.int, endpoint=cython.int, number=cython.int, end=cython.int
+)
+cpdef int list_addresses(View view, int family, Decision decision) noexcept nogil
+
+@cython.locals(at=cython.int, first=cython.int, octet=cython.int)
+cdef bint is_listed(Decision decision, int kept, int number, int size) noexcept nogil
+
+@cython.locals(octet=cython.int)
+cdef void move_address(Decision decision, int number, int to, int size) noexcept nogil
+
+@cython.locals(octet=cython.int)
+cdef void read_own(View view, Decision decision, int endpoint, int number, int size) noexcept nogil
+
+@cython.locals(
+    at=cython.int, octet=cython.int, first=cython.ulonglong, _=cython.int, version=cython.uint, count=cython.int
+)
+cdef int read_resolved(
+    View view, int family, Decision decision, unsigned long long slot, int number
+) noexcept nogil

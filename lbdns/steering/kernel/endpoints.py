@@ -1,7 +1,14 @@
-"""The last step of a decision: which endpoints of the decided pool answer, in which order, for how long."""
+"""The last step of a decision: which endpoints of the decided pool answer, in which order, for how long, and with which
+addresses.
+
+Bounds, since compiled code checks none: a list of addresses is cut at ADDRESSES_MAX, and `Decision.addresses` has room
+for RESOLVED_MAX behind them, the most that one endpoint adds.
+"""
 
 from __future__ import annotations
 
+from lbdns.mapped.columns import *
+from lbdns.mapped.fence import read_fence
 from lbdns.steering.kernel.hashing import draw64, mix64, rendezvous_score
 from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
@@ -162,3 +169,78 @@ def shorten_ttl(view: View, query: Query, decision: Decision) -> None:
                 left = 1
             if left < decision.ttl:
                 decision.ttl = left
+
+
+def list_addresses(view: View, family: int, decision: Decision) -> int:
+    """Put the addresses that a decision for FAMILY_A or FAMILY_AAAA answers with into `decision.addresses`, and return
+    their number, at most ADDRESSES_MAX.
+
+    Each stands there once, ADDRESS_BYTES apart, in the order of the picks. Where the decision is for one endpoint, it
+    is one address: the hash key's or the draws' own bits choose among equals.
+    """
+    size = 4 if family == FAMILY_A else 16
+    kept = 0
+    for index in range(decision.pick_count):
+        endpoint = decision.picks[index]
+        # What an endpoint has is read behind what is kept, and moves up from there.
+        number = kept
+        end = kept + 1
+        if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+            end = kept + read_resolved(view, family, decision, view.endpoint_slot[endpoint], kept)
+            if decision.mode != MODE_ALL and end - kept > 1:
+                number = kept + decision.address_draw % (end - kept)
+                end = number + 1
+        else:
+            read_own(view, decision, endpoint, kept, size)
+        while number < end:
+            if not is_listed(decision, kept, number, size):
+                move_address(decision, number, kept, size)
+                kept += 1
+            number += 1
+        if kept >= ADDRESSES_MAX:
+            return ADDRESSES_MAX
+    return kept
+
+
+def is_listed(decision: Decision, kept: int, number: int, size: int) -> bool:
+    """Return whether address `number` is one of the first `kept`."""
+    at = number * ADDRESS_BYTES
+    first = 0
+    while first < kept * ADDRESS_BYTES:
+        octet = 0
+        while octet < size and decision.addresses[first + octet] == decision.addresses[at + octet]:
+            octet += 1
+        if octet == size:
+            return True
+        first += ADDRESS_BYTES
+    return False
+
+
+def move_address(decision: Decision, number: int, to: int, size: int) -> None:
+    """Copy address `number` to place `to`."""
+    if number != to:
+        for octet in range(size):
+            decision.addresses[to * ADDRESS_BYTES + octet] = decision.addresses[number * ADDRESS_BYTES + octet]
+
+
+def read_own(view: View, decision: Decision, endpoint: int, number: int, size: int) -> None:
+    """Put the one address of an endpoint that is no hostname into `decision.addresses` at place `number`."""
+    for octet in range(size):
+        decision.addresses[number * ADDRESS_BYTES + octet] = view.endpoint_address[endpoint * ADDRESS_BYTES + octet]
+
+
+def read_resolved(view: View, family: int, decision: Decision, slot: int, number: int) -> int:
+    """Put the addresses of one family that a hostname resolved to, as mapped/resolved.py writes them, into
+    `decision.addresses` from place `number` on; return how many: none where a write of them never ended."""
+    at = number * ADDRESS_BYTES
+    first = slot * RESOLVED_BYTES + (RESOLVED_BYTES // 2 if family != FAMILY_A else 0)
+    for _ in range(READ_ATTEMPTS):
+        version = view.resolved_version[slot]
+        read_fence()
+        count = min(view.resolved_count[slot * ADDRESS_FAMILIES + family], RESOLVED_MAX)
+        for octet in range(count * ADDRESS_BYTES):
+            decision.addresses[at + octet] = view.resolved_address[first + octet]
+        read_fence()
+        if not version & 1 and view.resolved_version[slot] == version:
+            return count
+    return 0

@@ -107,9 +107,10 @@ MIX_FIRST: Final = 0xBF58476D1CE4E5B9
 MIX_SECOND: Final = 0x94D049BB133111EB
 UNIT_53: Final = 1.0 / 9007199254740992.0
 
-# Bounds: endpoints of a pool, pools of a list.
+# Bounds: endpoints of a pool, pools of a list, addresses of an answer (no RRset is larger).
 PICK_CAPACITY: Final = 100
 PASSED_CAPACITY: Final = 256
+ADDRESSES_MAX: Final = 100
 
 # Salts of the draws of one query.
 SALT_POOL: Final = 1

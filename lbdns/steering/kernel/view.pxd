@@ -22,3 +22,4 @@ cdef class Decision:
     cdef public unsigned int lb, place_class, pool_list
     cdef public unsigned long long hash_key, address_draw
     cdef readonly int[::1] picks, passed_pool, passed_reason
+    cdef readonly unsigned char[::1] addresses

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
+from lbdns.mapped.columns import ADDRESS_BYTES, RESOLVED_MAX
 from lbdns.mapped.typed_columns import TypedColumns
 from lbdns.steering.kernel.numbers import *
 
@@ -53,7 +54,7 @@ class Decision:
     `outcome`: OUTCOME_*; `picks[:pick_count]`: endpoint indices in the order of the answer; `mode`: MODE_*; `pool`:
     index or NO_POOL; `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds; `location_source`: LOCATED_BY_*;
     `place_class`, `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one
-    endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*).
+    endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: room for `list_addresses`.
     """
 
     def __init__(self) -> None:
@@ -75,3 +76,5 @@ class Decision:
         self.ecs_used = False
         self.hash_key = 0
         self.address_draw = 0
+        # What the last endpoint has more than an answer takes is read before it is left out.
+        self.addresses = bytearray((ADDRESSES_MAX + RESOLVED_MAX) * ADDRESS_BYTES)
