@@ -1,7 +1,7 @@
 """Build steps that pyproject.toml cannot say: the compiled kernel, and geodata/ shipped as lbdns/geodata.
 
-The kernel is ordinary Python with a `.pxd` beside each module. Where no C compiler is at hand, or LBDNS_PURE=1 is
-set, the package installs without it and runs the same files interpreted.
+The kernel is ordinary Python with a `.pxd` beside each module. Where no C compiler or no Cython is at hand, or
+LBDNS_PURE=1 is set, the package installs without it and runs the same files interpreted.
 
 Its constants stand in modules of Python alone. A module of the kernel takes them with `from lbdns.x import *`, and its
 `.pxd` with `from lbdns.x cimport *`: the `.pxd` of lbdns.x, the same numbers for C, is written here into build/headers,
@@ -11,6 +11,7 @@ before anything is compiled. So is the class of columns that mapped/columns.py d
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -194,6 +195,11 @@ def column_class(names: dict[str, Any]) -> str:
 def kernel_extensions() -> list[Any]:
     """Return the kernel as optional extensions: a failing compiler costs speed, never the installation."""
     if os.environ.get("LBDNS_PURE") == "1":
+        return []
+    try:
+        importlib.import_module("Cython.Build")
+    except Exception as error:  # not here, or too old for this Python
+        warn("the kernel", str(error))
         return []
     write_headers()
     refused: set[str] = set()

@@ -105,6 +105,13 @@ def test_what_does_not_compile_is_left_interpreted_and_the_rest_serves(tree: Pat
     assert compiled.split() == ["dns.wire", "mapped.counters", "mapped.fence", "steering.kernel.hashing"]
 
 
+def test_without_cython_all_is_interpreted(tree: Path) -> None:
+    run_setup = "import runpy, sys; sys.modules['Cython'] = None; runpy.run_path('setup.py', run_name='__main__')"
+    said = run("-c", run_setup, "--quiet", "build_ext", "--inplace", tree=tree)
+    assert said.startswith("warning: the kernel is left interpreted: ")
+    assert not [*tree.rglob("*.so"), *tree.rglob("*.c")]
+
+
 HEADERS = sorted(
     {
         module
