@@ -14,6 +14,8 @@ from lbdns.steering.kernel.endpoints import is_cname, list_addresses
 from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED
 from lbdns.steering.kernel.view import Decision, Query
 
+DRAW_BITS = 64  # of randomness, that every draw of a query follows from
+
 
 def make_query(client: Client, subnet: ClientSubnet | None, now_s: int, draw: int) -> Query:
     """Return what a decision needs to know of a query, but for the load balancer and family."""

@@ -80,6 +80,33 @@ def test_the_text_says_when_an_alias_lives_shorter_than_what_it_leads_to(configu
     assert f"{own}; the whole answer lives 5 s, as its alias does" in lines_of(explained(configuration, "soon"))
 
 
+def test_a_candidate_that_is_down_is_not_called_available(tmp_path: Path) -> None:
+    """Those after the first that is up are not looked at; the kernel is asked again what it would have said."""
+    names = ("one", "off", "down", "shed", "three")
+    pools: dict[str, dict[str, Any]] = {
+        name: {"monitor": "web", "origins": [{"name": "a", "address": f"192.0.2.{number}"}]}
+        for number, name in enumerate(names)
+    }
+    pools["off"]["enabled"] = False
+    pools["shed"]["load_shedding"] = {"default_percent": 100, "default_policy": "random"}
+    tree = {
+        "settings": {},
+        "zones": {"example.com": ZONE},
+        "monitors": {"web": {"type": "http"}},
+        "pools": pools,
+        "load_balancers": [{**BALANCER, "steering_policy": "off", "default_pools": list(names)}],
+    }
+    asked = {"name": "lb.example.com", "type": "A", "down": ["down/a"]}
+    told = explain_configuration(parse(tree, tmp_path).configuration, asked)
+    assert [step["text"] for step in told["steps"] if step["stage"] == "pool"] == [
+        "one: chosen, the first available (healthy)",
+        "off: would be passed over, disabled",
+        "down: would be passed over, critical, forced",
+        "shed: would be passed over, this query is shed from it (load_shedding)",
+        "three: available (healthy), not chosen",
+    ]
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [

@@ -1,13 +1,13 @@
 """Why a name is answered as it is: the same road as `respond`, told step by step.
 
 Nothing here steers. Every step is read from the matches and the `Decision` that gave the answer; of the kernel only its
-own `reason_against_endpoint` is asked again, for endpoints that are not in the answer.
+own `reason_against` and `reason_against_endpoint` are asked again, for pools and endpoints that are not in the answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import dns.name
@@ -18,7 +18,7 @@ from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
 from lbdns.answer.serving_view import ServingView
-from lbdns.answer.steered import make_query
+from lbdns.answer.steered import DRAW_BITS, make_query
 from lbdns.dns.codes import RCODE_NAMES
 from lbdns.dns.name import show_absolute, show_name
 from lbdns.dns.options.client_subnet import ClientSubnet
@@ -26,16 +26,14 @@ from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.places import regions
 from lbdns.places.geodata import Geodata
-from lbdns.places.place import Place
+from lbdns.places.place import Address, Network, Place
 from lbdns.snapshot.lookup.name_rows import KIND_NAMES
 from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_RESOLVER
 from lbdns.steering.kernel.view import Decision, Query
 from lbdns.steering.policies.policy_table import POLICIES, SAME_EVERYWHERE
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 DEFAULT_RESOLVER = ip_address("127.0.0.1")
-DRAW_SCALE = 1 << 64
+DRAW_SCALE = 1 << DRAW_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,7 @@ def _decision_steps(
 ) -> list[dict[str, Any]]:
     return [
         _location_step(view, geodata, asked, query, decision),
-        *narrate_pools(view, decision),
+        *narrate_pools(view, query, decision),
         *narrate_endpoints(view, query, decision),
         _scope_step(view, asked, decision),
         _ttl_step(view, decision, answer_ttl_s),

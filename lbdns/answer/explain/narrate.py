@@ -9,6 +9,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.base.words import Health
 from lbdns.dns.name import show_name
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK
+from lbdns.steering.kernel.decide import reason_against
 from lbdns.steering.kernel.endpoints import reason_against_endpoint
 from lbdns.steering.kernel.numbers import (
     ENDPOINT_HOSTNAME,
@@ -51,7 +52,7 @@ SELECT_TEXTS = {SELECT_WEIGHTED: "drawn by weight", SELECT_FASTEST: "the lowest 
 Step = dict[str, Any]
 
 
-def narrate_pools(view: ServingView, decision: Decision) -> list[Step]:
+def narrate_pools(view: ServingView, query: Query, decision: Decision) -> list[Step]:
     """Return a step for each candidate pool, in list order, and one for the fallback pool where it serves."""
     columns = view.columns
     passed = dict(
@@ -74,6 +75,8 @@ def narrate_pools(view: ServingView, decision: Decision) -> list[Step]:
         elif pool == decision.pool and not decision.is_fallback:
             step["chosen"] = True
             step["text"] = f"{name}: chosen, {SELECT_TEXTS.get(select, 'the first available')} ({health})"
+        elif reason := reason_against(view.steering, query, decision, pool):
+            step["text"] = f"{name}: would be passed over, {_down_text(PASSED_TEXTS, reason, PASSED_DOWN, health)}"
         else:
             step["text"] = f"{name}: available ({health}), not chosen"
         steps.append(step)

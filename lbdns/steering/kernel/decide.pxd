@@ -30,7 +30,7 @@ cdef void pass_over(Decision decision, int pool, int reason) noexcept nogil
 cdef bint is_shed(View view, Query query, Decision decision, int pool) noexcept nogil
 
 @cython.locals(flags=cython.int, state=cython.int)
-cdef int reason_against(View view, Query query, Decision decision, int pool) noexcept nogil
+cpdef int reason_against(View view, Query query, Decision decision, int pool) noexcept nogil
 
 @cython.locals(
     select=cython.int, start=cython.uint, end=cython.uint, best=cython.int, best_rtt=cython.float, rtt=cython.float,
