@@ -66,13 +66,15 @@ class Publisher:
         self.current: Published | None = None
 
     def resume(self) -> bool:
-        """Take over slots and health table of the generation in force; False where they cannot be read."""
+        """Take over slots and health table of the generation in force; False, with a warning, where this version cannot
+        read them: health begins as unknown then."""
         generation = self._control.generation
         try:
             layout_id = Snapshot.open(self._run.snapshot(generation)).layout_id
             table = HealthTable.attach(self._run.table(layout_id), writable=True)
             slots = _load_slots(self._run.slots(generation))
-        except (LbdnsError, OSError, ValueError, KeyError, TypeError):
+        except (LbdnsError, OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("what the earlier start measured cannot be taken over, so health begins as unknown: %s", error)
             return False
         self._table, self._slots = table, slots
         return True

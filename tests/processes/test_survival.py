@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -137,6 +138,23 @@ def test_without_its_supervisor_the_server_answers_until_another_takes_over(lbdn
     assert server.addresses(NAME) == ["127.0.0.11"]
     assert server.stop() == 0
     assert not server.run_directory.exists()
+
+
+def test_who_takes_over_from_another_version_says_so_and_measures_before_it_answers(lbdns_server: Start) -> None:
+    server = lbdns_server(MONITORED)
+    server.set_endpoint("primary/p", up=False)
+    with load_on(server.host, server.port) as load:
+        kill_supervisor(server)
+        (table,) = server.run_directory.glob("health-*.bin")
+        with table.open("r+b") as file:
+            file.seek(8)
+            file.write(b"\xff")  # the format's number; those who have it mapped read on
+        server.start()
+        assert server.addresses(NAME) == ["127.0.0.12"]
+    assert load.lost == 0
+    assert re.search(
+        "warning +supervisor: what the earlier start measured cannot .*a health table of format", server.log
+    )
 
 
 def test_who_takes_over_with_other_settings_leaves_nobody_unread(tmp_path: Path) -> None:
