@@ -223,6 +223,19 @@ def test_imports_are_absolute() -> None:
 
 
 @pytest.mark.process
+def test_files_that_the_sources_name_exist() -> None:
+    """Docstrings and comments lead somewhere; what stands for any name is in capitals (NAME_command.py)."""
+    there = [f"/{path.relative_to(ROOT)}" for path in tracked()]
+    named = {
+        (path.name, name)
+        for path in tracked()
+        if path.is_relative_to(PACKAGE)
+        for name in re.findall(r"(?<![\w./*])[a-z0-9_/]+[.](?:py|pyx)\b", path.read_text())
+    }
+    assert not [(where, name) for where, name in named if not any(path.endswith(f"/{name}") for path in there)]
+
+
+@pytest.mark.process
 def test_no_file_is_too_long() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in tracked()}
     assert not {name: length for name, length in lengths.items() if length > LINES_MAX}

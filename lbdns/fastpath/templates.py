@@ -52,7 +52,7 @@ STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
 LAST_STAGE = "rendering answers"
-"""What is reported as the last stage of a load (lbdns/progress.py)."""
+"""What is reported as the last stage of a load (base/progress.py)."""
 TEMPLATE_COLUMNS = (
     "rrset_template",
     "name_template",

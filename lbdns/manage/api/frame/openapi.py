@@ -2,7 +2,7 @@
 
 It is at OPENAPI_PATH and takes a token like every other path: it names the account. A route says
 `**describe(RESULT, body=BODY)`, where each is a type (a TypedDict, a model) or a JSON schema. Schemas of balancing
-objects come from lbdns.model (schemas.py), so that a bound or a default is declared in one place.
+objects come from lbdns.model (object_schemas.py), so that a bound or a default is declared in one place.
 """
 
 from __future__ import annotations
