@@ -20,6 +20,8 @@ from lbdns.dns.codes import (
     FLAG_AA,
     FLAG_TC,
     HEADER_BYTES,
+    POINTER_BITS,
+    QUESTION_TAIL_BYTES,
     TCP_BYTES_MAX,
     TYPE_CNAME,
     TYPE_TSIG,
@@ -35,10 +37,8 @@ from lbdns.dns.wire import reply_flags, udp_limit
 
 _HEADER = Struct("!6H")
 _RECORD_HEAD = Struct("!HHIH")
-POINTER = 0xC000
 POINTER_HOPS_MAX = 10
 """Pointers that lead from one name to the next: Go's resolver follows ten, dnspython sixteen."""
-QUESTION_TAIL_BYTES = 4  # type and class
 QUESTION_POINTER = b"\xc0\x0c"
 Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
 
@@ -119,7 +119,7 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
                 if hops <= POINTER_HOPS_MAX:
                     self._hops.update(dict.fromkeys(written, hops))
                     self.pointers.append((len(self.data), target))
-                    self.append((POINTER | target).to_bytes(2, "big"))
+                    self.append((POINTER_BITS | target).to_bytes(2, "big"))
                     return
             if len(self.data) <= POINTER_TARGET_MAX:
                 self.names[suffix] = len(self.data)

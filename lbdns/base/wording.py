@@ -41,7 +41,9 @@ def listed(words: list[str], most: int = 6) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with every character that is no printable one written as an escape."""
+    """Return a text that plays no tricks on a terminal: what is not printable in it is written as an escape."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

@@ -37,6 +37,12 @@ BALANCER_TYPES: Final = ("A", "MX", "SRV")
 PLACE_MAPS: Final = ("region_pools", "country_pools", "pop_pools")
 """Fields of a load balancer that list pools by place."""
 
+
+def effective_policy(policy: str, has_places: bool) -> str:
+    """Return the steering policy with "" resolved: `geo` where any of PLACE_MAPS is set, else `off`."""
+    return policy or ("geo" if has_places else "off")
+
+
 # --- files ---
 
 SETTINGS_FILE: Final = "lbdns.yaml"

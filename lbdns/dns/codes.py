@@ -78,6 +78,8 @@ RCODE_MASK: Final = 0x000F
 FLAG_DO: Final = 0x8000  # of EDNS: DNSSEC OK
 
 HEADER_BYTES: Final = 12
+QUESTION_TAIL_BYTES: Final = 4  # type and class
+POINTER_BITS: Final = 0xC000  # of a compressed name, before the offset that it points to
 NAME_BYTES_MAX: Final = 255
 LABEL_BYTES_MAX: Final = 63
 UDP_BYTES_MIN: Final = 512

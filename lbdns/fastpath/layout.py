@@ -32,7 +32,6 @@ STEERS_HEAD_BYTES: Final = 24
 TEMPLATE_CHOICE: Final = 0x8000
 CHOICE_BYTES: Final = 8
 
-POINTER_BITS: Final = 0xC000
 ASKED_POINTER: Final = 0xC00C  # to the question's name
 
 # Sizes of pieces of messages.
@@ -40,7 +39,6 @@ OPT_BYTES: Final = 11
 OPTION_HEAD_BYTES: Final = 4
 EDE_BYTES: Final = 6
 RECORD_HEAD_BYTES: Final = 12  # pointer, type, class, TTL, length
-QUESTION_TAIL_BYTES: Final = 4  # type and class
 
 # Bits of a header's third byte.
 QR_BIT: Final = 0x80

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from lbdns.base.wording import nearest
-from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES
+from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES, effective_policy
 from lbdns.dns import record_bounds
 from lbdns.model import bounds
 from lbdns.model.fields import Description, Flag, Frozen, Number, PoolNames, Reference, Weight, Whole
@@ -192,9 +192,7 @@ class LoadBalancer(Frozen):
     @property
     def effective_policy(self) -> str:
         """The steering policy with `""` resolved: `geo` where any map of places is set, else `off`."""
-        if self.steering_policy:
-            return self.steering_policy
-        return "geo" if self.region_pools or self.country_pools or self.pop_pools else "off"
+        return effective_policy(self.steering_policy, bool(self.region_pools or self.country_pools or self.pop_pools))
 
     def pool_lists(self) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
         """Yield every list of pools with its location: default_pools, then each key of the three maps."""

@@ -16,6 +16,7 @@ import dns.exception
 from lbdns.answer.explain.explain import DEFAULT_RESOLVER, Asked, explain
 from lbdns.answer.explain.supposed import suppose
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
 from lbdns.model.configuration import Configuration
@@ -26,8 +27,6 @@ from lbdns.places.pops import pop_place
 from lbdns.publish.publisher import Published
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
-
-DRAW_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)

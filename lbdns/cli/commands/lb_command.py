@@ -8,7 +8,7 @@ import click
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES, Health
+from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES, Health, effective_policy
 from lbdns.cli.frame.assignments import value_of
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
@@ -45,7 +45,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
     for body in balancers:
         named = desk.named(body)
         state = state_cell(health.get(body["name"])) if body["enabled"] else Text(Health.DISABLED, "dim")
-        policy = body["steering_policy"] or ("geo" if any(body[key] for key in PLACE_MAPS) else "off")
+        policy = effective_policy(body["steering_policy"], any(body[key] for key in PLACE_MAPS))
         pools = ", ".join(named["default_pools"])
         table.add_row(
             Text(body["name"], "bold"), body["type"], state, policy, pools, named["fallback_pool"], str(body["ttl"])

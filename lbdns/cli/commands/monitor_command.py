@@ -8,9 +8,10 @@ import click
 
 from lbdns.base.kinds import Kind
 from lbdns.base.probe_types import PROBE_TYPES, port_help, types_with
+from lbdns.base.wording import printable
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.commands.probe_command import pem_file, probe
-from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, printable
+from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table
 from lbdns.cli.frame.verbs import add_verbs, assignments_argument, dry_run_option, from_option, json_option, new_body

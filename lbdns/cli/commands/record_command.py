@@ -8,10 +8,8 @@ from typing import Final
 import click
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.kinds import Kind
 from lbdns.base.words import AUTOMATIC_TTL
 from lbdns.cli.commands.apply_command import ask
-from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
@@ -26,12 +24,10 @@ from lbdns.cli.frame.hosted import (
     ttl_text,
     zone_path,
 )
-from lbdns.cli.frame.verbs import Command, dry_run_option, json_option
+from lbdns.cli.frame.verbs import Command, dry_run_option, json_option, zone_argument
 
 SHOWN_MAX: Final = 10
 AUTOMATIC: Final = "auto"
-
-zone_argument = click.argument("zone", shell_complete=names_of(Kind.ZONE))
 
 
 def _ttl(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

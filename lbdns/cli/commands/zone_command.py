@@ -10,24 +10,20 @@ from typing import Any, Final
 import click
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.kinds import Kind
 from lbdns.base.words import V4_PATH, ZONES_PER_PAGE_MAX
 from lbdns.cli.commands.apply_command import ask
-from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
 from lbdns.cli.frame.hosted import Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
-from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option
+from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option, zone_argument
 from lbdns.dns.name import text_suffixes
 
 FILE_SUFFIXES: Final = (".zone", ".txt", ".db")
 
 _INSIDE_NETWORKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
 """Addresses that nobody outside reaches (RFC 1918, 3927, 4193, 4291)."""
-
-zone_argument = click.argument("zone", shell_complete=names_of(Kind.ZONE))
 
 
 @click.group()

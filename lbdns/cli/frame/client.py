@@ -27,6 +27,7 @@ import click
 from click.core import ParameterSource
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import printable
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX, V4_PATH, WARNING_CODE
 from lbdns.cli.frame.api_place import Place, find_place
 
@@ -217,11 +218,6 @@ def _told(reply: Reply) -> Reply:
     for warning in reply.warnings:
         click.echo(f"warning: {printable(warning)}", err=True)
     return reply
-
-
-def printable(text: str) -> str:
-    """Return a text from elsewhere that plays no tricks on a terminal."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _keys(pointer: str) -> list[str]:

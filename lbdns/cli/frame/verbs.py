@@ -27,6 +27,11 @@ def name_argument(kind: Kind) -> Callable[[Command], Command]:
     return click.argument("name", shell_complete=names_of(kind))
 
 
+def zone_argument(command: Command) -> Command:
+    """Add the argument ZONE, likewise."""
+    return click.argument("zone", shell_complete=names_of(Kind.ZONE))(command)
+
+
 def json_option(command: Command) -> Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, as the API says it.")(command)

@@ -23,6 +23,7 @@ from lbdns.answer.answer import Road
 from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
 from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, RCODE_MASK, SERVFAIL
@@ -40,7 +41,6 @@ from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, listener_set, send_
 
 DRAIN_S = 2.0  # for messages under way over TCP
 DRAIN_BATCHES = 200  # of datagrams that had arrived when the stop came
-DRAW_BITS = 64
 FAULT_LOG_S = 10.0
 FAULT_QUERY_BYTES = 512
 READY_BYTE = b"1"

@@ -15,6 +15,7 @@ from lbdns.base import words
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import is_text, whole_number
 from lbdns.base.wording import printable, unknown_field, wrong_number
+from lbdns.base.words import STORED
 from lbdns.dns import record_bounds
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import (
@@ -31,8 +32,6 @@ from lbdns.dns.rdata.master_form import BadRdata, canonical_rdata, encode_rdata
 from lbdns.dns.rdata.record_types import Priority, parse_type, record_type, type_text, types_where
 from lbdns.manage.store.item import Item
 
-FILE: Final = "store"
-"""What stands for the file's name in problems."""
 NOT_FOR_DNS: Final = ("proxied", "private_routing")
 """What a record may say only that it is not."""
 WRITABLE: Final = ("name", "type", "content", "data", "ttl", "priority", "comment", "tags", "settings", *NOT_FOR_DNS)
@@ -179,7 +178,7 @@ class _RecordReading:
         """Take note of a mistake at a field."""
         shown = printable(message if len(message) <= 400 else f"{message[:400]}...")
         path = f"{self.subject} {'.'.join(map(str, steps))}"
-        self.problems.append(Problem(FILE, 0, printable(path), shown, at=(*self.at, *steps)))
+        self.problems.append(Problem(STORED, 0, printable(path), shown, at=(*self.at, *steps)))
 
     def _text(self, key: str) -> str | None:
         """Return a required text; None where it is missing or none."""

@@ -13,12 +13,13 @@ from typing import Any, Final
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import is_text, whole_number
 from lbdns.base.wording import printable, unknown_field, wrong_number
+from lbdns.base.words import STORED
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.master.draft import STORE_START, ZoneDraft
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dns.rdata.master_form import BadRdata
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.records.record_bodies import FILE, record_rrset
+from lbdns.manage.store.records.record_bodies import record_rrset
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.manage.store.zones.zone_soa import UINT32_MAX, canonical_soa, first_serial, raised_serial, soa_rdata
 from lbdns.manage.store.zones.zone_text import export_zone, import_zone, zone_bodies
@@ -71,7 +72,7 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
     def report(message: str, *steps: str) -> None:
         path = ".".join(step for step in steps if step)
         problems.append(
-            Problem(FILE, 0, printable(f"{subject} {path}"), printable(message), at=(*at, *filter(None, steps)))
+            Problem(STORED, 0, printable(f"{subject} {path}"), printable(message), at=(*at, *filter(None, steps)))
         )
 
     name = ""

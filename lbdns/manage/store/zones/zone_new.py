@@ -10,14 +10,13 @@ from typing import Any, Final
 from lbdns.dns import record_bounds
 from lbdns.manage.store.zones.zone_soa import default_soa
 from lbdns.model.settings import Settings
+from lbdns.places.place import Address
 
 NAME_SERVER_LABEL: Final = "ns1"
 NAME_SERVER_TTL_S: Final = 3600
 _FAR_ADDRESSES: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses of documentation: the routing table is asked for the way there, and nothing is sent."""
 _DISCARD_PORT: Final = 9
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def new_zone_records(name: str, settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
