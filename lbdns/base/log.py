@@ -9,8 +9,12 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 LogFormat = Literal["text", "json"]
 
@@ -63,19 +67,41 @@ def _text(record: logging.LogRecord) -> str:
 
 
 def start_log(process: str, form: LogFormat) -> None:
-    """Send this process's log lines to standard error in the given form: ours, and what asyncio says of tasks."""
+    """Send this process's log lines to standard error in the given form: ours, and warnings of libraries."""
     handler = logging.StreamHandler(sys.stderr)
     if form == "json":
         handler.setFormatter(_Json(process))
     else:
         handler.setFormatter(_Journal(process) if _writes_to_journal() else _Text(process))
-    for name, level in (("lbdns", logging.INFO), ("asyncio", logging.WARNING)):
+    for name, level in (("lbdns", logging.INFO), ("", logging.WARNING)):
         log = logging.getLogger(name)
         log.handlers[:] = [handler]
         log.setLevel(level)
         log.propagate = False
     # A reader of our standard error that goes away must not turn each line into a traceback.
     logging.raiseExceptions = False
+
+
+def log_uncaught() -> None:
+    """Have what nothing catches, in a thread or in none, be a line of the log: it would have no priority otherwise."""
+    log = logging.getLogger("lbdns")
+
+    def of_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.critical("failed: this process ends", exc_info=(kind, error, trace))
+
+    def of_thread(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
+            told = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+            log.critical("failed: a thread of this process ends", exc_info=told)
+
+    def of_nobody(failed: sys.UnraisableHookArgs) -> None:
+        error = failed.exc_value
+        log.error("%s: %r", failed.err_msg or "ignored", failed.object, exc_info=error)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = of_process, of_thread, of_nobody
 
 
 def _writes_to_journal() -> bool:

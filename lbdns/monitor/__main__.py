@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.log import start_log
+from lbdns.base.log import log_uncaught, start_log
 from lbdns.monitor.waiting_worker import Options, WaitingWorker
 
 
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log", choices=["text", "json"], default="text")
     given = parser.parse_args(arguments)
     start_log("monitor", given.log)
+    log_uncaught()
     options = Options(given.run_dir, given.control_file, given.state_dir, given.orphan_ok, given.wake_fd)
     try:
         asyncio.run(_run(options))

@@ -49,7 +49,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     if directory is not None and settings_file is not None:
         raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
     hangups = Hangups()  # before anything that takes time: a server that starts is not to be ended by one
-    from lbdns.base.log import start_log
+    from lbdns.base.log import log_uncaught, start_log
     from lbdns.cli.frame.bar import bar
     from lbdns.fastpath.templates import LAST_STAGE
     from lbdns.processes.supervisor.supervisor import serve as serve_source
@@ -58,6 +58,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     if state is not None:
         overrides |= {"state": state.resolve(), "control": None}
     start_log("supervisor", "text")
+    log_uncaught()
     log = logging.getLogger("lbdns.cli")
     try:
         with contextlib.ExitStack() as cleanup:

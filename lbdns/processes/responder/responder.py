@@ -25,7 +25,7 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
-from lbdns.base.log import start_log
+from lbdns.base.log import log_uncaught, start_log
 from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, RCODE_MASK, SERVFAIL
 from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision
@@ -217,6 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop; the exit status is 0 then."""
     said = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     start_log(f"responder {said.index}", said.log)
+    log_uncaught()
     addresses = [text.partition("=")[0] for text in said.listen]
     descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
     try:
