@@ -32,6 +32,7 @@ OVERRIDES = {
         *("server_port", "args"),
     ],
     "logging": ["raiseExceptions"],
+    "sys": ["unraisablehook"],
     "dnspython": ["nameservers", "lifetime"],
     "pydantic": ["model_config"],
     "aiosmtpd": ["handle_DATA"],
