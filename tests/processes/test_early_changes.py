@@ -64,6 +64,7 @@ def test_what_changes_behind_the_first_reading_is_served(tmp_path: Path, lease: 
         lease.give_back()
         started.result()
         eventually(lambda: server.addresses(NAME) == sorted(NEW[1]))
+        eventually(lambda: "files changed: " in server.log)  # said when it is served, so a moment later
         assert server.log.count("files changed: ") == 1
 
 
