@@ -184,7 +184,7 @@ def test_ttl_forms() -> None:
         788_645,
         2_147_483_647,
     ]
-    for text in ("", "h", "-1", "1.5", "2147483648", "99999999999999999999"):
+    for text in ("", "h", "-1", "1.5", "2147483648", "99999999999999999999", "1" * 28, "1" * 100_000):
         with pytest.raises(ValueError, match="TTL"):
             parse_ttl(text)
 
