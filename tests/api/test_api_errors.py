@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from lbdns.base.errors import LbdnsError
-from lbdns.manage.api.frame.api_errors import pointer
+from lbdns.manage.api.frame.pointers import pointer
 from lbdns.manage.store.refusals import ReadOnly, StoreError
 from tests.api.conftest import Api
 

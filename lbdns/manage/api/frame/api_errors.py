@@ -20,7 +20,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -30,6 +30,7 @@ from starlette.routing import Match
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
 from lbdns.manage.api.frame.envelope import failed
+from lbdns.manage.api.frame.pointers import Steps, pointer
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError
 
 INTERNAL: Final = 1000
@@ -53,7 +54,6 @@ ERRORS_MAX: Final = 100
 """A body can hold more mistakes than anybody reads."""
 _REFERENCED_WORDS: Final = "This object is referenced by other objects, delete them first."
 
-Steps = Sequence[str | int]
 Pointing = Callable[[Problem], Steps | None]
 """Tells where in the body of the request a problem's value stands; None: nowhere in it."""
 
@@ -87,11 +87,6 @@ def entry(code: int, message: str, at: Steps | None = None) -> dict[str, Any]:
     if at is not None:
         found["source"] = {"pointer": pointer(at)}
     return found
-
-
-def pointer(steps: Steps) -> str:
-    """Return a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def invalid(*found: tuple[str, Steps | None]) -> ApiError:

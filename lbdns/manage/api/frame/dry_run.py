@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query, Response
 
-from lbdns.manage.api.frame.envelope import ok, warnings
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import component
+from lbdns.manage.api.frame.reply_messages import warnings
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.revisions import diff
 from lbdns.manage.store.state import State

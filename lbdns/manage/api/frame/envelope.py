@@ -9,11 +9,10 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from fastapi import Depends, Query, Response
 from pydantic_core import to_json
 
-from lbdns.base.errors import Problem
-from lbdns.base.words import OBJECTS_PER_PAGE_MAX, WARNING_CODE
+from lbdns.base.words import OBJECTS_PER_PAGE_MAX
+from lbdns.manage.api.frame.reply_messages import told
 
 JSON_TYPE: Final = "application/json"
-"""The code of a message that is a warning about what was stored."""
 PAGE_MAX: Final = 1_000_000
 PER_PAGE: Final = 100
 
@@ -41,8 +40,11 @@ def ok(
     messages: Iterable[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a success: HTTP 200 with the result in its envelope. `result` is anything that JSON can say."""
-    body: dict[str, Any] = {"result": result, "success": True, "errors": [], "messages": list(messages)}
+    """Return a success: HTTP 200 with the result in its envelope. `result` is anything that JSON can say.
+
+    `messages` come before those that were told while the request was answered.
+    """
+    body: dict[str, Any] = {"result": result, "success": True, "errors": [], "messages": [*messages, *told()]}
     if result_info is not None:
         body["result_info"] = result_info.as_json()
     return Response(to_json(body), media_type=JSON_TYPE, headers=dict(headers) if headers else None)
@@ -56,11 +58,6 @@ def failed(
     """Return a failure in its envelope: result null, and what was wrong."""
     body = {"result": None, "success": False, "errors": list(errors), "messages": []}
     return Response(to_json(body), status, media_type=JSON_TYPE, headers=dict(headers) if headers else None)
-
-
-def warnings(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Return warnings about a change as messages."""
-    return [{"code": WARNING_CODE, "message": f"{one.path}: {one.message}"} for one in problems]
 
 
 def page(items: Sequence[Thing], number: int, per_page: int) -> tuple[Sequence[Thing], PageInfo]:

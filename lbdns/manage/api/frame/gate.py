@@ -28,6 +28,7 @@ from lbdns.manage.api.frame.limits import (
     body_bytes_max,
     too_large,
 )
+from lbdns.manage.api.frame.reply_messages import begin_request
 from lbdns.manage.store.tokens import Tokens
 
 LOCAL_USER: Final = "local_user"
@@ -51,6 +52,7 @@ class Gate:
         """Let a request through, or answer it."""
         if scope["type"] != "http":
             return
+        begin_request()
         headers = dict(scope["headers"])
         passage = _Passage(scope, receive, send, headers)
         try:

@@ -50,20 +50,25 @@ _components: Final[dict[str, Any]] = {
         "properties": {
             "code": {"type": "integer", "minimum": 1000},
             "message": {"type": "string"},
-            "source": {
-                "type": "object",
-                "properties": {"pointer": {"type": "string", "description": "a JSON pointer (RFC 6901) into the body"}},
-                "required": ["pointer"],
-                "additionalProperties": False,
-            },
+            "source": {"$ref": _REF.format(model="Source")},
         },
         "required": ["code", "message"],
         "additionalProperties": False,
     },
     "Message": {
         "type": "object",
-        "properties": {"code": {"type": "integer", "minimum": 1000}, "message": {"type": "string"}},
+        "properties": {
+            "code": {"type": "integer", "minimum": 1000},
+            "message": {"type": "string"},
+            "source": {"$ref": _REF.format(model="Source")},
+        },
         "required": ["code", "message"],
+        "additionalProperties": False,
+    },
+    "Source": {
+        "type": "object",
+        "properties": {"pointer": {"type": "string", "description": "a JSON pointer (RFC 6901) into the body"}},
+        "required": ["pointer"],
         "additionalProperties": False,
     },
     "ResultInfo": {

@@ -24,11 +24,13 @@ from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
 from lbdns.config.loading import examine_tree
-from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, Steps, invalid, point_by
+from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
-from lbdns.manage.api.frame.envelope import ok, warnings
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
+from lbdns.manage.api.frame.pointers import Steps
+from lbdns.manage.api.frame.reply_messages import warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Change

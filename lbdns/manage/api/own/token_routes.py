@@ -11,11 +11,12 @@ from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
 from lbdns.base.words import OWN_PATH
-from lbdns.manage.api.frame.api_errors import NOT_FOUND, WRONG_AUTH, ApiError, Steps, invalid
+from lbdns.manage.api.frame.api_errors import NOT_FOUND, WRONG_AUTH, ApiError, invalid
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
+from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
 from lbdns.manage.store.tokens import NAME_CHARS_MAX, Scope, Token, Tokens
 

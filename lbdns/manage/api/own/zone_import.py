@@ -23,11 +23,12 @@ from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import ok, warnings
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.api.v4.record_shapes import IMPORT
-from lbdns.manage.api.v4.zone_routes import MESSAGES_MAX, create
+from lbdns.manage.api.v4.zone_routes import create
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.matching import matched_records

@@ -14,14 +14,16 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import KEYED, Kind
 from lbdns.config.yaml.yaml_tree import spelled
-from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, Steps, invalid, point_by
+from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import OptionalPaging, ok, warnings
+from lbdns.manage.api.frame.envelope import OptionalPaging, ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_shapes import WITHOUT_EFFECT, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.pointers import Steps
+from lbdns.manage.api.frame.reply_messages import warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import ID_DIGITS, Item

@@ -11,12 +11,14 @@ from fastapi.responses import PlainTextResponse
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
-from lbdns.manage.api.frame.api_errors import Steps, invalid, point_by
+from lbdns.manage.api.frame.api_errors import invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import ok, page, warnings
+from lbdns.manage.api.frame.envelope import ok, page
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.pointers import Steps
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_zone
 from lbdns.manage.api.own.zone_import import FORM_TYPE, add_records, many_as_one, read_file
 from lbdns.manage.api.v4.balancing import BasedOn, etag
@@ -31,7 +33,6 @@ from lbdns.manage.api.v4.record_shapes import (
     RECORD_WRITTEN,
     shown_record,
 )
-from lbdns.manage.api.v4.zone_routes import MESSAGES_MAX
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.manager import Done

@@ -11,12 +11,14 @@ from fastapi import APIRouter, Query, Request, Response
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
-from lbdns.manage.api.frame.api_errors import Steps, point_by
+from lbdns.manage.api.frame.api_errors import point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page, warnings
+from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.pointers import Steps
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
@@ -30,7 +32,6 @@ PER_PAGE: Final = 20
 PER_PAGE_MIN: Final = 5
 TEXT_CHARS_MAX: Final = 300
 TYPES_MAX: Final = 10
-MESSAGES_MAX: Final = 100
 """Warnings that one answer tells; an import may have one for each record."""
 _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "equal": lambda name, wanted: name == wanted.lower(),
