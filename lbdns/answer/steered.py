@@ -10,7 +10,6 @@ from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.wire import named_head, named_head_bytes
 from lbdns.mapped.columns import ADDRESS_BYTES
 from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.endpoints import is_cname, list_addresses
 from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED
 from lbdns.steering.kernel.view import Decision, Query
 
@@ -54,14 +53,11 @@ def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decisio
     if family == FAMILY_NAMED:
         rdatas = tuple(named_rdata(view, qtype, endpoint) for endpoint in picks)
         return Records(owner, qtype, decision.ttl, rdatas, is_plain=True)
-    if is_cname(view.steering, decision.lb, family, picks[0]):
+    if decision.is_alias:
         return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),), is_plain=True)
-    count = list_addresses(view.steering, family, decision)
-    if not count:
-        return None
-    packed = bytes(decision.addresses)
+    packed = bytes(decision.addresses[: decision.address_count * ADDRESS_BYTES])
     rtype, size = (TYPE_A, 4) if family == FAMILY_A else (TYPE_AAAA, 16)
-    rdatas = tuple(packed[at : at + size] for at in range(0, count * ADDRESS_BYTES, ADDRESS_BYTES))
+    rdatas = tuple(packed[at : at + size] for at in range(0, len(packed), ADDRESS_BYTES))
     return Records(owner, rtype, decision.ttl, rdatas)
 
 

@@ -10,7 +10,6 @@ from lbdns.snapshot.lookup.look_up cimport look_up
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport hash_suffixes
 from lbdns.steering.kernel.decide cimport decide
-from lbdns.steering.kernel.endpoints cimport is_cname, list_addresses
 from lbdns.steering.kernel.numbers cimport *
 
 

@@ -22,7 +22,6 @@ from lbdns.snapshot.lookup.look_up import look_up
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import hash_suffixes
 from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.endpoints import is_cname, list_addresses
 from lbdns.steering.kernel.numbers import *
 
 
@@ -248,7 +247,7 @@ def write_picks(server: Server, base: int, position: int, limit: int) -> int:
     """Write the records of a decision; return the position after them, DEFERRED where they do not fit."""
     if server.found.family == FAMILY_NAMED:
         return write_named(server, base, position, limit)
-    if is_cname(server, server.query.lb, server.query.family, server.decision.picks[0]):
+    if server.decision.is_alias:
         return write_cname(server, base, position, limit, server.decision.picks[0])
     return write_addresses(server, position, limit)
 
@@ -269,7 +268,7 @@ def write_record_head(server: Server, position: int, rtype: int, size: int) -> i
 def write_addresses(server: Server, position: int, limit: int) -> int:
     """Write the A or AAAA records of a decision."""
     size = 4 if server.found.family == FAMILY_A else 16
-    count = list_addresses(server, server.found.family, server.decision)
+    count = server.decision.address_count
     if position + count * (RECORD_HEAD_BYTES + size) > limit:
         return DEFERRED
     for number in range(count):

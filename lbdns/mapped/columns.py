@@ -58,6 +58,7 @@ class SnapshotColumns:
     pool_endpoint_start: U32
     pool_endpoint_count: U32
     pool_shape: U8
+    pool_max_answers: U8
     pool_hash: U64
     pool_shed_threshold: U64
     pool_shed_policy: U8

@@ -231,6 +231,10 @@ class Pool(Frozen):
     """The monitor that probes its endpoints. Without one, and without a group, health is not considered."""
     monitor_group: Reference | None = None
     """The monitors that do, in place of one."""
+    max_answers: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_RECORDS_PER_RRSET)] = 0
+    """How many addresses (MX and SRV: hosts) an answer has where it would have all: that many, chosen among those that
+    are up so that each is as likely as any other; under `origin_steering` `hash` always the same for a client. 0: all.
+    lbdns's own."""
     check_regions: CheckRegions | None = None
     """The regions whose vantage points probe it; all of them without it, and where none stands in any of these."""
     latitude: Latitude | None = None

@@ -14,7 +14,8 @@ _NAMES = [
     "static.example.com.", "www.example.com.", "both.example.com.", "geo.example.com.", "sticky.example.com.",
     "alias2.example.com.", "one.old.example.com.", "x.ring1.example.com.", "to-apps.example.com.", "x.sub.example.com.",
     "nothing.example.com.", "foo.bar.example.", "_https._tcp.example.com.", "post.example.com.", "hop0.chain.test.",
-    "full.big.test.", "x.cut.big.test.", "apex.test.", r"a\.b\000\255.odd.example.com.", "example.net.", ".",
+    "full.big.test.", "x.cut.big.test.", "apex.test.", "some.example.com.", r"a\.b\000\255.odd.example.com.",
+    "example.net.", ".",
 ]  # fmt: skip
 _TYPES: list[int | str] = [
     "A",

@@ -154,3 +154,18 @@ def test_a_mapped_resolver_is_its_ipv4_address_and_a_mapped_prefix_is_not(tmp_pa
     assert mapped["steps"][0]["resolver"] == "8.8.8.8"
     assert told(ecs="8.8.8.0/24")["answer"] == ["lb.example.com. 20 IN A 192.0.2.2"]
     assert told(ecs="::ffff:8.8.8.0/120")["answer"] == ["lb.example.com. 20 IN A 192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"), [("random", "drawn for each query"), ("hash", "by hash of the source address")]
+)
+def test_of_at_most_so_many_addresses_it_says_which_and_why(tmp_path: Path, policy: str, words: str) -> None:
+    origins = [{"name": f"e{number}", "address": f"192.0.2.{number}"} for number in range(1, 6)]
+    pool = {"origins": origins, "max_answers": 2, "origin_steering": {"policy": policy}}
+    tree = {"zones": {"example.com": ZONE}, "pools": {"one": pool}, "load_balancers": [BALANCER]}
+    told = explained(parse(tree, tmp_path).configuration, "lb")
+    (step,) = (step for step in told["steps"] if step["stage"] == "endpoints")
+    assert step["text"] == f"answered: at most 2 of those that are up (max_answers), {words}"
+    shown = [step["text"].partition(": ")[2] for step in told["steps"] if step["stage"] == "endpoint"]
+    assert sorted(shown) == ["answered, place 1", "answered, place 2", *["could answer, not picked"] * 3]
+    assert len(told["answer"]) == 2

@@ -83,3 +83,17 @@ def test_what_is_truncated_comes_whole_over_tcp(view_lanes: tuple[Lane, Lane]) -
     for name, qtype in (("full.big.test.", "TXT"), ("crowd.example.com.", "A"), ("x.cut.big.test.", "A")):
         assert ask(udp, query(name, qtype)).tc
         assert not ask(tcp, query(name, qtype)).tc
+
+
+def test_an_answer_of_at_most_so_many_addresses_is_whole(udp_lane: Lane) -> None:
+    """`max_answers`, for a pool whose addresses would all not fit."""
+    asked = query("some.example.com.", edns=True, ecs="192.0.2.0/24")
+    reply = ask(udp_lane, asked)
+    assert not reply.tc
+    assert len(set(reply.answer)) == len(reply.answer) == 40
+
+
+def test_at_most_so_many_hosts_bring_their_addresses_alone(udp_lane: Lane) -> None:
+    reply = ask(udp_lane, query("some.example.com.", "MX"))
+    assert len(reply.answer) == 2
+    assert len(reply.additional) <= 4

@@ -217,6 +217,8 @@ POOLS: dict[str, Any] = {
         ]
     },
     "crowd": _pool(*(f"198.51.100.{100 + number}" for number in range(100))),
+    "some": _pool(*(f"198.51.100.{100 + number}" for number in range(100)), max_answers=40),
+    "some-mx": _pool(*(f"mail{number}.example.com" for number in range(9)), max_answers=2),
 }
 
 
@@ -233,6 +235,8 @@ BALANCERS = [
     _balancer("passing.example.com", "off", "one"),
     _balancer("weighted.example.com", "weighted"),
     _balancer("crowd.example.com", "crowd"),
+    _balancer("some.example.com", "some"),
+    _balancer("some.example.com", "some-mx", type="MX"),
     _balancer("cdn.example.com", "alias"),
     _balancer("inner.example.com", "inner-alias"),
     _balancer("*.apps.example.com", "one"),

@@ -130,6 +130,18 @@ def test_a_client_certificate_is_checked_and_shown_where_it_is_set(
     assert "client_certificate" not in none
 
 
+def test_max_answers_is_checked_and_shown_where_it_is_set(api: Api, client: httpx.Client, make: Any) -> None:
+    plain = make("pools", name="all", origins=[ORIGIN])
+    some = make("pools", name="some", origins=[ORIGIN], max_answers=8)
+    assert "max_answers" not in plain and some["max_answers"] == 8
+    there = f"{api.account}/pools/{some['id']}"
+    bad = client.patch(there, json={"max_answers": 101})
+    assert bad.status_code == 400 and bad.json()["errors"][0]["source"] == {"pointer": "/max_answers"}
+    for nothing in (0, None):
+        assert result(client.patch(there, json={"max_answers": 8}))["max_answers"] == 8
+        assert "max_answers" not in result(client.patch(there, json={"max_answers": nothing}))
+
+
 def test_a_load_balancer_is_shown_with_every_default(api: Api, client: httpx.Client, pool: Any) -> None:
     zone = api.zone()
     body = {"name": "www.example.com", "default_pools": [pool["id"]], "fallback_pool": pool["id"]}

@@ -74,6 +74,7 @@ def test_defaults() -> None:
         "enabled": True,
         "description": "",
         "minimum_origins": 1,
+        "max_answers": 0,
         "monitor": None,
         "monitor_group": None,
         "check_regions": None,

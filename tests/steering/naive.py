@@ -13,6 +13,7 @@ from typing import Any
 
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
+from tests.steering.naive_answers import choose_address, choose_answers
 from tests.steering.naive_places import (
     Address,
     Place,
@@ -269,6 +270,10 @@ def rendezvous(pool: Pool, indexes: list[int], weights: list[int], key: int) -> 
     return min(range(len(indexes)), key=score)
 
 
+def picks_by_hash(lb: LoadBalancer, pool: Pool) -> bool:
+    return lb.session_affinity == "ip_cookie" or pool.origin_steering.policy == "hash"
+
+
 def choose_endpoints(
     world: World, lb: LoadBalancer, pool: Pool, is_fallback: bool, asked: Asked
 ) -> tuple[str, list[int]]:
@@ -286,7 +291,7 @@ def choose_endpoints(
         and can_answer(world, lb, pool, index, asked.family)
     ]
     sticky = lb.session_affinity == "ip_cookie"
-    by_hash = sticky or pool.origin_steering.policy == "hash"
+    by_hash = picks_by_hash(lb, pool)
     mode = ALL if not sticky and not differ else HASHED if by_hash else WEIGHTED
     if not left:
         return mode, []
@@ -305,21 +310,11 @@ def choose_endpoints(
     return mode, [index for index in order if asked.family == "named" or resolves(world, pool, index, asked.family)]
 
 
-def choose_address(world: World, lb: LoadBalancer, pool: Pool, mode: str, pick: int, asked: Asked) -> int | None:
-    """Return which of a host name's several addresses is the one answered; None where there is nothing to choose."""
-    count = world.resolved.get((pool.name, pick), {}).get(asked.family, 0)
-    if mode == ALL or count < 2:
-        return None
-    return (mix64(hash_key(lb, asked)) >> 32 if mode == HASHED else int(draw(asked, 4) * 2**32)) % count
-
-
-def ttl_s(world: World, lb: LoadBalancer, pool: Pool, picks: list[int], asked: Asked) -> int:
+def ttl_s(world: World, lb: LoadBalancer, pool: Pool, flattened: list[int], asked: Asked) -> int:
     """Return the load balancer's TTL, or what the resolution of a flattened host name left if that is less."""
     left = [lb.ttl]
-    for index in picks:
-        # A CNAME is answered alone, and lives as long as the load balancer says.
-        as_cname = len(picks) == 1 and is_cname(world, lb, pool, index, asked.family)
-        if asked.family != "named" and pool.origins[index].ip is None and not as_cname:
+    for index in flattened:
+        if pool.origins[index].ip is None:
             left.append(max(1, world.resolved[pool.name, index]["expiry"] - asked.now_s))
     return min(left)
 
@@ -337,9 +332,9 @@ def hash_picks(lb: LoadBalancer, pool: Pool, family: str) -> bool:
     """Tell whether a hash of the source address may decide among the endpoints of a pool."""
     sticky = lb.session_affinity == "ip_cookie"
     compared = of_family(pool, family)
-    if sticky and family != "named" and any(pool.origins[index].ip is None for index in compared):
-        return True  # exactly one address: of one host name's several, too
-    return (sticky or pool.origin_steering.policy == "hash") and len(compared) > 1
+    several = family != "named" and any(pool.origins[index].ip is None for index in compared)
+    fewer = sticky or 0 < pool.max_answers < 8  # than the addresses that a host name may have
+    return picks_by_hash(lb, pool) and (len(compared) > 1 or (several and fewer))
 
 
 def may_hash(world: World, lb: LoadBalancer, listed: tuple[str, ...], family: str) -> bool:
@@ -410,14 +405,19 @@ def decide(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
     mode: str | None = None
     picks: list[int] = []
     address: int | None = None
+    addresses: list[Address] | None = None
     ttl = lb.ttl
     if name is not None:
         pool = world.configuration.pools[name]
         shape, picks = choose_endpoints(world, lb, pool, is_fallback, asked)
         if picks:
             mode = shape
-            address = choose_address(world, lb, pool, mode, picks[0], asked)
-        ttl = ttl_s(world, lb, pool, picks, asked)
+            by_name = asked.family == "named" or is_cname(world, lb, pool, picks[0], asked.family)
+            key = hash_key(lb, asked) if picks_by_hash(lb, pool) else None
+            address = None if mode == ALL else choose_address(world, pool, picks[0], asked, key)
+            picks, addresses = choose_answers(world, pool, mode == ALL, by_name, picks, asked, key)
+        # A CNAME lives as long as the load balancer says.
+        ttl = ttl_s(world, lb, pool, picks if addresses else [], asked)
     return {
         "outcome": NO_POOL if name is None else ANSWER if picks else NO_ENDPOINT,
         "pool": name,
@@ -425,6 +425,7 @@ def decide(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
         "endpoints": picks,
         "mode": mode,
         "address": address,
+        "addresses": addresses,
         "ttl": ttl,
         "scope": scope_bits(world, lb, asked, listed),
         "location_source": source,

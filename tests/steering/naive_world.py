@@ -34,6 +34,18 @@ class World:
             self._looked_up[address] = look_up(self.tree, address)
         return self._looked_up[address]
 
+    def addresses_of(self, pool: str, index: int, family: str) -> list[Address]:
+        """Return the addresses of an endpoint in a family: its own, or what its host name resolved to.
+
+        Every host name of a pool has one of them in common.
+        """
+        ip = self.configuration.pools[pool].origins[index].ip
+        if ip is not None:
+            return [ip] if ip.version == {"A": 4, "AAAA": 6}[family] else []
+        count = self.resolved.get((pool, index), {}).get(family, 0)
+        first = ipaddress.ip_address({"A": "198.51.100.0", "AAAA": "2001:db8:1::"}[family])
+        return [first + (255 if number == 1 else 8 * index + number) for number in range(count)]
+
     @cached_property
     def places(self) -> list[Place]:
         """Every place that some address is in."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from lbdns.health import verdict
+from lbdns.mapped.columns import ADDRESS_BYTES
 from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.resolved import write_addresses
 from lbdns.model.balancer import LoadBalancer
 from lbdns.places.geodata import Geodata
 from lbdns.snapshot.compile.compiler import compile_snapshot
@@ -145,10 +148,9 @@ class Served:
                 at = self._slots.endpoint[pool.name, endpoint.name, endpoint.address]
                 state = ENDPOINT_STATES.get(world.health.get(key, ""), verdict.UNKNOWN)
                 columns["endpoint_state"][at] = state | verdict.COUNTS * (key in world.forced)
-                resolved = world.resolved.get(key, {"A": 0, "AAAA": 0, "expiry": 0})
-                columns["resolved_count"][at * 2] = resolved["A"]
-                columns["resolved_count"][at * 2 + 1] = resolved["AAAA"]
-                columns["resolved_expiry"][at] = resolved["expiry"]
+                if key in world.resolved:
+                    v4, v6 = ([one.packed for one in world.addresses_of(*key, family)] for family in ("A", "AAAA"))
+                    write_addresses(columns, at, v4, v6, world.resolved[key]["expiry"])
         for (name, region), rtt_ms in world.rtt_ms.items():
             columns["pool_rtt"][self._slots.pool[name] * len(REGION_CODES) + REGION_CODES.index(region)] = rtt_ms
 
@@ -183,6 +185,14 @@ class Served:
         count = self._table.columns["resolved_count"][slot * 2 + query.family]
         return int(decision.address_draw) % count if count > 1 else None
 
+    def _addresses(self, query: Any, decision: Any) -> list[Address] | None:
+        """Return the addresses that are answered, in order; None where that is by name."""
+        if not decision.address_count:
+            return None
+        packed, size = bytes(decision.addresses), 4 if query.family == layout.FAMILY_A else 16
+        starts = range(0, decision.address_count * ADDRESS_BYTES, ADDRESS_BYTES)
+        return [ip_address(packed[start : start + size]) for start in starts]
+
     def tally(
         self, lane: Lane, lb: LoadBalancer, asked: Asked, words: Iterable[int] = (), clients: Iterable[Address] = ()
     ) -> Counter[tuple[str, int]]:
@@ -216,6 +226,7 @@ class Served:
             "endpoints": [decision.picks[index] - start for index in range(decision.pick_count)],
             "mode": MODES[decision.mode] if answered else None,
             "address": self._address(query, decision) if answered else None,
+            "addresses": self._addresses(query, decision) if answered else None,
             "ttl": decision.ttl,
             "scope": decision.scope,
             "location_source": SOURCES[decision.location_source],

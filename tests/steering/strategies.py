@@ -187,6 +187,7 @@ def draw_pool(chance: Random, name: str, named: bool, endpoint_count: int) -> Po
         origins=tuple(origins),
         enabled=chance.randrange(9) > 0,
         minimum_origins=chance.choice((1, 1, 1, 2, 3)),
+        max_answers=chance.choice((0, 0, 0, 1, 2, 3, 100)),
         monitor=chance.choice((None, "web", "web")),
         latitude=site[0],
         longitude=site[1],

@@ -67,6 +67,8 @@ def change_balancer(chance: Random, before: Configuration) -> Configuration:
         fresh = one.model_copy(update={"name": f"n{chance.randrange(1000)}.example.com"})
     else:
         names = [name for name in before.pools if name.startswith("mail") == (one.type != "A")]
+        if not names:
+            return before  # the last pool of its kind is gone
         owner = one.name if one.name in OWNERS else "geo.example.com"
         drawn = draw_load_balancer(chance, owner, names, one.type)
         fresh = drawn.model_copy(update={"name": one.name})
@@ -184,7 +186,7 @@ def test_a_memo_keeps_only_what_the_last_compile_used(toys: list[Toy]) -> None:
         configuration = change_pool(chance, change_balancer(chance, configuration))
     del configuration, slots
     gc.collect()
-    assert sum(one() is not None for one in gone) <= len(kept.pools)
+    assert len({id(one()) for one in gone if one() is not None}) <= len(kept.pools)
 
 
 def test_a_geolocation_database_that_is_replaced_takes_its_tries_along(toys: list[Toy]) -> None:

@@ -46,7 +46,7 @@ def clock_words(world: World, lb: Any, asked: Asked, found: dict[str, Any]) -> I
     for index in found["endpoints"]:
         if pool.origins[index].ip is not None:
             continue
-        if len(found["endpoints"]) == 1 and naive.is_cname(world, lb, pool, index, asked.family):
+        if found["addresses"] is None:
             yield "cname, whatever the time"
             continue
         left_s = world.resolved[pool.name, index]["expiry"] - asked.now_s
@@ -141,9 +141,12 @@ class TestTheOracleItself:
                 seen.update((found["outcome"], found["mode"], found["location_source"], found["is_fallback"]))
                 seen.update(reason for _, reason in found["passed"])
                 seen.update([policy, (policy, found["location_source"]), ("address", found["address"] is not None)])
+                most = world.configuration.pools[found["pool"]].max_answers if found["pool"] else 0
+                seen["at most", found["mode"], asked.family, len(found["addresses"] or found["endpoints"]) == most] += 1
                 seen["places" if 0 < found["scope"] not in (24, 56) else "hash or none"] += 1
         wanted = [naive.ANSWER, naive.NO_POOL, naive.NO_ENDPOINT, naive.ALL, naive.WEIGHTED, naive.HASHED, True]
         wanted += [naive.DISABLED, naive.DOWN, naive.SHED, naive.WEIGHT_ZERO, ("address", True), "places"]
+        wanted += [("at most", naive.ALL, family, True) for family in ("A", "AAAA", "named")]
         wanted += [*STEERING_POLICIES]
         wanted += ["before, and shorter", "before, and longer", "at expiry", "after expiry", "cname, whatever the time"]
         sources = (naive.ECS, naive.RESOLVER, naive.POP, None)

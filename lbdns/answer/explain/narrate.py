@@ -23,6 +23,7 @@ from lbdns.steering.kernel.numbers import (
     PASSED_SHED,
     PASSED_WEIGHT_ZERO,
     POOL_ENABLED,
+    POOL_HASH,
     POOL_MONITORED,
     SELECT_FASTEST,
     SELECT_WEIGHTED,
@@ -100,8 +101,8 @@ def narrate_endpoints(view: ServingView, query: Query, decision: Decision) -> li
         return []
     columns = view.columns
     picks = list(decision.picks[: decision.pick_count])
-    mode = MODE_TEXTS.get(decision.mode, "one, drawn by weight")
-    steps: list[Step] = [{"stage": "endpoints", "text": f"answered: {mode}" if picks else "none can answer this type"}]
+    text = f"answered: {_mode_text(view, decision)}" if picks else "none can answer this type"
+    steps: list[Step] = [{"stage": "endpoints", "text": text}]
     start = columns["pool_endpoint_start"][decision.pool]
     for endpoint in range(start, start + columns["pool_endpoint_count"][decision.pool]):
         name = view.text("endpoint_text", endpoint)
@@ -127,6 +128,15 @@ def narrate_endpoints(view: ServingView, query: Query, decision: Decision) -> li
             }
         )
     return steps
+
+
+def _mode_text(view: ServingView, decision: Decision) -> str:
+    most = view.columns["pool_max_answers"][decision.pool]
+    if decision.mode == MODE_ALL and 0 < most <= max(decision.address_count, decision.pick_count):
+        by_hash = view.columns["pool_flags"][decision.pool] & POOL_HASH
+        way = "by hash of the source address" if by_hash else "drawn for each query"
+        return f"at most {most} of those that are up (max_answers), {way}"
+    return MODE_TEXTS.get(decision.mode, "one, drawn by weight")
 
 
 def _down_text(texts: dict[int, str], reason: int, down: int, health: str) -> str:

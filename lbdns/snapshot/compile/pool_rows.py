@@ -12,7 +12,7 @@ import numpy as np
 
 from lbdns.dns.name import encode_canonical
 from lbdns.mapped.blob import Blob
-from lbdns.mapped.columns import COLUMNS
+from lbdns.mapped.columns import COLUMNS, RESOLVED_MAX
 from lbdns.model.pool import Pool
 from lbdns.snapshot.compile.place_classes import unit_vectors
 from lbdns.snapshot.slots import EndpointKey, Slots
@@ -119,6 +119,7 @@ def _pool_parts(pool: Pool, families: list[int]) -> dict[str, list[int] | bytes]
         "pool_shed_threshold": [threshold for threshold, _ in shedding],
         "pool_shed_policy": [policy for _, policy in shedding],
         "pool_shape": [_shape(pool, families, family) for family in FAMILIES],
+        "pool_max_answers": [pool.max_answers],
     }
 
 
@@ -180,8 +181,8 @@ def _endpoint_hashing(pool: Pool, families: list[int], ways: list[int], is_stick
         return 0
     flags = 0
     for family in FAMILIES:
-        # A sticky client gets one address of a hostname by its hash.
-        several = is_sticky and family != FAMILY_NAMED
+        # A sticky client gets one address of a hostname by its hash, others some where it may have more than an answer.
+        several = (is_sticky or 0 < pool.max_answers < RESOLVED_MAX) and family != FAMILY_NAMED
         found = sum((bits >> family & 1) * (way if several else 1) for bits, way in zip(families, ways, strict=True))
         if found > 1:
             flags |= LIST_HASHED << family

@@ -2,7 +2,8 @@
 
 The road of a decision: locate (ECS, resolver or PoP; gives a place class, and the ECS scope) -> the list of candidate
 pools of that class -> pick a pool (first up, weighted or fastest; pools that are disabled, down or shed drop out) ->
-pick its endpoints (endpoints.py: all, one by weight, one by hash) -> TTL.
+pick its endpoints (endpoints.py: all, one by weight, one by hash) -> which of
+their addresses, and for how long.
 
 Policies are gone by now: at compile time they became a way to pick (`SELECT_*`) and, per place class, a list of pools.
 So every table is total: a class always has a list, a list always has a fallback pool behind it.
@@ -14,7 +15,7 @@ compiled code leaves out bounds checks.
 from __future__ import annotations
 
 from lbdns.mapped.columns import *
-from lbdns.steering.kernel.endpoints import draw32, pick_endpoints
+from lbdns.steering.kernel.endpoints import draw32, list_answers, pick_endpoints
 from lbdns.steering.kernel.hashing import address_key, mix64
 from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
@@ -40,6 +41,7 @@ def decide(view: View, query: Query, decision: Decision) -> int:
         decision.pool = fallback
         decision.is_fallback = True
     pick_endpoints(view, query, decision)
+    list_answers(view, query, decision)
     decision.outcome = OUTCOME_ANSWER if decision.pick_count else OUTCOME_NO_ENDPOINT
     return decision.outcome
 

@@ -3,7 +3,7 @@ cimport cython
 
 from lbdns.mapped.columns cimport *
 from lbdns.mapped.fence cimport read_fence
-from lbdns.steering.kernel.hashing cimport draw64, mix64, rendezvous_score
+from lbdns.steering.kernel.hashing cimport address_key, draw64, mix64, rendezvous_score
 from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, Query, View
 
@@ -42,11 +42,30 @@ cdef void rotate(Decision decision, int first) noexcept nogil
 @cython.locals(kept=cython.int, index=cython.int)
 cdef void keep_first_or_flattened(View view, Query query, Decision decision) noexcept nogil
 
+@cython.locals(count=cython.int, most=cython.int)
+cpdef void list_answers(View view, Query query, Decision decision) noexcept nogil
+
+@cython.locals(hashed=cython.int, place=cython.int, chosen=cython.int, other=cython.int)
+cdef void keep_some(View view, Query query, Decision decision, int count, int most) noexcept nogil
+
+@cython.locals(place=cython.int, endpoint=cython.int, hashed=cython.ulonglong, high=cython.ulonglong)
+cdef void score_answers(View view, Query query, Decision decision, int count) noexcept nogil
+
+@cython.locals(octet=cython.int, word=cython.ulonglong)
+cdef unsigned long long word_of(Decision decision, int at) noexcept nogil
+
+@cython.locals(owner=cython.int, score=cython.ulonglong, octet=cython.int, held=cython.int)
+cdef void swap_answers(Query query, Decision decision, int some, int other) noexcept nogil
+
+@cython.locals(index=cython.int)
+cdef void pick_once(Decision decision, int endpoint) noexcept nogil
+
 @cython.locals(index=cython.int, endpoint=cython.int, left=cython.longlong)
 cdef void shorten_ttl(View view, Query query, Decision decision) noexcept nogil
 
 @cython.locals(
-    size=cython.int, kept=cython.int, index=cython.int, endpoint=cython.int, number=cython.int, end=cython.int
+    size=cython.int, kept=cython.int, may_repeat=cython.bint, index=cython.int, endpoint=cython.int, number=cython.int,
+    end=cython.int,
 )
 cpdef int list_addresses(View view, int family, Decision decision) noexcept nogil
 

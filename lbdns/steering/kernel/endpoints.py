@@ -1,5 +1,5 @@
-"""The last step of a decision: which endpoints of the decided pool answer, in which order, for how long, and with which
-addresses.
+"""The last steps of a decision: which endpoints of the decided pool answer, in which order, with which addresses, and
+for how long.
 
 Bounds, since compiled code checks none: a list of addresses is cut at ADDRESSES_MAX, and `Decision.addresses` has room
 for RESOLVED_MAX behind them, the most that one endpoint adds.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from lbdns.mapped.columns import *
 from lbdns.mapped.fence import read_fence
-from lbdns.steering.kernel.hashing import draw64, mix64, rendezvous_score
+from lbdns.steering.kernel.hashing import address_key, draw64, mix64, rendezvous_score
 from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
 
@@ -97,7 +97,6 @@ def pick_endpoints(view: View, query: Query, decision: Decision) -> None:
         chosen = hash_choice(view, decision, shape) if hashed else (draw32(query, SALT_ROTATION) * count) >> 32
         rotate(decision, chosen)
         keep_first_or_flattened(view, query, decision)
-    shorten_ttl(view, query, decision)
 
 
 def weighted_choice(view: View, query: Query, decision: Decision, shape: int, total: int) -> int:
@@ -157,10 +156,107 @@ def keep_first_or_flattened(view: View, query: Query, decision: Decision) -> Non
     decision.pick_count = kept
 
 
+def list_answers(view: View, query: Query, decision: Decision) -> None:
+    """Settle what of the picked endpoints is answered: their addresses, at most the pool's `max_answers` of them where
+    all would be, and the TTL. The picks are then those that have a part in it.
+    """
+    decision.is_alias = False
+    decision.address_count = 0
+    if decision.pick_count == 0:
+        return
+    count = decision.pick_count
+    if query.family != FAMILY_NAMED:
+        decision.is_alias = is_cname(view, query.lb, query.family, decision.picks[0])
+        if decision.is_alias:
+            return
+        count = list_addresses(view, query.family, decision)
+        decision.address_count = count
+        if count == 0:
+            decision.pick_count = 0
+            return
+    most = view.pool_max_answers[decision.pool]
+    if decision.mode == MODE_ALL and most and count > most:
+        keep_some(view, query, decision, count, most)
+    if query.family != FAMILY_NAMED:
+        shorten_ttl(view, query, decision)
+
+
+def keep_some(view: View, query: Query, decision: Decision, count: int, most: int) -> None:
+    """Keep `most` of `count` answers (addresses, or hosts of FAMILY_NAMED), each of them as likely as any other.
+
+    Without a hash they are drawn. With one they are the best by rendezvous hashing of the source address, best first:
+    a client keeps its own while they are there, and what comes first is what would without a bound.
+    """
+    hashed = view.pool_flags[decision.pool] & POOL_HASH
+    if query.family == FAMILY_NAMED:
+        for place in range(count):
+            decision.owners[place] = decision.picks[place]
+    if hashed:
+        score_answers(view, query, decision, count)
+    for place in range(most):
+        chosen = place
+        if hashed:
+            for other in range(place + 1, count):
+                if decision.scores[other] > decision.scores[chosen]:
+                    chosen = other
+        else:
+            chosen += (draw32(query, SALT_ANSWER + place) * (count - place)) >> 32
+        swap_answers(query, decision, place, chosen)
+    if query.family != FAMILY_NAMED:
+        decision.address_count = most
+    decision.pick_count = 0
+    for place in range(most):
+        pick_once(decision, decision.owners[place])
+
+
+def score_answers(view: View, query: Query, decision: Decision, count: int) -> None:
+    """Set what each answer gets from the hash: an endpoint by its name, of a hostname each address for itself."""
+    for place in range(count):
+        endpoint = decision.owners[place]
+        hashed = view.endpoint_hash[endpoint]
+        if query.family != FAMILY_NAMED and view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+            high = word_of(decision, place * ADDRESS_BYTES)
+            if query.family == FAMILY_A:
+                hashed ^= address_key((high >> 32) << 32, 0, 4)
+            else:
+                hashed ^= address_key(high, word_of(decision, place * ADDRESS_BYTES + 8), 6)
+        decision.scores[place] = mix64(decision.hash_key ^ hashed)
+
+
+def word_of(decision: Decision, at: int) -> int:
+    """Return the 64 bits of the listed addresses from octet `at` on."""
+    word = 0
+    for octet in range(8):
+        word = word << 8 | decision.addresses[at + octet]
+    return word
+
+
+def swap_answers(query: Query, decision: Decision, some: int, other: int) -> None:
+    """Let two answers change places."""
+    owner = decision.owners[some]
+    decision.owners[some] = decision.owners[other]
+    decision.owners[other] = owner
+    score = decision.scores[some]
+    decision.scores[some] = decision.scores[other]
+    decision.scores[other] = score
+    if query.family != FAMILY_NAMED:
+        for octet in range(ADDRESS_BYTES):
+            held = decision.addresses[some * ADDRESS_BYTES + octet]
+            decision.addresses[some * ADDRESS_BYTES + octet] = decision.addresses[other * ADDRESS_BYTES + octet]
+            decision.addresses[other * ADDRESS_BYTES + octet] = held
+
+
+def pick_once(decision: Decision, endpoint: int) -> None:
+    """Add an endpoint to the picks, unless it is among them: a hostname may have several answers."""
+    for index in range(decision.pick_count):
+        if decision.picks[index] == endpoint:
+            return
+    decision.picks[decision.pick_count] = endpoint
+    decision.pick_count += 1
+
+
 def shorten_ttl(view: View, query: Query, decision: Decision) -> None:
     """A flattened hostname's answer lives no longer than what its resolution has left, and at least 1 s."""
-    if query.family == FAMILY_NAMED or is_cname(view, query.lb, query.family, decision.picks[0]):
-        return
     for index in range(decision.pick_count):
         endpoint = decision.picks[index]
         if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
@@ -175,17 +271,19 @@ def list_addresses(view: View, family: int, decision: Decision) -> int:
     """Put the addresses that a decision for FAMILY_A or FAMILY_AAAA answers with into `decision.addresses`, and return
     their number, at most ADDRESSES_MAX.
 
-    Each stands there once, ADDRESS_BYTES apart, in the order of the picks. Where the decision is for one endpoint, it
-    is one address: the hash key's or the draws' own bits choose among equals.
+    Each stands there once, ADDRESS_BYTES apart, in the order of the picks; `owners` has whose it is. Where the decision
+    is for one endpoint, it is one address: the hash key's or the draws' own bits choose among equals.
     """
     size = 4 if family == FAMILY_A else 16
     kept = 0
+    may_repeat = False
     for index in range(decision.pick_count):
         endpoint = decision.picks[index]
         # What an endpoint has is read behind what is kept, and moves up from there.
         number = kept
         end = kept + 1
         if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+            may_repeat = True
             end = kept + read_resolved(view, family, decision, view.endpoint_slot[endpoint], kept)
             if decision.mode != MODE_ALL and end - kept > 1:
                 number = kept + decision.address_draw % (end - kept)
@@ -193,12 +291,14 @@ def list_addresses(view: View, family: int, decision: Decision) -> int:
         else:
             read_own(view, decision, endpoint, kept, size)
         while number < end:
-            if not is_listed(decision, kept, number, size):
+            # The model keeps a pool's own addresses apart.
+            if not may_repeat or not is_listed(decision, kept, number, size):
                 move_address(decision, number, kept, size)
+                decision.owners[kept] = endpoint
                 kept += 1
+                if kept == ADDRESSES_MAX:
+                    return ADDRESSES_MAX
             number += 1
-        if kept >= ADDRESSES_MAX:
-            return ADDRESSES_MAX
     return kept
 
 

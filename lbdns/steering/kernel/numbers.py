@@ -117,4 +117,5 @@ SALT_POOL: Final = 1
 SALT_ENDPOINT: Final = 2
 SALT_ROTATION: Final = 3
 SALT_ADDRESS: Final = 4
-SALT_SHED: Final = 16
+SALT_SHED: Final = 16  # and the 32 bits of a pool's hash
+SALT_ANSWER: Final = 0x200000000  # and an answer's place

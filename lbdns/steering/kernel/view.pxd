@@ -17,9 +17,11 @@ cdef class Query:
 
 cdef class Decision:
     cdef public int outcome, pool, mode, scope, location_source, pick_count, passed_count
-    cdef public bint is_fallback, ecs_used
+    cdef public int address_count
+    cdef public bint is_fallback, ecs_used, is_alias
     cdef public long long ttl
     cdef public unsigned int lb, place_class, pool_list
     cdef public unsigned long long hash_key, address_draw
-    cdef readonly int[::1] picks, passed_pool, passed_reason
+    cdef readonly int[::1] picks, passed_pool, passed_reason, owners
+    cdef readonly unsigned long long[::1] scores
     cdef readonly unsigned char[::1] addresses

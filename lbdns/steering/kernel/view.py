@@ -54,7 +54,9 @@ class Decision:
     `outcome`: OUTCOME_*; `picks[:pick_count]`: endpoint indices in the order of the answer; `mode`: MODE_*; `pool`:
     index or NO_POOL; `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds; `location_source`: LOCATED_BY_*;
     `place_class`, `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one
-    endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: room for `list_addresses`.
+    endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: what is answered of FAMILY_A
+    or FAMILY_AAAA, `address_count` of them, ADDRESS_BYTES apart; `is_alias`: the one pick is answered by its CNAME;
+    `owners`, `scores`: room for `list_answers`.
     """
 
     def __init__(self) -> None:
@@ -76,5 +78,9 @@ class Decision:
         self.ecs_used = False
         self.hash_key = 0
         self.address_draw = 0
+        self.is_alias = False
+        self.address_count = 0
         # What the last endpoint has more than an answer takes is read before it is left out.
         self.addresses = bytearray((ADDRESSES_MAX + RESOLVED_MAX) * ADDRESS_BYTES)
+        self.owners = array("i", bytes(4 * ADDRESSES_MAX))
+        self.scores = array("Q", bytes(8 * ADDRESSES_MAX))

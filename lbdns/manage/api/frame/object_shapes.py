@@ -44,7 +44,10 @@ ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("sessi
 ECHOED: Final[Mapping[Kind, dict[str, Any]]] = {Kind.POOL: {"notification_email": ""}}
 """Fields without effect that clients expect to read back."""
 
-ONLY_WHERE_SET: Final[Mapping[Kind, frozenset[str]]] = {Kind.MONITOR: frozenset({"client_certificate", "client_key"})}
+ONLY_WHERE_SET: Final[Mapping[Kind, frozenset[str]]] = {
+    Kind.MONITOR: frozenset({"client_certificate", "client_key"}),
+    Kind.POOL: frozenset({"max_answers"}),
+}
 """Fields of lbdns' own that are shown where they are set alone: strict clients see what they sent."""
 
 Fill = Callable[[Any], Any]
