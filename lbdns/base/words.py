@@ -70,7 +70,7 @@ WARNING_CODE: Final = 1000
 """The code of a message that warns."""
 NOT_RUNNING_CODE: Final = 1010
 """The code of the error that there is no server to ask."""
-ZONES_PER_PAGE_MAX: Final = 50
+ZONES_PER_PAGE_MAX: Final = 1000
 RECORDS_PER_PAGE_MAX: Final = 5000
 OBJECTS_PER_PAGE_MAX: Final = 1000
 REVISIONS_MAX: Final = 1000

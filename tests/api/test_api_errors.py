@@ -55,14 +55,11 @@ def test_bodies_that_are_no_json_object(api: Api, client: httpx.Client, body: by
     assert api.manager.state.revision == 0
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ";"])
-def test_bodies_of_another_kind(api: Api, client: httpx.Client, kind: str) -> None:
-    response = client.post(f"{api.account}/pools", content=json.dumps(POOL), headers={"Content-Type": kind})
-    assert refusals(response) == [(400, 1008)]
+KINDS = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ";", "", "a/b", None]
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", None])
-def test_json_by_any_of_its_names(api: Api, client: httpx.Client, kind: str | None) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, "application/json", "application/json; charset=utf-8", "APPLICATION/JSON"])
+def test_json_is_read_whatever_it_is_sent_as(api: Api, client: httpx.Client, kind: str | None) -> None:
     headers = {"Content-Type": kind} if kind else {}
     response = client.post(f"{api.account}/pools", content=json.dumps(POOL), headers=headers)
     assert response.status_code == 200
@@ -108,7 +105,7 @@ def test_values_of_the_wrong_type_or_size(api: Api, client: httpx.Client, fields
         ("/nowhere", (404, 7003)),
         ("/", (404, 7003)),
         ("", (404, 7003)),
-        ("/accounts/", (404, 7003)),
+        ("/account/", (404, 7003)),
         ("/zones/%2e%2e/load_balancers", (400, 7003)),
         ("/zones/zz/load_balancers", (400, 7003)),
         (f"/zones/{'0' * 32}/load_balancers", (404, 1001)),
@@ -119,9 +116,8 @@ def test_values_of_the_wrong_type_or_size(api: Api, client: httpx.Client, fields
         ("{account}/monitors/" + "0" * 32, (404, 1001)),
         ("{account}/monitor_groups/" + "0" * 32, (404, 1001)),
         ("{account}/" + "0" * 32, (404, 1001)),
-        ("{account}/pools?page=x", (400, 1002)),
-        ("{account}/pools?per_page=0", (400, 1002)),
-        ("{account}/pools?page=" + "9" * 5000, (400, 1002)),
+        ("{account}/pools?monitor=" + "0" * 33, (400, 1002)),
+        ("/zones?order=age", (400, 1002)),
     ],
 )
 def test_paths(api: Api, client: httpx.Client, path: str, expected: tuple[int, int]) -> None:
@@ -143,12 +139,12 @@ def test_the_path_is_quoted(client: httpx.Client) -> None:
 def test_methods_that_a_path_does_not_take(client: httpx.Client, method: str) -> None:
     response = client.request(method, "/accounts")
     assert refusals(response) == [(405, 10405)]
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_all_methods_that_a_path_takes_are_named(api: Api, client: httpx.Client) -> None:
-    assert client.post(f"{api.account}/pools/{'0' * 32}").headers["allow"] == "DELETE, GET, PATCH, PUT"
-    assert client.delete(f"/zones/{'0' * 32}/load_balancers").headers["allow"] == "GET, POST"
+    assert client.post(f"{api.account}/pools/{'0' * 32}").headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+    assert client.delete(f"/zones/{'0' * 32}/load_balancers").headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 def failing(api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

@@ -114,6 +114,8 @@ def test_regions(api: Api, client: httpx.Client) -> None:
     for params in ({"subdivision_code": "ca"}, {"subdivision_code_a2": "CA"}, {"subdivision_code": "US-CA"}):
         found = regions(country_code_a2="US", **params)
         assert [one["country_subdivisions"] for one in found["WNAM"]] == [california] and len(found) == 1
+    assert regions(country_code="de") == regions(country_code_a2="DE")
+    assert regions(country_code="US", subdivision_code="CA") == regions(country_code_a2="US", subdivision_code_a2="CA")
     assert regions(country_code_a2="ZZ") == {}
     assert regions("/WEU") == {"WEU": every["WEU"]}
     missing = client.get(f"{api.account}/regions/NOWHERE")
@@ -191,6 +193,7 @@ def test_events_join_a_pools_changes(api: Api, client: httpx.Client, ids: Ids) -
     assert found(since="2026-11-21T13:00:30+01:00", until="2026-11-21T12:05:00") == [("eu", False)]
     assert found(until="2026-11-21T11:00:00Z") == []
     assert len(found(page=1, per_page=2)) == 2 and len(found(page=2, per_page=2)) == 1
+    assert found(limit=1) == found()[:1] and found(limit=2, offset=1) == found()[1:] and found(offset=9) == []
     assert client.get(path, params={"since": "yesterday"}).status_code == 400
 
 

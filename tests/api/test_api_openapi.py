@@ -142,7 +142,8 @@ def test_answers_are_as_described(api: Api, client: httpx.Client, document: Any)
         f"/zones/{zone.id}/load_balancers/{first}",
         f"{at}/pools/{'0' * 32}",
         f"{at}/pools/zz",
-        "/accounts?page=x",
+        "/accounts?page=x&pag=1",
+        "/zones?order=age",
     ):
         check(document, client.get(path))
     refused = client.patch(f"{at}/pools/{pool}", json={"origins": [{"weight": 7}], "what": 1})

@@ -209,15 +209,16 @@ def test_body_that_is_no_json_object(api: Api, content: bytes) -> None:
             assert error["code"] == 1008, (str(operation), error)
 
 
-def test_body_of_another_type(api: Api) -> None:
+def test_body_of_another_type_is_read_as_what_it_should_be(api: Api) -> None:
     for operation in api.operations:
         if operation.body is not None:
             for kind in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
                 answer = api.client.request(
-                    operation.method, operation.path, content=b"{}", headers={"Content-Type": kind}
+                    operation.method, operation.path, content=b"{", headers={"Content-Type": kind}
                 )
                 assert answer.status_code == 400, str(operation)
-                assert [error["code"] for error in errors_in(answer, str(operation))] == [1008]
+                (error,) = errors_in(answer, str(operation))
+                assert error["code"] == 1008 and ("not JSON" in error["message"] or "form" in error["message"])
 
 
 def test_field_that_there_is_not(api: Api) -> None:

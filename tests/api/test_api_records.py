@@ -325,7 +325,7 @@ def test_filters(client: httpx.Client, zone: Item, params: dict[str, str], names
 
 
 def test_bad_filters_are_refused(client: httpx.Client, zone: Item) -> None:
-    for params in ({"page": "0"}, {"per_page": "x"}, {"order": "age"}, {"match": "some"}):
+    for params in ({"order": "age"}, {"match": "some"}):
         assert client.get(path(zone), params=params).status_code == 400
     past = client.get(path(zone), params={"page": 99}).json()
     assert past["result"] == [] and past["result_info"]["total_count"] == 3

@@ -11,8 +11,6 @@ from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table
 
-SCOPES = ("read", "write")
-
 
 @click.group()
 def token() -> None:
@@ -22,15 +20,26 @@ def token() -> None:
 @token.command()
 @click.argument("name")
 @creating_api_options
-@click.option("--scope", type=click.Choice(SCOPES), default="write", show_default=True, help="read: change nothing.")
-def create(client: ApiClient, name: str, scope: str) -> None:
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=("write",),
+    show_default=True,
+    help="What it may do; may be given several times.",
+)
+def create(client: ApiClient, name: str, scopes: tuple[str, ...]) -> None:
     """Make a token and print it, this once: only its hash is kept.
 
-    lbdns token create ci --scope write > token
+    Its scopes are of everything (read, write), of an area (load_balancers:read, pools:write, zones:write), or of a zone
+    (load_balancers:write:ZONE, zones:read:ZONE). Who may write may read as well.
+
+    lbdns token create ci --scope pools:write --scope zones:write:example.com > token
     """
-    made = client.post(f"{OWN_PATH}/tokens", {"name": name, "scope": scope})
+    made = client.post(f"{OWN_PATH}/tokens", {"name": name, "scope": list(scopes)})
     click.echo(made["value"])
-    click.echo(f"token {name}, scope {scope}: keep it, it is not shown again", err=True)
+    words = "scope" if len(made["scopes"]) == 1 else "scopes"
+    click.echo(f"token {name}, {words} {', '.join(made['scopes'])}: keep it, it is not shown again", err=True)
 
 
 @token.command("list")
@@ -44,10 +53,10 @@ def list_(client: ApiClient, as_json: bool) -> None:
     if as_json:
         print_json(tokens)
         return
-    table = make_table("token", "scope", "made", "id")
+    table = make_table("token", "scopes", "made", "id")
     for one in tokens:
         made = one["created_on"][:19].replace("T", " ")
-        table.add_row(Text(one["name"], "bold"), one["scope"], f"{made} UTC", one["id"])
+        table.add_row(Text(one["name"], "bold"), ", ".join(one["scopes"]), f"{made} UTC", one["id"])
     print_table(table)
 
 

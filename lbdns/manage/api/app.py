@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from pydantic_core import to_json
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lbdns.base.words import V4_PATH
+from lbdns.manage.api.frame.admission import admit, belongs_to
 from lbdns.manage.api.frame.api_errors import install
 from lbdns.manage.api.frame.envelope import JSON_TYPE
 from lbdns.manage.api.frame.gate import LOCAL_USER, Gate
 from lbdns.manage.api.frame.openapi import OPENAPI_PATH, document
+from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.own import revision_routes as revisions
 from lbdns.manage.api.own import running_server as lbdns
@@ -47,21 +52,38 @@ class _App(FastAPI):
 
 def make_app(site: ApiSite) -> FastAPI:
     """Return the application that serves a site."""
-    app = _App(title="lbdns", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = _App(
+        title="lbdns",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(admit)],
+    )
     app.state.site = site
     app.state.is_closing = False  # those who wait for something look at it
     install(app)
     app.add_middleware(Gate, tokens=lambda: app.state.site.tokens)
-    for area in AREAS:
-        app.include_router(area.router, prefix=V4_PATH)
-    for area in OWN_AREAS:
-        app.include_router(area.router)
+    app.add_middleware(RequestPaths)  # what is added last is outermost
+    path_methods: dict[str, tuple[re.Pattern[str], set[str]]] = {}
+    app.state.path_methods = path_methods
+    for prefix, areas in ((V4_PATH, AREAS), ("", OWN_AREAS)):
+        for area in areas:
+            app.include_router(area.router, prefix=prefix)
+            _add_methods(path_methods, prefix, area.router)
 
     def openapi(request: Request) -> Response:
         return Response(to_json(app.openapi()), media_type=JSON_TYPE)
 
-    app.add_api_route(OPENAPI_PATH, openapi, include_in_schema=False)
+    app.add_api_route(OPENAPI_PATH, openapi, include_in_schema=False, dependencies=[belongs_to()])
     return app
+
+
+def _add_methods(found: dict[str, tuple[re.Pattern[str], set[str]]], prefix: str, router: APIRouter) -> None:
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            path = prefix + route.path
+            found.setdefault(path, (compile_path(path)[0], set()))[1].update(route.methods or ())
 
 
 def local_app(site: ApiSite, user: str) -> ASGIApp:

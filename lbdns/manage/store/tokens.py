@@ -9,12 +9,12 @@ import sqlite3
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.manage.store.item import new_id, time_text
+from lbdns.manage.store.token_scopes import TokenScopes
 
-Scope = Literal["read", "write"]
 TOKEN_BYTES: Final = 32  # 43 characters of [0-9A-Za-z_-]: within what clients of the v4 API accept, 40 to 80
 NAME_CHARS_MAX: Final = 100
 
@@ -25,8 +25,13 @@ class Token:
 
     id: str
     name: str
-    scope: Scope
+    scopes: TokenScopes
     created_on: str
+
+    @property
+    def scope(self) -> str:
+        """Its scopes in one text."""
+        return str(self.scopes)
 
 
 class Tokens:
@@ -37,14 +42,13 @@ class Tokens:
         self._lock = lock
         self._known: list[tuple[bytes, Token]] | None = None
 
-    def create(self, name: str, scope: str) -> tuple[str, Token]:
+    def create(self, name: str, *scopes: str) -> tuple[str, Token]:
         """Make a token and return its text, which is not kept, and what is; raises LbdnsError."""
-        if scope not in get_args(Scope):
-            raise LbdnsError(f'"{scope}" is no scope; expected read or write')
+        may = TokenScopes.parse(scopes)
         if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
             raise LbdnsError(f"a token's name has 1 to {NAME_CHARS_MAX} printable characters")
         text = secrets.token_urlsafe(TOKEN_BYTES)
-        row = (new_id(), name, scope, _hash(text).hex(), time_text(time.time()))
+        row = (new_id(), name, str(may), _hash(text).hex(), time_text(time.time()))
         with self._lock:
             try:
                 self._connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", row)
@@ -55,7 +59,7 @@ class Tokens:
             except sqlite3.Error as error:
                 raise LbdnsError(f"the store failed: {error}") from error
             self._known = None
-        return text, Token(row[0], name, "write" if scope == "write" else "read", row[4])
+        return text, Token(row[0], name, may, row[4])
 
     def all(self) -> list[Token]:
         """Return every token, oldest first."""
@@ -89,7 +93,10 @@ class Tokens:
                 rows = self._connection.execute(
                     "SELECT id, name, scope, created_on, hash FROM tokens ORDER BY created_on, name"
                 )
-                self._known = [(bytes.fromhex(row[4]), Token(*row[:4])) for row in rows]
+                self._known = [
+                    (bytes.fromhex(hash), Token(id, name, TokenScopes.parse(scope.split()), created_on))
+                    for id, name, scope, created_on, hash in rows
+                ]
             return self._known
 
 

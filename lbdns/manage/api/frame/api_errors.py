@@ -20,16 +20,16 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
-from lbdns.manage.api.frame.envelope import failed
+from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Steps, pointer
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError
 
@@ -49,11 +49,12 @@ WRONG_AUTH: Final = 10000
 TOO_MANY: Final = 10013
 BAD_METHOD: Final = 10405
 
-METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 ERRORS_MAX: Final = 100
 """A body can hold more mistakes than anybody reads."""
 _REFERENCED_WORDS: Final = "This object is referenced by other objects, delete them first."
 
+PathMethods = Mapping[str, tuple[re.Pattern[str], set[str]]]
+"""The methods of each path, by its template, in the order in which paths are tried: each is a route of its own."""
 Pointing = Callable[[Problem], Steps | None]
 """Tells where in the body of the request a problem's value stands; None: nowhere in it."""
 
@@ -180,17 +181,17 @@ def _of_routing(error: HTTPException, request: Request) -> ApiError:
 
 
 def _methods_at(request: Request) -> list[str]:
-    """Return every method that a path takes; each of them is a route of its own."""
-    scopes = ({**request.scope, "method": method} for method in METHODS)
-    return [
-        scope["method"]
-        for scope in scopes
-        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-    ]
+    """Return every method that a path takes, in order."""
+    patterns: PathMethods = request.app.state.path_methods
+    taken = next((methods for pattern, methods in patterns.values() if pattern.match(request.scope["path"])), set())
+    return sorted({*taken, "OPTIONS", *({"HEAD"} if "GET" in taken else ())})
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    return translated(error, request).response()
+    refusal = translated(error, request)
+    if request.method == "OPTIONS" and refusal.status == 405:
+        return ok(None, headers=refusal.headers)  # which methods there are is what was asked (RFC 9110 section 9.3.7)
+    return refusal.response()
 
 
 def install(app: FastAPI, kinds: Iterable[type[Exception]] = ()) -> None:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
 from lbdns.manage.api.frame.api_errors import MALFORMED_AUTH, MISSING_AUTH, WRONG_AUTH, ApiError
+from lbdns.manage.store.token_scopes import WRITE, TokenScope, TokenScopes
 from lbdns.manage.store.tokens import Token, Tokens
 
 LOCAL_ID: Final = "0" * 32
 """Stands for the id of a token where none is needed."""
-READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN: Final = re.compile(r"[0-9A-Za-z_-]{1,512}", re.ASCII)
+_EVERYTHING: Final = TokenScopes((TokenScope(WRITE),))
 _EMAIL: Final = re.compile(r"[^@\s]{1,128}@[^@\s]{1,128}")
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -29,19 +30,19 @@ class Caller:
     """Who asks. `author` is what the audit trail says; `token_id` is LOCAL_ID for a local user."""
 
     author: str
-    scope: Literal["read", "write"]
+    scopes: TokenScopes
     local: bool
     token_id: str
 
 
 def local_caller(user: str) -> Caller:
     """Return who asks over the UNIX socket, or in the process of the command line."""
-    return Caller(f"local user {user}", "write", True, LOCAL_ID)
+    return Caller(f"local user {user}", _EVERYTHING, True, LOCAL_ID)
 
 
 def token_caller(token: Token) -> Caller:
     """Return who asks with a token."""
-    return Caller(f"token {token.name}", token.scope, False, token.id)
+    return Caller(f"token {token.name}", token.scopes, False, token.id)
 
 
 def shown_token(headers: Headers) -> str:
@@ -75,16 +76,6 @@ def known_caller(tokens: Tokens | None, text: str) -> Caller | None:
 def wrong_token() -> ApiError:
     """Return the refusal of a token that nobody holds."""
     return ApiError(403, WRONG_AUTH, "Authentication error")
-
-
-def check_scope(caller: Caller, method: str) -> None:
-    """Raise ApiError where a caller that may only read wants to write."""
-    if caller.scope != "write" and method not in READING:
-        raise ApiError(
-            403,
-            WRONG_AUTH,
-            f"Authentication error: {caller.author} may only read; {method} needs a token of scope write",
-        )
 
 
 def _malformed(why: str) -> ApiError:

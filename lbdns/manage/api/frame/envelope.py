@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
 
-from fastapi import Depends, Query, Response
+from fastapi import Response
 from pydantic_core import to_json
 
-from lbdns.base.words import OBJECTS_PER_PAGE_MAX
 from lbdns.manage.api.frame.reply_messages import told
 
 JSON_TYPE: Final = "application/json"
-PAGE_MAX: Final = 1_000_000
-PER_PAGE: Final = 100
-
-Thing = TypeVar("Thing")
 
 
-@dataclass(frozen=True, slots=True)
-class PageInfo:
-    """Where a page of a list stands in the whole: `result_info`."""
-
-    page: int
-    per_page: int
-    count: int
-    total_count: int
+class Info(Protocol):
+    """What stands in `result_info`."""
 
     def as_json(self) -> dict[str, int]:
         """Return it as the API says it."""
-        pages = -(-self.total_count // self.per_page)
-        return {**asdict(self), "total_pages": pages}
 
 
 def ok(
     result: Any,
-    result_info: PageInfo | None = None,
+    result_info: Info | None = None,
     messages: Iterable[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
@@ -58,33 +44,3 @@ def failed(
     """Return a failure in its envelope: result null, and what was wrong."""
     body = {"result": None, "success": False, "errors": list(errors), "messages": []}
     return Response(to_json(body), status, media_type=JSON_TYPE, headers=dict(headers) if headers else None)
-
-
-def page(items: Sequence[Thing], number: int, per_page: int) -> tuple[Sequence[Thing], PageInfo]:
-    """Return a page, counted from 1, and where it stands. Past the end is an empty page."""
-    shown = items[(number - 1) * per_page : number * per_page]
-    return shown, PageInfo(number, per_page, len(shown), len(items))
-
-
-class Paging(NamedTuple):
-    """What a client asked for of a list that is whole unless it asks for pages."""
-
-    page: int | None
-    per_page: int | None
-
-    def of(self, items: Sequence[Thing]) -> tuple[Sequence[Thing], PageInfo | None]:
-        """Return the page that was asked for and where it stands, or everything."""
-        if self.page is None and self.per_page is None:
-            return items, None
-        return page(items, self.page or 1, self.per_page or PER_PAGE)
-
-
-async def _paging(
-    page: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
-    per_page: Annotated[int | None, Query(ge=1, le=OBJECTS_PER_PAGE_MAX)] = None,
-) -> Paging:
-    return Paging(page, per_page)
-
-
-OptionalPaging = Annotated[Paging, Depends(_paging)]
-"""What the handler of such a list declares."""

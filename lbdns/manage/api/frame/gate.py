@@ -1,4 +1,4 @@
-"""What every request passes first, in this order: who asks, whether too often, whether it may; then body and failures.
+"""What every request passes first, in this order: who asks, whether too often; then body and failures.
 
 Without a token a client learns nothing but that: no path is looked up and no body is read for its sake.
 """
@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lbdns.manage.api.frame.api_errors import INTERNAL, TOO_MANY, ApiError
-from lbdns.manage.api.frame.auth import Caller, check_scope, known_caller, local_caller, shown_token, wrong_token
+from lbdns.manage.api.frame.auth import Caller, known_caller, local_caller, shown_token, wrong_token
 from lbdns.manage.api.frame.limits import (
     BUCKETS_MAX,
     TOKEN_BURST,
@@ -58,7 +58,6 @@ class Gate:
         try:
             caller = self._caller(scope)
             scope.setdefault("state", {})["caller"] = caller
-            check_scope(caller, scope["method"])
             passage.check_length(headers.get(b"content-length"))
             await self._app(scope, passage.body, passage.send)
         except ApiError as error:

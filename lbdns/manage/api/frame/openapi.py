@@ -83,7 +83,7 @@ _components: Final[dict[str, Any]] = {
 }
 _FAILURES: Final[dict[str, str]] = {
     "400": "What was sent is not valid, or shows no token",
-    "403": "The token is unknown or may only read, or the objects come from files",
+    "403": "The token is unknown or its scopes do not cover this, or the objects come from files",
     "404": "There is no such object, or no such path",
     "405": "The path does not take this method",
     "408": "The body did not come",

@@ -18,14 +18,17 @@ from fastapi import APIRouter, Query, Response
 from lbdns.base.kinds import Kind
 from lbdns.base.words import OWN_PATH
 from lbdns.health import forced
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid
-from lbdns.manage.api.frame.envelope import OptionalPaging, ok
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live import operate, running
 from lbdns.manage.api.frame.object_shapes import shown
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
+from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.item import time_text
+from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
 from lbdns.places.description import describe as describe_address
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import unmapped
@@ -144,7 +147,7 @@ async def explain(
     return ok(await operate(site, "explain", {**request, "down": down, "up": up}))
 
 
-@router.get("/health", summary="Show the health of everything", **describe(_REPORT))
+@router.get("/health", dependencies=[belongs_to(POOLS)], summary="Show the health of everything", **describe(_REPORT))
 async def health(site: CurrentSite) -> Response:
     """Show pools, endpoints and load balancers, with the evidence, as `lbdns health --json` does."""
     return ok(await operate(site, "health", {}))
@@ -156,20 +159,25 @@ async def status(site: CurrentSite) -> Response:
     return ok(await operate(site, "status", {}))
 
 
-@router.get("/forced", summary="List forced states", **describe(_FORCED))
+@router.get("/forced", dependencies=[belongs_to(POOLS)], summary="List forced states", **describe(_FORCED))
 def list_forced(site: CurrentSite) -> Response:
     """List what operators forced, oldest first."""
     return ok([_shown(one) for one in forced.load(site.settings.state_dir())])
 
 
-@router.post("/forced", summary="Force pools or endpoints up or down", **describe(_NAMES, _FORCE))
+@router.post(
+    "/forced",
+    dependencies=[belongs_to(POOLS)],
+    summary="Force pools or endpoints up or down",
+    **describe(_NAMES, _FORCE),
+)
 async def force(site: CurrentSite, body: JsonObject) -> Response:
     """Force a state, or take that back with `auto`; it is in the answers within 100 ms."""
     running(site)
     return ok(await operate(site, "force", _order_in(body)))
 
 
-@router.get("/locate", summary="Locate an address", **describe(_LOCATED))
+@router.get("/locate", dependencies=[belongs_to()], summary="Locate an address", **describe(_LOCATED))
 def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Response:
     """Say what the geolocation databases of this server know of an address; of an IPv4-mapped one, its IPv4 address.
 
@@ -185,7 +193,12 @@ def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Respo
     return ok(describe_address(address, geodata.locate(address), geodata))
 
 
-@router.get("/load_balancers", summary="List load balancers of all zones", **describe(_BALANCERS, paged=True))
+@router.get(
+    "/load_balancers",
+    dependencies=[belongs_to(LOAD_BALANCERS)],
+    summary="List load balancers of all zones",
+    **describe(_BALANCERS, paged=True),
+)
 def list_load_balancers(site: CurrentSite, paging: OptionalPaging, name: Text = None) -> Response:
     """List every load balancer, or those of a name; zone_id is null for those of the account."""
     state = site.state

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
-from typing import Annotated, Any, Final, Literal, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.words import OWN_PATH
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, WRONG_AUTH, ApiError, invalid
 from lbdns.manage.api.frame.auth import CurrentCaller
@@ -18,19 +19,19 @@ from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
-from lbdns.manage.store.tokens import NAME_CHARS_MAX, Scope, Token, Tokens
-
-DEFAULT_SCOPE: Final = "write"
+from lbdns.manage.store.token_scopes import FORMS, SCOPES_MAX, WRITE, parse_scope
+from lbdns.manage.store.tokens import NAME_CHARS_MAX, Token, Tokens
 
 router = APIRouter(prefix=f"{OWN_PATH}/tokens", tags=["tokens"])
 
 
 class TokenShown(TypedDict):
-    """What is known of a token; its text was shown once, when it was made."""
+    """What is known of a token; its text was shown once, when it was made. `scope` is its scopes in one text."""
 
     id: str
     name: str
-    scope: Literal["read", "write"]
+    scope: str
+    scopes: list[str]
     created_on: str
 
 
@@ -40,11 +41,15 @@ class TokenMade(TokenShown):
     value: str
 
 
+_SCOPE: Final[dict[str, Any]] = {"type": "string", "description": FORMS}
 _NEW: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
         "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX},
-        "scope": {"enum": list(get_args(Scope)), "default": DEFAULT_SCOPE},
+        "scope": {
+            "anyOf": [_SCOPE, {"type": "array", "items": _SCOPE, "minItems": 1, "maxItems": SCOPES_MAX}],
+            "default": WRITE,
+        },
     },
     "required": ["name"],
     "additionalProperties": False,
@@ -53,24 +58,39 @@ _NEW: Final[dict[str, Any]] = {
 
 @router.get("", summary="List tokens, without their texts", **describe(list[TokenShown]))
 def list_tokens(site: CurrentSite, caller: CurrentCaller) -> Response:
-    return ok([asdict(token) for token in _tokens(site, caller).all()])
+    return ok([_shown(token) for token in _tokens(site, caller).all()])
 
 
 @router.post("", summary="Make a token; its text is shown this once", **describe(TokenMade, _NEW))
 async def create_token(site: CurrentSite, caller: CurrentCaller, body: JsonObject) -> Response:
     tokens = _tokens(site, caller)
-    name, scope = body.get("name"), body.get("scope", DEFAULT_SCOPE)
+    name, scope = body.get("name"), body.get("scope", WRITE)
+    scopes = scope if isinstance(scope, list) else [scope]
     refused: list[tuple[str, Steps | None]] = [
         (f"{key}: unknown key", (key,)) for key in body if key not in _NEW["properties"]
     ]
     if not isinstance(name, str) or not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
         refused.append((f"name: expected 1 to {NAME_CHARS_MAX} printable characters", ("name",)))
-    if scope not in get_args(Scope):
-        refused.append(("scope: expected read or write", ("scope",)))
+    if not 0 < len(scopes) <= SCOPES_MAX:
+        refused.append((f"scope: expected 1 to {SCOPES_MAX} of them", ("scope",)))
+    refused.extend(_refused_scopes(scopes, isinstance(scope, list)))
     if refused:
         raise invalid(*refused)
-    text, token = await asyncio.to_thread(tokens.create, str(name), str(scope))
-    return ok({**asdict(token), "value": text})
+    text, token = await asyncio.to_thread(tokens.create, str(name), *scopes)
+    return ok({**_shown(token), "value": text})
+
+
+def _refused_scopes(scopes: list[Any], is_list: bool) -> Iterator[tuple[str, Steps]]:
+    """Yield what is wrong with scopes that a body gives, and where each of them stands in it."""
+    for index, scope in enumerate(scopes):
+        at: Steps = ("scope", index) if is_list else ("scope",)
+        if not isinstance(scope, str):
+            yield f"scope: expected {FORMS}", at
+            continue
+        try:
+            parse_scope(scope)
+        except LbdnsError as error:
+            yield f"scope: {error}", at
 
 
 @router.delete("/{name:path}", summary="Revoke a token, by its name or id", **describe(TokenShown))
@@ -81,7 +101,18 @@ async def revoke_token(
     found: Token | None = next((one for one in tokens.all() if name in (one.name, one.id)), None)
     if found is None:
         raise ApiError(404, NOT_FOUND, f'there is no token "{name}"')
-    return ok(asdict(await asyncio.to_thread(tokens.revoke, found.id)))
+    return ok(_shown(await asyncio.to_thread(tokens.revoke, found.id)))
+
+
+def _shown(token: Token) -> TokenShown:
+    scopes = [str(scope) for scope in token.scopes]
+    return {
+        "id": token.id,
+        "name": token.name,
+        "scope": token.scope,
+        "scopes": scopes,
+        "created_on": token.created_on,
+    }
 
 
 def _tokens(site: ApiSite, caller: CurrentCaller) -> Tokens:

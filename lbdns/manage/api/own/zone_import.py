@@ -20,6 +20,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
 from lbdns.base.words import OWN_PATH
 from lbdns.dns import record_bounds
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
@@ -33,6 +34,7 @@ from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.records.record_bodies import record_key
+from lbdns.manage.store.token_scopes import ZONES
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, import_zone
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.model import bounds
@@ -40,7 +42,7 @@ from lbdns.model.settings import Settings
 
 FORM_TYPE: Final = "multipart/form-data"
 FIELDS_MAX: Final = 10
-router = APIRouter(prefix=OWN_PATH, tags=["zones"])
+router = APIRouter(prefix=OWN_PATH, tags=["zones"], dependencies=[belongs_to(ZONES, zone_name="name")])
 
 
 async def read_file(request: Request) -> str:

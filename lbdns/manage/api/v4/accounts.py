@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from typing_extensions import TypedDict
 
+from lbdns.base.words import OBJECTS_PER_PAGE_MAX
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.auth import CurrentCaller
-from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.paging import Paging, paged
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, own_account
 
 PER_PAGE: Final = 20
-PER_PAGE_MAX: Final = 50
 _VERIFIED_CODE: Final = 10000
 
-router = APIRouter(tags=["account"])
+router = APIRouter(tags=["account"], dependencies=[belongs_to()])
 
 
 class Account(TypedDict):
@@ -69,12 +71,12 @@ async def verify_account_token(caller: CurrentCaller) -> Response:
 @router.get("/accounts", summary="List accounts: there is one", **describe(list[Account], paged=True))
 async def list_accounts(
     site: CurrentSite,
+    paging: Annotated[Paging, paged(PER_PAGE, OBJECTS_PER_PAGE_MAX)],
     name: Annotated[str | None, Query(max_length=100)] = None,
-    number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
-    per_page: Annotated[int, Query(ge=1, le=PER_PAGE_MAX)] = PER_PAGE,
+    direction: Literal["asc", "desc"] = "asc",
 ) -> Response:
     found = [account_of(site)] if name in (None, ACCOUNT_NAME) else []
-    shown, info = page(found, number, per_page)
+    shown, info = paging.of(found)
     return ok(shown, info)
 
 

@@ -14,14 +14,16 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import KEYED, Kind
 from lbdns.config.yaml.yaml_tree import spelled
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import OptionalPaging, ok
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_shapes import WITHOUT_EFFECT, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
@@ -30,6 +32,7 @@ from lbdns.manage.store.item import ID_DIGITS, Item
 from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
 
 ACCOUNT: Final = "/accounts/{account_id}/load_balancers"
 ZONE: Final = "/zones/{zone_id}/load_balancers"
@@ -188,19 +191,18 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     """Add the routes of one kind of objects at a path; `owner_of` is the dependency that returns its zone, or ""."""
     shapes = SHAPES[kind]
     one = f"{path}/{{id}}"
-    tags: Any = [kind.plural]
+    area = LOAD_BALANCERS if kind is Kind.LOAD_BALANCER else POOLS
+    about: Any = {"tags": [kind.plural], "dependencies": [belongs_to(area)]}
     Owner = Annotated[str, Depends(owner_of)]
 
     if kind is not Kind.POOL:
 
-        @router.get(path, summary=f"List {kind.plural}", tags=tags, **describe(_list_of(kind), paged=True))
+        @router.get(path, summary=f"List {kind.plural}", **about, **describe(_list_of(kind), paged=True))
         def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging) -> Response:
             state = site.state
             return _listed([item for item in state.all(kind).values() if item.zone_id == owner], state, paging)
 
-    @router.post(
-        path, summary=f"Create a {kind.words}", tags=tags, **describe(or_dry_run(shapes.shown), shapes.written)
-    )
+    @router.post(path, summary=f"Create a {kind.words}", **about, **describe(or_dry_run(shapes.shown), shapes.written))
     async def create(
         site: CurrentSite,
         caller: CurrentCaller,
@@ -211,7 +213,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     ) -> Response:
         return await _ObjectWriter(site, caller, request, kind, owner, dry_run).create(body)
 
-    @router.get(one, summary=f"Show a {kind.words}", tags=tags, **describe(shapes.shown))
+    @router.get(one, summary=f"Show a {kind.words}", **about, **describe(shapes.shown))
     async def show(site: CurrentSite, owner: Owner, id: ObjectId) -> Response:
         state = site.state
         item = _found(state, kind, id, owner)
@@ -220,7 +222,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     @router.put(
         one,
         summary=f"Replace a {kind.words}: what is not named goes back to its default",
-        tags=tags,
+        **about,
         **describe(or_dry_run(shapes.shown), shapes.written, guarded=True),
     )
     async def replace(
@@ -238,7 +240,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     @router.patch(
         one,
         summary=f"Change a {kind.words}: only what is named; null resets a field",
-        tags=tags,
+        **about,
         **describe(or_dry_run(shapes.shown), shapes.changed, guarded=True),
     )
     async def change(
@@ -253,7 +255,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     ) -> Response:
         return await _ObjectWriter(site, caller, request, kind, owner, dry_run).patch(id, body, based_on)
 
-    @router.delete(one, summary=f"Delete a {kind.words}", tags=tags, **describe(or_dry_run(DELETED), guarded=True))
+    @router.delete(one, summary=f"Delete a {kind.words}", **about, **describe(or_dry_run(DELETED), guarded=True))
     async def delete(
         site: CurrentSite,
         caller: CurrentCaller,
@@ -279,7 +281,7 @@ def _listed(items: list[Item], state: State, paging: OptionalPaging) -> Response
     f"{ACCOUNT}/pools",
     summary="List pools",
     tags=["pools"],
-    dependencies=[Depends(own_account)],
+    dependencies=[belongs_to(POOLS), Depends(own_account)],
     **describe(_list_of(Kind.POOL), paged=True),
 )
 def list_pools(
@@ -302,7 +304,7 @@ _BULK: Final[dict[str, Any]] = {
     f"{ACCOUNT}/pools",
     summary="Change all pools: in the v4 API this resets notification_email, which lbdns does not have",
     tags=["pools"],
-    dependencies=[Depends(own_account)],
+    dependencies=[belongs_to(POOLS), Depends(own_account)],
     **describe(_list_of(Kind.POOL), _BULK, paged=True),
 )
 async def change_pools(site: CurrentSite, paging: OptionalPaging, body: JsonObject) -> Response:

@@ -15,17 +15,21 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BeforeValidator
 
 from lbdns.base.kinds import Kind
 from lbdns.base.words import Health
 from lbdns.health.events import RECORD_MAX, HealthChange, read_events
 from lbdns.health.reasons import REASONS
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid
-from lbdns.manage.api.frame.envelope import OptionalPaging, ok
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
+from lbdns.manage.api.frame.paging import OptionalPaging, within
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.item import Item, time_text
 from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import POOLS
 
 JOIN_S: Final = 0.05  # an endpoint's change and what its pool becomes by it are written one after the other
 EVENTS_MAX: Final = 1000  # where no pages are asked for
@@ -95,7 +99,7 @@ _EVENTS: Final[dict[str, Any]] = {
     },
 }
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], dependencies=[belongs_to(POOLS)])
 
 
 @dataclass(slots=True)
@@ -165,8 +169,13 @@ def list_events(
     origin_name: Annotated[str | None, Query(max_length=NAME_CHARS_MAX)] = None,
     pool_healthy: bool | None = None,
     origin_healthy: bool | None = None,
+    limit: Annotated[int | None, BeforeValidator(within("limit", 1, EVENTS_MAX, EVENTS_MAX)), Query()] = None,
+    offset: Annotated[int, BeforeValidator(within("offset", 0, RECORD_MAX, 0)), Query()] = 0,
 ) -> Response:
-    """List what changed, when, and how each pool stood then. Without page or per_page: the latest 1,000."""
+    """List what changed, when, and how each pool stood then.
+
+    Of those that fit, `offset` are left out and then `limit` shown. Without page or per_page: 1,000 at most.
+    """
     state = site.state
     since_s, until_s = _seconds("since", since, 0.0), _seconds("until", until, float("inf"))
     if pool_id is not None:
@@ -187,11 +196,11 @@ def list_events(
 
     changes = read_events(site.settings.state_dir(), 0.0, RECORD_MAX)
     found = [event for event in events_of(changes) if wanted(event)]
-    return _shown(found[::-1], state, paging)
+    return _shown(found[::-1][offset:][:limit], state, paging)
 
 
 def _shown(events: list[Event], state: State, paging: OptionalPaging) -> Response:
-    if paging.page is None and paging.per_page is None:
+    if paging.is_whole:
         events = events[:EVENTS_MAX]
     page, info = paging.of(events)
     return ok([_event(event, state) for event in page], info)

@@ -13,12 +13,14 @@ from fastapi import APIRouter, Depends, Response
 from lbdns.base.kinds import Kind
 from lbdns.health.reasons import reason_text
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.live import running
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.token_scopes import POOLS
 from lbdns.mapped.endpoint_rows import read_endpoint
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
@@ -63,7 +65,7 @@ _HEALTH: Final[dict[str, Any]] = {
     "additionalProperties": False,
 }
 
-router = APIRouter(tags=["pools"], dependencies=[Depends(own_account)])
+router = APIRouter(tags=["pools"], dependencies=[belongs_to(POOLS), Depends(own_account)])
 
 
 @router.get(f"{ACCOUNT}/pools/{{id}}/health", summary="Show the health of a pool", **describe(_HEALTH))

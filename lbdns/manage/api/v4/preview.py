@@ -20,6 +20,7 @@ from lbdns.base.kinds import Kind
 from lbdns.health.pool_state import pool_state
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, TAKES_TRAFFIC, UNHEALTHY
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, TOO_MANY, ApiError
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
@@ -34,6 +35,7 @@ from lbdns.manage.store.bodies import check_body, placed_of
 from lbdns.manage.store.item import ID_DIGITS, Item
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import POOLS
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
@@ -62,7 +64,7 @@ _RESULT: Final[dict[str, Any]] = {
     "additionalProperties": POOL_HEALTH,
 }
 
-router = APIRouter(tags=["previews"], dependencies=[Depends(own_account)])
+router = APIRouter(tags=["previews"], dependencies=[belongs_to(POOLS), Depends(own_account)])
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lbdns.base import words
-from lbdns.manage.api.frame.envelope import PAGE_MAX
+from lbdns.manage.api.frame.paging import PAGE_MAX, within
 from lbdns.manage.store.item import Item
 
 PER_PAGE: Final = 100
@@ -55,8 +55,8 @@ class RecordFilters(BaseModel):
     tag_match: Literal["any", "all"] = "all"
     order: Literal["type", "name", "content", "ttl", "proxied"] | None = None
     direction: Literal["asc", "desc"] = "asc"
-    page: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 1
-    per_page: Annotated[int, Field(ge=1, le=words.RECORDS_PER_PAGE_MAX)] = PER_PAGE
+    page: Annotated[int, BeforeValidator(within("page", 1, PAGE_MAX, 1))] = 1
+    per_page: Annotated[int, BeforeValidator(within("per_page", 1, words.RECORDS_PER_PAGE_MAX, PER_PAGE))] = PER_PAGE
 
     def chosen(self, records: Iterable[Item]) -> list[Item]:
         """Return the records that fit, in order."""

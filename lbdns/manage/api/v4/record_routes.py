@@ -11,12 +11,14 @@ from fastapi.responses import PlainTextResponse
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import ok, page
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.paging import page
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_zone
@@ -39,6 +41,7 @@ from lbdns.manage.store.manager import Done
 from lbdns.manage.store.records.record_bodies import merged_record
 from lbdns.manage.store.refusals import NotFound, NotUnique
 from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import ZONES
 from lbdns.manage.store.zones.zone_bodies import export_zone
 
 PATH: Final = "/zones/{zone_id}/dns_records"
@@ -47,7 +50,7 @@ BATCH_STEPS: Final = ("deletes", "patches", "puts", "posts")
 """In the order in which they are done."""
 BATCH_MAX: Final = 20_000
 
-router = APIRouter(tags=["records"])
+router = APIRouter(tags=["records"], dependencies=[belongs_to(ZONES)])
 ZoneId = Annotated[str, Depends(own_zone)]
 Places = dict[str, tuple[str | int, ...]]
 """Where in the request's body each record stands that it writes, by id."""

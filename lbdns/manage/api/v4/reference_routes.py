@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Response
 
 from lbdns.base.kinds import BALANCING, REFERRED, Kind
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
@@ -15,6 +16,7 @@ from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import POOLS
 
 REFERENCES: Final[dict[str, Any]] = {
     "type": "array",
@@ -31,7 +33,7 @@ REFERENCES: Final[dict[str, Any]] = {
     },
 }
 
-router = APIRouter(dependencies=[Depends(own_account)])
+router = APIRouter(dependencies=[belongs_to(POOLS), Depends(own_account)])
 
 
 def users_in(state: State) -> dict[str, list[Item]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import describe
@@ -44,15 +45,21 @@ _REGIONS: Final[dict[str, Any]] = {
 
 Code = Annotated[str | None, Query(max_length=_CODE_CHARS_MAX)]
 
-router = APIRouter(tags=["regions"], dependencies=[Depends(own_account)])
+router = APIRouter(tags=["regions"], dependencies=[belongs_to(), Depends(own_account)])
 
 
 @router.get(f"{ACCOUNT}/regions", summary="List regions with their countries", **describe(_REGIONS))
 async def list_regions(
-    country_code_a2: Code = None, subdivision_code: Code = None, subdivision_code_a2: Code = None
+    country_code_a2: Code = None,
+    country_code: Code = None,
+    subdivision_code: Code = None,
+    subdivision_code_a2: Code = None,
 ) -> Response:
-    """List all regions, or those that hold a country or subdivision, and of those that alone."""
-    country = (country_code_a2 or "").upper()
+    """List all regions, or those that hold a country or subdivision, and of those that alone.
+
+    The codes go by two names each: the v4 API's documents have both.
+    """
+    country = (country_code_a2 or country_code or "").upper()
     subdivision = (subdivision_code_a2 or subdivision_code or "").upper()
     if "-" in subdivision:  # the whole ISO 3166-2 code: US-CA
         of_code, _, subdivision = subdivision.partition("-")

@@ -9,13 +9,16 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX
-from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page
+from lbdns.manage.api.frame.admission import belongs_to
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.paging import Paging, paged
 from lbdns.manage.api.frame.site import CurrentSite, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.api.v4.reference_routes import REFERENCES, references_of, resource, users_in
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
 
 SEARCHED: Final = tuple(kind for kind in reversed(BALANCING) if kind is not Kind.MONITOR_GROUP)
 """The v4 API has groups of monitors in no search."""
@@ -43,7 +46,7 @@ _RESOURCES: Final[dict[str, Any]] = {
     "additionalProperties": False,
 }
 
-router = APIRouter(tags=["search"], dependencies=[Depends(own_account)])
+router = APIRouter(tags=["search"], dependencies=[belongs_to(LOAD_BALANCERS, POOLS), Depends(own_account)])
 
 
 @router.get(
@@ -51,16 +54,15 @@ router = APIRouter(tags=["search"], dependencies=[Depends(own_account)])
 )
 def search(
     site: CurrentSite,
+    paging: Annotated[Paging, paged(PER_PAGE, OBJECTS_PER_PAGE_MAX)],
     query: Annotated[str, Query(max_length=QUERY_CHARS_MAX)] = "",
     references: Literal["", "*", "referral", "referrer"] = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
-    per_page: Annotated[int, Query(ge=1, le=OBJECTS_PER_PAGE_MAX)] = PER_PAGE,
 ) -> Response:
     """List objects with the query in their name, description, or an endpoint's name or address, in any case."""
     state = site.state
     wanted = query.strip().lower()
     found = [item for kind in SEARCHED for item in state.all(kind).values() if _matches(item, wanted)]
-    shown, info = page(found, number, per_page)
+    shown, info = paging.of(found)
     users = users_in(state) if references else {}
     return ok({"resources": [_shown(item, users, state, references) for item in shown]}, info)
 

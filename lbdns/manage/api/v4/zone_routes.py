@@ -11,12 +11,14 @@ from fastapi import APIRouter, Query, Request, Response
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
+from lbdns.manage.api.frame.admission import belongs_to, lacking
 from lbdns.manage.api.frame.api_errors import point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import PAGE_MAX, ok, page
+from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import DELETED, describe
+from lbdns.manage.api.frame.paging import Paging, paged
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId
@@ -26,13 +28,12 @@ from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import ID_DIGITS, Item
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.token_scopes import LOAD_BALANCERS, READ, WRITE, ZONES
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, new_zone_records
 
 PER_PAGE: Final = 20
-PER_PAGE_MIN: Final = 5
 TEXT_CHARS_MAX: Final = 300
 TYPES_MAX: Final = 10
-"""Warnings that one answer tells; an import may have one for each record."""
 _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "equal": lambda name, wanted: name == wanted.lower(),
     "not_equal": lambda name, wanted: name != wanted.lower(),
@@ -45,13 +46,20 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
 }
 """What may stand before a name to look for: `contains:example`."""
 
-router = APIRouter(tags=["zones"])
+router = APIRouter(tags=["zones"], dependencies=[belongs_to(ZONES)])
 Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
 
 
-@router.get("/zones", summary="List zones", **describe({"type": "array", "items": ZONE}, paged=True))
+@router.get(
+    "/zones",
+    summary="List zones",
+    dependencies=[belongs_to(ZONES, is_filtered=True)],
+    **describe({"type": "array", "items": ZONE}, paged=True),
+)
 def list_zones(
     site: CurrentSite,
+    caller: CurrentCaller,
+    paging: Annotated[Paging, paged(PER_PAGE, ZONES_PER_PAGE_MAX)],
     name: Text = None,
     status: Text = None,
     type: Annotated[list[Annotated[str, Query(max_length=TEXT_CHARS_MAX)]] | None, Query(max_length=TYPES_MAX)] = None,
@@ -60,8 +68,6 @@ def list_zones(
     order: Literal["name", "status", "account.id", "account.name", "plan.id"] | None = None,
     direction: Literal["asc", "desc"] = "asc",
     match: Literal["any", "all"] = "all",
-    number: Annotated[int, Query(alias="page", ge=1, le=PAGE_MAX)] = 1,
-    per_page: Annotated[int, Query(ge=PER_PAGE_MIN, le=ZONES_PER_PAGE_MAX)] = PER_PAGE,
 ) -> Response:
     """List zones by pages. A name to look for may have an operator before it, such as `contains:example`."""
     state = site.state
@@ -82,12 +88,14 @@ def list_zones(
         tests = constant if name is None else [*constant, _named(zone.name, name)]
         return join(tests) if tests else True
 
-    found = [zone for zone in state.all(Kind.ZONE).values() if fits(zone)]
+    found = [
+        zone for zone in state.all(Kind.ZONE).values() if fits(zone) and caller.scopes.allow(READ, ZONES, zone.name)
+    ]
     if order == "name":
         found.sort(key=lambda zone: zone.name)
     if direction == "desc":
         found.reverse()
-    shown, info = page(found, number, per_page)
+    shown, info = paging.of(found)
     return ok([shown_zone(zone, state, site) for zone in shown], info)
 
 
@@ -180,15 +188,25 @@ async def change_zone(
     **describe(or_dry_run(DELETED), guarded=True),
 )
 async def delete_zone(
-    site: CurrentSite, caller: CurrentCaller, zone_id: ObjectId, based_on: BasedOn, dry_run: DryRun = False
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ObjectId,
+    based_on: BasedOn,
+    dry_run: DryRun = False,
 ) -> Response:
+    """Delete a zone; where load balancers go with it, the caller must be one that may write these too."""
+    before = site.state
+    has_balancers = any(item.zone_id == zone_id for item in before.all(Kind.LOAD_BALANCER).values())
+    if has_balancers and not caller.scopes.allow(WRITE, LOAD_BALANCERS, _name_of(site, zone_id)):
+        raise lacking(caller, WRITE, LOAD_BALANCERS, request)
+
     def make(edit: Edit) -> Item:
         if based_on is not None:
             edit.expect(Kind.ZONE, zone_id, based_on)
         return edit.delete(Kind.ZONE, zone_id)
 
     words = f'delete zone "{_name_of(site, zone_id)}"'
-    before = site.state
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
     return planned(done, before) if dry_run else ok({"id": zone_id})
 

@@ -1,0 +1,109 @@
+"""What every route asks before anything else: whether the token may, and which query parameters it does not know.
+
+A router or a route says by `belongs_to` which areas what it serves belongs to (lbdns.manage.store.token_scopes); one
+that says nothing takes a scope of everything. Methods that read want to read, the others to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from pydantic import BaseModel
+
+from lbdns.base.kinds import Kind
+from lbdns.base.wording import nearest, printable
+from lbdns.manage.api.frame.api_errors import WRONG_AUTH, ApiError
+from lbdns.manage.api.frame.auth import Caller, CurrentCaller
+from lbdns.manage.api.frame.reply_messages import tell
+from lbdns.manage.api.frame.site import CurrentSite
+from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import AREAS, EVERYTHING, READ, WRITE, Verb
+
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+ZONE_ID: Final = "zone_id"
+"""The path parameter that says whose zone's something is."""
+_SHOWN_CHARS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Which areas something belongs to, all of them; none is open to every token.
+
+    `zone_name` is the path parameter that names a zone, where a path does so. `is_filtered`: what it serves is what the
+    token may see, so that a scope of any zone will do.
+    """
+
+    areas: tuple[str, ...]
+    zone_name: str = ""
+    is_filtered: bool = False
+
+    async def __call__(self) -> None:
+        """Do nothing: it is `admit` that looks at it, on every route."""
+
+
+def belongs_to(*areas: str, zone_name: str = "", is_filtered: bool = False) -> Any:
+    """Return the dependency by which a router or a route says where what it serves belongs."""
+    return Depends(Belonging(areas, zone_name, is_filtered))
+
+
+async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> None:
+    """Refuse what the caller's scopes do not cover, and tell of query parameters that the route does not know."""
+    route = request.scope["route"]
+    verb: Verb = READ if request.method in READING else WRITE
+    belonging = belonging_of(route)
+    zone = _zone_of(request, belonging, site.state)
+    for area in belonging.areas:
+        may = caller.scopes.allow_somewhere(verb, area) if belonging.is_filtered else None
+        if not (may or caller.scopes.allow(verb, area, zone)):
+            raise lacking(caller, verb, area, request)
+    if request.url.query:
+        _tell_unknown(request, sorted(set(_query_names(route.dependant))))
+
+
+def belonging_of(route: Any) -> Belonging:
+    """Return where what a route serves belongs: the last that is said of it, else everything."""
+    said = [one.dependency for one in getattr(route, "dependencies", ()) if isinstance(one.dependency, Belonging)]
+    return said[-1] if said else Belonging((EVERYTHING,))
+
+
+def lacking(caller: Caller, verb: Verb, area: str, request: Request) -> ApiError:
+    """Return the refusal of what a caller's scopes do not cover; it names those that would."""
+    of_area = [f"{area}:{verb}"] if area else []
+    of_zone = [f"{area}:{verb}:ZONE"] if AREAS.get(area) and ZONE_ID in request.path_params else []
+    needed = " or ".join([verb, *of_area, *of_zone])
+    only_reads = verb == WRITE and all(scope.verb == READ for scope in caller.scopes)
+    may = "may only read" if only_reads else f"may not {verb} this"
+    return ApiError(403, WRONG_AUTH, f"Authentication error: {caller.author} {may}; it needs a token of scope {needed}")
+
+
+def _zone_of(request: Request, belonging: Belonging, state: State) -> str:
+    """Return the name of the zone that a path is about; "" where it is about none, or none that there is."""
+    if belonging.zone_name:
+        return str(request.path_params[belonging.zone_name]).lower().removesuffix(".")
+    zone = state.get(Kind.ZONE, request.path_params.get(ZONE_ID, ""))
+    return zone.name if zone is not None else ""
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """Yield the names of all query parameters that a route declares, itself or by what it depends on."""
+    for field in dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            yield from (inner.alias or name for name, inner in model.model_fields.items())
+        else:
+            yield field.alias
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
+
+
+def _tell_unknown(request: Request, known: list[str]) -> None:
+    for name in request.query_params:
+        if name in known:
+            continue
+        near = nearest(name, known)
+        meant = f'; did you mean "{near}"?' if near else ""
+        tell(f'unknown query parameter "{printable(name[:_SHOWN_CHARS])}" is ignored{meant}')
