@@ -131,8 +131,11 @@ def _records(rrset: RRset, owner: bytes | None = None) -> Records:
     return Records(rrset.owner if owner is None else owner, rrset.type, rrset.ttl, rrset.rdatas)
 
 
-def _deny(view: ServingView, zone: int, reply: Answer) -> None:
-    reply.authority.append(_records(view.negative(zone)))
+def _deny(view: ServingView, zone: int, reply: Answer, ttl_max_s: int | None = None) -> None:
+    """Give the zone's SOA, whose TTL is how long the answer holds (RFC 2308 section 5): at most `ttl_max_s`."""
+    soa = view.negative(zone)
+    ttl_s = soa.ttl if ttl_max_s is None else min(soa.ttl, ttl_max_s)
+    reply.authority.append(Records(soa.owner, soa.type, ttl_s, soa.rdatas))
 
 
 def _take_steered(
@@ -141,15 +144,15 @@ def _take_steered(
     if query is None:
         _deny(view, found.zone, reply)
         return None
-    decision = road.decision = steer(view, found, query)
+    decision = road.decision = steer(view, found, qtype, query)
     reply.scope = decision.scope
     records = records_of(view, owner, qtype, found.family, decision)
     if records is None:
-        _deny(view, found.zone, reply)
+        _deny(view, found.zone, reply, decision.ttl)
         return None
     reply.answer.append(records)
     if records.type == TYPE_CNAME:
-        return records.rdatas[0]
+        return None if qtype == TYPE_CNAME else records.rdatas[0]
     add_targets(view, found.zone, records, reply.additional, is_apart=True)
     return None
 

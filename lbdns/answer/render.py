@@ -24,6 +24,7 @@ from lbdns.dns.codes import (
     QUESTION_TAIL_BYTES,
     TCP_BYTES_MAX,
     TYPE_CNAME,
+    TYPE_SOA,
     TYPE_TSIG,
     UDP_BYTES_MIN,
 )
@@ -40,6 +41,7 @@ _RECORD_HEAD = Struct("!HHIH")
 POINTER_HOPS_MAX = 10
 """Pointers that lead from one name to the next: Go's resolver follows ten, dnspython sixteen."""
 QUESTION_POINTER = b"\xc0\x0c"
+TTL_OFFSET = 4  # behind a record's owner: type and class stand before it
 Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
 
 
@@ -100,11 +102,13 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
     """dnslib's buffer with bounds on pointers: a name beyond what 14 bits reach is no target (RFC 1035 4.1.4), nor is
     one from which so many more lead on that clients give up.
 
-    `pointers`: where each pointer stands and where it leads, as offsets in the message.
+    `pointers`: where each pointer stands and where it leads, as offsets in the message; `ttl_at`: where the TTL of the
+    last record stands.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.ttl_at = 0
         self.pointers: list[tuple[int, int]] = []
         self._hops: dict[int, int] = {}
 
@@ -192,7 +196,8 @@ class Template:
     """The records of a reply, rendered before anyone asks: all that follows the question, but for OPT.
 
     `pointers`: (offset in `body`, target as an offset from the end of the question's name, negative inside that name);
-    `counts`: records a section.
+    `counts`: records a section; `ttl_at`: where in `body` the TTL of the SOA stands that says how long a negative
+    answer holds, 0 where it is none.
     """
 
     rcode: int
@@ -200,6 +205,7 @@ class Template:
     counts: tuple[int, int, int]
     body: bytes
     pointers: tuple[tuple[int, int], ...]
+    ttl_at: int
 
 
 def render_template(answer: Answer, owner: bytes | None = None) -> Template:
@@ -218,7 +224,9 @@ def render_template(answer: Answer, owner: bytes | None = None) -> Template:
     pointers = tuple((position - start, target - question_end) for position, target in buffer.pointers)
     answers, authorities, additionals = _counts(sections)
     counts = (answers, authorities, additionals)
-    return Template(answer.rcode, answer.is_authoritative, counts, bytes(buffer.data[start:]), pointers)
+    is_negative = bool(answer.authority) and answer.authority[-1].type == TYPE_SOA
+    ttl_at = buffer.ttl_at - start if is_negative else 0
+    return Template(answer.rcode, answer.is_authoritative, counts, bytes(buffer.data[start:]), pointers, ttl_at)
 
 
 def _pack_records(buffer: _Buffer, records: Records) -> None:
@@ -228,6 +236,7 @@ def _pack_records(buffer: _Buffer, records: Records) -> None:
             buffer.append(QUESTION_POINTER)
         else:
             buffer.encode_name(owner)
+        buffer.ttl_at = len(buffer.data) + TTL_OFFSET
         if records.is_plain or records.type not in _COMPRESSED:
             buffer.append(_record_head(records.type, CLASS_IN, records.ttl, len(rdata)) + rdata)
             continue

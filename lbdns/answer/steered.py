@@ -36,10 +36,11 @@ def halves(address: bytes) -> tuple[int, int]:
     return int.from_bytes(whole[:8], "big"), int.from_bytes(whole[8:], "big")
 
 
-def steer(view: ServingView, matched: Match, query: Query) -> Decision:
-    """Return the decision for a load balancer that a look-up matched."""
+def steer(view: ServingView, matched: Match, qtype: int, query: Query) -> Decision:
+    """Return the decision for a load balancer that a look-up for `qtype` matched."""
     query.lb = matched.load_balancer
     query.family = matched.family
+    query.wants_cname = qtype == TYPE_CNAME
     decision = Decision()
     decide(view.steering, query, decision)
     return decision

@@ -19,14 +19,15 @@ TEMPLATE_ANSWERS: Final = 4
 TEMPLATE_AUTHORITIES: Final = 6
 TEMPLATE_ADDITIONALS: Final = 8
 TEMPLATE_RELOCATIONS: Final = 10
-TEMPLATE_HEAD_BYTES: Final = 12
+TEMPLATE_TTL: Final = 12  # where in the body the TTL of the SOA of a negative answer stands; 0: it is none
+TEMPLATE_HEAD_BYTES: Final = 14
 RELOCATION_BYTES: Final = 4
 RELOCATION_BIAS: Final = 0x4000  # targets inside the question's name lie before its end
 # TEMPLATE_STEERS: a load balancer's records follow, whose owner is the pointer that the body ends with. Head:
 TEMPLATE_STEERS: Final = 0x4000
-STEERS_LOAD_BALANCER: Final = 12  # 32 bits
-STEERS_NONE: Final = 16  # 32 bits: the template where it has no records
-STEERS_FAMILY: Final = 20
+STEERS_LOAD_BALANCER: Final = 14  # 32 bits
+STEERS_NONE: Final = 18  # 32 bits: the template where it has no records
+STEERS_FAMILY: Final = 22
 STEERS_HEAD_BYTES: Final = 24
 # TEMPLATE_CHOICE: no template, but LENGTH pairs (type, template; 32 bits each) after the head, the last for the rest.
 TEMPLATE_CHOICE: Final = 0x8000

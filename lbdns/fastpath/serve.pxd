@@ -60,6 +60,12 @@ cdef int write_body(Server server, int base, int position, unsigned int template
 @cython.locals(none=cython.uint, limit=cython.int, position=cython.int, end=cython.int)
 cdef int write_steered(Server server, int start, int base, unsigned int before) noexcept nogil
 
+@cython.locals(size=cython.int, at=cython.int, ttl=cython.longlong)
+cdef int write_none(Server server, int start, int base, unsigned int template) noexcept nogil
+
+@cython.locals(value=cython.longlong, octet=cython.int)
+cdef long long get32(Server server, int position) noexcept nogil
+
 cdef int write_picks(Server server, int base, int position, int limit) noexcept nogil
 
 @cython.locals(ttl=cython.longlong)

@@ -221,6 +221,7 @@ def write_steered(server: Server, start: int, base: int, before: int) -> int:
     """
     server.query.lb = server.found.load_balancer
     server.query.family = server.found.family
+    server.query.wants_cname = server.qtype == TYPE_CNAME
     decide(server, server.query, server.decision)
     server.is_steered = True
     none = server.zone_template[server.found.zone]
@@ -239,8 +240,28 @@ def write_steered(server: Server, start: int, base: int, before: int) -> int:
     if end < 0:
         return DEFERRED
     if end == position:
-        return write_template(server, start, base, none, 0, server.decision.scope)
+        return write_none(server, start, base, none)
     return write_end(server, base, end, server.decision.scope, 0)
+
+
+def write_none(server: Server, start: int, base: int, template: int) -> int:
+    """Write the negative answer that a decision came to: its SOA holds no longer than the load balancer's TTL."""
+    size = write_template(server, start, base, template, 0, server.decision.scope)
+    if size > 0:
+        at = base + HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES + field16(server, template + TEMPLATE_TTL)
+        ttl = server.decision.ttl
+        if ttl < get32(server, at):
+            put16(server, at, (ttl >> 16) & 0xFFFF)
+            put16(server, at + 2, ttl & 0xFFFF)
+    return size
+
+
+def get32(server: Server, position: int) -> int:
+    """Return a 32-bit number of the reply."""
+    value = 0
+    for octet in range(4):
+        value = value << 8 | server.outgoing[position + octet]
+    return value
 
 
 def write_picks(server: Server, base: int, position: int, limit: int) -> int:
@@ -303,7 +324,7 @@ def write_cname(server: Server, base: int, position: int, limit: int, endpoint: 
     size = target_bytes(server, server.endpoint_target[endpoint])
     end = position + RECORD_HEAD_BYTES + size
     after = NO_TEMPLATE
-    if server.endpoint_zone[endpoint] == server.found.zone:
+    if server.endpoint_zone[endpoint] == server.found.zone and server.qtype != TYPE_CNAME:
         after = server.endpoint_template[endpoint * FAMILY_COUNT + server.found.family]
         # Names of aliases before it may be what names after it point at.
         if after == NO_TEMPLATE or server.owner != ASKED_POINTER:

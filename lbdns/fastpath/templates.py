@@ -63,8 +63,8 @@ TEMPLATE_COLUMNS = (
     "template_blob",
 )
 # As layout.py says: little-endian.
-HEAD = struct.Struct("<6H")
-STEERS_TAIL = struct.Struct("<IIHxx")
+HEAD = struct.Struct("<7H")
+STEERS_TAIL = struct.Struct("<IIH")
 RELOCATION = struct.Struct("<HH")
 PAIR = struct.Struct("<II")
 
@@ -140,7 +140,7 @@ class _Templates:
                 types += STEERED
             pairs |= {rtype: self._chain(name, rtype, Road()) for rtype in types if rtype not in pairs}
         different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]
-        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0)
+        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0)
         return self._store(head + b"".join(different) + PAIR.pack(0, rest))
 
     def _chain(self, name: bytes, qtype: int, road: Road) -> int:
@@ -198,7 +198,7 @@ class _Templates:
         if len(template.body) > UDP_BYTES_MAX:
             return NONE_32
         flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
-        parts = [HEAD.pack(len(template.body), flags, *template.counts, len(template.pointers))]
+        parts = [HEAD.pack(len(template.body), flags, *template.counts, len(template.pointers), template.ttl_at)]
         if steers:
             match, none = steers
             parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.family))

@@ -10,6 +10,7 @@ from tests.answer.packets import query
 from tests.answer.world import SOA
 
 MAIN_SOA = [SOA.format("example.com")]
+BRIEF_SOA = [SOA.format("example.com").replace(" 60 SOA", " 20 SOA")]  # the load balancer's TTL is the smaller one
 APEX_SOA = [SOA.format("apex.test")]
 ORG_SOA = [SOA.format("example.org")]
 WWW = "www.example.com. 20 A 198.51.100.1"
@@ -36,8 +37,26 @@ CASES = [
         query("both.example.com.", "AAAA"),
         answer=["both.example.com. 20 AAAA 2001:db8:2::21"],
     ),
-    Case("no endpoint of the family: NODATA", query("www.example.com.", "AAAA"), authority=MAIN_SOA),
-    Case("nothing to answer with: NODATA", query("dead.example.com."), authority=MAIN_SOA),
+    Case("no endpoint of the family: NODATA", query("www.example.com.", "AAAA"), authority=BRIEF_SOA),
+    Case("nothing to answer with: NODATA", query("dead.example.com."), authority=BRIEF_SOA),
+    Case("NODATA never outlives the zone's own", query("parked.example.com."), authority=MAIN_SOA),
+    Case(
+        "names that lead nowhere: the next pool",
+        query("lost.example.com."),
+        answer=["lost.example.com. 20 A 198.51.100.1"],
+    ),
+    Case(
+        "names that lead nowhere, a family that the next pool lacks",
+        query("lost.example.com.", "AAAA"),
+        authority=BRIEF_SOA,
+    ),
+    Case("names that lead nowhere in the fallback pool: NODATA", query("all-lost.example.com."), authority=BRIEF_SOA),
+    Case(
+        "CNAME into it, nothing to answer with",
+        query("to-dead.example.com."),
+        answer=["to-dead.example.com. 300 CNAME dead.example.com."],
+        authority=BRIEF_SOA,
+    ),
     Case("a disabled pool is passed", query("passing.example.com."), answer=["passing.example.com. 20 A 198.51.100.1"]),
     Case(
         "a disabled load balancer does not exist",
@@ -58,7 +77,7 @@ CASES = [
         "CNAME into it, NODATA at the end",
         query("to-www.example.com.", "AAAA"),
         answer=["to-www.example.com. 300 CNAME www.example.com."],
-        authority=MAIN_SOA,
+        authority=BRIEF_SOA,
     ),
     Case("wildcard", query("one.apps.example.com."), answer=["one.apps.example.com. 20 A 198.51.100.1"]),
     Case(
@@ -114,7 +133,27 @@ CASES = [
         query("inner.example.com."),
         answer=["inner.example.com. 20 CNAME static.example.com.", STATIC],
     ),
-    Case("flatten_cname false: CNAME asked for is NODATA", query("inner.example.com.", "CNAME"), authority=MAIN_SOA),
+    Case(
+        "flatten_cname false: CNAME asked for, not followed",
+        query("inner.example.com.", "CNAME"),
+        answer=["inner.example.com. 20 CNAME static.example.com."],
+    ),
+    Case(
+        "flatten_cname false: CNAME asked for, out of zone",
+        query("cdn.example.com.", "CNAME", ecs="192.0.2.0/24"),
+        answer=["cdn.example.com. 20 CNAME cdn.example.net."],
+        scope=0,
+    ),
+    Case(
+        "flatten_cname false: CNAME asked for under a wildcard",
+        query("x.cdns.example.com.", "CNAME"),
+        answer=["x.cdns.example.com. 20 CNAME cdn.example.net."],
+    ),
+    Case(
+        "flatten_cname false: CNAME asked for through an alias gives the alias",
+        query("to-www.example.com.", "CNAME"),
+        answer=["to-www.example.com. 300 CNAME www.example.com."],
+    ),
     Case(
         "MX: all, with in-zone addresses",
         query("post.example.com.", "MX"),
@@ -185,7 +224,7 @@ SUBNETS = [
     Case(
         "RFC 7871: NODATA that steering decided",
         query("geo.example.com.", "AAAA", ecs="198.51.100.64/28"),
-        authority=MAIN_SOA,
+        authority=BRIEF_SOA,
         scope=26,
     ),
     Case(

@@ -107,6 +107,47 @@ def test_a_candidate_that_is_down_is_not_called_available(tmp_path: Path) -> Non
     ]
 
 
+def test_a_pool_whose_hostnames_lead_nowhere_is_called_unresolved(tmp_path: Path) -> None:
+    names = {"lost": "h.example.net", "also": "i.example.net", "one": "192.0.2.1"}
+    tree = {
+        "settings": {"resolvers": ["127.0.0.1:9"]},
+        "zones": {"example.com": ZONE},
+        "pools": {name: {"origins": [{"name": "a", "address": address}]} for name, address in names.items()},
+        "load_balancers": [{**BALANCER, "default_pools": ["lost", "one", "also"], "steering_policy": "off"}],
+    }
+    told = explained(parse(tree, tmp_path).configuration, "lb")
+    assert told["answer"] == ["lb.example.com. 20 IN A 192.0.2.1"]
+    assert [step["text"] for step in told["steps"] if step["stage"] == "pool"] == [
+        "lost: passed over, unresolved: none of its hostnames has an address now",
+        "one: chosen, the first available (no monitor)",
+        "also: would be passed over, unresolved: none of its hostnames has an address now",
+    ]
+
+
+def test_a_query_for_cname_is_told_of_endpoints_that_are_no_cname(tmp_path: Path) -> None:
+    origins = [
+        {"name": "cdn", "address": "cdn.example.net", "flatten_cname": False, "weight": 0.5},
+        {"name": "own", "address": "192.0.2.1", "weight": 0.5},
+    ]
+    tree = {
+        "settings": {"resolvers": ["127.0.0.1:9"]},
+        "zones": {"example.com": ZONE},
+        "pools": {"one": {"origins": origins}},
+        "load_balancers": [BALANCER],
+    }
+    configuration = parse(tree, tmp_path).configuration
+
+    def verdicts(draw: float) -> tuple[list[str], list[str]]:
+        asked = {"name": "lb.example.com", "type": "CNAME", "draw": draw}
+        told = explain_configuration(configuration, asked)
+        ends = [step["text"].partition("): ")[2] for step in told["steps"] if step["stage"] == "endpoint"]
+        return told["answer"], ends
+
+    unpicked = "answered with addresses, not with a CNAME"
+    assert verdicts(0.1) == (["lb.example.com. 20 IN CNAME cdn.example.net."], ["answered", unpicked])
+    assert verdicts(0.9) == ([], ["could answer, not picked", unpicked])
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [

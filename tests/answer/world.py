@@ -48,6 +48,7 @@ blank CNAME text
 to-www CNAME www
 to-cut CNAME host.sub
 to-apps CNAME one.apps
+to-dead CNAME dead
 loop1 CNAME loop2
 loop2 CNAME loop1
 self CNAME self
@@ -203,6 +204,13 @@ POOLS: dict[str, Any] = {
         ]
     },
     "alias": {"origins": [{"name": "cdn", "address": "cdn.example.net", "flatten_cname": False}]},
+    "mixed-alias": {
+        "origins": [
+            {"name": "cdn", "address": "cdn.example.net", "flatten_cname": False, "weight": 0.9},
+            {"name": "own", "address": "198.51.100.71", "weight": 0.1},
+        ]
+    },
+    "lost": _pool("lost.example.net", "lost.example.org"),
     "inner-alias": {"origins": [{"name": "static", "address": "static.example.com", "flatten_cname": False}]},
     "mx": {
         "origins": [
@@ -239,6 +247,11 @@ BALANCERS = [
     _balancer("some.example.com", "some-mx", type="MX"),
     _balancer("cdn.example.com", "alias"),
     _balancer("inner.example.com", "inner-alias"),
+    _balancer("mixed.example.com", "mixed-alias"),
+    _balancer("*.cdns.example.com", "alias"),
+    _balancer("parked.example.com", "off", ttl=86400),
+    _balancer("lost.example.com", "lost", "one"),
+    _balancer("all-lost.example.com", "lost"),
     _balancer("*.apps.example.com", "one"),
     _balancer("mail.example.org", "mx", type="MX"),
     _balancer("_https._tcp.example.com", "srv", type="SRV"),

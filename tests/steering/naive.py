@@ -23,13 +23,13 @@ from tests.steering.naive_places import (
     region_of,
     turning_points,
 )
-from tests.steering.naive_world import HASHED_BITS, Asked, World, address_key, draw, mix64, name_hash
+from tests.steering.naive_world import HASHED_BITS, Asked, World, address_key, draw, mix64, name_hash, rendezvous
 
 ECS, RESOLVER, POP = "ecs", "resolver", "pop"
 ANSWER, NO_POOL, NO_ENDPOINT = "answer", "no pool", "no endpoint"
 RANDOM_POLICIES = ("random", "least_outstanding_requests", "least_connections")  # DNS counts no connections
 ALL, WEIGHTED, HASHED = "all", "weighted", "hashed"
-DISABLED, DOWN, SHED, WEIGHT_ZERO = "disabled", "down", "shed", "weight zero"
+DISABLED, DOWN, UNRESOLVED, SHED, WEIGHT_ZERO = "disabled", "down", "unresolved", "shed", "weight zero"
 
 
 # --- where the client is ---------------------------------------------------------------------------------------------
@@ -177,9 +177,27 @@ def why_not(world: World, lb: LoadBalancer, pool: Pool, asked: Asked) -> str | N
         return DISABLED
     if pool_word(world, pool) in ("critical", "unknown"):
         return DOWN
+    if asked.family != "named" and is_unresolved(world, lb, pool):
+        return UNRESOLVED
     if is_shed(lb, pool, asked):
         return SHED
     return None
+
+
+def is_unresolved(world: World, lb: LoadBalancer, pool: Pool) -> bool:
+    """Tell whether none of a pool's endpoints can be answered in any family, and names that lead nowhere are part of
+    why."""
+    standing = {family: in_service(world, pool, family, is_fallback=False) for family in ("A", "AAAA")}
+    speaking = [
+        index for family, found in standing.items() for index in found if can_answer(world, lb, pool, index, family)
+    ]
+    lost = [
+        index
+        for family in standing
+        for index in weighing(pool, family)
+        if not can_answer(world, lb, pool, index, family)
+    ]
+    return not speaking and bool(lost)
 
 
 def pool_weights(lb: LoadBalancer) -> dict[str, int]:
@@ -241,6 +259,17 @@ def of_family(pool: Pool, family: str) -> list[int]:
     return found
 
 
+def weighing(pool: Pool, family: str) -> dict[int, int]:
+    """Return the enabled endpoints of a family that carry weight, and how much; where none does, all weigh the same."""
+    weights = {index: pool.origins[index].weight_hundredths for index in of_family(pool, family)}
+    return {index: weight for index, weight in weights.items() if weight} or dict.fromkeys(weights, 1)
+
+
+def in_service(world: World, pool: Pool, family: str, is_fallback: bool) -> list[int]:
+    """Return the endpoints of a family that carry weight and are up; all are in the fallback pool."""
+    return [index for index in weighing(pool, family) if is_fallback or endpoint_is_up(world, pool, index)]
+
+
 def is_apex(world: World, lb: LoadBalancer) -> bool:
     wire = b"".join(bytes([len(label)]) + label.encode() for label in lb.name.lower().split(".")) + b"\0"
     return any(zone.apex == wire for zone in world.configuration.zones)
@@ -260,16 +289,6 @@ def resolves(world: World, pool: Pool, index: int, family: str) -> bool:
     return pool.origins[index].ip is not None or world.resolved.get((pool.name, index), {}).get(family, 0) > 0
 
 
-def rendezvous(pool: Pool, indexes: list[int], weights: list[int], key: int) -> int:
-    """Return the position of the endpoint that a key falls to: the least of exponential draws by the weights."""
-
-    def score(at: int) -> float:
-        drawn = mix64(key ^ name_hash(pool.origins[indexes[at]].name))
-        return -math.log(((drawn >> 11) + 1) / 2**53) / weights[at]
-
-    return min(range(len(indexes)), key=score)
-
-
 def picks_by_hash(lb: LoadBalancer, pool: Pool) -> bool:
     return lb.session_affinity == "ip_cookie" or pool.origin_steering.policy == "hash"
 
@@ -278,17 +297,12 @@ def choose_endpoints(
     world: World, lb: LoadBalancer, pool: Pool, is_fallback: bool, asked: Asked
 ) -> tuple[str, list[int]]:
     """Return (mode, endpoint indexes in the order of the answer)."""
-    compared = of_family(pool, asked.family)
-    weights = {index: pool.origins[index].weight_hundredths for index in compared}
-    differ = len(set(weights.values())) > 1
-    if not any(weights.values()):
-        weights = dict.fromkeys(weights, 1)
+    differ = len({pool.origins[index].weight_hundredths for index in of_family(pool, asked.family)}) > 1
+    weights = weighing(pool, asked.family)
     left = [
         index
-        for index in compared
-        if weights[index] > 0
-        and (is_fallback or endpoint_is_up(world, pool, index))
-        and can_answer(world, lb, pool, index, asked.family)
+        for index in in_service(world, pool, asked.family, is_fallback)
+        if can_answer(world, lb, pool, index, asked.family)
     ]
     sticky = lb.session_affinity == "ip_cookie"
     by_hash = picks_by_hash(lb, pool)
@@ -410,6 +424,8 @@ def decide(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
     if name is not None:
         pool = world.configuration.pools[name]
         shape, picks = choose_endpoints(world, lb, pool, is_fallback, asked)
+        if asked.wants_cname and not (picks and is_cname(world, lb, pool, picks[0], asked.family)):
+            picks = []  # a query for CNAME gets the CNAME that one for addresses would begin with, or nothing
         if picks:
             mode = shape
             by_name = asked.family == "named" or is_cname(world, lb, pool, picks[0], asked.family)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
 from lbdns.model.configuration import Configuration
+from lbdns.model.pool import Pool
 from tests.steering.naive_places import UNKNOWN_PLACE, Address, Network, Place, look_up, turning_points
 
 MASK_64 = 2**64 - 1
@@ -59,7 +61,10 @@ class World:
 
 @dataclass
 class Asked:
-    """One query: for whom, of which family ("A", "AAAA" or "named"), when, and with which random word."""
+    """One query: for whom, of which family ("A", "AAAA" or "named"), when, and with which random word.
+
+    `wants_cname`: it asks for CNAME, and is decided as one for the family.
+    """
 
     family: str
     resolver: Address
@@ -67,6 +72,7 @@ class Asked:
     draw_base: int = 0
     draw_fixed: bool = False
     now_s: int = 1_000_000
+    wants_cname: bool = False
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
@@ -96,3 +102,13 @@ def address_key(address: Address, bits: int) -> int:
     kept = int(address) >> (width - bits) << (width - bits)
     whole = kept << (128 - width)
     return mix64(mix64(whole >> 64 ^ address.version) ^ whole & MASK_64)
+
+
+def rendezvous(pool: Pool, indexes: list[int], weights: list[int], key: int) -> int:
+    """Return the position of the endpoint that a key falls to: the least of exponential draws by the weights."""
+
+    def score(at: int) -> float:
+        drawn = mix64(key ^ name_hash(pool.origins[indexes[at]].name))
+        return -math.log(((drawn >> 11) + 1) / 2**53) / weights[at]
+
+    return min(range(len(indexes)), key=score)

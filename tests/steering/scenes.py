@@ -98,7 +98,12 @@ def down(world: World, *pools: str) -> World:
 
 
 def asking(
-    family: str = "A", resolver: str = NOBODY_KNOWS, ecs: str | None = None, draw: float = 0.0, base: int | None = None
+    family: str = "A",
+    resolver: str = NOBODY_KNOWS,
+    ecs: str | None = None,
+    draw: float = 0.0,
+    base: int | None = None,
+    wants_cname: bool = False,
 ) -> Asked:
     """Return a query all of whose draws are `draw`, or follow from the random word `base`."""
     subnet = None
@@ -113,6 +118,7 @@ def asking(
         draw_base=int(draw * 2**64) if base is None else base,
         draw_fixed=base is None,
         now_s=NOW_S,
+        wants_cname=wants_cname,
     )
 
 

@@ -45,6 +45,7 @@ SOURCES = {
 REASONS = {
     layout.PASSED_DISABLED: naive.DISABLED,
     layout.PASSED_DOWN: naive.DOWN,
+    layout.PASSED_UNRESOLVED: naive.UNRESOLVED,
     layout.PASSED_SHED: naive.SHED,
     layout.PASSED_WEIGHT_ZERO: naive.WEIGHT_ZERO,
 }
@@ -170,7 +171,7 @@ class Served:
         """Return view, query and decision, the query filled in."""
         view, query, decision = self._nouns(lane)
         query.lb = self._numbers[lb.name]
-        query.family = FAMILIES[asked.family]
+        query.family, query.wants_cname = FAMILIES[asked.family], asked.wants_cname
         query.resolver_version, query.resolver_high, query.resolver_low = _halves(asked.resolver)
         query.ecs_version, query.ecs_high, query.ecs_low = _halves(asked.ecs[0]) if asked.ecs else (0, 0, 0)
         query.ecs_bits = asked.ecs[1] if asked.ecs else 0

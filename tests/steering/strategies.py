@@ -328,11 +328,13 @@ def draw_now_s(chance: Random, world: World) -> int:
 
 def draw_asked(chance: Random, world: World, balancer: LoadBalancer) -> Asked:
     """Return a query at any time: those of one world come in no order, as `decide` remembers nothing."""
+    family = chance.choice(("A", "AAAA")) if balancer.type == "A" else "named"
     return Asked(
-        family=chance.choice(("A", "AAAA")) if balancer.type == "A" else "named",
+        family=family,
         resolver=draw_address(chance, world.tree, chance.choice((4, 4, 6))),
         ecs=draw_ecs(chance, world.tree),
         draw_base=chance.getrandbits(64),
         draw_fixed=chance.randrange(8) == 0,
         now_s=draw_now_s(chance, world),
+        wants_cname=family == "A" and chance.randrange(3) == 0,
     )

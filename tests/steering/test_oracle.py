@@ -143,9 +143,11 @@ class TestTheOracleItself:
                 seen.update([policy, (policy, found["location_source"]), ("address", found["address"] is not None)])
                 most = world.configuration.pools[found["pool"]].max_answers if found["pool"] else 0
                 seen["at most", found["mode"], asked.family, len(found["addresses"] or found["endpoints"]) == most] += 1
+                seen["CNAME asked for", bool(asked.wants_cname and found["endpoints"])] += 1
                 seen["places" if 0 < found["scope"] not in (24, 56) else "hash or none"] += 1
         wanted = [naive.ANSWER, naive.NO_POOL, naive.NO_ENDPOINT, naive.ALL, naive.WEIGHTED, naive.HASHED, True]
-        wanted += [naive.DISABLED, naive.DOWN, naive.SHED, naive.WEIGHT_ZERO, ("address", True), "places"]
+        wanted += [naive.DISABLED, naive.DOWN, naive.UNRESOLVED, naive.SHED, naive.WEIGHT_ZERO]
+        wanted += [("address", True), ("CNAME asked for", True), "places"]
         wanted += [("at most", naive.ALL, family, True) for family in ("A", "AAAA", "named")]
         wanted += [*STEERING_POLICIES]
         wanted += ["before, and shorter", "before, and longer", "at expiry", "after expiry", "cname, whatever the time"]

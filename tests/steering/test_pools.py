@@ -241,6 +241,57 @@ class TestHostNames:
         world.resolved["a", index] = {"A": a, "AAAA": aaaa, "expiry": NOW_S + left_s}
         return world
 
+    def test_a_pool_whose_names_all_lead_nowhere_is_passed_over(self, ask: Asker) -> None:
+        world = scene(pool("a", host(), host("i.example.net")), pool("b"))
+        for family in ("A", "AAAA"):
+            found = ask(world, family=family)
+            assert (found["pool"], found["passed"]) == ("b", [("a", "unresolved")])
+        self.resolved(world, 1, aaaa=1)
+        assert (ask(world)["pool"], ask(world)["outcome"]) == ("a", "no endpoint")  # it lacks the family alone
+        assert ask(world, family="AAAA")["endpoints"] == [1]
+        self.resolved(world, 1)
+        assert ask(world)["passed"] == [("a", "unresolved")]
+
+    def test_with_all_pools_unresolved_the_fallback_pool_serves_or_has_no_record(self, ask: Asker) -> None:
+        lost = pool("a", host()), pool("b", host("i.example.net"))
+        found = ask(scene(*lost, pool("c"), default_pools=("a", "b")))
+        assert (found["pool"], found["is_fallback"], found["endpoints"]) == ("c", True, [0])
+        found = ask(scene(*lost))
+        assert (found["outcome"], found["pool"], found["is_fallback"]) == ("no endpoint", "b", True)
+        assert found["passed"] == [("a", "unresolved"), ("b", "unresolved")]
+
+    @pytest.mark.parametrize("policy", ["random", "proximity", "dynamic_latency", "geo"])
+    def test_an_unresolved_pool_is_no_candidate_of_any_policy(self, ask: Asker, policy: str) -> None:
+        near = {"latitude": 52.5, "longitude": 5.75}
+        world = scene(pool("a", host(), **near), pool("b", latitude=10.0, longitude=10.0), steering_policy=policy)
+        world.rtt_ms["a", "WEU"] = 1.0
+        assert {ask(world, draw=draw)["pool"] for draw in (0, 0.4, 0.9)} == {"b"}
+        self.resolved(world, 0, a=1)
+        assert ask(world)["pool"] == "a"
+
+    def test_an_endpoint_that_cannot_serve_does_not_stand_in_for_a_lost_name(self, ask: Asker) -> None:
+        """Disabled, forced down, or with a weight of 0 beside others; unhealthy ones make a monitored pool critical."""
+        out = {"address": "192.0.2.1", "enabled": False}, {"address": "192.0.2.1", "weight": 0.0}
+        for other in out:
+            assert ask(scene(pool("a", host(), other), B))["passed"] == [("a", "unresolved")]
+        world = scene(pool("a", host(), "192.0.2.1"), B)
+        assert ask(world)["endpoints"] == [1]
+        world.health["a", 1] = "unhealthy"
+        world.forced.add(("a", 1))
+        assert ask(world)["passed"] == [("a", "unresolved")]
+
+    def test_a_monitored_pool_of_lost_names_is_down(self, ask: Asker) -> None:
+        assert ask(down(scene(monitored("a", host()), B), "a"))["passed"] == [("a", "down")]
+
+    def test_a_pool_that_is_answered_as_a_cname_needs_no_address(self, ask: Asker) -> None:
+        lost = pool("a", host(flatten_cname=False))
+        assert ask(scene(lost, B))["endpoints"] == [0]
+        assert ask(scene(lost, B, name="example.com"))["passed"] == [("a", "unresolved")]  # an apex has no CNAME
+
+    @pytest.mark.parametrize("kind", ["MX", "SRV"])
+    def test_records_that_give_names_back_need_no_address(self, ask: Asker, kind: str) -> None:
+        assert ask(scene(pool("a", host(port=443)), pool("b"), type=kind), family="named")["endpoints"] == [0]
+
     def test_unresolvable_is_skipped(self, ask: Asker) -> None:
         world = scene(pool("a", host(), "192.0.2.1"))
         assert ask(world)["endpoints"] == [1]
@@ -270,6 +321,15 @@ class TestHostNames:
     def test_cname_stands_alone_among_equals(self, ask: Asker) -> None:
         world = scene(pool("a", host(flatten_cname=False), "192.0.2.1", "192.0.2.2"), ttl=30)
         assert [ask(world, draw=draw)["endpoints"] for draw in (0, 0.34, 0.99)] == [[0], [1, 2], [2, 1]]
+
+    def test_a_query_for_cname_is_decided_as_one_for_addresses(self, ask: Asker) -> None:
+        world = scene(pool("a", host(flatten_cname=False, weight=0.5), "192.0.2.1"), ttl=30)
+        assert ask(world, draw=0.1, wants_cname=True) == ask(world, draw=0.1)
+        found = ask(world, draw=0.9, wants_cname=True)
+        assert (found["outcome"], found["pool"], found["endpoints"]) == ("no endpoint", "a", [])
+        alone = scene(pool("a", host(flatten_cname=False), "192.0.2.1", "192.0.2.2"))
+        decisions = ask.many(alone, [asking(draw=draw, wants_cname=True) for draw in (0, 0.34, 0.99)])
+        assert [decision["endpoints"] for decision in decisions] == [[0], [], []]
 
     def test_behind_another_it_is_flattened(self, ask: Asker) -> None:
         world = scene(pool("a", host(flatten_cname=False), "192.0.2.1"), ttl=30)

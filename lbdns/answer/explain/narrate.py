@@ -10,7 +10,7 @@ from lbdns.base.words import Health
 from lbdns.dns.name import show_name
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK
 from lbdns.steering.kernel.decide import reason_against
-from lbdns.steering.kernel.endpoints import reason_against_endpoint
+from lbdns.steering.kernel.endpoints import is_cname, reason_against_endpoint
 from lbdns.steering.kernel.numbers import (
     ENDPOINT_HOSTNAME,
     FAMILY_A,
@@ -21,6 +21,7 @@ from lbdns.steering.kernel.numbers import (
     PASSED_DISABLED,
     PASSED_DOWN,
     PASSED_SHED,
+    PASSED_UNRESOLVED,
     PASSED_WEIGHT_ZERO,
     POOL_ENABLED,
     POOL_HASH,
@@ -38,6 +39,7 @@ from lbdns.steering.kernel.view import Decision, Query
 PASSED_TEXTS = {
     PASSED_DISABLED: Health.DISABLED,
     PASSED_DOWN: "down",
+    PASSED_UNRESOLVED: "unresolved: none of its hostnames has an address now",
     PASSED_SHED: "this query is shed from it (load_shedding)",
     PASSED_WEIGHT_ZERO: "its weight is 0",
 }
@@ -112,6 +114,8 @@ def narrate_endpoints(view: ServingView, query: Query, decision: Decision) -> li
         weight = columns["endpoint_weight"][endpoint] / 100
         if endpoint in picks:
             verdict = "answered" if len(picks) == 1 else f"answered, place {picks.index(endpoint) + 1}"
+        elif query.wants_cname and not reason and not is_cname(view.steering, query.lb, query.family, endpoint):
+            verdict = "answered with addresses, not with a CNAME"
         elif reason:
             verdict = f"left out, {_down_text(SKIPPED_TEXTS, reason, SKIPPED_DOWN, health)}"
         else:

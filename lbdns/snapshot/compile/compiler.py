@@ -27,7 +27,7 @@ from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.zone_columns import compile_zones
 from lbdns.snapshot.slots import Slots
-from lbdns.steering.kernel.numbers import LB_APEX
+from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME
 from lbdns.steering.policies.context import Context, Site
 from lbdns.steering.policies.plan import Candidates
 
@@ -144,10 +144,12 @@ class _Compiler:
     memo: CompileMemo
     lists: dict[tuple[Candidates, int], int] = field(default_factory=dict)
     pool_index: dict[str, int] = field(default_factory=dict)
+    cname_pools: set[str] = field(default_factory=set)
 
     def append_all(self, configuration: Configuration) -> list[Placed]:
         """Append all load balancers that are enabled; return where they stand."""
         self.pool_index = {name: index for index, name in enumerate(configuration.pools)}
+        self.cname_pools = {row.name for row in self.pools if row.gives_cname}
         apexes = {zone.apex for zone in configuration.zones}
         placed: list[Placed] = []
         for number, load_balancer in enumerate(configuration.load_balancers):
@@ -174,13 +176,20 @@ class _Compiler:
         numbers = [self._list(candidates, row.is_sticky, fallback_hashes) for candidates in row.lists]
         columns = self.columns
         columns["lb_select"].append(row.select)
-        columns["lb_flags"].append(row.flags | (LB_APEX if is_apex else 0))
+        columns["lb_flags"].append(row.flags | self._place_flags(load_balancer, is_apex))
         columns["lb_ttl"].append(load_balancer.ttl)
         columns["lb_fallback"].append(fallback)
         columns["lb_slot"].append(self.slots.load_balancer[load_balancer.name, load_balancer.type])
         columns["lb_text"].append(self.blob.add_text(load_balancer.name))
         columns["lb_policy"].append(row.policy)
         self.classes.append(row.select, row.pop_list, row.cut, numbers)
+
+    def _place_flags(self, load_balancer: LoadBalancer, is_apex: bool) -> int:
+        """Return what of a load balancer's flags hangs on the zones and on its pools' endpoints."""
+        if is_apex:
+            return LB_APEX
+        is_asked = load_balancer.type == "A" and self.cname_pools
+        return LB_GIVES_CNAME if is_asked and not self.cname_pools.isdisjoint(load_balancer.pool_names()) else 0
 
     def _list(self, candidates: Candidates, is_sticky: bool, fallback_hashes: int) -> int:
         """Return the number of a candidate list, stored once per hashing flags."""

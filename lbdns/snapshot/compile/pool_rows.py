@@ -25,6 +25,7 @@ from lbdns.steering.kernel.numbers import (
     LIST_HASHED,
     POOL_ENABLED,
     POOL_HAS_ENDPOINT,
+    POOL_HAS_HOSTNAME,
     POOL_HASH,
     POOL_LOCATED,
     POOL_MONITORED,
@@ -48,6 +49,7 @@ class PoolRow:
     `parts`: columns and what to append to them. `targets`: wire names of the endpoints that are hostnames, None for the
     others. `hashed`: the families (LIST_HASHED << family) in which a hash of the source address can change the pool's
     part, for load balancers without and with stickiness; `hashed_as_fallback`: the same where the pool is the fallback.
+    `gives_cname`: an endpoint that can be picked is answered as a CNAME where a name may have one.
     """
 
     name: str
@@ -57,6 +59,7 @@ class PoolRow:
     targets: tuple[bytes | None, ...]
     hashed: tuple[int, int]
     hashed_as_fallback: tuple[int, int]
+    gives_cname: bool
 
 
 def name_hash(name: str) -> int:
@@ -96,6 +99,7 @@ def pool_row(pool: Pool) -> PoolRow:
         ),
         hashed=(by_endpoint[0] | by_shedding[0], by_endpoint[1] | by_shedding[1]),
         hashed_as_fallback=(by_endpoint[0], by_endpoint[1]),
+        gives_cname=any(one.enabled and one.ip is None and not one.flatten_cname for one in pool.origins),
     )
 
 
@@ -109,6 +113,7 @@ def _pool_parts(pool: Pool, families: list[int]) -> dict[str, list[int] | bytes]
     flags |= POOL_HAS_ENDPOINT if any(families) else 0
     flags |= POOL_HASH if pool.origin_steering.policy == "hash" else 0
     flags |= POOL_LOCATED if pool.latitude is not None else 0
+    flags |= POOL_HAS_HOSTNAME if any(bits >> FAMILY_NAMED & 1 for bits in families) else 0
     shedding = _shedding(pool)
     vector = unit_vectors(np.array([pool.latitude or 0.0]), np.array([pool.longitude or 0.0]))
     return {

@@ -5,6 +5,7 @@ from lbdns.dns.codes cimport *
 from lbdns.mapped.typed_columns cimport TypedColumns
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport Suffixes, find
+from lbdns.steering.kernel.numbers cimport *
 
 
 cdef class Found:

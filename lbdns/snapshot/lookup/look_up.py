@@ -4,7 +4,7 @@
 |------------------------------------------------------------|-------------|
 | no zone of ours above it                                   | OUT_OF_ZONE |
 | it is at or below a cut (but for DS at the cut)            | REFERRAL    |
-| a load balancer that answers the type                      | STEERED     |
+| a load balancer that answers the type, or may by a CNAME   | STEERED     |
 | records of the type (any type, for ANY)                    | HIT         |
 | a CNAME, asked for another type                            | CNAME       |
 | it exists, with other types or none                        | NODATA      |
@@ -21,6 +21,7 @@ from lbdns.dns.codes import *
 from lbdns.mapped.typed_columns import TypedColumns
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import Suffixes, find
+from lbdns.steering.kernel.numbers import *
 
 
 class Found:
@@ -95,19 +96,21 @@ def at_encloser(names: TypedColumns, is_exact: bool, qtype: int, found: Found) -
 def at_name(names: TypedColumns, qtype: int, found: Found) -> None:
     """Decide the kind from what stands at `found.entry`."""
     position = -1
-    found.family = 0
-    if qtype in (TYPE_A, TYPE_AAAA):
+    found.family = FAMILY_A
+    if qtype in (TYPE_A, TYPE_AAAA, TYPE_CNAME):
         position = 0
-        found.family = 0 if qtype == TYPE_A else 1
+        found.family = FAMILY_AAAA if qtype == TYPE_AAAA else FAMILY_A
     elif qtype == TYPE_MX:
         position = 1
-        found.family = 2
+        found.family = FAMILY_NAMED
     elif qtype == TYPE_SRV:
         position = 2
-        found.family = 2
+        found.family = FAMILY_NAMED
     if position >= 0:
         found.load_balancer = names.name_row[found.entry * NAME_ROW + ROW_LOAD_BALANCER + position]
-        if found.load_balancer != NO_ROW:
+        if found.load_balancer != NO_ROW and (
+            qtype != TYPE_CNAME or names.lb_flags[found.load_balancer] & LB_GIVES_CNAME
+        ):
             found.kind = KIND_STEERED
             return
     if names.name_row[found.entry * NAME_ROW + ROW_RRSETS] >> FLAGS_SHIFT & NAME_CNAME and qtype != TYPE_CNAME:

@@ -2,7 +2,7 @@
 cimport cython
 
 from lbdns.mapped.columns cimport *
-from lbdns.steering.kernel.endpoints cimport draw32, list_answers, pick_endpoints
+from lbdns.steering.kernel.endpoints cimport draw32, is_unresolved, list_answers, pick_endpoints
 from lbdns.steering.kernel.hashing cimport address_key, mix64
 from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, Query, View

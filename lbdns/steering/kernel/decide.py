@@ -1,9 +1,9 @@
 """`decide`: the one function that steers a query. Pure: no clock, no random generator, no log, no I/O.
 
 The road of a decision: locate (ECS, resolver or PoP; gives a place class, and the ECS scope) -> the list of candidate
-pools of that class -> pick a pool (first up, weighted or fastest; pools that are disabled, down or shed drop out) ->
-pick its endpoints (endpoints.py: all, one by weight, one by hash) -> which of
-their addresses, and for how long.
+pools of that class -> pick a pool (first up, weighted or fastest; pools that are disabled, down, unresolved or shed
+drop out) -> pick its endpoints (endpoints.py: all, one by weight, one by hash) -> which of their addresses, and for how
+long.
 
 Policies are gone by now: at compile time they became a way to pick (`SELECT_*`) and, per place class, a list of pools.
 So every table is total: a class always has a list, a list always has a fallback pool behind it.
@@ -15,7 +15,7 @@ compiled code leaves out bounds checks.
 from __future__ import annotations
 
 from lbdns.mapped.columns import *
-from lbdns.steering.kernel.endpoints import draw32, list_answers, pick_endpoints
+from lbdns.steering.kernel.endpoints import draw32, is_unresolved, list_answers, pick_endpoints
 from lbdns.steering.kernel.hashing import address_key, mix64
 from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
@@ -164,6 +164,8 @@ def reason_against(view: View, query: Query, decision: Decision, pool: int) -> i
             return PASSED_DOWN
     elif not flags & POOL_HAS_ENDPOINT:
         return PASSED_DOWN
+    if query.family != FAMILY_NAMED and is_unresolved(view, view.lb_flags[query.lb] & LB_APEX, pool):
+        return PASSED_UNRESOLVED
     return PASSED_SHED if is_shed(view, query, decision, pool) else 0
 
 

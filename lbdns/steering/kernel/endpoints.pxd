@@ -10,12 +10,22 @@ from lbdns.steering.kernel.view cimport Decision, Query, View
 
 cpdef unsigned long long draw32(Query query, unsigned long long salt) noexcept nogil
 
-@cython.locals(state=cython.int, counts=cython.int)
+@cython.locals(is_apex=cython.int)
 cpdef int reason_against_endpoint(View view, Query query, Decision decision, int endpoint) noexcept nogil
+
+@cython.locals(state=cython.int, counts=cython.int)
+cdef int reason_in_family(
+    View view, int is_apex, int family, int pool, bint is_fallback, int endpoint
+) noexcept nogil
+
+@cython.locals(start=cython.uint, lacks=cython.bint, endpoint=cython.int, family=cython.int, reason=cython.int)
+cpdef bint is_unresolved(View view, int is_apex, int pool) noexcept nogil
+
+cdef bint may_be_cname(View view, int family, int endpoint) noexcept nogil
 
 cpdef bint is_cname(View view, unsigned int lb, int family, int endpoint) noexcept nogil
 
-cdef bint is_resolved(View view, Query query, int endpoint) noexcept nogil
+cdef bint is_resolved(View view, int family, int endpoint) noexcept nogil
 
 @cython.locals(
     pool=cython.int, pool_flags=cython.int, start=cython.uint, shape=cython.int, count=cython.int,

@@ -22,41 +22,69 @@ def draw32(query: Query, salt: int) -> int:
 
 
 def reason_against_endpoint(view: View, query: Query, decision: Decision, endpoint: int) -> int:
-    """Return why an endpoint of the decided pool does not answer this query (SKIPPED_*), or 0 where it may.
+    """Return why an endpoint of the decided pool does not answer this query (SKIPPED_*), or 0 where it may."""
+    is_apex = view.lb_flags[query.lb] & LB_APEX
+    return reason_in_family(view, is_apex, query.family, decision.pool, decision.is_fallback, endpoint)
+
+
+def reason_in_family(view: View, is_apex: int, family: int, pool: int, is_fallback: bool, endpoint: int) -> int:
+    """Return why an endpoint of a pool does not answer in a family, for a load balancer that is at an apex (not 0) or
+    not (SKIPPED_*); 0 where it may.
 
     Health does not count in a fallback pool that serves as such, and without a monitor only where it was forced.
     """
     if not view.endpoint_enabled[endpoint]:
         return SKIPPED_DISABLED
-    if not view.endpoint_families[endpoint] & (1 << query.family):
+    if not view.endpoint_families[endpoint] & (1 << family):
         return SKIPPED_FAMILY
-    if not view.endpoint_weight[endpoint] and not view.pool_shape[decision.pool * 3 + query.family] & SHAPE_ZERO:
+    if not view.endpoint_weight[endpoint] and not view.pool_shape[pool * 3 + family] & SHAPE_ZERO:
         return SKIPPED_WEIGHT_ZERO
-    if not decision.is_fallback:
+    if not is_resolved(view, family, endpoint) and not (may_be_cname(view, family, endpoint) and not is_apex):
+        return SKIPPED_UNRESOLVED
+    if not is_fallback:
         state = view.endpoint_state[view.endpoint_slot[endpoint]]
-        counts = view.pool_flags[decision.pool] & POOL_MONITORED or state & BYTE_COUNTS
+        counts = view.pool_flags[pool] & POOL_MONITORED or state & BYTE_COUNTS
         if counts and (state & STATE_MASK) != HEALTHY:
             return SKIPPED_DOWN
-    if not is_resolved(view, query, endpoint) and not is_cname(view, query.lb, query.family, endpoint):
-        return SKIPPED_UNRESOLVED
     return 0
 
 
-def is_cname(view: View, lb: int, family: int, endpoint: int) -> bool:
-    """Return whether the endpoint is answered by its CNAME: `flatten_cname: false`, an address query, not at an
-    apex."""
+def is_unresolved(view: View, is_apex: int, pool: int) -> bool:
+    """Return whether a pool has no endpoint for any address family, and would have one but for hostnames that have no
+    address; `is_apex` as above."""
+    if not view.pool_flags[pool] & POOL_HAS_HOSTNAME:
+        return False
+    start = view.pool_endpoint_start[pool]
+    lacks = False
+    for endpoint in range(start, start + view.pool_endpoint_count[pool]):
+        for family in range(ADDRESS_FAMILIES):
+            reason = reason_in_family(view, is_apex, family, pool, False, endpoint)
+            if not reason:
+                return False
+            if reason == SKIPPED_UNRESOLVED:
+                lacks = True
+    return lacks
+
+
+def may_be_cname(view: View, family: int, endpoint: int) -> bool:
+    """Return whether the endpoint is answered by its CNAME where a name may have one: `flatten_cname: false`, an
+    address query."""
     return (
         family != FAMILY_NAMED
         and (view.endpoint_flags[endpoint] & (ENDPOINT_HOSTNAME | ENDPOINT_FLATTEN)) == ENDPOINT_HOSTNAME
-        and not view.lb_flags[lb] & LB_APEX
     )
 
 
-def is_resolved(view: View, query: Query, endpoint: int) -> bool:
+def is_cname(view: View, lb: int, family: int, endpoint: int) -> bool:
+    """Return whether the endpoint is answered by its CNAME at this load balancer: an apex has none."""
+    return may_be_cname(view, family, endpoint) and not view.lb_flags[lb] & LB_APEX
+
+
+def is_resolved(view: View, family: int, endpoint: int) -> bool:
     """Return whether the endpoint has something to answer with in this family now."""
-    if query.family == FAMILY_NAMED or not view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+    if family == FAMILY_NAMED or not view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
         return True
-    return view.resolved_count[view.endpoint_slot[endpoint] * ADDRESS_FAMILIES + query.family] > 0
+    return view.resolved_count[view.endpoint_slot[endpoint] * ADDRESS_FAMILIES + family] > 0
 
 
 def pick_endpoints(view: View, query: Query, decision: Decision) -> None:
@@ -150,7 +178,7 @@ def keep_first_or_flattened(view: View, query: Query, decision: Decision) -> Non
         return
     kept = 0
     for index in range(decision.pick_count):
-        if is_resolved(view, query, decision.picks[index]):
+        if is_resolved(view, query.family, decision.picks[index]):
             decision.picks[kept] = decision.picks[index]
             kept += 1
     decision.pick_count = kept
@@ -168,6 +196,9 @@ def list_answers(view: View, query: Query, decision: Decision) -> None:
     if query.family != FAMILY_NAMED:
         decision.is_alias = is_cname(view, query.lb, query.family, decision.picks[0])
         if decision.is_alias:
+            return
+        if query.wants_cname:
+            decision.pick_count = 0
             return
         count = list_addresses(view, query.family, decision)
         decision.address_count = count

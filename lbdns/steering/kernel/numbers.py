@@ -24,6 +24,7 @@ LB_ECS_PREFERRED: Final = 1
 LB_RESOLVER_LOCATES: Final = 2
 LB_STICKY: Final = 4
 LB_APEX: Final = 8
+LB_GIVES_CNAME: Final = 16  # an endpoint of one of its pools is answered as a CNAME
 
 # A list whose pools may hash the source address: LIST_HASHED << family.
 LIST_HASHED: Final = 1
@@ -33,6 +34,7 @@ POOL_MONITORED: Final = 2
 POOL_HAS_ENDPOINT: Final = 4
 POOL_HASH: Final = 8
 POOL_LOCATED: Final = 16  # has coordinates
+POOL_HAS_HOSTNAME: Final = 32  # an enabled endpoint is one
 
 # The shape of a pool's answers in one family: exactly one endpoint (weights differ); all weights are 0.
 SHAPE_ONE: Final = 1
@@ -80,6 +82,7 @@ PASSED_DISABLED: Final = 1
 PASSED_DOWN: Final = 2
 PASSED_SHED: Final = 3
 PASSED_WEIGHT_ZERO: Final = 4
+PASSED_UNRESOLVED: Final = 5
 
 # Why an endpoint of the decided pool does not answer; 0 is that it may.
 SKIPPED_DISABLED: Final = 1

@@ -12,7 +12,7 @@ cdef class Query:
     cdef public int family, resolver_version, ecs_version, ecs_bits
     cdef public unsigned long long resolver_high, resolver_low, ecs_high, ecs_low, draw_base
     cdef public long long now_s
-    cdef public bint draw_fixed
+    cdef public bint draw_fixed, wants_cname
 
 
 cdef class Decision:

@@ -28,14 +28,16 @@ class View(TypedColumns):
 class Query:
     """What a decision depends on beside the view. Addresses are 128 bits, an IPv4 one in the top 32 of `*_high`.
 
-    `lb`: index of the load balancer; `family`: FAMILY_A, FAMILY_AAAA or FAMILY_NAMED; `*_version`: 4, 6, or 0 for none;
-    `ecs_bits`: SOURCE PREFIX-LENGTH, 0 for no ECS; `now_s`: unix seconds; `draw_base`: 64 random bits, from which all
-    draws follow, or with `draw_fixed` the one value that all draws take.
+    `lb`: index of the load balancer; `family`: FAMILY_A, FAMILY_AAAA or FAMILY_NAMED; `wants_cname`: decided as for
+    `family`, and answered where that comes to an endpoint's CNAME alone; `*_version`: 4, 6, or 0 for none; `ecs_bits`:
+    SOURCE PREFIX-LENGTH, 0 for no ECS; `now_s`: unix seconds; `draw_base`: 64 random bits, from which all draws follow,
+    or with `draw_fixed` the one value that all draws take.
     """
 
     def __init__(self) -> None:
         self.lb = 0
         self.family = 0
+        self.wants_cname = False
         self.resolver_high = 0
         self.resolver_low = 0
         self.resolver_version = 0
