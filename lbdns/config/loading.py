@@ -246,7 +246,7 @@ class _Loading:
             problems.extend(check_zone(index))
         if objects.is_whole:
             problems.extend(check_references(objects, memo))
-        problems.extend(check_pools(objects))
+        problems.extend(check_pools(objects, self.settings))
         facts = Facts(self.settings, objects.pools)
         problems.extend(check_balancers(objects, None if self.has_unread_zone else indexes, facts, memo))
 

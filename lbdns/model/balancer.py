@@ -12,7 +12,18 @@ from lbdns.base.wording import nearest
 from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES, effective_policy
 from lbdns.dns import record_bounds
 from lbdns.model import bounds
-from lbdns.model.fields import Description, Flag, Frozen, Number, PoolNames, Reference, Weight, Whole
+from lbdns.model.fields import (
+    SHOWN_WHERE_SET,
+    Description,
+    Flag,
+    Frozen,
+    Networks,
+    Number,
+    PoolNames,
+    Reference,
+    Weight,
+    Whole,
+)
 from lbdns.model.hostnames import parse_owner_name
 from lbdns.model.refusal import refusal
 
@@ -105,7 +116,7 @@ class LocationStrategy(Frozen):
     prefer_ecs: Literal["always", "never", "proximity", "geo"] = "proximity"
     """When the place of the client subnet counts that a query brings (RFC 7871): never, always, or only under the
     policy named."""
-    region_from: Literal["pop", "location"] = "pop"
+    region_from: Annotated[Literal["pop", "location"], SHOWN_WHERE_SET] = "pop"
     """Whose region `region_pools` are looked up by: this server's, or that of the place found."""
 
 
@@ -186,7 +197,9 @@ class LoadBalancer(Frozen):
     """Does not act in DNS."""
     rules: Annotated[tuple[dict[str, Any], ...], Field(max_length=bounds.MAX_RULES), AfterValidator(_refuse_rules)] = ()
     """Empty: custom rules are not served yet."""
-    type: BalancerType = "A"
+    networks: Networks = ()
+    """Kept for the v4 API; does not act: there is one network."""
+    type: Annotated[BalancerType, SHOWN_WHERE_SET] = "A"
     """What is answered: addresses, or hostnames as MX or SRV."""
 
     @property

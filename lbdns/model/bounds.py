@@ -23,6 +23,7 @@ MAX_EXPECTED_BODY_CHARS: Final = 10_240
 MAX_HEADER_NAME_CHARS: Final = 64
 MAX_HEADER_VALUE_CHARS: Final = 1024
 MAX_VIRTUAL_NETWORK_ID_CHARS: Final = 64
+MAX_NETWORK_CHARS: Final = 64
 MAX_FILE_PATH_CHARS: Final = 4096
 MAX_URL_CHARS: Final = 2048
 MAX_MAIL_ADDRESS_CHARS: Final = 254
@@ -35,6 +36,7 @@ MAX_PLACES_PER_MAP: Final = 1000
 MAX_POOL_WEIGHTS: Final = 10_000
 MAX_ENDPOINTS_PER_POOL: Final = 100
 MAX_GROUP_MEMBERS: Final = 32
+MAX_NETWORKS: Final = 16
 MAX_HEADERS: Final = 32
 MAX_HEADER_VALUES: Final = 8
 MAX_AFFINITY_HEADERS: Final = 20
@@ -106,3 +108,5 @@ REGION_CODES: Final = (
 """The 13 regions of a geo policy, sorted. Which country belongs to which is lbdns.places.regions' knowledge."""
 ALL_REGIONS: Final = "ALL_REGIONS"
 """What check_regions takes besides region codes: every region."""
+CHECK_REGIONS: Final = (*REGION_CODES, "CHINA", ALL_REGIONS)
+"""What check_regions takes: those of the v4 API, which has one more to probe from than to steer by."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
@@ -34,6 +34,19 @@ def _check_weight(weight: float) -> float:
     return hundredths / bounds.WEIGHT_STEPS
 
 
+class _ShownWhereSet:
+    """Marks a field that the API shows only where it has another value than its default."""
+
+
+SHOWN_WHERE_SET: Final = _ShownWhereSet()
+"""Marks fields of lbdns's own, and those of the v4 API that few send: strict clients then read back what they sent."""
+
+
+def shown_where_set(model: type[BaseModel]) -> frozenset[str]:
+    """Return the fields of a model that are marked so, those of models inside of it left out."""
+    return frozenset(name for name, field in model.model_fields.items() if SHOWN_WHERE_SET in field.metadata)
+
+
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
@@ -51,6 +64,12 @@ Weight = Annotated[Number, Field(ge=0, le=1), AfterValidator(_check_weight)]
 Percent = Annotated[Number, Field(ge=0, le=bounds.MAX_PERCENT)]
 Port = Annotated[Whole, Field(ge=0, le=bounds.MAX_PORT)]
 """0 means none given."""
+Networks = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NETWORK_CHARS)], ...],
+    Field(max_length=bounds.MAX_NETWORKS),
+    SHOWN_WHERE_SET,
+]
+"""The networks that the v4 API serves an object in."""
 Latitude = Annotated[Number, Field(ge=-bounds.MAX_LATITUDE_DEG, le=bounds.MAX_LATITUDE_DEG)]
 Longitude = Annotated[Number, Field(ge=-bounds.MAX_LONGITUDE_DEG, le=bounds.MAX_LONGITUDE_DEG)]
 PoolNames = Annotated[tuple[Reference, ...], Field(min_length=1, max_length=bounds.MAX_POOLS_PER_LIST)]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Final
 
+from pydantic import BaseModel
+
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.model.fields import Frozen
+from lbdns.model.mistakes import models_in
 
 
 def _model(kind: Kind) -> type[Frozen]:
@@ -21,5 +25,15 @@ REQUIRED: Final = {
     for kind, model in MODELS.items()
 }
 """The fields that have no default."""
+
+
+def models_held(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield a model, and every model that its fields hold."""
+    yield model
+    for field in model.model_fields.values():
+        for held in models_in(field.annotation):
+            yield from models_held(held)
+
+
 NAMED_BESIDE: Final = tuple(kind for kind, model in MODELS.items() if "name" not in model.model_fields)
 """Kinds whose name is the key in files and no field of the model."""

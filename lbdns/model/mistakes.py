@@ -110,16 +110,16 @@ def _model_at(model: type[BaseModel] | None, place: Location) -> type[BaseModel]
     for step in place:
         if at is None or not isinstance(step, str) or step not in at.model_fields:
             continue
-        at = next(_models_in(at.model_fields[step].annotation), None)
+        at = next(models_in(at.model_fields[step].annotation), None)
     return at
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the models inside an annotation such as `tuple[Endpoint, ...]` or `ApiSettings | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
-        yield from _models_in(argument)
+        yield from models_in(argument)
 
 
 def _expected(what: str) -> Callable[[Any, Any, Any], str]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from lbdns.base.probe_types import PROBE_TYPES, acts
 from lbdns.model import bounds
-from lbdns.model.fields import Description, Flag, Frozen, Port, Reference, Whole
+from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Port, Reference, Whole
 from lbdns.model.headers import Headers
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
@@ -27,6 +27,7 @@ _CODES_ITEM = re.compile(
     r"(?P<first>[1-5][0-9][0-9])(?:-(?P<last>[1-5][0-9][0-9]))?|(?P<family>[1-5])[xX][xX]", re.ASCII
 )
 _PATH = re.compile(r"/[^\x00-\x20\x7f#]*")
+_EXPECTED_PATH: Final = 'expected one that begins with "/", without spaces or "#"'
 
 
 def parse_expected_codes(text: str) -> tuple[tuple[int, int], ...]:
@@ -64,8 +65,8 @@ def _check_codes(text: str) -> str:
 
 
 def _check_path(path: str) -> str:
-    if not _PATH.fullmatch(path):
-        raise refusal(f'"{path}" is no path; expected one that begins with "/", without spaces or "#"')
+    if path and not _PATH.fullmatch(path):
+        raise refusal(f'"{path}" is no path; {_EXPECTED_PATH}')
     return path
 
 
@@ -101,8 +102,9 @@ class Monitor(Frozen):
     """How many failed probes in a row make it unhealthy; 0 and 1 mean the first."""
     port: Port = 0
     """The port that is probed. 0: the endpoint's own, else the type's."""
-    method: Literal["GET", "HEAD", "OPTIONS", "connection_established"] = "GET"
-    """The HTTP method; `connection_established` is the one of `tcp`."""
+    method: Literal["GET", "HEAD", "OPTIONS", "connection_established", ""] = "GET"
+    """The HTTP method; `connection_established` is the one of `tcp`. It may be empty where the type sends no request,
+    as may `path` and `expected_codes`."""
     path: Annotated[str, StringConstraints(max_length=bounds.MAX_PATH_CHARS), AfterValidator(_check_path)] = "/"
     """The path of the HTTP request, with its query."""
     header: Headers = Field(default_factory=dict)
@@ -120,9 +122,11 @@ class Monitor(Frozen):
     """Whether a redirection is followed, or is the answer."""
     allow_insecure: Flag = False
     """Whether a certificate passes that nobody vouches for, or that is another name's, and TLS 1.0 and 1.1."""
-    client_certificate: PemFile | None = None
+    probe_zone: Annotated[str, StringConstraints(max_length=bounds.MAX_NAME_CHARS), SHOWN_WHERE_SET] = ""
+    """Kept for the v4 API; does not act: lbdns probes as itself."""
+    client_certificate: Annotated[PemFile | None, SHOWN_WHERE_SET] = None
     """The file of the certificate, in PEM, that probes show where an endpoint asks for one; read again when changed."""
-    client_key: PemFile | None = None
+    client_key: Annotated[PemFile | None, SHOWN_WHERE_SET] = None
     """The file of the certificate's private key; without it the key is in the file of the certificate."""
 
     @model_validator(mode="after")
@@ -143,10 +147,11 @@ class Monitor(Frozen):
             )
         if not acts(self.type, "method"):
             return
-        if self.method == "connection_established":
-            yield Mistake(
-                ("method",), f'"{self.method}" is for type tcp; expected GET, HEAD or OPTIONS', (("type",), ("method",))
-            )
+        if self.method in ("connection_established", ""):
+            which = f'"{self.method}" is for type tcp' if self.method else "no method is given"
+            yield Mistake(("method",), f"{which}; expected GET, HEAD or OPTIONS", (("type",), ("method",)))
+        if not self.path:
+            yield Mistake(("path",), f'"" is no path; {_EXPECTED_PATH}', (("type",), ("path",)))
         if not self.expected_codes:
             yield Mistake(
                 ("expected_codes",),

@@ -14,11 +14,13 @@ from lbdns.base.words import ENDPOINT_POLICIES
 from lbdns.dns import record_bounds
 from lbdns.model import bounds
 from lbdns.model.fields import (
+    SHOWN_WHERE_SET,
     Description,
     Flag,
     Frozen,
     Latitude,
     Longitude,
+    Networks,
     ObjectName,
     Percent,
     Port,
@@ -77,7 +79,7 @@ def _check_unicast(text: str, ip: IPv4Address | IPv6Address) -> None:
             raise refusal(f'"{text}": an address with a zone ("%{ip.scope_id}") means nothing to a client')
         if ip.ipv4_mapped:
             raise refusal(f'"{text}" is an IPv4 address in IPv6 form; write {ip.ipv4_mapped}')
-    if ip.is_unspecified or ip.is_multicast or str(ip) == "255.255.255.255":
+    if ip.is_multicast or str(ip) == "255.255.255.255":
         raise refusal(f'"{text}" is not the address of one host; expected a unicast address')
 
 
@@ -114,7 +116,8 @@ class Endpoint(Frozen):
     ]
     """Its name in its pool."""
     address: Annotated[str, AfterValidator(_check_address)]
-    """Its IP address, or a hostname that is resolved in the background."""
+    """Its IP address, or a hostname that is resolved in the background. 0.0.0.0 and :: stand for one still to come: not
+    probed, not answered."""
     enabled: Flag = True
     """Whether it may be answered, and is probed."""
     weight: Weight = bounds.DEFAULT_WEIGHT
@@ -128,7 +131,7 @@ class Endpoint(Frozen):
     """Kept for the v4 API; does not act."""
     flatten_cname: Flag = True
     """Whether a hostname is answered as the addresses that it resolves to, or as a CNAME."""
-    priority: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_PRIORITY)] = 0
+    priority: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_PRIORITY), SHOWN_WHERE_SET] = 0
     """The preference of an MX answer, the priority of an SRV answer."""
 
     @property
@@ -138,6 +141,16 @@ class Endpoint(Frozen):
             return IPv6Address(self.address) if ":" in self.address else IPv4Address(self.address)
         except AddressValueError:
             return None
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether its address is 0.0.0.0 or ::, no host's (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2)."""
+        return self.address in ("0.0.0.0", "::")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it is probed and answered: enabled, and at an address that a host can have."""
+        return self.enabled and not self.is_placeholder
 
     @property
     def host(self) -> str:
@@ -199,18 +212,16 @@ def _upper_region(value: Any) -> Any:
 
 
 def _check_check_region(code: str) -> str:
-    if code not in bounds.REGION_CODES and code != bounds.ALL_REGIONS:
-        near = nearest(code, (*bounds.REGION_CODES, bounds.ALL_REGIONS))
+    if code not in bounds.CHECK_REGIONS:
+        near = nearest(code, bounds.CHECK_REGIONS)
         meant = f'; did you mean "{near}"?' if near else ""
-        raise refusal(
-            f'unknown region "{code}"; expected one of {", ".join(bounds.REGION_CODES)}, {bounds.ALL_REGIONS}{meant}'
-        )
+        raise refusal(f'unknown region "{code}"; expected one of {", ".join(bounds.CHECK_REGIONS)}{meant}')
     return code
 
 
 CheckRegions = Annotated[
     tuple[Annotated[str, BeforeValidator(_upper_region), AfterValidator(_check_check_region)], ...],
-    Field(max_length=len(bounds.REGION_CODES) + 1),
+    Field(max_length=len(bounds.CHECK_REGIONS)),
 ]
 
 
@@ -231,7 +242,7 @@ class Pool(Frozen):
     """The monitor that probes its endpoints. Without one, and without a group, health is not considered."""
     monitor_group: Reference | None = None
     """The monitors that do, in place of one."""
-    max_answers: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_RECORDS_PER_RRSET)] = 0
+    max_answers: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_RECORDS_PER_RRSET), SHOWN_WHERE_SET] = 0
     """How many addresses (MX and SRV: hosts) an answer has where it would have all: that many, chosen among those that
     are up so that each is as likely as any other; under `origin_steering` `hash` always the same for a client. 0: all.
     lbdns's own."""
@@ -247,6 +258,12 @@ class Pool(Frozen):
     """Which endpoint is picked where one is."""
     notification_filter: NotificationFilter | None = None
     """What is told of it and its endpoints; without it everything."""
+    networks: Networks = ()
+    """Kept for the v4 API; does not act: there is one network."""
+    health_sources: Annotated[
+        tuple[Literal["local", "regional", "global"], ...], Field(max_length=3), SHOWN_WHERE_SET
+    ] = ()
+    """Kept for the v4 API; does not act: health is what the vantage points agree on."""
 
     @property
     def is_monitored(self) -> bool:

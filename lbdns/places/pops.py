@@ -47,6 +47,17 @@ class Pop:
         return regions.region_of(self.country, self.subdivision)
 
 
+def region_at(code: str | None, country: str | None, region: str | None) -> str:
+    """Return the region of a PoP that is described by an airport's code, and by a country or a region that go over what
+    that says; "" where none is known."""
+    if region:
+        return region
+    known = pop_place(code) if code else None
+    if known is None or (country and country != known.country):
+        return regions.region_of(country or "", "")
+    return known.region
+
+
 def pop_place(code: str) -> Pop | None:
     """Return the airport with this IATA code, in any case; None where there is none."""
     row = airport(code)

@@ -18,7 +18,7 @@ async def first_results(published: Published) -> bool:
         for pool in published.configuration.pools.values()
         if pool.enabled and pool.is_monitored
         for endpoint in pool.origins
-        if endpoint.enabled
+        if endpoint.is_used
     ]
     measured = published.table.columns["endpoint_measured"]
     for _ in range(round(WAIT_S / POLL_S)):

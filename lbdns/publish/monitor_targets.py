@@ -131,7 +131,7 @@ def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answ
                 slot=endpoint_slot,
                 address=endpoint.address,
                 is_name=is_name(endpoint.address),
-                enabled=endpoint.enabled,
+                enabled=endpoint.is_used,
                 port=endpoint.port,
                 host=endpoint.host,
                 identity=identity(pool.name, endpoint.name, endpoint.address),

@@ -213,7 +213,7 @@ class Publisher:
 def _bytes_of(pool: Pool, slots: Slots, table: HealthTable) -> list[int]:
     """Return the effective bytes of a pool's enabled endpoints."""
     states = table.columns["endpoint_state"]
-    return [states[slots.endpoint[pool.name, one.name, one.address]] for one in pool.origins if one.enabled]
+    return [states[slots.endpoint[pool.name, one.name, one.address]] for one in pool.origins if one.is_used]
 
 
 def _number(path: Path) -> int:

@@ -103,7 +103,7 @@ def endpoint_row(pool: Pool, endpoint: Endpoint, published: Published) -> Endpoi
 
 def endpoint_word(pool: Pool, endpoint: Endpoint, state: int) -> str:
     """Return an endpoint's effective byte in a word: one of ENDPOINT_WORDS, Health.NO_MONITOR or Health.DISABLED."""
-    return _word(endpoint.enabled, pool.is_monitored, state, ENDPOINT_WORDS)
+    return _word(endpoint.is_used, pool.is_monitored, state, ENDPOINT_WORDS)
 
 
 def _word(enabled: bool, monitored: bool, state: int, words: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "country_pools": {},
     "pop_pools": {},
     "random_steering": {"default_weight": 1, "pool_weights": {}},
-    "location_strategy": {"mode": "pop", "prefer_ecs": "proximity", "region_from": "pop"},
+    "location_strategy": {"mode": "pop", "prefer_ecs": "proximity"},
     "session_affinity": "none",
     "session_affinity_ttl": None,
     "session_affinity_attributes": {

@@ -73,7 +73,7 @@ def test_every_key_and_form() -> None:
     eu, us = configuration.pools["eu"], configuration.pools["us"]
     assert [endpoint.weight_hundredths for endpoint in eu.origins] == [7, 100, 29]
     assert eu.origins[0].header == {"Host": ("eu-1.example.com",)}
-    assert eu.check_regions == ("WEU", "EEU")
+    assert eu.check_regions == ("WEU", "ENAM")
     assert [endpoint.address for endpoint in us.origins] == ["www.example.net", "192.0.2.12"]
     assert configuration.monitors["page"].expected_codes == "200"
 

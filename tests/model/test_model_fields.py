@@ -54,6 +54,7 @@ def test_defaults() -> None:
         },
         "adaptive_routing": {"failover_across_pools": False},
         "rules": (),
+        "networks": (),
         "type": "A",
     }
     assert Pool.model_validate(POOL).model_dump() == {
@@ -88,6 +89,8 @@ def test_defaults() -> None:
         },
         "origin_steering": {"policy": "random"},
         "notification_filter": None,
+        "networks": (),
+        "health_sources": (),
     }
     assert Monitor().model_dump() == {
         "type": "http",
@@ -105,6 +108,7 @@ def test_defaults() -> None:
         "expected_body": "",
         "follow_redirects": False,
         "allow_insecure": False,
+        "probe_zone": "",
         "client_certificate": None,
         "client_key": None,
     }

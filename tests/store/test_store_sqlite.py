@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,22 @@ def test_what_is_committed_is_there_after_opening_again(tmp_path: Path) -> None:
     assert state.get(Kind.POOL, a.id) == a and dict(state.records("z" * 32)) == {b.id: b}
     assert again.account_id == account and len(account) == 32
     assert (tmp_path / "store.sqlite").stat().st_mode & 0o777 == 0o600
+    again.close()
+
+
+def test_a_store_that_notes_no_times_of_disabling_is_opened_and_notes_them(tmp_path: Path) -> None:
+    first = Store(tmp_path)
+    first.commit([Change(None, item("a", enabled=False))], "ann", "one", TIME, 0)
+    first.close()
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        connection.execute("ALTER TABLE objects DROP COLUMN disabled_at")
+    connection.close()
+    again = Store(tmp_path)
+    (kept,) = again.load()
+    assert kept == item("a", enabled=False)
+    since = replace(kept, revision=2, disabled_at=(("", TIME), ("192.0.2.1", TIME)))
+    again.commit([Change(kept, since)], "ann", "two", TIME, 1)
+    assert list(again.load()) == [since]
     again.close()
 
 

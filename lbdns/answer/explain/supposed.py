@@ -90,4 +90,4 @@ def _example(configuration: Configuration) -> str:
 
 
 def _slots_of(pool: Pool, slots: Slots) -> list[int]:
-    return [slots.endpoint[pool.name, endpoint.name, endpoint.address] for endpoint in pool.origins if endpoint.enabled]
+    return [slots.endpoint[pool.name, endpoint.name, endpoint.address] for endpoint in pool.origins if endpoint.is_used]

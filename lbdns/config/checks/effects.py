@@ -64,6 +64,8 @@ def _check_proxy_only(placed: Placed[LoadBalancer]) -> Iterator[Problem]:
     balancer, source = placed.item, placed.source
     if balancer.proxied:
         yield source.warning(("proxied",), "lbdns answers queries and carries no traffic, so this does not act")
+    if balancer.networks:
+        yield source.warning(("networks",), "does not act: there is one network")
     if balancer.session_affinity in ("cookie", "header"):
         message = f'"{balancer.session_affinity}" does not act in DNS; "ip_cookie" keeps a client on one endpoint'
         yield source.warning(("session_affinity",), message)

@@ -53,7 +53,7 @@ def _families(placed: Placed[Pool]) -> Families | None:
     """Return a pool's families; None where they are not known: it is disabled, or hostnames may have either."""
     if not placed.item.enabled or not placed.knows("origins"):
         return None
-    addresses = [endpoint.address for endpoint in placed.item.origins if endpoint.enabled]
+    addresses = [endpoint.address for endpoint in placed.item.origins if endpoint.is_used]
     has_ipv6 = any(":" in address for address in addresses)
     if not addresses or any(":" not in address and not address[-1].isdigit() for address in addresses):
         return None

@@ -3,26 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.key_pair import check_key_pair
 from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
-from lbdns.base.wording import counted
+from lbdns.base.wording import counted, listed
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
+from lbdns.model import bounds
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
+from lbdns.places.pops import region_at
 
 
-def check_pools(objects: Objects) -> Iterator[Problem]:
+def check_pools(objects: Objects, settings: Settings) -> Iterator[Problem]:
     """Yield what an operator should know about monitors, monitor groups and pools."""
+    vantages = _VantageRegions(settings)
     for monitor in objects.monitors.values():
         yield from _check_monitor(monitor)
     for group in objects.monitor_groups.values():
         yield from _check_group(group)
     for pool in objects.pools.values():
         yield from _check_pool(pool)
+        yield from _check_regions(pool, vantages)
+
+
+class _VantageRegions:
+    """The regions that this server probes from; they are looked up when a pool asks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The region of each vantage point: its own, else that of the PoP."""
+        pop, points = self._settings.pop, self._settings.vantage_points
+        here = region_at(pop.code, pop.country, pop.region)
+        return frozenset({one.region or here for one in points} if points else {here}) - {""}
+
+
+def _check_regions(placed: Placed[Pool], vantages: _VantageRegions) -> Iterator[Problem]:
+    """Check that somebody probes from the regions that a pool asks for, and say who does where nobody is there."""
+    asked = placed.item.check_regions or ()
+    if not placed.knows("check_regions") or bounds.ALL_REGIONS in asked or vantages.known >= set(asked):
+        return
+    lacking = listed([region for region in asked if region not in vantages.known])
+    if vantages.known.isdisjoint(asked):
+        who = "every vantage point of this server probes the pool"
+    else:
+        who = f"those in {listed([region for region in asked if region in vantages.known])} alone probe the pool"
+    yield placed.source.warning(("check_regions",), f"no vantage point stands in {lacking}: {who}")
 
 
 def _check_monitor(placed: Placed[Monitor]) -> Iterator[Problem]:
@@ -37,6 +70,8 @@ def _check_monitor(placed: Placed[Monitor]) -> Iterator[Problem]:
             check_key_pair(Path(monitor.client_certificate), Path(monitor.client_key or monitor.client_certificate))
         except LbdnsError as error:
             yield source.problem(("client_certificate",), str(error))
+    if monitor.probe_zone:
+        yield source.warning(("probe_zone",), "does not act: lbdns probes as itself; a Host header names what is asked")
     if not placed.knows("type"):
         return
     for field in OWN_FIELDS:
@@ -59,9 +94,13 @@ def _check_group(placed: Placed[MonitorGroup]) -> Iterator[Problem]:
 
 def _check_pool(placed: Placed[Pool]) -> Iterator[Problem]:
     pool, source = placed.item, placed.source
+    if pool.networks:
+        yield source.warning(("networks",), "does not act: there is one network")
+    if pool.health_sources:
+        yield source.warning(("health_sources",), "does not act: health is what the vantage points agree on")
     if not placed.knows("origins"):
         return
-    enabled = sum(endpoint.enabled for endpoint in pool.origins)
+    enabled = sum(endpoint.is_used for endpoint in pool.origins)
     if enabled == 0:
         yield source.warning(("origins",), "no origin is enabled, so the pool is always critical")
     elif enabled < pool.minimum_origins and placed.knows("minimum_origins"):
@@ -73,6 +112,10 @@ def _check_pool(placed: Placed[Pool]) -> Iterator[Problem]:
             message = f'"{endpoint.name}" is the name of two origins; hashing and health reports cannot tell them apart'
             yield source.warning(("origins", index, "name"), message)
         seen.add(endpoint.name)
+        if endpoint.is_placeholder:
+            place = f'"{endpoint.address}" is no host\'s address'
+            message = f"{place}: nobody answers there, so it is neither probed nor answered"
+            yield source.warning(("origins", index, "address"), message)
         if endpoint.virtual_network_id:
             message = "a virtual network does not act in DNS: the address is answered as it is"
             yield source.warning(("origins", index, "virtual_network_id"), message)

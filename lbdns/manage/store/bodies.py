@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
+from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.base.words import STORED
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
@@ -24,6 +25,7 @@ from lbdns.manage.store.zones.zone_bodies import canonical_zone
 from lbdns.model import bounds
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.mistakes import name_mistakes
+from lbdns.model.monitors import Monitor
 
 _NOT_IN_NAMES: Final = re.compile(r"[^-_a-zA-Z0-9]+", re.ASCII)
 
@@ -46,6 +48,8 @@ def check_body(
         return CheckedBody(canonical_record(body, zone.name, problems, (kind.section, id)))
     if kind is Kind.ZONE:
         return CheckedBody(canonical_zone(body, problems, (kind.section, str(body.get("name", "")))))
+    if kind is Kind.MONITOR:
+        body = _without_empty(body)
     named = to_names(kind, body, state)
     name = _own_name(kind, named, id) if kind in NAMED_BESIDE else named.get("name")
     source = Source(STORED, 0, kind.section, name if isinstance(name, str) else id)
@@ -85,6 +89,14 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [without_nulls(item) for item in value]
     return value
+
+
+def _without_empty(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a monitor's body without the fields that act with its type and are "": clients that send every field, set
+    or not, mean none by it."""
+    row = PROBE_TYPES.get(str(body.get("type", Monitor.model_fields["type"].default)))
+    own = row.own_fields if row is not None else ()
+    return {key: value for key, value in body.items() if value != "" or key not in own}
 
 
 def _own_name(kind: Kind, body: Mapping[str, Any], id: str) -> Any:

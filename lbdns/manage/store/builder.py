@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
 from lbdns.model.settings import Settings
+from lbdns.model.targets_document import is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Builder:
         )
         places = {one.draft.file: one.records for one in drafted.values()}
         errors = *_located(examined.errors, places), *check_references(apart, CheckMemo())
-        warnings = _located(examined.warnings, places)
+        warnings = *_located(examined.warnings, places), *_unanswered(apart)
         configuration = None
         if not errors and examined.configuration is not None:
             pool_ids = {item.name: id for id, item in state.all(Kind.POOL).items()}
@@ -110,6 +111,17 @@ class Builder:
             if any(names[kind].get(id, name) != name for id, name in before.items()):
                 self._placed = {}
         self._names = names
+
+
+def _unanswered(apart: Objects) -> Iterator[Problem]:
+    """Yield a warning for each load balancer whose name is in no zone: the v4 API's private ones, and those to come."""
+    for placed in apart.load_balancers:
+        name = placed.item.name
+        if not is_name(name):
+            message = f'"{name}" is an IP address; private load balancers are kept, and answer nobody yet'
+        else:
+            message = f'"{name}" is in none of the zones hosted here; it is kept, and answers nobody until one is'
+        yield placed.source.warning(("name",), message)
 
 
 def _located(problems: Iterable[Problem], zones: Mapping[str, Items]) -> tuple[Problem, ...]:

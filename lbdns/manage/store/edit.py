@@ -14,6 +14,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
 from lbdns.config.yaml.source import Placed
 from lbdns.manage.store.bodies import CheckedBody, check_body
+from lbdns.manage.store.disabling import disabled_at
 from lbdns.manage.store.item import Change, Item, new_id, time_text
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced
 from lbdns.manage.store.state import State, StateDraft
@@ -58,7 +59,8 @@ class Edit:
         checked = self._check(kind, body, id, zone_id)
         before = self._base.get(kind, id)  # deleted just now, to be made again elsewhere
         created_on = before.created_on if before is not None else self._now
-        item = Item(kind, id, checked.body, zone_id, created_on, self._now, self._base.revision + 1)
+        since = disabled_at(kind, checked.body, before, self._now)
+        item = Item(kind, id, checked.body, zone_id, created_on, self._now, self._base.revision + 1, since)
         return self._put(None, item)
 
     def replace(self, kind: Kind, id: str, body: Mapping[str, Any]) -> Item:
@@ -69,7 +71,13 @@ class Edit:
         checked = self._check(kind, body, id, before.zone_id)
         if checked.body == before.body:
             return before
-        after = replace(before, body=checked.body, modified_on=self._now, revision=self._base.revision + 1)
+        after = replace(
+            before,
+            body=checked.body,
+            modified_on=self._now,
+            revision=self._base.revision + 1,
+            disabled_at=disabled_at(kind, checked.body, before, self._now),
+        )
         return self._put(before, after)
 
     def patch(self, kind: Kind, id: str, fields: Mapping[str, Any]) -> Item:

@@ -26,12 +26,15 @@ from lbdns.manage.store.tokens import Tokens
 
 FORMAT: Final = 1
 REVISIONS_KEPT: Final = 10_000
+_ADDED: Final = "disabled_at"
+"""A column of objects that the first release did not make; what writes without it goes on as before."""
 BUSY_S: Final = 10.0
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE objects (
     position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, zone_id TEXT NOT NULL,
-    body TEXT NOT NULL, created_on TEXT NOT NULL, modified_on TEXT NOT NULL, revision INTEGER NOT NULL);
+    body TEXT NOT NULL, created_on TEXT NOT NULL, modified_on TEXT NOT NULL, revision INTEGER NOT NULL,
+    disabled_at TEXT NOT NULL DEFAULT '');
 CREATE TABLE revisions (number INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL);
 CREATE TABLE changes (
     revision INTEGER NOT NULL, sequence INTEGER NOT NULL, before TEXT, after TEXT, PRIMARY KEY (revision, sequence)
@@ -81,9 +84,13 @@ class Store:
         """Read everything."""
         with self._lock, self._failures():
             rows = self._connection.execute(
-                "SELECT kind, id, body, zone_id, created_on, modified_on, revision FROM objects ORDER BY position"
+                "SELECT kind, id, body, zone_id, created_on, modified_on, revision, disabled_at FROM objects "
+                "ORDER BY position"
             )
-            items = [Item(Kind(row[0]), row[1], json.loads(row[2]), *row[3:]) for row in rows]
+            items = [
+                Item(Kind(row[0]), row[1], json.loads(row[2]), row[3], row[4], row[5], row[6], _times(row[7]))
+                for row in rows
+            ]
             return State.of(items, self._head())
 
     def commit(self, changes: Sequence[Change], author: str, message: str, time: str, based_on: int) -> Revision:
@@ -153,7 +160,7 @@ class Store:
             self._connection.close()
 
     def _prepare(self) -> None:
-        """Make the tables in a new file; refuse one of a later release."""
+        """Make the tables of a new file, add what an earlier release lacks, and refuse the file of a later one."""
         with self._transaction():
             if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
                 for statement in _SCHEMA.split(";"):
@@ -162,6 +169,10 @@ class Store:
                 self._connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
         if int(self._meta("format")) > FORMAT:
             raise StoreError(f"{self.path}: made by a later release of lbdns, which this one cannot read")
+        if not self._connection.execute(
+            "SELECT 1 FROM pragma_table_info('objects') WHERE name = ?", (_ADDED,)
+        ).fetchone():
+            self._connection.execute(f"ALTER TABLE objects ADD COLUMN {_ADDED} TEXT NOT NULL DEFAULT ''")
 
     def _meta(self, key: str) -> str:
         with self._failures():
@@ -179,11 +190,13 @@ class Store:
             return
         item = change.after
         row = (item.id, item.kind, item.zone_id, _dump(item.body), item.created_on, item.modified_on, item.revision)
+        since = _dump(dict(item.disabled_at)) if item.disabled_at else ""
         self._connection.execute(
-            "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
-            "body = excluded.body, modified_on = excluded.modified_on, revision = excluded.revision",
-            row,
+            "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision, disabled_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
+            "body = excluded.body, modified_on = excluded.modified_on, revision = excluded.revision, "
+            "disabled_at = excluded.disabled_at",
+            (*row, since),
         )
 
     def _changes(self, number: int) -> tuple[Change, ...]:
@@ -211,6 +224,10 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: the store failed: {error}") from error
+
+
+def _times(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(json.loads(text).items()) if text else ()
 
 
 def _dump(value: Any) -> str:

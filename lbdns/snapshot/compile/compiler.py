@@ -16,10 +16,9 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
-from lbdns.places import regions
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
-from lbdns.places.pops import pop_place
+from lbdns.places.pops import pop_place, region_at
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, balancer_row
 from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns, Placed
 from lbdns.snapshot.compile.place_classes import PlaceClasses, place_index
@@ -56,7 +55,7 @@ def site_of(settings: Settings) -> Site:
     longitude = pop.longitude if pop.longitude is not None else (known.longitude if known else None)
     country = pop.country or (known.country if known else "")
     subdivision = known.subdivision if known and known.country == country else ""
-    region = pop.region or regions.region_of(country, subdivision)
+    region = region_at(pop.code, pop.country, pop.region)
     return Site(pop.code or "", Place(country, subdivision, latitude, longitude), region)
 
 

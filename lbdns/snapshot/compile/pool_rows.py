@@ -83,7 +83,7 @@ def append_pool(columns: Columns, blob: Blob, row: PoolRow, slots: Slots) -> Non
 def pool_row(pool: Pool) -> PoolRow:
     """Return a pool's row."""
     ips = [endpoint.ip for endpoint in pool.origins]
-    families = [families_of(ip) if endpoint.enabled else 0 for endpoint, ip in zip(pool.origins, ips, strict=True)]
+    families = [families_of(ip) if endpoint.is_used else 0 for endpoint, ip in zip(pool.origins, ips, strict=True)]
     ways = [1 if ip is not None else 2 for ip in ips]  # a hostname may have several addresses
     parts = {**_pool_parts(pool, families), **_endpoint_parts(pool, ips, families)}
     by_endpoint = [_endpoint_hashing(pool, families, ways, is_sticky) for is_sticky in (False, True)]
@@ -143,7 +143,7 @@ def _endpoint_parts(
         "endpoint_address": b"".join((b"" if ip is None else ip.packed).ljust(16, b"\0") for ip in ips),
         "endpoint_port": [endpoint.port for endpoint in endpoints],
         "endpoint_priority": [endpoint.priority for endpoint in endpoints],
-        "endpoint_enabled": [endpoint.enabled for endpoint in endpoints],
+        "endpoint_enabled": [endpoint.is_used for endpoint in endpoints],
     }
 
 

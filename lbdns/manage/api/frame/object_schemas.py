@@ -7,23 +7,36 @@ and what is changed (nothing is required).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple
 
 from pydantic.json_schema import models_json_schema
 
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.reference_paths import ITEMS, VALUES, ReferenceField
-from lbdns.manage.api.frame.object_shapes import ECHOED, ONLY_WHERE_SET, READ_ONLY, WITHOUT_EFFECT
+from lbdns.manage.api.frame.object_shapes import ECHOED, EMPTY_ALONE, READ_ONLY
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable, schema_of
-from lbdns.model.fields import ObjectName
-from lbdns.model.kind_models import MODELS, NAMED_BESIDE
+from lbdns.model.fields import ObjectName, shown_where_set
+from lbdns.model.kind_models import MODELS, NAMED_BESIDE, models_held
+from lbdns.model.pool import Endpoint
 
 _REF: Final = "#/components/schemas/"
 _INNER: Final = {ITEMS: "items", VALUES: "additionalProperties"}
 """Steps of a reference's path, and what holds the schema of what they lead to."""
 
 Schema = dict[str, Any]
+
+_HEALTH: Final[dict[str, Schema]] = {
+    "healthy": {**nullable({"type": "boolean"}), "description": "null where nobody knows; there while a server runs"},
+    "disabled_at": {**TIME, "description": "since when it is disabled"},
+}
+_SERVER_SET: Final[Mapping[Kind, Mapping[str, Schema]]] = {
+    Kind.LOAD_BALANCER: {"zone_name": {"type": "string"}},
+    Kind.POOL: _HEALTH,
+}
+"""What the server adds to an object, where it has it."""
+_INNER_SET: Final[Mapping[str, Mapping[str, Schema]]] = {Endpoint.__name__: _HEALTH}
+"""The same of the objects inside, by their models."""
 
 
 class Shapes(NamedTuple):
@@ -39,27 +52,29 @@ def _make() -> dict[Kind, Shapes]:
     definitions: dict[str, Schema] = models_json_schema(models, ref_template=_REF + "{model}")[1]["$defs"]
     for definition in definitions.values():
         _mend(definition)
+    where_set = {model.__name__: shown_where_set(model) for kind in BALANCING for model in models_held(MODELS[kind])}
     _refer_by_id(definitions)
     tops = {MODELS[kind].__name__ for kind in BALANCING}
     for name, definition in definitions.items():
         if name not in tops:
-            component(name, _shown(definition))
+            component(name, _shown(definition, where_set[name], _INNER_SET.get(name, {})))
             component(f"{name}Written", _written(definition))
-    return {kind: _shapes(kind, definitions[MODELS[kind].__name__]) for kind in BALANCING}
+    return {kind: _shapes(kind, definitions[MODELS[kind].__name__], where_set) for kind in BALANCING}
 
 
-def _shapes(kind: Kind, definition: Schema) -> Shapes:
+def _shapes(kind: Kind, definition: Schema, where_set: Mapping[str, Container[str]]) -> Shapes:
     title = MODELS[kind].__name__
-    shown, written = _shown(definition), _written(definition)
+    shown, written = _shown(definition, where_set[title]), _written(definition)
     named = {"name": schema_of(ObjectName)} if kind in NAMED_BESIDE else {}
     echoed = {key: {"const": value} for key, value in ECHOED.get(kind, {}).items()}
-    properties = {"id": ID, **named, **shown["properties"], **echoed, "created_on": TIME, "modified_on": TIME}
-    optional = {"zone_name": {"type": "string"}} if kind is Kind.LOAD_BALANCER else {}
-    required = [name for name in properties if name not in ONLY_WHERE_SET.get(kind, ())]
-    shown |= {"properties": {**properties, **optional}, "required": required}
+    always = {"id": ID, **named, **echoed, "created_on": TIME, "modified_on": TIME}
+    shown |= {
+        "properties": {**always, **shown["properties"], **_SERVER_SET.get(kind, {})},
+        "required": [*always, *shown["required"]],
+    }
     ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in READ_ONLY}
     empty: Schema = {
-        key: {"enum": [None, "", []], "description": why} for key, why in WITHOUT_EFFECT.get(kind, {}).items()
+        key: {"enum": [None, "", []], "description": why} for key, why in EMPTY_ALONE.get(kind, {}).items()
     }
     names = {key: nullable(schema) for key, schema in named.items()}
     written |= {"properties": {**names, **written["properties"], **empty, **ignored}}
@@ -109,10 +124,11 @@ def _refer(definitions: dict[str, Schema], schema: Schema, field: ReferenceField
             schema["required"] = [field.api_path[-1] if name == last else name for name in schema["required"]]
 
 
-def _shown(definition: Schema) -> Schema:
-    """Return the schema of what is shown: nothing is left out."""
+def _shown(definition: Schema, where_set: Container[str], server_set: Mapping[str, Schema] = {}) -> Schema:
+    """Return the schema of what is shown: nothing is left out but what is shown `where_set`, and by the server."""
     made: Schema = _renamed(definition, lambda name: name)
-    return {**made, "required": list(made["properties"])}
+    required = [name for name in made["properties"] if name not in where_set]
+    return {**made, "properties": {**made["properties"], **server_set}, "required": required}
 
 
 def _written(definition: Schema) -> Schema:

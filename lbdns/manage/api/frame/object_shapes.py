@@ -1,7 +1,8 @@
 """Balancing objects: what is stored <-> what the API says.
 
-Stored bodies leave out what is at its default; the API echoes every field. Requests may repeat what only the server
-sets, so that an object that was read can be sent back, and may set to nothing what lbdns has no use for.
+Stored bodies leave out what is at its default; the API echoes every field but those marked SHOWN_WHERE_SET. Requests
+may repeat what only the server sets, so that an object that was read can be sent back, and may set to nothing what
+lbdns has no use for.
 """
 
 from __future__ import annotations
@@ -15,50 +16,49 @@ from lbdns.base.errors import Problem
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
 from lbdns.base.words import STORED
+from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
+from lbdns.model.fields import shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
 
-READ_ONLY: Final = ("id", "created_on", "modified_on", "disabled_at", "zone_name")
+READ_ONLY: Final = ("id", "created_on", "modified_on", "disabled_at", "healthy", "zone_name")
 """Fields that the server sets; ignored in requests."""
 INNER_READ_ONLY: Final[Mapping[Kind, tuple[str, tuple[str, ...]]]] = {
     Kind.MONITOR_GROUP: ("members", ("created_at", "updated_at")),
-    Kind.POOL: ("origins", ("disabled_at",)),
+    Kind.POOL: ("origins", ("disabled_at", "healthy")),
 }
 """Lists of objects inside an object, and the fields of these that the server sets."""
-WITHOUT_EFFECT: Final[Mapping[Kind, Mapping[str, str]]] = {
-    Kind.MONITOR: {"probe_zone": "lbdns probes as itself"},
+EMPTY_ALONE: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.POOL: {
-        "notification_email": "who is notified stands in lbdns.yaml, under notifications",
-        "health_sources": "there is one source of health",
-        "networks": "there is one network",
+        "notification_email": "who is told stands in notification policies: in lbdns.yaml, under notifications"
     },
-    Kind.LOAD_BALANCER: {
-        "networks": "there is one network",
-        "pool_sets": "pool sets are not served; use region_pools, country_pools or pop_pools",
-    },
+    Kind.LOAD_BALANCER: {"pool_sets": "pool sets are not served; use region_pools, country_pools or pop_pools"},
 }
-"""Fields of the v4 API that lbdns has no use for, and why: they may be sent empty alone."""
+"""Fields of the v4 API that lbdns does not have, and why. They may be sent empty: who fills them wants something done.
+Those that ask for nothing are fields of the models, kept without effect."""
+READ_AS: Final[Mapping[Kind, Mapping[str, Mapping[str, str]]]] = {
+    Kind.LOAD_BALANCER: {"steering_policy": {"random_steering": "random"}},
+}
+"""Values that the v4 API's documents print, and the values that they mean."""
 ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("session_affinity",)}
 """Fields where clients send "" for none, beside references that need not be."""
 ECHOED: Final[Mapping[Kind, dict[str, Any]]] = {Kind.POOL: {"notification_email": ""}}
 """Fields without effect that clients expect to read back."""
 
-ONLY_WHERE_SET: Final[Mapping[Kind, frozenset[str]]] = {
-    Kind.MONITOR: frozenset({"client_certificate", "client_key"}),
-    Kind.POOL: frozenset({"max_answers"}),
-}
-"""Fields of lbdns' own that are shown where they are set alone: strict clients see what they sent."""
-
 Fill = Callable[[Any], Any]
 
 
 class _Field(NamedTuple):
-    """A field of a model: what it is called in stored bodies, its default as JSON, and how to fill what it holds."""
+    """A field of a model: what it is called in stored bodies, its default as JSON, and how to fill what it holds.
+
+    `always`: it is shown at its default too.
+    """
 
     name: str
     default: Any
     fill: Fill | None
+    always: bool
 
 
 def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> tuple[_Field, ...]:
@@ -67,14 +67,16 @@ def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) 
     `path` leads to the model, inside an object whose references `api_fields` has by their paths, items left out.
     """
     found = []
+    where_set = shown_where_set(model)
     for name, field in model.model_fields.items():
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         if isinstance(default, BaseModel):
-            default = default.model_dump(mode="json")
+            default = filler(type(default), (*path, name), api_fields)({})
         elif isinstance(default, tuple):
             default = list(default)
         at = (*path, name)
-        found.append(_Field(api_fields.get(at, name), default, _filler_of(field.annotation, at, api_fields)))
+        fill = _filler_of(field.annotation, at, api_fields)
+        found.append(_Field(api_fields.get(at, name), default, fill, name not in where_set))
     return tuple(found)
 
 
@@ -97,7 +99,8 @@ def filler(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -
         if isinstance(value, Mapping):
             return {
                 name: default if name not in value else value[name] if inner is None else inner(value[name])
-                for name, default, inner in fields
+                for name, default, inner, always in fields
+                if always or name in value
             }
         return [fill(item) for item in value] if isinstance(value, (list, tuple)) else value
 
@@ -128,21 +131,33 @@ def shown(item: Item, state: State) -> dict[str, Any]:
     body: dict[str, Any] = {"id": item.id}
     if item.kind in NAMED_BESIDE:
         body["name"] = item.name
-    unset = {name for name in ONLY_WHERE_SET.get(item.kind, ()) if item.body.get(name) is None}
-    body |= {name: value for name, value in _FILLERS[item.kind](item.body).items() if name not in unset}
+    body |= _FILLERS[item.kind](item.body)
     if item.zone_id:
         zone = state.get(Kind.ZONE, item.zone_id)
         body["zone_name"] = zone.name if zone is not None else ""
-    return body | ECHOED.get(item.kind, {}) | {"created_on": item.created_on, "modified_on": item.modified_on}
+    body |= ECHOED.get(item.kind, {}) | {"created_on": item.created_on, "modified_on": item.modified_on}
+    for address, since in item.disabled_at:
+        for at in (origin for origin in body["origins"] if origin["address"] == address) if address else (body,):
+            at["disabled_at"] = since
+    return body
 
 
 def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """Return a request's body as the store takes it; what lbdns cannot do goes into `problems`."""
+    """Return a request's body as the store takes it; what lbdns cannot do goes into `problems`, and what it reads
+    otherwise or passes over into the reply's messages."""
     made = {key: value for key, value in body.items() if key not in READ_ONLY}
     name = made["name"] if isinstance(made.get("name"), str) else ""
-    for key, why in WITHOUT_EFFECT.get(kind, {}).items():
-        if made.pop(key, None) not in (None, "", []):
+    for key, why in EMPTY_ALONE.get(kind, {}).items():
+        value = made.pop(key, None)
+        if value not in (None, "", []):
             problems.append(Problem(STORED, 0, key, f"{why}; leave it out", at=(kind.section, name, key)))
+        elif value is not None:
+            tell(f"{key}: has no effect: {why}", (key,))
+    for key, meanings in READ_AS.get(kind, {}).items():
+        meant = meanings.get(made[key]) if isinstance(made.get(key), str) else None
+        if meant is not None:
+            tell(f'{key}: "{made[key]}" is read as "{meant}"', (key,))
+            made[key] = meant
     for key in _EMPTY_IS_NONE[kind]:
         if made.get(key) == "":
             made[key] = None

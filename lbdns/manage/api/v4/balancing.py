@@ -17,15 +17,17 @@ from lbdns.config.yaml.yaml_tree import spelled
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
+from lbdns.manage.api.frame.dropped import dropped
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
+from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import SHAPES
-from lbdns.manage.api.frame.object_shapes import WITHOUT_EFFECT, shown, taken
+from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Steps
-from lbdns.manage.api.frame.reply_messages import warnings
+from lbdns.manage.api.frame.reply_messages import tell, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import ID_DIGITS, Item
@@ -90,8 +92,11 @@ class _ObjectWriter(NamedTuple):
         """Change some fields."""
 
         def make(edit: Edit, body: dict[str, Any]) -> Item:
-            self._find(edit, id, based_on)
-            return edit.patch(self.kind, id, body)
+            before = self._find(edit, id, based_on)
+            after = edit.patch(self.kind, id, body)
+            for sentence, at in dropped(before.body, after.body, body) if not edit.problems else ():
+                tell(sentence, at)
+            return after
 
         return await self._write("change", make, fields, self._name_of(id))
 
@@ -127,13 +132,13 @@ class _ObjectWriter(NamedTuple):
             return planned(done, before)
         item = done.result
         own = (one for one in done.warnings if one.at[:2] == (self.kind.section, item.name))
-        return ok(shown(item, self.site.state), messages=warnings(own), headers=etag(item))
+        return ok(_live(self.site).add(item, shown(item, self.site.state)), messages=warnings(own), headers=etag(item))
 
-    def _find(self, edit: Edit, id: str, based_on: int | None) -> None:
-        if edit.get(self.kind, id).zone_id != self.owner:
+    def _find(self, edit: Edit, id: str, based_on: int | None) -> Item:
+        item = edit.get(self.kind, id)
+        if item.zone_id != self.owner:
             raise NotFound(self.kind, id)
-        if based_on is not None:
-            edit.expect(self.kind, id, based_on)
+        return item if based_on is None else edit.expect(self.kind, id, based_on)
 
     def _name_of(self, id: str) -> str:
         item = self.site.state.get(self.kind, id)
@@ -199,8 +204,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
 
         @router.get(path, summary=f"List {kind.plural}", **about, **describe(_list_of(kind), paged=True))
         def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging) -> Response:
-            state = site.state
-            return _listed([item for item in state.all(kind).values() if item.zone_id == owner], state, paging)
+            return _listed([item for item in site.state.all(kind).values() if item.zone_id == owner], site, paging)
 
     @router.post(path, summary=f"Create a {kind.words}", **about, **describe(or_dry_run(shapes.shown), shapes.written))
     async def create(
@@ -217,7 +221,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     async def show(site: CurrentSite, owner: Owner, id: ObjectId) -> Response:
         state = site.state
         item = _found(state, kind, id, owner)
-        return ok(shown(item, state), headers=etag(item))
+        return ok(_live(site).add(item, shown(item, state)), headers=etag(item))
 
     @router.put(
         one,
@@ -272,9 +276,14 @@ def _list_of(kind: Kind) -> dict[str, Any]:
     return {"type": "array", "items": SHAPES[kind].shown}
 
 
-def _listed(items: list[Item], state: State, paging: OptionalPaging) -> Response:
+def _listed(items: list[Item], site: ApiSite, paging: OptionalPaging) -> Response:
     page, info = paging.of(items)
-    return ok([shown(item, state) for item in page], info)
+    state, live = site.state, _live(site)
+    return ok([live.add(item, shown(item, state)) for item in page], info)
+
+
+def _live(site: ApiSite) -> LiveHealth:
+    return LiveHealth(site.manager.running)
 
 
 @router.get(
@@ -288,9 +297,8 @@ def list_pools(
     site: CurrentSite, paging: OptionalPaging, monitor: Annotated[str | None, Query(max_length=ID_DIGITS)] = None
 ) -> Response:
     """List all pools, or those whose monitor has an id."""
-    state = site.state
-    pools = state.all(Kind.POOL).values()
-    return _listed([item for item in pools if not monitor or item.body.get("monitor") == monitor], state, paging)
+    pools = site.state.all(Kind.POOL).values()
+    return _listed([item for item in pools if not monitor or item.body.get("monitor") == monitor], site, paging)
 
 
 _BULK: Final[dict[str, Any]] = {
@@ -314,10 +322,10 @@ async def change_pools(site: CurrentSite, paging: OptionalPaging, body: JsonObje
         words = "all pools at once can only have their notification_email reset; change each pool by itself"
         raise invalid(*((f"{key}: {words}", (key,)) for key in unknown))
     if body.get("notification_email") not in (None, ""):
-        why = WITHOUT_EFFECT[Kind.POOL]["notification_email"]
+        why = EMPTY_ALONE[Kind.POOL]["notification_email"]
         raise invalid((f"notification_email: {why}; leave it out", ("notification_email",)))
-    state = site.state
-    return _listed(sorted(state.all(Kind.POOL).values(), key=lambda item: item.name), state, paging)
+    taken(Kind.POOL, body, [])
+    return _listed(sorted(site.state.all(Kind.POOL).values(), key=lambda item: item.name), site, paging)
 
 
 def _serve_all(places: Iterable[tuple[Kind, str, Callable[..., Any]]]) -> None:

@@ -16,6 +16,7 @@ from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TA
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.live import running
+from lbdns.manage.api.frame.live_health import has_health
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
@@ -29,6 +30,7 @@ from lbdns.publish.publisher import Published
 LOCAL: Final = "local"
 NO_RESULT: Final = "No result yet"
 DISABLED: Final = "Disabled"
+NOBODYS_ADDRESS: Final = "The address of no host"
 ENDPOINT_HEALTH: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -76,8 +78,7 @@ def show_health(site: CurrentSite, id: ObjectId) -> Response:
         raise NotFound(Kind.POOL, id)
     published = running(site).in_force()
     pool = published.configuration.pools.get(item.name)
-    has_health = pool is not None and (pool.is_monitored or _is_forced(pool, published))
-    if pool is None or not has_health:
+    if pool is None or not has_health(pool, published):
         return ok({"pool_id": id, "pop_health": {}})
     return ok({"pool_id": id, "pop_health": {place_of(published.configuration.settings): _pool(pool, published)}})
 
@@ -90,10 +91,6 @@ def place_of(settings: Settings) -> str:
 def endpoint_health(healthy: bool, rtt_us: int, reason: str, code: int) -> dict[str, Any]:
     """Return the health of one endpoint as the v4 API says it."""
     return {"healthy": healthy, "rtt": f"{rtt_us / 1000:.1f}ms", "failure_reason": reason, "response_code": code}
-
-
-def _is_forced(pool: Pool, published: Published) -> bool:
-    return bool(published.table.columns["pool_state"][published.slots.pool[pool.name]] & COUNTS)
 
 
 def _pool(pool: Pool, published: Published) -> dict[str, Any]:
@@ -109,8 +106,8 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str,
     row = read_endpoint(published.table.columns, slot)
     is_up = row.state & STATE_MASK == HEALTHY
     reason = reason_text(row.reason) if row.checks else NO_RESULT
-    if not endpoint.enabled:
-        reason = DISABLED
+    if not endpoint.is_used:
+        reason = DISABLED if not endpoint.enabled else NOBODYS_ADDRESS
     elif row.state & COUNTS:
         measured = ENDPOINT_WORDS[row.measured & STATE_MASK]
         reason = f"Forced {'up' if is_up else 'down'} by an operator; measured {measured}"

@@ -30,7 +30,7 @@ from lbdns.manage.api.frame.object_shapes import taken
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
-from lbdns.manage.api.v4.pool_health import NO_RESULT, POOL_HEALTH, endpoint_health
+from lbdns.manage.api.v4.pool_health import NO_RESULT, NOBODYS_ADDRESS, POOL_HEALTH, endpoint_health
 from lbdns.manage.store.bodies import check_body, placed_of
 from lbdns.manage.store.item import ID_DIGITS, Item
 from lbdns.manage.store.refusals import NotFound
@@ -83,7 +83,7 @@ class _Preview:
     def _pool(self, id: str, pool: Pool) -> dict[str, Any]:
         missing = endpoint_health(False, 0, NO_RESULT, 0)
         results = [(one, self.found.get((id, one.address), missing)) for one in pool.origins]
-        enabled = [HEALTHY if result["healthy"] else UNHEALTHY for one, result in results if one.enabled]
+        enabled = [HEALTHY if result["healthy"] else UNHEALTHY for one, result in results if one.is_used]
         state = pool_state(enabled, pool.minimum_origins)
         return {
             "healthy": bool(state & TAKES_TRAFFIC),
@@ -151,6 +151,8 @@ class _Ignoring:
 
 async def _probe(monitor: Monitor, endpoint: Endpoint, settings: Settings, pool_id: str) -> dict[str, Any]:
     """Probe an endpoint, each address of a hostname, as the monitor worker does; one failure decides."""
+    if endpoint.is_placeholder:
+        return endpoint_health(False, 0, NOBODYS_ADDRESS, 0)
     spec = lone_endpoint(endpoint.address, endpoint.port, endpoint.host)
     addresses: Sequence[str] = (endpoint.address,)
     if spec.is_name:

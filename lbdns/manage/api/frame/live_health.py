@@ -1,0 +1,67 @@
+"""`healthy` of pools and their endpoints beside what is configured: what the running server knows right now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
+from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNKNOWN
+from lbdns.manage.store.item import Item
+from lbdns.manage.store.manager import Running
+from lbdns.model.pool import Endpoint, Pool
+from lbdns.publish.publisher import Published
+
+
+class LiveHealth:
+    """The health of one moment's generation, for objects that are shown."""
+
+    def __init__(self, server: Running | None) -> None:
+        """Take what is in force; where no server runs, or nothing is served yet, nothing is known."""
+        self._published: Published | None = None
+        if server is not None:
+            try:
+                self._published = server.in_force()
+            except LbdnsError:
+                return
+
+    def add(self, item: Item, body: dict[str, Any]) -> dict[str, Any]:
+        """Return an object as the API says it, a pool with `healthy`: None where nobody knows."""
+        if item.kind is not Kind.POOL or self._published is None:
+            return body
+        pool = self._published.configuration.pools.get(item.name)
+        up: dict[str, bool | None] = {}
+        if pool is not None:
+            up = {one.address: endpoint_is_up(pool, one, self._published) for one in pool.origins}
+        body["healthy"] = None if pool is None else pool_is_up(pool, self._published)
+        for origin in body["origins"]:
+            origin["healthy"] = up.get(origin["address"])
+        return body
+
+
+def has_health(pool: Pool, published: Published) -> bool:
+    """Tell whether anybody says how a pool is: a monitor, or an operator who forced it."""
+    return pool.is_monitored or bool(_byte(pool, published) & COUNTS)
+
+
+def pool_is_up(pool: Pool, published: Published) -> bool | None:
+    """Tell whether an enabled pool takes traffic by its health; None where nobody knows."""
+    byte = _byte(pool, published)
+    if not pool.enabled or not has_health(pool, published) or byte & STATE_MASK == UNKNOWN:
+        return None
+    return bool(byte & TAKES_TRAFFIC)
+
+
+def endpoint_is_up(pool: Pool, endpoint: Endpoint, published: Published) -> bool | None:
+    """Tell whether an enabled endpoint of an enabled pool is up; None where nobody knows."""
+    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    byte: int = published.table.columns["endpoint_state"][slot]
+    is_watched = pool.is_monitored or bool(byte & COUNTS)
+    if not (pool.enabled and endpoint.is_used and is_watched) or byte & STATE_MASK == UNKNOWN:
+        return None
+    return byte & STATE_MASK == HEALTHY
+
+
+def _byte(pool: Pool, published: Published) -> int:
+    byte: int = published.table.columns["pool_state"][published.slots.pool[pool.name]]
+    return byte
