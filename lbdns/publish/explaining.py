@@ -51,6 +51,7 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
             resolver=unmapped(ipaddress.ip_address(request.get("resolver") or DEFAULT_RESOLVER)),
             ecs=ipaddress.ip_network(request["ecs"], strict=False) if request.get("ecs") else None,
             draw=None if request.get("draw") is None else float(request["draw"]),
+            scopes=bool(request.get("scopes")),
         )
         down, up = (tuple(map(str, request.get(key) or ())) for key in ("down", "up"))
         return asked, Supposed(down, up, str(request.get("pop") or "").upper())

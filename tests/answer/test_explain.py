@@ -210,3 +210,46 @@ def test_of_at_most_so_many_addresses_it_says_which_and_why(tmp_path: Path, poli
     shown = [step["text"].partition(": ")[2] for step in told["steps"] if step["stage"] == "endpoint"]
     assert sorted(shown) == ["answered, place 1", "answered, place 2", *["could answer, not picked"] * 3]
     assert len(told["answer"]) == 2
+
+
+def test_an_unknown_client_subnet_is_told_as_at_the_pop(tmp_path: Path) -> None:
+    """The decision is by ECS, one class with the networks that this PoP's list gets; the place shown is the PoP's."""
+    told = explain_configuration(steered_by_country(tmp_path), {"name": "lb.example.com", "ecs": "198.51.100.0/24"})
+    location = next(step for step in told["steps"] if step["stage"] == "location")
+    assert location["source"] == "pop"
+    assert location["text"].startswith("this PoP (AMS): NL, region WEU, ")
+    assert location["text"].endswith("; the ECS network has no known place")
+
+
+def test_scopes_are_counted_when_asked_for(tmp_path: Path) -> None:
+    """As JSON by family and length, for a person broken between lengths; by ECS that nobody sends, all the same."""
+    configuration = steered_by_country(tmp_path)
+    assert "scopes" not in explain_configuration(configuration, {"name": "lb.example.com"})
+    told = explain_configuration(configuration, {"name": "lb.example.com", "scopes": True})
+    assert told["scopes"].keys() == {"ipv4", "ipv6"}
+    for family, bits in (("ipv4", 32), ("ipv6", 128)):
+        found = told["scopes"][family]
+        assert sum(found["lengths"].values()) == found["networks"] > 1000
+        assert sum(count << (bits - int(length)) for length, count in found["lengths"].items()) == 1 << bits
+    lines = [click.unstyle(line) for line in render(told)]
+    (first,) = [line for line in lines if line.startswith("scopes ")]
+    assert f"IPv4: {told['scopes']['ipv4']['networks']:,} networks: " in first
+    shown = " ".join(lines)
+    assert all(f"{count:,} of /{length}" in shown for length, count in told["scopes"]["ipv6"]["lengths"].items())
+    of_zone = explain_configuration(configuration, {"name": "ns1.example.com", "scopes": True})
+    assert of_zone["scopes"] == {family: {"networks": 1, "lengths": {"0": 1}} for family in ("ipv4", "ipv6")}
+    assert "IPv4: 1 network: 1 of /0" in " ".join(lines_of(of_zone))
+
+
+def steered_by_country(folder: Path) -> Configuration:
+    steered = {"country_pools": {"US": ["us"]}, "location_strategy": {"prefer_ecs": "always"}}
+    tree = {
+        "settings": {"pop": {"code": "AMS"}},
+        "zones": {"example.com": ZONE},
+        "pools": {
+            name: {"origins": [{"name": "a", "address": f"192.0.2.{number}"}]}
+            for number, name in enumerate(("one", "us"), 1)
+        },
+        "load_balancers": [{**BALANCER, **steered}],
+    }
+    return parse(tree, folder).configuration

@@ -68,13 +68,24 @@ def ecs_place(world: World, lb: LoadBalancer, address: Address) -> Place:
     return place
 
 
+def place_told(world: World, lb: LoadBalancer, address: Address) -> Place | None:
+    """Return the place that counts for an ECS address, None where the resolver's is asked for instead.
+
+    Where nobody asks for the resolver's, a network that nobody knows counts as at the PoP.
+    """
+    place = ecs_place(world, lb, address)
+    if suffices(lb, place):
+        return place
+    return world.pop if lb.location_strategy.mode == "pop" else None
+
+
 def locate(world: World, lb: LoadBalancer, asked: Asked) -> tuple[str | None, Place]:
     """Return (location source, place); no source where every place leads to the same list."""
     if not differs_by_place(world, lb):
         return None, world.pop
     address = ecs_address(lb, asked)
-    if address is not None and suffices(lb, ecs_place(world, lb, address)):
-        return ECS, ecs_place(world, lb, address)
+    if address is not None and (place := place_told(world, lb, address)) is not None:
+        return ECS, place
     if lb.location_strategy.mode == "resolver_ip" and suffices(lb, world.look_up(asked.resolver)):
         return RESOLVER, world.look_up(asked.resolver)
     return POP, world.pop
@@ -359,13 +370,14 @@ def may_hash(world: World, lb: LoadBalancer, listed: tuple[str, ...], family: st
 
 
 def decision_class(world: World, lb: LoadBalancer, differs: bool, address: Address) -> Any:
-    """Return what this load balancer tells apart of ECS addresses, before any hash: the list of pools, or no place."""
+    """Return what this load balancer tells apart of ECS addresses, before any hash: the list of pools, or that the
+    resolver's place decides."""
     if is_private(address):
         return "private"
     if not differs:
         return "any"
-    place = ecs_place(world, lb, address)
-    return candidates(world, lb, place) if suffices(lb, place) else "unknown"
+    place = place_told(world, lb, address)
+    return "unknown" if place is None else candidates(world, lb, place)
 
 
 def differs_by_place(world: World, lb: LoadBalancer) -> bool:

@@ -178,8 +178,12 @@ def by_country(*countries: str, **fields: Any) -> World:
         (("NL", "DE"), IN_NL, 7),  # both, as 30/7
         (("NL", "DE"), IN_DE, 7),
         (("NL",), IN_DE, 8),
-        (("NL",), IN_NEW_YORK, 8),  # New York and California are one country: 20/8
-        (("NL",), IN_CALIFORNIA, 8),
+        (
+            ("NL",),
+            IN_NEW_YORK,
+            5,
+        ),  # 16/5: of New York and California, 20/8, and of the unknown, which this PoP's list gets
+        (("NL",), IN_CALIFORNIA, 5),
         (("NL",), "60.0.0.1", 5),  # 56/5 is unknown; 50/8 is not
         (("NL",), "192.0.2.1", 9),  # unknown, as far as it is not 192.168/16
         (("NL",), "11.0.0.1", 8),  # unknown, but 10/8 is private
@@ -189,7 +193,7 @@ def by_country(*countries: str, **fields: Any) -> World:
         (("NL",), "127.0.0.1", 8),
         (("NL",), "169.254.1.1", 16),
         (("NL",), "2a00::1", 16),
-        (("NL",), "2600::1", 16),
+        (("NL",), "2600::1", 5),  # 2000::/5
         (("NL",), "fd00::1", 7),
         (("NL",), "fe80::1", 10),
         (("NL",), "::1", 128),
@@ -199,6 +203,13 @@ def by_country(*countries: str, **fields: Any) -> World:
 )
 def test_scope_of_a_country_list(ask: Asker, countries: tuple[str, ...], ecs: str, scope: int) -> None:
     assert ask(by_country(*countries), ecs=ecs)["scope"] == scope
+
+
+def test_unknown_networks_stay_apart_where_the_resolver_decides_for_them(ask: Asker) -> None:
+    """One cache may stand behind resolvers in many places: what holds for one of them does not hold for all."""
+    strategy = {**ALWAYS, "mode": "resolver_ip"}
+    for ecs, scope in ((IN_NEW_YORK, 8), (IN_CALIFORNIA, 8), ("2600::1", 16), ("60.0.0.1", 5), (IN_NL, 8)):
+        assert ask(by_country("NL", location_strategy=strategy), ecs=ecs)["scope"] == scope
 
 
 def test_scope_is_zero_where_ecs_does_not_matter(ask: Asker) -> None:
@@ -220,14 +231,17 @@ def test_scope_of_a_region_by_location(ask: Asker) -> None:
     assert ask(world, ecs=IN_NEW_YORK)["scope"] == 9  # California, 20.128/9, is WNAM
     assert ask(world, ecs=IN_CALIFORNIA)["scope"] == 9
     world = by_country(region_pools={"ENAM": ["b"]}, location_strategy={**strategy, "prefer_ecs": "geo"})
-    assert ask(world, ecs=IN_NEW_YORK)["scope"] == 8  # a country alone, the US, is ENAM
+    assert ask(world, ecs=IN_NEW_YORK)["scope"] == 8  # a country alone, the US, is ENAM, and the unknown is not
 
 
 def test_scope_of_proximity(ask: Asker) -> None:
     pools = [monitored("ams", latitude=52.25, longitude=4.75), monitored("nyc", latitude=40.75, longitude=-74.0)]
     world = scene(*pools, steering_policy="proximity", pop=SJC)
     found = ask(world, ecs=IN_CALIFORNIA)
-    assert (found["pool"], found["scope"]) == ("nyc", 8)  # so has all of 20/8 the order nyc, ams
+    assert (found["pool"], found["scope"]) == (
+        "nyc",
+        5,
+    )  # so has all of 16/5 the order nyc, ams: the unknown is as at SJC
     found = ask(world, ecs=IN_NL)
     assert (found["pool"], found["scope"]) == ("ams", 8)
     assert ask(down(world, "ams"), ecs=IN_NL)["scope"] == 8
@@ -265,7 +279,7 @@ class TestScopeOfHashes:
         geo = {"steering_policy": "geo", "default_pools": ["a"], "country_pools": {"NL": ["b"]}, "pop": SJC}
         world = scene(*pools, **geo, location_strategy=ALWAYS)
         assert ask(world, ecs=IN_NL)["scope"] == 24
-        assert ask(world, ecs=IN_NEW_YORK)["scope"] == 8
+        assert ask(world, ecs=IN_NEW_YORK)["scope"] == 5
         world = scene(*pools, **{**geo, "fallback_pool": "b"}, location_strategy=ALWAYS)
         assert ask(world, ecs=IN_NEW_YORK)["scope"] == 24
 

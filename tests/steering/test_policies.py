@@ -190,7 +190,7 @@ class TestProximity:
     def test_a_country_is_no_coordinates(self, ask: Asker) -> None:
         world = scene(*self.POOLS, steering_policy="proximity")
         found = ask(world, ecs=IN_DE, resolver=IN_JAPAN)
-        assert (found["pool"], found["location_source"]) == ("amsterdam", "pop")
+        assert (found["pool"], found["location_source"]) == ("amsterdam", "ecs")  # as at the PoP
 
     def test_distances_count_in_whole_metres(self, ask: Asker) -> None:
         """Pools in one building tie, and ties keep their order: b is centimetres nearer, c some metres."""

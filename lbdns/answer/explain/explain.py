@@ -14,11 +14,13 @@ import dns.name
 import dns.rdatatype
 
 from lbdns.answer.answer import Road, answer
+from lbdns.answer.explain.fragmentation import networks_of
 from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS, make_query
+from lbdns.base.words import COORDINATES, STEERING_POLICIES
 from lbdns.dns.codes import RCODE_NAMES
 from lbdns.dns.name import show_absolute, show_name
 from lbdns.dns.options.client_subnet import ClientSubnet
@@ -38,13 +40,17 @@ DRAW_SCALE = 1 << DRAW_BITS
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to explain: a query (`name`, `qtype`: texts), who sends it, and the draw that all random choices take."""
+    """What to explain: a query (`name`, `qtype`: texts), who sends it, and the draw that all random choices take.
+
+    `scopes`: whether to count the networks that resolvers keep the answers for.
+    """
 
     name: str
     qtype: str = "A"
     resolver: Address = DEFAULT_RESOLVER
     ecs: Network | None = None
     draw: float | None = None
+    scopes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Explanation:
     """An answer with the way to it.
 
     `answer`: records as texts; `ttl`: seconds for which all of them may be kept, None where there are none; `steps`:
-    dictionaries with at least `stage` and `text`.
+    dictionaries with at least `stage` and `text`; `networks`: what `networks_of` counted, None where nobody asked.
     """
 
     name: str
@@ -62,10 +68,11 @@ class Explanation:
     ttl: int | None
     scope: int
     steps: tuple[dict[str, Any], ...]
+    networks: dict[str, dict[str, Any]] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that `--json` prints; its keys stay."""
-        return {
+        told = {
             "name": self.name,
             "type": self.qtype,
             "rcode": self.rcode,
@@ -74,6 +81,7 @@ class Explanation:
             "scope": self.scope,
             "steps": list(self.steps),
         }
+        return told if self.networks is None else {**told, "scopes": self.networks}
 
 
 def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw: int) -> Explanation:
@@ -101,6 +109,7 @@ def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw:
         ttl=ttl_of(reply),
         scope=reply.scope if asked.ecs is not None else 0,
         steps=tuple(steps),
+        networks=networks_of(view, query if road.decision is not None else None) if asked.scopes else None,
     )
 
 
@@ -175,26 +184,39 @@ def _location_step(
 ) -> dict[str, Any]:
     """Say whose place counted and what it is; the place is looked up again only to be printed."""
     pop = view.pop or "not configured"
+    step: dict[str, Any]
     if decision.location_source == LOCATED_BY_NOTHING:
-        step: dict[str, Any] = {"source": None, "text": _why_nowhere(view, decision, pop)}
-    elif decision.location_source == LOCATED_BY_ECS and asked.ecs is not None:
-        place = geodata.locate(asked.ecs.network_address)
-        step = {"source": "ecs", "text": f"{_place_text(place.place)}, network {place.network}, by the client's ECS"}
+        step = {"source": None, "text": _why_nowhere(view, decision, pop)}
     elif decision.location_source == LOCATED_BY_RESOLVER:
-        place = geodata.locate(asked.resolver)
-        step = {
-            "source": "resolver",
-            "text": f"{_place_text(place.place)}, network {place.network}, by the resolver's address",
-        }
+        found = geodata.locate(asked.resolver)
+        where = f"{_place_text(found.place)}, network {found.network}"
+        step = {"source": "resolver", "text": f"{where}, by the resolver's address"}
     else:
-        where = _place_text(Place(*view.snapshot.meta["place"]))
-        step = {"source": "pop", "text": f"this PoP ({pop}): {where}"}
-        unknown = []
-        if query.ecs_bits and view.columns["lb_flags"][decision.lb] & LB_ECS_PREFERRED:
-            unknown.append("ECS address is private" if not decision.ecs_used else "ECS network has no known place")
-        if unknown:
-            step["text"] += f"; the {unknown[0]}"
+        policy = POLICIES[view.columns["lb_policy"][decision.lb]]
+        by_ecs = decision.location_source == LOCATED_BY_ECS and asked.ecs is not None
+        known = geodata.locate(asked.ecs.network_address) if by_ecs and asked.ecs is not None else None
+        if known is not None and _suffices(policy, known.place):
+            where = f"{_place_text(known.place)}, network {known.network}"
+            step = {"source": "ecs", "text": f"{where}, by the client's ECS"}
+        else:
+            where = f"this PoP ({pop}): {_place_text(Place(*view.snapshot.meta['place']))}"
+            step = {"source": "pop", "text": where + _why_not_by_ecs(view, query, decision)}
     return {"stage": "location", **step}
+
+
+def _suffices(policy: str, place: Place) -> bool:
+    """Return whether a place says what a policy looks at."""
+    _, compared = STEERING_POLICIES[policy]
+    if compared == COORDINATES:
+        return place.latitude is not None
+    return bool(place.country)
+
+
+def _why_not_by_ecs(view: ServingView, query: Query, decision: Decision) -> str:
+    """Say why a client subnet that counts did not tell the place, "" where there was none."""
+    if not query.ecs_bits or not view.columns["lb_flags"][decision.lb] & LB_ECS_PREFERRED:
+        return ""
+    return "; the ECS network has no known place" if decision.ecs_used else "; the ECS address is private"
 
 
 def _why_nowhere(view: ServingView, decision: Decision, pop: str) -> str:

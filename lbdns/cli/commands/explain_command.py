@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
 
+from lbdns.base.wording import counted
 from lbdns.cli.frame.common import config_option, control_path, print_json
 
 STAGE_WIDTH = 11
+SCOPES_WIDTH = 100
 INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 
 
@@ -33,6 +36,7 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 )
 @click.option("--up", multiple=True, metavar="POOL/ORIGIN", help="Suppose this endpoint up.")
 @click.option("--draw", type=click.FloatRange(0, 1), metavar="0..1", help="What every random choice draws.")
+@click.option("--scopes", is_flag=True, help="Count the networks that resolvers keep the answers for, by length.")
 @click.option("--json", "as_json", is_flag=True, help="Print rcode, answer, ttl, scope and steps as JSON.")
 def explain(name: str, qtype: str, config: Path | None, server: Path | None, as_json: bool, **supposed: Any) -> None:
     """Show the answer for NAME and TYPE (default A), and each step to it, from the code that answers queries.
@@ -70,4 +74,21 @@ def render(explanation: dict[str, Any]) -> list[str]:
     for step in explanation["steps"]:
         stage = "" if step["stage"] in INDENTED else step["stage"]
         lines.append(f"{click.style(f'{stage:{STAGE_WIDTH}}', dim=True)} {step['text']}")
+    if "scopes" in explanation:
+        lines += ["", *_scope_lines(explanation["scopes"])]
     return lines
+
+
+def _scope_lines(scopes: dict[str, Any]) -> list[str]:
+    """Return how many networks get answers of their own, a family after the other, broken between lengths."""
+    lines: list[str] = []
+    for family, label in (("ipv4", "IPv4"), ("ipv6", "IPv6")):
+        found = scopes[family]
+        # Spaces that nothing breaks at, until it is broken.
+        lengths = ", ".join(f"{count:,}\xa0of\xa0/{length}" for length, count in found["lengths"].items())
+        text = f"{label}: {counted(found['networks'], 'network')}: {lengths}"
+        lines += [line.replace("\xa0", " ") for line in textwrap.wrap(text, SCOPES_WIDTH)]
+    return [
+        f"{click.style(f'{stage:{STAGE_WIDTH}}', dim=True)} {line}"
+        for stage, line in zip(["scopes", *[""] * len(lines)], lines, strict=False)
+    ]

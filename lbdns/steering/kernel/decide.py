@@ -70,12 +70,17 @@ def walk(view: View, trie: int, version: int, high: int, low: int) -> int:
 def locate(view: View, query: Query, decision: Decision) -> None:
     """Set place class, location source, hash key, and the scope as far as places decide it.
 
-    | ECS preferred and present | private | place known | source            | scope                            |
-    |---------------------------|---------|-------------|-------------------|----------------------------------|
-    | no                        |         |             | resolver, PoP     | 0                                |
-    | yes                       | yes     |             | resolver, PoP     | the private block, if ECS matters |
-    | yes                       | no      | no          | resolver, PoP     | the unknown network               |
-    | yes                       | no      | yes         | ECS               | the network                      |
+    | ECS preferred and present | private | place known | resolver asked | source             | scope              |
+    |---------------------------|---------|-------------|----------------|--------------------|--------------------|
+    | no                        |         |             |                | resolver, PoP      | 0                  |
+    | yes                       | yes     |             |                | resolver, PoP      | the private block, |
+    |                           |         |             |                |                    | if ECS matters     |
+    | yes                       | no      | no          | yes            | resolver, PoP      | the network        |
+    | yes                       | no      | no          | no             | ECS, as at the PoP | the network        |
+    | yes                       | no      | yes         |                | ECS                | the network        |
+
+    Where the resolver is not asked (mode `pop`), an unknown network is one class with those that get the PoP's list, so
+    ECS is the source for all of them.
     """
     decision.scope = 0
     decision.ecs_used = False
@@ -94,7 +99,9 @@ def locate(view: View, query: Query, decision: Decision) -> None:
                 if found & 0xFF > decision.scope:
                     decision.scope = found & 0xFF
     decision.location_source = LOCATED_BY_ECS
-    if located == CLASS_UNKNOWN:
+    if located == CLASS_UNKNOWN and decision.ecs_used and trie != NO_TRIE and not flags & LB_RESOLVER_LOCATES:
+        located = view.lb_pop_class[query.lb]
+    elif located == CLASS_UNKNOWN:
         trie = view.lb_resolver_trie[query.lb]
         decision.location_source = LOCATED_BY_RESOLVER
         if trie != NO_TRIE and flags & LB_RESOLVER_LOCATES and query.resolver_version:

@@ -51,4 +51,4 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     ecs = by_country if load_balancer.location_strategy.prefer_ecs == "geo" else resolver
     names_here = load_balancer.country_pools.get(site.place.country)
     pop_list = here if names_here is None else lists.number(unweighted(names_here))
-    return located_plan(SELECT_FIRST, lists, pop_list, ecs, resolver)
+    return located_plan(SELECT_FIRST, lists, pop_list, ecs, resolver, load_balancer.location_strategy.mode)

@@ -1,7 +1,8 @@
 """What a policy makes of a load balancer at compile time: candidate lists, and which place gets which.
 
 A place counts by its unit: its country, its country and subdivision, or its coordinates. A `Partition` gives every unit
-of one kind a list; unit 0 is the unknown place, and -1 means that the location strategy has to ask elsewhere.
+of one kind a list; unit 0 is the unknown place, and -1 means that the location strategy has to ask elsewhere: the
+resolver, where the strategy asks for it, else the PoP.
 """
 
 from __future__ import annotations
@@ -128,10 +129,17 @@ class Lists:
         return tuple(self._numbers)
 
 
-def located_plan(select: int, lists: Lists, pop_list: int, ecs: Partition, resolver: Partition) -> Plan:
-    """Return a plan by location, or the plan of one list where every place gets the same as this server's own."""
+def located_plan(select: int, lists: Lists, pop_list: int, ecs: Partition, resolver: Partition, mode: str) -> Plan:
+    """Return a plan by location, or the plan of one list where every place gets the same as this server's own.
+
+    `mode`: the location strategy's. Where it is `pop`, nobody asks where the resolver is: an ECS network whose place is
+    unknown counts as at the PoP, so it gets that list, and merges with neighbours that get it too. With `resolver_ip`
+    the resolver's place decides for it, and one cache may stand behind resolvers in many places: it stays apart.
+    """
     if _is_everywhere(pop_list, ecs) and (resolver is ecs or _is_everywhere(pop_list, resolver)):
         return Plan(select, (lists.all()[pop_list],))
+    if mode == "pop":
+        resolver = ecs = Partition(ecs.unit, np.where(ecs.lists == UNKNOWN_LIST, np.int32(pop_list), ecs.lists))
     return Plan(select, lists.all(), pop_list, ecs, resolver)
 
 

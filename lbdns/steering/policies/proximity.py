@@ -41,7 +41,7 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
         order = [int(index) for index in _orders(here)[0]]
     pop_list = lists.number(unweighted([names[index] for index in order]))
     partition = Partition(Unit.COORDINATES, by_unit)
-    return located_plan(SELECT_FIRST, lists, pop_list, partition, partition)
+    return located_plan(SELECT_FIRST, lists, pop_list, partition, partition, load_balancer.location_strategy.mode)
 
 
 def distances_m(

@@ -45,6 +45,7 @@ _EXPLAINED: Final[dict[str, Any]] = {
         "ttl": nullable({"type": "integer"}),
         "scope": nullable({"type": "integer"}),
         "steps": {"type": "array", "items": _OBJECT},
+        "scopes": _OBJECT,
     },
     "required": ["rcode", "answer", "ttl", "scope", "steps"],
 }
@@ -141,10 +142,11 @@ async def explain(
     down: Patterns = [],  # noqa: B006 - FastAPI copies it
     up: Patterns = [],  # noqa: B006
     draw: Annotated[float | None, Query(ge=0, le=1)] = None,
+    scopes: bool = False,
 ) -> Response:
     """Say what the running server answers and why, as `lbdns explain --json` does; suppose endpoints down or up."""
     request = {"name": name, "type": type, "ecs": ecs, "resolver": resolver, "pop": pop, "draw": draw}
-    return ok(await operate(site, "explain", {**request, "down": down, "up": up}))
+    return ok(await operate(site, "explain", {**request, "down": down, "up": up, "scopes": scopes}))
 
 
 @router.get("/health", dependencies=[belongs_to(POOLS)], summary="Show the health of everything", **describe(_REPORT))
