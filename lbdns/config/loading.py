@@ -252,9 +252,10 @@ class _Loading:
 
     def _configuration(self) -> Configuration:
         objects = self.objects
+        tables: dict[str, Any] = {kind.section: _items(table) for kind, table in objects.keyed.items()}
         return Configuration(
             settings=self.settings,
             zones=tuple(self.zones.get(apex) or draft.finish() for apex, draft in self.drafts.items()),
             load_balancers=tuple(placed.item for placed in objects.load_balancers),
-            **{kind.section: _items(table) for kind, table in objects.keyed.items()},
+            **tables,
         )

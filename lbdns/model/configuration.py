@@ -15,7 +15,8 @@ from lbdns.model.settings import Settings
 class Configuration:
     """Settings, zones and balancing objects that passed every check. Load balancers keep the order of their files.
 
-    `pool_ids`: the ids of pools by name, where they come from a store; files know none.
+    `pool_ids`: the ids of pools by name, where they come from a store; files know none. `account_id`: the API's, where
+    somebody is told it.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -25,3 +26,4 @@ class Configuration:
     pools: dict[str, Pool] = field(default_factory=dict)
     load_balancers: tuple[LoadBalancer, ...] = ()
     pool_ids: dict[str, str] = field(default_factory=dict, compare=False)
+    account_id: str = field(default="", compare=False)

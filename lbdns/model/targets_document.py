@@ -107,6 +107,7 @@ class TargetsHead:
     resolvers: tuple[str, ...] = ()
     vantage_points: tuple[Vantage, ...] = (Vantage(),)
     notifications: tuple[Notification, ...] = ()
+    account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

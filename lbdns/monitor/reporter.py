@@ -24,7 +24,7 @@ class Reporter:
 
     def adopt(self, targets: Targets) -> None:
         """Take a generation's receivers and filters of notifications."""
-        self._notifier.adopt(targets.notifications, targets.pools, targets.balancers)
+        self._notifier.adopt(targets.notifications, targets.pools, targets.balancers, targets.account_id)
 
     def tell(self, change: HealthChange) -> None:
         """Log, record and notify a change; what turns bad is a warning.

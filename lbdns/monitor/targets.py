@@ -61,6 +61,7 @@ class Targets:
     balancers: tuple[BalancerSpec, ...]
     vantages: tuple[Vantage, ...]
     notifications: tuple[Notification, ...] = ()
+    account_id: str = ""
 
 
 def load_targets(path: Path) -> Targets:
@@ -92,6 +93,7 @@ def parse_targets(data: bytes) -> Targets:
         balancers=document.load_balancers,
         vantages=document.vantage_points,
         notifications=document.notifications,
+        account_id=document.account_id,
     )
 
 

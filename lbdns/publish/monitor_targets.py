@@ -67,6 +67,7 @@ def encode_targets(
         resolvers=settings.resolvers,
         vantage_points=_vantages(settings),
         notifications=settings.notifications,
+        account_id=configuration.account_id,
     )
     apexes = {zone.apex for zone in configuration.zones}
     with memo.pools.round(), memo.balancers.round():

@@ -172,7 +172,17 @@ def test_events_join_a_pools_changes(api: Api, client: httpx.Client, ids: Ids) -
                 "changed": True,
                 "failure_reason": "Response code mismatch error",
                 "response_code": 503,
-                "monitors": [{"id": ids["web"], "name": "web"}],
+                "monitors": [
+                    {
+                        "id": ids["web"],
+                        "name": "web",
+                        "healthy": False,
+                        "failure_reason": "Response code mismatch error",
+                        "response_code": 503,
+                        "must_be_healthy": False,
+                        "monitoring_only": False,
+                    }
+                ],
             }
         ],
     }
@@ -195,6 +205,35 @@ def test_events_join_a_pools_changes(api: Api, client: httpx.Client, ids: Ids) -
     assert len(found(page=1, per_page=2)) == 2 and len(found(page=2, per_page=2)) == 1
     assert found(limit=1) == found()[:1] and found(limit=2, offset=1) == found()[1:] and found(offset=9) == []
     assert client.get(path, params={"since": "yesterday"}).status_code == 400
+
+
+def test_events_say_what_each_monitor_of_a_group_saw(api: Api, client: httpx.Client, ids: Ids) -> None:
+    def seen(at_s: float, monitor: str, healthy: bool, vantage: str = "ams", **part: bool) -> Seen:
+        reason, code = ("No failures", 200) if healthy else ("Response code mismatch error", 503)
+        return Seen(NOON_S + at_s, vantage, monitor, "192.0.2.2", healthy, reason, code, 900, **part)
+
+    probes = (
+        seen(0, "web", True, must_be_healthy=True),
+        seen(1, "web", True, "lhr", must_be_healthy=True),
+        seen(2, "web", False, must_be_healthy=True),
+        seen(3, "web", False, "jfk", must_be_healthy=True),
+        seen(4, "login", False, monitoring_only=True),
+        seen(5, "gone", True),
+    )
+    record = Record(api.manager.settings.state_dir())
+    name: dict[str, Any] = {"pool": "us", "endpoint": "us-1", "address": "192.0.2.2", "monitor": "web"}
+    record.append(HealthChange(NOON_S + 6, "endpoint", "us/us-1", "healthy", "unhealthy", probes=probes, **name))
+    record.close()
+    (event,) = result(client.get("/user/load_balancing_analytics/events"))
+    (origin,) = event["origins"]
+    bad = {"healthy": False, "failure_reason": "Response code mismatch error", "response_code": 503}
+    good = {"healthy": True, "failure_reason": "No failures", "response_code": 200}
+    voter = {"must_be_healthy": False, "monitoring_only": False}
+    assert sorted(origin["monitors"], key=lambda one: str(one["name"])) == [
+        {"id": None, "name": "gone", **good, **voter},
+        {"id": ids["login"], "name": "login", **bad, **voter, "monitoring_only": True},
+        {"id": ids["web"], "name": "web", **bad, **voter, "must_be_healthy": True},
+    ]
 
 
 def test_own_look_ups_without_a_server(api: Api, client: httpx.Client, ids: Ids) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.base.words import ALERTS_FILE
+from lbdns.config.loading import parse
 from lbdns.health.events import HealthChange
+from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 from lbdns.monitor.notify import alerts
@@ -20,6 +24,7 @@ from lbdns.monitor.notify.webhook import document_of, summary_of
 from lbdns.monitor.toggles import toggles
 from tests.monitor.documents import document, endpoint, parse_targets, pool
 
+ZONE = "@ 60 IN SOA ns h 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.1\n"
 MAIL = {"name": "m", "email": ["a@example.com"], "from": "b@example.com"}
 
 
@@ -154,6 +159,23 @@ def test_the_webhooks_shape() -> None:
         "alert_event": "ALERT_STATE_EVENT_START",
     }
     assert len(one["data"]["pool_id"]) == len(one["policy_id"]) == 32
+
+
+def test_a_webhook_says_the_ids_that_the_api_says() -> None:
+    known = replace(alert(), pool_id="p" * 32, account_id="a" * 32)
+    one = document_of(receiver(), known, [])
+    assert (one["data"]["pool_id"], one["account_id"]) == ("p" * 32, "a" * 32)
+    many = summary_of(receiver(), [(known, [])] * 2, 0)
+    assert (many["data"]["pool_id"], many["account_id"]) == ("p" * 32, "a" * 32)
+    assert [each["pool_id"] for each in many["data"]["changes"]] == ["p" * 32] * 2
+    mixed = summary_of(receiver(), [(known, []), (alert("us"), [])], 0)["data"]
+    assert (mixed["pool_id"], mixed["changes"][0]["pool_id"]) == ("", "p" * 32)
+    # A pool of files has the id that the API of a server of files shows.
+    files = parse(
+        {"zones": {"example.com": ZONE}, "pools": {"eu": {"origins": [{"name": "e", "address": "::1"}]}}}, Path()
+    )
+    (shown,) = state_of(files.configuration, 1).all(Kind.POOL)
+    assert document_of(receiver(), alert(), [])["data"]["pool_id"] == shown
 
 
 def test_a_summary_has_the_same_shape_and_is_bounded() -> None:

@@ -70,6 +70,31 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     assert setup.changes[-1].after == "unhealthy" and len(setup.changes[-1].probes) == PROBES_MAX
 
 
+def test_each_members_last_word_is_kept_before_any_other(tmp_path: Path) -> None:
+    names = [f"m{number:02}" for number in range(PROBES_MAX)]
+    monitors = {name: {"type": "http", "interval": 5, "timeout": 1} for name in names}
+    group = {"app": {"members": [{"monitor": name, "must_be_healthy": name == "m19"} for name in names]}}
+    one = pool("p", endpoint("e", "192.0.2.1"), monitor=None, monitor_group="app")
+    targets = parse_targets(document(tmp_path, one, monitors=monitors, monitor_groups=group))
+    now_s, changes = [100.0], list[HealthChange]()
+    ledger = Ledger(HealthTable.create(tmp_path / "t", 4, 4, 1), lambda: now_s[0], changes.append)
+    ledger.adopt(targets.pools, targets.balancers, ledger.table)
+    watched = ledger.pools["p"].endpoints[0]
+    series = [
+        ledger.begin_series(watched, member, "192.0.2.1", Vantage(place, "WEU"))
+        for member in targets.pools[0].members
+        for place in ("ams", "lhr")
+    ]
+    for result in (PASS, FAIL):
+        for each in series:
+            now_s[0] += 1
+            each.take(result)
+    flip = [change for change in changes if change.kind == "endpoint"][-1]
+    assert flip.after == "unhealthy" and len(flip.probes) == PROBES_MAX
+    assert [seen.at_s for seen in flip.probes] == sorted(seen.at_s for seen in flip.probes)
+    assert {seen.monitor for seen in flip.probes} == set(names)
+
+
 def test_answers_follow_before_anybody_is_told(tmp_path: Path) -> None:
     setup = Setup(tmp_path, 1, "ams")
     columns, told = setup.ledger.table.columns, []

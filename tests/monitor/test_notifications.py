@@ -122,6 +122,26 @@ def test_a_webhook_is_sent_once_with_its_secret() -> None:
     asyncio.run(main())
 
 
+def test_webhooks_carry_the_pools_and_the_accounts_id_until_the_pool_is_gone() -> None:
+    async def main() -> None:
+        async with Hook().running() as hook:
+            ids = parse_targets(document(Path("t"), pool("p", endpoint("e0"), id="f" * 32), account_id="a" * 32))
+            none = parse_targets(document(Path("t")))
+            telling = Notifier(None)
+            receivers = [Notification.model_validate(hook.settings())]
+            telling.adopt(receivers, ids.pools, ids.balancers, ids.account_id)
+            telling.tell(flip())
+            await until(lambda: len(hook.documents) == 1)
+            telling.adopt(receivers, none.pools, none.balancers, ids.account_id)
+            await until(lambda: len(hook.documents) == 2)
+            await telling.close()
+            assert [one["data"]["pool_id"] for one in hook.documents] == ["f" * 32] * 2
+            assert [one["account_id"] for one in hook.documents] == ["a" * 32] * 2
+            assert hook.documents[1]["data"]["reason"] == "no longer configured"
+
+    asyncio.run(main())
+
+
 def test_another_header_for_the_secret_and_only_where_there_is_one() -> None:
     async def main() -> None:
         async with Hook().running() as hook:

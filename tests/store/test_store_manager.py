@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Reference
 from lbdns.manage.store.sqlite import Store
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
+from lbdns.model.targets_document import decode_document
+from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.publish.publisher import Published
+from lbdns.snapshot.slots import Slots
 
 SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}
 
@@ -265,3 +269,15 @@ def test_writers_at_once_all_get_through(desk: Desk) -> None:
     asyncio.run(many())
     assert len(desk.manager.state.all(Kind.POOL)) == len(desk.manager.store.load().all(Kind.POOL)) == 20
     assert desk.manager.store.head == len(desk.server.served) == 20
+
+
+def test_what_is_served_knows_the_ids_that_the_api_says(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"state": tmp_path / "state"})
+    with contextlib.closing(Store(settings.state_dir())) as store:
+        manager = StoreManager(store, settings)
+        body = {"name": "eu", "origins": [{"name": "e", "address": "192.0.2.1"}]}
+        made = asyncio.run(manager.change("test", "test", lambda edit: edit.create(Kind.POOL, body))).result
+        configuration = manager.load(settings).configuration
+        assert (configuration.pool_ids, configuration.account_id) == ({"eu": made.id}, store.account_id)
+        targets = encode_targets(configuration, Slots().assign(configuration), 1, tmp_path / "t", TargetsMemo())
+        assert decode_document(targets).account_id == store.account_id

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.base.lasting_ids import FILES_ACCOUNT_ID
 from lbdns.base.words import SETTINGS_FILE, STORE_FILE
 from lbdns.processes.supervisor.hangups import Hangups
 
@@ -84,7 +85,8 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
     def load_directory(files: FilesRead) -> Loaded:
         loaded = load(directory, files)
         settings = _overridden(loaded.configuration.settings, overrides)
-        return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
+        configuration = dataclasses.replace(loaded.configuration, settings=settings, account_id=_account_id(settings))
+        return dataclasses.replace(loaded, configuration=configuration)
 
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
@@ -94,9 +96,7 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
 
         settings = supervisor.in_force().configuration.settings
         state_dir = settings.state_dir()
-        # Tokens alone are kept there; without an address to use them at, no store is begun.
-        needs_store = settings.api is not None or (state_dir / STORE_FILE).exists()
-        with contextlib.closing(Store(state_dir)) if needs_store else contextlib.nullcontext() as store:
+        with contextlib.closing(Store(state_dir)) if _keeps_tokens(settings) else contextlib.nullcontext() as store:
             manager = FilesManager(store, directory, supervisor)
             server: ApiServer | OnDemand
             if settings.api is None:
@@ -107,6 +107,25 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
                 yield
 
     return ConfigurationSource(load_directory, directory, f"the files in {directory}", check=_check_api), companion
+
+
+def _keeps_tokens(settings: Settings) -> bool:
+    """Tell whether a server of files has a store: tokens alone are kept there, and without an address to use them at
+    none is begun."""
+    return settings.api is not None or (settings.state_dir() / STORE_FILE).exists()
+
+
+def _account_id(settings: Settings) -> str:
+    """Return the account's id as the API of a server of files says it, where webhooks carry it; "" where there is
+    none."""
+    if not settings.notifications:
+        return ""
+    if not _keeps_tokens(settings):
+        return FILES_ACCOUNT_ID
+    from lbdns.manage.store.sqlite import Store
+
+    with contextlib.closing(Store(settings.state_dir())) as store:
+        return store.account_id
 
 
 def _from_store(

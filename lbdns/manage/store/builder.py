@@ -37,7 +37,9 @@ class _Drafted:
 class Builder:
     """Reads states one after another; keeps the models and zones of the last one."""
 
-    def __init__(self) -> None:
+    def __init__(self, account_id: str = "") -> None:
+        """Begin with nothing; `account_id` goes into every configuration."""
+        self._account_id = account_id
         self._names: dict[Kind, dict[str, str]] = {kind: {} for kind in REFERRED}
         self._placed: dict[str, tuple[Item, Placed[Any]]] = {}
         self._drafted: dict[str, _Drafted] = {}
@@ -72,7 +74,7 @@ class Builder:
         configuration = None
         if not errors and examined.configuration is not None:
             pool_ids = {item.name: id for id, item in state.all(Kind.POOL).items()}
-            configuration = replace(examined.configuration, pool_ids=pool_ids)
+            configuration = replace(examined.configuration, pool_ids=pool_ids, account_id=self._account_id)
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 
     def _objects(

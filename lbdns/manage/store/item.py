@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lbdns.base.kinds import Kind
+from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.reference_paths import collector
 
-ID_DIGITS: Final = 32
 _COLLECT: Final = {kind: [collector(field.api_path) for field in kind.references] for kind in Kind}
 
 

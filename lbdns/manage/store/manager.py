@@ -107,7 +107,7 @@ class StoreManager:
         self.place = f"the store in {store.path.parent}"
         self.running: Running | None = None
         self._state = store.load()
-        self._builder = Builder()
+        self._builder = Builder(store.account_id)
         self._writing = asyncio.Lock()
 
     @property

@@ -154,7 +154,11 @@ def deciding(series: Sequence[Series], cause: Series | None) -> tuple[Seen, ...]
         return ()
     others = (seen for one in series if one is not cause for seen in one.seen()[-1:])
     found = sorted((*others, *cause.seen()), key=lambda seen: seen.at_s)
-    return tuple(found[-PROBES_MAX:])
+    if len(found) > PROBES_MAX:  # each member's last word before any other
+        last = {seen.monitor: seen for seen in found}.values()
+        more = [seen for seen in reversed(found) if seen not in last]
+        found = sorted((*last, *more)[:PROBES_MAX], key=lambda seen: seen.at_s)
+    return tuple(found)
 
 
 class PoolHealth:

@@ -53,6 +53,7 @@ class Alert:
     """One thing to tell. `at_s` is unix seconds; `endpoint` is empty where it is about the pool itself.
 
     `monitor` names a member of a group that only watches: what it sees of the endpoint changed, not the endpoint.
+    `pool_id` and `account_id` are the API's; empty where nobody has given the pool one.
     """
 
     type: str
@@ -65,6 +66,8 @@ class Alert:
     at_s: float
     text: str
     monitor: str = ""
+    pool_id: str = ""
+    account_id: str = ""
 
     @property
     def source(self) -> Source:

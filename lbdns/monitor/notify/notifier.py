@@ -15,6 +15,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -139,9 +140,15 @@ class Notifier:
         self._balancers: dict[str, tuple[str, ...]] = {}
         self._first_results_s: dict[str, float] = {}  # pool -> when all its endpoints have a result
         self._settling: dict[str, tuple[Alert, asyncio.TimerHandle]] = {}
+        self._pool_ids: dict[str, str] = {}
+        self._account_id = ""
 
     def adopt(
-        self, notifications: Iterable[Notification], pools: Sequence[PoolSpec], balancers: Iterable[BalancerSpec]
+        self,
+        notifications: Iterable[Notification],
+        pools: Sequence[PoolSpec],
+        balancers: Iterable[BalancerSpec],
+        account_id: str = "",
     ) -> None:
         """Take a generation's receivers and filters; a receiver that stays keeps its queue."""
         former, self._receivers = self._receivers, {}
@@ -160,15 +167,20 @@ class Notifier:
             for pool_name in (*balancer.pools, balancer.fallback):
                 names.setdefault(pool_name, {})[balancer.name] = None
         self._balancers = {pool_name: tuple(found) for pool_name, found in names.items()}
+        self._account_id = account_id
+        pool_ids = {pool.name: pool.id for pool in pools}
+        former_ids, self._pool_ids = self._pool_ids, pool_ids
         if not self._receivers:
             return
         if not self._restored and self._state_dir is not None:
             self._book.restore(alerts.load(self._state_dir))
         self._restored = True
         watching = {(pool.name, one.name) for pool in pools for one in pool.members if not one.votes}
+        self._pool_ids = former_ids | pool_ids  # also of those that are gone, which is told now
         for alert in self._book.adopt(_enabled(pools), time.time(), watching):
             if not self._ends_unheard(alert):
                 self._queue(alert)
+        self._pool_ids = pool_ids
 
     def tell(self, change: HealthChange) -> None:
         """Queue a change for whoever wants to hear of it; never blocks."""
@@ -206,6 +218,7 @@ class Notifier:
         await self._save()
 
     def _queue(self, alert: Alert) -> None:
+        alert = replace(alert, pool_id=self._pool_ids.get(alert.pool, ""), account_id=self._account_id)
         for notification, receiver in self._receivers.items():
             if wants(notification, self._filters.get(alert.pool), alert):
                 receiver.put(alert, self._balancers.get(alert.pool, ()))

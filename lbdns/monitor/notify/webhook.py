@@ -12,10 +12,11 @@ import importlib
 import json
 import uuid
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 from lbdns import __version__
+from lbdns.base.kinds import Kind
+from lbdns.base.lasting_ids import lasting_id
 from lbdns.base.words import Health
 from lbdns.model.notification import Notification
 from lbdns.monitor.notify.alert_messages import BALANCERS_MAX, CHANGES_MAX, moment, summary_text
@@ -82,12 +83,14 @@ def summary_of(notification: Notification, told: Sequence[Told], unheard: int) -
         type=first.type if all(one.type == first.type for one, _ in told) else HEALTH,
         event=START if unhappy else END,
         correlation_id=uuid.uuid4().hex,
-        pool=", ".join(pools) if len(pools) == 1 else "",
+        pool=first.pool if len(pools) == 1 else "",
         endpoint="",
         new_health=words.pop() if len(words) == 1 else Health.UNHEALTHY if unhappy else Health.HEALTHY,
         reason=f"{len(told) + unheard} changes",
         at_s=last.at_s,
         text=summary_text([one for one, _ in told], unheard),
+        pool_id=first.pool_id if len(pools) == 1 else "",
+        account_id=first.account_id,
     )
     changes = [
         {**_data(one, names), "alert_correlation_id": one.correlation_id, "alert_event": one.event}
@@ -102,8 +105,8 @@ def _document(notification: Notification, alert: Alert, text: str, data: dict[st
         "text": text,
         "data": data,
         "ts": int(alert.at_s),
-        "account_id": "",  # a server that is configured by files has no accounts
-        "policy_id": _id(notification.name),
+        "account_id": alert.account_id,
+        "policy_id": lasting_id(notification.name),
         "policy_name": notification.name,
         "alert_type": alert.type,
         "alert_correlation_id": alert.correlation_id,
@@ -115,7 +118,7 @@ def _data(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
     # Beside what the v4 API has: that it is a monitor's view which changed, and no endpoint.
     watching = {"monitor_name": alert.monitor, "monitoring_only": True} if alert.monitor else {}
     return {
-        "pool_id": _id(alert.pool) if alert.pool else "",
+        "pool_id": alert.pool_id or (lasting_id(Kind.POOL, alert.pool, "") if alert.pool else ""),
         "pool_name": alert.pool,
         "load_balancer_name": ", ".join(balancers[:BALANCERS_MAX]),
         "origin_name": alert.endpoint,
@@ -125,8 +128,3 @@ def _data(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
         "status_change_time": moment(alert.at_s),
         **watching,
     }
-
-
-def _id(name: str) -> str:
-    """Return what stands for the id of an object that has a name alone: 32 hex digits, always the same."""
-    return sha256(name.encode()).hexdigest()[:32]

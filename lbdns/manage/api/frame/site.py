@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Request
 
 from lbdns.base.kinds import Kind
+from lbdns.base.lasting_ids import FILES_ACCOUNT_ID, ID_DIGITS
 from lbdns.manage.api.frame.api_errors import no_route
-from lbdns.manage.store.item import ID_DIGITS
 from lbdns.manage.store.manager import Manager
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.sqlite import Store
@@ -19,8 +18,6 @@ from lbdns.manage.store.tokens import Tokens
 from lbdns.model.settings import Settings
 
 ACCOUNT_NAME: Final = "lbdns"
-FILES_ACCOUNT_ID: Final = hashlib.sha256(b"lbdns account").hexdigest()[:ID_DIGITS]
-"""The account's id where there is no store that would have one of its own."""
 
 
 @dataclass(frozen=True, slots=True)

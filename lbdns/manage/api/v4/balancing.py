@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import KEYED, Kind
+from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.config.yaml.yaml_tree import spelled
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
@@ -30,7 +31,7 @@ from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import tell, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import ID_DIGITS, Item
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State

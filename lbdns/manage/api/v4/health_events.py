@@ -9,7 +9,7 @@ and all of its endpoints stood after it:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -19,7 +19,7 @@ from pydantic import BeforeValidator
 
 from lbdns.base.kinds import Kind
 from lbdns.base.words import Health
-from lbdns.health.events import RECORD_MAX, HealthChange, read_events
+from lbdns.health.events import RECORD_MAX, HealthChange, Seen, read_events
 from lbdns.health.reasons import REASONS
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid
@@ -49,6 +49,20 @@ _POOL: Final[dict[str, Any]] = {
     "required": ["id", "name", "healthy", "changed", "minimum_origins"],
     "additionalProperties": False,
 }
+_MONITOR: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "id": {**nullable(ID), "description": "null where the monitor is gone"},
+        "name": _TEXT,
+        "healthy": _FLAG,
+        "failure_reason": _TEXT,
+        "response_code": {"type": "integer"},
+        "must_be_healthy": _FLAG,
+        "monitoring_only": _FLAG,
+    },
+    "required": ["id", "name", "healthy", "failure_reason", "response_code", "must_be_healthy", "monitoring_only"],
+    "additionalProperties": False,
+}
 _ORIGIN: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -62,13 +76,8 @@ _ORIGIN: Final[dict[str, Any]] = {
         "response_code": {"type": "integer"},
         "monitors": {
             "type": "array",
-            "description": "those that decided",
-            "items": {
-                "type": "object",
-                "properties": {"id": nullable(ID), "name": _TEXT},
-                "required": ["id", "name"],
-                "additionalProperties": False,
-            },
+            "description": "what each saw: those that decided, and those that only watch",
+            "items": _MONITOR,
         },
     },
     "required": [
@@ -246,16 +255,36 @@ def _origin(change: HealthChange, changed: bool, origin: Mapping[str, Any] | Non
         "changed": changed,
         "failure_reason": reason,
         "response_code": change.code,
-        "monitors": [_monitor(name, state.named(Kind.MONITOR, name)) for name in _monitors(change)],
+        "monitors": [_monitor(found, state.named(Kind.MONITOR, name)) for name, found in _by_monitor(change).items()],
     }
 
 
-def _monitors(change: HealthChange) -> list[str]:
-    return list(dict.fromkeys(filter(None, (change.monitor, *(seen.monitor for seen in change.probes)))))
+def _by_monitor(change: HealthChange) -> dict[str, list[Seen]]:
+    """Return the last result of each place and address that an endpoint was probed at, by monitor, oldest first."""
+    last = {(seen.monitor, seen.vantage, seen.address): seen for seen in change.probes}
+    found: dict[str, list[Seen]] = {}
+    if change.monitor and not last:  # no evidence is kept: the change itself says what was seen
+        reason = change.reason or REASONS[0]
+        at = change.vantage, change.monitor, change.address
+        return {change.monitor: [Seen(change.at_s, *at, _is_up(change), reason, change.code, change.rtt_us)]}
+    for seen in sorted(last.values(), key=lambda seen: seen.at_s):
+        found.setdefault(seen.monitor, []).append(seen)
+    return found
 
 
-def _monitor(name: str, monitor: Item | None) -> dict[str, Any]:
-    return {"id": monitor.id if monitor is not None else None, "name": name}
+def _monitor(found: Sequence[Seen], monitor: Item | None) -> dict[str, Any]:
+    """Return what a monitor saw: the majority of places, and the latest result that says so."""
+    healthy = 2 * sum(seen.healthy for seen in found) > len(found)
+    told = [seen for seen in found if seen.healthy == healthy][-1]
+    return {
+        "id": monitor.id if monitor is not None else None,
+        "name": told.monitor,
+        "healthy": healthy,
+        "failure_reason": told.reason,
+        "response_code": told.code,
+        "must_be_healthy": told.must_be_healthy,
+        "monitoring_only": told.monitoring_only,
+    }
 
 
 def _seconds(parameter: str, text: str | None, otherwise: float) -> float:

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kinds import Kind
+from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.health.pool_state import pool_state
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, TAKES_TRAFFIC, UNHEALTHY
@@ -32,7 +33,7 @@ from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.api.v4.pool_health import NO_RESULT, NOBODYS_ADDRESS, POOL_HEALTH, endpoint_health
 from lbdns.manage.store.bodies import check_body, placed_of
-from lbdns.manage.store.item import ID_DIGITS, Item
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import POOLS

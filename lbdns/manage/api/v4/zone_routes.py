@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kinds import Kind
+from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
 from lbdns.manage.api.frame.admission import belongs_to, lacking
 from lbdns.manage.api.frame.api_errors import point_by
@@ -25,7 +26,7 @@ from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, Obje
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import ID_DIGITS, Item
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, READ, WRITE, ZONES

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite
-from lbdns.manage.store.item import ID_DIGITS, Item
+from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_soa import FIELDS, UINT32_MAX
 from lbdns.model import bounds

@@ -11,7 +11,6 @@ files say which records there are.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -20,10 +19,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from lbdns.base.kinds import BALANCING, KEYED, Kind
+from lbdns.base.lasting_ids import lasting_id
 from lbdns.dns.name import text_suffixes
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import ID_DIGITS, Item, new_id, time_text
+from lbdns.manage.store.item import Item, new_id, time_text
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
 from lbdns.manage.store.state import State
@@ -65,7 +65,7 @@ def desired(
 def state_of(configuration: Configuration, revision: int) -> State:
     """Return the objects of files as a state. An id follows from what an object is known by, so that it stays."""
     now = time_text(time.time())
-    items = desired(configuration, State(), make_id=_lasting_id)
+    items = desired(configuration, State(), make_id=lasting_id)
     return State.of((replace(item, created_on=now, modified_on=now, revision=revision) for item in items), revision)
 
 
@@ -130,10 +130,6 @@ def _named_objects(configuration: Configuration) -> Iterator[tuple[Kind, str, di
         for name, model in table.items():
             body = model.model_dump(mode="json", exclude_defaults=True)
             yield kind, name, {"name": name, **body} if kind in NAMED_BESIDE else body
-
-
-def _lasting_id(kind: Kind, name: str, key: str) -> str:
-    return hashlib.sha256(f"{kind} {name} {key}".encode()).hexdigest()[:ID_DIGITS]
 
 
 def _id_of(state: State, kind: Kind, name: str, make_id: MakeId) -> str:
