@@ -101,9 +101,16 @@ class HealthTable:
                 self.columns[name][:count] = other.columns[name][:count]
 
     def copy_endpoint(self, other: HealthTable, theirs: int, ours: int) -> None:
-        """Take over one endpoint's columns from a slot of another table."""
+        """Take over one endpoint's columns from a slot of another table, or of this one."""
+        self._copy("endpoint", other, theirs, ours)
+
+    def copy_pool(self, other: HealthTable, theirs: int, ours: int) -> None:
+        """Take over one pool's columns from a slot of another table, or of this one."""
+        self._copy("pool", other, theirs, ours)
+
+    def _copy(self, owner: str, other: HealthTable, theirs: int, ours: int) -> None:
         for name, _, per, items in HEALTH_COLUMNS:
-            if per == "endpoint":
+            if per == owner:
                 self.columns[name][ours * items : (ours + 1) * items] = other.columns[name][
                     theirs * items : (theirs + 1) * items
                 ]

@@ -6,26 +6,17 @@ Two pools with the same monitor settings and the same endpoint share a check, so
 from __future__ import annotations
 
 import asyncio
-import functools
-import operator
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Protocol
 
-from pydantic import BaseModel
-
-from lbdns.base.probe_types import PROBE_TYPES, acts
+from lbdns.base.probe_types import acts
 from lbdns.health.reasons import TIMEOUTS, Reason
-from lbdns.model.monitors import NOT_PROBED, Monitor
+from lbdns.model.monitors import Monitor
+from lbdns.model.probed import probe_settings, probed_port
 from lbdns.model.targets_document import EndpointSpec, Vantage
 from lbdns.monitor.probes.http import host_header
 from lbdns.monitor.probes.make import probe_of
 from lbdns.monitor.probes.result import Result, Target
-
-IN_TARGET: Final = frozenset({"port"})
-"""Fields of a monitor that a check's target holds: where they are not set, the endpoint's own stands in."""
-
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,38 +125,11 @@ def timed_out(result: Result) -> bool:
 
 def check_key(monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: Vantage) -> CheckKey:
     """Return the key of the check that `monitor` wants of one of the endpoint's addresses."""
-    # The endpoint's own port is the service's: it is probed where the monitor says no other.
-    port = monitor.port or endpoint.port or PROBE_TYPES[monitor.type].default_port
+    port = probed_port(monitor, endpoint.port)
     host = ""
     if acts(monitor.type, "header"):
         host = endpoint.host or monitor_host(monitor) or host_header(endpoint.address, port, monitor.type)
     return CheckKey(probe_settings(monitor), Target(address, port, host, vantage.source), vantage)
-
-
-def probe_settings(monitor: Monitor) -> tuple[object, ...]:
-    """Return all that a monitor says of its probes and their rhythm, save the port, which the target holds."""
-    values = _settings_getter(type(monitor), monitor.type)(monitor)
-    return tuple(map(_hashable, values))
-
-
-@functools.cache
-def _settings_getter(model: type[Monitor], type_: str) -> Callable[[Monitor], tuple[object, ...]]:
-    """Return what reads the fields that tell checks of a type apart: all that act with it, save those declared."""
-    passed_over = NOT_PROBED | IN_TARGET
-    return operator.attrgetter(*(name for name in model.model_fields if name not in passed_over and acts(type_, name)))
-
-
-def _hashable(value: object) -> object:
-    """Return a field's value in a shape that can be part of a key; dictionaries in their order, which probes keep."""
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, dict):
-        return tuple((name, _hashable(one)) for name, one in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(map(_hashable, value))
-    if isinstance(value, BaseModel):
-        return tuple((name, _hashable(one)) for name, one in value)
-    return value
 
 
 def monitor_host(monitor: Monitor) -> str:

@@ -7,7 +7,7 @@ last result is news to the newcomer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Final
@@ -48,11 +48,12 @@ class ProbePlan:
         self._vantages = targets.vantages
         former, self._members = self._members, {}
         self._members = {member: former.get(member, member) for pool in targets.pools for member in pool.members}
+        for endpoint in self._ledger.endpoints.values():
+            self.replan(endpoint, addresses)
+        # Those that are gone after those that are new: a check that only changes hands goes on.
         for gone in self._series.keys() - self._ledger.endpoints.keys():
             for series, check in self._series.pop(gone).values():
                 self._leave(check, series)
-        for endpoint in self._ledger.endpoints.values():
-            self.replan(endpoint, addresses)
         for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
             del self._gates[vantage]
 
@@ -72,6 +73,17 @@ class ProbePlan:
         if wanted.keys() == planned.keys():
             return
         kept = {key: planned[key] for key in wanted if key in planned}
+        going = {key: planned[key] for key in planned if key not in wanted}
+        new = set(wanted.keys() - planned.keys())
+        names = {}
+        for key in wanted:
+            former = self._same_check(endpoint, key, going) if key in new else None
+            if former is not None:
+                kept[key] = going.pop(former)
+                kept[key][0].member = key[0]
+                names[former[0].name] = key[0].name
+                new.discard(key)
+        endpoint.rename_members(names)
         # New ones first: a check that only changes hands goes on.
         for key in wanted:
             if key not in kept:
@@ -80,13 +92,22 @@ class ProbePlan:
             self._series[identity] = kept
         else:
             self._series.pop(identity, None)
-        for key, (series, check) in planned.items():
-            if key not in wanted:
-                self._leave(check, series)
-                self._ledger.end_series(endpoint, series)
+        for series, check in going.values():
+            self._leave(check, series)
+            self._ledger.end_series(endpoint, series)
         for key, (series, check) in kept.items():
-            if key not in planned and check.last is not None:
+            if key in new and check.last is not None:
                 series.take(check.last)
+
+    def _same_check(
+        self, endpoint: EndpointHealth, key: SeriesKey, going: Mapping[SeriesKey, tuple[Series, Check]]
+    ) -> SeriesKey | None:
+        """Return the series that goes on as another one: with the same probes and a vote as before, under whatever
+        name, threshold or weight; the one of its name where there are several."""
+        member, address, vantage, _ = key
+        wanted = check_key(member.monitor, endpoint.spec, address, vantage)
+        found = [one for one, (_, check) in going.items() if check.key == wanted and one[0].votes == member.votes]
+        return min(found, key=lambda one: one[0].name != member.name, default=None)
 
     def _wanted(self, endpoint: EndpointHealth, addresses: Addresses) -> list[SeriesKey]:
         spec, pool = endpoint.spec, endpoint.pool.spec

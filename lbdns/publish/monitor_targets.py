@@ -8,7 +8,6 @@ from pathlib import Path
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.memo import ByObject
 from lbdns.dns.name import encode_canonical
-from lbdns.health.identity import identity
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
@@ -108,7 +107,14 @@ def _pool_data(pool: Pool, slots: Slots, answered: Answered, id: str, memo: Targ
     flattened, save at an apex."""
     numbers = (
         slots.pool[pool.name],
-        *[slots.endpoint[pool.name, endpoint.name, endpoint.address] for endpoint in pool.origins],
+        *[
+            number
+            for endpoint in pool.origins
+            for number in (
+                slots.endpoint[pool.name, endpoint.name, endpoint.address],
+                slots.tenant[pool.name, endpoint.name, endpoint.address],
+            )
+        ],
     )
     found = memo.pools.find(pool)
     if found is None or found[:3] != (numbers, answered, id):
@@ -117,7 +123,8 @@ def _pool_data(pool: Pool, slots: Slots, answered: Answered, id: str, memo: Targ
     return found[3]
 
 
-def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answered, id: str) -> PoolTarget:
+def _pool(pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, id: str) -> PoolTarget:
+    """`numbers`: slot and tenant of each endpoint."""
     return PoolTarget(
         name=pool.name,
         slot=slot,
@@ -135,10 +142,10 @@ def _pool(pool: Pool, slot: int, endpoint_slots: tuple[int, ...], answered: Answ
                 enabled=endpoint.is_used,
                 port=endpoint.port,
                 host=endpoint.host,
-                identity=identity(pool.name, endpoint.name, endpoint.address),
+                identity=tenant,
                 must_resolve=pool.is_monitored or answered[0 if endpoint.flatten_cname else 1],
             )
-            for endpoint, endpoint_slot in zip(pool.origins, endpoint_slots, strict=True)
+            for endpoint, endpoint_slot, tenant in zip(pool.origins, numbers[::2], numbers[1::2], strict=True)
         ),
         check_regions=pool.check_regions or (),
         notification_filter=pool.notification_filter,

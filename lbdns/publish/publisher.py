@@ -10,27 +10,27 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
 from lbdns.fastpath.templates import add_templates
-from lbdns.health.pool_state import effective_byte
-from lbdns.health.verdict import COUNTS
+from lbdns.health.forced import Forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.configuration import Configuration
-from lbdns.model.pool import Pool
 from lbdns.places.geodata import Geodata
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import try_canaries
+from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.monitor_targets import TargetsMemo, write_targets
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
-from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.slots import Slots, SlotsMemo
 
 ENDPOINT_CAPACITY_MIN = 64
 POOL_CAPACITY_MIN = 32
@@ -53,14 +53,17 @@ class Published:
 class Publisher:
     """Makes generations in one run directory; `current` is the one in force."""
 
-    def __init__(self, control: Control, run: RunDirectory) -> None:
-        """Continue after whatever generation the control file says."""
+    def __init__(
+        self, control: Control, run: RunDirectory, orders: Callable[[], Sequence[Forced]] = lambda: ()
+    ) -> None:
+        """Continue after whatever generation the control file says; `orders` gives what operators force."""
         self._control = control
         self._run = run
         self._slots = Slots()
         self._saved = (Slots(), _slots_text(Slots()))
         self._table: HealthTable | None = None
-        self._memo, self._targets_memo = CompileMemo(), TargetsMemo()
+        self._orders = orders
+        self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
         self._tried: tuple[Configuration, PlaceTree, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
         self.current: Published | None = None
@@ -82,7 +85,7 @@ class Publisher:
     def prepare(self, configuration: Configuration) -> Published:
         """Compile, write and try the next generation; raises LbdnsError, and leaves nothing behind then."""
         generation = self._control.generation + 1
-        slots = self._slots.assign(configuration)
+        slots = self._slots.assign(configuration, self._slots_memo)
         geodata = Geodata.open(configuration.settings.geodata.city, configuration.settings.geodata.asn)
         table = self._table_for(slots)
         path = self._run.snapshot(generation)
@@ -118,36 +121,11 @@ class Publisher:
 
     def publish(self, prepared: Published) -> None:
         """Put a prepared generation in force: the next batch of every worker is answered from it."""
-        self._begin_as_unknown(prepared)
+        begin_rows(prepared.slots, self._slots, prepared.table, self._table, self._orders())
         self._slots, self._table = prepared.slots, prepared.table
         self._control.generation = prepared.generation
         self.current = prepared
         self._remove_older(prepared)
-
-    def _begin_as_unknown(self, prepared: Published) -> None:
-        """Have new pools and endpoints, and pools that got a monitor, begin as unknown, save where they are forced.
-
-        What stands in their slots is a former owner's, or from when nobody looked; the monitor worker, whose the table
-        is, puts that right as well, but only moments after the swap.
-        """
-        table, slots = prepared.table, prepared.slots
-        pool_owners, endpoint_owners = (table.columns[f"{one}_identity"] for one in ("pool", "endpoint"))
-        for name in slots.pool.keys() - self._slots.pool.keys():
-            if pool_owners[slots.pool[name]]:
-                table.clear_pool(slots.pool[name])
-        for key in slots.endpoint.keys() - self._slots.endpoint.keys():
-            if endpoint_owners[slots.endpoint[key]]:
-                table.clear_endpoint(slots.endpoint[key])
-        before = self.current.configuration.pools if self.current else {}
-        for name, pool in prepared.configuration.pools.items():
-            known = before.get(name)
-            if known is pool or known is None or known.is_monitored or not pool.is_monitored:
-                continue
-            states, slot = table.columns["pool_state"], slots.pool[name]
-            unwatched = effective_byte(_bytes_of(known, self._slots, table), known.minimum_origins, False, None)
-            # Where it is not what its endpoints make of it, the pool itself is forced.
-            if not states[slot] & COUNTS or states[slot] == unwatched:
-                states[slot] = effective_byte(_bytes_of(pool, slots, table), pool.minimum_origins, True, None)
 
     def abandon(self, prepared: Published) -> None:
         """Remove a prepared generation that shall not be served after all."""
@@ -210,22 +188,16 @@ class Publisher:
         return used
 
 
-def _bytes_of(pool: Pool, slots: Slots, table: HealthTable) -> list[int]:
-    """Return the effective bytes of a pool's enabled endpoints."""
-    states = table.columns["endpoint_state"]
-    return [states[slots.endpoint[pool.name, one.name, one.address]] for one in pool.origins if one.is_used]
-
-
 def _number(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
 def _slots_text(slots: Slots) -> str:
     document = {
-        "endpoint": [[*key, slot] for key, slot in slots.endpoint.items()],
-        "pool": dict(slots.pool),
+        "endpoint": [[*key, slot, slots.checked[key], slots.tenant[key]] for key, slot in slots.endpoint.items()],
+        "pool": [[name, slot, *slots.makeup[name]] for name, slot in slots.pool.items()],
         "load_balancer": [[*key, slot] for key, slot in slots.load_balancer.items()],
-        "counts": [slots.endpoint_count, slots.pool_count, slots.load_balancer_count],
+        "counts": [slots.endpoint_count, slots.pool_count, slots.load_balancer_count, slots.tenant_count],
         "freed": [slots.endpoint_freed, slots.pool_freed, slots.load_balancer_freed],
     }
     return json.dumps(document)
@@ -235,9 +207,11 @@ def _load_slots(path: Path) -> Slots:
     document = json.loads(path.read_text())
     counts = document["counts"]
     freed = [tuple(tuple(group) for group in groups) for groups in document["freed"]]
+    endpoints = [((pool, name, address), *numbers) for pool, name, address, *numbers in document["endpoint"]]
+    pools = document["pool"]
     return Slots(
-        endpoint={(pool, name, address): slot for pool, name, address, slot in document["endpoint"]},
-        pool=document["pool"],
+        endpoint={key: slot for key, slot, _, _ in endpoints},
+        pool={name: slot for name, slot, *_ in pools},
         load_balancer={(name, kind): slot for name, kind, slot in document["load_balancer"]},
         endpoint_count=counts[0],
         pool_count=counts[1],
@@ -245,4 +219,8 @@ def _load_slots(path: Path) -> Slots:
         endpoint_freed=freed[0],
         pool_freed=freed[1],
         load_balancer_freed=freed[2],
+        checked={key: checked for key, _, checked, _ in endpoints},
+        tenant={key: tenant for key, _, _, tenant in endpoints},
+        tenant_count=counts[3],
+        makeup={name: (tuple(made), minimum, monitored) for name, _, made, minimum, monitored in pools},
     )

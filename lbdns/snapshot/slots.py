@@ -1,28 +1,47 @@
-"""Stable slots: pools and endpoints keep theirs in the health table as long as they are configured, LBs in counters.
+"""Slots in the health table and in counters: who has which, generation after generation.
 
-An endpoint is the same while pool, name and address are; with a new address it is another endpoint, whose health is
-unknown. Slots that fell free are used again only a few assignments later, when no reader of an older snapshot is left.
+A slot never changes what it is about while anybody reads it. Whose meaning changes gets another one, whose row begins
+with what is known already, before the generation is in force (`origin`):
+
+| an endpoint (pool, name, address)                          | its row                                     |
+|------------------------------------------------------------|---------------------------------------------|
+| is checked as before                                       | stays                                       |
+| is checked as one was that left, whatever that was called  | goes on as that one's: it is the same tenant |
+| is checked as another one is                               | begins as that one's                        |
+| stood here before, with another check                      | stays: a new monitor changes no answer      |
+| else                                                       | is nobody's: unknown                        |
+
+A pool's row follows from those of its endpoints: with others among them it gets another one. Slots that fell free are
+used again only a few assignments later, when no reader of an older snapshot is left.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.model.configuration import Configuration
+from lbdns.model.pool import Pool
+from lbdns.snapshot.checked import NOT_CHECKED, Checking, EndpointKey
 
 QUARANTINE = 3  # assignments that a freed slot rests
 
 Key = TypeVar("Key")
-EndpointKey = tuple[str, str, str]
+Makeup = tuple[tuple[int, ...], int, bool]
+"""What a pool's state follows from: the slots of its enabled endpoints, minimum_origins, whether it has a monitor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Who has which slot. `assign` gives the next state; the old one stays as it is."""
+    """Who has which slot. `assign` gives the next state; the old one stays as it is.
+
+    `checked`: what is checked of each endpoint. `tenant`: its number, which goes with its check from name to name and
+    from slot to slot. `endpoint_origin`, `pool_origin`: slots that are new in this state, and the slot of the state
+    before whose row each begins with.
+    """
 
     endpoint: Mapping[EndpointKey, int] = field(default_factory=dict)
     pool: Mapping[str, int] = field(default_factory=dict)
@@ -33,24 +52,40 @@ class Slots:
     endpoint_freed: tuple[tuple[int, ...], ...] = ()
     pool_freed: tuple[tuple[int, ...], ...] = ()
     load_balancer_freed: tuple[tuple[int, ...], ...] = ()
+    checked: Mapping[EndpointKey, int] = field(default_factory=dict)
+    tenant: Mapping[EndpointKey, int] = field(default_factory=dict)
+    tenant_count: int = 0
+    makeup: Mapping[str, Makeup] = field(default_factory=dict)
+    endpoint_origin: Mapping[int, int] = field(default_factory=dict, compare=False)
+    pool_origin: Mapping[int, int] = field(default_factory=dict, compare=False)
 
     @without_cyclic_collection()
-    def assign(self, configuration: Configuration) -> Slots:
-        """Return the slots for `configuration`: those known keep theirs, others get a rested or a new one."""
-        endpoint_keys = [
-            (pool.name, endpoint.name, endpoint.address)
-            for pool in configuration.pools.values()
-            for endpoint in pool.origins
-        ]
+    def assign(self, configuration: Configuration, memo: SlotsMemo | None = None) -> Slots:
+        """Return the slots for `configuration`; `memo`: what the last assignment left."""
+        memo = memo or SlotsMemo()
+        checking, gone, come = memo.changes(self, configuration)
+        checked, makeup = self.checked, self.makeup
+        if gone or come:
+            checked = {key: number for key, number in checked.items() if key[0] not in gone}
+            for one in come:
+                checked.update(checking.of(one))
+        heirs = _heirs(self, checked)
         endpoint, endpoint_count, endpoint_freed = _assign(
-            self.endpoint, endpoint_keys, self.endpoint_count, self.endpoint_freed
+            self.endpoint, checked, heirs.moved, self.endpoint_count, self.endpoint_freed
         )
-        pool, pool_count, pool_freed = _assign(self.pool, configuration.pools, self.pool_count, self.pool_freed)
-        balancer_keys = [(balancer.name, balancer.type) for balancer in configuration.load_balancers]
+        made = {one.name: _makeup(one, endpoint) for one in come}
+        if gone or come:
+            makeup = {**{name: one for name, one in makeup.items() if name not in gone}, **made}
+        others = {name: found for name, found in made.items() if self.makeup.get(name) != found}
+        pool, pool_count, pool_freed = _assign(
+            self.pool, makeup, others.keys() & self.pool.keys(), self.pool_count, self.pool_freed
+        )
+        balancer_keys = dict.fromkeys((balancer.name, balancer.type) for balancer in configuration.load_balancers)
         balancer, balancer_count, balancer_freed = _assign(
-            self.load_balancer, balancer_keys, self.load_balancer_count, self.load_balancer_freed
+            self.load_balancer, balancer_keys, (), self.load_balancer_count, self.load_balancer_freed
         )
-        return Slots(
+        origin = {endpoint[key]: self.endpoint[former] for key, former in heirs.former.items()}
+        assigned = Slots(
             endpoint=endpoint,
             pool=pool,
             load_balancer=balancer,
@@ -60,19 +95,133 @@ class Slots:
             endpoint_freed=endpoint_freed,
             pool_freed=pool_freed,
             load_balancer_freed=balancer_freed,
+            checked=checked,
+            tenant=heirs.tenant,
+            tenant_count=heirs.tenant_count,
+            makeup=makeup,
+            endpoint_origin=origin,
+            pool_origin=self._pool_origins(others, pool, origin),
         )
+        memo.keep(assigned, configuration, checking)
+        return assigned
+
+    def _pool_origins(
+        self, changed: Mapping[str, Makeup], pool: Mapping[str, int], endpoint_origin: Mapping[int, int]
+    ) -> dict[int, int]:
+        """Return for pools with new slots the former pool that most of their endpoints come from: the one of their name
+        where several have as many, or none has any."""
+        if not changed:
+            return {}
+        homes: dict[int, list[str]] = {}
+        for name, (slots, _, _) in self.makeup.items():
+            for slot in slots:
+                homes.setdefault(slot, []).append(name)
+        found = {}
+        for name, (slots, _, _) in changed.items():
+            shares = Counter(home for slot in slots for home in homes.get(endpoint_origin.get(slot, slot), ()))
+            former = max(shares, key=lambda home: (shares[home], home == name), default=name)
+            if former in self.pool:
+                found[pool[name]] = self.pool[former]
+        return found
+
+
+def _makeup(pool: Pool, endpoint: Mapping[EndpointKey, int]) -> Makeup:
+    name = pool.name
+    slots = tuple([endpoint[name, one.name, one.address] for one in pool.origins if one.is_used])
+    return slots, pool.minimum_origins, pool.is_monitored
+
+
+class SlotsMemo:
+    """The last assignment, so that the next one looks at what changed alone; for one assignment at a time."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._last: tuple[Slots, Configuration, Checking] | None = None
+
+    def changes(self, before: Slots, configuration: Configuration) -> tuple[Checking, Set[str], Sequence[Pool]]:
+        """Return what the monitors check, the names of the pools of `before` that are no more as they were, and the
+        pools that are new or others: all of them where `before` is not the last assignment."""
+        pools = configuration.pools
+        if self._last is None or self._last[0] is not before or not self._last[2].is_of(configuration):
+            return Checking(configuration), before.pool.keys(), tuple(pools.values())
+        _, known, checking = self._last
+        gone = {name for name, pool in known.pools.items() if pools.get(name) is not pool}
+        return checking, gone, [pool for name, pool in pools.items() if known.pools.get(name) is not pool]
+
+    def keep(self, assigned: Slots, configuration: Configuration, checking: Checking) -> None:
+        """Remember an assignment."""
+        self._last = assigned, configuration, checking
+
+
+@dataclass(frozen=True, slots=True)
+class _Heirs:
+    """Who goes on with what is known of whom, from one state to the endpoints of the next.
+
+    `former`: of endpoints with a new slot, the one whose row they begin with. `moved`: those that stood there before
+    and need another slot all the same. `tenant`: the tenants' numbers.
+    """
+
+    tenant: Mapping[EndpointKey, int]
+    tenant_count: int
+    former: Mapping[EndpointKey, EndpointKey] = field(default_factory=dict)
+    moved: Collection[EndpointKey] = ()
+
+
+def _heirs(before: Slots, checked: Mapping[EndpointKey, int]) -> _Heirs:
+    """Return who goes on as whom, as the table at the head of this module says."""
+    held = before.checked
+    if checked == held:
+        return _Heirs(before.tenant, before.tenant_count)
+    tenant = {key: before.tenant[key] for key, number in checked.items() if held.get(key) == number}
+    known = {checked[key]: key for key in tenant}  # check -> an endpoint whose row says what came of it
+    left: dict[int, list[EndpointKey]] = {}
+    for key, number in held.items():
+        if key not in tenant:
+            left.setdefault(number, []).append(key)
+    former: dict[EndpointKey, EndpointKey] = {}
+    others = []
+    for key, number in checked.items():
+        if key in tenant:
+            continue
+        candidates = left.get(number)
+        if number == NOT_CHECKED or not candidates:
+            others.append(key)
+            continue
+        nearest = min(candidates, key=lambda one, key=key: (one[0] != key[0], one[1] != key[1], one))  # type: ignore[misc]
+        candidates.remove(nearest)
+        tenant[key] = before.tenant[nearest]
+        former[key] = known[number] = nearest
+    gone_on = set(former.values())
+    count = before.tenant_count
+    moved = former.keys() & held.keys()
+    for key in sorted(others):
+        number = checked[key]
+        if number != NOT_CHECKED and number in known:
+            former[key] = known[number]
+        elif key in held and key not in gone_on:
+            tenant[key] = before.tenant[key]
+            continue
+        count += 1
+        tenant[key] = count
+        if key in held:
+            moved.add(key)
+    return _Heirs(tenant, count, former, moved)
 
 
 def _assign(
-    held: Mapping[Key, int], keys: Iterable[Key], count: int, freed: tuple[tuple[int, ...], ...]
+    held: Mapping[Key, int],
+    wanted: Mapping[Key, object],
+    moved: Collection[Key],
+    count: int,
+    freed: tuple[tuple[int, ...], ...],
 ) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
-    wanted = dict.fromkeys(keys)
+    """Return (slots by key, how many there are, those that fell free); `moved` ones get another than they held."""
     rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
-    if wanted.keys() == held.keys():
+    if not moved and wanted.keys() == held.keys():
         return held, count, (tuple(rested), *freed[-QUARANTINE:], ())
     assigned: dict[Key, int] = {}
     for key in wanted:
-        slot = held.get(key)
+        slot = None if key in moved else held.get(key)
         if slot is None:
             if rested:
                 slot = rested.popleft()
@@ -80,5 +229,5 @@ def _assign(
                 slot = count
                 count += 1
         assigned[key] = slot
-    gone = tuple(slot for key, slot in held.items() if key not in wanted)
+    gone = tuple(slot for key, slot in held.items() if key not in wanted or key in moved)
     return assigned, count, ((tuple(rested)), *freed[-QUARANTINE:], gone)

@@ -41,6 +41,7 @@ from lbdns.steering.kernel.numbers import LOCATED_BY_ECS, LOCATED_BY_NOTHING, LO
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 Key = tuple[str, ...]
 
+NOWHERE = -1
 SLOW_PART = "0"  # of a responder's files: what its slow path has counted, TCP too
 SOURCE_NAMES = {
     LOCATED_BY_ECS: "ecs",
@@ -116,11 +117,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindPlan:
-    """Who is to be counted in one kind, and the slots that change hands."""
+    """Who is to be counted in one kind, the slots that change hands, and for each where its holder was counted so far
+    (NOWHERE: it is new)."""
 
     held: Mapping[Any, int]
     names: CountedNames
     fresh: np.ndarray[Any, np.dtype[np.int64]]
+    former: np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,17 +218,21 @@ class _Kind:
         self._held: Mapping[Any, int] = {}
         self._names = CountedNames()
         self._slot_count = 0
-        self._bases: Words = np.zeros(0, np.uint64)  # by slot: what holders before the present one had counted
+        self._bases: Words = np.zeros(0, np.uint64)  # by slot: what its count is to be read from
 
     def plan(self, held: Mapping[Any, int]) -> KindPlan:
         """Return the names, and the slots whose holders are new."""
         held = {key: slot for key, slot in held.items() if slot < SLOTS_MAX}
         if held == self._held:
-            return KindPlan(self._held, self._names, np.zeros(0, np.int64))
-        fresh = np.array([slot for _, slot in held.items() - self._held.items()], dtype=np.int64)
+            return KindPlan(self._held, self._names, np.zeros(0, np.int64), np.zeros(0, np.int64))
+        moved = held.items() - self._held.items()
+        fresh = np.array([slot for _, slot in moved], dtype=np.int64)
+        former = np.array([self._held.get(key, NOWHERE) for key, _ in moved], dtype=np.int64)
         keys = tuple(held)
         places = {key: place for place, key in enumerate(keys)}
-        return KindPlan(held, CountedNames(keys, np.fromiter(held.values(), np.int64, len(held)), places), fresh)
+        return KindPlan(
+            held, CountedNames(keys, np.fromiter(held.values(), np.int64, len(held)), places), fresh, former
+        )
 
     def follow(self, plan: KindPlan, files: Sequence[Words], has_names: bool) -> None:
         """Take a plan up. Of the first names none is taken for new: a server that is taken over counts on."""
@@ -233,7 +240,10 @@ class _Kind:
         self._slot_count = max(self._slot_count, 1 + int(plan.names.slots.max(initial=-1)))
         self._bases = np.append(self._bases, np.zeros(self._slot_count - len(self._bases), np.uint64))
         if has_names and len(plan.fresh):
-            self._bases[plan.fresh] = self._range.read(files, self._slot_count)[plan.fresh]
+            sums = self._range.read(files, self._slot_count)
+            counts = np.append(sums - self._bases, np.uint64(0))  # the last one is NOWHERE's
+            # Numbers without a sign wrap around: a base may be below 0, where a name brings more than its slot had.
+            self._bases[plan.fresh] = sums[plan.fresh] - counts[plan.former]
 
     def read(self, files: Sequence[Words]) -> Counted:
         """Return the counts of all names."""

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from lbdns.model.fields import Frozen
 from lbdns.model.monitors import NOT_PROBED, Monitor
+from lbdns.model.probed import IN_TARGET
 from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage
-from lbdns.monitor.probe_check import IN_TARGET, CheckKey, check_key
+from lbdns.monitor.probe_check import CheckKey, check_key
 from lbdns.monitor.probe_plan import on_wire
 
 ENDPOINT = EndpointSpec("p", "e", 0, "192.0.2.1", False, True, 0, "", 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from lbdns.health.identity import identity
@@ -18,7 +18,7 @@ from lbdns.monitor.targets import PoolSpec
 class Roster:
     """One generation's pools by name, endpoints by identity, and load balancers.
 
-    `left`: identity -> slot of the endpoints that the generation before had and this one has not.
+    `left`: slot -> identity of whom the generation before had there, where this one has nobody.
     """
 
     pools: Mapping[str, PoolHealth] = field(default_factory=dict)
@@ -36,7 +36,8 @@ def adopt_roster(
 ) -> Roster:
     """Return the roster of a generation; whom the former one knew goes on, others begin as the table says.
 
-    `rows` are those of the generation's table, which may be another than `former_table`.
+    `rows` are those of the generation's table, which may be another than `former_table`. An endpoint's identity
+    goes with its check from name to name and from slot to slot.
     """
     found: dict[str, PoolHealth] = {}
     endpoints: dict[int, EndpointHealth] = {}
@@ -48,8 +49,9 @@ def adopt_roster(
             pool.endpoints.append(endpoint)
             endpoints[endpoint_spec.identity] = endpoint
         _adopt_pool(pool, former.pools.get(spec.name), rows)
-    _clear_left(former.left, endpoints, rows)
-    left = {gone: former.endpoints[gone].spec.slot for gone in former.endpoints.keys() - endpoints.keys()}
+    taken = {endpoint.spec.slot for endpoint in endpoints.values()}
+    _clear_left(former.left, taken, rows)
+    left = {one.spec.slot: one.spec.identity for one in former.endpoints.values() if one.spec.slot not in taken}
     return Roster(found, endpoints, _adopt_balancers(balancers, former.balancers, found), left)
 
 
@@ -57,9 +59,17 @@ def _adopt_endpoint(
     endpoint: EndpointHealth, known: EndpointHealth | None, known_in: HealthTable, rows: TableRows
 ) -> None:
     slot, owner = endpoint.spec.slot, rows.endpoint_identity
+    if known is not None and known_in.columns["endpoint_identity"][known.spec.slot] != known.spec.identity:
+        known = None  # generations were passed over, and others have had the slot since
     with rows.writing(slot):
-        if known is not None and (known_in is not rows.table or known.spec.slot != slot):
+        if known is not None and known.spec.slot != slot:
+            # Answers follow what was published with the slot: it heeds the orders for the present name.
+            effective, is_begun = rows.endpoint_state[slot], owner[slot] == endpoint.spec.identity
             rows.table.copy_endpoint(known_in, known.spec.slot, slot)
+            if is_begun:
+                rows.endpoint_state[slot] = effective
+        elif known is not None and known_in is not rows.table:
+            rows.table.copy_endpoint(known_in, slot, slot)
         elif owner[slot] != endpoint.spec.identity:
             rows.table.clear_endpoint(slot)
         owner[slot] = endpoint.spec.identity
@@ -83,13 +93,13 @@ def _adopt_pool(pool: PoolHealth, known: PoolHealth | None, rows: TableRows) -> 
     pool.effective = known.effective if known is not None else rows.pool_state[slot]
 
 
-def _clear_left(left: Mapping[int, int], endpoints: Mapping[int, EndpointHealth], rows: TableRows) -> None:
+def _clear_left(left: Mapping[int, int], taken: Set[int], rows: TableRows) -> None:
     """Make slots nobody's that fell free a generation ago: then no reader of an older snapshot is left.
 
     So whoever gets the slot later begins as unknown, even in the moment before this worker hears of it.
     """
-    for gone, slot in left.items():
-        if rows.endpoint_identity[slot] == gone and gone not in endpoints:
+    for slot, gone in left.items():
+        if rows.endpoint_identity[slot] == gone and slot not in taken:
             rows.table.clear_endpoint(slot)
 
 

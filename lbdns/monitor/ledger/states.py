@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from lbdns.health import verdict
@@ -143,6 +143,10 @@ class EndpointHealth:
     def probed(self) -> bool:
         """Whether it is to be probed at all: enabled, in an enabled pool with a monitor."""
         return self.spec.enabled and self.pool.spec.enabled and bool(self.pool.spec.members)
+
+    def rename_members(self, names: Mapping[str, str]) -> None:
+        """Let what members see that only watch go on under other names (former name -> present one)."""
+        self.watched = {names.get(name, name): state for name, state in self.watched.items()}
 
 
 def deciding(series: Sequence[Series], cause: Series | None) -> tuple[Seen, ...]:

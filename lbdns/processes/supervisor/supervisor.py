@@ -110,8 +110,9 @@ class Supervisor:
         self._files = files
         self._run = run
         self._control = control
-        self._publisher = Publisher(control, run)
         settings = first.configuration.settings
+        self._state_dir = settings.state_dir()
+        self._publisher = Publisher(control, run, self._orders)
         self._serving = Serving(settings, choose_ports(settings.listen))
         self._configuration = first.configuration
         self._responders = Responders(settings.state_dir(), run)
@@ -316,10 +317,13 @@ class Supervisor:
         }
 
     async def _answer_health(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        orders: tuple[forced.Forced, ...] = ()
-        with contextlib.suppress(LbdnsError):  # the monitor worker says what is wrong with the file
-            orders = await asyncio.to_thread(forced.load, self._serving.settings.state_dir())
-        return health_report(self.in_force(), orders)
+        return health_report(self.in_force(), await asyncio.to_thread(self._orders))
+
+    def _orders(self) -> tuple[forced.Forced, ...]:
+        """Return what operators force; the monitor worker says what is wrong with the file."""
+        with contextlib.suppress(LbdnsError):
+            return forced.load(self._state_dir)
+        return ()
 
     async def _answer_force(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Put an operator's state over what is measured; the monitor worker applies it."""

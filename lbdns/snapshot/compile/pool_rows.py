@@ -14,8 +14,9 @@ from lbdns.dns.name import encode_canonical
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import COLUMNS, RESOLVED_MAX
 from lbdns.model.pool import Pool
+from lbdns.snapshot.checked import EndpointKey
 from lbdns.snapshot.compile.place_classes import unit_vectors
-from lbdns.snapshot.slots import EndpointKey, Slots
+from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.numbers import (
     ENDPOINT_FLATTEN,
     ENDPOINT_HOSTNAME,

@@ -1,0 +1,156 @@
+"""Slots and tenants from one configuration to the next: what is checked decides, not what it is called."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.config.loading import parse
+from lbdns.model.configuration import Configuration
+from lbdns.snapshot.checked import NOT_CHECKED, Checking
+from lbdns.snapshot.slots import QUARANTINE, Slots, SlotsMemo
+from tests.processes.load import ZONE
+
+Fields = dict[str, Any]
+MONITORS: Fields = {
+    "web": {"type": "http", "path": "/a"},
+    "same": {"type": "http", "path": "/a", "consecutive_down": 3, "description": "other words"},
+    "else": {"type": "http", "path": "/b"},
+    "fixed": {"type": "http", "path": "/a", "port": 8080},
+}
+GROUPS: Fields = {
+    "alone": {"members": [{"monitor": "web"}]},
+    "both": {"members": [{"monitor": "web"}, {"monitor": "else", "must_be_healthy": True}]},
+    "turned": {"members": [{"monitor": "else", "must_be_healthy": True}, {"monitor": "same"}]},
+    "watching": {"members": [{"monitor": "web"}, {"monitor": "else", "monitoring_only": True}]},
+}
+
+
+def pool(*endpoints: str, judge: str | None = "web", **fields: Any) -> Fields:
+    """A pool; endpoints are `NAME ADDRESS [PORT]`."""
+    origins = []
+    for text in endpoints:
+        name, address, *port = text.split()
+        origins.append({"name": name, "address": address, **({"port": int(port[0])} if port else {})})
+    kind = "monitor_group" if judge in GROUPS else "monitor"
+    return {"origins": origins, **({kind: judge} if judge else {}), **fields}
+
+
+def configured(**pools: Fields) -> Configuration:
+    balancer = {"name": "www.example.com", "default_pools": list(pools), "fallback_pool": next(iter(pools))}
+    tree = {"zones": {"example.com": ZONE}, "monitors": MONITORS, "monitor_groups": GROUPS, "pools": pools}
+    return parse({**tree, "load_balancers": [balancer]}, Path()).configuration
+
+
+def tenants(slots: Slots) -> dict[str, int]:
+    """Return the tenants' numbers by POOL/ENDPOINT."""
+    return {f"{pool}/{name}": number for (pool, name, _), number in slots.tenant.items()}
+
+
+def checks(**pools: Fields) -> list[int]:
+    configuration = configured(**pools)
+    checking = Checking(configuration)
+    return [number for one in configuration.pools.values() for number in checking.of(one).values()]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (pool("a 192.0.2.1"), pool("b 192.0.2.1"), True),
+        (pool("a 192.0.2.1"), pool("a 192.0.2.1", judge="same"), True),
+        (pool("a 192.0.2.1"), pool("a 192.0.2.1", judge="alone"), True),
+        (pool("a 192.0.2.1", judge="both"), pool("a 192.0.2.1", judge="turned"), True),
+        (pool("a 192.0.2.1 8080"), pool("a 192.0.2.1", judge="fixed"), True),
+        (pool("a 192.0.2.1 80"), pool("a 192.0.2.1"), True),
+        (pool("a 192.0.2.1"), pool("a 192.0.2.1", description="x"), True),
+        (pool("a 192.0.2.1"), pool("a 192.0.2.2"), False),
+        (pool("a 192.0.2.1 81"), pool("a 192.0.2.1 82"), False),
+        (pool("a 192.0.2.1"), pool("a 192.0.2.1", judge="else"), False),
+        (pool("a 192.0.2.1"), pool("a 192.0.2.1", judge="both"), False),
+        (pool("a 192.0.2.1", judge="both"), pool("a 192.0.2.1", judge="watching"), False),
+        (pool("a 192.0.2.1"), pool("a 192.0.2.1", check_regions=["WEU"]), False),
+    ],
+)
+def test_a_check_is_the_same_whatever_it_is_called(one: Fields, other: Fields, same: bool) -> None:
+    first, second = checks(one=one, other=other)
+    assert (first == second) == same
+    assert NOT_CHECKED not in (first, second)
+
+
+def test_who_is_not_probed_has_no_check_but_for_the_addresses_of_its_name() -> None:
+    off, unwatched, name, again = checks(
+        off=pool("a 192.0.2.1", enabled=False),
+        unwatched=pool("a 192.0.2.1", judge=None),
+        name=pool("a www.example.net", judge=None),
+        again=pool("b www.example.net", judge=None),
+    )
+    assert off == unwatched == NOT_CHECKED
+    assert name == again != NOT_CHECKED
+
+
+def test_a_tenant_goes_with_its_check_and_gets_a_slot_of_its_own() -> None:
+    before = Slots().assign(configured(p=pool("a 192.0.2.1", "b 192.0.2.2"), q=pool("c 192.0.2.3")))
+    swapped = before.assign(configured(p=pool("b 192.0.2.1", "a 192.0.2.2"), r=pool("d 192.0.2.3")))
+    old, new = tenants(before), tenants(swapped)
+    assert (new["p/b"], new["p/a"], new["r/d"]) == (old["p/a"], old["p/b"], old["q/c"])
+    assert not set(swapped.endpoint.values()) & set(before.endpoint.values())
+    assert swapped.endpoint_origin == {
+        swapped.endpoint["p", "b", "192.0.2.1"]: before.endpoint["p", "a", "192.0.2.1"],
+        swapped.endpoint["p", "a", "192.0.2.2"]: before.endpoint["p", "b", "192.0.2.2"],
+        swapped.endpoint["r", "d", "192.0.2.3"]: before.endpoint["q", "c", "192.0.2.3"],
+    }
+    assert swapped.pool_origin == {swapped.pool["p"]: before.pool["p"], swapped.pool["r"]: before.pool["q"]}
+    assert not set(swapped.pool.values()) & set(before.pool.values())
+
+
+def test_a_second_one_with_the_same_check_begins_as_the_first_and_is_another_tenant() -> None:
+    before = Slots().assign(configured(p=pool("a 192.0.2.1")))
+    after = before.assign(configured(p=pool("a 192.0.2.1"), q=pool("a 192.0.2.1")))
+    assert after.endpoint_origin == {after.endpoint["q", "a", "192.0.2.1"]: before.endpoint["p", "a", "192.0.2.1"]}
+    assert len(set(after.tenant.values())) == 2
+    assert after.endpoint["p", "a", "192.0.2.1"] == before.endpoint["p", "a", "192.0.2.1"]
+    assert after.pool["p"] == before.pool["p"]
+
+
+def test_a_new_monitor_changes_no_row_and_a_new_address_is_nobodys() -> None:
+    before = Slots().assign(configured(p=pool("a 192.0.2.1")))
+    other = before.assign(configured(p=pool("a 192.0.2.1", judge="else")))
+    assert (other.endpoint, other.tenant, other.pool) == (before.endpoint, before.tenant, before.pool)
+    moved = before.assign(configured(p=pool("a 192.0.2.9")))
+    assert not moved.endpoint_origin
+    assert not set(moved.tenant.values()) & set(before.tenant.values())
+
+
+def test_slots_rest_before_they_are_used_again() -> None:
+    first = Slots().assign(configured(p=pool("a 192.0.2.1")))
+    slots, seen = first, {0}
+    for number in range(QUARANTINE + 1):
+        slots = slots.assign(configured(p=pool(f"a{number} 192.0.2.1")))
+        (slot,) = slots.endpoint.values()
+        assert slot not in seen
+        seen.add(slot)
+    assert slots.tenant_count == 1
+    slots = slots.assign(configured(p=pool("z 192.0.2.1")))
+    assert set(slots.endpoint.values()) == {0}
+
+
+def test_with_a_memo_slots_are_the_same_as_without() -> None:
+    first = configured(p=pool("a 192.0.2.1"), q=pool("c 192.0.2.3"), r=pool("a 192.0.2.1", judge="both"))
+    renamed = configured(s=pool("a 192.0.2.1"), r=pool("a 192.0.2.1", judge="both"))
+    steps = [
+        first,
+        dataclasses.replace(first, pools={**first.pools, "q": renamed.pools["s"].model_copy(update={"name": "q"})}),
+        dataclasses.replace(first, pools={"r": first.pools["r"], **renamed.pools}),
+        dataclasses.replace(renamed, monitors={**renamed.monitors, "web": renamed.monitors["else"]}),
+        first,
+        first,
+    ]
+    memo, with_memo, without = SlotsMemo(), Slots(), Slots()
+    for step in steps:
+        with_memo, without = with_memo.assign(step, memo), without.assign(step)
+        assert with_memo == without
+        assert with_memo.endpoint_origin == without.endpoint_origin
+        assert with_memo.pool_origin == without.pool_origin
