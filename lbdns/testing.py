@@ -87,7 +87,7 @@ class LbdnsServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises ServerError with its log where it does not."""
-        from lbdns.processes.supervisor.children import package_environment
+        from lbdns.processes.supervisor.child_process import package_environment
 
         command = [sys.executable, "-P", "-m", "lbdns", "serve", *self.source(), "--state", str(self.state_dir)]
         if self.override:

@@ -277,8 +277,10 @@ cdef class Loop:
                 if stopping:
                     return
                 got = 0
+                self.counters.words[BEAT_NS] = clock_ns(CLOCK_MONOTONIC)
                 continue
             began = clock_ns(CLOCK_MONOTONIC)
+            self.counters.words[BEAT_NS] = began
             # One view a batch: say which Server is in use, then look again, so that nobody loads it meanwhile.
             while True:
                 chosen = LBDNS_LOAD(&self.active)

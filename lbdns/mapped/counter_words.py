@@ -12,6 +12,7 @@ OVERFLOWS: Final = 3
 SEND_ERRORS: Final = 4
 TCP_MESSAGES: Final = 5
 GENERATION: Final = 6  # no count: the generation that this writer answers from
+BEAT_NS: Final = 7  # no count: CLOCK_MONOTONIC of the writer's last turn, idle or not
 
 RCODES_FIRST: Final = 8
 RCODE_COUNT: Final = 16

@@ -81,6 +81,30 @@ def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
     socket.send_fds(channel, [line], held.filenos())
 
 
+@dataclass(frozen=True, slots=True)
+class ResponderDuty:
+    """Which responder of how many a process is, and its sockets."""
+
+    index: int
+    count: int
+    held: ListenerSet
+
+
+def send_duty(channel: socket.socket, duty: ResponderDuty) -> None:
+    """Make a spare process a responder; see `receive_duty`."""
+    line = json.dumps({"index": duty.index, "count": duty.count, "addresses": duty.held.addresses}).encode() + b"\n"
+    socket.send_fds(channel, [line], duty.held.filenos())
+
+
+def receive_duty(channel: socket.socket) -> ResponderDuty | None:
+    """Return what `send_duty` sent; None where the supervisor closed the channel."""
+    message, descriptors, _, _ = socket.recv_fds(channel, GREETING_BYTES, DESCRIPTORS_MAX)
+    if not message:
+        return None
+    said = json.loads(message)
+    return ResponderDuty(said["index"], said["count"], listener_set(said["addresses"], descriptors))
+
+
 def receive_listeners(channel: socket.socket) -> ListenerSet:
     """Return the listeners that `send_listeners` sent; raises LbdnsError where the message is not one of ours."""
     message, descriptors, _, _ = socket.recv_fds(channel, GREETING_BYTES, DESCRIPTORS_MAX)

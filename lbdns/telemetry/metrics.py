@@ -154,6 +154,8 @@ def _server(facts: ServerFacts) -> Iterator[Metric]:
         yield _gauge(name, text, (), [((), value)])
     restarts = [((child.kind,), child.restarts) for child in facts.children]
     yield _counter("worker_restarts", "Processes that died and were started again.", ("worker",), restarts)
+    hangs = [((child.kind,), child.hangs) for child in facts.children]
+    yield _counter("worker_hangs", "Processes that gave no sign of life and were killed.", ("worker",), hangs)
     yield _counter("reloads", "Configurations put in force after the first.", (), [((), facts.reload_count)])
     yield _counter("reload_failures", "Configurations that were refused.", (), [((), facts.reload_failures)])
     build = ((__version__, platform.python_version()), 1)

@@ -9,11 +9,13 @@ from lbdns.publish.publisher import Published
 
 
 class ChildFacts(NamedTuple):
-    """One kind of child processes: its word, how many there are, and how often one died and was started again."""
+    """One kind of child processes: its word, how many there are, how often one died and was started again, and how many
+    of those had hung and were killed."""
 
     kind: str
     process_count: int
     restarts: int
+    hangs: int
 
 
 @dataclass(frozen=True, slots=True)

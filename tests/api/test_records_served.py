@@ -12,7 +12,7 @@ import dns.rdatatype
 import httpx
 import pytest
 
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from tests.store.served import StoreServer
 
 pytestmark = pytest.mark.process

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import running_server
 
 pytestmark = pytest.mark.process

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lbdns.cli.commands.health_command import age, render, result_text
 from lbdns.cli.main import COMMANDS
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, running_server
 from tests.processes.load import NAME, ZONE
 

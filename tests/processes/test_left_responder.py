@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer
 from tests.processes.load import configuration
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from lbdns import testing
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, ServerError
 from tests.processes.load import NAME, configuration
 

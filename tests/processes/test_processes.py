@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
+import signal
 import socket
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ from lbdns.processes.responder import responder as worker
 from lbdns.processes.responder.responder import ViewAnswerer
 from lbdns.processes.supervisor import children
 from lbdns.processes.supervisor.children import Child
+from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.systemd import notify
 
 pytestmark = pytest.mark.process
@@ -90,6 +96,97 @@ def test_a_child_killed_before_it_was_ready_is_started_again(
     asyncio.run(scenario())
     told = "the test process ended before it was ready (signal SIGKILL); it is started again"
     assert [record.message for record in caplog.records] == [told]
+
+
+def test_a_child_is_tried_again_whatever_kept_it_from_starting(
+    program: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(children, "RESTART_FIRST_S", 0.01)
+    monkeypatch.setattr(children, "RESTART_MAX_S", 0.04)
+    faults = [
+        BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+        RuntimeError("no thread"),
+        MemoryError(),
+    ]
+    popen = subprocess.Popen
+
+    def start(*arguments: Any, **keywords: Any) -> Any:
+        if len(faults) > 0:
+            raise faults.pop(0)
+        return popen(*arguments, **keywords)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+
+    async def scenario() -> None:
+        child = Child("test process", program("import time; time.sleep(60)"), [])
+        await child.start()
+        await until(lambda: child.pid)
+        assert child.restarts == 3
+        descriptors = len(os.listdir("/proc/self/fd"))
+        await child.stop(1.0)
+        assert len(os.listdir("/proc/self/fd")) == descriptors - 2  # its eventfd, its pidfd
+
+    asyncio.run(scenario())
+    assert "the test process died (cannot be started: Resource temporarily unavailable)" in caplog.text
+    assert "RuntimeError('no thread')" in caplog.text and "MemoryError()" in caplog.text
+
+
+def test_a_child_takes_no_thread(program: Any) -> None:
+    async def scenario() -> None:
+        before = threading.active_count()
+        child = Child("test process", program("import time; time.sleep(60)"), [])
+        await child.start()
+        await until(lambda: child.pid)
+        assert threading.active_count() == before
+        await child.stop(1.0)
+
+    asyncio.run(scenario())
+
+
+def test_a_child_that_falls_silent_is_killed_and_started_again(program: Any, caplog: pytest.LogCaptureFixture) -> None:
+    started_ns = time.monotonic_ns() + int(60e9)
+
+    async def scenario() -> None:
+        pulse = Pulse(lambda: (time.monotonic_ns() if beating else started_ns,), limit_s=0.05)
+        child = Child("test process", program(f"{READY}; time.sleep(60)"), [], says_ready=True, pulse=pulse)
+        await child.start()
+        first = child.pid
+        for _ in range(3):
+            child.look()
+            await asyncio.sleep(0.02)
+        assert child.pid == first and child.hangs == 0
+        beating.clear()
+
+        def is_another() -> bool:
+            if child.hangs == 0:
+                child.look()
+            return child.hangs == 1 and child.pid not in (0, first)
+
+        await until(is_another)
+        assert child.restarts == 1
+        await child.stop(1.0)
+
+    beating = {"it beats"}
+    asyncio.run(scenario())
+    assert "hangs, silent for 0." in caplog.text
+
+
+def test_a_process_that_waits_stands_in_at_once(program: Any) -> None:
+    async def scenario() -> None:
+        module = program(f"{READY}; time.sleep(60)")
+        spare = Child("spare", module, [], says_ready=True, listens=True)
+        child = Child("test process", module, [], says_ready=True, substitute=spare.give_away)
+        await child.start()
+        await spare.start()
+        waiting = spare.pid
+        os.kill(child.pid, signal.SIGKILL)
+        await until(lambda: child.pid == waiting)
+        assert child.restarts == 1
+        await until(lambda: spare.pid not in (0, waiting))
+        await asyncio.gather(child.stop(1.0), spare.stop(1.0))
+        assert not (child.pid or spare.pid or spare.restarts)
+
+    asyncio.run(scenario())
 
 
 def test_a_child_that_does_not_stop_is_killed(program: Any) -> None:

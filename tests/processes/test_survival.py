@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, ServerError, running_server, write_files
 from tests.processes.launch import launched, soon
 from tests.processes.load import NAME, configuration, load_on
@@ -24,6 +24,9 @@ pytestmark = pytest.mark.process
 
 Start = Callable[..., LbdnsServer]
 
+TRIES = 3  # of what other work on the machine can make longer
+STOOD_IN_S = 0.025
+SPARE_READY_S = 1.0
 INTERVAL_S = 5
 TIMEOUT_S = 1
 MONITORED = {
@@ -90,6 +93,57 @@ def test_a_killed_responder_comes_back_to_the_queries_that_waited(lbdns_server: 
     assert server.addresses(NAME, tcp=True) == sorted(OLD[1])
     (after,) = server.status()["responders"]
     assert after["pid"] != responder["pid"] and after["restarts"] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_spare_takes_the_sockets_of_a_responder_that_is_killed(lbdns_server: Start, workers: int) -> None:
+    server = lbdns_server(configuration(workers=workers))
+    slowest_s = []
+    for _ in range(TRIES):
+        with load_on(server.host, server.port) as load:
+            load.wait_for(200)
+            eventually(lambda: server.status()["spare_responder"]["pid"] != 0)
+            time.sleep(SPARE_READY_S)
+            spare, before = server.status()["spare_responder"]["pid"], server.status()["responders"][0]
+            os.kill(before["pid"], signal.SIGKILL)
+            eventually(lambda: server.status()["responders"][0]["pid"] == spare)  # noqa: B023
+            load.wait_for(200)
+        assert server.status()["responders"][0]["restarts"] == before["restarts"] + 1
+        assert load.lost <= 1  # what the killed one had read and not yet answered
+        slowest_s.append(load.slowest_s)
+        if load.slowest_s < STOOD_IN_S and not load.lost:
+            return
+    raise AssertionError(f"answers took up to {slowest_s} s, whenever a responder was killed, or were lost")
+
+
+def freeze(pid: int) -> None:
+    """Stop a process, and return when none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    soon(lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks))
+
+
+def test_a_stopped_responder_is_replaced_within_a_second(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration())
+    (before,) = server.status()["responders"]
+    server.addresses(NAME)
+    freeze(before["pid"])
+    stopped_s = time.monotonic()
+    assert server.addresses(NAME) == sorted(OLD[1])  # what waited meanwhile is answered
+    assert time.monotonic() - stopped_s < 1.0
+    (after,) = server.status()["responders"]
+    assert after["pid"] != before["pid"] and after["restarts"] == after["hangs"] == 1
+    assert f"the responder 0 (pid {before['pid']}) hangs, silent for 0.6 s, and is killed" in server.log
+
+
+def test_a_stopped_monitor_worker_is_replaced_within_three_seconds(lbdns_server: Start) -> None:
+    server = lbdns_server(MONITORED)
+    before = server.status()["monitor"]["pid"]
+    freeze(before)
+    eventually(lambda: server.status()["monitor"]["pid"] not in (0, before), 3.0)
+    assert server.status()["monitor"]["hangs"] == 1
+    assert f"the monitor worker (pid {before}) hangs, silent for 2." in server.log
+    eventually(lambda: server.health()["monitor"]["silent_s"] < 1.0, 10.0)
 
 
 def test_a_responder_killed_before_it_is_ready_does_not_end_the_start(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from rich.console import Console
 from lbdns.base.errors import LbdnsError
 from lbdns.cli.commands.top_command import rate, render, rows_that_fit, share
 from lbdns.cli.frame.common import in_largest_unit
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, running_server
 from tests.processes.test_command_line import lbdns
 from tests.processes.test_metrics import MAIL, WWW, tree

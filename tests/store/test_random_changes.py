@@ -33,7 +33,7 @@ import pytest
 from lbdns.config.loading import load
 from lbdns.dns.name import show_name
 from lbdns.model.configuration import Configuration
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import ServerError
 from tests.store.asking import Asker, account_of, identified, renamed, shown, shown_world, wrong_answers
 from tests.store.naive_answers import data_text

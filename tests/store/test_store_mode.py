@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.processes.supervisor.children import package_environment
+from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, ServerError
 from tests.processes.load import NAME, ZONE, configuration
 from tests.processes.load import load_on as load_on_server

@@ -30,19 +30,21 @@ from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, RCODE_M
 from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision
 from lbdns.mapped.control import Control
-from lbdns.mapped.counter_words import DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
+from lbdns.mapped.counter_words import BEAT_NS, DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
 from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
 from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fast_path
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.views import Views
-from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, listener_set, send_listeners
+from lbdns.processes.responder.waiting_spare import wait_for_duty
+from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, ResponderDuty, listener_set, send_listeners
 
 DRAIN_S = 2.0  # for messages under way over TCP
 DRAIN_BATCHES = 200  # of datagrams that had arrived when the stop came
 FAULT_LOG_S = 10.0
 FAULT_QUERY_BYTES = 512
+BEAT_S = 0.2
 READY_BYTE = b"1"
 
 log = logging.getLogger("lbdns.processes")
@@ -57,6 +59,10 @@ class ViewAnswerer:
         self._counters = Counters(words)
         self._fault_logged_at = -FAULT_LOG_S
         self.is_behind_fast_path = False
+
+    def beat(self) -> None:
+        """Show that the thread of the slow path has its turns."""
+        self._counters.words[BEAT_NS] = time.monotonic_ns()
 
     def udp_batch(self) -> RespondOne:
         """Return the function that answers the next batch of datagrams."""
@@ -124,6 +130,7 @@ class Responder:
         """Prepare to serve; nothing is read yet."""
         self._held = held
         self._run = run
+        self._answerer = answerer
         loop_class = load_loop()
         self._fast_ports: list[FastPort] = []
         self._ports: list[tuple[socket.socket, DatagramPort]] = []
@@ -156,16 +163,14 @@ class Responder:
         if self._fast_ports:
             yield_to_fast_path()
         with contextlib.ExitStack() as cleanup:
-            handover = asyncio.create_task(self._hand_over(cleanup))
-            if ready_fd is not None:
-                try:
-                    os.write(ready_fd, READY_BYTE)
-                except BrokenPipeError:  # not to serve on: the next supervisor may have looked for orphans already
-                    log.warning("stopping: the supervisor ended before this responder was ready")
-                    self._stop.set()
-                os.close(ready_fd)
+            tasks = [asyncio.create_task(self._hand_over(cleanup)), asyncio.create_task(self._beat())]
+            if ready_fd is not None and not say_ready(ready_fd):
+                # Not to serve on: the next supervisor may have looked for orphans already.
+                log.warning("stopping: the supervisor ended before this responder was ready")
+                self._stop.set()
             await self._stop.wait()
-            handover.cancel()
+            for task in tasks:
+                task.cancel()
         for server in servers:
             server.close()
         for sock, port in self._ports:
@@ -180,6 +185,11 @@ class Responder:
         os.eventfd_read(wake_fd)
         for fast_port in self._fast_ports:
             fast_port.wake()
+
+    async def _beat(self) -> None:
+        while True:
+            self._answerer.beat()
+            await asyncio.sleep(BEAT_S)
 
     async def _hand_over(self, cleanup: contextlib.ExitStack) -> None:
         """Give the sockets to whoever connects, a new supervisor, and stop when it says that it needs us no more."""
@@ -204,9 +214,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Return what the supervisor says on the command line; `ps` shows it to people."""
     parser = argparse.ArgumentParser(prog="lbdns.processes.responder.responder", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the state directory")
-    parser.add_argument("--index", type=int, required=True, help="which of the responders this is, from 0")
-    parser.add_argument("--count", type=int, required=True, help="how many responders there are")
+    parser.add_argument("--index", type=int, default=0, help="which of the responders this is, from 0")
+    parser.add_argument("--count", type=int, default=1, help="how many responders there are")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
+    parser.add_argument("--channel-fd", type=int, help="a spare process: which responder it is to be comes this way")
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--wake-fd", type=int)
     parser.add_argument("--log", choices=("text", "json"), default="text")
@@ -216,23 +227,52 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop; the exit status is 0 then."""
     said = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    start_log(f"responder {said.index}", said.log)
+    is_spare = said.channel_fd is not None
+    start_log("spare responder" if is_spare else f"responder {said.index}", said.log)
     log_uncaught()
-    addresses = [text.partition("=")[0] for text in said.listen]
-    descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
+    ready_fd: int | None = said.ready_fd
     try:
         run = RunDirectory(said.state)
-        words = open_counters(run.counters(said.index, 0), writable=True)
-        answerer = ViewAnswerer(Views(Control.attach(run.control), run), words)
-        worker = Responder(run, listener_set(addresses, descriptors), answerer, said.index, said.count)
+        views = Views(Control.attach(run.control), run)
+        if is_spare:
+            settle()
+            if not say_ready(said.ready_fd):
+                return 0
+            ready_fd = None
+            duty = wait_for_duty(said.channel_fd, said.wake_fd, views)
+            if duty is None:
+                return 0
+            start_log(f"responder {duty.index}", said.log)
+        else:
+            addresses = [text.partition("=")[0] for text in said.listen]
+            descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
+            duty = ResponderDuty(said.index, said.count, listener_set(addresses, descriptors))
+        answerer = ViewAnswerer(views, open_counters(run.counters(duty.index, 0), writable=True))
+        worker = Responder(run, duty.held, answerer, duty.index, duty.count)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1
-    # What start-up made stays: the collector need not walk it again and again.
+    if not is_spare:
+        settle()
+    asyncio.run(worker.serve(ready_fd, said.wake_fd))
+    return 0
+
+
+def settle() -> None:
+    """Let what start-up made stay: the collector need not walk it again and again."""
     gc.collect()
     gc.freeze()
-    asyncio.run(worker.serve(said.ready_fd, said.wake_fd))
-    return 0
+
+
+def say_ready(ready_fd: int) -> bool:
+    """Tell the supervisor; False where it has ended."""
+    try:
+        os.write(ready_fd, READY_BYTE)
+    except BrokenPipeError:
+        return False
+    finally:
+        os.close(ready_fd)
+    return True
 
 
 if __name__ == "__main__":

@@ -1,34 +1,31 @@
-"""Child processes that are kept running: started again, with rising delays, when they die."""
+"""Child processes that are kept running: started again when they die, and ended and started again when they hang."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import sys
-import sysconfig
-from collections.abc import Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
 
-import lbdns
 from lbdns.base.errors import LbdnsError
+from lbdns.processes.supervisor.child_process import ChildProcess
+from lbdns.processes.supervisor.pulse import Pulse, processor_wait_s
 
 RESTART_FIRST_S = 0.1
 RESTART_MAX_S = 2.0  # what waits in a dead responder's socket must not grow old
 SETTLED_S = 10.0  # a process that lived this long starts anew without the delays of its past
 READY_S = 15.0
 START_ATTEMPTS = 3  # of a process that ends before it is ready: killed once it comes up, broken it never does
+GIVEN_AWAY_S = 0.5  # the process that went is to have the processor first
 
 log = logging.getLogger("lbdns.processes")
 
 
 class Child:
-    """One process, `python -m MODULE ARGUMENTS`, in a session of its own: the terminal's Ctrl-C is not for it.
-
-    It inherits an eventfd, `--wake-fd N`, by which it learns that the control file says something new.
-    """
+    """One process, `python -m MODULE ARGUMENTS`, and the next one whenever it ends, for as long as it is wanted."""
 
     def __init__(
         self,
@@ -37,153 +34,170 @@ class Child:
         arguments: Sequence[str],
         descriptors: Sequence[int] = (),
         says_ready: bool = False,
+        listens: bool = False,
+        pulse: Pulse | None = None,
+        substitute: Callable[[], ChildProcess | None] = lambda: None,
     ) -> None:
-        """Describe the process. `descriptors` are inherited; one that `says_ready` gets `--ready-fd N` to write to."""
+        """Describe the process; see ChildProcess for `descriptors`, `says_ready` (reports) and `listens`.
+
+        One whose `pulse` falls silent is killed. `substitute` returns a process that takes the place of one that ended,
+        ready to go on, where there is one.
+        """
         self.name = name
         self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._descriptors = tuple(descriptors)
-        self._wake_fd: int | None = None
         self._says_ready = says_ready
-        self._process: asyncio.subprocess.Process | None = None
+        self._listens = listens
+        self._pulse = pulse
+        self._substitute = substitute
+        self._running: ChildProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
-        self._ready = asyncio.Event()
+        self._was_ready = asyncio.Event()
+        self._given_away = asyncio.Event()
+        self._attempts_left: int | None = None  # None: without end
         self.restarts = 0
+        self.hangs = 0
 
     @property
     def pid(self) -> int:
         """The process id; 0 while it is dead."""
-        running = self._process is not None and self._process.returncode is None
-        return self._process.pid if running and self._process else 0
+        return self._running.pid if self._running is not None else 0
 
     async def start(self) -> None:
         """Start it and return when it is ready; raises LbdnsError where it took too long, or ended before it was ready
         in each of START_ATTEMPTS."""
-        self._keeper = asyncio.create_task(self._keep())
+        self._attempts_left = START_ATTEMPTS if self._says_ready else None
+        keeper = self.begin()
         if not self._says_ready:
             return
-        waiting = asyncio.create_task(self._ready.wait())
-        done, _ = await asyncio.wait({waiting, self._keeper}, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
+        waiting = asyncio.create_task(self._was_ready.wait())
+        done, _ = await asyncio.wait({waiting, keeper}, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if waiting not in done:
             await self.stop(grace_s=0)
             raise LbdnsError(f"the {self.name} does not start")
 
+    def begin(self) -> asyncio.Task[None]:
+        """Start it, and wait for nothing; however often it fails, it is tried again. Returns what keeps it."""
+        self._keeper = asyncio.create_task(self._keep())
+        return self._keeper
+
     def wake(self) -> None:
         """Have it look at the control file now; what starts looks anyway."""
-        if self._wake_fd is not None:
-            os.eventfd_write(self._wake_fd, 1)
+        if self._running is not None:
+            self._running.wake()
+
+    def look(self) -> None:
+        """Kill it where its pulse says that it is silent: it is started again like one that died."""
+        running = self._running
+        if (
+            self._pulse is None
+            or running is None
+            or not running.pid
+            or (self._says_ready and not running.is_ready.is_set())
+        ):
+            return
+        if self._pulse.is_silent(time.monotonic(), lambda: processor_wait_s(running.pid)):
+            self.hangs += 1
+            still_s = self._pulse.still_s
+            log.error("the %s (pid %d) hangs, silent for %.1f s, and is killed", self.name, running.pid, still_s)
+            running.signal(signal.SIGKILL)
+            self._pulse.begin(time.monotonic())
+
+    def give_away(self) -> ChildProcess | None:
+        """Let the process that waits here be another's, and keep a new one from now on; None where none is ready."""
+        running = self._running
+        if self._stopping or running is None or not running.pid or not running.is_ready.is_set():
+            return None
+        self._running = None
+        self._given_away.set()
+        return running
 
     async def stop(self, grace_s: float) -> None:
         """Ask it to end, wait `grace_s`, then end it; returns when it is gone."""
         self._stopping = True
-        process = self._process
-        if process is not None and process.returncode is None:
-            _signal(process, signal.SIGTERM)
+        running = self._running
+        if running is not None and running.pid:
+            running.signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(process.wait(), grace_s)
+                await asyncio.wait_for(running.wait(), grace_s)
             except TimeoutError:
-                log.warning("the %s (pid %d) does not stop and is killed", self.name, process.pid)
-                _signal(process, signal.SIGKILL)
-                await process.wait()
+                log.warning("the %s (pid %d) does not stop and is killed", self.name, running.pid)
+                running.signal(signal.SIGKILL)
+                await running.wait()
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
 
     async def _keep(self) -> None:
+        """Run one process after another. Nothing that goes wrong ends this but a start that is given up."""
         loop = asyncio.get_running_loop()
         delay_s = RESTART_FIRST_S
-        attempts_left = START_ATTEMPTS
+        running: ChildProcess | None = None
         while not self._stopping:
             started = loop.time()
-            how = await self._run_once()
+            how = await self._run_once(running)
             if self._stopping:
                 return
             if loop.time() - started > SETTLED_S:
                 delay_s = RESTART_FIRST_S
-            if self._says_ready and not self._ready.is_set():
-                attempts_left -= 1
-                if attempts_left == 0:
-                    log.error("the %s ended before it was ready (%s)", self.name, how)
-                    return
-                log.error("the %s ended before it was ready (%s); it is started again", self.name, how)
-            else:
-                log.error("the %s died (%s); it is started again", self.name, how)
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, RESTART_MAX_S)
+            if not how:
+                running = None
+                await asyncio.sleep(GIVEN_AWAY_S)
+                continue
+            if self._is_given_up(how):
+                return
+            running = self._replacement()
+            if running is None:
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, RESTART_MAX_S)
             self.restarts += 1
 
-    async def _run_once(self) -> str:
-        """Run the process to its end and return how it ended."""
-        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    def _is_given_up(self, how: str) -> bool:
+        """Say how a process ended; return whether it was the last attempt at a start."""
+        if self._was_ready.is_set() or not self._says_ready:
+            log.error("the %s died (%s); it is started again", self.name, how)
+            return False
+        if self._attempts_left is not None:
+            self._attempts_left -= 1
+            if self._attempts_left == 0:
+                log.error("the %s ended before it was ready (%s)", self.name, how)
+                return True
+        log.error("the %s ended before it was ready (%s); it is started again", self.name, how)
+        return False
+
+    def _replacement(self) -> ChildProcess | None:
         try:
-            self._process = await self._spawn(self._wake_fd)
-            return _how_it_ended(await self._process.wait())
+            return self._substitute()
+        except Exception:
+            log.exception("nothing stands in for the %s", self.name)
+            return None
+
+    async def _run_once(self, running: ChildProcess | None) -> str:
+        """See a process to its end, a new one where there is none; return how it ended, "" where it was given away."""
+        try:
+            self._running = running or ChildProcess(self._command, self._descriptors, self._says_ready, self._listens)
         except OSError as error:
             return f"cannot be started: {error.strerror}"
-        finally:
-            os.close(self._wake_fd)
-            self._wake_fd = None
-
-    async def _spawn(self, wake_fd: int) -> asyncio.subprocess.Process:
-        told, tell = os.pipe() if self._says_ready else (-1, -1)
-        arguments = ["--wake-fd", str(wake_fd)]
-        descriptors = [*self._descriptors, wake_fd]
-        if self._says_ready:
-            arguments += ["--ready-fd", str(tell)]
-            descriptors.append(tell)
+        except Exception as error:
+            log.exception("lbdns failed to start the %s", self.name)
+            return f"cannot be started: {error!r}"
+        if self._pulse is not None:
+            self._pulse.begin(time.monotonic())
+        self._given_away.clear()
+        ended = asyncio.create_task(self._running.wait())
+        given = asyncio.create_task(self._given_away.wait())
+        ready = asyncio.create_task(self._note_ready(self._running))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=descriptors,
-                start_new_session=True,
-                env=package_environment(),
-            )
-        except OSError:
-            if self._says_ready:
-                os.close(told)
-            raise
+            await asyncio.wait((ended, given), return_when=asyncio.FIRST_COMPLETED)
+            return ended.result() if ended.done() else ""
         finally:
-            if self._says_ready:
-                os.close(tell)
-        if self._says_ready:
-            self._listen_for_ready(told)
-        return process
+            ended.cancel()
+            given.cancel()
+            ready.cancel()
 
-    def _listen_for_ready(self, told: int) -> None:
-        loop = asyncio.get_running_loop()
-
-        def heard() -> None:
-            loop.remove_reader(told)
-            if os.read(told, 1):
-                self._ready.set()
-            os.close(told)
-
-        loop.add_reader(told, heard)
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
-
-
-def package_environment() -> dict[str, str]:
-    """Return the environment in which `python -P -m` finds the package that is running, installed or not."""
-    environment = dict(os.environ)
-    root = Path(lbdns.__file__).resolve().parent.parent
-    if str(root) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        paths = [str(root), *filter(None, [environment.get("PYTHONPATH")])]
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
-    return environment
-
-
-def _how_it_ended(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal {-status}"
+    async def _note_ready(self, running: ChildProcess) -> None:
+        await running.is_ready.wait()
+        self._was_ready.set()

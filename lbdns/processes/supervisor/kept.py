@@ -39,6 +39,11 @@ class Kept(ABC):
     def restarts(self) -> int:
         """How many times one died and was started again."""
 
+    @property
+    @abstractmethod
+    def hangs(self) -> int:
+        """How many of those had fallen silent, and were killed."""
+
     @abstractmethod
     async def start(self, duty: Duty) -> None:
         """Bring them up, and return when they do their work; raises LbdnsError where that fails."""
@@ -55,6 +60,10 @@ class Kept(ABC):
     @abstractmethod
     def wake(self) -> None:
         """Have them look at the control file now."""
+
+    @abstractmethod
+    def look(self) -> None:
+        """Kill those that give no sign of life; called every LOOK_S (pulse.py)."""
 
     @abstractmethod
     def health(self) -> dict[str, Any]:

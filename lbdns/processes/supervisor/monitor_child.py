@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import end_old_monitor
 from lbdns.publish.first_results import first_results
 
 STOP_S = 3.0
+SILENT_S = 2.4  # it beats five times a second; one that is silent is replaced within 3 s
 
 
 class MonitorChild(Kept):
@@ -20,13 +23,16 @@ class MonitorChild(Kept):
 
     kind = "monitor"
 
-    def __init__(self, run: RunDirectory, control: Control, state_dir: Path, log_format: str) -> None:
-        """Describe the process; it stays as it is, whatever is reloaded."""
+    def __init__(
+        self, run: RunDirectory, control: Control, state_dir: Path, log_format: str, heartbeat: Callable[[], int]
+    ) -> None:
+        """Describe the process; it stays as it is, whatever is reloaded. `heartbeat` returns its last beat."""
         self._run = run
         self._control = control
         arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
         arguments += ["--state-dir", str(state_dir), "--log", log_format]
-        self._child = Child("monitor worker", "lbdns.monitor", arguments)
+        pulse = Pulse(lambda: (heartbeat(),), SILENT_S)
+        self._child = Child("monitor worker", "lbdns.monitor", arguments, pulse=pulse)
 
     @property
     def process_count(self) -> int:
@@ -37,6 +43,11 @@ class MonitorChild(Kept):
     def restarts(self) -> int:
         """How many times it died and was started again."""
         return self._child.restarts
+
+    @property
+    def hangs(self) -> int:
+        """How many times it fell silent and was killed."""
+        return self._child.hangs
 
     async def start(self, duty: Duty) -> None:
         """End the one of an earlier start, begin, and wait for the first results where no health is known yet."""
@@ -56,6 +67,10 @@ class MonitorChild(Kept):
         """Have it look at the control file now."""
         self._child.wake()
 
+    def look(self) -> None:
+        """Kill it where it is silent."""
+        self._child.look()
+
     def health(self) -> dict[str, Any]:
-        """Return its process id, 0 while it is dead, and how often it was started again."""
-        return {"monitor": {"pid": self._child.pid, "restarts": self._child.restarts}}
+        """Return its process id, 0 while it is dead, how often it was started again, and how often it had hung."""
+        return {"monitor": {"pid": self._child.pid, "restarts": self.restarts, "hangs": self.hangs}}

@@ -1,24 +1,32 @@
-"""The responders as a group: started on their sockets, and replaced without an unread moment.
+"""The responders as a group: started on their sockets, replaced without an unread moment, and stood in for at once.
 
 replace: new ones start on the sockets that stay -> both read -> the old ones stop -> sockets that go are closed
+died, hung: the spare process, which waits with the snapshot mapped, is given the sockets -> another spare is started
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lbdns.mapped.counter_words import GENERATION
+from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.processes.sockets import Listener, ListenerSet
+from lbdns.processes.responder.fast_port import load_loop
+from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, send_duty
+from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import Orphan
 
 STOP_S = 5.0
+SILENT_S = 0.6  # an idle responder beats four times a second; one that is silent is replaced within a second
+FIRST_BEAT_S = 2.0
+MODULE = "lbdns.processes.responder.responder"
 ADOPTION_S = 1.0
 POLL_S = 0.005
 
@@ -35,7 +43,8 @@ class Responders(Kept):
         self.children: list[Child] = []
         self.sets: list[ListenerSet] = []
         self._log_format = ""
-        self._restarts_before = 0  # of responders that were replaced
+        self._spare: Child | None = None
+        self._restarts_before = self._hangs_before = 0  # of responders that were replaced
 
     @property
     def process_count(self) -> int:
@@ -46,6 +55,11 @@ class Responders(Kept):
     def restarts(self) -> int:
         """How many times a responder died and was started again."""
         return self._restarts_before + sum(child.restarts for child in self.children)
+
+    @property
+    def hangs(self) -> int:
+        """How many of those had fallen silent."""
+        return self._hangs_before + sum(child.hangs for child in self.children)
 
     async def start(self, duty: Duty) -> None:
         """Put a responder on each set of sockets; raises LbdnsError where one does not start."""
@@ -69,7 +83,7 @@ class Responders(Kept):
         if failures:
             await asyncio.gather(*(child.stop(0) for child in fresh))
             raise failures[0]
-        self._restarts_before = self.restarts
+        self._restarts_before, self._hangs_before = self.restarts, self.hangs
         before, self.children = self.children, fresh
         gone = _absent([listener for one in self.sets for listener in one.listeners], sets)
         self.sets = list(sets)
@@ -79,11 +93,27 @@ class Responders(Kept):
         await asyncio.gather(*(child.stop(STOP_S) for child in before))
         for listener in gone:
             listener.close()
+        await self._replace_spare()
+
+    async def _replace_spare(self) -> None:
+        if self._spare is not None:
+            await self._spare.stop(STOP_S)
+        arguments = ["--state", str(self._state_dir), "--log", self._log_format]
+        self._spare = Child("spare responder", MODULE, arguments, says_ready=True, listens=True)
+        self._spare.begin()
 
     def wake(self) -> None:
         """Have every responder look for a new generation."""
-        for child in self.children:
+        for child in self._all():
             child.wake()
+
+    def look(self) -> None:
+        """Kill those that are silent."""
+        for child in self.children:
+            child.look()
+
+    def _all(self) -> list[Child]:
+        return [*self.children, *([self._spare] if self._spare else [])]
 
     async def relieve(self, orphans: Sequence[Orphan]) -> None:
         """Stop the orphans, whose sockets are read by our own responders or by nobody from now on."""
@@ -119,22 +149,47 @@ class Responders(Kept):
 
     async def stop(self) -> None:
         """Let every responder finish what has come, and close the sockets."""
-        await asyncio.gather(*(child.stop(STOP_S) for child in self.children))
+        await asyncio.gather(*(child.stop(STOP_S) for child in self._all()))
         for one in self.sets:
             one.close()
 
     def health(self) -> dict[str, Any]:
-        """Return each one's process id, 0 while it is dead, and how often it was started again."""
-        return {"responders": [{"pid": one.pid, "restarts": one.restarts} for one in self.children]}
+        """Return each one's process id, 0 while it is dead, how often it was started again, and how often it had hung;
+        the process id of the spare."""
+        spare = self._spare.pid if self._spare else 0
+        return {
+            "responders": [{"pid": one.pid, "restarts": one.restarts, "hangs": one.hangs} for one in self.children],
+            "spare_responder": {"pid": spare},
+        }
 
     def _child(self, index: int, sets: Sequence[ListenerSet], log_format: str) -> Child:
         held = sets[index]
+        words: list[memoryview] = []
+
+        def beats() -> list[int]:
+            if not words:  # of the slow path, and of the fast path's threads
+                parts = len(held.listeners) + 1 if load_loop() else 1
+                words.extend(open_counters(self._run.counters(index, part)) for part in range(parts))
+            return [part[BEAT_NS] for part in words]
+
+        def substitute() -> ChildProcess | None:
+            running = self._spare.give_away() if self._spare else None
+            if running is None or running.channel is None:
+                return None
+            try:
+                send_duty(running.channel, ResponderDuty(index, len(sets), held))
+            except OSError:
+                running.signal(signal.SIGKILL)
+                raise
+            return running
+
         arguments = ["--state", str(self._state_dir), "--index", str(index), "--count", str(len(sets))]
         for listener in held.listeners:
             arguments += ["--listen", f"{listener.address}={listener.udp.fileno()},{listener.tcp.fileno()}"]
         arguments += ["--log", log_format]
+        pulse = Pulse(beats, SILENT_S, FIRST_BEAT_S)
         return Child(
-            f"responder {index}", "lbdns.processes.responder.responder", arguments, held.filenos(), says_ready=True
+            f"responder {index}", MODULE, arguments, held.filenos(), says_ready=True, pulse=pulse, substitute=substitute
         )
 
 

@@ -15,8 +15,8 @@
     any   -- killed --> children serve on, and the next supervisor of the same state directory TAKEs OVER from them
 
 A start that fails undoes what it did; orphans then go on as they are. Children are a list of kinds (kept.py), each with
-start, replace, stop, wake and health; a process that dies is started again by its `Child`. Nothing here is on the road
-of a query.
+start, replace, stop, wake, look and health; a process that dies is started again by its `Child`, and one that hangs is
+killed (pulse.py, watchdog.py). Nothing here is on the road of a query.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ from lbdns.processes.supervisor.responders import Responders
 from lbdns.processes.supervisor.systemd import notify
 from lbdns.processes.supervisor.takeover import Orphan, find_orphans
 from lbdns.processes.supervisor.watch import changes
+from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.explaining import explain_running
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.metrics import MetricsServer, ServerCollector
@@ -116,7 +117,7 @@ class Supervisor:
         self._serving = Serving(settings, choose_ports(settings.listen))
         self._configuration = first.configuration
         self._responders = Responders(settings.state_dir(), run)
-        monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log)
+        monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         self._children: tuple[Kept, ...] = (self._responders, monitor_child)
         self._control_server = ControlServer(settings.control_path(), self._operations())
         self._reloading = asyncio.Lock()
@@ -161,7 +162,8 @@ class Supervisor:
     async def watch(self, stop: asyncio.Event, hangups: Hangups) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
         hangups.follow(self._on_hangup)
-        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(collect_when_quiet(self._changed, QUIET_S))]
+        besides = (self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S))
+        tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
                 await self.reload("files changed")
@@ -285,6 +287,10 @@ class Supervisor:
             await asyncio.to_thread(self._metrics.retry)
             await asyncio.sleep(BEAT_S)
 
+    def _heartbeat(self) -> int:
+        """Return when the monitor worker beat last, CLOCK_MONOTONIC in ns; 0 for never."""
+        return int(self.in_force().table.columns["heartbeat_ns"][0])
+
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the control socket's operations; raises LbdnsError."""
         return await self._operations()[op](request)
@@ -301,7 +307,7 @@ class Supervisor:
             published_at=self._published_at,
             started_at=self._started_at,
             is_fast=load_loop() is not None,
-            children=tuple(ChildFacts(one.kind, one.process_count, one.restarts) for one in self._children),
+            children=tuple(ChildFacts(one.kind, one.process_count, one.restarts, one.hangs) for one in self._children),
             reload_count=self._reload_count,
             reload_failures=self._reload_failures,
         )

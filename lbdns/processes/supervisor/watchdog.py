@@ -1,0 +1,27 @@
+"""Has the supervisor look at the beats of its children, over and over, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from lbdns.processes.supervisor.kept import Kept
+from lbdns.processes.supervisor.pulse import LOOK_S
+
+log = logging.getLogger("lbdns.processes")
+
+
+async def watch_over(children: Sequence[Kept]) -> None:
+    """Look every LOOK_S, until cancelled; a failure is told once, until it is over."""
+    failing: set[str] = set()
+    while True:
+        await asyncio.sleep(LOOK_S)
+        for child in children:
+            try:
+                child.look()
+                failing.discard(child.kind)
+            except Exception:
+                if child.kind not in failing:
+                    log.exception("lbdns failed to look after the %s", child.kind)
+                failing.add(child.kind)
