@@ -5,8 +5,10 @@ Each word has one writer, named below, and is written whole: a reader sees the o
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ _WORDS = {
     "monitor_generation": 5,  # monitor worker: of the targets that it has adopted
     "supervisor_beat_ns": 6,  # supervisor: CLOCK_MONOTONIC
     "forced_version": 7,  # supervisor: raised after each change of the forced states' file
+    "monitor_adopting": 8,  # monitor worker: the generation that it takes up just now; 0 = none
+    "monitor_step": 9,  # monitor worker: the mark of the check that has the processor; 0 = none
 }
 
 
@@ -79,6 +83,10 @@ class Control:
     def set(self, word: str, value: int) -> None:
         """Write a word by its name; a TypeError where the file was attached read-only."""
         self._words[_WORDS[word]] = value
+
+    def writer(self, word: str) -> Callable[[int], None]:
+        """Return what writes one word again and again."""
+        return functools.partial(self._words.__setitem__, _WORDS[word])
 
     @property
     def generation(self) -> int:

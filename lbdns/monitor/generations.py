@@ -33,7 +33,7 @@ class Generations:
     def __init__(self, control: Control, run_dir: Path) -> None:
         """Read targets documents in `run_dir`."""
         self._control = control
-        self._run_dir = run_dir
+        self.run_dir = run_dir
         self._refused = 0  # the generation that could not be read last
         self._retry_s = 0.0
 
@@ -45,12 +45,14 @@ class Generations:
         number = self._control.generation
         if number in (0, adopted) or (number == self._refused and time.monotonic() < self._retry_s):
             return None
+        self._control.set("monitor_adopting", number)  # all at once, however long it takes: it does not hang
         try:
-            targets = load_targets(targets_path(self._run_dir, number))
+            targets = load_targets(targets_path(self.run_dir, number))
             known = next((table for table in tables if table.path == targets.table), None)
             return Generation(targets, known or HealthTable.attach(targets.table, writable=True))
         except LbdnsError as error:
             if number != self._refused:
                 log.error("generation %d is not adopted, what was probed before is probed on: %s", number, error)
+            self._control.set("monitor_adopting", 0)
             self._refused, self._retry_s = number, time.monotonic() + RETRY_S
             return None

@@ -59,6 +59,7 @@ class Check:
         "key",
         "last",
         "listeners",
+        "mark",
         "probe",
         "queued",
         "retries",
@@ -89,6 +90,12 @@ class Check:
         self.queued = False
         self.slow = False  # its last result was a time-out
         self.task: asyncio.Task[None] | None = None
+        self.mark = 0  # what stands for it in shared memory; 0: not computed yet (probe_watch.py)
+
+    @property
+    def longest_s(self) -> float:
+        """How long a run may take, by its monitor's time-out and retries."""
+        return self.timeout_s * (self.retries + 1)
 
     async def run(self) -> None:
         """Probe now, again at once after a time-out as often as `retries` says, and hand on what came."""
@@ -103,6 +110,10 @@ class Check:
                 loop.call_exception_handler({"message": "a probe raised", "exception": error})
             if not timed_out(result):
                 break
+        self.give(result, started_s)
+
+    def give(self, result: Result, started_s: float) -> None:
+        """Take a result as that of a run that began at `started_s` (the loop's clock)."""
         self.slow = timed_out(result)
         self.last = result
         self.gate.take(self, result, started_s)

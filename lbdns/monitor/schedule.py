@@ -19,10 +19,13 @@ from collections import deque
 from typing import Final
 
 from lbdns.monitor.probe_check import Check
+from lbdns.monitor.probe_watch import Runs, Unwatched, hung
 
 JITTER_SHARE: Final = 0.05
 STARTS_PER_TURN: Final = 32  # of the event loop: answers are read in between, and no time-out is our own doing
 LATE_S: Final = 0.25
+OVERDUE_S: Final = 5.0  # beyond all its time-outs, a probe hangs
+STALLED_S: Final = 2.0
 IN_FLIGHT_MAX: Final = 16_384
 HEAP_WASTE: Final = 1024  # entries of removed checks that may lie in the heap before it is rebuilt
 
@@ -30,8 +33,9 @@ HEAP_WASTE: Final = 1024  # entries of removed checks that may lie in the heap b
 class Scheduler:
     """Starts checks in time; all methods are for the loop's thread."""
 
-    def __init__(self, in_flight_max: int = IN_FLIGHT_MAX, seed: int | None = None) -> None:
-        """Run at most `in_flight_max` probes at a time; `seed` makes the spreading repeatable."""
+    def __init__(self, in_flight_max: int = IN_FLIGHT_MAX, seed: int | None = None, runs: Runs | None = None) -> None:
+        """Run at most `in_flight_max` probes at a time, each by `runs`; `seed` makes the spreading repeatable."""
+        self._runs = runs or Unwatched()
         self._loop = asyncio.get_running_loop()
         self._random = random.Random(seed)
         self._heap: list[tuple[float, int, Check]] = []
@@ -69,6 +73,18 @@ class Scheduler:
         """Probe now, unless a probe is in flight or waits already; the interval begins anew."""
         if check.active and check.task is None and not check.queued:
             self._push(check, self._loop.time())
+
+    def end_overdue(self) -> None:
+        """Break off each probe that goes on though all its time-outs have passed: it fails as one that hung."""
+        now_s = self._loop.time()
+        for check in [one for one in self._running if now_s - one.started_s > one.longest_s + OVERDUE_S]:
+            if check.task is not None and check.active:
+                check.task.cancel()
+                check.give(hung(check), check.started_s)
+
+    def is_stalled(self) -> bool:
+        """Whether checks are long due that nothing starts."""
+        return bool(self._heap) and self._loop.time() - self._heap[0][0] > STALLED_S
 
     async def close(self) -> None:
         """Break off every probe in flight and start none."""
@@ -128,7 +144,7 @@ class Scheduler:
 
     async def _run(self, check: Check, slow: bool) -> None:
         try:
-            await check.run()
+            await self._runs.run(check)
         finally:
             check.task = None
             self._running.discard(check)

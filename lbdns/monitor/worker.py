@@ -23,6 +23,7 @@ from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.ledger.states import EndpointHealth
 from lbdns.monitor.named_endpoints import NamedEndpoints
 from lbdns.monitor.probe_plan import ProbePlan
+from lbdns.monitor.probe_watch import ProbeWatch
 from lbdns.monitor.reporter import Reporter
 from lbdns.monitor.schedule import IN_FLIGHT_MAX, Scheduler
 from lbdns.monitor.standing_orders import StandingOrders
@@ -48,7 +49,8 @@ class MonitorWorker:
         self._generations = generations
         self._state_dir = state_dir
         self._targets = first.targets
-        self._scheduler = Scheduler(in_flight_limit())
+        watch = ProbeWatch(tenure.control, generations.run_dir)
+        self._scheduler = Scheduler(in_flight_limit(), runs=watch)
         self._reporter = Reporter(state_dir)
         self._ledger = Ledger(first.table, time.time, self._reporter.tell, self._address_flipped)
         self._cut_offs = CutOffs(self._ledger, self._reporter.tell)
@@ -70,6 +72,7 @@ class MonitorWorker:
                 now_s = time.monotonic()
                 if now_s - slow_s >= SLOW_TICK_S:
                     slow_s = now_s
+                    self._scheduler.end_overdue()
                     self._ledger.sample()
                     self._orders.look()
                 if now_s - save_s >= SAVE_LATENCY_S:
@@ -89,7 +92,8 @@ class MonitorWorker:
         if following is not None:
             self._follow(following)
         columns = self._ledger.table.columns
-        columns["heartbeat_ns"][0] = time.monotonic_ns()
+        if not self._scheduler.is_stalled():  # it lives who probes
+            columns["heartbeat_ns"][0] = time.monotonic_ns()
         columns["probes_started"][0] = self._scheduler.started
         columns["probes_late"][0] = self._scheduler.late
         columns["probes_in_flight"][0] = self._scheduler.in_flight
@@ -119,6 +123,7 @@ class MonitorWorker:
         targets = self._targets
         self._ledger.table.columns["adopted_generation"][0] = targets.generation
         self._tenure.control.set("monitor_generation", targets.generation)
+        self._tenure.control.set("monitor_adopting", 0)
         _settle_memory()
         log.info(
             "generation %d: %d endpoints in %d pools, %d checks",

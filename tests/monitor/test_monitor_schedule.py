@@ -206,3 +206,44 @@ def test_a_probe_that_raises_is_a_failure_and_ends_nothing() -> None:
 
     virtual.run(main())
     assert len(world.results) > 4 and {result.reason for _, result in world.results} == {Reason.OTHER}
+
+
+def test_a_probe_that_never_ends_is_broken_off_and_fails() -> None:
+    world = World(answers_after_s=1e6)
+
+    async def main() -> None:
+        scheduler = Scheduler(seed=1)
+        scheduler.add(world.check("endless", interval=60, timeout=2, retries=1))
+        for _ in range(9):
+            await asyncio.sleep(1)
+            scheduler.end_overdue()
+        assert world.at_a_time == 1 and not world.results
+        await asyncio.sleep(1)
+        scheduler.end_overdue()
+        await asyncio.sleep(0)
+        assert world.at_a_time == 0 and scheduler.in_flight == 0
+        await asyncio.sleep(70)
+        assert len(world.starts["endless"]) == 2
+        await scheduler.close()
+
+    virtual.run(main())
+    ((address, result),) = world.results
+    assert address == "endless" and result.reason is Reason.CONFIG_ERROR
+    assert result.detail == "the probe of endless port 1 hung"
+
+
+def test_a_scheduler_whose_turn_does_not_come_is_stalled() -> None:
+    world = World()
+
+    async def main() -> None:
+        scheduler = Scheduler(seed=1)
+        scheduler.add(world.check("good"))
+        await asyncio.sleep(30)
+        assert not scheduler.is_stalled()
+        assert scheduler._timer is not None
+        scheduler._timer.cancel()  # as after a fault in it
+        await asyncio.sleep(30)
+        assert scheduler.is_stalled()
+        await scheduler.close()
+
+    virtual.run(main())

@@ -22,12 +22,19 @@ Beats = Callable[[], Sequence[int]]
 class Pulse:
     """The beats of one process at a time; times are seconds of CLOCK_MONOTONIC."""
 
-    def __init__(self, beats: Beats, limit_s: float, first_beat_s: float = FIRST_BEAT_S) -> None:
+    def __init__(
+        self,
+        beats: Beats,
+        limit_s: float,
+        first_beat_s: float = FIRST_BEAT_S,
+        is_excused: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Take what reads the beats, ns of CLOCK_MONOTONIC; one that stands still for `limit_s` makes its process
-        silent, or for `first_beat_s` where it has not beaten yet."""
+        silent, or for `first_beat_s` where it has not beaten yet, or `is_excused`."""
         self._beats = beats
         self._limit_s = limit_s
         self._first_beat_s = first_beat_s
+        self._is_excused = is_excused
         self.begin(0.0)
 
     def begin(self, now_s: float) -> None:
@@ -61,7 +68,8 @@ class Pulse:
         self._still_s = [
             0.0 if has_moved else still + step_s for still, has_moved in zip(self._still_s, moved, strict=True)
         ]
-        return self.still_s > (self._limit_s if max(beats) > self._began_ns else self._first_beat_s)
+        has_begun = max(beats) > self._began_ns and not self._is_excused()
+        return self.still_s > (self._limit_s if has_begun else self._first_beat_s)
 
     def _excused(self, step_s: float, waited_s: float) -> float:
         """Return how much of a step the process waited for a processor."""
