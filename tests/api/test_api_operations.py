@@ -123,6 +123,8 @@ def api(sdk: Sdk) -> Iterator[Api]:
         "{account_id}": sdk.account,
         "{zone_id}": zone,
         "{region_code}": "WEU",
+        "{setting}": "ssl",
+        "memberships/{id}": f"memberships/{sdk.account}",
         "{number}": "1",
         "{other}": "2",
         "{name}": "operations.example",

@@ -27,16 +27,32 @@ from lbdns.manage.api.own import revision_routes as revisions
 from lbdns.manage.api.own import running_server as lbdns
 from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import zone_import as zonefiles
-from lbdns.manage.api.v4 import accounts, balancing, preview, search
+from lbdns.manage.api.v4 import accounts, balancing, preview, search, zone_extras, zone_settings
 from lbdns.manage.api.v4 import health_events as events
 from lbdns.manage.api.v4 import pool_health as health
 from lbdns.manage.api.v4 import record_routes as records
 from lbdns.manage.api.v4 import reference_routes as references
 from lbdns.manage.api.v4 import region_routes as regions
+from lbdns.manage.api.v4 import user_routes as users
 from lbdns.manage.api.v4 import zone_routes as zones
 
-# Load balancers come last: theirs is the path of an account's objects with an id behind it.
-AREAS: Final = (accounts, zones, records, health, preview, references, regions, search, events, balancing)
+# Load balancers come last: theirs is the path of an account's objects with an id behind it. What stands beside a zone's
+# records comes before those for the same reason.
+AREAS: Final = (
+    accounts,
+    users,
+    zones,
+    zone_settings,
+    zone_extras,
+    records,
+    health,
+    preview,
+    references,
+    regions,
+    search,
+    events,
+    balancing,
+)
 OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens)
 
 

@@ -34,20 +34,21 @@ class Belonging:
     """Which areas something belongs to, all of them; none is open to every token.
 
     `zone_name` is the path parameter that names a zone, where a path does so. `is_filtered`: what it serves is what the
-    token may see, so that a scope of any zone will do.
+    token may see, so that a scope of any zone will do. `takes_any_query`: it is the same whatever is asked.
     """
 
     areas: tuple[str, ...]
     zone_name: str = ""
     is_filtered: bool = False
+    takes_any_query: bool = False
 
     async def __call__(self) -> None:
         """Do nothing: it is `admit` that looks at it, on every route."""
 
 
-def belongs_to(*areas: str, zone_name: str = "", is_filtered: bool = False) -> Any:
+def belongs_to(*areas: str, zone_name: str = "", is_filtered: bool = False, takes_any_query: bool = False) -> Any:
     """Return the dependency by which a router or a route says where what it serves belongs."""
-    return Depends(Belonging(areas, zone_name, is_filtered))
+    return Depends(Belonging(areas, zone_name, is_filtered, takes_any_query))
 
 
 async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> None:
@@ -60,7 +61,7 @@ async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> N
         may = caller.scopes.allow_somewhere(verb, area) if belonging.is_filtered else None
         if not (may or caller.scopes.allow(verb, area, zone)):
             raise lacking(caller, verb, area, request)
-    if request.url.query:
+    if request.url.query and not belonging.takes_any_query:
         _tell_unknown(request, sorted(set(_query_names(route.dependant))))
 
 

@@ -15,7 +15,7 @@ from lbdns.model import bounds
 
 ACTIVE: Final = "active"
 PERMISSIONS: Final = ("#zone:read", "#zone:edit", "#dns_records:read", "#dns_records:edit")
-_PLAN: Final[dict[str, Any]] = {
+PLAN: Final[dict[str, Any]] = {
     "id": "0" * ID_DIGITS,
     "name": "lbdns",
     "price": 0,
@@ -58,7 +58,7 @@ def shown_zone(zone: Item, state: State, site: ApiSite) -> dict[str, Any]:
         "owner": {"id": site.account_id, "type": "user", "name": ACCOUNT_NAME},
         "account": {"id": site.account_id, "name": ACCOUNT_NAME},
         "permissions": list(PERMISSIONS),
-        "plan": _PLAN,
+        "plan": PLAN,
         "soa": zone.body["soa"],
         "serial": zone.body["serial"],
     }
