@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+
+OWNER_NAMES: Final = "names"
+"""In `Problem.beside`: the section of names that records or load balancers have."""
 
 
 class LbdnsError(Exception):
@@ -16,7 +19,8 @@ class Problem:
     """One mistake or warning in a configuration: where it stands, what is wrong and what would be right.
 
     `line` counts from 1; 0 means the whole file. `path` names the object, such as `pools.eu.origins[1].weight`; `at` is
-    the same for programs: section, name, then keys and indexes; empty where the problem is no one object's.
+    the same for programs: section, name, then keys and indexes; empty where the problem is no one object's. `beside`
+    are other objects that it is as much about, (section, name) each: who changes one of them is told as well.
     """
 
     file: str
@@ -25,6 +29,12 @@ class Problem:
     message: str
     severity: Literal["error", "warning"] = "error"
     at: tuple[str | int, ...] = field(default=(), compare=False)
+    beside: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def is_about(self, section: str, names: Container[str]) -> bool:
+        """Tell whether it stands at one of these objects of a section, or is as much about it."""
+        at = self.at[:2]
+        return any(one == section and name in names for one, name in ((at,) if len(at) == 2 else ()) + self.beside)
 
     def __str__(self) -> str:
         """Return `FILE:LINE: object path: message`, the form that editors jump to."""

@@ -24,6 +24,7 @@ from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
+from lbdns.config.checks.wildcards import check_wildcards, enabled_balancers
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
@@ -244,6 +245,8 @@ class _Loading:
         for index in indexes.values():
             problems.extend(index.draft.problems)
             problems.extend(check_zone(index))
+        if not self.has_unread_zone:
+            problems.extend(check_wildcards(indexes, enabled_balancers(objects, memo)))
         if objects.is_whole:
             problems.extend(check_references(objects, memo))
         problems.extend(check_pools(objects, self.settings))

@@ -209,6 +209,20 @@ def test_a_zone_with_a_slash_in_its_name_is_imported(run: Run, tmp_path: Path) -
     assert "www.example.org." in run("zone", "export", name).out
 
 
+def test_what_hides_a_wildcard_is_said(run: Run, zone: str, tmp_path: Path) -> None:
+    assert run("record", "add", zone, "*.apps", "A", "192.0.2.1").err == ""
+    added = run("record", "add", zone, "_acme-challenge.foo.apps", "TXT", "x")
+    assert (added.status, added.err.count("\n")) == (0, 1)
+    assert added.err.startswith(
+        'warning: _acme-challenge.foo.apps.example.com TXT: makes "foo.apps.example.com" exist, so the A records of '
+        '"*.apps.example.com" (in the store) do not reach it (RFC 4592)'
+    )
+    file = tmp_path / "example.com.zone"
+    file.write_text(FILE + '*.apps A 203.0.113.2\n_acme-challenge.bar.apps TXT "x"\n')
+    assert 'makes "bar.apps.example.com" exist' in run("zone", "import", file).err
+    assert 'makes "bar.apps.example.com" exist' in run("apply", file.parent, "--dry-run").err
+
+
 def test_import_and_export(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "example.com.zone"
     file.write_text(FILE)

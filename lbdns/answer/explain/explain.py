@@ -15,6 +15,7 @@ import dns.rdatatype
 
 from lbdns.answer.answer import Road, answer
 from lbdns.answer.explain.fragmentation import networks_of
+from lbdns.answer.explain.hidden_wildcard import hidden_wildcard_steps
 from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
@@ -96,7 +97,8 @@ def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw:
     road = Road()
     reply = answer(view, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road)
     steps: list[dict[str, Any]] = [_asked_step(asked, name, qtype)]
-    steps += [_match_step(view, found) for found in road.matches]
+    for found in road.matches:
+        steps += [_match_step(view, found), *hidden_wildcard_steps(view, found, qtype)]
     if road.decision is not None:
         steps += _decision_steps(view, geodata, asked, query, road.decision, ttl_of(reply))
     steps += _reply_steps(reply, asked, road)

@@ -49,7 +49,7 @@ _LOOKED_AT: Final = frozenset({*NAME_OFFSETS, TYPE_SOA, *_TEXTS, *_SIGNING})
 
 
 class ZoneIndex:
-    """A drafted zone with what look-ups need: where it delegates and where it redirects."""
+    """A drafted zone with what look-ups need: where it delegates and redirects, and its wildcards."""
 
     def __init__(self, draft: ZoneDraft, balanced: frozenset[bytes] = frozenset()) -> None:
         """`balanced` holds the names (wire, lower case) of enabled load balancers that answer with addresses."""
@@ -58,6 +58,7 @@ class ZoneIndex:
         self.balanced = balanced
         self.cuts: dict[bytes, RRsetDraft] = {}
         self.redirects: dict[bytes, RRsetDraft] = {}
+        self.wildcards = [owner for owner in draft.nodes if owner.startswith(WILDCARD_LABEL)]
         for owner, drafts in draft.nodes.items():
             for rrset in drafts:
                 if rrset.type == TYPE_NS and owner != draft.apex:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
 from lbdns.base.words import OWN_PATH
@@ -204,7 +204,11 @@ async def import_whole_zone(
     zone, count, noted = done.result
     after = site.state.get(Kind.ZONE, zone.id) or zone
     written = {change.item.id for change in done.changes}
-    about = [*noted, *(one for one in done.warnings if len(one.at) > 1 and one.at[1] in {*written, after.name})]
+    names = {change.item.name for change in done.changes if change.item.kind is Kind.RECORD}
+    about = [*noted]
+    for one in done.warnings:
+        if (len(one.at) > 1 and one.at[1] in {*written, after.name}) or one.is_about(OWNER_NAMES, names):
+            about.append(one)
     result = {
         "id": after.id,
         "name": after.name,

@@ -7,13 +7,15 @@ Every kind has the same routes; load balancers have them twice, below a zone and
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import OWNER_NAMES, Problem
 from lbdns.base.kinds import KEYED, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
+from lbdns.base.repeats import gathered
 from lbdns.config.yaml.yaml_tree import spelled
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
@@ -28,10 +30,11 @@ from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Steps
-from lbdns.manage.api.frame.reply_messages import tell, warnings
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, tell, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.manager import Done
 from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
@@ -111,7 +114,9 @@ class _ObjectWriter(NamedTuple):
         words = f'delete {self.kind.words} "{self._name_of(id)}"'
         before = self.site.state
         done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
-        return planned(done, before) if self.dry_run else ok({"id": id})
+        if self.dry_run:
+            return planned(done, before)
+        return ok({"id": id}, messages=self._told(done, {done.result.name}))
 
     async def _write(
         self, verb: str, make: Callable[[Edit, dict[str, Any]], Item], fields: dict[str, Any], old_name: str = ""
@@ -132,8 +137,15 @@ class _ObjectWriter(NamedTuple):
         if self.dry_run:
             return planned(done, before)
         item = done.result
-        own = (one for one in done.warnings if one.at[:2] == (self.kind.section, item.name))
-        return ok(_live(self.site).add(item, shown(item, self.site.state)), messages=warnings(own), headers=etag(item))
+        shown_now = _live(self.site).add(item, shown(item, self.site.state))
+        return ok(shown_now, messages=self._told(done, {item.name, name}), headers=etag(item))
+
+    def _told(self, done: Done[Item], names: set[str]) -> list[ReplyMessage]:
+        """Return the warnings that an object of this kind and these names has a part in."""
+        sections = (self.kind.section, OWNER_NAMES) if self.kind is Kind.LOAD_BALANCER else (self.kind.section,)
+        found = (one for one in done.warnings if any(one.is_about(section, names) for section in sections))
+        # Lines of what is stored count records.
+        return warnings(gathered(replace(one, line=0) for one in found)[:MESSAGES_MAX])
 
     def _find(self, edit: Edit, id: str, based_on: int | None) -> Item:
         item = edit.get(self.kind, id)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import OWNER_NAMES, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
 from lbdns.manage.api.frame.admission import belongs_to
@@ -134,9 +134,10 @@ class _RecordWriter:
         return self._after.get(Kind.RECORD, id) if self._after is not None else None
 
     def messages(self, done: Done[Any], names: Iterable[str]) -> list[dict[str, Any]]:
-        """Return the warnings about some names: those of their records, and of load balancers there."""
-        state = self.site.state
-        return warnings(_about(done.warnings, set(names), state)[:MESSAGES_MAX])
+        """Return the warnings about some names, and those that records had before: of their records, of load balancers
+        there, and of what else makes them exist or answers them."""
+        had = {change.before.name for change in done.changes if change.before and change.before.kind is Kind.RECORD}
+        return warnings(_about(done.warnings, {*names, *had}, self.site.state)[:MESSAGES_MAX])
 
     def told(self, done: Done[Item]) -> Response:
         """Answer with one record, or with what would change."""
@@ -147,12 +148,13 @@ class _RecordWriter:
 
 
 def _about(found: Iterable[Problem], names: set[str], state: State) -> list[Problem]:
-    def name_of(problem: Problem) -> str:
-        section, key = problem.at[0], str(problem.at[1])
-        record = state.get(Kind.RECORD, key) if section == "records" else None
-        return record.name if record is not None else key if section == "load_balancers" else ""
+    def is_about(problem: Problem) -> bool:
+        record = state.get(Kind.RECORD, str(problem.at[1])) if problem.at[:1] == ("records",) else None
+        return (record is not None and record.name in names) or any(
+            problem.is_about(section, names) for section in (Kind.LOAD_BALANCER.section, OWNER_NAMES)
+        )
 
-    return [one for one in found if len(one.at) > 1 and name_of(one) in names]
+    return [one for one in found if is_about(one)]
 
 
 @router.get(PATH, summary="List records", **describe({"type": "array", "items": RECORD}, paged=True))
@@ -347,8 +349,10 @@ async def delete_record(
         writer.find(edit, id, based_on)
         return writer.delete(edit, id)
 
-    done = await writer.change(f"delete {_words_of(site, id)}", make)
-    return planned(done, writer.before) if dry_run else ok({"id": id})
+    done: Done[Item] = await writer.change(f"delete {_words_of(site, id)}", make)
+    if dry_run:
+        return planned(done, writer.before)
+    return ok({"id": id}, messages=writer.messages(done, [done.result.name]))
 
 
 def _words(body: Mapping[str, Any]) -> str:
