@@ -13,7 +13,7 @@ from typing import Any
 
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
-from tests.steering.naive_answers import choose_address, choose_answers
+from tests.steering.naive_answers import can_answer, choose_address, choose_answers, is_cname, resolves, ttl_s
 from tests.steering.naive_places import (
     Address,
     Place,
@@ -281,25 +281,6 @@ def in_service(world: World, pool: Pool, family: str, is_fallback: bool) -> list
     return [index for index in weighing(pool, family) if is_fallback or endpoint_is_up(world, pool, index)]
 
 
-def is_apex(world: World, lb: LoadBalancer) -> bool:
-    wire = b"".join(bytes([len(label)]) + label.encode() for label in lb.name.lower().split(".")) + b"\0"
-    return any(zone.apex == wire for zone in world.configuration.zones)
-
-
-def is_cname(world: World, lb: LoadBalancer, pool: Pool, index: int, family: str) -> bool:
-    endpoint = pool.origins[index]
-    return family != "named" and endpoint.ip is None and not endpoint.flatten_cname and not is_apex(world, lb)
-
-
-def can_answer(world: World, lb: LoadBalancer, pool: Pool, index: int, family: str) -> bool:
-    """Tell whether an endpoint has something to say: a host name that does not resolve has not."""
-    return family == "named" or is_cname(world, lb, pool, index, family) or resolves(world, pool, index, family)
-
-
-def resolves(world: World, pool: Pool, index: int, family: str) -> bool:
-    return pool.origins[index].ip is not None or world.resolved.get((pool.name, index), {}).get(family, 0) > 0
-
-
 def picks_by_hash(lb: LoadBalancer, pool: Pool) -> bool:
     return lb.session_affinity == "ip_cookie" or pool.origin_steering.policy == "hash"
 
@@ -333,15 +314,6 @@ def choose_endpoints(
         return mode, order[:1]  # a CNAME stands alone (RFC 2181 section 10.1)
     # Behind the first, a host name is flattened whatever `flatten_cname` says, or skipped where it does not resolve.
     return mode, [index for index in order if asked.family == "named" or resolves(world, pool, index, asked.family)]
-
-
-def ttl_s(world: World, lb: LoadBalancer, pool: Pool, flattened: list[int], asked: Asked) -> int:
-    """Return the load balancer's TTL, or what the resolution of a flattened host name left if that is less."""
-    left = [lb.ttl]
-    for index in flattened:
-        if pool.origins[index].ip is None:
-            left.append(max(1, world.resolved[pool.name, index]["expiry"] - asked.now_s))
-    return min(left)
 
 
 # --- for whom else this answer holds ---------------------------------------------------------------------------------

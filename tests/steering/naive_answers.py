@@ -1,10 +1,11 @@
-"""The naive oracle's last step: which addresses, or hosts, of the endpoints that may answer are in the answer."""
+"""The naive oracle's last step: how endpoints answer, and which of their addresses or hosts."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from tests.steering.naive_places import Address
 from tests.steering.naive_world import Asked, World, address_key, draw, mix64, name_hash
@@ -13,6 +14,34 @@ RRSET_MAX = 100  # records; no RRset is larger
 
 Entry = tuple[int, Any]
 """An endpoint's index, and one of its addresses or None."""
+
+
+def is_apex(world: World, lb: LoadBalancer) -> bool:
+    wire = b"".join(bytes([len(label)]) + label.encode() for label in lb.name.lower().split(".")) + b"\0"
+    return any(zone.apex == wire for zone in world.configuration.zones)
+
+
+def is_cname(world: World, lb: LoadBalancer, pool: Pool, index: int, family: str) -> bool:
+    endpoint = pool.origins[index]
+    return family != "named" and endpoint.ip is None and not endpoint.flatten_cname and not is_apex(world, lb)
+
+
+def can_answer(world: World, lb: LoadBalancer, pool: Pool, index: int, family: str) -> bool:
+    """Tell whether an endpoint has something to say: a host name that does not resolve has not."""
+    return family == "named" or is_cname(world, lb, pool, index, family) or resolves(world, pool, index, family)
+
+
+def resolves(world: World, pool: Pool, index: int, family: str) -> bool:
+    return pool.origins[index].ip is not None or world.resolved.get((pool.name, index), {}).get(family, 0) > 0
+
+
+def ttl_s(world: World, lb: LoadBalancer, pool: Pool, flattened: list[int], asked: Asked) -> int:
+    """Return the load balancer's TTL, or what the resolution of a flattened host name left if that is less."""
+    left = [lb.ttl]
+    for index in flattened:
+        if pool.origins[index].ip is None:
+            left.append(max(1, world.resolved[pool.name, index]["expiry"] - asked.now_s))
+    return min(left)
 
 
 def listed_addresses(world: World, pool: Pool, picks: list[int], family: str) -> list[Entry]:
