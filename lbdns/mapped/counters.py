@@ -3,7 +3,8 @@
     fixed words | replies by RCODE (16) | by type (256, the last for all others) | by location source (4)
                 | how long batches took | decisions by load balancer slot | by pool slot | by endpoint slot
 
-Slots are stable over reloads, so that the counts are too. The file is sparse: only what is counted takes memory.
+Slots are stable over reloads, so that the counts are too. The file is sparse: only what is counted takes memory, which
+is allocated before anything is (counter_room.py), as a memory file system that is full kills who writes to a hole.
 """
 
 from __future__ import annotations

@@ -146,10 +146,12 @@ def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) 
         with partial.open("wb") as file:
             file.write(PREFIX.pack(MAGIC, len(text)) + text)
             start = _aligned(file.tell())
+            # With its padding, as who maps a hole of a memory file system that is full is killed.
+            file.flush()
+            os.posix_fallocate(file.fileno(), 0, max(start + offset, start + 1))
             for name, column in columns.items():
                 file.seek(start + directory["columns"][name][0])
                 file.write(column)
-            file.truncate(max(start + offset, start + 1))
         os.replace(partial, path)
     except OSError:
         partial.unlink(missing_ok=True)  # where the disk is full, what is left of it would keep it so

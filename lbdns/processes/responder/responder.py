@@ -197,8 +197,12 @@ class Responder:
         path = self._run.responder(os.getpid())
         cleanup.callback(path.unlink, missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listening:
-            with unix_address(path) as address:
-                listening.bind(address)
+            try:
+                with unix_address(path) as address:
+                    listening.bind(address)
+            except OSError as error:
+                log.error("%s: the next supervisor cannot take over from here: %s", path, error.strerror)
+                return
             listening.listen(1)
             while True:
                 channel, _ = await loop.sock_accept(listening)

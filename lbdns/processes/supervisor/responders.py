@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
@@ -22,6 +24,7 @@ from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import Orphan
+from lbdns.publish.publisher import Published
 
 STOP_S = 5.0
 SILENT_S = 0.6  # an idle responder beats four times a second; one that is silent is replaced within a second
@@ -60,6 +63,16 @@ class Responders(Kept):
     def hangs(self) -> int:
         """How many of those had fallen silent."""
         return self._hangs_before + sum(child.hangs for child in self.children)
+
+    def make_room(self, sets: Sequence[ListenerSet], prepared: Published) -> None:
+        """Allocate what responders on these sockets count in; raises LbdnsError where there is no room."""
+        slots = prepared.slots
+        paths = [self._run.counters(index, part) for index, held in enumerate(sets) for part in range(_parts(held))]
+        try:
+            for path in {*paths, *self._run.all_counters()}:
+                allocate_counters(path, slots.load_balancer_count, slots.pool_count, slots.endpoint_count)
+        except OSError as error:
+            raise LbdnsError(f"{self._run.path}: no room for counters: {error.strerror}") from error
 
     async def start(self, duty: Duty) -> None:
         """Put a responder on each set of sockets; raises LbdnsError where one does not start."""
@@ -168,8 +181,7 @@ class Responders(Kept):
 
         def beats() -> list[int]:
             if not words:  # of the slow path, and of the fast path's threads
-                parts = len(held.listeners) + 1 if load_loop() else 1
-                words.extend(open_counters(self._run.counters(index, part)) for part in range(parts))
+                words.extend(open_counters(self._run.counters(index, part)) for part in range(_parts(held)))
             return [part[BEAT_NS] for part in words]
 
         def substitute() -> ChildProcess | None:
@@ -191,6 +203,11 @@ class Responders(Kept):
         return Child(
             f"responder {index}", MODULE, arguments, held.filenos(), says_ready=True, pulse=pulse, substitute=substitute
         )
+
+
+def _parts(held: ListenerSet) -> int:
+    """Return how many threads of a responder count: the slow path's, and the fast path's, one for each address."""
+    return len(held.listeners) + 1 if load_loop() else 1
 
 
 def _absent(listeners: Sequence[Listener], sets: Sequence[ListenerSet]) -> list[Listener]:

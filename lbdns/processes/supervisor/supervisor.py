@@ -135,6 +135,7 @@ class Supervisor:
         cleanup.callback(self._responders.close_unused, sets)
         resumed = bool(orphans) and self._publisher.resume()
         published = await asyncio.to_thread(self._publisher.prepare, self._configuration)
+        await asyncio.to_thread(self._responders.make_room, sets, published)
         tallied = await asyncio.to_thread(self._tally.plan, published.slots)
         self._control.supervisor_pid = os.getpid()
         self._control.ready = False
@@ -232,8 +233,9 @@ class Supervisor:
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
         prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
         try:
-            tallied = await asyncio.to_thread(self._tally.plan, prepared.slots)
             sets = bind(listen, self._responders.sets, settings.workers)
+            await asyncio.to_thread(self._responders.make_room, sets, prepared)
+            tallied = await asyncio.to_thread(self._tally.plan, prepared.slots)
             await asyncio.to_thread(commit)
         except BaseException:
             self._publisher.abandon(prepared)
