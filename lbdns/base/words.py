@@ -66,6 +66,10 @@ V4_PATH: Final = "/client/v4"
 """What the paths in the shapes of the v4 API begin with."""
 OWN_PATH: Final = "/lbdns/v1"
 """What the paths of lbdns's own begin with."""
+SET_BY_SERVER: Final = ("id", "created_on", "modified_on", "disabled_at", "healthy", "zone_name")
+"""Fields of balancing objects that the API shows and ignores in requests."""
+INNER_SET_BY_SERVER: Final = {"origins": ("disabled_at", "healthy"), "members": ("created_at", "updated_at")}
+"""The same of the objects in their lists."""
 WARNING_CODE: Final = 1000
 """The code of a message that warns."""
 NOT_RUNNING_CODE: Final = 1010
@@ -92,5 +96,6 @@ class Health:
     CRITICAL: Final = "critical"  # pools and load balancers
     DEGRADED: Final = "degraded"
     NO_MONITOR: Final = "no monitor"
+    NO_HEALTH: Final = "no health"  # the label of a pool that is a fallback pool and nothing else
     ENABLED: Final = "enabled"
     DISABLED: Final = "disabled"

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Final
 
 from lbdns.health.verdict import HEALTHY
+from lbdns.model.bounds import ALL_REGIONS
 from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage
 from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.ledger.ledger import Ledger
@@ -112,8 +113,7 @@ class ProbePlan:
     def _wanted(self, endpoint: EndpointHealth, addresses: Addresses) -> list[SeriesKey]:
         spec, pool = endpoint.spec, endpoint.pool.spec
         regions = pool.check_regions
-        # Where no vantage point is in the regions that a pool asks for, all are better than none.
-        vantages = [vantage for vantage in self._vantages if vantage.region in regions] or self._vantages
+        vantages = standing_in(regions, self._vantages)
         own = on_wire(spec)
         return [
             (self._members[member], address, vantage, own)
@@ -146,6 +146,16 @@ class ProbePlan:
             gate = self._gates.get(check.vantage)
             if gate is not None:
                 gate.forget(check)
+
+
+def standing_in(regions: Sequence[str], vantages: Sequence[Vantage]) -> Sequence[Vantage]:
+    """Return the vantage points that probe a pool with these check regions.
+
+    Where none stands in any of them, all probe: that is better than nobody.
+    """
+    if ALL_REGIONS in regions:
+        return vantages
+    return [vantage for vantage in vantages if vantage.region in regions] or vantages
 
 
 def reaching(vantages: Sequence[Vantage], address: str) -> list[Vantage]:

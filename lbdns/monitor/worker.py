@@ -113,7 +113,7 @@ class MonitorWorker:
 
     def _adopt(self, generation: Generation) -> None:
         self._targets = targets = generation.targets
-        self._ledger.adopt(targets.pools, targets.balancers, generation.table)
+        self._ledger.adopt(targets.pools, targets.balancers, generation.table, targets.vantages)
         self._named.adopt(targets.resolvers)
         self._plan.adopt(targets, self._named.addresses)
         self._cut_offs.keep(self._plan.vantages)

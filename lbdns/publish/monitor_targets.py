@@ -64,7 +64,7 @@ def encode_targets(
         monitors=configuration.monitors,
         monitor_groups=configuration.monitor_groups,
         resolvers=settings.resolvers,
-        vantage_points=_vantages(settings),
+        vantage_points=vantages_of(settings),
         notifications=settings.notifications,
         account_id=configuration.account_id,
     )
@@ -81,7 +81,7 @@ def encode_targets(
     return encode_document(head, pools, [one.data for one in balancers if one.data])
 
 
-def _vantages(settings: Settings) -> tuple[Vantage, ...]:
+def vantages_of(settings: Settings) -> tuple[Vantage, ...]:
     """Return where probes are sent from: this server itself, where no vantage point is configured."""
     region = site_of(settings).region
     points = settings.vantage_points

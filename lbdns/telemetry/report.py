@@ -35,7 +35,8 @@ def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[s
             return None
         return {"state": found.state, "set": found.set_at_s, "until": found.until_s, "why": found.why}
 
-    pools = [_pool(pool, published, columns) for pool in configuration.pools.values()]
+    resorts = _last_resorts(configuration)
+    pools = [_pool(pool, published, columns, pool.name in resorts) for pool in configuration.pools.values()]
     for pool in pools if orders else ():
         pool["order"] = order(pool["name"])
         for endpoint in pool["origins"]:
@@ -54,11 +55,18 @@ def silent_s(columns: Columns) -> float | None:
     return (time.monotonic_ns() - beat_ns) / 1e9 if beat_ns else None
 
 
-def _pool(pool: Pool, published: Published, columns: Columns) -> dict[str, Any]:
+def _last_resorts(configuration: Configuration) -> frozenset[str]:
+    """Return the pools that load balancers have as their fallback alone: their health decides no answer."""
+    enabled = [one for one in configuration.load_balancers if one.enabled]
+    candidates = frozenset().union(*(one.candidate_names() for one in enabled))
+    return frozenset(one.fallback_pool for one in enabled) - candidates
+
+
+def _pool(pool: Pool, published: Published, columns: Columns, is_last_resort: bool) -> dict[str, Any]:
     slot = published.slots.pool[pool.name]
     return {
         "name": pool.name,
-        "state": pool_word(pool, published),
+        "state": Health.NO_HEALTH if is_last_resort and pool.enabled else pool_word(pool, published),
         "measured": POOL_WORDS[columns["pool_measured"][slot] & STATE_MASK],
         "forced": bool(columns["pool_state"][slot] & COUNTS),
         "order": None,

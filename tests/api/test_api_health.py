@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,81 @@ def test_every_mistake_of_an_order_is_told(shop: Shop, body: dict[str, Any], poi
     unknown = shop.client.post("/lbdns/v1/forced", json={"pattern": "nowhere", "state": "up"})
     assert (unknown.status_code, unknown.json()["errors"][0]["code"]) == (400, 1002)
     assert shop.get("/lbdns/v1/forced") == []
+
+
+class TwoFaced(BaseHTTPRequestHandler):
+    """An endpoint that is well for one of its clients alone."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.client_address[0] == "127.0.0.1" else 503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.process
+def test_health_has_a_key_for_each_vantage_point_and_lists_say_what_they_agree_on(tmp_path: Path) -> None:
+    points = (
+        "[{name: near, source: 127.0.0.1, region: WEU}, {name: far, source: 127.0.0.2, region: ENAM},"
+        " {name: third, source: 127.0.0.1, region: ME}]"
+    )
+    server = StoreServer(tmp_path, f"vantage_points: {points}")
+    with contextlib.ExitStack() as cleanup:
+        endpoint = cleanup.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), TwoFaced))
+        thread = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        cleanup.callback(thread.join)
+        cleanup.callback(endpoint.shutdown)
+        cleanup.callback(server.close)
+        server.start()
+        server.wait_for_api()
+        client = cleanup.enter_context(server.local)
+
+        def sent(path: str, body: Any) -> Any:
+            response = client.post(path, json=body)
+            assert response.status_code == 200, response.text
+            return response.json()["result"]
+
+        account = client.get("/client/v4/accounts").json()["result"][0]["id"]
+        at = f"/client/v4/accounts/{account}/load_balancers"
+        monitor = sent(f"{at}/monitors", {"port": endpoint.server_address[1], "interval": 5, "retries": 0})["id"]
+        origins = [{"name": "a", "address": "127.0.0.1"}, {"name": "off", "address": "127.0.0.9", "enabled": False}]
+        body = {"name": "p", "monitor": monitor, "origins": origins}
+        watched = sent(f"{at}/pools", body)["id"]
+        west = sent(f"{at}/pools", {**body, "name": "west", "check_regions": ["ENAM"]})["id"]
+        bare = sent(f"{at}/pools", {"name": "bare", "origins": [{"name": "b", "address": "192.0.2.1"}]})["id"]
+
+        def health(id: str) -> dict[str, Any]:
+            found: dict[str, Any] = client.get(f"{at}/pools/{id}/health").json()["result"]["pop_health"]
+            return found
+
+        def told(id: str) -> dict[str, tuple[bool, bool, str, int]]:
+            seen = {place: (found["healthy"], found["origins"][0]["127.0.0.1"]) for place, found in health(id).items()}
+            return {
+                place: (pool, one["healthy"], one["failure_reason"], one["response_code"])
+                for place, (pool, one) in seen.items()
+            }
+
+        good, bad = (True, True, "No failures", 200), (False, False, "Response code mismatch error", 503)
+        wait_until(lambda: told(watched) == {"near": good, "far": bad, "third": good}, lambda: str(told(watched)))
+        wait_until(lambda: told(west) == {"far": bad}, lambda: str(told(west)))
+        assert float(health(watched)["near"]["origins"][0]["127.0.0.1"]["rtt"].removesuffix("ms")) > 0
+        assert health(watched)["near"]["origins"][1]["127.0.0.9"]["failure_reason"] == "Disabled"
+
+        listed = {one["id"]: one for one in client.get(f"{at}/pools").json()["result"]}
+        assert [listed[id]["healthy"] for id in (watched, west, bare)] == [True, False, None]
+        assert [one["healthy"] for one in listed[watched]["origins"]] == [True, None]
+        assert listed[watched] == client.get(f"{at}/pools/{watched}").json()["result"]
+        assert "disabled_at" in listed[watched]["origins"][1] and "disabled_at" not in listed[watched]
+
+        sent("/client/v4/zones", {"name": "example.com"})
+        sent(at, {"name": "www.example.com", "default_pools": [west], "fallback_pool": watched})
+        report = client.get("/lbdns/v1/health").json()["result"]
+        states = {pool["name"]: (pool["state"], pool["measured"]) for pool in report["pools"]}
+        assert states == {
+            "p": ("no health", "healthy"),
+            "west": ("critical", "critical"),
+            "bare": ("no monitor", "healthy"),
+        }

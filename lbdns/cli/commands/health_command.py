@@ -33,6 +33,7 @@ STYLES = {
     Health.UNKNOWN: "yellow",
     Health.DISABLED: "dim",
     Health.NO_MONITOR: "dim",
+    Health.NO_HEALTH: "dim",
 }
 
 

@@ -16,7 +16,7 @@ import click
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.base.words import NOT_RUNNING_CODE, OWN_PATH, V4_PATH
+from lbdns.base.words import INNER_SET_BY_SERVER, NOT_RUNNING_CODE, OWN_PATH, SET_BY_SERVER, V4_PATH
 from lbdns.cli.frame.client import ApiClient, ApiRefusal, Reply
 from lbdns.cli.frame.common import PIPE_COLUMNS, print_json
 from lbdns.dns.name import text_suffixes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
-SET_BY_SERVER: Final = ("id", "created_on", "modified_on", "zone_name", "zone_id", "notification_email")
+NOT_IN_FILES: Final = frozenset({*SET_BY_SERVER, "zone_id", "notification_email"})
 """Fields of an object that are not of its own."""
 FILE_BYTES_MAX: Final = 1 << 20
 
@@ -118,7 +118,9 @@ class Desk:
 
     def named(self, body: Mapping[str, Any]) -> Body:
         """Return an object's own fields, references by name, as files have them."""
-        own = {key: value for key, value in body.items() if key not in SET_BY_SERVER}
+        own = {key: value for key, value in body.items() if key not in NOT_IN_FILES}
+        for key in INNER_SET_BY_SERVER.keys() & own.keys():
+            own[key] = [{k: v for k, v in one.items() if k not in INNER_SET_BY_SERVER[key]} for one in own[key]]
         return to_names(self.kind, own, self._names)
 
     def by_ids(self, body: Mapping[str, Any]) -> Body:

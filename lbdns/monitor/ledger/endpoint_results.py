@@ -19,6 +19,7 @@ from lbdns.monitor.ledger.pool_changes import PoolChanges
 from lbdns.monitor.ledger.pool_rtt import PoolRtt
 from lbdns.monitor.ledger.states import EndpointHealth, Series, deciding
 from lbdns.monitor.ledger.table_rows import TableRows
+from lbdns.monitor.ledger.vantage_views import VantageViews
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Member
 
@@ -38,8 +39,10 @@ class EndpointResults:
         pool_changes: PoolChanges,
         pool_rtt: PoolRtt,
         on_address: Callable[[EndpointHealth], None],
+        views: VantageViews,
     ) -> None:
         """`wall` gives unix seconds, `report` is told every change, `on_address` that a name's address flipped."""
+        self._views = views
         self._rows = rows
         self._wall = wall
         self._report = report
@@ -67,6 +70,7 @@ class EndpointResults:
             state = agreed_state(endpoint.series, now_s)
             if state != endpoint.state:
                 self._settle(endpoint, state, now_s, None, telling(endpoint.series, state))
+        self._views.note(endpoint, series.vantage.name, self._wall())
 
     def take(self, series: Series, result: Result) -> None:
         """Take a believed result: thresholds, then the endpoint, its pool and the load balancers where it changed."""
@@ -81,6 +85,7 @@ class EndpointResults:
         if flips or len(endpoint.series) > 1 or state == UNKNOWN:
             state = agreed_state(endpoint.series, now_s)
         self._settle(endpoint, state, now_s, series, series)
+        self._views.note(endpoint, series.vantage.name, now_s)
         if flips and endpoint.spec.is_name:
             self._on_address(endpoint)
         if result.healthy and series.member.votes:

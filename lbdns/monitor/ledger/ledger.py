@@ -10,6 +10,7 @@ through `wall`, changes go out through `report`.
     pool_changes      pools and load balancers
     overlay           forced states
     pool_rtt          round-trip times
+    vantage_views     what each vantage point sees, where there are several
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from lbdns.monitor.ledger.pool_rtt import PoolRtt
 from lbdns.monitor.ledger.roster import Roster, adopt_roster
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth, Series
 from lbdns.monitor.ledger.table_rows import TableRows
+from lbdns.monitor.ledger.vantage_views import VantageViews
 from lbdns.monitor.targets import Member, PoolSpec
 
 
@@ -48,7 +50,10 @@ class Ledger:
         self._overlay = Overlay(self._rows, wall, report)
         self._pool_changes = PoolChanges(self._rows, wall, report)
         self._pool_rtt = PoolRtt(self._rows)
-        self._results = EndpointResults(self._rows, wall, report, self._pool_changes, self._pool_rtt, on_address)
+        self._views = VantageViews()
+        self._results = EndpointResults(
+            self._rows, wall, report, self._pool_changes, self._pool_rtt, on_address, self._views
+        )
 
     @property
     def table(self) -> HealthTable:
@@ -70,7 +75,13 @@ class Ledger:
         """The generation's load balancers."""
         return self._roster.balancers
 
-    def adopt(self, pools: Iterable[PoolSpec], balancers: Iterable[BalancerSpec], table: HealthTable) -> None:
+    def adopt(
+        self,
+        pools: Iterable[PoolSpec],
+        balancers: Iterable[BalancerSpec],
+        table: HealthTable,
+        vantages: Sequence[Vantage] = (),
+    ) -> None:
         """Take a generation's pools: known endpoints keep their state and series, others begin as the table says."""
         former_table = self.table
         if table is not former_table:
@@ -79,6 +90,7 @@ class Ledger:
                 table.columns[name][0] = former_table.columns[name][0]
         self._roster = adopt_roster(self._roster, former_table, self._rows, pools, balancers)
         self._pool_rtt.forget()
+        self._views.adopt(table, [one.name for one in vantages], self.endpoints.values(), self._wall())
         for pool in self.pools.values():
             self._overlay.lay(pool)
             self._pool_changes.recount(pool, "configuration")

@@ -14,7 +14,8 @@ from pydantic.json_schema import models_json_schema
 
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.reference_paths import ITEMS, VALUES, ReferenceField
-from lbdns.manage.api.frame.object_shapes import ECHOED, EMPTY_ALONE, READ_ONLY
+from lbdns.base.words import SET_BY_SERVER
+from lbdns.manage.api.frame.object_shapes import ECHOED, EMPTY_ALONE
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable, schema_of
 from lbdns.model.fields import ObjectName, shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, models_held
@@ -72,7 +73,7 @@ def _shapes(kind: Kind, definition: Schema, where_set: Mapping[str, Container[st
         "properties": {**always, **shown["properties"], **_SERVER_SET.get(kind, {})},
         "required": [*always, *shown["required"]],
     }
-    ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in READ_ONLY}
+    ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in SET_BY_SERVER}
     empty: Schema = {
         key: {"enum": [None, "", []], "description": why} for key, why in EMPTY_ALONE.get(kind, {}).items()
     }

@@ -15,20 +15,13 @@ from pydantic import BaseModel
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
-from lbdns.base.words import STORED
+from lbdns.base.words import INNER_SET_BY_SERVER, SET_BY_SERVER, STORED
 from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 from lbdns.model.fields import shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
 
-READ_ONLY: Final = ("id", "created_on", "modified_on", "disabled_at", "healthy", "zone_name")
-"""Fields that the server sets; ignored in requests."""
-INNER_READ_ONLY: Final[Mapping[Kind, tuple[str, tuple[str, ...]]]] = {
-    Kind.MONITOR_GROUP: ("members", ("created_at", "updated_at")),
-    Kind.POOL: ("origins", ("disabled_at", "healthy")),
-}
-"""Lists of objects inside an object, and the fields of these that the server sets."""
 EMPTY_ALONE: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.POOL: {
         "notification_email": "who is told stands in notification policies: in lbdns.yaml, under notifications"
@@ -145,7 +138,7 @@ def shown(item: Item, state: State) -> dict[str, Any]:
 def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """Return a request's body as the store takes it; what lbdns cannot do goes into `problems`, and what it reads
     otherwise or passes over into the reply's messages."""
-    made = {key: value for key, value in body.items() if key not in READ_ONLY}
+    made = {key: value for key, value in body.items() if key not in SET_BY_SERVER}
     name = made["name"] if isinstance(made.get("name"), str) else ""
     for key, why in EMPTY_ALONE.get(kind, {}).items():
         value = made.pop(key, None)
@@ -161,8 +154,8 @@ def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[
     for key in _EMPTY_IS_NONE[kind]:
         if made.get(key) == "":
             made[key] = None
-    if kind in INNER_READ_ONLY:
-        _each(made, *INNER_READ_ONLY[kind])
+    for key, ignored in INNER_SET_BY_SERVER.items():
+        _each(made, key, ignored)
     return made
 
 

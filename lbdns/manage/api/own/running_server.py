@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Response
 
 from lbdns.base.kinds import Kind
-from lbdns.base.words import OWN_PATH
+from lbdns.base.words import BALANCER_TYPES, OWN_PATH
 from lbdns.health import forced
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid
@@ -104,7 +104,7 @@ _LOCATED: Final[dict[str, Any]] = {
 _BALANCERS: Final[dict[str, Any]] = {
     "type": "array",
     "items": {
-        "description": "a load balancer, with the zone that it belongs to",
+        "description": "a load balancer, with its type and the zone that it belongs to",
         "type": "object",
         "properties": {"zone_id": nullable(ID)},
         "required": ["id", "name", "zone_id"],
@@ -206,7 +206,8 @@ def list_load_balancers(site: CurrentSite, paging: OptionalPaging, name: Text = 
     state = site.state
     found = [item for item in state.all(Kind.LOAD_BALANCER).values() if name in (None, item.name)]
     page, info = paging.of(found)
-    return ok([{**shown(item, state), "zone_id": item.zone_id or None} for item in page], info)
+    own = [{"zone_id": item.zone_id or None, "type": item.body.get("type", BALANCER_TYPES[0])} for item in page]
+    return ok([{**shown(item, state), **more} for item, more in zip(page, own, strict=True)], info)
 
 
 @router.get("/names", summary="List names and ids", **describe(_NAMED))

@@ -1,18 +1,21 @@
 """The health of a pool as the running server sees it, in the shape of the v4 API: by place, endpoint by endpoint.
 
-A place is where health is judged: this server's PoP, else its region, else "local". Where several vantage points probe,
-what they agreed on is shown: it is what answers follow.
+A place is a vantage point that probes the pool, by its name; where none is configured, this server's PoP, else its
+region, else "local". What several vantage points agree on, which answers follow, is `healthy` of the pool and its
+origins.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
 from lbdns.base.kinds import Kind
-from lbdns.health.reasons import reason_text
-from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC
+from lbdns.health.pool_state import pool_state
+from lbdns.health.reasons import Reason, reason_text
+from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNHEALTHY
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.live import running
@@ -23,8 +26,12 @@ from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.token_scopes import POOLS
 from lbdns.mapped.endpoint_rows import read_endpoint
+from lbdns.mapped.vantage_rows import FILE, VantageRows
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
+from lbdns.model.targets_document import Vantage
+from lbdns.monitor.probe_plan import reaching, standing_in
+from lbdns.publish.monitor_targets import vantages_of
 from lbdns.publish.publisher import Published
 
 LOCAL: Final = "local"
@@ -80,10 +87,38 @@ def show_health(site: CurrentSite, id: ObjectId) -> Response:
     pool = published.configuration.pools.get(item.name)
     if pool is None or not has_health(pool, published):
         return ok({"pool_id": id, "pop_health": {}})
-    return ok({"pool_id": id, "pop_health": {place_of(published.configuration.settings): _pool(pool, published)}})
+    return ok({"pool_id": id, "pop_health": _by_place(pool, published)})
 
 
-def place_of(settings: Settings) -> str:
+def _by_place(pool: Pool, published: Published) -> dict[str, Any]:
+    """Return a pool's health by place."""
+    settings = published.configuration.settings
+    vantages = vantages_of(settings)
+    table = published.table
+    rows = VantageRows.attach(table.path.with_name(FILE), table.layout_id) if len(vantages) > 1 else None
+    probing = standing_in(pool.check_regions or (), vantages)
+    try:
+        return {
+            one.name if settings.vantage_points else _place_of(settings): _pool(
+                pool, _endpoints_of(one, pool, probing), published, one.name, rows
+            )
+            for one in probing
+        }
+    finally:
+        if rows is not None:
+            rows.close()
+
+
+def _endpoints_of(vantage: Vantage, pool: Pool, probing: Sequence[Vantage]) -> list[Endpoint]:
+    """Return the endpoints that a vantage point can probe; names may have addresses of either family."""
+
+    def is_reached(endpoint: Endpoint) -> bool:
+        return endpoint.ip is None or any(one.name == vantage.name for one in reaching(probing, endpoint.address))
+
+    return [endpoint for endpoint in pool.origins if is_reached(endpoint)]
+
+
+def _place_of(settings: Settings) -> str:
     """Return what this server's place is called."""
     return settings.pop.code or settings.pop.region or LOCAL
 
@@ -93,17 +128,32 @@ def endpoint_health(healthy: bool, rtt_us: int, reason: str, code: int) -> dict[
     return {"healthy": healthy, "rtt": f"{rtt_us / 1000:.1f}ms", "failure_reason": reason, "response_code": code}
 
 
-def _pool(pool: Pool, published: Published) -> dict[str, Any]:
-    state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
+def _pool(
+    pool: Pool, endpoints: Sequence[Endpoint], published: Published, vantage: str, rows: VantageRows | None
+) -> dict[str, Any]:
+    """Return a pool's health as a vantage point sees it; without `rows` it speaks alone, and the table says it."""
+    state: int = published.table.columns["pool_state"][published.slots.pool[pool.name]]
+    origins = [(one, _endpoint(pool, one, published, vantage, rows)) for one in endpoints]
+    if rows is not None and not state & COUNTS:
+        seen = [HEALTHY if found["healthy"] else UNHEALTHY for one, found in origins if one.is_used]
+        state = pool_state(seen, pool.minimum_origins)
     return {
         "healthy": pool.enabled and bool(state & TAKES_TRAFFIC),
-        "origins": [{endpoint.address: _endpoint(pool, endpoint, published)} for endpoint in pool.origins],
+        "origins": [{one.address: found} for one, found in origins],
     }
 
 
-def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str, Any]:
+def _endpoint(
+    pool: Pool, endpoint: Endpoint, published: Published, vantage: str, rows: VantageRows | None
+) -> dict[str, Any]:
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
     row = read_endpoint(published.table.columns, slot)
+    is_measured = endpoint.is_used and not row.state & COUNTS and row.reason != Reason.DNS_UNKNOWN_HOST
+    if rows is not None and is_measured:
+        seen = rows.view(slot, vantage)
+        if seen is None:
+            return endpoint_health(False, 0, NO_RESULT, 0)
+        return endpoint_health(seen.state == HEALTHY, seen.rtt_us, reason_text(seen.reason), seen.code)
     is_up = row.state & STATE_MASK == HEALTHY
     reason = reason_text(row.reason) if row.checks else NO_RESULT
     if not endpoint.is_used:
