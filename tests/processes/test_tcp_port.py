@@ -27,7 +27,7 @@ class Echo:
 
     def tcp_batch(self) -> RespondOne:
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
-            assert address == socket.inet_aton("127.0.0.1") and port > 0
+            assert address[:1] == socket.inet_aton("127.0.0.1")[:1] and port > 0
             self.messages.append(message)
             return None if message == b"drop" else message.upper()
 
@@ -35,9 +35,11 @@ class Echo:
 
 
 @contextlib.asynccontextmanager
-async def listening(connections_max: int = 150, idle_s: float = IDLE_S) -> AsyncIterator[tuple[TcpPort, int]]:
+async def listening(
+    connections_max: int = 150, idle_s: float = IDLE_S, first_message_s: float | None = None
+) -> AsyncIterator[tuple[TcpPort, int]]:
     """Run a port on loopback; yields it and its number."""
-    port = TcpPort(Echo(), connections_max, idle_s)
+    port = TcpPort(Echo(), connections_max, idle_s, idle_s if first_message_s is None else first_message_s)
     server = await asyncio.get_running_loop().create_server(port, "127.0.0.1", 0)
     try:
         yield port, server.sockets[0].getsockname()[1]
@@ -51,9 +53,9 @@ def frame(*messages: bytes) -> bytes:
     return b"".join(len(message).to_bytes(2) + message for message in messages)
 
 
-async def connect(number: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect a client."""
-    return await asyncio.open_connection("127.0.0.1", number)
+async def connect(number: int, source: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect a client from an address of loopback."""
+    return await asyncio.open_connection("127.0.0.1", number, local_addr=(source, 0))
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
@@ -205,6 +207,74 @@ def test_where_all_connections_are_taken_the_idlest_makes_room() -> None:
             assert len(port) == 3
             for _, one in [*clients, (reader, writer)]:
                 one.close()
+
+    run(scenario)
+
+
+def test_the_first_message_is_waited_for_less_long_than_later_ones() -> None:
+    async def scenario() -> None:
+        async with listening(idle_s=PATIENCE_S * 2, first_message_s=0.2) as (_, number):
+            clients = [await connect(number) for _ in range(3)]
+            clients[0][1].write(frame(b"whole"))
+            clients[1][1].write(frame(b"half of it")[:6])
+            assert await asyncio.wait_for(clients[0][0].readexactly(7), PATIENCE_S) == frame(b"WHOLE")
+            began = asyncio.get_running_loop().time()
+            for reader, _ in clients[1:]:
+                assert await ended(reader) == b""
+            assert asyncio.get_running_loop().time() - began < PATIENCE_S
+            clients[0][1].write(frame(b"again"))
+            assert await asyncio.wait_for(clients[0][0].readexactly(7), PATIENCE_S) == frame(b"AGAIN")
+            for _, writer in clients:
+                writer.close()
+
+    run(scenario)
+
+
+def test_who_waits_for_the_rest_of_a_message_makes_room_before_who_is_idle() -> None:
+    async def scenario() -> None:
+        async with listening(connections_max=3, idle_s=PATIENCE_S * 2) as (port, number):
+            clients = [await connect(number, f"127.0.{index}.1") for index in range(3)]
+            for reader, writer in clients:
+                writer.write(frame(b"a"))
+                assert await asyncio.wait_for(reader.readexactly(3), PATIENCE_S) == frame(b"A")
+            clients[1][1].write(frame(b"b")[:2])
+            await asyncio.sleep(0.05)
+            reader, writer = await connect(number, "127.0.9.1")
+            writer.write(frame(b"c"))
+            assert await asyncio.wait_for(reader.readexactly(3), PATIENCE_S) == frame(b"C")
+            assert await ended(clients[1][0]) == b""
+            assert len(port) == 3
+            for _, one in [*clients, (reader, writer)]:
+                one.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        pytest.param([f"127.3.2.{1 + index % 250}" for index in range(800)], id="800 connections of one network"),
+        pytest.param([f"127.4.{index % 40}.1" for index in range(1000)], id="25 connections each of 40 addresses"),
+    ],
+)
+@pytest.mark.parametrize("good", ["127.0.0.", "127.3.2."])
+@pytest.mark.slow
+def test_good_clients_are_answered_beside_a_flood_of_half_sent_messages(sources: list[str], good: str) -> None:
+    async def scenario() -> None:
+        async with listening(idle_s=PATIENCE_S * 2, first_message_s=PATIENCE_S) as (port, number):
+            flood = []
+            for source in sources:
+                with contextlib.suppress(ConnectionError):
+                    flood.append(await connect(number, source))
+                    flood[-1][1].write(frame(b"half of it")[:6])
+            assert 50 <= len(port) <= 150
+            for index in range(35):
+                reader, writer = await connect(number, f"{good}{index + 1}")
+                writer.write(frame(b"good"))
+                assert await asyncio.wait_for(reader.readexactly(6), PATIENCE_S) == frame(b"GOOD")
+                flood.append((reader, writer))
+            for _, writer in flood:
+                writer.close()
 
     run(scenario)
 

@@ -1,8 +1,14 @@
 """DNS over TCP (RFC 7766, 9210): messages with a two-octet length before each, pipelined, answered in order.
 
 A connection is closed by an idle time that only whole messages reset, so that a client which sends a byte now and
-then, or never reads its replies, holds nothing for long. Input is bounded by one message, output by the transport's
-high-water mark; both the number of connections and each address's share are bounded.
+then, or never reads its replies, holds nothing for long; the first message is waited for less long. Input is bounded by
+one message, output by the transport's high-water mark. The number of connections and each address's share are bounded,
+and each network's share of those that wait for a message to be whole:
+
+    connected --> waiting --(a whole message, nothing behind it)--> idle --(a part of the next)--> waiting ...
+
+Where there is no room, who has waited longest goes, of the newcomer's network where that has its share, else of all,
+and where nobody waits, who is idle longest: a newcomer is more likely to have a question.
 """
 
 from __future__ import annotations
@@ -16,6 +22,10 @@ from lbdns.processes.responder.datagram_port import Answerer, RespondOne
 
 CONNECTIONS_MAX = 150
 CONNECTIONS_PER_ADDRESS_MAX = 25
+WAITING_SHARE = 3  # a network's: one part in so many of all connections may wait for a message to be whole
+WAITING_MIN = 10
+FIRST_MESSAGE_S = 2.0
+PREFIX_BYTES = {4: 3, 16: 8}  # of an address that make a network: /24, /64
 BATCH_MESSAGES = 16  # answered before UDP and other connections get their turn
 REPLIES_WAITING_BYTES = 256 * 1024  # unread replies at which a client's queries are no longer read
 LENGTH_BYTES = 2
@@ -24,14 +34,24 @@ LENGTH_BYTES = 2
 class TcpPort:
     """The connections of one worker: counts them and bounds them."""
 
-    def __init__(self, answerer: Answerer, connections_max: int = CONNECTIONS_MAX, idle_s: float = TCP_IDLE_S) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        connections_max: int = CONNECTIONS_MAX,
+        idle_s: float = TCP_IDLE_S,
+        first_message_s: float = FIRST_MESSAGE_S,
+    ) -> None:
         """Make the protocol factory for every listener of a worker."""
         self.answerer = answerer
         self.idle_s = idle_s
+        self.first_message_s = first_message_s
         self.draining = False
         self._connections_max = connections_max
-        self._per_address: dict[str, int] = {}
-        self._connections: dict[Connection, None] = {}  # in order of the last whole message
+        self._waiting_max = max(connections_max // WAITING_SHARE, WAITING_MIN)
+        self._per_address: dict[bytes, int] = {}
+        self._waiting: dict[Connection, None] = {}  # in the order in which they began to wait
+        self._waiting_of: dict[bytes, dict[Connection, None]] = {}  # the same by network
+        self._idle: dict[Connection, None] = {}  # in order of the last whole message
 
     def __call__(self) -> Connection:
         """Return the protocol of a new connection."""
@@ -39,48 +59,65 @@ class TcpPort:
 
     def __len__(self) -> int:
         """The number of open connections."""
-        return len(self._connections)
+        return len(self._waiting) + len(self._idle)
 
-    def admit(self, connection: Connection, address: str) -> bool:
-        """Count a new connection in; False where its address has its share already.
-
-        Where the total is reached, the connection that has been idle longest makes room: a newcomer is more likely
-        to have a question.
-        """
-        held = self._per_address.get(address, 0)
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection in, as one that waits; False where its address has its share already."""
+        held = self._per_address.get(connection.address, 0)
         if held >= CONNECTIONS_PER_ADDRESS_MAX or self.draining:
             return False
-        if len(self._connections) >= self._connections_max:
-            next(iter(self._connections)).abort()
-        self._per_address[address] = held + 1
-        self._connections[connection] = None
+        of_network = self._waiting_of.get(connection.network, {})
+        if len(of_network) >= self._waiting_max:
+            next(iter(of_network)).abort()
+        elif len(self) >= self._connections_max:
+            next(iter(self._waiting or self._idle)).abort()
+        self._per_address[connection.address] = self._per_address.get(connection.address, 0) + 1
+        self._wait(connection)
         return True
 
-    def touch(self, connection: Connection) -> None:
-        """Note that a connection sent a whole message."""
-        self._connections.pop(connection, None)
-        self._connections[connection] = None
+    def heard(self, connection: Connection, is_whole: bool) -> None:
+        """Note that a connection sent a message, and whether nothing is behind it."""
+        if is_whole:
+            self._stop_waiting(connection)
+            self._idle.pop(connection, None)
+            self._idle[connection] = None
+        elif connection in self._idle:
+            del self._idle[connection]
+            self._wait(connection)
 
-    def release(self, connection: Connection, address: str) -> None:
+    def release(self, connection: Connection) -> None:
         """Count a connection out; more than once does no harm."""
-        if connection not in self._connections:
+        if connection not in self._waiting and connection not in self._idle:
             return
-        del self._connections[connection]
-        left = self._per_address.get(address, 1) - 1
+        self._stop_waiting(connection)
+        self._idle.pop(connection, None)
+        left = self._per_address[connection.address] - 1
         if left:
-            self._per_address[address] = left
+            self._per_address[connection.address] = left
         else:
-            self._per_address.pop(address, None)
+            del self._per_address[connection.address]
+
+    def _wait(self, connection: Connection) -> None:
+        self._waiting[connection] = None
+        self._waiting_of.setdefault(connection.network, {})[connection] = None
+
+    def _stop_waiting(self, connection: Connection) -> None:
+        if connection in self._waiting:
+            del self._waiting[connection]
+            of_network = self._waiting_of[connection.network]
+            del of_network[connection]
+            if not of_network:
+                del self._waiting_of[connection.network]
 
     async def drain(self, grace_s: float) -> None:
         """Let messages under way be answered, then close every connection; returns within about `grace_s`."""
         self.draining = True
-        for connection in list(self._connections):
+        for connection in [*self._waiting, *self._idle]:
             connection.finish()
         deadline = asyncio.get_running_loop().time() + grace_s
-        while self._connections and asyncio.get_running_loop().time() < deadline:
+        while len(self) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
-        for connection in list(self._connections):
+        for connection in [*self._waiting, *self._idle]:
             connection.abort()
 
 
@@ -92,10 +129,10 @@ class Connection(asyncio.Protocol):
         self._port = port
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._host = ""
-        self._address = b""
+        self.address = self.network = b""
         self._client_port = 0
         self._input = bytearray()
+        self._has_spoken = False  # a whole message has come
         self._working = False
         self._writable = True
         self._ended = False  # the client half-closed
@@ -109,13 +146,14 @@ class Connection(asyncio.Protocol):
         if not peer:  # reset before it was accepted
             self._transport.abort()
             return
-        self._host, self._client_port = peer[0], peer[1]
-        self._address = socket.inet_pton(socket.AF_INET6 if ":" in self._host else socket.AF_INET, self._host)
-        if not self._port.admit(self, self._host):
+        host, self._client_port = peer[0].partition("%")[0], peer[1]  # without the zone of a link-local address
+        self.address = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+        self.network = self.address[: PREFIX_BYTES[len(self.address)]]
+        if not self._port.admit(self):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=REPLIES_WAITING_BYTES)
-        self._restart_idle_clock()
+        self._idle = self._loop.call_later(self._port.first_message_s, self.abort)
 
     def data_received(self, data: bytes) -> None:
         """Take input; answering happens in turns."""
@@ -141,7 +179,7 @@ class Connection(asyncio.Protocol):
         """Forget the connection."""
         if self._idle is not None:
             self._idle.cancel()
-        self._port.release(self, self._host)
+        self._port.release(self)
         self._transport = None
 
     def finish(self) -> None:
@@ -151,7 +189,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once."""
-        self._port.release(self, self._host)
+        self._port.release(self)
         if self._transport is not None:
             self._transport.abort()
 
@@ -171,6 +209,7 @@ class Connection(asyncio.Protocol):
                 break
         if transport.is_closing():
             return
+        self._port.heard(self, is_whole=self._has_spoken and not self._input)
         if self._message_waits():
             transport.pause_reading()
             if self._writable:
@@ -201,11 +240,11 @@ class Connection(asyncio.Protocol):
             return False
         message = bytes(self._input[LENGTH_BYTES : LENGTH_BYTES + length])
         del self._input[: LENGTH_BYTES + length]
-        reply = respond_one(message, self._address, self._client_port)
+        reply = respond_one(message, self.address, self._client_port)
         if reply is None:  # not a query: nothing that this client says next can be trusted to be one
             transport.close()
             return False
-        self._port.touch(self)
+        self._has_spoken = True
         self._restart_idle_clock()
         # Length and body in one write, so that they leave in one segment (RFC 7766 section 8).
         transport.write(len(reply).to_bytes(LENGTH_BYTES) + reply)
