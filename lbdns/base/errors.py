@@ -9,6 +9,9 @@ from typing import Final, Literal
 OWNER_NAMES: Final = "names"
 """In `Problem.beside`: the section of names that records or load balancers have."""
 
+Clash = Literal["", "exists", "identical", "host"]
+"""What a record clashes with: the same record, that with the same TTL, or what a CNAME's name has beside it."""
+
 
 class LbdnsError(Exception):
     """Anything that stops lbdns from doing what it was told; the text is one line for an operator."""
@@ -30,6 +33,7 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
     at: tuple[str | int, ...] = field(default=(), compare=False)
     beside: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    clash: Clash = field(default="", compare=False)
 
     def is_about(self, section: str, names: Container[str]) -> bool:
         """Tell whether it stands at one of these objects of a section, or is as much about it."""

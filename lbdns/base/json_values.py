@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 Report = Callable[[str, str], None]
 """Hears of a mistake in an object: the key, "" for the object as a whole, and the message."""
+
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?\s*", re.ASCII)
+
+
+def number_in_text(value: Any) -> Any:
+    """Return the number that a text holds, as clients send them that fill in forms; anything else as it is."""
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        return value
+    return float(value) if "." in value else int(value)
 
 
 def whole_number(value: Any) -> int | None:

@@ -3,6 +3,7 @@
     text -> wire   encode_name (relative to an origin, case kept), encode_canonical (absolute, in lower case),
                    encode_owner and encode_host (as the API spells names in records)
     wire -> text   show_name: `www.example.com`, show_absolute: `www.example.com.`, show_host: as API content
+    text -> text   show_unicode: `bücher.example` of `xn--bcher-kva.example`
     the tree       parent, ancestors, is_at_or_below, longest_match, labels_of, relative_to, text_suffixes
     in a buffer    name_end and read_name for names that we wrote; checked_name_end, skip_name and expand_name for those
                    of a datagram, which may be anything
@@ -27,6 +28,7 @@ WILDCARD_LABEL: Final = b"\1*"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_*-]+)*\.?", re.ASCII)
 _PLAIN_OCTETS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_*-."
 _CANONICAL: Final = re.compile(r"[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*\.?", re.ASCII)
+_A_LABEL: Final = re.compile(r"\bxn--[a-z0-9-]+", re.ASCII | re.IGNORECASE)
 _UNSEEN: Final = re.compile(r"[\x00-\x20\x7f]")
 _LENGTH: Final = [bytes((length,)) for length in range(LABEL_BYTES_MAX + 1)]
 _POINTER_BITS: Final = 0xC0
@@ -157,6 +159,21 @@ def show_host(wire: bytes) -> str:
     Without the final dot, save where it is a single label or the root.
     """
     return show_absolute(wire) if _is_single_label(wire) else show_name(wire)
+
+
+def show_unicode(text: str) -> str:
+    """Return a text with the A-labels in it as the Unicode that they stand for (RFC 5890); others stay as they are."""
+    return _A_LABEL.sub(lambda found: _u_label(found[0]), text) if "xn--" in text.lower() else text
+
+
+def _u_label(label: str) -> str:
+    import dns.exception
+    import dns.name
+
+    try:
+        return str(dns.name.IDNA_2008_UTS_46.decode(label.encode()))
+    except (dns.exception.DNSException, UnicodeError):
+        return label
 
 
 def _is_single_label(name: bytes) -> bool:

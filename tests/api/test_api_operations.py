@@ -111,7 +111,7 @@ def api(sdk: Sdk) -> Iterator[Api]:
     pools: Any = {"default_pools": [pool], "fallback_pool": pool}
     below_zone = some(balancing.create(zone_id=zone, name="a.operations.example", **pools).id)
     below_account = some(balancing.create(account_id=sdk.account, name="b.operations.example", **pools).id)
-    record = next(iter(sdk.client.dns.records.list(zone_id=zone))).id
+    record = next(iter(sdk.client.dns.records.list(zone_id=zone, name={"exact": "operations.example"}))).id
     paths = {
         "dns_records/{id}": f"dns_records/{record}",
         "monitors/{id}": f"monitors/{monitor}",
@@ -225,7 +225,8 @@ def test_body_of_another_type_is_read_as_what_it_should_be(api: Api) -> None:
 
 def test_field_that_there_is_not(api: Api) -> None:
     for operation in api.operations:
-        if operation.body is not None:
+        is_lenient = operation.method == "PATCH" and operation.template.endswith(RECORDS)  # told in messages
+        if operation.body is not None and not is_lenient:
             errors = api.refuses(operation, b'{"no/such~field": 1, "nonsense": null, "naem": "x"}')
             pointers = {error["source"]["pointer"] for error in errors if "source" in error}
             assert {"/no~1such~0field", "/naem"} <= pointers, (str(operation), errors)

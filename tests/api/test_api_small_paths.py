@@ -116,7 +116,7 @@ def test_dns_settings_are_the_zones_soa_and_its_name_servers_ttl(api: Api, clien
     changed = result(client.patch(at, json={"ns_ttl": 7200, "soa": {"min_ttl": 60, "refresh": 9999}}))
     assert changed == {**before, "ns_ttl": 7200, "soa": {**before["soa"], "min_ttl": 60, "refresh": 9999}}
     assert result(client.get(zone))["soa"] == {**soa, "minimum": 60, "refresh": 9999}
-    servers = result(client.get(f"{zone}/dns_records?type=NS"))
+    servers = result(client.get(f"{zone}/dns_records?type=NS&name_servers=true"))
     assert [one["ttl"] for one in servers] == [7200]
     revision = api.manager.state.revision
     assert result(client.patch(at, json={"multi_provider": False, "zone_mode": None})) == changed
@@ -141,6 +141,7 @@ def test_a_scan_finds_nothing(client: httpx.Client, zone: str) -> None:
         "accepts": [],
         "rejects": [],
     }
+    client.post(at, json={"name": "www", "type": "A", "content": "192.0.2.1"})
     count = len(result(client.get(at)))
     assert result(client.get(f"{at}/usage")) == {"record_quota": None, "record_usage": count}
 

@@ -231,10 +231,7 @@ def test_records_are_found(sdk: Sdk) -> None:
         ("a2.found.example", "A"),
         ("a1.found.example", "TXT"),
     ]
-    assert found(type="A", order="name", direction="desc")[:2] == [
-        ("ns1.found.example", "A"),
-        ("a2.found.example", "A"),
-    ]
+    assert found(type="A", order="name", direction="desc") == [("a2.found.example", "A"), ("a1.found.example", "A")]
     assert found(extra_query={"name": "a2.found.example", "type": "A"}) == [("a2.found.example", "A")]
     assert found(type="MX") == []
 
@@ -343,7 +340,7 @@ def test_record_that_there_is_already(sdk: Sdk, zone: str) -> None:
     create(sdk, zone, f"same.{ZONE}", "A", content="192.0.2.1")
     with pytest.raises(BadRequestError) as refused:
         create(sdk, zone, f"same.{ZONE}", "A", content="192.0.2.1", comment="another")
-    assert codes(refused.value) == [1003]
+    assert codes(refused.value) == [81058]
     create(sdk, zone, f"same.{ZONE}", "A", content="192.0.2.2")
     assert sdk.server.addresses(f"same.{ZONE}") == ["192.0.2.1", "192.0.2.2"]
 
@@ -357,7 +354,6 @@ def test_record_that_there_is_already(sdk: Sdk, zone: str) -> None:
         ("MX", {"content": "mx.example.org"}, "/priority"),
         ("A", {"content": "192.0.2.1", "ttl": -1}, "/ttl"),
         ("A", {"content": "192.0.2.1", "proxied": True}, "/proxied"),
-        ("A", {"content": "192.0.2.1", "extra_body": {"contents": "x"}}, "/contents"),
         ("SRV", {"data": {"priority": 1, "weight": 1, "port": 70000, "target": "a.example.org"}}, "/data/port"),
         ("CAA", {"data": {"flags": 0, "tag": "issue"}}, "/data/value"),
         ("TLSA", {"content": "3 1 1 xyz"}, "/content"),

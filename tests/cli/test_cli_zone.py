@@ -113,7 +113,7 @@ def test_records_are_added_changed_and_deleted(run: Run, zone: str) -> None:
     assert records(run, "@") == [
         ("example.com", "NS", "ns1.example.com"),
         ("example.com", "MX", "mail.example.net"),
-        ("example.com", "TXT", '"v=spf1 -all"'),
+        ("example.com", "TXT", "v=spf1 -all"),
     ]
     table = columns(run("record", "list", zone).out)
     assert ["www", "A", "3600", "192.0.2.1", "web"] in table

@@ -14,7 +14,7 @@ from lbdns.cli.commands.check_command import check
 from lbdns.dns.name import ROOT
 from lbdns.dns.rdata.master_form import BadRdata, encode_rdata
 from lbdns.dns.rdata.record_types import parse_type
-from lbdns.manage.store.records.record_bodies import canonical_record
+from lbdns.manage.store.records.record_reading import canonical_record
 from lbdns.manage.store.zones.zone_bodies import canonical_zone
 
 FORM = r"\# OCTETS HEX, such as \# 4 c0000201 (RFC 3597)"

@@ -53,6 +53,7 @@ def values_of(part: DataPart) -> st.SearchStrategy[Any]:
     return {
         "number": st.integers(0, part.most),
         "host": HOST,
+        "name": HOST,
         "quoted": TEXT,
         "word": st.from_regex(r"[a-z0-9]{1,15}", fullmatch=True),
         "hex": octets(1, 20).map(bytes.hex),

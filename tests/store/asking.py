@@ -28,11 +28,18 @@ def account_of(client: httpx.Client) -> str:
     return str(client.get("/client/v4/accounts").json()["result"][0]["id"])
 
 
-def listed(client: httpx.Client, path: str) -> list[Body]:
+def records_shown(client: httpx.Client, zone: str) -> list[Body]:
+    """Return all records of a zone, those of its own name servers among them."""
+    return listed(client, f"/client/v4/zones/{zone}/dns_records", name_servers=True)
+
+
+def listed(client: httpx.Client, path: str, **filters: Any) -> list[Body]:
     """Return everything of a list, by pages."""
     found: list[Body] = []
     page = 1
-    while items := client.get(path, params={"page": page, "per_page": 50}).raise_for_status().json()["result"]:
+    while (
+        items := client.get(path, params={"page": page, "per_page": 50, **filters}).raise_for_status().json()["result"]
+    ):
         found += items
         page += 1
     return found
@@ -45,7 +52,7 @@ def shown_world(client: httpx.Client) -> World:
     for kind in ("monitors", "groups", "pools", "zones"):
         seen.table(kind).update((one["id"], shown(kind, one)) for one in listed(client, path[kind]("")))
     for zone in seen.zones:
-        seen.records.update((one["id"], shown("records", one, zone)) for one in listed(client, path["records"](zone)))
+        seen.records.update((one["id"], shown("records", one, zone)) for one in records_shown(client, zone))
     for one in listed(client, "/lbdns/v1/load_balancers"):
         seen.balancers[one["id"]] = shown("balancers", one, one["zone_id"] or "")
     return seen
@@ -58,6 +65,8 @@ def shown(kind: str, one: Body, zone: str = "") -> Body:
         return {"name": one["name"], "refresh": one["soa"]["refresh"], "edits": one["serial"] - first}
     fields = FIELDS[kind]
     body: Body = {key: one.get(key) for key in fields}
+    if kind == "records":
+        body["made"] = "auto_added" in one["meta"]
     if kind == "pools":
         body["origins"] = [
             {key: origin[key] for key in ("name", "address", "enabled", "weight")} for origin in body["origins"]

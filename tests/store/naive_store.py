@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Body] = {
     "groups": {"description": ""},
     "pools": {"enabled": True, "description": "", "monitor": None, "monitor_group": None},
     "balancers": {"enabled": True, "description": "", "ttl": 30, "steering_policy": ""},
-    "records": {"ttl": 1, "comment": None, "priority": None},
+    "records": {"ttl": 1, "comment": None, "priority": None, "made": False},
     "zones": {"refresh": 7200},
 }
 REQUIRED = {
@@ -139,6 +139,8 @@ def write(world: World, step: Step, fresh: Callable[[], str], wrong: list[str]) 
         body = {"name": before["name"], **body}
     body = {**DEFAULTS[kind], **{key: value for key, value in body.items() if value is not None}}
     known = {*DEFAULTS[kind], *REQUIRED[kind], "zone", "edits"}
+    if kind == "records":
+        body = {key: value for key, value in body.items() if key in known} | {"made": False}
     wrong += [f"unknown field {key}" for key in body if key not in known]
     lacking = [key for key in REQUIRED[kind] if key not in body]
     wrong += [f"{key} is missing" for key in lacking]
@@ -152,13 +154,26 @@ def write(world: World, step: Step, fresh: Callable[[], str], wrong: list[str]) 
         body["edits"] = before.get("edits", 0)
     wrong += value_mistakes(kind, body)
     id = step.id or fresh()
+    if kind == "records" and step.verb == "post":
+        id = beside_made(world, id, body)
     world.table(kind)[id] = body
     if kind == "zones" and step.verb == "post":
         name = body["name"]
         for record in ({"name": name, "type": "NS", "content": f"ns1.{name}"},):
-            world.records[fresh()] = {**DEFAULTS["records"], **record, "ttl": 3600, "zone": id}
+            world.records[fresh()] = {**DEFAULTS["records"], **record, "ttl": 3600, "zone": id, "made": True}
         host = {"name": f"ns1.{name}", "type": "A", "content": "127.0.0.1"}
-        world.records[fresh()] = {**DEFAULTS["records"], **host, "ttl": 3600, "zone": id}
+        world.records[fresh()] = {**DEFAULTS["records"], **host, "ttl": 3600, "zone": id, "made": True}
+
+
+def beside_made(world: World, id: str, body: Body) -> str:
+    """Return the id of a new record: that of the same one which came with the zone, whose other addresses give way."""
+    for other, one in records_of(world, body["zone"]).items():
+        if one["made"] and one["name"] == body["name"]:
+            if (one["type"], one["content"], one["priority"]) == (body["type"], body["content"], body["priority"]):
+                id = other
+            elif one["type"] in ("A", "AAAA") and body["type"] in ("A", "AAAA"):
+                del world.records[other]
+    return id
 
 
 def value_mistakes(kind: str, body: Body) -> Iterator[str]:

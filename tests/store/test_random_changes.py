@@ -35,9 +35,18 @@ from lbdns.dns.name import show_name
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import ServerError
-from tests.store.asking import Asker, account_of, identified, renamed, shown, shown_world, wrong_answers
+from tests.store.asking import (
+    Asker,
+    account_of,
+    identified,
+    records_shown,
+    renamed,
+    shown,
+    shown_world,
+    wrong_answers,
+)
 from tests.store.naive_answers import data_text
-from tests.store.naive_changes import Chance, call, paths
+from tests.store.naive_changes import Chance, call
 from tests.store.naive_store import AUTOMATIC_TTL_S, DEFAULTS, ORIGIN, Body, Refused, Step, World, apply, records_of
 from tests.store.served import StoreServer
 
@@ -109,9 +118,7 @@ class Story:
         if reply.is_success:
             self.took_s.append(time.monotonic() - began)
             if (steps[0].kind, steps[0].verb) == ("zones", "post"):
-                self.begun = self.client.get(paths(self.account)["records"](reply.json()["result"]["id"])).json()[
-                    "result"
-                ]
+                self.begun = records_shown(self.client, reply.json()["result"]["id"])
         return reply
 
     def learn(self, steps: list[Step], reply: httpx.Response, after: World | None, refusal: Refused | None) -> None:
@@ -134,7 +141,7 @@ class Story:
                 for id in after.table(kind)
             ]
             new = sorted((id for id in new if id.startswith("?")), key=lambda id: int(id[1:]))
-            posts = result.get("posts", [result])
+            posts = [one for one in result.get("posts", [result]) if one["id"] not in self.world.records]
             ids = {id: one["id"] for id, one in zip(new, posts, strict=False)}
             if steps[0].kind == "zones":
                 ids |= {new[1 + (one["type"] == "A")]: one["id"] for one in self.begun}
@@ -286,6 +293,8 @@ def assert_stored(path: Path, story: Story) -> None:
         body: Body = {**DEFAULTS[kind], **json.loads(text), "created_on": created_on}
         if kind == "pools":
             body["origins"] = [{**ORIGIN, **origin} for origin in body["origins"]]
+        elif kind == "records":
+            body["meta"] = {"auto_added": True} if body.get("name_server") == "made" else {}
         stored.table(kind)[id] = shown(kind, body, zone)
     assert stored == story.world, differences(stored, story.world)
 

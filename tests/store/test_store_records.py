@@ -20,7 +20,6 @@ from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import (
-    canonical_record,
     merged_record,
     record_body,
     record_data,
@@ -28,6 +27,7 @@ from lbdns.manage.store.records.record_bodies import (
     record_priority,
     record_rrset,
 )
+from lbdns.manage.store.records.record_reading import canonical_record
 
 ZONE = "example.com"
 AT = ("records", "1")
@@ -66,20 +66,22 @@ CONTENTS = [
     ("DNAME", "example.net", "example.net", "example.net."),
     ("SRV", "0 1 443 www", "0 1 443 www.example.com", "0 1 443 www.example.com."),
     ("SRV", "0 0 0 .", "0 0 0 .", "0 0 0 ."),
-    ("TXT", "v=DKIM1; p=a/b+c==", '"v=DKIM1; p=a/b+c=="', '"v=DKIM1; p=a/b+c=="'),
-    ("TXT", r"back\slash", r'"back\\slash"', r'"back\\slash"'),
-    ("TXT", 'half " quote', r'"half \" quote"', r'"half \" quote"'),
+    ("TXT", "v=DKIM1; p=a/b+c==", "v=DKIM1; p=a/b+c==", '"v=DKIM1; p=a/b+c=="'),
+    ("TXT", r"back\slash", r"back\slash", r'"back\\slash"'),
+    ("TXT", 'half " quote', 'half " quote', r'"half \" quote"'),
+    ("TXT", " spaced ", " spaced ", '" spaced "'),
     ("TXT", r'"one" "tw\"o" "\200"', r'"one" "tw\"o" "\200"', r'"one" "tw\"o" "\200"'),
     ("TXT", '""', '""', '""'),
-    ("TXT", "x" * 300, f'"{"x" * 255}" "{"x" * 45}"', f'"{"x" * 255}" "{"x" * 45}"'),
-    ("TXT", f'"{"x" * 300}"', f'"{"x" * 255}" "{"x" * 45}"', f'"{"x" * 255}" "{"x" * 45}"'),
-    ("TXT", "é", r'"\195\169"', r'"\195\169"'),
+    ("TXT", "x" * 300, "x" * 300, f'"{"x" * 255}" "{"x" * 45}"'),
+    ("TXT", f'"{"x" * 300}"', f'"{"x" * 300}"', f'"{"x" * 255}" "{"x" * 45}"'),
+    ("TXT", "é", "é", r'"\195\169"'),
     ("CAA", '128 issue "ca.example.net; a=b"', '128 issue "ca.example.net; a=b"', '128 issue "ca.example.net; a=b"'),
+    ("HTTPS", "1 www.example.net. port=443", '1 www.example.net. port="443"', '1 www.example.net. port="443"'),
     ("SVCB", "1 svc alpn=h2", '1 svc.example.com alpn="h2"', '1 svc.example.com. alpn="h2"'),
     ("HTTPS", '1 . alpn="h2,h3" port=443', '1 . alpn="h2,h3" port="443"', '1 . alpn="h2,h3" port="443"'),
     ("HTTPS", "0 pool.example.net", "0 pool.example.net", "0 pool.example.net."),
-    ("TLSA", f"3 1 1 {HASH.upper()}", f"3 1 1 {HASH}", f"3 1 1 {HASH}"),
-    ("SSHFP", f"4 2 {HASH[:32]} {HASH[32:]}", f"4 2 {HASH}", f"4 2 {HASH}"),
+    ("TLSA", f"3 1 1 {HASH.upper()}", f"3 1 1 {HASH.upper()}", f"3 1 1 {HASH}"),
+    ("SSHFP", f"4 2 {HASH[:32]} {HASH[32:].upper()}", f"4 2 {HASH[:32]}{HASH[32:].upper()}", f"4 2 {HASH}"),
     ("DS", f"1 13 2 {HASH}", f"1 13 2 {HASH}", f"1 13 2 {HASH}"),
     ("CERT", "PKIX 1 RSASHA256 AQID", "1 1 8 AQID", "PKIX 1 RSASHA256 AQID"),
     (
@@ -88,6 +90,12 @@ CONTENTS = [
         '1 2 "S" "SIP+D2U" "" _sip.example.com',
         '1 2 "S" "SIP+D2U" "" _sip.example.com.',
     ),
+    (
+        "NAPTR",
+        '1 2 "S" "SIP+D2U" "" sip.example.net.',
+        '1 2 "S" "SIP+D2U" "" sip.example.net.',
+        '1 2 "S" "SIP+D2U" "" sip.example.net.',
+    ),
     ("URI", '10 1 "https://a/"', '10 1 "https://a/"', '10 1 "https://a/"'),
     (
         "LOC",
@@ -95,6 +103,8 @@ CONTENTS = [
         "51 30 12.748 N 0 7 39.611 W 12m 1m 10000m 10m",
         "51 30 12.748 N 0 7 39.611 W 12.00m",
     ),
+    ("TYPE65280", r"\# 2 ABcd", r"\# 2 ABcd", r"\# 2 abcd"),
+    ("CDS", f"1 13 2 {HASH.upper()}", f"1 13 2 {HASH.upper()}", f"1 13 2 {HASH}"),
     ("TYPE65280", r"\# 4 0102 0304", r"\# 4 01020304", r"\# 4 01020304"),
     ("TYPE65280", r"\# 0", r"\# 0", r"\# 0"),
     ("HINFO", "a b", '"a" "b"', '"a" "b"'),

@@ -20,7 +20,7 @@ from lbdns.dns.master.reader import read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
 from lbdns.dns.name import encode_canonical
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.records.record_bodies import canonical_record
+from lbdns.manage.store.records.record_reading import canonical_record
 from lbdns.manage.store.zones.zone_bodies import (
     canonical_zone,
     export_zone,

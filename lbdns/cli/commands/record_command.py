@@ -238,6 +238,8 @@ def _spellings(record: Body) -> Iterable[str]:
     yield from (content, f"{content}.", data_text(record).casefold(), f"{data_text(record)}.".casefold())
     if content.startswith('"') and content.count('"') == 2:
         yield content.strip('"')
+    elif '"' not in content:
+        yield f'"{content}"'
 
 
 def _one_of(found: list[Body], owner: str, rdtype: str, was: str | None) -> Body:

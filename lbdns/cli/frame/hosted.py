@@ -9,6 +9,7 @@ from urllib.parse import quote
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import printable
 from lbdns.base.words import AUTOMATIC_TTL, AUTOMATIC_TTL_S, OWN_PATH, RECORDS_PER_PAGE_MAX, V4_PATH
 from lbdns.cli.frame.client import ApiClient, Reply
 from lbdns.cli.frame.common import print_json
@@ -36,8 +37,8 @@ def zone_path(client: ApiClient, name: str) -> str:
 
 
 def records_of(client: ApiClient, zone: str, **filters: Any) -> list[Body]:
-    """Return the records of the zone at a path; filters are those of the API, dots in their names as underscores."""
-    params = {key.replace("_", "."): value for key, value in filters.items() if value is not None}
+    """Return the records of the zone at a path, its own name servers among them; filters are those of the API."""
+    params = {key: value for key, value in filters.items() if value is not None} | {"name_servers": True}
     return list(client.pages(f"{zone}/dns_records", RECORDS_PER_PAGE_MAX, **params))
 
 
@@ -60,10 +61,9 @@ def relative_name(name: str, zone: str) -> str:
 
 
 def data_text(record: Mapping[str, Any]) -> str:
-    """Return a record's data on one line, the preference of MX before its host."""
-    if record["type"] == "MX":
-        return f"{record['priority']} {record['content']}"
-    return str(record["content"])
+    """Return a record's data on one line, the preference of MX before its host; texts may hold anything."""
+    content = printable(record["content"])
+    return f"{record['priority']} {content}" if record["type"] == "MX" else content
 
 
 def record_line(record: Mapping[str, Any]) -> str:

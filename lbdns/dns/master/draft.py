@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import Clash, Problem
 from lbdns.dns import record_bounds
 from lbdns.dns.codes import TYPE_RRSIG
 from lbdns.dns.name import show_name
@@ -129,15 +129,23 @@ class ZoneDraft:
                 if self.is_stored
                 else "the same record stands above already; this one is left out"
             )
-            self._report(owner, draft.type, file, line, message, "content", is_warning=not self.is_stored)
+            self._report(owner, draft.type, file, line, message, "content", not self.is_stored, "exists")
 
     def _report(
-        self, owner: bytes, rdtype: int, file: str, line: int, message: str, field: str, is_warning: bool = False
+        self,
+        owner: bytes,
+        rdtype: int,
+        file: str,
+        line: int,
+        message: str,
+        field: str,
+        is_warning: bool = False,
+        clash: Clash = "",
     ) -> None:
         """Note a problem; a stored record has its fields, a line of a file has none."""
         severity: Literal["error", "warning"] = "warning" if is_warning else "error"
         at = (field,) if self.is_stored else ()
-        self.problems.append(Problem(file, line, subject(owner, rdtype), message, severity, at))
+        self.problems.append(Problem(file, line, subject(owner, rdtype), message, severity, at, clash=clash))
 
     def lose(self, owner: bytes | None, rdtype: int | None) -> None:
         """Note that a record of this owner and type, None where unknown, was refused."""

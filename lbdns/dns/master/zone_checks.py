@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import Clash, Problem
 from lbdns.dns import record_bounds
 from lbdns.dns.codes import (
     TYPE_CNAME,
@@ -184,7 +184,7 @@ def _check_company(draft: ZoneDraft, owner: bytes, drafts: list[RRsetDraft]) -> 
     others = [type_text(rdtype) for rdtype in by_type if rdtype not in _BESIDE_CNAME]
     if cname is not None and others:
         message = f"a CNAME stands alone at its name, but here is {', '.join(others)} as well (RFC 2181)"
-        yield _problem(owner, cname, message, at="name")
+        yield _problem(owner, cname, message, at="name", clash="host")
     if owner == draft.apex:
         return
     cut = by_type.get(TYPE_NS)
@@ -227,7 +227,8 @@ def _check_rrset(index: ZoneIndex, owner: bytes, rrset: RRsetDraft, doubled: byt
         return
     if rrset.type in _SINGLE and len(rrset.rdatas) > 1:
         name = type_text(rrset.type)
-        yield _problem(owner, rrset, f"{len(rrset.rdatas)} {name} records; a name has at most one")
+        message = f"{len(rrset.rdatas)} {name} records; a name has at most one"
+        yield _problem(owner, rrset, message, clash="host" if rrset.type == TYPE_CNAME else "")
     if rrset.type == TYPE_NS and owner != draft.apex and len(rrset.rdatas) > record_bounds.MAX_NS_PER_DELEGATION:
         message = f"{len(rrset.rdatas)} NS records; a delegation has at most {record_bounds.MAX_NS_PER_DELEGATION}"
         yield _problem(owner, rrset, message)
@@ -275,7 +276,9 @@ def _has_address(index: ZoneIndex, target: bytes) -> bool:
     return covering in index.balanced or index.has(covering, (*ADDRESS_TYPES, TYPE_CNAME))
 
 
-def _problem(owner: bytes, rrset: RRsetDraft, message: str, is_warning: bool = False, at: str = "content") -> Problem:
+def _problem(
+    owner: bytes, rrset: RRsetDraft, message: str, is_warning: bool = False, at: str = "content", clash: Clash = ""
+) -> Problem:
     """Return a problem of an RRset; `at` is the field of its first record that it is about."""
     path = subject(owner, rrset.type)
-    return Problem(rrset.file, rrset.line, path, message, "warning" if is_warning else "error", (at,))
+    return Problem(rrset.file, rrset.line, path, message, "warning" if is_warning else "error", (at,), clash=clash)

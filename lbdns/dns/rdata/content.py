@@ -12,7 +12,9 @@ the zone (`mail` in example.com is mail.example.com), and a top-level host keeps
     HTTPS       1 . alpn="h2"                    1 . alpn="h2"
 
 Text of TXT may come without quotes: then all of it is the text. Strings of more than 255 octets are split. What
-`content_of` writes, `encode_content` reads back to the same octets.
+`content_of` writes, `encode_content` reads back to the same octets. What may be spelled in several ways is shown as it
+was sent (`content_as_sent`): texts with their quotes or without, hexadecimal digits in either case, the final dot of
+names in NAPTR, SVCB and HTTPS.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any, Final
 from lbdns.base.json_values import Report
 from lbdns.dns import record_bounds
 from lbdns.dns.name import ROOT, BadName, encode_host, show_absolute, show_host
-from lbdns.dns.rdata.data_parts import Complete, PartsForm
+from lbdns.dns.rdata.data_parts import Complete, PartsForm, in_case_of
 from lbdns.dns.rdata.library import parse_wire
 from lbdns.dns.rdata.master_form import BadRdata, encode_rdata, rdata_text
 from lbdns.dns.rdata.record_types import Priority, RecordType, record_type
@@ -48,11 +50,35 @@ def content_of(rdtype: int, rdata: bytes) -> tuple[str, int | None]:
     return rdata_text(rdtype, rdata), None
 
 
-def data_of(rdtype: int, rdata: bytes) -> dict[str, Any] | None:
-    """Return the parts of wire-format data; None where its type has none, or it cannot be taken apart."""
+def content_as_sent(rdtype: int, rdata: bytes, sent: str | Mapping[str, Any]) -> tuple[str, int | None]:
+    """Return the same, in the spelling of the content or the data that encoded it."""
+    row = record_type(rdtype)
+    if row.has_texts_alone and isinstance(sent, str):
+        return sent, None
+    content, priority = content_of(rdtype, rdata)
+    if row.data is None:
+        has_no_form = row.layout is None and isinstance(sent, str)
+        return in_case_of(content, str(sent)) if has_no_form else content, priority
+    data = data_of(rdtype, rdata, sent)
+    return content if data is None else row.data.content(data), priority
+
+
+def data_of(rdtype: int, rdata: bytes, sent: str | Mapping[str, Any] = "") -> dict[str, Any] | None:
+    """Return the parts of wire-format data; None where its type has none, or it cannot be taken apart.
+
+    They are spelled as in `sent`, the content or data that encoded it, where there is one.
+    """
     form = record_type(rdtype).data
     parsed = parse_wire(rdtype, rdata) if form is not None else None
-    return form.of(parsed) if form is not None and parsed is not None else None
+    if form is None or parsed is None:
+        return None
+    return form.spelled(form.of(parsed), form.sent(sent) if isinstance(sent, str) else sent)
+
+
+def has_spellings(rdtype: int) -> bool:
+    """Tell whether content that means the same may be spelled in several ways."""
+    row = record_type(rdtype)
+    return row.has_texts_alone or row.data is not None or row.layout is None
 
 
 def text_of_data(rdtype: int, data: Any, priority: Any, complete: Complete, report: Report) -> str | None:

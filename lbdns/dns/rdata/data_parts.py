@@ -3,6 +3,9 @@
 A `DataForm` takes three roads: wire -> data, data -> content, and data -> the text that is encoded. Most types have a
 `PartsForm`, which says for each part what the API calls it, what dnspython calls it, and of which kind it is; LOC has a
 form of its own (loc.py). record_types.py says which type has which.
+
+Some kinds of parts have spellings that mean the same, and are shown as they were sent: hexadecimal digits in either
+case, names with or without their final dot. Hosts are shown without it, for clients append one.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from lbdns.base.json_values import Report, is_text, whole_number
+from lbdns.base.json_values import Report, is_text, number_in_text, whole_number
 from lbdns.base.wording import unknown_field, wrong_number
 from lbdns.dns import record_bounds
 from lbdns.dns.name import BadName, show_host
@@ -22,7 +25,7 @@ PRIORITY: Final = "priority"
 Complete = Callable[[str], str]
 """Returns a host's absolute name, with its final dot; raises BadName."""
 
-_PARTS_OF_NAME: Final = {"service": "an SRV's service", "proto": "an SRV's protocol", "name": "an SRV's name"}
+PARTS_OF_NAME: Final = {"service": "an SRV's service", "proto": "an SRV's protocol", "name": "an SRV's name"}
 """What clients of old send as data of a service's record (RFC 2782)."""
 _OPTIONAL: Final = frozenset({"parameters"})
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
@@ -50,18 +53,26 @@ def u16(key: str, attribute: str = "") -> DataPart:
 
 
 def part(kind: str, key: str, attribute: str = "") -> DataPart:
-    """Return a part of another kind: host, word, quoted, hex, base64, or parameters (which may be missing)."""
+    """Return a part of another kind: host, name, word, quoted, hex, base64, or parameters (which may be missing)."""
     return DataPart(key, attribute or key, kind)
 
 
 class DataForm(Protocol):
     """What the `data` of a type is made of."""
 
+    keys: tuple[str, ...]
+
     def of(self, parsed: Any) -> dict[str, Any]:
         """Return the parts of dnspython's data."""
 
     def content(self, data: Mapping[str, Any]) -> str:
         """Return the content that says the same as data from `of`."""
+
+    def sent(self, content: str) -> Mapping[str, Any]:
+        """Return the parts of content that have several spellings, as they stand in it."""
+
+    def spelled(self, data: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Return data from `of` with such parts as they were sent, where these mean the same."""
 
     def text(self, data: Mapping[str, Any], priority: Any, complete: Complete, report: Report) -> str | None:
         """Return master-file data of what a client gave as `data`; None where a mistake was reported.
@@ -75,10 +86,11 @@ class PartsForm:
 
     def __init__(self, *parts: DataPart) -> None:
         self.parts = parts
+        self.keys = tuple(one.key for one in parts)
         kinds = [one.kind for one in parts]
-        self.host_at = kinds.index("host") if "host" in kinds else None
+        self.host_at = next((at for at, kind in enumerate(kinds) if kind in ("host", "name")), None)
         """Where a host's name stands among the words."""
-        self.ends_in_host = kinds[-1] == "host" and "quoted" in kinds
+        self.ends_in_host = self.host_at == len(kinds) - 1 and "quoted" in kinds
         """Whether it is the last behind texts in quotes, which may hold white space."""
 
     def of(self, parsed: Any) -> dict[str, Any]:
@@ -92,9 +104,35 @@ class PartsForm:
         ]
         return " ".join(words).rstrip()
 
+    def sent(self, content: str) -> dict[str, str]:
+        """Return the digits that end the content, and the name in it."""
+        found = {}
+        last = len(self.parts) - 1
+        for at, one in enumerate(self.parts):
+            if one.kind not in _SPELLINGS:
+                continue
+            if one.kind == "name" and not self.ends_in_host:
+                words = content.split(None, at + 1)
+            elif one.kind == "name":
+                words = [*[""] * at, content.rpartition(" ")[2]]
+            else:
+                words = content.split(None, last)
+            if len(words) > at:
+                found[one.key] = words[at]
+        return found
+
+    def spelled(self, data: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Return data from `of` with digits in the case that was sent, and names with the final dot that was."""
+        made = dict(data)
+        for one in self.parts:
+            text = sent.get(one.key)
+            if one.kind in _SPELLINGS and isinstance(text, str):
+                made[one.key] = _SPELLINGS[one.kind](data[one.key], text)
+        return made
+
     def text(self, data: Mapping[str, Any], priority: Any, complete: Complete, report: Report) -> str | None:
         """Return the words of what a client gave; None where a mistake was reported."""
-        check_known(data, [one.key for one in self.parts], report)
+        check_known(data, self.keys, report)
         words: list[str | None] = []
         for one in self.parts:
             value = data.get(one.key)
@@ -112,9 +150,9 @@ def check_known(data: Mapping[str, Any], known: Iterable[str], report: Report) -
     for key in data:
         if key in keys:
             continue
-        if key in _PARTS_OF_NAME and "port" in keys:
+        if key in PARTS_OF_NAME and "port" in keys:
             message = "stands in the record's name, not in its data: SERVICE.PROTO.NAME, such as _sip._udp.example.com"
-            report(str(key), f"{_PARTS_OF_NAME[key]} {message}")
+            report(str(key), f"{PARTS_OF_NAME[key]} {message}")
         else:
             report(str(key), unknown_field(str(key), keys))
 
@@ -125,7 +163,7 @@ def _value(part: DataPart, parsed: Any) -> Any:
     value = getattr(parsed, part.attribute)
     if part.kind == "number":
         return int(value)
-    if part.kind == "host":
+    if part.kind in ("host", "name"):
         return show_host(value.to_wire())
     if part.kind == "hex":
         return value.hex()
@@ -140,7 +178,7 @@ def _word(part: DataPart, value: Any, complete: Complete, report: Report) -> str
         report(part.key, "this part is missing")
         return None
     if part.kind == "number":
-        number = whole_number(value)
+        number = whole_number(number_in_text(value))
         if number is None or not 0 <= number <= part.most:
             report(part.key, wrong_number(value, f"expected a whole number from 0 to {part.most}"))
             return None
@@ -153,6 +191,34 @@ def _word(part: DataPart, value: Any, complete: Complete, report: Report) -> str
     except (BadName, ValueError) as error:
         report(part.key, str(error))
         return None
+
+
+def in_case_of(text: str, sent: str) -> str:
+    """Return a text with its letters in the case in which they were sent, where white space and case are all the
+    difference.
+    """
+    letters = "".join(sent.split())
+    there = "".join(text.split())
+    if len(there) != len(letters) or there.lower() != letters.lower():
+        return text
+    rest = iter(letters)
+    return "".join(char if char.isspace() else next(rest) for char in text)
+
+
+def _dotted(name: str, sent: str) -> str:
+    """Return a name with a final dot where it was sent with one."""
+    is_sent_with = sent.endswith(".") and not sent.endswith("\\.")
+    return f"{name}." if is_sent_with and not name.endswith(".") else name
+
+
+_SPELLINGS: Final = {"hex": in_case_of, "name": _dotted}
+"""Parts that have several spellings: what shows one as it was sent."""
+
+
+def _quoted(value: str, complete: Complete) -> str:
+    """Return a text in quotes. One that comes in them, as clients cut content into words, is taken without."""
+    is_in_quotes = len(value) > 1 and value[0] == value[-1] == '"'
+    return quoted((value[1:-1] if is_in_quotes else value).encode())
 
 
 def _hex(value: str, complete: Complete) -> str:
@@ -183,7 +249,8 @@ def _parameters(value: str, complete: Complete) -> str:
 
 _TEXTS: Final[dict[str, Callable[[str, Complete], str]]] = {
     "host": lambda value, complete: complete(value),
-    "quoted": lambda value, complete: quoted(value.encode()),
+    "name": lambda value, complete: complete(value),
+    "quoted": _quoted,
     "word": _plain,
     "hex": _hex,
     "base64": _base64,

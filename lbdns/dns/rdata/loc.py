@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lbdns.base.json_values import Report
+from lbdns.base.json_values import Report, number_in_text
 from lbdns.dns.rdata.data_parts import Complete, check_known
 
 _DIRECTIONS: Final = {"lat": "NS", "long": "EW"}
@@ -41,6 +41,8 @@ _LENGTHS: Final = ("altitude", "size", "precision_horz", "precision_vert")
 class LocForm:
     """LOC's parts: degrees, minutes and seconds of arc, and lengths in metres."""
 
+    keys = LOC_KEYS
+
     def of(self, parsed: Any) -> dict[str, Any]:
         """Return the parts of dnspython's LOC data, whose lengths are centimetres."""
         made: dict[str, Any] = {}
@@ -64,9 +66,18 @@ class LocForm:
         words += [f"{_shown(data, key)}m" for key in _LENGTHS]
         return " ".join(words)
 
+    def sent(self, content: str) -> dict[str, str]:
+        """Return nothing: numbers are shown in one spelling."""
+        return {}
+
+    def spelled(self, data: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the data as they are."""
+        return dict(data)
+
     def text(self, data: Mapping[str, Any], priority: Any, complete: Complete, report: Report) -> str | None:
         """Return the text of what a client gave; None where a part was reported as wrong."""
         check_known(data, LOC_KEYS, report)
+        data = {key: number_in_text(value) for key, value in data.items()}
         is_right = True
         for key in LOC_KEYS:
             value = data.get(key)

@@ -118,7 +118,7 @@ class RecordType:
 
 
 _STRINGS: Final = StringsLayout()
-_SERVICE: Final = PartsForm(u16("priority"), part("host", "target"), part("parameters", "value"))
+_SERVICE: Final = PartsForm(u16("priority"), part("name", "target"), part("parameters", "value"))
 _ASSOCIATION: Final = PartsForm(
     u8("usage"), u8("selector"), u8("matching_type", "mtype"), part("hex", "certificate", "cert")
 )
@@ -229,7 +229,7 @@ _ROWS: Final = (
             part("quoted", "flags"),
             part("quoted", "service"),
             part("quoted", "regex", "regexp"),
-            part("host", "replacement"),
+            part("name", "replacement"),
         ),
     ),
     RecordType("LOC", 29, data=LocForm()),

@@ -18,7 +18,7 @@ from lbdns.base.words import STORED
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.records.record_bodies import canonical_record
+from lbdns.manage.store.records.record_reading import canonical_record
 from lbdns.manage.store.references_by_name import as_api_says, to_ids, to_names
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import canonical_zone

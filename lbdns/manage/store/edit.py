@@ -143,29 +143,20 @@ def _key(item: Item) -> tuple[str, ...]:
     """Return what may be there only once."""
     if item.kind is Kind.LOAD_BALANCER:
         return item.name, str(item.body.get("type", "A"))
-    if item.kind is Kind.RECORD:
-        content = item.body.get("content"), item.body.get("priority")
-        return item.zone_id, item.name, str(item.body.get("type")), *map(str, content)
     return (item.name,)
 
 
 def _check_unique(changes: tuple[Change, ...], state: State) -> None:
-    written = [change.after for change in changes if change.after is not None]
-    for kind in {item.kind for item in written}:
-        zones = {item.zone_id for item in written if item.kind is kind} if kind is Kind.RECORD else {""}
-        for zone_id in zones:
-            items = state.records(zone_id) if kind is Kind.RECORD else state.all(kind)
-            owners: dict[tuple[str, ...], Item] = {}
-            for item in items.values():
-                other = owners.setdefault(_key(item), item)
-                if other is not item:
-                    raise _taken(item)
+    """Check that names are unique. Which records are the same, the zone they make says (dns/master/draft.py)."""
+    for kind in {change.item.kind for change in changes if change.after is not None} - {Kind.RECORD}:
+        owners: dict[tuple[str, ...], Item] = {}
+        for item in state.all(kind).values():
+            other = owners.setdefault(_key(item), item)
+            if other is not item:
+                raise _taken(item)
 
 
 def _taken(item: Item) -> NotUnique:
-    if item.kind is Kind.RECORD:
-        text = f'{item.body.get("type")} "{item.body.get("content")}"'
-        return NotUnique(item.kind, item.name, ("content",), f"{item.name} has a record {text} already")
     if item.kind is Kind.LOAD_BALANCER:
         kind = {"A": "a load balancer"}.get(item.body.get("type", "A"), f"an {item.body.get('type')} load balancer")
         return NotUnique(item.kind, item.name, ("name",), f'there is {kind} "{item.name}" already')

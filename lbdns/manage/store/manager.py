@@ -174,7 +174,8 @@ class StoreManager:
         result = make(edit)
         if edit.problems:
             examined = self._builder.examine(edit.state, self.settings, edit.mended)
-            raise ConfigError({*edit.problems, *examined.errors})
+            found = {(problem, problem.at): problem for problem in (*edit.problems, *examined.errors)}
+            raise ConfigError(found.values())  # one mistake made twice, at records of one name, is two
         changes = edit.finish()
         after = self._state.changed(changes, self._state.revision + 1)
         return result, changes, after, self._builder.examine(after, self.settings).loaded()

@@ -3,11 +3,13 @@
 | what happened                          | HTTP      | code  |
 |----------------------------------------|-----------|-------|
 | a value is invalid                     | 400       | 1002, every one with source.pointer |
-| a name is taken                        | 400       | 1003  |
+| a name is taken; a zone's              | 400       | 1003; 1061 |
+| an identical record; with another TTL  | 400       | 81058; 81057 |
+| A, AAAA and CNAME at one name          | 400       | 81053 |
 | deleting what others use               | 412       | 1005  |
 | changed since (If-Match)               | 412       | 1006  |
 | objects come from files                | 403       | 1007  |
-| no such object                         | 404       | 1001  |
+| no such object; no such record         | 404       | 1001; 81044 |
 | no such route, another account         | 404       | 7003  |
 | malformed id                           | 400       | 7003  |
 | method not allowed                     | 405       | 10405 |
@@ -21,14 +23,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.base.errors import Clash, ConfigError, LbdnsError, Problem
+from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Steps, pointer
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError
@@ -42,12 +45,20 @@ OUTDATED: Final = 1006
 READ_ONLY: Final = 1007
 BAD_BODY: Final = 1008
 TOO_LARGE: Final = 1009
+ZONE_EXISTS: Final = 1061
 MALFORMED_AUTH: Final = 6003
 NO_ROUTE: Final = 7003
 MISSING_AUTH: Final = 9106
 WRONG_AUTH: Final = 10000
 TOO_MANY: Final = 10013
 BAD_METHOD: Final = 10405
+NO_RECORD: Final = 81044
+CLASHES: Final[Mapping[Clash, tuple[int, str]]] = {
+    "host": (81053, "An A, AAAA, or CNAME record with that host already exists."),
+    "exists": (81057, "The record already exists."),
+    "identical": (81058, "An identical record already exists."),
+}
+"""Records that clash: code, and the words that clients look for."""
 
 ERRORS_MAX: Final = 100
 """A body can hold more mistakes than anybody reads."""
@@ -92,12 +103,21 @@ def entry(code: int, message: str, at: Steps | None = None) -> dict[str, Any]:
 
 def invalid(*found: tuple[str, Steps | None]) -> ApiError:
     """Return the refusal of values: what is wrong with each, and where it stands in the body."""
-    shown = [entry(INVALID, f"{detail}: validation failed", at) for detail, at in found[:ERRORS_MAX]]
-    if len(found) > ERRORS_MAX:
-        shown.append(entry(INVALID, f"{len(found) - ERRORS_MAX} more values: validation failed"))
-    error = ApiError(400, INVALID, "validation failed")
-    error.errors = shown or error.errors
+    return several(400, [entry(INVALID, f"{detail}: validation failed", at) for detail, at in found])
+
+
+def several(status: int, errors: Sequence[dict[str, Any]]) -> ApiError:
+    """Return a refusal for several reasons, as many as somebody reads."""
+    error = ApiError(status, INVALID, "validation failed")
+    error.errors = [*errors[:ERRORS_MAX]] or error.errors
+    if len(errors) > ERRORS_MAX:
+        error.errors.append(entry(INVALID, f"{len(errors) - ERRORS_MAX} more values: validation failed"))
     return error
+
+
+def no_record(id: str, at: Steps | None = None) -> dict[str, Any]:
+    """Return the error for a record that there is not."""
+    return entry(NO_RECORD, f"Record does not exist. There is no record {id}: object not found", at)
 
 
 def no_route(path: str, status: int = 404) -> ApiError:
@@ -117,7 +137,14 @@ def point_by(request: Request, pointing: Pointing) -> None:
 
 def refused(error: ConfigError, pointing: Pointing = within_object) -> ApiError:
     """Return the refusal of a change for every mistake in it."""
-    return invalid(*((_told(one, pointing(one)), pointing(one)) for one in error.problems))
+    return several(400, [_refusal(problem, pointing(problem)) for problem in error.problems])
+
+
+def _refusal(problem: Problem, at: Steps | None) -> dict[str, Any]:
+    if problem.clash:
+        code, words = CLASHES[problem.clash]
+        return entry(code, f"{words} {_told(problem, at)}", at)
+    return entry(INVALID, f"{_told(problem, at)}: validation failed", at)
 
 
 def _told(problem: Problem, at: Steps | None) -> str:
@@ -134,8 +161,12 @@ def translated(error: Exception, request: Request) -> ApiError:
             return error
         case ConfigError():
             return refused(error, getattr(request.state, "pointing", within_object))
+        case NotFound(kind=Kind.RECORD):
+            return several(404, [no_record(error.id)])
         case NotFound():
             return ApiError(404, NOT_FOUND, f"{error}: object not found")
+        case NotUnique(kind=Kind.ZONE):
+            return ApiError(400, ZONE_EXISTS, f"{error.name} already exists: {error}", error.at)
         case NotUnique():
             return ApiError(400, NOT_UNIQUE, f"{error}: value not unique", error.at)
         case Referenced():

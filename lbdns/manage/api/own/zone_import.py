@@ -33,8 +33,9 @@ from lbdns.manage.api.v4.zone_routes import create
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.matching import matched_records
-from lbdns.manage.store.records.record_bodies import record_key
+from lbdns.manage.store.records.record_bodies import GIVEN, record_key
 from lbdns.manage.store.token_scopes import ZONES
+from lbdns.manage.store.zones.own_servers import marked_servers
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, import_zone
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.model import bounds
@@ -127,6 +128,7 @@ def put_zone(edit: Edit, name: str, text: str, settings: Settings) -> tuple[Item
     zone = edit.state.named(Kind.ZONE, made["name"])
     servers = new_zone_records(made["name"], settings)[1] if zone is None else _servers_of(edit, zone)
     fields, records, noted = _read(text, made["name"], servers)
+    records = marked_servers(records, made["name"], GIVEN)
     if fields is None and zone is None:
         raise invalid(("file: it has no SOA record, which a new zone takes from it", ("file",)))
     if zone is None:

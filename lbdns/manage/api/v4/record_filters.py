@@ -1,4 +1,10 @@
-"""Which of a zone's records a list shows, and in which order: the query parameters of the v4 API."""
+"""Which of a zone's records a list shows, and in which order: the query parameters of the v4 API.
+
+Names and content compare by what they mean, whatever its spelling: texts with quotes or without, in one string or
+several; names in Unicode or in A-labels, with a final dot or without; the priority of SRV in content or not.
+
+The zone's own name servers (store/zones/own_servers.py) are shown to whom asks for their name, or for `name_servers`.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +15,26 @@ from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lbdns.base import words
+from lbdns.dns.name import BadName, encode_owner, show_name, show_unicode
+from lbdns.dns.rdata.record_types import parse_type, type_text
 from lbdns.manage.api.frame.paging import PAGE_MAX, within
+from lbdns.manage.api.v4.record_meanings import contents_of, wanted_content
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.zones.own_servers import is_of_server
 
 PER_PAGE: Final = 100
 TEXT_CHARS_MAX: Final = 1024
+TYPES_CHARS_MAX: Final = 300
 
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)] | None
 Test = Callable[[Item], bool]
 
 
 class RecordFilters(BaseModel):
-    """The parameters. Comparisons ignore case; `name` alone is `name.exact`, `content` alone `content.exact`."""
+    """The parameters. Comparisons ignore case; `name` alone is `name.exact`, `content` alone `content.exact`.
+
+    `name_servers` is ours: whether the zone's own name servers are listed too.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -48,9 +62,12 @@ class RecordFilters(BaseModel):
     tag_contains: Text = Field(None, alias="tag.contains")
     tag_startswith: Text = Field(None, alias="tag.startswith")
     tag_endswith: Text = Field(None, alias="tag.endswith")
-    type: Annotated[str, Field(max_length=20)] | None = None
+    type: Annotated[str, Field(max_length=TYPES_CHARS_MAX, description="one type, or several with commas")] | None = (
+        None
+    )
     proxied: bool | None = None
     search: Text = None
+    name_servers: bool = False
     match: Literal["any", "all"] = "all"
     tag_match: Literal["any", "all"] = "all"
     order: Literal["type", "name", "content", "ttl", "proxied"] | None = None
@@ -58,18 +75,22 @@ class RecordFilters(BaseModel):
     page: Annotated[int, BeforeValidator(within("page", 1, PAGE_MAX, 1))] = 1
     per_page: Annotated[int, BeforeValidator(within("per_page", 1, words.RECORDS_PER_PAGE_MAX, PER_PAGE))] = PER_PAGE
 
-    def chosen(self, records: Iterable[Item]) -> list[Item]:
-        """Return the records that fit, in order."""
-        tests = [*self._tests()]
+    def chosen(self, records: Iterable[Item], zone_name: str) -> list[Item]:
+        """Return the records of a zone that fit, in order."""
+        tests = [*self._tests(zone_name)]
         tags = [*self._tag_tests()]
         if tags:
             tests.append(_joined(tags, self.tag_match))
         fits = _joined(tests, self.match) if tests else None
         search = self.search.casefold() if self.search else ""
+        asked = self.name_exact or self.name
+        known = _whole_name(asked, zone_name) if asked is not None else None
         found = [
             record
             for record in records
-            if (fits is None or fits(record)) and (not search or search in _searched(record))
+            if (fits is None or fits(record))
+            and (not search or search in _searched(record))
+            and (self.name_servers or record.name == known or not is_of_server(record))
         ]
         if self.order is not None:
             found.sort(key=_ORDERS[self.order], reverse=self.direction == "desc")
@@ -77,19 +98,19 @@ class RecordFilters(BaseModel):
             found.reverse()
         return found
 
-    def _tests(self) -> Iterable[Test]:
+    def _tests(self, zone_name: str) -> Iterable[Test]:
         for field, read in _READ.items():
             for how, compare in _COMPARISONS.items():
                 wanted = getattr(self, f"{field}_{how}") or (how == "exact" and getattr(self, field)) or None
                 if wanted is not None:
-                    yield _compared(read, compare, _folded_name(wanted) if field == "name" else wanted.casefold())
+                    yield _compared(read, compare, _WANTED[field](wanted, zone_name if how == "exact" else ""))
         if self.comment_present is not None:
             yield lambda record: bool(record.body.get("comment"))
         if self.comment_absent is not None:
             yield lambda record: not record.body.get("comment")
         if self.type is not None:
-            wanted = self.type.upper()
-            yield lambda record: record.body["type"] == wanted
+            types = {_type(one.strip()) for one in self.type.split(",")}
+            yield lambda record: record.body["type"] in types
         if self.proxied is not None:
             proxied = self.proxied
             yield lambda record: not proxied
@@ -114,11 +135,12 @@ _COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": lambda value, wanted: value.startswith(wanted),
     "endswith": lambda value, wanted: value.endswith(wanted),
 }
-_READ: Final[dict[str, Callable[[Item], str]]] = {
-    "name": lambda record: record.name,
-    "content": lambda record: record.body["content"],
-    "comment": lambda record: record.body.get("comment", ""),
+_READ: Final[dict[str, Callable[[Item], list[str]]]] = {
+    "name": lambda record: _spellings(record.name),
+    "content": contents_of,
+    "comment": lambda record: [record.body.get("comment", "").casefold()],
 }
+"""What there is to compare of a record, folded: each spelling of the field that somebody may look for."""
 _ORDERS: Final[dict[str, Callable[[Item], Any]]] = {
     "type": lambda record: (record.body["type"], record.name),
     "name": lambda record: record.name,
@@ -128,12 +150,44 @@ _ORDERS: Final[dict[str, Callable[[Item], Any]]] = {
 }
 
 
-def _compared(read: Callable[[Item], str], compare: Callable[[str, str], bool], wanted: str) -> Test:
-    return lambda record: compare(read(record).casefold(), wanted)
+def _compared(
+    read: Callable[[Item], list[str]], compare: Callable[[str, str], bool], wanted: Callable[[Item], list[str]]
+) -> Test:
+    return lambda record: any(compare(there, one) for one in wanted(record) for there in read(record))
 
 
-def _folded_name(text: str) -> str:
-    return text.casefold().removesuffix(".") or text
+def _spellings(text: str) -> list[str]:
+    folded = text.casefold()
+    return [folded, show_unicode(text).casefold()] if "xn--" in folded else [folded]
+
+
+def _whole_name(text: str, zone_name: str) -> str:
+    """Return a name as records have it; it may be relative to the zone, and in Unicode. What is none stays as it is."""
+    try:
+        return show_name(encode_owner(text, zone_name))
+    except BadName:
+        return text.casefold().removesuffix(".") or text
+
+
+def _wanted_name(text: str, zone_name: str) -> Callable[[Item], list[str]]:
+    wanted = [_whole_name(text, zone_name) if zone_name else text.casefold().removesuffix(".") or text]
+    return lambda record: wanted
+
+
+def _wanted_comment(text: str, zone_name: str) -> Callable[[Item], list[str]]:
+    wanted = [text.casefold()]
+    return lambda record: wanted
+
+
+_WANTED: Final = {"name": _wanted_name, "content": wanted_content, "comment": _wanted_comment}
+"""What a filter's text means for a record, folded; with a zone's name all of the field, without a part of it."""
+
+
+def _type(text: str) -> str:
+    try:
+        return type_text(parse_type(text, with_hint=False))
+    except ValueError:
+        return text.upper()
 
 
 def _tagged(compare: Callable[[str, str], bool], wanted: str) -> Test:
@@ -162,6 +216,5 @@ def _joined(tests: list[Test], match: str) -> Test:
 
 def _searched(record: Item) -> str:
     body = record.body
-    return "\n".join(
-        [body["name"], body["type"], body["content"], body.get("comment", ""), *body.get("tags", ())]
-    ).casefold()
+    others = [body["type"], body.get("comment", ""), *body.get("tags", ())]
+    return "\n".join([*_spellings(record.name), *contents_of(record), *map(str.casefold, others)])

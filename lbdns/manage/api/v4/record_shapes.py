@@ -7,16 +7,32 @@ from typing import Any, Final
 from lbdns.base import words
 from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable
+from lbdns.manage.api.v4.record_taking import WITHOUT_EFFECT
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.records.record_bodies import NOT_FOR_DNS, SETTINGS, record_data, record_priority
+from lbdns.manage.store.records.record_bodies import (
+    ECHO,
+    MADE,
+    NAME_SERVER,
+    NOT_FOR_DNS,
+    SETTINGS,
+    record_data,
+    record_priority,
+)
 
 
-def shown_record(item: Item) -> dict[str, Any]:
-    """Return a record as the API says it: `priority` and `data` where its type has them."""
+def shown_record(item: Item, zone_name: str) -> dict[str, Any]:
+    """Return a record as the API says it: `priority` and `data` where its type has them.
+
+    Clients of old need its zone's id and name in it.
+    """
     body = item.body
     settings = body.get("settings", {})
+    echo = body.get(ECHO, {})
     shown: dict[str, Any] = {
+        **{key: echo[key] for key in WITHOUT_EFFECT if key in echo},
         "id": item.id,
+        "zone_id": item.zone_id,
+        "zone_name": zone_name,
         "name": item.name,
         "type": body["type"],
         "content": body["content"],
@@ -24,7 +40,7 @@ def shown_record(item: Item) -> dict[str, Any]:
         "proxied": False,
         "ttl": body["ttl"],
         "settings": dict(settings),
-        "meta": {},
+        "meta": {"auto_added": True} if body.get(NAME_SERVER) == MADE else {},
         "comment": body.get("comment"),
         "tags": list(body.get("tags", ())),
         "created_on": item.created_on,
@@ -35,7 +51,7 @@ def shown_record(item: Item) -> dict[str, Any]:
         shown["priority"] = priority
     data = record_data(body)
     if data is not None:
-        shown["data"] = data
+        shown["data"] = {**echo.get("data", {}), **data}
     return shown
 
 
@@ -64,6 +80,8 @@ _DATA: Final[dict[str, Any]] = {
 }
 _SHOWN: Final[dict[str, Any]] = {
     "id": ID,
+    "zone_id": ID,
+    "zone_name": {"type": "string"},
     "name": {"type": "string"},
     "type": {"type": "string"},
     "content": {"type": "string"},
@@ -81,13 +99,13 @@ RECORD: Final = component(
     "Record",
     {
         "type": "object",
-        "properties": {**_SHOWN, "priority": _PRIORITY, "data": _DATA},
+        "properties": {**_SHOWN, "priority": _PRIORITY, "data": _DATA, **{key: {} for key in WITHOUT_EFFECT}},
         "required": list(_SHOWN),
         "additionalProperties": False,
     },
 )
 _WRITTEN: Final[dict[str, Any]] = {
-    "name": {"type": "string", "minLength": 1, "description": "complete, or relative to the zone; @ is the zone"},
+    "name": {"type": "string", "description": "complete, or relative to the zone; @ or nothing is the zone"},
     "type": {"type": "string", "description": "a mnemonic, or TYPE with a number (RFC 3597)"},
     "content": nullable(
         {"type": "string", "maxLength": record_bounds.MAX_CONTENT_CHARS, "description": "needed where there is no data"}

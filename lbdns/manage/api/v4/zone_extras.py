@@ -19,6 +19,7 @@ from lbdns.manage.api.frame.paging import PER_PAGE, Paging, paged
 from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.api.frame.site import CurrentSite, own_zone
 from lbdns.manage.store.token_scopes import ZONES
+from lbdns.manage.store.zones.own_servers import is_of_server
 
 EMPTY: Final = (
     "addressing/regional_hostnames",
@@ -109,4 +110,5 @@ async def review_scanned(zone_id: ZoneId, unused: Unused) -> Response:
 
 @router.get("/zones/{zone_id}/dns_records/usage", summary="Count the zone's records", **describe(_USAGE))
 def count_records(site: CurrentSite, zone_id: ZoneId) -> Response:
-    return ok({"record_quota": None, "record_usage": len(site.state.records(zone_id))})
+    listed = [record for record in site.state.records(zone_id).values() if not is_of_server(record)]
+    return ok({"record_quota": None, "record_usage": len(listed)})

@@ -8,6 +8,7 @@ from typing import Any
 
 from lbdns.base import words
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.records.record_bodies import NAME_SERVER, content_meant
 
 Body = Mapping[str, Any]
 Match = tuple[Item | None, dict[str, Any]]
@@ -18,7 +19,8 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
 
     A record that lost its match to a change keeps its id where the change is plain: another priority at the same
     content, or the one record of its name and type with other content. What files cannot say is kept: comment, tags,
-    settings. A TTL counts as the RRset's, the lowest of its records: a record whose own is higher keeps it.
+    settings, how content that stays the same is spelled, whether clients know the record of a name server. A TTL counts
+    as the RRset's, the lowest of its records: a record whose own is higher keeps it.
     """
     pairs = dict(_pairs(wanted, stored))
     by_rrset: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -27,7 +29,7 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
     keeps_ttl = {index for indexes in by_rrset.values() for index in indexes if _ttls_agree(indexes, wanted, pairs)}
     for index, body in enumerate(wanted):
         item = pairs.get(index)
-        made = dict(body) if item is None else {**item.body, **body}
+        made = dict(body) if item is None else _kept(item.body, body)
         if item is not None and index in keeps_ttl:
             made["ttl"] = item.body.get("ttl", words.AUTOMATIC_TTL)
         if made["ttl"] == words.AUTOMATIC_TTL:
@@ -35,13 +37,25 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
         yield item, made
 
 
+def _kept(before: Body, wanted: Body) -> dict[str, Any]:
+    """Return the body of a stored record that a file has, with what the file cannot say."""
+    made = {**before, **wanted}
+    is_same = content_meant(before) == content_meant(wanted)
+    if is_same:
+        made["content"] = before["content"]
+    if NAME_SERVER in made and (is_same or NAME_SERVER not in before):
+        del made[NAME_SERVER]
+        made |= {NAME_SERVER: before[NAME_SERVER]} if NAME_SERVER in before else {}
+    return made
+
+
 def _pairs(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Iterator[tuple[int, Item]]:
     """Yield (index of a wanted record, the stored record that it is), nearest likeness first."""
     left: dict[int, Body] = dict(enumerate(wanted))
     spare = dict(stored)
     for key, only_single in (
-        (lambda body: (body["name"], body["type"], body["content"], body.get("priority")), False),
-        (lambda body: (body["name"], body["type"], body["content"]), True),
+        (lambda body: (body["name"], body["type"], content_meant(body), body.get("priority")), False),
+        (lambda body: (body["name"], body["type"], content_meant(body)), True),
         (lambda body: (body["name"], body["type"]), True),
     ):
         for index, item in list(_likened(left, spare, key, only_single)):

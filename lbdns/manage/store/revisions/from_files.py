@@ -25,8 +25,10 @@ from lbdns.dns.zone import Zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id, time_text
 from lbdns.manage.store.records.matching import matched_records
+from lbdns.manage.store.records.record_bodies import GIVEN
 from lbdns.manage.store.references_by_name import to_ids
 from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.own_servers import marked_servers
 from lbdns.manage.store.zones.zone_bodies import raised_serial, zone_bodies
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
@@ -141,6 +143,7 @@ def _zone_items(zone: Zone, state: State, make_id: MakeId) -> Iterator[Item]:
     """Yield a zone and its records."""
     body, records = zone_bodies(zone)
     name = str(body["name"])
+    records = marked_servers(records, name, GIVEN)
     known = state.named(Kind.ZONE, name)
     id = known.id if known is not None else make_id(Kind.ZONE, name, "")
     if known is not None:

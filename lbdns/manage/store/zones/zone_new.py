@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from lbdns.dns import record_bounds
+from lbdns.manage.store.records.record_bodies import MADE
+from lbdns.manage.store.zones.own_servers import marked_servers
 from lbdns.manage.store.zones.zone_soa import default_soa
 from lbdns.model.settings import Settings
 from lbdns.places.place import Address
@@ -20,13 +22,13 @@ _DISCARD_PORT: Final = 9
 
 
 def new_zone_records(name: str, settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the SOA, and the bodies of the NS record and of its host's addresses."""
+    """Return the SOA, and the bodies of the NS record and of its host's addresses, marked as MADE."""
     host = f"{NAME_SERVER_LABEL}.{name}"
     records = [{"name": name, "type": "NS", "content": host, "ttl": NAME_SERVER_TTL_S}]
     for address in server_addresses(settings):
         rdtype = "AAAA" if address.version == 6 else "A"
         records.append({"name": host, "type": rdtype, "content": str(address), "ttl": NAME_SERVER_TTL_S})
-    return default_soa(name), records
+    return default_soa(name), marked_servers(records, name, MADE)
 
 
 def server_addresses(settings: Settings) -> list[Address]:

@@ -1,0 +1,199 @@
+"""One change of a zone's records, by whatever request: what it writes, and where in the request each record stands.
+
+A client that writes a record of the zone's own name servers knows it from then on (store/zones/own_servers.py):
+
+    the same record                  it is that record, with the client's TTL, comment and tags
+    an address of a host, where
+    its others were MADE             those are what this server found of itself, and give way
+    its others were GIVEN            those of the same type are listed as well
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from fastapi import Request, Response
+
+from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem
+from lbdns.base.kinds import Kind
+from lbdns.base.words import STORED
+from lbdns.manage.api.frame.api_errors import no_record, point_by, several
+from lbdns.manage.api.frame.auth import Caller
+from lbdns.manage.api.frame.dry_run import planned
+from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.pointers import Steps
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, tell, warnings
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.v4.balancing import etag
+from lbdns.manage.api.v4.record_clashes import each_told
+from lbdns.manage.api.v4.record_shapes import shown_record
+from lbdns.manage.api.v4.record_taking import taken_record
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import Item, new_id
+from lbdns.manage.store.manager import Done
+from lbdns.manage.store.records.record_bodies import MADE, NAME_SERVER, merged_record, record_key
+from lbdns.manage.store.refusals import NotFound
+from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.own_servers import ADDRESSES, is_of_server
+
+Places = dict[str, tuple[str | int, ...]]
+"""Where in the request's body each record stands that it writes, by id."""
+Servers = dict[str, list[str]]
+"""The ids of the records of a zone's own name servers, by name."""
+
+
+class RecordWriter:
+    """One change of a zone's records: who makes it, and where in the request each record stands."""
+
+    def __init__(self, site: ApiSite, caller: Caller, request: Request, zone_id: str, dry_run: bool) -> None:
+        self.site = site
+        self.caller = caller
+        self.zone_id = zone_id
+        self.dry_run = dry_run
+        self.places: Places = {}
+        self.before = site.state
+        zone = self.before.get(Kind.ZONE, zone_id)
+        self.zone_name = zone.name if zone is not None else zone_id
+        self._after: State | None = None
+        self._servers: Servers | None = None
+        self._unknown: list[Problem] = []
+        point_by(request, self.pointing)
+
+    async def change(self, verb: str, make: Callable[[Edit], Any]) -> Done[Any]:
+        """Do it; raises LbdnsError."""
+
+        def made(edit: Edit) -> Any:
+            self._after = edit.state
+            return make(edit)
+
+        words = f'{verb} of zone "{self.zone_name}"'
+        try:
+            return await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
+        except ConfigError as error:
+            if self._after is None:
+                raise
+            told = each_told(error.problems, self._after, self.places)
+            raise ConfigError([*told, *self._unknown]) from None  # a field with a slip in it may be what is missing
+
+    def create(self, edit: Edit, body: Mapping[str, Any], *place: str | int) -> Item:
+        """Add a record, whose body stands at a place in the request."""
+        id = new_id()
+        self.places[id] = place
+        count = len(edit.problems)
+        record = edit.create(Kind.RECORD, self._taken(id, body), self.zone_id, id)
+        return record if len(edit.problems) > count else self._beside_servers(edit, record)
+
+    def replace(self, edit: Edit, id: str, body: Mapping[str, Any], *place: str | int) -> Item:
+        """Give a record a new body."""
+        self.find(edit, id)
+        self.places[id] = place
+        return edit.replace(Kind.RECORD, id, self._taken(id, body))
+
+    def patch(self, edit: Edit, id: str, fields: Mapping[str, Any], *place: str | int) -> Item:
+        """Change some fields of a record."""
+        before = self.find(edit, id).body
+        self.places[id] = place
+        merged = merged_record(before, self._taken(id, fields, before))
+        return edit.replace(Kind.RECORD, id, _as_clients_write_it(merged))
+
+    def delete(self, edit: Edit, id: str) -> Item:
+        """Delete a record."""
+        self.find(edit, id)
+        return edit.delete(Kind.RECORD, id)
+
+    def find(self, edit: Edit, id: str, based_on: int | None = None) -> Item:
+        """Return a record of the zone; raises NotFound, or Outdated where it changed since a revision."""
+        record = edit.get(Kind.RECORD, id)
+        if record.zone_id != self.zone_id:
+            raise NotFound(Kind.RECORD, id)
+        return record if based_on is None else edit.expect(Kind.RECORD, id, based_on)
+
+    def find_all(self, edit: Edit, ids: Iterable[tuple[str, Steps]]) -> None:
+        """Check that there are all of some records, each with its place; raises ApiError for those that are not."""
+        records = edit.state.records(self.zone_id)
+        missing = [no_record(id, at) for id, at in ids if id not in records]
+        if missing:
+            raise several(404, missing)
+
+    def _taken(self, id: str, body: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        def told(text: str, at: Steps, is_unknown: bool) -> None:
+            tell(text, (*self.places[id], *at))
+            if is_unknown and len(self._unknown) < MESSAGES_MAX:
+                self._unknown.append(Problem(STORED, 0, "", text, at=("records", id, *at)))
+
+        return taken_record(body, told, before)
+
+    def _beside_servers(self, edit: Edit, record: Item) -> Item:
+        """Return a new record as it stands beside those of the zone's own name servers: it may be one of them."""
+        ids = self._own_servers(edit).get(record.name, ())
+        servers = [server for id in ids if (server := edit.state.get(Kind.RECORD, id)) and is_of_server(server)]
+        for server in servers:
+            is_same = record_key(server.body) == record_key(record.body)
+            if is_same:
+                edit.delete(Kind.RECORD, record.id)
+                self.places[server.id] = self.places.pop(record.id)
+                record = edit.replace(Kind.RECORD, server.id, record.body)
+            elif server.body[NAME_SERVER] == MADE and ADDRESSES.issuperset((server.body["type"], record.body["type"])):
+                edit.delete(Kind.RECORD, server.id)
+                tell(f"{_shown(server)}: an address that came with the zone, and gives way to this one")
+            elif server.body["type"] == record.body["type"] and record.body["type"] in ADDRESSES:
+                edit.replace(Kind.RECORD, server.id, _as_clients_write_it(server.body))
+                tell(f"{_shown(server)}: an address of the zone's own name server stands here too, and is listed now")
+        return record
+
+    def _own_servers(self, edit: Edit) -> Servers:
+        if self._servers is None:
+            self._servers = {}
+            for server in filter(is_of_server, edit.state.records(self.zone_id).values()):
+                self._servers.setdefault(server.name, []).append(server.id)
+        return self._servers
+
+    def pointing(self, problem: Problem) -> Steps | None:
+        """Tell where in the request a problem stands. One at another record of the same name is this one's name's."""
+        if problem.at[:1] != ("records",):
+            return None
+        id = str(problem.at[1])
+        if id in self.places:
+            return (*self.places[id], *problem.at[2:])
+        other = self._record(id)
+        if other is None:
+            return None
+        named = [mine for mine in self.places if (record := self._record(mine)) and record.name == other.name]
+        return (*self.places[named[0]], "name") if named else None
+
+    def _record(self, id: str) -> Item | None:
+        return self._after.get(Kind.RECORD, id) if self._after is not None else None
+
+    def messages(self, done: Done[Any], names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the warnings about some names, and those that records had before: of their records, of load balancers
+        there, and of what else makes them exist or answers them."""
+        had = {change.before.name for change in done.changes if change.before and change.before.kind is Kind.RECORD}
+        return warnings(_about(done.warnings, {*names, *had}, self.site.state)[:MESSAGES_MAX])
+
+    def told(self, done: Done[Item]) -> Response:
+        """Answer with one record, or with what would change."""
+        if self.dry_run:
+            return planned(done, self.before)
+        record = done.result
+        shown = shown_record(record, self.zone_name)
+        return ok(shown, messages=self.messages(done, [record.name]), headers=etag(record))
+
+
+def _as_clients_write_it(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored body without the mark of what no client wrote."""
+    return {key: value for key, value in body.items() if key != NAME_SERVER}
+
+
+def _shown(record: Item) -> str:
+    return f"{record.name} {record.body['type']} {record.body['content']}"
+
+
+def _about(found: Iterable[Problem], names: set[str], state: State) -> list[Problem]:
+    def is_about(problem: Problem) -> bool:
+        record = state.get(Kind.RECORD, str(problem.at[1])) if problem.at[:1] == ("records",) else None
+        return (record is not None and record.name in names) or any(
+            problem.is_about(section, names) for section in (Kind.LOAD_BALANCER.section, OWNER_NAMES)
+        )
+
+    return [one for one in found if is_about(one)]

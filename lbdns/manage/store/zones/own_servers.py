@@ -1,0 +1,53 @@
+"""The records of a zone's own name servers: NS at the apex, and the addresses of the hosts these name in the zone.
+
+Services that host zones keep such records to themselves, so clients that make a zone equal to what they hold would
+delete them. Those that come with a zone, or in a file that its operator gave, are therefore not listed to clients of
+the API until one of them writes them, or asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from lbdns.dns.name import text_suffixes
+from lbdns.dns.rdata.record_types import ADDRESS_TYPES, type_text
+from lbdns.manage.store.item import Item
+from lbdns.manage.store.records.record_bodies import NAME_SERVER
+
+ADDRESSES: Final = frozenset(map(type_text, ADDRESS_TYPES))
+_TEXTS: Final = frozenset({"TXT", "SPF"})
+
+Body = dict[str, Any]
+
+
+def marked_servers(records: Iterable[Mapping[str, Any]], zone_name: str, how: str) -> list[Body]:
+    """Return the canonical bodies of a zone's records, those of its name servers marked: MADE or GIVEN.
+
+    A host that is more than a name server (it is the apex, has other records, or other records name it) is not.
+    """
+    bodies = [dict(record) for record in records]
+    hosts = {body["content"].lower() for body in bodies if _is_apex_ns(body, zone_name)}
+    hosts = {host for host in hosts if host != zone_name and zone_name in text_suffixes(host)}
+    if hosts:
+        hosts -= {body["name"] for body in bodies if body["type"] not in ADDRESSES}
+        for body in bodies:
+            if body["type"] not in _TEXTS and not _is_ns(body):
+                hosts.difference_update(word.removesuffix(".") for word in body["content"].lower().split())
+    for body in bodies:
+        if _is_apex_ns(body, zone_name) or (body["type"] in ADDRESSES and body["name"] in hosts):
+            body.setdefault(NAME_SERVER, how)
+    return bodies
+
+
+def is_of_server(record: Item) -> bool:
+    """Tell whether a record is one of the zone's own name servers that no client of the API wrote."""
+    return NAME_SERVER in record.body
+
+
+def _is_ns(body: Mapping[str, Any]) -> bool:
+    return bool(body["type"] == "NS")
+
+
+def _is_apex_ns(body: Mapping[str, Any], zone_name: str) -> bool:
+    return _is_ns(body) and body["name"] == zone_name
