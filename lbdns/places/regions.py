@@ -6,12 +6,10 @@ region; the US and Canada straddle two, by subdivision, and their own region is 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lbdns.base.errors import LbdnsError
-from lbdns.places.shipped import geodata_dir
+from lbdns.places.shipped import shipped_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,9 @@ class Country:
 
 def _rows(file_name: str) -> Iterator[dict[str, str]]:
     """Yield the rows of a shipped CSV file by column name."""
-    path = geodata_dir() / file_name
-    try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            yield from csv.DictReader(lines)
-    except OSError as error:
-        raise LbdnsError(f"{path}: cannot read this file, which lbdns ships: {error.strerror}") from error
+    columns, *rows = shipped_rows(file_name)
+    for row in rows:
+        yield dict(zip(columns, row, strict=True))
 
 
 def _load_countries() -> dict[str, Country]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
 from pathlib import Path
+
+from lbdns.base.errors import LbdnsError
 
 COUNTRY_DATABASE = "geo-whois-asn-country.mmdb"
 
@@ -17,3 +21,13 @@ def geodata_dir() -> Path:
 def country_database() -> Path:
     """Return the path of the country-level database that is read where the settings name none."""
     return geodata_dir() / COUNTRY_DATABASE
+
+
+def shipped_rows(file_name: str) -> Iterator[list[str]]:
+    """Yield the rows of a shipped CSV file, the names of its columns first."""
+    path = geodata_dir() / file_name
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            yield from csv.reader(lines)
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot read this file, which lbdns ships: {error.strerror}") from error

@@ -75,6 +75,17 @@ def test_shipped_database_by_default(capsys: pytest.CaptureFixture[str]) -> None
     assert str(country_database()) in out
 
 
+def test_a_centroid_is_called_one(capsys: pytest.CaptureFixture[str], city: Path) -> None:
+    """Where no database knows coordinates, those that count for steering are shown, and whose they are."""
+    status, out, _ = run(capsys, "193.0.6.139")
+    assert status == 0
+    assert "coordinates  52.0900, 5.2100 (centroid of Netherlands)\n" in out
+    said = json.loads(run(capsys, "193.0.6.139", "--json")[1])
+    assert (said["latitude"], said["longitude"], said["centroid_of"]) == (52.09, 5.21, "NL")
+    assert "(centroid of DE-BE)\n" in run(capsys, "2001:db8::1", "--city", str(city))[1]
+    assert json.loads(run(capsys, "2001:db8::1", "--json", "--city", str(city))[1])["centroid_of"] == "DE-BE"
+
+
 def test_json(capsys: pytest.CaptureFixture[str], city: Path, asn: Path) -> None:
     status, out, _ = run(capsys, "192.0.2.1", "--json", "--city", str(city), "--asn", str(asn))
     said: dict[str, Any] = json.loads(out)

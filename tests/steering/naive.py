@@ -22,6 +22,7 @@ from tests.steering.naive_places import (
     private_blocks,
     region_of,
     turning_points,
+    with_coordinates,
 )
 from tests.steering.naive_world import HASHED_BITS, Asked, World, address_key, draw, mix64, name_hash, rendezvous
 
@@ -57,7 +58,7 @@ def ecs_address(lb: LoadBalancer, asked: Asked) -> Address | None:
 def suffices(lb: LoadBalancer, place: Place) -> bool:
     """Tell whether a look-up succeeded: the place says what the policy needs to know."""
     if policy_of(lb) == "proximity":
-        return place["latitude"] is not None and place["longitude"] is not None
+        return with_coordinates(place)["latitude"] is not None
     return bool(place["country"])
 
 
@@ -108,11 +109,13 @@ def geo_list(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
 
 
 def nearest_list(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
+    here = with_coordinates(place)
+
     def far(name: str) -> float:
         pool = world.configuration.pools[name]
-        if pool.latitude is None or place["latitude"] is None:
+        if pool.latitude is None or here["latitude"] is None:
             return math.inf
-        return distance_m(place, {"latitude": pool.latitude, "longitude": pool.longitude})
+        return distance_m(here, {"latitude": pool.latitude, "longitude": pool.longitude})
 
     return tuple(sorted(lb.default_pools, key=far))  # a stable sort: ties keep their order
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 
 Address = IPv4Address | IPv6Address
@@ -67,6 +69,26 @@ PRIVATE_BLOCKS = [
 
 def region_of(country: str, subdivision: str) -> str:
     return SUBDIVISION_REGIONS.get((country, subdivision)) or COUNTRY_REGIONS.get(country, "")
+
+
+def centroids() -> dict[tuple[str, str], tuple[float, float]]:
+    with (Path(__file__).parents[2] / "geodata" / "centroids.csv").open(encoding="utf-8") as lines:
+        return {
+            (row["country"], row["subdivision"]): (float(row["latitude"]), float(row["longitude"]))
+            for row in csv.DictReader(lines)
+        }
+
+
+CENTROIDS = centroids()
+
+
+def with_coordinates(place: Place) -> Place:
+    """Return the place where a centroid stands in for coordinates that are not known, if there is one."""
+    if place["latitude"] is not None:
+        return place
+    country, subdivision = place["country"], place["subdivision"]
+    known = CENTROIDS.get((country, subdivision)) or CENTROIDS.get((country, ""))
+    return {**place, "latitude": known[0], "longitude": known[1]} if known else place
 
 
 def holds(network: Network, address: Address) -> bool:

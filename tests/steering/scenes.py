@@ -20,6 +20,7 @@ from tests.steering.strategies import NOW_S, POPS, ZONE, place
 AMS = POPS[1]  # in the Netherlands, region WEU
 SJC = POPS[2]  # in the US, region WNAM
 NOWHERE = POPS[0]
+BY_COUNTRY_ALONE = POPS[3]  # Germany
 
 # What the neighbours of these networks are, nobody knows.
 TREE: dict[Network, Place] = {

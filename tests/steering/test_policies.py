@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.steering.scenes import (
+    BY_COUNTRY_ALONE,
     IN_CALIFORNIA,
     IN_DE,
     IN_JAPAN,
@@ -187,10 +188,22 @@ class TestProximity:
         found = ask(world, resolver=NOBODY_KNOWS)
         assert (found["pool"], found["location_source"]) == ("amsterdam", "pop")
 
-    def test_a_country_is_no_coordinates(self, ask: Asker) -> None:
-        world = scene(*self.POOLS, steering_policy="proximity")
+    @pytest.mark.parametrize("mode", ["pop", "resolver_ip"])
+    def test_the_centroid_of_a_country_stands_in_for_coordinates(self, ask: Asker, mode: str) -> None:
+        world = scene(*self.POOLS, steering_policy="proximity", pop=NOWHERE, location_strategy={"mode": mode})
         found = ask(world, ecs=IN_DE, resolver=IN_JAPAN)
-        assert (found["pool"], found["location_source"]) == ("amsterdam", "ecs")  # as at the PoP
+        assert (found["pool"], found["location_source"]) == ("amsterdam", "ecs")
+        found = ask(world, resolver=IN_DE)
+        assert (found["pool"], found["location_source"]) == {
+            "pop": ("nowhere-1", "pop"),
+            "resolver_ip": ("amsterdam", "resolver"),
+        }[mode]
+
+    def test_the_centroid_of_this_server_s_country_too(self, ask: Asker) -> None:
+        world = scene(*self.POOLS, steering_policy="proximity", pop=BY_COUNTRY_ALONE)
+        found = ask(world, ecs=NOBODY_KNOWS)
+        assert (found["pool"], found["location_source"]) == ("amsterdam", "ecs")
+        assert ask(world)["pool"] == "amsterdam"
 
     def test_distances_count_in_whole_metres(self, ask: Asker) -> None:
         """Pools in one building tie, and ties keep their order: b is centimetres nearer, c some metres."""

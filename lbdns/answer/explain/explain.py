@@ -28,6 +28,7 @@ from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.places import regions
+from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address, Network, Place
 from lbdns.snapshot.lookup.name_rows import KIND_NAMES
@@ -186,32 +187,35 @@ def _location_step(
 ) -> dict[str, Any]:
     """Say whose place counted and what it is; the place is looked up again only to be printed."""
     pop = view.pop or "not configured"
+    policy = POLICIES[view.columns["lb_policy"][decision.lb]]
     step: dict[str, Any]
     if decision.location_source == LOCATED_BY_NOTHING:
-        step = {"source": None, "text": _why_nowhere(view, decision, pop)}
+        # The policy asks for no place, or no place known would change anything.
+        step = {"source": None, "text": SAME_EVERYWHERE[policy].format(pop=pop)}
     elif decision.location_source == LOCATED_BY_RESOLVER:
         found = geodata.locate(asked.resolver)
-        where = f"{_place_text(found.place)}, network {found.network}"
+        where = f"{_place_text(found.place, policy)}, network {found.network}"
         step = {"source": "resolver", "text": f"{where}, by the resolver's address"}
     else:
-        policy = POLICIES[view.columns["lb_policy"][decision.lb]]
         by_ecs = decision.location_source == LOCATED_BY_ECS and asked.ecs is not None
         known = geodata.locate(asked.ecs.network_address) if by_ecs and asked.ecs is not None else None
         if known is not None and _suffices(policy, known.place):
-            where = f"{_place_text(known.place)}, network {known.network}"
+            where = f"{_place_text(known.place, policy)}, network {known.network}"
             step = {"source": "ecs", "text": f"{where}, by the client's ECS"}
         else:
-            where = f"this PoP ({pop}): {_place_text(Place(*view.snapshot.meta['place']))}"
+            where = f"this PoP ({pop}): {_place_text(Place(*view.snapshot.meta['place']), policy)}"
             step = {"source": "pop", "text": where + _why_not_by_ecs(view, query, decision)}
     return {"stage": "location", **step}
 
 
 def _suffices(policy: str, place: Place) -> bool:
     """Return whether a place says what a policy looks at."""
+    return stand_in(place).latitude is not None if _compares_coordinates(policy) else bool(place.country)
+
+
+def _compares_coordinates(policy: str) -> bool:
     _, compared = STEERING_POLICIES[policy]
-    if compared == COORDINATES:
-        return place.latitude is not None
-    return bool(place.country)
+    return compared == COORDINATES
 
 
 def _why_not_by_ecs(view: ServingView, query: Query, decision: Decision) -> str:
@@ -221,12 +225,8 @@ def _why_not_by_ecs(view: ServingView, query: Query, decision: Decision) -> str:
     return "; the ECS network has no known place" if decision.ecs_used else "; the ECS address is private"
 
 
-def _why_nowhere(view: ServingView, decision: Decision, pop: str) -> str:
-    """Say why no client's place was looked up: the policy asks for none, or no place known would change anything."""
-    return SAME_EVERYWHERE[POLICIES[view.columns["lb_policy"][decision.lb]]].format(pop=pop)
-
-
-def _place_text(place: Place) -> str:
+def _place_text(place: Place, policy: str) -> str:
+    """Say what is known of a place; a centroid is told where a policy compares coordinates."""
     if place == Place():
         return "an unknown place"
     parts = [place.country or "unknown country"]
@@ -235,8 +235,11 @@ def _place_text(place: Place) -> str:
     region = regions.region_of(place.country, place.subdivision)
     if region:
         parts.append(f"region {region}")
-    if place.latitude is not None and place.longitude is not None:
-        parts.append(f"{place.latitude:.2f}, {place.longitude:.2f}")
+    centroid = centroid_name(place) if _compares_coordinates(policy) else ""
+    located_at = stand_in(place) if centroid else place
+    if located_at.latitude is not None and located_at.longitude is not None:
+        text = f"{located_at.latitude:.2f}, {located_at.longitude:.2f}"
+        parts.append(f"{text} (centroid of {centroid})" if centroid else text)
     return ", ".join(parts)
 
 

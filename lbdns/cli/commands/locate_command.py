@@ -9,9 +9,10 @@ import click
 
 from lbdns.cli.frame.common import config_option, print_json
 from lbdns.places import regions
+from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.description import describe
 from lbdns.places.geodata import Geodata
-from lbdns.places.place import Address, Located, unmapped
+from lbdns.places.place import Address, Located, Place, unmapped
 
 UNKNOWN = "unknown"
 
@@ -62,10 +63,6 @@ def text_lines(address: Address, located: Located, geodata: Geodata) -> list[tup
     """Return what is known of an address as (key, value) lines for a person."""
     facts = describe(address, located, geodata)
     place = located.place
-    if place.latitude is None or place.longitude is None:
-        coordinates = UNKNOWN
-    else:
-        coordinates = f"{place.latitude:.4f}, {place.longitude:.4f}"
     if located.asn:
         asn = f"AS{located.asn} {located.asn_org}".rstrip()
     else:
@@ -79,10 +76,19 @@ def text_lines(address: Address, located: Located, geodata: Geodata) -> list[tup
         ("country", _named(facts["country"], facts["country_name"])),
         ("subdivision", _named(facts["subdivision"], facts["subdivision_name"])),
         ("region", region),
-        ("coordinates", coordinates),
+        ("coordinates", _coordinates(place)),
         ("AS number", asn),
         *(("database", f"{source.path} ({source.database_type}, built {source.built})") for source in geodata.sources),
     ]
+
+
+def _coordinates(place: Place) -> str:
+    """Return the coordinates that count for a place, and whose they are where no database knows its own."""
+    located_at, centroid = stand_in(place), centroid_name(place)
+    if located_at.latitude is None or located_at.longitude is None:
+        return UNKNOWN
+    text = f"{located_at.latitude:.4f}, {located_at.longitude:.4f}"
+    return f"{text} (centroid of {centroid})" if centroid else text
 
 
 def _named(code: str | None, name: str | None) -> str:

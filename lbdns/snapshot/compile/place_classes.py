@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.places.centroids import stand_in
 from lbdns.places.place import Place
 from lbdns.places.place_tree import PlaceTree
 from lbdns.snapshot.compile.tries import PrefixTree, Tries, in_levels, private_tree, reduce_tree
@@ -117,7 +118,7 @@ class PlaceClasses:
         """Begin with the trie of private addresses alone in `tries`."""
         self._columns = columns
         self._index = index
-        self._here = here
+        self._here = stand_in(here)
         self._tries = tries
         if tries.recall("private") is None:
             tries.add("private", private_tree(), 2)

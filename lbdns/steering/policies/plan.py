@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lbdns.places import regions
+from lbdns.places.centroids import stand_in
 from lbdns.places.place import Place
 
 Candidates = tuple[tuple[str, int], ...]  # (pool name, weight) in order; weights matter to SELECT_WEIGHTED alone
@@ -35,9 +36,9 @@ class Units:
     """The distinct units among some places: `of_place[kind][place_id]` is a unit's number, `values[kind]` what it
     stands for.
 
-    Number 0 is the unknown: no country, or no coordinates. `region_of[kind]`: each unit's region as an index into
-    REGION_CODES, -1 where it has none; `of_country[kind]`: the numbers of each country's units. Built once per
-    geolocation database.
+    Number 0 is the unknown: no country, or no coordinates, of a centroid neither. `region_of[kind]`: each unit's region as
+    an index into REGION_CODES, -1 where it has none; `of_country[kind]`: the numbers of each country's units. Built once
+    per geolocation database.
     """
 
     def __init__(self, places: Sequence[Place]) -> None:
@@ -48,8 +49,7 @@ class Units:
             values = [Place()]
             of_place = np.zeros(len(places), dtype=np.int32)
             for place_id, found in enumerate(places):
-                # A country's unit stands for all of it, whichever subdivision comes first.
-                place = Place(found.country) if kind is Unit.COUNTRY else found
+                place = _place_of(kind, found)
                 key = _unit_key(kind, place)
                 if key is None:
                     continue
@@ -78,6 +78,15 @@ def _by_country(places: Sequence[Place]) -> dict[str, NDArray[np.intp]]:
     for number, place in enumerate(places):
         found.setdefault(place.country, []).append(number)
     return {country: np.array(numbers, dtype=np.intp) for country, numbers in found.items()}
+
+
+def _place_of(kind: Unit, place: Place) -> Place:
+    """Return what a kind of unit sees of a place."""
+    if kind is Unit.COUNTRY:
+        return Place(place.country)  # of all of it, whichever subdivision comes first
+    if kind is Unit.COORDINATES and place.latitude is None:
+        return stand_in(place)
+    return place
 
 
 def _unit_key(kind: Unit, place: Place) -> tuple[object, ...] | None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
+from lbdns.places.centroids import stand_in
 from lbdns.steering.kernel.numbers import SELECT_FIRST, SELECT_NEAREST
 from lbdns.steering.policies.context import Context
 from lbdns.steering.policies.plan import UNKNOWN_LIST, Lists, Partition, Plan, Unit, located_plan, unweighted
@@ -34,7 +35,7 @@ def plan(load_balancer: LoadBalancer, context: Context) -> Plan:
     by_unit = np.full(len(orders), UNKNOWN_LIST, dtype=np.int32)
     if numbers:
         by_unit[1:] = np.array(numbers, dtype=np.int32)[np.asarray(inverse).reshape(-1)]
-    place = context.site.place
+    place = stand_in(context.site.place)
     order: list[int] = list(range(len(names)))
     if place.latitude is not None and place.longitude is not None:
         here = distances_m(np.array([place.latitude]), np.array([place.longitude]), pools)

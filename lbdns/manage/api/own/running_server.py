@@ -98,7 +98,7 @@ _NAMES: Final[dict[str, Any]] = {
 }
 _LOCATED: Final[dict[str, Any]] = {
     "type": "object",
-    "properties": {"address": {"type": "string"}, "network": {"type": "string"}},
+    "properties": {"address": {"type": "string"}, "network": {"type": "string"}, "centroid_of": {"type": "string"}},
     "required": ["address", "network", "country", "subdivision", "region", "latitude", "longitude", "asn"],
 }
 _BALANCERS: Final[dict[str, Any]] = {
