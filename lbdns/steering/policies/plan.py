@@ -36,9 +36,9 @@ class Units:
     """The distinct units among some places: `of_place[kind][place_id]` is a unit's number, `values[kind]` what it
     stands for.
 
-    Number 0 is the unknown: no country, or no coordinates, of a centroid neither. `region_of[kind]`: each unit's region as
-    an index into REGION_CODES, -1 where it has none; `of_country[kind]`: the numbers of each country's units. Built once
-    per geolocation database.
+    Number 0 is the unknown: no country, or no coordinates, of a centroid neither. `region_of[kind]`: each unit's region
+    as an index into REGION_CODES, -1 where it has none; `of_country[kind]`: the numbers of each country's units. Built
+    once per geolocation database.
     """
 
     def __init__(self, places: Sequence[Place]) -> None:
