@@ -36,10 +36,7 @@ CHOICE_BYTES: Final = 8
 ASKED_POINTER: Final = 0xC00C  # to the question's name
 
 # Sizes of pieces of messages.
-OPT_BYTES: Final = 11
-OPTION_HEAD_BYTES: Final = 4
 EDE_BYTES: Final = 6
-RECORD_HEAD_BYTES: Final = 12  # pointer, type, class, TTL, length
 
 # Bits of a header's third byte.
 QR_BIT: Final = 0x80

@@ -7,6 +7,7 @@ of type MX or SRV with an origin that is no hostname              error
 of type SRV with an origin without a port                         error
 of type MX or SRV at a CNAME                                      error
 that hides records, or has fields that do not act                 warning (effects.py)
+whose answers do not fit into a datagram                          warning (balancer_sizes.py)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed
+from lbdns.config.checks.balancer_sizes import check_sizes
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
@@ -57,7 +59,7 @@ def check_balancers(
             checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
         if checked.about_fields is None:
             hosts, effects = _check_hosts(placed, objects.pools), check_effects(placed, objects.pools, facts)
-            checked.about_fields = (*hosts, *effects)
+            checked.about_fields = (*hosts, *effects, *check_sizes(placed, checked.wire, objects.pools))
         yield from checked.about_zone or ()
         yield from checked.about_fields
 

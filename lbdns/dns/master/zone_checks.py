@@ -10,6 +10,7 @@
     names that end in the zone's name twice          warning    a forgotten dot
     keys, signatures or denials of DNSSEC            error      RFC 4035 section 2; it is not served here
     a text between two empty ones                    warning    quotes doubled by a program: TXT ""a b""
+    more than an answer over UDP has                 warning    answer_sizes.py
 
 A name that a load balancer answers counts as one with addresses.
 """
@@ -33,6 +34,7 @@ from lbdns.dns.codes import (
     TYPE_RRSIG,
     TYPE_SOA,
 )
+from lbdns.dns.master.answer_sizes import FEW, LARGE, check_size
 from lbdns.dns.master.draft import RRsetDraft, ZoneDraft, subject
 from lbdns.dns.name import ROOT, WILDCARD_LABEL, ancestors, is_at_or_below, show_name
 from lbdns.dns.rdata.layouts import quoted, strings_of
@@ -121,6 +123,8 @@ def check_zone(index: ZoneIndex) -> Iterator[Problem]:
         if not is_plain:
             yield from _check_hidden(index, owner, drafts)
         for rrset in drafts:
+            if len(rrset.rdatas) > FEW or len(rrset.rdatas[0]) > LARGE:
+                yield from check_size(draft, owner, rrset)
             if rrset.type not in _LOOKED_AT:
                 continue
             if rrset.type in _SIGNING:
