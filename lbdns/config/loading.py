@@ -145,7 +145,8 @@ _ORDER = attrgetter("file", "line", "path", "message", "severity")
 
 def _sorted(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return the errors and the warnings, each once, by file and line."""
-    unique = sorted({_on_one_line(problem) for problem in problems}, key=_ORDER)
+    found = {(problem, problem.at): problem for problem in map(_on_one_line, problems)}
+    unique = sorted(found.values(), key=_ORDER)
     errors = tuple(problem for problem in unique if problem.severity == "error")
     return errors, tuple(problem for problem in unique if problem.severity == "warning")
 

@@ -220,3 +220,20 @@ def test_a_reader_reads_and_changes_nothing(api: Api, own: httpx.Client) -> None
         assert own.get(path, headers=headers).status_code == 200
     for path in ("/plan", "/apply", "/revisions/1/restore"):
         assert own.post(path, json={"configuration": {}}, headers=headers).status_code == 403
+
+
+def test_a_mistake_made_twice_at_one_name_is_told_twice(own: httpx.Client) -> None:
+    wrong = tree("www A x\nwww A x\n")
+    (balancer,) = wrong["load_balancers"]
+    wrong["load_balancers"] = [{**balancer, "ttl": "soon"}, {**balancer, "ttl": "soon", "type": "MX"}, balancer]
+    errors = own.post("/apply", json={"configuration": wrong}).json()["errors"]
+    told = sorted((one["source"]["pointer"], one["message"].split(": ")[1]) for one in errors)
+    assert [pointer.removeprefix("/configuration/") for pointer, _ in told] == [
+        "load_balancers/0/ttl",
+        "load_balancers/1/ttl",
+        "load_balancers/1/type",
+        "load_balancers/2/name",
+        "zones/example.com",
+        "zones/example.com",
+    ]
+    assert [text for pointer, text in told if "zones" in pointer] == ["line 5", "line 6"]

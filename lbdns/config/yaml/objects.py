@@ -139,7 +139,8 @@ def _balancers(value: list[Any], lines: LineTree, file: str, problems: list[Prob
     for index, data in enumerate(value):
         name = data.get("name") if isinstance(data, dict) else None
         item_lines = items[index] if items is not None else lines_at(lines, index)
-        source = Source(file, item_lines, "load_balancers", name if isinstance(name, str) and name else index)
+        key = name if isinstance(name, str) and name else index
+        source = Source(file, item_lines, "load_balancers", key, None if line_at(item_lines) else index)
         placed = build(LoadBalancer, data, source, problems)
         if placed is not None:
             yield placed

@@ -14,18 +14,23 @@ Item = TypeVar("Item")
 
 
 class Source(NamedTuple):
-    """The place of one object. `section` and `name` make its path; `index` stands in for a name that is not usable."""
+    """The place of one object. `section` and `name` make its path; its index stands in for a name that is not usable.
+
+    `position` is where it stands in a list that has no lines, and tells it from others of its name.
+    """
 
     file: str
     lines: LineTree
     section: str
     name: str | int | None
+    position: int | None = None
 
     def problem(
         self, location: Sequence[str | int], message: str, severity: Literal["error", "warning"] = "error"
     ) -> Problem:
         """Return a problem at a location inside the object."""
-        at = (self.section, self.name, *location) if self.section and self.name is not None else tuple(location)
+        key = self.name if self.position is None else self.position
+        at = (self.section, key, *location) if self.section and key is not None else tuple(location)
         return Problem(self.file, self.line(location), self.path(location), message, severity, at)
 
     def warning(self, location: Sequence[str | int], message: str) -> Problem:
