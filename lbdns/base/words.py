@@ -72,6 +72,8 @@ INNER_SET_BY_SERVER: Final = {"origins": ("disabled_at", "healthy"), "members": 
 """The same of the objects in their lists."""
 WARNING_CODE: Final = 1000
 """The code of a message that warns."""
+NOTE_CODE: Final = 1011
+"""The code of a message that says what followed from what was sent; the command line knows it already."""
 NOT_RUNNING_CODE: Final = 1010
 """The code of the error that there is no server to ask."""
 ZONES_PER_PAGE_MAX: Final = 1000

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from lbdns.base.kinds import Kind
+from lbdns.base.words import NOTE_CODE
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.slow
@@ -95,7 +96,10 @@ def test_the_pool_that_the_documents_print(api: Api, client: httpx.Client) -> No
             "pool": {"disable": False, "healthy": None},
         },
     }
-    made, messages = done(client.post(f"{api.account}/pools", json=body))
+    response = client.post(f"{api.account}/pools", json=body)
+    made, messages = done(response)
+    pointers = [one["source"]["pointer"] for one in response.json()["messages"]]
+    assert pointers == ["/check_regions", "/origins", "/origins/0/address"]
     assert {key: made[key] for key in body if key != "origins"} == {k: v for k, v in body.items() if k != "origins"}
     assert made["origins"][0].items() >= body["origins"][0].items()
     assert made["disabled_at"] == made["created_on"]
@@ -224,7 +228,7 @@ def test_a_patch_of_an_object_inside_says_what_it_dropped(api: Api, client: http
     response = client.patch(at, json=fields)
     changed, _ = done(response)
     assert changed["random_steering"] == {"default_weight": 0.2, "pool_weights": {}}
-    told = {one["source"]["pointer"]: one["message"] for one in response.json()["messages"] if "source" in one}
+    told = {one["source"]["pointer"]: one["message"] for one in response.json()["messages"] if one["code"] == NOTE_CODE}
     words = "is replaced as a whole; what it had and was not sent is dropped"
     assert told == {
         "/random_steering": f'random_steering: {words}: "pool_weights"',
@@ -244,7 +248,7 @@ def test_a_patch_of_a_list_of_objects_says_what_it_dropped(api: Api, client: htt
     at = f"{api.account}/pools/{made['id']}"
     sent = [{"name": "two", "address": "192.0.2.2", "port": 8080}, {"name": "one", "address": "192.0.2.1", "weight": 1}]
     response = client.patch(at, json={"origins": sent})
-    told = {one["source"]["pointer"]: one["message"] for one in response.json()["messages"] if "source" in one}
+    told = {one["source"]["pointer"]: one["message"] for one in response.json()["messages"] if one["code"] == NOTE_CODE}
     assert told.keys() == {"/origins", "/origins/1"}
     assert told["/origins"].endswith('dropped: "three"') and told["/origins/1"].endswith('dropped: "header"')
     assert client.put(at, json={"name": "eu", "origins": sent}).json()["messages"] == [], "PUT means the whole"

@@ -14,7 +14,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
 from lbdns.config.yaml.source import Placed
 from lbdns.manage.store.bodies import CheckedBody, check_body
-from lbdns.manage.store.disabling import disabled_at
+from lbdns.manage.store.disabling import DisabledAt, disabled_at
 from lbdns.manage.store.item import Change, Item, new_id, time_text
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced
 from lbdns.manage.store.state import State, StateDraft
@@ -59,7 +59,7 @@ class Edit:
         checked = self._check(kind, body, id, zone_id)
         before = self._base.get(kind, id)  # deleted just now, to be made again elsewhere
         created_on = before.created_on if before is not None else self._now
-        since = disabled_at(kind, checked.body, before, self._now)
+        since = self._disabled_at(kind, checked.body, before)
         item = Item(kind, id, checked.body, zone_id, created_on, self._now, self._base.revision + 1, since)
         return self._put(None, item)
 
@@ -76,7 +76,7 @@ class Edit:
             body=checked.body,
             modified_on=self._now,
             revision=self._base.revision + 1,
-            disabled_at=disabled_at(kind, checked.body, before, self._now),
+            disabled_at=self._disabled_at(kind, checked.body, before),
         )
         return self._put(before, after)
 
@@ -110,6 +110,10 @@ class Edit:
         if checked.placed is not None and len(self.problems) > count:
             self.mended[id] = checked.placed
         return checked
+
+    def _disabled_at(self, kind: Kind, body: Mapping[str, Any], before: Item | None) -> DisabledAt:
+        """Return since when what is disabled by a body is so; of one with mistakes, which is not stored, nothing."""
+        return () if self.problems else disabled_at(kind, body, before, self._now)
 
     def _put(self, before: Item | None, after: Item | None) -> Item:
         change = Change(before, after)

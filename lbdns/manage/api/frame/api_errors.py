@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -33,7 +33,7 @@ from starlette.exceptions import HTTPException
 from lbdns.base.errors import Clash, ConfigError, LbdnsError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.envelope import failed, ok
-from lbdns.manage.api.frame.pointers import Steps, pointer
+from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError
 
 INTERNAL: Final = 1000
@@ -66,8 +66,6 @@ _REFERENCED_WORDS: Final = "This object is referenced by other objects, delete t
 
 PathMethods = Mapping[str, tuple[re.Pattern[str], set[str]]]
 """The methods of each path, by its template, in the order in which paths are tried: each is a route of its own."""
-Pointing = Callable[[Problem], Steps | None]
-"""Tells where in the body of the request a problem's value stands; None: nowhere in it."""
 
 log = logging.getLogger("lbdns.api")
 

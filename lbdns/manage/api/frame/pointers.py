@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from lbdns.base.errors import Problem
 
 Steps = Sequence[str | int]
 """The way to a value: keys and indexes."""
+Pointing = Callable[[Problem], Steps | None]
+"""Tells where in the body of the request a problem's value stands; None: nowhere in it."""
 
 
 def pointer(steps: Steps) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.words import WARNING_CODE
-from lbdns.manage.api.frame.pointers import Steps, pointer
+from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 
 MESSAGES_MAX: Final = 100
 """Of one kind in one reply: nobody reads more."""
@@ -31,14 +31,12 @@ def begin_request() -> None:
     _told.set([])
 
 
-def tell(text: str, at: Steps | None = None) -> None:
+def tell(text: str, at: Steps | None = None, code: int = WARNING_CODE) -> None:
     """Add a message to the reply of the request that is being answered, once however often it is told.
 
     `at` is the way to what it is about in the request's body. Raises LookupError outside of a request.
     """
-    message: ReplyMessage = {"code": WARNING_CODE, "message": text}
-    if at is not None:
-        message["source"] = {"pointer": pointer(at)}
+    message = _message(code, text, at)
     told = _told.get()
     if len(told) < MESSAGES_MAX and message not in told:
         told.append(message)
@@ -49,6 +47,18 @@ def told() -> tuple[ReplyMessage, ...]:
     return tuple(_told.get(()))
 
 
-def warnings(problems: Iterable[Problem]) -> list[ReplyMessage]:
-    """Return warnings about a change as messages."""
-    return [{"code": WARNING_CODE, "message": f"{one.path}: {one.message}"} for one in problems]
+def nowhere(problem: Problem) -> Steps | None:
+    """Return that a problem stands nowhere in the body."""
+    return None
+
+
+def warnings(problems: Iterable[Problem], pointing: Pointing = nowhere) -> list[ReplyMessage]:
+    """Return warnings about a change as messages; `pointing` tells where in the request's body one's value stands."""
+    return [_message(WARNING_CODE, f"{one.path}: {one.message}", pointing(one)) for one in problems]
+
+
+def _message(code: int, text: str, at: Steps | None) -> ReplyMessage:
+    message: ReplyMessage = {"code": code, "message": text}
+    if at is not None:
+        message["source"] = {"pointer": pointer(at)}
+    return message

@@ -16,6 +16,7 @@ from lbdns.base.errors import OWNER_NAMES, Problem
 from lbdns.base.kinds import KEYED, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.repeats import gathered
+from lbdns.base.words import NOTE_CODE
 from lbdns.config.yaml.yaml_tree import spelled
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
@@ -29,8 +30,8 @@ from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
-from lbdns.manage.api.frame.pointers import Steps
-from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, tell, warnings
+from lbdns.manage.api.frame.pointers import Pointing, Steps
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, nowhere, tell, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
@@ -99,7 +100,7 @@ class _ObjectWriter(NamedTuple):
             before = self._find(edit, id, based_on)
             after = edit.patch(self.kind, id, body)
             for sentence, at in dropped(before.body, after.body, body) if not edit.problems else ():
-                tell(sentence, at)
+                tell(sentence, at, NOTE_CODE)
             return after
 
         return await self._write("change", make, fields, self._name_of(id))
@@ -124,7 +125,8 @@ class _ObjectWriter(NamedTuple):
         refused: list[Problem] = []
         body = taken(self.kind, fields, refused)
         name = old_name or _name_in(body)
-        point_by(self.request, _pointing(self.kind, self.site.state, {name, _name_in(body)}, body))
+        pointing = _pointing(self.kind, self.site.state, {name, _name_in(body)}, body)
+        point_by(self.request, pointing)
 
         def made(edit: Edit) -> Item:
             item = make(edit, body)
@@ -138,14 +140,22 @@ class _ObjectWriter(NamedTuple):
             return planned(done, before)
         item = done.result
         shown_now = _live(self.site).add(item, shown(item, self.site.state))
-        return ok(shown_now, messages=self._told(done, {item.name, name}), headers=etag(item))
+        return ok(shown_now, messages=self._told(done, {item.name, name}, body, pointing), headers=etag(item))
 
-    def _told(self, done: Done[Item], names: set[str]) -> list[ReplyMessage]:
-        """Return the warnings that an object of this kind and these names has a part in."""
+    def _told(
+        self, done: Done[Item], names: set[str], body: dict[str, Any] | None = None, pointing: Pointing = nowhere
+    ) -> list[ReplyMessage]:
+        """Return the warnings that an object of this kind and these names has a part in, those about a field of `body`
+        with the way to it."""
+
+        def sent(problem: Problem) -> Steps | None:
+            steps = pointing(problem)
+            return steps if steps and steps[0] in (body or {}) else None
+
         sections = (self.kind.section, OWNER_NAMES) if self.kind is Kind.LOAD_BALANCER else (self.kind.section,)
         found = (one for one in done.warnings if any(one.is_about(section, names) for section in sections))
         # Lines of what is stored count records.
-        return warnings(gathered(replace(one, line=0) for one in found)[:MESSAGES_MAX])
+        return warnings(gathered(replace(one, line=0) for one in found)[:MESSAGES_MAX], sent)
 
     def _find(self, edit: Edit, id: str, based_on: int | None) -> Item:
         item = edit.get(self.kind, id)
