@@ -7,7 +7,7 @@ stands.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from struct import Struct
 
@@ -164,12 +164,13 @@ def _pack_unsigned(message: Message, flags: int, opt: bytes, tsig_error: int, li
     return _header(message.id, flags | FLAG_TC, 1, 0, 0, 1 if opt else 0) + message.question + opt
 
 
-def _counts(sections: Sections) -> list[int]:
+def _counts(sections: Sequence[Sequence[Records]]) -> list[int]:
     return [sum(len(records.rdatas) for records in section) for section in sections]
 
 
-def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Sections) -> None:
-    """Append the records of a reply to a question whose name, `name_length` bytes long, stands in the zone of `apex`.
+def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Sequence[Sequence[Records]]) -> list[int]:
+    """Append the records of a reply to a question whose name, `name_length` bytes long, stands in the zone of `apex`;
+    return where each section ends.
 
     Owners that were asked for point at the question. Other names point at each other and at the question's suffix that
     is the zone's apex, never at what the client put before it: so these bytes are the same for every name that a set
@@ -183,12 +184,15 @@ def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Sec
             position += len(label) + 1
     shared = dict(buffer.names)
     apart = None
+    ends = []
     for section in sections:
         for records in section:
             if records.is_apart and records.owner != apart:
                 apart = records.owner
                 buffer.names = dict(shared)
             _pack_records(buffer, records)
+        ends.append(len(buffer.data))
+    return ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,8 @@ class Template:
 
     `pointers`: (offset in `body`, target as an offset from the end of the question's name, negative inside that name);
     `counts`: records a section; `ttl_at`: where in `body` the TTL of the SOA stands that says how long a negative
-    answer holds, 0 where it is none.
+    answer holds, 0 where it is none. The last `optional` records give way where they do not fit: the first `least`
+    bytes of the body are all that must be there.
     """
 
     rcode: int
@@ -206,6 +211,23 @@ class Template:
     body: bytes
     pointers: tuple[tuple[int, int], ...]
     ttl_at: int
+    least: int
+    optional: int
+
+    def without_optional(self) -> Template:
+        """Return it without the records that may give way."""
+        answers, authorities, additionals = self.counts
+        return replace(
+            self,
+            counts=(answers, authorities, additionals - self.optional),
+            body=self.body[: self.least],
+            pointers=tuple(pointer for pointer in self.pointers if pointer[0] < self.least),
+            optional=0,
+        )
+
+    def truncated(self) -> Template:
+        """Return it without any record: what is left of an answer that no datagram can hold."""
+        return replace(self, counts=(0, 0, 0), body=b"", pointers=(), ttl_at=0, least=0, optional=0)
 
 
 def render_template(answer: Answer, owner: bytes | None = None) -> Template:
@@ -214,19 +236,23 @@ def render_template(answer: Answer, owner: bytes | None = None) -> Template:
     `owner`: one more name after the last record, as it would stand before another.
     """
     buffer = _Buffer()
-    sections: Sections = (answer.answer, answer.authority, [*answer.glue, *answer.additional])
+    sections = (answer.answer, answer.authority, answer.glue, answer.additional)
     question_end = HEADER_BYTES + len(answer.apex)
     start = question_end + QUESTION_TAIL_BYTES
     buffer.append(bytes(start))
-    _pack_sections(buffer, answer.apex, len(answer.apex), sections)
+    *_, least, end = _pack_sections(buffer, answer.apex, len(answer.apex), sections)
     if owner is not None:
         buffer.encode_name(_label(owner))
+        least += len(buffer.data) - end
     pointers = tuple((position - start, target - question_end) for position, target in buffer.pointers)
-    answers, authorities, additionals = _counts(sections)
-    counts = (answers, authorities, additionals)
+    answers, authorities, glue, optional = _counts(sections)
+    counts = (answers, authorities, glue + optional)
     is_negative = bool(answer.authority) and answer.authority[-1].type == TYPE_SOA
     ttl_at = buffer.ttl_at - start if is_negative else 0
-    return Template(answer.rcode, answer.is_authoritative, counts, bytes(buffer.data[start:]), pointers, ttl_at)
+    body = bytes(buffer.data[start:])
+    return Template(
+        answer.rcode, answer.is_authoritative, counts, body, pointers, ttl_at, least=least - start, optional=optional
+    )
 
 
 def _pack_records(buffer: _Buffer, records: Records) -> None:

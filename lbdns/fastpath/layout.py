@@ -7,6 +7,7 @@ from typing import Final
 # What `serve` returns instead of a reply's length.
 DROPPED: Final = 0
 DEFERRED: Final = -1
+TOO_LARGE: Final = -2  # between its own functions: what is required does not fit
 PROCEED: Final = 1  # what a guard returns instead: the question may be read
 
 OUT_BYTES: Final = 2048  # room that a caller of `serve` must have for a reply
@@ -14,21 +15,23 @@ NO_TEMPLATE: Final = 0xFFFFFFFF
 # A template is one run of bytes: a head of 16-bit numbers, low octet first; relocations, two such numbers each (where a
 # pointer stands in the body, how far from the end of the question's name it leads, biased); the body.
 TEMPLATE_LENGTH: Final = 0  # of the body, in bytes
-TEMPLATE_FLAGS: Final = 2  # AA and RCODE as in a header, and one of the two below
+TEMPLATE_FLAGS: Final = 2  # AA, RCODE and TC (no datagram holds it) as in a header, and one of the two below
 TEMPLATE_ANSWERS: Final = 4
 TEMPLATE_AUTHORITIES: Final = 6
 TEMPLATE_ADDITIONALS: Final = 8
 TEMPLATE_RELOCATIONS: Final = 10
 TEMPLATE_TTL: Final = 12  # where in the body the TTL of the SOA of a negative answer stands; 0: it is none
-TEMPLATE_HEAD_BYTES: Final = 14
+TEMPLATE_LEAST: Final = 14  # of the body, in bytes: what must be there; the rest gives way
+TEMPLATE_OPTIONAL: Final = 16  # the records in that rest
+TEMPLATE_HEAD_BYTES: Final = 18
 RELOCATION_BYTES: Final = 4
 RELOCATION_BIAS: Final = 0x4000  # targets inside the question's name lie before its end
 # TEMPLATE_STEERS: a load balancer's records follow, whose owner is the pointer that the body ends with. Head:
 TEMPLATE_STEERS: Final = 0x4000
-STEERS_LOAD_BALANCER: Final = 14  # 32 bits
-STEERS_NONE: Final = 18  # 32 bits: the template where it has no records
-STEERS_FAMILY: Final = 22
-STEERS_HEAD_BYTES: Final = 24
+STEERS_LOAD_BALANCER: Final = 18  # 32 bits
+STEERS_NONE: Final = 22  # 32 bits: the template where it has no records
+STEERS_FAMILY: Final = 26
+STEERS_HEAD_BYTES: Final = 28
 # TEMPLATE_CHOICE: no template, but LENGTH pairs (type, template; 32 bits each) after the head, the last for the rest.
 TEMPLATE_CHOICE: Final = 0x8000
 CHOICE_BYTES: Final = 8
@@ -42,6 +45,7 @@ EDE_BYTES: Final = 6
 QR_BIT: Final = 0x80
 OPCODE_BITS: Final = 0x78
 AA_BIT: Final = 0x04
+TC_BIT: Final = 0x02
 
 DO_BIT: Final = 0x80  # of the third byte of an OPT record's TTL (RFC 3225)
 

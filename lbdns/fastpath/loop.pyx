@@ -4,10 +4,11 @@
 The loop of the fast path: batches of datagrams in and out of one socket, without the interpreter.
 
     recvmmsg -> the view in force, once a batch -> serve each -> count it -> sendmmsg
-                                                  `- deferred: into the ring, for the slow path in the same process
+                                                  `- deferred: into the queue of the client's network, for the slow path
+                                                     in the same process
 
 One thread runs `Loop.run` for one socket; all other methods belong to the thread of the event loop. The two share the
-ring (one writer, one reader), the word that says which of two Servers is in force, and counters. This file is Cython alone,
+queues (one writer, one reader; emptied in turn, so that a flood from one network waits for itself), the word that says which of two Servers is in force, and counters. This file is Cython alone,
 as system calls have no interpreted form; what it calls for each datagram has one.
 """
 
@@ -23,104 +24,48 @@ from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.serve cimport serve
+from lbdns.fastpath.system_calls cimport (
+    AF_INET,
+    CLOCK_MONOTONIC,
+    CLOCK_REALTIME_COARSE,
+    CLOCK_THREAD_CPUTIME_ID,
+    EFD_CLOEXEC,
+    EFD_NONBLOCK,
+    EINTR,
+    LBDNS_FENCE,
+    LBDNS_LOAD,
+    LBDNS_STORE,
+    MSG_DONTWAIT,
+    MSG_TRUNC,
+    MSG_WAITFORONE,
+    c_close,
+    c_write,
+    clock_gettime,
+    errno,
+    eventfd,
+    iovec,
+    lbdns_turn_pktinfo,
+    mmsghdr,
+    msghdr,
+    ntohl,
+    ntohs,
+    recvmmsg,
+    sendmmsg,
+    sendmsg,
+    sockaddr_in,
+    sockaddr_in6,
+    timespec,
+)
 from lbdns.steering.kernel.hashing cimport mix64
-
-cdef extern from *:
-    """
-    #ifndef _GNU_SOURCE
-    #define _GNU_SOURCE
-    #endif
-    #include <arpa/inet.h>
-    #include <errno.h>
-    #include <netinet/in.h>
-    #include <sys/eventfd.h>
-    #include <sys/socket.h>
-    #include <time.h>
-    #include <unistd.h>
-    #define LBDNS_FENCE() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-    #define LBDNS_LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-    #define LBDNS_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-
-    /* A control message carries a query's local address; sent back it makes that the reply's source. The interface is
-       left to routing, but for link-local addresses, which mean nothing without one. */
-    static void lbdns_turn_pktinfo(struct msghdr *m) {
-        struct cmsghdr *c = CMSG_FIRSTHDR(m);
-        if (!c) { m->msg_controllen = 0; return; }
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo *i = (struct in_pktinfo *)CMSG_DATA(c);
-            i->ipi_ifindex = 0;
-            i->ipi_addr.s_addr = 0;
-            m->msg_controllen = CMSG_SPACE(sizeof *i);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo *i = (struct in6_pktinfo *)CMSG_DATA(c);
-            if (!IN6_IS_ADDR_LINKLOCAL(&i->ipi6_addr)) i->ipi6_ifindex = 0;
-            m->msg_controllen = CMSG_SPACE(sizeof *i);
-        } else m->msg_controllen = 0;
-    }
-    """
-    int EAGAIN, EINTR, AF_INET, MSG_WAITFORONE, MSG_DONTWAIT, MSG_TRUNC, EFD_NONBLOCK, EFD_CLOEXEC
-    int CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID
-    int errno
-
-    cdef struct iovec:
-        void *iov_base
-        size_t iov_len
-
-    cdef struct msghdr:
-        void *msg_name
-        uint32_t msg_namelen
-        iovec *msg_iov
-        size_t msg_iovlen
-        void *msg_control
-        size_t msg_controllen
-        int msg_flags
-
-    cdef struct mmsghdr:
-        msghdr msg_hdr
-        unsigned int msg_len
-
-    cdef struct in6_addr:
-        uint8_t s6_addr[16]
-
-    cdef struct sockaddr_in6:
-        uint16_t sin6_family
-        uint16_t sin6_port
-        uint32_t sin6_flowinfo
-        in6_addr sin6_addr
-        uint32_t sin6_scope_id
-
-    cdef struct in_addr:
-        uint32_t s_addr
-
-    cdef struct sockaddr_in:
-        uint16_t sin_family
-        uint16_t sin_port
-        in_addr sin_addr
-
-    cdef struct timespec:
-        long tv_sec
-        long tv_nsec
-
-    int recvmmsg(int, mmsghdr *, unsigned int, int, timespec *) nogil
-    int sendmmsg(int, mmsghdr *, unsigned int, int) nogil
-    ssize_t sendmsg(int, msghdr *, int) nogil
-    int clock_gettime(int, timespec *) nogil
-    int eventfd(unsigned int, int) nogil
-    ssize_t c_write "write"(int, const void *, size_t) nogil
-    int c_close "close"(int) nogil
-    uint32_t ntohl(uint32_t) nogil
-    uint16_t ntohs(uint16_t) nogil
-    void LBDNS_FENCE() nogil
-    int LBDNS_LOAD(int *) nogil
-    void LBDNS_STORE(int *, int) nogil
-    void lbdns_turn_pktinfo(msghdr *) nogil
 
 cdef enum:
     BATCH = 64
     IN_BYTES = 4096  # a longer datagram is no query that anybody sends: dropped and counted
     CONTROL_BYTES = 64
-    RING = 512  # deferred datagrams that wait for the slow path; what does not fit is dropped and counted
+    QUEUES = 32  # of deferred datagrams that wait for the slow path, by network: /24, /56
+    ROOM = 128  # of each; what does not fit is dropped and counted
     DRAIN_BATCHES = 64
+    COUNT_BITS = 0x3FFFFFFF
 
 cdef uint64_t GOLDEN = 0x9E3779B97F4A7C15ULL
 cdef uint64_t bounds_ns[BATCH_BOUND_COUNT]
@@ -148,11 +93,14 @@ cdef class Loop:
 
     cdef int fd, event, is_wildcard
     cdef int active, in_use, stopping  # shared with the thread that runs the loop
-    cdef int head, tail
+    cdef int head, tail  # datagrams that were deferred, and that were let go of, in all queues
+    cdef int heads[QUEUES]
+    cdef int tails[QUEUES]
+    cdef int turn  # whose datagram was taken last
     cdef Server first, second
     cdef Counters counters
     cdef Ahead ahead
-    cdef Waiting *ring
+    cdef Waiting *waiting  # ROOM of the first queue, then of the next ...
     cdef uint64_t random
     cdef mmsghdr *messages
     cdef mmsghdr *replies
@@ -171,21 +119,21 @@ cdef class Loop:
         self.random = seed
         self.in_use = -1
         self.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-        self.ring = <Waiting *>calloc(RING, sizeof(Waiting))
+        self.waiting = <Waiting *>calloc(QUEUES * ROOM, sizeof(Waiting))  # no memory before it is used
         self.messages = <mmsghdr *>calloc(BATCH, sizeof(mmsghdr))
         self.replies = <mmsghdr *>calloc(BATCH, sizeof(mmsghdr))
         self.vectors = <iovec *>calloc(BATCH, sizeof(iovec))
         self.reply_vectors = <iovec *>calloc(BATCH, sizeof(iovec))
         self.peers = <sockaddr_in6 *>calloc(BATCH, sizeof(sockaddr_in6))
         self.controls = <uint8_t *>calloc(BATCH, CONTROL_BYTES)
-        if self.event < 0 or not (self.ring and self.messages and self.replies and self.vectors and self.reply_vectors
+        if self.event < 0 or not (self.waiting and self.messages and self.replies and self.vectors and self.reply_vectors
                                   and self.peers and self.controls):
             raise MemoryError("no memory for the fast path")
         self.incoming = bytearray(BATCH * IN_BYTES)
         self.outgoing = bytearray(BATCH * OUT_BYTES)
 
     def __dealloc__(self):
-        free(self.ring)
+        free(self.waiting)
         free(self.messages)
         free(self.replies)
         free(self.vectors)
@@ -226,22 +174,31 @@ cdef class Loop:
         LBDNS_STORE(&self.stopping, 1)
 
     def take(self):
-        """Return the next deferred datagram as (datagram, client's packed address, port, token), or None."""
+        """Return the next deferred datagram as (datagram, client's packed address, port), or None. Queues have turns."""
         cdef Waiting *waiting
         cdef sockaddr_in *four
+        cdef int step, queue
         LBDNS_FENCE()
-        if self.tail == LBDNS_LOAD(&self.head):
+        for step in range(1, QUEUES + 1):
+            queue = (self.turn + step) % QUEUES
+            if self.tails[queue] != LBDNS_LOAD(&self.heads[queue]):
+                break
+        else:
             return None
-        waiting = &self.ring[self.tail % RING]
+        self.turn = queue
+        waiting = self.taken()
         data = (<char *>waiting.data)[:waiting.length]
         if waiting.peer.sin6_family == AF_INET:
             four = <sockaddr_in *>&waiting.peer
             return data, (<char *>&four.sin_addr)[:4], ntohs(four.sin_port)
         return data, (<char *>&waiting.peer.sin6_addr)[:16], ntohs(waiting.peer.sin6_port)
 
+    cdef Waiting *taken(self) noexcept nogil:
+        return &self.waiting[self.turn * ROOM + self.tails[self.turn] % ROOM]
+
     def reply(self, bytes data):
         """Send the reply to the datagram last taken (b"" for none) and let go of it."""
-        cdef Waiting *waiting = &self.ring[self.tail % RING]
+        cdef Waiting *waiting = self.taken()
         cdef msghdr message
         cdef iovec vector
         cdef const char *start = data
@@ -258,7 +215,8 @@ cdef class Loop:
                 message.msg_controllen = waiting.control_bytes
             if sendmsg(self.fd, &message, MSG_DONTWAIT) < 0:
                 self.counters.words[SEND_ERRORS] += 1
-        LBDNS_STORE(&self.tail, (self.tail + 1) & 0x3FFFFFFF)
+        LBDNS_STORE(&self.tails[self.turn], (self.tails[self.turn] + 1) & COUNT_BITS)
+        LBDNS_STORE(&self.tail, (self.tail + 1) & COUNT_BITS)
 
     def run(self):
         """Serve until `stop`."""
@@ -354,7 +312,7 @@ cdef class Loop:
                 self.add_reply(count, index, size)
                 count += 1
             elif size == DEFERRED:
-                deferred += self.defer(index)
+                deferred += self.defer(server, index)
             else:
                 self.counters.words[DROPPED_COUNT] += 1
         self.counters.words[DATAGRAMS] += got
@@ -396,14 +354,18 @@ cdef class Loop:
             header.msg_control = query.msg_control
             header.msg_controllen = query.msg_controllen
 
-    cdef int defer(self, int index) noexcept nogil:
-        """Put a datagram into the ring; return 1, or 0 where the ring is full and the datagram is dropped."""
+    cdef int defer(self, Server server, int index) noexcept nogil:
+        """Put a datagram into its network's queue; return 1, or 0 where that is full and the datagram is dropped."""
         cdef Waiting *waiting
         cdef msghdr *query = &self.messages[index].msg_hdr
-        if ((self.head - LBDNS_LOAD(&self.tail)) & 0x3FFFFFFF) >= RING:
+        # The first 24 bits of an IPv4 address, 56 of an IPv6 address.
+        cdef uint64_t prefix = server.query.resolver_high >> (40 if server.query.resolver_version == 4 else 8)
+        cdef int queue = mix64(prefix) % QUEUES
+        cdef int head = self.heads[queue]
+        if ((head - LBDNS_LOAD(&self.tails[queue])) & COUNT_BITS) >= ROOM:
             self.counters.words[OVERFLOWS] += 1
             return 0
-        waiting = &self.ring[self.head % RING]
+        waiting = &self.waiting[queue * ROOM + head % ROOM]
         memcpy(&waiting.peer, &self.peers[index], sizeof(sockaddr_in6))
         waiting.peer_bytes = query.msg_namelen
         waiting.length = self.messages[index].msg_len
@@ -413,17 +375,18 @@ cdef class Loop:
             waiting.control_bytes = query.msg_controllen
             memcpy(waiting.control, query.msg_control, query.msg_controllen)
         memcpy(waiting.data, &self.incoming[index * IN_BYTES], waiting.length)
-        LBDNS_STORE(&self.head, (self.head + 1) & 0x3FFFFFFF)
+        LBDNS_STORE(&self.heads[queue], (head + 1) & COUNT_BITS)
+        LBDNS_STORE(&self.head, (self.head + 1) & COUNT_BITS)
         self.counters.words[DEFERRED_COUNT] += 1
         return 1
 
     cdef void wake(self, int head) noexcept nogil:
-        """Wake the reader of the ring, whose head was at `head` before this batch; one that has not come that far is
+        """Wake the reader of the queues, whose head was at `head` before this batch; one that has not come that far is
         awake, and finds the rest: it looks at the head after it has moved the tail, as this looks at the tail after it
         has moved the head."""
         cdef uint64_t one = 1
         LBDNS_FENCE()
-        if ((LBDNS_LOAD(&self.tail) - head) & 0x3FFFFFFF) < RING:
+        if ((LBDNS_LOAD(&self.tail) - head) & COUNT_BITS) <= QUEUES * ROOM:
             c_write(self.event, &one, sizeof(uint64_t))
 
     cdef void send(self, int count) noexcept nogil:

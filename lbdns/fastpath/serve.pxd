@@ -46,16 +46,19 @@ cdef int write_rrset(Server server, int start, int base, unsigned int template) 
 @cython.locals(pair=cython.ulonglong, _=cython.int)
 cdef unsigned int choose(Server server, unsigned int choice) noexcept nogil
 
-@cython.locals(size=cython.int, flags=cython.int, position=cython.int)
+@cython.locals(size=cython.int, flags=cython.int, position=cython.int, room=cython.int)
 cdef int write_template(
     Server server, int start, int base, unsigned int template, int rcode, int scope
 ) noexcept nogil
 
+@cython.locals(position=cython.int)
+cdef int write_truncated(Server server, int start, int base, int flags, int rcode, int scope) noexcept nogil
+
 @cython.locals(
-    size=cython.int, relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong,
+    relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong,
     index=cython.int, name_end=cython.int, shift=cython.int, target=cython.int,
 )
-cdef int write_body(Server server, int base, int position, unsigned int template) noexcept nogil
+cdef int write_body(Server server, int base, int position, unsigned int template, int size) noexcept nogil
 
 @cython.locals(none=cython.uint, limit=cython.int, position=cython.int, end=cython.int)
 cdef int write_steered(Server server, int start, int base, unsigned int before) noexcept nogil
@@ -87,5 +90,6 @@ cdef int write_cname(Server server, int base, int position, int limit, int endpo
 
 @cython.locals(
     fixed=cython.int, head=cython.ulonglong, octet=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, after=cython.uint,
+    required=cython.int,
 )
 cdef int write_named(Server server, int base, int position, int limit) noexcept nogil

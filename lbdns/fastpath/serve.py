@@ -179,23 +179,40 @@ def choose(server: Server, choice: int) -> int:
 
 
 def write_template(server: Server, start: int, base: int, template: int, rcode: int, scope: int) -> int:
-    """Write a rendered answer, its pointers set for this question; `rcode` 0: the template's own."""
+    """Write a rendered answer, its pointers set for this question; `rcode` 0: the template's own.
+
+    Where it does not fit, what is optional gives way; where that does not suffice, it is truncated.
+    """
     if template == NO_TEMPLATE:
         return DEFERRED
-    size = field16(server, template + TEMPLATE_LENGTH)
-    if HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES + size + opt_bytes(server, 0) > server.limit:
-        return DEFERRED
     flags = field16(server, template + TEMPLATE_FLAGS)
-    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode if rcode else flags & RCODE_MASK)
-    return write_end(server, base, write_body(server, base, position, template), scope, 0)
+    room = server.limit - HEADER_BYTES - server.name_bytes - QUESTION_TAIL_BYTES - opt_bytes(server, 0)
+    size = field16(server, template + TEMPLATE_LENGTH)
+    if size > room:
+        size = field16(server, template + TEMPLATE_LEAST)
+    rcode = rcode if rcode else flags & RCODE_MASK
+    if size > room or flags & FLAG_TC:
+        return write_truncated(server, start, base, (flags >> 8) & AA_BIT, rcode, scope)
+    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode)
+    return write_end(server, base, write_body(server, base, position, template, size), scope, 0)
 
 
-def write_body(server: Server, base: int, position: int, template: int) -> int:
-    """Write a template's records at `position`, which has room for them, and count them; return the position after."""
+def write_truncated(server: Server, start: int, base: int, flags: int, rcode: int, scope: int) -> int:
+    """Write header, question and OPT alone: what is required does not fit."""
+    position = write_head(server, start, base, flags | TC_BIT, rcode)
+    return write_end(server, base, position, scope, 0)
+
+
+def write_body(server: Server, base: int, position: int, template: int, size: int) -> int:
+    """Write a template's records at `position`, which has room for them, and count them; return the position after.
+
+    `size`: the whole body's, or what of it must be there.
+    """
     server.answers += field16(server, template + TEMPLATE_ANSWERS)
     server.authorities += field16(server, template + TEMPLATE_AUTHORITIES)
     server.additionals += field16(server, template + TEMPLATE_ADDITIONALS)
-    size = field16(server, template + TEMPLATE_LENGTH)
+    if size != field16(server, template + TEMPLATE_LENGTH):
+        server.additionals -= field16(server, template + TEMPLATE_OPTIONAL)
     relocations = field16(server, template + TEMPLATE_RELOCATIONS)
     steers = field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS
     at = template + (STEERS_HEAD_BYTES if steers else TEMPLATE_HEAD_BYTES)
@@ -205,7 +222,7 @@ def write_body(server: Server, base: int, position: int, template: int) -> int:
     name_end = HEADER_BYTES + server.name_bytes
     # Of the body's own names the template knows where they are when nothing stands between it and the question.
     shift = position - base - name_end - QUESTION_TAIL_BYTES
-    while at < body:
+    while at < body and field16(server, at) < size:
         target = field16(server, at + 2) - RELOCATION_BIAS
         if target >= QUESTION_TAIL_BYTES:
             target += shift
@@ -232,11 +249,13 @@ def write_steered(server: Server, start: int, base: int, before: int) -> int:
         none = field32(server, before + STEERS_NONE)
         if position + field16(server, before + TEMPLATE_LENGTH) > limit:
             return DEFERRED
-        position = write_body(server, base, position, before) - 2
+        position = write_body(server, base, position, before, field16(server, before + TEMPLATE_LENGTH)) - 2
         server.owner = server.outgoing[position] << 8 | server.outgoing[position + 1]
     end = position
     if server.decision.pick_count:
         end = write_picks(server, base, position, limit)
+    if end == TOO_LARGE:
+        return write_truncated(server, start, base, AA_BIT, NOERROR, server.decision.scope)
     if end < 0:
         return DEFERRED
     if end == position:
@@ -247,7 +266,7 @@ def write_steered(server: Server, start: int, base: int, before: int) -> int:
 def write_none(server: Server, start: int, base: int, template: int) -> int:
     """Write the negative answer that a decision came to: its SOA holds no longer than the load balancer's TTL."""
     size = write_template(server, start, base, template, 0, server.decision.scope)
-    if size > 0:
+    if size > 0 and not server.outgoing[base + 2] & TC_BIT:
         at = base + HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES + field16(server, template + TEMPLATE_TTL)
         ttl = server.decision.ttl
         if ttl < get32(server, at):
@@ -265,7 +284,8 @@ def get32(server: Server, position: int) -> int:
 
 
 def write_picks(server: Server, base: int, position: int, limit: int) -> int:
-    """Write the records of a decision; return the position after them, DEFERRED where they do not fit."""
+    """Write the records of a decision; return the position after them, TOO_LARGE where they do not fit, DEFERRED where
+    the slow path knows."""
     if server.found.family == FAMILY_NAMED:
         return write_named(server, base, position, limit)
     if server.decision.is_alias:
@@ -291,7 +311,7 @@ def write_addresses(server: Server, position: int, limit: int) -> int:
     size = 4 if server.found.family == FAMILY_A else 16
     count = server.decision.address_count
     if position + count * (RECORD_HEAD_BYTES + size) > limit:
-        return DEFERRED
+        return TOO_LARGE
     for number in range(count):
         position = write_record_head(server, position, server.qtype, size)
         at = number * ADDRESS_BYTES
@@ -337,18 +357,18 @@ def write_cname(server: Server, base: int, position: int, limit: int, endpoint: 
     if after == NO_TEMPLATE:
         return position
     server.rcode = field16(server, after + TEMPLATE_FLAGS) & RCODE_MASK
-    return write_body(server, base, position, after)
+    return write_body(server, base, position, after, field16(server, after + TEMPLATE_LENGTH))
 
 
 def write_named(server: Server, base: int, position: int, limit: int) -> int:
     """Write MX records (priority, name) or SRV records (priority, weight x 100, port, name), then the addresses of
-    those names that stand in the zone that answers (a pool has no hostname twice)."""
+    those names that stand in the zone that answers (a pool has no hostname twice), unless these do not all fit."""
     fixed = named_head_bytes(server.qtype)
     for index in range(server.decision.pick_count):
         endpoint = server.decision.picks[index]
         size = target_bytes(server, server.endpoint_target[endpoint])
         if position + RECORD_HEAD_BYTES + fixed + size > limit:
-            return DEFERRED
+            return TOO_LARGE
         position = write_record_head(server, position, server.qtype, fixed + size)
         head = named_head(
             server.qtype,
@@ -359,6 +379,7 @@ def write_named(server: Server, base: int, position: int, limit: int) -> int:
         for octet in range(fixed):
             server.outgoing[position + octet] = (head >> (8 * (fixed - 1 - octet))) & 0xFF
         position = write_target(server, position + fixed, endpoint, size)
+    required = position
     for index in range(min(server.decision.pick_count, ADDITIONAL_NAMES_MAX)):
         endpoint = server.decision.picks[index]
         if server.endpoint_zone[endpoint] != server.found.zone:
@@ -366,7 +387,11 @@ def write_named(server: Server, base: int, position: int, limit: int) -> int:
                 return DEFERRED
             continue
         after = server.endpoint_template[endpoint * FAMILY_COUNT + FAMILY_NAMED]
-        if after == NO_TEMPLATE or position + field16(server, after + TEMPLATE_LENGTH) > limit:
+        if after == NO_TEMPLATE:
             return DEFERRED
-        position = write_body(server, base, position, after)
+        size = field16(server, after + TEMPLATE_LENGTH)
+        if position + size > limit:
+            server.additionals = 0
+            return required
+        position = write_body(server, base, position, after, size)
     return position

@@ -9,8 +9,8 @@
 | a zone | its negative answer | NODATA and NXDOMAIN |
 | an endpoint's hostname in a zone here | what follows its CNAME; its addresses, for MX and SRV | STEERED |
 
-What a template cannot say (loops, DNAME, ANY, aliases that go on after a load balancer's own, replies too large for a
-datagram) has none, and is left to the slow path.
+What a template cannot say (loops, DNAME, ANY, aliases that go on after a load balancer's own) has none, and is left to
+the slow path. Replies too large for a datagram lose what is optional, or are truncated, as the slow path has it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
 from lbdns.dns.codes import (
     FLAG_AA,
+    FLAG_TC,
     TYPE_A,
     TYPE_AAAA,
     TYPE_CNAME,
@@ -63,7 +64,7 @@ TEMPLATE_COLUMNS = (
     "template_blob",
 )
 # As layout.py says: little-endian.
-HEAD = struct.Struct("<7H")
+HEAD = struct.Struct("<9H")
 STEERS_TAIL = struct.Struct("<IIH")
 RELOCATION = struct.Struct("<HH")
 PAIR = struct.Struct("<II")
@@ -140,7 +141,7 @@ class _Templates:
                 types += STEERED
             pairs |= {rtype: self._chain(name, rtype, Road()) for rtype in types if rtype not in pairs}
         different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]
-        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0)
+        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0, 0, 0)
         return self._store(head + b"".join(different) + PAIR.pack(0, rest))
 
     def _chain(self, name: bytes, qtype: int, road: Road) -> int:
@@ -183,22 +184,42 @@ class _Templates:
             road = Road()
             reply = answer_beyond(self.view, target, qtype, road)
             is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not MatchKind.STEERED
-            templates.append(self._append(render_template(reply)) if is_plain else NONE_32)
+            templates.append(self._append(render_template(reply), is_part=True) if is_plain else NONE_32)
         reply = Answer(apex=self.view.name(self.view.columns["zone_apex"][zone]))
         records = Records(ASKED, TYPE_MX, 0, (bytes(2) + target,))
         add_targets(self.view, zone, records, reply.additional, is_apart=True)
-        templates.append(self._append(render_template(reply)))
+        templates.append(self._append(render_template(reply), is_part=True))
         return zone, len(zones) > 1, templates
 
     def _render(self, name: bytes, rtype: int) -> int:
         return self._append(render_template(answer(self.view, name, name, rtype, None, Transport.UDP, Road())))
 
-    def _append(self, template: Template, steers: tuple[Match, int] | None = None) -> int:
-        """Return the offset of a template; `steers`: the balancer that follows, and the template without."""
+    def _append(self, template: Template, steers: tuple[Match, int] | None = None, is_part: bool = False) -> int:
+        """Return the offset of a template; `steers`: the balancer that follows, and the template without.
+
+        `is_part`: other records stand before it. What no datagram can hold then has none; alone it is cut as the slow
+        path cuts it.
+        """
+        truncates = 0
         if len(template.body) > UDP_BYTES_MAX:
-            return NONE_32
+            if steers or is_part:
+                return NONE_32
+            if template.least <= UDP_BYTES_MAX:
+                template = template.without_optional()
+            else:
+                template, truncates = template.truncated(), FLAG_TC
         flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
-        parts = [HEAD.pack(len(template.body), flags, *template.counts, len(template.pointers), template.ttl_at)]
+        parts = [
+            HEAD.pack(
+                len(template.body),
+                flags | truncates,
+                *template.counts,
+                len(template.pointers),
+                template.ttl_at,
+                template.least,
+                template.optional,
+            )
+        ]
         if steers:
             match, none = steers
             parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.family))
