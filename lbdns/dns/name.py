@@ -3,7 +3,7 @@
     text -> wire   encode_name (relative to an origin, case kept), encode_canonical (absolute, in lower case),
                    encode_owner and encode_host (as the API spells names in records)
     wire -> text   show_name: `www.example.com`, show_absolute: `www.example.com.`, show_host: as API content
-    text -> text   show_unicode: `bücher.example` of `xn--bcher-kva.example`
+    text -> text   show_unicode: `bücher.example` of `xn--bcher-kva.example`; compared_name: the other way, to compare
     the tree       parent, ancestors, is_at_or_below, longest_match, labels_of, relative_to, text_suffixes
     in a buffer    name_end and read_name for names that we wrote; checked_name_end, skip_name and expand_name for those
                    of a datagram, which may be anything
@@ -159,6 +159,14 @@ def show_host(wire: bytes) -> str:
     Without the final dot, save where it is a single label or the root.
     """
     return show_absolute(wire) if _is_single_label(wire) else show_name(wire)
+
+
+def compared_name(text: str) -> str:
+    """Return what names that people wrote are compared by: A-labels, lower case, no final dot; no name is folded."""
+    try:
+        return show_name(encode_canonical(text))
+    except BadName:
+        return text.casefold().removesuffix(".") or text
 
 
 def show_unicode(text: str) -> str:

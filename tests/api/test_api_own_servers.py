@@ -138,7 +138,7 @@ def test_an_address_that_was_found_gives_way(api: Api, client: httpx.Client, zon
 
 def test_an_address_that_was_given_stays_and_is_listed(api: Api, client: httpx.Client, given: str) -> None:
     made = posted(client, given, name="ns1", type="A", content="203.0.113.53")
-    assert [one["message"] for one in made.json()["messages"] if "is listed now" in one["message"]]
+    assert [one["message"] for one in made.json()["messages"] if "listed now" in one["message"]]
     addresses = [("ns1", "A", "192.0.2.53"), ("ns1", "A", "203.0.113.53")]
     assert [one for one in listed(client, given) if one[0] == "ns1"] == addresses
     assert ("ns1", "AAAA", "2001:db8::53") in served(api, given)
@@ -153,3 +153,15 @@ def test_a_file_given_again_changes_nothing(api: Api, client: httpx.Client, give
     changed = client.post(url, files={"file": FILE.replace("192.0.2.53", "192.0.2.54")}).json()["result"]
     assert changed["changes"] == 1 and listed(client, given) == before
     assert not [one for one in api.manager.state.all(Kind.RECORD).values() if one.body["content"] == "192.0.2.53"]
+
+
+def test_a_file_imported_by_a_client_is_the_operators_word(api: Api, client: httpx.Client, zone: str) -> None:
+    text = "$TTL 60\n@ NS ns1\n@ NS ns2\nns1 A 203.0.113.53\nns2 A 203.0.113.54\nwww A 192.0.2.1\n"
+    done = client.post(f"/zones/{zone}/dns_records/import", files={"file": text}).json()
+    assert done["result"] == {"recs_added": 4, "total_records_parsed": 5}
+    assert ["gives way" in one["message"] for one in done["messages"]].count(True) == 2
+    assert listed(client, zone) == [("www", "A", "192.0.2.1")]
+    hosts = [("ns1", "A", "203.0.113.53"), ("ns2", "A", "203.0.113.54")]
+    assert [one for one in served(api, zone) if one[0].startswith("ns")] == hosts
+    again = client.post(f"/zones/{zone}/dns_records/import", files={"file": text}).json()
+    assert again["result"] == {"recs_added": 0, "total_records_parsed": 5}

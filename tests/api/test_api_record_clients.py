@@ -298,3 +298,26 @@ def test_a_slip_in_a_field_is_told_where_the_record_is_refused(client: httpx.Cli
     response = client.post(path(zone), json={"name": "_a._tcp", "type": "SRV", "data": data})
     assert sorted(refusals(response)) == [(1002, "/data/weight"), (1002, "/data/wieght")]
     assert 'did you mean "weight"?' in response.text.replace("\\", "")
+
+
+def test_zones_are_found_in_unicode_and_in_a_labels(client: httpx.Client) -> None:
+    id = client.post("/zones", json={"name": "bücher.example"}).json()["result"]["id"]
+    for wanted in (
+        "bücher.example",
+        "BÜCHER.example.",
+        "xn--bcher-kva.example",
+        "equal:bücher.example",
+        "contains:büch",
+        "contains:bcher-kva",
+        "starts_with:BÜ",
+    ):
+        assert [one["id"] for one in client.get("/zones", params={"name": wanted}).json()["result"]] == [id], wanted
+    assert client.get("/zones", params={"name": "not_equal:bücher.example"}).json()["result"] == []
+
+
+def test_types_may_be_repeated(client: httpx.Client, zone: Item) -> None:
+    ids = [
+        made(client, zone, name="n", type=one, content=text)["id"] for one, text in (("A", "192.0.2.1"), ("TXT", "t"))
+    ]
+    listed = client.get(path(zone), params=[("type", "a"), ("type", "TXT,MX")]).json()["result"]
+    assert [one["id"] for one in listed] == ids

@@ -35,7 +35,7 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.records.record_bodies import GIVEN, record_key
 from lbdns.manage.store.token_scopes import ZONES
-from lbdns.manage.store.zones.own_servers import marked_servers
+from lbdns.manage.store.zones.own_servers import marked_servers, shown_server, yielding
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, import_zone
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.model import bounds
@@ -112,8 +112,13 @@ def add_records(edit: Edit, zone_id: str, text: str) -> tuple[int, int, list[Pro
     if fields is not None:
         message = "the zone keeps its own SOA; the file's is left out"
         noted.append(Problem("import", 0, f"{zone.name} SOA", message, "warning"))
-    there = {record_key(record.body) for record in edit.state.records(zone_id).values()}
-    new = [record for record in records if record_key(record) not in there]
+    stored = edit.state.records(zone_id)
+    there = {record_key(record.body) for record in stored.values()}
+    new = [record for record in marked_servers(records, zone.name, GIVEN) if record_key(record) not in there]
+    for server in yielding(records, stored.values()):
+        edit.delete(Kind.RECORD, server.id)
+        message = "an address that came with the zone, and gives way to the file's"
+        noted.append(Problem("import", 0, shown_server(server), message, "warning"))
     for record in new:
         edit.create(Kind.RECORD, record, zone_id)
     return len(new), len(records), noted

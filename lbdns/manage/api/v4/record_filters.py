@@ -15,7 +15,7 @@ from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lbdns.base import words
-from lbdns.dns.name import BadName, encode_owner, show_name, show_unicode
+from lbdns.dns.name import BadName, compared_name, encode_owner, show_name, show_unicode
 from lbdns.dns.rdata.record_types import parse_type, type_text
 from lbdns.manage.api.frame.paging import PAGE_MAX, within
 from lbdns.manage.api.v4.record_meanings import contents_of, wanted_content
@@ -25,8 +25,10 @@ from lbdns.manage.store.zones.own_servers import is_of_server
 PER_PAGE: Final = 100
 TEXT_CHARS_MAX: Final = 1024
 TYPES_CHARS_MAX: Final = 300
+TYPES_MAX: Final = 50
 
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)] | None
+Types = Annotated[str, Field(max_length=TYPES_CHARS_MAX)]
 Test = Callable[[Item], bool]
 
 
@@ -62,9 +64,7 @@ class RecordFilters(BaseModel):
     tag_contains: Text = Field(None, alias="tag.contains")
     tag_startswith: Text = Field(None, alias="tag.startswith")
     tag_endswith: Text = Field(None, alias="tag.endswith")
-    type: Annotated[str, Field(max_length=TYPES_CHARS_MAX, description="one type, or several with commas")] | None = (
-        None
-    )
+    type: Annotated[list[Types] | None, Field(max_length=TYPES_MAX, description="commas between several")] = None
     proxied: bool | None = None
     search: Text = None
     name_servers: bool = False
@@ -109,7 +109,7 @@ class RecordFilters(BaseModel):
         if self.comment_absent is not None:
             yield lambda record: not record.body.get("comment")
         if self.type is not None:
-            types = {_type(one.strip()) for one in self.type.split(",")}
+            types = {_type(one.strip()) for several in self.type for one in several.split(",")}
             yield lambda record: record.body["type"] in types
         if self.proxied is not None:
             proxied = self.proxied
@@ -166,7 +166,7 @@ def _whole_name(text: str, zone_name: str) -> str:
     try:
         return show_name(encode_owner(text, zone_name))
     except BadName:
-        return text.casefold().removesuffix(".") or text
+        return compared_name(text)
 
 
 def _wanted_name(text: str, zone_name: str) -> Callable[[Item], list[str]]:

@@ -32,10 +32,10 @@ from lbdns.manage.api.v4.record_taking import taken_record
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.manager import Done
-from lbdns.manage.store.records.record_bodies import MADE, NAME_SERVER, merged_record, record_key
+from lbdns.manage.store.records.record_bodies import NAME_SERVER, merged_record, record_key
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
-from lbdns.manage.store.zones.own_servers import ADDRESSES, is_of_server
+from lbdns.manage.store.zones.own_servers import ADDRESSES, is_of_server, shown_server, yielding
 
 Places = dict[str, tuple[str | int, ...]]
 """Where in the request's body each record stands that it writes, by id."""
@@ -128,18 +128,18 @@ class RecordWriter:
         """Return a new record as it stands beside those of the zone's own name servers: it may be one of them."""
         ids = self._own_servers(edit).get(record.name, ())
         servers = [server for id in ids if (server := edit.state.get(Kind.RECORD, id)) and is_of_server(server)]
+        gone = yielding([record.body], servers)
         for server in servers:
-            is_same = record_key(server.body) == record_key(record.body)
-            if is_same:
+            if record_key(server.body) == record_key(record.body):
                 edit.delete(Kind.RECORD, record.id)
                 self.places[server.id] = self.places.pop(record.id)
                 record = edit.replace(Kind.RECORD, server.id, record.body)
-            elif server.body[NAME_SERVER] == MADE and ADDRESSES.issuperset((server.body["type"], record.body["type"])):
+            elif server in gone:
                 edit.delete(Kind.RECORD, server.id)
-                tell(f"{_shown(server)}: an address that came with the zone, and gives way to this one")
+                tell(f"{shown_server(server)}: an address that came with the zone, and gives way to this one")
             elif server.body["type"] == record.body["type"] and record.body["type"] in ADDRESSES:
                 edit.replace(Kind.RECORD, server.id, _as_clients_write_it(server.body))
-                tell(f"{_shown(server)}: an address of the zone's own name server stands here too, and is listed now")
+                tell(f"{shown_server(server)}: an address of the zone's own name server is here too, and listed now")
         return record
 
     def _own_servers(self, edit: Edit) -> Servers:
@@ -183,10 +183,6 @@ class RecordWriter:
 def _as_clients_write_it(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored body without the mark of what no client wrote."""
     return {key: value for key, value in body.items() if key != NAME_SERVER}
-
-
-def _shown(record: Item) -> str:
-    return f"{record.name} {record.body['type']} {record.body['content']}"
 
 
 def _about(found: Iterable[Problem], names: set[str], state: State) -> list[Problem]:

@@ -12,6 +12,7 @@ from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
+from lbdns.dns.name import compared_name, show_unicode
 from lbdns.manage.api.frame.admission import belongs_to, lacking
 from lbdns.manage.api.frame.api_errors import point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
@@ -36,8 +37,6 @@ PER_PAGE: Final = 20
 TEXT_CHARS_MAX: Final = 300
 TYPES_MAX: Final = 10
 _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
-    "equal": lambda name, wanted: name == wanted.lower(),
-    "not_equal": lambda name, wanted: name != wanted.lower(),
     "starts_with": lambda name, wanted: name.startswith(wanted.lower()),
     "ends_with": lambda name, wanted: name.endswith(wanted.lower()),
     "contains": lambda name, wanted: wanted.lower() in name,
@@ -45,7 +44,7 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "ends_with_case_sensitive": lambda name, wanted: name.endswith(wanted),
     "contains_case_sensitive": lambda name, wanted: wanted in name,
 }
-"""What may stand before a name to look for: `contains:example`."""
+"""What may stand before a part of a name to look for: `contains:example`. Before a whole name: `equal`, `not_equal`."""
 
 router = APIRouter(tags=["zones"], dependencies=[belongs_to(ZONES)])
 Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
@@ -101,10 +100,14 @@ def list_zones(
 
 
 def _named(name: str, wanted: str) -> bool:
+    """Tell whether a zone's name is wanted, which may be written in Unicode or in A-labels."""
     operator, colon, rest = wanted.partition(":")
     if colon and operator in _OPERATORS:
-        return _OPERATORS[operator](name, rest.removesuffix("."))
-    return name == wanted.lower().removesuffix(".")
+        part = rest.removesuffix(".")
+        return any(_OPERATORS[operator](one, part) for one in dict.fromkeys((name, show_unicode(name))))
+    if colon and operator in ("equal", "not_equal"):
+        return (name == compared_name(rest)) is (operator == "equal")
+    return name == compared_name(wanted)
 
 
 @router.post("/zones", summary="Create a zone, with NS and address records", **describe(or_dry_run(ZONE), ZONE_WRITTEN))

@@ -13,7 +13,7 @@ from typing import Any, Final
 from lbdns.dns.name import text_suffixes
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, type_text
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.records.record_bodies import NAME_SERVER
+from lbdns.manage.store.records.record_bodies import MADE, NAME_SERVER, record_key
 
 ADDRESSES: Final = frozenset(map(type_text, ADDRESS_TYPES))
 _TEXTS: Final = frozenset({"TXT", "SPF"})
@@ -43,6 +43,27 @@ def marked_servers(records: Iterable[Mapping[str, Any]], zone_name: str, how: st
 def is_of_server(record: Item) -> bool:
     """Tell whether a record is one of the zone's own name servers that no client of the API wrote."""
     return NAME_SERVER in record.body
+
+
+def yielding(new: Iterable[Mapping[str, Any]], stored: Iterable[Item]) -> list[Item]:
+    """Return the addresses that came with a zone whose host has others in new records (canonical bodies).
+
+    What this server found of itself holds as long as nobody says better.
+    """
+    addresses = [body for body in new if body["type"] in ADDRESSES]
+    hosts = {body["name"] for body in addresses}
+    made = [
+        record
+        for record in stored
+        if record.name in hosts and record.body.get(NAME_SERVER) == MADE and record.body["type"] in ADDRESSES
+    ]
+    kept = {record_key(body) for body in addresses} if made else set()
+    return [record for record in made if record_key(record.body) not in kept]
+
+
+def shown_server(record: Item) -> str:
+    """Return a record in words."""
+    return f"{record.name} {record.body['type']} {record.body['content']}"
 
 
 def _is_ns(body: Mapping[str, Any]) -> bool:
