@@ -111,6 +111,7 @@ def api(sdk: Sdk) -> Iterator[Api]:
     pools: Any = {"default_pools": [pool], "fallback_pool": pool}
     below_zone = some(balancing.create(zone_id=zone, name="a.operations.example", **pools).id)
     below_account = some(balancing.create(account_id=sdk.account, name="b.operations.example", **pools).id)
+    check = sdk.client.healthchecks.create(zone_id=zone, name="operations", address="127.0.0.1", interval=3600)
     record = next(iter(sdk.client.dns.records.list(zone_id=zone, name={"exact": "operations.example"}))).id
     paths = {
         "dns_records/{id}": f"dns_records/{record}",
@@ -118,6 +119,7 @@ def api(sdk: Sdk) -> Iterator[Api]:
         "monitor_groups/{id}": f"monitor_groups/{group}",
         "pools/{id}": f"pools/{pool}",
         "preview/{id}": f"preview/{GONE}",
+        "healthchecks/{id}": f"healthchecks/{check.id if check else ''}",
         "zones/{zone_id}/load_balancers/{id}": f"zones/{zone}/load_balancers/{below_zone}",
         "load_balancers/{id}": f"load_balancers/{below_account}",
         "{account_id}": sdk.account,

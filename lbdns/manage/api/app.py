@@ -29,6 +29,7 @@ from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import zone_import as zonefiles
 from lbdns.manage.api.v4 import accounts, balancing, preview, search, zone_extras, zone_settings
 from lbdns.manage.api.v4 import health_events as events
+from lbdns.manage.api.v4 import healthcheck_routes as healthchecks
 from lbdns.manage.api.v4 import pool_health as health
 from lbdns.manage.api.v4 import record_routes as records
 from lbdns.manage.api.v4 import reference_routes as references
@@ -44,6 +45,7 @@ AREAS: Final = (
     zones,
     zone_settings,
     zone_extras,
+    healthchecks,
     records,
     health,
     preview,

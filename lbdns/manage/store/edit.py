@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from lbdns.base.errors import Problem
-from lbdns.base.kinds import Kind
+from lbdns.base.kinds import BALANCING, Kind
 from lbdns.config.yaml.source import Placed
 from lbdns.manage.store.bodies import CheckedBody, check_body
 from lbdns.manage.store.disabling import DisabledAt, disabled_at
@@ -85,11 +85,11 @@ class Edit:
         return self.replace(kind, id, {**self.get(kind, id).body, **fields})
 
     def delete(self, kind: Kind, id: str) -> Item:
-        """Delete an object; a zone goes with its records and load balancers. Raises NotFound."""
+        """Delete an object; a zone goes with whatever belongs to it. Raises NotFound."""
         item = self.get(kind, id)
         if kind is Kind.ZONE:
             inside = [*self._draft.records(id).values()]
-            inside += [one for one in self._draft.all(Kind.LOAD_BALANCER).values() if one.zone_id == id]
+            inside += [one for kind in BALANCING for one in self._draft.all(kind).values() if one.zone_id == id]
             for one in inside:
                 self._put(one, None)
         self._put(item, None)

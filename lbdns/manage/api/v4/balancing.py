@@ -319,9 +319,13 @@ def _live(site: ApiSite) -> LiveHealth:
 def list_pools(
     site: CurrentSite, paging: OptionalPaging, monitor: Annotated[str | None, Query(max_length=ID_DIGITS)] = None
 ) -> Response:
-    """List all pools, or those whose monitor has an id."""
-    pools = site.state.all(Kind.POOL).values()
+    """List all pools, or those whose monitor has an id; those of zones' health checks are listed there."""
+    pools = _pools(site)
     return _listed([item for item in pools if not monitor or item.body.get("monitor") == monitor], site, paging)
+
+
+def _pools(site: ApiSite) -> list[Item]:
+    return [item for item in site.state.all(Kind.POOL).values() if not item.zone_id]
 
 
 _BULK: Final[dict[str, Any]] = {
@@ -348,7 +352,7 @@ async def change_pools(site: CurrentSite, paging: OptionalPaging, body: JsonObje
         why = EMPTY_ALONE[Kind.POOL]["notification_email"]
         raise invalid((f"notification_email: {why}; leave it out", ("notification_email",)))
     taken(Kind.POOL, body, [])
-    return _listed(sorted(site.state.all(Kind.POOL).values(), key=lambda item: item.name), site, paging)
+    return _listed(sorted(_pools(site), key=lambda item: item.name), site, paging)
 
 
 def _serve_all(places: Iterable[tuple[Kind, str, Callable[..., Any]]]) -> None:

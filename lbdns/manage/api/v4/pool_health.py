@@ -25,7 +25,7 @@ from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.token_scopes import POOLS
-from lbdns.mapped.endpoint_rows import read_endpoint
+from lbdns.mapped.endpoint_rows import EndpointRow, read_endpoint
 from lbdns.mapped.vantage_rows import FILE, VantageRows
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
@@ -154,6 +154,11 @@ def _endpoint(
         if seen is None:
             return endpoint_health(False, 0, NO_RESULT, 0)
         return endpoint_health(seen.state == HEALTHY, seen.rtt_us, reason_text(seen.reason), seen.code)
+    return agreed_health(endpoint, row)
+
+
+def agreed_health(endpoint: Endpoint, row: EndpointRow) -> dict[str, Any]:
+    """Return an endpoint's health as answers follow it, from its row of the health table."""
     is_up = row.state & STATE_MASK == HEALTHY
     reason = reason_text(row.reason) if row.checks else NO_RESULT
     if not endpoint.is_used:

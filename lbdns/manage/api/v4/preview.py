@@ -70,8 +70,9 @@ router = APIRouter(tags=["previews"], dependencies=[belongs_to(POOLS), Depends(o
 
 @dataclass(slots=True)
 class _Preview:
-    """One preview: the pools by id, and what was found so far by (pool id, address)."""
+    """One preview: the monitor, the pools by id, and what was found so far by (pool id, address)."""
 
+    monitor: Monitor
     pools: dict[str, Pool]
     ends_at_s: float  # the loop's clock
     found: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -106,20 +107,32 @@ class Previews:
             raise ApiError(400, TOO_MANY, f"{count} endpoints are too many for one preview; at most {ENDPOINTS_MAX}")
         self._forget()
         id = secrets.token_hex(ID_DIGITS // 2)
-        preview = _Preview(pools, asyncio.get_running_loop().time() + LIFETIME_S)
+        preview = _Preview(monitor, pools, asyncio.get_running_loop().time() + LIFETIME_S)
         preview.task = asyncio.create_task(self._probe_all(preview, monitor, settings))
         self._kept[id] = preview
         return id
 
-    async def result(self, id: str) -> dict[str, Any] | None:
-        """Return what was found, waiting for it for a while; None where there is no such preview (any more)."""
+    async def finished(self, id: str) -> _Preview | None:
+        """Return a preview, waiting for its probes for a while; None where there is none (any more)."""
         self._forget(room_for=0)
         preview = self._kept.get(id)
         if preview is None:
             return None
         if preview.task is not None:
             await asyncio.wait((preview.task,), timeout=WAIT_S)
-        return preview.shown()
+        return preview
+
+    async def result(self, id: str) -> dict[str, Any] | None:
+        """Return what a preview found, waiting for it for a while; None where there is none (any more)."""
+        preview = await self.finished(id)
+        return None if preview is None else preview.shown()
+
+    def forget(self, id: str) -> bool:
+        """Drop a preview and its probes; tell whether there was one."""
+        preview = self._kept.pop(id, None)
+        if preview is not None and preview.task is not None:
+            preview.task.cancel()
+        return preview is not None
 
     def _forget(self, room_for: int = 1) -> None:
         """Drop previews whose time is over, and the oldest ones where there is no room for more."""

@@ -61,10 +61,17 @@ def search(
     """List objects with the query in their name, description, or an endpoint's name or address, in any case."""
     state = site.state
     wanted = query.strip().lower()
-    found = [item for kind in SEARCHED for item in state.all(kind).values() if _matches(item, wanted)]
+    found = [
+        item for kind in SEARCHED for item in state.all(kind).values() if _matches(item, wanted) and _is_found(item)
+    ]
     shown, info = paging.of(found)
     users = users_in(state) if references else {}
     return ok({"resources": [_shown(item, users, state, references) for item in shown]}, info)
+
+
+def _is_found(item: Item) -> bool:
+    """Tell whether an object is none of those that make up a health check of a zone."""
+    return item.kind is Kind.LOAD_BALANCER or not item.zone_id
 
 
 def _matches(item: Item, wanted: str) -> bool:

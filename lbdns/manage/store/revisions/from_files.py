@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from lbdns.base.kinds import BALANCING, KEYED, Kind
 from lbdns.base.lasting_ids import lasting_id
-from lbdns.dns.name import text_suffixes
+from lbdns.dns.name import show_name, text_suffixes
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id, time_text
@@ -49,8 +49,12 @@ def desired(
     """
     found: list[Item] = []
     shadow = _Named()
+    apexes = {show_name(zone.apex) for zone in configuration.zones}
     for kind, name, body in _named_objects(configuration):
-        item = Item(kind, _id_of(state, kind, name, make_id), to_ids(kind, body, shadow))
+        there = state.named(kind, name)
+        of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
+        zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.name in apexes) else ""
+        item = Item(kind, _id_of(state, kind, name, make_id), to_ids(kind, body, shadow), zone_id)
         shadow.add(item)
         found.append(item)
     for zone in configuration.zones:

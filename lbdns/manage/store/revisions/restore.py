@@ -20,16 +20,16 @@ def restore(edit: Edit, target: State) -> None:
     """Make the objects as they are in `target`. A zone's serial does not go back: secondaries would not follow."""
     state = edit.state
     changes = between(state, target)
-    for kind in (Kind.RECORD, Kind.LOAD_BALANCER):
-        for change in changes:
-            if change.after is None and change.item.kind is kind:
-                edit.delete(kind, change.item.id)
-    for change in changes:
+    gone = [change.item for change in changes if change.after is None]
+    for item in gone:
+        if item.zone_id or item.kind is Kind.LOAD_BALANCER:
+            edit.delete(item.kind, item.id)
+    for change in sorted(changes, key=lambda change: change.item.kind is not Kind.ZONE):  # what is in a zone needs it
         if change.after is not None:
             put(edit, _onward(change.after, change.before), change.before)
-    for change in changes:
-        if change.after is None and change.item.kind not in (Kind.RECORD, Kind.LOAD_BALANCER):
-            edit.delete(change.item.kind, change.item.id)
+    for item in gone:
+        if not item.zone_id and item.kind is not Kind.LOAD_BALANCER:
+            edit.delete(item.kind, item.id)
 
 
 def _onward(item: Item, now: Item | None) -> Item:
