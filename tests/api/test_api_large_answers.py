@@ -9,6 +9,8 @@ import pytest
 
 from tests.api.conftest import Api
 
+pytestmark = pytest.mark.slow
+
 TOLD = (
     'load_balancers[www.example.com].default_pools: pool "many" answers 75 A records in 1,259 bytes with a client '
     "subnet; an answer over UDP has at most 1232 bytes, so it is truncated and asked for again over TCP; max_answers: "

@@ -11,6 +11,8 @@ import pytest
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, begin_request, tell, told
 
+pytestmark = pytest.mark.slow
+
 
 def messages() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(bytes(ok({}, messages=[{"code": 1000, "message": "first"}]).body))[

@@ -10,6 +10,8 @@ import pytest
 from lbdns.manage.store.item import Item
 from tests.api.conftest import Api
 
+pytestmark = pytest.mark.slow
+
 CHALLENGE = {"name": "_acme-challenge.foo.apps", "type": "TXT", "content": "x"}
 TOLD = (
     '_acme-challenge.foo.apps.example.com TXT: makes "foo.apps.example.com" exist, so the load balancer '
