@@ -75,12 +75,6 @@ def data_of(rdtype: int, rdata: bytes, sent: str | Mapping[str, Any] = "") -> di
     return form.spelled(form.of(parsed), form.sent(sent) if isinstance(sent, str) else sent)
 
 
-def has_spellings(rdtype: int) -> bool:
-    """Tell whether content that means the same may be spelled in several ways."""
-    row = record_type(rdtype)
-    return row.has_texts_alone or row.data is not None or row.layout is None
-
-
 def text_of_data(rdtype: int, data: Any, priority: Any, complete: Complete, report: Report) -> str | None:
     """Return master-file data of what a client gave as `data` of a type that has parts; None where it is wrong.
 

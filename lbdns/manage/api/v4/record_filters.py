@@ -18,7 +18,7 @@ from lbdns.base import words
 from lbdns.dns.name import BadName, compared_name, encode_owner, show_name, show_unicode
 from lbdns.dns.rdata.record_types import parse_type, type_text
 from lbdns.manage.api.frame.paging import PAGE_MAX, within
-from lbdns.manage.api.v4.record_meanings import contents_of, wanted_content
+from lbdns.manage.api.v4.record_meanings import Comparison, Test, content_test, contents_of
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.zones.own_servers import is_of_server
 
@@ -29,7 +29,6 @@ TYPES_MAX: Final = 50
 
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)] | None
 Types = Annotated[str, Field(max_length=TYPES_CHARS_MAX)]
-Test = Callable[[Item], bool]
 
 
 class RecordFilters(BaseModel):
@@ -83,15 +82,15 @@ class RecordFilters(BaseModel):
             tests.append(_joined(tags, self.tag_match))
         fits = _joined(tests, self.match) if tests else None
         search = self.search.casefold() if self.search else ""
-        asked = self.name_exact or self.name
-        known = _whole_name(asked, zone_name) if asked is not None else None
         found = [
             record
             for record in records
-            if (fits is None or fits(record))
-            and (not search or search in _searched(record))
-            and (self.name_servers or record.name == known or not is_of_server(record))
+            if (fits is None or fits(record)) and (not search or search in _searched(record))
         ]
+        if not self.name_servers:
+            asked = self.name_exact or self.name
+            known = _whole_name(asked, zone_name) if asked is not None else None
+            found = [record for record in found if not is_of_server(record) or record.name == known]
         if self.order is not None:
             found.sort(key=_ORDERS[self.order], reverse=self.direction == "desc")
         elif self.direction == "desc":
@@ -99,18 +98,19 @@ class RecordFilters(BaseModel):
         return found
 
     def _tests(self, zone_name: str) -> Iterable[Test]:
-        for field, read in _READ.items():
+        """Yield a test for each filter, what is quickly told first."""
+        if self.type is not None:
+            types = {_type(one.strip()) for several in self.type for one in several.split(",")}
+            yield lambda record: record.body["type"] in types
+        for field, test in _TESTS.items():
             for how, compare in _COMPARISONS.items():
                 wanted = getattr(self, f"{field}_{how}") or (how == "exact" and getattr(self, field)) or None
                 if wanted is not None:
-                    yield _compared(read, compare, _WANTED[field](wanted, zone_name if how == "exact" else ""))
+                    yield test(compare, wanted, zone_name if how == "exact" else "")
         if self.comment_present is not None:
             yield lambda record: bool(record.body.get("comment"))
         if self.comment_absent is not None:
             yield lambda record: not record.body.get("comment")
-        if self.type is not None:
-            types = {_type(one.strip()) for several in self.type for one in several.split(",")}
-            yield lambda record: record.body["type"] in types
         if self.proxied is not None:
             proxied = self.proxied
             yield lambda record: not proxied
@@ -129,18 +129,12 @@ class RecordFilters(BaseModel):
 RecordFiltersQuery = Annotated[RecordFilters, Query()]
 """What a handler declares to get them."""
 
-_COMPARISONS: Final[dict[str, Callable[[str, str], bool]]] = {
+_COMPARISONS: Final[dict[str, Comparison]] = {
     "exact": lambda value, wanted: value == wanted,
     "contains": lambda value, wanted: wanted in value,
     "startswith": lambda value, wanted: value.startswith(wanted),
     "endswith": lambda value, wanted: value.endswith(wanted),
 }
-_READ: Final[dict[str, Callable[[Item], list[str]]]] = {
-    "name": lambda record: _spellings(record.name),
-    "content": contents_of,
-    "comment": lambda record: [record.body.get("comment", "").casefold()],
-}
-"""What there is to compare of a record, folded: each spelling of the field that somebody may look for."""
 _ORDERS: Final[dict[str, Callable[[Item], Any]]] = {
     "type": lambda record: (record.body["type"], record.name),
     "name": lambda record: record.name,
@@ -148,12 +142,6 @@ _ORDERS: Final[dict[str, Callable[[Item], Any]]] = {
     "ttl": lambda record: words.AUTOMATIC_TTL_S if record.body["ttl"] == words.AUTOMATIC_TTL else record.body["ttl"],
     "proxied": lambda record: 0,
 }
-
-
-def _compared(
-    read: Callable[[Item], list[str]], compare: Callable[[str, str], bool], wanted: Callable[[Item], list[str]]
-) -> Test:
-    return lambda record: any(compare(there, one) for one in wanted(record) for there in read(record))
 
 
 def _spellings(text: str) -> list[str]:
@@ -169,18 +157,25 @@ def _whole_name(text: str, zone_name: str) -> str:
         return compared_name(text)
 
 
-def _wanted_name(text: str, zone_name: str) -> Callable[[Item], list[str]]:
-    wanted = [_whole_name(text, zone_name) if zone_name else text.casefold().removesuffix(".") or text]
-    return lambda record: wanted
+def _name_test(compare: Comparison, text: str, zone_name: str) -> Test:
+    if not zone_name:
+        wanted = text.casefold().removesuffix(".") or text
+        return lambda record: any(compare(name, wanted) for name in _spellings(record.name))
+    whole = _whole_name(text, zone_name)
+    return lambda record: record.name == whole
 
 
-def _wanted_comment(text: str, zone_name: str) -> Callable[[Item], list[str]]:
-    wanted = [text.casefold()]
-    return lambda record: wanted
+def _comment_test(compare: Comparison, text: str, zone_name: str) -> Test:
+    wanted = text.casefold()
+    return lambda record: compare(record.body.get("comment", "").casefold(), wanted)
 
 
-_WANTED: Final = {"name": _wanted_name, "content": wanted_content, "comment": _wanted_comment}
-"""What a filter's text means for a record, folded; with a zone's name all of the field, without a part of it."""
+_TESTS: Final[dict[str, Callable[[Comparison, str, str], Test]]] = {
+    "name": _name_test,
+    "content": content_test,
+    "comment": _comment_test,
+}
+"""What makes a test of a filter's text: all of the field in the zone of a name, or with "" a part of it."""
 
 
 def _type(text: str) -> str:
@@ -190,7 +185,7 @@ def _type(text: str) -> str:
         return text.upper()
 
 
-def _tagged(compare: Callable[[str, str], bool], wanted: str) -> Test:
+def _tagged(compare: Comparison, wanted: str) -> Test:
     """Return the test for a tag of a name whose value compares with another: `NAME:VALUE`."""
     name, _, value = wanted.partition(":")
 

@@ -27,9 +27,7 @@ def shown_record(item: Item, zone_name: str) -> dict[str, Any]:
     """
     body = item.body
     settings = body.get("settings", {})
-    echo = body.get(ECHO, {})
     shown: dict[str, Any] = {
-        **{key: echo[key] for key in WITHOUT_EFFECT if key in echo},
         "id": item.id,
         "zone_id": item.zone_id,
         "zone_name": zone_name,
@@ -51,7 +49,12 @@ def shown_record(item: Item, zone_name: str) -> dict[str, Any]:
         shown["priority"] = priority
     data = record_data(body)
     if data is not None:
-        shown["data"] = {**echo.get("data", {}), **data}
+        shown["data"] = data
+    if ECHO in body:
+        echo = body[ECHO]
+        shown |= {key: echo[key] for key in WITHOUT_EFFECT if key in echo}
+        if data is not None:
+            shown["data"] = {**echo.get("data", {}), **data}
     return shown
 
 

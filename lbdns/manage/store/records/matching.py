@@ -40,7 +40,7 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
 def _kept(before: Body, wanted: Body) -> dict[str, Any]:
     """Return the body of a stored record that a file has, with what the file cannot say."""
     made = {**before, **wanted}
-    is_same = content_meant(before) == content_meant(wanted)
+    is_same = before["content"] == wanted["content"] or content_meant(before) == content_meant(wanted)
     if is_same:
         made["content"] = before["content"]
     if NAME_SERVER in made and (is_same or NAME_SERVER not in before):
@@ -54,6 +54,7 @@ def _pairs(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Iterator[tuple
     left: dict[int, Body] = dict(enumerate(wanted))
     spare = dict(stored)
     for key, only_single in (
+        (lambda body: (body["name"], body["type"], body["content"], body.get("priority")), False),
         (lambda body: (body["name"], body["type"], content_meant(body), body.get("priority")), False),
         (lambda body: (body["name"], body["type"], content_meant(body)), True),
         (lambda body: (body["name"], body["type"]), True),

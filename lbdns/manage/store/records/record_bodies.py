@@ -15,7 +15,7 @@ from typing import Any, Final
 from lbdns.base import words
 from lbdns.base.json_values import whole_number
 from lbdns.dns.name import encode_canonical, show_name
-from lbdns.dns.rdata.content import content_of, data_of, encode_content, has_spellings
+from lbdns.dns.rdata.content import content_of, data_of, encode_content
 from lbdns.dns.rdata.master_form import canonical_rdata
 from lbdns.dns.rdata.record_types import Priority, parse_type, record_type, type_text, types_where
 from lbdns.manage.store.item import Item
@@ -89,13 +89,21 @@ def record_key(body: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
 
 def content_meant(body: Mapping[str, Any]) -> str:
     """Return the content of a canonical body in the one spelling that all have in common that mean the same."""
-    return _content_meant(body["name"], body["type"], body["content"])
+    content: str = body["content"]
+    return _content_meant(body["name"], body["type"], content) if has_spellings(body["type"]) else content
+
+
+@lru_cache(maxsize=1024)
+def has_spellings(type: str) -> bool:
+    """Tell whether content of a type that means the same may be spelled in several ways."""
+    row = record_type(known_type(type))
+    return row.has_texts_alone or row.data is not None or row.layout is None
 
 
 @lru_cache(maxsize=CACHED_RECORDS)
 def _content_meant(name: str, type: str, content: str) -> str:
     rdtype = known_type(type)
-    return content_of(rdtype, encode_content(rdtype, content, None, name))[0] if has_spellings(rdtype) else content
+    return content_of(rdtype, encode_content(rdtype, content, None, name))[0]
 
 
 @lru_cache(maxsize=CACHED_RECORDS)
