@@ -89,12 +89,9 @@ class LbdnsServer:
         """Start the server and wait until it answers; raises ServerError with its log where it does not."""
         from lbdns.processes.supervisor.child_process import package_environment
 
-        command = [sys.executable, "-P", "-m", "lbdns", "serve", *self.source(), "--state", str(self.state_dir)]
-        if self.override:
-            command += ["--listen", f"{self.host}:{self.port}"]
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                command,
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -103,6 +100,11 @@ class LbdnsServer:
         self._wait_until(lambda: self.process is not None and self._is_ready(), START_S, "the server does not start")
         self.host, _, port = self.status()["listen"][0].rpartition(":")
         self.port = int(port)
+
+    def command(self) -> list[str]:
+        """Return the command that becomes the server's supervisor."""
+        command = [sys.executable, "-P", "-m", "lbdns", "serve", *self.source(), "--state", str(self.state_dir)]
+        return [*command, "--listen", f"{self.host}:{self.port}"] if self.override else command
 
     def source(self) -> list[str]:
         """Return the arguments that say what is served."""

@@ -28,7 +28,16 @@ OVERRIDES = {
     "uvicorn": ["send_400_response", "lifespan"],
     "asyncio": ["eof_received", "datagram_received"],
     "http.server, socketserver": [
-        *("do_GET", "log_message", "handle_error", "daemon_threads", "allow_reuse_port", "address_family"),
+        *(
+            "do_GET",
+            "do_HEAD",
+            "do_POST",
+            "log_message",
+            "handle_error",
+            "daemon_threads",
+            "allow_reuse_port",
+            "address_family",
+        ),
         *("server_port", "args"),
     ],
     "logging": ["raiseExceptions"],
@@ -37,6 +46,7 @@ OVERRIDES = {
     "pydantic": ["model_config"],
     "aiosmtpd": ["handle_DATA"],
     "numpy": ["writeable"],
+    "libcloud": ["CA_CERTS_PATH"],
     "enum": ["_value_"],
     "pytest": ["pytest_*", "pytestmark", "starts_processes"],
 }
