@@ -165,3 +165,9 @@ def test_a_file_imported_by_a_client_is_the_operators_word(api: Api, client: htt
     assert [one for one in served(api, zone) if one[0].startswith("ns")] == hosts
     again = client.post(f"/zones/{zone}/dns_records/import", files={"file": text}).json()
     assert again["result"] == {"recs_added": 0, "total_records_parsed": 5}
+
+
+def test_a_difference_says_nothing_of_it(api: Api, client: httpx.Client) -> None:
+    plan = client.post("/zones", json={"name": "plan.example"}, params={"dry_run": "true"}).json()["result"]
+    fields = [field["field"] for one in plan["differences"] if one["kind"] == "record" for field in one["fields"]]
+    assert set(fields) == {"content", "ttl"}

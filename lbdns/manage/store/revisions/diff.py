@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from lbdns.base.kinds import SHOWN, Kind
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.item import Change, Item
+from lbdns.manage.store.records.record_bodies import NAME_SERVER
 from lbdns.manage.store.references_by_name import to_names
 from lbdns.manage.store.state import State
 from lbdns.model.kind_models import NAMED_BESIDE
@@ -103,10 +104,10 @@ def _zone_name(item: Item, state: State) -> str | None:
 
 
 def _sparse(item: Item, state: State) -> Iterator[tuple[str, Any]]:
-    """Yield the fields that are not at their default, name and type left out."""
+    """Yield the fields that are not at their default, name and type left out, and whose a name server's record is."""
     for field, value in to_names(item.kind, item.body, state).items():
         is_title = field == "name" or (field == "type" and item.kind in (Kind.LOAD_BALANCER, Kind.RECORD))
-        if not is_title:
+        if not is_title and field != NAME_SERVER:
             yield field, value
 
 
