@@ -44,6 +44,7 @@ class ServingView:
         self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
         self.suffixes = Suffixes()
         self.found = Found()
+        self.decision = steering.Decision()
         # Values made once and asked for often: rows of an immutable snapshot, so they never age.
         self._rrsets: dict[int, tuple[RRset, ...]] = {}
         self._negatives: dict[int, RRset] = {}

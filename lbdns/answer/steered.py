@@ -37,18 +37,17 @@ def halves(address: bytes) -> tuple[int, int]:
 
 
 def steer(view: ServingView, matched: Match, qtype: int, query: Query) -> Decision:
-    """Return the decision for a load balancer that a look-up for `qtype` matched."""
+    """Return the decision for a load balancer that a look-up for `qtype` matched: the view's, until its next one."""
     query.lb = matched.load_balancer
     query.family = matched.family
     query.wants_cname = qtype == TYPE_CNAME
-    decision = Decision()
-    decide(view.steering, query, decision)
-    return decision
+    decide(view.steering, query, view.decision)
+    return view.decision
 
 
 def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decision: Decision) -> Records | None:
     """Return the records of a decision, None where it has none; a CNAME where that is the endpoint's way."""
-    picks = list(decision.picks[: decision.pick_count])
+    picks = decision.picked()
     if not picks:
         return None
     if family == FAMILY_NAMED:
@@ -56,7 +55,7 @@ def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decisio
         return Records(owner, qtype, decision.ttl, rdatas, is_plain=True)
     if decision.is_alias:
         return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),), is_plain=True)
-    packed = bytes(decision.addresses[: decision.address_count * ADDRESS_BYTES])
+    packed = decision.packed()
     rtype, size = (TYPE_A, 4) if family == FAMILY_A else (TYPE_AAAA, 16)
     rdatas = tuple(packed[at : at + size] for at in range(0, len(packed), ADDRESS_BYTES))
     return Records(owner, rtype, decision.ttl, rdatas)

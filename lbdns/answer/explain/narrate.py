@@ -102,7 +102,7 @@ def narrate_endpoints(view: ServingView, query: Query, decision: Decision) -> li
     if decision.pool == NO_POOL:
         return []
     columns = view.columns
-    picks = list(decision.picks[: decision.pick_count])
+    picks = decision.picked()
     text = f"answered: {_mode_text(view, decision)}" if picks else "none can answer this type"
     steps: list[Step] = [{"stage": "endpoints", "text": text}]
     start = columns["pool_endpoint_start"][decision.pool]

@@ -1,4 +1,5 @@
 # The C types of view.py.
+from lbdns.mapped.columns cimport *
 from lbdns.mapped.typed_columns cimport TypedColumns
 from lbdns.steering.kernel.numbers cimport *
 
@@ -25,3 +26,4 @@ cdef class Decision:
     cdef readonly int[::1] picks, passed_pool, passed_reason, owners
     cdef readonly unsigned long long[::1] scores
     cdef readonly unsigned char[::1] addresses
+    cdef readonly bytearray buffer

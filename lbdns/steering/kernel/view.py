@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
-from lbdns.mapped.columns import ADDRESS_BYTES, RESOLVED_MAX
+from lbdns.mapped.columns import *
 from lbdns.mapped.typed_columns import TypedColumns
 from lbdns.steering.kernel.numbers import *
 
@@ -51,14 +51,15 @@ class Query:
 
 
 class Decision:
-    """What was decided and every input that mattered; reused from query to query.
+    """What was decided and every input that mattered; reused from query to query: its room takes longer to make than a
+    decision.
 
     `outcome`: OUTCOME_*; `picks[:pick_count]`: endpoint indices in the order of the answer; `mode`: MODE_*; `pool`:
     index or NO_POOL; `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds; `location_source`: LOCATED_BY_*;
     `place_class`, `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one
     endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: what is answered of FAMILY_A
-    or FAMILY_AAAA, `address_count` of them, ADDRESS_BYTES apart; `is_alias`: the one pick is answered by its CNAME;
-    `owners`, `scores`: room for `list_answers`.
+    or FAMILY_AAAA, `address_count` of them, ADDRESS_BYTES apart, in `buffer`; `is_alias`: the one pick is answered by
+    its CNAME; `owners`, `scores`: room for `list_answers`.
     """
 
     def __init__(self) -> None:
@@ -83,6 +84,15 @@ class Decision:
         self.is_alias = False
         self.address_count = 0
         # What the last endpoint has more than an answer takes is read before it is left out.
-        self.addresses = bytearray((ADDRESSES_MAX + RESOLVED_MAX) * ADDRESS_BYTES)
+        self.buffer = bytearray((ADDRESSES_MAX + RESOLVED_MAX) * ADDRESS_BYTES)
+        self.addresses = self.buffer
         self.owners = array("i", bytes(4 * ADDRESSES_MAX))
         self.scores = array("Q", bytes(8 * ADDRESSES_MAX))
+
+    def picked(self) -> list[int]:
+        """Return the endpoint indices in the order of the answer."""
+        return [self.picks[index] for index in range(self.pick_count)]
+
+    def packed(self) -> bytes:
+        """Return the addresses that are answered, ADDRESS_BYTES apart."""
+        return bytes(self.buffer[: self.address_count * ADDRESS_BYTES])
