@@ -169,11 +169,13 @@ def check_linear(used: Used) -> None:
                 assert seconds < BEARABLE_S, f"{used.where}.{name}: {seconds * 1000:.1f} ms for {text[:60]!r} ..."
 
 
+@pytest.mark.usefixtures("endless")
 @pytest.mark.parametrize("used", used_patterns(), ids=lambda used: used.where)
-def test_patterns_take_time_in_proportion_to_their_text(used: Used, endless: None) -> None:
+def test_patterns_take_time_in_proportion_to_their_text(used: Used) -> None:
     check_linear(used)
 
 
+@pytest.mark.usefixtures("endless")
 @pytest.mark.parametrize(
     ("pattern", "method"),
     [
@@ -184,7 +186,7 @@ def test_patterns_take_time_in_proportion_to_their_text(used: Used, endless: Non
         (r"[a-z]+@", "search"),
     ],
 )
-def test_the_texts_find_patterns_that_are_slow(pattern: Any, method: str, endless: None) -> None:
+def test_the_texts_find_patterns_that_are_slow(pattern: Any, method: str) -> None:
     slow = Used("here", re.compile(pattern), frozenset({method}))
     with pytest.raises((AssertionError, TimeoutError)):
         check_linear(slow)

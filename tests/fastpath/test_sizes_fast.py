@@ -16,7 +16,6 @@ from tests.fastpath.test_equality import CLIENTS, compare
 HOSTS = 20
 SERVERS = 13
 MANY = 70
-FAR_LABEL = 60 * "x"
 TREE = {
     "zones": {
         "example.com": "\n".join(

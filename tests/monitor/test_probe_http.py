@@ -196,13 +196,13 @@ def test_a_body_that_trickles_for_ever_ends_at_the_deadline() -> None:
 
 def test_an_endless_body_is_read_no_further_than_10_kb() -> None:
     async def run() -> Result:
-        async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             while True:
                 writer.write(b"x" * 65536)
                 await writer.drain()
 
-        async with peers.serving(flood) as peer:
+        async with peers.serving(pour) as peer:
             return await probe(HttpProbe(body="good"), peer.port, timeout=5)
 
     result = asyncio.run(run())

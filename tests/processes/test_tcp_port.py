@@ -262,18 +262,18 @@ def test_who_waits_for_the_rest_of_a_message_makes_room_before_who_is_idle() -> 
 def test_good_clients_are_answered_beside_a_flood_of_half_sent_messages(sources: list[str], good: str) -> None:
     async def scenario() -> None:
         async with listening(idle_s=PATIENCE_S * 2, first_message_s=PATIENCE_S) as (port, number):
-            flood = []
+            half_sent = []
             for source in sources:
                 with contextlib.suppress(ConnectionError):
-                    flood.append(await connect(number, source))
-                    flood[-1][1].write(frame(b"half of it")[:6])
+                    half_sent.append(await connect(number, source))
+                    half_sent[-1][1].write(frame(b"half of it")[:6])
             assert 50 <= len(port) <= 150
             for index in range(35):
                 reader, writer = await connect(number, f"{good}{index + 1}")
                 writer.write(frame(b"good"))
                 assert await asyncio.wait_for(reader.readexactly(6), PATIENCE_S) == frame(b"GOOD")
-                flood.append((reader, writer))
-            for _, writer in flood:
+                half_sent.append((reader, writer))
+            for _, writer in half_sent:
                 writer.close()
 
     run(scenario)
