@@ -299,7 +299,9 @@ def _copy_files(source: Path, directory: Path) -> dict[str, Any]:
     if settings_path.exists():
         settings = yaml.safe_load(settings_path.read_text()) or {}
         for key, value in (settings.get("geodata") or {}).items():
-            settings["geodata"][key] = str((source / value).resolve())
+            several = value if isinstance(value, list) else [value]
+            paths = [str((source / one).resolve()) for one in several]
+            settings["geodata"][key] = paths if isinstance(value, list) else paths[0]
         settings_path.write_text(yaml.safe_dump(settings))
     return tree
 

@@ -30,6 +30,8 @@ The two of least load are random draws, since a DNS server counts neither reques
 """
 WEIGHTED_POLICIES: Final = tuple(name for name, row in STEERING_POLICIES.items() if row[0] == "random_weighted")
 """Those that draw a pool by its weight."""
+PLACE_POLICIES: Final = ("geo", "proximity")
+"""Those that look at where a client is."""
 ENDPOINT_POLICIES: Final = ("random", "hash", "least_outstanding_requests", "least_connections")
 """How one endpoint of a pool is picked: `origin_steering.policy`."""
 BALANCER_TYPES: Final = ("A", "MX", "SRV")

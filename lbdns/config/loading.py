@@ -29,7 +29,7 @@ from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
 from lbdns.config.yaml.settings_file import read_settings
-from lbdns.config.yaml.source import Placed
+from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
@@ -50,11 +50,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What came of reading a configuration: it, or None where there are errors, and every problem, sorted."""
+    """What came of reading a configuration: it, or None where there are errors, and every problem, sorted.
+
+    `settings`: those of its settings file, sound or mended; None where it has none.
+    """
 
     configuration: Configuration | None
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    settings: Placed[Settings] | None = None
 
     def loaded(self) -> Loaded:
         """Return the configuration; raises ConfigError with every error where there is any."""
@@ -168,6 +172,7 @@ class _Loading:
 
     problems: list[Problem] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
+    settings_source: Source | None = None
     objects: Objects = field(default_factory=Objects)
     drafts: dict[bytes, ZoneDraft] = field(default_factory=dict)
     zones: Mapping[bytes, Zone] = field(default_factory=dict)
@@ -182,6 +187,7 @@ class _Loading:
         tree = parse_yaml(text, str(path))
         self.problems.extend(tree.problems)
         self.settings = read_settings(tree.value, tree.lines, str(path), path.parent, self.problems)
+        self.settings_source = Source(str(path), tree.lines, "", None)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
         """Read the balancing objects of all files together."""
@@ -237,7 +243,8 @@ class _Loading:
             self._check(memo)
         self.problems.extend(self.objects.problems)
         errors, warnings = _sorted(self.problems)
-        return Examined(None if errors else self._configuration(), errors, warnings)
+        settings = None if self.settings_source is None else Placed(self.settings, self.settings_source)
+        return Examined(None if errors else self._configuration(), errors, warnings, settings)
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems

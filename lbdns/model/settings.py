@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema, model_validator
 
+from lbdns.base.wording import counted
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
 from lbdns.model.balancer import check_country, check_pop, check_region
 from lbdns.model.fields import Frozen, Latitude, Longitude, ObjectName, Whole
+from lbdns.model.mistakes import shown
 from lbdns.model.notification import Notification
 from lbdns.model.pool import parse_ip
 from lbdns.model.refusal import Mistake, refusal, refuse_all
@@ -38,7 +40,24 @@ def _check_path(path: Path) -> Path:
     return path
 
 
+def _check_databases(value: Any) -> Path | tuple[Path, ...]:
+    several = value if isinstance(value, list | tuple) else (value,)
+    if len(several) not in (1, 2):
+        raise refusal(f"{counted(len(several), 'file')}; expected one, or the one for IPv4 and the one for IPv6")
+    for one in several:
+        if not isinstance(one, str | Path):
+            raise refusal(f"{shown(one)} is not a path")
+    paths = tuple(_check_path(Path(one)) for one in several)
+    return paths[0] if len(paths) == 1 else paths
+
+
 FilePath = Annotated[Path, AfterValidator(_check_path)]
+if TYPE_CHECKING:
+    DatabasePaths = Path | tuple[Path, ...]
+else:
+    _PATH = {"type": "string", "format": "path"}
+    _PATHS = {"anyOf": [_PATH, {"type": "array", "items": _PATH, "minItems": 1, "maxItems": 2}]}
+    DatabasePaths = Annotated[Any, PlainValidator(_check_databases), WithJsonSchema(_PATHS)]
 TcpListen = Annotated[str, AfterValidator(_check_tcp_listen)]
 
 
@@ -77,11 +96,18 @@ class PopSettings(Frozen):
 class GeodataSettings(Frozen):
     """MMDB files; lbdns ships one that knows countries."""
 
-    city: FilePath | None = None
-    """Places: an MMDB file in MaxMind's schema or the flat one of ip-location-db, or a folder with one for IPv4 and one
-    for IPv6. Without it, the countries that lbdns brings along."""
+    city: DatabasePaths | None = None
+    """Places: an MMDB file in MaxMind's schema or the flat one of ip-location-db; or two, one for IPv4 and one for
+    IPv6, as a list or as the folder that holds them. Without it, the countries that lbdns brings along."""
     asn: FilePath | None = None
     """AS numbers: an MMDB file, one of providers or an Enterprise one too."""
+
+    def databases(self) -> Iterator[tuple[str, Path]]:
+        """Yield every path with the key that names it."""
+        city = () if self.city is None else self.city if isinstance(self.city, tuple) else (self.city,)
+        yield from (("city", path) for path in city)
+        if self.asn is not None:
+            yield "asn", self.asn
 
 
 class ApiSettings(Frozen):

@@ -1,7 +1,7 @@
 """The geolocation databases in use: opened, checked, and asked.
 
 `Geodata.open(None, None)` reads the country-level database that lbdns ships. A city-level one may be one file for both
-families, or a folder with one file for IPv4 and one for IPv6, as npm's dbip-city-mmdb comes.
+families, or two, one for IPv4 and one for IPv6: as a sequence or as their folder, as npm's dbip-city-mmdb comes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 import maxminddb.reader
 
 from lbdns.base.errors import LbdnsError
-from lbdns.places.mmdb import SearchTree, open_reader
-from lbdns.places.mmdb_records import DECODE_ERRORS, refusal
+from lbdns.places.database_files import Databases, FileKey, file_key, mismatch, place_paths
+from lbdns.places.mmdb import SearchTree
+from lbdns.places.mmdb_reader import DECODE_ERRORS, open_reader, refusal
 from lbdns.places.place import Address, Located, Place
-from lbdns.places.place_tree import SAMPLED_RECORDS, PlaceTree, build_place_tree
+from lbdns.places.place_tree import SAMPLED_RECORDS, PlaceTree, build_place_tree, tell_apart
 from lbdns.places.schema import autonomous_system_of, place_of
-from lbdns.places.shipped import country_database, geodata_dir
+from lbdns.places.shipped import geodata_dir
 
 __all__ = ["DatabaseSource", "Geodata", "geodata_dir"]
 
@@ -52,7 +53,7 @@ class _File:
         return record, prefix_len
 
 
-FileKey = tuple[Path, int, int, int]
+FAMILIES = (4, 6)
 
 _cache_lock = threading.Lock()
 _place_cache: dict[tuple[Path, ...], tuple[tuple[FileKey, ...], PlaceTree, tuple[DatabaseSource, ...]]] = {}
@@ -69,25 +70,26 @@ class Geodata:
         self._files = files
         self._tree = tree
         self._asn = asn
+        self.place_sources = sources
         self.sources: tuple[DatabaseSource, ...] = sources if asn is None else (*sources, asn.source)
         self.has_asn = asn is not None
 
     @classmethod
-    def open(cls, city: Path | None = None, asn: Path | None = None, *, lookups_only: bool = False) -> Geodata:
-        """Open a place database (a file, a folder with a file per family, None: the shipped one) and an AS database.
+    def open(cls, city: Databases = None, asn: Path | None = None, *, lookups_only: bool = False) -> Geodata:
+        """Open a place database (a file, a file per family, their folder, None: the shipped one) and an AS database.
 
         Everything in the files is checked: one that is cut short, damaged, cyclic or of another kind raises
         LbdnsError, which names it and says what is wrong. Trees are kept per (path, modification time, size, inode), so
         that opening again costs nothing. With lookups_only no tree is built and nothing is checked beforehand, which
         opens a large file at once: for a single look-up.
         """
-        paths = _place_paths(city)
+        paths = place_paths(city)
         if lookups_only:
-            files = tuple(_open_file(path) for path in paths)
+            files = tuple(sorted(map(_open_file, paths), key=lambda file: -file.metadata.ip_version))
             asn_file = None if asn is None else _open_file(asn)
             return cls(files, None, tuple(file.source for file in files), asn_file)
         with _cache_lock:
-            tree, sources = _cached_tree(paths)
+            tree, sources = _cached_tree(paths, city)
             return cls((), tree, sources, None if asn is None else _cached_asn(asn))
 
     @property
@@ -109,27 +111,31 @@ class Geodata:
         if self._tree is not None:
             place_id, prefix_len = self._tree.lookup(address)
             return self._tree.places[place_id], prefix_len
-        for file in self._files:
-            if address.version == file.metadata.ip_version or len(self._files) == 1:
-                record, prefix_len = file.record(address)
-                return place_of(record), prefix_len
-        return Place(), 0
+        asked = [file for file in self._files if file.metadata.ip_version == address.version] or self._files
+        found = [file.record(address) for file in asked]
+        # What a file knows counts before what another, of the other family alone, does not.
+        record, prefix_len = max(found, key=lambda one: (one[0] is not None, one[1]))
+        return place_of(record), prefix_len
+
+    def lacks(self) -> list[str]:
+        """Return what an operator should know that the place databases lack, a sentence each."""
+        known = [version for version in FAMILIES if self.tree.knows(version)]
+        names = " and ".join(source.path.name for source in self.place_sources)
+        verdict = "this file knows no" if len(self.place_sources) == 1 else "these files know no"
+        if not known:
+            return [f"{names}: {verdict} addresses, so every client is at an unknown place"]
+        return [
+            f"{names}: {verdict} IPv{version} addresses, so every IPv{version} client is at an unknown place; give both "
+            "files, the one for IPv4 and the one for IPv6, or their folder"
+            for version in FAMILIES
+            if version not in known
+        ]
 
 
-def _place_paths(city: Path | None) -> list[Path]:
-    """Return the files to read: one, or from a folder its two, the one for IPv6 first."""
-    if city is None:
-        return [country_database()]
-    if not city.is_dir():
-        return [city]
-    found = sorted(city.glob("*.mmdb"))
-    if len(found) == 1:
-        return found
-    by_version = {_open_file(path).metadata.ip_version: path for path in found}
-    if len(found) != 2 or set(by_version) != {4, 6}:
-        names = ", ".join(path.name for path in found) or "none"
-        raise refusal(city, f"a folder holds one .mmdb file, or one for IPv4 and one for IPv6; here: {names}")
-    return [by_version[6], by_version[4]]
+def check_asn(path: Path) -> None:
+    """Check an AS database as `Geodata.open` does; raises LbdnsError."""
+    with _cache_lock:
+        _cached_asn(path)
 
 
 def _open_file(path: Path, *, in_memory: bool = False) -> _File:
@@ -143,33 +149,28 @@ def _open_file(path: Path, *, in_memory: bool = False) -> _File:
     return _File(DatabaseSource(path, str(metadata.database_type), built), reader, metadata)
 
 
-def _file_key(path: Path) -> FileKey:
-    """Return what changes when a file does."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise refusal(path, f"cannot be read: {error.strerror}") from error
-    return path, status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _cached_tree(paths: list[Path]) -> tuple[PlaceTree, tuple[DatabaseSource, ...]]:
-    """Return the tree over these files, from memory where they have not changed."""
-    keys = tuple(_file_key(path) for path in paths)
+def _cached_tree(paths: list[Path], city: Databases) -> tuple[PlaceTree, tuple[DatabaseSource, ...]]:
+    """Return the tree over these files, which are those of `city`, from memory where they have not changed."""
+    keys = tuple(file_key(path) for path in paths)
     kept = _place_cache.get(tuple(paths))
     if kept is not None and kept[0] == keys:
         return kept[1], kept[2]
-    files = [_open_file(path) for path in paths]
-    tree = build_place_tree([SearchTree(file.source.path, file.metadata) for file in files])
-    for file in files:
+    files = {path: _open_file(path) for path in paths}
+    found = [SearchTree(path, file.metadata) for path, file in files.items()]
+    for file in files.values():
         file.reader.close()  # nothing stays mapped: writing over a mapped file in place ends the process
-    sources = tuple(file.source for file in files)
+    trees = found if len(paths) == 1 else tell_apart(found)
+    if trees is None:
+        raise mismatch(paths, city)
+    tree = build_place_tree(trees)
+    sources = tuple(files[one.path].source for one in trees)
     _place_cache[tuple(paths)] = keys, tree, sources
     return tree, sources
 
 
 def _cached_asn(path: Path) -> _File:
     """Return the AS database at path, checked, from memory where it has not changed."""
-    key = _file_key(path)
+    key = file_key(path)
     kept = _asn_cache.get(path)
     if kept is not None and kept[0] == key:
         return kept[1]

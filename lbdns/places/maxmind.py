@@ -4,7 +4,8 @@ The models are geoip2's. Its `Reader` is not used, and records are not handed ov
 
 - `Reader.city` takes a file for what its type says ("City"): one of countries, an Enterprise one or one that somebody
   built raises TypeError. The model `City` holds what a record of any of them says.
-- `Reader` is maxminddb's in C, which on some damaged files ends the process; `mmdb.open_reader` is the one in Python.
+- `Reader` is maxminddb's in C, which on some damaged files ends the process; `mmdb_reader.open_reader` gives the one in
+  Python.
 - A model takes a record as keyword arguments: a text where a map belongs raises TypeError, a key `locales` too, and one
   named `network` ValueError. What has another shape is left out here, and counts as absent.
 - A model keeps whatever value it is given, a number for a country code: `schema` checks them.

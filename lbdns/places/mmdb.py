@@ -19,7 +19,8 @@ import maxminddb.reader
 import numpy as np
 import numpy.typing as npt
 
-from lbdns.places.mmdb_records import DECODE_ERRORS, DataSection, Positions, refusal
+from lbdns.places.mmdb_reader import refusal
+from lbdns.places.mmdb_records import DataSection, Positions
 
 Nodes = npt.NDArray[np.int32]
 
@@ -55,8 +56,8 @@ class SearchTree:
         packed = content[: node_count * node_bytes].reshape(node_count, node_bytes)
         self.nodes = self._unpack(packed, metadata.record_size)
         self._check_depth()
-        self.root_v6 = 0 if self.bits == 128 else None
-        self.root_v4 = self._ipv4_root() if self.bits == 128 else 0
+        self.root_v6: int | None = 0 if self.bits == 128 else None
+        self.root_v4: int | None = self._ipv4_root() if self.bits == 128 else 0
 
     def _unpack(self, packed: npt.NDArray[np.uint8], record_bits: int) -> Nodes:
         """Return the nodes as int32[n, 2], leaves negative; refuse leaves outside the data section."""
@@ -102,20 +103,6 @@ class SearchTree:
         used = np.zeros(self.section.size, dtype=np.bool_)
         used[-2 - self.nodes[self.nodes < NO_DATA]] = True
         return np.flatnonzero(used)
-
-
-def open_reader(path: Path, *, in_memory: bool = False) -> maxminddb.reader.Reader:
-    """Open a file for look-ups of single records; raise LbdnsError with the file's name and what is wrong.
-
-    With in_memory the file is read whole; else it is mapped, and must not be written over in place meanwhile.
-    The reader is maxminddb's in Python: the one in C, on some damaged files, ends the process.
-    """
-    try:
-        return maxminddb.reader.Reader(str(path), maxminddb.MODE_MEMORY if in_memory else maxminddb.MODE_MMAP)
-    except OSError as error:
-        raise refusal(path, f"cannot be read: {error.strerror or error}") from error
-    except DECODE_ERRORS as error:
-        raise refusal(path, "cut short, damaged, or no MMDB file") from error
 
 
 def _checked_shape(path: Path, metadata: maxminddb.reader.Metadata) -> tuple[int, int]:

@@ -13,16 +13,14 @@ Positions are int64 offsets in the data section; ABSENT stands for no value. Dam
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import Any
 
-import maxminddb
 import numpy as np
 import numpy.typing as npt
 from maxminddb.decoder import Decoder
 
-from lbdns.base.errors import LbdnsError
+from lbdns.places.mmdb_reader import DECODE_ERRORS, refusal
 
 Positions = npt.NDArray[np.int64]
 
@@ -48,22 +46,6 @@ SHORT_TEXT_BYTES = 6
 
 PADDING_BYTES = 16
 """Zeros behind the section, so that a control sequence cut off at its end is read before it is refused."""
-
-DECODE_ERRORS = (
-    maxminddb.InvalidDatabaseError,
-    ValueError,
-    TypeError,
-    LookupError,
-    RecursionError,
-    OverflowError,
-    struct.error,
-)
-"""What maxminddb raises on a record that cannot be decoded, or on an address that the file has no tree for."""
-
-
-def refusal(path: Path, reason: str) -> LbdnsError:
-    """Return the error that refuses a geolocation database."""
-    return LbdnsError(f"{path}: geolocation database: {reason}")
 
 
 class DataSection:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lbdns.places.mmdb import Nodes, SearchTree
-from lbdns.places.mmdb_records import Positions, refusal
+from lbdns.places.mmdb import NO_DATA, Nodes, SearchTree
+from lbdns.places.mmdb_reader import refusal
+from lbdns.places.mmdb_records import Positions
 from lbdns.places.place import Address, Place
 from lbdns.places.place_columns import place_ids
 from lbdns.places.schema import place_of
 
 UNKNOWN_PLACE = 0
 """The place id of `Place()`."""
+
+GLOBAL_UNICAST_BITS = (0, 0, 1)
+"""2000::/3: all IPv6 addresses that are given to anybody (RFC 4291 section 2.4)."""
 
 SAMPLED_RECORDS = 200
 """How many records of a file are looked at one by one when it is checked."""
@@ -43,6 +47,10 @@ class PlaceTree:
             depth += 1
             value = self.nodes.item(value, (number >> (bits - depth)) & 1)
         return ~value, depth
+
+    def knows(self, version: int) -> bool:
+        """Return whether the place of any address of a family is known."""
+        return has_leaf(self.nodes, self.root_v4, self.root_v6, version)
 
 
 def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
@@ -85,6 +93,52 @@ def _check_sample(tree: SearchTree, records: Positions, places: list[Place]) -> 
     for place, record in zip(places, (read[which] for which in index.tolist()), strict=True):
         if place_of(record) != place:
             raise refusal(tree.path, f"a record is read in two ways: as {place} and as {place_of(record)}")
+
+
+def tell_apart(trees: list[SearchTree]) -> list[SearchTree] | None:
+    """Return two trees as `build_place_tree` takes them, None where they are not one for IPv6 and one for IPv4.
+
+    A file of IPv6's depth that has IPv4 addresses alone is one for IPv4.
+    """
+    by_bits = {tree.bits: tree for tree in trees}
+    if by_bits.keys() == {32, 128}:
+        return [by_bits[128], by_bits[32]]
+    known = [{version for version in (4, 6) if _says_of(tree, version)} for tree in trees]
+    if by_bits.keys() != {128} or sorted(known, key=sorted) != [{4}, {6}]:
+        return None
+    of_ipv4, of_ipv6 = (trees[known.index({version})] for version in (4, 6))
+    of_ipv4.root_v6 = of_ipv6.root_v4 = None
+    return [of_ipv6, of_ipv4]
+
+
+def _says_of(tree: SearchTree, version: int) -> bool:
+    root_v4, root_v6 = (NO_DATA if root is None else root for root in (tree.root_v4, tree.root_v6))
+    return has_leaf(tree.nodes, root_v4, root_v6, version)
+
+
+def has_leaf(nodes: Nodes, root_v4: int, root_v6: int, version: int) -> bool:
+    """Return whether a tree has a leaf for a family that says anything; of IPv6, among the addresses that are in use.
+
+    The one that says nothing is -1 in search trees and place trees. Elsewhere in IPv6 stand IPv4 addresses, mapped in
+    several ways; where one tree stands for all of them, 6to4 leads there too.
+    """
+    assert NO_DATA == ~UNKNOWN_PLACE
+    value = root_v4
+    if version == 6:
+        value = root_v6
+        for bit in GLOBAL_UNICAST_BITS:
+            value = int(nodes[value, bit]) if value >= 0 else value
+    level = np.array([value], dtype=np.int32)
+    while level.size:
+        if (level < NO_DATA).any():
+            return True
+        inner = level[level >= 0]
+        if version == 6:
+            inner = inner[inner != root_v4]
+        if len(inner) > len(nodes):
+            inner = np.unique(inner)
+        level = nodes[inner].ravel()
+    return False
 
 
 def _root(root: int | None, start: int, id_by_leaf: npt.NDArray[np.int32], otherwise: int) -> int:

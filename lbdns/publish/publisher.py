@@ -66,6 +66,7 @@ class Publisher:
         self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
         self._tried: tuple[Configuration, PlaceTree, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
+        self._told_of: PlaceTree | None = None
         self.current: Published | None = None
 
     def resume(self) -> bool:
@@ -86,7 +87,7 @@ class Publisher:
         """Compile, write and try the next generation; raises LbdnsError, and leaves nothing behind then."""
         generation = self._control.generation + 1
         slots = self._slots.assign(configuration, self._slots_memo)
-        geodata = Geodata.open(configuration.settings.geodata.city, configuration.settings.geodata.asn)
+        geodata = self._geodata(configuration)
         table = self._table_for(slots)
         path = self._run.snapshot(generation)
         try:
@@ -104,6 +105,16 @@ class Publisher:
                 raise LbdnsError(f"{self._run.path}: cannot write there: {error.strerror}") from error
             raise
         return Published(generation, configuration, slots, snapshot, table)
+
+    def _geodata(self, configuration: Configuration) -> Geodata:
+        """Return the databases that the settings name; what they lack is told whenever they are others than before."""
+        settings = configuration.settings.geodata
+        geodata = Geodata.open(settings.city, settings.asn)
+        if self._told_of is not geodata.tree:
+            self._told_of = geodata.tree
+            for lacking in geodata.lacks():
+                log.warning("%s", lacking)
+        return geodata
 
     def _write_tries(self, compiled: Snapshot, generation: int) -> Path:
         """Return where the tries of a snapshot are, after writing them unless they are those written last."""

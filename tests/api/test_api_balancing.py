@@ -387,6 +387,14 @@ def test_warnings_about_the_object_come_as_messages(api: Api, client: httpx.Clie
     assert not any("session_affinity" in one["message"] for one in quiet["messages"])
 
 
+def test_proximity_says_at_creation_that_it_goes_by_centroids(api: Api, client: httpx.Client, pool: Any) -> None:
+    api.zone()
+    body = {"name": "near.example.com", "default_pools": [pool["id"]], "fallback_pool": pool["id"]}
+    made = client.post(api.account, json=body | {"steering_policy": "proximity"}).json()
+    (told,) = [one["message"] for one in made["messages"] if "geolocation database" in one["message"]]
+    assert "every client is taken to be at the centroid of its subdivision or country" in told
+
+
 def test_a_revision_says_who_and_what(api: Api, client: httpx.Client, pool: Any) -> None:
     with api.local() as local:
         local.patch(f"{api.account}/pools/{pool['id']}", json={"enabled": False})

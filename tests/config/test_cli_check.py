@@ -23,7 +23,8 @@ def test_a_good_directory() -> None:
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout == (
-        "1 zone, 27 records, 5 load balancers, 4 pools, 7 endpoints, 7 monitors: no problems, no warnings\n"
+        "1 zone, 27 records, 5 load balancers, 4 pools, 7 endpoints, 7 monitors, clients located by coordinates "
+        "(city.mmdb): no problems, no warnings\n"
     )
 
 

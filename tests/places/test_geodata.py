@@ -6,10 +6,12 @@ import os
 import shutil
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lbdns.base.errors import LbdnsError
+from lbdns.places.database_files import knows_coordinates
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
 from tests.places.databases import write_database
@@ -107,3 +109,77 @@ def test_as_database_is_read_again_when_changed(tmp_path: Path) -> None:
 def test_no_tree_for_look_ups_only() -> None:
     with pytest.raises(LbdnsError, match="have no tree"):
         _ = Geodata.open(lookups_only=True).tree
+
+
+HALVES = {"a-ipv4.mmdb": (IPV4, 4), "b-ipv6.mmdb": (IPV6, 6)}
+DEEP_HALVES = {"a-ipv4.mmdb": (IPV4, 6), "b-ipv6.mmdb": (IPV6, 6)}  # both in trees of IPv6's depth
+LACKS_IPV4 = (
+    "b-ipv6.mmdb: this file knows no IPv4 addresses, so every IPv4 client is at an unknown place; give both files, "
+    "the one for IPv4 and the one for IPv6, or their folder"
+)
+
+
+def write_halves(folder: Path, halves: dict[str, Any]) -> list[Path]:
+    return [write_database(folder / name, entries, ip_version=bits) for name, (entries, bits) in halves.items()]
+
+
+@pytest.mark.parametrize("halves", [HALVES, DEEP_HALVES])
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("lookups_only", [False, True])
+def test_two_files_are_named_in_any_order(
+    tmp_path: Path, halves: dict[str, Any], order: int, lookups_only: bool
+) -> None:
+    """Each tells of its family, in a tree of IPv6's depth too; their folder is the same."""
+    paths = write_halves(tmp_path, halves)[::order]
+    for city in (paths, tmp_path):
+        geodata = Geodata.open(city, lookups_only=lookups_only)
+        assert geodata.locate(ip_address("192.0.2.1")).place == Place("DE", "", 52.5, 13.4)
+        assert geodata.locate(ip_address("192.0.2.1")).prefix_len == 24
+        assert geodata.locate(ip_address("2001:db8::1")).place == Place("FR")
+        assert geodata.locate(ip_address("198.51.100.1")).place == Place()
+        assert lookups_only or geodata.lacks() == []
+
+
+def test_two_files_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    first, second = (write_database(tmp_path / name, IPV4 + IPV6) for name in ("a.mmdb", "b.mmdb"))
+    for city in ([first, second], [first, first]):
+        with pytest.raises(
+            LbdnsError, match=r"a list holds one \.mmdb file, or one for IPv4 and one for IPv6; here: a"
+        ):
+            Geodata.open(city)
+
+
+@pytest.mark.parametrize(
+    ("halves", "lacking"),
+    [
+        ({"b-ipv6.mmdb": (IPV6, 6)}, [LACKS_IPV4]),
+        ({"a-ipv4.mmdb": (IPV4, 4)}, [LACKS_IPV4.replace("IPv4", "IPv6", 2).replace("b-ipv6", "a-ipv4")]),
+        ({"a-ipv4.mmdb": (IPV4, 6)}, [LACKS_IPV4.replace("IPv4", "IPv6", 2).replace("b-ipv6", "a-ipv4")]),
+        (
+            {"none.mmdb": ([], 6)},
+            ["none.mmdb: this file knows no addresses, so every client is at an unknown place"],
+        ),
+        ({"both.mmdb": (IPV4 + IPV6, 6)}, []),
+        (HALVES, []),
+    ],
+)
+def test_a_family_of_which_nothing_is_known_is_told(tmp_path: Path, halves: dict[str, Any], lacking: list[str]) -> None:
+    assert Geodata.open(write_halves(tmp_path, halves)).lacks() == lacking
+
+
+def test_the_shipped_database_lacks_no_family() -> None:
+    assert Geodata.open().lacks() == []
+
+
+@pytest.mark.parametrize(
+    ("record", "known"),
+    [(IPV4[0][1], True), ({"country_code": "DE"}, False), ({"latitude": 200, "longitude": 0}, False)],
+)
+def test_whether_coordinates_are_known(tmp_path: Path, record: dict[str, Any], known: bool) -> None:
+    path = write_database(
+        tmp_path / "some.mmdb", [("192.0.2.0/24", record), ("198.51.100.0/24", {"country_code": "FR"})]
+    )
+    assert knows_coordinates(path) is knows_coordinates([path]) is known
+    assert knows_coordinates() is False  # the shipped one
+    write_database(tmp_path / "other.mmdb", [("2001:db8::/32", {**record, "longitude": 1})]).rename(path)
+    assert knows_coordinates(path) is known

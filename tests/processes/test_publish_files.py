@@ -14,6 +14,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.processes.responder.views import Views
 from lbdns.publish.publisher import Published, Publisher
+from tests.places.databases import write_database
 from tests.processes.load import configuration
 
 
@@ -90,3 +91,14 @@ def test_what_an_earlier_version_left_serving_does_not_stop_a_change(run: RunDir
         publisher.publish(prepare(publisher, ttl))
     assert names(run, "snapshot-*") == ["snapshot-2.bin", "snapshot-3.bin"]
     assert Snapshot.open(run.snapshot(3)).columns["lb_ttl"][0] == 32
+
+
+def test_what_the_databases_lack_is_told_once(
+    tmp_path: Path, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    half = write_database(tmp_path / "x-ipv6.mmdb", [("2001:db8::/32", {"country_code": "DE"})])
+    settings = {"geodata": {"city": str(half)}}
+    for _ in range(2):
+        publisher.publish(publisher.prepare(parse(configuration() | {"settings": settings}, tmp_path).configuration))
+    (told,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert told.startswith("x-ipv6.mmdb: this file knows no IPv4 addresses, so every IPv4 client is at an unknown")

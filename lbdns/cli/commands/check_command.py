@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.repeats import REPEATS_MAX, kind_of
 from lbdns.base.wording import counted
+from lbdns.base.words import PLACE_POLICIES
 
 if TYPE_CHECKING:
     from lbdns.config.loading import Examined
@@ -32,15 +33,30 @@ def check(directory: Path) -> None:
     standard output says what the directory holds.
     """
     from lbdns.cli.frame.bar import bar
-    from lbdns.config.checks.name_servers import check_name_servers
     from lbdns.config.loading import examine
 
     with bar():
-        examined = examine(directory)
-    if examined.configuration is not None:
-        found = (*examined.warnings, *check_name_servers(examined.configuration))
-        examined = dataclasses.replace(examined, warnings=tuple(sorted(found)))
+        examined = _checked_further(examine(directory))
     click.echo(summary(required(examined), len(examined.warnings)))
+
+
+def _checked_further(examined: Examined) -> Examined:
+    """Return what else can be said of a configuration, which a server that loads it need not ask each time."""
+    from lbdns.config.checks.databases import check_databases
+    from lbdns.config.checks.name_servers import check_name_servers
+
+    found = [*examined.errors, *examined.warnings]
+    if examined.configuration is not None:
+        found += check_name_servers(examined.configuration)
+    if examined.settings is not None and examined.settings.knows("geodata"):
+        found += check_databases(examined.settings)
+    errors = tuple(sorted(one for one in found if one.severity == "error"))
+    return dataclasses.replace(
+        examined,
+        configuration=None if errors else examined.configuration,
+        errors=errors,
+        warnings=tuple(sorted(one for one in found if one.severity == "warning")),
+    )
 
 
 def required(examined: Examined) -> Configuration:
@@ -64,8 +80,22 @@ def summary(configuration: Configuration, warning_count: int) -> str:
         counted(len(configuration.pools), "pool"),
         counted(endpoints, "endpoint"),
         counted(len(configuration.monitors), "monitor"),
+        *_places(configuration),
     ]
     return f"{', '.join(parts)}: no problems, {counted(warning_count, 'warning') if warning_count else 'no warnings'}"
+
+
+def _places(configuration: Configuration) -> Iterator[str]:
+    """Yield how clients are located, where anything goes by that: by which databases, and whether to coordinates."""
+    if not any(one.enabled and one.effective_policy in PLACE_POLICIES for one in configuration.load_balancers):
+        return
+    from lbdns.places.database_files import knows_coordinates
+    from lbdns.places.shipped import country_database
+
+    geodata = configuration.settings.geodata
+    named = [path.name for key, path in geodata.databases() if key == "city"] or [country_database().name]
+    kind = "coordinates" if knows_coordinates(geodata.city) else "country and its centroid"
+    yield f"clients located by {kind} ({' and '.join(named)})"
 
 
 def _show_all(problems: Iterable[Problem], noun: str) -> None:

@@ -29,23 +29,29 @@ def _parse_address(context: click.Context, parameter: click.Parameter, text: str
 @click.argument("address", metavar="IP", callback=_parse_address)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; null where a thing is unknown.")
 @config_option("Ask the databases that this directory's settings name.")
-@click.option("--city", type=click.Path(path_type=Path), help="A place database: an MMDB file, or a folder of two.")
+@click.option(
+    "--city",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A place database: an MMDB file, one for each family, or their folder.",
+)
 @click.option("--asn", type=click.Path(path_type=Path), help="An AS number database: an MMDB file.")
-def locate(address: Address, as_json: bool, config: Path | None, city: Path | None, asn: Path | None) -> None:
+def locate(address: Address, as_json: bool, config: Path | None, city: tuple[Path, ...], asn: Path | None) -> None:
     """Say where IP is: country, subdivision, region, coordinates, AS number, network.
 
     Of an IPv4-mapped address, ::ffff:192.0.2.1, the IPv4 address is looked up, and said.
 
     Asks the databases that --config, or --city and --asn, name; by default the country-level one that lbdns ships.
     """
+    databases = city[0] if len(city) == 1 else city or None
     if config is not None:
-        if city is not None or asn is not None:
+        if city or asn is not None:
             raise click.UsageError("--config names the databases already: leave it out, or --city and --asn")
         from lbdns.config.loading import load_settings
 
         settings = load_settings(config).geodata
-        city, asn = settings.city, settings.asn
-    geodata = Geodata.open(city, asn, lookups_only=True)
+        databases, asn = settings.city, settings.asn
+    geodata = Geodata.open(databases, asn, lookups_only=True)
     looked_up = unmapped(address)
     located = geodata.locate(looked_up)
     if as_json:

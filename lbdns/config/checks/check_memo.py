@@ -1,7 +1,7 @@
 """What checking a configuration leaves for the next time: the problems of load balancers about which nothing changed.
 
 Kept by the identity of the placed object, and given again while all else that its checks look at is the same: this
-server's place, the pools that it refers to, and for some of them the zones. `unchanged` tells.
+server's place and databases, the pools that it refers to, and for some of them the zones. `unchanged` tells.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ class CheckMemo:
         `zones`: all that are hosted; None: some are not known.
         """
         drafts = None if zones is None else tuple(zones)
-        self._is_elsewhere = self._settings is None or self._settings.pop != settings.pop
+        before = self._settings
+        self._is_elsewhere = before is None or (before.pop, before.geodata) != (settings.pop, settings.geodata)
         self._has_other_zones = drafts is None or self._zones is None or not _are_same(drafts, self._zones)
-        before = self._pools
-        self._changed = {name for name, placed in pools.items() if before.get(name) is not placed}
-        self._changed.update(before.keys() - pools.keys())
+        known = self._pools
+        self._changed = {name for name, placed in pools.items() if known.get(name) is not placed}
+        self._changed.update(known.keys() - pools.keys())
         self._settings, self._pools, self._zones = settings, dict(pools), drafts
         with self._balancers.round():
             yield

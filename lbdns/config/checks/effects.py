@@ -125,10 +125,17 @@ def _check_coordinates(
     if lacking:
         message = f"no latitude and longitude in {listed(lacking)}; pools without stand last, in order"
         yield placed.source.warning(("default_pools",), message)
-    if not facts.has_pop_coordinates and placed.item.location_strategy.mode == "pop":
+    strategy = placed.item.location_strategy
+    if not facts.has_pop_coordinates and strategy.mode == "pop":
+        effect = "this PoP has no place, so clients whose place is unknown get the first pool"
+        if facts.pop_centroid:
+            effect = f"this PoP is taken to be at the centroid of {facts.pop_centroid}"
+        yield placed.source.warning(("steering_policy",), f"{effect}; set pop: {{code: ...}} in lbdns.yaml")
+    is_by_database = strategy.mode == "resolver_ip" or strategy.prefer_ecs in ("always", "proximity")
+    if is_by_database and placed.knows("location_strategy") and not facts.has_client_coordinates:
         message = (
-            "this PoP has no place, so clients whose place is unknown get the first pool; "
-            "set pop: {code: ...} in lbdns.yaml"
+            "the geolocation database knows no coordinates, so every client is taken to be at the centroid of its "
+            "subdivision or country; set geodata: {city: ...} in lbdns.yaml to a city-level one to tell more apart"
         )
         yield placed.source.warning(("steering_policy",), message)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from lbdns.base.errors import LbdnsError
 from lbdns.config.yaml.source import Placed
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
@@ -13,12 +14,14 @@ from lbdns.places.airports import is_airport
 
 
 class Facts:
-    """What is known of places and pools. Airports and countries are loaded when first asked for."""
+    """What is known of places and pools. Airports, countries and databases are looked at when first asked for."""
 
     def __init__(self, settings: Settings, pools: Mapping[str, Placed[Pool]]) -> None:
         pop = settings.pop
         self.pop_code = pop.code
         self.has_pop_coordinates = pop.code is not None or pop.latitude is not None
+        self._pop_country = pop.country
+        self._city = settings.geodata.city
         self.has_pop_country = pop.code is not None or pop.country is not None
         self.has_pop_region = self.has_pop_country or pop.region is not None
         self.families = {name: _families(placed) for name, placed in pools.items()}
@@ -27,6 +30,27 @@ class Facts:
     def is_pop(self, code: str) -> bool:
         """Tell whether a code names a PoP: an airport's, or this server's own, which the table may lack."""
         return code == self.pop_code or is_airport(code)
+
+    @cached_property
+    def pop_centroid(self) -> str:
+        """The name of the country at whose centroid this PoP is taken to be, "" where its coordinates are known or its
+        country is not."""
+        if self.has_pop_coordinates or self._pop_country is None:
+            return ""
+        from lbdns.places.centroids import centroid_name
+        from lbdns.places.place import Place
+
+        return centroid_name(Place(self._pop_country))
+
+    @cached_property
+    def has_client_coordinates(self) -> bool:
+        """Whether the geolocation databases know coordinates; where they cannot be read, others say so."""
+        from lbdns.places.database_files import knows_coordinates
+
+        try:
+            return knows_coordinates(self._city)
+        except LbdnsError:
+            return True
 
     @cached_property
     def countries(self) -> frozenset[str]:

@@ -43,9 +43,9 @@ def _absolute(path: Path | None, base: Path) -> Path | None:
 
 
 def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
-    geodata = settings.geodata.model_copy(
-        update={name: _absolute(getattr(settings.geodata, name), base) for name in ("city", "asn")}
-    )
+    city = settings.geodata.city
+    places = tuple(_absolute(path, base) for path in city) if isinstance(city, tuple) else _absolute(city, base)
+    geodata = settings.geodata.model_copy(update={"city": places, "asn": _absolute(settings.geodata.asn, base)})
     api = settings.api and settings.api.model_copy(
         update={name: _absolute(getattr(settings.api, name), base) for name in ("certificate", "key")}
     )
@@ -58,7 +58,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
 def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
     """Check what stands outside the file: files that are read, directories that are written, the airport."""
     settings, source = placed.item, placed.source
-    must_exist = [("geodata", name, getattr(settings.geodata, name)) for name in ("city", "asn")]
+    must_exist: list[tuple[str, str, Path | None]] = [("geodata", *one) for one in settings.geodata.databases()]
     if settings.api is not None:
         must_exist += [("api", name, getattr(settings.api, name)) for name in ("certificate", "key")]
     for *location, path in must_exist:
