@@ -89,6 +89,7 @@ def test_settings_of_a_proxy_stay_as_they_are(client: httpx.Client, zone: str) -
     many["items"].append({"id": "ssl", "value": "full"})
     assert refused(client.patch(f"{zone}/settings", json=many)) == [(1002, "/items/2/value")]
     assert refused(client.patch(f"{zone}/settings", json={"items": [{"id": "x"}]})) == [(1002, "/items")]
+    assert refused(client.patch(f"{zone}/settings", json={"items": [{"id": {}}, 7]})) == [(1002, "/items")]
 
 
 def test_a_zone_is_active_at_once(client: httpx.Client, zone: str) -> None:

@@ -223,6 +223,37 @@ def test_what_hides_a_wildcard_is_said(run: Run, zone: str, tmp_path: Path) -> N
     assert 'makes "bar.apps.example.com" exist' in run("apply", file.parent, "--dry-run").err
 
 
+HIDDEN = '*.apps A 203.0.113.2\n_acme-challenge.foo.apps TXT "x"\n'
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--add",), ("--add", "--dry-run")])
+def test_import_warns_of_its_own_zone_alone_and_once(run: Run, zone: str, tmp_path: Path, more: tuple[str]) -> None:
+    for line in ("*.apps A 203.0.113.2", "_acme-challenge.foo.apps TXT x"):
+        assert run("record", "add", zone, *line.split()).status == 0
+    file = tmp_path / "example.org.zone"
+    file.write_text(FILE)
+    assert run("zone", "import", file).err == ""
+    file.write_text(FILE + "www A 203.0.113.2\n")
+    imported = run("zone", "import", file, "--yes", *more)
+    assert imported.status == 0 and zone not in imported.err, imported.err
+    file.write_text(FILE + HIDDEN)
+    own = run("zone", "import", file, "--yes", *more)
+    assert own.err.count('makes "foo.apps.example.org" exist') == 1
+    assert zone not in own.err
+
+
+def test_dry_runs_warn_of_what_they_would_write_alone(run: Run, zone: str) -> None:
+    for line in ("*.apps A 203.0.113.2", "_acme-challenge.foo.apps TXT x"):
+        assert run("record", "add", zone, *line.split()).status == 0
+    for command in (
+        ("record", "add", zone, "a", "A", "192.0.2.1"),
+        ("zone", "create", "example.net"),
+        ("pool", "create", "eu", "--origin", "eu-1=192.0.2.1"),
+    ):
+        tried = run(*command, "--dry-run")
+        assert tried.status == 0 and "foo.apps" not in tried.err, tried.err
+
+
 def test_import_and_export(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "example.com.zone"
     file.write_text(FILE)

@@ -13,7 +13,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.words import V4_PATH, ZONES_PER_PAGE_MAX
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.frame.assignments import assign, parse_assignment
-from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
+from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, told
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
 from lbdns.cli.frame.hosted import Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
@@ -156,26 +156,30 @@ def import_(
     if add:
         path = f"{zone_path(client, zone)}/dns_records/import"
         if dry_run:
-            _show_plan(client.upload(path, content, dry_run=True), as_json)
+            _show_plan(client.upload(path, content, dry_run=True).result, as_json)
             return
-        done = client.upload(path, content)
+        done = client.upload(path, content).result
         if as_json:
             print_json(done)
         else:
             click.echo(f"zone {zone}: {done['recs_added']:,} of {done['total_records_parsed']:,} records added")
         return
-    plan = client.upload(upload_path(zone), content, dry_run=True)
+    tried = client.upload(upload_path(zone), content, tells=False, dry_run=True)
+    plan = tried.result
     if dry_run:
+        told(tried)
         _show_plan(plan, as_json)
         return
-    if plan["counts"]["update"] or plan["counts"]["delete"]:
+    is_asked = bool(plan["counts"]["update"] or plan["counts"]["delete"])
+    if is_asked:
+        told(tried)  # before it is asked about; the same is not told once more
         from lbdns.cli.frame import difference
 
         if not as_json:
             difference.show(plan["differences"])
             click.echo(f"\nto do: {difference.summary(plan['counts'])}")
         ask("Apply this?", yes)
-    _tell_import(client.upload(upload_path(zone), content), as_json)
+    _tell_import(client.upload(upload_path(zone), content, tells=not is_asked).result, as_json)
 
 
 def _show_plan(plan: Body, as_json: bool) -> None:

@@ -127,9 +127,10 @@ class ApiClient:
             _reply(response)
         return response.text
 
-    def upload(self, path: str, content: bytes, name: str = "file", **params: Any) -> Any:
-        """Send a form with one file, in the field `file`; returns the result."""
-        return _told(_reply(self._send("POST", path, params=params, files={"file": (name, content)}))).result
+    def upload(self, path: str, content: bytes, tells: bool = True, **params: Any) -> Reply:
+        """Send a form with one file, in the field `file`. `tells`: as of `request`."""
+        reply = _reply(self._send("POST", path, params=params, files={"file": ("file", content)}))
+        return told(reply) if tells else reply
 
     def pages(self, path: str, page_items: int = OBJECTS_PER_PAGE_MAX, **params: Any) -> Iterator[Any]:
         """Yield every item of a list, page by page; a list that knows no pages is one."""
@@ -155,7 +156,7 @@ class ApiClient:
             arguments["content"] = json.dumps(body, ensure_ascii=False).encode()
             headers["Content-Type"] = "application/json"
         reply = _reply(self._send(method, path, **arguments))
-        return _told(reply) if tells else reply
+        return told(reply) if tells else reply
 
     @cached_property
     def account(self) -> str:
@@ -214,7 +215,8 @@ def _refusal(error: Mapping[str, Any]) -> ApiProblem:
     return ApiProblem(error["code"], printable(message), dotted(pointer))
 
 
-def _told(reply: Reply) -> Reply:
+def told(reply: Reply) -> Reply:
+    """Show on standard error what an answer says beside its result; return it."""
     for warning in reply.warnings:
         click.echo(f"warning: {printable(warning)}", err=True)
     return reply

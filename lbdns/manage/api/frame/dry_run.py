@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Query, Response
 
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import component
-from lbdns.manage.api.frame.reply_messages import warnings
+from lbdns.manage.api.frame.reply_messages import ReplyMessage
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.revisions import diff
 from lbdns.manage.store.state import State
@@ -51,9 +51,9 @@ def or_dry_run(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"anyOf": [dict(result), DRY_RUN]}
 
 
-def planned(done: Done[Any], before: State) -> Response:
-    """Return what a change that was only tried would do to `before`."""
+def planned(done: Done[Any], before: State, messages: Iterable[ReplyMessage]) -> Response:
+    """Return what a change that was only tried would do to `before`, with the messages that it would have."""
     after = before.changed(done.changes, done.revision + 1)
     differences = diff.describe(done.changes, before, after)
     result = {"revision": done.revision, "differences": differences, "counts": diff.count(done.changes)}
-    return ok(result, messages=warnings(done.warnings))
+    return ok(result, messages=messages)

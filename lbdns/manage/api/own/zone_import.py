@@ -206,8 +206,6 @@ async def import_whole_zone(
             lambda edit: put_zone(edit, name, text, site.settings),
             dry_run=dry_run,
         )
-    if dry_run:
-        return planned(done, before)
     zone, count, noted = done.result
     after = site.state.get(Kind.ZONE, zone.id) or zone
     written = {change.item.id for change in done.changes}
@@ -216,6 +214,9 @@ async def import_whole_zone(
     for one in done.warnings:
         if (len(one.at) > 1 and one.at[1] in {*written, after.name}) or one.is_about(OWNER_NAMES, names):
             about.append(one)
+    messages = warnings(gathered(about)[:MESSAGES_MAX])
+    if dry_run:
+        return planned(done, before, messages)
     result = {
         "id": after.id,
         "name": after.name,
@@ -224,4 +225,4 @@ async def import_whole_zone(
         "created": before.get(Kind.ZONE, after.id) is None,
         "changes": sum(change.item.kind is Kind.RECORD for change in done.changes),
     }
-    return ok(result, messages=warnings(gathered(about)[:MESSAGES_MAX]))
+    return ok(result, messages=messages)

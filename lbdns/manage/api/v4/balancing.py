@@ -115,9 +115,8 @@ class _ObjectWriter(NamedTuple):
         words = f'delete {self.kind.words} "{self._name_of(id)}"'
         before = self.site.state
         done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
-        if self.dry_run:
-            return planned(done, before)
-        return ok({"id": id}, messages=self._told(done, {done.result.name}))
+        messages = self._told(done, {done.result.name})
+        return planned(done, before, messages) if self.dry_run else ok({"id": id}, messages=messages)
 
     async def _write(
         self, verb: str, make: Callable[[Edit, dict[str, Any]], Item], fields: dict[str, Any], old_name: str = ""
@@ -136,11 +135,12 @@ class _ObjectWriter(NamedTuple):
         words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
         before = self.site.state
         done = await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
-        if self.dry_run:
-            return planned(done, before)
         item = done.result
+        messages = self._told(done, {item.name, name}, body, pointing)
+        if self.dry_run:
+            return planned(done, before, messages)
         shown_now = _live(self.site).add(item, shown(item, self.site.state))
-        return ok(shown_now, messages=self._told(done, {item.name, name}, body, pointing), headers=etag(item))
+        return ok(shown_now, messages=messages, headers=etag(item))
 
     def _told(
         self, done: Done[Item], names: set[str], body: dict[str, Any] | None = None, pointing: Pointing = nowhere

@@ -113,11 +113,11 @@ async def import_records(
     writer = RecordWriter(site, caller, request, zone_id, dry_run)
     with many_as_one():
         done = await writer.change("import records", lambda edit: add_records(edit, zone_id, text))
-    if dry_run:
-        return planned(done, writer.before)
     added, parsed, noted = done.result
     written = {change.item.name for change in done.changes if change.item.kind is Kind.RECORD}
     messages = [*warnings(gathered(noted)[:MESSAGES_MAX]), *writer.messages(done, written)]
+    if dry_run:
+        return planned(done, writer.before, messages[:MESSAGES_MAX])
     return ok({"recs_added": added, "total_records_parsed": parsed}, messages=messages[:MESSAGES_MAX])
 
 
@@ -148,10 +148,10 @@ async def batch_records(
         return made
 
     done = await writer.change("change many records", make)
-    if dry_run:
-        return planned(done, writer.before)
     result: dict[str, list[Item]] = done.result
     names = {item.name for items in result.values() for item in items}
+    if dry_run:
+        return planned(done, writer.before, writer.messages(done, names))
     shown = {step: [shown_record(item, writer.zone_name) for item in items] for step, items in result.items()}
     return ok(shown, messages=writer.messages(done, names))
 
@@ -263,9 +263,8 @@ async def delete_record(
         return writer.delete(edit, id)
 
     done: Done[Item] = await writer.change(f"delete {_words_of(site, id)}", make)
-    if dry_run:
-        return planned(done, writer.before)
-    return ok({"id": id}, messages=writer.messages(done, [done.result.name]))
+    messages = writer.messages(done, [done.result.name])
+    return planned(done, writer.before, messages) if dry_run else ok({"id": id}, messages=messages)
 
 
 def _words(body: Mapping[str, Any]) -> str:

@@ -169,15 +169,16 @@ class RecordWriter:
         """Return the warnings about some names, and those that records had before: of their records, of load balancers
         there, and of what else makes them exist or answers them."""
         had = {change.before.name for change in done.changes if change.before and change.before.kind is Kind.RECORD}
-        return warnings(_about(done.warnings, {*names, *had}, self.site.state)[:MESSAGES_MAX])
+        state = self._after if self._after is not None else self.site.state
+        return warnings(_about(done.warnings, {*names, *had}, state)[:MESSAGES_MAX])
 
     def told(self, done: Done[Item]) -> Response:
         """Answer with one record, or with what would change."""
-        if self.dry_run:
-            return planned(done, self.before)
         record = done.result
-        shown = shown_record(record, self.zone_name)
-        return ok(shown, messages=self.messages(done, [record.name]), headers=etag(record))
+        messages = self.messages(done, [record.name])
+        if self.dry_run:
+            return planned(done, self.before, messages)
+        return ok(shown_record(record, self.zone_name), messages=messages, headers=etag(record))
 
 
 def _as_clients_write_it(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import Paging, paged
 from lbdns.manage.api.frame.pointers import Steps
-from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, warnings
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
@@ -130,7 +130,7 @@ async def create_zone(
     words = f'create zone "{name[:TEXT_CHARS_MAX]}"' if isinstance(name, str) else "create zone"
     before = site.state
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
-    return planned(done, before) if dry_run else _told(site, done)
+    return planned(done, before, _messages(done)) if dry_run else _told(site, done)
 
 
 def create(edit: Edit, zone: dict[str, Any], records: list[dict[str, Any]]) -> Item:
@@ -183,7 +183,7 @@ async def change_zone(
     words = f'change zone "{_name_of(site, zone_id)}"'
     before = site.state
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
-    return planned(done, before) if dry_run else _told(site, done)
+    return planned(done, before, _messages(done)) if dry_run else _told(site, done)
 
 
 @router.delete(
@@ -212,7 +212,7 @@ async def delete_zone(
 
     words = f'delete zone "{_name_of(site, zone_id)}"'
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
-    return planned(done, before) if dry_run else ok({"id": zone_id})
+    return planned(done, before, ()) if dry_run else ok({"id": zone_id})
 
 
 def _name_of(site: ApiSite, zone_id: str) -> str:
@@ -226,8 +226,13 @@ def _pointing(problem: Problem) -> Steps | None:
 
 def _told(site: ApiSite, done: Done[Item]) -> Response:
     """Answer with a zone as a change leaves it, and with the warnings about what the change wrote."""
-    written = {change.item.id for change in done.changes}
-    about = [one for one in done.warnings if len(one.at) > 1 and one.at[1] in {done.result.name, *written}]
     state = site.state
     zone = state.get(Kind.ZONE, done.result.id) or done.result
-    return ok(shown_zone(zone, state, site), messages=warnings(about[:MESSAGES_MAX]), headers=etag(zone))
+    return ok(shown_zone(zone, state, site), messages=_messages(done), headers=etag(zone))
+
+
+def _messages(done: Done[Item]) -> list[ReplyMessage]:
+    """Return the warnings about a zone and what a change wrote into it."""
+    written = {change.item.id for change in done.changes}
+    about = [one for one in done.warnings if len(one.at) > 1 and one.at[1] in {done.result.name, *written}]
+    return warnings(about[:MESSAGES_MAX])

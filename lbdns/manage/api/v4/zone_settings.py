@@ -187,7 +187,7 @@ async def keep_settings(zone_id: ZoneId, body: JsonObject) -> Response:
     wrong: list[tuple[str, Steps | None]] = [
         (f'unknown field "{key}"; the field is items', (key,)) for key in body if key != "items"
     ]
-    if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") in VALUES for item in items):
+    if not isinstance(items, list) or not all(map(_names_setting, items)):
         wrong.append((f"items: expected a list of {{id, value}}, ids among {', '.join(VALUES)}", ("items",)))
     else:
         for index, item in enumerate(items):
@@ -196,6 +196,10 @@ async def keep_settings(zone_id: ZoneId, body: JsonObject) -> Response:
     if wrong:
         raise invalid(*wrong)
     return ok([_setting(name) for name in VALUES])
+
+
+def _names_setting(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("id"), str) and item["id"] in VALUES
 
 
 def _setting(name: str) -> dict[str, Any]:
