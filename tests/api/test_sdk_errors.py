@@ -190,7 +190,7 @@ def test_path_that_leads_nowhere(sdk: Sdk) -> None:
     no_route: list[Callable[[], object]] = [
         lambda: sdk.client.get("/radar/http", cast_to=object),
         lambda: balancing.pools.list(account_id=NOBODY),
-        lambda: sdk.client.user.get(),
+        lambda: sdk.client.get("/user/billing/profile", cast_to=object),
     ]
     for attempt in no_route:
         with pytest.raises(NotFoundError) as nowhere:
