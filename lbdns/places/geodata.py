@@ -124,11 +124,10 @@ class Geodata:
         verdict = "this file knows no" if len(self.place_sources) == 1 else "these files know no"
         if not known:
             return [f"{names}: {verdict} addresses, so every client is at an unknown place"]
+        remedy = "give both files, the one for IPv4 and the one for IPv6, or their folder"
         return [
-            f"{names}: {verdict} IPv{version} addresses, so every IPv{version} client is at an unknown place; give both "
-            "files, the one for IPv4 and the one for IPv6, or their folder"
-            for version in FAMILIES
-            if version not in known
+            f"{names}: {verdict} {family} addresses, so every {family} client is at an unknown place; {remedy}"
+            for family in (f"IPv{version}" for version in FAMILIES if version not in known)
         ]
 
 

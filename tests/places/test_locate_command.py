@@ -143,6 +143,15 @@ def test_databases_of_a_configuration(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "country      DE (Germany)\nsubdivision  BE\nregion       WEU (Western Europe)\n" in out
 
 
+def test_two_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """One for each family, named one after the other."""
+    four = write_database(tmp_path / "x-ipv4.mmdb", CITY[:1], ip_version=4)
+    six = write_database(tmp_path / "x-ipv6.mmdb", CITY[1:], ip_version=6)
+    for address, country in (("192.0.2.1", "US"), ("2001:db8::1", "DE")):
+        status, out, err = run(capsys, address, "--json", "--city", str(four), "--city", str(six))
+        assert (status, err, json.loads(out)["country"]) == (0, "", country)
+
+
 def test_folder_of_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A folder with a file per family, as scripts/fetch-city-database makes it."""
     (tmp_path / "city").mkdir()
