@@ -128,6 +128,18 @@ def test_lists_of_zones_show_those_that_may_be_read(api: Api, zones: dict[str, s
         assert names(client) == ["example.com", "example.org"]
 
 
+def test_a_master_file_is_imported_by_who_may_write_its_zone(api: Api, zones: dict[str, str]) -> None:
+    def put(client: httpx.Client, zone: str) -> httpx.Response:
+        text = "@ SOA ns1 admin 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n"
+        return client.post(f"{api.server.address}/lbdns/v1/zones/{zone}/import", files={"file": ("file", text)})
+
+    with holder(api, "zones:write:example.com", "zones:write:b\u00fccher.example") as client:
+        for zone in ("example.com", "EXAMPLE.com.", "b\u00fccher.example", "xn--bcher-kva.example"):
+            assert put(client, zone).status_code == 200, zone
+        for zone in ("example.org", "www.example.com", "a..b"):
+            assert "zones:write" in refusal(put(client, zone))
+
+
 def test_every_token_is_verified_and_sees_the_account(api: Api) -> None:
     with holder(api, "zones:read:nowhere.example") as client:
         for path in ("/user/tokens/verify", "/accounts", f"{api.account}/regions", "/openapi.json"):

@@ -31,6 +31,17 @@ def test_a_token_is_made_used_listed_and_revoked(api: Api) -> None:
         assert (gone.status_code, gone.json()["errors"][0]["code"]) == (404, 1001)
 
 
+def test_a_token_has_several_scopes(api: Api) -> None:
+    with api.local() as local:
+        scopes = ["pools:read", "zones:write:Example.com"]
+        made = local.post("http://localhost/lbdns/v1/tokens", json={"name": "ci", "scope": scopes}).json()["result"]
+        assert made["scopes"] == ["pools:read", "zones:write:example.com"]
+        assert made["scope"] == "pools:read zones:write:example.com"
+        wrong = local.post("http://localhost/lbdns/v1/tokens", json={"name": "x", "scope": ["read", "pools", 7]})
+        assert [one["source"]["pointer"] for one in wrong.json()["errors"]] == ["/scope/1", "/scope/2"]
+        assert local.post("http://localhost/lbdns/v1/tokens", json={"name": "x", "scope": []}).status_code == 400
+
+
 def test_every_mistake_is_told(api: Api) -> None:
     with api.local() as local:
         refused = local.post("http://localhost/lbdns/v1/tokens", json={"name": "", "scope": "root", "nmae": 1})

@@ -212,7 +212,12 @@ def test_a_token_is_printed_alone_and_once(web: StoreServer, tmp_path: Path) -> 
         "needs a token of scope write"
         in refused("pool", "set", "eu", "enabled=false", "--api", web.api, "--token-file", str(file))[0]
     )
+    scopes = ("--scope", "pools:read", "--scope", "zones:write:Example.com")
+    made_of_two = run("token", "create", "two", *scopes)
+    assert "token two, scopes pools:read, zones:write:example.com" in made_of_two.err
+    assert 'did you mean "pools"' in refused("token", "create", "x", "--scope", "pool:read")[0]
     listed = done("token", "list")
+    assert "zones:write:example.com" in listed
     assert "ci" in listed and "read" in listed and made.out.strip() not in listed
     assert 'there is a token "ci" already' in refused("token", "create", "ci")[0]
     assert "on the server's own machine" in refused("token", "list", *remote)[0]

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from lbdns.base.kinds import Kind
 from lbdns.base.wording import nearest, printable
+from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.manage.api.frame.api_errors import WRONG_AUTH, ApiError
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.reply_messages import tell
@@ -84,7 +85,10 @@ def lacking(caller: Caller, verb: Verb, area: str, request: Request) -> ApiError
 def _zone_of(request: Request, belonging: Belonging, state: State) -> str:
     """Return the name of the zone that a path is about; "" where it is about none, or none that there is."""
     if belonging.zone_name:
-        return str(request.path_params[belonging.zone_name]).lower().removesuffix(".")
+        try:
+            return show_name(encode_canonical(request.path_params[belonging.zone_name]))
+        except BadName:
+            return ""
     zone = state.get(Kind.ZONE, request.path_params.get(ZONE_ID, ""))
     return zone.name if zone is not None else ""
 
