@@ -37,6 +37,7 @@ from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
+from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 
 
@@ -52,13 +53,14 @@ class Loaded:
 class Examined:
     """What came of reading a configuration: it, or None where there are errors, and every problem, sorted.
 
-    `settings`: those of its settings file, sound or mended; None where it has none.
+    `settings`: those of its settings file, sound or mended; None where it has none. `pools`: the same of its pools.
     """
 
     configuration: Configuration | None
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     settings: Placed[Settings] | None = None
+    pools: Mapping[str, Placed[Pool]] = field(default_factory=dict)
 
     def loaded(self) -> Loaded:
         """Return the configuration; raises ConfigError with every error where there is any."""
@@ -244,7 +246,7 @@ class _Loading:
         self.problems.extend(self.objects.problems)
         errors, warnings = _sorted(self.problems)
         settings = None if self.settings_source is None else Placed(self.settings, self.settings_source)
-        return Examined(None if errors else self._configuration(), errors, warnings, settings)
+        return Examined(None if errors else self._configuration(), errors, warnings, settings, self.objects.pools)
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems

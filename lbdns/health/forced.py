@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, cast
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import FORCED_FILE
-from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, UNHEALTHY
+from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, STATE_MASK, UNHEALTHY, UNRESOLVED
 
 ENTRIES_MAX: Final = 1000
 PATTERN_CHARS_MAX: Final = 512
@@ -124,11 +124,10 @@ def find(entries: Iterable[Forced], now_s: float, pool: str, endpoint: str = "")
     return None if found is None or found.state == "auto" else found
 
 
-def endpoint_byte(measured: int, forced: Forced | None) -> int:
-    """Return an endpoint's effective byte."""
-    if forced is None:
-        return measured
-    return (HEALTHY if forced.state == "up" else UNHEALTHY) | COUNTS
+def endpoint_byte(measured: int, forced: Forced | None, is_unresolved: bool = False) -> int:
+    """Return an endpoint's effective byte; `is_unresolved`: its hostname leads nowhere."""
+    byte = measured if forced is None else (HEALTHY if forced.state == "up" else UNHEALTHY) | COUNTS
+    return byte | UNRESOLVED if is_unresolved and byte & STATE_MASK != UNHEALTHY else byte
 
 
 def pool_byte(measured: int, forced: Forced | None) -> int:

@@ -13,7 +13,16 @@ from collections.abc import Sequence
 
 from lbdns.health import forced
 from lbdns.health.forced import Forced
-from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, STATE_MASK, UNKNOWN
+from lbdns.health.verdict import (
+    COUNTS,
+    CRITICAL,
+    DEGRADED,
+    HEALTHY,
+    STATE_MASK,
+    TAKES_TRAFFIC,
+    UNKNOWN,
+    UNRESOLVED,
+)
 
 
 def pool_state(endpoints: Sequence[int], minimum_origins: int, monitored: bool = True) -> int:
@@ -47,8 +56,17 @@ def pool_state(endpoints: Sequence[int], minimum_origins: int, monitored: bool =
     return CRITICAL
 
 
-def effective_byte(endpoints: Sequence[int], minimum_origins: int, monitored: bool, order: Forced | None) -> int:
+def effective_byte(
+    endpoints: Sequence[int],
+    minimum_origins: int,
+    monitored: bool,
+    order: Forced | None,
+    is_unresolved: bool = False,
+) -> int:
     """Return a pool's effective byte from the effective bytes of its enabled endpoints and the order for the pool.
+
+    `is_unresolved`: it has no endpoint to answer with, for want of hostnames that resolve (kernel/endpoints.py). Where
+    it would take traffic by all else, it is CRITICAL and UNRESOLVED.
 
     | an order for the pool | a monitor | an endpoint COUNTS | byte                       |
     |-----------------------|-----------|--------------------|----------------------------|
@@ -61,4 +79,5 @@ def effective_byte(endpoints: Sequence[int], minimum_origins: int, monitored: bo
     state = pool_state(endpoints, minimum_origins, monitored)
     if not monitored and any(byte & COUNTS for byte in endpoints):
         state |= COUNTS
-    return forced.pool_byte(state, order)
+    byte = forced.pool_byte(state, order)
+    return byte & ~STATE_MASK | CRITICAL | UNRESOLVED if is_unresolved and byte & TAKES_TRAFFIC else byte

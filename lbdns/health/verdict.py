@@ -13,8 +13,9 @@ The measured state of a series of results, and of an endpoint that has only one 
                           '-----------------------> | UNHEALTHY | ---------------------'
                                                     +-----------+
 
-Several series come together in `quorum`; a hostname that leads nowhere is UNHEALTHY. Answers follow the endpoint's
-effective byte: the measured state or, while an operator's order holds, HEALTHY or UNHEALTHY with COUNTS (`forced`).
+Several series come together in `quorum`; a hostname that leads nowhere is UNHEALTHY, and UNRESOLVED where nobody probes
+it. Answers follow the endpoint's effective byte: the measured state or, while an operator's order holds, HEALTHY or
+UNHEALTHY with COUNTS (`forced`). That a name is UNRESOLVED answers follow from the addresses themselves.
 What follows for the pool is in `pool_state`.
 """
 
@@ -33,9 +34,21 @@ DEGRADED = 3  # pools
 STATE_MASK = 0x03
 TAKES_TRAFFIC = 0x01  # pools: HEALTHY and DEGRADED have it
 COUNTS = 0x08  # an operator forced it: it counts even where no monitor is attached
+UNRESOLVED = 0x10  # nothing else speaks against it, but its hostname, or all that a pool has, leads nowhere
+SHOWN_MASK = STATE_MASK | UNRESOLVED  # what people are told of
 
 ENDPOINT_WORDS = (Health.UNKNOWN, Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN)
 POOL_WORDS = (Health.UNKNOWN, Health.HEALTHY, Health.CRITICAL, Health.DEGRADED)
+
+
+def endpoint_word(byte: int) -> str:
+    """Return the word for an endpoint's byte."""
+    return Health.UNRESOLVED if byte & UNRESOLVED else ENDPOINT_WORDS[byte & STATE_MASK]
+
+
+def pool_word(byte: int) -> str:
+    """Return the word for a pool's byte."""
+    return Health.UNRESOLVED if byte & UNRESOLVED else POOL_WORDS[byte & STATE_MASK]
 
 
 def advance(state: int, streak: int, passed: bool, consecutive_up: int, consecutive_down: int) -> tuple[int, int]:

@@ -63,6 +63,11 @@ class StateLock:
             self.path.parent.rmdir()
 
 
+def snapshot_path(run_dir: Path, generation: int) -> Path:
+    """Return where in a run directory the compiled configuration of a generation is."""
+    return run_dir / f"snapshot-{generation}.bin"
+
+
 def targets_path(run_dir: Path, generation: int) -> Path:
     """Return where in a run directory it stands what the monitor worker is to probe in a generation."""
     return run_dir / f"targets-{generation}.json"
@@ -87,7 +92,7 @@ class RunDirectory:
 
     def snapshot(self, generation: int) -> Path:
         """The compiled configuration of a generation."""
-        return self.path / f"snapshot-{generation}.bin"
+        return snapshot_path(self.path, generation)
 
     def tries(self, generation: int) -> Path:
         """The tries that a generation brought; later ones may share them."""

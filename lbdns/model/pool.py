@@ -270,6 +270,11 @@ class Pool(Frozen):
         """Whether a monitor or a group of them is attached: then health counts, and who is unknown counts as down."""
         return bool(self.monitor or self.monitor_group)
 
+    @property
+    def hostnames(self) -> tuple[Endpoint, ...]:
+        """Its endpoints in use whose address is a hostname."""
+        return tuple(endpoint for endpoint in self.origins if endpoint.is_used and endpoint.ip is None)
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         refuse_all("Pool", self._mistakes())

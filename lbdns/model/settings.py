@@ -189,7 +189,8 @@ class Settings(Frozen):
     resolvers: Annotated[
         tuple[Annotated[str, AfterValidator(_check_resolver)], ...], Field(max_length=bounds.MAX_RESOLVERS)
     ] = ()
-    """Who resolves the names of endpoints: IP or IP:PORT; without it, the system's resolvers."""
+    """Who is asked in DNS for the names of endpoints that stand in no zone here and in no hosts file: IP or IP:PORT;
+    without it, the system's resolvers."""
     vantage_points: Annotated[tuple[VantagePoint, ...], Field(max_length=bounds.MAX_VANTAGE_POINTS)] = ()
     """The addresses of this machine that probe and vote; without it one, in the PoP's region."""
     notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()

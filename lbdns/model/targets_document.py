@@ -89,11 +89,12 @@ class PoolTarget:
 
 @dataclass(frozen=True, slots=True)
 class BalancerSpec:
-    """A load balancer's name, the pools that its policy may choose among, and the last resort."""
+    """A load balancer's name, the pools that its policy may choose among, the last resort, and what it answers."""
 
     name: str
     pools: tuple[str, ...]
     fallback: str
+    type: str = "A"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,17 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
-from lbdns.mapped.run_directory import targets_path
+from lbdns.mapped.run_directory import snapshot_path, targets_path
+from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.monitor.targets import Targets, load_targets
+
+if TYPE_CHECKING:
+    from lbdns.monitor.own_names import OwnNames
 
 RETRY_S: Final = 1.0
 
@@ -21,10 +25,12 @@ log = logging.getLogger("lbdns.monitor")
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation's work, and the mapped health table that it is about."""
+    """One generation's work, the mapped health table that it is about, and the zones that it serves, where any
+    endpoint is a hostname that may stand in one."""
 
     targets: Targets
     table: HealthTable
+    own: OwnNames | None = None
 
 
 class Generations:
@@ -36,6 +42,7 @@ class Generations:
         self.run_dir = run_dir
         self._refused = 0  # the generation that could not be read last
         self._retry_s = 0.0
+        self._snapshot: Snapshot | None = None
 
     def next(self, adopted: int = 0, *tables: HealthTable) -> Generation | None:
         """Return the generation in force where it is another than `adopted` (0: none yet) and can be read, else None.
@@ -49,10 +56,29 @@ class Generations:
         try:
             targets = load_targets(targets_path(self.run_dir, number))
             known = next((table for table in tables if table.path == targets.table), None)
-            return Generation(targets, known or HealthTable.attach(targets.table, writable=True))
+            table = known or HealthTable.attach(targets.table, writable=True)
+            return Generation(targets, table, self._own_names(targets, table))
         except LbdnsError as error:
             if number != self._refused:
                 log.error("generation %d is not adopted, what was probed before is probed on: %s", number, error)
             self._control.set("monitor_adopting", 0)
             self._refused, self._retry_s = number, time.monotonic() + RETRY_S
+            return None
+
+    def _own_names(self, targets: Targets, table: HealthTable) -> OwnNames | None:
+        """Open what is served; None where no endpoint is a hostname, or where the next generation has come already."""
+        if not any(endpoint.is_name for pool in targets.pools for endpoint in pool.endpoints):
+            self._snapshot = None
+            return None
+        # Needed by who has hostnames alone.
+        from lbdns.answer.serving_view import ServingView
+        from lbdns.monitor.own_names import OwnNames
+
+        try:
+            path = snapshot_path(self.run_dir, targets.generation)
+            self._snapshot = Snapshot.open(path, self._snapshot)
+            return OwnNames.of_targets(ServingView(self._snapshot, table), targets)
+        except (LbdnsError, OSError, ValueError, KeyError) as error:
+            level = logging.DEBUG if isinstance(error, FileNotFoundError) else logging.WARNING
+            log.log(level, "names of zones served here are asked of others: %s", error)
             return None

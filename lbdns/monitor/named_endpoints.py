@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from lbdns.health.verdict import HEALTHY
 from lbdns.mapped.resolved import read_addresses, write_addresses
@@ -11,6 +12,9 @@ from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.ledger.states import EndpointHealth
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.resolving import HostNames, Resolved
+
+if TYPE_CHECKING:
+    from lbdns.monitor.own_names import OwnNames
 
 
 class NamedEndpoints:
@@ -23,15 +27,20 @@ class NamedEndpoints:
         self._names = HostNames(self._changed, self._failed)
         self._by_name: dict[str, list[EndpointHealth]] = {}
 
-    def adopt(self, resolvers: Sequence[str]) -> None:
-        """Look up the names that the ledger's generation has, beginning with what the table says of them."""
+    def adopt(self, resolvers: Sequence[str], own: OwnNames | None) -> None:
+        """Look up the names that the ledger's generation has, beginning with what the table says of them; `own`: those
+        of its zones."""
         self._by_name = {}
         for endpoint in self._ledger.endpoints.values():
             if endpoint.spec.is_name and endpoint.spec.enabled:
                 self._by_name.setdefault(endpoint.spec.address, []).append(endpoint)
                 self._names.seed(endpoint.spec.address, self._found_earlier(endpoint))
         needed = {one for one, endpoints in self._by_name.items() if any(each.spec.must_resolve for each in endpoints)}
-        self._names.adopt(self._by_name, resolvers, self._by_name.keys() - needed)
+        self._names.adopt(self._by_name, resolvers, self._by_name.keys() - needed, own)
+
+    def follow_system(self) -> None:
+        """Look up again what the system's own files say otherwise now."""
+        self._names.follow_system()
 
     def addresses(self, name: str) -> Sequence[str]:
         """Return the addresses of a name; none where it never resolved."""
@@ -75,10 +84,12 @@ class NamedEndpoints:
         for endpoint in self._by_name.get(name, ()):
             self._plan.replan(endpoint, self.addresses)
             self.publish_one(endpoint)
+            if self.addresses(name):
+                self._ledger.resolved(endpoint)
 
-    def _failed(self, name: str) -> None:
+    def _failed(self, name: str, problem: str) -> None:
         for endpoint in self._by_name.get(name, ()):
-            self._ledger.unresolved(endpoint)
+            self._ledger.unresolved(endpoint, problem)
 
 
 def _chosen(addresses: Iterable[str], healthy: set[str]) -> tuple[str, ...]:

@@ -75,6 +75,7 @@ class MonitorWorker:
                     self._scheduler.end_overdue()
                     self._ledger.sample()
                     self._orders.look()
+                    self._named.follow_system()
                 if now_s - save_s >= SAVE_LATENCY_S:
                     save_s = now_s
                     self._save_latency()
@@ -102,19 +103,19 @@ class MonitorWorker:
 
     def _follow(self, generation: Generation) -> None:
         """Go on with the next generation."""
-        former, former_table = self._targets, self._ledger.table
+        former = self._targets
         self._reporter.adopt(generation.targets)
         for change in toggles(former.pools, generation.targets.pools, time.time()):
             self._reporter.tell(change)
+        # The table before, where it is another, is unmapped when the last look-up that began with it has ended.
         self._adopt(generation)
-        if former_table is not generation.table:
-            former_table.close()
         self._say_adopted()
 
     def _adopt(self, generation: Generation) -> None:
         self._targets = targets = generation.targets
-        self._ledger.adopt(targets.pools, targets.balancers, generation.table, targets.vantages)
-        self._named.adopt(targets.resolvers)
+        lacks = generation.own.lacks_answers if generation.own is not None else lambda pool: False
+        self._ledger.adopt(targets.pools, targets.balancers, generation.table, targets.vantages, lacks)
+        self._named.adopt(targets.resolvers, generation.own)
         self._plan.adopt(targets, self._named.addresses)
         self._cut_offs.keep(self._plan.vantages)
         self._named.publish()

@@ -10,6 +10,7 @@ from lbdns.base.memo import ByObject
 from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
+from lbdns.model.needed_names import answered_pools, must_resolve
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.model.targets_document import (
@@ -45,10 +46,9 @@ class _Balancer:
     __slots__ = ("data", "flattened", "owner")
 
     def __init__(self, load_balancer: LoadBalancer) -> None:
-        is_answered = load_balancer.enabled and load_balancer.type == "A"
         candidates = load_balancer.candidate_names()
         self.owner = encode_canonical(load_balancer.name)
-        self.flattened = candidates | {load_balancer.fallback_pool} if is_answered else frozenset()
+        self.flattened = answered_pools(load_balancer)
         self.data = encode_balancer(_balancer(load_balancer, candidates)) if load_balancer.enabled else b""
 
 
@@ -99,7 +99,8 @@ def _balancer_of(load_balancer: LoadBalancer, memo: TargetsMemo) -> _Balancer:
 
 
 def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> BalancerSpec:
-    return BalancerSpec(load_balancer.name, tuple(sorted(candidates)), load_balancer.fallback_pool)
+    pools = tuple(sorted(candidates))
+    return BalancerSpec(load_balancer.name, pools, load_balancer.fallback_pool, load_balancer.type)
 
 
 def _pool_data(pool: Pool, slots: Slots, answered: Answered, id: str, memo: TargetsMemo) -> bytes:
@@ -143,7 +144,7 @@ def _pool(pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, i
                 port=endpoint.port,
                 host=endpoint.host,
                 identity=tenant,
-                must_resolve=pool.is_monitored or answered[0 if endpoint.flatten_cname else 1],
+                must_resolve=must_resolve(pool, endpoint, *answered),
             )
             for endpoint, endpoint_slot, tenant in zip(pool.origins, numbers[::2], numbers[1::2], strict=True)
         ),

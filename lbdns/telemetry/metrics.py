@@ -44,7 +44,13 @@ from lbdns.telemetry.tally import Sample, Tally
 # Shown from the start, so that the first one counts in a rate.
 RCODES_ALWAYS = frozenset(RCODE_NAMES[code] for code in (NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED))
 TYPES_ALWAYS = ("A", "AAAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT")
-HEALTH_VALUES = {Health.HEALTHY: 1.0, Health.DEGRADED: 0.5, Health.CRITICAL: 0.0, Health.UNHEALTHY: 0.0}
+HEALTH_VALUES = {
+    Health.HEALTHY: 1.0,
+    Health.DEGRADED: 0.5,
+    Health.CRITICAL: 0.0,
+    Health.UNHEALTHY: 0.0,
+    Health.UNRESOLVED: 0.0,
+}
 """Other states have no sample."""
 RETRY_S = 10.0
 CLIENT_S = 10.0  # for a client that says or takes nothing

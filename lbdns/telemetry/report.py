@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lbdns.base.words import Health
-from lbdns.health import forced
+from lbdns.health import forced, verdict
 from lbdns.health.forced import Forced
-from lbdns.health.reasons import reason_text
-from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK, load_balancer_word
+from lbdns.health.reasons import REASONS, Reason, reason_text
+from lbdns.health.verdict import COUNTS, UNRESOLVED, load_balancer_word
 from lbdns.mapped.endpoint_rows import EndpointRow, read_endpoint
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
@@ -66,8 +66,8 @@ def _pool(pool: Pool, published: Published, columns: Columns, is_last_resort: bo
     slot = published.slots.pool[pool.name]
     return {
         "name": pool.name,
-        "state": Health.NO_HEALTH if is_last_resort and pool.enabled else pool_word(pool, published),
-        "measured": POOL_WORDS[columns["pool_measured"][slot] & STATE_MASK],
+        "state": _shown_word(pool, published, is_last_resort),
+        "measured": verdict.pool_word(columns["pool_measured"][slot]),
         "forced": bool(columns["pool_state"][slot] & COUNTS),
         "order": None,
         "since": columns["pool_since"][slot] or None,
@@ -83,12 +83,12 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str,
         "name": endpoint.name,
         "address": endpoint.address,
         "state": endpoint_word(pool, endpoint, row.state),
-        "measured": ENDPOINT_WORDS[row.measured & STATE_MASK],
+        "measured": verdict.endpoint_word(row.measured),
         "forced": bool(row.state & COUNTS),
         "order": None,
         "since": row.since or None,
         "checked": row.checked_at or None,
-        "reason": reason_text(row.reason) if row.checks else None,
+        "reason": _reason(row),
         "code": row.code or None,
         "rtt_ms": row.rtt_us / 1000 or None,
         "checks": row.checks,
@@ -97,10 +97,17 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str,
     }
 
 
+def _shown_word(pool: Pool, published: Published, is_last_resort: bool) -> str:
+    """Return the word for a pool; a last resort has no health, but may have nothing to answer with."""
+    word = pool_word(pool, published)
+    has_no_health = is_last_resort and word not in (Health.DISABLED, Health.UNRESOLVED)
+    return Health.NO_HEALTH if has_no_health else word
+
+
 def pool_word(pool: Pool, published: Published) -> str:
-    """Return a pool's state in a word: one of POOL_WORDS, Health.NO_MONITOR or Health.DISABLED."""
+    """Return a pool's state in a word: one of `Health`."""
     state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
-    return _word(pool.enabled, pool.is_monitored, state, POOL_WORDS)
+    return _word(pool.enabled, pool.is_monitored, state, verdict.pool_word)
 
 
 def endpoint_row(pool: Pool, endpoint: Endpoint, published: Published) -> EndpointRow:
@@ -110,16 +117,22 @@ def endpoint_row(pool: Pool, endpoint: Endpoint, published: Published) -> Endpoi
 
 
 def endpoint_word(pool: Pool, endpoint: Endpoint, state: int) -> str:
-    """Return an endpoint's effective byte in a word: one of ENDPOINT_WORDS, Health.NO_MONITOR or Health.DISABLED."""
-    return _word(endpoint.is_used, pool.is_monitored, state, ENDPOINT_WORDS)
+    """Return an endpoint's effective byte in a word: one of `Health`."""
+    return _word(endpoint.is_used, pool.is_monitored, state, verdict.endpoint_word)
 
 
-def _word(enabled: bool, monitored: bool, state: int, words: tuple[str, ...]) -> str:
+def _reason(row: EndpointRow) -> str | None:
+    if row.state & UNRESOLVED:
+        return REASONS[Reason.DNS_UNKNOWN_HOST]
+    return reason_text(row.reason) if row.checks else None
+
+
+def _word(enabled: bool, monitored: bool, state: int, word: Callable[[int], str]) -> str:
     if not enabled:
         return Health.DISABLED
-    if not monitored and not state & COUNTS:
+    if not monitored and not state & (COUNTS | UNRESOLVED):
         return Health.NO_MONITOR
-    return words[state & STATE_MASK]
+    return word(state)
 
 
 def _load_balancers(configuration: Configuration, published: Published, columns: Columns) -> list[dict[str, Any]]:

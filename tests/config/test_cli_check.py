@@ -109,3 +109,57 @@ def test_a_name_server_that_is_a_load_balancer_is_not_one_address(tmp_path: Path
         "load_balancers: [{name: ns1.example.com, default_pools: [p], fallback_pool: p}]\n"
     )
     assert "one name server address" not in run(str(tmp_path)).stderr
+
+
+def test_hostnames_that_lead_nowhere_are_warned_about(tmp_path: Path) -> None:
+    """Zones here, aliases and load balancers are followed; what only MX gives back, or a CNAME, needs no address."""
+    (tmp_path / "lbdns.yaml").write_text('resolvers: ["127.0.0.1:9"]\n')
+    (tmp_path / "example.com.zone").write_text(ZONE + "app A 192.0.2.7\nto-app CNAME app\n")
+    (tmp_path / "objects.yaml").write_text(
+        """pools:
+  found: {origins: [{name: a, address: to-app.example.com}, {name: b, address: inner.example.com}]}
+  deep: {origins: [{name: a, address: to-app.example.com}]}
+  some: {origins: [{name: a, address: 192.0.2.1}, {name: b, address: lost.example.com}]}
+  none: {origins: [{name: a, address: lost.example.com}]}
+  round: {origins: [{name: a, address: round.example.com}]}
+  mail: {origins: [{name: a, address: lost.example.com}]}
+  alias: {origins: [{name: a, address: lost.example.com, flatten_cname: false}]}
+load_balancers:
+  - {name: www.example.com, default_pools: [found, some, none, alias], fallback_pool: none}
+  - {name: inner.example.com, default_pools: [deep], fallback_pool: deep}
+  - {name: round.example.com, default_pools: [round], fallback_pool: round}
+  - {name: mx.example.com, type: MX, default_pools: [mail], fallback_pool: mail}
+"""
+    )
+    result = run(str(tmp_path))
+    assert result.exit_code == 0
+    denied = (
+        "lost.example.com does not resolve (the zones served here have no name lost.example.com); answers leave it out"
+    )
+    loop = (
+        "does not resolve (it leads back to itself by load balancers here: round.example.com -> round.example.com); "
+        "answers leave it out"
+    )
+    nobody = "no origin resolves, so the pool is passed over until one does"
+    assert [line.partition("objects.yaml:")[2] for line in result.stderr.splitlines()] == [
+        f"4: warning: pools.some.origins[1].address: {denied}",
+        f"5: warning: pools.none.origins: {nobody}",
+        f"5: warning: pools.none.origins[0].address: {denied}",
+        f"6: warning: pools.round.origins: {nobody}",
+        f"6: warning: pools.round.origins[0].address: round.example.com {loop}",
+    ]
+
+
+def test_names_elsewhere_are_asked_of_the_resolvers_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lbdns.manage.name_lookups.LOOKUPS_S", 0.2)
+    (tmp_path / "lbdns.yaml").write_text('resolvers: ["127.0.0.1:9"]\n')
+    (tmp_path / "example.com.zone").write_text(ZONE)
+    (tmp_path / "objects.yaml").write_text(
+        """pools: {p: {origins: [{name: a, address: app.example.net}]}}
+load_balancers: [{name: www.example.com, default_pools: [p], fallback_pool: p}]
+"""
+    )
+    result = run(str(tmp_path))
+    assert result.exit_code == 0 and "app.example.net does not resolve (no answer within" in result.stderr

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lbdns.config.loading import parse
-from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNRESOLVED
 from lbdns.mapped.health_table import HealthTable
 from lbdns.publish import first_results as firstresults
 from lbdns.publish.first_results import first_results
@@ -56,6 +56,41 @@ def test_enabled_endpoints_with_a_monitor_are_waited_for(published: Any) -> None
         assert await asyncio.wait_for(waiting, 1.0)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("end", ["resolved", "unresolved", "given up"])
+def test_hostnames_that_nobody_probes_are_waited_for_until_they_were_looked_up(
+    tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firstresults, "NAMES_WAIT_S", 0.2)
+    pools = {
+        "named": {"origins": [{"name": "x", "address": "x.example.net"}]},
+        "mail": {"origins": [{"name": "m", "address": "mx.example.net"}]},
+    }
+    balancers = [
+        {"name": f"{name}.example.com", "default_pools": [name], "fallback_pool": name, "type": kind}
+        for name, kind in (("named", "A"), ("mail", "MX"))
+    ]
+    tree = {"zones": {"example.com": ZONE}, "pools": pools, "load_balancers": balancers}
+    configuration = parse(tree, tmp_path).configuration
+    slots = Slots().assign(configuration)
+    table = HealthTable.create(tmp_path / "health", 8, 8, 1)
+    slot = slots.endpoint["named", "x", "x.example.net"]
+
+    async def scenario() -> None:
+        published: Any = SimpleNamespace(configuration=configuration, slots=slots, table=table, generation=3)
+        waiting = asyncio.create_task(first_results(published))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()  # the worker has not begun
+        table.columns["adopted_generation"][0] = 3
+        if end == "resolved":
+            table.columns["resolved_count"][2 * slot + 1] = 1
+        elif end == "unresolved":
+            table.columns["endpoint_state"][slot] = UNRESOLVED
+        assert await asyncio.wait_for(waiting, 1.0) is (end != "given up")
+
+    asyncio.run(scenario())
+    table.close()
 
 
 def test_the_wait_is_bounded(published: Any, monkeypatch: pytest.MonkeyPatch) -> None:

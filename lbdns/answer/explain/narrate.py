@@ -8,7 +8,7 @@ from typing import Any
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.words import Health
 from lbdns.dns.name import show_name
-from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, POOL_WORDS, STATE_MASK
+from lbdns.health.verdict import COUNTS, UNRESOLVED, endpoint_word, pool_word
 from lbdns.steering.kernel.decide import reason_against
 from lbdns.steering.kernel.endpoints import is_cname, reason_against_endpoint
 from lbdns.steering.kernel.numbers import (
@@ -153,19 +153,19 @@ def pool_health(view: ServingView, pool: int) -> str:
     if not flags & POOL_ENABLED:
         return Health.DISABLED
     state = view.table.columns["pool_state"][view.columns["pool_slot"][pool]]
-    return _word(POOL_WORDS, state, bool(flags & POOL_MONITORED))
+    return _word(pool_word(state), state, bool(flags & POOL_MONITORED))
 
 
 def endpoint_health(view: ServingView, pool: int, endpoint: int) -> str:
     """Return an endpoint's health in a word, likewise."""
     state = view.table.columns["endpoint_state"][view.columns["endpoint_slot"][endpoint]]
-    return _word(ENDPOINT_WORDS, state, bool(view.columns["pool_flags"][pool] & POOL_MONITORED))
+    return _word(endpoint_word(state), state, bool(view.columns["pool_flags"][pool] & POOL_MONITORED))
 
 
-def _word(words: tuple[str, ...], state: int, is_monitored: bool) -> str:
+def _word(word: str, state: int, is_monitored: bool) -> str:
     if state & COUNTS:
-        return f"{words[state & STATE_MASK]}, forced"
-    return words[state & STATE_MASK] if is_monitored else Health.NO_MONITOR
+        return f"{word}, forced"
+    return word if is_monitored or state & UNRESOLVED else Health.NO_MONITOR
 
 
 def endpoint_address(view: ServingView, family: int, endpoint: int) -> str:

@@ -48,6 +48,7 @@ def _checked_further(examined: Examined) -> Examined:
     found = [*examined.errors, *examined.warnings]
     if examined.configuration is not None:
         found += check_name_servers(examined.configuration)
+        found += _check_hostnames(examined)
     if examined.settings is not None and examined.settings.knows("geodata"):
         found += check_databases(examined.settings)
     errors = tuple(sorted(one for one in found if one.severity == "error"))
@@ -57,6 +58,24 @@ def _checked_further(examined: Examined) -> Examined:
         errors=errors,
         warnings=tuple(sorted(one for one in found if one.severity == "warning")),
     )
+
+
+def _check_hostnames(examined: Examined) -> Iterator[Problem]:
+    """Yield a warning for each hostname of an endpoint that leads nowhere; looks them up, for a few seconds at most."""
+    from lbdns.model.needed_names import needed_hostnames
+
+    configuration = examined.configuration
+    if configuration is None or next(needed_hostnames(configuration), None) is None:
+        return
+    # Needed by who has hostnames alone.
+    import asyncio
+
+    from lbdns.manage.name_lookups import tell_of_pool, unresolved_names
+
+    for name, problems in asyncio.run(unresolved_names(configuration)).items():
+        placed = examined.pools[name]
+        for where, text in tell_of_pool(placed.item, problems):
+            yield placed.source.warning(where, text)
 
 
 def required(examined: Examined) -> Configuration:

@@ -30,6 +30,7 @@ STYLES = {
     Health.DEGRADED: "yellow",
     Health.CRITICAL: "bold red",
     Health.UNHEALTHY: "bold red",
+    Health.UNRESOLVED: "bold red",
     Health.UNKNOWN: "yellow",
     Health.DISABLED: "dim",
     Health.NO_MONITOR: "dim",

@@ -107,16 +107,16 @@ async def probe_all(
 
 async def resolve(name: str, resolvers: tuple[str, ...]) -> Resolved:
     """Return a name's addresses; raises LbdnsError where it has none, or a resolver is none."""
-    from lbdns.monitor.resolving import look_up, make_resolver
+    from lbdns.monitor.resolving import NameSources
 
     try:
-        resolver = make_resolver(resolvers)
+        sources = NameSources(resolvers)
     except ValueError as error:
         raise LbdnsError(f"--resolver: {error}") from None
-    resolved, problem = await look_up(resolver, name, time.time())
-    if resolved is None:
-        raise LbdnsError(f"{name} does not resolve: {problem}")
-    return resolved
+    outcome = await sources.look_up(name, time.time())
+    if outcome.resolved is None:
+        raise LbdnsError(f"{name} does not resolve: {outcome.problem}")
+    return outcome.resolved
 
 
 def as_dict(address: str, result: Result) -> dict[str, Any]:

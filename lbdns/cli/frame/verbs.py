@@ -156,5 +156,6 @@ def _remarks(kind: Kind, found: FoundObject, health: Mapping[str, Any] | None) -
     if health is not None:
         yield f"health: {health['state']}"
         for endpoint in health.get("origins", ()):
-            reason = f": {endpoint['reason']}" if endpoint["state"] == Health.UNHEALTHY and endpoint["reason"] else ""
+            is_down = endpoint["state"] in (Health.UNHEALTHY, Health.UNRESOLVED)
+            reason = f": {endpoint['reason']}" if is_down and endpoint["reason"] else ""
             yield f"  {endpoint['name']} {endpoint['state']}{reason}"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from lbdns.health import forced, verdict
+from lbdns.base.words import Health
+from lbdns.health import verdict
 from lbdns.health.events import HealthChange
 from lbdns.health.reasons import REASONS, Reason
-from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
+from lbdns.health.verdict import COUNTS, HEALTHY, UNHEALTHY, UNKNOWN, UNRESOLVED
 from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.agreement import agreed_state, mean_rtt_us, telling, watched_state
 from lbdns.monitor.ledger.pool_changes import PoolChanges
@@ -91,17 +92,56 @@ class EndpointResults:
         if result.healthy and series.member.votes:
             self._pool_rtt.note(endpoint.pool, series.vantage.region, now_s)
 
-    def unresolved(self, endpoint: EndpointHealth) -> None:
+    def unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
         """Take it that an endpoint's name leads nowhere: it is down, and no series decides that."""
-        if not endpoint.probed:
-            return
+        if endpoint.probed:
+            self._take_unresolved(endpoint, problem)
+        if endpoint.spec.must_resolve:
+            self._mark(endpoint, True, problem)
+
+    def _take_unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
         slot, rows, now_s = endpoint.spec.slot, self._rows, self._wall()
         before, since_s = endpoint.state, rows.endpoint_since[slot]
         with rows.writing(slot):
             rows.endpoint_checks[slot] += 1
             rows.endpoint_checked_at[slot] = now_s
             self._put(endpoint, UNHEALTHY, _UNRESOLVED, now_s)
-        self._follow(endpoint, before, since_s, now_s, None, _UNRESOLVED)
+        self._follow(endpoint, before, since_s, now_s, None, Result(False, Reason.DNS_UNKNOWN_HOST, detail=problem))
+
+    def resolved(self, endpoint: EndpointHealth) -> None:
+        """Take it that an endpoint's name has addresses, which are in the table."""
+        self._mark(endpoint, False, "")
+
+    def _mark(self, endpoint: EndpointHealth, is_unresolved: bool, problem: str) -> None:
+        """Note whether an endpoint's name leads nowhere, and tell of it where probes do not."""
+        if endpoint.is_unresolved == is_unresolved:
+            return
+        endpoint.is_unresolved = is_unresolved
+        slot, rows, now_s, before = endpoint.spec.slot, self._rows, self._wall(), endpoint.effective
+        endpoint.effective = endpoint.byte
+        since_s = rows.endpoint_since[slot]
+        if endpoint.effective != before:
+            with rows.writing(slot):
+                rows.endpoint_state[slot] = endpoint.effective
+                rows.endpoint_since[slot] = now_s
+        self._pool_changes.recount(endpoint.pool, "measured")
+        if endpoint.probed or endpoint.effective == before:
+            return
+        self._report(
+            HealthChange(
+                at_s=now_s,
+                kind="endpoint",
+                name=f"{endpoint.spec.pool}/{endpoint.spec.name}",
+                before=_unprobed_word(before),
+                after=_unprobed_word(endpoint.effective),
+                pool=endpoint.spec.pool,
+                endpoint=endpoint.spec.name,
+                address=endpoint.spec.address,
+                reason=REASONS[Reason.DNS_UNKNOWN_HOST] if is_unresolved else "",
+                detail=problem,
+                was_for_s=now_s - since_s if since_s else 0.0,
+            )
+        )
 
     def _settle(
         self, endpoint: EndpointHealth, state: int, now_s: float, news: Series | None, cause: Series | None
@@ -155,12 +195,12 @@ class EndpointResults:
     def _put_state(self, endpoint: EndpointHealth, state: int, now_s: float) -> None:
         if state == endpoint.state:
             return
-        slot, rows, effective = endpoint.spec.slot, self._rows, forced.endpoint_byte(state, endpoint.forced)
+        endpoint.state = state
+        slot, rows, effective = endpoint.spec.slot, self._rows, endpoint.byte
         rows.endpoint_state[slot] = effective
         rows.endpoint_measured[slot] = state
         if effective != endpoint.effective:
             rows.endpoint_since[slot] = now_s
-        endpoint.state = state
 
     def _follow(
         self,
@@ -175,7 +215,7 @@ class EndpointResults:
         state = endpoint.state
         if state == before:
             return
-        effective = forced.endpoint_byte(state, endpoint.forced)
+        effective = endpoint.byte
         hidden = effective == endpoint.effective
         probes = deciding(endpoint.series, cause)
         if not hidden:
@@ -235,3 +275,8 @@ class EndpointResults:
                 probes=series.seen(),
             )
         )
+
+
+def _unprobed_word(byte: int) -> str:
+    """Return the word for the effective byte of an endpoint that nobody probes."""
+    return verdict.endpoint_word(byte) if byte & (COUNTS | UNRESOLVED) else Health.NO_MONITOR

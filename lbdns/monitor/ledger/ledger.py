@@ -81,9 +81,14 @@ class Ledger:
         balancers: Iterable[BalancerSpec],
         table: HealthTable,
         vantages: Sequence[Vantage] = (),
+        lacks_answers: Callable[[str], bool] = lambda pool: False,
     ) -> None:
-        """Take a generation's pools: known endpoints keep their state and series, others begin as the table says."""
+        """Take a generation's pools: known endpoints keep their state and series, others begin as the table says.
+
+        `lacks_answers` tells, by its name, whether a pool is passed over for want of hostnames that resolve.
+        """
         former_table = self.table
+        self._pool_changes.lacks_answers = lacks_answers
         if table is not former_table:
             self._rows.bind(table)
             for name in ("heartbeat_ns", "frozen_since"):
@@ -103,9 +108,13 @@ class Ledger:
         """Take a series away; its endpoint is judged by those that are left."""
         self._results.end_series(endpoint, series)
 
-    def unresolved(self, endpoint: EndpointHealth) -> None:
+    def unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
         """Take it that an endpoint's name leads nowhere: it is down, and no series decides that."""
-        self._results.unresolved(endpoint)
+        self._results.unresolved(endpoint, problem)
+
+    def resolved(self, endpoint: EndpointHealth) -> None:
+        """Take it that an endpoint's name has addresses, which are in the table."""
+        self._results.resolved(endpoint)
 
     def force(self, orders: tuple[Forced, ...]) -> None:
         """Put the operators' orders over what is measured; also to be called when one expires."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lbdns.health import forced, verdict
 from lbdns.health.events import HealthChange
 from lbdns.health.forced import Forced
-from lbdns.health.verdict import COUNTS, STATE_MASK
+from lbdns.health.verdict import COUNTS, SHOWN_MASK
 from lbdns.monitor.ledger.states import EndpointHealth, PoolHealth
 from lbdns.monitor.ledger.table_rows import TableRows
 
@@ -30,11 +30,11 @@ class Overlay:
         pool.forced = found
         for endpoint in pool.endpoints:
             order = forced.find(self.orders, now_s, pool.spec.name, endpoint.spec.name) if self.orders else None
-            effective = forced.endpoint_byte(endpoint.state, order)
-            changed = changed or order != endpoint.forced or effective != endpoint.effective
-            before, endpoint.forced, endpoint.effective = endpoint.effective, order, effective
+            former, before, endpoint.forced = endpoint.forced, endpoint.effective, order
+            effective = endpoint.effective = endpoint.byte
+            changed = changed or order != former or effective != before
             slot, since = endpoint.spec.slot, self._rows.endpoint_since
-            since_s, flips = since[slot], bool((before ^ effective) & STATE_MASK)
+            since_s, flips = since[slot], bool((before ^ effective) & SHOWN_MASK)
             with self._rows.writing(slot):
                 self._rows.endpoint_state[slot] = effective
                 if flips:
@@ -50,8 +50,8 @@ class Overlay:
                 at_s=now_s,
                 kind="endpoint",
                 name=f"{spec.pool}/{spec.name}",
-                before=verdict.ENDPOINT_WORDS[before & STATE_MASK],
-                after=verdict.ENDPOINT_WORDS[endpoint.effective & STATE_MASK],
+                before=verdict.endpoint_word(before),
+                after=verdict.endpoint_word(endpoint.effective),
                 pool=spec.pool,
                 endpoint=spec.name,
                 address=spec.address,

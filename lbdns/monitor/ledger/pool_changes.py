@@ -8,19 +8,23 @@ from lbdns.base.words import Health
 from lbdns.health import verdict
 from lbdns.health.events import HealthChange, Seen
 from lbdns.health.pool_state import effective_byte, pool_state
-from lbdns.health.verdict import HEALTHY, STATE_MASK
+from lbdns.health.verdict import HEALTHY, SHOWN_MASK, STATE_MASK, UNRESOLVED
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
 from lbdns.monitor.ledger.table_rows import TableRows
 
 
 class PoolChanges:
-    """Writes the pools' bytes, and reports the changes of pools and load balancers."""
+    """Writes the pools' bytes, and reports the changes of pools and load balancers.
+
+    `lacks_answers` tells, by a pool's name, whether `decide` passes it over as unresolved.
+    """
 
     def __init__(self, rows: TableRows, wall: Callable[[], float], report: Callable[[HealthChange], None]) -> None:
         """Write to `rows`; `wall` gives unix seconds, `report` is told every change."""
         self._rows = rows
         self._wall = wall
         self._report = report
+        self.lacks_answers: Callable[[str], bool] = lambda pool: False
 
     def recount(self, pool: PoolHealth, cause: str, probes: tuple[Seen, ...] = ()) -> None:
         """Derive a pool's bytes from its endpoints', and the load balancers' words from its own.
@@ -30,14 +34,18 @@ class PoolChanges:
         spec, rows = pool.spec, self._rows
         enabled = [endpoint for endpoint in pool.endpoints if endpoint.spec.enabled]
         effective = effective_byte(
-            [endpoint.effective for endpoint in enabled], spec.minimum_origins, spec.monitored, pool.forced
+            [endpoint.effective for endpoint in enabled],
+            spec.minimum_origins,
+            spec.monitored,
+            pool.forced,
+            self._is_unresolved(pool, enabled),
         )
         rows.pool_state[spec.slot] = effective
         rows.pool_measured[spec.slot] = pool_state(
             [endpoint.state for endpoint in enabled], spec.minimum_origins, spec.monitored
         )
         before, pool.effective = pool.effective, effective
-        if (before ^ effective) & STATE_MASK == 0:
+        if (before ^ effective) & SHOWN_MASK == 0:
             return
         now_s, since_s = self._wall(), rows.pool_since[spec.slot]
         rows.pool_since[spec.slot] = now_s
@@ -47,8 +55,8 @@ class PoolChanges:
                     at_s=now_s,
                     kind="pool",
                     name=spec.name,
-                    before=verdict.POOL_WORDS[before & STATE_MASK],
-                    after=verdict.POOL_WORDS[effective & STATE_MASK],
+                    before=verdict.pool_word(before),
+                    after=verdict.pool_word(effective),
                     pool=spec.name,
                     detail=_why(pool, enabled),
                     was_for_s=now_s - since_s if since_s else 0.0,
@@ -58,6 +66,17 @@ class PoolChanges:
             )
         for balancer in pool.balancers:
             self._reword(balancer, cause, probes)
+
+    def _is_unresolved(self, pool: PoolHealth, enabled: list[EndpointHealth]) -> bool:
+        """Tell whether answers pass a pool over for want of hostnames that resolve; not while some of them are still
+        looked up for the first time."""
+        if not pool.spec.enabled or not any(endpoint.is_unresolved for endpoint in enabled):
+            return False
+        counts = self._rows.resolved_count
+        awaited = (one for one in enabled if one.spec.is_name and one.spec.must_resolve and not one.is_unresolved)
+        if not all(counts[2 * one.spec.slot] or counts[2 * one.spec.slot + 1] for one in awaited):
+            return False
+        return self.lacks_answers(pool.spec.name)
 
     def _reword(self, balancer: BalancerHealth, cause: str, probes: tuple[Seen, ...]) -> None:
         word = verdict.load_balancer_word(pool.effective for pool in balancer.pools)
@@ -81,6 +100,8 @@ class PoolChanges:
 
 def _why(pool: PoolHealth, enabled: list[EndpointHealth]) -> str:
     """Say what a pool's state follows from; nothing where nobody looks after it."""
+    if pool.effective & UNRESOLVED:
+        return "none of its hostnames has an address"
     if pool.forced:
         return pool.forced.text
     if not pool.spec.monitored:

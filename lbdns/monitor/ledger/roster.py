@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from lbdns.health.identity import identity
-from lbdns.health.verdict import STATE_MASK, UNKNOWN
+from lbdns.health.verdict import STATE_MASK, UNKNOWN, UNRESOLVED
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
@@ -83,6 +83,8 @@ def _adopt_endpoint(
             for series in endpoint.series:
                 series.endpoint = endpoint
     endpoint.effective = rows.endpoint_state[slot]
+    if endpoint.spec.is_name and endpoint.spec.enabled and endpoint.spec.must_resolve:
+        endpoint.is_unresolved = known.is_unresolved if known is not None else bool(endpoint.effective & UNRESOLVED)
 
 
 def _adopt_pool(pool: PoolHealth, known: PoolHealth | None, rows: TableRows) -> None:

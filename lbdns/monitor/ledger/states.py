@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from lbdns.health import verdict
+from lbdns.health import forced, verdict
 from lbdns.health.events import PROBES_MAX, Seen
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import REASONS, Reason
@@ -125,10 +125,11 @@ class Series:
 class EndpointHealth:
     """One endpoint: its specification, its series, its measured state and its effective byte.
 
-    `watched`: the states that members see which only watch, by their names.
+    `watched`: the states that members see which only watch, by their names. `is_unresolved`: its address is a hostname
+    whose addresses somebody needs, and it was found to have none.
     """
 
-    __slots__ = ("effective", "forced", "pool", "series", "spec", "state", "watched")
+    __slots__ = ("effective", "forced", "is_unresolved", "pool", "series", "spec", "state", "watched")
 
     def __init__(self, spec: EndpointSpec, pool: PoolHealth) -> None:
         self.spec = spec
@@ -138,6 +139,12 @@ class EndpointHealth:
         self.effective = UNKNOWN
         self.forced: Forced | None = None
         self.watched: dict[str, int] = {}
+        self.is_unresolved = False
+
+    @property
+    def byte(self) -> int:
+        """The effective byte that follows from all that is known."""
+        return forced.endpoint_byte(self.state, self.forced, self.is_unresolved)
 
     @property
     def probed(self) -> bool:

@@ -5,9 +5,9 @@ between carries one correlation id, which survives restarts.
 
 | change                                   | alert open | event | the alert afterwards        |
 |------------------------------------------|------------|-------|-----------------------------|
-| to healthy, or enabled                   | yes        | END   | closed                      |
-| to healthy, or enabled                   | no         | none  |                             |
-| to unhealthy, degraded or critical       | no         | START | open                        |
+| to healthy, enabled, or resolved again   | yes        | END   | closed                      |
+| to healthy, enabled, or resolved again   | no         | none  |                             |
+| to unhealthy, degraded, critical or unresolved | no   | START | open                        |
 | to another of these (degraded, critical) | yes        | START | stays open                  |
 | to the same as was told last             | yes        | none  | stays open (after a restart)|
 | disabled                                 | no         | START | open                        |
@@ -40,8 +40,8 @@ START: Final = "ALERT_STATE_EVENT_START"
 END: Final = "ALERT_STATE_EVENT_END"
 HEALTH: Final = "load_balancing_health_alert"
 ENABLEMENT: Final = "load_balancing_pool_enablement_alert"
-_BAD: Final = frozenset({Health.UNHEALTHY, Health.DEGRADED, Health.CRITICAL, Health.DISABLED})
-_GOOD: Final = frozenset({Health.HEALTHY, Health.ENABLED})
+_BAD: Final = frozenset({Health.UNHEALTHY, Health.DEGRADED, Health.CRITICAL, Health.UNRESOLVED, Health.DISABLED})
+_GOOD: Final = frozenset({Health.HEALTHY, Health.NO_MONITOR, Health.ENABLED})
 _GONE: Final = "no longer configured"
 
 Source = Literal["pool", "origin"]
@@ -160,7 +160,7 @@ def wants(notification: Notification, pool_filter: NotificationFilter | None, al
         return False
     health = None
     if alert.type == HEALTH and alert.new_health != Health.UNKNOWN:
-        health = Health.HEALTHY if alert.new_health == Health.HEALTHY else Health.UNHEALTHY
+        health = Health.HEALTHY if alert.new_health in _GOOD else Health.UNHEALTHY
     if notification.new_health is not None and notification.new_health != health:
         return False
     scope = getattr(pool_filter, alert.source, None)

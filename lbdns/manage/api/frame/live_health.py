@@ -6,7 +6,7 @@ from typing import Any
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNKNOWN
+from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNKNOWN, UNRESOLVED
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Running
 from lbdns.model.pool import Endpoint, Pool
@@ -40,8 +40,9 @@ class LiveHealth:
 
 
 def has_health(pool: Pool, published: Published) -> bool:
-    """Tell whether anybody says how a pool is: a monitor, or an operator who forced it."""
-    return pool.is_monitored or bool(_byte(pool, published) & COUNTS)
+    """Tell whether anything says how a pool is: a monitor, an operator who forced it, or that no hostname of its own
+    resolves."""
+    return pool.is_monitored or bool(_byte(pool, published) & (COUNTS | UNRESOLVED))
 
 
 def pool_is_up(pool: Pool, published: Published) -> bool | None:
@@ -57,6 +58,8 @@ def endpoint_is_up(pool: Pool, endpoint: Endpoint, published: Published) -> bool
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
     byte: int = published.table.columns["endpoint_state"][slot]
     is_watched = pool.is_monitored or bool(byte & COUNTS)
+    if pool.enabled and endpoint.is_used and byte & UNRESOLVED:
+        return False
     if not (pool.enabled and endpoint.is_used and is_watched) or byte & STATE_MASK == UNKNOWN:
         return None
     return byte & STATE_MASK == HEALTHY

@@ -24,6 +24,7 @@ from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dropped import dropped
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.hostname_messages import tell_of_hostnames
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import SHAPES
@@ -139,6 +140,7 @@ class _ObjectWriter(NamedTuple):
         messages = self._told(done, {item.name, name}, body, pointing)
         if self.dry_run:
             return planned(done, before, messages)
+        await tell_of_hostnames(self.site, item, body)
         shown_now = _live(self.site).add(item, shown(item, self.site.state))
         return ok(shown_now, messages=messages, headers=etag(item))
 

@@ -32,6 +32,7 @@ from lbdns.manage.api.v4.healthcheck_shapes import (
 )
 from lbdns.manage.api.v4.pool_health import agreed_health
 from lbdns.manage.api.v4.preview import KeptPreviews
+from lbdns.manage.name_lookups import names_of
 from lbdns.manage.store.bodies import check_body, placed_of
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
@@ -90,7 +91,8 @@ async def start_preview(
 ) -> Response:
     point_by(request, pointing)
     monitor, pool = _models(body, site.state)
-    id = kept.start(monitor, {PREVIEWED: pool}, running(site).in_force().configuration.settings)
+    published = running(site).in_force()
+    id = kept.start(monitor, {PREVIEWED: pool}, published.configuration.settings, names_of(published))
     return ok(shown(monitor, pool, id, {}, {"status": Health.UNKNOWN, "failure_reason": ""}))
 
 

@@ -14,8 +14,8 @@ from fastapi import APIRouter, Depends, Response
 
 from lbdns.base.kinds import Kind
 from lbdns.health.pool_state import pool_state
-from lbdns.health.reasons import Reason, reason_text
-from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNHEALTHY
+from lbdns.health.reasons import REASONS, Reason, reason_text
+from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNHEALTHY, UNRESOLVED
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.live import running
@@ -134,7 +134,7 @@ def _pool(
     """Return a pool's health as a vantage point sees it; without `rows` it speaks alone, and the table says it."""
     state: int = published.table.columns["pool_state"][published.slots.pool[pool.name]]
     origins = [(one, _endpoint(pool, one, published, vantage, rows)) for one in endpoints]
-    if rows is not None and not state & COUNTS:
+    if rows is not None and not state & (COUNTS | UNRESOLVED):
         seen = [HEALTHY if found["healthy"] else UNHEALTHY for one, found in origins if one.is_used]
         state = pool_state(seen, pool.minimum_origins)
     return {
@@ -148,7 +148,7 @@ def _endpoint(
 ) -> dict[str, Any]:
     slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
     row = read_endpoint(published.table.columns, slot)
-    is_measured = endpoint.is_used and not row.state & COUNTS and row.reason != Reason.DNS_UNKNOWN_HOST
+    is_measured = endpoint.is_used and not row.state & (COUNTS | UNRESOLVED) and row.reason != Reason.DNS_UNKNOWN_HOST
     if rows is not None and is_measured:
         seen = rows.view(slot, vantage)
         if seen is None:
@@ -159,10 +159,12 @@ def _endpoint(
 
 def agreed_health(endpoint: Endpoint, row: EndpointRow) -> dict[str, Any]:
     """Return an endpoint's health as answers follow it, from its row of the health table."""
-    is_up = row.state & STATE_MASK == HEALTHY
+    is_up = row.state & STATE_MASK == HEALTHY and not row.state & UNRESOLVED
     reason = reason_text(row.reason) if row.checks else NO_RESULT
     if not endpoint.is_used:
         reason = DISABLED if not endpoint.enabled else NOBODYS_ADDRESS
+    elif row.state & UNRESOLVED:
+        reason = REASONS[Reason.DNS_UNKNOWN_HOST]
     elif row.state & COUNTS:
         measured = ENDPOINT_WORDS[row.measured & STATE_MASK]
         reason = f"Forced {'up' if is_up else 'down'} by an operator; measured {measured}"

@@ -32,6 +32,7 @@ from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.api.v4.pool_health import NO_RESULT, NOBODYS_ADDRESS, POOL_HEALTH, endpoint_health
+from lbdns.manage.name_lookups import names_of
 from lbdns.manage.store.bodies import check_body, placed_of
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import NotFound
@@ -43,7 +44,7 @@ from lbdns.model.settings import Settings
 from lbdns.model.targets_document import EndpointSpec, Vantage, lone_endpoint
 from lbdns.monitor.probe_check import Check, check_key
 from lbdns.monitor.probes.result import Result
-from lbdns.monitor.resolving import look_up, make_resolver
+from lbdns.monitor.resolving import NameSources
 
 PREVIEWS_MAX: Final = 50
 LIFETIME_S: Final = 600.0
@@ -100,15 +101,21 @@ class Previews:
         self._kept: OrderedDict[str, _Preview] = OrderedDict()
         self._room = asyncio.Semaphore(PROBES_MAX)
 
-    def start(self, monitor: Monitor, pools: dict[str, Pool], settings: Settings) -> str:
-        """Begin to probe, and return the preview's id; raises ApiError where there is too much to probe."""
+    def start(
+        self, monitor: Monitor, pools: dict[str, Pool], settings: Settings, names: NameSources | None = None
+    ) -> str:
+        """Begin to probe, and return the preview's id; raises ApiError where there is too much to probe.
+
+        `names`: who is asked for hostnames; None: the settings' resolvers.
+        """
         count = sum(len(pool.origins) for pool in pools.values())
         if count > ENDPOINTS_MAX:
             raise ApiError(400, TOO_MANY, f"{count} endpoints are too many for one preview; at most {ENDPOINTS_MAX}")
         self._forget()
         id = secrets.token_hex(ID_DIGITS // 2)
         preview = _Preview(monitor, pools, asyncio.get_running_loop().time() + LIFETIME_S)
-        preview.task = asyncio.create_task(self._probe_all(preview, monitor, settings))
+        names = names or NameSources(settings.resolvers)
+        preview.task = asyncio.create_task(self._probe_all(preview, monitor, settings, names))
         self._kept[id] = preview
         return id
 
@@ -145,10 +152,10 @@ class Previews:
                 oldest.task.cancel()
             self._kept.popitem(last=False)
 
-    async def _probe_all(self, preview: _Preview, monitor: Monitor, settings: Settings) -> None:
+    async def _probe_all(self, preview: _Preview, monitor: Monitor, settings: Settings, names: NameSources) -> None:
         async def one(id: str, endpoint: Endpoint) -> None:
             async with self._room:
-                preview.found[id, endpoint.address] = await _probe(monitor, endpoint, settings, id)
+                preview.found[id, endpoint.address] = await _probe(monitor, endpoint, settings, names, id)
 
         async with asyncio.TaskGroup() as group:
             for id, pool in preview.pools.items():
@@ -163,17 +170,19 @@ class _Ignoring:
         """Take a result."""
 
 
-async def _probe(monitor: Monitor, endpoint: Endpoint, settings: Settings, pool_id: str) -> dict[str, Any]:
+async def _probe(
+    monitor: Monitor, endpoint: Endpoint, settings: Settings, names: NameSources, pool_id: str
+) -> dict[str, Any]:
     """Probe an endpoint, each address of a hostname, as the monitor worker does; one failure decides."""
     if endpoint.is_placeholder:
         return endpoint_health(False, 0, NOBODYS_ADDRESS, 0)
     spec = lone_endpoint(endpoint.address, endpoint.port, endpoint.host)
     addresses: Sequence[str] = (endpoint.address,)
     if spec.is_name:
-        resolved, _ = await look_up(make_resolver(settings.resolvers), endpoint.address, time.time())
-        if resolved is None:
+        outcome = await names.look_up(endpoint.address, time.time())
+        if outcome.resolved is None:
             return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
-        addresses = resolved.addresses
+        addresses = outcome.resolved.addresses
     vantage = _vantage(settings)
     results = [await _run(monitor, spec, address, vantage, pool_id) for address in addresses]
     told = next((result for result in results if not result.healthy), results[0])
@@ -227,10 +236,11 @@ def _pools_using(item: Item, state: State) -> dict[str, Item]:
 
 async def _start(site: CurrentSite, kept: Previews, item: Item, body: dict[str, Any]) -> Response:
     state = site.state
-    settings = running(site).in_force().configuration.settings
+    published = running(site).in_force()
     pools = {item.id: item} if item.kind is Kind.POOL else _pools_using(item, state)
     models = {id: placed_of(pool, state).item for id, pool in pools.items()}
-    id = kept.start(_monitor_in(body, state), models, settings)
+    settings = published.configuration.settings
+    id = kept.start(_monitor_in(body, state), models, settings, names_of(published))
     return ok({"preview_id": id, "pools": {id: pool.name for id, pool in pools.items()}})
 
 
