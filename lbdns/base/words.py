@@ -100,6 +100,7 @@ class Health:
     CRITICAL: Final = "critical"  # pools and load balancers
     DEGRADED: Final = "degraded"
     UNRESOLVED: Final = "unresolved"  # hostnames have no address, and pools nothing to answer with for that reason
+    RESOLVED: Final = "resolved"  # in events: hostnames that nobody probes
     NO_MONITOR: Final = "no monitor"
     NO_HEALTH: Final = "no health"  # the label of a pool that is a fallback pool and nothing else
     ENABLED: Final = "enabled"

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Final
 
 from lbdns.dns.name import encode_canonical, longest_match
@@ -15,6 +16,7 @@ from lbdns.model.needed_names import needed_hostnames
 from lbdns.model.pool import Pool
 from lbdns.monitor.own_names import OwnNames, UnservedNames
 from lbdns.monitor.resolving import NameSources, Outcome
+from lbdns.publish.explaining import Addresses
 from lbdns.publish.publisher import Published
 
 LOOKUPS_S: Final = 2.0  # for all of them together
@@ -50,8 +52,29 @@ async def look_up_all(
 async def unresolved_names(configuration: Configuration) -> dict[str, dict[str, str]]:
     """Return, by pool, the hostnames whose addresses somebody needs and that lead nowhere, each with why; to be asked
     of a configuration that is not served here."""
-    by_pool = [(pool.name, endpoint.address) for pool, endpoint in needed_hostnames(configuration)][:LOOKUPS_MAX]
-    needed = list(dict.fromkeys(name for _, name in by_pool))
+    found = await look_up_needed(configuration)
+    lost: dict[str, dict[str, str]] = {}
+    for pool, endpoint in needed_hostnames(configuration):
+        outcome = found.get(endpoint.address)
+        if outcome is not None and outcome.resolved is None:
+            lost.setdefault(pool.name, {})[endpoint.address] = outcome.problem
+    return lost
+
+
+async def needed_addresses(configuration: Configuration) -> dict[str, Addresses]:
+    """Return what those resolve to that lead somewhere, as `explain_configuration` takes it."""
+    found = await look_up_needed(configuration)
+    resolved = {name: outcome.resolved for name, outcome in found.items() if outcome.resolved is not None}
+    return {name: (_packed(one.v4), _packed(one.v6), int(one.expiry_s)) for name, one in resolved.items()}
+
+
+def _packed(addresses: Iterable[str]) -> list[bytes]:
+    return [ip_address(one).packed for one in addresses]
+
+
+async def look_up_needed(configuration: Configuration) -> dict[str, Outcome]:
+    """Return what the hostnames come to whose addresses somebody needs, of a configuration that is not served here."""
+    needed = list(dict.fromkeys(endpoint.address for _, endpoint in needed_hostnames(configuration)))[:LOOKUPS_MAX]
     ends_s = time.monotonic() + LOOKUPS_S
     with contextlib.ExitStack() as cleanup:
         own = cleanup.enter_context(UnservedNames(configuration)) if _stands_here(configuration, needed) else None
@@ -65,11 +88,7 @@ async def unresolved_names(configuration: Configuration) -> dict[str, dict[str, 
                     own.put(name, outcome.resolved.v4, outcome.resolved.v6, int(outcome.resolved.expiry_s))
             steered = [name for name, outcome in found.items() if outcome.resolved is None and outcome.is_final]
             found |= await look_up_all(names, steered, max(ends_s - time.monotonic(), 0.0))
-    lost: dict[str, dict[str, str]] = {}
-    for pool, name in by_pool:
-        if found[name].resolved is None:
-            lost.setdefault(pool, {})[name] = found[name].problem
-    return lost
+    return found
 
 
 def _stands_here(configuration: Configuration, hostnames: Iterable[str]) -> bool:

@@ -32,7 +32,7 @@ class Reporter:
         First good results are expected: no line in the log tells of them.
         """
         self._notifier.tell(change)
-        good = change.after in (Health.HEALTHY, Health.NO_MONITOR, "connected", Health.ENABLED, Health.DISABLED)
+        good = change.after in (Health.HEALTHY, Health.RESOLVED, "connected", Health.ENABLED, Health.DISABLED)
         first = (
             change.before == Health.UNKNOWN
             and good

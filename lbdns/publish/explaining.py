@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
+from lbdns.mapped.resolved import write_addresses
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import PopSettings
 from lbdns.places.geodata import Geodata
@@ -27,6 +28,9 @@ from lbdns.places.pops import pop_place
 from lbdns.publish.publisher import Published
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
+
+Addresses = tuple[Sequence[bytes], Sequence[bytes], int]
+"""A hostname's packed addresses, IPv4 and IPv6, and until when they are good (unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,13 @@ def explain_running(published: Published, state_dir: Path, request: Mapping[str,
     return _explain(asked, geodata, view)
 
 
-def explain_configuration(configuration: Configuration, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer that a configuration would give with every monitored endpoint up; raises LbdnsError."""
+def explain_configuration(
+    configuration: Configuration, request: Mapping[str, Any], addresses: Mapping[str, Addresses] | None = None
+) -> dict[str, Any]:
+    """Return the answer that a configuration would give with every monitored endpoint up; raises LbdnsError.
+
+    `addresses`: what hostnames of endpoints resolve to; those that are not in it do not.
+    """
     asked, supposed = parse_request(request)
     geodata = _geodata(configuration)
     if supposed.pop:
@@ -88,6 +97,9 @@ def explain_configuration(configuration: Configuration, request: Mapping[str, An
     slots = Slots().assign(configuration)
     snapshot = compile_snapshot(configuration, geodata, slots, generation=1)
     view = suppose(configuration, snapshot, slots, None, supposed.down, supposed.up)
+    for (_, _, address), slot in slots.endpoint.items() if addresses else ():
+        if found := (addresses or {}).get(address):
+            write_addresses(view.table.columns, slot, *found)
     return _explain(asked, geodata, view)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from lbdns.cli.commands.explain_command import render
+from lbdns.cli.commands.explain_command import explain, render
 from lbdns.config.loading import parse
 from lbdns.model.configuration import Configuration
 from lbdns.publish.explaining import explain_configuration
@@ -253,3 +255,20 @@ def steered_by_country(folder: Path) -> Configuration:
         "load_balancers": [{**BALANCER, **steered}],
     }
     return parse(tree, folder).configuration
+
+
+def test_hostnames_of_files_are_looked_up_by_the_command(tmp_path: Path) -> None:
+    """In the zones of these files too, as the server that serves them would."""
+    (tmp_path / "lbdns.yaml").write_text('resolvers: ["127.0.0.1:9"]\n')
+    (tmp_path / "example.com.zone").write_text(ZONE)
+    (tmp_path / "objects.yaml").write_text(
+        """pools:
+  one: {origins: [{name: a, address: h.other.example.com}]}
+  two: {origins: [{name: a, address: 192.0.2.2}]}
+load_balancers: [{name: lb.example.com, default_pools: [one], fallback_pool: two, ttl: 60}]
+"""
+    )
+    result = CliRunner().invoke(explain, ["lb.example.com", "--config", str(tmp_path), "--json"])
+    assert result.exit_code == 0, result.output
+    (record,) = json.loads(result.output)["answer"]
+    assert record.split()[2:] == ["IN", "A", "192.0.2.40"] and 30 <= int(record.split()[1]) <= 40

@@ -76,7 +76,7 @@ def test_names_that_lead_nowhere_give_way_to_the_next_pool_and_are_told(lbdns_se
     seen = {(one["kind"], one["name"], one["after"]): one for one in events}
     assert seen["pool", "lost", "unresolved"]["detail"] == "none of its hostnames has an address"
     endpoint = seen["endpoint", "lost/e0", "unresolved"]
-    assert (endpoint["before"], endpoint["reason"]) == ("no monitor", "DNS unknown host")
+    assert (endpoint["before"], endpoint["reason"]) == ("unknown", "DNS unknown host")
     assert endpoint["detail"] == "the zones served here have no name a.invalid.example.com"
 
 

@@ -53,9 +53,18 @@ def explain(name: str, qtype: str, config: Path | None, server: Path | None, as_
 
 def _of_directory(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     from lbdns.config.loading import load
+    from lbdns.model.needed_names import needed_hostnames
     from lbdns.publish.explaining import explain_configuration
 
-    return explain_configuration(load(directory).configuration, request)
+    configuration = load(directory).configuration
+    if next(needed_hostnames(configuration), None) is None:
+        return explain_configuration(configuration, request)
+    # Needed by who has hostnames alone.
+    import asyncio
+
+    from lbdns.manage.name_lookups import needed_addresses
+
+    return explain_configuration(configuration, request, asyncio.run(needed_addresses(configuration)))
 
 
 def _of_server(control: Path | None, request: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lbdns.base.words import Health
 from lbdns.health import verdict
 from lbdns.health.events import HealthChange
 from lbdns.health.reasons import REASONS, Reason
-from lbdns.health.verdict import COUNTS, HEALTHY, UNHEALTHY, UNKNOWN, UNRESOLVED
+from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.agreement import agreed_state, mean_rtt_us, telling, watched_state
 from lbdns.monitor.ledger.pool_changes import PoolChanges
@@ -97,7 +97,7 @@ class EndpointResults:
         if endpoint.probed:
             self._take_unresolved(endpoint, problem)
         if endpoint.spec.must_resolve:
-            self._mark(endpoint, True, problem)
+            self._mark(endpoint, Health.UNRESOLVED, problem)
 
     def _take_unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
         slot, rows, now_s = endpoint.spec.slot, self._rows, self._wall()
@@ -110,13 +110,13 @@ class EndpointResults:
 
     def resolved(self, endpoint: EndpointHealth) -> None:
         """Take it that an endpoint's name has addresses, which are in the table."""
-        self._mark(endpoint, False, "")
+        self._mark(endpoint, Health.RESOLVED, "")
 
-    def _mark(self, endpoint: EndpointHealth, is_unresolved: bool, problem: str) -> None:
-        """Note whether an endpoint's name leads nowhere, and tell of it where probes do not."""
-        if endpoint.is_unresolved == is_unresolved:
+    def _mark(self, endpoint: EndpointHealth, resolution: str, problem: str) -> None:
+        """Note whether an endpoint's name leads anywhere, and tell of it where probes do not."""
+        if endpoint.resolution == resolution:
             return
-        endpoint.is_unresolved = is_unresolved
+        former, endpoint.resolution = endpoint.resolution, resolution
         slot, rows, now_s, before = endpoint.spec.slot, self._rows, self._wall(), endpoint.effective
         endpoint.effective = endpoint.byte
         since_s = rows.endpoint_since[slot]
@@ -132,12 +132,12 @@ class EndpointResults:
                 at_s=now_s,
                 kind="endpoint",
                 name=f"{endpoint.spec.pool}/{endpoint.spec.name}",
-                before=_unprobed_word(before),
-                after=_unprobed_word(endpoint.effective),
+                before=former,
+                after=resolution,
                 pool=endpoint.spec.pool,
                 endpoint=endpoint.spec.name,
                 address=endpoint.spec.address,
-                reason=REASONS[Reason.DNS_UNKNOWN_HOST] if is_unresolved else "",
+                reason=REASONS[Reason.DNS_UNKNOWN_HOST] if endpoint.is_unresolved else "",
                 detail=problem,
                 was_for_s=now_s - since_s if since_s else 0.0,
             )
@@ -275,8 +275,3 @@ class EndpointResults:
                 probes=series.seen(),
             )
         )
-
-
-def _unprobed_word(byte: int) -> str:
-    """Return the word for the effective byte of an endpoint that nobody probes."""
-    return verdict.endpoint_word(byte) if byte & (COUNTS | UNRESOLVED) else Health.NO_MONITOR

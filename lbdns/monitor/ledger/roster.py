@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from lbdns.base.words import Health
 from lbdns.health.identity import identity
 from lbdns.health.verdict import STATE_MASK, UNKNOWN, UNRESOLVED
 from lbdns.mapped.health_table import HealthTable
@@ -84,7 +85,10 @@ def _adopt_endpoint(
                 series.endpoint = endpoint
     endpoint.effective = rows.endpoint_state[slot]
     if endpoint.spec.is_name and endpoint.spec.enabled and endpoint.spec.must_resolve:
-        endpoint.is_unresolved = known.is_unresolved if known is not None else bool(endpoint.effective & UNRESOLVED)
+        if known is not None:
+            endpoint.resolution = known.resolution
+        elif endpoint.effective & UNRESOLVED:
+            endpoint.resolution = Health.UNRESOLVED
 
 
 def _adopt_pool(pool: PoolHealth, known: PoolHealth | None, rows: TableRows) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from lbdns.base.words import Health
 from lbdns.health import forced, verdict
 from lbdns.health.events import PROBES_MAX, Seen
 from lbdns.health.forced import Forced
@@ -125,11 +126,11 @@ class Series:
 class EndpointHealth:
     """One endpoint: its specification, its series, its measured state and its effective byte.
 
-    `watched`: the states that members see which only watch, by their names. `is_unresolved`: its address is a hostname
-    whose addresses somebody needs, and it was found to have none.
+    `watched`: the states that members see which only watch, by their names. `resolution`: whether its hostname, whose
+    addresses somebody needs, was found to have any: UNKNOWN, RESOLVED or UNRESOLVED in Health's words.
     """
 
-    __slots__ = ("effective", "forced", "is_unresolved", "pool", "series", "spec", "state", "watched")
+    __slots__ = ("effective", "forced", "pool", "resolution", "series", "spec", "state", "watched")
 
     def __init__(self, spec: EndpointSpec, pool: PoolHealth) -> None:
         self.spec = spec
@@ -139,7 +140,12 @@ class EndpointHealth:
         self.effective = UNKNOWN
         self.forced: Forced | None = None
         self.watched: dict[str, int] = {}
-        self.is_unresolved = False
+        self.resolution: str = Health.UNKNOWN
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether its hostname was found to lead nowhere."""
+        return self.resolution == Health.UNRESOLVED
 
     @property
     def byte(self) -> int:
