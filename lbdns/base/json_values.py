@@ -26,6 +26,12 @@ def whole_number(value: Any) -> int | None:
     return int(value)
 
 
+def as_written(number: float) -> int | float:
+    """Return a number without a fraction where it is whole: who sent 100 reads 100 back. To a client that declares a
+    field as whole, as Cloudflare's SDK for Go does `drain_duration`, 100.0 is a mistake."""
+    return int(number) if number.is_integer() else number
+
+
 def is_text(value: str) -> bool:
     """Tell whether a JSON string is Unicode text: JSON can spell half of a surrogate pair, which is none."""
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, Strict, StringConstraints
 
+from lbdns.base.json_values import as_written
 from lbdns.model import bounds
 from lbdns.model.refusal import refusal
 
@@ -49,7 +50,8 @@ def shown_where_set(model: type[BaseModel]) -> frozenset[str]:
 
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict()]
+Number = Annotated[float, Strict(), PlainSerializer(as_written, return_type=int | float, when_used="json")]
+"""Dumped as JSON without a fraction where it is whole."""
 
 ObjectName = Annotated[
     str,

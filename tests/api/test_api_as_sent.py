@@ -135,6 +135,26 @@ def test_the_load_balancer_that_the_documents_print(client: httpx.Client, zone: 
     assert 'steering_policy: "random_steering" is read as "random"' in messages
     same = [key for key in body if key not in ("steering_policy", "session_affinity_attributes")]
     assert {key: made[key] for key in same} == {key: body[key] for key in same}
+    sent, kept = body["session_affinity_attributes"], made["session_affinity_attributes"]
+    assert isinstance(sent, dict) and {key: kept[key] for key in sent} == sent
+
+
+def test_whole_numbers_are_echoed_without_a_fraction(api: Api, client: httpx.Client, zone: str, pool: str) -> None:
+    origin = ORIGIN | {"weight": 1}
+    place: dict[str, Any] = {"latitude": 52, "longitude": -4.0}
+    made = {"name": "us", "origins": [origin], **place, "load_shedding": {"default_percent": 50}}
+    text = client.post(f"{api.account}/pools", json=made).text
+    assert '"latitude":52,"longitude":-4,' in text and '"default_percent":50,' in text and '"weight":1,' in text
+    assert '"session_percent":0,' in text, "defaults too"
+    body = {
+        "name": "www.example.com",
+        "default_pools": [pool],
+        "fallback_pool": pool,
+        "random_steering": {"pool_weights": {pool: 1}, "default_weight": 0.25},
+        "session_affinity_attributes": {"drain_duration": 100},
+    }
+    text = client.post(zone, json=body).text
+    assert '"drain_duration":100,' in text and f'"{pool}":1' in text and '"default_weight":0.25' in text
 
 
 def test_known_fields_without_effect_are_kept_echoed_and_told(

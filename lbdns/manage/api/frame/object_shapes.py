@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 
 from lbdns.base.errors import Problem
+from lbdns.base.json_values import as_written
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
 from lbdns.base.words import INNER_SET_BY_SERVER, SET_BY_SERVER, STORED
@@ -67,6 +68,8 @@ def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) 
             default = filler(type(default), (*path, name), api_fields)({})
         elif isinstance(default, tuple):
             default = list(default)
+        elif isinstance(default, float):
+            default = as_written(default)
         at = (*path, name)
         fill = _filler_of(field.annotation, at, api_fields)
         found.append(_Field(api_fields.get(at, name), default, fill, name not in where_set))
