@@ -11,9 +11,11 @@ from lbdns.answer.steered import records_of, steer
 from lbdns.dns.codes import (
     ADDITIONAL_NAMES_MAX,
     EDE_NOT_AUTHORITATIVE,
+    EDE_NOT_READY,
     NAME_BYTES_MAX,
     NXDOMAIN,
     REFUSED,
+    SERVFAIL,
     TYPE_ANY,
     TYPE_CNAME,
     TYPE_DNAME,
@@ -62,6 +64,9 @@ def answer(
             if found.kind is MatchKind.OUT_OF_ZONE:
                 road.matches.append(found)
                 return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
+            if found.kind is MatchKind.UNREADY:
+                road.matches.append(found)
+                return Answer(SERVFAIL, is_authoritative=False, ede=EDE_NOT_READY)
             reply.apex = view.name(view.columns["zone_apex"][first_zone])
         if found.kind is MatchKind.OUT_OF_ZONE or found.zone != first_zone or name in seen:
             return reply
@@ -80,7 +85,9 @@ def answer_beyond(view: ServingView, target: bytes, qtype: int, road: Road) -> A
     name = target
     for _ in range(CHAIN_HOPS_MAX):
         found = match(view, name, qtype)
-        if found.kind is MatchKind.OUT_OF_ZONE or (road.matches and found.zone != road.matches[0].zone):
+        if found.kind in (MatchKind.OUT_OF_ZONE, MatchKind.UNREADY) or (
+            road.matches and found.zone != road.matches[0].zone
+        ):
             break
         reply.apex = view.name(view.columns["zone_apex"][found.zone])
         road.matches.append(found)

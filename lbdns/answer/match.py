@@ -23,6 +23,7 @@ class MatchKind(Enum):
     DNAME = codes.KIND_DNAME
     NODATA = codes.KIND_NODATA
     NXDOMAIN = codes.KIND_NXDOMAIN
+    UNREADY = codes.KIND_UNREADY
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from lbdns.snapshot.lookup.look_up import Found, find_zone
 from lbdns.snapshot.lookup.name_rows import (
     FLAGS_SHIFT,
     NAME_ROW,
+    NAME_UNREADY,
     NO_NAME,
     ROW_FIRST_RRSET,
     ROW_OFFSET,
@@ -69,6 +70,10 @@ class ServingView:
             zones.append(self.found.zone)
             label = find_zone(self.steering, self.suffixes, label + 1, self.found)
         return zones
+
+    def is_unready(self, zone: int) -> bool:
+        """Whether a zone is not ready to be served."""
+        return bool(self.name_flags(self.columns["zone_apex"][zone]) & NAME_UNREADY)
 
     def name(self, entry: int) -> bytes:
         """Return the wire form of a name."""

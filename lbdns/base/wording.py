@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII)
@@ -38,6 +39,11 @@ def listed(words: list[str], most: int = 6) -> str:
     """Return `"a", "b"` and how many more there are."""
     shown = ", ".join(f'"{word}"' for word in words[:most])
     return f"{shown} and {len(words) - most} more" if len(words) > most else shown
+
+
+def moment(at_s: float) -> str:
+    """Return a time of unix seconds as it stands in the log, in local time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
 
 
 def printable(text: str) -> str:

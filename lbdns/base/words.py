@@ -58,6 +58,11 @@ CONTROL_SOCKET: Final = "control.sock"
 FORCED_FILE: Final = "forced.json"
 ALERTS_FILE: Final = "alerts.json"
 LATENCY_FILE: Final = "latency.json"
+LAST_SERVED: Final = "served"
+"""The directory of the configuration that was served last."""
+
+RESPONDER_MODULE: Final = "lbdns.processes.responder.responder"
+"""What a responder's process runs, by which it is known among others."""
 
 STORED: Final = "store"
 """What stands for the file's name in problems of stored objects."""

@@ -9,11 +9,14 @@ No step stops at a problem, so that one run shows them all. What only follows fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
@@ -34,19 +37,26 @@ from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
-from lbdns.dns.name import BadName, encode_canonical, show_name
+from lbdns.dns.name import BadName, encode_canonical, longest_match, show_name
 from lbdns.dns.zone import Zone
-from lbdns.model.configuration import Configuration
+from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+
+_TOP_LEVEL: Final = re.compile(r"(?m)^(?=[A-Za-z_]+:)")
+"""Where a top-level key of a YAML file may begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that passed every check, and what its operator should know all the same."""
+    """A configuration that passed every check, and what its operator should know all the same.
+
+    `texts`: returns it as texts, by the names of files in a directory.
+    """
 
     configuration: Configuration
     warnings: tuple[Problem, ...]
+    texts: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +79,28 @@ class Examined:
         return Loaded(self.configuration, self.warnings)
 
 
-def load(directory: Path, files: FilesRead | None = None) -> Loaded:
-    """Read a configuration directory and note in `files` what is read; raises ConfigError with every mistake in it."""
-    return examine(directory, files).loaded()
+Tolerates = Callable[[bytes], bool]
+
+
+def none_tolerated(_: bytes) -> bool:
+    """Tolerate no zone with a mistake."""
+    return False
+
+
+def load(
+    directory: Path,
+    files: FilesRead | None = None,
+    base: Path | None = None,
+    tolerates: Tolerates = none_tolerated,
+) -> Loaded:
+    """Read a configuration directory and note in `files` what is read; raises ConfigError with every mistake in it.
+
+    `base`: what relative paths in its settings start from, where it is not the directory. With `files`, the texts that
+    were read are kept. `tolerates`: which zones, by apex, may have mistakes; they are `unready` in the configuration.
+    """
+    texts: dict[str, str] = {}
+    loaded = examine(directory, files, base, None if files is None else texts, tolerates).loaded()
+    return replace(loaded, texts=lambda: texts)
 
 
 def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded:
@@ -98,10 +127,40 @@ def load_settings(place: Path, files: FilesRead | None = None) -> Settings:
     return reading.settings
 
 
-def examine(directory: Path, files: FilesRead | None = None) -> Examined:
-    """Read a configuration directory and note in `files` what is read; never raises for what stands in it."""
+def readable_settings(place: Path) -> Settings:
+    """Return the settings as far as they can be read, mistakes left out: where the state is, say.
+
+    Where the text itself is broken, each of its top-level keys is read by itself.
+    """
+    path = place / SETTINGS_FILE if place.is_dir() else place
+    problems: list[Problem] = []
+    text = try_read(path, problems) or ""
+    value = parse_yaml(text, str(path)).value
+    if not isinstance(value, dict):
+        parts = (parse_yaml(part, str(path)).value for part in _TOP_LEVEL.split(text))
+        value = {key: item for part in parts if isinstance(part, dict) for key, item in part.items()}
+    return read_settings(value, 0, str(path), path.parent, problems)
+
+
+def examine(
+    directory: Path,
+    files: FilesRead | None = None,
+    base: Path | None = None,
+    texts: dict[str, str] | None = None,
+    tolerates: Tolerates = none_tolerated,
+) -> Examined:
+    """Read a configuration directory and note in `files` what is read; never raises for what stands in it.
+
+    `base`, `tolerates`: as in `load`. `texts` is filled with what was read, by the files' names in the directory.
+    """
     with without_cyclic_collection():
-        reading = _Loading(files=FilesRead() if files is None else files)
+        reading = _Loading(
+            files=FilesRead() if files is None else files,
+            directory=directory,
+            base=base,
+            texts=texts,
+            tolerates=tolerates,
+        )
         listing = Directory(directory, reading.problems)
         reading.problems.extend(listing.warnings)
         if listing.settings is not None:
@@ -179,6 +238,11 @@ class _Loading:
     drafts: dict[bytes, ZoneDraft] = field(default_factory=dict)
     zones: Mapping[bytes, Zone] = field(default_factory=dict)
     files: FilesRead = field(default_factory=FilesRead)
+    directory: Path | None = None
+    base: Path | None = None
+    texts: dict[str, str] | None = None
+    tolerates: Tolerates = none_tolerated
+    zone_of: dict[str, bytes] = field(default_factory=dict)  # file -> apex, whatever came of reading it
     has_unread_zone: bool = False
 
     def read_settings_file(self, path: Path) -> None:
@@ -188,8 +252,11 @@ class _Loading:
             return
         tree = parse_yaml(text, str(path))
         self.problems.extend(tree.problems)
-        self.settings = read_settings(tree.value, tree.lines, str(path), path.parent, self.problems)
+        self.settings = read_settings(tree.value, tree.lines, str(path), self.base or path.parent, self.problems)
         self.settings_source = Source(str(path), tree.lines, "", None)
+        for named in self.settings.files():
+            if not named.exists():
+                self.files.note(named)  # it is a mistake now, and mended when the file comes
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
         """Read the balancing objects of all files together."""
@@ -212,6 +279,8 @@ class _Loading:
         text = self._try_read(path)
         if text is None:
             self.has_unread_zone = True
+            with contextlib.suppress(BadName):
+                self.zone_of[str(path)] = encode_canonical(path.name.removesuffix(".zone"))
         else:
             self.read_zone_text(path.name.removesuffix(".zone"), text, str(path), directory)
 
@@ -223,6 +292,7 @@ class _Loading:
             self.has_unread_zone = True
             self.problems.append(Problem(file, 0, "", f"the file's name is to be the zone's: {error}"))
             return
+        self.zone_of[file] = apex
         if apex in self.drafts:
             there = self.drafts[apex].file
             message = f'the zone "{show_name(apex)}" is read from {there} already; keep one of the two'
@@ -232,21 +302,68 @@ class _Loading:
 
     def _try_read(self, path: Path) -> str | None:
         self.files.note(path)
-        return try_read(path, self.problems)
+        text = try_read(path, self.problems)
+        if text is not None:
+            self._keep_text(path, text)
+        return text
 
     def _read_included(self, path: Path) -> str:
         self.files.note(path)
-        return read_text(path)
+        text = read_text(path)
+        self._keep_text(path, text)
+        return text
+
+    def _keep_text(self, path: Path, text: str) -> None:
+        if self.texts is not None and self.directory is not None:
+            self.texts[os.path.relpath(path, self.directory)] = text
 
     def finish(self, memo: CheckMemo | None = None) -> Examined:
         """Check everything against everything, and return what came of it."""
         memo = CheckMemo() if memo is None else memo
+        read = tuple(self.problems)
         with memo.checking(self.settings, self.objects.pools, None if self.has_unread_zone else self.drafts.values()):
             self._check(memo)
         self.problems.extend(self.objects.problems)
         errors, warnings = _sorted(self.problems)
+        rest = self._without_unready(errors, read) if errors and not self.settings.strict else None
+        if rest is not None:
+            return rest
         settings = None if self.settings_source is None else Placed(self.settings, self.settings_source)
         return Examined(None if errors else self._configuration(), errors, warnings, settings, self.objects.pools)
+
+    def _without_unready(self, errors: Sequence[Problem], read: Sequence[Problem]) -> Examined | None:
+        """Return what is left without the zones whose files have mistakes, where all of them are tolerated and nothing
+        else is wrong; None elsewhere. `read`: the problems that stood there before anything was checked."""
+        unready: dict[bytes, list[str]] = {}
+        for error in errors:
+            for apex in self._zones_of(error.file):
+                unready.setdefault(apex, []).append(str(error))
+        if not unready or not all(map(self.tolerates, unready)):
+            return None
+        is_ready = {apex: apex not in unready for apex in (*self.zone_of.values(), *self.drafts)}
+        balancers = [
+            placed
+            for placed in self.objects.load_balancers
+            if longest_match(encode_canonical(placed.item.name), is_ready) is not False
+        ]
+        rest = _Loading(
+            problems=[problem for problem in read if not unready.keys() & self._zones_of(problem.file)],
+            settings=self.settings,
+            settings_source=self.settings_source,
+            objects=replace(self.objects, load_balancers=balancers),
+            drafts={apex: draft for apex, draft in self.drafts.items() if apex not in unready},
+        )
+        examined = rest.finish()
+        if examined.configuration is None:
+            return None
+        files = {apex: file for file, apex in self.zone_of.items()}
+        found = tuple(UnreadyZone(Zone(apex, (), files[apex]), tuple(told)) for apex, told in unready.items())
+        return replace(examined, configuration=replace(examined.configuration, unready=found))
+
+    def _zones_of(self, file: str) -> set[bytes]:
+        """Return the zones that a file is of, or is included by."""
+        including = {apex for apex, draft in self.drafts.items() if file in draft.include_lines}
+        return including | ({self.zone_of[file]} if file in self.zone_of else set())
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems

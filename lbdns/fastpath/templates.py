@@ -96,8 +96,10 @@ class _Templates:
                 report(LAST_STAGE, entry, count)
             self._fill_name(entry)
         report(LAST_STAGE, count, count)
-        for apex in rows["zone_apex"]:
-            self.columns["zone_template"].append(self._render(self.view.name(apex), PRIVATE_TYPE))
+        for zone, apex in enumerate(rows["zone_apex"]):
+            is_ready = not self.view.is_unready(zone)
+            template = self._render(self.view.name(apex), PRIVATE_TYPE) if is_ready else NONE_32
+            self.columns["zone_template"].append(template)
         for endpoint in range(len(rows["endpoint_slot"])):
             self._fill_endpoint(endpoint)
 
@@ -179,6 +181,8 @@ class _Templates:
         if not zones:
             return NONE_32, False, [NONE_32] * FAMILY_COUNT
         zone = zones[0]
+        if self.view.is_unready(zone):
+            return zone, len(zones) > 1, [NONE_32] * FAMILY_COUNT
         templates = []
         for qtype in (TYPE_A, TYPE_AAAA):
             road = Road()

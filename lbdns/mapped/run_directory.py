@@ -34,8 +34,11 @@ class StateLock:
             self._handle = self._take()
         except OSError as error:
             raise LbdnsError(f"{state_dir}: cannot use it as the state directory: {error.strerror}") from error
-        os.truncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(
+            OSError
+        ):  # who holds it is for people; a full disk must not keep a server from starting
+            os.truncate(self._handle, 0)
+            os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
     def _take(self) -> int:
         while True:

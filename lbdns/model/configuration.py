@@ -12,11 +12,20 @@ from lbdns.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadyZone:
+    """A zone that is served with SERVFAIL: `zone` has no RRsets; `problems` says why, a line each."""
+
+    zone: Zone
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """Settings, zones and balancing objects that passed every check. Load balancers keep the order of their files.
 
-    `pool_ids`: the ids of pools by name, where they come from a store; files know none. `account_id`: the API's, where
-    somebody is told it.
+    `unready`: zones that did not pass, where the rest is served; neither they nor what stands in them is in `zones` and
+    `load_balancers`. `pool_ids`: the ids of pools by name, where they come from a store; files know none. `account_id`:
+    the API's, where somebody is told it.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -25,5 +34,6 @@ class Configuration:
     monitor_groups: dict[str, MonitorGroup] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
     load_balancers: tuple[LoadBalancer, ...] = ()
+    unready: tuple[UnreadyZone, ...] = ()
     pool_ids: dict[str, str] = field(default_factory=dict, compare=False)
     account_id: str = field(default="", compare=False)

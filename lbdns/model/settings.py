@@ -13,7 +13,7 @@ from lbdns.base.wording import counted
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
 from lbdns.model.balancer import check_country, check_pop, check_region
-from lbdns.model.fields import Frozen, Latitude, Longitude, ObjectName, Whole
+from lbdns.model.fields import Flag, Frozen, Latitude, Longitude, ObjectName, Whole
 from lbdns.model.mistakes import shown
 from lbdns.model.notification import Notification
 from lbdns.model.pool import parse_ip
@@ -195,6 +195,9 @@ class Settings(Frozen):
     """The addresses of this machine that probe and vote; without it one, in the PoP's region."""
     notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()
     """Who is told of changes of health."""
+    strict: Flag = False
+    """Whether a start fails wherever there is a mistake. Otherwise what was served last is served on, and where nothing
+    was, all but the zones with mistakes is."""
     log: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object a line."""
 
@@ -216,6 +219,12 @@ class Settings(Frozen):
     def listen_addresses(self) -> tuple[tuple[str, int], ...]:
         """Return (IP address, port) of each socket address to listen on, UDP and TCP each."""
         return tuple(parse_socket_address(text) for text in self.listen)
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that must be there: databases, and the API's certificate and key."""
+        served = (self.api.certificate, self.api.key) if self.api else ()
+        named = (*(path for _, path in self.geodata.databases()), *served)
+        return tuple(path for path in named if path is not None)
 
     def state_dir(self) -> Path:
         """Return the state directory: the setting, else `lbdns` under XDG_STATE_HOME, else under ~/.local/state."""

@@ -8,7 +8,6 @@ for readers that are just opening them; older ones that no generation left refer
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import try_canaries
 from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.monitor_targets import TargetsMemo, write_targets
+from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots, SlotsMemo
@@ -60,11 +60,11 @@ class Publisher:
         self._control = control
         self._run = run
         self._slots = Slots()
-        self._saved = (Slots(), _slots_text(Slots()))
+        self._saved = (Slots(), encode_slots(Slots()))
         self._table: HealthTable | None = None
         self._orders = orders
         self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
-        self._tried: tuple[Configuration, PlaceTree, HealthTable] | None = None
+        self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
         self._told_of: PlaceTree | None = None
         self.current: Published | None = None
@@ -76,7 +76,7 @@ class Publisher:
         try:
             layout_id = Snapshot.open(self._run.snapshot(generation)).layout_id
             table = HealthTable.attach(self._run.table(layout_id), writable=True)
-            slots = _load_slots(self._run.slots(generation))
+            slots = decode_slots(self._run.slots(generation).read_text())
         except (LbdnsError, OSError, ValueError, KeyError, TypeError) as error:
             log.warning("what the earlier start measured cannot be taken over, so health begins as unknown: %s", error)
             return False
@@ -85,17 +85,44 @@ class Publisher:
 
     def prepare(self, configuration: Configuration) -> Published:
         """Compile, write and try the next generation; raises LbdnsError, and leaves nothing behind then."""
-        generation = self._control.generation + 1
-        slots = self._slots.assign(configuration, self._slots_memo)
         geodata = self._geodata(configuration)
+        slots = self._slots.assign(configuration, self._slots_memo)
+
+        def write(path: Path, generation: int, table: HealthTable) -> None:
+            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo)
+            add_templates(compiled, ServingView(compiled, table)).write(path, self._write_tries(compiled, generation))
+
+        return self._make(configuration, slots, write, geodata.tree)
+
+    def restore(self, configuration: Configuration, compiled: Snapshot, slots: Slots) -> Published:
+        """Write and try a generation that was compiled earlier, as `prepare` does; compile it anew where the slots that
+        were taken over are others."""
+        if self._table is not None and self._slots != slots:
+            return self.prepare(configuration)
+
+        def write(path: Path, generation: int, table: HealthTable) -> None:
+            meta = {**compiled.meta, "generation": generation, "layout_id": table.layout_id}
+            snapshot = Snapshot(compiled.columns, meta)
+            snapshot.write(path, self._write_tries(snapshot, generation))
+
+        return self._make(configuration, slots, write, None)
+
+    def _make(
+        self,
+        configuration: Configuration,
+        slots: Slots,
+        write: Callable[[Path, int, HealthTable], None],
+        places: PlaceTree | None,
+    ) -> Published:
+        """Return a generation whose snapshot `write` writes; `places`: what it locates by, where that is known."""
+        generation = self._control.generation + 1
         table = self._table_for(slots)
         path = self._run.snapshot(generation)
         try:
-            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo)
-            add_templates(compiled, ServingView(compiled, table)).write(path, self._write_tries(compiled, generation))
+            write(path, generation, table)
             snapshot = Snapshot.open(path)
-            try_canaries(configuration, snapshot, table, self._comparable(configuration, geodata, table))
-            self._tried = (configuration, geodata.tree, table)
+            try_canaries(configuration, snapshot, table, self._comparable(configuration, places, table))
+            self._tried = (configuration, places, table)
             targets = self._run.targets(generation)
             write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)
             self._save_slots(slots, self._run.slots(generation))
@@ -127,7 +154,7 @@ class Publisher:
 
     def _save_slots(self, slots: Slots, path: Path) -> None:
         if slots != self._saved[0]:
-            self._saved = (slots, _slots_text(slots))
+            self._saved = (slots, encode_slots(slots))
         path.write_text(self._saved[1])
 
     def publish(self, prepared: Published) -> None:
@@ -142,13 +169,15 @@ class Publisher:
         """Remove a prepared generation that shall not be served after all."""
         self._discard(prepared.generation, prepared.table)
 
-    def _comparable(self, configuration: Configuration, geodata: Geodata, table: HealthTable) -> Configuration | None:
+    def _comparable(
+        self, configuration: Configuration, places: PlaceTree | None, table: HealthTable
+    ) -> Configuration | None:
         """Return the last configuration that was tried, None where this one is served from another place, by other
         geolocation or with another health table."""
         if self._tried is None:
             return None
-        before, places, table_before = self._tried
-        is_alike = before.settings.pop == configuration.settings.pop and places is geodata.tree
+        before, places_before, table_before = self._tried
+        is_alike = before.settings.pop == configuration.settings.pop and places is places_before
         return before if is_alike and table is table_before else None
 
     def _table_for(self, slots: Slots) -> HealthTable:
@@ -201,37 +230,3 @@ class Publisher:
 
 def _number(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
-
-
-def _slots_text(slots: Slots) -> str:
-    document = {
-        "endpoint": [[*key, slot, slots.checked[key], slots.tenant[key]] for key, slot in slots.endpoint.items()],
-        "pool": [[name, slot, *slots.makeup[name]] for name, slot in slots.pool.items()],
-        "load_balancer": [[*key, slot] for key, slot in slots.load_balancer.items()],
-        "counts": [slots.endpoint_count, slots.pool_count, slots.load_balancer_count, slots.tenant_count],
-        "freed": [slots.endpoint_freed, slots.pool_freed, slots.load_balancer_freed],
-    }
-    return json.dumps(document)
-
-
-def _load_slots(path: Path) -> Slots:
-    document = json.loads(path.read_text())
-    counts = document["counts"]
-    freed = [tuple(tuple(group) for group in groups) for groups in document["freed"]]
-    endpoints = [((pool, name, address), *numbers) for pool, name, address, *numbers in document["endpoint"]]
-    pools = document["pool"]
-    return Slots(
-        endpoint={key: slot for key, slot, _, _ in endpoints},
-        pool={name: slot for name, slot, *_ in pools},
-        load_balancer={(name, kind): slot for name, kind, slot in document["load_balancer"]},
-        endpoint_count=counts[0],
-        pool_count=counts[1],
-        load_balancer_count=counts[2],
-        endpoint_freed=freed[0],
-        pool_freed=freed[1],
-        load_balancer_freed=freed[2],
-        checked={key: checked for key, _, checked, _ in endpoints},
-        tenant={key: tenant for key, _, _, tenant in endpoints},
-        tenant_count=counts[3],
-        makeup={name: (tuple(made), minimum, monitored) for name, _, made, minimum, monitored in pools},
-    )

@@ -155,6 +155,10 @@ def _server(facts: ServerFacts) -> Iterator[Metric]:
         ("snapshot_loaded_timestamp_seconds", facts.published_at, "When that configuration was put in force."),
         ("start_timestamp_seconds", facts.started_at, "When the supervisor started."),
         ("workers", facts.responder_count, "Responder processes."),
+        ("configuration_refused", float(facts.not_served is not None), "1 while what was served last is served on."),
+        ("zones_unready", len(facts.published.configuration.unready), "Zones that a mistake keeps from being served."),
+        ("configuration_timestamp_seconds", facts.served_at, "When what is served was first put in force."),
+        ("configuration_kept", float(not facts.keeping), "0 where it cannot be kept for a restart."),
         ("fast_path_enabled", float(facts.is_fast), "1 where responders have the compiled fast path."),
     ):
         yield _gauge(name, text, (), [((), value)])

@@ -5,22 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lbdns.base.errors import ConfigError, LbdnsError
 from lbdns.publish.publisher import Published
 
 
 class ChildFacts(NamedTuple):
-    """One kind of child processes: its word, how many there are, how often one died and was started again, and how many
-    of those had hung and were killed."""
+    """One kind of child processes: its word, how many there are to be, how often one died and was started again, how
+    many of those had hung and were killed, how many are alive, and what one is called."""
 
     kind: str
     process_count: int
     restarts: int
     hangs: int
+    alive: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotServed:
+    """What lies at the source and is not served: every problem with it, a line each, and since when (unix seconds)."""
+
+    problems: tuple[str, ...]
+    since: float
+
+    @classmethod
+    def of(cls, error: LbdnsError, since: float) -> NotServed:
+        """Return what an error says."""
+        problems = error.problems if isinstance(error, ConfigError) else str(error).splitlines()
+        return cls(tuple(map(str, problems)), since)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """The server at a moment. Times are unix seconds, counts are since the supervisor's start."""
+    """The server at a moment. Times are unix seconds, counts are since the supervisor's start.
+
+    `served_at`: when what is in force was first put there, an earlier start's time where it was kept from then.
+    `not_served`: what lies at the source (`place`) instead, where it is another. `keeping`: why what is in force cannot
+    be kept for a restart, "" where it is.
+    """
 
     published: Published
     published_at: float
@@ -29,6 +51,10 @@ class ServerFacts:
     children: tuple[ChildFacts, ...]
     reload_count: int  # of those that succeeded
     reload_failures: int
+    place: str
+    served_at: float
+    not_served: NotServed | None
+    keeping: str
 
     @property
     def responder_count(self) -> int:

@@ -223,7 +223,7 @@ def _families() -> list[Any]:
             published = publisher.prepare(parse(TREE, Path(folder)).configuration)
             tally = Tally(run)
             tally.follow(tally.plan(published.slots))
-            facts = ServerFacts(published, 0.0, 0.0, True, (), 0, 0)
+            facts = ServerFacts(published, 0.0, 0.0, True, (), 0, 0, "", 0.0, None, "")
             return list(ServerCollector(tally, lambda: facts).collect())
         finally:
             run.remove()

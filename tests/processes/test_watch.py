@@ -12,7 +12,7 @@ import watchfiles
 
 from lbdns.config.files_read import FilesRead
 from lbdns.processes.supervisor import watch
-from lbdns.processes.supervisor.supervisor import FILE_SUFFIXES
+from lbdns.processes.supervisor.configuration_source import FILE_SUFFIXES
 from lbdns.processes.supervisor.watch import changes
 
 PATIENCE_S = 15.0

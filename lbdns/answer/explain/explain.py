@@ -161,6 +161,7 @@ def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
         MatchKind.CNAME: f"a CNAME at {at}, followed",
         MatchKind.DNAME: f"a DNAME at {at}, followed",
         MatchKind.NODATA: f"{at} exists, with nothing of this type (a disabled load balancer counts as none)",
+        MatchKind.UNREADY: "a mistake in its file keeps it from being served; `lbdns status` names it",
         MatchKind.NXDOMAIN: f"nothing there; the closest name that exists is {at}",
     }
     step = {"stage": "match", "zone": zone, "at": at, "kind": KIND_NAMES[found.kind.value]}

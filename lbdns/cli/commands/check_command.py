@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.repeats import REPEATS_MAX, kind_of
-from lbdns.base.wording import counted
+from lbdns.base.wording import counted, listed, moment
 from lbdns.base.words import PLACE_POLICIES
+from lbdns.cli.frame.common import files_place
+from lbdns.dns.name import show_name
 
 if TYPE_CHECKING:
     from lbdns.config.loading import Examined
@@ -37,7 +39,7 @@ def check(directory: Path) -> None:
 
     with bar():
         examined = _checked_further(examine(directory))
-    click.echo(summary(required(examined), len(examined.warnings)))
+    click.echo(summary(required(examined, lambda: served_instead(directory)), len(examined.warnings)))
 
 
 def _checked_further(examined: Examined) -> Examined:
@@ -78,12 +80,43 @@ def _check_hostnames(examined: Examined) -> Iterator[Problem]:
             yield placed.source.warning(where, text)
 
 
-def required(examined: Examined) -> Configuration:
-    """Show every problem and warning, and return the configuration; exit with status 1 where there is none."""
+def served_instead(directory: Path) -> str:
+    """Return what a server of the directory serves in place of files with a mistake, "" where nothing is kept."""
+    from lbdns.config.loading import readable_settings
+    from lbdns.publish.last_served import find_last_served
+
+    settings = readable_settings(directory)
+    try:
+        kept = find_last_served(settings.state_dir(), files_place(directory.resolve()))
+    except LbdnsError as error:
+        return f"what was served last cannot be told: {error}"
+    if kept is None:
+        return "" if settings.strict else _without_unready(directory)
+    over_restarts = "until a restart, which fails: strict is true" if settings.strict else "over restarts too"
+    when = moment(kept.served_at)
+    return f"what was served last, as of {when}, is served on, {over_restarts}; its files: {kept.text_directory}"
+
+
+def _without_unready(directory: Path) -> str:
+    """Return what a server that never served anything would serve of files with mistakes, "" where it would not."""
+    from lbdns.config.loading import examine
+
+    found = examine(directory, tolerates=lambda apex: True).configuration
+    if found is None:
+        return ""
+    names = listed([show_name(one.zone.apex) for one in found.unready])
+    return f"a first start would answer {names} with SERVFAIL and serve the rest; a running server keeps what it has"
+
+
+def required(examined: Examined, instead: Callable[[], str] = str) -> Configuration:
+    """Show every problem and warning, and return the configuration; exit with status 1 where there is none, after
+    saying what `instead` returns."""
     _show_all(examined.errors, "more problem")
     _show_all(examined.warnings, "more warning")
     if examined.configuration is None:
         click.echo(f"{counted(len(examined.errors), 'problem')}; nothing of this would be served", err=True)
+        if told := instead():
+            click.echo(told, err=True)
         sys.exit(1)
     return examined.configuration
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lbdns.cli.frame.common import config_option, parse_duration_s, print_json
+from lbdns.cli.frame.common import parse_duration_s, print_json
+from lbdns.cli.frame.running import RunningServer, running_options
 
 if TYPE_CHECKING:
     from lbdns.health.events import HealthChange, Seen
@@ -18,16 +18,14 @@ LIMIT = 100
 
 
 @click.command()
-@config_option("The directory that the server serves: its settings say where the record is.")
-@click.option("--state", type=click.Path(path_type=Path), help="The state directory, where it is not the settings'.")
+@running_options
 @click.option("--since", help="How far back to look, such as 90s, 15min, 2h, 3d.")
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True, help="How many, the latest.")
 @click.option("--pool", "pool", help="Only this pool and its endpoints.")
 @click.option("--probes", is_flag=True, help="Show below each change the probes that decided it.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 def events(
-    config: Path | None,
-    state: Path | None,
+    running: RunningServer,
     since: str | None,
     limit: int,
     pool: str | None,
@@ -38,7 +36,7 @@ def events(
     from lbdns.health.events import RECORD_MAX, read_events
 
     since_s = time.time() - parse_duration_s(since) if since else 0.0
-    place = state or state_directory(config)
+    place = running.state_dir()
     found = read_events(place, since_s, RECORD_MAX)
     chosen = [change for change in found if pool in (None, change.pool)][-limit:]
     if as_json:
@@ -65,11 +63,3 @@ def as_evidence(seen: Seen) -> str:
     code = f" ({seen.code})" if seen.code else ""
     monitor = f"{seen.monitor} (monitoring only)" if seen.monitoring_only else seen.monitor
     return f"{moment}  {seen.vantage}  {monitor}  {seen.address}  {found}{code}  {seen.rtt_us / 1000:.1f} ms"
-
-
-def state_directory(config: Path | None) -> Path:
-    """Return the state directory by a served directory's settings, or the default one."""
-    from lbdns.config.loading import load_settings
-    from lbdns.model.settings import Settings
-
-    return (load_settings(config) if config else Settings()).state_dir()

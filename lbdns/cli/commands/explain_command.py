@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from lbdns.base.wording import counted
-from lbdns.cli.frame.common import config_option, control_path, print_json
+from lbdns.cli.frame.common import config_option, print_json
+from lbdns.cli.frame.running import RunningServer, explained_options
 
 STAGE_WIDTH = 11
 SCOPES_WIDTH = 100
@@ -17,17 +18,10 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 
 
 @click.command()
+@explained_options
 @click.argument("name")
 @click.argument("qtype", metavar="[TYPE]", default="A")
 @config_option("Explain what these files would answer; every monitored endpoint is up unless --down says otherwise.")
-@click.option(
-    "--server",
-    "--control",
-    "server",
-    envvar="LBDNS_CONTROL",
-    type=click.Path(path_type=Path),
-    help="Explain what the running server with this control socket answers. [env: LBDNS_CONTROL]",
-)
 @click.option("--resolver", metavar="IP", help="The resolver that asks; default 127.0.0.1.")
 @click.option("--ecs", metavar="PREFIX", help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.")
 @click.option("--pop", metavar="CODE", help="As if the server stood at this airport.")
@@ -38,13 +32,13 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 @click.option("--draw", type=click.FloatRange(0, 1), metavar="0..1", help="What every random choice draws.")
 @click.option("--scopes", is_flag=True, help="Count the networks that resolvers keep the answers for, by length.")
 @click.option("--json", "as_json", is_flag=True, help="Print rcode, answer, ttl, scope and steps as JSON.")
-def explain(name: str, qtype: str, config: Path | None, server: Path | None, as_json: bool, **supposed: Any) -> None:
+def explain(running: RunningServer, name: str, qtype: str, config: Path | None, as_json: bool, **supposed: Any) -> None:
     """Show the answer for NAME and TYPE (default A), and each step to it, from the code that answers queries.
 
     Asks the running server; with --config DIR it needs none.
     """
     request = {"name": name, "type": qtype, **supposed}
-    explanation = _of_directory(config, request) if config and not server else _of_server(server, request)
+    explanation = _of_directory(config, request) if config and not running.is_said else _of_server(running, request)
     if as_json:
         print_json(explanation)
     else:
@@ -67,10 +61,10 @@ def _of_directory(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     return explain_configuration(configuration, request, asyncio.run(needed_addresses(configuration)))
 
 
-def _of_server(control: Path | None, request: dict[str, Any]) -> dict[str, Any]:
+def _of_server(running: RunningServer, request: dict[str, Any]) -> dict[str, Any]:
     from lbdns.processes.supervisor.control_socket import ask
 
-    result: dict[str, Any] = ask(control_path(control, None), "explain", **request)
+    result: dict[str, Any] = ask(running.control(), "explain", **request)
     return result
 
 

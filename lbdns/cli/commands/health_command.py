@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lbdns.base.wording import moment
 from lbdns.base.words import Health
 from lbdns.cli.frame.common import (
     PIPE_COLUMNS,
-    config_option,
-    control_option,
-    control_path,
     in_largest_unit,
     parse_duration_s,
     print_json,
 )
+from lbdns.cli.frame.running import RunningServer, running_options
 
 if TYPE_CHECKING:
     from rich.console import Group
 
 WATCH_S = 1.0
+PROBLEMS_MAX = 5  # that stand below the tables
 STALE_S = 2.0
 STYLES = {
     Health.HEALTHY: "green",
@@ -39,19 +38,16 @@ STYLES = {
 
 
 @click.group(invoke_without_command=True)
-@click.pass_context
-@control_option
-@config_option("The directory that the running server serves: its settings say where the control socket is.")
+@running_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 @click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
-def health(context: click.Context, control: Path | None, config: Path | None, as_json: bool, watch: bool) -> None:
+def health(running: RunningServer, as_json: bool, watch: bool) -> None:
     """Show pools and endpoints of the running server: state, since when, why, how fast."""
     from lbdns.processes.supervisor.control_socket import ask
 
-    path = control_path(control, config)
-    context.obj = path
-    if context.invoked_subcommand:
+    if click.get_current_context().invoked_subcommand:
         return
+    path = running.control()
     if as_json:
         print_json(ask(path, "health"))
         return
@@ -75,19 +71,23 @@ def health(context: click.Context, control: Path | None, config: Path | None, as
 
 
 @health.command("set")
+@running_options
 @click.argument("pattern", metavar="POOL[/ENDPOINT]")
-@click.argument("state", type=click.Choice(["up", "down", "auto"]))
+@click.argument("order", type=click.Choice(["up", "down", "auto"]))
 @click.option("--for", "for_text", metavar="DURATION", help="How long, such as 90s, 15min, 2h, 3d. [default: for good]")
 @click.option("--why", default="", help="The reason, for whoever looks next.")
-@click.pass_context
-def set_(context: click.Context, pattern: str, state: str, for_text: str | None, why: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the names as JSON.")
+def set_(running: RunningServer, pattern: str, order: str, for_text: str | None, why: str, as_json: bool) -> None:
     """Force a pool or endpoint up or down, whatever is measured, or take that back with `auto`; globs allowed."""
     from lbdns.processes.supervisor.control_socket import ask
 
     for_s = parse_duration_s(for_text) if for_text else None
-    names = ask(context.obj, "force", pattern=pattern, state=state, for_s=for_s, why=why)["names"]
-    for name in names:
-        click.echo(f"{name}: {'as measured' if state == 'auto' else state}")
+    found = ask(running.control(), "force", pattern=pattern, state=order, for_s=for_s, why=why)
+    if as_json:
+        print_json(found)
+        return
+    for name in found["names"]:
+        click.echo(f"{name}: {'as measured' if order == 'auto' else order}")
 
 
 def render(report: dict[str, Any], now_s: float) -> Group:
@@ -138,7 +138,22 @@ def render(report: dict[str, Any], now_s: float) -> Group:
         how_long = duration_text(now_s - frozen_since)
         told = f"This machine believes itself cut off, for {how_long}: no target answers, and health stays as it was."
         lines.append(Text(told, "bold red"))
+    lines += [Text(line, "bold red") for line in configuration_lines(report)]
     return Group(*lines)
+
+
+def configuration_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield lines about a configuration that is not what lies at its source."""
+
+    found = report.get("configuration")  # a server of an earlier release does not say
+    if found is None or found["not_served"] is None:
+        return
+    problems = found["not_served"]["problems"]
+    served_at = moment(found["served_at"])
+    yield f"Served is what was served last, as of {served_at}: {found['place']} cannot be, for"
+    yield from (f"  {problem}" for problem in problems[:PROBLEMS_MAX])
+    if len(problems) > PROBLEMS_MAX:
+        yield f"  and {len(problems) - PROBLEMS_MAX} more: lbdns check"
 
 
 def state_text(row: dict[str, Any]) -> Any:

@@ -6,26 +6,27 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
-from lbdns.base.lasting_ids import FILES_ACCOUNT_ID
 from lbdns.base.words import SETTINGS_FILE, STORE_FILE
+from lbdns.cli.frame.common import files_place
 from lbdns.processes.supervisor.hangups import Hangups
 
 if TYPE_CHECKING:
     from lbdns.config.files_read import FilesRead
-    from lbdns.config.loading import Loaded
+    from lbdns.config.loading import Loaded, Tolerates
     from lbdns.manage.api.hosting import ApiServer
     from lbdns.manage.api.ondemand import OnDemand
     from lbdns.manage.store.manager import FilesManager, StoreManager
     from lbdns.manage.store.sqlite import Store
     from lbdns.model.settings import Settings
-    from lbdns.processes.supervisor.supervisor import Companion, ConfigurationSource, Supervisor
+    from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+    from lbdns.processes.supervisor.supervisor import Companion, Supervisor
 
 
 @click.command()
@@ -79,14 +80,11 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
 
 
 def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[ConfigurationSource, Companion]:
-    from lbdns.config.loading import load
-    from lbdns.processes.supervisor.supervisor import ConfigurationSource
+    from lbdns.config.loading import load, readable_settings
+    from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
-    def load_directory(files: FilesRead) -> Loaded:
-        loaded = load(directory, files)
-        settings = _overridden(loaded.configuration.settings, overrides)
-        configuration = dataclasses.replace(loaded.configuration, settings=settings, account_id=_account_id(settings))
-        return dataclasses.replace(loaded, configuration=configuration)
+    def override(settings: Settings) -> Settings:
+        return _overridden(settings, overrides)
 
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
@@ -96,7 +94,9 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
 
         settings = supervisor.in_force().configuration.settings
         state_dir = settings.state_dir()
-        with contextlib.closing(Store(state_dir)) if _keeps_tokens(settings) else contextlib.nullcontext() as store:
+        # Tokens alone are kept there; without an address to use them at, no store is begun.
+        needs_store = settings.api is not None or (state_dir / STORE_FILE).exists()
+        with contextlib.closing(Store(state_dir)) if needs_store else contextlib.nullcontext() as store:
             manager = FilesManager(store, directory, supervisor)
             server: ApiServer | OnDemand
             if settings.api is None:
@@ -106,57 +106,78 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
             async with _serving(server):
                 yield
 
-    return ConfigurationSource(load_directory, directory, f"the files in {directory}", check=_check_api), companion
-
-
-def _keeps_tokens(settings: Settings) -> bool:
-    """Tell whether a server of files has a store: tokens alone are kept there, and without an address to use them at
-    none is begun."""
-    return settings.api is not None or (settings.state_dir() / STORE_FILE).exists()
-
-
-def _account_id(settings: Settings) -> str:
-    """Return the account's id as the API of a server of files says it, where webhooks carry it; "" where there is
-    none."""
-    if not settings.notifications:
-        return ""
-    if not _keeps_tokens(settings):
-        return FILES_ACCOUNT_ID
-    from lbdns.manage.store.sqlite import Store
-
-    with contextlib.closing(Store(settings.state_dir())) as store:
-        return store.account_id
+    source = ConfigurationSource(
+        load=lambda files, tolerates: _under(load(directory, files, tolerates=tolerates), override),
+        directory=directory,
+        place=files_place(directory),
+        settings=lambda: override(readable_settings(directory)),
+        override=override,
+        load_texts=lambda texts: _under(load(texts, base=directory), override),
+        check=_check_api,
+    )
+    return source, companion
 
 
 def _from_store(
     settings_file: Path, overrides: dict[str, Any], cleanup: contextlib.ExitStack
 ) -> tuple[ConfigurationSource, Companion]:
-    from lbdns.config.loading import load_settings
+    from lbdns.config.directory import read_text
+    from lbdns.config.loading import load, load_settings, readable_settings
     from lbdns.manage.store.manager import StoreManager
     from lbdns.manage.store.sqlite import Store
-    from lbdns.processes.supervisor.supervisor import ConfigurationSource
+    from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
-    def current_settings(files: FilesRead | None = None) -> Settings:
-        return _with_api(_overridden(load_settings(settings_file, files), overrides))
+    def override(settings: Settings) -> Settings:
+        return _with_api(_overridden(settings, overrides))
 
-    settings = current_settings()
-    store = cleanup.enter_context(contextlib.closing(Store(settings.state_dir())))
-    manager = StoreManager(store, settings)
+    settings = override(readable_settings(settings_file))
+    state_dir = settings.state_dir()
+    managers: list[StoreManager] = []
 
-    def load_store(files: FilesRead) -> Loaded:
-        return manager.load(current_settings(files))
+    def opened() -> StoreManager:
+        if not managers:
+            store = cleanup.enter_context(contextlib.closing(Store(state_dir)))
+            managers.append(StoreManager(store, settings))
+        return managers[0]
+
+    def load_store(files: FilesRead, _: Tolerates) -> Loaded:
+        files.note(settings_file)
+        text = read_text(settings_file) if settings_file.is_file() else ""
+        return opened().load(override(load_settings(settings_file, files)), text)
 
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
+        try:
+            manager = opened()
+        except LbdnsError as error:
+            logging.getLogger("lbdns.cli").error("the management API is not served: %s", error)
+            yield
+            return
         manager.running = supervisor
         if not manager.is_current:  # it was read before this process had the lock
             await supervisor.reload("the store changed")
-        async with _serving(await asyncio.to_thread(_api_server, manager, store, settings)):
+        served = supervisor.in_force().configuration.settings
+        async with _serving(await asyncio.to_thread(_api_server, manager, manager.store, served)):
             yield
 
-    return ConfigurationSource(
-        load_store, settings_file.parent, manager.place, suffixes=(), check=_check_api
-    ), companion
+    source = ConfigurationSource(
+        load=load_store,
+        directory=settings_file.parent,
+        place=f"the store in {state_dir}",
+        settings=lambda: override(readable_settings(settings_file)),
+        override=override,
+        load_texts=lambda texts: _under(load(texts, base=settings_file.parent), override),
+        load_under=lambda present, text: opened().load(present, text),
+        suffixes=(),
+        check=_check_api,
+    )
+    return source, companion
+
+
+def _under(loaded: Loaded, override: Callable[[Settings], Settings]) -> Loaded:
+    """Return what was loaded, with its settings as the command line changes them."""
+    settings = override(loaded.configuration.settings)
+    return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
 
 
 def _check_api(settings: Settings) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbdns.cli.commands.health_command import STALE_S, STYLES
-from lbdns.cli.frame.common import config_option, control_option, control_path, in_largest_unit, print_json
+from lbdns.cli.frame.common import in_largest_unit, print_json
+from lbdns.cli.frame.running import RunningServer, running_options
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -33,8 +33,7 @@ Sample = Callable[[float], Report]  # of so many seconds
 
 
 @click.command()
-@control_option
-@config_option("The directory that the running server serves: its settings say where the control socket is.")
+@running_options
 @click.option(
     "--interval",
     type=click.FloatRange(INTERVAL_MIN_S, INTERVAL_MAX_S),
@@ -45,15 +44,13 @@ Sample = Callable[[float], Report]  # of so many seconds
 @click.option("--once", is_flag=True, help="Print one sample and end.")
 @click.option("--limit", type=click.IntRange(1, 1000), help="How many load balancers and pools. [default: what fits]")
 @click.option("--json", "as_json", is_flag=True, help="Print samples as JSON, one a line; with --once indented.")
-def top(
-    control: Path | None, config: Path | None, interval: float, once: bool, limit: int | None, as_json: bool
-) -> None:
+def top(running: RunningServer, interval: float, once: bool, limit: int | None, as_json: bool) -> None:
     """Show rates of the running server: queries, RCODEs, busiest load balancers, pools' shares."""
     from rich.console import Console
 
     from lbdns.processes.supervisor.control_socket import ask
 
-    path = control_path(control, config)
+    path = running.control()
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_COLUMNS)

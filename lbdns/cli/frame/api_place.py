@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import ssl
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +67,12 @@ class Local:
     """A state directory on this machine, of a running server or of none.
 
     `settings_path`: the settings file, or the directory of files with one, that say where it is; None: the defaults
-    do. `state` wins over what they say.
+    do. `state` wins over what they say. `is_dry_run`: nothing is to be left there, not even a store that is empty.
     """
 
     settings_path: Path | None = None
     state: Path | None = None
+    is_dry_run: bool = False
 
     def __str__(self) -> str:
         return f"the server of {self.state_dir()}"
@@ -84,13 +86,24 @@ class Local:
             from lbdns.config.loading import load_settings
 
             found = load_settings(self.settings_path)
-        if self.state is not None:
-            found = found.model_copy(update={"state": self.state.absolute(), "control": None})
-        return found
+        return self._with_state(found)
+
+    def _with_state(self, found: Settings) -> Settings:
+        if self.state is None:
+            return found
+        return found.model_copy(update={"state": self.state.absolute(), "control": None})
+
+    def readable_settings(self) -> Settings:
+        """Return the settings as far as they can be read: a server runs on with those before a mistake."""
+        from lbdns.config.loading import readable_settings
+        from lbdns.model.settings import Settings
+
+        found = Settings() if self.settings_path is None else readable_settings(self.settings_path)
+        return self._with_state(found)
 
     def state_dir(self) -> Path:
         """Return the state directory."""
-        return self.state.absolute() if self.state is not None else self.settings().state_dir()
+        return self.state.absolute() if self.state is not None else self.readable_settings().state_dir()
 
     def socket_path(self) -> Path:
         """Return the path of the running server's socket."""
@@ -122,7 +135,11 @@ class Local:
             )
         from lbdns.cli.frame.in_process import open_offline
 
-        return open_offline(self.settings(), cleanup)
+        settings = self.settings()
+        if self.is_dry_run and not (state_dir / STORE_FILE).exists():
+            elsewhere = cleanup.enter_context(tempfile.TemporaryDirectory())
+            settings = settings.model_copy(update={"state": Path(elsewhere, "state")})
+        return open_offline(settings, cleanup)
 
 
 Place = Remote | Local
@@ -133,9 +150,7 @@ def find_place(
 ) -> Place:
     """Return the place that the options name, `./lbdns.yaml` and then the defaults where they name none."""
     if api is None:
-        if settings is None and state is None and Path(SETTINGS_FILE).is_file():
-            settings = Path(SETTINGS_FILE)
-        return Local(settings, state)
+        return find_local(settings, state)
     if token_file is not None:
         token = _read_token(token_file)
     if not token:
@@ -146,6 +161,14 @@ def find_place(
     if not url.startswith(("http://", "https://")):
         raise LbdnsError(f'"{api}" is no address of an API; expected one such as https://ns1.example.com:8053')
     return Remote(url, token)
+
+
+def find_local(settings: Path | None, state: Path | None) -> Local:
+    """Return the place that settings or a state directory name, `./lbdns.yaml` and then the defaults where neither is
+    given."""
+    if settings is None and state is None and Path(SETTINGS_FILE).is_file():
+        settings = Path(SETTINGS_FILE)
+    return Local(settings, state)
 
 
 def _read_token(path: Path) -> str:

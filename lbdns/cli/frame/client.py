@@ -17,7 +17,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +29,7 @@ from click.core import ParameterSource
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import printable
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX, V4_PATH, WARNING_CODE
-from lbdns.cli.frame.api_place import Place, find_place
+from lbdns.cli.frame.api_place import Local, Place, find_place
 
 if TYPE_CHECKING:
     import httpx
@@ -256,6 +256,8 @@ def _with_options(command: Command, may_create: bool) -> Command:
     @functools.wraps(command)
     def run(**arguments: Any) -> Any:
         place = place_of({name: arguments.pop(name) for name in PLACE_OPTIONS}, click.get_current_context())
+        if isinstance(place, Local) and arguments.get("dry_run"):
+            place = replace(place, is_dry_run=True)
         with ApiClient(place, may_create) as client:
             return command(client, **arguments)
 
@@ -276,12 +278,17 @@ def place_of(options: Mapping[str, Any], context: click.Context) -> Place:
         if context.get_parameter_source("api") is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--api asks a server elsewhere, --{said[0]} one on this machine: leave one out")
         api = None
-    if options["settings"] is not None and options["config"] is not None:
+    where = one_of_settings(options["settings"], options["config"], context)
+    return find_place(api, options["token"], options["token_file"], where, options["state"])
+
+
+def one_of_settings(settings: Path | None, config: Path | None, context: click.Context) -> Path | None:
+    """Return where the settings are: the file of --settings or the directory of --config, None where neither says."""
+    if settings is not None and config is not None:
         if context.get_parameter_source("settings") is ParameterSource.COMMANDLINE:
             raise click.UsageError("--settings and --config both say where the settings are: leave one out")
-        return find_place(api, options["token"], options["token_file"], options["config"], options["state"])
-    where = options["settings"] or options["config"]
-    return find_place(api, options["token"], options["token_file"], where, options["state"])
+        return config
+    return settings or config
 
 
 PLACE_OPTIONS: Final[dict[str, Callable[[Command], Command]]] = {

@@ -22,31 +22,9 @@ PIPE_COLUMNS = 140
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def control_option(command: Decorated) -> Decorated:
-    """Add `--control PATH`, which the environment variable LBDNS_CONTROL gives too."""
-    option = click.option(
-        "--control",
-        envvar="LBDNS_CONTROL",
-        type=click.Path(path_type=Path),
-        help="The running server's control socket; default: where --config or the default settings put it. "
-        "[env: LBDNS_CONTROL]",
-    )
-    return option(command)
-
-
 def config_option(text: str) -> Callable[[Decorated], Decorated]:
     """Add `--config DIR`, explained by `text`."""
     return click.option("--config", type=click.Path(path_type=Path, exists=True, file_okay=False), help=text)
-
-
-def control_path(control: Path | None, config: Path | None) -> Path:
-    """Return the control socket of the running server: as said, else by a directory's settings, else the default."""
-    if control is not None:
-        return control
-    from lbdns.config.loading import load_settings
-    from lbdns.model.settings import Settings
-
-    return (load_settings(config) if config else Settings()).control_path()
 
 
 def print_json(value: Any) -> None:
@@ -66,3 +44,8 @@ def in_largest_unit(seconds: float) -> str:
     """Return a time in its largest unit: `90 s` is `2 min`."""
     unit = next((unit for unit in _LARGEST_FIRST if seconds >= UNITS_S[unit]), None)
     return f"{seconds / UNITS_S[unit]:.0f} {unit}" if unit is not None else "0 s"
+
+
+def files_place(directory: Path) -> str:
+    """Return what a directory of files is called where a server says what it serves; the path is absolute."""
+    return f"the files in {directory}"

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.loading import Loaded
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
@@ -104,6 +105,7 @@ class StoreManager:
         """Read the store. `running` is set once there is a server to publish to."""
         self.store: Store = store
         self.settings = settings
+        self._settings_text = ""
         self.place = f"the store in {store.path.parent}"
         self.running: Running | None = None
         self._state = store.load()
@@ -120,13 +122,27 @@ class StoreManager:
         """Whether nobody else has changed the store since it was read: before it was ours alone, somebody may have."""
         return self.store.head == self._state.revision
 
-    def load(self, settings: Settings) -> Loaded:
-        """Return what is stored as a checked configuration under these settings; raises ConfigError."""
+    def load(self, settings: Settings, settings_text: str = "") -> Loaded:
+        """Return what is stored as a checked configuration under these settings; raises ConfigError.
+
+        `settings_text`: the text of the settings' file.
+        """
         if not self.is_current:
             self._state = self.store.load()
         loaded = self._builder.examine(self._state, settings).loaded()
-        self.settings = settings
-        return loaded
+        self.settings, self._settings_text = settings, settings_text
+        return self._with_texts(loaded, self._state)
+
+    def _with_texts(self, loaded: Loaded, state: State) -> Loaded:
+        """Return what was loaded, with the files that would say a state and its settings."""
+        settings_text = self._settings_text
+
+        def texts() -> Mapping[str, str]:
+            from lbdns.manage.store.revisions.to_files import export
+
+            return {**export(state).files, SETTINGS_FILE: settings_text}
+
+        return replace(loaded, texts=texts)
 
     async def change(
         self,
@@ -178,7 +194,7 @@ class StoreManager:
             raise ConfigError(found.values())  # one mistake made twice, at records of one name, is two
         changes = edit.finish()
         after = self._state.changed(changes, self._state.revision + 1)
-        return result, changes, after, self._builder.examine(after, self.settings).loaded()
+        return result, changes, after, self._with_texts(self._builder.examine(after, self.settings).loaded(), after)
 
 
 class FilesManager:

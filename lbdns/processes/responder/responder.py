@@ -26,6 +26,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import log_uncaught, start_log
+from lbdns.base.words import RESPONDER_MODULE
 from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, RCODE_MASK, SERVFAIL
 from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision
@@ -216,7 +217,7 @@ class Responder:
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Return what the supervisor says on the command line; `ps` shows it to people."""
-    parser = argparse.ArgumentParser(prog="lbdns.processes.responder.responder", description=__doc__)
+    parser = argparse.ArgumentParser(prog=RESPONDER_MODULE, description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the state directory")
     parser.add_argument("--index", type=int, default=0, help="which of the responders this is, from 0")
     parser.add_argument("--count", type=int, default=1, help="how many responders there are")

@@ -25,14 +25,20 @@ class Duty:
 
 
 class Kept(ABC):
-    """All processes of one kind. `kind` is its word in metrics."""
+    """All processes of one kind. `kind` is its word in metrics, `words` what one is called."""
 
     kind: str
+    words: str
 
     @property
     @abstractmethod
     def process_count(self) -> int:
         """How many processes there are to be."""
+
+    @property
+    @abstractmethod
+    def alive(self) -> int:
+        """How many there are at this moment."""
 
     @property
     @abstractmethod

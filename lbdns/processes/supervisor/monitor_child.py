@@ -22,6 +22,7 @@ class MonitorChild(Kept):
     """The one writer of the health table."""
 
     kind = "monitor"
+    words = "monitor worker"
 
     def __init__(
         self, run: RunDirectory, control: Control, state_dir: Path, log_format: str, heartbeat: Callable[[], int]
@@ -39,6 +40,11 @@ class MonitorChild(Kept):
     def process_count(self) -> int:
         """One, always."""
         return 1
+
+    @property
+    def alive(self) -> int:
+        """1 while it is running."""
+        return int(bool(self._child.pid))
 
     @property
     def restarts(self) -> int:

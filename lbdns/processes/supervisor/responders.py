@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import RESPONDER_MODULE
 from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
@@ -29,7 +30,6 @@ from lbdns.publish.publisher import Published
 STOP_S = 5.0
 SILENT_S = 0.6  # an idle responder beats four times a second; one that is silent is replaced within a second
 FIRST_BEAT_S = 2.0
-MODULE = "lbdns.processes.responder.responder"
 ADOPTION_S = 1.0
 POLL_S = 0.005
 
@@ -38,6 +38,7 @@ class Responders(Kept):
     """All responder processes of this supervisor and the sockets that it holds open for them."""
 
     kind = "responder"
+    words = "responder"
 
     def __init__(self, state_dir: Path, run: RunDirectory) -> None:
         """Begin with none."""
@@ -53,6 +54,11 @@ class Responders(Kept):
     def process_count(self) -> int:
         """How many responders there are."""
         return len(self.children)
+
+    @property
+    def alive(self) -> int:
+        """How many are running."""
+        return sum(bool(child.pid) for child in self.children)
 
     @property
     def restarts(self) -> int:
@@ -98,7 +104,7 @@ class Responders(Kept):
             raise failures[0]
         self._restarts_before, self._hangs_before = self.restarts, self.hangs
         before, self.children = self.children, fresh
-        gone = _absent([listener for one in self.sets for listener in one.listeners], sets)
+        gone = absent([listener for one in self.sets for listener in one.listeners], sets)
         self.sets = list(sets)
         self._log_format = log_format
         for listener in gone:
@@ -112,7 +118,7 @@ class Responders(Kept):
         if self._spare is not None:
             await self._spare.stop(STOP_S)
         arguments = ["--state", str(self._state_dir), "--log", self._log_format]
-        self._spare = Child("spare responder", MODULE, arguments, says_ready=True, listens=True)
+        self._spare = Child("spare responder", RESPONDER_MODULE, arguments, says_ready=True, listens=True)
         self._spare.begin()
 
     def wake(self) -> None:
@@ -130,7 +136,7 @@ class Responders(Kept):
 
     async def relieve(self, orphans: Sequence[Orphan]) -> None:
         """Stop the orphans, whose sockets are read by our own responders or by nobody from now on."""
-        gone = _absent([listener for one in orphans for listener in one.held.listeners], self.sets)
+        gone = absent([listener for one in orphans for listener in one.held.listeners], self.sets)
         for listener in gone:
             listener.retire()
         await asyncio.gather(*(orphan.relieve() for orphan in orphans))
@@ -157,7 +163,7 @@ class Responders(Kept):
 
     def close_unused(self, sets: Sequence[ListenerSet]) -> None:
         """Close those sockets of `sets` that no responder reads: they were bound for a change that did not happen."""
-        for listener in _absent([listener for one in sets for listener in one.listeners], self.sets):
+        for listener in absent([listener for one in sets for listener in one.listeners], self.sets):
             listener.close()
 
     async def stop(self) -> None:
@@ -201,7 +207,13 @@ class Responders(Kept):
         arguments += ["--log", log_format]
         pulse = Pulse(beats, SILENT_S, FIRST_BEAT_S)
         return Child(
-            f"responder {index}", MODULE, arguments, held.filenos(), says_ready=True, pulse=pulse, substitute=substitute
+            f"responder {index}",
+            RESPONDER_MODULE,
+            arguments,
+            held.filenos(),
+            says_ready=True,
+            pulse=pulse,
+            substitute=substitute,
         )
 
 
@@ -210,6 +222,7 @@ def _parts(held: ListenerSet) -> int:
     return len(held.listeners) + 1 if load_loop() else 1
 
 
-def _absent(listeners: Sequence[Listener], sets: Sequence[ListenerSet]) -> list[Listener]:
+def absent(listeners: Sequence[Listener], sets: Sequence[ListenerSet]) -> list[Listener]:
+    """Return those of some listeners that are in none of `sets`."""
     kept = {listener for one in sets for listener in one.listeners}
     return [listener for listener in listeners if listener not in kept]

@@ -30,66 +30,46 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lbdns import __version__
-from lbdns.base.errors import ConfigError, LbdnsError
+from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import collect_when_quiet
 from lbdns.base.log import start_log
-from lbdns.base.wording import counted, printable
+from lbdns.base.wording import counted, moment, printable
 from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded
 from lbdns.health import forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory, StateLock
-from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.processes.responder.fast_port import load_loop
+from lbdns.processes.supervisor.beginning import Beginning, begin, read_first, tell_unready
 from lbdns.processes.supervisor.binding import bind, choose_ports
-from lbdns.processes.supervisor.control_socket import ControlServer, Operation
+from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.hangups import Hangups
+from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.monitor_child import MonitorChild
-from lbdns.processes.supervisor.responders import Responders
+from lbdns.processes.supervisor.operations import Operations
+from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.systemd import notify
 from lbdns.processes.supervisor.takeover import Orphan, find_orphans
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
-from lbdns.publish.explaining import explain_running
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.metrics import MetricsServer, ServerCollector
-from lbdns.telemetry.rates import answer_counters
-from lbdns.telemetry.report import health_report, silent_s
-from lbdns.telemetry.server_facts import ChildFacts, ServerFacts
+from lbdns.telemetry.report import silent_s
+from lbdns.telemetry.server_facts import ChildFacts, NotServed, ServerFacts
+from lbdns.telemetry.standing import STALE_S, count_objects
 from lbdns.telemetry.tally import Tally, TallyPlan
 
 BEAT_S = 0.5
 QUIET_S = 10.0  # after the last change, before all that changes left behind is collected
-STALE_S = 2.0  # a monitor worker that has not beaten for so long is reported: with the checks' pace within 3 s
+REMIND_S = 3600.0  # that what lies at the source is not served
 
 log = logging.getLogger("lbdns.processes")
-
-FILE_SUFFIXES = (".yaml", ".zone")
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationSource:
-    """Where the configuration comes from. `load` reads it, and again when files change; raises LbdnsError.
-
-    Those are the files in `directory` that end in one of `suffixes`, and every file that `load` notes. `check` is
-    called once, before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
-    """
-
-    load: Callable[[FilesRead], Loaded]
-    directory: Path
-    place: str
-    suffixes: tuple[str, ...] = FILE_SUFFIXES
-    check: Callable[[Settings], None] = lambda settings: None
-
-    def files(self) -> FilesRead:
-        """Return what `load` is to note in."""
-        return FilesRead(self.directory, self.suffixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,51 +84,80 @@ class Supervisor:
     """One server, from its lock to a clean exit. Made by `serve`, which holds lock and run directory."""
 
     def __init__(
-        self, source: ConfigurationSource, first: Loaded, files: FilesRead, run: RunDirectory, control: Control
+        self, source: ConfigurationSource, first: Beginning, files: FilesRead, run: RunDirectory, control: Control
     ) -> None:
-        """Serve `first`, which was read from `files`, and then whatever the source says when it changes."""
+        """Serve `first`, and then whatever the source says when it is no longer as it was read, from `files`."""
         self._source = source
         self._files = files
         self._run = run
         self._control = control
         settings = first.configuration.settings
-        self._state_dir = settings.state_dir()
-        self._publisher = Publisher(control, run, self._orders)
+        self.state_dir = settings.state_dir()
+        self._publisher = Publisher(control, run, self.orders)
         self._serving = Serving(settings, choose_ports(settings.listen))
-        self._configuration = first.configuration
+        self._first = first
+        self._not_served, self._served_at = first.not_served, first.served_at
+        self._keeper = Keeper(self.state_dir, source.place)
         self._responders = Responders(settings.state_dir(), run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         self._children: tuple[Kept, ...] = (self._responders, monitor_child)
-        self._control_server = ControlServer(settings.control_path(), self._operations())
+        self._operations = Operations(self).table
+        self._control_server = ControlServer(settings.control_path(), self._operations)
         self._reloading = asyncio.Lock()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_at = self._published_at = time.time()
         self._reload_count = self._reload_failures = 0
-        self._tally = Tally(run)
-        self._metrics = MetricsServer(ServerCollector(self._tally, self._facts))
+        self.tally = Tally(run)
+        self._metrics = MetricsServer(ServerCollector(self.tally, self.facts))
+
+    async def prepare(self, orphans: list[Orphan]) -> None:
+        """Do all that may be refused: bind, compile, try. Raises LbdnsError with nothing changed."""
+        settings, first = self._serving.settings, self._first
+        self._source.check(settings)
+        held = [orphan.held for orphan in orphans]
+        sets = bind(self._serving.listen, held, settings.workers)
+        published: Published | None = None
+        try:
+            resumed = bool(orphans) and self._publisher.resume()
+            if first.compiled is None:
+                published = await asyncio.to_thread(self._publisher.prepare, first.configuration)
+            else:
+                published = await asyncio.to_thread(self._publisher.restore, first.configuration, *first.compiled)
+            await asyncio.to_thread(self._responders.make_room, sets, published)
+            tallied = await asyncio.to_thread(self.tally.plan, published.slots)
+        except BaseException:
+            if published is not None:
+                self._publisher.abandon(published)
+            for listener in absent([listener for one in sets for listener in one.listeners], held):
+                listener.close()
+            raise
+        self._prepared = Duty(sets, published, settings.log, takes_over=resumed), tallied
 
     async def start(self, orphans: list[Orphan], cleanup: contextlib.AsyncExitStack) -> None:
-        """Bring everything up; `cleanup` gets what undoes it. Raises LbdnsError; orphans then go on as they are."""
-        settings = self._serving.settings
-        sets = bind(self._serving.listen, [orphan.held for orphan in orphans], settings.workers)
-        cleanup.callback(self._responders.close_unused, sets)
-        resumed = bool(orphans) and self._publisher.resume()
-        published = await asyncio.to_thread(self._publisher.prepare, self._configuration)
-        await asyncio.to_thread(self._responders.make_room, sets, published)
-        tallied = await asyncio.to_thread(self._tally.plan, published.slots)
+        """Bring up what was prepared; `cleanup` gets what undoes it.
+
+        Raises LbdnsError; orphans then go on as they are.
+        """
+        duty, tallied = self._prepared
+        cleanup.callback(self._responders.close_unused, duty.sets)
+        settings, first = self._serving.settings, self._first
         self._control.supervisor_pid = os.getpid()
         self._control.ready = False
-        self._publish(published, tallied)
+        self._publish(duty.published, tallied)
+        if first.not_served is None:
+            self._served_at = self._published_at
+        if first.compiled is None:
+            self._keeper.tell(ToKeep(duty.published, first.loaded.texts, self._served_at))
+        del self._first, self._prepared
         await self._control_server.start()
         cleanup.push_async_callback(self._control_server.close)
         cleanup.push_async_callback(self._stop_children)
         cleanup.push_async_callback(asyncio.to_thread, self._metrics.close)
         await asyncio.to_thread(self._metrics.follow, settings)
-        duty = Duty(sets, published, settings.log, takes_over=resumed)
         # What answers is started last, but first where it takes over: had our responders not started, the processes
         # that an earlier start left behind them would be needed on.
-        for child in self._children if resumed else reversed(self._children):
+        for child in self._children if duty.takes_over else reversed(self._children):
             await child.start(duty)
         self._control.ready = True
         await self._responders.relieve(orphans)
@@ -158,7 +167,11 @@ class Supervisor:
         log.info("lbdns %s answers on %s (UDP and TCP)", __version__, addresses)
         if load_loop() is None:
             log.info("answering on the slow path alone: the compiled fast path is not installed, or switched off")
-        log.info("serving %s from %s", count_objects(self._configuration), self._source.place)
+        self._keeper.start()
+        cleanup.push_async_callback(self._keeper.close)
+        tell_unready(duty.published.configuration)
+        whence = self._source.place if self._not_served is None else "what was served last"
+        log.info("serving %s from %s", count_objects(duty.published.configuration), whence)
 
     async def watch(self, stop: asyncio.Event, hangups: Hangups) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
@@ -183,32 +196,45 @@ class Supervisor:
                 loaded = await asyncio.to_thread(self._load)
                 await self._change_to(loaded)
             except LbdnsError as error:
-                problems = error.problems if isinstance(error, ConfigError) else (error,)
+                self._refuse(error)
+                problems = self._not_served.problems if self._not_served else ()
                 for problem in problems:
                     log.error("%s", problem)
-                count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+                count = counted(len(problems), "problem")
                 log.error("%s, but the new configuration has %s: what was served before is served on", cause, count)
-                self._reload_failures += 1
                 return str(error)
             except Exception as error:
-                self._reload_failures += 1
+                failure = LbdnsError(f"lbdns failed on the new configuration: {error!r}")
+                self._refuse(failure)
                 log.exception(
                     "%s, but lbdns failed on the new configuration: what was served before is served on", cause
                 )
-                return f"lbdns failed on the new configuration: {error!r}"
+                return str(failure)
+            self._not_served = None
             for warning in loaded.warnings:
                 log.warning("%s", warning)
+            tell_unready(loaded.configuration)
             self._reload_count += 1
             took_ms = (time.monotonic() - started) * 1000
             counts = count_objects(loaded.configuration)
             log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
             return ""
 
+    def _refuse(self, error: LbdnsError) -> None:
+        self._reload_failures += 1
+        self._not_served = NotServed.of(error, time.time())
+
+    def _was_unready(self, apex: bytes) -> bool:
+        return any(one.zone.apex == apex for one in self.in_force().configuration.unready)
+
     def _load(self) -> Loaded:
-        """Read what lies on disk now; refused or not, what is watched for is that it changes."""
+        """Read what lies on disk now; refused or not, what is watched for is that it changes.
+
+        A zone that is served is not lost by a mistake; one that is not may go on as it is.
+        """
         files = self._source.files()
         try:
-            return self._source.load(files)
+            return self._source.load(files, self._was_unready)
         finally:
             self._files = files
 
@@ -235,12 +261,14 @@ class Supervisor:
         try:
             sets = bind(listen, self._responders.sets, settings.workers)
             await asyncio.to_thread(self._responders.make_room, sets, prepared)
-            tallied = await asyncio.to_thread(self._tally.plan, prepared.slots)
+            tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
             await asyncio.to_thread(commit)
         except BaseException:
             self._publisher.abandon(prepared)
             raise
         self._publish(prepared, tallied)
+        self._served_at = self._published_at
+        self._keeper.tell(ToKeep(prepared, loaded.texts, self._served_at))
         start_log("supervisor", settings.log)
         self._serving = Serving(settings, listen)
         if _fixed(settings) != _fixed(before):
@@ -253,7 +281,7 @@ class Supervisor:
         await asyncio.to_thread(self._metrics.follow, settings)
 
     def _publish(self, prepared: Published, tallied: TallyPlan) -> None:
-        self._tally.follow(tallied)
+        self.tally.follow(tallied)
         self._publisher.publish(prepared)
         self._published_at = time.time()
         self._changed.set()
@@ -277,6 +305,7 @@ class Supervisor:
     async def _beat(self) -> None:
         """Show that the supervisor lives, and say when the monitor worker is silent and when it is back."""
         was_stale = False
+        remind_s = time.monotonic() + REMIND_S
         while True:
             self._control.set("supervisor_beat_ns", time.monotonic_ns())
             silence_s = silent_s(self.in_force().table.columns)
@@ -286,6 +315,9 @@ class Supervisor:
             elif was_stale and not is_stale:
                 log.info("the monitor worker is back")
             was_stale = is_stale
+            if time.monotonic() > remind_s:
+                remind_s += REMIND_S
+                self._remind()
             await asyncio.to_thread(self._metrics.retry)
             await asyncio.sleep(BEAT_S)
 
@@ -293,9 +325,16 @@ class Supervisor:
         """Return when the monitor worker beat last, CLOCK_MONOTONIC in ns; 0 for never."""
         return int(self.in_force().table.columns["heartbeat_ns"][0])
 
+    def _remind(self) -> None:
+        if self._not_served is not None:
+            problems = self._not_served.problems
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            told = "%s: what was served last, as of %s, is still served, for: %s%s"
+            log.error(told, self._source.place, moment(self._served_at), problems[0], more)
+
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the control socket's operations; raises LbdnsError."""
-        return await self._operations()[op](request)
+        return await self._operations[op](request)
 
     def in_force(self) -> Published:
         """Return what is served; raises LbdnsError before anything is."""
@@ -303,72 +342,38 @@ class Supervisor:
             raise LbdnsError("nothing is served yet")
         return self._publisher.current
 
-    def _facts(self) -> ServerFacts:
+    def facts(self) -> ServerFacts:
+        """Return what is known of this run."""
         return ServerFacts(
             published=self.in_force(),
             published_at=self._published_at,
             started_at=self._started_at,
             is_fast=load_loop() is not None,
-            children=tuple(ChildFacts(one.kind, one.process_count, one.restarts, one.hangs) for one in self._children),
+            children=tuple(
+                ChildFacts(one.kind, one.process_count, one.restarts, one.hangs, one.alive, one.words)
+                for one in self._children
+            ),
             reload_count=self._reload_count,
             reload_failures=self._reload_failures,
+            place=self._source.place,
+            served_at=self._served_at,
+            not_served=self._not_served,
+            keeping=self._keeper.problem,
         )
 
-    def _operations(self) -> Mapping[str, Operation]:
-        return {
-            "health": self._answer_health,
-            "force": self._answer_force,
-            "explain": self._answer_explain,
-            "reload": self._answer_reload,
-            "status": self._answer_status,
-            "counters": self._answer_counters,
-        }
-
-    async def _answer_health(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        return health_report(self.in_force(), await asyncio.to_thread(self._orders))
-
-    def _orders(self) -> tuple[forced.Forced, ...]:
+    def orders(self) -> tuple[forced.Forced, ...]:
         """Return what operators force; the monitor worker says what is wrong with the file."""
         with contextlib.suppress(LbdnsError):
-            return forced.load(self._state_dir)
+            return forced.load(self.state_dir)
         return ()
 
-    async def _answer_force(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Put an operator's state over what is measured; the monitor worker applies it."""
-        configuration = self.in_force().configuration
-        names = await asyncio.to_thread(
-            forced.order,
-            self._serving.settings.state_dir(),
-            [
-                (pool.name, name)
-                for pool in configuration.pools.values()
-                for name in ("", *(one.name for one in pool.origins))
-            ],
-            str(request.get("pattern", "")),
-            str(request.get("state", "")),
-            time.time(),
-            request.get("for_s"),
-            str(request.get("why", "")),
-        )
+    def orders_changed(self) -> None:
+        """Have the monitor worker look at what operators force."""
         self._control.set("forced_version", self._control.get("forced_version") + 1)
         self._wake_children()
-        log.info("forced %s: %s", request.get("state"), ", ".join(names) or "nothing")
-        return {"names": names}
 
-    async def _answer_explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        state_dir = self._serving.settings.state_dir()
-        return await asyncio.to_thread(explain_running, self.in_force(), state_dir, request)
-
-    async def _answer_reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        refusal = await self.reload("asked to reload")
-        if refusal:
-            raise LbdnsError(refusal)
-        return await self._answer_status(request)
-
-    async def _answer_counters(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return await answer_counters(self._tally, self._facts, request)
-
-    async def _answer_status(self, _: Mapping[str, Any]) -> dict[str, Any]:
+    def own_state(self) -> dict[str, Any]:
+        """Return processes, addresses and where everything is."""
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -403,26 +408,31 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
     `companion` runs beside the server from when it is ready until it stops. Raises LbdnsError where it cannot start.
     """
     files = source.files()
-    first = source.load(files)
-    start_log("supervisor", first.configuration.settings.log)
-    for warning in first.warnings:
-        log.warning("%s", warning)
-    state_dir = first.configuration.settings.state_dir()
+    found = read_first(source, files)
+    settings = found.configuration.settings if isinstance(found, Loaded) else source.settings()
+    start_log("supervisor", settings.log)
+    state_dir = settings.state_dir()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as cleanup:
         cleanup.callback(StateLock(state_dir).release)
-        source.check(first.configuration.settings)
         run = RunDirectory(state_dir)
         orphans = find_orphans(run)
         if not orphans:
             run.clear()
         control = Control.attach(run.control, writable=True) if orphans else Control.create(run.control)
         leave_run = cleanup.enter_context(contextlib.ExitStack())
-        supervisor = Supervisor(source, first, files, run, control)
         if not orphans:
             leave_run.callback(run.remove)
+
+        async def prepared(beginning: Beginning) -> Supervisor:
+            supervisor = Supervisor(source, beginning, files, run, control)
+            await supervisor.prepare(orphans)
+            return supervisor
+
+        supervisor = await begin(source, found, state_dir, run.path, prepared)
+        del found
         await supervisor.start(orphans, cleanup)
         if orphans:
             leave_run.callback(run.remove)
@@ -435,14 +445,3 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         log.info("stopping: answers to what has come are sent first")
         await asyncio.gather(watching, return_exceptions=True)
     log.info("stopped")
-
-
-def count_objects(configuration: Configuration) -> str:
-    """Return how many objects of each kind a configuration has, in words."""
-    kinds = {
-        "zone": len(configuration.zones),
-        "load balancer": len(configuration.load_balancers),
-        "pool": len(configuration.pools),
-        "endpoint": sum(len(pool.origins) for pool in configuration.pools.values()),
-    }
-    return ", ".join(f"{count} {kind}" + ("" if count == 1 else "s") for kind, count in kinds.items())

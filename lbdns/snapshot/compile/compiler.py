@@ -86,7 +86,8 @@ def compile_snapshot(
         compiler = _Compiler(columns, blob, slots, context, pools, classes, memo)
         placed = compiler.append_all(configuration)
         tries.finish()
-    names = _compile_names(columns, blob, configuration.zones, placed, memo)
+    zones = (*configuration.zones, *(one.zone for one in configuration.unready))
+    names = _compile_names(columns, blob, zones, placed, memo)
     meta = {
         "generation": generation,
         "layout_id": layout_id,

@@ -26,6 +26,7 @@ from lbdns.snapshot.lookup.name_rows import (
     NAME_CUT,
     NAME_DNAME,
     NAME_OCCLUDED,
+    NAME_UNREADY,
     NO_NAME,
 )
 from lbdns.snapshot.lookup.name_table import Suffixes, build_table, set_name, spread
@@ -42,7 +43,10 @@ class _Node:
 def compile_zones(
     columns: Columns, blob: Blob, zones: Iterable[Zone], load_balancers: Iterable[tuple[bytes, str, int]]
 ) -> None:
-    """Fill the name columns. `load_balancers`: (wire name in lower case, kind, index) of those that are enabled."""
+    """Fill the name columns. A zone without RRsets is not ready to be served.
+
+    `load_balancers`: (wire name in lower case, kind, index) of those that are enabled.
+    """
     zones = tuple(zones)
     apexes = {zone.apex: index for index, zone in enumerate(zones)}
     trees: list[dict[bytes, _Node]] = [_nodes(zone) for zone in zones]
@@ -58,7 +62,7 @@ def compile_zones(
     hashes = array("Q")
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
         columns["zone_apex"].append(len(hashes))
-        _append_zone(columns, blob, hashes, suffixes, index, zone.apex, tree)
+        _append_zone(columns, blob, hashes, suffixes, index, zone.apex, tree, is_ready=bool(zone.rrsets))
     for index, zone in enumerate(zones):
         _append_name(columns, blob, hashes, suffixes, DIRECTORY, zone.apex, index, 0, _Node())
     columns["table"] = build_table(hashes)
@@ -91,6 +95,7 @@ def _append_zone(
     zone: int,
     apex: bytes,
     tree: dict[bytes, _Node],
+    is_ready: bool,
 ) -> None:
     first = len(hashes)
     numbers = {name: first + offset for offset, name in enumerate(tree)}
@@ -99,7 +104,7 @@ def _append_zone(
         if number % STEP == 0:
             report("compiling records", number, len(tree))
         types = {rrset.type for rrset in node.rrsets}
-        flags = 0
+        flags = 0 if is_ready else NAME_UNREADY
         if name in cuts:
             flags |= NAME_CUT
         if TYPE_DNAME in types:

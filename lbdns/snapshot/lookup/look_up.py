@@ -1,8 +1,9 @@
-"""Look a name and type up in a snapshot's zones: one of eight kinds of outcome (RFC 1034 4.3.2, RFC 4592, RFC 6672).
+"""Look a name and type up in a snapshot's zones: one of nine kinds of outcome (RFC 1034 4.3.2, RFC 4592, RFC 6672).
 
 | what stands at the name                                    | kind        |
 |------------------------------------------------------------|-------------|
 | no zone of ours above it                                   | OUT_OF_ZONE |
+| the zone above it has a mistake and is not ready            | UNREADY     |
 | it is at or below a cut (but for DS at the cut)            | REFERRAL    |
 | a load balancer that answers the type, or may by a CNAME   | STEERED     |
 | records of the type (any type, for ANY)                    | HIT         |
@@ -75,7 +76,9 @@ def at_encloser(names: TypedColumns, is_exact: bool, qtype: int, found: Found) -
     """Decide the kind from the closest encloser, `found.entry`: the name itself where `is_exact`."""
     row = found.entry * NAME_ROW
     flags = names.name_row[row + ROW_RRSETS] >> FLAGS_SHIFT
-    if flags & NAME_OCCLUDED:
+    if flags & NAME_UNREADY:
+        found.kind = KIND_UNREADY
+    elif flags & NAME_OCCLUDED:
         found.entry = names.name_row[row + ROW_LINK]
         found.kind = KIND_REFERRAL
     elif flags & NAME_CUT and not (is_exact and qtype == TYPE_DS):

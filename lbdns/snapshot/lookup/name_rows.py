@@ -27,12 +27,14 @@ KIND_CNAME: Final = 4
 KIND_DNAME: Final = 5
 KIND_NODATA: Final = 6
 KIND_NXDOMAIN: Final = 7
-KIND_NAMES: Final = ("out of zone", "referral", "steered", "hit", "cname", "dname", "nodata", "nxdomain")
+KIND_UNREADY: Final = 8
+KIND_NAMES: Final = ("out of zone", "referral", "steered", "hit", "cname", "dname", "nodata", "nxdomain", "unready")
 
 NAME_CUT: Final = 1
 NAME_OCCLUDED: Final = 2  # below a cut; the row's link leads to it
 NAME_DNAME: Final = 4
 NAME_CNAME: Final = 8
+NAME_UNREADY: Final = 16  # the apex, and only name, of a zone that is not ready to be served
 
 # A name's row: where each field stands. ROW_RRSETS holds the number of RRsets, and flags from FLAGS_SHIFT on.
 NAME_ROW: Final = 8

@@ -1,0 +1,109 @@
+"""A configuration as one document: every model and every zone as they passed the checks, with nothing left to parse.
+
+It is read back without the readers of YAML and master files and without the checks, so that neither can refuse it. What
+is written and what is read follows from the models; a document that they do not take any more is refused as a whole.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from functools import cache
+
+from pydantic import TypeAdapter, ValidationError
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.garbage import without_cyclic_collection
+from lbdns.dns.zone import RRset, Zone
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.configuration import Configuration, UnreadyZone
+from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
+
+RRsetRow = tuple[str, int, int, int, tuple[str, ...]]
+"""Owner, type, TTL, line and data of an RRset; wire format in base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationDocument:
+    """The document: the fields of a Configuration, zones as rows."""
+
+    settings: Settings
+    zones: tuple[tuple[str, str, tuple[RRsetRow, ...]], ...]  # apex, file, RRsets
+    monitors: dict[str, Monitor]
+    monitor_groups: dict[str, MonitorGroup]
+    pools: dict[str, Pool]
+    load_balancers: tuple[LoadBalancer, ...]
+    unready: tuple[tuple[str, tuple[str, ...]], ...]  # apex, problems
+    pool_ids: dict[str, str]
+    account_id: str
+
+
+@without_cyclic_collection()
+def encode_configuration(configuration: Configuration) -> bytes:
+    """Return a configuration as JSON. What its settings do not say stays unsaid."""
+    document = ConfigurationDocument(
+        settings=configuration.settings,
+        zones=tuple(_zone_row(zone) for zone in configuration.zones),
+        monitors=configuration.monitors,
+        monitor_groups=configuration.monitor_groups,
+        pools=configuration.pools,
+        load_balancers=configuration.load_balancers,
+        unready=tuple((_text(one.zone.apex), one.problems) for one in configuration.unready),
+        pool_ids=configuration.pool_ids,
+        account_id=configuration.account_id,
+    )
+    return _adapter().dump_json(document, exclude_unset=True)
+
+
+@without_cyclic_collection()
+def decode_configuration(data: bytes) -> Configuration:
+    """Return the configuration of a document; raises LbdnsError where this release does not take it."""
+    try:
+        document = _adapter().validate_json(data)
+        zones = tuple(_zone(*row) for row in document.zones)
+        unready = tuple(UnreadyZone(_zone(apex, "", ()), problems) for apex, problems in document.unready)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise LbdnsError(
+            f"not a configuration of this release: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
+    except ValueError as error:
+        raise LbdnsError(f"not a configuration of this release: {error}") from error
+    return Configuration(
+        settings=document.settings,
+        zones=zones,
+        monitors=document.monitors,
+        monitor_groups=document.monitor_groups,
+        pools=document.pools,
+        load_balancers=document.load_balancers,
+        unready=unready,
+        pool_ids=document.pool_ids,
+        account_id=document.account_id,
+    )
+
+
+@cache
+def _adapter() -> TypeAdapter[ConfigurationDocument]:
+    return TypeAdapter(ConfigurationDocument)
+
+
+def _zone_row(zone: Zone) -> tuple[str, str, tuple[RRsetRow, ...]]:
+    rows = [(_text(one.owner), one.type, one.ttl, one.line, tuple(map(_text, one.rdatas))) for one in zone.rrsets]
+    return _text(zone.apex), zone.file, tuple(rows)
+
+
+def _zone(apex: str, file: str, rows: tuple[RRsetRow, ...]) -> Zone:
+    rrsets = [
+        RRset(_octets(owner), kind, ttl, tuple(map(_octets, rdatas)), line) for owner, kind, ttl, line, rdatas in rows
+    ]
+    return Zone(_octets(apex), tuple(rrsets), file)
+
+
+def _text(octets: bytes) -> str:
+    return b64encode(octets).decode()
+
+
+def _octets(text: str) -> bytes:
+    return b64decode(text, validate=True)

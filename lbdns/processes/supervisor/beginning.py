@@ -1,0 +1,195 @@
+"""What a server begins with: what lies at its source, or, where that cannot be served, what was served last.
+
+    read, bind, compile, try --> served
+             | a mistake, an address that cannot be had, a canary that differs; `strict` ends here
+             v
+    what was served last: compiled --> its texts --> none of them: the start fails, for the first reason
+             another release compiled it, or it is damaged
+
+Of a store, what was served last is its settings: the objects are in the store, where each change was checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import counted, moment
+from lbdns.base.words import SETTINGS_FILE
+from lbdns.config.files_read import FilesRead
+from lbdns.config.loading import Loaded, Tolerates, none_tolerated
+from lbdns.dns.name import show_name
+from lbdns.model.configuration import Configuration
+from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+from lbdns.publish.last_served import Compiled, LastServed, find_last_served
+from lbdns.telemetry.server_facts import NotServed
+
+Made = TypeVar("Made")
+
+log = logging.getLogger("lbdns.processes")
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A configuration to begin with. `not_served`: what lies at the source instead, where this is what was served last,
+    since `served_at` (unix seconds). `compiled`: it as this release compiled it, with its slots: so it is kept."""
+
+    loaded: Loaded
+    served_at: float
+    not_served: NotServed | None = None
+    compiled: Compiled | None = None
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration."""
+        return self.loaded.configuration
+
+
+def read_first(source: ConfigurationSource, files: FilesRead) -> Loaded | LbdnsError:
+    """Return what lies at the source, or why it cannot be read.
+
+    Zones with mistakes are tolerated where they were so in what was served last, and where nothing ever was: no zone
+    gets lost that was served.
+    """
+    try:
+        return source.load(files, _tolerance(source))
+    except LbdnsError as error:
+        return error
+    except Exception as error:
+        log.exception("lbdns failed on %s", source.place)
+        return LbdnsError(f"lbdns failed on {source.place}: {error!r}")
+
+
+def _tolerance(source: ConfigurationSource) -> Tolerates:
+    try:
+        kept = find_last_served(source.settings().state_dir(), source.place)
+    except LbdnsError:
+        return none_tolerated  # something was served; what it was is told where it is needed
+    return all_tolerated if kept is None else kept.tolerates
+
+
+def all_tolerated(_: bytes) -> bool:
+    """Tolerate every zone with a mistake."""
+    return True
+
+
+async def begin(
+    source: ConfigurationSource,
+    found: Loaded | LbdnsError,
+    state_dir: Path,
+    scratch: Path,
+    make: Callable[[Beginning], Awaitable[Made]],
+) -> Made:
+    """Return what `make` makes of the first beginning that it does not refuse with an LbdnsError; raises the first such
+    error where it refuses all."""
+    if isinstance(found, Loaded):
+        for warning in found.warnings:
+            log.warning("%s", warning)
+        try:
+            return await make(Beginning(found, time.time()))
+        except LbdnsError as error:
+            found = error
+    if source.settings().strict:
+        raise found
+    not_served = NotServed.of(found, time.time())
+    for beginning in _kept_ones(source, state_dir, scratch, not_served):
+        try:
+            made = await make(beginning)
+        except LbdnsError as error:
+            log.error("what was served last cannot be served either: %s", error)
+            continue
+        for problem in not_served.problems:
+            log.error("%s", problem)
+        log.error(
+            "%s cannot be served (%s): what was served last, since %s, is served until that is mended",
+            source.place,
+            counted(len(not_served.problems), "problem"),
+            moment(beginning.served_at),
+        )
+        return made
+    return await make(Beginning(_whatever_is_right(source, found), time.time()))
+
+
+def _whatever_is_right(source: ConfigurationSource, refused: LbdnsError) -> Loaded:
+    """Return what lies at the source without the zones that have mistakes, whether these were served before or not:
+    nothing of that is left. Raises `refused` where there is more that is wrong."""
+    try:
+        return source.load(source.files(), all_tolerated)
+    except LbdnsError:
+        raise refused from None
+
+
+def tell_unready(configuration: Configuration) -> None:
+    """Say which zones are not served, and why."""
+    for one in configuration.unready:
+        for problem in one.problems:
+            log.error("%s", problem)
+        log.error("zone %s is answered with SERVFAIL until that is mended", show_name(one.zone.apex))
+
+
+def _kept_ones(
+    source: ConfigurationSource, state_dir: Path, scratch: Path, not_served: NotServed
+) -> Iterator[Beginning]:
+    """Yield what is kept of the source in the ways in which it can be read, the nearest to what was served first."""
+    try:
+        kept = find_last_served(state_dir, source.place)
+    except LbdnsError as error:
+        log.error("what was served last cannot be read: %s", error)
+        return
+    if kept is None:
+        return
+    for read in (_under_settings, _compiled, _from_texts):
+        try:
+            beginning = read(_KeptCopy(source, kept, state_dir, scratch, not_served))
+        except LbdnsError as error:
+            log.warning("what was served last: %s", error)
+            continue
+        if beginning is not None:
+            yield beginning
+
+
+class _KeptCopy(NamedTuple):
+    """What is kept of a source, in a state directory; compiled parts are unpacked in `scratch`."""
+
+    source: ConfigurationSource
+    kept: LastServed
+    state_dir: Path
+    scratch: Path
+    not_served: NotServed
+
+    def beginning(self, loaded: Loaded, compiled: Compiled | None = None) -> Beginning:
+        """Return what to begin with."""
+        return Beginning(loaded, self.kept.served_at, self.not_served, compiled)
+
+    def adapted(self, configuration: Configuration) -> Configuration:
+        """Return a configuration as the command line changes it, with the state where it was found."""
+        settings = self.source.override(configuration.settings)
+        if settings.state_dir() != self.state_dir:
+            settings = settings.model_copy(update={"state": self.state_dir})
+        return dataclasses.replace(configuration, settings=settings)
+
+
+def _under_settings(one: _KeptCopy) -> Beginning | None:
+    """Return what lies at the source under the settings that were served last, None where the source is those."""
+    if one.source.load_under is None:
+        return None
+    settings = one.adapted(one.kept.configuration()).settings
+    return one.beginning(one.source.load_under(settings, one.kept.text(SETTINGS_FILE)))
+
+
+def _compiled(one: _KeptCopy) -> Beginning:
+    """Return what was served last as it was compiled."""
+    compiled = one.kept.compiled(one.scratch)
+    return one.beginning(Loaded(one.adapted(one.kept.configuration()), ()), compiled)
+
+
+def _from_texts(one: _KeptCopy) -> Beginning:
+    """Return what was served last from its texts."""
+    loaded = one.source.load_texts(one.kept.texts())
+    return one.beginning(dataclasses.replace(loaded, configuration=one.adapted(loaded.configuration)))

@@ -1,0 +1,43 @@
+"""Where a server's configuration comes from: files in a directory, or a store; `lbdns serve` says which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lbdns.config.files_read import FilesRead
+from lbdns.config.loading import Loaded, Tolerates
+from lbdns.model.settings import Settings
+
+FILE_SUFFIXES: Final = (".yaml", ".zone")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationSource:
+    """A configuration's source, `place` in words. `load` reads it, and again when files change; raises LbdnsError.
+
+    Its second argument says which zones may have mistakes.
+
+    Those are the files in `directory` that end in one of `suffixes`, and every file that `load` notes.
+
+    `settings`: the settings as far as they can be read, for a start that finds mistakes. `override`: settings as the
+    command line changes them. `load_texts` reads texts that `Loaded.texts` gave, from a directory; raises LbdnsError.
+    `load_under` reads what does not stand in settings, under these, whose file's text is given; None: nothing does.
+    `check` is called before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
+    """
+
+    load: Callable[[FilesRead, Tolerates], Loaded]
+    directory: Path
+    place: str
+    settings: Callable[[], Settings]
+    override: Callable[[Settings], Settings]
+    load_texts: Callable[[Path], Loaded]
+    load_under: Callable[[Settings, str], Loaded] | None = None
+    suffixes: tuple[str, ...] = FILE_SUFFIXES
+    check: Callable[[Settings], None] = lambda settings: None
+
+    def files(self) -> FilesRead:
+        """Return what `load` is to note in."""
+        return FilesRead(self.directory, self.suffixes)

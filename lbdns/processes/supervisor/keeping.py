@@ -1,0 +1,97 @@
+"""Keeping what is served: a copy in the state directory for each generation, in a thread, the newest where they hurry.
+
+After a copy it rests several times as long as that took, so that a store of many changes does not spend itself on
+copies. Where none can be written, answers go on: the log, metrics and `lbdns status` say so, and it is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from lbdns.base.errors import LbdnsError
+from lbdns.publish.last_served import LastServedWriter
+from lbdns.publish.publisher import Published
+
+REST_SHARE: Final = 4  # how many times as long as a copy took nothing is copied afterwards
+REST_MAX_S: Final = 30.0
+RETRY_S: Final = 30.0
+
+log = logging.getLogger("lbdns.processes")
+
+
+class ToKeep(NamedTuple):
+    """A generation, the texts that it was read from, and when it was put in force (unix seconds)."""
+
+    published: Published
+    texts: Callable[[], Mapping[str, str]]
+    served_at: float
+
+
+class Keeper:
+    """Keeps the newest of what it is told. `problem`: why it cannot, "" where all is kept or about to be."""
+
+    def __init__(self, state_dir: Path, source: str) -> None:
+        """Describe the place, and whose copies these are."""
+        self._writer = LastServedWriter(state_dir)
+        self._source = source
+        self._waiting: ToKeep | None = None
+        self._told = asyncio.Event()
+        self._busy = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.problem = ""
+
+    def start(self) -> None:
+        """Begin to keep what it was told, in the running loop."""
+        self._task = asyncio.create_task(self._run())
+
+    def tell(self, to_keep: ToKeep) -> None:
+        """Have a generation kept, in place of any that still waits."""
+        self._waiting = to_keep
+        self._told.set()
+
+    async def close(self) -> None:
+        """Keep what waits, and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._keep()
+
+    async def _run(self) -> None:
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            began = time.monotonic()
+            await asyncio.shield(self._keep())
+            if self.problem:
+                self._told.set()
+                await asyncio.sleep(RETRY_S)
+            else:
+                await asyncio.sleep(min(REST_SHARE * (time.monotonic() - began), REST_MAX_S))
+
+    async def _keep(self) -> None:
+        async with self._busy:
+            to_keep, before = self._waiting, self.problem
+            if to_keep is None:
+                return
+            try:
+                await asyncio.to_thread(self._write, to_keep)
+            except LbdnsError as error:
+                self.problem = str(error)
+            else:
+                self.problem = ""
+                if self._waiting is to_keep:
+                    self._waiting = None
+            if self.problem and self.problem != before:
+                log.error("%s", self.problem)
+            elif before and not self.problem:
+                log.info("what is served is kept for a restart again")
+
+    def _write(self, to_keep: ToKeep) -> None:
+        self._writer.keep(to_keep.published, self._source, to_keep.texts(), to_keep.served_at)

@@ -1,0 +1,106 @@
+"""What the control socket and the management API ask of the running server, an operation a method."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from lbdns.base.errors import LbdnsError
+from lbdns.health import forced
+from lbdns.health.forced import Forced
+from lbdns.processes.supervisor.control_socket import Operation
+from lbdns.publish.explaining import explain_running
+from lbdns.publish.publisher import Published
+from lbdns.telemetry.rates import answer_counters
+from lbdns.telemetry.report import health_report
+from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.standing import in_force, standing
+from lbdns.telemetry.tally import Tally
+
+log = logging.getLogger("lbdns.processes")
+
+
+class Operated(Protocol):
+    """The server that is asked."""
+
+    state_dir: Path
+    tally: Tally
+
+    def in_force(self) -> Published:
+        """Return what is served; raises LbdnsError before anything is."""
+
+    def facts(self) -> ServerFacts:
+        """Return what the supervisor knows of its run."""
+
+    def orders(self) -> tuple[Forced, ...]:
+        """Return what operators force."""
+
+    def orders_changed(self) -> None:
+        """Have the monitor worker look at what operators force."""
+
+    def own_state(self) -> dict[str, Any]:
+        """Return processes, addresses and where everything is."""
+
+    async def reload(self, cause: str) -> str:
+        """Load and serve what lies on disk now; returns why not, "" where it is served."""
+
+
+class Operations:
+    """The operations on one server, by name in `table`; each takes a request and raises LbdnsError."""
+
+    def __init__(self, server: Operated) -> None:
+        """Operate on `server`."""
+        self._server = server
+        self.table: Mapping[str, Operation] = {
+            "health": self._health,
+            "force": self._force,
+            "explain": self._explain,
+            "reload": self._reload,
+            "status": self._status,
+            "counters": self._counters,
+        }
+
+    async def _health(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        server = self._server
+        report = health_report(server.in_force(), await asyncio.to_thread(server.orders))
+        return report | {"configuration": in_force(server.facts())}
+
+    async def _force(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Put an operator's state over what is measured; the monitor worker applies it."""
+        configuration = self._server.in_force().configuration
+        names = await asyncio.to_thread(
+            forced.order,
+            self._server.state_dir,
+            [
+                (pool.name, name)
+                for pool in configuration.pools.values()
+                for name in ("", *(one.name for one in pool.origins))
+            ],
+            str(request.get("pattern", "")),
+            str(request.get("state", "")),
+            time.time(),
+            request.get("for_s"),
+            str(request.get("why", "")),
+        )
+        self._server.orders_changed()
+        log.info("forced %s: %s", request.get("state"), ", ".join(names) or "nothing")
+        return {"names": names}
+
+    async def _explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return await asyncio.to_thread(explain_running, self._server.in_force(), self._server.state_dir, request)
+
+    async def _reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        refusal = await self._server.reload("asked to reload")
+        if refusal:
+            raise LbdnsError(refusal)
+        return await self._status(request)
+
+    async def _counters(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return await answer_counters(self._server.tally, self._server.facts, request)
+
+    async def _status(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        return self._server.own_state() | {"standing": await asyncio.to_thread(standing, self._server.facts())}

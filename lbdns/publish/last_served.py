@@ -1,0 +1,287 @@
+"""The configuration that was served last, kept in the state directory, compiled and as text, for a start that cannot
+serve what it finds.
+
+    served/current.json      which copy holds, of what, and the digest of each of its files
+    served/N/                snapshot and tries (zlib), slots, the checked configuration, its texts in files/
+
+A copy is written beside the one that holds, each file and then `current.json` put on the disk before the next step, so
+that one is always there whole: whoever is killed in between leaves what he had. Files that stay as they were are links.
+Whoever reads it takes the compiled parts where they are of this release, and else the texts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns import __version__
+from lbdns.base.errors import LbdnsError
+from lbdns.base.words import LAST_SERVED
+from lbdns.mapped.columns import COLUMNS
+from lbdns.mapped.snapshot_file import MAGIC, Snapshot
+from lbdns.model.configuration import Configuration
+from lbdns.model.configuration_document import decode_configuration, encode_configuration
+from lbdns.publish.publisher import Published
+from lbdns.publish.slots_document import decode_slots, encode_slots
+from lbdns.snapshot.slots import Slots
+
+CURRENT: Final = "current.json"
+TEXTS: Final = "files"
+SNAPSHOT: Final = "snapshot"
+TRIES: Final = "tries"
+SLOTS: Final = "slots.json"
+CONFIGURATION: Final = "configuration.json"
+DIGEST_BYTES: Final = 16
+PIECE_BYTES: Final = 1 << 20
+
+
+Compiled = tuple[Snapshot, Slots]
+"""A compiled configuration, and who has which slot in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastServed:
+    """A kept configuration: where its copy is, of what, and when it was put in force (unix seconds).
+
+    `source`: what was served, in words; `format`: what its compiled parts are written in; `unready`: the apexes, in
+    hexadecimal wire form, of the zones that were not.
+    """
+
+    path: Path
+    source: str
+    served_at: float
+    format: str
+    unready: Sequence[str]
+    digests: Mapping[str, str]
+
+    def tolerates(self, apex: bytes) -> bool:
+        """Whether a zone was not ready then: it may be so again."""
+        return apex.hex() in self.unready
+
+    @property
+    def text_directory(self) -> Path:
+        """Where the texts are."""
+        return self.path / TEXTS
+
+    def configuration(self) -> Configuration:
+        """Return what was served, as it passed the checks; raises LbdnsError where it is damaged."""
+        return decode_configuration(self._read(CONFIGURATION))
+
+    def compiled(self, scratch: Path) -> Compiled:
+        """Return it compiled, and its slots; raises LbdnsError where it is damaged, or of another release.
+
+        It is unpacked in a directory of its own in `scratch`, which is gone afterwards.
+        """
+        if self.format != compiled_format():
+            raise LbdnsError(f"{self.path}: compiled by another release of lbdns")
+        try:
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                for name in (SNAPSHOT, TRIES):
+                    self._check(name)
+                    _unpack(self.path / name, Path(folder, name))
+                return Snapshot.open(Path(folder, SNAPSHOT)), decode_slots(self._read(SLOTS).decode())
+        except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
+            raise LbdnsError(f"{self.path}: cannot be read: {error}") from error
+
+    def texts(self) -> Path:
+        """Return the directory of the texts; raises LbdnsError where they are damaged."""
+        for name in self.digests:
+            if name.startswith(f"{TEXTS}/"):
+                self._check(name)
+        return self.text_directory
+
+    def text(self, name: str) -> str:
+        """Return one text; raises LbdnsError where it is missing or damaged."""
+        return self._read(f"{TEXTS}/{name}").decode()
+
+    def _read(self, name: str) -> bytes:
+        self._check(name)
+        return (self.path / name).read_bytes()
+
+    def _check(self, name: str) -> None:
+        path = self.path / name
+        try:
+            found = _digest(path)
+        except OSError as error:
+            raise LbdnsError(f"{path}: cannot be read: {error.strerror}") from error
+        if found != self.digests.get(name):
+            raise LbdnsError(f"{path}: damaged: it is not what was written")
+
+
+def find_last_served(state_dir: Path, source: str) -> LastServed | None:
+    """Return what was served last of a source, None where nothing of it is kept; raises LbdnsError where that cannot be
+    told."""
+    kept = _read_current(state_dir / LAST_SERVED)
+    return kept if kept is not None and kept.source == source else None
+
+
+def _read_current(directory: Path) -> LastServed | None:
+    path = directory / CURRENT
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        return LastServed(**{**document, "path": directory / str(document["path"])})
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LbdnsError(f"{path}: damaged: {error}") from error
+
+
+@cache
+def compiled_format() -> str:
+    """Return what tells compiled parts of this release from those of any other: the release, and the columns."""
+    told = repr((MAGIC, sys.byteorder, sorted(COLUMNS.items())))
+    return f"{__version__} {blake2b(told.encode(), digest_size=DIGEST_BYTES).hexdigest()}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, lambda: blake2b(digest_size=DIGEST_BYTES)).hexdigest()
+
+
+class LastServedWriter:
+    """Keeps what is served, in one state directory; one copy at a time."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Describe the place; nothing is written yet."""
+        self._directory = state_dir / LAST_SERVED
+        self._tries_inode = 0  # of the tries in the run directory that were kept last
+
+    def keep(self, published: Published, source: str, texts: Mapping[str, str], served_at: float) -> None:
+        """Keep a generation and the texts that it was read from; raises LbdnsError with what was kept before intact."""
+        directory = self._directory
+        place = directory / str(time.time_ns())
+        try:
+            place.mkdir(parents=True, mode=0o700)
+            try:
+                copy = _Copy(place, self._before())
+                snapshot = published.snapshot
+                tries = snapshot.parts[-1]
+                if tries.inode != self._tries_inode or not copy.link(TRIES):
+                    copy.write(TRIES, lambda path: _pack(path, snapshot.write_tries))
+                copy.write(SNAPSHOT, lambda path: _pack(path, lambda bare: snapshot.write(bare, place / TRIES)))
+                copy.put(SLOTS, encode_slots(published.slots).encode())
+                copy.put(CONFIGURATION, encode_configuration(published.configuration))
+                for name, text in texts.items():
+                    copy.put(f"{TEXTS}/{name}", text.encode())
+                copy.settle()
+                unready = [one.zone.apex.hex() for one in published.configuration.unready]
+                self._point_to(LastServed(place, source, served_at, compiled_format(), unready, copy.digests))
+            except BaseException:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
+            self._tries_inode = tries.inode
+            self._remove_but(place)
+        except OSError as error:
+            told = error.strerror or str(error)
+            raise LbdnsError(f"{directory}: what is served cannot be kept for a restart: {told}") from error
+
+    def _before(self) -> LastServed | None:
+        try:
+            return _read_current(self._directory)
+        except LbdnsError:
+            return None  # it is replaced
+
+    def _point_to(self, kept: LastServed) -> None:
+        fresh = self._directory / f".{CURRENT}"
+        with fresh.open("w", encoding="utf-8") as out:
+            json.dump(asdict(kept) | {"path": kept.path.name}, out, ensure_ascii=False, indent=1)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(self._directory / CURRENT)
+        _sync(self._directory)
+
+    def _remove_but(self, place: Path) -> None:
+        for path in self._directory.iterdir():
+            if path.is_dir() and path != place:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+class _Copy:
+    """The files of a copy, as they are written; what the copy before has as well is linked."""
+
+    def __init__(self, place: Path, before: LastServed | None) -> None:
+        self.digests: dict[str, str] = {}
+        self._place = place
+        self._before = before
+        self._directories = {place}
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file, unless it is as it was."""
+        digest = blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+        if self._before is None or self._before.digests.get(name) != digest or not self.link(name):
+            self.write(name, lambda path: _write(path, data))
+
+    def write(self, name: str, write: Callable[[Path], object]) -> None:
+        """Have a file written, and put it on the disk."""
+        path = self._made(name)
+        write(path)
+        _sync(path)
+        self.digests[name] = _digest(path)
+
+    def link(self, name: str) -> bool:
+        """Take a file over from the copy before; False where there is none, or none can be linked."""
+        if self._before is None or name not in self._before.digests:
+            return False
+        try:
+            os.link(self._before.path / name, self._made(name))
+        except OSError:
+            return False
+        self.digests[name] = self._before.digests[name]
+        return True
+
+    def settle(self) -> None:
+        """Put the directories on the disk, the innermost first."""
+        for path in sorted(self._directories, reverse=True):
+            _sync(path)
+
+    def _made(self, name: str) -> Path:
+        path = self._place / name
+        if path.parent not in self._directories:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._directories |= {one for one in path.parents if one.is_relative_to(self._place)}
+        return path
+
+
+def _pack(path: Path, write: Callable[[Path], None]) -> None:
+    """Have a file written and compress it."""
+    bare = path.with_name(f"{path.name}.bare")
+    write(bare)
+    packer = zlib.compressobj(level=1)  # a tenth of the size; more of it costs more than the disk
+    with bare.open("rb") as source, path.open("wb") as target:
+        while piece := source.read(PIECE_BYTES):
+            target.write(packer.compress(piece))
+        target.write(packer.flush())
+    bare.unlink()
+
+
+def _unpack(packed: Path, path: Path) -> None:
+    unpacker = zlib.decompressobj()
+    with packed.open("rb") as source, path.open("wb") as target:
+        while piece := source.read(PIECE_BYTES):
+            target.write(unpacker.decompress(piece))
+        target.write(unpacker.flush())
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,43 @@
+"""Slots as a document: what a new supervisor, and a start from what is kept, continue from."""
+
+from __future__ import annotations
+
+import json
+
+from lbdns.snapshot.slots import Slots
+
+
+def encode_slots(slots: Slots) -> str:
+    """Return slots as JSON."""
+    document = {
+        "endpoint": [[*key, slot, slots.checked[key], slots.tenant[key]] for key, slot in slots.endpoint.items()],
+        "pool": [[name, slot, *slots.makeup[name]] for name, slot in slots.pool.items()],
+        "load_balancer": [[*key, slot] for key, slot in slots.load_balancer.items()],
+        "counts": [slots.endpoint_count, slots.pool_count, slots.load_balancer_count, slots.tenant_count],
+        "freed": [slots.endpoint_freed, slots.pool_freed, slots.load_balancer_freed],
+    }
+    return json.dumps(document)
+
+
+def decode_slots(text: str) -> Slots:
+    """Return the slots of a document; raises ValueError, KeyError or TypeError where it is none."""
+    document = json.loads(text)
+    counts = document["counts"]
+    freed = [tuple(tuple(group) for group in groups) for groups in document["freed"]]
+    endpoints = [((pool, name, address), *numbers) for pool, name, address, *numbers in document["endpoint"]]
+    pools = document["pool"]
+    return Slots(
+        endpoint={key: slot for key, slot, _, _ in endpoints},
+        pool={name: slot for name, slot, *_ in pools},
+        load_balancer={(name, kind): slot for name, kind, slot in document["load_balancer"]},
+        endpoint_count=counts[0],
+        pool_count=counts[1],
+        load_balancer_count=counts[2],
+        endpoint_freed=freed[0],
+        pool_freed=freed[1],
+        load_balancer_freed=freed[2],
+        checked={key: checked for key, _, checked, _ in endpoints},
+        tenant={key: tenant for key, _, _, tenant in endpoints},
+        tenant_count=counts[3],
+        makeup={name: (tuple(made), minimum, monitored) for name, _, made, minimum, monitored in pools},
+    )

@@ -1,0 +1,140 @@
+"""How the server stands: a row a matter, each with what is wrong with it. `lbdns status` shows the rows.
+
+A matter is one more function in ROWS. The server is degraded where any row has a problem.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from lbdns.base.wording import counted, moment
+from lbdns.base.words import Health
+from lbdns.dns.name import show_name
+from lbdns.health.events import duration_text
+from lbdns.model.configuration import Configuration
+from lbdns.telemetry.report import pool_word, silent_s
+from lbdns.telemetry.server_facts import ServerFacts
+
+STALE_S: Final = 2.0
+"""A monitor worker that has not beaten for so long is reported: with the checks' pace within 3 s."""
+FIRST_BEAT_S: Final = 15.0
+"""So long after a start nobody misses the monitor worker yet."""
+
+
+class Row(NamedTuple):
+    """One matter: its name, how it stands, and a sentence for each thing that is wrong with it."""
+
+    name: str
+    text: str
+    problems: tuple[str, ...] = ()
+
+
+def standing(facts: ServerFacts) -> dict[str, Any]:
+    """Return all matters: `state` is "good" or "degraded", `rows` a list of {name, text, problems}; `configuration` as
+    `in_force` returns it."""
+    rows = [make(facts) for make in ROWS]
+    return {
+        "state": "degraded" if any(row.problems for row in rows) else "good",
+        "configuration": in_force(facts),
+        "rows": [row._asdict() | {"problems": list(row.problems)} for row in rows],
+    }
+
+
+def in_force(facts: ServerFacts) -> dict[str, Any]:
+    """Return what is served: `place`, since when (`served_at`, unix seconds), and `not_served`: what lies there and is
+    refused, {problems, since}, or None."""
+    refused = facts.not_served
+    return {
+        "place": facts.place,
+        "served_at": facts.served_at,
+        "not_served": None if refused is None else {"problems": list(refused.problems), "since": refused.since},
+    }
+
+
+def count_objects(configuration: Configuration) -> str:
+    """Return how many objects of each kind a configuration has, in words."""
+    counts = {
+        "zone": len(configuration.zones),
+        "load balancer": len(configuration.load_balancers),
+        "pool": len(configuration.pools),
+        "endpoint": sum(len(pool.origins) for pool in configuration.pools.values()),
+    }
+    return ", ".join(counted(count, noun) for noun, count in counts.items())
+
+
+def _processes(facts: ServerFacts) -> Row:
+    texts, problems = [], []
+    for child in facts.children:
+        texts.append(counted(child.process_count, child.words))
+        dead = child.process_count - child.alive
+        if dead:
+            problems.append(f"{counted(dead, child.words)} of {child.process_count} not running; started again soon")
+    age = duration_text(time.time() - facts.started_at)
+    restarts = f"; {counted(facts.restarts, 'restart')}" if facts.restarts else ""
+    return Row("processes", f"supervisor, {', '.join(texts)}, up for {age}{restarts}", tuple(problems))
+
+
+def _generation(facts: ServerFacts) -> Row:
+    age, counts = duration_text(time.time() - facts.published_at), count_objects(facts.published.configuration)
+    return Row("generation", f"{facts.published.generation}, in force for {age}: {counts}")
+
+
+def _configuration(facts: ServerFacts) -> Row:
+    if facts.not_served is None:
+        return Row("configuration", f"{facts.place}, as of {moment(facts.served_at)}")
+    told = f"what was served last, as of {moment(facts.served_at)}; {facts.place} are refused"
+    return Row("configuration", told, facts.not_served.problems)
+
+
+def _kept(facts: ServerFacts) -> Row:
+    if facts.keeping:
+        return Row("kept", "not for a restart", (facts.keeping,))
+    return Row("kept", "for a restart that finds a mistake")
+
+
+def _zones(facts: ServerFacts) -> Row:
+    configuration = facts.published.configuration
+    told = tuple(
+        f"{show_name(one.zone.apex)} is answered with SERVFAIL: {problem}"
+        for one in configuration.unready
+        for problem in one.problems
+    )
+    unready = f", {len(configuration.unready)} not ready" if told else ""
+    return Row("zones", f"{len(configuration.zones)} served{unready}", told)
+
+
+def _pools(facts: ServerFacts) -> Row:
+    published = facts.published
+    words = {pool.name: pool_word(pool, published) for pool in published.configuration.pools.values()}
+    counts = {word: sum(one == word for one in words.values()) for word in dict.fromkeys(words.values())}
+    critical = [name for name, word in words.items() if word == Health.CRITICAL]
+    text = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "none"
+    return Row("pools", text, tuple(f"pool {name} is critical" for name in critical))
+
+
+def _monitor(facts: ServerFacts) -> Row:
+    columns = facts.published.table.columns
+    silence_s, frozen_since = silent_s(columns), columns["frozen_since"][0]
+    problems = []
+    is_new = silence_s is None and time.time() - facts.started_at < FIRST_BEAT_S
+    if not is_new and (silence_s is None or silence_s > STALE_S):
+        how_long = "has not been heard of yet" if silence_s is None else f"has been silent for {silence_s:.0f} s"
+        problems.append(f"the monitor worker {how_long}: health stays as it was")
+    if frozen_since:
+        problems.append(f"this machine believes itself cut off since {moment(frozen_since)}: health stays as it was")
+    heard = "never heard of" if silence_s is None else f"heard of {silence_s:.1f} s ago"
+    return Row("monitor", heard, tuple(problems))
+
+
+ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
+    _processes,
+    _generation,
+    _configuration,
+    _kept,
+    _zones,
+    _pools,
+    _monitor,
+)
+"""The matters, in the order in which they are shown."""
