@@ -102,7 +102,7 @@ def _without_unready(directory: Path) -> str:
     from lbdns.config.loading import examine
 
     found = examine(directory, tolerates=lambda apex: True).configuration
-    if found is None:
+    if found is None or not found.zones:
         return ""
     names = listed([show_name(one.zone.apex) for one in found.unready])
     return f"a first start would answer {names} with SERVFAIL and serve the rest; a running server keeps what it has"
@@ -114,9 +114,9 @@ def required(examined: Examined, instead: Callable[[], str] = str) -> Configurat
     _show_all(examined.errors, "more problem")
     _show_all(examined.warnings, "more warning")
     if examined.configuration is None:
-        click.echo(f"{counted(len(examined.errors), 'problem')}; nothing of this would be served", err=True)
-        if told := instead():
-            click.echo(told, err=True)
+        click.echo(
+            f"{counted(len(examined.errors), 'problem')}; {instead() or 'nothing of this would be served'}", err=True
+        )
         sys.exit(1)
     return examined.configuration
 
