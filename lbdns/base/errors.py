@@ -47,8 +47,13 @@ class Problem:
 
 
 class ConfigError(LbdnsError):
-    """A configuration with mistakes; `problems` holds every one of them, in order of file and line."""
+    """A configuration with mistakes; `problems` holds every one of them, in order of file and line.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    `more` counts those that a reader of outside input did not keep (lbdns.base.kept_problems).
+    """
+
+    def __init__(self, problems: Iterable[Problem], more: int = 0) -> None:
         self.problems: tuple[Problem, ...] = tuple(sorted(problems))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        self.more = more
+        told = [str(problem) for problem in self.problems]
+        super().__init__("\n".join([*told, f"and {more:,} more"] if more else told))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII)
 _PLAIN_STEP = re.compile(r"[^\s.\[\]]+")
+MEANT_CHARS_MAX: Final = 300
+"""Nothing longer is a slip of a known word; to compare it takes time in proportion."""
 
 
 def join_path(*steps: str | int | None) -> str:
@@ -55,6 +58,8 @@ def printable(text: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that `word` was most likely meant to be, or None where nothing is near."""
+    if len(word) > MEANT_CHARS_MAX:
+        return None
     from difflib import get_close_matches  # slow to import, and only wanted where somebody erred
 
     candidates = list(known)

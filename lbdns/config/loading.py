@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
 from lbdns.base.wording import printable
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.balancer_checks import address_names, check_balancers
@@ -71,11 +72,13 @@ class Examined:
     warnings: tuple[Problem, ...]
     settings: Placed[Settings] | None = None
     pools: Mapping[str, Placed[Pool]] = field(default_factory=dict)
+    more: int = 0
+    """Errors that were counted, and are not in `errors`."""
 
     def loaded(self) -> Loaded:
         """Return the configuration; raises ConfigError with every error where there is any."""
         if self.configuration is None:
-            raise ConfigError(self.errors)
+            raise ConfigError(self.errors, self.more)
         return Loaded(self.configuration, self.warnings)
 
 
@@ -171,16 +174,21 @@ def examine(
         return reading.finish()
 
 
-def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Examined:
-    """Read a dictionary as `parse` does; never raises for what stands in it."""
+def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>", keeps_all: bool = True) -> Examined:
+    """Read a dictionary as `parse` does; never raises for what stands in it.
+
+    Where not `keeps_all` only the first problems are kept, and what refers to objects that were refused is not told.
+    """
     with without_cyclic_collection():
-        reading = _Loading()
+        reading = _Loading(problems=[] if keeps_all else KeptProblems())
         reading.settings = read_settings(tree.get("settings"), 0, source, base, reading.problems)
         sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
-        reading.objects = read_objects([SectionPart(source, sections, 0)])
+        reading.objects = read_objects([SectionPart(source, sections, 0)], [] if keeps_all else KeptProblems())
         zones = tree.get("zones") or {}
         if isinstance(zones, Mapping):
             for name, text in zones.items():
+                if is_hopeless(reading.problems):
+                    break
                 reading.read_zone_text(str(name), str(text), f"{source}:{name}.zone", None)
         else:
             reading.problems.append(
@@ -298,7 +306,8 @@ class _Loading:
             message = f'the zone "{show_name(apex)}" is read from {there} already; keep one of the two'
             self.problems.append(Problem(file, 0, "", message))
             return
-        self.drafts[apex] = read_master(text, apex, file, directory, self._read_included)
+        problems = KeptProblems() if isinstance(self.problems, KeptProblems) else []
+        self.drafts[apex] = read_master(text, apex, file, directory, self._read_included, problems=problems)
 
     def _try_read(self, path: Path) -> str | None:
         self.files.note(path)
@@ -319,6 +328,10 @@ class _Loading:
 
     def finish(self, memo: CheckMemo | None = None) -> Examined:
         """Check everything against everything, and return what came of it."""
+        if is_full(self.objects.problems):  # what else there is to say nobody reads
+            self.problems.extend(self.objects.problems)
+            errors, warnings = _sorted(self.problems)
+            return Examined(None, errors, warnings, more=more_of(self.problems))
         memo = CheckMemo() if memo is None else memo
         read = tuple(self.problems)
         with memo.checking(self.settings, self.objects.pools, None if self.has_unread_zone else self.drafts.values()):
@@ -329,7 +342,9 @@ class _Loading:
         if rest is not None:
             return rest
         settings = None if self.settings_source is None else Placed(self.settings, self.settings_source)
-        return Examined(None if errors else self._configuration(), errors, warnings, settings, self.objects.pools)
+        configuration = None if errors else self._configuration()
+        more = more_of(self.problems)
+        return Examined(configuration, errors, warnings, settings, self.objects.pools, more)
 
     def _without_unready(self, errors: Sequence[Problem], read: Sequence[Problem]) -> Examined | None:
         """Return what is left without the zones whose files have mistakes, where all of them are tolerated and nothing

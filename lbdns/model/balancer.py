@@ -76,6 +76,7 @@ def check_pop(key: str) -> str:
 RegionPools = Annotated[
     dict[Annotated[str, AfterValidator(check_region)], PoolNames],
     BeforeValidator(_upper_keys),
+    Field(max_length=bounds.MAX_PLACES_PER_MAP),
 ]
 CountryPools = Annotated[
     dict[Annotated[str, AfterValidator(check_country)], PoolNames],

@@ -20,26 +20,38 @@ from lbdns.model.refusal import REFUSAL, Location, Mistake
 _KEY_MARK: Final = "[key]"
 """What pydantic appends to the location of a mapping's refused key."""
 _SHOWN_CHARS: Final = 60
+_FOLLOWING: Final = ("too_short", "too_long")
+"""Types of errors about a list that may only follow from those about its items."""
 
 
-def mistakes_of(error: ValidationError, model: type[BaseModel] | None = None) -> list[Mistake]:
-    """Return every mistake of a refused object, in the order of its fields.
+def mistakes_of(error: ValidationError, model: type[BaseModel] | None = None, most: int | None = None) -> list[Mistake]:
+    """Return every mistake of a refused object, or the first `most`, in the order of its fields.
 
     `model` is the model that refused; it tells which keys would have been known. Locations are paths from the object.
     """
-    details = error.errors(include_url=False)
-    places = {_location(detail) for detail in details}
-    above = {place[:length] for place in places for length in range(len(place))}
     found = []
-    for detail in details:
+    for detail in _details(error)[:most]:
         place = _location(detail)
-        if detail["type"] in ("too_short", "too_long") and place in above:
-            continue
         context = detail.get("ctx", {})
         base = place[: len(place) - context.get("depth", 0)]
         about = tuple((*base, *rest) for rest in context.get("about", ()))
         found.append(Mistake(place, _words(detail, model), about))
     return found
+
+
+def mistake_count(error: ValidationError) -> int:
+    """Return how many mistakes there are, without putting any into words."""
+    return len(_details(error))
+
+
+def _details(error: ValidationError) -> list[Any]:
+    """Return pydantic's errors but those that only follow from others."""
+    details = error.errors(include_url=False)
+    if not any(detail["type"] in _FOLLOWING for detail in details):
+        return list(details)
+    places = {_location(detail) for detail in details}
+    above = {place[:length] for place in places for length in range(len(place))}
+    return [detail for detail in details if detail["type"] not in _FOLLOWING or _location(detail) not in above]
 
 
 def name_mistakes(name: Any) -> list[str]:
@@ -59,7 +71,7 @@ def _object_name() -> TypeAdapter[str]:
 def shown(value: Any) -> str:
     """Return a value as an operator would write it, cut to a length that fits a line."""
     if isinstance(value, str):
-        text = f'"{value}"'
+        text = f'"{value[: _SHOWN_CHARS + 1]}"'
     elif isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, dict):
@@ -162,9 +174,18 @@ def _choice(value: Any, context: Any, place: Any) -> str:
 
 def _count(side: str, key: str) -> Callable[[Any, Any, Any], str]:
     def words(value: Any, context: Any, place: Any) -> str:
-        return f"{context['actual_length']} entries; expected {side} {context[key]}"
+        return _entries(context["actual_length"], side, context[key])
 
     return words
+
+
+def too_many(count: int, most: int) -> str:
+    """Return the sentence about a list or mapping that is too long."""
+    return _entries(count, "at most", most)
+
+
+def _entries(count: Any, side: str, bound: Any) -> str:
+    return f"{count} entries; expected {side} {bound}"
 
 
 def _characters(side: str, key: str) -> Callable[[Any, Any, Any], str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.kept_problems import is_hopeless
 from lbdns.base.kinds import BALANCING, KEYED, SECTIONS, Kind
 from lbdns.base.wording import nearest
 from lbdns.base.words import SETTINGS_FILE
@@ -66,9 +67,9 @@ class SectionPart:
     lines: LineTree
 
 
-def read_objects(parts: Iterable[SectionPart]) -> Objects:
-    """Read every section of every part; the problems are in the result."""
-    objects = Objects()
+def read_objects(parts: Iterable[SectionPart], problems: list[Problem] | None = None) -> Objects:
+    """Read every section of every part; the problems are in the result, whose list `problems` is where it is given."""
+    objects = Objects(problems=[] if problems is None else problems)
     for part in parts:
         if part.value is None:
             continue
@@ -109,6 +110,8 @@ def _read_section(objects: Objects, section: str, value: Any, lines: LineTree, f
         problems.append(Problem(file, line_at(lines), section, message))
         return
     for name, data in value.items():
+        if is_hopeless(problems):
+            break
         source = Source(file, lines_at(lines, name), section, name)
         if name in objects.declared[section]:
             there = objects.declared[section][name].place()
@@ -137,6 +140,8 @@ def _named(name: str, data: Any, source: Source, problems: list[Problem]) -> Any
 def _balancers(value: list[Any], lines: LineTree, file: str, problems: list[Problem]) -> Iterator[Placed[LoadBalancer]]:
     items = lines.items if isinstance(lines, Lines) and isinstance(lines.items, list) else None
     for index, data in enumerate(value):
+        if is_hopeless(problems):
+            break
         name = data.get("name") if isinstance(data, dict) else None
         item_lines = items[index] if items is not None else lines_at(lines, index)
         key = name if isinstance(name, str) and name else index

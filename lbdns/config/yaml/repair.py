@@ -8,20 +8,23 @@ meant while references are checked. It never gets any further: a configuration w
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from lbdns.base.errors import Problem
+from lbdns.base.kept_problems import KEPT_MAX, KeptProblems
+from lbdns.config.yaml.bounded import cut, is_within, shape_of
 from lbdns.config.yaml.source import Placed, Source
-from lbdns.config.yaml.yaml_tree import spelled
+from lbdns.config.yaml.yaml_tree import upper_spellings
 from lbdns.model.balancer import LoadBalancer
-from lbdns.model.mistakes import mistakes_of
+from lbdns.model.mistakes import mistake_count, mistakes_of
 from lbdns.model.monitors import MonitorGroup
 from lbdns.model.pool import Pool
+from lbdns.model.refusal import Location, Mistake
 
 Model = TypeVar("Model", bound=BaseModel)
-Location = tuple[str | int, ...]
 
 MAX_ROUNDS: Final = 16
 _GONE: Final = object()
@@ -35,10 +38,20 @@ _STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
 
 
 def build(model: type[Model], data: Any, source: Source, problems: list[Problem]) -> Placed[Model] | None:
-    """Return the model of `data`, mended where it had to be; None where too little is left of it."""
+    """Return the model of `data`, mended where it had to be; None where too little is left of it.
+
+    The bounds of its lists and mappings are looked at first, and what is beyond them is not. Where `problems` only
+    counts any more, mistakes are counted and nothing is mended.
+    """
+    shape = shape_of(model)
+    if not is_within(shape, data):
+        return _Repair(model, data, source, problems).begin()
     try:
         return Placed(model.model_validate(data), source)
     except ValidationError as error:
+        if isinstance(problems, KeptProblems) and problems.is_full:
+            problems.more += mistake_count(error)
+            return None
         if not isinstance(data, dict):
             problems.extend(source.problem(found.location, found.message) for found in mistakes_of(error, model))
             return None
@@ -46,21 +59,41 @@ def build(model: type[Model], data: Any, source: Source, problems: list[Problem]
 
 
 class _Repair:
-    """One object's repair: its data, with _GONE for list items taken out, and the locations taken out so far."""
+    """One object's repair: its data, with _GONE for list items taken out, and the locations taken out so far.
 
-    def __init__(self, model: type[Any], data: dict[str, Any], source: Source, problems: list[Problem]) -> None:
+    `above` holds every location that one of those is, or lies within.
+    """
+
+    def __init__(self, model: type[BaseModel], data: dict[str, Any], source: Source, problems: list[Problem]) -> None:
         self.model = model
-        self.data = copy.deepcopy(data)
+        self.excess: list[Mistake] = []
+        self.data = cut(shape_of(model), data, self.excess)
         self.source = source
         self.problems = problems
         self.removed: set[Location] = set()
+        self.above: set[Location] = set()
+
+    def begin(self) -> Placed[Any] | None:
+        """Tell of what was beyond a bound, and of the mistakes in the rest."""
+        self.problems.extend(self.source.problem(found.location, found.message) for found in self.excess)
+        try:
+            return Placed(self.model.model_validate(self.data), self.source, self._refused(self.excess))
+        except ValidationError as error:
+            found = self.run(error)
+        return found and replace(found, refused=found.refused | self._refused(self.excess))
 
     def run(self, error: ValidationError) -> Placed[Any] | None:
-        """Take out what is refused until the rest passes."""
+        """Take out what is refused until the rest passes; of more mistakes than are kept, tell the first and end."""
+        if isinstance(self.problems, KeptProblems) and error.error_count() > KEPT_MAX:
+            first = mistakes_of(error, self.model, KEPT_MAX)
+            self.problems.extend(self.source.problem(one.location, one.message) for one in first)
+            self.problems.more += mistake_count(error) - len(first)
+            return None
         for _ in range(MAX_ROUNDS):
-            found = [(_unpruned(self.data, one.location), one) for one in mistakes_of(error, self.model)]
+            unpruned = _Unpruned(self.data)
+            found = [(unpruned.place(one.location), one) for one in mistakes_of(error, self.model)]
             for place, one in found:
-                if not self._follows(place, [_unpruned(self.data, about) for about in one.about]):
+                if not self._follows(place, [unpruned.place(about) for about in one.about]):
                     self.problems.append(self.source.problem(place, one.message))
             for place, _one in found:
                 self._remove(place)
@@ -72,15 +105,22 @@ class _Repair:
             return Placed(item, self.source, frozenset(str(place[0]) for place in self.removed if place))
         return None
 
+    @staticmethod
+    def _refused(found: list[Mistake]) -> frozenset[str]:
+        return frozenset(str(one.location[0]) for one in found if one.location)
+
     def _follows(self, place: Location, about: list[Location]) -> bool:
         """Tell whether a mistake only follows from a value that was refused and taken out before."""
-        if any(removed[: len(place)] == place for removed in self.removed):
-            return True
-        return any(_overlap(removed, rested_on) for removed in self.removed for rested_on in about)
+        return place in self.above or any(map(self._overlaps, about))
+
+    def _overlaps(self, place: Location) -> bool:
+        """Tell whether a location holds one that was taken out, lies within one, or is one."""
+        return place in self.above or any(place[:length] in self.removed for length in range(len(place)))
 
     def _remove(self, place: Location) -> None:
         """Take out the value at a location; where there is none, fill it in or take out what holds it."""
         self.removed.add(place)
+        self.above.update(place[:length] for length in range(len(place) + 1))
         holder: Any = self.data
         for step in place[:-1]:
             holder = _item(holder, step)
@@ -95,13 +135,7 @@ class _Repair:
         """Take out a field of the object itself; a required one gets its stand-in."""
         data.pop(field, None)
         if field in _STAND_INS.get(self.model, {}):
-            data[field] = _STAND_INS[self.model][field]
-
-
-def _overlap(one: Location, other: Location) -> bool:
-    """Tell whether one location holds the other, or both are the same."""
-    length = min(len(one), len(other))
-    return one[:length] == other[:length]
+            data[field] = copy.deepcopy(_STAND_INS[self.model][field])
 
 
 def _pruned(value: Any) -> Any:
@@ -113,17 +147,41 @@ def _pruned(value: Any) -> Any:
     return value
 
 
-def _unpruned(data: Any, place: Location) -> Location:
-    """Return a location in pruned data as one in the data itself: list items that were taken out count again."""
-    steps: list[str | int] = []
-    for step in place:
-        if isinstance(data, list) and isinstance(step, int):
-            step = [index for index, item in enumerate(data) if item is not _GONE][step]
-        elif isinstance(data, dict):
-            step = spelled(data, step)
-        data = _item(data, step)
-        steps.append(step)
-    return tuple(steps)
+class _Unpruned:
+    """Locations in pruned data as those in the data itself, list items that were taken out counted again.
+
+    Which of them are left, and how the keys of a mapping are spelled, is found out once for each list and mapping.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._left: dict[int, list[int]] = {}
+        self._spelled: dict[int, dict[str, str]] = {}
+
+    def place(self, place: Location) -> Location:
+        """Return a location in the data."""
+        data = self._data
+        steps: list[str | int] = []
+        for step in place:
+            if isinstance(data, list) and isinstance(step, int):
+                step = self._index(data, step)
+            elif isinstance(data, dict) and step not in data:
+                step = self._key(data, step)
+            data = _item(data, step)
+            steps.append(step)
+        return tuple(steps)
+
+    def _index(self, data: list[Any], step: int) -> int:
+        left = self._left.get(id(data))
+        if left is None:
+            left = self._left[id(data)] = [index for index, item in enumerate(data) if item is not _GONE]
+        return left[step]
+
+    def _key(self, data: dict[str, Any], step: str | int) -> str | int:
+        spelled = self._spelled.get(id(data))
+        if spelled is None:
+            spelled = self._spelled[id(data)] = upper_spellings(data)
+        return spelled.get(str(step), str(step))
 
 
 def _item(value: Any, step: str | int) -> Any:

@@ -62,6 +62,11 @@ def spelled(mapping: Mapping[str, object], key: str | int) -> str:
     return next((written for written in mapping if isinstance(written, str) and written.upper() == key), str(key))
 
 
+def upper_spellings(mapping: Mapping[str, object]) -> dict[str, str]:
+    """Return the keys of a mapping as it spells them, by their upper case; of two alike, the first."""
+    return {written.upper(): written for written in reversed(list(mapping)) if isinstance(written, str)}
+
+
 def line_at(lines: LineTree, location: Sequence[str | int] = ()) -> int:
     """Return the line of the value at a location, or of the nearest value above it that has one of its own."""
     for step in location:

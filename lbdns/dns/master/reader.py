@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.kept_problems import is_hopeless
 from lbdns.base.progress import STEP, report
 from lbdns.base.wording import nearest
 from lbdns.dns import record_bounds
@@ -56,12 +57,15 @@ def read_master(
     read_file: ReadFile,
     fallback_ttl_s: int | None = None,
     take_record: TakeRecord | None = None,
+    problems: list[Problem] | None = None,
 ) -> ZoneDraft:
     """Read a zone. `base` is the directory that $INCLUDE may not leave, None where it is not allowed at all.
 
     `fallback_ttl_s` is the TTL where the file sets none; None: that is a mistake. `take_record` hears of each record.
+    What is wrong goes into `problems`, the draft's list; one that keeps only the first of them ends the reading where
+    it has counted too many.
     """
-    draft = ZoneDraft(apex, file)
+    draft = ZoneDraft(apex, file, problems=[] if problems is None else problems)
     _Reader(draft, base, read_file, fallback_ttl_s, take_record).read(text, file, apex, ())
     return draft
 
@@ -107,6 +111,8 @@ class _Reader:
         for number, entry in enumerate(scan_entries(text, unreadable)):
             if number % STEP == 0:
                 report(f"reading {os.path.basename(file)}", entry.line, line_count)
+                if is_hopeless(self.draft.problems):
+                    break
             try:
                 if entry.tokens[0][0] in '$"' and not entry.is_indented:
                     self._unplain(entry, (*including, file))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import Kind
 from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.base.words import STORED
@@ -53,12 +54,13 @@ def check_body(
     named = to_names(kind, body, state)
     name = _own_name(kind, named, id) if kind in NAMED_BESIDE else named.get("name")
     source = Source(STORED, 0, kind.section, name if isinstance(name, str) else id)
-    found: list[Problem] = []
+    found = KeptProblems()
     if kind in NAMED_BESIDE:
         named.pop("name", None)
         found += [source.problem(("name",), message) for message in name_mistakes(name)]
     placed = build(MODELS[kind], named, source, found)
-    problems.extend(replace(problem, at=(*problem.at[:2], *as_api_says(kind, problem.at[2:]))) for problem in found)
+    told = (replace(problem, at=(*problem.at[:2], *as_api_says(kind, problem.at[2:]))) for problem in found)
+    problems.extend(KeptProblems(told, found.more))
     if placed is None or found:
         return CheckedBody(dict(body) | {"name": name}, placed)
     if kind is Kind.LOAD_BALANCER and zone is not None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lbdns.base.errors import Problem
+from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.config.yaml.source import Placed
 from lbdns.manage.store.bodies import CheckedBody, check_body
@@ -26,7 +26,7 @@ class Edit:
     """One transaction over `base`; `state` is what it has come to so far."""
 
     def __init__(self, base: State, now_s: float) -> None:
-        self.problems: list[Problem] = []
+        self.problems = KeptProblems()
         self.mended: dict[str, Placed[Any]] = {}  # by id: what could be made of objects with mistakes
         self._base = base
         self._draft = StateDraft(base)

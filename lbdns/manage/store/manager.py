@@ -188,10 +188,13 @@ class StoreManager:
 
     def _prepare(self, edit: Edit, make: Callable[[Edit], Result]) -> tuple[Result, tuple[Change, ...], State, Loaded]:
         result = make(edit)
+        if edit.problems.is_full:  # what else there is to say nobody reads
+            raise ConfigError(edit.problems, edit.problems.more)
         if edit.problems:
             examined = self._builder.examine(edit.state, self.settings, edit.mended)
+            # One mistake made twice, at records of one name, is two.
             found = {(problem, problem.at): problem for problem in (*edit.problems, *examined.errors)}
-            raise ConfigError(found.values())  # one mistake made twice, at records of one name, is two
+            raise ConfigError(found.values(), edit.problems.more)
         changes = edit.finish()
         after = self._state.changed(changes, self._state.revision + 1)
         return result, changes, after, self._with_texts(self._builder.examine(after, self.settings).loaded(), after)

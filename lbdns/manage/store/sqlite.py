@@ -26,6 +26,10 @@ from lbdns.manage.store.tokens import Tokens
 
 FORMAT: Final = 1
 REVISIONS_KEPT: Final = 10_000
+REVISIONS_CHARS_MAX: Final = 1 << 30
+"""What the kept revisions' changes may take; beyond it the oldest go, but never the newest."""
+_HISTORY_CHARS: Final = "history_chars"
+"""The row of meta that says what they take."""
 _ADDED: Final = "disabled_at"
 """A column of objects that the first release did not make; what writes without it goes on as before."""
 BUSY_S: Final = 10.0
@@ -105,8 +109,7 @@ class Store:
                 self._write(change)
                 row = (number, sequence, _encode(change.before), _encode(change.after))
                 self._connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", row)
-            self._connection.execute("DELETE FROM changes WHERE revision <= ?", (number - REVISIONS_KEPT,))
-            self._connection.execute("DELETE FROM revisions WHERE number <= ?", (number - REVISIONS_KEPT,))
+            self._forget(number)
         return Revision(number, time, author, message, tuple(changes))
 
     def revisions(self, limit: int = 50, before: int | None = None) -> list[Revision]:
@@ -204,6 +207,30 @@ class Store:
             (*row, since),
         )
 
+    def _forget(self, newest: int) -> None:
+        """Count what the newest revision takes, and delete the oldest ones: those too many, and those too large."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_HISTORY_CHARS,)).fetchone()
+        taken = int(row[0]) + self._chars("= ?", newest) if row is not None else self._chars("<= ?", newest)
+        oldest = self._connection.execute("SELECT min(number) FROM revisions").fetchone()[0]
+        while oldest < newest and (oldest <= newest - REVISIONS_KEPT or taken > REVISIONS_CHARS_MAX):
+            taken -= self._chars("= ?", oldest)
+            self._connection.execute("DELETE FROM changes WHERE revision = ?", (oldest,))
+            self._connection.execute("DELETE FROM revisions WHERE number = ?", (oldest,))
+            oldest += 1
+        self._connection.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (_HISTORY_CHARS, str(taken)),
+        )
+
+    def _chars(self, which: str, revision: int) -> int:
+        """Return how many characters the changes of some revisions take."""
+        found = self._connection.execute(
+            "SELECT coalesce(sum(coalesce(length(before), 0) + coalesce(length(after), 0)), 0) FROM changes "
+            f"WHERE revision {which}",
+            (revision,),
+        )
+        return int(found.fetchone()[0])
+
     def _changes(self, number: int) -> tuple[Change, ...]:
         rows = self._connection.execute(
             "SELECT before, after FROM changes WHERE revision = ? ORDER BY sequence", (number,)
@@ -211,7 +238,8 @@ class Store:
         return tuple(Change(_decode(before), _decode(after)) for before, after in rows)
 
     def _unknown(self, number: int) -> StoreError:
-        return StoreError(f"there is no revision {number}; the newest is {self._head()}, {REVISIONS_KEPT} are kept")
+        kept = f"{REVISIONS_KEPT} are kept, or as many as there is room for"
+        return StoreError(f"there is no revision {number}; the newest is {self._head()}, {kept}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

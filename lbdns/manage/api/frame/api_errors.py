@@ -101,15 +101,17 @@ def entry(code: int, message: str, at: Steps | None = None) -> dict[str, Any]:
 
 def invalid(*found: tuple[str, Steps | None]) -> ApiError:
     """Return the refusal of values: what is wrong with each, and where it stands in the body."""
-    return several(400, [entry(INVALID, f"{detail}: validation failed", at) for detail, at in found])
+    told = [entry(INVALID, f"{detail}: validation failed", at) for detail, at in found[:ERRORS_MAX]]
+    return several(400, told, len(found) - len(told))
 
 
-def several(status: int, errors: Sequence[dict[str, Any]]) -> ApiError:
-    """Return a refusal for several reasons, as many as somebody reads."""
+def several(status: int, errors: Sequence[dict[str, Any]], more: int = 0) -> ApiError:
+    """Return a refusal for several reasons, as many as somebody reads; `more` were counted beside these."""
     error = ApiError(status, INVALID, "validation failed")
     error.errors = [*errors[:ERRORS_MAX]] or error.errors
-    if len(errors) > ERRORS_MAX:
-        error.errors.append(entry(INVALID, f"{len(errors) - ERRORS_MAX} more values: validation failed"))
+    more += max(0, len(errors) - ERRORS_MAX)
+    if more:
+        error.errors.append(entry(INVALID, f"and {more:,} more: validation failed"))
     return error
 
 
@@ -135,7 +137,8 @@ def point_by(request: Request, pointing: Pointing) -> None:
 
 def refused(error: ConfigError, pointing: Pointing = within_object) -> ApiError:
     """Return the refusal of a change for every mistake in it."""
-    return several(400, [_refusal(problem, pointing(problem)) for problem in error.problems])
+    told = [_refusal(problem, pointing(problem)) for problem in error.problems[:ERRORS_MAX]]
+    return several(400, told, len(error.problems) - len(told) + error.more)
 
 
 def _refusal(problem: Problem, at: Steps | None) -> dict[str, Any]:

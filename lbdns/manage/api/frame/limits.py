@@ -27,6 +27,13 @@ _LARGE: Final = re.compile(rf"{V4_PATH}/zones/[^/]+/dns_records/import|{OWN_PATH
 INLINE_BYTES_MAX: Final = 64 * 1024
 """Longer bodies are parsed beside the event loop."""
 DEPTH_MAX: Final = 32
+VALUES_MAX: Final = 5_000_000
+"""Values of one body, by the commas and opening brackets in it: what it is as objects takes up to 72 octets for each,
+so that no body takes more than six times 64 MiB."""
+FIELDS_MAX: Final = 1000
+"""Of the object that a body is; no object of the API has a tenth of it."""
+KEY_CHARS_MAX: Final = 1024
+"""A key is repeated in whatever is told of what stands below it; the longest that means something is a zone's name."""
 WHOLE_FLOAT_MAX: Final = 2.0**53
 """Up to here a float holds every whole number."""
 
@@ -139,27 +146,46 @@ def parse_json(body: bytes) -> Any:
     """Return what a JSON text says; raises ApiError. A whole number is an int, however it is written."""
     if not body:
         raise ApiError(400, BAD_BODY, "the body is empty; expected JSON")
+    count = sum(map(body.count, (b",", b"[", b"{")))
+    if count > VALUES_MAX:
+        told = f"the body has {count:,} commas and opening brackets; expected at most {VALUES_MAX:,}"
+        raise ApiError(413, TOO_LARGE, told)
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise ApiError(400, BAD_BODY, f"the body is not JSON: {error}") from None
     return _plain(value, 0)
 
 
 def _plain(value: Any, depth: int) -> Any:
+    """Return a parsed value with whole numbers as int; lists and mappings are changed, not copied. Raises ApiError."""
     if isinstance(value, float):
-        if abs(value) <= WHOLE_FLOAT_MAX:
-            return int(value) if value.is_integer() else value
-        if value - value != 0.0:
-            raise ApiError(400, BAD_BODY, "the body is not JSON for us: a number is too large")
-        return value
+        return _whole_where_it_is(value)
     if not isinstance(value, (dict, list)):
         return value
     if depth >= DEPTH_MAX:
         raise ApiError(400, BAD_BODY, f"the body is nested too deeply; expected at most {DEPTH_MAX} levels")
     if isinstance(value, list):
-        return [_plain(item, depth + 1) for item in value]
-    return {key: _plain(item, depth + 1) for key, item in value.items()}
+        for index, item in enumerate(value):
+            if isinstance(item, (float, dict, list)):
+                value[index] = _plain(item, depth + 1)
+        return value
+    for key, item in value.items():
+        if len(key) > KEY_CHARS_MAX:
+            raise ApiError(
+                400, BAD_BODY, f"the body has a key of {len(key):,} characters; expected at most {KEY_CHARS_MAX:,}"
+            )
+        if isinstance(item, (float, dict, list)):
+            value[key] = _plain(item, depth + 1)
+    return value
+
+
+def _whole_where_it_is(value: float) -> int | float:
+    if abs(value) <= WHOLE_FLOAT_MAX:
+        return int(value) if value.is_integer() else value
+    if value - value != 0.0:
+        raise ApiError(400, BAD_BODY, "the body is not JSON for us: a number is too large")
+    return value
 
 
 async def read_json(request: Request) -> Any:
@@ -172,6 +198,8 @@ async def _object(request: Request) -> dict[str, Any]:
     value = await read_json(request)
     if not isinstance(value, dict):
         raise ApiError(400, BAD_BODY, "the body is not a JSON object; expected {...}")
+    if len(value) > FIELDS_MAX:
+        raise ApiError(400, BAD_BODY, f"the body has {len(value):,} fields; expected at most {FIELDS_MAX:,}")
     return value
 
 

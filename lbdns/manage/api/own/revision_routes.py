@@ -21,6 +21,7 @@ from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.kept_problems import KEPT_MAX
 from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
 from lbdns.config.loading import examine_tree
@@ -286,16 +287,14 @@ def _nothing(edit: Edit) -> None:
 
 def _examined(tree: Mapping[str, Any]) -> Configuration:
     """Return a configuration that passed every check; raises ConfigError."""
-    problems = [
-        Problem(SOURCE, 0, section, f"expected only the sections {', '.join(TREE_SECTIONS)}")
-        for section in tree
-        if section not in TREE_SECTIONS
-    ]
-    if problems:
-        raise ConfigError(problems)
-    examined = examine_tree(tree, Path(), SOURCE)
+    unknown = [section for section in tree if section not in TREE_SECTIONS]
+    if unknown:
+        message = f"expected only the sections {', '.join(TREE_SECTIONS)}"
+        told = unknown[:KEPT_MAX]
+        raise ConfigError((Problem(SOURCE, 0, section, message) for section in told), len(unknown) - len(told))
+    examined = examine_tree(tree, Path(), SOURCE, keeps_all=False)
     if examined.configuration is None:
-        raise ConfigError(map(_placed, examined.errors))
+        raise ConfigError(map(_placed, examined.errors), examined.more)
     return examined.configuration
 
 

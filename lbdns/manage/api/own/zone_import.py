@@ -16,6 +16,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem
+from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
 from lbdns.base.words import OWN_PATH
@@ -84,7 +85,7 @@ def _read(
 
     `servers` stand in for the name servers of a service that the zone leaves.
     """
-    problems: list[Problem] = []
+    problems = KeptProblems()
     fields, records = import_zone(text, zone_name, problems, servers=servers)
     told = [
         replace(one, path=f"line {one.line}: {one.path}".removesuffix(": ") if one.line else one.path)
@@ -92,7 +93,7 @@ def _read(
     ]
     errors = [one for one in told if one.severity == "error"]
     if errors:
-        raise ConfigError(errors)
+        raise ConfigError(errors, problems.more)
     return fields, records, told
 
 
@@ -102,7 +103,7 @@ def many_as_one() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(gathered(error.problems)) from None
+        raise ConfigError(gathered(error.problems), error.more) from None
 
 
 def add_records(edit: Edit, zone_id: str, text: str) -> tuple[int, int, list[Problem]]:

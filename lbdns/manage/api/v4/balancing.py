@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from lbdns.base.errors import OWNER_NAMES, Problem
+from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import KEYED, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.repeats import gathered
@@ -122,7 +123,7 @@ class _ObjectWriter(NamedTuple):
     async def _write(
         self, verb: str, make: Callable[[Edit, dict[str, Any]], Item], fields: dict[str, Any], old_name: str = ""
     ) -> Response:
-        refused: list[Problem] = []
+        refused = KeptProblems()
         body = taken(self.kind, fields, refused)
         name = old_name or _name_in(body)
         pointing = _pointing(self.kind, self.site.state, {name, _name_in(body)}, body)

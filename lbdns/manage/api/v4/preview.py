@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.errors import ConfigError
+from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.health.pool_state import pool_state
@@ -215,13 +216,13 @@ KeptPreviews = Annotated[Previews, Depends(_previews)]
 
 def _monitor_in(body: dict[str, Any], state: State) -> Monitor:
     """Return the monitor that a request describes, checked as one to be stored; raises ConfigError, ApiError."""
-    problems: list[Problem] = []
+    problems = KeptProblems()
     fields = taken(Kind.MONITOR, body, problems)
     if fields.get("name") is None:
         fields["name"] = "preview"
     checked = check_body(Kind.MONITOR, fields, "", state, None, problems)
     if problems or checked.placed is None:
-        raise ConfigError(problems)
+        raise ConfigError(problems, problems.more)
     monitor: Monitor = checked.placed.item
     return monitor
 

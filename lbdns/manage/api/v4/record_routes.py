@@ -166,6 +166,8 @@ def _batch_steps(body: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the steps of a batch; raises ApiError for what has not their shape."""
     found: list[tuple[str, Steps | None]] = []
     steps: dict[str, list[dict[str, Any]]] = {step: [] for step in BATCH_STEPS}
+    if sum(len(value) for value in body.values() if isinstance(value, list)) > BATCH_MAX:
+        raise invalid((f"a batch has at most {BATCH_MAX} records", None))
     for key, value in body.items():
         if key not in steps:
             found.append((f"{key}: unknown field; a batch has {', '.join(BATCH_STEPS)}", (key,)))
@@ -174,8 +176,6 @@ def _batch_steps(body: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         elif value is not None:
             steps[key] = value
             found.extend(_bad_entries(key, value))
-    if sum(map(len, steps.values())) > BATCH_MAX:
-        found.append((f"a batch has at most {BATCH_MAX} records", None))
     if found:
         raise invalid(*found)
     return steps

@@ -74,7 +74,8 @@ class RecordWriter:
             if self._after is None:
                 raise
             told = each_told(error.problems, self._after, self.places)
-            raise ConfigError([*told, *self._unknown]) from None  # a field with a slip in it may be what is missing
+            # A field with a slip in it may be what is missing.
+            raise ConfigError([*told, *self._unknown], error.more) from None
 
     def create(self, edit: Edit, body: Mapping[str, Any], *place: str | int) -> Item:
         """Add a record, whose body stands at a place in the request."""

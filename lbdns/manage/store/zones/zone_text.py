@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lbdns.base import words
 from lbdns.base.errors import Problem
+from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.wording import printable
 from lbdns.dns.codes import TYPE_NS, TYPE_SOA
 from lbdns.dns.master.draft import subject
@@ -80,7 +81,8 @@ def import_zone(
     text = text.removeprefix(_BYTE_ORDER_MARK)
     export = CloudflareExport(text)
     apex = encode_canonical(zone_name)
-    draft = read_master(text, apex, file, None, _refuse_file, words.AUTOMATIC_TTL_S, export.take_record)
+    kept = KeptProblems()
+    draft = read_master(text, apex, file, None, _refuse_file, words.AUTOMATIC_TTL_S, export.take_record, kept)
     complete_soa(draft)
     if not export.is_one(draft):
         problems.extend(draft.problems)

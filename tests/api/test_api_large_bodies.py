@@ -1,0 +1,158 @@
+"""Bodies full of mistakes: bounds are looked at before contents, a hundred are told, and the others counted."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+from typing import Any
+
+import httpx
+import pytest
+
+from lbdns.base.errors import Problem
+from lbdns.base.kept_problems import COUNTED_MAX, KEPT_MAX, KeptProblems
+from lbdns.config.yaml.bounded import UNKNOWN_MAX, Shape, shape_of
+from lbdns.config.yaml.repair import build
+from lbdns.config.yaml.source import Source
+from lbdns.manage.api.frame import limits
+from lbdns.manage.api.frame.api_errors import ERRORS_MAX, ApiError
+from lbdns.model import bounds
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.kind_models import MODELS
+from lbdns.model.pool import Pool
+from tests.api.conftest import Api
+
+pytestmark = pytest.mark.slow
+
+PLENTY_S = 5.0  # each took 19 s and more, and takes a tenth of a second
+
+
+def post(client: httpx.Client, path: str, body: Any) -> dict[str, Any]:
+    answer = client.post(path, content=json.dumps(body).encode())
+    assert answer.status_code in (400, 413)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_list_is_counted_before_its_items_are_looked_at(api: Api, client: httpx.Client) -> None:
+    begin_s = time.perf_counter()
+    body = {"name": "p", "origins": [{} for _ in range(200_000)]}
+    errors = post(client, f"{api.account}/pools", body)["errors"]
+    assert time.perf_counter() - begin_s < PLENTY_S
+    assert errors[0]["message"] == "origins: 200000 entries; expected at most 100: validation failed"
+    assert errors[0]["source"]["pointer"] == "/origins"
+    assert len(errors) == ERRORS_MAX + 1
+    assert errors[-1]["message"] == f"and {1 + 2 * 100 - ERRORS_MAX:,} more: validation failed"
+
+
+def test_mistakes_beyond_a_hundred_are_counted(api: Api, client: httpx.Client) -> None:
+    pools = {f"p{number}": {"origins": [{"name": "a", "address": "x y"}]} for number in range(15_000)}
+    begin_s = time.perf_counter()
+    answer = client.post("/../../lbdns/v1/apply", json={"configuration": {"pools": pools}})
+    assert time.perf_counter() - begin_s < 2 * PLENTY_S
+    errors = answer.json()["errors"]
+    assert errors[-1]["message"] == "and 14,900 more: validation failed"
+    assert errors[0]["source"]["pointer"] == "/configuration/pools/p0/origins/0/address"
+    assert not api.manager.state.revision
+
+
+def test_unknown_sections_are_counted(client: httpx.Client) -> None:
+    tree = {f"s{number}": 1 for number in range(20_000)}
+    errors = client.post("/../../lbdns/v1/apply", json={"configuration": tree}).json()["errors"]
+    assert errors[-1]["message"] == "and 19,900 more: validation failed"
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (Pool, {"name": "p", "origins": [{"name": "a", "address": "x y", "weight": 9}] * 15_000}),
+        (Pool, {"name": "p", "origins": [1] * 300_000}),
+        (Pool, {"name": "p", "origins": [{"name": "a", "address": "192.0.2.1"}], "check_regions": ["X"] * 150_000}),
+        (Pool, {"name": "p", "description": [[]] * 100_000, **{f"k{n}": n for n in range(80_000)}}),
+        (LoadBalancer, {"name": "a.example", "region_pools": {f"R{n}": ["x"] for n in range(60_000)}}),
+        (LoadBalancer, {"name": "a.example", "pop_pools": {f"R{n}": [1] * 256 for n in range(200)}}),
+        (LoadBalancer, {"name": "a.example", "default_pools": [1] * 300_000, "rules": [{}] * 200_000}),
+    ],
+)
+def test_an_object_costs_what_it_may_hold(model: Any, body: dict[str, Any]) -> None:
+    problems = KeptProblems()
+    begin_s = time.perf_counter()
+    build(model, body, Source("body", 0, "objects", "p"), problems)
+    assert time.perf_counter() - begin_s < PLENTY_S
+    assert problems and len(problems) <= KEPT_MAX
+
+
+def test_excess_is_told_beside_the_mistakes_in_the_rest() -> None:
+    problems: list[Problem] = []
+    origins = [{"name": f"a{n}", "address": f"192.0.2.{n}"} for n in range(bounds.MAX_ENDPOINTS_PER_POOL + 1)]
+    origins[3]["address"] = "x y"
+    unknown = dict.fromkeys((f"k{n}" for n in range(UNKNOWN_MAX + 7)), 1)
+    placed = build(Pool, {"name": "p", "origins": origins, **unknown}, Source("body", 0, "pools", "p"), problems)
+    told = [problem.message for problem in problems]
+    assert "101 entries; expected at most 100" in told and "and 7 more unknown keys" in told
+    assert [problem.at[2:] for problem in problems if "x y" in problem.message] == [("origins", 3, "address")]
+    assert placed is not None and not placed.knows("origins")
+
+
+def test_everything_that_an_object_holds_several_of_has_a_bound() -> None:
+    without = []
+
+    def walk(shape: Shape | None, at: str) -> None:
+        if shape is not None and shape.fields is not None:
+            for key, inner in shape.fields.items():
+                walk(inner, f"{at}.{key}")
+        elif shape is not None:
+            if shape.most is None:
+                without.append(at)
+            walk(shape.item, f"{at}[]")
+
+    for model in MODELS.values():
+        walk(shape_of(model), model.__name__)
+    # The one refuses every key but Host, the other every item.
+    assert without == ["Pool.origins[].header", "LoadBalancer.rules[]"]
+
+
+def test_what_is_kept_of_problems_has_a_bound() -> None:
+    problems = KeptProblems()
+    problems.extend(Problem("file", line, "", "wrong") for line in range(KEPT_MAX + 5))
+    problems.append(Problem("file", 1, "", "odd", "warning"))
+    assert (len(problems), problems.more, problems.is_full, problems.is_hopeless) == (KEPT_MAX + 1, 5, True, False)
+    problems += KeptProblems((), COUNTED_MAX)
+    assert problems.more == COUNTED_MAX + 5 and problems.is_hopeless
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" + b"0," * limits.VALUES_MAX + b"0]", 413),
+        (b'{"a":[' + b"{}," * limits.VALUES_MAX + b"{}]}", 413),
+        (b'{"' + b"k" * (limits.KEY_CHARS_MAX + 1) + b'":1}', 400),
+        (b"[" * 1_000_000, 400),
+        (b"[" * 40 + b"]" * 40, 400),
+    ],
+)
+def test_a_body_is_counted_before_it_is_parsed(body: bytes, status: int) -> None:
+    begin_s = time.perf_counter()
+    with pytest.raises(ApiError) as refusal:
+        limits.parse_json(body)
+    assert refusal.value.status == status
+    assert time.perf_counter() - begin_s < 1.0
+
+
+def test_a_body_of_too_many_fields(api: Api, client: httpx.Client) -> None:
+    body = {"type": "A", **{f"k{number}": 1 for number in range(50_000)}}
+    zone = api.zone()
+    errors = post(client, f"/zones/{zone.id}/dns_records", body)["errors"]
+    assert errors[0]["message"] == "the body has 50,001 fields; expected at most 1,000"
+
+
+def test_a_parsed_body_is_not_copied() -> None:
+    body = json.dumps({"a": [[1.0, 2.5, "x"]] * 50_000}).encode()
+    tracemalloc.start()
+    value = limits.parse_json(body)
+    _, peak = tracemalloc.get_traced_memory()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert value["a"][0] == [1, 2.5, "x"] and isinstance(value["a"][0][0], int)
+    assert peak < 1.5 * size
