@@ -17,6 +17,7 @@ from lbdns.model.fields import Flag, Frozen, Latitude, Longitude, ObjectName, Wh
 from lbdns.model.mistakes import shown
 from lbdns.model.notification import Notification
 from lbdns.model.pool import parse_ip
+from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_resolver, parse_socket_address
 
@@ -193,6 +194,9 @@ class Settings(Frozen):
     without it, the system's resolvers."""
     vantage_points: Annotated[tuple[VantagePoint, ...], Field(max_length=bounds.MAX_VANTAGE_POINTS)] = ()
     """The addresses of this machine that probe and vote; without it one, in the PoP's region."""
+    probe_networks: ProbeNetworks = ProbeNetworks()
+    """What monitors, previews and webhooks may reach; without it all but link-local networks and the metadata services
+    of clouds; previews by a token do not reach loopback either."""
     notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()
     """Who is told of changes of health."""
     strict: Flag = False

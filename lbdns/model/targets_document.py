@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
+from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class TargetsHead:
     vantage_points: tuple[Vantage, ...] = (Vantage(),)
     notifications: tuple[Notification, ...] = ()
     account_id: str = ""
+    probe_networks: ProbeNetworks = DEFAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,14 @@ Two pools with the same monitor settings and the same endpoint share a check, so
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lbdns.base.probe_types import acts
 from lbdns.health.reasons import TIMEOUTS, Reason
 from lbdns.model.monitors import Monitor
+from lbdns.model.probe_networks import refused_words
 from lbdns.model.probed import probe_settings, probed_port
 from lbdns.model.targets_document import EndpointSpec, Vantage
 from lbdns.monitor.probes.http import host_header
@@ -47,6 +49,11 @@ class ResultGate(Protocol):
         ...
 
 
+def _anything(address: str) -> bool:
+    """Return that an address may be probed: by hand, say."""
+    return True
+
+
 class Check:
     """One repeated probe, and where it stands in time; the scheduler owns `due_s`, `task` and `slow`."""
 
@@ -60,6 +67,7 @@ class Check:
         "last",
         "listeners",
         "mark",
+        "may_reach",
         "probe",
         "queued",
         "retries",
@@ -71,13 +79,16 @@ class Check:
         "vantage",
     )
 
-    def __init__(self, key: CheckKey, monitor: Monitor, gate: ResultGate) -> None:
-        """Make a check with nobody listening yet."""
+    def __init__(
+        self, key: CheckKey, monitor: Monitor, gate: ResultGate, may_reach: Callable[[str], bool] = _anything
+    ) -> None:
+        """Make a check with nobody listening yet. `may_reach` judges the address each time before it is probed."""
         self.key = key
         self.target = key.target
         self.vantage = key.vantage
         self.probe = probe_of(monitor)
         self.gate = gate
+        self.may_reach = may_reach
         self.interval_s = float(monitor.interval)
         self.timeout_s = float(monitor.timeout)
         self.retries = monitor.retries
@@ -102,6 +113,9 @@ class Check:
         loop = asyncio.get_running_loop()
         self.started_s = started_s = loop.time()
         target = self.addressed()
+        if not self.may_reach(target.address):
+            self.give(Result(False, Reason.CONFIG_ERROR, detail=refused_words(target.address)), started_s)
+            return
         for _ in range(self.retries + 1):
             try:
                 result = await self.probe.run(target, loop.time() + self.timeout_s)

@@ -14,6 +14,7 @@ from typing import Final
 
 from lbdns.health.verdict import HEALTHY
 from lbdns.model.bounds import ALL_REGIONS
+from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage
 from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.ledger.ledger import Ledger
@@ -42,11 +43,13 @@ class ProbePlan:
         self._gates: dict[Vantage, IsolationGate] = {}
         self._series: dict[int, dict[SeriesKey, tuple[Series, Check]]] = {}  # by the endpoint's identity
         self._members: dict[Member, Member] = {}
+        self._networks = ProbeNetworks()
         self.checks: dict[CheckKey, Check] = {}
 
     def adopt(self, targets: Targets, addresses: Addresses) -> None:
         """Plan for a generation that the ledger has adopted; `addresses` gives those of a hostname."""
         self._vantages = targets.vantages
+        self._networks = targets.probe_networks
         former, self._members = self._members, {}
         self._members = {member: former.get(member, member) for pool in targets.pools for member in pool.members}
         for endpoint in self._ledger.endpoints.values():
@@ -130,13 +133,16 @@ class ProbePlan:
         wanted = check_key(member.monitor, endpoint.spec, address, vantage)
         check = self.checks.get(wanted)
         if check is None:
-            check = self.checks[wanted] = Check(wanted, member.monitor, gate)
+            check = self.checks[wanted] = Check(wanted, member.monitor, gate, self._may_reach)
             self._scheduler.add(check)
         series = self._ledger.begin_series(endpoint, member, address, vantage)
         check.listeners.append(series)
         if series.state == HEALTHY:
             gate.expect(check)
         return series, check
+
+    def _may_reach(self, address: str) -> bool:
+        return not self._networks.refuses(address)
 
     def _leave(self, check: Check, series: Series) -> None:
         check.listeners.remove(series)

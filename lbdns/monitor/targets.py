@@ -11,6 +11,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.model.monitors import Monitor
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
+from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,
@@ -62,6 +63,7 @@ class Targets:
     vantages: tuple[Vantage, ...]
     notifications: tuple[Notification, ...] = ()
     account_id: str = ""
+    probe_networks: ProbeNetworks = DEFAULT
 
 
 def load_targets(path: Path) -> Targets:
@@ -94,6 +96,7 @@ def parse_targets(data: bytes) -> Targets:
         vantages=document.vantage_points,
         notifications=document.notifications,
         account_id=document.account_id,
+        probe_networks=document.probe_networks,
     )
 
 

@@ -67,6 +67,7 @@ def encode_targets(
         vantage_points=vantages_of(settings),
         notifications=settings.notifications,
         account_id=configuration.account_id,
+        probe_networks=settings.probe_networks,
     )
     apexes = {zone.apex for zone in configuration.zones}
     with memo.pools.round(), memo.balancers.round():

@@ -55,10 +55,16 @@ class Sdk:
             return int(answer["result"][0]["revision"]) if answer["result"] else 0
 
 
+SETTINGS = """
+resolvers: ["127.0.0.1:9"]                 # names of endpoints are looked up nowhere else
+probe_networks: {allow: ["127.0.0.0/8"]}   # where the endpoints of these tests are
+"""
+
+
 @contextmanager
 def sdk_over_store(work: Path) -> Iterator[Sdk]:
     """Run a server over an empty store for a `with` block."""
-    server = StoreServer(work, 'resolvers: ["127.0.0.1:9"]')  # names of endpoints are looked up nowhere else
+    server = StoreServer(work, SETTINGS)
     try:
         server.start()
         server.wait_for_api()

@@ -153,7 +153,7 @@ def test_previews_probe_now_and_store_nothing(shop: Shop) -> None:
     found = shop.get(f"{shop.account}/preview/{started['preview_id']}")
     assert set(found) == {shop.pool} and found[shop.pool]["healthy"] is False
     told = found[shop.pool]["origins"][0]["127.0.0.1"]
-    assert (told["failure_reason"], told["response_code"]) == ("Response code mismatch error", 200)
+    assert (told["failure_reason"], told["response_code"]) == ("Response code mismatch error", 0)
     assert shop.get(f"{shop.account}/monitors/{shop.monitor}")["expected_codes"] == "200"
 
 
@@ -325,3 +325,16 @@ def test_health_has_a_key_for_each_vantage_point_and_lists_say_what_they_agree_o
             "west": ("critical", "critical"),
             "bare": ("no monitor", "healthy"),
         }
+
+
+def test_a_preview_by_a_token_reaches_no_loopback(shop: Shop) -> None:
+    monitor = {"type": "http", "port": shop.endpoint.port, "timeout": 1, "retries": 0}
+    token = shop.server.token()
+    with httpx.Client(base_url=shop.server.api, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        before = shop.endpoint.hits
+        path = f"{shop.account}/pools/{shop.pool}/preview"
+        started = client.post(path, json={**monitor, "expected_codes": "404"}).json()["result"]
+        found = client.get(f"{shop.account}/preview/{started['preview_id']}").json()["result"][shop.pool]
+    told = found["origins"][0]["127.0.0.1"]
+    assert (told["healthy"], told["failure_reason"]) == (False, "Monitor config error")
+    assert shop.endpoint.hits - before <= 1  # that of the pool's own monitor

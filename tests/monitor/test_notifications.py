@@ -89,7 +89,7 @@ def test_a_sink_sends_once_and_whoever_asks_it_tries_again(
     monkeypatch: pytest.MonkeyPatch, failures: list[Exception], told: list[list[str]]
 ) -> None:
     sink = Flaky([*failures])
-    monkeypatch.setitem(SINKS, "webhook", lambda notification: sink)
+    monkeypatch.setitem(SINKS, "webhook", lambda notification, may_reach: sink)
 
     async def main() -> None:
         telling = notifying({"name": "hook", "webhook": "http://127.0.0.1/"})

@@ -15,6 +15,7 @@ from lbdns.config.yaml.source import Placed
 from lbdns.model import bounds
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
+from lbdns.model.probe_networks import refused_words
 from lbdns.model.settings import Settings
 from lbdns.places.pops import region_at
 
@@ -29,6 +30,7 @@ def check_pools(objects: Objects, settings: Settings) -> Iterator[Problem]:
     for pool in objects.pools.values():
         yield from _check_pool(pool)
         yield from _check_regions(pool, vantages)
+        yield from _check_reach(pool, settings)
 
 
 class _VantageRegions:
@@ -81,6 +83,17 @@ def _check_monitor(placed: Placed[Monitor]) -> Iterator[Problem]:
         if getattr(monitor, field) not in (default, "", "connection_established"):
             message = f"{field} does not act with type {monitor.type}; it is for {' and '.join(types_with(field))}"
             yield source.warning((field,), message)
+
+
+def _check_reach(placed: Placed[Pool], settings: Settings) -> Iterator[Problem]:
+    """Check that the addresses of a monitored pool may be probed; where a hostname leads shows when it is probed."""
+    pool = placed.item
+    if (pool.monitor is None and pool.monitor_group is None) or not placed.knows("origins"):
+        return
+    for index, endpoint in enumerate(pool.origins):
+        if endpoint.ip is not None and settings.probe_networks.refuses(endpoint.address):
+            message = f"{refused_words(endpoint.address)}; its probes will fail with: Monitor config error"
+            yield placed.source.warning(("origins", index, "address"), message)
 
 
 def _check_group(placed: Placed[MonitorGroup]) -> Iterator[Problem]:

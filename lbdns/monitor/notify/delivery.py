@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lbdns.monitor.notify.alerts import Alert
 
 Told = tuple[Alert, Sequence[str]]
 """An alert and the load balancers that it concerns."""
+
+
+MayReach = Callable[[str], bool]
+"""Tells whether a message may be sent to an IP address."""
 
 
 class DeliveryFailed(Exception):

@@ -24,10 +24,11 @@ from lbdns.base.words import Health
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
+from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
 from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.notify import alerts
 from lbdns.monitor.notify.alerts import END, HEALTH, Alert, AlertBook, wants
-from lbdns.monitor.notify.delivery import DeliveryFailed, Told
+from lbdns.monitor.notify.delivery import DeliveryFailed, MayReach, Told
 from lbdns.monitor.notify.sinks import sink_of
 from lbdns.monitor.targets import PoolSpec
 
@@ -46,10 +47,12 @@ log = logging.getLogger("lbdns.monitor")
 class Receiver:
     """One notification's queue and the task that empties it."""
 
-    def __init__(self, notification: Notification, before_sending: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, notification: Notification, before_sending: Callable[[], Awaitable[None]], may_reach: MayReach
+    ) -> None:
         """Begin with nothing to say; `before_sending` is awaited before each message."""
         self.notification = notification
-        self._sink = sink_of(notification)
+        self._sink = sink_of(notification, may_reach)
         self._before_sending = before_sending
         self._waiting: deque[Told] = deque()
         self._unheard = 0
@@ -142,6 +145,7 @@ class Notifier:
         self._settling: dict[str, tuple[Alert, asyncio.TimerHandle]] = {}
         self._pool_ids: dict[str, str] = {}
         self._account_id = ""
+        self._networks = DEFAULT
 
     def adopt(
         self,
@@ -149,11 +153,13 @@ class Notifier:
         pools: Sequence[PoolSpec],
         balancers: Iterable[BalancerSpec],
         account_id: str = "",
+        networks: ProbeNetworks = DEFAULT,
     ) -> None:
         """Take a generation's receivers and filters; a receiver that stays keeps its queue."""
+        self._networks = networks
         former, self._receivers = self._receivers, {}
         for notification in notifications:
-            receiver = former.pop(notification, None) or Receiver(notification, self._save)
+            receiver = former.pop(notification, None) or Receiver(notification, self._save, self._may_reach)
             self._receivers[notification] = receiver
         for gone in former.values():
             gone.cancel()
@@ -181,6 +187,9 @@ class Notifier:
             if not self._ends_unheard(alert):
                 self._queue(alert)
         self._pool_ids = pool_ids
+
+    def _may_reach(self, address: str) -> bool:
+        return not self._networks.refuses(address)
 
     def tell(self, change: HealthChange) -> None:
         """Queue a change for whoever wants to hear of it; never blocks."""

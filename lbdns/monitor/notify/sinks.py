@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Final
 
 from lbdns.model.notification import Notification
-from lbdns.monitor.notify.delivery import Sink
+from lbdns.monitor.notify.delivery import MayReach, Sink
 from lbdns.monitor.notify.mail import MailSink
 from lbdns.monitor.notify.webhook import WebhookSink
 
-SINKS: Final[dict[str, Callable[[Notification], Sink]]] = {"webhook": WebhookSink, "email": MailSink}
+SINKS: Final[dict[str, Callable[[Notification, MayReach], Sink]]] = {
+    "webhook": WebhookSink,
+    "email": lambda notification, may_reach: MailSink(notification),  # to the one server that lbdns.yaml names
+}
 
 
-def sink_of(notification: Notification) -> Sink:
+def sink_of(notification: Notification, may_reach: MayReach) -> Sink:
     """Return what a notification is sent with."""
-    return SINKS[notification.sink](notification)
+    return SINKS[notification.sink](notification, may_reach)

@@ -8,8 +8,10 @@ without it, and no probe waits for it. A receiver is believed nothing but its st
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib
 import json
+import socket
 import uuid
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,9 +21,10 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.base.words import Health
 from lbdns.model.notification import Notification
+from lbdns.model.probe_networks import refused_words
 from lbdns.monitor.notify.alert_messages import BALANCERS_MAX, CHANGES_MAX, moment, summary_text
 from lbdns.monitor.notify.alerts import END, HEALTH, START, Alert
-from lbdns.monitor.notify.delivery import DeliveryFailed, Told
+from lbdns.monitor.notify.delivery import DeliveryFailed, MayReach, Told
 from lbdns.monitor.trust import client_context
 
 AGAIN_CODES: Final = frozenset({408, 425, 429})  # and 5xx: the receiver says that it may work later
@@ -30,20 +33,24 @@ AGAIN_CODES: Final = frozenset({408, 425, 429})  # and 5xx: the receiver says th
 class WebhookSink:
     """One webhook."""
 
-    def __init__(self, notification: Notification) -> None:
-        """Post to the webhook of a notification, with its secret."""
+    def __init__(self, notification: Notification, may_reach: MayReach) -> None:
+        """Post to the webhook of a notification, with its secret, at addresses that may be reached."""
         self._notification = notification
+        self._may_reach = may_reach
 
     async def deliver(self, told: Sequence[Told], unheard: int) -> None:
         """Post one alert, or a summary of many; raises DeliveryFailed."""
         if len(told) == 1 and not unheard:
-            await post(self._notification, document_of(self._notification, *told[0]))
+            await post(self._notification, document_of(self._notification, *told[0]), self._may_reach)
         else:
-            await post(self._notification, summary_of(self._notification, told, unheard))
+            await post(self._notification, summary_of(self._notification, told, unheard), self._may_reach)
 
 
-async def post(notification: Notification, document: dict[str, Any]) -> None:
-    """Post a document to a webhook; raises DeliveryFailed. To be called under a deadline."""
+async def post(notification: Notification, document: dict[str, Any], may_reach: MayReach) -> None:
+    """Post a document to a webhook; raises DeliveryFailed. To be called under a deadline.
+
+    Whether it may be reached is judged by the address of the socket that is about to be connected.
+    """
     await asyncio.to_thread(importlib.import_module, "aiohttp")
     import aiohttp
 
@@ -53,9 +60,17 @@ async def post(notification: Notification, document: dict[str, Any]) -> None:
         headers[notification.secret_header] = notification.secret
     tls = await asyncio.to_thread(client_context, notification.allow_insecure) if url.startswith("https:") else True
     body = json.dumps(document, ensure_ascii=False).encode()
+
+    def reachable(address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, where = address
+        if not may_reach(where[0]):
+            raise OSError(errno.EACCES, refused_words(where[0]))
+        return socket.socket(family, kind, protocol)
+
     try:
         async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
+            aiohttp.TCPConnector(force_close=True, socket_factory=reachable) as connector,
+            aiohttp.ClientSession(connector=connector) as session,
             session.post(url, data=body, headers=headers, ssl=tls, allow_redirects=False) as answer,
         ):
             code = answer.status

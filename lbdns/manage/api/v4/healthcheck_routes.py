@@ -87,12 +87,13 @@ async def create_healthcheck(
     **describe(HEALTHCHECK, HEALTHCHECK_WRITTEN),
 )
 async def start_preview(
-    site: CurrentSite, kept: KeptPreviews, request: Request, zone_id: ZoneId, body: JsonObject
+    site: CurrentSite, caller: CurrentCaller, kept: KeptPreviews, request: Request, zone_id: ZoneId, body: JsonObject
 ) -> Response:
     point_by(request, pointing)
     monitor, pool = _models(body, site.state)
     published = running(site).in_force()
-    id = kept.start(monitor, {PREVIEWED: pool}, published.configuration.settings, names_of(published))
+    settings = published.configuration.settings
+    id = kept.start(monitor, {PREVIEWED: pool}, settings, names_of(published), caller.local)
     return ok(shown(monitor, pool, id, {}, {"status": Health.UNKNOWN, "failure_reason": ""}))
 
 

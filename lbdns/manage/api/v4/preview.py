@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
@@ -24,6 +24,7 @@ from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, TAKES_TRAFFIC, UNHEALTHY
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, TOO_MANY, ApiError
+from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live import running
@@ -77,6 +78,7 @@ class _Preview:
     monitor: Monitor
     pools: dict[str, Pool]
     ends_at_s: float  # the loop's clock
+    is_local: bool  # an operator on this machine looks
     found: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
@@ -103,18 +105,24 @@ class Previews:
         self._room = asyncio.Semaphore(PROBES_MAX)
 
     def start(
-        self, monitor: Monitor, pools: dict[str, Pool], settings: Settings, names: NameSources | None = None
+        self,
+        monitor: Monitor,
+        pools: dict[str, Pool],
+        settings: Settings,
+        names: NameSources | None = None,
+        is_local: bool = False,
     ) -> str:
         """Begin to probe, and return the preview's id; raises ApiError where there is too much to probe.
 
-        `names`: who is asked for hostnames; None: the settings' resolvers.
+        `names`: who is asked for hostnames; None: the settings' resolvers. `is_local`: for an operator on this machine,
+        who may look at its loopback.
         """
         count = sum(len(pool.origins) for pool in pools.values())
         if count > ENDPOINTS_MAX:
             raise ApiError(400, TOO_MANY, f"{count} endpoints are too many for one preview; at most {ENDPOINTS_MAX}")
         self._forget()
         id = secrets.token_hex(ID_DIGITS // 2)
-        preview = _Preview(monitor, pools, asyncio.get_running_loop().time() + LIFETIME_S)
+        preview = _Preview(monitor, pools, asyncio.get_running_loop().time() + LIFETIME_S, is_local)
         names = names or NameSources(settings.resolvers)
         preview.task = asyncio.create_task(self._probe_all(preview, monitor, settings, names))
         self._kept[id] = preview
@@ -156,7 +164,8 @@ class Previews:
     async def _probe_all(self, preview: _Preview, monitor: Monitor, settings: Settings, names: NameSources) -> None:
         async def one(id: str, endpoint: Endpoint) -> None:
             async with self._room:
-                preview.found[id, endpoint.address] = await _probe(monitor, endpoint, settings, names, id)
+                result = await _probe(monitor, endpoint, settings, names, id, preview.is_local)
+                preview.found[id, endpoint.address] = result
 
         async with asyncio.TaskGroup() as group:
             for id, pool in preview.pools.items():
@@ -172,7 +181,7 @@ class _Ignoring:
 
 
 async def _probe(
-    monitor: Monitor, endpoint: Endpoint, settings: Settings, names: NameSources, pool_id: str
+    monitor: Monitor, endpoint: Endpoint, settings: Settings, names: NameSources, pool_id: str, is_local: bool
 ) -> dict[str, Any]:
     """Probe an endpoint, each address of a hostname, as the monitor worker does; one failure decides."""
     if endpoint.is_placeholder:
@@ -185,14 +194,21 @@ async def _probe(
             return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
         addresses = outcome.resolved.addresses
     vantage = _vantage(settings)
-    results = [await _run(monitor, spec, address, vantage, pool_id) for address in addresses]
+
+    def may_reach(address: str) -> bool:
+        return not settings.probe_networks.refuses(address, is_local)
+
+    results = [await _run(monitor, spec, address, vantage, pool_id, may_reach) for address in addresses]
     told = next((result for result in results if not result.healthy), results[0])
-    return endpoint_health(told.healthy, told.rtt_us, REASONS[told.reason], told.code)
+    # A code that does not match is no preview's to tell: it would read services that only this machine reaches.
+    return endpoint_health(told.healthy, told.rtt_us, REASONS[told.reason], told.code if told.healthy else 0)
 
 
-async def _run(monitor: Monitor, spec: EndpointSpec, address: str, vantage: Vantage, pool_id: str) -> Result:
+async def _run(
+    monitor: Monitor, spec: EndpointSpec, address: str, vantage: Vantage, pool_id: str, may_reach: Callable[[str], bool]
+) -> Result:
     key = check_key(monitor, spec, address, vantage)
-    check = Check(replace(key, target=replace(key.target, pool_id=pool_id)), monitor, _Ignoring())
+    check = Check(replace(key, target=replace(key.target, pool_id=pool_id)), monitor, _Ignoring(), may_reach)
     await check.run()
     assert check.last is not None, "a check that ran has a result"
     return check.last
@@ -235,13 +251,13 @@ def _pools_using(item: Item, state: State) -> dict[str, Item]:
     return found
 
 
-async def _start(site: CurrentSite, kept: Previews, item: Item, body: dict[str, Any]) -> Response:
+async def _start(site: CurrentSite, kept: Previews, caller: Caller, item: Item, body: dict[str, Any]) -> Response:
     state = site.state
     published = running(site).in_force()
     pools = {item.id: item} if item.kind is Kind.POOL else _pools_using(item, state)
     models = {id: placed_of(pool, state).item for id, pool in pools.items()}
     settings = published.configuration.settings
-    id = kept.start(_monitor_in(body, state), models, settings, names_of(published))
+    id = kept.start(_monitor_in(body, state), models, settings, names_of(published), caller.local)
     return ok({"preview_id": id, "pools": {id: pool.name for id, pool in pools.items()}})
 
 
@@ -251,11 +267,13 @@ def _serve(kind: Kind, summary: str) -> None:
         summary=summary,
         **describe(_STARTED, SHAPES[Kind.MONITOR].written),
     )
-    async def start_preview(site: CurrentSite, kept: KeptPreviews, id: ObjectId, body: JsonObject) -> Response:
+    async def start_preview(
+        site: CurrentSite, kept: KeptPreviews, caller: CurrentCaller, id: ObjectId, body: JsonObject
+    ) -> Response:
         item = site.state.get(kind, id)
         if item is None:
             raise NotFound(kind, id)
-        return await _start(site, kept, item, body)
+        return await _start(site, kept, caller, item, body)
 
 
 _serve(Kind.POOL, "Probe a pool's endpoints now with a monitor, which is not stored")
