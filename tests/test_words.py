@@ -76,7 +76,7 @@ def test_help_imports_the_command_line_alone() -> None:
 def test_check_imports_what_reads_files_alone() -> None:
     """Whoever serves, probes or manages has packages that a check has no use for; nor is a terminal drawn on."""
     loaded = loaded_by_command("check", str(EXAMPLE))
-    assert tops(loaded) & {*HEAVY, "difflib", "logging"} <= {"pydantic", "yaml", "dns", "airportsdata"}
+    assert tops(loaded) & {*HEAVY, "difflib", "logging"} <= {"pydantic", "yaml", "dns", "airportsdata", "maxminddb"}
     packages = {".".join(module.split(".")[:2]) for module in loaded if module.startswith("lbdns.")}
     assert packages == {f"lbdns.{name}" for name in ("base", "cli", "config", "dns", "model", "places")}
 

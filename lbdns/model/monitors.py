@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     MonitorType = Literal[tuple(PROBE_TYPES)]
 
-NOT_PROBED: Final = frozenset({"description", "consecutive_up", "consecutive_down"})
+NOT_PROBED: Final = frozenset({"description", "consecutive_up", "consecutive_down", "probe_zone"})
 """Fields of a monitor that no probe and no rhythm of probes follows from: monitors that differ in these alone share
 theirs. Any other field tells two checks apart, one that is added tomorrow as well."""
 

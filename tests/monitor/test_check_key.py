@@ -35,6 +35,7 @@ OTHER: dict[str, Any] = {
     "allow_insecure": True,
     "client_certificate": "/other.pem",
     "client_key": "/key.pem",
+    "probe_zone": "example.com",
 }
 
 
