@@ -88,6 +88,26 @@ def test_it_is_replaced_changed_and_deleted(api: Api, client: httpx.Client, at: 
     assert [len(api.manager.state.all(kind)) for kind in (Kind.POOL, Kind.MONITOR)] == [0, 0]
 
 
+def test_a_write_may_be_tried_alone_and_tells_what_it_would_do(api: Api, client: httpx.Client, at: str) -> None:
+    body = {**SHIP, "check_regions": ["OC"]}
+
+    def counts(response: httpx.Response) -> Any:
+        return {key: value for key, value in result(response)["counts"].items() if value}
+
+    tried = client.post(f"{at}?dry_run=true", json=body)
+    assert counts(tried) == {"create": {"monitor": 1, "pool": 1}}
+    assert [one["source"]["pointer"] for one in tried.json()["messages"]] == ["/check_regions"]
+    assert result(client.get(at)) == []
+    done = client.post(at, json=body)
+    assert [one["source"]["pointer"] for one in done.json()["messages"]] == ["/check_regions"]
+    made = result(done)
+    one = f"{at}/{made['id']}"
+    assert counts(client.patch(f"{one}?dry_run=true", json={"interval": 80})) == {"update": {"monitor": 1}}
+    assert counts(client.put(f"{one}?dry_run=true", json={**SHIP, "name": "other"})) == {"update": {"pool": 1}}
+    assert counts(client.delete(f"{one}?dry_run=true")) == {"delete": {"monitor": 1, "pool": 1}}
+    assert result(client.get(one)) == made
+
+
 def test_every_mistake_is_told_where_it_stands(api: Api, client: httpx.Client, at: str) -> None:
     wrong = {
         "address": "http://x",

@@ -102,6 +102,35 @@ def test_parameters_that_a_path_does_not_know_are_told(client: httpx.Client, pat
     ]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "{zone}/settings/ssl", {"value": "off"}),
+        ("PUT", "{zone}/activation_check", None),
+        ("POST", "{zone}/dns_records/scan", None),
+        ("PATCH", "{account}/pools", {"notification_email": ""}),
+    ],
+)
+def test_a_change_that_cannot_be_tried_alone_is_refused_where_it_should(
+    client: httpx.Client, paths: dict[str, str], method: str, path: str, body: Any
+) -> None:
+    answer = client.request(method, path.format(**paths), params={"dry_run": "true"}, json=body)
+    assert answer.status_code == 400, answer.text
+    assert "dry_run: this path has none; nothing was changed" in answer.json()["errors"][0]["message"]
+
+
+def test_what_changes_objects_can_be_tried_alone(client: httpx.Client) -> None:
+    keep_nothing = ("preview", "activation_check", "purge_cache", "dnssec", "settings", "{setting}")
+    assert [
+        f"{method} {path}"
+        for path, methods in client.get("/openapi.json").json()["paths"].items()
+        for method, operation in methods.items()
+        if method in ("post", "put", "patch", "delete") and path.startswith("/client/v4/")
+        if not any(one["name"] == "dry_run" for one in operation.get("parameters", ()))
+        if not path.endswith(keep_nothing) and "/preview/" not in path and "/scan" not in path
+    ] == ["patch /client/v4/accounts/{account_id}/load_balancers/pools"], "whose one field has no effect"
+
+
 def test_what_is_told_of_one_request_is_not_told_of_the_next(client: httpx.Client) -> None:
     assert good(client.get("/zones?x=1"))["messages"] != []
     assert good(client.get("/zones"))["messages"] == []

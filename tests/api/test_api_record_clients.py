@@ -321,3 +321,4 @@ def test_types_may_be_repeated(client: httpx.Client, zone: Item) -> None:
     ]
     listed = client.get(path(zone), params=[("type", "a"), ("type", "TXT,MX")]).json()["result"]
     assert [one["id"] for one in listed] == ids
+    assert [one["id"] for one in client.get(path(zone), params={"type": "", "name": ""}).json()["result"]] == ids

@@ -120,6 +120,8 @@ def test_dns_settings_are_the_zones_soa_and_its_name_servers_ttl(api: Api, clien
     servers = result(client.get(f"{zone}/dns_records?type=NS&name_servers=true"))
     assert [one["ttl"] for one in servers] == [7200]
     revision = api.manager.state.revision
+    tried = result(client.patch(f"{at}?dry_run=true", json={"ns_ttl": 9000, "soa": {"min_ttl": 90}}))
+    assert tried["counts"]["update"] == {"zone": 1, "record": 1} and result(client.get(at)) == changed
     assert result(client.patch(at, json={"multi_provider": False, "zone_mode": None})) == changed
     wrong = {"multi_provider": True, "foundation_dns": 0, "ns_ttl": 1, "soa": {"min_ttl": "x"}, "nmae": 1}
     assert refused(client.patch(at, json=wrong)) == [

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from lbdns.base.kinds import Kind
 from lbdns.base.wording import nearest, printable
 from lbdns.dns.name import BadName, encode_canonical, show_name
-from lbdns.manage.api.frame.api_errors import WRONG_AUTH, ApiError
+from lbdns.manage.api.frame.api_errors import WRONG_AUTH, ApiError, invalid
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.api.frame.site import CurrentSite
@@ -27,6 +27,8 @@ from lbdns.manage.store.token_scopes import AREAS, EVERYTHING, READ, WRITE, Verb
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 ZONE_ID: Final = "zone_id"
 """The path parameter that says whose zone's something is."""
+DRY_RUN: Final = "dry_run"
+"""The query parameter by which a write is only tried (dry_run.py)."""
 _SHOWN_CHARS: Final = 50
 
 
@@ -106,9 +108,12 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
 
 
 def _tell_unknown(request: Request, known: list[str]) -> None:
+    """Tell of query parameters that are ignored. Who wants a change tried alone is refused where it would be made."""
     for name in request.query_params:
         if name in known:
             continue
+        if name == DRY_RUN and request.method not in READING:
+            raise invalid((f"query parameter {DRY_RUN}: this path has none; nothing was changed", None))
         near = nearest(name, known)
         meant = f'; did you mean "{near}"?' if near else ""
         tell(f'unknown query parameter "{printable(name[:_SHOWN_CHARS])}" is ignored{meant}')

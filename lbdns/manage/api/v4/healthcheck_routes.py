@@ -13,12 +13,14 @@ from lbdns.base.words import OBJECTS_PER_PAGE_MAX, Health
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
+from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live import running
 from lbdns.manage.api.frame.live_health import endpoint_is_up
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import Paging, paged
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_zone
 from lbdns.manage.api.v4.healthcheck_shapes import (
     HEALTHCHECK,
@@ -36,6 +38,7 @@ from lbdns.manage.name_lookups import names_of
 from lbdns.manage.store.bodies import check_body, placed_of
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
+from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import POOLS
@@ -67,9 +70,18 @@ def list_healthchecks(
     return ok([_shown(item, state, site) for item in page], info)
 
 
-@router.post(PATH, summary="Create a health check: it is probed at once", **describe(HEALTHCHECK, HEALTHCHECK_WRITTEN))
+@router.post(
+    PATH,
+    summary="Create a health check: it is probed at once",
+    **describe(or_dry_run(HEALTHCHECK), HEALTHCHECK_WRITTEN),
+)
 async def create_healthcheck(
-    site: CurrentSite, caller: CurrentCaller, request: Request, zone_id: ZoneId, body: JsonObject
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ZoneId,
+    body: JsonObject,
+    dry_run: DryRun = False,
 ) -> Response:
     def make(edit: Edit) -> Item:
         monitor, pool = parts_of(body, edit.problems)
@@ -78,7 +90,7 @@ async def create_healthcheck(
         monitor_id = edit.create(Kind.MONITOR, {**monitor, "name": name}, zone_id).id
         return edit.create(Kind.POOL, {**pool, "name": name, "monitor": monitor_id}, zone_id, id)
 
-    return await _written(site, caller, request, f"create health check {_quoted(body)}", make)
+    return await _written(site, caller, request, f"create health check {_quoted(body)}", make, dry_run)
 
 
 @router.post(
@@ -125,30 +137,49 @@ def show_healthcheck(site: CurrentSite, zone_id: ZoneId, id: ObjectId) -> Respon
 @router.put(
     ONE,
     summary="Replace a health check: what is not named goes back to its default",
-    **describe(HEALTHCHECK, HEALTHCHECK_WRITTEN),
+    **describe(or_dry_run(HEALTHCHECK), HEALTHCHECK_WRITTEN),
 )
 async def replace_healthcheck(
-    site: CurrentSite, caller: CurrentCaller, request: Request, zone_id: ZoneId, id: ObjectId, body: JsonObject
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ZoneId,
+    id: ObjectId,
+    body: JsonObject,
+    dry_run: DryRun = False,
 ) -> Response:
-    return await _replaced(site, caller, request, zone_id, id, lambda before: body)
+    return await _replaced(site, caller, request, zone_id, id, lambda before: body, dry_run)
 
 
-@router.patch(ONE, summary="Change a health check: only what is named", **describe(HEALTHCHECK, HEALTHCHECK_CHANGED))
+@router.patch(
+    ONE,
+    summary="Change a health check: only what is named",
+    **describe(or_dry_run(HEALTHCHECK), HEALTHCHECK_CHANGED),
+)
 async def change_healthcheck(
-    site: CurrentSite, caller: CurrentCaller, request: Request, zone_id: ZoneId, id: ObjectId, body: JsonObject
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ZoneId,
+    id: ObjectId,
+    body: JsonObject,
+    dry_run: DryRun = False,
 ) -> Response:
-    return await _replaced(site, caller, request, zone_id, id, lambda before: merged(before, body))
+    return await _replaced(site, caller, request, zone_id, id, lambda before: merged(before, body), dry_run)
 
 
-@router.delete(ONE, summary="Delete a health check", **describe(DELETED))
-async def delete_healthcheck(site: CurrentSite, caller: CurrentCaller, zone_id: ZoneId, id: ObjectId) -> Response:
+@router.delete(ONE, summary="Delete a health check", **describe(or_dry_run(DELETED)))
+async def delete_healthcheck(
+    site: CurrentSite, caller: CurrentCaller, zone_id: ZoneId, id: ObjectId, dry_run: DryRun = False
+) -> Response:
     def make(edit: Edit) -> None:
         pool = _found(edit.state, zone_id, id)
         edit.delete(Kind.POOL, id)
         edit.delete(Kind.MONITOR, pool.body["monitor"])
 
-    await site.manager.change(caller.author, f"delete health check {id}", make)
-    return ok({"id": id})
+    before = site.state
+    done = await site.manager.change(caller.author, f"delete health check {id}", make, dry_run=dry_run)
+    return planned(done, before, ()) if dry_run else ok({"id": id})
 
 
 async def _replaced(
@@ -158,6 +189,7 @@ async def _replaced(
     zone_id: str,
     id: str,
     body_after: Callable[[dict[str, Any]], dict[str, Any]],
+    dry_run: bool,
 ) -> Response:
     def make(edit: Edit) -> Item:
         before = _found(edit.state, zone_id, id)
@@ -165,15 +197,24 @@ async def _replaced(
         edit.replace(Kind.MONITOR, before.body["monitor"], monitor)
         return edit.replace(Kind.POOL, id, {**pool, "name": before.body["name"], "monitor": before.body["monitor"]})
 
-    return await _written(site, caller, request, f"change health check {id}", make)
+    return await _written(site, caller, request, f"change health check {id}", make, dry_run)
 
 
 async def _written(
-    site: ApiSite, caller: Caller, request: Request, words: str, make: Callable[[Edit], Item]
+    site: ApiSite, caller: Caller, request: Request, words: str, make: Callable[[Edit], Item], dry_run: bool
 ) -> Response:
     point_by(request, pointing)
-    done = await site.manager.change(caller.author, words, make)
-    return ok(_shown(done.result, site.state, site))
+    before = site.state
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    messages = _messages(done)
+    return planned(done, before, messages) if dry_run else ok(_shown(done.result, site.state, site), messages=messages)
+
+
+def _messages(done: Done[Item]) -> list[ReplyMessage]:
+    """Return the warnings about a health check that was written: its pool and its monitor have one name."""
+    sections = (Kind.POOL.section, Kind.MONITOR.section)
+    about = [one for one in done.warnings if any(one.is_about(section, {done.result.name}) for section in sections)]
+    return warnings(about[:MESSAGES_MAX], pointing)
 
 
 def _found(state: State, zone_id: str, id: str) -> Item:

@@ -99,8 +99,8 @@ class RecordFilters(BaseModel):
 
     def _tests(self, zone_name: str) -> Iterable[Test]:
         """Yield a test for each filter, what is quickly told first."""
-        if self.type is not None:
-            types = {_type(one.strip()) for several in self.type for one in several.split(",")}
+        types = {_type(text) for several in self.type or () for one in several.split(",") if (text := one.strip())}
+        if types:
             yield lambda record: record.body["type"] in types
         for field, test in _TESTS.items():
             for how, compare in _COMPARISONS.items():

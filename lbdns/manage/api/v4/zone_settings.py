@@ -20,6 +20,7 @@ from lbdns.base.words import AUTOMATIC_TTL, AUTOMATIC_TTL_S
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
+from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject, read_unused
 from lbdns.manage.api.frame.openapi import DELETED, describe, nullable
@@ -268,10 +269,15 @@ async def show_dns_settings(site: CurrentSite, zone_id: ZoneId) -> Response:
 @router.patch(
     "/zones/{zone_id}/dns_settings",
     summary="Change DNS settings: the SOA, and the TTL of the zone's own NS records",
-    **describe(_OBJECT, _DNS_SETTINGS_WRITTEN),
+    **describe(or_dry_run(_OBJECT), _DNS_SETTINGS_WRITTEN),
 )
 async def change_dns_settings(
-    site: CurrentSite, caller: CurrentCaller, request: Request, zone_id: ZoneId, body: JsonObject
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ZoneId,
+    body: JsonObject,
+    dry_run: DryRun = False,
 ) -> Response:
     known = {**STANDING, "ns_ttl": body.get("ns_ttl"), "soa": body.get("soa")}
     wrong = _standing(body, known, "lbdns has this one way alone")
@@ -292,9 +298,11 @@ async def change_dns_settings(
             edit.patch(Kind.RECORD, record.id, {"ttl": ns_ttl})
 
     point_by(request, _pointing)
-    zone = site.state.get(Kind.ZONE, zone_id)
-    await site.manager.change(caller.author, f'change DNS settings of zone "{zone.name if zone else zone_id}"', make)
-    return ok(_dns_settings(zone_id, site.state))
+    before = site.state
+    zone = before.get(Kind.ZONE, zone_id)
+    words = f'change DNS settings of zone "{zone.name if zone else zone_id}"'
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    return planned(done, before, ()) if dry_run else ok(_dns_settings(zone_id, site.state))
 
 
 def _dns_settings(zone_id: str, state: State) -> dict[str, Any]:
