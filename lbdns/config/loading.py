@@ -349,9 +349,10 @@ class _Loading:
     def _without_unready(self, errors: Sequence[Problem], read: Sequence[Problem]) -> Examined | None:
         """Return what is left without the zones whose files have mistakes, where all of them are tolerated and nothing
         else is wrong; None elsewhere. `read`: the problems that stood there before anything was checked."""
+        zones_of = self._zones_by_file()
         unready: dict[bytes, list[str]] = {}
         for error in errors:
-            for apex in self._zones_of(error.file):
+            for apex in zones_of.get(error.file, ()):
                 unready.setdefault(apex, []).append(str(error))
         if not unready or not all(map(self.tolerates, unready)):
             return None
@@ -362,7 +363,7 @@ class _Loading:
             if longest_match(encode_canonical(placed.item.name), is_ready) is not False
         ]
         rest = _Loading(
-            problems=[problem for problem in read if not unready.keys() & self._zones_of(problem.file)],
+            problems=[problem for problem in read if unready.keys().isdisjoint(zones_of.get(problem.file, ()))],
             settings=self.settings,
             settings_source=self.settings_source,
             objects=replace(self.objects, load_balancers=balancers),
@@ -375,10 +376,13 @@ class _Loading:
         found = tuple(UnreadyZone(Zone(apex, (), files[apex]), tuple(told)) for apex, told in unready.items())
         return replace(examined, configuration=replace(examined.configuration, unready=found))
 
-    def _zones_of(self, file: str) -> set[bytes]:
-        """Return the zones that a file is of, or is included by."""
-        including = {apex for apex, draft in self.drafts.items() if file in draft.include_lines}
-        return including | ({self.zone_of[file]} if file in self.zone_of else set())
+    def _zones_by_file(self) -> dict[str, set[bytes]]:
+        """Return the zones that each master file is of, or is included by."""
+        found = {file: {apex} for file, apex in self.zone_of.items()}
+        for apex, draft in self.drafts.items():
+            for file in draft.include_lines:
+                found.setdefault(file, set()).add(apex)
+        return found
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from lbdns.base.words import STORE_FILE
 from lbdns.config.loading import Loaded
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.sqlite import Store
@@ -23,7 +22,6 @@ class OfflineManager(StoreManager):
     def __init__(self, settings: Settings) -> None:
         """Take the lock and open the store; raises LbdnsError."""
         self._lock = StateLock(settings.state_dir())
-        self._is_new = not (settings.state_dir() / STORE_FILE).exists()
         try:
             super().__init__(Store(settings.state_dir()), settings)
         except BaseException:
@@ -31,11 +29,8 @@ class OfflineManager(StoreManager):
             raise
 
     def close(self) -> None:
-        """Close the store and give the lock up; a store that was made for a change which did not come is removed."""
-        is_idle = self._is_new and self.store.is_empty
+        """Close the store and give the lock up."""
         self.store.close()
-        if is_idle:
-            self.store.path.unlink(missing_ok=True)
         self._lock.release()
 
     async def _publish(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:

@@ -157,11 +157,6 @@ class Store:
         with self._lock, self._failures():
             return self._head()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is neither a revision nor a token."""
-        return self.head == 0 and not self.tokens.all()
-
     def close(self) -> None:
         """Close the file."""
         with self._lock:
