@@ -1,14 +1,16 @@
 """Domain names as an operator writes them: checked, put into lower case, the trailing dot taken off.
 
 Two grammars. An *owner name* (a load balancer's) has labels of letters, digits, hyphens and underscores, and its first
-label may be `*` (RFC 4592). A *hostname* (an endpoint's address) follows RFC 1123 section 2.1: no underscore, no hyphen
-at a label's edge, and a last label that is not all digits, so that a mistyped IPv4 address is never taken for a host.
+label may be `*` (RFC 4592); in its place may stand an IP address, which is in no zone. A *hostname* (an endpoint's
+address) follows RFC 1123 section 2.1: no underscore, no hyphen at a label's edge, and a last label that is not all
+digits, so that a mistyped IPv4 address is never taken for a host.
 Unicode names become their A-labels.
 """
 
 from __future__ import annotations
 
 import re
+from ipaddress import AddressValueError, IPv6Address
 
 import idna
 
@@ -24,6 +26,8 @@ def parse_owner_name(text: str) -> str:
     """Return a load balancer's name in canonical form; raise a refusal that says what is wrong with it."""
     if len(text) <= MAX_NAME_CHARS and _OWNER_FAST.fullmatch(text):
         return text
+    if ":" in text and "/" not in text:
+        return _ipv6(text)
     labels = _labels(text)
     for index, label in enumerate(labels):
         if label == "*" and index == 0 and len(labels) > 1:
@@ -49,6 +53,17 @@ def parse_hostname(text: str) -> str:
             f'"{text}" is neither an IP address nor a hostname: a last label of digits belongs to an IPv4 address'
         )
     return ".".join(labels)
+
+
+def _ipv6(text: str) -> str:
+    """Return an IPv6 address in its shortest form; an IPv4 address is a name by its letters."""
+    try:
+        address = IPv6Address(text.strip())
+    except AddressValueError:
+        address = None
+    if address is None or address.scope_id is not None:
+        raise refusal(f'"{text}" is neither a name nor an IPv6 address: no label may hold ":"')
+    return str(address)
 
 
 def _labels(text: str) -> list[str]:

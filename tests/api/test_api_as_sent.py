@@ -276,8 +276,10 @@ def test_a_patch_of_a_list_of_objects_says_what_it_dropped(api: Api, client: htt
 
 def test_load_balancers_that_answer_nobody_are_told(api: Api, client: httpx.Client, pool: str) -> None:
     body = {"default_pools": [pool], "fallback_pool": pool}
-    private = client.post(api.account, json=body | {"name": "10.0.0.1"})
-    assert any("private load balancers are kept, and answer nobody yet" in one for one in done(private)[1])
+    for address, kept in (("10.0.0.1", "10.0.0.1"), ("FD00:0::1", "fd00::1")):
+        private, said = done(client.post(api.account, json=body | {"name": address}))
+        assert private["name"] == kept
+        assert any("private load balancers are kept, and answer nobody yet" in one for one in said)
     elsewhere = client.post(api.account, json=body | {"name": "www.example.org"})
     assert any("answers nobody until one is" in one for one in done(elsewhere)[1])
     api.zone("example.org")

@@ -280,6 +280,14 @@ def test_a_record_of_another_zone_is_not_found(api: Api, client: httpx.Client, z
     assert (batch.status_code, refusals(batch)) == (404, [(81044, "/deletes/0/id")])
 
 
+def test_a_record_that_a_batch_deletes_is_there_no_longer(api: Api, client: httpx.Client, zone: Item) -> None:
+    made = client.post(path(zone), json={"name": "a", "type": "A", "content": "192.0.2.1"}).json()["result"]
+    gone = {"id": made["id"]}
+    batch = client.post(path(zone, "batch"), json={"deletes": [gone, gone], "patches": [{**gone, "ttl": 60}]})
+    assert (batch.status_code, refusals(batch)) == (404, [(81044, "/deletes/1/id"), (81044, "/patches/0/id")])
+    assert client.get(path(zone, made["id"])).json()["result"] == made
+
+
 def test_a_changed_record_is_not_overwritten(client: httpx.Client, zone: Item) -> None:
     made = client.post(path(zone), json={"name": "www", "type": "A", "content": "192.0.2.1"})
     one, tag = path(zone, made.json()["result"]["id"]), {"If-Match": made.headers["etag"]}

@@ -209,6 +209,8 @@ def test_endpoint_addresses(given: str, canonical: str) -> None:
         ("com", "com"),
         ("x" * 63 + ".example", "x" * 63 + ".example"),
         (".".join(["x" * 49] * 5) + ".xyz", ".".join(["x" * 49] * 5) + ".xyz"),
+        ("192.0.2.1", "192.0.2.1"),
+        (" 2001:DB8:0::1", "2001:db8::1"),
     ],
 )
 def test_owner_names(given: str, canonical: str) -> None:
@@ -216,8 +218,14 @@ def test_owner_names(given: str, canonical: str) -> None:
     assert parse_owner_name(canonical) == canonical
 
 
+@pytest.mark.parametrize("text", ["www.example.com:80", "fe80::1%eth0", "2001:db8::x", ":"])
+def test_a_colon_belongs_to_an_ipv6_address(text: str) -> None:
+    with pytest.raises(Exception, match='neither a name nor an IPv6 address: no label may hold ":"'):
+        parse_owner_name(text)
+
+
 @QUICK
-@given(st.text(alphabet="aB0-_.*é/ ", max_size=20) | st.text(max_size=20))
+@given(st.text(alphabet="aB0-_.*é/: ", max_size=20) | st.text(max_size=20))
 def test_a_name_that_is_accepted_stays_as_it_is(text: str) -> None:
     for parse in (parse_owner_name, parse_hostname):
         try:

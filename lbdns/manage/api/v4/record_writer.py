@@ -111,9 +111,16 @@ class RecordWriter:
         return record if based_on is None else edit.expect(Kind.RECORD, id, based_on)
 
     def find_all(self, edit: Edit, ids: Iterable[tuple[str, Steps]]) -> None:
-        """Check that there are all of some records, each with its place; raises ApiError for those that are not."""
-        records = edit.state.records(self.zone_id)
-        missing = [no_record(id, at) for id, at in ids if id not in records]
+        """Check that there are all of some records, each with its place; raises ApiError for those that are not, or no
+        longer: those to be deleted come first.
+        """
+        there = {*edit.state.records(self.zone_id)}
+        missing: list[dict[str, Any]] = []
+        for id, at in ids:
+            if id not in there:
+                missing.append(no_record(id, at))
+            elif at[0] == "deletes":
+                there.discard(id)
         if missing:
             raise several(404, missing)
 
