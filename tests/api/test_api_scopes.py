@@ -158,6 +158,18 @@ def test_a_zone_with_load_balancers_takes_both_scopes_to_delete(api: Api, zones:
         assert client.delete(zones["example.com"]).status_code == 200
 
 
+def test_a_zone_with_health_checks_takes_their_scope_to_delete(api: Api, zones: dict[str, str]) -> None:
+    zone = zones["example.com"]
+    with api.client(api.write_token) as client:
+        body = {"name": "ship", "address": "192.0.2.1", "type": "TCP"}
+        assert client.post(f"{zone}/healthchecks", json=body).status_code == 200
+    with holder(api, "zones:write", "load_balancers:write") as client:
+        assert "pools:write" in refusal(client.delete(zone))
+        assert client.delete(zones["example.org"]).status_code == 200
+    with holder(api, "zones:write", "pools:write") as client:
+        assert client.delete(zone).status_code == 200
+
+
 def test_scopes_as_texts() -> None:
     for text in ("read", "write", "pools:read", "zones:write:example.com", "load_balancers:read:xn--bcher-kva.example"):
         assert str(parse_scope(text)) == text

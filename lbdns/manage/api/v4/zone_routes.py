@@ -30,7 +30,7 @@ from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
-from lbdns.manage.store.token_scopes import LOAD_BALANCERS, READ, WRITE, ZONES
+from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS, READ, WRITE, ZONES
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, new_zone_records
 
 PER_PAGE: Final = 20
@@ -188,7 +188,7 @@ async def change_zone(
 
 @router.delete(
     "/zones/{zone_id}",
-    summary="Delete a zone with its records and load balancers",
+    summary="Delete a zone with its records, load balancers and health checks",
     **describe(or_dry_run(DELETED), guarded=True),
 )
 async def delete_zone(
@@ -199,11 +199,12 @@ async def delete_zone(
     based_on: BasedOn,
     dry_run: DryRun = False,
 ) -> Response:
-    """Delete a zone; where load balancers go with it, the caller must be one that may write these too."""
+    """Delete a zone; the caller must be one that may write the load balancers and health checks that go with it."""
     before = site.state
-    has_balancers = any(item.zone_id == zone_id for item in before.all(Kind.LOAD_BALANCER).values())
-    if has_balancers and not caller.scopes.allow(WRITE, LOAD_BALANCERS, _name_of(site, zone_id)):
-        raise lacking(caller, WRITE, LOAD_BALANCERS, request)
+    for kind, area in ((Kind.LOAD_BALANCER, LOAD_BALANCERS), (Kind.POOL, POOLS)):
+        goes_too = any(item.zone_id == zone_id for item in before.all(kind).values())
+        if goes_too and not caller.scopes.allow(WRITE, area, _name_of(site, zone_id)):
+            raise lacking(caller, WRITE, area, request)
 
     def make(edit: Edit) -> Item:
         if based_on is not None:
