@@ -120,12 +120,16 @@ def test_lists_of_zones_show_those_that_may_be_read(api: Api, zones: dict[str, s
         assert said["result_info"]["total_count"] == len(said["result"])
         return [zone["name"] for zone in said["result"]]
 
-    with holder(api, "zones:read:example.org", "load_balancers:write") as client:
+    with holder(api, "zones:read:example.org", "pools:write") as client:
         assert names(client) == ["example.org"]
         assert names(client, "?name=example.com") == []
         refusal(client.post("/zones", json={"name": "example.net"}))
     with holder(api, "zones:read") as client:
         assert names(client) == ["example.com", "example.org"]
+    # Who writes load balancers looks for the zone's id first.
+    with holder(api, "load_balancers:write:example.org") as client:
+        assert names(client) == names(client, "?name=example.org") == ["example.org"]
+        refusal(client.get(f"{zones['example.org']}/dns_records"))
 
 
 def test_a_master_file_is_imported_by_who_may_write_its_zone(api: Api, zones: dict[str, str]) -> None:

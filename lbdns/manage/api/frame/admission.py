@@ -37,7 +37,8 @@ class Belonging:
     """Which areas something belongs to, all of them; none is open to every token.
 
     `zone_name` is the path parameter that names a zone, where a path does so. `is_filtered`: what it serves is what the
-    token may see, so that a scope of any zone will do. `takes_any_query`: it is the same whatever is asked.
+    token may see, so that a scope of any zone will do, in any of the areas. `takes_any_query`: it is the same whatever
+    is asked.
     """
 
     areas: tuple[str, ...]
@@ -60,10 +61,12 @@ async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> N
     verb: Verb = READ if request.method in READING else WRITE
     belonging = belonging_of(route)
     zone = _zone_of(request, belonging, site.state)
-    for area in belonging.areas:
-        may = caller.scopes.allow_somewhere(verb, area) if belonging.is_filtered else None
-        if not (may or caller.scopes.allow(verb, area, zone)):
-            raise lacking(caller, verb, area, request)
+    if belonging.is_filtered and any(caller.scopes.allow_somewhere(verb, area) for area in belonging.areas):
+        missing = None
+    else:
+        missing = next((area for area in belonging.areas if not caller.scopes.allow(verb, area, zone)), None)
+    if missing is not None:
+        raise lacking(caller, verb, missing, request)
     if request.url.query and not belonging.takes_any_query:
         _tell_unknown(request, sorted(set(_query_names(route.dependant))))
 

@@ -53,7 +53,7 @@ Text = Annotated[str | None, Query(max_length=TEXT_CHARS_MAX)]
 @router.get(
     "/zones",
     summary="List zones",
-    dependencies=[belongs_to(ZONES, is_filtered=True)],
+    dependencies=[belongs_to(ZONES, LOAD_BALANCERS, is_filtered=True)],  # who writes load balancers needs zones' ids
     **describe({"type": "array", "items": ZONE}, paged=True),
 )
 def list_zones(
@@ -88,9 +88,10 @@ def list_zones(
         tests = constant if name is None else [*constant, _named(zone.name, name)]
         return join(tests) if tests else True
 
-    found = [
-        zone for zone in state.all(Kind.ZONE).values() if fits(zone) and caller.scopes.allow(READ, ZONES, zone.name)
-    ]
+    def is_seen(zone: Item) -> bool:
+        return any(caller.scopes.allow(READ, area, zone.name) for area in (ZONES, LOAD_BALANCERS))
+
+    found = [zone for zone in state.all(Kind.ZONE).values() if fits(zone) and is_seen(zone)]
     if order == "name":
         found.sort(key=lambda zone: zone.name)
     if direction == "desc":
