@@ -109,9 +109,9 @@ def _pools(facts: ServerFacts) -> Row:
     published = facts.published
     words = {pool.name: pool_word(pool, published) for pool in published.configuration.pools.values()}
     counts = {word: sum(one == word for one in words.values()) for word in dict.fromkeys(words.values())}
-    critical = [name for name, word in words.items() if word == Health.CRITICAL]
+    out = {name: word for name, word in words.items() if word in (Health.CRITICAL, Health.UNRESOLVED)}
     text = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "none"
-    return Row("pools", text, tuple(f"pool {name} is critical" for name in critical))
+    return Row("pools", text, tuple(f"pool {name} is {word}" for name, word in out.items()))
 
 
 def _monitor(facts: ServerFacts) -> Row:

@@ -72,6 +72,9 @@ def test_names_that_lead_nowhere_give_way_to_the_next_pool_and_are_told(lbdns_se
         step["text"] for step in explained["steps"]
     ]
     assert server.addresses("only.example.com") == []
+    standing = server.status()["standing"]
+    assert standing["state"] == "degraded"
+    assert ["pool lost is unresolved"] in [row["problems"] for row in standing["rows"]]
     events = [json.loads(line) for line in (server.state_dir / "events.jsonl").read_text().splitlines()]
     seen = {(one["kind"], one["name"], one["after"]): one for one in events}
     assert seen["pool", "lost", "unresolved"]["detail"] == "none of its hostnames has an address"
