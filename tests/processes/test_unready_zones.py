@@ -79,6 +79,7 @@ def test_the_rest_is_served_and_each_zone_as_soon_as_it_is_mended(server: LbdnsS
     (server.directory / "example.net.zone").write_text(ZONE)
     eventually(lambda: server.addresses("www.example.net") == ["192.0.2.1", "192.0.2.2"], 5)
     assert ask(server, "x.sub.example.com") == NOT_READY
+    assert 'is served on, SERVFAIL for "sub.example.com", over restarts too' in lbdns("check", config).stderr
     # What is served is not lost by a mistake: a reload is all or nothing.
     (server.directory / "example.net.zone").write_text(BROKEN)
     eventually(lambda: server.status()["standing"]["configuration"]["not_served"] is not None, 5)

@@ -94,7 +94,9 @@ def served_instead(directory: Path) -> str:
         return "" if settings.strict else _without_unready(directory)
     over_restarts = "until a restart, which fails: strict is true" if settings.strict else "over restarts too"
     when = moment(kept.served_at)
-    return f"what was served last, as of {when}, is served on, {over_restarts}; its files: {kept.text_directory}"
+    unready = listed([show_name(bytes.fromhex(apex)) for apex in kept.unready])
+    how_long = f"SERVFAIL for {unready}, {over_restarts}" if kept.unready else over_restarts
+    return f"what was served last, as of {when}, is served on, {how_long}; its files: {kept.text_directory}"
 
 
 def _without_unready(directory: Path) -> str:
