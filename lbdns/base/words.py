@@ -49,6 +49,8 @@ def effective_policy(policy: str, has_places: bool) -> str:
 
 SETTINGS_FILE: Final = "lbdns.yaml"
 """The server's settings, in a directory of files or by itself."""
+SETTINGS_VARIABLE: Final = "LBDNS_SETTINGS"
+"""The environment's word for where they are."""
 
 # In the state directory.
 STORE_FILE: Final = "store.sqlite"

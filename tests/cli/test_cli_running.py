@@ -115,3 +115,19 @@ def test_status_of_no_server(settings: Path) -> None:
     said: Any = run("status", "--settings", str(settings))
     assert (said.status, said.out) == (2, "")
     assert "no server answers" in said.err
+
+
+def test_serve_takes_its_settings_from_the_environment_where_no_directory_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere.yaml").write_text("strict: true\nworkers: 0\n")
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "lbdns.yaml").write_text("strict: true\nworkers: -1\n")
+    monkeypatch.setenv("LBDNS_SETTINGS", str(tmp_path / "elsewhere.yaml"))
+    monkeypatch.chdir(tmp_path)
+    state = str(tmp_path / "state")
+    for arguments, read in ((), "elsewhere.yaml"), ((str(served),), "served/lbdns.yaml"):
+        refused = run("serve", *arguments, "--state", state)
+        assert (refused.status, f"{read}:2" in refused.err) == (1, True), refused.err
+    assert run("serve", str(served), "--settings", str(tmp_path / "elsewhere.yaml")).status == 2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
-from lbdns.base.words import SETTINGS_FILE, STORE_FILE
+from lbdns.base.words import SETTINGS_FILE, SETTINGS_VARIABLE, STORE_FILE
 from lbdns.cli.frame.common import files_place
 from lbdns.processes.supervisor.hangups import Hangups
 
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     "--settings",
     "settings_file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Without DIR: the server's settings. [default: ./lbdns.yaml, where there is one]",
+    envvar=SETTINGS_VARIABLE,
+    help="Without DIR: the server's settings. "
+    f"[env: {SETTINGS_VARIABLE}; default: ./{SETTINGS_FILE}, where there is one]",
 )
 @click.option("--listen", multiple=True, metavar="IP:PORT", help="Listen here, whatever lbdns.yaml says; repeatable.")
 @click.option("--state", type=click.Path(path_type=Path), help="The state directory, whatever lbdns.yaml says.")
@@ -48,7 +50,8 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     `record`, `lb`, `pool`, `monitor` and `apply`, and by the management API. Whatever has a mistake is not served: what
     was served before is served on. SIGTERM finishes what has come and stops; SIGHUP reloads.
     """
-    if directory is not None and settings_file is not None:
+    said_in = click.get_current_context().get_parameter_source("settings_file")
+    if directory is not None and said_in is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
     hangups = Hangups()  # before anything that takes time: a server that starts is not to be ended by one
     from lbdns.base.log import log_uncaught, start_log

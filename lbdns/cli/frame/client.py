@@ -28,7 +28,7 @@ from click.core import ParameterSource
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import printable
-from lbdns.base.words import OBJECTS_PER_PAGE_MAX, V4_PATH, WARNING_CODE
+from lbdns.base.words import OBJECTS_PER_PAGE_MAX, SETTINGS_FILE, SETTINGS_VARIABLE, V4_PATH, WARNING_CODE
 from lbdns.cli.frame.api_place import Local, Place, find_place
 
 if TYPE_CHECKING:
@@ -295,9 +295,10 @@ PLACE_OPTIONS: Final[dict[str, Callable[[Command], Command]]] = {
     "settings": click.option(
         "--settings",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        envvar="LBDNS_SETTINGS",
+        envvar=SETTINGS_VARIABLE,
         metavar="FILE",
-        help="The server's settings, which say where its state is. [env: LBDNS_SETTINGS; default: ./lbdns.yaml]",
+        help="The server's settings, which say where its state is. "
+        f"[env: {SETTINGS_VARIABLE}; default: ./{SETTINGS_FILE}]",
     ),
     "config": click.option(
         "--config",
