@@ -53,7 +53,7 @@ def test_a_preview_probes_the_same_port_as_the_worker() -> None:
             previews, found = preview.Previews(), []
             for port in (health.port, 0):
                 monitor = Monitor.model_validate({"type": "http", "port": port, "timeout": 1, "retries": 0})
-                result = await previews.result(previews.start(monitor, {"1" * 32: one}, Settings()))
+                result = await previews.result(previews.start(monitor, {"1" * 32: one}, Settings(), is_local=True))
                 assert result is not None
                 found.append(result["1" * 32]["healthy"])
             return found

@@ -69,7 +69,7 @@ def test_a_redirect_and_a_preview_say_it_too() -> None:
             one = Pool.model_validate({"name": "p", "origins": [{"name": "o", "address": "127.0.0.1"}]})
             previews = preview.Previews()
             monitor = Monitor(port=peer.port, timeout=1, retries=0)
-            await previews.result(previews.start(monitor, {FIRST: one}, Settings()))
+            await previews.result(previews.start(monitor, {FIRST: one}, Settings(), is_local=True))
             return agents(peer.received)
 
     assert asyncio.run(main()) == [FIRSTS] * 5
