@@ -50,7 +50,7 @@ class ProbeWatch:
 
     def __init__(self, control: Control, run_dir: Path) -> None:
         """Count the check on which the worker before this one ended, where it ended on one."""
-        self._control = control
+        self._mark_step = control.writer(WORD)
         self._path = run_dir / FILE
         self._counts = self._load()
         ended_on = control.get(WORD)
@@ -67,7 +67,7 @@ class ProbeWatch:
             check.started_s = asyncio.get_running_loop().time()
             check.give(hung(check), check.started_s)
             return
-        await _Marked(check.run(), self._control, mark)
+        await _Marked(check.run(), self._mark_step, mark)
         if count:
             del self._counts[mark]
             self._save()
@@ -89,16 +89,16 @@ class ProbeWatch:
 class _Marked(Awaitable[None]):
     """An awaitable whose steps are marked in the control file while they run."""
 
-    __slots__ = ("_control", "_inner", "_mark")
+    __slots__ = ("_inner", "_mark", "_mark_step")
 
-    def __init__(self, inner: Awaitable[None], control: Control, mark: int) -> None:
+    def __init__(self, inner: Awaitable[None], mark_step: Callable[[int], None], mark: int) -> None:
         self._inner = inner
-        self._control = control
+        self._mark_step = mark_step
         self._mark = mark
 
     def __await__(self) -> Generator[Any, Any, None]:
         steps = self._inner.__await__()
-        mark_step, mark = self._control.writer(WORD), self._mark
+        mark_step, mark = self._mark_step, self._mark
         step: Callable[[Any], Any] = steps.send
         given: Any = None
         while True:

@@ -70,10 +70,10 @@ class Responders(Kept):
         """How many of those had fallen silent."""
         return self._hangs_before + sum(child.hangs for child in self.children)
 
-    def make_room(self, sets: Sequence[ListenerSet], prepared: Published) -> None:
-        """Allocate what responders on these sockets count in; raises LbdnsError where there is no room."""
+    def make_room(self, count: int, addresses: int, prepared: Published) -> None:
+        """Allocate what `count` responders on so many addresses count in; raises LbdnsError where there is no room."""
         slots = prepared.slots
-        paths = [self._run.counters(index, part) for index, held in enumerate(sets) for part in range(_parts(held))]
+        paths = [self._run.counters(index, part) for index in range(count) for part in range(_parts(addresses))]
         try:
             for path in {*paths, *self._run.all_counters()}:
                 allocate_counters(path, slots.load_balancer_count, slots.pool_count, slots.endpoint_count)
@@ -187,7 +187,9 @@ class Responders(Kept):
 
         def beats() -> list[int]:
             if not words:  # of the slow path, and of the fast path's threads
-                words.extend(open_counters(self._run.counters(index, part)) for part in range(_parts(held)))
+                words.extend(
+                    open_counters(self._run.counters(index, part)) for part in range(_parts(len(held.listeners)))
+                )
             return [part[BEAT_NS] for part in words]
 
         def substitute() -> ChildProcess | None:
@@ -217,9 +219,9 @@ class Responders(Kept):
         )
 
 
-def _parts(held: ListenerSet) -> int:
+def _parts(addresses: int) -> int:
     """Return how many threads of a responder count: the slow path's, and the fast path's, one for each address."""
-    return len(held.listeners) + 1 if load_loop() else 1
+    return addresses + 1 if load_loop() else 1
 
 
 def absent(listeners: Sequence[Listener], sets: Sequence[ListenerSet]) -> list[Listener]:

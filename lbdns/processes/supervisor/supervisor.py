@@ -124,7 +124,7 @@ class Supervisor:
                 published = await asyncio.to_thread(self._publisher.prepare, first.configuration)
             else:
                 published = await asyncio.to_thread(self._publisher.restore, first.configuration, *first.compiled)
-            await asyncio.to_thread(self._responders.make_room, sets, published)
+            await asyncio.to_thread(self._responders.make_room, settings.workers, len(self._serving.listen), published)
             tallied = await asyncio.to_thread(self.tally.plan, published.slots)
         except BaseException:
             if published is not None:
@@ -259,9 +259,9 @@ class Supervisor:
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
         prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
         try:
-            sets = bind(listen, self._responders.sets, settings.workers)
-            await asyncio.to_thread(self._responders.make_room, sets, prepared)
+            await asyncio.to_thread(self._responders.make_room, settings.workers, len(listen), prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
+            sets = bind(listen, self._responders.sets, settings.workers)
             await asyncio.to_thread(commit)
         except BaseException:
             self._publisher.abandon(prepared)
