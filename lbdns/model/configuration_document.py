@@ -38,6 +38,7 @@ class ConfigurationDocument:
     unready: tuple[tuple[str, tuple[str, ...]], ...]  # apex, problems
     pool_ids: dict[str, str]
     account_id: str
+    pools_by_tokens: frozenset[str] = frozenset()
 
 
 @without_cyclic_collection()
@@ -53,6 +54,7 @@ def encode_configuration(configuration: Configuration) -> bytes:
         unready=tuple((_text(one.zone.apex), one.problems) for one in configuration.unready),
         pool_ids=configuration.pool_ids,
         account_id=configuration.account_id,
+        pools_by_tokens=configuration.pools_by_tokens,
     )
     return _adapter().dump_json(document, exclude_unset=True)
 
@@ -81,6 +83,7 @@ def decode_configuration(data: bytes) -> Configuration:
         unready=unready,
         pool_ids=document.pool_ids,
         account_id=document.account_id,
+        pools_by_tokens=document.pools_by_tokens,
     )
 
 

@@ -30,8 +30,10 @@ DENIED: Final = tuple(
 )
 """Link-local networks and the addresses where clouds tell a machine's secrets: denied unless `allow` names them."""
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-_TRANSLATED: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("::ffff:0:0/96"), IPv6Network("::/96"))
-"""Prefixes that hold an IPv4 address in their last 32 bits (RFC 6052, RFC 4291 section 2.5.5)."""
+_TRANSLATED: Final = tuple(
+    map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
+)
+"""Prefixes that hold an IPv4 address in their last 32 bits (RFC 6052, 8215, 4291 section 2.5.5, 2765 section 2.1)."""
 _JUDGED_MAX: Final = 65_536
 
 
@@ -51,7 +53,7 @@ class ProbeNetworks(Frozen):
     """What monitors, previews and webhooks may reach. Of the networks that an address is in the smallest decides.
 
     In none of them: link-local networks and the metadata services of clouds are denied, all others allowed; loopback is
-    for whoever works on this machine (`is_local`).
+    for whoever works on this machine (`is_local`), and for the objects that nobody else had a hand in.
     """
 
     allow: Networks = ()
@@ -67,8 +69,16 @@ class ProbeNetworks(Frozen):
 DEFAULT: Final = ProbeNetworks()
 
 
-def refused_words(address: str) -> str:
-    """Return what to say of an address that may not be probed."""
+def is_loopback(address: str) -> bool:
+    """Tell whether a connection to an IP address ends on this machine's loopback."""
+    judged = meant(address)
+    return any(judged in one for one in LOOPBACK)
+
+
+def refused_words(address: str, is_local: bool = True) -> str:
+    """Return what to say of an address that may not be probed; `is_local`: as `ProbeNetworks.refuses` has it."""
+    if not is_local and is_loopback(address):
+        return f"{address} is the loopback of this machine, probed for its operators alone (probe_networks)"
     return f"{address} is not in a network that may be probed (probe_networks)"
 
 

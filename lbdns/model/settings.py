@@ -196,7 +196,7 @@ class Settings(Frozen):
     """The addresses of this machine that probe and vote; without it one, in the PoP's region."""
     probe_networks: ProbeNetworks = ProbeNetworks()
     """What monitors, previews and webhooks may reach; without it all but link-local networks and the metadata services
-    of clouds; previews by a token do not reach loopback either."""
+    of clouds; what a token asks for or had a hand in does not reach loopback either."""
     notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()
     """Who is told of changes of health."""
     strict: Flag = False

@@ -73,7 +73,8 @@ def lone_endpoint(address: str, port: int = 0, host: str = "") -> EndpointSpec:
 class PoolTarget:
     """One pool as configured: a monitor's name or a group's judges its endpoints, or nobody does.
 
-    `id` is the store's; a pool of files has none.
+    `id` is the store's; a pool of files has none. `is_local`: nobody but operators on this machine had a hand in it, or
+    in what probes it.
     """
 
     name: str
@@ -86,6 +87,7 @@ class PoolTarget:
     check_regions: tuple[str, ...] = ()
     notification_filter: NotificationFilter | None = None
     id: str = ""
+    is_local: bool = True
 
 
 @dataclass(frozen=True, slots=True)

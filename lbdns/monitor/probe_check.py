@@ -13,7 +13,7 @@ from typing import Protocol
 from lbdns.base.probe_types import acts
 from lbdns.health.reasons import TIMEOUTS, Reason
 from lbdns.model.monitors import Monitor
-from lbdns.model.probe_networks import refused_words
+from lbdns.model.probe_networks import is_loopback, refused_words
 from lbdns.model.probed import probe_settings, probed_port
 from lbdns.model.targets_document import EndpointSpec, Vantage
 from lbdns.monitor.probes.http import host_header
@@ -23,11 +23,16 @@ from lbdns.monitor.probes.result import Result, Target
 
 @dataclass(frozen=True, slots=True)
 class CheckKey:
-    """What makes two checks the same: every setting that reaches the wire or the clock, and where to and from."""
+    """What makes two checks the same: every setting that reaches the wire or the clock, and where to and from.
+
+    `is_local` is False where it leads to this machine's loopback for a pool that others had a hand in: they hear
+    nothing of what a check of the operator's finds there.
+    """
 
     settings: tuple[object, ...]
     target: Target
     vantage: Vantage
+    is_local: bool = True
 
 
 class CheckListener(Protocol):
@@ -114,7 +119,9 @@ class Check:
         self.started_s = started_s = loop.time()
         target = self.addressed()
         if not self.may_reach(target.address):
-            self.give(Result(False, Reason.CONFIG_ERROR, detail=refused_words(target.address)), started_s)
+            self.give(
+                Result(False, Reason.CONFIG_ERROR, detail=refused_words(target.address, self.key.is_local)), started_s
+            )
             return
         for _ in range(self.retries + 1):
             try:
@@ -148,13 +155,16 @@ def timed_out(result: Result) -> bool:
     return result.reason in TIMEOUTS or result.silent
 
 
-def check_key(monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: Vantage) -> CheckKey:
-    """Return the key of the check that `monitor` wants of one of the endpoint's addresses."""
+def check_key(
+    monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: Vantage, is_local: bool = True
+) -> CheckKey:
+    """Return the key of the check that `monitor` wants of one of the endpoint's addresses; `is_local`: its pool's."""
     port = probed_port(monitor, endpoint.port)
     host = ""
     if acts(monitor.type, "header"):
         host = endpoint.host or monitor_host(monitor) or host_header(endpoint.address, port, monitor.type)
-    return CheckKey(probe_settings(monitor), Target(address, port, host, vantage.source), vantage)
+    target = Target(address, port, host, vantage.source)
+    return CheckKey(probe_settings(monitor), target, vantage, is_local or not is_loopback(address))
 
 
 def monitor_host(monitor: Monitor) -> str:

@@ -109,7 +109,7 @@ class ProbePlan:
         """Return the series that goes on as another one: with the same probes and a vote as before, under whatever
         name, threshold or weight; the one of its name where there are several."""
         member, address, vantage, _ = key
-        wanted = check_key(member.monitor, endpoint.spec, address, vantage)
+        wanted = check_key(member.monitor, endpoint.spec, address, vantage, endpoint.pool.spec.is_local)
         found = [one for one, (_, check) in going.items() if check.key == wanted and one[0].votes == member.votes]
         return min(found, key=lambda one: one[0].name != member.name, default=None)
 
@@ -117,7 +117,7 @@ class ProbePlan:
         spec, pool = endpoint.spec, endpoint.pool.spec
         regions = pool.check_regions
         vantages = standing_in(regions, self._vantages)
-        own = on_wire(spec)
+        own = *on_wire(spec), pool.is_local
         return [
             (self._members[member], address, vantage, own)
             for address in (addresses(spec.address) if spec.is_name else (spec.address,))
@@ -130,10 +130,11 @@ class ProbePlan:
         gate = self._gates.get(vantage)
         if gate is None:
             gate = self._gates[vantage] = IsolationGate(vantage, self._scheduler.hurry, self._tell)
-        wanted = check_key(member.monitor, endpoint.spec, address, vantage)
+        wanted = check_key(member.monitor, endpoint.spec, address, vantage, endpoint.pool.spec.is_local)
         check = self.checks.get(wanted)
         if check is None:
-            check = self.checks[wanted] = Check(wanted, member.monitor, gate, self._may_reach)
+            may_reach = self._may_reach if wanted.is_local else self._may_reach_for_others
+            check = self.checks[wanted] = Check(wanted, member.monitor, gate, may_reach)
             self._scheduler.add(check)
         series = self._ledger.begin_series(endpoint, member, address, vantage)
         check.listeners.append(series)
@@ -143,6 +144,9 @@ class ProbePlan:
 
     def _may_reach(self, address: str) -> bool:
         return not self._networks.refuses(address)
+
+    def _may_reach_for_others(self, address: str) -> bool:
+        return not self._networks.refuses(address, is_local=False)
 
     def _leave(self, check: Check, series: Series) -> None:
         check.listeners.remove(series)

@@ -49,6 +49,7 @@ class PoolSpec:
     endpoints: tuple[EndpointSpec, ...]
     notification_filter: NotificationFilter | None = None
     id: str = ""
+    is_local: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +135,5 @@ def _pool(pool: PoolTarget, members: _Members) -> PoolSpec:
         endpoints=pool.endpoints,
         notification_filter=pool.notification_filter,
         id=pool.id,
+        is_local=pool.is_local,
     )

@@ -27,6 +27,8 @@ from lbdns.model.targets_document import (
 from lbdns.snapshot.compile.compiler import site_of
 from lbdns.snapshot.slots import Slots
 
+Owned = tuple[str, bool]
+"""A pool's id, and whether nobody but operators on this machine had a hand in it."""
 Answered = tuple[bool, bool]
 """Whether hostnames of a pool are answered as addresses: flattened ones, the others as well."""
 
@@ -36,7 +38,7 @@ class TargetsMemo:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.pools: ByObject[tuple[tuple[int, ...], Answered, str, bytes]] = ByObject()
+        self.pools: ByObject[tuple[tuple[int, ...], Answered, Owned, bytes]] = ByObject()
         self.balancers: ByObject[_Balancer] = ByObject()
 
 
@@ -74,9 +76,15 @@ def encode_targets(
         balancers = [_balancer_of(balancer, memo) for balancer in configuration.load_balancers]
         flattened = frozenset().union(*(one.flattened for one in balancers))
         at_apex = frozenset().union(*(one.flattened for one in balancers if one.owner in apexes))
-        ids = configuration.pool_ids
+        ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
         pools = [
-            _pool_data(pool, slots, (pool.name in flattened, pool.name in at_apex), ids.get(pool.name, ""), memo)
+            _pool_data(
+                pool,
+                slots,
+                (pool.name in flattened, pool.name in at_apex),
+                (ids.get(pool.name, ""), pool.name not in by_tokens),
+                memo,
+            )
             for pool in configuration.pools.values()
         ]
     return encode_document(head, pools, [one.data for one in balancers if one.data])
@@ -104,7 +112,7 @@ def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> Balanc
     return BalancerSpec(load_balancer.name, pools, load_balancer.fallback_pool, load_balancer.type)
 
 
-def _pool_data(pool: Pool, slots: Slots, answered: Answered, id: str, memo: TargetsMemo) -> bytes:
+def _pool_data(pool: Pool, slots: Slots, answered: Answered, owned: Owned, memo: TargetsMemo) -> bytes:
     """Return a pool's part of the document. MX and SRV give names back, and so does an endpoint that is not to be
     flattened, save at an apex."""
     numbers = (
@@ -119,14 +127,15 @@ def _pool_data(pool: Pool, slots: Slots, answered: Answered, id: str, memo: Targ
         ],
     )
     found = memo.pools.find(pool)
-    if found is None or found[:3] != (numbers, answered, id):
-        found = (numbers, answered, id, encode_pool(_pool(pool, numbers[0], numbers[1:], answered, id)))
+    if found is None or found[:3] != (numbers, answered, owned):
+        found = (numbers, answered, owned, encode_pool(_pool(pool, numbers[0], numbers[1:], answered, owned)))
         memo.pools.keep(pool, found)
     return found[3]
 
 
-def _pool(pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, id: str) -> PoolTarget:
+def _pool(pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, owned: Owned) -> PoolTarget:
     """`numbers`: slot and tenant of each endpoint."""
+    id, is_local = owned
     return PoolTarget(
         name=pool.name,
         slot=slot,
@@ -152,6 +161,7 @@ def _pool(pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, i
         check_regions=pool.check_regions or (),
         notification_filter=pool.notification_filter,
         id=id,
+        is_local=is_local,
     )
 
 

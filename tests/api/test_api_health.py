@@ -338,3 +338,29 @@ def test_a_preview_by_a_token_reaches_no_loopback(shop: Shop) -> None:
     told = found["origins"][0]["127.0.0.1"]
     assert (told["healthy"], told["failure_reason"]) == (False, "Monitor config error")
     assert shop.endpoint.hits - before <= 1  # that of the pool's own monitor
+
+
+def test_what_a_token_stores_probes_no_loopback(shop: Shop) -> None:
+    addresses = ["127.0.0.1", "::1", "localhost"]
+    origins = [{"name": f"o{number}", "address": one} for number, one in enumerate(addresses)]
+    token = shop.server.token(name="storing")
+    with httpx.Client(base_url=shop.server.api, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        made = client.post(f"{shop.account}/pools", json=shop.pool_body("theirs", origins, monitor=shop.monitor)).json()
+    assert [one["source"]["pointer"] for one in made["messages"] if "loopback" in one["message"]] == [
+        "/origins/0/address",
+        "/origins/1/address",
+    ]
+    pool = made["result"]["id"]
+
+    def reasons() -> list[str]:
+        (place,) = shop.get(f"{shop.account}/pools/{pool}/health")["pop_health"].values()
+        return [found["failure_reason"] for one in place["origins"] for found in one.values()]
+
+    shop.until(lambda: reasons() == ["Monitor config error"] * 3)
+    own = shop.get(f"{shop.account}/pools/{shop.pool}/health")["pop_health"]
+    assert [place["origins"][0]["127.0.0.1"]["healthy"] for place in own.values()] == [True]
+    response = shop.client.patch(f"{shop.account}/pools/{pool}", json={"origins": origins})
+    assert response.status_code == 200 and not response.json()["messages"]
+    shop.until(lambda: reasons()[0] == "No failures")
+    deleted = shop.client.delete(f"{shop.account}/pools/{pool}")
+    assert deleted.status_code == 200

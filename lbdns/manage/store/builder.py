@@ -18,6 +18,7 @@ from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.making import pools_by_tokens
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
 from lbdns.model.settings import Settings
@@ -74,7 +75,12 @@ class Builder:
         configuration = None
         if not errors and examined.configuration is not None:
             pool_ids = {item.name: id for id, item in state.all(Kind.POOL).items()}
-            configuration = replace(examined.configuration, pool_ids=pool_ids, account_id=self._account_id)
+            configuration = replace(
+                examined.configuration,
+                pool_ids=pool_ids,
+                account_id=self._account_id,
+                pools_by_tokens=pools_by_tokens(state),
+            )
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 
     def _objects(

@@ -16,6 +16,7 @@ from lbdns.config.yaml.source import Placed
 from lbdns.manage.store.bodies import CheckedBody, check_body
 from lbdns.manage.store.disabling import DisabledAt, disabled_at
 from lbdns.manage.store.item import Change, Item, new_id, time_text
+from lbdns.manage.store.making import is_adopted, matters
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced
 from lbdns.manage.store.state import State, StateDraft
 from lbdns.manage.store.zones.zone_bodies import raised_serial
@@ -23,14 +24,15 @@ from lbdns.model.kind_models import NAMED_BESIDE
 
 
 class Edit:
-    """One transaction over `base`; `state` is what it has come to so far."""
+    """One transaction over `base`; `state` is what it has come to so far. `is_local`: an operator on this machine's."""
 
-    def __init__(self, base: State, now_s: float) -> None:
+    def __init__(self, base: State, now_s: float, is_local: bool = False) -> None:
         self.problems = KeptProblems()
         self.mended: dict[str, Placed[Any]] = {}  # by id: what could be made of objects with mistakes
         self._base = base
         self._draft = StateDraft(base)
         self._now_s = now_s
+        self._is_local = is_local
         self._now = time_text(now_s)
         self._touched: dict[str, Change] = {}
 
@@ -53,23 +55,27 @@ class Edit:
             raise Outdated(f'the {kind.words} "{item.name}"', revision, item.revision)
         return item
 
-    def create(self, kind: Kind, body: Mapping[str, Any], zone_id: str = "", id: str | None = None) -> Item:
-        """Add an object; `id` is given where it had one before."""
+    def create(
+        self, kind: Kind, body: Mapping[str, Any], zone_id: str = "", id: str | None = None, is_local: bool = True
+    ) -> Item:
+        """Add an object; `id` is given where it had one before. `is_local`: nobody but who edits said what it is."""
         id = id or new_id()
         checked = self._check(kind, body, id, zone_id)
         before = self._base.get(kind, id)  # deleted just now, to be made again elsewhere
         created_on = before.created_on if before is not None else self._now
         since = self._disabled_at(kind, checked.body, before)
-        item = Item(kind, id, checked.body, zone_id, created_on, self._now, self._base.revision + 1, since)
+        is_local = is_local and self._is_local
+        item = Item(kind, id, checked.body, zone_id, created_on, self._now, self._base.revision + 1, since, is_local)
         return self._put(None, item)
 
-    def replace(self, kind: Kind, id: str, body: Mapping[str, Any]) -> Item:
-        """Give an object a new body: what the body does not name goes back to its default."""
+    def replace(self, kind: Kind, id: str, body: Mapping[str, Any], is_local: bool = True) -> Item:
+        """Give an object a new body: what the body does not name goes back to its default. `is_local`: see `create`."""
         before = self.get(kind, id)
         if kind in NAMED_BESIDE and body.get("name") is None:
             body = {**body, "name": before.name}
         checked = self._check(kind, body, id, before.zone_id)
-        if checked.body == before.body:
+        is_local = is_local and self._is_local
+        if checked.body == before.body and (before.is_local or not is_local or not matters(kind)):
             return before
         after = replace(
             before,
@@ -77,12 +83,14 @@ class Edit:
             modified_on=self._now,
             revision=self._base.revision + 1,
             disabled_at=self._disabled_at(kind, checked.body, before),
+            is_local=is_local,
         )
         return self._put(before, after)
 
     def patch(self, kind: Kind, id: str, fields: Mapping[str, Any]) -> Item:
         """Change the fields that are named; null puts one back to its default."""
-        return self.replace(kind, id, {**self.get(kind, id).body, **fields})
+        before = self.get(kind, id)
+        return self.replace(kind, id, {**before.body, **fields}, is_adopted(before, fields))
 
     def delete(self, kind: Kind, id: str) -> Item:
         """Delete an object; a zone goes with whatever belongs to it. Raises NotFound."""
@@ -122,7 +130,7 @@ class Edit:
         first = self._touched[id].before if id in self._touched else before
         if first is None and after is None:
             del self._touched[id]
-        elif first is not None and after is not None and (first.body, first.zone_id) == (after.body, after.zone_id):
+        elif first is not None and after is not None and _is_same(first, after):
             self._touched.pop(id, None)
         else:
             self._touched[id] = Change(first, after)
@@ -141,6 +149,12 @@ class Edit:
                 continue
             body = {**zone.body, "serial": raised_serial(before.body["serial"], int(self._now_s))}
             self._put(zone, replace(zone, body=body, modified_on=self._now, revision=self._base.revision + 1))
+
+
+def _is_same(first: Item, after: Item) -> bool:
+    """Tell whether nothing came of a change: neither of the object, nor that it is the operator's now."""
+    is_adopted = after.is_local and not first.is_local and matters(after.kind)
+    return (first.body, first.zone_id) == (after.body, after.zone_id) and not is_adopted
 
 
 def _key(item: Item) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ class Item:
     """One object. `body` is JSON that nobody changes in place: fields at their default left out, references by id.
 
     `id` has 32 hex digits and never changes. `zone_id` is set for records and for load balancers of a zone. Times are
-    RFC 3339 in UTC; `revision` is the one that changed the object last. `disabled_at`: see disabling.py.
+    RFC 3339 in UTC; `revision` is the one that changed the object last. `disabled_at`: see disabling.py. `is_local`: an
+    operator on this machine made it (making.py).
     """
 
     kind: Kind
@@ -31,6 +32,7 @@ class Item:
     modified_on: str = ""
     revision: int = 0
     disabled_at: tuple[tuple[str, str], ...] = ()
+    is_local: bool = True
 
     @property
     def name(self) -> str:

@@ -92,8 +92,12 @@ class Manager(Protocol):
         *,
         based_on: int | None = None,
         dry_run: bool = False,
+        is_local: bool = False,
     ) -> Done[Result]:
-        """Change objects; raises ConfigError with every mistake, or another LbdnsError, with nothing changed."""
+        """Change objects; raises ConfigError with every mistake, or another LbdnsError, with nothing changed.
+
+        `is_local`: for an operator on this machine.
+        """
 
 
 class StoreManager:
@@ -152,6 +156,7 @@ class StoreManager:
         *,
         based_on: int | None = None,
         dry_run: bool = False,
+        is_local: bool = False,
     ) -> Done[Result]:
         """Change objects: `make` writes into an Edit. Nothing changed means no revision.
 
@@ -161,7 +166,7 @@ class StoreManager:
             before = self._state
             if based_on is not None and based_on != before.revision:
                 raise Outdated("the store", based_on, before.revision)
-            edit = Edit(before, time.time())
+            edit = Edit(before, time.time(), is_local)
             result, changes, after, loaded = await asyncio.to_thread(self._prepare, edit, make)
             if dry_run or not changes:
                 return Done(result, before.revision, changes, loaded.warnings)
@@ -239,6 +244,7 @@ class FilesManager:
         *,
         based_on: int | None = None,
         dry_run: bool = False,
+        is_local: bool = False,
     ) -> Done[Result]:
         """Refuse; raises ReadOnly."""
         raise ReadOnly(

@@ -30,15 +30,23 @@ REVISIONS_CHARS_MAX: Final = 1 << 30
 """What the kept revisions' changes may take; beyond it the oldest go, but never the newest."""
 _HISTORY_CHARS: Final = "history_chars"
 """The row of meta that says what they take."""
-_ADDED: Final = "disabled_at"
-"""A column of objects that the first release did not make; what writes without it goes on as before."""
+_ADDED: Final = {
+    "disabled_at": ("TEXT NOT NULL DEFAULT ''", ""),
+    "is_local": (
+        "INTEGER NOT NULL DEFAULT 0",
+        "UPDATE objects SET is_local = 1 "
+        "WHERE revision IN (SELECT number FROM revisions WHERE author LIKE 'local user %')",
+    ),
+}
+"""Columns of objects that earlier releases did not make, and what follows for the objects that are there; what writes
+without them goes on as before."""
 BUSY_S: Final = 10.0
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE objects (
     position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, zone_id TEXT NOT NULL,
     body TEXT NOT NULL, created_on TEXT NOT NULL, modified_on TEXT NOT NULL, revision INTEGER NOT NULL,
-    disabled_at TEXT NOT NULL DEFAULT '');
+    disabled_at TEXT NOT NULL DEFAULT '', is_local INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE revisions (number INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL);
 CREATE TABLE changes (
     revision INTEGER NOT NULL, sequence INTEGER NOT NULL, before TEXT, after TEXT, PRIMARY KEY (revision, sequence)
@@ -88,12 +96,12 @@ class Store:
         """Read everything."""
         with self._lock, self._failures():
             rows = self._connection.execute(
-                "SELECT kind, id, body, zone_id, created_on, modified_on, revision, disabled_at FROM objects "
+                "SELECT kind, id, body, zone_id, created_on, modified_on, revision, disabled_at, is_local FROM objects "
                 "ORDER BY position"
             )
             items = [
-                Item(Kind(row[0]), row[1], json.loads(row[2]), row[3], row[4], row[5], row[6], _times(row[7]))
-                for row in rows
+                Item(Kind(kind), id, json.loads(body), zone_id, made, changed, revision, _times(since), bool(is_local))
+                for kind, id, body, zone_id, made, changed, revision, since, is_local in rows
             ]
             return State.of(items, self._head())
 
@@ -172,10 +180,12 @@ class Store:
                 self._connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
         if int(self._meta("format")) > FORMAT:
             raise StoreError(f"{self.path}: made by a later release of lbdns, which this one cannot read")
-        if not self._connection.execute(
-            "SELECT 1 FROM pragma_table_info('objects') WHERE name = ?", (_ADDED,)
-        ).fetchone():
-            self._connection.execute(f"ALTER TABLE objects ADD COLUMN {_ADDED} TEXT NOT NULL DEFAULT ''")
+        there = {row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info('objects')")}
+        for name, (kind, following) in _ADDED.items():
+            if name not in there:
+                with self._transaction():
+                    self._connection.execute(f"ALTER TABLE objects ADD COLUMN {name} {kind}")
+                    self._connection.execute(following)
 
     def _meta(self, key: str) -> str:
         with self._failures():
@@ -195,11 +205,11 @@ class Store:
         row = (item.id, item.kind, item.zone_id, _dump(item.body), item.created_on, item.modified_on, item.revision)
         since = _dump(dict(item.disabled_at)) if item.disabled_at else ""
         self._connection.execute(
-            "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision, disabled_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
+            "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision, disabled_at, is_local) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
             "body = excluded.body, modified_on = excluded.modified_on, revision = excluded.revision, "
-            "disabled_at = excluded.disabled_at",
-            (*row, since),
+            "disabled_at = excluded.disabled_at, is_local = excluded.is_local",
+            (*row, since, int(item.is_local)),
         )
 
     def _forget(self, newest: int) -> None:
@@ -265,11 +275,13 @@ def _dump(value: Any) -> str:
 def _encode(item: Item | None) -> str | None:
     if item is None:
         return None
-    return _dump([item.kind, item.id, item.body, item.zone_id, item.created_on, item.modified_on, item.revision])
+    fields = item.kind, item.id, item.body, item.zone_id, item.created_on, item.modified_on, item.revision
+    return _dump([*fields, int(item.is_local)])
 
 
 def _decode(text: str | None) -> Item | None:
     if text is None:
         return None
-    kind, *rest = json.loads(text)
-    return Item(Kind(kind), *rest)
+    kind, id, body, zone_id, created_on, modified_on, revision, *later = json.loads(text)
+    # Earlier releases did not say by whom: not by an operator, then.
+    return Item(Kind(kind), id, body, zone_id, created_on, modified_on, revision, is_local=any(later))

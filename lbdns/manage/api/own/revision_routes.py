@@ -26,7 +26,7 @@ from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
 from lbdns.config.loading import examine_tree
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, invalid, point_by
-from lbdns.manage.api.frame.auth import CurrentCaller
+from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
@@ -161,13 +161,13 @@ class RestoreBody(TypedDict):
 @router.post("/plan", **describe(Applied, body=ApplyBody))
 async def plan(site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject) -> Response:
     """Say what applying a configuration would change; nothing is changed."""
-    return await _apply(site, caller.author, request, _checked(body, ApplyBody), dry_run=True)
+    return await _apply(site, caller, request, _checked(body, ApplyBody), dry_run=True)
 
 
 @router.post("/apply", **describe(Applied, body=ApplyBody))
 async def apply(site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject) -> Response:
     """Apply a configuration in one transaction."""
-    return await _apply(site, caller.author, request, _checked(body, ApplyBody), dry_run=False)
+    return await _apply(site, caller, request, _checked(body, ApplyBody), dry_run=False)
 
 
 @router.get("/configuration", **describe(Files))
@@ -228,6 +228,7 @@ async def restore_revision(site: CurrentSite, caller: CurrentCaller, number: Num
         make,
         based_on=fields.get("based_on"),
         dry_run=bool(fields.get("dry_run")),
+        is_local=caller.local,
     )
     return await asyncio.to_thread(_planned, done, before)
 
@@ -262,11 +263,11 @@ def _feed(store: Store, after: int, limit: int) -> Response:
     return ok({"revision": store.head, "revisions": found})
 
 
-async def _apply(site: ApiSite, author: str, request: Request, fields: Mapping[str, Any], dry_run: bool) -> Response:
+async def _apply(site: ApiSite, caller: Caller, request: Request, fields: Mapping[str, Any], dry_run: bool) -> Response:
     tree, prune = fields["configuration"], bool(fields.get("prune"))
     point_by(request, lambda problem: _pointer(problem, tree))
     if not site.manager.is_writable:
-        await site.manager.change(author, "", _nothing)  # raises what there is to say
+        await site.manager.change(caller.author, "", _nothing)  # raises what there is to say
     wanted = await asyncio.to_thread(_examined, tree)
     before = site.manager.state
 
@@ -276,7 +277,12 @@ async def _apply(site: ApiSite, author: str, request: Request, fields: Mapping[s
         return len(files.apply(edit, wanted, prune))
 
     done = await site.manager.change(
-        author, fields.get("message") or "apply", make, based_on=fields.get("based_on"), dry_run=dry_run
+        caller.author,
+        fields.get("message") or "apply",
+        make,
+        based_on=fields.get("based_on"),
+        dry_run=dry_run,
+        is_local=caller.local,
     )
     return await asyncio.to_thread(_planned, done, before, {"unnamed": done.result})
 

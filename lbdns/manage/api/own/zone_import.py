@@ -206,6 +206,7 @@ async def import_whole_zone(
             f'import zone "{name}"',
             lambda edit: put_zone(edit, name, text, site.settings),
             dry_run=dry_run,
+            is_local=caller.local,
         )
     zone, count, noted = done.result
     after = site.state.get(Kind.ZONE, zone.id) or zone

@@ -37,6 +37,7 @@ from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, no
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.making import out_of_reach
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
@@ -116,7 +117,9 @@ class _ObjectWriter(NamedTuple):
 
         words = f'delete {self.kind.words} "{self._name_of(id)}"'
         before = self.site.state
-        done = await self.site.manager.change(self.caller.author, words, make, dry_run=self.dry_run)
+        done = await self.site.manager.change(
+            self.caller.author, words, make, dry_run=self.dry_run, is_local=self.caller.local
+        )
         messages = self._told(done, {done.result.name})
         return planned(done, before, messages) if self.dry_run else ok({"id": id}, messages=messages)
 
@@ -136,8 +139,12 @@ class _ObjectWriter(NamedTuple):
 
         words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
         before = self.site.state
-        done = await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
+        done = await self.site.manager.change(
+            self.caller.author, words, made, dry_run=self.dry_run, is_local=self.caller.local
+        )
         item = done.result
+        for sentence, at in out_of_reach(item, self.site.settings.probe_networks):
+            tell(sentence, at if "origins" in body else None)
         messages = self._told(done, {item.name, name}, body, pointing)
         if self.dry_run:
             return planned(done, before, messages)

@@ -20,7 +20,7 @@ from lbdns.manage.api.frame.live import running
 from lbdns.manage.api.frame.live_health import endpoint_is_up
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import Paging, paged
-from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, warnings
+from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, tell, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_zone
 from lbdns.manage.api.v4.healthcheck_shapes import (
     HEALTHCHECK,
@@ -38,6 +38,7 @@ from lbdns.manage.name_lookups import names_of
 from lbdns.manage.store.bodies import check_body, placed_of
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
+from lbdns.manage.store.making import out_of_reach
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
@@ -178,7 +179,9 @@ async def delete_healthcheck(
         edit.delete(Kind.MONITOR, pool.body["monitor"])
 
     before = site.state
-    done = await site.manager.change(caller.author, f"delete health check {id}", make, dry_run=dry_run)
+    done = await site.manager.change(
+        caller.author, f"delete health check {id}", make, dry_run=dry_run, is_local=caller.local
+    )
     return planned(done, before, ()) if dry_run else ok({"id": id})
 
 
@@ -205,7 +208,9 @@ async def _written(
 ) -> Response:
     point_by(request, pointing)
     before = site.state
-    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
+    for sentence, _ in out_of_reach(done.result, site.settings.probe_networks):
+        tell(sentence, ("address",))
     messages = _messages(done)
     return planned(done, before, messages) if dry_run else ok(_shown(done.result, site.state, site), messages=messages)
 

@@ -43,8 +43,8 @@ from lbdns.manage.store.token_scopes import POOLS
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
-from lbdns.model.targets_document import EndpointSpec, Vantage, lone_endpoint
-from lbdns.monitor.probe_check import Check, check_key
+from lbdns.model.targets_document import Vantage, lone_endpoint
+from lbdns.monitor.probe_check import Check, CheckKey, check_key
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.resolving import NameSources
 
@@ -193,21 +193,18 @@ async def _probe(
         if outcome.resolved is None:
             return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
         addresses = outcome.resolved.addresses
-    vantage = _vantage(settings)
 
     def may_reach(address: str) -> bool:
         return not settings.probe_networks.refuses(address, is_local)
 
-    results = [await _run(monitor, spec, address, vantage, pool_id, may_reach) for address in addresses]
+    keys = [check_key(monitor, spec, address, _vantage(settings), is_local) for address in addresses]
+    results = [await _run(monitor, key, pool_id, may_reach) for key in keys]
     told = next((result for result in results if not result.healthy), results[0])
     # A code that does not match is no preview's to tell: it would read services that only this machine reaches.
     return endpoint_health(told.healthy, told.rtt_us, REASONS[told.reason], told.code if told.healthy else 0)
 
 
-async def _run(
-    monitor: Monitor, spec: EndpointSpec, address: str, vantage: Vantage, pool_id: str, may_reach: Callable[[str], bool]
-) -> Result:
-    key = check_key(monitor, spec, address, vantage)
+async def _run(monitor: Monitor, key: CheckKey, pool_id: str, may_reach: Callable[[str], bool]) -> Result:
     check = Check(replace(key, target=replace(key.target, pool_id=pool_id)), monitor, _Ignoring(), may_reach)
     await check.run()
     assert check.last is not None, "a check that ran has a result"

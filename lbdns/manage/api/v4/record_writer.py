@@ -69,7 +69,9 @@ class RecordWriter:
 
         words = f'{verb} of zone "{self.zone_name}"'
         try:
-            return await self.site.manager.change(self.caller.author, words, made, dry_run=self.dry_run)
+            return await self.site.manager.change(
+                self.caller.author, words, made, dry_run=self.dry_run, is_local=self.caller.local
+            )
         except ConfigError as error:
             if self._after is None:
                 raise

@@ -130,7 +130,7 @@ async def create_zone(
     name = body.get("name")
     words = f'create zone "{name[:TEXT_CHARS_MAX]}"' if isinstance(name, str) else "create zone"
     before = site.state
-    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
     return planned(done, before, _messages(done)) if dry_run else _told(site, done)
 
 
@@ -183,7 +183,7 @@ async def change_zone(
     point_by(request, _pointing)
     words = f'change zone "{_name_of(site, zone_id)}"'
     before = site.state
-    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
     return planned(done, before, _messages(done)) if dry_run else _told(site, done)
 
 
@@ -213,7 +213,7 @@ async def delete_zone(
         return edit.delete(Kind.ZONE, zone_id)
 
     words = f'delete zone "{_name_of(site, zone_id)}"'
-    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
     return planned(done, before, ()) if dry_run else ok({"id": zone_id})
 
 

@@ -301,7 +301,7 @@ async def change_dns_settings(
     before = site.state
     zone = before.get(Kind.ZONE, zone_id)
     words = f'change DNS settings of zone "{zone.name if zone else zone_id}"'
-    done = await site.manager.change(caller.author, words, make, dry_run=dry_run)
+    done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
     return planned(done, before, ()) if dry_run else ok(_dns_settings(zone_id, site.state))
 
 

@@ -199,12 +199,12 @@ def _differs(item: Item, state: State) -> bool:
 def put(edit: Edit, item: Item, before: Item | None) -> None:
     """Create, replace or move an object; one that is the same as `before` is left alone."""
     if before is None:
-        edit.create(item.kind, item.body, item.zone_id, item.id)
+        edit.create(item.kind, item.body, item.zone_id, item.id, item.is_local)
     elif before.zone_id != item.zone_id:
         edit.delete(item.kind, item.id)
-        edit.create(item.kind, item.body, item.zone_id, item.id)
+        edit.create(item.kind, item.body, item.zone_id, item.id, item.is_local)
     elif before.body != item.body:
-        edit.replace(item.kind, item.id, item.body)
+        edit.replace(item.kind, item.id, item.body, item.is_local)
 
 
 def _with_serial(item: Item, before: Item | None, has_new_records: bool) -> Item:

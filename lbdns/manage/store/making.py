@@ -1,0 +1,56 @@
+"""Who made an object: an operator on this machine, by the UNIX socket or by files, or who holds a token.
+
+    the operator: creates or replaces it; or changes the field that says where probes go   -> the operator's
+    the operator: changes another field of it                                              -> whose it was
+    a token: changes anything of it                                                        -> the token's
+    the operator: brings an earlier revision back                                          -> whose it was then
+
+What a token had a hand in does not probe this machine's loopback (model/probe_networks.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from lbdns.base.kinds import BALANCING, Kind
+from lbdns.manage.store.item import Item
+from lbdns.manage.store.state import State
+from lbdns.model.probe_networks import ProbeNetworks, refused_words
+from lbdns.model.targets_document import is_name
+
+WHERE: Final = {Kind.POOL: "origins", Kind.MONITOR_GROUP: "members"}
+"""The field that says where probes go. A monitor has none: whoever changed it last made it."""
+_PROBING: Final = (Kind.POOL, Kind.MONITOR_GROUP, Kind.MONITOR)
+
+
+def is_adopted(before: Item, fields: Iterable[str]) -> bool:
+    """Tell whether an object is the operator's once an operator has changed some fields of it."""
+    where = WHERE.get(before.kind)
+    return before.is_local or where is None or where in fields
+
+
+def matters(kind: Kind) -> bool:
+    """Tell whether it is of any account who made an object of a kind."""
+    return kind in _PROBING
+
+
+def out_of_reach(item: Item, networks: ProbeNetworks) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Yield a sentence for each address of a pool that is not probed because of who made it, and the way to it."""
+    if item.kind is not Kind.POOL or item.is_local or not item.body.keys() & {"monitor", "monitor_group"}:
+        return
+    for index, origin in enumerate(item.body.get("origins", ())):
+        address = origin["address"]
+        if not is_name(address) and networks.refuses(address, is_local=False) and not networks.refuses(address):
+            yield f"{refused_words(address, is_local=False)}; its probes will fail", ("origins", index, "address")
+
+
+def pools_by_tokens(state: State) -> frozenset[str]:
+    """Return the names of the pools that a token had a hand in: in the pool, its monitor, its group or one of that."""
+    by_tokens: set[str] = set()
+    for kind in BALANCING:  # in the order of reference
+        if matters(kind):
+            by_tokens |= {
+                id for id, item in state.all(kind).items() if not item.is_local or by_tokens & item.references()
+            }
+    return frozenset(item.name for id, item in state.all(Kind.POOL).items() if id in by_tokens)

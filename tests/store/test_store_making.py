@@ -1,0 +1,178 @@
+"""Who made a stored object: nothing that a token had a hand in probes this machine's loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.base.kinds import Kind
+from lbdns.base.words import STORE_FILE
+from lbdns.config.loading import parse
+from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.item import Item
+from lbdns.manage.store.making import pools_by_tokens
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.revisions.from_files import apply
+from lbdns.manage.store.revisions.restore import restore
+from lbdns.manage.store.sqlite import Store
+from lbdns.model.settings import Settings
+
+ORIGINS = [{"name": "a", "address": "127.0.0.1"}]
+POOLS_YAML: dict[str, Any] = {
+    "monitors": {"m": {"type": "http"}},
+    "pools": {"p": {"monitor": "m", "origins": ORIGINS}},
+}
+
+
+class Making:
+    """A store that operators and tokens change."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.store = Store(directory)
+        self.manager = StoreManager(self.store, Settings())
+
+    def by(self, who: str, make: Callable[[Edit], Any]) -> Any:
+        """Change the store as an operator (`local user`) or with a token."""
+        is_local = who.startswith("local user")
+        return asyncio.run(self.manager.change(who, "", make, is_local=is_local)).result
+
+    def operator(self, make: Callable[[Edit], Any]) -> Any:
+        return self.by("local user root", make)
+
+    def token(self, make: Callable[[Edit], Any]) -> Any:
+        return self.by("token t", make)
+
+    def make_all(self) -> dict[Kind, Item]:
+        """Make a monitor, a group of it, and a pool with it, as an operator."""
+
+        def make(edit: Edit) -> dict[Kind, Item]:
+            monitor = edit.create(Kind.MONITOR, {"name": "m", "type": "http"})
+            member = {"monitor_id": monitor.id}
+            group = edit.create(Kind.MONITOR_GROUP, {"name": "g", "description": "g", "members": [member]})
+            pool = edit.create(Kind.POOL, {"name": "p", "monitor_group": group.id, "origins": ORIGINS})
+            return {one.kind: one for one in (monitor, group, pool)}
+
+        made: dict[Kind, Item] = self.operator(make)
+        return made
+
+    def is_operators(self) -> bool:
+        """Whether the pool is the operator's with all that probes it: as it is held, and as it is read from disk."""
+        told = [pools_by_tokens(state) for state in (self.manager.state, self.store.load())]
+        assert told[0] == told[1]
+        loaded = self.manager.load(Settings())
+        assert loaded.configuration.pools_by_tokens == told[0]
+        return not told[0]
+
+
+@pytest.fixture
+def making(tmp_path: Path) -> Iterator[Making]:
+    made = Making(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_what_an_operator_makes_is_theirs_and_what_a_token_makes_is_not(making: Making) -> None:
+    making.make_all()
+    assert making.is_operators()
+    making.token(lambda edit: edit.create(Kind.POOL, {"name": "q", "origins": ORIGINS}))
+    assert pools_by_tokens(making.manager.state) == {"q"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.POOL, {"description": "x"}),
+        (Kind.POOL, {"origins": [{"name": "a", "address": "127.0.0.2"}]}),
+        (Kind.MONITOR, {"port": 6379}),
+        (Kind.MONITOR_GROUP, {"description": "x"}),
+    ],
+)
+def test_a_tokens_change_of_any_part_makes_the_pool_a_tokens(
+    making: Making, kind: Kind, fields: dict[str, Any]
+) -> None:
+    made = making.make_all()
+    making.token(lambda edit: edit.patch(kind, made[kind].id, fields))
+    assert not making.is_operators()
+
+
+def test_a_change_that_changes_nothing_changes_no_maker(making: Making) -> None:
+    pool = making.make_all()[Kind.POOL]
+    making.token(lambda edit: edit.replace(Kind.POOL, pool.id, pool.body))
+    making.token(lambda edit: edit.patch(Kind.POOL, pool.id, {"name": "p"}))
+    assert making.is_operators()
+
+
+def test_an_operator_makes_a_tokens_object_theirs_by_saying_where_probes_go(making: Making) -> None:
+    made = making.make_all()
+    pool = made[Kind.POOL].id
+    making.token(lambda edit: edit.patch(Kind.POOL, pool, {"origins": [{"name": "a", "address": "127.0.0.9"}]}))
+    making.operator(lambda edit: edit.patch(Kind.POOL, pool, {"description": "looked at nothing else"}))
+    assert not making.is_operators()
+    before = making.manager.state.revision
+    making.operator(lambda edit: edit.patch(Kind.POOL, pool, {"origins": edit.get(Kind.POOL, pool).body["origins"]}))
+    assert making.is_operators() and making.manager.state.revision == before + 1
+    making.token(lambda edit: edit.patch(Kind.POOL, pool, {"description": "again"}))
+    making.operator(lambda edit: edit.replace(Kind.POOL, pool, edit.get(Kind.POOL, pool).body))
+    assert making.is_operators()
+
+
+def test_a_delete_and_a_create_in_one_change_hide_nobody(making: Making) -> None:
+    pool = making.make_all()[Kind.POOL]
+
+    def again(edit: Edit) -> None:
+        edit.delete(Kind.POOL, pool.id)
+        edit.create(Kind.POOL, {**pool.body, "origins": [{"name": "a", "address": "127.0.0.7"}]}, "", pool.id)
+
+    making.token(again)
+    assert not making.is_operators()
+
+
+def test_an_earlier_revision_comes_back_with_whose_it_was(making: Making) -> None:
+    pool = making.make_all()[Kind.POOL].id
+    operators = making.manager.state.revision
+    making.token(lambda edit: edit.patch(Kind.POOL, pool, {"description": "a token's"}))
+    tokens = making.manager.state.revision
+    making.operator(lambda edit: restore(edit, making.store.state_at(operators)))
+    assert making.is_operators()
+    making.operator(lambda edit: restore(edit, making.store.state_at(tokens)))
+    assert not making.is_operators()
+    making.token(lambda edit: restore(edit, making.store.state_at(operators)))
+    assert not making.is_operators(), "who holds a token brings back nothing as the operator's"
+
+
+def test_files_are_whose_who_applies_them(making: Making, tmp_path: Path) -> None:
+    wanted = parse(POOLS_YAML, tmp_path).configuration
+    making.token(lambda edit: apply(edit, wanted))
+    assert not making.is_operators()
+    making.operator(
+        lambda edit: [edit.delete(kind, id) for kind in (Kind.POOL, Kind.MONITOR) for id in edit.state.all(kind)]
+    )
+    making.operator(lambda edit: apply(edit, wanted))
+    assert making.is_operators()
+    changed = parse({**POOLS_YAML, "monitors": {"m": {"type": "http", "port": 81}}}, tmp_path).configuration
+    making.token(lambda edit: apply(edit, changed))
+    assert not making.is_operators()
+
+
+def test_a_store_of_an_earlier_release_tells_by_its_revisions(making: Making) -> None:
+    making.make_all()
+    making.token(lambda edit: edit.create(Kind.POOL, {"name": "q", "origins": ORIGINS}))
+    making.store.close()
+    connection = sqlite3.connect(making.directory / STORE_FILE)
+    connection.execute("ALTER TABLE objects DROP COLUMN is_local")
+    connection.execute("UPDATE changes SET after = json_remove(after, '$[7]'), before = json_remove(before, '$[7]')")
+    connection.commit()
+    connection.close()
+    again = Store(making.directory)
+    try:
+        assert pools_by_tokens(again.load()) == {"q"}
+        assert pools_by_tokens(again.state_at(0)) == frozenset()
+        assert [one.after is not None and one.after.is_local for one in again.revision(1).changes] == [False] * 3
+    finally:
+        again.close()
