@@ -198,9 +198,11 @@ class LbdnsServer:
 
     def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         """Send one operation to the control socket and return its result."""
+        from lbdns.mapped.run_directory import RunDirectory
         from lbdns.processes.supervisor.control_socket import ask
 
-        result: dict[str, Any] = ask(self.control, op, timeout_s=QUERY_S, **arguments)
+        path = RunDirectory.socket_in_use(self.control, self.state_dir)
+        result: dict[str, Any] = ask(path, op, timeout_s=QUERY_S, **arguments)
         return result
 
     def set_endpoint(self, path: str, *, up: bool, wait: bool = True) -> None:

@@ -5,12 +5,15 @@ Kept as JSON lines in two files that take turns, so that it is bounded; a line c
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
+
+from lbdns.base.errors import LbdnsError
 
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # per file; there are two
 PROBES_MAX: Final = 20  # per change
@@ -111,7 +114,10 @@ class Record:
         """Add one change; raises OSError where the disk refuses."""
         if self._handle < 0:
             self._open()
-        os.write(self._handle, json.dumps(asdict(change), ensure_ascii=False).encode() + b"\n")
+        line = json.dumps(asdict(change), ensure_ascii=False).encode() + b"\n"
+        if os.write(self._handle, line) < len(line):  # the disk became full: what follows is to begin a line
+            self.close()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if os.fstat(self._handle).st_size >= self._bytes_max:
             self.close()
             os.replace(self._path, self._older)
@@ -130,7 +136,10 @@ class Record:
 
 
 def read_events(directory: Path, since_s: float = 0.0, limit: int = 1000) -> list[HealthChange]:
-    """Return the last `limit` changes kept in `directory` at or after `since_s`, oldest first; none where none are."""
+    """Return the last `limit` changes kept in `directory` at or after `since_s`, oldest first; none where none are.
+
+    Raises LbdnsError where they cannot be read.
+    """
     found: list[HealthChange] = []
     for name in ("events.1.jsonl", "events.jsonl"):
         found += [change for change in _read(directory / name) if change.at_s >= since_s]
@@ -146,8 +155,10 @@ def _read(path: Path) -> Iterator[HealthChange]:
                 change = _parse(line, known)
                 if change is not None:
                     yield change
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot read the record of changes: {error.strerror}") from error
 
 
 def _parse(line: str, known: set[str]) -> HealthChange | None:

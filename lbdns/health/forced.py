@@ -10,13 +10,13 @@ from __future__ import annotations
 import fnmatch
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.whole_file import write_whole
 from lbdns.base.words import FORCED_FILE
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, STATE_MASK, UNHEALTHY, UNRESOLVED
 
@@ -148,7 +148,7 @@ def load(state_dir: Path) -> tuple[Forced, ...]:
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         return tuple(Forced(**entry) for entry in document["forced"][:ENTRIES_MAX])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
         raise LbdnsError(f"{path}: cannot read the forced states: {error.strerror}") from error
@@ -158,14 +158,5 @@ def load(state_dir: Path) -> tuple[Forced, ...]:
 
 def save(state_dir: Path, entries: Iterable[Forced]) -> None:
     """Write the list, whole or not at all; raises LbdnsError where the disk refuses."""
-    path = state_dir / FORCED_FILE
-    fresh = path.with_name(f".{FORCED_FILE}.{os.getpid()}")
-    try:
-        with fresh.open("w", encoding="utf-8") as out:
-            json.dump({"forced": [asdict(entry) for entry in entries]}, out, ensure_ascii=False, indent=1)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise LbdnsError(f"{path}: cannot write the forced states: {error.strerror}") from error
+    text = json.dumps({"forced": [asdict(entry) for entry in entries]}, ensure_ascii=False, indent=1)
+    write_whole(state_dir / FORCED_FILE, text, "the forced states", is_lasting=True)

@@ -8,6 +8,7 @@ supervisor finds what an earlier one that was killed left serving.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -24,46 +25,100 @@ UNIX_PATH_MAX = 100  # bytes; the kernel takes 107
 
 
 class StateLock:
-    """The right to be the supervisor of a state directory; released when the process ends, however it ends."""
+    """The right to be the supervisor of a state directory; released when the process ends, however it ends.
 
-    def __init__(self, state_dir: Path) -> None:
-        """Take the lock; raises LbdnsError naming the process that has it."""
-        self.path = state_dir / LOCK_FILE
+    Where the directory takes no lock, one in shared memory stands in for it, and excludes as much. `problem`: why the
+    directory cannot be used, "" where it can.
+    """
+
+    def __init__(self, state_dir: Path, may_stand_in: bool = False) -> None:
+        """Take the lock; raises LbdnsError naming the process that has it.
+
+        `may_stand_in`: whoever serves does without the directory where he must, who changes what is in it does not.
+        """
+        self.problem = ""
+        self.path, stand_in = state_dir / LOCK_FILE, RunDirectory.location(state_dir).with_suffix(".lock")
         try:
             state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._handle = self._take()
+            self._handle = _take_lock(self.path, state_dir)
         except OSError as error:
-            raise LbdnsError(f"{state_dir}: cannot use it as the state directory: {error.strerror}") from error
+            self.problem = f"{state_dir}: cannot use it as the state directory: {error.strerror}"
+            if not may_stand_in:
+                raise LbdnsError(self.problem) from error
+            self.path = stand_in
+            try:
+                self._handle = _take_lock(stand_in, state_dir)
+            except OSError:
+                raise LbdnsError(self.problem) from error
+        else:
+            try:
+                _check_free(stand_in, state_dir)
+            except LbdnsError:
+                self.release()
+                raise
         with contextlib.suppress(
             OSError
         ):  # who holds it is for people; a full disk must not keep a server from starting
             os.truncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
-    def _take(self) -> int:
-        while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
-                os.close(handle)
-                raise LbdnsError(
-                    f"another lbdns server (pid {holder or 'not known yet'}) already uses the state directory "
-                    f"{self.path.parent}; stop it, or give this one its own `state:` in lbdns.yaml"
-                ) from None
-            # The holder before us removes the file on leaving; a lock on a removed file excludes nobody.
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(self.path).st_ino == os.fstat(handle).st_ino:
-                    return handle
-            os.close(handle)
-
     def release(self) -> None:
         """Give the lock up and remove its file, and the state directory where nothing else is in it."""
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the disk has become read-only, say
+            self.path.unlink()
         os.close(self._handle)
-        with contextlib.suppress(OSError):
-            self.path.parent.rmdir()
+        if not self.problem:
+            with contextlib.suppress(OSError):
+                self.path.parent.rmdir()
+
+
+def _take_lock(path: Path, state_dir: Path) -> int:
+    """Return the handle of a locked file; raises LbdnsError where another process has it, OSError where none can be."""
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            try:
+                handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # one that was there before the disk was read-only
+            except FileNotFoundError:
+                raise error from None
+        try:
+            _lock(handle, state_dir)
+            # The holder before us removes the file on leaving; a lock on a removed file excludes nobody.
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                    return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _check_free(path: Path, state_dir: Path) -> None:
+    """Raise LbdnsError where a process of this user has a lock that need not be there."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        if os.fstat(handle).st_uid == os.geteuid():
+            _lock(handle, state_dir)
+            path.unlink(missing_ok=True)  # left by one that was killed
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, state_dir: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
+        raise LbdnsError(
+            f"another lbdns server (pid {holder or 'not known yet'}) already uses the state directory "
+            f"{state_dir}; stop it, or give this one its own `state:` in lbdns.yaml"
+        ) from None
 
 
 def snapshot_path(run_dir: Path, generation: int) -> Path:
@@ -92,6 +147,17 @@ class RunDirectory:
     def location(state_dir: Path) -> Path:
         """Return where the run directory of a state directory is, on a machine with shared memory."""
         return SHARED_MEMORY / ("lbdns-" + hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16])
+
+    @staticmethod
+    def stand_in(path: Path, state_dir: Path) -> Path:
+        """Return where a socket is that could not be made at `path`, on a machine with shared memory."""
+        return RunDirectory.location(state_dir) / path.name
+
+    @staticmethod
+    def socket_in_use(path: Path, state_dir: Path) -> Path:
+        """Return where a socket that belongs at `path` is: there, or where it stands in."""
+        stand_in = RunDirectory.stand_in(path, state_dir)
+        return stand_in if stand_in.is_socket() and not path.is_socket() else path
 
     def snapshot(self, generation: int) -> Path:
         """The compiled configuration of a generation."""

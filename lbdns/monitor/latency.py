@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lbdns.base.errors import LbdnsError
+from lbdns.base.whole_file import write_whole
 from lbdns.base.words import LATENCY_FILE
 from lbdns.mapped.columns import REGION_COUNT
 from lbdns.places.regions import REGION_CODES
@@ -54,14 +53,7 @@ def save(state_dir: Path, columns: Mapping[str, memoryview[Any]], pools: Iterabl
             at = slot * REGION_COUNT + index
             if columns["pool_rtt"][at] > 0.0:
                 figures.setdefault(name, {})[code] = [round(columns["pool_rtt"][at], 4), columns["pool_rtt_at"][at]]
-    path = state_dir / LATENCY_FILE
-    fresh = path.with_name(f".{LATENCY_FILE}.{os.getpid()}")
-    try:
-        fresh.write_text(json.dumps(figures), encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise LbdnsError(f"{path}: cannot write the round-trip times: {error.strerror}") from error
+    write_whole(state_dir / LATENCY_FILE, json.dumps(figures), "the round-trip times")
 
 
 def load(state_dir: Path, now_s: float) -> dict[str, dict[int, tuple[float, float]]]:

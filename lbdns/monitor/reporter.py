@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import Health
 from lbdns.health.events import HealthChange, Record
 from lbdns.monitor.notify.notifier import Notifier
@@ -20,7 +21,7 @@ class Reporter:
         """Keep the record in `state_dir`; None keeps none."""
         self._notifier = Notifier(state_dir)
         self._record = Record(state_dir) if state_dir else None
-        self._record_failed = False
+        self._unrecorded = LastingTrouble(log, "changes are recorded again")
 
     def adopt(self, targets: Targets) -> None:
         """Take a generation's receivers and filters of notifications."""
@@ -45,11 +46,10 @@ class Reporter:
             return
         try:
             self._record.append(change)
-            self._record_failed = False
         except OSError as error:
-            if not self._record_failed:
-                log.error("the record of changes cannot be written: %s", error.strerror)
-            self._record_failed = True
+            self._unrecorded.begin(f"the record of changes cannot be written: {error.strerror}")
+        else:
+            self._unrecorded.end()
 
     async def close(self) -> None:
         """Send what waits, for a moment, and close the record."""

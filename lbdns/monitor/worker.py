@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.monitor import latency
 from lbdns.monitor.cut_offs import CutOffs
 from lbdns.monitor.generations import Generation, Generations
@@ -48,6 +49,7 @@ class MonitorWorker:
         self._tenure = tenure
         self._generations = generations
         self._state_dir = state_dir
+        self._unsaved = LastingTrouble(log, "round-trip times are kept again")
         self._targets = first.targets
         watch = ProbeWatch(tenure.control, generations.run_dir)
         self._scheduler = Scheduler(in_flight_limit(), runs=watch)
@@ -146,7 +148,9 @@ class MonitorWorker:
         try:
             latency.save(self._state_dir, self._ledger.table.columns, pools)
         except LbdnsError as error:
-            log.warning("%s", error)
+            self._unsaved.begin(error)
+        else:
+            self._unsaved.end()
 
     def _restore_latency(self) -> None:
         if self._state_dir is None:

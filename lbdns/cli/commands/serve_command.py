@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,13 +93,12 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
         from lbdns.manage.api.ondemand import OnDemand
         from lbdns.manage.store.manager import FilesManager
-        from lbdns.manage.store.sqlite import Store
 
         settings = supervisor.in_force().configuration.settings
         state_dir = settings.state_dir()
         # Tokens alone are kept there; without an address to use them at, no store is begun.
         needs_store = settings.api is not None or (state_dir / STORE_FILE).exists()
-        with contextlib.closing(Store(state_dir)) if needs_store else contextlib.nullcontext() as store:
+        with _tokens_in(state_dir) if needs_store else contextlib.nullcontext() as store:
             manager = FilesManager(store, directory, supervisor)
             server: ApiServer | OnDemand
             if settings.api is None:
@@ -175,6 +174,21 @@ def _from_store(
         check=_check_api,
     )
     return source, companion
+
+
+@contextlib.contextmanager
+def _tokens_in(state_dir: Path) -> Iterator[Store | None]:
+    """Yield the store that has the tokens, None where it cannot be opened: files are served without."""
+    from lbdns.manage.store.sqlite import Store
+
+    try:
+        store = Store(state_dir)
+    except LbdnsError as error:
+        logging.getLogger("lbdns.cli").error("no token can be checked or made: %s", error)
+        yield None
+        return
+    with contextlib.closing(store):
+        yield store
 
 
 def _under(loaded: Loaded, override: Callable[[Settings], Settings]) -> Loaded:

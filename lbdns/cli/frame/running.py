@@ -39,7 +39,12 @@ class RunningServer:
 
     def control(self) -> Path:
         """Return the path of the control socket."""
-        return self.control_socket or self._place().readable_settings().control_path()
+        if self.control_socket is not None:
+            return self.control_socket
+        from lbdns.mapped.run_directory import RunDirectory
+
+        settings = self._place().readable_settings()
+        return RunDirectory.socket_in_use(settings.control_path(), settings.state_dir())
 
     def state_dir(self) -> Path:
         """Return the state directory."""

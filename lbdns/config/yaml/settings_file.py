@@ -68,7 +68,7 @@ def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
             message = f'there is no file "{path}"; a relative path starts where lbdns.yaml is'
             yield source.problem(location, message)
     state = _absolute(settings.state, base)
-    if state is not None and state.exists() and not state.is_dir():
+    if state is not None and os.path.exists(state) and not os.path.isdir(state):  # no error where none may look
         yield source.problem(("state",), f'"{settings.state}" is a file; the state is kept in a directory')
     control = _absolute(settings.control, base)
     if control is not None and len(os.fsencode(control)) > _SOCKET_PATH_OCTETS:

@@ -12,6 +12,7 @@ import pwd
 import socket
 import ssl
 import struct
+from pathlib import Path
 from typing import Any, Final
 
 import h11
@@ -22,7 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from lbdns.base.words import API_SOCKET
 from lbdns.manage.api.app import make_app
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError
-from lbdns.manage.api.frame.api_sockets import BACKLOG, tcp_socket, unix_socket
+from lbdns.manage.api.frame.api_sockets import BACKLOG, local_socket, remove_socket, tcp_socket
 from lbdns.manage.api.frame.gate import LOCAL_USER
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.frame.tls import Certificate
@@ -157,12 +158,14 @@ class ApiServer:
         """How many clients are connected."""
         return sum(len(server.server_state.connections) for server, _ in self._servers)
 
-    async def start(self, local: socket.socket | None = None) -> None:
-        """Bind and serve; raises LbdnsError, with nothing left bound. `local` is the UNIX socket, where it is bound."""
+    async def start(self, local: tuple[socket.socket, Path] | None = None) -> None:
+        """Bind and serve; raises LbdnsError, with nothing left bound. `local` is the UNIX socket and its path, where it
+        is bound."""
         self._app.state.is_closing = False
         api = self._settings.api
         try:
-            await self._serve(local or unix_socket(self.socket_path), _LocalConnection, None)
+            unix, self.socket_path = local or local_socket(self._settings.state_dir())
+            await self._serve(unix, _LocalConnection, None)
             if api is not None:
                 held = Certificate(api.certificate, api.key) if api.certificate and api.key else None
                 context = held.context if held is not None else None
@@ -186,7 +189,7 @@ class ApiServer:
             self._renewing = None
         servers, self._servers = self._servers, []
         if servers:
-            self.socket_path.unlink(missing_ok=True)
+            remove_socket(self.socket_path)
         await asyncio.gather(*(server.shutdown([sock]) for server, sock in servers))
 
     async def _serve(

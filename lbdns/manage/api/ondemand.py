@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import API_SOCKET
-from lbdns.manage.api.frame.api_sockets import unix_socket
+from lbdns.manage.api.frame.api_sockets import local_socket, remove_socket
 
 if TYPE_CHECKING:
     from lbdns.manage.api.hosting import ApiServer
@@ -27,7 +26,8 @@ class OnDemand:
     """Serves the UNIX socket of a state directory by what `make` returns; it is called once, in a thread."""
 
     def __init__(self, state_dir: Path, make: Callable[[], ApiServer]) -> None:
-        self._path = state_dir / API_SOCKET
+        self._state_dir = state_dir
+        self._path: Path | None = None
         self._make = make
         self._socket: socket.socket | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -35,7 +35,7 @@ class OnDemand:
 
     async def start(self) -> None:
         """Bind; raises LbdnsError."""
-        self._socket = unix_socket(self._path)
+        self._socket, self._path = local_socket(self._state_dir)
         asyncio.get_running_loop().add_reader(self._socket, self._ring)
 
     async def close(self) -> None:
@@ -49,18 +49,18 @@ class OnDemand:
         elif self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
-            self._path.unlink(missing_ok=True)
+            remove_socket(self._path)
 
     def _ring(self) -> None:
         """Begin to serve: the first client waits in the socket's queue."""
-        assert self._socket is not None, "who rings has found it"
+        assert self._socket is not None and self._path is not None, "who rings has found it"
         asyncio.get_running_loop().remove_reader(self._socket)
-        self._opening = asyncio.create_task(self._open(self._socket))
+        self._opening = asyncio.create_task(self._open(self._socket, self._path))
 
-    async def _open(self, sock: socket.socket) -> None:
+    async def _open(self, sock: socket.socket, path: Path) -> None:
         try:
             server = await asyncio.to_thread(self._make)
-            await server.start(sock)
+            await server.start((sock, path))
         except LbdnsError as error:
             log.error("the API cannot be served: %s", error)
             return

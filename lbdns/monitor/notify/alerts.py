@@ -22,14 +22,13 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import os
 import uuid
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lbdns.base.errors import LbdnsError
+from lbdns.base.whole_file import write_whole
 from lbdns.base.words import ALERTS_FILE, Health
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
@@ -173,14 +172,7 @@ def wants(notification: Notification, pool_filter: NotificationFilter | None, al
 
 def save(state_dir: Path, rows: list[list[str]]) -> None:
     """Write open alerts to disk, whole or not at all; raises LbdnsError."""
-    path = state_dir / ALERTS_FILE
-    fresh = path.with_name(f".{ALERTS_FILE}.{os.getpid()}")
-    try:
-        fresh.write_text(json.dumps({"open": rows}), encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise LbdnsError(f"{path}: cannot write the open alerts: {error.strerror}") from error
+    write_whole(state_dir / ALERTS_FILE, json.dumps({"open": rows}), "the open alerts")
 
 
 def _row(kind: Any, pool: Any, endpoint: Any, *rest: Any) -> list[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import Health
 from lbdns.health.events import HealthChange
 from lbdns.model.notification import Notification
@@ -138,6 +139,7 @@ class Notifier:
         self._book = AlertBook()
         self._restored = False
         self._saving = asyncio.Lock()
+        self._unsaved = LastingTrouble(log, "open alerts are kept again")
         self._receivers: dict[Notification, Receiver] = {}
         self._filters: dict[str, NotificationFilter] = {}
         self._balancers: dict[str, tuple[str, ...]] = {}
@@ -243,7 +245,9 @@ class Notifier:
                 await asyncio.to_thread(alerts.save, self._state_dir, self._book.snapshot())
             except LbdnsError as error:
                 self._book.changed = True
-                log.warning("%s", error)
+                self._unsaved.begin(error)
+            else:
+                self._unsaved.end()
 
 
 def _enabled(pools: Iterable[PoolSpec]) -> Mapping[tuple[str, str], bool]:

@@ -25,6 +25,7 @@ from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded, Tolerates, none_tolerated
 from lbdns.dns.name import show_name
+from lbdns.mapped.run_directory import StateLock
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.publish.last_served import Compiled, LastServed, find_last_served
@@ -49,6 +50,17 @@ class Beginning:
     def configuration(self) -> Configuration:
         """The configuration."""
         return self.loaded.configuration
+
+
+def lock_state(state_dir: Path) -> StateLock:
+    """Return the lock of a state directory; raises LbdnsError where another server has it.
+
+    Files can be served without the directory: what cannot be kept is said here, once.
+    """
+    lock = StateLock(state_dir, may_stand_in=True)
+    if lock.problem:
+        log.error("%s; neither changes nor what is served can be kept there for a restart", lock.problem)
+    return lock
 
 
 def read_first(source: ConfigurationSource, files: FilesRead) -> Loaded | LbdnsError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.base.errors import LbdnsError
-from lbdns.mapped.run_directory import unix_address
+from lbdns.mapped.run_directory import RunDirectory, unix_address
 
 LINE_BYTES_MAX = 1 << 20
 CLIENTS_MAX = 32
@@ -31,28 +31,25 @@ log = logging.getLogger("lbdns.processes")
 class ControlServer:
     """Serves operations by name until closed; the socket's file is removed then."""
 
-    def __init__(self, path: Path, operations: Mapping[str, Operation]) -> None:
-        """Describe the socket; nothing is bound yet."""
+    def __init__(self, path: Path, operations: Mapping[str, Operation], state_dir: Path | None = None) -> None:
+        """Describe the socket; nothing is bound yet. Where `path` takes none it is in the run directory of
+        `state_dir`."""
         self.path = path
+        self._stand_in = None if state_dir is None else RunDirectory.stand_in(path, state_dir)
         self._operations = operations
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
         """Bind the socket, replacing what a server that was killed left; raises LbdnsError."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        before = os.umask(0o177)  # set on the process: nothing else runs until it is set back
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if self.path.is_socket():
-                self.path.unlink()
-            with unix_address(self.path) as address:
-                sock.bind(address)
-        except OSError as error:
-            sock.close()
-            raise LbdnsError(f"{self.path}: cannot make the control socket: {error.strerror}") from error
-        finally:
-            os.umask(before)
+            sock = _bind(self.path)
+        except LbdnsError as error:
+            if self._stand_in is None:
+                raise
+            self.path = self._stand_in
+            sock = _bind(self.path)
+            log.error("%s; it is %s", error, self.path)
         self._server = await asyncio.start_unix_server(self._serve, sock=sock, limit=LINE_BYTES_MAX)
 
     async def close(self) -> None:
@@ -62,7 +59,8 @@ class ControlServer:
         self._server.close()
         for writer in list(self._clients):
             writer.close()
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its disk has become read-only, say
+            self.path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._clients) >= CLIENTS_MAX:
@@ -89,6 +87,24 @@ class ControlServer:
             return {"ok": True, "result": await operation(request)}
         except LbdnsError as error:
             return {"ok": False, "error": str(error)}
+
+
+def _bind(path: Path) -> socket.socket:
+    """Return the socket, bound at `path`; raises LbdnsError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    before = os.umask(0o177)  # set on the process: nothing else runs until it is set back
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if path.is_socket():
+            path.unlink()
+        with unix_address(path) as address:
+            sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise LbdnsError(f"{path}: cannot make the control socket: {error.strerror or error}") from error
+    finally:
+        os.umask(before)
+    return sock
 
 
 def ask(path: Path, op: str, timeout_s: float = 30.0, **arguments: Any) -> Any:

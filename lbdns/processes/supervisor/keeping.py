@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.publish.last_served import LastServedWriter
 from lbdns.publish.publisher import Published
 
 REST_SHARE: Final = 4  # how many times as long as a copy took nothing is copied afterwards
 REST_MAX_S: Final = 30.0
-RETRY_S: Final = 30.0
+RETRY_S: Final = 5.0
 
 log = logging.getLogger("lbdns.processes")
 
@@ -34,7 +35,7 @@ class ToKeep(NamedTuple):
 
 
 class Keeper:
-    """Keeps the newest of what it is told. `problem`: why it cannot, "" where all is kept or about to be."""
+    """Keeps the newest of what it is told."""
 
     def __init__(self, state_dir: Path, source: str) -> None:
         """Describe the place, and whose copies these are."""
@@ -44,7 +45,12 @@ class Keeper:
         self._told = asyncio.Event()
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self.problem = ""
+        self._trouble = LastingTrouble(log, "what is served is kept for a restart again")
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot keep what is served; "" where it can."""
+        return self._trouble.text
 
     def start(self) -> None:
         """Begin to keep what it was told, in the running loop."""
@@ -69,29 +75,25 @@ class Keeper:
             self._told.clear()
             began = time.monotonic()
             await asyncio.shield(self._keep())
+            rest_s = min(REST_SHARE * (time.monotonic() - began), REST_MAX_S)
             if self.problem:
                 self._told.set()
-                await asyncio.sleep(RETRY_S)
-            else:
-                await asyncio.sleep(min(REST_SHARE * (time.monotonic() - began), REST_MAX_S))
+                rest_s = max(rest_s, RETRY_S)
+            await asyncio.sleep(rest_s)
 
     async def _keep(self) -> None:
         async with self._busy:
-            to_keep, before = self._waiting, self.problem
+            to_keep = self._waiting
             if to_keep is None:
                 return
             try:
                 await asyncio.to_thread(self._write, to_keep)
             except LbdnsError as error:
-                self.problem = str(error)
+                self._trouble.begin(error)
             else:
-                self.problem = ""
+                self._trouble.end()
                 if self._waiting is to_keep:
                     self._waiting = None
-            if self.problem and self.problem != before:
-                log.error("%s", self.problem)
-            elif before and not self.problem:
-                log.info("what is served is kept for a restart again")
 
     def _write(self, to_keep: ToKeep) -> None:
         self._writer.keep(to_keep.published, self._source, to_keep.texts(), to_keep.served_at)

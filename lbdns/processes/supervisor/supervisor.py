@@ -41,10 +41,10 @@ from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded
 from lbdns.health import forced
 from lbdns.mapped.control import Control
-from lbdns.mapped.run_directory import RunDirectory, StateLock
+from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.settings import Settings
 from lbdns.processes.responder.fast_port import load_loop
-from lbdns.processes.supervisor.beginning import Beginning, begin, read_first, tell_unready
+from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first, tell_unready
 from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
@@ -102,7 +102,7 @@ class Supervisor:
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         self._children: tuple[Kept, ...] = (self._responders, monitor_child)
         self._operations = Operations(self).table
-        self._control_server = ControlServer(settings.control_path(), self._operations)
+        self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._reloading = asyncio.Lock()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -407,16 +407,14 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
 
     `companion` runs beside the server from when it is ready until it stops. Raises LbdnsError where it cannot start.
     """
-    files = source.files()
-    found = read_first(source, files)
-    settings = found.configuration.settings if isinstance(found, Loaded) else source.settings()
+    files, settings, stop = source.files(), source.settings(), asyncio.Event()
     start_log("supervisor", settings.log)
     state_dir = settings.state_dir()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as cleanup:
-        cleanup.callback(StateLock(state_dir).release)
+        cleanup.callback(lock_state(state_dir).release)
+        found = read_first(source, files)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         run = RunDirectory(state_dir)
         orphans = find_orphans(run)
         if not orphans:

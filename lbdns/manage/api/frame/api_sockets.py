@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
-from lbdns.mapped.run_directory import unix_address
+from lbdns.base.words import API_SOCKET
+from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.model.socket_address import parse_socket_address
 
 BACKLOG: Final = 128
+
+log = logging.getLogger("lbdns.api")
 
 
 def tcp_socket(address: str) -> socket.socket:
@@ -35,6 +39,21 @@ def tcp_socket(address: str) -> socket.socket:
     return sock
 
 
+def local_socket(state_dir: Path) -> tuple[socket.socket, Path]:
+    """Bind the UNIX socket of a state directory, in its run directory where it takes none, and return it with its path;
+    raises LbdnsError."""
+    path = state_dir / API_SOCKET
+    try:
+        return unix_socket(path), path
+    except LbdnsError as error:
+        stand_in = RunDirectory.stand_in(path, state_dir)
+        if not stand_in.parent.is_dir():  # no server has that one
+            raise
+        sock = unix_socket(stand_in)
+        log.error("%s; it is %s", error, stand_in)
+        return sock, stand_in
+
+
 def unix_socket(path: Path) -> socket.socket:
     """Bind the UNIX socket, for its owner alone, replacing what a server that was killed left; raises LbdnsError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -47,8 +66,15 @@ def unix_socket(path: Path) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        raise LbdnsError(f"{path}: cannot make the API's socket: {error.strerror}") from error
+        raise LbdnsError(f"{path}: cannot make the API's socket: {error.strerror or error}") from error
     return sock
+
+
+def remove_socket(path: Path | None) -> None:
+    """Remove a UNIX socket's file, where it can be."""
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 @contextlib.contextmanager
