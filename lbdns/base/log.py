@@ -1,17 +1,22 @@
 """The log: one line per event on standard error, as text for people or as JSON for collectors.
 
-Where standard error is systemd's journal a text line carries the journal's priority instead of time and level.
+Where standard error is systemd's journal a text line carries the journal's priority instead of time and level. Lines
+that repeat are folded (folding.py), whoever says them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Literal, TextIO
+
+from lbdns.base.folding import FOLD_S, Folded, Folding, Line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -66,16 +71,81 @@ def _text(record: logging.LogRecord) -> str:
     return text
 
 
+class _Folding(logging.StreamHandler[TextIO]):
+    """Writes lines, and what repeats of them as a count."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(sys.stderr)
+        self._clock = clock
+        self._lines = Folding()
+        self._timer: threading.Timer | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, unless it is one too many of its kind. Called under the handler's lock."""
+        now_s = self._clock()
+        self._tell(self._lines.due(now_s))
+        template = record.msg if isinstance(record.msg, str) else repr(type(record.msg))
+        try:
+            line = Line(record.name, record.levelno, template, record.getMessage())
+        except Exception:  # what is logged wrongly is for logging to complain about
+            super().emit(record)
+            return
+        if self._lines.take(line, now_s):
+            super().emit(record)
+        elif self._timer is None:
+            self._wait()
+
+    def close(self) -> None:
+        """Tell what was held back, and stop."""
+        with self._locked():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._tell(self._lines.end(self._clock()))
+        super().close()
+
+    def _wait(self) -> None:
+        """Tell in a while, though nothing else may be said until then."""
+        self._timer = threading.Timer(FOLD_S, self._turn)
+        self._timer.daemon = True
+        try:
+            self._timer.start()
+        except RuntimeError:  # no thread to be had: then with the next line
+            self._timer = None
+
+    def _turn(self) -> None:
+        with self._locked():
+            self._timer = None
+            self._tell(self._lines.due(self._clock()))
+            if self._lines.holds:
+                self._wait()
+
+    def _tell(self, found: Iterable[Folded]) -> None:
+        for one in found:
+            record = logging.LogRecord(one.line.name, one.line.level, "", 0, "%s", (one.text,), None)
+            super().emit(record)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+
 def start_log(process: str, form: LogFormat) -> None:
     """Send this process's log lines to standard error in the given form: ours, and warnings of libraries."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Folding()
     if form == "json":
         handler.setFormatter(_Json(process))
     else:
         handler.setFormatter(_Journal(process) if _writes_to_journal() else _Text(process))
     for name, level in (("lbdns", logging.INFO), ("", logging.WARNING)):
         log = logging.getLogger(name)
-        log.handlers[:] = [handler]
+        former, log.handlers[:] = log.handlers[:], [handler]
+        for one in former:
+            if isinstance(one, _Folding):
+                one.close()
         log.setLevel(level)
         log.propagate = False
     # A reader of our standard error that goes away must not turn each line into a traceback.

@@ -26,6 +26,7 @@ from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.balancer_checks import address_names, check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
+from lbdns.config.checks.listeners import check_listeners
 from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
 from lbdns.config.checks.wildcards import check_wildcards, enabled_balancers
@@ -386,6 +387,8 @@ class _Loading:
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems
+        if self.settings_source is not None:
+            problems.extend(check_listeners(self.settings, self.settings_source))
         balanced = address_names(objects, memo)
         indexes = {apex: ZoneIndex(draft, balanced) for apex, draft in self.drafts.items()}
         for index in indexes.values():

@@ -1,23 +1,11 @@
-"""Metrics for Prometheus: the counters of all responders, health, and the supervisor's own state, over HTTP.
-
-A scrape is answered in a thread of its own, so that the supervisor's event loop goes on meanwhile. Where the address
-cannot be had, DNS is served without metrics: the log says so, and it is tried again.
-"""
+"""Metrics for Prometheus: the counters of all responders, health, and the supervisor's own state."""
 
 from __future__ import annotations
 
 import itertools
-import logging
 import platform
-import socket
-import socketserver
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -35,8 +23,6 @@ from lbdns.mapped.counter_words import (
     SEND_ERRORS,
     TCP_MESSAGES,
 )
-from lbdns.model.settings import Settings
-from lbdns.model.socket_address import format_socket_address, parse_socket_address
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Sample, Tally
@@ -52,13 +38,8 @@ HEALTH_VALUES = {
     Health.UNRESOLVED: 0.0,
 }
 """Other states have no sample."""
-RETRY_S = 10.0
-CLIENT_S = 10.0  # for a client that says or takes nothing
-CLIENTS_MAX = 8
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
-
-log = logging.getLogger("lbdns.telemetry")
 
 
 class ServerCollector(Collector):
@@ -188,108 +169,3 @@ def _gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
 
 def _labelled(counts: dict[str, int]) -> Rows:
     return [((name,), count) for name, count in counts.items()]
-
-
-class MetricsServer:
-    """The HTTP server of metrics where the settings want one; a moment's work for the caller, from any thread."""
-
-    def __init__(self, collector: Collector) -> None:
-        """Begin without one."""
-        registry = CollectorRegistry()
-        registry.register(collector)
-        self._application = make_wsgi_app(registry)
-        self._lock = threading.Lock()
-        self._wanted: str | None = None
-        self._server: _HttpServer | None = None
-        self._tried_at = 0.0
-
-    @property
-    def address(self) -> str | None:
-        """Where it listens, the port as it came to be; None where it does not."""
-        server = self._server
-        return None if server is None else format_socket_address(*server.server_address[:2])  # type: ignore[arg-type]
-
-    def follow(self, settings: Settings) -> None:
-        """Listen where the settings say, or nowhere; what stops that goes to the log."""
-        with self._lock:
-            if settings.metrics == self._wanted:
-                return
-            self._close()
-            self._wanted = settings.metrics
-            if self._wanted is not None:
-                self._try(self._wanted, is_first=True)
-
-    def retry(self) -> None:
-        """Try again, now and then, where the address could not be had; call it often."""
-        with self._lock:
-            if self._wanted is not None and self._server is None and time.monotonic() - self._tried_at > RETRY_S:
-                self._try(self._wanted, is_first=False)
-
-    def close(self) -> None:
-        """Listen no more."""
-        with self._lock:
-            self._wanted = None
-            self._close()
-
-    def _try(self, address: str, is_first: bool) -> None:
-        self._tried_at = time.monotonic()
-        try:
-            self._server = _HttpServer(*parse_socket_address(address))
-        except OSError as error:
-            if is_first:
-                log.error(
-                    "metrics: cannot listen on %s: %s; DNS is served without them, and it is tried again every %.0f s",
-                    address,
-                    error.strerror or error,
-                    RETRY_S,
-                )
-            return
-        self._server.set_app(self._application)
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
-        log.info("metrics on http://%s/metrics", self.address)
-
-    def _close(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-
-class _HttpServer(socketserver.ThreadingMixIn, WSGIServer):
-    """A thread for each scrape, and no more than CLIENTS_MAX."""
-
-    daemon_threads = True
-    allow_reuse_port = False  # where another server listens already we want to hear of it
-
-    def __init__(self, host: str, port: int) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._room = threading.BoundedSemaphore(CLIENTS_MAX)
-        super().__init__((host, port), _Handler)
-
-    def server_bind(self) -> None:
-        # Not WSGIServer's, which looks the address's name up in DNS, of all things.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-        self.setup_environ()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._room.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("metrics: a client went away", exc_info=True)
-
-
-class _Handler(WSGIRequestHandler):
-    timeout = CLIENT_S
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: a scrape every few seconds is no news."""

@@ -240,14 +240,3 @@ def test_who_leaves_in_the_middle_of_a_body_is_no_news(api: Api, caplog: pytest.
         assert client.get("/accounts").status_code == 200
     assert not caplog.records
     assert api.manager.state.revision == 0
-
-
-def test_there_is_room_for_so_many_connections(own_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosting, "CONNECTIONS_MAX", 3)
-    with contextlib.ExitStack() as held:
-        for _ in range(3):
-            held.enter_context(connect(own_api))
-        extra = held.enter_context(connect(own_api))
-        assert answer(extra) == b""
-        with own_api.local() as local:
-            assert local.get("/accounts").status_code == 200

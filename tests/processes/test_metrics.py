@@ -25,7 +25,7 @@ from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.settings import Settings
 from lbdns.snapshot.slots import Slots
-from lbdns.telemetry import metrics
+from lbdns.telemetry import metrics_server
 from lbdns.telemetry.tally import Tally
 from lbdns.testing import LbdnsServer
 from tests.processes.load import ZONE
@@ -261,8 +261,8 @@ class Nothing(Collector):
 
 @pytest.mark.slow
 def test_an_address_that_becomes_free_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "RETRY_S", 0.0)
-    server = metrics.MetricsServer(Nothing())
+    monkeypatch.setattr(metrics_server, "RETRY_S", 0.0)
+    server = metrics_server.MetricsServer(Nothing())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         server.follow(Settings(metrics=address))
@@ -275,17 +275,39 @@ def test_an_address_that_becomes_free_is_had(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
-def test_clients_beyond_the_bound_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "CLIENTS_MAX", 2)
-    server = metrics.MetricsServer(Nothing())
+def test_clients_who_say_nothing_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "CLIENTS_MAX", 2)
+    server = metrics_server.MetricsServer(Nothing())
     server.follow(Settings(metrics="127.0.0.1:0"))
     assert server.address is not None
     host, _, port = server.address.rpartition(":")
     with contextlib.ExitStack() as opened:
-        clients = [opened.enter_context(socket.create_connection((host, int(port)), 5)) for _ in range(3)]
-        assert clients[2].recv(1) == b"", "closed without a word"
-        clients[0].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        assert clients[0].recv(12) == b"HTTP/1.0 200"
+        clients = [opened.enter_context(socket.create_connection((host, int(port)), 5)) for _ in range(50)]
+        assert clients[0].recv(1) == b"", "closed without a word"
+        for one in clients[1::2]:
+            with contextlib.suppress(OSError):
+                one.sendall(b"GET /metrics HT")
+        for _ in range(35):
+            with socket.create_connection((host, int(port)), 5) as good:
+                good.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+                assert good.recv(12) == b"HTTP/1.0 200"
+    server.close()
+
+
+@pytest.mark.slow
+def test_who_sends_a_request_by_the_octet_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "SCRAPE_S", 0.2)
+    server = metrics_server.MetricsServer(Nothing())
+    server.follow(Settings(metrics="127.0.0.1:0"))
+    assert server.address is not None
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), 5) as slow:
+        began_s = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began_s < 5:
+                slow.sendall(b"G")
+                time.sleep(0.05)
+        assert time.monotonic() - began_s < 4
     server.close()
 
 

@@ -123,8 +123,10 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
 def _from_store(
     settings_file: Path, overrides: dict[str, Any], cleanup: contextlib.ExitStack
 ) -> tuple[ConfigurationSource, Companion]:
+    from lbdns.config.checks.listeners import check_listeners
     from lbdns.config.directory import read_text
     from lbdns.config.loading import load, load_settings, readable_settings
+    from lbdns.config.yaml.source import Source
     from lbdns.manage.store.manager import StoreManager
     from lbdns.manage.store.sqlite import Store
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
@@ -145,7 +147,10 @@ def _from_store(
     def load_store(files: FilesRead, _: Tolerates) -> Loaded:
         files.note(settings_file)
         text = read_text(settings_file) if settings_file.is_file() else ""
-        return opened().load(override(load_settings(settings_file, files)), text)
+        settings = override(load_settings(settings_file, files))
+        loaded = opened().load(settings, text)
+        told = check_listeners(settings, Source(str(settings_file), 0, "", None))
+        return dataclasses.replace(loaded, warnings=(*told, *loaded.warnings))
 
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:

@@ -1,7 +1,8 @@
 """Where the API is served: a TCP address, with TLS where there is a certificate, and a UNIX socket for this machine.
 
 uvicorn runs within the loop of the caller. What it leaves open is closed here: a client that sends the head of its
-request slowly, reads its answer slowly or keeps silent is cut off, and there is room for so many connections only.
+request slowly, reads its answer slowly or keeps silent is cut off. There is room for so many connections only, counted
+from when they are accepted, before TLS; where it is full, who has not spoken gives way (base/connection_room.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from fastapi import FastAPI
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from lbdns.base.accepting import Acceptor, connections_max
+from lbdns.base.connection_room import ConnectionRoom, Standing, network_of
 from lbdns.base.words import API_SOCKET
 from lbdns.manage.api.app import make_app
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError
@@ -32,7 +35,7 @@ from lbdns.model.socket_address import format_socket_address
 CONNECTIONS_MAX: Final = 512
 """Of each socket: a crowd at the address does not shut out the local user."""
 HEAD_S: Final = 10.0
-"""How long the head of a request may take."""
+"""How long the head of a request may take, and before it a TLS handshake."""
 IDLE_S: Final = 30
 """How long a connection may stay between two requests."""
 READ_S: Final = 30.0
@@ -42,6 +45,9 @@ LINGER_S: Final = 5.0
 CLOSE_S: Final = 3
 """How long requests may take to end when the server stops."""
 HEAD_BYTES_MAX: Final = 32 * 1024
+
+log = logging.getLogger("lbdns.api")
+
 _PEER: Final = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
 
 
@@ -65,17 +71,41 @@ class _Alarm:
             self._handle = None
 
 
+class _Guest:
+    """A connection from when it is accepted: its place in the room, and the way to close it."""
+
+    def __init__(self, room: ConnectionRoom) -> None:
+        self._room = room
+        self.transport: asyncio.Transport | None = None
+        self.opening: asyncio.Task[None] | None = None
+
+    def abort(self) -> None:
+        """Close it at once, in the middle of a handshake too."""
+        if self.transport is not None:
+            self.transport.abort()
+        elif self.opening is not None:
+            self.opening.cancel()
+
+    def move(self, stage: Standing) -> None:
+        """Note what it is at."""
+        self._room.move(self, stage)
+
+    def leave(self) -> None:
+        """Give its place back."""
+        self._room.release(self)
+
+
 class _Connection(H11Protocol):
     """One client's connection, with its time limits."""
 
     is_local = False
+    guest: _Guest
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head, self._unread, self._end = (_Alarm(self.loop, transport) for _ in range(3))
-        if len(self.connections) > CONNECTIONS_MAX:
-            transport.abort()
-            return
+        self._is_unread = False
+        self.guest.transport = transport
         if self.is_local:
             self.app_state = {**self.app_state, LOCAL_USER: _user_of(transport.get_extra_info("socket"))}
         self._head.set(HEAD_S)
@@ -83,6 +113,7 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         for alarm in (self._head, self._unread, self._end):
             alarm.clear()
+        self.guest.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -91,19 +122,25 @@ class _Connection(H11Protocol):
             self._head.set(HEAD_S)
         else:
             self._head.clear()
+        self._place()
         self._check_end()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._place()
         self._check_end()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._unread.set(READ_S)
+        self._is_unread = True
+        self._place()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._unread.clear()
+        self._is_unread = False
+        self._place()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
@@ -125,6 +162,19 @@ class _Connection(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
+    def _place(self) -> None:
+        """Take the place that this connection has by what it is at."""
+        if self._is_unread:
+            self.guest.move(Standing.READING)
+        elif self.conn.their_state is h11.SEND_BODY:
+            self.guest.move(Standing.SENDING)
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self.guest.move(Standing.BUSY)
+        elif self.cycle is None or self.conn.trailing_data[0]:
+            self.guest.move(Standing.WAITING)
+        else:
+            self.guest.move(Standing.IDLE)
+
     def _check_end(self) -> None:
         if self.transport.is_closing():
             self._end.set(LINGER_S)
@@ -143,7 +193,7 @@ class ApiServer:
         """Make the application; nothing is bound yet."""
         self._settings = site.settings
         self._app: FastAPI = make_app(site)
-        self._servers: list[tuple[Server, socket.socket]] = []
+        self._servers: list[tuple[Server, Acceptor]] = []
         self._renewing: asyncio.Task[None] | None = None
         self.socket_path = site.settings.state_dir() / API_SOCKET
         self.address: str | None = None
@@ -179,6 +229,9 @@ class ApiServer:
         except BaseException:
             await self.close()
             raise
+        where = f"{self.address} and at {self.socket_path}" if self.address is not None else f"{self.socket_path} alone"
+        if local is None:
+            log.info("the API listens at %s", where)
 
     async def close(self) -> None:
         """Finish requests in hand, within seconds, and close the sockets."""
@@ -190,11 +243,11 @@ class ApiServer:
         servers, self._servers = self._servers, []
         if servers:
             remove_socket(self.socket_path)
-        await asyncio.gather(*(server.shutdown([sock]) for server, sock in servers))
+        for _, acceptor in servers:
+            acceptor.close()
+        await asyncio.gather(*(server.shutdown() for server, _ in servers))
 
-    async def _serve(
-        self, sock: socket.socket, connection: type[asyncio.Protocol], context: ssl.SSLContext | None
-    ) -> None:
+    async def _serve(self, sock: socket.socket, connection: type[_Connection], context: ssl.SSLContext | None) -> None:
         config = Config(
             self._app,
             http=connection,
@@ -214,14 +267,54 @@ class ApiServer:
             h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         )
         config.load()
-        config.ssl = context
         server = Server(config)
-        # Startup and shutdown alone, not `serve`: that would catch the process's signals, and look round ten times a
-        # second whether to stop.
+        # Shutdown alone, not `serve`: that would catch the process's signals, and look round ten times a second whether
+        # to stop. Nor `startup`, which would let in whoever comes.
         server.lifespan = config.lifespan_class(config)
         await server.on_tick(0)  # takes the headers above over
-        await server.startup([sock])
-        self._servers.append((server, sock))
+        server.servers = []
+        server.started = True
+        entrance = _Entrance(server, connection, context)
+        what = f"api on {format_socket_address(*sock.getsockname()[:2])}" if connection is _Connection else "api.sock"
+        self._servers.append((server, Acceptor(sock, entrance.take, what, entrance.room.give_way)))
+
+
+class _Entrance:
+    """Lets connections in: counts them, shakes hands, and hands them to uvicorn."""
+
+    def __init__(self, server: Server, connection: type[_Connection], context: ssl.SSLContext | None) -> None:
+        self.room = ConnectionRoom(connections_max(CONNECTIONS_MAX))
+        self._server = server
+        self._connection = connection
+        self._context = context
+        self._opening: set[asyncio.Task[None]] = set()
+
+    def take(self, sock: socket.socket, peer: object) -> None:
+        """Let a connection in, where there is room or somebody gives way."""
+        guest = _Guest(self.room)
+        if not self.room.admit(guest, network_of(peer)):
+            sock.close()
+            return
+        guest.opening = task = asyncio.create_task(self._open(guest, sock))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, guest: _Guest, sock: socket.socket) -> None:
+        def make() -> _Connection:
+            state = self._server.server_state
+            made = self._connection(
+                config=self._server.config, server_state=state, app_state=self._server.lifespan.state
+            )
+            made.guest = guest
+            return made
+
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                make, sock, ssl=self._context, ssl_handshake_timeout=HEAD_S if self._context is not None else None
+            )
+        except (OSError, asyncio.CancelledError):  # no TLS, not in time, or it gave way
+            guest.leave()
+            sock.close()
 
 
 def _user_of(sock: Any) -> str:

@@ -37,6 +37,7 @@ class OnDemand:
         """Bind; raises LbdnsError."""
         self._socket, self._path = local_socket(self._state_dir)
         asyncio.get_running_loop().add_reader(self._socket, self._ring)
+        log.info("the API listens at %s alone", self._path)
 
     async def close(self) -> None:
         """Close what is open."""

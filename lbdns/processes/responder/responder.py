@@ -24,6 +24,7 @@ from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
+from lbdns.base.accepting import Acceptor, streams
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import log_uncaught, start_log
 from lbdns.base.words import RESPONDER_MODULE
@@ -154,7 +155,10 @@ class Responder:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        servers = [await loop.create_server(self._tcp, sock=listener.tcp) for listener in self._held.listeners]
+        acceptors = [
+            Acceptor(one.tcp, streams(self._tcp), f"TCP on {one.address}", self._tcp.room.give_way)
+            for one in self._held.listeners
+        ]
         for sock, port in self._ports:
             loop.add_reader(sock, port.read_batch)
         for fast_port in self._fast_ports:
@@ -172,8 +176,8 @@ class Responder:
             await self._stop.wait()
             for task in tasks:
                 task.cancel()
-        for server in servers:
-            server.close()
+        for acceptor in acceptors:
+            acceptor.close()
         for sock, port in self._ports:
             loop.remove_reader(sock)
             port.drain(DRAIN_BATCHES)

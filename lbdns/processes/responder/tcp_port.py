@@ -3,12 +3,9 @@
 A connection is closed by an idle time that only whole messages reset, so that a client which sends a byte now and
 then, or never reads its replies, holds nothing for long; the first message is waited for less long. Input is bounded by
 one message, output by the transport's high-water mark. The number of connections and each address's share are bounded,
-and each network's share of those that wait for a message to be whole:
+and each network's share of those that wait for a message to be whole (base/connection_room.py):
 
-    connected --> waiting --(a whole message, nothing behind it)--> idle --(a part of the next)--> waiting ...
-
-Where there is no room, who has waited longest goes, of the newcomer's network where that has its share, else of all,
-and where nobody waits, who is idle longest: a newcomer is more likely to have a question.
+    connected --> WAITING --(a whole message, nothing behind it)--> IDLE --(a part of the next)--> WAITING ...
 """
 
 from __future__ import annotations
@@ -17,15 +14,14 @@ import asyncio
 import socket
 from typing import cast
 
+from lbdns.base import accepting
+from lbdns.base.connection_room import ConnectionRoom, Standing, network_of
 from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.processes.responder.datagram_port import Answerer, RespondOne
 
 CONNECTIONS_MAX = 150
 CONNECTIONS_PER_ADDRESS_MAX = 25
-WAITING_SHARE = 3  # a network's: one part in so many of all connections may wait for a message to be whole
-WAITING_MIN = 10
 FIRST_MESSAGE_S = 2.0
-PREFIX_BYTES = {4: 3, 16: 8}  # of an address that make a network: /24, /64
 BATCH_MESSAGES = 16  # answered before UDP and other connections get their turn
 REPLIES_WAITING_BYTES = 256 * 1024  # unread replies at which a client's queries are no longer read
 LENGTH_BYTES = 2
@@ -46,12 +42,9 @@ class TcpPort:
         self.idle_s = idle_s
         self.first_message_s = first_message_s
         self.draining = False
-        self._connections_max = connections_max
-        self._waiting_max = max(connections_max // WAITING_SHARE, WAITING_MIN)
+        self.room = ConnectionRoom(accepting.connections_max(connections_max))
         self._per_address: dict[bytes, int] = {}
-        self._waiting: dict[Connection, None] = {}  # in the order in which they began to wait
-        self._waiting_of: dict[bytes, dict[Connection, None]] = {}  # the same by network
-        self._idle: dict[Connection, None] = {}  # in order of the last whole message
+        self._open: set[Connection] = set()
 
     def __call__(self) -> Connection:
         """Return the protocol of a new connection."""
@@ -59,65 +52,44 @@ class TcpPort:
 
     def __len__(self) -> int:
         """The number of open connections."""
-        return len(self._waiting) + len(self._idle)
+        return len(self._open)
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection in, as one that waits; False where its address has its share already."""
         held = self._per_address.get(connection.address, 0)
         if held >= CONNECTIONS_PER_ADDRESS_MAX or self.draining:
             return False
-        of_network = self._waiting_of.get(connection.network, {})
-        if len(of_network) >= self._waiting_max:
-            next(iter(of_network)).abort()
-        elif len(self) >= self._connections_max:
-            next(iter(self._waiting or self._idle)).abort()
+        if not self.room.admit(connection, connection.network):
+            return False
         self._per_address[connection.address] = self._per_address.get(connection.address, 0) + 1
-        self._wait(connection)
+        self._open.add(connection)
         return True
 
     def heard(self, connection: Connection, is_whole: bool) -> None:
         """Note that a connection sent a message, and whether nothing is behind it."""
-        if is_whole:
-            self._stop_waiting(connection)
-            self._idle.pop(connection, None)
-            self._idle[connection] = None
-        elif connection in self._idle:
-            del self._idle[connection]
-            self._wait(connection)
+        self.room.move(connection, Standing.IDLE if is_whole else Standing.WAITING)
 
     def release(self, connection: Connection) -> None:
         """Count a connection out; more than once does no harm."""
-        if connection not in self._waiting and connection not in self._idle:
+        if connection not in self._open:
             return
-        self._stop_waiting(connection)
-        self._idle.pop(connection, None)
+        self._open.discard(connection)
+        self.room.release(connection)
         left = self._per_address[connection.address] - 1
         if left:
             self._per_address[connection.address] = left
         else:
             del self._per_address[connection.address]
 
-    def _wait(self, connection: Connection) -> None:
-        self._waiting[connection] = None
-        self._waiting_of.setdefault(connection.network, {})[connection] = None
-
-    def _stop_waiting(self, connection: Connection) -> None:
-        if connection in self._waiting:
-            del self._waiting[connection]
-            of_network = self._waiting_of[connection.network]
-            del of_network[connection]
-            if not of_network:
-                del self._waiting_of[connection.network]
-
     async def drain(self, grace_s: float) -> None:
         """Let messages under way be answered, then close every connection; returns within about `grace_s`."""
         self.draining = True
-        for connection in [*self._waiting, *self._idle]:
+        for connection in tuple(self._open):
             connection.finish()
         deadline = asyncio.get_running_loop().time() + grace_s
         while len(self) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
-        for connection in [*self._waiting, *self._idle]:
+        for connection in tuple(self._open):
             connection.abort()
 
 
@@ -148,7 +120,7 @@ class Connection(asyncio.Protocol):
             return
         host, self._client_port = peer[0].partition("%")[0], peer[1]  # without the zone of a link-local address
         self.address = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-        self.network = self.address[: PREFIX_BYTES[len(self.address)]]
+        self.network = network_of(peer)
         if not self._port.admit(self):
             self._transport.abort()
             return

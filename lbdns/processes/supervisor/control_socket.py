@@ -16,16 +16,30 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lbdns.base.accepting import Acceptor, connections_max, streams
+from lbdns.base.connection_room import ConnectionRoom, Standing
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 
 LINE_BYTES_MAX = 1 << 20
-CLIENTS_MAX = 32
+CLIENTS_MAX = 64
 IDLE_S = 60.0
+BACKLOG = 100
 
 Operation = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 log = logging.getLogger("lbdns.processes")
+
+
+class _Asker:
+    """One connection."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self.writer.transport.abort()
 
 
 class ControlServer:
@@ -37,8 +51,9 @@ class ControlServer:
         self.path = path
         self._stand_in = None if state_dir is None else RunDirectory.stand_in(path, state_dir)
         self._operations = operations
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._acceptor: Acceptor | None = None
+        self._room = ConnectionRoom(connections_max(CLIENTS_MAX))
+        self._clients: set[_Asker] = set()
 
     async def start(self) -> None:
         """Bind the socket, replacing what a server that was killed left; raises LbdnsError."""
@@ -50,31 +65,41 @@ class ControlServer:
             self.path = self._stand_in
             sock = _bind(self.path)
             log.error("%s; it is %s", error, self.path)
-        self._server = await asyncio.start_unix_server(self._serve, sock=sock, limit=LINE_BYTES_MAX)
+        sock.listen(BACKLOG)
+        self._acceptor = Acceptor(sock, streams(self._protocol), str(self.path), self._room.give_way)
 
     async def close(self) -> None:
         """Stop serving and remove the socket."""
-        if self._server is None:
+        if self._acceptor is None:
             return
-        self._server.close()
-        for writer in list(self._clients):
-            writer.close()
+        self._acceptor.close()
+        for client in tuple(self._clients):
+            client.writer.close()
         with contextlib.suppress(OSError):  # its disk has become read-only, say
             self.path.unlink()
 
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(LINE_BYTES_MAX), self._serve)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._clients) >= CLIENTS_MAX:
-            writer.close()
+        client = _Asker(writer)
+        if not self._room.admit(client, b""):
+            client.abort()
             return
-        self._clients.add(writer)
+        self._clients.add(client)
         try:
             # A client that goes away, or writes a line without end, ends its own connection only.
             with contextlib.suppress(OSError, ValueError, TimeoutError):
                 while line := await asyncio.wait_for(reader.readline(), IDLE_S):
-                    writer.write(json.dumps(await self._reply(line)).encode() + b"\n")
-                    await writer.drain()
+                    self._room.move(client, Standing.BUSY)
+                    reply = json.dumps(await self._reply(line)).encode() + b"\n"
+                    self._room.move(client, Standing.READING)
+                    writer.write(reply)
+                    await asyncio.wait_for(writer.drain(), IDLE_S)
+                    self._room.move(client, Standing.IDLE)
         finally:
-            self._clients.discard(writer)
+            self._room.release(client)
+            self._clients.discard(client)
             writer.close()
 
     async def _reply(self, line: bytes) -> dict[str, Any]:

@@ -59,7 +59,8 @@ from lbdns.processes.supervisor.takeover import Orphan, find_orphans
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.publisher import Published, Publisher
-from lbdns.telemetry.metrics import MetricsServer, ServerCollector
+from lbdns.telemetry.metrics import ServerCollector
+from lbdns.telemetry.metrics_server import MetricsServer
 from lbdns.telemetry.report import silent_s
 from lbdns.telemetry.server_facts import ChildFacts, NotServed, ServerFacts
 from lbdns.telemetry.standing import STALE_S, count_objects
