@@ -264,7 +264,7 @@ class _Loading:
         self.settings = read_settings(tree.value, tree.lines, str(path), self.base or path.parent, self.problems)
         self.settings_source = Source(str(path), tree.lines, "", None)
         for named in self.settings.files():
-            if not named.exists():
+            if not os.path.exists(named):
                 self.files.note(named)  # it is a mistake now, and mended when the file comes
 
     def read_object_files(self, paths: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import EVENTS_FILE, OLDER_EVENTS_FILE
 
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # per file; there are two
 PROBES_MAX: Final = 20  # per change
@@ -105,8 +106,8 @@ class Record:
 
     def __init__(self, directory: Path, file_bytes_max: int = FILE_BYTES_MAX) -> None:
         """Append to the record in `directory`, which must exist."""
-        self._path = directory / "events.jsonl"
-        self._older = directory / "events.1.jsonl"
+        self._path = directory / EVENTS_FILE
+        self._older = directory / OLDER_EVENTS_FILE
         self._bytes_max = file_bytes_max
         self._handle = -1
 
@@ -141,7 +142,7 @@ def read_events(directory: Path, since_s: float = 0.0, limit: int = 1000) -> lis
     Raises LbdnsError where they cannot be read.
     """
     found: list[HealthChange] = []
-    for name in ("events.1.jsonl", "events.jsonl"):
+    for name in (OLDER_EVENTS_FILE, EVENTS_FILE):
         found += [change for change in _read(directory / name) if change.at_s >= since_s]
         found = found[-limit:] if limit else []
     return found

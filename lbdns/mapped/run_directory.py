@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import LOCK_FILE
+from lbdns.base.system_user import SystemUser
+from lbdns.base.words import LOCK_FILE, RUN_DIRECTORY
 
 SHARED_MEMORY = Path("/dev/shm")
 UNIX_PATH_MAX = 100  # bytes; the kernel takes 107
@@ -61,6 +62,11 @@ class StateLock:
         ):  # who holds it is for people; a full disk must not keep a server from starting
             os.truncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def give(self, user: SystemUser) -> None:
+        """Give the lock's file to whom this process becomes, so that it can remove it; raises OSError."""
+        if os.fstat(self._handle).st_nlink <= 1:
+            os.fchown(self._handle, user.uid, user.gid)
 
     def release(self) -> None:
         """Give the lock up and remove its file, and the state directory where nothing else is in it."""
@@ -138,7 +144,7 @@ class RunDirectory:
         """Find or make the run directory of a state directory; raises LbdnsError."""
         self.path = self.location(state_dir)
         if not _private_directory(self.path):
-            self.path = state_dir / "run"
+            self.path = state_dir / RUN_DIRECTORY
             if not _private_directory(self.path):
                 raise LbdnsError(f"{self.path}: cannot make a directory there that is ours alone")
         self.control = self.path / "control"

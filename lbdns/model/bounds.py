@@ -85,6 +85,10 @@ MAX_CONSECUTIVE: Final = 100
 DEFAULT_LISTEN: Final = ("127.0.0.1:5353", "[::1]:5353")
 DEFAULT_API_LISTEN: Final = "127.0.0.1:8053"
 DEFAULT_WORKERS: Final = 1
+DEFAULT_USER: Final = "lbdns"
+"""Whom a server that is started by root becomes, where this machine has the user and nobody else is named."""
+MAX_USER_CHARS: Final = 65
+"""Of two names, each of at most 32 (useradd(8))."""
 DNS_PORT: Final = 53
 SMTP_PORT: Final = 25
 DEFAULT_MAIL_SERVER: Final = "localhost:25"

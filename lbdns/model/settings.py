@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from lbdns.base.wording import counted
 from lbdns.base.words import CONTROL_SOCKET
@@ -52,6 +61,20 @@ def _check_databases(value: Any) -> Path | tuple[Path, ...]:
     return paths[0] if len(paths) == 1 else paths
 
 
+_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?")
+
+
+def _check_user(text: str) -> str:
+    if _USER.fullmatch(text) is None:
+        raise refusal(f'"{text}" is no user; expected USER or USER:GROUP, each a name or a number')
+    return text
+
+
+def _user_text(value: Any) -> Any:
+    """Return a user's number, which YAML reads as one, as text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 FilePath = Annotated[Path, AfterValidator(_check_path)]
 if TYPE_CHECKING:
     DatabasePaths = Path | tuple[Path, ...]
@@ -59,6 +82,12 @@ else:
     _PATH = {"type": "string", "format": "path"}
     _PATHS = {"anyOf": [_PATH, {"type": "array", "items": _PATH, "minItems": 1, "maxItems": 2}]}
     DatabasePaths = Annotated[Any, PlainValidator(_check_databases), WithJsonSchema(_PATHS)]
+User = Annotated[
+    str,
+    BeforeValidator(_user_text),
+    StringConstraints(min_length=1, max_length=bounds.MAX_USER_CHARS),
+    AfterValidator(_check_user),
+]
 TcpListen = Annotated[str, AfterValidator(_check_tcp_listen)]
 
 
@@ -179,6 +208,9 @@ class Settings(Frozen):
     """Where this server stands."""
     geodata: GeodataSettings = GeodataSettings()
     """The geolocation databases."""
+    user: User | None = None
+    """Whom a server that root starts becomes, `USER` or `USER:GROUP`, each a name or a number in quotes; without it the
+    user `lbdns`, where there is one. `root` stays root. It has to be able to read what is served."""
     control: FilePath | None = None
     """The UNIX socket by which commands ask the running server; without it `control.sock` in the state directory."""
     api: ApiSettings | None = None
@@ -240,3 +272,7 @@ class Settings(Frozen):
     def control_path(self) -> Path:
         """Return the control socket's path: the setting, else `control.sock` in the state directory."""
         return self.control if self.control is not None else self.state_dir() / CONTROL_SOCKET
+
+    def fixed(self) -> tuple[object, ...]:
+        """Return what stays as it was at the start."""
+        return self.state_dir(), self.control_path(), self.user, self.api

@@ -15,11 +15,13 @@ import click
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
 from lbdns.base.words import SETTINGS_FILE, SETTINGS_VARIABLE, STORE_FILE
 from lbdns.cli.frame.common import files_place
+from lbdns.processes.supervisor.capabilities import refuse_new_privileges
 from lbdns.processes.supervisor.hangups import Hangups
 
 if TYPE_CHECKING:
     from lbdns.config.files_read import FilesRead
     from lbdns.config.loading import Loaded, Tolerates
+    from lbdns.manage.api.frame.tls import Certificate
     from lbdns.manage.api.hosting import ApiServer
     from lbdns.manage.api.ondemand import OnDemand
     from lbdns.manage.store.manager import FilesManager, StoreManager
@@ -54,6 +56,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     if directory is not None and said_in is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
     hangups = Hangups()  # before anything that takes time: a server that starts is not to be ended by one
+    refuse_new_privileges()  # before there are threads
     from lbdns.base.log import log_uncaught, start_log
     from lbdns.cli.frame.bar import bar
     from lbdns.fastpath.templates import LAST_STAGE
@@ -83,8 +86,10 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
 
 
 def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[ConfigurationSource, Companion]:
-    from lbdns.config.loading import load, readable_settings
+    from lbdns.config.loading import load, load_settings, readable_settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+
+    keys = _Keys()
 
     def override(settings: Settings) -> Settings:
         return _overridden(settings, overrides)
@@ -102,9 +107,9 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
             manager = FilesManager(store, directory, supervisor)
             server: ApiServer | OnDemand
             if settings.api is None:
-                server = OnDemand(state_dir, lambda: _api_server(manager, store, settings))
+                server = OnDemand(state_dir, lambda: _api_server(manager, store, settings, keys))
             else:
-                server = await asyncio.to_thread(_api_server, manager, store, settings)
+                server = await asyncio.to_thread(_api_server, manager, store, settings, keys)
             async with _serving(server):
                 yield
 
@@ -115,7 +120,9 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
         settings=lambda: override(readable_settings(directory)),
         override=override,
         load_texts=lambda texts: _under(load(texts, base=directory), override),
-        check=_check_api,
+        check=lambda settings: _check_api(settings, keys),
+        check_settings=lambda: load_settings(directory),
+        read_as_root=keys.read,
     )
     return source, companion
 
@@ -134,6 +141,7 @@ def _from_store(
     def override(settings: Settings) -> Settings:
         return _with_api(_overridden(settings, overrides))
 
+    keys = _Keys()
     settings = override(readable_settings(settings_file))
     state_dir = settings.state_dir()
     managers: list[StoreManager] = []
@@ -146,10 +154,10 @@ def _from_store(
 
     def load_store(files: FilesRead, _: Tolerates) -> Loaded:
         files.note(settings_file)
+        present = override(load_settings(settings_file, files))
         text = read_text(settings_file) if settings_file.is_file() else ""
-        settings = override(load_settings(settings_file, files))
-        loaded = opened().load(settings, text)
-        told = check_listeners(settings, Source(str(settings_file), 0, "", None))
+        loaded = opened().load(present, text)
+        told = check_listeners(present, Source(str(settings_file), 0, "", None))
         return dataclasses.replace(loaded, warnings=(*told, *loaded.warnings))
 
     @contextlib.asynccontextmanager
@@ -164,7 +172,7 @@ def _from_store(
         if not manager.is_current:  # it was read before this process had the lock
             await supervisor.reload("the store changed")
         served = supervisor.in_force().configuration.settings
-        async with _serving(await asyncio.to_thread(_api_server, manager, manager.store, served)):
+        async with _serving(await asyncio.to_thread(_api_server, manager, manager.store, served, keys)):
             yield
 
     source = ConfigurationSource(
@@ -176,7 +184,9 @@ def _from_store(
         load_texts=lambda texts: _under(load(texts, base=settings_file.parent), override),
         load_under=lambda present, text: opened().load(present, text),
         suffixes=(),
-        check=_check_api,
+        check=lambda settings: _check_api(settings, keys),
+        check_settings=lambda: load_settings(settings_file),
+        read_as_root=keys.read,
     )
     return source, companion
 
@@ -202,15 +212,37 @@ def _under(loaded: Loaded, override: Callable[[Settings], Settings]) -> Loaded:
     return dataclasses.replace(loaded, configuration=dataclasses.replace(loaded.configuration, settings=settings))
 
 
-def _check_api(settings: Settings) -> None:
+class _Keys:
+    """The certificate of the API: read once, maybe as root, and used by whoever the server is then."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[Path, Path], Certificate] = {}
+
+    def certificate(self, settings: Settings) -> Certificate | None:
+        """Return the certificate of settings, None where they name none; raises LbdnsError."""
+        from lbdns.manage.api.frame.tls import Certificate
+
+        api = settings.api
+        if api is None or api.certificate is None or api.key is None:
+            return None
+        files = api.certificate, api.key
+        if files not in self._held:
+            self._held[files] = Certificate(*files)
+        return self._held[files]
+
+    def read(self, settings: Settings) -> None:
+        """Read it now; what is wrong with it is said when it is needed."""
+        with contextlib.suppress(LbdnsError):
+            self.certificate(settings)
+
+
+def _check_api(settings: Settings, keys: _Keys) -> None:
     """Raise LbdnsError where the API could not be served: rather now than when the answers depend on this process."""
     from lbdns.manage.api.frame.api_sockets import tcp_socket
-    from lbdns.manage.api.frame.tls import Certificate
 
     if settings.api is None:
         return
-    if settings.api.certificate and settings.api.key:
-        Certificate(settings.api.certificate, settings.api.key)
+    keys.certificate(settings)
     tcp_socket(settings.api.listen).close()
 
 
@@ -224,12 +256,14 @@ async def _serving(server: ApiServer | OnDemand) -> AsyncIterator[None]:
         await server.close()
 
 
-def _api_server(manager: StoreManager | FilesManager, store: Store | None, settings: Settings) -> ApiServer:
+def _api_server(
+    manager: StoreManager | FilesManager, store: Store | None, settings: Settings, keys: _Keys
+) -> ApiServer:
     """Return the API; its modules take half a second, so this runs in a thread."""
     from lbdns.manage.api.frame.site import ApiSite
     from lbdns.manage.api.hosting import ApiServer
 
-    return ApiServer(ApiSite(manager, store, settings))
+    return ApiServer(ApiSite(manager, store, settings), keys.certificate(settings))
 
 
 def _with_api(settings: Settings) -> Settings:

@@ -12,6 +12,7 @@ import httpx
 from lbdns.manage.api.app import local_app
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.store.offline_manager import OfflineManager
+from lbdns.mapped.ownership import keep_owner
 from lbdns.model.settings import Settings
 
 BASE_URL: Final = "http://lbdns"
@@ -40,6 +41,7 @@ class InProcess(httpx.BaseTransport):
 
 def open_offline(settings: Settings, cleanup: contextlib.ExitStack) -> httpx.Client:
     """Return a client over the store of a state directory, whose lock is held until `cleanup`; raises LbdnsError."""
+    cleanup.callback(keep_owner, settings.state_dir())  # where root changes it, the server's user must be able to
     manager = OfflineManager(settings)
     cleanup.callback(manager.close)
     application = local_app(ApiSite(manager, manager.store, settings), getpass.getuser())

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import SECTIONS
+from lbdns.base.system_user import find_system_user, user_name
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
@@ -63,10 +64,22 @@ def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
         must_exist += [("api", name, getattr(settings.api, name)) for name in ("certificate", "key")]
     for *location, path in must_exist:
         found = _absolute(path, base)
-        is_folder_of_files = location[1] == "city" and found is not None and found.is_dir()
-        if found is not None and not found.is_file() and not is_folder_of_files:
+        try:
+            is_there = found is None or found.is_file() or (location[1] == "city" and found.is_dir())
+        except PermissionError:
+            if location[0] == "api":
+                continue  # it may have been read as root: whoever serves it knows
+            message = f'no permission to look at "{path}"; its directories are closed to {user_name(os.geteuid())}'
+            yield source.problem(location, message)
+            continue
+        if not is_there:
             message = f'there is no file "{path}"; a relative path starts where lbdns.yaml is'
             yield source.problem(location, message)
+    if settings.user is not None:
+        try:
+            find_system_user(settings.user)
+        except ValueError as error:
+            yield source.problem(("user",), str(error))
     state = _absolute(settings.state, base)
     if state is not None and os.path.exists(state) and not os.path.isdir(state):  # no error where none may look
         yield source.problem(("state",), f'"{settings.state}" is a file; the state is kept in a directory')

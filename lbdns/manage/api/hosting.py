@@ -189,9 +189,10 @@ class _LocalConnection(_Connection):
 class ApiServer:
     """The API of a site, served from `start` to `close`."""
 
-    def __init__(self, site: ApiSite) -> None:
-        """Make the application; nothing is bound yet."""
+    def __init__(self, site: ApiSite, certificate: Certificate | None = None) -> None:
+        """Make the application; nothing is bound yet. `certificate`: what settings name, where it has been read."""
         self._settings = site.settings
+        self._certificate = certificate
         self._app: FastAPI = make_app(site)
         self._servers: list[tuple[Server, Acceptor]] = []
         self._renewing: asyncio.Task[None] | None = None
@@ -217,7 +218,9 @@ class ApiServer:
             unix, self.socket_path = local or local_socket(self._settings.state_dir())
             await self._serve(unix, _LocalConnection, None)
             if api is not None:
-                held = Certificate(api.certificate, api.key) if api.certificate and api.key else None
+                held = self._certificate
+                if held is None and api.certificate and api.key:
+                    held = Certificate(api.certificate, api.key)
                 context = held.context if held is not None else None
                 sock = tcp_socket(api.listen)
                 host, port = sock.getsockname()[:2]

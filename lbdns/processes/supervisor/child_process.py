@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import lbdns
+from lbdns.processes.supervisor.capabilities import Capability, lent
 
 
 class ChildProcess:
@@ -23,8 +24,16 @@ class ChildProcess:
     stream socket.
     """
 
-    def __init__(self, command: Sequence[str], descriptors: Sequence[int], reports: bool, listens: bool) -> None:
-        """Start it, on a running loop; raises OSError with nothing left behind."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        descriptors: Sequence[int],
+        reports: bool,
+        listens: bool,
+        capabilities: Iterable[Capability] = (),
+    ) -> None:
+        """Start it, on a running loop, with these capabilities as far as this process has them; raises OSError with
+        nothing left behind."""
         self.is_ready = asyncio.Event()
         self.has_ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -49,13 +58,14 @@ class ChildProcess:
                     handed.enter_context(theirs)
                     arguments += ["--channel-fd", str(theirs.fileno())]
                     passed.append(theirs.fileno())
-                self._process = subprocess.Popen(
-                    [*command, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=passed,
-                    start_new_session=True,
-                    env=package_environment(),
-                )
+                with lent(capabilities):
+                    self._process = subprocess.Popen(
+                        [*command, *arguments],
+                        stdin=subprocess.DEVNULL,
+                        pass_fds=passed,
+                        start_new_session=True,
+                        env=package_environment(),
+                    )
             undo.callback(self._end_at_once)
             self._pid_fd = os.pidfd_open(self._process.pid)
             undo.pop_all()

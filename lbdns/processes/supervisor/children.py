@@ -8,9 +8,10 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from lbdns.base.errors import LbdnsError
+from lbdns.processes.supervisor.capabilities import Capability
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.pulse import Pulse, processor_wait_s
 
@@ -37,8 +38,10 @@ class Child:
         listens: bool = False,
         pulse: Pulse | None = None,
         substitute: Callable[[], ChildProcess | None] = lambda: None,
+        capabilities: Iterable[Capability] = (),
     ) -> None:
-        """Describe the process; see ChildProcess for `descriptors`, `says_ready` (reports) and `listens`.
+        """Describe the process; see ChildProcess for `descriptors`, `says_ready` (reports), `listens` and
+        `capabilities`.
 
         One whose `pulse` falls silent is killed. `substitute` returns a process that takes the place of one that ended,
         ready to go on, where there is one.
@@ -50,6 +53,7 @@ class Child:
         self._listens = listens
         self._pulse = pulse
         self._substitute = substitute
+        self._capabilities = tuple(capabilities)
         self._running: ChildProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
@@ -178,7 +182,9 @@ class Child:
     async def _run_once(self, running: ChildProcess | None) -> str:
         """See a process to its end, a new one where there is none; return how it ended, "" where it was given away."""
         try:
-            self._running = running or ChildProcess(self._command, self._descriptors, self._says_ready, self._listens)
+            self._running = running or ChildProcess(
+                self._command, self._descriptors, self._says_ready, self._listens, self._capabilities
+            )
         except OSError as error:
             return f"cannot be started: {error.strerror}"
         except Exception as error:

@@ -26,6 +26,8 @@ class ConfigurationSource:
     command line changes them. `load_texts` reads texts that `Loaded.texts` gave, from a directory; raises LbdnsError.
     `load_under` reads what does not stand in settings, under these, whose file's text is given; None: nothing does.
     `check` is called before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
+    `check_settings` raises ConfigError with every mistake in the settings. `read_as_root` reads what only root may,
+    before the server becomes another user, and says nothing of mistakes.
     """
 
     load: Callable[[FilesRead, Tolerates], Loaded]
@@ -37,6 +39,8 @@ class ConfigurationSource:
     load_under: Callable[[Settings, str], Loaded] | None = None
     suffixes: tuple[str, ...] = FILE_SUFFIXES
     check: Callable[[Settings], None] = lambda settings: None
+    check_settings: Callable[[], object] = lambda: None
+    read_as_root: Callable[[Settings], None] = lambda settings: None
 
     def files(self) -> FilesRead:
         """Return what `load` is to note in."""

@@ -10,6 +10,7 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.privileges import PINGS
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import end_old_monitor
 from lbdns.publish.first_results import first_results
@@ -34,7 +35,7 @@ class MonitorChild(Kept):
         arguments += ["--state-dir", str(state_dir), "--log", log_format]
         # It takes a generation up at once, for seconds where that has 100,000 endpoints.
         pulse = Pulse(lambda: (heartbeat(),), SILENT_S, is_excused=lambda: control.get("monitor_adopting") != 0)
-        self._child = Child("monitor worker", "lbdns.monitor", arguments, pulse=pulse)
+        self._child = Child("monitor worker", "lbdns.monitor", arguments, pulse=pulse, capabilities=PINGS)
 
     @property
     def process_count(self) -> int:

@@ -53,8 +53,9 @@ from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.operations import Operations
+from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.responders import Responders, absent
-from lbdns.processes.supervisor.systemd import notify
+from lbdns.processes.supervisor.systemd import notify, notify_alive
 from lbdns.processes.supervisor.takeover import Orphan, find_orphans
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
@@ -272,8 +273,8 @@ class Supervisor:
         self._keeper.tell(ToKeep(prepared, loaded.texts, self._served_at))
         start_log("supervisor", settings.log)
         self._serving = Serving(settings, listen)
-        if _fixed(settings) != _fixed(before):
-            log.warning("state, control and api change at the next start")
+        if settings.fixed() != before.fixed():
+            log.warning("state, control, user and api change at the next start")
         duty = Duty(sets, prepared, settings.log)
         for child in self._children:
             await child.replace(duty)
@@ -309,6 +310,7 @@ class Supervisor:
         remind_s = time.monotonic() + REMIND_S
         while True:
             self._control.set("supervisor_beat_ns", time.monotonic_ns())
+            notify_alive()
             silence_s = silent_s(self.in_force().table.columns)
             is_stale = silence_s is not None and silence_s > STALE_S
             if is_stale and not was_stale:
@@ -389,11 +391,6 @@ class Supervisor:
         }
 
 
-def _fixed(settings: Settings) -> tuple[object, ...]:
-    """Return what stays as it was at the start."""
-    return settings.state_dir(), settings.control_path(), settings.api
-
-
 Companion = Callable[[Supervisor], contextlib.AbstractAsyncContextManager[None]]
 
 
@@ -411,13 +408,17 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
     files, settings, stop = source.files(), source.settings(), asyncio.Event()
     start_log("supervisor", settings.log)
     state_dir = settings.state_dir()
+    privileges = Privileges(source, settings)
     async with contextlib.AsyncExitStack() as cleanup:
-        cleanup.callback(lock_state(state_dir).release)
+        lock = lock_state(state_dir)
+        cleanup.callback(lock.release)
+        privileges.drop(source, lock)
         found = read_first(source, files)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         run = RunDirectory(state_dir)
         orphans = find_orphans(run)
+        privileges.own_sockets(orphan.held for orphan in orphans)
         if not orphans:
             run.clear()
         control = Control.attach(run.control, writable=True) if orphans else Control.create(run.control)
@@ -433,6 +434,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         supervisor = await begin(source, found, state_dir, run.path, prepared)
         del found
         await supervisor.start(orphans, cleanup)
+        privileges.settle()
         if orphans:
             leave_run.callback(run.remove)
         watching = asyncio.create_task(supervisor.watch(stop, hangups))

@@ -14,3 +14,9 @@ def notify(*lines: str) -> None:
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         sock.sendto("\n".join(lines).encode(), "\0" + address[1:] if address.startswith("@") else address)
+
+
+def notify_alive() -> None:
+    """Tell systemd's watchdog, where the unit has one (WatchdogSec=), that the supervisor has its turns."""
+    if "WATCHDOG_USEC" in os.environ:
+        notify("WATCHDOG=1")
