@@ -7,18 +7,35 @@ The loop of the fast path: batches of datagrams in and out of one socket, withou
                                                   `- deferred: into the queue of the client's network, for the slow path
                                                      in the same process
 
-One thread runs `Loop.run` for one socket; all other methods belong to the thread of the event loop. The two share the
-queues (one writer, one reader; emptied in turn, so that a flood from one network waits for itself), the word that says which of two Servers is in force, and counters. This file is Cython alone,
+One thread runs `Loop.run` for one socket; all other methods belong to the thread of the event loop. The two share what
+is in hand (in_hand.pyx: the batch, and queues with one writer and one reader, emptied in turn, so that a flood from one
+network waits for itself), the word that says which of two Servers is in force, and counters. This file is Cython alone,
 as system calls have no interpreted form; what it calls for each datagram has one.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from lbdns.mapped.counter_words import BATCH_BOUNDS_US
 from lbdns.fastpath.ahead cimport Ahead, is_worth_it
 from lbdns.fastpath.counting cimport count_served
+from lbdns.fastpath.in_hand cimport (
+    BATCH,
+    CONTROL_BYTES,
+    COUNT_BITS,
+    IN_BYTES,
+    QUEUE_BYTES,
+    QUEUES,
+    UNREAD,
+    Hand,
+    InHand,
+    Waiting,
+    control_of,
+    datagram_of,
+    queue_of,
+    shown,
+)
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
@@ -48,7 +65,6 @@ from lbdns.fastpath.system_calls cimport (
     mmsghdr,
     msghdr,
     ntohl,
-    ntohs,
     recvmmsg,
     sendmmsg,
     sendmsg,
@@ -59,13 +75,7 @@ from lbdns.fastpath.system_calls cimport (
 from lbdns.steering.kernel.hashing cimport mix64
 
 cdef enum:
-    BATCH = 64
-    IN_BYTES = 4096  # a longer datagram is no query that anybody sends: dropped and counted
-    CONTROL_BYTES = 64
-    QUEUES = 32  # of deferred datagrams that wait for the slow path, by network: /24, /56
-    ROOM = 128  # of each; what does not fit is dropped and counted
     DRAIN_BATCHES = 64
-    COUNT_BITS = 0x3FFFFFFF
 
 cdef uint64_t GOLDEN = 0x9E3779B97F4A7C15ULL
 cdef uint64_t bounds_ns[BATCH_BOUND_COUNT]
@@ -79,39 +89,30 @@ cdef uint64_t clock_ns(int clock) noexcept nogil:
     return <uint64_t>now.tv_sec * 1000000000 + now.tv_nsec
 
 
-cdef struct Waiting:
-    sockaddr_in6 peer
-    uint32_t peer_bytes
-    uint32_t length
-    size_t control_bytes
-    uint8_t control[CONTROL_BYTES]
-    uint8_t data[IN_BYTES]
-
-
 cdef class Loop:
-    """The fast path of one UDP socket. `fd` must be blocking, with a receive time-out so that `stop` is noticed."""
+    """The fast path of one UDP socket. `fd` must be blocking, with a receive time-out so that `stop` is noticed.
+
+    `room`, `room_bytes` of memory, holds what is read and not yet answered; what an earlier process left there is
+    answered first.
+    """
 
     cdef int fd, event, is_wildcard
     cdef int active, in_use, stopping  # shared with the thread that runs the loop
-    cdef int head, tail  # datagrams that were deferred, and that were let go of, in all queues
-    cdef int heads[QUEUES]
-    cdef int tails[QUEUES]
-    cdef int turn  # whose datagram was taken last
     cdef Server first, second
     cdef Counters counters
     cdef Ahead ahead
-    cdef Waiting *waiting  # ROOM of the first queue, then of the next ...
+    cdef InHand in_hand
+    cdef Hand *hand
     cdef uint64_t random
     cdef mmsghdr *messages
     cdef mmsghdr *replies
     cdef iovec *vectors
     cdef iovec *reply_vectors
-    cdef sockaddr_in6 *peers
-    cdef uint8_t *controls
     cdef const unsigned char[::1] incoming
     cdef unsigned char[::1] outgoing
 
-    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed):
+    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed, room):
+        cdef uint64_t one = 1
         self.fd = fd
         self.is_wildcard = is_wildcard
         self.counters = counters
@@ -119,27 +120,23 @@ cdef class Loop:
         self.random = seed
         self.in_use = -1
         self.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-        self.waiting = <Waiting *>calloc(QUEUES * ROOM, sizeof(Waiting))  # no memory before it is used
-        self.messages = <mmsghdr *>calloc(BATCH, sizeof(mmsghdr))
+        self.in_hand = InHand(room)
+        self.hand = self.in_hand.hand
+        self.messages = self.hand.messages
         self.replies = <mmsghdr *>calloc(BATCH, sizeof(mmsghdr))
         self.vectors = <iovec *>calloc(BATCH, sizeof(iovec))
         self.reply_vectors = <iovec *>calloc(BATCH, sizeof(iovec))
-        self.peers = <sockaddr_in6 *>calloc(BATCH, sizeof(sockaddr_in6))
-        self.controls = <uint8_t *>calloc(BATCH, CONTROL_BYTES)
-        if self.event < 0 or not (self.waiting and self.messages and self.replies and self.vectors and self.reply_vectors
-                                  and self.peers and self.controls):
+        if self.event < 0 or not (self.replies and self.vectors and self.reply_vectors):
             raise MemoryError("no memory for the fast path")
-        self.incoming = bytearray(BATCH * IN_BYTES)
+        self.incoming = self.in_hand.incoming
         self.outgoing = bytearray(BATCH * OUT_BYTES)
+        if self.in_hand.head != self.in_hand.tail:
+            c_write(self.event, &one, sizeof(uint64_t))
 
     def __dealloc__(self):
-        free(self.waiting)
-        free(self.messages)
         free(self.replies)
         free(self.vectors)
         free(self.reply_vectors)
-        free(self.peers)
-        free(self.controls)
         if self.event >= 0:
             c_close(self.event)
 
@@ -147,6 +144,21 @@ cdef class Loop:
     def event_fd(self):
         """Readable when deferred datagrams wait."""
         return self.event
+
+    @staticmethod
+    def room_bytes():
+        """Return how much memory a socket's queries in hand need, in bytes."""
+        return sizeof(Hand)
+
+    @property
+    def left(self):
+        """How many queries an earlier process left behind, those that wait for the slow path among them."""
+        return self.in_hand.left + self.in_hand.waiting()
+
+    @property
+    def left_out(self):
+        """Those that two processes died of: (datagram, client's packed address, port)."""
+        return self.in_hand.left_out
 
     def start_with(self, Server first, Server second):
         """Set the two Servers, of which `first` is in force; before `run`."""
@@ -175,30 +187,12 @@ cdef class Loop:
 
     def take(self):
         """Return the next deferred datagram as (datagram, client's packed address, port), or None. Queues have turns."""
-        cdef Waiting *waiting
-        cdef sockaddr_in *four
-        cdef int step, queue
-        LBDNS_FENCE()
-        for step in range(1, QUEUES + 1):
-            queue = (self.turn + step) % QUEUES
-            if self.tails[queue] != LBDNS_LOAD(&self.heads[queue]):
-                break
-        else:
-            return None
-        self.turn = queue
-        waiting = self.taken()
-        data = (<char *>waiting.data)[:waiting.length]
-        if waiting.peer.sin6_family == AF_INET:
-            four = <sockaddr_in *>&waiting.peer
-            return data, (<char *>&four.sin_addr)[:4], ntohs(four.sin_port)
-        return data, (<char *>&waiting.peer.sin6_addr)[:16], ntohs(waiting.peer.sin6_port)
-
-    cdef Waiting *taken(self) noexcept nogil:
-        return &self.waiting[self.turn * ROOM + self.tails[self.turn] % ROOM]
+        cdef Waiting *waiting = self.in_hand.take()
+        return None if waiting == NULL else shown(waiting)
 
     def reply(self, bytes data):
         """Send the reply to the datagram last taken (b"" for none) and let go of it."""
-        cdef Waiting *waiting = self.taken()
+        cdef Waiting *waiting = self.in_hand.current
         cdef msghdr message
         cdef iovec vector
         cdef const char *start = data
@@ -211,12 +205,11 @@ cdef class Loop:
             message.msg_iov = &vector
             message.msg_iovlen = 1
             if waiting.control_bytes:
-                message.msg_control = waiting.control
+                message.msg_control = control_of(waiting)
                 message.msg_controllen = waiting.control_bytes
             if sendmsg(self.fd, &message, MSG_DONTWAIT) < 0:
                 self.counters.words[SEND_ERRORS] += 1
-        LBDNS_STORE(&self.tails[self.turn], (self.tails[self.turn] + 1) & COUNT_BITS)
-        LBDNS_STORE(&self.tail, (self.tail + 1) & COUNT_BITS)
+        self.in_hand.let_go()
 
     def run(self):
         """Serve until `stop`."""
@@ -225,12 +218,15 @@ cdef class Loop:
             self.loop(first, second)
 
     cdef void loop(self, Server first, Server second) noexcept nogil:
-        cdef int got = BATCH, chosen, last = -1, drained = 0, stopping
+        cdef int got = BATCH, chosen, last = -1, drained = 0, stopping, left = self.in_hand.left
         cdef uint64_t began, ran
         while True:
             stopping = LBDNS_LOAD(&self.stopping)
-            self.make_room(got)
-            got = recvmmsg(self.fd, self.messages, BATCH, MSG_DONTWAIT if stopping else MSG_WAITFORONE, NULL)
+            if left:
+                got = left
+            else:
+                self.make_room(got)
+                got = recvmmsg(self.fd, self.messages, BATCH, MSG_DONTWAIT if stopping else MSG_WAITFORONE, NULL)
             if got <= 0:
                 if stopping:
                     return
@@ -257,6 +253,8 @@ cdef class Loop:
                     self.keep_longest(LONGEST_ADOPTION_NS, clock_ns(CLOCK_THREAD_CPUTIME_ID) - ran)
                 last = chosen
             self.count_time(clock_ns(CLOCK_MONOTONIC) - began)
+            if left:
+                left, got = 0, BATCH  # what the others hold points to an earlier process
             if stopping:
                 drained += 1
                 if drained > DRAIN_BATCHES:
@@ -280,19 +278,20 @@ cdef class Loop:
         cdef int index
         cdef msghdr *header
         for index in range(used):
+            self.messages[index].msg_len = UNREAD
             header = &self.messages[index].msg_hdr
             self.vectors[index].iov_base = <void *>&self.incoming[index * IN_BYTES]
             self.vectors[index].iov_len = IN_BYTES
             header.msg_iov = &self.vectors[index]
             header.msg_iovlen = 1
-            header.msg_name = &self.peers[index]
+            header.msg_name = &self.hand.peers[index]
             header.msg_namelen = sizeof(sockaddr_in6)
             if self.is_wildcard:
-                header.msg_control = &self.controls[index * CONTROL_BYTES]
+                header.msg_control = &self.hand.controls[index * CONTROL_BYTES]
                 header.msg_controllen = CONTROL_BYTES
 
     cdef void serve_batch(self, Server server, int got) noexcept nogil:
-        cdef int index, size, count = 0, deferred = 0, head = self.head
+        cdef int index, size, count = 0, deferred = 0, head = self.in_hand.head
         cdef timespec now
         clock_gettime(CLOCK_REALTIME_COARSE, &now)
         server.query.now_s = now.tv_sec
@@ -301,6 +300,7 @@ cdef class Loop:
                 self.ahead.add(server, index * IN_BYTES, self.messages[index].msg_len)
             self.ahead.fetch(server)
         for index in range(got):
+            LBDNS_STORE(&self.hand.serving, index + 1)
             if self.messages[index].msg_hdr.msg_flags & MSG_TRUNC or not self.set_client(server, index):
                 self.counters.words[DROPPED_COUNT] += 1
                 continue
@@ -315,6 +315,7 @@ cdef class Loop:
                 deferred += self.defer(server, index)
             else:
                 self.counters.words[DROPPED_COUNT] += 1
+        LBDNS_STORE(&self.hand.serving, 0)
         self.counters.words[DATAGRAMS] += got
         if deferred:
             self.wake(head)
@@ -322,7 +323,7 @@ cdef class Loop:
 
     cdef bint set_client(self, Server server, int index) noexcept nogil:
         """Put the client's address into the query; False for source port 0, which nobody can be answered at."""
-        cdef sockaddr_in6 *peer = &self.peers[index]
+        cdef sockaddr_in6 *peer = &self.hand.peers[index]
         cdef int octet
         cdef uint64_t high = 0, low = 0
         if peer.sin6_port == 0:
@@ -356,27 +357,10 @@ cdef class Loop:
 
     cdef int defer(self, Server server, int index) noexcept nogil:
         """Put a datagram into its network's queue; return 1, or 0 where that is full and the datagram is dropped."""
-        cdef Waiting *waiting
-        cdef msghdr *query = &self.messages[index].msg_hdr
-        # The first 24 bits of an IPv4 address, 56 of an IPv6 address.
-        cdef uint64_t prefix = server.query.resolver_high >> (40 if server.query.resolver_version == 4 else 8)
-        cdef int queue = mix64(prefix) % QUEUES
-        cdef int head = self.heads[queue]
-        if ((head - LBDNS_LOAD(&self.tails[queue])) & COUNT_BITS) >= ROOM:
+        cdef int queue = queue_of(server.query.resolver_high, server.query.resolver_version)
+        if not self.in_hand.put(queue, index, 0):
             self.counters.words[OVERFLOWS] += 1
             return 0
-        waiting = &self.waiting[queue * ROOM + head % ROOM]
-        memcpy(&waiting.peer, &self.peers[index], sizeof(sockaddr_in6))
-        waiting.peer_bytes = query.msg_namelen
-        waiting.length = self.messages[index].msg_len
-        waiting.control_bytes = 0
-        if self.is_wildcard:
-            lbdns_turn_pktinfo(query)
-            waiting.control_bytes = query.msg_controllen
-            memcpy(waiting.control, query.msg_control, query.msg_controllen)
-        memcpy(waiting.data, &self.incoming[index * IN_BYTES], waiting.length)
-        LBDNS_STORE(&self.heads[queue], (head + 1) & COUNT_BITS)
-        LBDNS_STORE(&self.head, (self.head + 1) & COUNT_BITS)
         self.counters.words[DEFERRED_COUNT] += 1
         return 1
 
@@ -386,7 +370,7 @@ cdef class Loop:
         has moved the head."""
         cdef uint64_t one = 1
         LBDNS_FENCE()
-        if ((LBDNS_LOAD(&self.tail) - head) & COUNT_BITS) <= QUEUES * ROOM:
+        if ((LBDNS_LOAD(&self.in_hand.tail) - head) & COUNT_BITS) <= QUEUES * QUEUE_BYTES:
             c_write(self.event, &one, sizeof(uint64_t))
 
     cdef void send(self, int count) noexcept nogil:

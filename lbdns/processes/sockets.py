@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from lbdns.base.errors import LbdnsError
 
-DESCRIPTORS_MAX = 128  # of one worker: two for each address that settings may list
+DESCRIPTORS_MAX = 192  # of one worker: three for each address that settings may list
 GREETING_BYTES = 65536
 DRAIN_WORD = b"drain\n"  # what a new supervisor says to a responder that it does not need any more
 IP_PKTINFO = 8  # Linux's number; Python's socket module has no name for it
@@ -83,17 +83,19 @@ def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ResponderDuty:
-    """Which responder of how many a process is, and its sockets."""
+    """Which responder of how many a process is, its sockets, and for each address a descriptor of memory for queries in
+    hand (mapped/query_room.py), or none at all."""
 
     index: int
     count: int
     held: ListenerSet
+    rooms: tuple[int, ...] = ()
 
 
 def send_duty(channel: socket.socket, duty: ResponderDuty) -> None:
     """Make a spare process a responder; see `receive_duty`."""
     line = json.dumps({"index": duty.index, "count": duty.count, "addresses": duty.held.addresses}).encode() + b"\n"
-    socket.send_fds(channel, [line], duty.held.filenos())
+    socket.send_fds(channel, [line], [*duty.held.filenos(), *duty.rooms])
 
 
 def receive_duty(channel: socket.socket) -> ResponderDuty | None:
@@ -102,7 +104,9 @@ def receive_duty(channel: socket.socket) -> ResponderDuty | None:
     if not message:
         return None
     said = json.loads(message)
-    return ResponderDuty(said["index"], said["count"], listener_set(said["addresses"], descriptors))
+    sockets = 2 * len(said["addresses"])
+    held = listener_set(said["addresses"], descriptors[:sockets])
+    return ResponderDuty(said["index"], said["count"], held, tuple(descriptors[sockets:]))
 
 
 def receive_listeners(channel: socket.socket) -> ListenerSet:

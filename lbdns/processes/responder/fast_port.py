@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import os
 import random
@@ -18,9 +19,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from lbdns.answer.serving_view import ServingView
+from lbdns.base.wording import counted
 from lbdns.fastpath.read import Server
-from lbdns.mapped.counter_words import GENERATION
+from lbdns.mapped.counter_words import DROPPED_COUNT, GENERATION
 from lbdns.mapped.counters import Counters
+from lbdns.mapped.query_room import map_query_room
 from lbdns.processes.responder.datagram_port import Answerer
 from lbdns.processes.responder.views import Views
 
@@ -34,6 +37,7 @@ YIELD_DATAGRAMS = 8  # then the fast path's thread, where it waits for this core
 PIECE_S = 0.001
 SLOW_PATH_NICE = 15
 SEED_BITS = 64
+SHOWN_BYTES = 512
 _TIMEVAL = struct.Struct("@ll")
 
 log = logging.getLogger("lbdns.processes")
@@ -54,9 +58,16 @@ class FastPort:
     """One UDP socket served by the fast path."""
 
     def __init__(
-        self, loop_class: type[Loop], sock: socket.socket, views: Views, answerer: Answerer, words: memoryview
+        self,
+        loop_class: type[Loop],
+        sock: socket.socket,
+        views: Views,
+        answerer: Answerer,
+        words: memoryview,
+        room: int | None = None,
     ):
-        """Take over a bound UDP socket; `words`: the counters of its thread."""
+        """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
+        is in hand, which others may have left there."""
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
@@ -66,7 +77,13 @@ class FastPort:
         self._words = words
         self._view = views.current()
         words[GENERATION] = self._view.snapshot.generation
-        self._loop = loop_class(sock.fileno(), is_wildcard, Counters(words), random.getrandbits(SEED_BITS))
+        self._loop = loop_class(
+            sock.fileno(),
+            is_wildcard,
+            Counters(words),
+            random.getrandbits(SEED_BITS),
+            map_query_room(room, loop_class.room_bytes()),
+        )
         self._loop.start_with(_server_of(self._view), _server_of(self._view))
         self._thread = threading.Thread(target=self._loop.run, name="fast path", daemon=True)
         self._before: ServingView | None = None  # the idle Server still has it
@@ -78,7 +95,15 @@ class FastPort:
         self._woken.set()
 
     def start(self) -> None:
-        """Begin to serve; called on the event loop."""
+        """Begin to serve, what was left behind first; called on the event loop."""
+        if self._loop.left:
+            log.info(
+                "goes on with %s that the process before had in hand", counted(self._loop.left, "query", "queries")
+            )
+        for datagram, address, port in self._loop.left_out:
+            self._words[DROPPED_COUNT] += 1
+            told = "a query that two processes died of is left out: from %s, port %d: %s"
+            log.error(told, ipaddress.ip_address(address), port, datagram[:SHOWN_BYTES].hex())
         self._thread.start()
         asyncio.get_running_loop().add_reader(self._loop.event_fd, self._answer_deferred)
         self._following = asyncio.create_task(self._follow_views())

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 from lbdns.answer.answer import Road
@@ -40,7 +41,7 @@ from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fa
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.views import Views
 from lbdns.processes.responder.waiting_spare import wait_for_duty
-from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, ResponderDuty, listener_set, send_listeners
+from lbdns.processes.sockets import DRAIN_WORD, ResponderDuty, listener_set, send_listeners
 
 DRAIN_S = 2.0  # for messages under way over TCP
 DRAIN_BATCHES = 200  # of datagrams that had arrived when the stop came
@@ -126,11 +127,9 @@ def asked_type(reply: bytes) -> int:
 class Responder:
     """One responder: its sockets, the way to stop it, the way to take its sockets over."""
 
-    def __init__(
-        self, run: RunDirectory, held: ListenerSet, answerer: ViewAnswerer, index: int, worker_count: int
-    ) -> None:
+    def __init__(self, run: RunDirectory, duty: ResponderDuty, answerer: ViewAnswerer) -> None:
         """Prepare to serve; nothing is read yet."""
-        self._held = held
+        held = self._held = duty.held
         self._run = run
         self._answerer = answerer
         loop_class = load_loop()
@@ -142,12 +141,17 @@ class Responder:
             answerer.is_behind_fast_path = True
             self._fast_ports = [
                 FastPort(
-                    loop_class, listener.udp, answerer.views, answerer, open_counters(run.counters(index, part), True)
+                    loop_class,
+                    listener.udp,
+                    answerer.views,
+                    answerer,
+                    open_counters(run.counters(duty.index, part), True),
+                    room,
                 )
-                for part, listener in enumerate(held.listeners, start=1)
+                for part, (listener, room) in enumerate(zip_longest(held.listeners, duty.rooms), start=1)
             ]
         # The bound is the server's; the kernel spreads connections over the workers.
-        self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // worker_count))
+        self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // duty.count))
         self._stop = asyncio.Event()
 
     async def serve(self, ready_fd: int | None, wake_fd: int | None) -> None:
@@ -226,6 +230,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--index", type=int, default=0, help="which of the responders this is, from 0")
     parser.add_argument("--count", type=int, default=1, help="how many responders there are")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
+    parser.add_argument("--room-fd", type=int, action="append", default=[], help="for each: queries in hand")
     parser.add_argument("--channel-fd", type=int, help="a spare process: which responder it is to be comes this way")
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--wake-fd", type=int)
@@ -255,9 +260,9 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             addresses = [text.partition("=")[0] for text in said.listen]
             descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
-            duty = ResponderDuty(said.index, said.count, listener_set(addresses, descriptors))
+            duty = ResponderDuty(said.index, said.count, listener_set(addresses, descriptors), tuple(said.room_fd))
         answerer = ViewAnswerer(views, open_counters(run.counters(duty.index, 0), writable=True))
-        worker = Responder(run, duty.held, answerer, duty.index, duty.count)
+        worker = Responder(run, duty, answerer)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1

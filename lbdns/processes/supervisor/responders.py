@@ -1,12 +1,15 @@
 """The responders as a group: started on their sockets, replaced without an unread moment, and stood in for at once.
 
 replace: new ones start on the sockets that stay -> both read -> the old ones stop -> sockets that go are closed
-died, hung: the spare process, which waits with the snapshot mapped, is given the sockets -> another spare is started
+died, hung: the spare process, which waits with the snapshot mapped, is given the sockets, and the memory in which lies
+            what the other had read and not yet answered -> another spare is started
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +20,7 @@ from lbdns.base.words import RESPONDER_MODULE
 from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
+from lbdns.mapped.query_room import allocate_query_room
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, send_duty
@@ -48,6 +52,7 @@ class Responders(Kept):
         self.sets: list[ListenerSet] = []
         self._log_format = ""
         self._spare: Child | None = None
+        self._rooms: dict[Child, tuple[int, ...]] = {}  # what each has in hand
         self._restarts_before = self._hangs_before = 0  # of responders that were replaced
 
     @property
@@ -96,11 +101,12 @@ class Responders(Kept):
 
     async def _replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
         """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed."""
-        fresh = [self._child(index, sets, log_format) for index in range(len(sets))]
+        fresh = self._fresh(sets, log_format)
         results = await asyncio.gather(*(child.start() for child in fresh), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             await asyncio.gather(*(child.stop(0) for child in fresh))
+            self._free_rooms(fresh)
             raise failures[0]
         self._restarts_before, self._hangs_before = self.restarts, self.hangs
         before, self.children = self.children, fresh
@@ -110,9 +116,30 @@ class Responders(Kept):
         for listener in gone:
             listener.retire()
         await asyncio.gather(*(child.stop(STOP_S) for child in before))
+        self._free_rooms(before)
         for listener in gone:
             listener.close()
         await self._replace_spare()
+
+    def _fresh(self, sets: Sequence[ListenerSet], log_format: str) -> list[Child]:
+        """Describe a responder for each of `sets`, with room for what it will have in hand.
+
+        Raises LbdnsError where there is none.
+        """
+        fresh: list[Child] = []
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._free_rooms, fresh)
+            for index, held in enumerate(sets):
+                rooms = allocate_rooms(len(held.listeners))
+                fresh.append(self._child(index, sets, rooms, log_format))
+                self._rooms[fresh[-1]] = rooms
+            undo.pop_all()
+        return fresh
+
+    def _free_rooms(self, children: Sequence[Child]) -> None:
+        for child in children:
+            for room in self._rooms.pop(child, ()):
+                os.close(room)
 
     async def _replace_spare(self) -> None:
         if self._spare is not None:
@@ -169,6 +196,7 @@ class Responders(Kept):
     async def stop(self) -> None:
         """Let every responder finish what has come, and close the sockets."""
         await asyncio.gather(*(child.stop(STOP_S) for child in self._all()))
+        self._free_rooms(self.children)
         for one in self.sets:
             one.close()
 
@@ -181,7 +209,7 @@ class Responders(Kept):
             "spare_responder": {"pid": spare},
         }
 
-    def _child(self, index: int, sets: Sequence[ListenerSet], log_format: str) -> Child:
+    def _child(self, index: int, sets: Sequence[ListenerSet], rooms: tuple[int, ...], log_format: str) -> Child:
         held = sets[index]
         words: list[memoryview] = []
 
@@ -197,7 +225,7 @@ class Responders(Kept):
             if running is None or running.channel is None:
                 return None
             try:
-                send_duty(running.channel, ResponderDuty(index, len(sets), held))
+                send_duty(running.channel, ResponderDuty(index, len(sets), held, rooms))
             except OSError:
                 running.signal(signal.SIGKILL)
                 raise
@@ -206,13 +234,15 @@ class Responders(Kept):
         arguments = ["--state", str(self._state_dir), "--index", str(index), "--count", str(len(sets))]
         for listener in held.listeners:
             arguments += ["--listen", f"{listener.address}={listener.udp.fileno()},{listener.tcp.fileno()}"]
+        for room in rooms:
+            arguments += ["--room-fd", str(room)]
         arguments += ["--log", log_format]
         pulse = Pulse(beats, SILENT_S, FIRST_BEAT_S)
         return Child(
             f"responder {index}",
             RESPONDER_MODULE,
             arguments,
-            held.filenos(),
+            [*held.filenos(), *rooms],
             says_ready=True,
             pulse=pulse,
             substitute=substitute,
@@ -222,6 +252,24 @@ class Responders(Kept):
 def _parts(addresses: int) -> int:
     """Return how many threads of a responder count: the slow path's, and the fast path's, one for each address."""
     return addresses + 1 if load_loop() else 1
+
+
+def allocate_rooms(count: int) -> tuple[int, ...]:
+    """Return descriptors of memory for what so many threads of the fast path have in hand, none where there is no fast
+    path; raises LbdnsError where there is no room."""
+    loop_class = load_loop()
+    if loop_class is None:
+        return ()
+    with contextlib.ExitStack() as undo:
+        rooms: list[int] = []
+        try:
+            for _ in range(count):
+                rooms.append(allocate_query_room(loop_class.room_bytes()))
+                undo.callback(os.close, rooms[-1])
+        except OSError as error:
+            raise LbdnsError(f"no room for the queries that a responder has in hand: {error.strerror}") from error
+        undo.pop_all()
+    return tuple(rooms)
 
 
 def absent(listeners: Sequence[Listener], sets: Sequence[ListenerSet]) -> list[Listener]:
