@@ -70,6 +70,8 @@ LAST_SERVED: Final = "served"
 RESPONDER_MODULE: Final = "lbdns.processes.responder.responder"
 """What a responder's process runs, by which it is known among others."""
 
+STORE_PLACE: Final = "the store in "
+"""What the words for where a store is begin with; its state directory follows."""
 STORED: Final = "store"
 """What stands for the file's name in problems of stored objects."""
 

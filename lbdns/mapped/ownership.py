@@ -56,7 +56,7 @@ def check_is_own(state_dir: Path) -> None:
     away. To be called before the lock is taken, which is a file as well."""
     try:
         names = [entry.name for entry in os.scandir(state_dir) if not entry.is_symlink()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise LbdnsError(f"{state_dir}: cannot use it as the state directory: {error.strerror}") from error

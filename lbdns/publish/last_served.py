@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from lbdns import __version__
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import LAST_SERVED
+from lbdns.base.words import LAST_SERVED, STORE_PLACE
 from lbdns.mapped.columns import COLUMNS
 from lbdns.mapped.snapshot_file import MAGIC, Snapshot
 from lbdns.model.configuration import Configuration
@@ -124,6 +124,12 @@ def find_last_served(state_dir: Path, source: str) -> LastServed | None:
     told."""
     kept = _read_current(state_dir / LAST_SERVED)
     return kept if kept is not None and kept.source == source else None
+
+
+def find_served_of_store(state_dir: Path) -> LastServed | None:
+    """Return what was served last where it came from a store, wherever that was then; raises LbdnsError as above."""
+    kept = _read_current(state_dir / LAST_SERVED)
+    return kept if kept is not None and kept.source.startswith(STORE_PLACE) else None
 
 
 def _read_current(directory: Path) -> LastServed | None:

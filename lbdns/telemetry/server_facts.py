@@ -41,7 +41,7 @@ class ServerFacts:
 
     `served_at`: when what is in force was first put there, an earlier start's time where it was kept from then.
     `not_served`: what lies at the source (`place`) instead, where it is another. `keeping`: why what is in force cannot
-    be kept for a restart, "" where it is.
+    be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each.
     """
 
     published: Published
@@ -55,6 +55,7 @@ class ServerFacts:
     served_at: float
     not_served: NotServed | None
     keeping: str
+    troubles: tuple[str, ...] = ()
 
     @property
     def responder_count(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from lbdns.base.wording import counted, moment
-from lbdns.base.words import Health
+from lbdns.base.words import STORE_PLACE, Health
 from lbdns.dns.name import show_name
 from lbdns.health.events import duration_text
 from lbdns.model.configuration import Configuration
@@ -94,6 +94,11 @@ def _kept(facts: ServerFacts) -> Row:
     return Row("kept", "for a restart that finds a mistake")
 
 
+def _management(facts: ServerFacts) -> Row:
+    where = "in the store" if facts.place.startswith(STORE_PLACE) else "in the files"
+    return Row("management", "not all of it works" if facts.troubles else f"changes are made {where}", facts.troubles)
+
+
 def _zones(facts: ServerFacts) -> Row:
     configuration = facts.published.configuration
     told = tuple(
@@ -133,6 +138,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _generation,
     _configuration,
     _kept,
+    _management,
     _zones,
     _pools,
     _monitor,

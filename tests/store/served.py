@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from lbdns.mapped.run_directory import RunDirectory
 from lbdns.testing import LbdnsServer, ServerError
 
 WAIT_S = 20.0
@@ -37,9 +38,19 @@ class StoreServer(LbdnsServer):
         return ["--settings", str(self.settings_file)]
 
     @property
+    def state_seen(self) -> Path:
+        """Where its state directory is seen from here."""
+        return self.state_dir
+
+    @property
+    def api_socket(self) -> Path:
+        """Where its UNIX socket is."""
+        return RunDirectory.socket_in_use(self.state_seen / "api.sock", self.state_dir)
+
+    @property
     def local(self) -> httpx.Client:
         """A client of the API by the UNIX socket; close it."""
-        transport = httpx.HTTPTransport(uds=str(self.state_dir / "api.sock"))
+        transport = httpx.HTTPTransport(uds=str(self.api_socket))
         return httpx.Client(transport=transport, base_url="http://lbdns", timeout=WAIT_S)
 
     def token(self, scope: str = "write", name: str = "test") -> str:
@@ -55,7 +66,7 @@ class StoreServer(LbdnsServer):
         def answers() -> bool:
             with socket.socket(socket.AF_UNIX) as sock:  # httpx would leave its own open where nobody listens
                 try:
-                    sock.connect(str(self.state_dir / "api.sock"))
+                    sock.connect(str(self.api_socket))
                 except OSError:
                     return False
             with self.local as client:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from lbdns.base.words import LAST_SERVED, STORE_FILE
 from tests.processes.load import NAME, configuration
+from tests.processes.namespaces import filled, read_only, seen_from_outside, small_disk, with_mounts
+from tests.processes.test_last_served import lbdns, row
 from tests.processes.test_reload import eventually
 from tests.store.served import StoreServer
 
@@ -64,9 +68,89 @@ def test_settings_with_a_mistake_leave_the_store_served_and_changed(server: Stor
 
 
 def test_a_store_that_cannot_be_opened_is_survived(server: StoreServer) -> None:
-    for path in server.state_dir.glob(f"{STORE_FILE}*"):
+    kept = {path: path.read_bytes() for path in server.state_dir.glob(f"{STORE_FILE}*")}
+    for path in kept:
         path.write_bytes(b"no database at all" * 1000)
+    token = httpx.Client(base_url=server.api, headers={"Authorization": "Bearer whoever"})
     server.start()
+    server.wait_for_api()
     assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
-    assert standing(server)["state"] == "degraded"
-    assert "the management API is not served" in server.log
+    told = row(server, "management")
+    assert told["text"] == "not all of it works"
+    assert "the store is damaged (file is not a database); `lbdns store restore --state " in told["problems"][0]
+    with server.local as client, token:
+        # What is served is shown, and nothing of it changed.
+        assert [zone["name"] for zone in client.get("/client/v4/zones").json()["result"]] == ["example.com"]
+        for refused in (
+            client.post("/client/v4/zones", json={"name": "example.net"}),
+            client.post("/lbdns/v1/apply", json={"configuration": {"pools": {}}}),
+            client.post("/lbdns/v1/tokens", json={"name": "t", "scope": "read"}),
+            token.get("/client/v4/zones"),
+        ):
+            assert refused.status_code == 503, refused.text
+            assert "the store is damaged" in refused.json()["errors"][0]["message"]
+    assert "Traceback" not in server.log
+    assert server.log.count("changes are refused: ") == 1
+    for path, data in kept.items():
+        path.write_bytes(data)
+    eventually(lambda: standing(server)["state"] == "good", 15)
+    with server.local as client:
+        client.post("/client/v4/zones", json={"name": "example.net"}).raise_for_status()
+    assert server.query("example.net", "SOA").rcode() == 0
+    assert "the store can be read again" in server.log
+
+
+def test_a_store_that_vanished_is_not_begun_anew(server: StoreServer) -> None:
+    kept = {path: path.read_bytes() for path in server.state_dir.glob(f"{STORE_FILE}*")}
+    for path in kept:
+        path.unlink()
+    for _ in range(2):
+        server.start()
+        server.wait_for_api()
+        assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+        assert "the store is gone, and there was one" in row(server, "management")["problems"][0]
+        assert server.stop() == 0
+    done = lbdns("zone", "create", "example.net", "--state", str(server.state_dir))
+    assert done.returncode == 1 and "the store is gone" in done.stderr
+    assert not (server.state_dir / STORE_FILE).exists()
+
+
+def test_a_store_of_a_later_release_is_left_alone_and_what_was_served_is_served(server: StoreServer) -> None:
+    with contextlib.closing(sqlite3.connect(server.state_dir / STORE_FILE)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    server.start()
+    server.wait_for_api()
+    assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+    (told, *_) = row(server, "management")["problems"]
+    assert "version 99, made by a later release of lbdns" in told and "run that release" in told
+
+
+@pytest.mark.parametrize("spoil", ["read-only", "full"])
+def test_on_a_disk_that_takes_nothing_the_store_is_served_and_changes_are_refused(
+    server: StoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: str
+) -> None:
+    state = server.state_dir
+    if spoil == "full":
+        before = state.rename(tmp_path / "before")
+        with_mounts(monkeypatch, tmp_path, small_disk(state, "2m", before), filled(state))
+    else:
+        with_mounts(monkeypatch, tmp_path, read_only(state))
+    monkeypatch.setattr(StoreServer, "state_seen", property(lambda self: seen_from_outside(self.pid, state)))
+    control = property(lambda self: self.state_seen / "control.sock")
+    monkeypatch.setattr(StoreServer, "control", control, raising=False)
+    server.start()
+    server.wait_for_api()
+    assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+    zone = {"name": "example.net"}
+    with server.local as client:
+        refused = client.post("/client/v4/zones", json=zone)
+        assert refused.status_code == 500 and refused.json()["errors"][0]["code"] == 1000
+        assert "the change is not stored: " in refused.json()["errors"][0]["message"]
+        assert [one["name"] for one in client.get("/client/v4/zones").json()["result"]] == ["example.com"]
+        assert row(server, "management")["text"] == "not all of it works"
+        if spoil == "full":
+            (server.state_seen / "filling").unlink()
+            client.post("/client/v4/zones", json=zone).raise_for_status()
+            eventually(lambda: row(server, "management")["text"] == "changes are made in the store", 15)
+            eventually(lambda: standing(server)["state"] == "good", 15)
+    assert "Traceback" not in server.log

@@ -41,6 +41,9 @@ class Server:
         commit()
         self.served.append(loaded.configuration)
 
+    async def reload(self, cause: str) -> str:
+        raise LbdnsError("not here")
+
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         raise LbdnsError("not here")
 

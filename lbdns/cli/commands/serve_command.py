@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
-from lbdns.base.words import SETTINGS_FILE, SETTINGS_VARIABLE, STORE_FILE
+from lbdns.base.words import SETTINGS_FILE, SETTINGS_VARIABLE, STORE_FILE, STORE_PLACE
 from lbdns.cli.frame.common import files_place
 from lbdns.processes.supervisor.capabilities import refuse_new_privileges
 from lbdns.processes.supervisor.hangups import Hangups
@@ -21,9 +23,11 @@ from lbdns.processes.supervisor.hangups import Hangups
 if TYPE_CHECKING:
     from lbdns.config.files_read import FilesRead
     from lbdns.config.loading import Loaded, Tolerates
+    from lbdns.manage.api.frame.site import ApiSite
     from lbdns.manage.api.frame.tls import Certificate
     from lbdns.manage.api.hosting import ApiServer
     from lbdns.manage.api.ondemand import OnDemand
+    from lbdns.manage.api.site_host import SiteHost
     from lbdns.manage.store.manager import FilesManager, StoreManager
     from lbdns.manage.store.sqlite import Store
     from lbdns.model.settings import Settings
@@ -98,20 +102,32 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
         from lbdns.manage.api.ondemand import OnDemand
         from lbdns.manage.store.manager import FilesManager
+        from lbdns.manage.store.sqlite import Store
 
         settings = supervisor.in_force().configuration.settings
         state_dir = settings.state_dir()
         # Tokens alone are kept there; without an address to use them at, no store is begun.
-        needs_store = settings.api is not None or (state_dir / STORE_FILE).exists()
-        with _tokens_in(state_dir) if needs_store else contextlib.nullcontext() as store:
-            manager = FilesManager(store, directory, supervisor)
-            server: ApiServer | OnDemand
-            if settings.api is None:
-                server = OnDemand(state_dir, lambda: _api_server(manager, store, settings, keys))
+        needs_store = settings.api is not None or os.path.exists(state_dir / STORE_FILE)
+
+        def site(store: Store | None, problem: str = "") -> ApiSite:
+            return _api_site(FilesManager(store, directory, supervisor), store, settings, problem)
+
+        def find() -> ApiSite:
+            return site(cleanup.enter_context(contextlib.closing(Store(state_dir))) if needs_store else None)
+
+        def instead(problem: str) -> ApiSite:
+            return site(None, problem)
+
+        with contextlib.ExitStack() as cleanup:
+            if settings.api is None:  # its modules are loaded when somebody asks
+                on_demand = OnDemand(
+                    state_dir, lambda: _host(supervisor, find, instead, NO_TOKENS, keys.certificate(settings))[1]
+                )
+                async with _serving(on_demand):
+                    yield
             else:
-                server = await asyncio.to_thread(_api_server, manager, store, settings, keys)
-            async with _serving(server):
-                yield
+                async with _hosted(supervisor, find, instead, NO_TOKENS, keys.certificate(settings)):
+                    yield
 
     source = ConfigurationSource(
         load=lambda files, tolerates: _under(load(directory, files, tolerates=tolerates), override),
@@ -134,7 +150,7 @@ def _from_store(
     from lbdns.config.directory import read_text
     from lbdns.config.loading import load, load_settings, readable_settings
     from lbdns.config.yaml.source import Source
-    from lbdns.manage.store.manager import StoreManager
+    from lbdns.manage.store.manager import ServedManager, StoreManager
     from lbdns.manage.store.sqlite import Store
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
@@ -145,12 +161,16 @@ def _from_store(
     settings = override(readable_settings(settings_file))
     state_dir = settings.state_dir()
     managers: list[StoreManager] = []
+    opening = threading.Lock()
 
     def opened() -> StoreManager:
-        if not managers:
-            store = cleanup.enter_context(contextlib.closing(Store(state_dir)))
-            managers.append(StoreManager(store, settings))
-        return managers[0]
+        with opening:
+            if not managers:
+                with contextlib.ExitStack() as failing:
+                    store = failing.enter_context(contextlib.closing(Store(state_dir)))
+                    managers.append(StoreManager(store, settings))
+                    cleanup.push(failing.pop_all())
+            return managers[0]
 
     def load_store(files: FilesRead, _: Tolerates) -> Loaded:
         files.note(settings_file)
@@ -162,23 +182,25 @@ def _from_store(
 
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
-        try:
-            manager = opened()
-        except LbdnsError as error:
-            logging.getLogger("lbdns.cli").error("the management API is not served: %s", error)
-            yield
-            return
-        manager.running = supervisor
-        if not manager.is_current:  # it was read before this process had the lock
-            await supervisor.reload("the store changed")
         served = supervisor.in_force().configuration.settings
-        async with _serving(await asyncio.to_thread(_api_server, manager, manager.store, served, keys)):
+
+        def find() -> ApiSite:
+            manager = opened()
+            manager.running = supervisor
+            return _api_site(manager, manager.store, served)
+
+        def instead(problem: str) -> ApiSite:
+            return _api_site(ServedManager(supervisor, f"{STORE_PLACE}{state_dir}", problem), None, served, problem)
+
+        async with _hosted(supervisor, find, instead, NO_CHANGES, keys.certificate(served)):
+            if managers and not managers[0].is_current:  # it was read before this process had the lock
+                await supervisor.reload("the store changed")
             yield
 
     source = ConfigurationSource(
         load=load_store,
         directory=settings_file.parent,
-        place=f"the store in {state_dir}",
+        place=f"{STORE_PLACE}{state_dir}",
         settings=lambda: override(readable_settings(settings_file)),
         override=override,
         load_texts=lambda texts: _under(load(texts, base=settings_file.parent), override),
@@ -189,21 +211,6 @@ def _from_store(
         read_as_root=keys.read,
     )
     return source, companion
-
-
-@contextlib.contextmanager
-def _tokens_in(state_dir: Path) -> Iterator[Store | None]:
-    """Yield the store that has the tokens, None where it cannot be opened: files are served without."""
-    from lbdns.manage.store.sqlite import Store
-
-    try:
-        store = Store(state_dir)
-    except LbdnsError as error:
-        logging.getLogger("lbdns.cli").error("no token can be checked or made: %s", error)
-        yield None
-        return
-    with contextlib.closing(store):
-        yield store
 
 
 def _under(loaded: Loaded, override: Callable[[Settings], Settings]) -> Loaded:
@@ -246,9 +253,39 @@ def _check_api(settings: Settings, keys: _Keys) -> None:
     tcp_socket(settings.api.listen).close()
 
 
+NO_CHANGES: Final = "changes are refused"
+NO_TOKENS: Final = "no token can be checked or made"
+Find = Callable[[], "ApiSite"]
+Instead = Callable[[str], "ApiSite"]
+
+
+@contextlib.asynccontextmanager
+async def _hosted(
+    supervisor: Supervisor, find: Find, instead: Instead, lacking: str, certificate: Certificate | None
+) -> AsyncIterator[None]:
+    """Serve the management API as long as the context lasts; raises LbdnsError where it cannot listen.
+
+    It is that of the site which `find` returns, or of `instead` as long as that raises LbdnsError.
+    """
+    host, server = await asyncio.to_thread(_host, supervisor, find, instead, lacking, certificate)
+    supervisor.troubles.append(lambda: host.problem)
+    async with _serving(server), host.following(server):
+        yield
+
+
+def _host(
+    supervisor: Supervisor, find: Find, instead: Instead, lacking: str, certificate: Certificate | None
+) -> tuple[SiteHost, ApiServer]:
+    """Return what serves the API; its modules take half a second, so this runs in a thread."""
+    from lbdns.manage.api.hosting import ApiServer
+    from lbdns.manage.api.site_host import SiteHost
+
+    host = SiteHost(supervisor, find, instead, lacking)
+    return host, ApiServer(host.first_site(), certificate)
+
+
 @contextlib.asynccontextmanager
 async def _serving(server: ApiServer | OnDemand) -> AsyncIterator[None]:
-    """Serve the management API as long as the context lasts; raises LbdnsError where it cannot listen."""
     await server.start()
     try:
         yield
@@ -256,14 +293,12 @@ async def _serving(server: ApiServer | OnDemand) -> AsyncIterator[None]:
         await server.close()
 
 
-def _api_server(
-    manager: StoreManager | FilesManager, store: Store | None, settings: Settings, keys: _Keys
-) -> ApiServer:
-    """Return the API; its modules take half a second, so this runs in a thread."""
+def _api_site(
+    manager: StoreManager | FilesManager, store: Store | None, settings: Settings, problem: str = ""
+) -> ApiSite:
     from lbdns.manage.api.frame.site import ApiSite
-    from lbdns.manage.api.hosting import ApiServer
 
-    return ApiServer(ApiSite(manager, store, settings), keys.certificate(settings))
+    return ApiSite(manager, store, settings, problem)
 
 
 def _with_api(settings: Settings) -> Settings:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
-from lbdns.base.words import SETTINGS_FILE
+from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
 from lbdns.config.loading import Loaded
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Change, time_text
-from lbdns.manage.store.refusals import Outdated, ReadOnly, StoreError
+from lbdns.manage.store.refusals import Outdated, ReadOnly, StoreError, Unavailable
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
 from lbdns.model.settings import Settings
@@ -39,6 +39,9 @@ class Running(Protocol):
 
         `cause` says in the log by whom and why.
         """
+
+    async def reload(self, cause: str) -> str:
+        """Load and serve what lies at the source now; returns why not, "" where it is served."""
 
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the control socket's operations: health, explain, force, status, counters; raises LbdnsError."""
@@ -110,7 +113,7 @@ class StoreManager:
         self.store: Store = store
         self.settings = settings
         self._settings_text = ""
-        self.place = f"the store in {store.path.parent}"
+        self.place = f"{STORE_PLACE}{store.path.parent}"
         self.running: Running | None = None
         self._state = store.load()
         self._builder = Builder(store.account_id)
@@ -250,3 +253,26 @@ class FilesManager:
         raise ReadOnly(
             f"this server serves {self.place}; change them there, or serve a store: `lbdns serve` without a directory"
         )
+
+
+class ServedManager(FilesManager):
+    """The objects that are served while their store cannot be had: shown, and not changed."""
+
+    def __init__(self, running: Running, place: str, problem: str) -> None:
+        """Show what `running` serves in place of what stands at `place`; `problem` says why."""
+        super().__init__(None, Path(), running)
+        self.place = f"what was served last of {place}"
+        self._problem = problem
+
+    async def change(
+        self,
+        author: str,
+        message: str,
+        make: Callable[[Edit], Result],
+        *,
+        based_on: int | None = None,
+        dry_run: bool = False,
+        is_local: bool = False,
+    ) -> Done[Result]:
+        """Refuse; raises Unavailable."""
+        raise Unavailable(self._problem)

@@ -59,3 +59,7 @@ class ReadOnly(LbdnsError):
 
 class StoreError(LbdnsError):
     """The store cannot be read or written, or what is stored cannot be served: no fault of who asked for it."""
+
+
+class Unavailable(StoreError):
+    """There is no store to write to for now, which the log has said already."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,43 +18,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.kinds import Kind
+from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import STORE_FILE
-from lbdns.manage.store.item import Change, Item, new_id
+from lbdns.manage.store.item import Change, Item
+from lbdns.manage.store.opening import described, is_disk, open_store
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
+from lbdns.manage.store.versions import transaction
 
-FORMAT: Final = 1
 REVISIONS_KEPT: Final = 10_000
 REVISIONS_CHARS_MAX: Final = 1 << 30
 """What the kept revisions' changes may take; beyond it the oldest go, but never the newest."""
 _HISTORY_CHARS: Final = "history_chars"
 """The row of meta that says what they take."""
-_ADDED: Final = {
-    "disabled_at": ("TEXT NOT NULL DEFAULT ''", ""),
-    "is_local": (
-        "INTEGER NOT NULL DEFAULT 0",
-        "UPDATE objects SET is_local = 1 "
-        "WHERE revision IN (SELECT number FROM revisions WHERE author LIKE 'local user %')",
-    ),
-}
-"""Columns of objects that earlier releases did not make, and what follows for the objects that are there; what writes
-without them goes on as before."""
-BUSY_S: Final = 10.0
-_SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE objects (
-    position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, zone_id TEXT NOT NULL,
-    body TEXT NOT NULL, created_on TEXT NOT NULL, modified_on TEXT NOT NULL, revision INTEGER NOT NULL,
-    disabled_at TEXT NOT NULL DEFAULT '', is_local INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE revisions (number INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, message TEXT NOT NULL);
-CREATE TABLE changes (
-    revision INTEGER NOT NULL, sequence INTEGER NOT NULL, before TEXT, after TEXT, PRIMARY KEY (revision, sequence)
-) WITHOUT ROWID;
-CREATE TABLE tokens (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, hash TEXT NOT NULL, created_on TEXT NOT NULL
-) WITHOUT ROWID;
-"""
+
+log = logging.getLogger("lbdns.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +54,16 @@ class Store:
         """Open the store of a state directory, making it where there is none; raises StoreError."""
         self.path = state_dir / STORE_FILE
         self._lock = threading.Lock()
+        self._opened = open_store(self.path)
+        self._trouble = LastingTrouble(log, f"{self.path}: what is changed is stored again")
+        if self._opened.problem:
+            self._trouble.begin(self._unwritable(self._opened.problem))
         try:
-            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{self.path}: cannot open the store: {error}") from error
-        try:
-            with self._failures():
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._prepare()
+            self.account_id = self._meta("account_id")
         except StoreError:
-            self._connection.close()
+            self.close()
             raise
-        self.account_id = self._meta("account_id")
-        self.tokens = Tokens(self._connection, self._lock)
+        self.tokens = Tokens(self)
 
     def load(self) -> State:
         """Read everything."""
@@ -107,7 +80,7 @@ class Store:
 
     def commit(self, changes: Sequence[Change], author: str, message: str, time: str, based_on: int) -> Revision:
         """Write one revision, all of it or nothing; raises Outdated where another one came in between."""
-        with self._lock, self._failures(), self._transaction():
+        with self.writing():
             head = self._head()
             if head != based_on:
                 raise Outdated("the store", based_on, head)
@@ -170,23 +143,6 @@ class Store:
         with self._lock:
             self._connection.close()
 
-    def _prepare(self) -> None:
-        """Make the tables of a new file, add what an earlier release lacks, and refuse the file of a later one."""
-        with self._transaction():
-            if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                for statement in _SCHEMA.split(";"):
-                    self._connection.execute(statement)
-                rows = [("format", str(FORMAT)), ("account_id", new_id())]
-                self._connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
-        if int(self._meta("format")) > FORMAT:
-            raise StoreError(f"{self.path}: made by a later release of lbdns, which this one cannot read")
-        there = {row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info('objects')")}
-        for name, (kind, following) in _ADDED.items():
-            if name not in there:
-                with self._transaction():
-                    self._connection.execute(f"ALTER TABLE objects ADD COLUMN {name} {kind}")
-                    self._connection.execute(following)
-
     def _meta(self, key: str) -> str:
         with self._failures():
             row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -246,22 +202,63 @@ class Store:
         kept = f"{REVISIONS_KEPT} are kept, or as many as there is room for"
         return StoreError(f"there is no revision {number}; the newest is {self._head()}, {kept}")
 
+    @property
+    def problem(self) -> str:
+        """Why nothing can be stored, "" where it can, or could be when it was tried last."""
+        return self._trouble.text
+
+    def retry(self) -> None:
+        """Try again whether anything can be stored, where it could not; `problem` says what came of it."""
+        if self.problem:
+            with contextlib.suppress(StoreError), self.writing() as connection:
+                connection.execute("INSERT INTO meta VALUES ('tried', '')")
+                connection.execute("DELETE FROM meta WHERE key = 'tried'")
+
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing; raises StoreError where the disk takes nothing, and says so in the log once."""
+        with self._lock, self._failures():
+            self._make_writable()
+            try:
+                with transaction(self._connection):
+                    yield self._connection
+            except sqlite3.Error as error:
+                if is_disk(error):
+                    self._trouble.begin(self._unwritable(str(error)))
+                raise
+            self._trouble.end()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read; raises StoreError."""
+        with self._lock, self._failures():
+            yield self._connection
+
+    def _make_writable(self) -> None:
+        """Open anew what could be read alone when it was opened; raises StoreError."""
+        if not self._opened.problem:
+            return
+        opened = open_store(self.path)
+        if opened.problem:
+            opened.connection.close()
+            self._trouble.begin(self._unwritable(opened.problem))
+            raise StoreError(self.problem)
+        self._opened.connection.close()
+        self._opened = opened
+
+    def _unwritable(self, why: str) -> str:
+        return f"{self.path}: nothing can be stored: {why}"
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._opened.connection
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: the store failed: {error}") from error
+            raise StoreError(described(self.path, error)) from error
 
 
 def _times(text: str) -> tuple[tuple[str, str], ...]:

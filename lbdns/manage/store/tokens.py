@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import logging
 import secrets
 import sqlite3
-import threading
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from lbdns.base.errors import LbdnsError
 from lbdns.manage.store.item import new_id, time_text
@@ -17,6 +18,8 @@ from lbdns.manage.store.token_scopes import TokenScopes
 
 TOKEN_BYTES: Final = 32  # 43 characters of [0-9A-Za-z_-]: within what clients of the v4 API accept, 40 to 80
 NAME_CHARS_MAX: Final = 100
+
+log = logging.getLogger("lbdns.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,21 @@ class Token:
         return str(self.scopes)
 
 
+class Database(Protocol):
+    """What the tokens are kept in."""
+
+    def reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Read; raises StoreError."""
+
+    def writing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Write all or nothing; raises StoreError."""
+
+
 class Tokens:
     """The tokens of a store."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: threading.Lock) -> None:
-        self._connection = connection
-        self._lock = lock
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._known: list[tuple[bytes, Token]] | None = None
 
     def create(self, name: str, *scopes: str) -> tuple[str, Token]:
@@ -49,16 +61,14 @@ class Tokens:
             raise LbdnsError(f"a token's name has 1 to {NAME_CHARS_MAX} printable characters")
         text = secrets.token_urlsafe(TOKEN_BYTES)
         row = (new_id(), name, str(may), _hash(text).hex(), time_text(time.time()))
-        with self._lock:
+        with self._database.writing() as connection:
             try:
-                self._connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", row)
+                connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", row)
             except sqlite3.IntegrityError:
                 raise LbdnsError(
                     f'there is a token "{name}" already; revoke it first, or choose another name'
                 ) from None
-            except sqlite3.Error as error:
-                raise LbdnsError(f"the store failed: {error}") from error
-            self._known = None
+        self._known = None
         return text, Token(row[0], name, may, row[4])
 
     def all(self) -> list[Token]:
@@ -70,9 +80,9 @@ class Tokens:
         found = next((token for token in self.all() if name in (token.name, token.id)), None)
         if found is None:
             raise LbdnsError(f'there is no token "{name}"')
-        with self._lock:
-            self._connection.execute("DELETE FROM tokens WHERE id = ?", (found.id,))
-            self._known = None
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM tokens WHERE id = ?", (found.id,))
+        self._known = None
         return found
 
     def find(self, text: str) -> Token | None:
@@ -88,16 +98,19 @@ class Tokens:
         known = self._known
         if known is not None:  # without the lock: whoever asks need not wait for a commit
             return known
-        with self._lock:
-            if self._known is None:
-                rows = self._connection.execute(
-                    "SELECT id, name, scope, created_on, hash FROM tokens ORDER BY created_on, name"
-                )
-                self._known = [
-                    (bytes.fromhex(hash), Token(id, name, TokenScopes.parse(scope.split()), created_on))
-                    for id, name, scope, created_on, hash in rows
-                ]
-            return self._known
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT id, name, scope, created_on, hash FROM tokens ORDER BY created_on, name")
+            found = []
+            for id, name, scope, created_on, digest in rows:
+                try:
+                    token = Token(id, name, TokenScopes.parse(scope.split()), created_on)
+                    found.append((bytes.fromhex(digest), token))
+                except (ValueError, TypeError, AttributeError, LbdnsError) as error:
+                    told = "the token %r cannot be read, and lets nobody in: %s; `lbdns token revoke %s` removes it"
+                    log.error(told, name, error, id)
+                    found.append((b"", Token(str(id), str(name), TokenScopes(()), str(created_on))))
+            self._known = found
+        return found
 
 
 def _hash(text: str) -> bytes:

@@ -237,8 +237,9 @@ def _prepare_control(settings: Settings, user: SystemUser) -> None:
     """Make the control socket's directory where there is none: below /run only root may."""
     directory = settings.control_path().parent
     if not directory.exists():
-        directory.mkdir(parents=True, mode=0o700)
-        os.chown(directory, user.uid, user.gid)
+        with contextlib.suppress(OSError):  # the socket stands in elsewhere then
+            directory.mkdir(parents=True, mode=0o700)
+            os.chown(directory, user.uid, user.gid)
 
 
 def _for_pings() -> frozenset[Capability]:

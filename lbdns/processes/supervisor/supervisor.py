@@ -110,6 +110,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_at = self._published_at = time.time()
         self._reload_count = self._reload_failures = 0
+        self.troubles: list[Callable[[], str]] = []  # of what runs beside: each says what is wrong, "" where nothing is
         self.tally = Tally(run)
         self._metrics = MetricsServer(ServerCollector(self.tally, self.facts))
 
@@ -362,6 +363,7 @@ class Supervisor:
             served_at=self._served_at,
             not_served=self._not_served,
             keeping=self._keeper.problem,
+            troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 
     def orders(self) -> tuple[forced.Forced, ...]:

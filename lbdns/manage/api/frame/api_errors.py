@@ -16,6 +16,7 @@
 | body is no JSON object, or too large   | 400, 413  | 1008, 1009 |
 | auth missing, malformed, wrong         | 400, 400, 403 | 9106, 6003, 10000 |
 | too many requests                      | 429       | 10013 |
+| the store cannot be had for now        | 503       | 1000  |
 | the store or lbdns failed              | 500       | 1000  |
 """
 
@@ -34,7 +35,7 @@ from lbdns.base.errors import Clash, ConfigError, LbdnsError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
-from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError
+from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError, Unavailable
 
 INTERNAL: Final = 1000
 NOT_FOUND: Final = 1001
@@ -176,6 +177,8 @@ def translated(error: Exception, request: Request) -> ApiError:
             return ApiError(412, OUTDATED, str(error))
         case ReadOnly():
             return ApiError(403, READ_ONLY, str(error))
+        case Unavailable():
+            return ApiError(503, INTERNAL, f"the change is not stored: {error}")
         case StoreError():
             log.error("%s %s: %s", request.method, request.scope["path"], error)
             return ApiError(500, INTERNAL, f"the change is not stored: {error}")

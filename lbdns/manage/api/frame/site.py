@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Request
 
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import FILES_ACCOUNT_ID, ID_DIGITS
-from lbdns.manage.api.frame.api_errors import no_route
+from lbdns.manage.api.frame.api_errors import INTERNAL, ApiError, no_route
 from lbdns.manage.store.manager import Manager
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.sqlite import Store
@@ -22,11 +22,15 @@ ACCOUNT_NAME: Final = "lbdns"
 
 @dataclass(frozen=True, slots=True)
 class ApiSite:
-    """One server as its API sees it. Without a store nobody has a token: the UNIX socket alone is open."""
+    """One server as its API sees it. Without a store nobody has a token: the UNIX socket alone is open.
+
+    `problem`: why there is none where there should be.
+    """
 
     manager: Manager
     store: Store | None
     settings: Settings
+    problem: str = ""
 
     @property
     def state(self) -> State:
@@ -40,7 +44,9 @@ class ApiSite:
 
     @property
     def tokens(self) -> Tokens | None:
-        """The tokens of the store."""
+        """The tokens of the store; raises ApiError where they cannot be had."""
+        if self.store is None and self.problem:
+            raise ApiError(503, INTERNAL, f"no token can be checked now: {self.problem}")
         return self.store.tokens if self.store is not None else None
 
 
