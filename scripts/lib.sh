@@ -46,7 +46,7 @@ install_digest() {
   (
     cd "$root" || exit 1
     printf '%s\n' "${LBDNS_PURE:-}" "$("$python" -VV)"
-    cat pyproject.toml setup.py
+    cat pyproject.toml setup.py constraints.txt
     find lbdns -name '*.pxd' -o -name '*.pyx' | LC_ALL=C sort | while read -r source; do
       cat "$source" "${source%.pxd}.py" 2>/dev/null
       # What setup.py writes headers of C from.
@@ -72,7 +72,8 @@ print("\n".join(packages(sys.argv[2])))
 PY
 }
 
-# Make .venv where there is none, and install lbdns into it, editable, with the extra $1: "run" for none, test, dev.
+# Make .venv where there is none, and install lbdns into it, editable, with the extra $1: "run" for none, test, dev. What
+# it needs comes in the releases that constraints.txt names.
 # What is installed already is left alone until the sources that decide about it change.
 ensure_installed() {
   local extra=$1 digest have suffix log="$venv/lbdns-install.log"
@@ -89,7 +90,8 @@ ensure_installed() {
   esac
   if [ -n "$have" ]; then
     echo "installing what lbdns[$extra] needs beside it"
-    extra_packages "$extra" | "$python" -m pip install --quiet --requirement /dev/stdin >"$log" 2>&1
+    extra_packages "$extra" |
+      "$python" -m pip install --quiet --constraint "$root/constraints.txt" --requirement /dev/stdin >"$log" 2>&1
   else
     echo "installing lbdns into $(basename "$venv") (a minute or two the first time)"
     rm -f "$venv"/lbdns-run "$venv"/lbdns-test "$venv"/lbdns-dev
@@ -98,7 +100,7 @@ ensure_installed() {
     find "$root/lbdns" \( -name "*$suffix" -o -name '*.c' \) -delete
     local what=$root
     [ "$extra" = run ] || what="$root[$extra]"
-    "$python" -m pip install --quiet --editable "$what" >"$log" 2>&1
+    "$python" -m pip install --quiet --constraint "$root/constraints.txt" --editable "$what" >"$log" 2>&1
   fi || {
     tail -n 30 "$log" >&2
     die "installing failed; the whole story is in $log"

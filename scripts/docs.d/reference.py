@@ -1,4 +1,5 @@
-"""The references in docs/ that are written from the code: settings from the models, metrics from a scrape.
+"""The references in docs/ that are written from the code: settings from the models, metrics from a scrape, and licences
+from what is installed.
 
 A field's meaning is the docstring below it in its model; type, bounds and default are what pydantic says of it. Metrics
 are those that the collector yields for a small configuration, published in a folder of its own and served by nobody.
@@ -13,10 +14,13 @@ import tempfile
 import textwrap
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import Distribution, distribution
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 
 from lbdns.base.probe_types import PROBE_TYPES, acts
@@ -229,7 +233,74 @@ def _families() -> list[Any]:
             run.remove()
 
 
-WRITERS = {"settings.md": settings_text, "metrics.md": metrics_text}
+LICENCES = {
+    "Apache 2.0": "Apache-2.0",
+    "BSD": "BSD-2-Clause",
+    "GNU Lesser General Public License v3.0": "LGPL-3.0",
+    "License :: OSI Approved :: MIT License": "MIT",
+}
+"""What packages without an SPDX expression call their licence, which their files say in full."""
+
+
+def requirements() -> dict[str, Distribution]:
+    """Return every package that lbdns needs to run, by its name."""
+    found: dict[str, Distribution] = {}
+    todo: list[tuple[str, frozenset[str]]] = [("lbdns", frozenset())]
+    while todo:
+        name, extras = todo.pop()
+        key = canonicalize_name(name)
+        if key in found:
+            continue
+        found[key] = distribution(name)
+        for needed in map(Requirement, found[key].requires or ()):
+            if needed.marker is None or any(needed.marker.evaluate({"extra": one}) for one in ("", *extras)):
+                todo.append((needed.name, frozenset(needed.extras)))
+    del found["lbdns"]
+    return found
+
+
+def licence_of(package: Distribution) -> str:
+    """Return a package's licence as an SPDX expression, or as it calls it."""
+    said = package.metadata
+    classifiers = [text for text in said.get_all("Classifier") or () if text.startswith("License ::")]
+    named: list[str] = [
+        *(said.get_all("License-Expression") or ()),
+        *(said.get_all("License") or ()),
+        *classifiers,
+        "none named",
+    ]
+    return LICENCES.get(named[0], named[0])
+
+
+def licences_text() -> str:
+    """Return docs/licences.md. Releases are those of constraints.txt: they are the same wherever this is written."""
+    pins: dict[str, list[str]] = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        name, _, version = line.partition(";")[0].partition("==")
+        pins.setdefault(name, []).append(version.strip())
+    rows = [
+        f"| {name} | {', '.join(pins[name])} | {licence_of(package)} |"
+        for name, package in sorted(requirements().items())
+    ]
+    return "\n".join(
+        [
+            "# Licences",
+            "",
+            WRITTEN,
+            "",
+            "lbdns is under Apache-2.0 ([LICENSE](../LICENSE)), its geolocation data under their own terms",
+            "([geodata/SOURCES.md](../geodata/SOURCES.md)). What it needs to run is installed beside it, in the releases that",
+            "it is tested with ([constraints.txt](../constraints.txt)).",
+            "",
+            "| package | release | licence |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+WRITERS = {"settings.md": settings_text, "metrics.md": metrics_text, "licences.md": licences_text}
 
 
 def main() -> None:
