@@ -33,6 +33,7 @@ from lbdns.steering.kernel.view import Decision, Query
 CHAIN_HOPS_MAX = 16
 ANY_TTL_S = 3600
 ANY_RDATA = b"\x07RFC8482\x00"  # HINFO "RFC8482" "" (RFC 8482 4.2)
+ANY_RECORDS = Records(ASKED, TYPE_HINFO, ANY_TTL_S, (ANY_RDATA,))
 TARGET_OFFSETS = {number: NAME_OFFSETS[number] for number in types_where(lambda row: row.points_to_host)}
 
 
@@ -170,7 +171,7 @@ def _take_records(
     rrsets = found.rrsets
     if qtype == TYPE_ANY:
         if has_load_balancer(view.steering, found.entry) or not rrsets:
-            reply.answer.append(Records(owner, TYPE_HINFO, ANY_TTL_S, (ANY_RDATA,)))
+            reply.answer.append(ANY_RECORDS)
             return
         if transport is Transport.UDP:
             rrsets = rrsets[:1]
@@ -198,7 +199,7 @@ def _take_dname(found: Match, owner: bytes, spelled: bytes, reply: Answer) -> by
     if len(target) > NAME_BYTES_MAX:
         reply.rcode = YXDOMAIN
         return None
-    reply.answer.append(Records(owner, TYPE_CNAME, dname.ttl, (target,)))
+    reply.answer.append(Records(owner, TYPE_CNAME, dname.ttl, (target,), is_plain=True, is_synthesised=True))
     return target
 
 

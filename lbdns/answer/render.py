@@ -103,12 +103,13 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
     one from which so many more lead on that clients give up.
 
     `pointers`: where each pointer stands and where it leads, as offsets in the message; `ttl_at`: where the TTL of the
-    last record stands.
+    last record stands; `made`: the name that a DNAME made last, and where it stands.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.ttl_at = 0
+        self.made: tuple[bytes, int] | None = None
         self.pointers: list[tuple[int, int]] = []
         self._hops: dict[int, int] = {}
 
@@ -130,6 +131,16 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
                 written.append(len(self.data))
             self.append(bytes((len(label),)) + label)
         self.append(b"\0")
+
+    def encode_owner(self, owner: bytes) -> None:
+        """Append a record's owner: a pointer where it was asked for, or made by a DNAME of what was."""
+        if owner == ASKED:
+            self.append(QUESTION_POINTER)
+        elif self.made is not None and owner == self.made[0]:
+            self.pointers.append((len(self.data), self.made[1]))
+            self.append((POINTER_BITS | self.made[1]).to_bytes(2, "big"))
+        else:
+            self.encode_name(_label(owner))
 
 
 def _pack(message: Message, apex: bytes, flags: int, sections: Sections, opt: bytes) -> bytes:
@@ -174,7 +185,9 @@ def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Seq
 
     Owners that were asked for point at the question. Other names point at each other and at the question's suffix that
     is the zone's apex, never at what the client put before it: so these bytes are the same for every name that a set
-    of records answers, but for the distance of the pointers.
+    of records answers, but for the distance of the pointers. Nor do names after a CNAME that is sent plain, which a
+    DNAME made or a load balancer chose, point at what stands before it: what it leads to has the bytes that it has
+    alone.
     """
     if apex:
         labels = _label(apex).label
@@ -191,7 +204,12 @@ def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Seq
                 apart = records.owner
                 buffer.names = dict(shared)
             _pack_records(buffer, records)
+            if records.is_plain and records.type == TYPE_CNAME:
+                buffer.names = dict(shared)
+                target = records.rdatas[0]
+                buffer.made = (target, len(buffer.data) - len(target)) if records.is_synthesised else None
         ends.append(len(buffer.data))
+        buffer.made = None  # of the answer's owners alone
     return ends
 
 
@@ -256,12 +274,8 @@ def render_template(answer: Answer, owner: bytes | None = None) -> Template:
 
 
 def _pack_records(buffer: _Buffer, records: Records) -> None:
-    owner = None if records.owner == ASKED else _label(records.owner)
     for rdata in records.rdatas:
-        if owner is None:
-            buffer.append(QUESTION_POINTER)
-        else:
-            buffer.encode_name(owner)
+        buffer.encode_owner(records.owner)
         buffer.ttl_at = len(buffer.data) + TTL_OFFSET
         if records.is_plain or records.type not in _COMPRESSED:
             buffer.append(_record_head(records.type, CLASS_IN, records.ttl, len(rdata)) + rdata)

@@ -33,7 +33,8 @@ class Records:
 
     `is_plain`: names in the rdata are sent uncompressed. So are those of steered records, whose order changes from
     reply to reply, so that the bytes of one record do not depend on its neighbours. `is_apart`: for the same reason the
-    owner is compressed against the zone's apex and its own earlier records alone.
+    owner is compressed against the zone's apex and its own earlier records alone. `is_synthesised`: a CNAME that a
+    DNAME makes of the name before it; what it leads to points at its data.
     """
 
     owner: bytes
@@ -42,6 +43,7 @@ class Records:
     rdatas: tuple[bytes, ...]
     is_plain: bool = False
     is_apart: bool = False
+    is_synthesised: bool = False
 
 
 @dataclass(slots=True)

@@ -39,7 +39,7 @@ class ServingView:
         self.table = table
         self.columns = snapshot.columns
         # What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one.
-        self.nsid = self.pop.encode()
+        self.nsid = bytes(snapshot.columns["nsid"])
         region = str(snapshot.meta["region"])
         self.region_index = regions.REGION_CODES.index(region) if region else -1
         self.steering = steering.View(snapshot.columns, table.columns, self.region_index)

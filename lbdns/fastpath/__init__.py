@@ -9,15 +9,15 @@ The road of a datagram from recvmmsg to sendmmsg, in the order in which to read 
 
 1. `fastpath/loop.pyx`: a batch comes in, the view in force is taken; a datagram that came cut short, or from port 0, is
    dropped; each other one is served, and the replies go out
-2. `fastpath/serve.py`: `serve` is one datagram's road; `guard` before it is read, the writers after it is decided
-3. `fastpath/read.py`: the datagram as a query, or left to the slow path
+2. `fastpath/serve.py`: `serve` is one datagram's road; `guard` before it is read, which template after it is looked up
+3. `fastpath/read.py`: the datagram as a query, or what is wrong with it
 4. `snapshot/lookup/name_table.py`: its name's hashes, and where they lead
 5. `snapshot/lookup/look_up.py`: what stands at the name
-6. `steering/kernel/decide.py`: which pool
-7. `steering/kernel/endpoints.py`: which of its endpoints, with which addresses; then back in 2 the reply is written
-8. `fastpath/counting.py`: what is done after a reply is written, before 1 sends it
+6. `fastpath/write.py`: the reply: a template, patched, or what a load balancer gives
+7. `steering/kernel/decide.py`: which pool
+8. `steering/kernel/endpoints.py`: which of its endpoints, with which addresses; then 6 ends it, 1 counts and sends
 
-What both roads must know of the wire stands in `dns/wire.py`, which addresses a decision answers with in 7; rendered
+What both roads must know of the wire stands in `dns/wire.py`, which addresses a decision answers with in 8; rendered
 answers come from `templates.py`. Each module but the two in Cython alone runs interpreted too, and both forms write the
 bytes that the slow path would.
 """

@@ -10,6 +10,7 @@ DEFERRED: Final = -1
 TOO_LARGE: Final = -2  # between its own functions: what is required does not fit
 PROCEED: Final = 1  # what a guard returns instead: the question may be read
 
+DNAMES_MAX: Final = 4  # passed on the road to one answer; more are the slow path's
 OUT_BYTES: Final = 2048  # room that a caller of `serve` must have for a reply
 NO_TEMPLATE: Final = 0xFFFFFFFF
 # A template is one run of bytes: a head of 16-bit numbers, low octet first; relocations, two such numbers each (where a
@@ -20,7 +21,7 @@ TEMPLATE_ANSWERS: Final = 4
 TEMPLATE_AUTHORITIES: Final = 6
 TEMPLATE_ADDITIONALS: Final = 8
 TEMPLATE_RELOCATIONS: Final = 10
-TEMPLATE_TTL: Final = 12  # where in the body the TTL of the SOA of a negative answer stands; 0: it is none
+TEMPLATE_TTL: Final = 12  # where in the body the TTL of a negative answer's SOA, or of a DNAME to follow, stands; or 0
 TEMPLATE_LEAST: Final = 14  # of the body, in bytes: what must be there; the rest gives way
 TEMPLATE_OPTIONAL: Final = 16  # the records in that rest
 TEMPLATE_HEAD_BYTES: Final = 18
@@ -32,6 +33,8 @@ STEERS_LOAD_BALANCER: Final = 18  # 32 bits
 STEERS_NONE: Final = 22  # 32 bits: the template where it has no records
 STEERS_FAMILY: Final = 26
 STEERS_HEAD_BYTES: Final = 28
+TEMPLATE_LONG: Final = 0x2000  # a chain of so many names that beside others it may be cut short
+ANY_TEMPLATE: Final = 0  # the first of all: what ANY gets at a load balancer's name
 # TEMPLATE_CHOICE: no template, but LENGTH pairs (type, template; 32 bits each) after the head, the last for the rest.
 TEMPLATE_CHOICE: Final = 0x8000
 CHOICE_BYTES: Final = 8
@@ -40,15 +43,12 @@ ASKED_POINTER: Final = 0xC00C  # to the question's name
 
 # Sizes of pieces of messages.
 EDE_BYTES: Final = 6
+POINTER_BYTES: Final = 2
+RECORD_TAIL_BYTES: Final = 10  # of a record between its owner and its data: type, class, TTL, length
 
 # Bits of a header's third byte.
 QR_BIT: Final = 0x80
 OPCODE_BITS: Final = 0x78
 AA_BIT: Final = 0x04
 TC_BIT: Final = 0x02
-
-DO_BIT: Final = 0x80  # of the third byte of an OPT record's TTL (RFC 3225)
-
-# TKEY, TSIG, IXFR, AXFR, MAILB, MAILA, ANY: the slow path's.
-TYPE_META_FIRST: Final = 249
-TYPE_META_LAST: Final = 255
+POINTER_LABEL: Final = 0xC0  # the bits of a length octet that begins a compression pointer

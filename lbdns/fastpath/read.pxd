@@ -17,9 +17,11 @@ cdef class Server(View):
     cdef readonly Decision decision
     cdef public const unsigned char[::1] incoming
     cdef public unsigned char[::1] outgoing
+    cdef readonly unsigned int[::1] passed
     cdef public int answers, authorities, additionals, owner
-    cdef public int name_bytes, qtype, limit, ecs_start, ecs_bytes, ecs_source, rcode
-    cdef public bint has_edns, dnssec_ok, is_steered
+    cdef public int name_bytes, qtype, qclass, limit, ecs_start, ecs_bytes, ecs_source, rcode, extended, ede
+    cdef public int edns_version
+    cdef public bint has_edns, has_nsid, is_malformed, is_steered, is_long
 
 
 cpdef int get16(Server server, int position) noexcept nogil
@@ -27,10 +29,23 @@ cpdef int get16(Server server, int position) noexcept nogil
 @cython.locals(position=cython.int, count=cython.int, label=cython.int, index=cython.int, byte=cython.uchar)
 cpdef bint read_name(Server server, int start, int length) noexcept nogil
 
-@cython.locals(position=cython.int, records=cython.int, end=cython.int)
+cpdef void forget_rest(Server server) noexcept nogil
+
+@cython.locals(position=cython.int, skipped=cython.int, records=cython.int)
 cpdef bint read_rest(Server server, int start, int length) noexcept nogil
 
-@cython.locals(code=cython.int, size=cython.int)
+@cython.locals(position=cython.int, first=cython.int, label=cython.int, skipped=cython.int, _=cython.int)
+cpdef bint read_unasked(Server server, int start, int length) noexcept nogil
+
+@cython.locals(index=cython.int, head=cython.int, rtype=cython.int, data=cython.int, end=cython.int)
+cdef bint read_records(
+    Server server, int start, int length, int position, int skipped, int additionals
+) noexcept nogil
+
+@cython.locals(label=cython.int)
+cdef int skip_name(Server server, int start, int position, int length) noexcept nogil
+
+@cython.locals(code=cython.int, size=cython.int, is_well=cython.bint)
 cdef bint read_options(
     Server server, int start, int position, int end
 ) noexcept nogil

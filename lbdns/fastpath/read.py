@@ -1,10 +1,12 @@
-"""Reading a datagram on the fast path: a plain question with at most one OPT record; all else is left to the slow path.
+"""Reading a datagram on the fast path: its question, its OPT record, and what is wrong with it; what is signed is left
+to the slow path. It is `decode` of dns/message.py at speed: what that makes of a datagram stands there.
 
 Reads stay below `length`, which is compared before every field: compiled code checks no bounds by itself.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 
 from lbdns.dns.codes import *
@@ -36,13 +38,20 @@ class Server(View):
         self.authorities = 0
         self.additionals = 0
         self.owner = ASKED_POINTER
+        self.qclass = CLASS_IN
+        self.passed = memoryview(array("I", bytes(4 * DNAMES_MAX)))
         self.has_edns = False
-        self.dnssec_ok = False
+        self.has_nsid = False
+        self.is_malformed = False
+        self.edns_version = 0
+        self.extended = 0
+        self.ede = 0
         self.limit = 0
         self.ecs_start = 0
         self.ecs_bytes = 0
         self.ecs_source = 0
         self.is_steered = False
+        self.is_long = False
         self.rcode = 0
         self.load(columns, health, pop_region)
 
@@ -83,37 +92,99 @@ def read_name(server: Server, start: int, length: int) -> bool:
     return True
 
 
-def read_rest(server: Server, start: int, length: int) -> bool:
-    """Read class and OPT; return False for what the slow path has to look at."""
-    position = HEADER_BYTES + server.name_bytes + 4
+def forget_rest(server: Server) -> None:
+    """Begin with a query that has nothing behind its question."""
     server.has_edns = False
-    server.dnssec_ok = False
+    server.has_nsid = False
+    server.is_malformed = False
+    server.edns_version = 0
+    server.extended = 0
+    server.ede = 0
     server.ecs_bytes = 0
     server.ecs_source = 0
     server.query.ecs_bits = 0
     server.limit = UDP_BYTES_MIN
-    if get16(server, start + position - 2) != CLASS_IN or get16(server, start + 6) or get16(server, start + 8):
-        return False
-    if server.qtype in (0, TYPE_OPT, TYPE_NXNAME):
-        return False
-    if TYPE_META_FIRST <= server.qtype <= TYPE_META_LAST:
-        return False
+
+
+def read_rest(server: Server, start: int, length: int) -> bool:
+    """Read class and records behind the question; return False for what the slow path has to look at."""
+    position = HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES
+    forget_rest(server)
+    server.qclass = get16(server, start + position - 2)
+    skipped = get16(server, start + 6) + get16(server, start + 8)
     records = get16(server, start + 10)
-    if records == 0:
+    if skipped + records == 0:
         return True
-    if records > 1 or position + OPT_BYTES > length or server.incoming[start + position]:
-        return False
-    if get16(server, start + position + 1) != TYPE_OPT or server.incoming[start + position + 6]:
-        return False
-    server.has_edns = True
-    server.dnssec_ok = server.incoming[start + position + 7] & DO_BIT != 0
-    server.limit = udp_limit(get16(server, start + position + 3))
-    end = position + OPT_BYTES + get16(server, start + position + 9)
-    return end <= length and read_options(server, start, position + OPT_BYTES, end)
+    return read_records(server, start, length, position, skipped, records)
+
+
+def read_unasked(server: Server, start: int, length: int) -> bool:
+    """Read a message with another number of questions than one, for its OPT record; return False for what the slow path
+    has to look at."""
+    forget_rest(server)
+    position = HEADER_BYTES
+    for _ in range(get16(server, start + 4)):
+        first = position
+        label = 1
+        while label:
+            if position >= length:
+                return True
+            label = server.incoming[start + position]
+            position += 1 + label
+            if label > LABEL_BYTES_MAX or position - first > NAME_BYTES_MAX:
+                return True
+        position += QUESTION_TAIL_BYTES
+    skipped = get16(server, start + 6) + get16(server, start + 8)
+    return read_records(server, start, length, position, skipped, get16(server, start + 10))
+
+
+def read_records(server: Server, start: int, length: int, position: int, skipped: int, additionals: int) -> bool:
+    """Walk the records from `position` on; the last `additionals` of them may hold one OPT. Return False for a signed
+    query. Each has bytes of its own, so that the datagram bounds the walk."""
+    for index in range(skipped + additionals):
+        head = skip_name(server, start, position, length)
+        if head < 0 or head + RECORD_TAIL_BYTES > length:
+            server.is_malformed = True
+            return True
+        rtype = get16(server, start + head)
+        data = head + RECORD_TAIL_BYTES
+        end = data + get16(server, start + data - 2)
+        if rtype == TYPE_TSIG:
+            return False
+        if rtype == TYPE_OPT:
+            if index < skipped or server.has_edns or server.incoming[start + position]:
+                server.is_malformed = True
+            else:
+                server.has_edns = True
+                server.limit = udp_limit(get16(server, start + head + 2))
+                server.edns_version = server.incoming[start + head + 5]
+                # Of another version only the number is sure to mean what it says (RFC 6891 section 6.1.3).
+                if not read_options(server, start, data, min(end, length)) and server.edns_version == 0:
+                    server.is_malformed = True
+        if end > length:
+            server.is_malformed = True
+            return True
+        position = end
+    return True
+
+
+def skip_name(server: Server, start: int, position: int, length: int) -> int:
+    """Return the offset after a name that may end in a compression pointer, -1 where there is none."""
+    while position < length:
+        label = server.incoming[start + position]
+        if label & POINTER_LABEL == POINTER_LABEL:
+            return position + 2 if position + 2 <= length else -1
+        if label > LABEL_BYTES_MAX:
+            return -1
+        position += 1 + label
+        if label == 0:
+            return position
+    return -1
 
 
 def read_options(server: Server, start: int, position: int, end: int) -> bool:
-    """Read EDNS options from `position` to `end`; return False for what the slow path has to look at."""
+    """Read EDNS options from `position` to `end`; return whether all are well-formed."""
+    is_well = True
     while position < end:
         if position + OPTION_HEAD_BYTES > end:
             return False
@@ -123,20 +194,17 @@ def read_options(server: Server, start: int, position: int, end: int) -> bool:
         if position + size > end:
             return False
         if code == OPTION_ECS:
-            if server.ecs_bytes or not read_ecs(server, start + position, size):
-                return False
-        elif (
-            code == OPTION_NSID
-            or (code == OPTION_KEEPALIVE and size)
-            or (code == OPTION_COOKIE and not is_cookie(size))
-        ):
-            return False
+            is_well = read_ecs(server, start + position, size) and is_well
+        elif code == OPTION_NSID:
+            server.has_nsid = True
+        elif (code == OPTION_KEEPALIVE and size) or (code == OPTION_COOKIE and not is_cookie(size)):
+            is_well = False
         position += size
-    return True
+    return is_well
 
 
 def read_ecs(server: Server, at: int, size: int) -> bool:
-    """Read a Client Subnet option; return False where it is malformed (the slow path refuses it)."""
+    """Read a Client Subnet option; return False where it is malformed. The first that is well-formed counts."""
     if size < 4:
         return False
     family = get16(server, at)
@@ -146,6 +214,8 @@ def read_ecs(server: Server, at: int, size: int) -> bool:
         family, source, server.incoming[at + 3], octets, server.incoming[at + size - 1] if octets else 0
     ):
         return False
+    if server.ecs_bytes:
+        return True
     server.ecs_start = at
     server.ecs_bytes = size
     server.ecs_source = source

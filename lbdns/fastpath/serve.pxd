@@ -2,94 +2,59 @@
 cimport cython
 
 from lbdns.dns.codes cimport *
-from lbdns.dns.wire cimport named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout cimport *
-from lbdns.fastpath.read cimport Server, get16, read_name, read_rest
-from lbdns.mapped.columns cimport *
-from lbdns.snapshot.lookup.look_up cimport look_up
+from lbdns.fastpath.read cimport Server, forget_rest, get16, read_name, read_rest, read_unasked
+from lbdns.fastpath.write cimport (
+    field16,
+    field32,
+    opt_bytes,
+    put16,
+    steer_on,
+    target_bytes,
+    write_body,
+    write_broken,
+    write_end,
+    write_head,
+    write_refusal,
+    write_rest,
+    write_steered,
+    write_template,
+    write_truncated,
+)
+from lbdns.snapshot.lookup.look_up cimport has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport hash_suffixes
-from lbdns.steering.kernel.decide cimport decide
-from lbdns.steering.kernel.numbers cimport *
 
+
+@cython.locals(refusal=cython.int, kind=cython.int, template=cython.uint)
+cpdef int serve(Server server, int start, int length, int base) noexcept nogil
 
 cdef int guard(Server server, int start, int length) noexcept nogil
 
-@cython.locals(outcome=cython.int, kind=cython.int, template=cython.uint)
-cpdef int serve(Server server, int start, int length, int base) noexcept nogil
+cdef int serve_unasked(Server server, int start, int length, int base) noexcept nogil
 
-cdef void put16(Server server, int position, int value) noexcept nogil
+cdef int refusal_of(Server server, int start) noexcept nogil
 
-cdef unsigned int field16(Server server, unsigned long long offset) noexcept nogil
-
-cdef unsigned int field32(Server server, unsigned long long offset) noexcept nogil
-
-@cython.locals(size=cython.int)
-cdef int opt_bytes(Server server, int ede) noexcept nogil
-
-@cython.locals(index=cython.int)
-cdef int write_opt(Server server, int position, int scope, int ede) noexcept nogil
-
-@cython.locals(end=cython.int, index=cython.int)
-cdef int write_head(Server server, int start, int base, int flags, int rcode) noexcept nogil
-
-cdef int write_end(Server server, int base, int position, int scope, int ede) noexcept nogil
-
-@cython.locals(index=cython.int)
-cdef int write_broken(Server server, int start, int base) noexcept nogil
-
-@cython.locals(position=cython.int)
-cdef int write_refused(Server server, int start, int base) noexcept nogil
+@cython.locals(row=cython.uint, template=cython.uint)
+cdef unsigned int any_template(Server server) noexcept nogil
 
 cdef int write_rrset(Server server, int start, int base, unsigned int template) noexcept nogil
 
 @cython.locals(pair=cython.ulonglong, _=cython.int)
-cdef unsigned int choose(Server server, unsigned int choice) noexcept nogil
+cdef unsigned int choose(Server server, unsigned int choice, int qtype) noexcept nogil
 
-@cython.locals(size=cython.int, flags=cython.int, position=cython.int, room=cython.int)
-cdef int write_template(
-    Server server, int start, int base, unsigned int template, int rcode, int scope
-) noexcept nogil
+cdef void find_balancer(Server server, unsigned int template) noexcept nogil
 
-@cython.locals(position=cython.int)
-cdef int write_truncated(Server server, int start, int base, int flags, int rcode, int scope) noexcept nogil
+@cython.locals(zone=cython.uint, asked=cython.int, position=cython.int, count=cython.int)
+cdef int write_dnames(Server server, int start, int base) noexcept nogil
 
 @cython.locals(
-    relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong,
-    index=cython.int, name_end=cython.int, shift=cython.int, target=cython.int,
+    entry=cython.uint, index=cython.int, template=cython.uint, prefix=cython.int, body=cython.int, ttl=cython.int,
+    target=cython.int, size=cython.int, end=cython.int, before=cython.int, made=cython.int, byte=cython.uchar,
 )
-cdef int write_body(Server server, int base, int position, unsigned int template, int size) noexcept nogil
+cdef int write_dname(Server server, int start, int base, int position, int count) noexcept nogil
 
-@cython.locals(none=cython.uint, limit=cython.int, position=cython.int, end=cython.int)
-cdef int write_steered(Server server, int start, int base, unsigned int before) noexcept nogil
+cdef int end_dnames(Server server, int start, int base, int position) noexcept nogil
 
-@cython.locals(size=cython.int, at=cython.int, ttl=cython.longlong)
-cdef int write_none(Server server, int start, int base, unsigned int template) noexcept nogil
-
-@cython.locals(value=cython.longlong, octet=cython.int)
-cdef long long get32(Server server, int position) noexcept nogil
-
-cdef int write_picks(Server server, int base, int position, int limit) noexcept nogil
-
-@cython.locals(ttl=cython.longlong)
-cdef int write_record_head(Server server, int position, int rtype, int size) noexcept nogil
-
-@cython.locals(
-    size=cython.int, count=cython.int, number=cython.int, at=cython.int, word=cython.int, octet=cython.int
-)
-cdef int write_addresses(Server server, int position, int limit) noexcept nogil
-
-@cython.locals(position=cython.uint)
-cdef int target_bytes(Server server, unsigned int offset) noexcept nogil
-
-@cython.locals(offset=cython.uint, index=cython.int)
-cdef int write_target(Server server, int position, int endpoint, int size) noexcept nogil
-
-@cython.locals(size=cython.int, end=cython.int, after=cython.uint)
-cdef int write_cname(Server server, int base, int position, int limit, int endpoint) noexcept nogil
-
-@cython.locals(
-    fixed=cython.int, head=cython.ulonglong, octet=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, after=cython.uint,
-    required=cython.int,
-)
-cdef int write_named(Server server, int base, int position, int limit) noexcept nogil
+@cython.locals(kind=cython.int, template=cython.uint)
+cdef int write_found(Server server, int start, int base, int position) noexcept nogil

@@ -1,28 +1,41 @@
-"""One datagram on the fast path: guard, read, look up, decide, write. Everything unusual is DEFERRED.
+"""One datagram on the fast path: guard, read, look up, decide, write. What it cannot say as a whole is DEFERRED.
 
 No DNS is decided here. Names are looked up by snapshot/lookup/look_up.py, load balancers steered by
-steering/kernel/decide.py, records come from templates that the slow path rendered; what remains is reading a plain
-query and writing a header. For every query that is answered here the bytes equal the slow path's.
+steering/kernel/decide.py, records come from templates that the slow path rendered (fastpath/write.py patches them);
+what remains is which template follows which. For every query that is answered here the bytes equal the slow path's.
 
 Runs interpreted and compiled (types in the `.pxd`); compiled it allocates nothing and needs no interpreter.
 
 Bounds, since compiled code checks none: reads stay below `length`, which the reader compares before every field; writes
-stay below `limit` (at most 1232 bytes), which the writers compare before every record; indices come from a checked
-snapshot.
+stay below `limit` (at most 1232 bytes), which the writers compare before every record, those of DNAMEs below OUT_BYTES;
+indices come from a checked snapshot.
 """
 
 from __future__ import annotations
 
 from lbdns.dns.codes import *
-from lbdns.dns.wire import named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout import *
-from lbdns.fastpath.read import Server, get16, read_name, read_rest
-from lbdns.mapped.columns import *
-from lbdns.snapshot.lookup.look_up import look_up
+from lbdns.fastpath.read import Server, forget_rest, get16, read_name, read_rest, read_unasked
+from lbdns.fastpath.write import (
+    field16,
+    field32,
+    opt_bytes,
+    put16,
+    steer_on,
+    target_bytes,
+    write_body,
+    write_broken,
+    write_end,
+    write_head,
+    write_refusal,
+    write_rest,
+    write_steered,
+    write_template,
+    write_truncated,
+)
+from lbdns.snapshot.lookup.look_up import has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import hash_suffixes
-from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.numbers import *
 
 
 def serve(server: Server, start: int, length: int, base: int) -> int:
@@ -32,19 +45,22 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     """
     server.is_steered = False
     server.rcode = 0
-    outcome = guard(server, start, length)
-    if outcome != PROCEED:
-        return outcome
+    if guard(server, start, length) == DROPPED:
+        return DROPPED
     if get16(server, start + 4) != 1 or not read_name(server, start, length):
-        # With records behind it there may be an OPT, which every error repeats.
-        return DEFERRED if get16(server, start + 10) else write_broken(server, start, base)
+        return serve_unasked(server, start, length, base)
     if not read_rest(server, start, length):
         return DEFERRED
+    refusal = refusal_of(server, start)
+    if refusal != NOERROR:
+        return write_refusal(server, start, base, refusal, server.ede)
     hash_suffixes(server.suffixes)
     look_up(server, server.suffixes, server.qtype, server.found)
     kind = server.found.kind
     if kind == KIND_STEERED:
         return write_steered(server, start, base, NO_TEMPLATE)
+    if kind == KIND_HIT and server.qtype == TYPE_ANY:
+        return write_template(server, start, base, any_template(server), 0, 0)
     if kind in (KIND_HIT, KIND_CNAME):
         return write_rrset(server, start, base, server.rrset_template[server.found.row])
     if kind == KIND_NXDOMAIN:
@@ -55,343 +71,176 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     if kind == KIND_REFERRAL:
         return write_template(server, start, base, server.name_template[server.found.entry], 0, 0)
     if kind == KIND_OUT_OF_ZONE:
-        return write_refused(server, start, base)
-    return DEFERRED
+        return write_refusal(server, start, base, REFUSED, EDE_NOT_AUTHORITATIVE)
+    if kind == KIND_UNREADY:
+        return write_refusal(server, start, base, SERVFAIL, EDE_NOT_READY)
+    return write_dnames(server, start, base)
 
 
 def guard(server: Server, start: int, length: int) -> int:
-    """Return what becomes of a datagram before its question is read: PROCEED, DROPPED or DEFERRED. The stage before."""
-    if length < HEADER_BYTES or server.incoming[start + 2] & QR_BIT:
-        return DROPPED
-    return DEFERRED if server.incoming[start + 2] & OPCODE_BITS else PROCEED
+    """Return what becomes of a datagram before its question is read: PROCEED or DROPPED. The stage before."""
+    return DROPPED if length < HEADER_BYTES or server.incoming[start + 2] & QR_BIT else PROCEED
 
 
-def put16(server: Server, position: int, value: int) -> None:
-    """Write a 16-bit number."""
-    server.outgoing[position] = (value >> 8) & 0xFF
-    server.outgoing[position + 1] = value & 0xFF
+def serve_unasked(server: Server, start: int, length: int, base: int) -> int:
+    """Answer a message that has not one question, or one that cannot be read."""
+    if get16(server, start + 4) == 1:
+        forget_rest(server)
+    elif not read_unasked(server, start, length):
+        return DEFERRED
+    return write_broken(server, start, base, NOTIMP if server.incoming[start + 2] & OPCODE_BITS else FORMERR)
 
 
-def field16(server: Server, offset: int) -> int:
-    """Return a 16-bit number of a template."""
-    return server.template_blob[offset] | server.template_blob[offset + 1] << 8
+def refusal_of(server: Server, start: int) -> int:
+    """Return the RCODE of a query that no zone needs to be asked about, NOERROR where it may go on, and set `ede`: as
+    `decode` (dns/message.py) and `reject_early` (answer/respond.py) have it, in their order."""
+    if server.incoming[start + 2] & OPCODE_BITS:
+        return NOTIMP
+    if server.is_malformed or get16(server, start + 6) or (get16(server, start + 8) and server.qtype != TYPE_IXFR):
+        return FORMERR
+    if server.edns_version:
+        return BADVERS
+    if server.qclass != CLASS_IN:
+        server.ede = EDE_NOT_AUTHORITATIVE
+        return REFUSED
+    if server.qtype == TYPE_NXNAME:
+        server.ede = EDE_INVALID_QUERY_TYPE
+        return FORMERR
+    if server.qtype in (0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG):
+        return FORMERR
+    return REFUSED if server.qtype in (TYPE_IXFR, TYPE_AXFR) else NOERROR
 
 
-def field32(server: Server, offset: int) -> int:
-    """Return a 32-bit number of a template."""
-    return field16(server, offset) | field16(server, offset + 2) << 16
-
-
-def opt_bytes(server: Server, ede: int) -> int:
-    """Return the length of the reply's OPT record."""
-    if not server.has_edns:
-        return 0
-    size = OPT_BYTES + (EDE_BYTES if ede else 0)
-    return size + OPTION_HEAD_BYTES + server.ecs_bytes if server.ecs_bytes else size
-
-
-def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
-    """Write the OPT record, with ECS where the query had it, and return the position after it."""
-    if not server.has_edns:
-        return position
-    server.outgoing[position] = 0
-    put16(server, position + 1, TYPE_OPT)
-    put16(server, position + 3, UDP_BYTES_MAX)
-    put16(server, position + 5, 0)
-    put16(server, position + 7, 0)
-    put16(server, position + 9, opt_bytes(server, ede) - OPT_BYTES)
-    position += OPT_BYTES
-    if server.ecs_bytes:
-        put16(server, position, OPTION_ECS)
-        put16(server, position + 2, server.ecs_bytes)
-        position += OPTION_HEAD_BYTES
-        for index in range(server.ecs_bytes):
-            server.outgoing[position + index] = server.incoming[server.ecs_start + index]
-        server.outgoing[position + 3] = scope if server.ecs_source else 0
-        position += server.ecs_bytes
-    if ede:
-        put16(server, position, OPTION_EDE)
-        put16(server, position + 2, 2)
-        put16(server, position + 4, ede)
-        position += EDE_BYTES
-    return position
-
-
-def write_head(server: Server, start: int, base: int, flags: int, rcode: int) -> int:
-    """Write ID, flags and the question as it came; return the position after it. `write_end` writes the counts."""
-    server.rcode = rcode
-    server.answers = 0
-    server.authorities = 0
-    server.additionals = 0
-    end = HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES
-    for index in range(end):
-        server.outgoing[base + index] = server.incoming[start + index]
-    server.outgoing[base + 2] = flags | reply_flags(get16(server, start + 2), 0) >> 8
-    return base + end
-
-
-def write_end(server: Server, base: int, position: int, scope: int, ede: int) -> int:
-    """Write RCODE, counts and the OPT record; return the reply's length."""
-    server.outgoing[base + 3] = server.rcode
-    put16(server, base + 6, server.answers)
-    put16(server, base + 8, server.authorities)
-    put16(server, base + 10, server.additionals + (1 if server.has_edns else 0))
-    return write_opt(server, position, scope, ede) - base
-
-
-def write_broken(server: Server, start: int, base: int) -> int:
-    """Write FORMERR for a query without a question that can be read: a header alone."""
-    server.rcode = FORMERR
-    server.found.kind = KIND_OUT_OF_ZONE
-    for index in range(HEADER_BYTES):
-        server.outgoing[base + index] = 0
-    server.outgoing[base] = server.incoming[start]
-    server.outgoing[base + 1] = server.incoming[start + 1]
-    put16(server, base + 2, reply_flags(get16(server, start + 2), FORMERR))
-    return HEADER_BYTES
-
-
-def write_refused(server: Server, start: int, base: int) -> int:
-    """Write REFUSED for a name outside all zones, with EDE 20 where there is an OPT record for it."""
-    position = write_head(server, start, base, 0, REFUSED)
-    return write_end(server, base, position, 0, EDE_NOT_AUTHORITATIVE)
+def any_template(server: Server) -> int:
+    """Return the template for ANY at a name that has something: its first RRset's, a CNAME's unfollowed (RFC 8482
+    section 4.2)."""
+    if has_load_balancer(server, server.found.entry):
+        return ANY_TEMPLATE
+    row = server.found.row
+    if row == NO_ROW:
+        row = server.name_row[server.found.entry * NAME_ROW + ROW_FIRST_RRSET]
+    template = server.rrset_template[row]
+    if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_CHOICE:
+        return choose(server, template, TYPE_CNAME)
+    return template
 
 
 def write_rrset(server: Server, start: int, base: int, template: int) -> int:
     """Write the answer that an RRset leads to: its template, the one for the type asked, or a load balancer's."""
     if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_CHOICE:
-        template = choose(server, template)
+        template = choose(server, template, server.qtype)
     if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS:
-        server.found.load_balancer = field32(server, template + STEERS_LOAD_BALANCER)
-        server.found.family = field16(server, template + STEERS_FAMILY)
+        find_balancer(server, template)
         return write_steered(server, start, base, template)
     return write_template(server, start, base, template, 0, 0)
 
 
-def choose(server: Server, choice: int) -> int:
-    """Return the template for the type asked; the last of a choice is for all types that have none."""
+def choose(server: Server, choice: int, qtype: int) -> int:
+    """Return the template for a type; the last of a choice is for all types that have none."""
     pair = choice + TEMPLATE_HEAD_BYTES
     for _ in range(field16(server, choice + TEMPLATE_LENGTH) - 1):
-        if field32(server, pair) == server.qtype:
+        if field32(server, pair) == qtype:
             break
         pair += CHOICE_BYTES
     return field32(server, pair + 4)
 
 
-def write_template(server: Server, start: int, base: int, template: int, rcode: int, scope: int) -> int:
-    """Write a rendered answer, its pointers set for this question; `rcode` 0: the template's own.
+def find_balancer(server: Server, template: int) -> None:
+    """Take the load balancer that aliases lead to for found."""
+    server.found.load_balancer = field32(server, template + STEERS_LOAD_BALANCER)
+    server.found.family = field16(server, template + STEERS_FAMILY)
 
-    Where it does not fit, what is optional gives way; where that does not suffice, it is truncated.
+
+def write_dnames(server: Server, start: int, base: int) -> int:
+    """Write what is found below a DNAME: it, the CNAME that follows from it, and what that leads to in the zone; the
+    same again where that is below another one."""
+    zone = server.found.zone
+    asked = server.qtype
+    server.owner = ASKED_POINTER
+    position = write_head(server, start, base, AA_BIT, 0)
+    for count in range(DNAMES_MAX):
+        position = write_dname(server, start, base, position, count)
+        if position < 0:
+            return DEFERRED
+        if server.rcode == YXDOMAIN or asked in (TYPE_CNAME, TYPE_ANY):
+            return end_dnames(server, start, base, position)
+        look_up(server, server.suffixes, asked, server.found)
+        if server.found.kind == KIND_OUT_OF_ZONE or server.found.zone != zone:
+            return end_dnames(server, start, base, position)
+        if server.found.kind != KIND_DNAME:
+            return write_found(server, start, base, position)
+    return DEFERRED
+
+
+def write_dname(server: Server, start: int, base: int, position: int, count: int) -> int:
+    """Write a DNAME, the `count`th of the reply, and the CNAME that it makes of the name in `suffixes`, which that
+    becomes (RFC 6672 section 3.2); return the position after them. Too long a name is YXDOMAIN.
+
+    DEFERRED for what it has been at before: that goes round, or has been given; and for what takes too much room.
     """
+    entry = server.found.entry
+    for index in range(count):
+        if server.passed[index] == entry:
+            return DEFERRED
+    server.passed[count] = entry
+    template = server.name_template[entry]
     if template == NO_TEMPLATE:
         return DEFERRED
-    flags = field16(server, template + TEMPLATE_FLAGS)
-    room = server.limit - HEADER_BYTES - server.name_bytes - QUESTION_TAIL_BYTES - opt_bytes(server, 0)
-    size = field16(server, template + TEMPLATE_LENGTH)
-    if size > room:
-        size = field16(server, template + TEMPLATE_LEAST)
-    rcode = rcode if rcode else flags & RCODE_MASK
-    if size > room or flags & FLAG_TC:
-        return write_truncated(server, start, base, (flags >> 8) & AA_BIT, rcode, scope)
-    position = write_head(server, start, base, (flags >> 8) & AA_BIT, rcode)
-    return write_end(server, base, write_body(server, base, position, template, size), scope, 0)
-
-
-def write_truncated(server: Server, start: int, base: int, flags: int, rcode: int, scope: int) -> int:
-    """Write header, question and OPT alone: what is required does not fit."""
-    position = write_head(server, start, base, flags | TC_BIT, rcode)
-    return write_end(server, base, position, scope, 0)
-
-
-def write_body(server: Server, base: int, position: int, template: int, size: int) -> int:
-    """Write a template's records at `position`, which has room for them, and count them; return the position after.
-
-    `size`: the whole body's, or what of it must be there.
-    """
-    server.answers += field16(server, template + TEMPLATE_ANSWERS)
-    server.authorities += field16(server, template + TEMPLATE_AUTHORITIES)
-    server.additionals += field16(server, template + TEMPLATE_ADDITIONALS)
-    if size != field16(server, template + TEMPLATE_LENGTH):
-        server.additionals -= field16(server, template + TEMPLATE_OPTIONAL)
-    relocations = field16(server, template + TEMPLATE_RELOCATIONS)
-    steers = field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS
-    at = template + (STEERS_HEAD_BYTES if steers else TEMPLATE_HEAD_BYTES)
-    body = at + relocations * RELOCATION_BYTES
-    for index in range(size):
-        server.outgoing[position + index] = server.template_blob[body + index]
-    name_end = HEADER_BYTES + server.name_bytes
-    # Of the body's own names the template knows where they are when nothing stands between it and the question.
-    shift = position - base - name_end - QUESTION_TAIL_BYTES
-    while at < body and field16(server, at) < size:
-        target = field16(server, at + 2) - RELOCATION_BIAS
-        if target >= QUESTION_TAIL_BYTES:
-            target += shift
-        put16(server, position + field16(server, at), POINTER_BITS | (name_end + target))
-        at += RELOCATION_BYTES
-    return position + size
-
-
-def write_steered(server: Server, start: int, base: int, before: int) -> int:
-    """Decide for a load balancer and write its records, after the aliases in the template `before` where there is one.
-
-    Where the decision has no record, `none` is the answer.
-    """
-    server.query.lb = server.found.load_balancer
-    server.query.family = server.found.family
-    server.query.wants_cname = server.qtype == TYPE_CNAME
-    decide(server, server.query, server.decision)
-    server.is_steered = True
-    none = server.zone_template[server.found.zone]
-    limit = base + server.limit - opt_bytes(server, 0)
-    position = write_head(server, start, base, AA_BIT, 0)
-    server.owner = ASKED_POINTER
-    if before != NO_TEMPLATE:
-        none = field32(server, before + STEERS_NONE)
-        if position + field16(server, before + TEMPLATE_LENGTH) > limit:
-            return DEFERRED
-        position = write_body(server, base, position, before, field16(server, before + TEMPLATE_LENGTH)) - 2
-        server.owner = server.outgoing[position] << 8 | server.outgoing[position + 1]
-    end = position
-    if server.decision.pick_count:
-        end = write_picks(server, base, position, limit)
-    if end == TOO_LARGE:
-        return write_truncated(server, start, base, AA_BIT, NOERROR, server.decision.scope)
-    if end < 0:
+    prefix = server.suffixes.length - target_bytes(server, server.name_row[entry * NAME_ROW + ROW_OFFSET])
+    body = field16(server, template + TEMPLATE_LENGTH)
+    ttl = position + field16(server, template + TEMPLATE_TTL)
+    target = ttl + 6
+    size = prefix + position + body - target
+    if position + body + RECORD_HEAD_BYTES + NAME_BYTES_MAX > base + OUT_BYTES:
         return DEFERRED
-    if end == position:
-        return write_none(server, start, base, none)
-    return write_end(server, base, end, server.decision.scope, 0)
-
-
-def write_none(server: Server, start: int, base: int, template: int) -> int:
-    """Write the negative answer that a decision came to: its SOA holds no longer than the load balancer's TTL."""
-    size = write_template(server, start, base, template, 0, server.decision.scope)
-    if size > 0 and not server.outgoing[base + 2] & TC_BIT:
-        at = base + HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES + field16(server, template + TEMPLATE_TTL)
-        ttl = server.decision.ttl
-        if ttl < get32(server, at):
-            put16(server, at, (ttl >> 16) & 0xFFFF)
-            put16(server, at + 2, ttl & 0xFFFF)
-    return size
-
-
-def get32(server: Server, position: int) -> int:
-    """Return a 32-bit number of the reply."""
-    value = 0
-    for octet in range(4):
-        value = value << 8 | server.outgoing[position + octet]
-    return value
-
-
-def write_picks(server: Server, base: int, position: int, limit: int) -> int:
-    """Write the records of a decision; return the position after them, TOO_LARGE where they do not fit, DEFERRED where
-    the slow path knows."""
-    if server.found.family == FAMILY_NAMED:
-        return write_named(server, base, position, limit)
-    if server.decision.is_alias:
-        return write_cname(server, base, position, limit, server.decision.picks[0])
-    return write_addresses(server, position, limit)
-
-
-def write_record_head(server: Server, position: int, rtype: int, size: int) -> int:
-    """Write an answer's record up to its data: owner, type, class IN, the decision's TTL, length."""
-    ttl = server.decision.ttl
-    put16(server, position, server.owner)
-    put16(server, position + 2, rtype)
-    put16(server, position + 4, CLASS_IN)
-    put16(server, position + 6, (ttl >> 16) & 0xFFFF)
-    put16(server, position + 8, ttl & 0xFFFF)
-    put16(server, position + 10, size)
+    end = write_body(server, base, position, template, body)
+    if size > NAME_BYTES_MAX:
+        server.rcode = YXDOMAIN
+        return end
+    put16(server, end, server.owner)
+    put16(server, end + 2, TYPE_CNAME)
+    put16(server, end + 4, CLASS_IN)
+    for index in range(4):
+        server.outgoing[end + 6 + index] = server.outgoing[ttl + index]
+    put16(server, end + 10, size)
     server.answers += 1
-    return position + RECORD_HEAD_BYTES
+    before = base + server.owner - POINTER_BITS
+    made = end + RECORD_HEAD_BYTES
+    server.owner = POINTER_BITS | (made - base)
+    for index in range(prefix):
+        server.outgoing[made + index] = server.outgoing[before + index]
+    for index in range(size - prefix):
+        byte = server.outgoing[target + index]
+        server.outgoing[made + prefix + index] = byte
+        server.suffixes.name[prefix + index] = byte + 32 if 65 <= byte <= 90 else byte
+    hash_suffixes(server.suffixes)
+    return made + size
 
 
-def write_addresses(server: Server, position: int, limit: int) -> int:
-    """Write the A or AAAA records of a decision."""
-    size = 4 if server.found.family == FAMILY_A else 16
-    count = server.decision.address_count
-    if position + count * (RECORD_HEAD_BYTES + size) > limit:
-        return TOO_LARGE
-    for number in range(count):
-        position = write_record_head(server, position, server.qtype, size)
-        at = number * ADDRESS_BYTES
-        # Four at a time: a loop of so many is none once it is compiled.
-        for word in range(0, size, 4):
-            for octet in range(4):
-                server.outgoing[position + word + octet] = server.decision.addresses[at + word + octet]
-        position += size
-    return position
+def end_dnames(server: Server, start: int, base: int, position: int) -> int:
+    """End a reply that stands before `position`."""
+    if position + opt_bytes(server, 0) > base + server.limit:
+        return write_truncated(server, start, base, 0)
+    return write_end(server, base, position, 0, 0)
 
 
-def target_bytes(server: Server, offset: int) -> int:
-    """Return the length of the wire name in the blob at `offset`."""
-    position = offset
-    while server.blob[position]:
-        position += server.blob[position] + 1
-    return position + 1 - offset
-
-
-def write_target(server: Server, position: int, endpoint: int, size: int) -> int:
-    """Write an endpoint's hostname uncompressed."""
-    offset = server.endpoint_target[endpoint]
-    for index in range(size):
-        server.outgoing[position + index] = server.blob[offset + index]
-    return position + size
-
-
-def write_cname(server: Server, base: int, position: int, limit: int, endpoint: int) -> int:
-    """Write an endpoint's CNAME, and what follows from it where its hostname stands in the zone that answers."""
-    size = target_bytes(server, server.endpoint_target[endpoint])
-    end = position + RECORD_HEAD_BYTES + size
-    after = NO_TEMPLATE
-    if server.endpoint_zone[endpoint] == server.found.zone and server.qtype != TYPE_CNAME:
-        after = server.endpoint_template[endpoint * FAMILY_COUNT + server.found.family]
-        # Names of aliases before it may be what names after it point at.
-        if after == NO_TEMPLATE or server.owner != ASKED_POINTER:
-            return DEFERRED
-        end += field16(server, after + TEMPLATE_LENGTH)
-    if end > limit:
+def write_found(server: Server, start: int, base: int, position: int) -> int:
+    """Write what the name that DNAMEs made leads to, after what stands before `position`."""
+    kind = server.found.kind
+    if kind == KIND_STEERED:
+        return steer_on(server, start, base, position, NO_TEMPLATE)
+    template = server.zone_template[server.found.zone]
+    if kind == KIND_NXDOMAIN:
+        server.rcode = NXDOMAIN
+    elif kind == KIND_REFERRAL:
+        template = server.name_template[server.found.entry]
+    elif kind != KIND_NODATA:
+        template = server.rrset_template[server.found.row]
+    if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_CHOICE:
+        template = choose(server, template, server.qtype)
+    if template == NO_TEMPLATE:
         return DEFERRED
-    position = write_record_head(server, position, TYPE_CNAME, size)
-    position = write_target(server, position, endpoint, size)
-    if after == NO_TEMPLATE:
-        return position
-    server.rcode = field16(server, after + TEMPLATE_FLAGS) & RCODE_MASK
-    return write_body(server, base, position, after, field16(server, after + TEMPLATE_LENGTH))
-
-
-def write_named(server: Server, base: int, position: int, limit: int) -> int:
-    """Write MX records (priority, name) or SRV records (priority, weight x 100, port, name), then the addresses of
-    those names that stand in the zone that answers (a pool has no hostname twice), unless these do not all fit."""
-    fixed = named_head_bytes(server.qtype)
-    for index in range(server.decision.pick_count):
-        endpoint = server.decision.picks[index]
-        size = target_bytes(server, server.endpoint_target[endpoint])
-        if position + RECORD_HEAD_BYTES + fixed + size > limit:
-            return TOO_LARGE
-        position = write_record_head(server, position, server.qtype, fixed + size)
-        head = named_head(
-            server.qtype,
-            server.endpoint_priority[endpoint],
-            server.endpoint_weight[endpoint],
-            server.endpoint_port[endpoint],
-        )
-        for octet in range(fixed):
-            server.outgoing[position + octet] = (head >> (8 * (fixed - 1 - octet))) & 0xFF
-        position = write_target(server, position + fixed, endpoint, size)
-    required = position
-    for index in range(min(server.decision.pick_count, ADDITIONAL_NAMES_MAX)):
-        endpoint = server.decision.picks[index]
-        if server.endpoint_zone[endpoint] != server.found.zone:
-            if server.endpoint_is_nested[endpoint]:
-                return DEFERRED
-            continue
-        after = server.endpoint_template[endpoint * FAMILY_COUNT + FAMILY_NAMED]
-        if after == NO_TEMPLATE:
-            return DEFERRED
-        size = field16(server, after + TEMPLATE_LENGTH)
-        if position + size > limit:
-            server.additionals = 0
-            return required
-        position = write_body(server, base, position, after, size)
-    return position
+    if field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS:
+        find_balancer(server, template)
+        return steer_on(server, start, base, position, template)
+    return write_rest(server, start, base, position, template, 0)

@@ -3,23 +3,27 @@
 | what | template | serves |
 |---|---|---|
 | an RRset | the answer for its name and type | HIT; a CNAME that leads out of its zone: any type |
-| a CNAME that leads on in its zone | one for each type that matters, and for the rest | CNAME |
+| a CNAME that leads on in its zone | one for each type that matters, and for the rest | CNAME; ANY: itself |
 | the same before a load balancer | the aliases; its records follow | CNAME, then as STEERED |
 | a cut | the referral | REFERRAL |
+| a DNAME | its record; the fast path makes the CNAME, and what that leads to follows | DNAME |
+| a load balancer's name | RFC 8482's | ANY |
 | a zone | its negative answer | NODATA and NXDOMAIN |
 | an endpoint's hostname in a zone here | what follows its CNAME; its addresses, for MX and SRV | STEERED |
 
-What a template cannot say (loops, DNAME, ANY, aliases that go on after a load balancer's own) has none, and is left to
-the slow path. Replies too large for a datagram lose what is optional, or are truncated, as the slow path has it.
+What a template cannot say has none, and is left to the slow path: what goes round under a wildcard, aliases that go on
+after a load balancer's own to another one or round. Replies too large for a datagram lose what is optional, or are
+truncated, as the slow path has it.
 """
 
 from __future__ import annotations
 
 import struct
 from array import array
+from dataclasses import replace
 from typing import Any
 
-from lbdns.answer.answer import CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
+from lbdns.answer.answer import ANY_RECORDS, CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.render import Template, render_template
 from lbdns.answer.reply import ASKED, Answer, Records, Transport
@@ -38,17 +42,30 @@ from lbdns.dns.codes import (
     TYPE_MX,
     TYPE_OPT,
     UDP_BYTES_MAX,
+    YXDOMAIN,
 )
+from lbdns.dns.name import WILDCARD_LABEL
 from lbdns.dns.rdata.record_types import types_where
 from lbdns.dns.zone import RRset
-from lbdns.fastpath.layout import NO_TEMPLATE, RELOCATION_BIAS, TEMPLATE_CHOICE, TEMPLATE_STEERS
+from lbdns.fastpath.layout import (
+    DNAMES_MAX,
+    NO_TEMPLATE,
+    POINTER_BYTES,
+    RELOCATION_BIAS,
+    TEMPLATE_CHOICE,
+    TEMPLATE_LONG,
+    TEMPLATE_STEERS,
+)
 from lbdns.mapped.columns import COLUMNS, NONE_32
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.lookup.look_up import has_load_balancer
-from lbdns.snapshot.lookup.name_rows import NAME_CUT, NAME_OCCLUDED, NAME_ROW
+from lbdns.snapshot.lookup.name_rows import NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NAME_ROW, ROW_ZONE
 from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_COUNT
 
-POINTER_BYTES = 2
+TTL_TO_DATA_BYTES = 6  # from a record's TTL to its data
+# What may stand together in one answer, as far as no bound on hops cuts it short.
+CHAIN_MATCHES_MAX = 8
+BEYOND_MATCHES_MAX = CHAIN_HOPS_MAX - DNAMES_MAX - CHAIN_MATCHES_MAX
 STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
@@ -88,7 +105,8 @@ class _Templates:
         self._after: dict[bytes, tuple[int, bool, list[int]]] = {}
 
     def fill(self) -> None:
-        """Render what has a template, row by row."""
+        """Render what has a template, row by row; ANY_TEMPLATE first."""
+        self._append(render_template(Answer(answer=[ANY_RECORDS])))
         rows = self.view.columns
         count = len(rows["name_row"]) // NAME_ROW
         for entry in range(count):
@@ -110,17 +128,32 @@ class _Templates:
         first, count = self.view.rrset_rows(entry)
         name = self.view.name(entry)
         is_cut = flags & NAME_CUT and not flags & NAME_OCCLUDED
-        self.columns["name_template"].append(self._render(name, TYPE_A) if is_cut else NONE_32)
+        template = NONE_32
+        if is_cut:
+            template = self._render(name, TYPE_A)
+        elif flags & NAME_DNAME and not flags & NAME_OCCLUDED:
+            template = self._dname(entry)
+        self.columns["name_template"].append(template)
         for row in range(first, first + count):
             rtype = rows["rrset_type"][row]
             is_hit = not flags & (NAME_OCCLUDED | NAME_CUT) or (is_cut and rtype == TYPE_DS)
             template = NONE_32
-            if is_hit and rtype not in (TYPE_DNAME, TYPE_OPT):
+            if is_hit and rtype != TYPE_OPT:
                 if rtype == TYPE_CNAME:
                     template = self._alias(name, self.view.rrsets(entry)[row - first].rdatas[0])
                 else:
                     template = self._render(name, rtype)
             self.columns["rrset_template"].append(template)
+
+    def _dname(self, entry: int) -> int:
+        """Return the template of a DNAME's record before what follows from it."""
+        rrset = self.view.rrset(entry, TYPE_DNAME)
+        if rrset is None:
+            raise AssertionError("a name that is marked so has a DNAME")
+        zone = self.view.columns["name_row"][entry * NAME_ROW + ROW_ZONE] - 1
+        apex = self.view.name(self.view.columns["zone_apex"][zone])
+        made = render_template(Answer(apex=apex, answer=[Records(rrset.owner, TYPE_DNAME, rrset.ttl, rrset.rdatas)]))
+        return self._append(replace(made, ttl_at=len(made.body) - len(rrset.rdatas[0]) - TTL_TO_DATA_BYTES))
 
     def _alias(self, name: bytes, target: bytes) -> int:
         """Return the template of a CNAME, or a choice by type where its target stands in a zone here."""
@@ -134,9 +167,11 @@ class _Templates:
         rest = self._chain(name, PRIVATE_TYPE, road)
         first, last = road.matches[0], road.matches[-1]
         if first.kind is not MatchKind.CNAME:
-            return NONE_32  # nobody gets here: the name belongs to a zone below
+            return self._chain(name, TYPE_DS, Road())  # all else is asked of the zone below, whose name it is
         # No type but these can end otherwise than one that nobody has. DS is asked for at the parent's side of a cut.
-        pairs = {TYPE_CNAME: itself, TYPE_DS: NONE_32}
+        pairs = {TYPE_CNAME: itself}
+        if self._differs_for_ds(last):
+            pairs[TYPE_DS] = self._chain(name, TYPE_DS, Road())
         if rest != NONE_32:
             types = [rrset.type for rrset in self.view.rrsets(last.entry)] if last.kind is MatchKind.NODATA else []
             if any(has_load_balancer(self.view.steering, match.entry) for match in road.matches):
@@ -146,21 +181,39 @@ class _Templates:
         head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0, 0, 0)
         return self._store(head + b"".join(different) + PAIR.pack(0, rest))
 
+    def _differs_for_ds(self, last: Match) -> bool:
+        """Return whether a chain that ends so may go on for DS, or end otherwise, than for a type nobody has records
+        of: where one of its names may be at a cut or an apex."""
+        if last.kind in (MatchKind.NODATA, MatchKind.NXDOMAIN):
+            return last.entry == self.view.columns["zone_apex"][last.zone]
+        return True
+
     def _chain(self, name: bytes, qtype: int, road: Road) -> int:
         """Return the template of what a chain of CNAMEs comes to for a type; `road` is filled with the way."""
         reply = answer(self.view, name, name, qtype, None, Transport.UDP, road)
         last = road.matches[-1]
-        if not is_plain_chain(road.matches) or last.kind is MatchKind.DNAME:
+        if not self._is_fixed(road.matches, reply):
             return NONE_32
-        if last.kind is MatchKind.CNAME and self.view.zones_above(_target(last.rrsets[0]).lower())[:1] == [last.zone]:
-            return NONE_32  # it has led to where it began: another name under a wildcard would go round once more
+        is_long = len(road.matches) > CHAIN_MATCHES_MAX
         if last.kind is not MatchKind.STEERED:
-            return self._append(render_template(reply))
-        none = self._append(render_template(reply))
+            return self._append(render_template(reply), is_long=is_long)
+        none = self._append(render_template(reply), is_long=is_long)
         before = render_template(Answer(apex=reply.apex, answer=reply.answer), _target(reply.answer[-1]))
         if not before.pointers or before.pointers[-1][0] != len(before.body) - POINTER_BYTES:
             return NONE_32
-        return self._append(before, (last, none))
+        return self._append(before, (last, none), is_long=is_long)
+
+    def _is_fixed(self, matches: list[Match], reply: Answer) -> bool:
+        """Return whether a chain is the same whatever name under a wildcard it began with. It is not where it comes to
+        something twice, or to where it began: another name would go round once more."""
+        if not any(self.view.name(match.entry).startswith(WILDCARD_LABEL) for match in matches):
+            return True
+        last = matches[-1]
+        if len({match.entry for match in matches}) < len(matches):
+            return False
+        if len(matches) > CHAIN_HOPS_MAX or last.kind not in (MatchKind.CNAME, MatchKind.DNAME):
+            return True
+        return reply.rcode == YXDOMAIN or self.view.zones_above(_target(reply.answer[-1]).lower())[:1] != [last.zone]
 
     def _fill_endpoint(self, endpoint: int) -> None:
         """Append what stands in our zones under an endpoint's hostname."""
@@ -188,30 +241,27 @@ class _Templates:
             road = Road()
             reply = answer_beyond(self.view, target, qtype, road)
             is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not MatchKind.STEERED
-            templates.append(self._append(render_template(reply), is_part=True) if is_plain else NONE_32)
+            is_long = len(road.matches) > BEYOND_MATCHES_MAX
+            templates.append(self._append(render_template(reply), is_long=is_long) if is_plain else NONE_32)
         reply = Answer(apex=self.view.name(self.view.columns["zone_apex"][zone]))
         records = Records(ASKED, TYPE_MX, 0, (bytes(2) + target,))
         add_targets(self.view, zone, records, reply.additional, is_apart=True)
-        templates.append(self._append(render_template(reply), is_part=True))
+        extra = render_template(reply)
+        templates.append(self._append(extra) if len(extra.body) <= UDP_BYTES_MAX else NONE_32)
         return zone, len(zones) > 1, templates
 
     def _render(self, name: bytes, rtype: int) -> int:
         return self._append(render_template(answer(self.view, name, name, rtype, None, Transport.UDP, Road())))
 
-    def _append(self, template: Template, steers: tuple[Match, int] | None = None, is_part: bool = False) -> int:
-        """Return the offset of a template; `steers`: the balancer that follows, and the template without.
-
-        `is_part`: other records stand before it. What no datagram can hold then has none; alone it is cut as the slow
-        path cuts it.
-        """
-        truncates = 0
+    def _append(self, template: Template, steers: tuple[Match, int] | None = None, is_long: bool = False) -> int:
+        """Return the offset of a template; `steers`: the balancer that follows, and the template without; `is_long`: of
+        a chain that may be cut short where others stand before it."""
+        truncates = TEMPLATE_LONG if is_long else 0
         if len(template.body) > UDP_BYTES_MAX:
-            if steers or is_part:
-                return NONE_32
             if template.least <= UDP_BYTES_MAX:
                 template = template.without_optional()
             else:
-                template, truncates = template.truncated(), FLAG_TC
+                template, truncates = template.truncated(), truncates | FLAG_TC
         flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
         parts = [
             HEAD.pack(

@@ -105,6 +105,8 @@ class SnapshotColumns:
     endpoint_is_nested: U8
     endpoint_template: U32
     template_blob: U8
+    # What a query that asks for NSID gets (RFC 5001).
+    nsid: U8
     blob: U8
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import special
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
 from peers import ALL, PEERS, Scene, beside
-from questions import LOADS, NAMES, write_load, write_size_load
+from questions import KINDS, LOADS, NAMES, write_load, write_size_load
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -135,7 +135,7 @@ class Bench:
 
     def summary(self) -> None:
         """Print one table of all ratios, the one for docs/speed.md."""
-        loads = [load for load in TABLE_LOADS if load in self.results]
+        loads = [load for load in (*TABLE_LOADS, *KINDS) if load in self.results]
         if not loads:
             return
         self.say("\n### CPU time a query, against echo (echo's own in microseconds)\n")
@@ -183,7 +183,8 @@ def parse_arguments() -> argparse.Namespace:
         prog="scripts/bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"loads: {', '.join(TABLE_LOADS)} (the default: these); {', '.join(SPECIAL_LOADS)}; all",
+        epilog=f"loads: {', '.join(TABLE_LOADS)} (the default: these); {', '.join(SPECIAL_LOADS)}; all; kinds: "
+        f"{', '.join(KINDS)}",
     )
     parser.add_argument("loads", nargs="*", metavar="LOAD", help="see below")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each run (default 4)")
@@ -197,8 +198,9 @@ def parse_arguments() -> argparse.Namespace:
     said.loads = said.loads or list(TABLE_LOADS)
     if said.loads == ["all"]:
         said.loads = [*TABLE_LOADS, *SPECIAL_LOADS]
+    said.loads = [each for load in said.loads for each in (KINDS if load == "kinds" else [load])]
     for load in said.loads:
-        if load not in (*TABLE_LOADS, *SPECIAL_LOADS):
+        if load not in (*TABLE_LOADS, *SPECIAL_LOADS, *KINDS):
             parser.error(f"there is no load {load!r}")
     if said.beside is not None:
         PEERS["before"] = beside(said.beside)
@@ -235,6 +237,9 @@ def main() -> None:
         main_loads = [load for load in arguments.loads if load in ALL]
         if main_loads:
             bench.compare("main", main_loads, None)
+        kinds = [load for load in arguments.loads if load in KINDS]
+        if kinds:
+            bench.compare("kinds", kinds, None)
         if "geo" in arguments.loads:
             city = city_database(arguments.city)
             what = city or "the country database that lbdns ships; scripts/fetch-city-database brings a city one"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from questions import APEX, COUNTRIES, NAMES, WEIGHTS, ZONE, addresses, static_lines
+from questions import APEX, COUNTRIES, KINDS, NAMES, WEIGHTS, ZONE, addresses, kind_lines, static_lines
 
 NEGATIVE = ("static", "nxdomain", "nodata", "refused")
 ALL = ("plain", *NEGATIVE, "mixed")
@@ -27,7 +27,7 @@ class Scene:
 
     folder: Path  # of this server alone
     port: int
-    kind: str  # main, geo or size
+    kind: str  # main, geo, size or kinds
     static_names: int = NAMES
     city: Path | None = None
 
@@ -70,7 +70,8 @@ def _lbdns(scene: Scene) -> list[str]:
     if scene.city is not None:
         settings += f"geodata: {{city: {scene.city}}}\n"
     (folder / "lbdns.yaml").write_text(settings)
-    (folder / f"{ZONE}.zone").write_text(APEX + static_lines(scene.static_names))
+    kinds = kind_lines() if scene.kind == "kinds" else ""
+    (folder / f"{ZONE}.zone").write_text(APEX + static_lines(scene.static_names) + kinds)
 
     def pool(name: str, number: int) -> str:
         origins = ", ".join(
@@ -100,7 +101,7 @@ def _lbdns(scene: Scene) -> list[str]:
 def beside(checkout: Path) -> Peer:
     """Return another checkout of lbdns as a peer: its own Python and its own build."""
     python = str(checkout.resolve() / ".venv" / "bin" / "python")
-    return Peer("before", "", lambda scene: [python, *_lbdns(scene)[1:]], (*ALL, "geo"))
+    return Peer("before", "", lambda scene: [python, *_lbdns(scene)[1:]], (*ALL, "geo", *KINDS))
 
 
 def _echo(scene: Scene) -> list[str]:
@@ -221,8 +222,8 @@ LUA = f"weighted {'/'.join(map(str, WEIGHTS))} by Lua records, shared state"
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("echo", "", _echo, (*ALL, "geo"), note="sends each datagram back: the floor"),
-        Peer("lbdns", "", _lbdns, (*ALL, "geo")),
+        Peer("echo", "", _echo, (*ALL, "geo", *KINDS), note="sends each datagram back: the floor"),
+        Peer("lbdns", "", _lbdns, (*ALL, "geo", *KINDS)),
         Peer("gdnsd", "gdnsd", _gdnsd, (*ALL, "geo"), ("gdnsd", "-h"), note="plugins weighted and geoip"),
         Peer("knot", "knotd", _knot, (*ALL, "geo"), ("knotd", "-V"), note="mod-geoip; geo without weights"),
         Peer(

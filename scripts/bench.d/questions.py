@@ -6,15 +6,16 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 NAMES = 1000
 ZONE = "example.com"
 RECORD_BYTES = 80  # load.c: 4 octets about the query, then the query
 HEAD_BYTES = 4
-TYPE_A, TYPE_TXT, TYPE_OPT = 1, 16, 41
-CLASS_IN, CLASS_CHAOS = 1, 3
-NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
-OPTION_ECS = 8
+TYPE_A, TYPE_MX, TYPE_TXT, TYPE_OPT, TYPE_TSIG, TYPE_ANY = 1, 15, 16, 41, 250, 255
+CLASS_IN, CLASS_ANY = 1, 255
+NOERROR, NXDOMAIN, REFUSED, NOTAUTH = 0, 3, 5, 9
+OPTION_NSID, OPTION_ECS = 3, 8
 EDNS_BYTES = 1232
 SEED = 4
 
@@ -40,6 +41,31 @@ def static_lines(count: int) -> str:
     return "".join(f"st{number} 300 A {addresses(number)[0][1]}\n" for number in range(count))
 
 
+KIND_NAMES = 50
+SERVERS, HOSTS, MANY, OVER = 4, 20, 60, 100
+
+
+def kind_lines() -> str:
+    """Return the master-file lines of KIND_NAMES owners of each kind that the loads of KINDS ask for."""
+    lines = [*(f"mx{host} A 198.51.100.{host}\nmx{host} AAAA 2001:db8::{host:x}" for host in range(HOSTS))]
+    for number in range(KIND_NAMES):
+        for server in range(SERVERS):
+            lines += [f"cut{number} NS ns{server}.cut{number}", f"ns{server}.cut{number} A 192.0.2.{server}"]
+            lines += [f"ns{server}.cut{number} AAAA 2001:db8:1::{server}"]
+        lines += [f"old{number} DNAME new{number}", f"www.new{number} A 192.0.2.1", f"*.new{number} A 192.0.2.2"]
+        lines += [
+            f"away{number} DNAME example.net.",
+            f"round{number} CNAME turn{number}",
+            f"turn{number} CNAME round{number}",
+        ]
+        lines += [f"mail{number} MX {host} mx{host}" for host in range(HOSTS)]
+        lines += [f"many{number} A 198.51.100.{host}" for host in range(MANY)]
+        lines += [f"over{number} A 198.51.100.{host}" for host in range(OVER)]
+        lines += [f"alias{number}-{hop} CNAME alias{number}-{hop + 1}" for hop in range(8)]
+        lines += [f"alias{number}-8 A 192.0.2.3"]
+    return "\n".join(lines) + "\n"
+
+
 @dataclass(frozen=True)
 class Question:
     """A query and what has to come back."""
@@ -48,21 +74,32 @@ class Question:
     rcode: int = NOERROR
     has_answer: bool = True
     rtype: int = TYPE_A
-    rclass: int = CLASS_IN
     has_edns: bool = False
+    has_nsid: bool = False
+    is_signed: bool = False
     has_ecs: bool = False
 
     def record(self) -> bytes:
         """Return the record that load.c reads."""
         labels = b"".join(bytes([len(label)]) + label.encode() for label in self.name.split("."))
-        wire = bytes((0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, int(self.has_edns or self.has_ecs))) + labels + b"\0"
-        wire += self.rtype.to_bytes(2) + self.rclass.to_bytes(2)
+        wire = (
+            bytes((0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, int(self.has_edns or self.has_ecs or self.is_signed)))
+            + labels
+            + b"\0"
+        )
+        wire += self.rtype.to_bytes(2) + CLASS_IN.to_bytes(2)
         ecs = b""
         if self.has_ecs:
             # Family 1, SOURCE 24, SCOPE 0, three octets that load.c overwrites.
             ecs = OPTION_ECS.to_bytes(2) + bytes((0, 7, 0, 1, 24, 0, 203, 0, 113))
+        if self.has_nsid:
+            ecs += OPTION_NSID.to_bytes(2) + bytes(2)
         if self.has_edns or self.has_ecs:
             wire += b"\0" + TYPE_OPT.to_bytes(2) + EDNS_BYTES.to_bytes(2) + bytes(4) + len(ecs).to_bytes(2) + ecs
+        if self.is_signed:
+            # Key and algorithm are the root's name; time, fudge, no MAC, ID, error, no other data.
+            data = b"\0" + bytes(6) + (300).to_bytes(2) + bytes(8)
+            wire += b"\0" + TYPE_TSIG.to_bytes(2) + CLASS_ANY.to_bytes(2) + bytes(4) + len(data).to_bytes(2) + data
         if len(wire) > RECORD_BYTES - HEAD_BYTES:
             raise ValueError(
                 f"{self.name} makes a query of {len(wire)} octets; load.c takes {RECORD_BYTES - HEAD_BYTES}"
@@ -112,16 +149,32 @@ def _mixed() -> Iterator[Question]:
             question.rcode,
             question.has_answer,
             question.rtype,
-            question.rclass,
             has_edns=number % 2 == 0,
         )
 
 
-def _chaos() -> Iterator[Question]:
-    for number in range(NAMES):
-        yield Question(f"lb{number}.{ZONE}", REFUSED, has_answer=False, rtype=TYPE_TXT, rclass=CLASS_CHAOS)
+def _of_kind(prefix: str, **fields: Any) -> Callable[[], Iterator[Question]]:
+    """Return a load of a kind: `prefix` and a number make the names."""
+    return lambda: (Question(f"{prefix}{number % KIND_NAMES}.{ZONE}", **fields) for number in range(NAMES))
 
 
+KINDS: dict[str, Callable[[], Iterator[Question]]] = {
+    "referral": _of_kind("www.cut", has_answer=False, has_edns=True),
+    "DNAME": _of_kind("www.old"),
+    "DNAME out of the zone": _of_kind("www.away"),
+    "ANY": lambda: (Question(f"st{number}.{ZONE}", rtype=TYPE_ANY) for number in range(NAMES)),
+    "20 MX": _of_kind("mail", rtype=TYPE_MX, has_edns=True),
+    "60 A": _of_kind("many", has_edns=True),
+    "100 A, truncated": _of_kind("over", has_answer=False, has_edns=True),
+    "20 MX, truncated": _of_kind("mail", has_answer=False, rtype=TYPE_MX),
+    "8 aliases": lambda: (Question(f"alias{number % KIND_NAMES}-0.{ZONE}", has_edns=True) for number in range(NAMES)),
+    "aliases that go round": _of_kind("round"),
+    "NSID": lambda: (Question(f"st{number}.{ZONE}", has_edns=True, has_nsid=True) for number in range(NAMES)),
+    "signed": lambda: (
+        Question(f"st{number}.{ZONE}", NOTAUTH, has_answer=False, is_signed=True) for number in range(NAMES)
+    ),
+}
+"""Answers of other kinds than the plain: static ones that are large or made anew, and what only the slow path has."""
 LOADS: dict[str, Callable[[], Iterator[Question]]] = {
     "plain": _plain,
     "geo": _geo,
@@ -130,7 +183,7 @@ LOADS: dict[str, Callable[[], Iterator[Question]]] = {
     "nodata": _nodata,
     "refused": _refused,
     "mixed": _mixed,
-    "chaos": _chaos,
+    **KINDS,
 }
 
 

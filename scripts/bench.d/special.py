@@ -41,22 +41,22 @@ def _started(bench: Bench) -> Running:
 
 
 def flood(bench: Bench) -> dict[str, Any]:
-    """Print what the fast path loses while the slow path is asked twice what it can do (class CHAOS)."""
+    """Print what the fast path loses while the slow path is asked twice what it can do (signed queries)."""
     server, seconds, generator = _started(bench), bench.arguments.seconds, bench.generator
-    capacity = generator.run(server, seconds, bench.records("chaos")).rate
+    capacity = generator.run(server, seconds, bench.records("signed")).rate
     rate = FLOOD_FACTOR * capacity
     calm: list[Run] = []
     flooded: list[Run] = []
     for _ in range(bench.arguments.rounds):
         calm.append(generator.run(server, seconds, bench.records("plain")))
-        command = generator.command(server.port, seconds + 2 * LEAD_S, bench.records("chaos"), "--rate", str(rate))
+        command = generator.command(server.port, seconds + 2 * LEAD_S, bench.records("signed"), "--rate", str(rate))
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as flooding:
             time.sleep(LEAD_S)
             flooded.append(generator.run(server, seconds, bench.records("plain")))
             flooding.wait()
     lost_share = statistics.median(1 - there.rate / here.rate for here, there in zip(calm, flooded, strict=True))
     bench.say("\n### flood of deferred queries\n")
-    bench.say(f"slow path alone: {capacity:,.0f} queries/s; flood: {rate:,.0f} queries/s of class CHAOS\n")
+    bench.say(f"slow path alone: {capacity:,.0f} queries/s; flood: {rate:,.0f} signed queries/s\n")
     bench.say("| good queries | queries/s | lost | mean us | p99.9 us | server's core busy |")
     bench.say("|---|--:|--:|--:|--:|--:|")
     for name, runs in (("alone", calm), ("beside the flood", flooded)):

@@ -27,14 +27,13 @@ from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
-from tests.answer.packets import Query, query
+from tests.answer.packets import Query, query, slow_query
 from tests.answer.replies import Reply, check_laws
 
 PATIENCE_S = 5.0
 CLIENT = Client(bytes((127, 0, 0, 1)), 40_000)
 FAST_REPLY_BYTES = 2048
 DRAW = 0x9E3779B97F4A7C15
-STATUS = 2 << 11  # an opcode that nobody answers
 GOOD_NAME = "static.example.com."
 GOOD_ANSWER = ["static.example.com. 300 A 192.0.2.80"]
 
@@ -67,7 +66,7 @@ def good_query() -> Query:
 
 def barrier_query() -> Query:
     """Return a message that gets a reply and is nothing for a fast path, under an ID of its own."""
-    return query("example.com.", "SOA", flags=STATUS).with_id(next(_ids) & 0x3FFF | 0x4000)
+    return slow_query("example.com.", "SOA").with_id(next(_ids) & 0x3FFF | 0x4000)
 
 
 def check_good(asked: Query, wire: bytes | None, over_tcp: bool) -> None:

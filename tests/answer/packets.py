@@ -133,3 +133,8 @@ def query(
     asks = question(name, qtype, qclass)
     wire = header(flags, (1, 0, 0, len(records))) + asks + b"".join(records) + tail
     return Query(wire, asks, int.from_bytes(edns[3:5], "big") if edns else None, data)
+
+
+def slow_query(name: Name, qtype: int | str = "A") -> Query:
+    """Return a query that every fast path leaves to the slow path: a signed one, whose reply is NOTAUTH."""
+    return query(name, qtype, additional=[tsig("nobody.")])

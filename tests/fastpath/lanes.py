@@ -25,6 +25,7 @@ KERNEL = (
     "snapshot.lookup.name_table",
     "snapshot.lookup.look_up",
     "fastpath.read",
+    "fastpath.write",
     "fastpath.serve",
 )
 GUARD = 0xA5

@@ -16,10 +16,9 @@ from lbdns.mapped.counter_words import DEFERRED_COUNT, OVERFLOWS
 from lbdns.mapped.counters import open_counters
 from lbdns.processes.responder.datagram_port import RespondOne
 from lbdns.processes.responder.fast_port import FastPort, load_loop
-from tests.answer.packets import opt, option, query
+from tests.answer.packets import slow_query
 from tests.fastpath.test_loop_bytes import listening
 
-NSID = 3  # an option for the slow path
 FLOOD = 3000
 GOOD = tuple(f"127.2.{number}.1" for number in range(1, 6))
 PATIENCE_S = 5.0
@@ -50,7 +49,7 @@ def test_a_flood_from_one_network_keeps_the_others_turns(view: ServingView, tmp_
     udp = listening(socket.AF_INET, "127.0.0.1")
     answerer = Noting(view)
     words = open_counters(tmp_path / "fast", True)
-    datagram = query("static.example.com.", "A", edns=opt(option(NSID))).wire
+    datagram = slow_query("static.example.com.").wire
     target = udp.getsockname()
 
     async def main() -> None:

@@ -104,18 +104,6 @@ def test_a_question_that_cannot_be_read_is_refused_at_speed(lane: Lane, view: Se
     assert (said[3], len(said)) == (1, 12)
 
 
-def test_what_is_unusual_is_deferred(lane: Lane, view: ServingView) -> None:
-    fast = Served(lane, view)
-    for message in (
-        query("loop1.example.com.", "A").wire,
-        query("static.example.com.", "ANY").wire,
-        query("static.example.com.", "A", edns=opt(option(3))).wire,
-        query("static.example.com.", "A", flags=2 << 11).wire,
-        query("static.example.com.", "A", qclass=3).wire,
-    ):
-        assert compare(fast, view, message, CLIENTS[0], 0) == DEFERRED
-
-
 @pytest.mark.parametrize("code", [*(row.code for row in ROWS), 65001], ids=str)
 def test_both_roads_know_the_same_options(lane: Lane, view: ServingView, code: int) -> None:
     """An option that changes the reply, by its row of the table, is answered alike or deferred by the fast path."""

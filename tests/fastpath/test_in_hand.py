@@ -18,12 +18,11 @@ from lbdns.fastpath.read import Server
 from lbdns.mapped.counters import Counters, open_counters
 from lbdns.mapped.query_room import allocate_query_room, map_query_room
 from lbdns.processes.responder.fast_port import load_loop
-from tests.answer.packets import opt, option, query
+from tests.answer.packets import query, slow_query
 from tests.fastpath.test_loop_bytes import listening
 
-NSID = 3  # an option for the slow path
 ANSWERED = query("static.example.com.", "A").wire
-DEFERRED = query("static.example.com.", "A", edns=opt(option(NSID))).wire
+DEFERRED = slow_query("static.example.com.").wire
 # As in_hand.pxd lays it out.
 SERVING, MESSAGES, PEERS, INCOMING = 8, 384, 4480, 10368
 MESSAGE_BYTES, LENGTH_IN_MESSAGE, NAME_LENGTH_IN_MESSAGE, PEER_BYTES, IN_BYTES, BATCH = 64, 56, 8, 28, 4096, 64

@@ -15,11 +15,11 @@ from matplotlib import pyplot
 from tests.soak.disturbing import Happening
 from tests.soak.record import Sample
 from tests.strain.process_tree import MONITOR, RESPONDER, SUPERVISOR
-from tests.strain.truth import FAST, SLOW, TCP
+from tests.strain.truth import NSID, PLAIN, TCP
 
 COLOURS = {
     SUPERVISOR: "#3b5bdb", RESPONDER: "#2b8a3e", MONITOR: "#e8590c", "other": "#868e96",
-    FAST: "#2b8a3e", SLOW: "#3b5bdb", TCP: "#e8590c",
+    PLAIN: "#2b8a3e", NSID: "#3b5bdb", TCP: "#e8590c",
 }  # fmt: skip
 HARM = ("killed", "stopped")
 MINUTE_S = 60.0
@@ -64,7 +64,7 @@ def _cpu(axes: Any, samples: Sequence[Sample]) -> None:
 
 
 def _latency(axes: Any, samples: Sequence[Sample]) -> None:
-    for road in (FAST, SLOW, TCP):
+    for road in (PLAIN, NSID, TCP):
         told = [one for one in samples if one.latencies_ms[road]]
         for place, style in ((0, "-"), (1, ":")):
             axes.plot(_minutes(told), [one.latencies_ms[road][place] for one in told], style, color=COLOURS[road],

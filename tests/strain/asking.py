@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.strain.truth import FAST, ROADS, SLOW, TCP, MalformedReply, Question, Reply, show
+from tests.strain.truth import NSID, PLAIN, ROADS, TCP, MalformedReply, Question, Reply, show
 
 LOST_S = 3.0
 """A query that is not answered in this time is lost, as a resolver takes it."""
@@ -27,7 +27,7 @@ TICK_S = 0.01
 SOURCES = tuple(f"127.0.{90 + number}.1" for number in range(8))
 """Where queries come from: networks of their own each."""
 SO_TIMESTAMPNS = 35  # of Linux; the socket module does not name it
-SHARES = {FAST: 0.75, SLOW: 0.2, TCP: 0.05}
+SHARES = {PLAIN: 0.75, NSID: 0.2, TCP: 0.05}
 """Of all queries, by road."""
 PIPELINED = 4
 MALFORMED_SHARE = 0.05
@@ -173,7 +173,7 @@ class Asker:
             with contextlib.suppress(OSError):
                 lane.sock.send(self._random.randbytes(self._random.randrange(80)))
             return
-        road = SLOW if self._random.random() < SHARES[SLOW] / (SHARES[FAST] + SHARES[SLOW]) else FAST
+        road = NSID if self._random.random() < SHARES[NSID] / (SHARES[PLAIN] + SHARES[NSID]) else PLAIN
         question, octets = self._random.choice(self._by_road[road])
         lane.number = (lane.number + 1) & 0xFFFF
         if lane.number in lane.waiting:

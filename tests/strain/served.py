@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.strain.endpoints import GOOD, HOSTILE, ODD
-from tests.strain.truth import FAST, NO_DATA, NX_DOMAIN, SLOW, TCP, Question, Reply, addresses, reply_of
+from tests.strain.truth import NO_DATA, NSID, NX_DOMAIN, PLAIN, TCP, Question, Reply, addresses, reply_of
 
 ZONE = "example.com"
 CHANGED = "changed"
@@ -215,7 +215,7 @@ def steady(other_zones: int) -> list[Question]:
         Question(f"below.sub.{ZONE}", "A", [NO_DATA]),
         Question(f"nothing.{ZONE}", "A", [NX_DOMAIN]),
         Question("www.example.invalid", "A", [reply_of(rcode="REFUSED")]),
-        Question(f"large.{ZONE}", "A", [reply_of(tc=True)], roads=(FAST, SLOW)),
+        Question(f"large.{ZONE}", "A", [reply_of(tc=True)], roads=(PLAIN, NSID)),
         Question(f"large.{ZONE}", "A", [reply_of(*large)], roads=(TCP,)),
         Question(f"geo.{ZONE}", "A", [addresses(NEAR_JAPAN)], ecs=JAPAN),
         Question(f"geo.{ZONE}", "A", [addresses(NEAR_AMERICA)], ecs=AMERICA),

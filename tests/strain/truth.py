@@ -22,11 +22,11 @@ import dns.rdatatype
 FOREVER_S = float("inf")
 GRACE_S = 2.0  # for a generation to be adopted, and what was asked before to be answered
 
-FAST, SLOW, TCP = "fast", "slow", "tcp"
-ROADS = (FAST, SLOW, TCP)
-"""UDP as most ask; UDP with an option (NSID, RFC 5001) that the fast path leaves to the slow one; TCP."""
+PLAIN, NSID, TCP = "plain", "nsid", "tcp"
+ROADS = (PLAIN, NSID, TCP)
+"""UDP as most ask; UDP with an option that few send (NSID, RFC 5001); TCP, which is the slow path's."""
 
-_NSID = dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")
+_NSID_OPTION = dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")
 
 
 class Reply(NamedTuple):
@@ -79,8 +79,8 @@ class Question:
 
     def _query(self, road: str) -> bytes:
         options: list[dns.edns.Option] = [dns.edns.ECSOption.from_text(self.ecs)] if self.ecs else []
-        if road == SLOW:
-            options.append(_NSID)
+        if road == NSID:
+            options.append(_NSID_OPTION)
         message = dns.message.make_query(
             self.name, self.rdtype, use_edns=0 if options else None, options=options or None
         )

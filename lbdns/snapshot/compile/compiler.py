@@ -98,6 +98,7 @@ def compile_snapshot(
         "pools": len(configuration.pools),
         "zones": len(configuration.zones),
     }
+    columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}
     return Snapshot({**finished, **_trie_columns(tries), **names}, meta)
 
