@@ -63,7 +63,7 @@ def respond(
 ) -> bytes | None:
     """Return the reply to a datagram, or None where it gets none.
 
-    `now_s`: unix seconds; `draw`: 64 random bits, from which every random choice of this reply follows;
+    `now_s`: of CLOCK_MONOTONIC; `draw`: 64 random bits, from which every random choice of this reply follows;
     `road`: filled with the way to the answer, for whoever counts.
     """
     if client.port == 0:

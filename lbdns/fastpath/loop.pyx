@@ -44,7 +44,7 @@ from lbdns.fastpath.serve cimport serve
 from lbdns.fastpath.system_calls cimport (
     AF_INET,
     CLOCK_MONOTONIC,
-    CLOCK_REALTIME_COARSE,
+    CLOCK_MONOTONIC_COARSE,
     CLOCK_THREAD_CPUTIME_ID,
     EFD_CLOEXEC,
     EFD_NONBLOCK,
@@ -293,7 +293,7 @@ cdef class Loop:
     cdef void serve_batch(self, Server server, int got) noexcept nogil:
         cdef int index, size, count = 0, deferred = 0, head = self.in_hand.head
         cdef timespec now
-        clock_gettime(CLOCK_REALTIME_COARSE, &now)
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
         server.query.now_s = now.tv_sec
         if got > 1 and is_worth_it(server):
             for index in range(got):

@@ -136,6 +136,12 @@ class Record:
             self._handle = -1
 
 
+def lasted_s(since_s: float, now_s: float) -> float:
+    """Return for how long something lasted that began at `since_s` (unix seconds, 0: not known), for people; the time
+    of day may have gone back since."""
+    return max(now_s - since_s, 0.0) if since_s else 0.0
+
+
 def read_events(directory: Path, since_s: float = 0.0, limit: int = 1000) -> list[HealthChange]:
     """Return the last `limit` changes kept in `directory` at or after `since_s`, oldest first; none where none are.
 

@@ -2,7 +2,8 @@
 
 An ordered list, the last entry that matches wins. A pattern is POOL or POOL/ENDPOINT, each part a glob (`*`, `?`,
 `[...]`). `auto` takes an earlier entry back. The list is a file in the state directory: the supervisor changes it, the
-monitor worker reads it, so it survives both.
+monitor worker reads it, so it survives both. An order that was given for a while lasts as long whatever happens to the
+time of day: the file says what that was ahead of the machine's uptime, and within one boot a jump moves all ends by it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import fnmatch
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+from lbdns.base.clocks import boot_id, wall_offset_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.whole_file import write_whole
 from lbdns.base.words import FORCED_FILE
@@ -23,6 +25,8 @@ from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, STATE_MASK, UNHEALTH
 ENTRIES_MAX: Final = 1000
 PATTERN_CHARS_MAX: Final = 512
 WHY_CHARS_MAX: Final = 1024
+JUMP_MIN_S: Final = 1.0
+"""A time of day that is off by less is being corrected slowly, or was rounded."""
 
 State = Literal["up", "down", "auto"]
 
@@ -142,12 +146,26 @@ def next_expiry_s(entries: Iterable[Forced], now_s: float) -> float:
     return min((entry.until_s for entry in entries if entry.until_s and entry.until_s > now_s), default=math.inf)
 
 
+def moved(entries: Iterable[Forced], by_s: float) -> tuple[Forced, ...]:
+    """Return the list with its ends moved, to another clock say."""
+    return tuple(replace(one, until_s=None if one.until_s is None else one.until_s + by_s) for one in entries)
+
+
+def _jump_s(clock: Any) -> float:
+    """Return how far the time of day has jumped since the list was written, as far as that can be known."""
+    if not isinstance(clock, dict) or not clock.get("boot") or clock["boot"] != boot_id():
+        return 0.0
+    return wall_offset_s() - float(clock["offset_s"])
+
+
 def load(state_dir: Path) -> tuple[Forced, ...]:
     """Read the list; none where there is no file. Raises LbdnsError where it cannot be read."""
     path = state_dir / FORCED_FILE
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(Forced(**entry) for entry in document["forced"][:ENTRIES_MAX])
+        entries = tuple(Forced(**entry) for entry in document["forced"][:ENTRIES_MAX])
+        jump_s = _jump_s(document.get("clock"))
+        return moved(entries, jump_s) if abs(jump_s) >= JUMP_MIN_S else entries
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
@@ -158,5 +176,6 @@ def load(state_dir: Path) -> tuple[Forced, ...]:
 
 def save(state_dir: Path, entries: Iterable[Forced]) -> None:
     """Write the list, whole or not at all; raises LbdnsError where the disk refuses."""
-    text = json.dumps({"forced": [asdict(entry) for entry in entries]}, ensure_ascii=False, indent=1)
+    clock = {"boot": boot_id(), "offset_s": wall_offset_s()}
+    text = json.dumps({"forced": [asdict(entry) for entry in entries], "clock": clock}, ensure_ascii=False, indent=1)
     write_whole(state_dir / FORCED_FILE, text, "the forced states", is_lasting=True)

@@ -37,7 +37,7 @@ async def look_up_all(
     names: NameSources, hostnames: Iterable[str], within_s: float | None = None
 ) -> dict[str, Outcome]:
     """Return what hostnames come to, all asked for at once; within LOOKUPS_S where nothing else is said."""
-    now_s = time.time()
+    now_s = time.monotonic()
     tasks = {name: asyncio.create_task(names.look_up(name, now_s)) for name in dict.fromkeys(hostnames)}
     if tasks:
         await asyncio.wait(tasks.values(), timeout=LOOKUPS_S if within_s is None else within_s)

@@ -146,7 +146,7 @@ class HealthColumns:
     pool_state: U8 = per_pool()  # effective
     pool_measured: U8 = per_pool()
     pool_rtt: F32 = per_pool(REGION_COUNT)  # ms, EWMA per region; 0 = no figure
-    pool_rtt_at: F64 = per_pool(REGION_COUNT)  # unix s of the figure's last sample
+    pool_rtt_at: F64 = per_pool(REGION_COUNT)  # elapsed s (base/clocks.py) of the figure's last sample
     pool_since: F64 = per_pool()  # unix s of the last change of pool_state
     pool_identity: U64 = per_pool()  # hash of whom the slot belongs to; 0 = nobody
     endpoint_identity: U64 = per_endpoint()
@@ -160,7 +160,7 @@ class HealthColumns:
     endpoint_reason: U8 = per_endpoint()  # of the measured state: index into reasons.REASONS
     endpoint_version: U32 = per_endpoint()  # odd while the endpoint's columns above are being written
     resolved_count: U8 = per_endpoint(2)  # IPv4 addresses, IPv6 addresses
-    resolved_expiry: U32 = per_endpoint()  # unix s; 0 = never resolved
+    resolved_expiry: U32 = per_endpoint()  # s of CLOCK_MONOTONIC; 0 = never resolved
     resolved_version: U32 = per_endpoint()  # odd while the addresses are being written
     resolved_address: U8 = per_endpoint(RESOLVED_BYTES)
 

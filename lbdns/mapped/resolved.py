@@ -19,7 +19,8 @@ Family = Literal[4, 6]
 
 
 def write_addresses(columns: Columns, slot: int, v4: Sequence[bytes], v6: Sequence[bytes], expiry_s: int) -> None:
-    """Put an endpoint's addresses into the table: at most 8 of each family, good until `expiry_s` (unix seconds)."""
+    """Put an endpoint's addresses into the table: at most 8 of each family, good until `expiry_s`
+    (CLOCK_MONOTONIC)."""
     kept4, kept6 = v4[:RESOLVED_MAX], v6[:RESOLVED_MAX]
     block = b"".join(address.ljust(ADDRESS_BYTES, b"\0") for address in kept4).ljust(RESOLVED_BYTES // 2, b"\0")
     block += b"".join(kept6).ljust(RESOLVED_BYTES // 2, b"\0")

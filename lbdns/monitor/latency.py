@@ -45,29 +45,42 @@ def sample(columns: Mapping[str, memoryview[Any]], pool_slot: int, region: str, 
         columns["pool_rtt_at"][at] = now_s
 
 
-def save(state_dir: Path, columns: Mapping[str, memoryview[Any]], pools: Iterable[tuple[str, int]]) -> None:
-    """Write the figures of (name, slot) pools to disk; raises LbdnsError."""
+def save(
+    state_dir: Path,
+    columns: Mapping[str, memoryview[Any]],
+    pools: Iterable[tuple[str, int]],
+    wall_offset_s: float = 0.0,
+) -> None:
+    """Write the figures of (name, slot) pools to disk, with the time of day of each; raises LbdnsError.
+
+    `wall_offset_s`: by how much that is ahead of the table's clock.
+    """
     figures: dict[str, dict[str, list[float]]] = {}
     for name, slot in pools:
         for index, code in enumerate(REGION_CODES):
             at = slot * REGION_COUNT + index
             if columns["pool_rtt"][at] > 0.0:
-                figures.setdefault(name, {})[code] = [round(columns["pool_rtt"][at], 4), columns["pool_rtt_at"][at]]
+                figures.setdefault(name, {})[code] = [
+                    round(columns["pool_rtt"][at], 4),
+                    columns["pool_rtt_at"][at] + wall_offset_s,
+                ]
     write_whole(state_dir / LATENCY_FILE, json.dumps(figures), "the round-trip times")
 
 
-def load(state_dir: Path, now_s: float) -> dict[str, dict[int, tuple[float, float]]]:
-    """Return the figures on disk that still say something: pool name -> region index -> (ms, unix s).
+def load(state_dir: Path, now_s: float, unix_s: float | None = None) -> dict[str, dict[int, tuple[float, float]]]:
+    """Return the figures on disk that still say something: pool name -> region index -> (ms, when by the clock of
+    `now_s`); `unix_s` is the time of day, where it is another.
 
     None where there is no file or none that can be read: they come back by measuring.
     """
+    unix_s = now_s if unix_s is None else unix_s
     try:
         document = json.loads((state_dir / LATENCY_FILE).read_text(encoding="utf-8"))
         return {
             name: {
-                REGION_CODES.index(code): (float(value), float(at_s))
+                REGION_CODES.index(code): (float(value), now_s - max(unix_s - float(at_s), 0.0))
                 for code, (value, at_s) in regions.items()
-                if code in REGION_CODES and now_s - at_s < KEPT_S and value > 0.0
+                if code in REGION_CODES and unix_s - at_s < KEPT_S and value > 0.0
             }
             for name, regions in document.items()
         }

@@ -102,7 +102,7 @@ class OwnNames:
         return self._loops.get(name, ())
 
     def ask(self, name: str, now_s: int, draw: int) -> tuple[OwnAnswer, OwnAnswer]:
-        """Return what a hostname comes to for A and for AAAA, at a time (unix seconds), with 64 random bits."""
+        """Return what a hostname comes to for A and for AAAA, at a time (CLOCK_MONOTONIC), with 64 random bits."""
         wire = encode_canonical(name)
         query = make_query(SELF, None, now_s, draw)
         return self._follow(wire, TYPE_A, query), self._follow(wire, TYPE_AAAA, query)

@@ -50,7 +50,7 @@ log = logging.getLogger("lbdns.monitor")
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a name resolves to: canonical address texts, until when (unix seconds), and when to ask again.
+    """What a name resolves to: canonical address texts, until when, and when to ask again (seconds of CLOCK_MONOTONIC).
 
     `may_be_stale`: DNS said so, whose silence ends nothing at once.
     """
@@ -257,16 +257,16 @@ class HostNames:
         while True:
             async with self._permits:
                 wake.clear()
-                outcome = await self._sources.look_up(name, time.time(), self.found(name))
+                outcome = await self._sources.look_up(name, time.monotonic(), self.found(name))
             if outcome.resolved is not None:
                 if failing_since_s:
                     self._log(logging.INFO, name, f"resolves again: {', '.join(outcome.resolved.addresses)}")
                 failing_since_s, retry_s = 0.0, RETRY_FIRST_S
                 self._found[name] = outcome.resolved
                 self._changed(name)
-                pause_s = max(outcome.resolved.again_s - time.time(), TTL_MIN_S)
+                pause_s = max(outcome.resolved.again_s - time.monotonic(), TTL_MIN_S)
             else:
-                now_s = time.time()
+                now_s = time.monotonic()
                 is_kept = self.found(name).may_be_stale and not outcome.is_final and bool(self.addresses(name))
                 if not failing_since_s:
                     failing_since_s = now_s

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lbdns.base.clocks import elapsed_s, wall_offset_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import FORCED_FILE
 from lbdns.health import forced
@@ -20,12 +20,13 @@ class StandingOrders:
     """Follows the file of forced states in the state directory."""
 
     def __init__(self, state_dir: Path | None, control: Control, force: Callable[[tuple[Forced, ...]], None]) -> None:
-        """`control` says that the file has changed, `force` applies the orders; no `state_dir`, no orders."""
+        """`control` says that the file has changed, `force` applies the orders, which end by `elapsed_s`; no
+        `state_dir`, no orders."""
         self._state_dir = state_dir
         self._control = control
         self._force = force
         self._orders: tuple[Forced, ...] = ()
-        self._expiry_s = float("inf")  # unix s
+        self._expiry_s = float("inf")  # elapsed_s
         self._seen_version = -1
         self._seen_file_s = 0.0
 
@@ -33,7 +34,7 @@ class StandingOrders:
         """Apply what the control file says is new, or what has changed by time."""
         if self._control.get("forced_version") != self._seen_version:
             self._read()
-        elif time.time() >= self._expiry_s:
+        elif elapsed_s() >= self._expiry_s:
             self._apply()
 
     def look(self) -> None:
@@ -54,12 +55,12 @@ class StandingOrders:
         if self._state_dir is None:
             return
         try:
-            self._orders = forced.load(self._state_dir)
+            self._orders = forced.moved(forced.load(self._state_dir), -wall_offset_s())
         except LbdnsError as error:
             log.error("%s; the forced states stay as they were", error)
             return
         self._apply()
 
     def _apply(self) -> None:
-        self._expiry_s = forced.next_expiry_s(self._orders, time.time())
+        self._expiry_s = forced.next_expiry_s(self._orders, elapsed_s())
         self._force(self._orders)

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from lbdns.base.clocks import elapsed_s, wall_offset_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.monitor import latency
@@ -54,7 +55,7 @@ class MonitorWorker:
         watch = ProbeWatch(tenure.control, generations.run_dir)
         self._scheduler = Scheduler(in_flight_limit(), runs=watch)
         self._reporter = Reporter(state_dir)
-        self._ledger = Ledger(first.table, time.time, self._reporter.tell, self._address_flipped)
+        self._ledger = Ledger(first.table, time.time, self._reporter.tell, self._address_flipped, elapsed_s)
         self._cut_offs = CutOffs(self._ledger, self._reporter.tell)
         self._plan = ProbePlan(self._ledger, self._scheduler, self._cut_offs.tell)
         self._named = NamedEndpoints(self._ledger, self._plan)
@@ -146,7 +147,7 @@ class MonitorWorker:
             return
         pools = [(pool.spec.name, pool.spec.slot) for pool in self._ledger.pools.values()]
         try:
-            latency.save(self._state_dir, self._ledger.table.columns, pools)
+            latency.save(self._state_dir, self._ledger.table.columns, pools, wall_offset_s())
         except LbdnsError as error:
             self._unsaved.begin(error)
         else:
@@ -155,7 +156,7 @@ class MonitorWorker:
     def _restore_latency(self) -> None:
         if self._state_dir is None:
             return
-        kept = latency.load(self._state_dir, time.time())
+        kept = latency.load(self._state_dir, elapsed_s(), time.time())
         for pool in self._ledger.pools.values():
             latency.restore(self._ledger.table.columns, pool.spec.slot, kept.get(pool.spec.name, {}))
 

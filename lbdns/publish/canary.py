@@ -41,7 +41,7 @@ def try_canaries(
     for first, and of the rest only a few, others with each generation.
     """
     view = ServingView(snapshot, table)
-    now_s = int(time.time())
+    now_s = int(time.monotonic())
     chosen = _chosen(configuration, before, snapshot.generation)
     for (owner, kind), client in zip(chosen, itertools.cycle(CLIENTS), strict=False):
         query = _HEADER.pack(QUERY_ID, 0, 1, 0, 0, 0) + owner + _QUESTION.pack(kind, CLASS_IN)

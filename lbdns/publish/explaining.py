@@ -105,7 +105,7 @@ def explain_configuration(
 
 def _explain(asked: Asked, geodata: Geodata, view: ServingView) -> dict[str, Any]:
     try:
-        return explain(view, geodata, asked, int(time.time()), secrets.randbits(DRAW_BITS)).as_dict()
+        return explain(view, geodata, asked, int(time.monotonic()), secrets.randbits(DRAW_BITS)).as_dict()
     except dns.exception.DNSException as error:
         raise LbdnsError(f"{asked.name} {asked.qtype}: no such name or type can be asked for ({error})") from error
 

@@ -97,7 +97,7 @@ class InProcess:
     def respond(self, message: bytes, client: Client = CLIENT) -> bytes | None:
         """Return `respond`'s reply, nothing else asked."""
         transport = Transport.TCP if self.over_tcp else Transport.UDP
-        now_s = int(time.time())
+        now_s = int(time.monotonic())
         reply = respond(self._view, message, client, transport, now_s, self._draw)
         if self._fast is not None and client.port:
             self._check_fast(self._fast, message, client, now_s, reply)

@@ -113,7 +113,7 @@ async def resolve(name: str, resolvers: tuple[str, ...]) -> Resolved:
         sources = NameSources(resolvers)
     except ValueError as error:
         raise LbdnsError(f"--resolver: {error}") from None
-    outcome = await sources.look_up(name, time.time())
+    outcome = await sources.look_up(name, time.monotonic())
     if outcome.resolved is None:
         raise LbdnsError(f"{name} does not resolve: {outcome.problem}")
     return outcome.resolved

@@ -14,7 +14,7 @@ from lbdns.monitor.targets import Member
 
 
 def agreed_state(series: Sequence[Series], now_s: float) -> int:
-    """Return an endpoint's measured state at `now_s` (unix seconds); the one series that votes decides alone."""
+    """Return an endpoint's measured state at `now_s` (the ledger's clock); the one series that votes decides alone."""
     if len(series) == 1 and series[0].member.votes:
         return series[0].state
     reports: dict[str, dict[Member, list[quorum.Report]]] = {}
@@ -34,7 +34,7 @@ def telling(series: Iterable[Series], state: int) -> Series | None:
     and have a result that says so; None where there is none."""
     is_up = state == HEALTHY
     found = [one for one in series if one.member.votes and one.shown and (one.state == HEALTHY) == is_up]
-    return max(found, key=lambda one: one.at_s, default=None)
+    return max(found, key=lambda one: one.heard_s, default=None)
 
 
 def watched_state(series: Iterable[Series], member: Member, now_s: float) -> int:
@@ -47,7 +47,7 @@ def watched_state(series: Iterable[Series], member: Member, now_s: float) -> int
 
 
 def _report(one: Series) -> quorum.Report:
-    return quorum.Report(one.vantage.name, one.vantage.region, one.state, one.at_s, one.good_for_s)
+    return quorum.Report(one.vantage.name, one.vantage.region, one.state, one.heard_s, one.good_for_s)
 
 
 def mean_rtt_us(series: Iterable[Series]) -> float:

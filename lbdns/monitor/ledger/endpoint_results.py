@@ -11,7 +11,7 @@ from typing import Final
 
 from lbdns.base.words import Health
 from lbdns.health import verdict
-from lbdns.health.events import HealthChange
+from lbdns.health.events import HealthChange, lasted_s
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.model.targets_document import Vantage
@@ -36,16 +36,19 @@ class EndpointResults:
         self,
         rows: TableRows,
         wall: Callable[[], float],
+        clock: Callable[[], float],
         report: Callable[[HealthChange], None],
         pool_changes: PoolChanges,
         pool_rtt: PoolRtt,
         on_address: Callable[[EndpointHealth], None],
         views: VantageViews,
     ) -> None:
-        """`wall` gives unix seconds, `report` is told every change, `on_address` that a name's address flipped."""
+        """`wall` gives unix seconds, `clock` those for how long results count, `report` is told every change,
+        `on_address` that a name's address flipped."""
         self._views = views
         self._rows = rows
         self._wall = wall
+        self._clock = clock
         self._report = report
         self._pool_changes = pool_changes
         self._pool_rtt = pool_rtt
@@ -67,30 +70,29 @@ class EndpointResults:
         if not any(one.member.name == series.member.name for one in endpoint.series):
             endpoint.watched.pop(series.member.name, None)
         if endpoint.series:
-            now_s = self._wall()
-            state = agreed_state(endpoint.series, now_s)
+            state = agreed_state(endpoint.series, self._clock())
             if state != endpoint.state:
-                self._settle(endpoint, state, now_s, None, telling(endpoint.series, state))
-        self._views.note(endpoint, series.vantage.name, self._wall())
+                self._settle(endpoint, state, self._wall(), None, telling(endpoint.series, state))
+        self._views.note(endpoint, series.vantage.name, self._clock())
 
     def take(self, series: Series, result: Result) -> None:
         """Take a believed result: thresholds, then the endpoint, its pool and the load balancers where it changed."""
-        now_s, endpoint = self._wall(), series.endpoint
-        series.note(result, now_s)
+        now_s, clock_s, endpoint = self._wall(), self._clock(), series.endpoint
+        series.note(result, now_s, clock_s)
         flips = series.advance(result)
         if result.healthy:
             series.rtt_us = result.rtt_us
         if not series.member.votes:
-            self._watch(series, now_s)
+            self._watch(series, now_s, clock_s)
         state = endpoint.state
         if flips or len(endpoint.series) > 1 or state == UNKNOWN:
-            state = agreed_state(endpoint.series, now_s)
+            state = agreed_state(endpoint.series, clock_s)
         self._settle(endpoint, state, now_s, series, series)
-        self._views.note(endpoint, series.vantage.name, now_s)
+        self._views.note(endpoint, series.vantage.name, clock_s)
         if flips and endpoint.spec.is_name:
             self._on_address(endpoint)
         if result.healthy and series.member.votes:
-            self._pool_rtt.note(endpoint.pool, series.vantage.region, now_s)
+            self._pool_rtt.note(endpoint.pool, series.vantage.region, clock_s)
 
     def unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
         """Take it that an endpoint's name leads nowhere: it is down, and no series decides that."""
@@ -139,7 +141,7 @@ class EndpointResults:
                 address=endpoint.spec.address,
                 reason=REASONS[Reason.DNS_UNKNOWN_HOST] if endpoint.is_unresolved else "",
                 detail=problem,
-                was_for_s=now_s - since_s if since_s else 0.0,
+                was_for_s=lasted_s(since_s, now_s),
             )
         )
 
@@ -241,17 +243,17 @@ class EndpointResults:
                 code=result.code,
                 rtt_us=result.rtt_us,
                 streak=cause.streak if cause else 0,
-                was_for_s=now_s - since_s if since_s and not hidden else 0.0,
+                was_for_s=0.0 if hidden else lasted_s(since_s, now_s),
                 hidden=hidden,
                 probes=probes,
             )
         )
 
-    def _watch(self, series: Series, now_s: float) -> None:
+    def _watch(self, series: Series, now_s: float, clock_s: float) -> None:
         """Tell of what a member that only watches sees of an endpoint, where that changes; no answer follows."""
         endpoint, member, result = series.endpoint, series.member, series.last
         before = endpoint.watched.get(member.name, UNKNOWN)
-        state = watched_state(endpoint.series, member, now_s)
+        state = watched_state(endpoint.series, member, clock_s)
         if state == before:
             return
         endpoint.watched[member.name] = state

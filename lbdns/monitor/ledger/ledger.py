@@ -3,7 +3,7 @@
     result -> series (thresholds) -> endpoint (vantage points, monitor group, addresses) -> pool -> load balancers
 
 A *series* is one monitor's row of results on one address from one vantage point. No clock and no I/O: time comes in
-through `wall`, changes go out through `report`.
+through `wall` and `clock`, changes go out through `report`.
 
     roster            a new generation: who is in it, and what is known of each
     endpoint_results  results, to the endpoint's state; `agreement` puts its series together
@@ -41,18 +41,21 @@ class Ledger:
         wall: Callable[[], float],
         report: Callable[[HealthChange], None],
         on_address: Callable[[EndpointHealth], None] = lambda endpoint: None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """Keep `table`; `wall` gives unix seconds, `report` is told every change, `on_address` that one of the
-        addresses of an endpoint's name flipped."""
-        self._wall = wall
+        """Keep `table`; `wall` gives unix seconds, for records, and `clock` those of a clock that does not jump, for
+        all that lasts (None: `wall`). `report` is told every change, `on_address` that one of the addresses of an
+        endpoint's name flipped."""
+        clock = clock or wall
+        self._clock = clock
         self._rows = TableRows(table)
         self._roster = Roster()
-        self._overlay = Overlay(self._rows, wall, report)
+        self._overlay = Overlay(self._rows, wall, report, clock)
         self._pool_changes = PoolChanges(self._rows, wall, report)
         self._pool_rtt = PoolRtt(self._rows)
         self._views = VantageViews()
         self._results = EndpointResults(
-            self._rows, wall, report, self._pool_changes, self._pool_rtt, on_address, self._views
+            self._rows, wall, clock, report, self._pool_changes, self._pool_rtt, on_address, self._views
         )
 
     @property
@@ -95,7 +98,7 @@ class Ledger:
                 table.columns[name][0] = former_table.columns[name][0]
         self._roster = adopt_roster(self._roster, former_table, self._rows, pools, balancers)
         self._pool_rtt.forget()
-        self._views.adopt(table, [one.name for one in vantages], self.endpoints.values(), self._wall())
+        self._views.adopt(table, [one.name for one in vantages], self.endpoints.values(), self._clock())
         for pool in self.pools.values():
             self._overlay.lay(pool)
             self._pool_changes.recount(pool, "configuration")
@@ -117,7 +120,8 @@ class Ledger:
         self._results.resolved(endpoint)
 
     def force(self, orders: tuple[Forced, ...]) -> None:
-        """Put the operators' orders over what is measured; also to be called when one expires."""
+        """Put the operators' orders, which end by the ledger's clock, over what is measured; also to be called when
+        one expires."""
         self._overlay.orders = orders
         for pool in self.pools.values():
             if self._overlay.lay(pool):
@@ -125,4 +129,4 @@ class Ledger:
 
     def sample(self) -> None:
         """Put the pools' round-trip times into the table, of those that had a good result since the last call."""
-        self._pool_rtt.sample(self._wall())
+        self._pool_rtt.sample(self._clock())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lbdns.health import forced, verdict
-from lbdns.health.events import HealthChange
+from lbdns.health.events import HealthChange, lasted_s
 from lbdns.health.forced import Forced
 from lbdns.health.verdict import COUNTS, SHOWN_MASK
 from lbdns.monitor.ledger.states import EndpointHealth, PoolHealth
@@ -15,21 +15,29 @@ from lbdns.monitor.ledger.table_rows import TableRows
 class Overlay:
     """The orders in force; `orders` is replaced when they change."""
 
-    def __init__(self, rows: TableRows, wall: Callable[[], float], report: Callable[[HealthChange], None]) -> None:
-        """Begin without orders; `wall` gives unix seconds, `report` is told every change."""
+    def __init__(
+        self,
+        rows: TableRows,
+        wall: Callable[[], float],
+        report: Callable[[HealthChange], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Begin without orders; `wall` gives unix seconds, `clock` those by which orders end, `report` is told every
+        change."""
         self._rows = rows
         self._wall = wall
+        self._clock = clock
         self._report = report
         self.orders: tuple[Forced, ...] = ()
 
     def lay(self, pool: PoolHealth) -> bool:
         """Apply the orders to a pool and its endpoints; True where one of the bytes may have changed."""
-        now_s = self._wall()
-        found = forced.find(self.orders, now_s, pool.spec.name) if self.orders else None
+        now_s, clock_s = self._wall(), self._clock()
+        found = forced.find(self.orders, clock_s, pool.spec.name) if self.orders else None
         changed = found != pool.forced
         pool.forced = found
         for endpoint in pool.endpoints:
-            order = forced.find(self.orders, now_s, pool.spec.name, endpoint.spec.name) if self.orders else None
+            order = forced.find(self.orders, clock_s, pool.spec.name, endpoint.spec.name) if self.orders else None
             former, before, endpoint.forced = endpoint.forced, endpoint.effective, order
             effective = endpoint.effective = endpoint.byte
             changed = changed or order != former or effective != before
@@ -56,7 +64,7 @@ class Overlay:
                 endpoint=spec.name,
                 address=spec.address,
                 detail=order.text if order else "no longer forced" if before & COUNTS else "not probed",
-                was_for_s=now_s - since_s if since_s else 0.0,
+                was_for_s=lasted_s(since_s, now_s),
                 cause="forced" if order or before & COUNTS else "configuration",
             )
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lbdns.base.words import Health
 from lbdns.health import verdict
-from lbdns.health.events import HealthChange, Seen
+from lbdns.health.events import HealthChange, Seen, lasted_s
 from lbdns.health.pool_state import effective_byte, pool_state
 from lbdns.health.verdict import HEALTHY, SHOWN_MASK, STATE_MASK, UNRESOLVED
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
@@ -59,7 +59,7 @@ class PoolChanges:
                     after=verdict.pool_word(effective),
                     pool=spec.name,
                     detail=_why(pool, enabled),
-                    was_for_s=now_s - since_s if since_s else 0.0,
+                    was_for_s=lasted_s(since_s, now_s),
                     cause=cause,
                     probes=probes,
                 )

@@ -41,6 +41,7 @@ class Series:
         "address",
         "at_s",
         "endpoint",
+        "heard_s",
         "last",
         "member",
         "rtt_us",
@@ -65,7 +66,7 @@ class Series:
         self.state = endpoint.state if member.votes else UNKNOWN
         self.shown: Result | None = None
         self.streak = 0
-        self.at_s = 0.0
+        self.at_s = self.heard_s = 0.0
         self.rtt_us = 0
         self.last = _NO_RESULT
         self.run: tuple[tuple[float, Result], ...] = ()
@@ -79,9 +80,10 @@ class Series:
         """Take one more result."""
         self.taker.take(self, result)
 
-    def note(self, result: Result, at_s: float) -> None:
-        """Remember a result, and that it speaks against the state where it does."""
-        self.last, self.at_s = result, at_s
+    def note(self, result: Result, at_s: float, heard_s: float) -> None:
+        """Remember a result, and that it speaks against the state where it does; `at_s`: unix seconds, `heard_s`: those
+        for how long it counts."""
+        self.last, self.at_s, self.heard_s = result, at_s, heard_s
         if result.healthy != (self.state == HEALTHY):
             alike = self.run if self.run and self.run[-1][1].healthy == result.healthy else ()
             self.run = (*alike[1 - RUN_MAX :], (at_s, result))

@@ -77,7 +77,7 @@ class ViewAnswerer:
 
     def _batch(self, transport: Transport) -> RespondOne:
         view = self.views.current()
-        now_s = int(time.time())
+        now_s = int(time.monotonic())
         draw = random.getrandbits
 
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:

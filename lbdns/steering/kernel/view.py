@@ -30,8 +30,8 @@ class Query:
 
     `lb`: index of the load balancer; `family`: FAMILY_A, FAMILY_AAAA or FAMILY_NAMED; `wants_cname`: decided as for
     `family`, and answered where that comes to an endpoint's CNAME alone; `*_version`: 4, 6, or 0 for none; `ecs_bits`:
-    SOURCE PREFIX-LENGTH, 0 for no ECS; `now_s`: unix seconds; `draw_base`: 64 random bits, from which all draws follow,
-    or with `draw_fixed` the one value that all draws take.
+    SOURCE PREFIX-LENGTH, 0 for no ECS; `now_s`: CLOCK_MONOTONIC; `draw_base`: 64 random bits, from which all draws
+    follow, or with `draw_fixed` the one value that all draws take.
     """
 
     def __init__(self) -> None:

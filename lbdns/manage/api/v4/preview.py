@@ -189,7 +189,7 @@ async def _probe(
     spec = lone_endpoint(endpoint.address, endpoint.port, endpoint.host)
     addresses: Sequence[str] = (endpoint.address,)
     if spec.is_name:
-        outcome = await names.look_up(endpoint.address, time.time())
+        outcome = await names.look_up(endpoint.address, time.monotonic())
         if outcome.resolved is None:
             return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
         addresses = outcome.resolved.addresses

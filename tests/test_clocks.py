@@ -1,0 +1,49 @@
+"""The time of day decides nothing: each place that reads it is listed with what it is for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import lbdns
+
+HOUSE: Final = Path(lbdns.__file__).parent
+WALL: Final = re.compile(r"time\.time\b|time_ns\(|datetime\.(now|today|utcnow)|CLOCK_REALTIME|(localtime|gmtime)\(\)")
+RECORDS: Final = "when something happened, for people or for the record"
+SERIALS: Final = "SOA serials are dates"
+SHOWN: Final = "how long ago something was that has a date"
+ORDERS: Final = "ends of forced states, which their file puts into today's time of day (health/forced.py)"
+PLACES: Final = {
+    "base/clocks.py": "what is ahead of what",
+    "cli/commands/events_command.py": SHOWN,
+    "cli/commands/health_command.py": SHOWN,
+    "cli/commands/top_command.py": SHOWN,
+    "manage/api/v4/zone_routes.py": SERIALS,
+    "manage/store/manager.py": RECORDS,
+    "manage/store/revisions/from_files.py": f"{RECORDS}; {SERIALS}",
+    "manage/store/revisions/restore.py": SERIALS,
+    "manage/store/tokens.py": RECORDS,
+    "monitor/cut_offs.py": RECORDS,
+    "monitor/notify/mail.py": RECORDS,
+    "monitor/notify/notifier.py": RECORDS,
+    "monitor/worker.py": f"{RECORDS}, and round-trip times that outlive a boot",
+    "processes/supervisor/beginning.py": RECORDS,
+    "processes/supervisor/operations.py": ORDERS,
+    "processes/supervisor/supervisor.py": RECORDS,
+    "publish/explaining.py": ORDERS,
+    "publish/first_rows.py": ORDERS,
+    "publish/last_served.py": "a name that is new",
+    "telemetry/report.py": ORDERS,
+    "telemetry/standing.py": SHOWN,
+}
+
+
+def test_who_reads_the_time_of_day() -> None:
+    found = {
+        str(path.relative_to(HOUSE))
+        for suffix in ("py", "pyx", "pxd")
+        for path in HOUSE.rglob(f"*.{suffix}")
+        if WALL.search(path.read_text())
+    }
+    assert found == PLACES.keys(), "durations, expiries and deadlines go by base/clocks.py or time.monotonic()"
