@@ -15,11 +15,13 @@ from lbdns.base.words import STORE_FILE
 from lbdns.config.loading import parse
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.making import pools_by_tokens
+from lbdns.manage.store.making import has_foreign_part, pools_by_tokens
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.revisions.from_files import apply
 from lbdns.manage.store.revisions.restore import restore
 from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.zone_bodies import new_zone_records
 from lbdns.model.settings import Settings
 
 ORIGINS = [{"name": "a", "address": "127.0.0.1"}]
@@ -27,6 +29,12 @@ POOLS_YAML: dict[str, Any] = {
     "monitors": {"m": {"type": "http"}},
     "pools": {"p": {"monitor": "m", "origins": ORIGINS}},
 }
+
+
+def by_tokens(state: State) -> frozenset[str]:
+    """The pools that a token had a hand in."""
+    zones = state.all(Kind.ZONE).items()
+    return pools_by_tokens(state, any(has_foreign_part(zone, state.records(id)) for id, zone in zones))
 
 
 class Making:
@@ -63,7 +71,7 @@ class Making:
 
     def is_operators(self) -> bool:
         """Whether the pool is the operator's with all that probes it: as it is held, and as it is read from disk."""
-        told = [pools_by_tokens(state) for state in (self.manager.state, self.store.load())]
+        told = [by_tokens(state) for state in (self.manager.state, self.store.load())]
         assert told[0] == told[1]
         loaded = self.manager.load(Settings())
         assert loaded.configuration.pools_by_tokens == told[0]
@@ -81,7 +89,7 @@ def test_what_an_operator_makes_is_theirs_and_what_a_token_makes_is_not(making: 
     making.make_all()
     assert making.is_operators()
     making.token(lambda edit: edit.create(Kind.POOL, {"name": "q", "origins": ORIGINS}))
-    assert pools_by_tokens(making.manager.state) == {"q"}
+    assert by_tokens(making.manager.state) == {"q"}
 
 
 @pytest.mark.parametrize(
@@ -160,6 +168,25 @@ def test_files_are_whose_who_applies_them(making: Making, tmp_path: Path) -> Non
     assert not making.is_operators()
 
 
+@pytest.mark.parametrize("address", ["app.example.com", "elsewhere.example.net"])
+def test_who_says_where_a_hostname_leads_had_a_hand_in_it(making: Making, address: str) -> None:
+    def make(edit: Edit) -> str:
+        soa, records = new_zone_records("example.com", Settings())
+        zone = edit.create(Kind.ZONE, {"name": "example.com", "soa": soa})
+        for record in records:
+            edit.create(Kind.RECORD, record, zone.id)
+        monitor = edit.create(Kind.MONITOR, {"name": "m", "type": "http"})
+        origins = [{"name": "a", "address": address}]
+        edit.create(Kind.POOL, {"name": "p", "monitor": monitor.id, "origins": origins})
+        return zone.id
+
+    zone = making.operator(make)
+    assert making.is_operators()
+    body = {"name": "app.example.com", "type": "A", "content": "127.0.0.1", "ttl": 60}
+    making.token(lambda edit: edit.create(Kind.RECORD, body, zone))
+    assert making.is_operators() == (address == "elsewhere.example.net")
+
+
 def test_a_store_of_an_earlier_release_tells_by_its_revisions(making: Making) -> None:
     making.make_all()
     making.token(lambda edit: edit.create(Kind.POOL, {"name": "q", "origins": ORIGINS}))
@@ -171,8 +198,8 @@ def test_a_store_of_an_earlier_release_tells_by_its_revisions(making: Making) ->
     connection.close()
     again = Store(making.directory)
     try:
-        assert pools_by_tokens(again.load()) == {"q"}
-        assert pools_by_tokens(again.state_at(0)) == frozenset()
+        assert by_tokens(again.load()) == {"q"}
+        assert by_tokens(again.state_at(0)) == frozenset()
         assert [one.after is not None and one.after.is_local for one in again.revision(1).changes] == [False] * 3
     finally:
         again.close()

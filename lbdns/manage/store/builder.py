@@ -18,7 +18,7 @@ from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.making import pools_by_tokens
+from lbdns.manage.store.making import has_foreign_part, pools_by_tokens
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
 from lbdns.model.settings import Settings
@@ -27,12 +27,13 @@ from lbdns.model.targets_document import is_name
 
 @dataclass(frozen=True, slots=True)
 class _Drafted:
-    """A zone as it was read last, and what from."""
+    """A zone as it was read last, and what from; `is_foreign`: a token had a hand in it."""
 
     item: Item
     records: Items
     draft: ZoneDraft
     zone: Zone
+    is_foreign: bool
 
 
 class Builder:
@@ -79,7 +80,7 @@ class Builder:
                 examined.configuration,
                 pool_ids=pool_ids,
                 account_id=self._account_id,
-                pools_by_tokens=pools_by_tokens(state),
+                pools_by_tokens=pools_by_tokens(state, any(one.is_foreign for one in drafted.values())),
             )
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 
@@ -110,7 +111,7 @@ class Builder:
         if before is not None and before.item is item and before.records is records:
             return before
         draft = zone_draft(item, records.values())
-        return _Drafted(item, records, draft, draft.finish())
+        return _Drafted(item, records, draft, draft.finish(), has_foreign_part(item, records))
 
     def _follow_names(self, state: State) -> None:
         """Forget every model where an object that others refer to has another name than before."""

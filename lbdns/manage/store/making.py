@@ -5,7 +5,8 @@
     a token: changes anything of it                                                        -> the token's
     the operator: brings an earlier revision back                                          -> whose it was then
 
-What a token had a hand in does not probe this machine's loopback (model/probe_networks.py).
+What a token had a hand in does not probe this machine's loopback (model/probe_networks.py). A hand in where hostnames
+lead counts too: in the zones and load balancers here, where an endpoint's name stands in one of the zones.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.state import State
+from lbdns.manage.store.state import Items, State
 from lbdns.model.probe_networks import ProbeNetworks, refused_words
 from lbdns.model.targets_document import is_name
 
@@ -45,12 +46,27 @@ def out_of_reach(item: Item, networks: ProbeNetworks) -> Iterator[tuple[str, tup
             yield f"{refused_words(address, is_local=False)}; its probes will fail", ("origins", index, "address")
 
 
-def pools_by_tokens(state: State) -> frozenset[str]:
-    """Return the names of the pools that a token had a hand in: in the pool, its monitor, its group or one of that."""
+def has_foreign_part(zone: Item, records: Items) -> bool:
+    """Tell whether a token had a hand in a zone or one of its records."""
+    return not zone.is_local or not all(record.is_local for record in records.values())
+
+
+def pools_by_tokens(state: State, has_foreign_zones: bool) -> frozenset[str]:
+    """Return the names of the pools that a token had a hand in: in the pool, its monitor, its group or one of that, or
+    in where its hostnames lead. `has_foreign_zones`: a token had a hand in one of the zones."""
     by_tokens: set[str] = set()
     for kind in BALANCING:  # in the order of reference
         if matters(kind):
             by_tokens |= {
                 id for id, item in state.all(kind).items() if not item.is_local or by_tokens & item.references()
             }
-    return frozenset(item.name for id, item in state.all(Kind.POOL).items() if id in by_tokens)
+    pools = state.all(Kind.POOL)
+    if has_foreign_zones or not all(item.is_local for item in state.all(Kind.LOAD_BALANCER).values()):
+        by_tokens |= {id for id, pool in pools.items() if id not in by_tokens and _is_led_here(pool, state)}
+    return frozenset(item.name for id, item in pools.items() if id in by_tokens)
+
+
+def _is_led_here(pool: Item, state: State) -> bool:
+    """Tell whether the zones here say where one of a pool's hostnames leads."""
+    names = (str(origin["address"]).lower().rstrip(".") for origin in pool.body.get("origins", ()))
+    return any(is_name(name) and state.zone_of(name) is not None for name in names)

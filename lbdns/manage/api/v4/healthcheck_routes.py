@@ -149,7 +149,7 @@ async def replace_healthcheck(
     body: JsonObject,
     dry_run: DryRun = False,
 ) -> Response:
-    return await _replaced(site, caller, request, zone_id, id, lambda before: body, dry_run)
+    return await _replaced(site, caller, request, zone_id, id, lambda before: body, dry_run, True)
 
 
 @router.patch(
@@ -166,7 +166,8 @@ async def change_healthcheck(
     body: JsonObject,
     dry_run: DryRun = False,
 ) -> Response:
-    return await _replaced(site, caller, request, zone_id, id, lambda before: merged(before, body), dry_run)
+    says_where = "address" in body
+    return await _replaced(site, caller, request, zone_id, id, lambda before: merged(before, body), dry_run, says_where)
 
 
 @router.delete(ONE, summary="Delete a health check", **describe(or_dry_run(DELETED)))
@@ -193,12 +194,16 @@ async def _replaced(
     id: str,
     body_after: Callable[[dict[str, Any]], dict[str, Any]],
     dry_run: bool,
+    says_where: bool,
 ) -> Response:
+    """`says_where`: the request itself has the address."""
+
     def make(edit: Edit) -> Item:
         before = _found(edit.state, zone_id, id)
         monitor, pool = parts_of(body_after(_shown(before, edit.state, site)), edit.problems)
         edit.replace(Kind.MONITOR, before.body["monitor"], monitor)
-        return edit.replace(Kind.POOL, id, {**pool, "name": before.body["name"], "monitor": before.body["monitor"]})
+        body = {**pool, "name": before.body["name"], "monitor": before.body["monitor"]}
+        return edit.replace(Kind.POOL, id, body, says_where or before.is_local)
 
     return await _written(site, caller, request, f"change health check {id}", make, dry_run)
 
