@@ -175,13 +175,20 @@ def examine(
         return reading.finish()
 
 
-def examine_tree(tree: Mapping[str, Any], base: Path, source: str = "<dict>", keeps_all: bool = True) -> Examined:
+def examine_tree(
+    tree: Mapping[str, Any],
+    base: Path,
+    source: str = "<dict>",
+    keeps_all: bool = True,
+    records_max: int | None = None,
+) -> Examined:
     """Read a dictionary as `parse` does; never raises for what stands in it.
 
     Where not `keeps_all` only the first problems are kept, and what refers to objects that were refused is not told.
+    `records_max`: what all zones may have; beyond it nothing is read. None: any number.
     """
     with without_cyclic_collection():
-        reading = _Loading(problems=[] if keeps_all else KeptProblems())
+        reading = _Loading(problems=[] if keeps_all else KeptProblems(), records_left=records_max)
         reading.settings = read_settings(tree.get("settings"), 0, source, base, reading.problems)
         sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
         reading.objects = read_objects([SectionPart(source, sections, 0)], [] if keeps_all else KeptProblems())
@@ -253,6 +260,7 @@ class _Loading:
     tolerates: Tolerates = none_tolerated
     zone_of: dict[str, bytes] = field(default_factory=dict)  # file -> apex, whatever came of reading it
     has_unread_zone: bool = False
+    records_left: int | None = None
 
     def read_settings_file(self, path: Path) -> None:
         """Read lbdns.yaml."""
@@ -308,7 +316,12 @@ class _Loading:
             self.problems.append(Problem(file, 0, "", message))
             return
         problems = KeptProblems() if isinstance(self.problems, KeptProblems) else []
-        self.drafts[apex] = read_master(text, apex, file, directory, self._read_included, problems=problems)
+        draft = read_master(
+            text, apex, file, directory, self._read_included, problems=problems, records_max=self.records_left
+        )
+        self.drafts[apex] = draft
+        if self.records_left is not None:
+            self.records_left -= sum(len(rrset.rdatas) for rrsets in draft.nodes.values() for rrset in rrsets)
 
     def _try_read(self, path: Path) -> str | None:
         self.files.note(path)

@@ -15,8 +15,10 @@ from lbdns.base.kept_problems import COUNTED_MAX, KEPT_MAX, KeptProblems
 from lbdns.config.yaml.bounded import UNKNOWN_MAX, Shape, shape_of
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Source
-from lbdns.manage.api.frame import limits
-from lbdns.manage.api.frame.api_errors import ERRORS_MAX, ApiError
+from lbdns.manage.api.frame.api_errors import ERRORS_MAX
+from lbdns.manage.reading import request_bounds
+from lbdns.manage.reading.body_refused import BadBody
+from lbdns.manage.reading.json_body import parse_json
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.kind_models import MODELS
@@ -125,18 +127,18 @@ def test_what_is_kept_of_problems_has_a_bound() -> None:
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b"[" + b"0," * limits.VALUES_MAX + b"0]", 413),
-        (b'{"a":[' + b"{}," * limits.VALUES_MAX + b"{}]}", 413),
-        (b'{"' + b"k" * (limits.KEY_CHARS_MAX + 1) + b'":1}', 400),
+        (b"[" + b"0," * request_bounds.VALUES_MAX + b"0]", 413),
+        (b'{"a":[' + b"{}," * request_bounds.VALUES_MAX + b"{}]}", 413),
+        (b'{"' + b"k" * (request_bounds.KEY_CHARS_MAX + 1) + b'":1}', 400),
         (b"[" * 1_000_000, 400),
         (b"[" * 40 + b"]" * 40, 400),
     ],
 )
 def test_a_body_is_counted_before_it_is_parsed(body: bytes, status: int) -> None:
     begin_s = time.perf_counter()
-    with pytest.raises(ApiError) as refusal:
-        limits.parse_json(body)
-    assert refusal.value.status == status
+    with pytest.raises(BadBody) as refusal:
+        parse_json(body)
+    assert (413 if refusal.value.is_too_large else 400) == status
     assert time.perf_counter() - begin_s < 1.0
 
 
@@ -150,7 +152,7 @@ def test_a_body_of_too_many_fields(api: Api, client: httpx.Client) -> None:
 def test_a_parsed_body_is_not_copied() -> None:
     body = json.dumps({"a": [[1.0, 2.5, "x"]] * 50_000}).encode()
     tracemalloc.start()
-    value = limits.parse_json(body)
+    value = parse_json(body)
     _, peak = tracemalloc.get_traced_memory()
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -15,13 +15,13 @@ import pytest
 from lbdns.manage.api import hosting
 from lbdns.manage.api.frame import gate, limits
 from lbdns.manage.api.frame.limits import (
-    BODY_BYTES_MAX,
     BUCKETS_MAX,
     DRAIN_BYTES_MAX,
     TOKEN_BURST,
     TOKEN_PER_S,
     Buckets,
 )
+from lbdns.manage.reading.request_bounds import BODY_BYTES_MAX
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.slow

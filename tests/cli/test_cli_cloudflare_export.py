@@ -37,7 +37,8 @@ EXPORT = HEAD + SOA + SERVERS + RECORDS
 def read(text: str, servers: Any = ()) -> tuple[Any, dict[tuple[str, str], dict[str, Any]], list[str]]:
     """Return what an import gives: SOA and serial, bodies by name and type, and what is told."""
     problems: list[Problem] = []
-    fields, records = import_zone(text, "moved.example", problems, servers=servers)
+    imported = import_zone(text, "moved.example", problems)
+    fields, records = imported.fields, imported.with_servers(servers)
     return fields, {(one["name"], one["type"]): one for one in records}, [str(problem) for problem in problems]
 
 

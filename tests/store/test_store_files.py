@@ -24,6 +24,7 @@ from lbdns.manage.store.revisions import from_files as files
 from lbdns.manage.store.revisions.from_files import balancer_key, state_of
 from lbdns.manage.store.revisions.restore import restore
 from lbdns.manage.store.revisions.to_files import export, file_name, tree_of
+from lbdns.manage.store.revisions.wanted import wanted_of
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
 from lbdns.model.configuration import Configuration
@@ -49,7 +50,7 @@ class Desk:
         return asyncio.run(self.manager.change("ann", "test", make, **options))
 
     def apply(self, tree: dict[str, Any], prune: bool = False, **options: Any) -> Done[Any]:
-        wanted = parse(tree, Path()).configuration
+        wanted = wanted_of(parse(tree, Path()).configuration)
         return self.do(lambda edit: files.apply(edit, wanted, prune), **options)
 
     @property
@@ -105,7 +106,7 @@ def test_what_goes_in_comes_out(desk: Desk, tmp_path: Path, seed: int) -> None:
     assert comparable(desk.configuration) == comparable(parse(first, Path()).configuration)
     loaded = load(written(desk.state, tmp_path / "first"))
     assert comparable(loaded.configuration) == comparable(desk.configuration)
-    same = desk.do(lambda edit: files.apply(edit, loaded.configuration, prune=True), dry_run=True)
+    same = desk.do(lambda edit: files.apply(edit, wanted_of(loaded.configuration), prune=True), dry_run=True)
     assert same.changes == ()
     assert comparable(parse(tree_of(desk.state), Path()).configuration) == comparable(desk.configuration)
 

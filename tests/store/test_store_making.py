@@ -19,6 +19,7 @@ from lbdns.manage.store.making import has_foreign_part, pools_by_tokens
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.revisions.from_files import apply
 from lbdns.manage.store.revisions.restore import restore
+from lbdns.manage.store.revisions.wanted import wanted_of
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import new_zone_records
@@ -155,7 +156,7 @@ def test_an_earlier_revision_comes_back_with_whose_it_was(making: Making) -> Non
 
 
 def test_files_are_whose_who_applies_them(making: Making, tmp_path: Path) -> None:
-    wanted = parse(POOLS_YAML, tmp_path).configuration
+    wanted = wanted_of(parse(POOLS_YAML, tmp_path).configuration)
     making.token(lambda edit: apply(edit, wanted))
     assert not making.is_operators()
     making.operator(
@@ -163,7 +164,8 @@ def test_files_are_whose_who_applies_them(making: Making, tmp_path: Path) -> Non
     )
     making.operator(lambda edit: apply(edit, wanted))
     assert making.is_operators()
-    changed = parse({**POOLS_YAML, "monitors": {"m": {"type": "http", "port": 81}}}, tmp_path).configuration
+    other_port = {**POOLS_YAML, "monitors": {"m": {"type": "http", "port": 81}}}
+    changed = wanted_of(parse(other_port, tmp_path).configuration)
     making.token(lambda edit: apply(edit, changed))
     assert not making.is_operators()
 

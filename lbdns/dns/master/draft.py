@@ -9,6 +9,7 @@ is of one type too many at its name       error                       error     
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
@@ -163,6 +164,12 @@ class ZoneDraft:
             for draft in drafts
         )
         return Zone(self.apex, rrsets, self.file)
+
+    def drained(self) -> Iterator[RRset]:
+        """Yield the same RRsets one by one, and keep none: a large zone is there once only."""
+        for owner in list(self.nodes):
+            for draft in self.nodes.pop(owner):
+                yield RRset(owner, draft.type, draft.ttl, tuple(draft.rdatas), self._line(draft))
 
     def _line(self, draft: RRsetDraft) -> int:
         return draft.line if draft.file == self.file else self.include_lines.get(draft.file, 0)

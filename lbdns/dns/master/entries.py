@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+BLOCK_CHARS: Final = 1 << 16
+"""So much of a text is split into lines at once: the lines of a whole zone would take several times its size."""
 
 
 class Entry(NamedTuple):
@@ -63,10 +66,19 @@ def split_tokens(text: str) -> list[str]:
     return [token for entry in scan_entries(text, refuse) for token in entry.tokens]
 
 
+def lines_of(text: str) -> Iterator[str]:
+    """Yield the lines of a text without their newlines, as `split` makes them."""
+    at = 0
+    while (end := text.find("\n", at + BLOCK_CHARS)) >= 0:
+        yield from text[at:end].split("\n")
+        at = end + 1
+    yield from text[at:].split("\n")
+
+
 def scan_entries(text: str, report: Callable[[int, str], None]) -> Iterator[Entry]:
     """Yield the entries of a master file; `report(line, message)` hears of those that cannot be read."""
     pending: _Pending | None = None
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if pending is None and not _SPECIAL.search(line):
             tokens = line.split()
             if tokens:

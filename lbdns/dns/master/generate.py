@@ -28,8 +28,8 @@ _FORM: Final = "$GENERATE takes FIRST-LAST[/STEP] OWNER [TTL] [IN] TYPE DATA, su
 _MODIFIERS: Final = "expected ${OFFSET}, ${OFFSET,WIDTH} or ${OFFSET,WIDTH,BASE} with a base of d, o, x, X, n or N"
 
 
-def generate(arguments: list[str]) -> Iterator[list[str]]:
-    """Return the tokens of each record; raises ValueError, before the first of them, for what is wrong."""
+def generate(arguments: list[str]) -> tuple[int, Iterator[list[str]]]:
+    """Return how many records there are, and the tokens of each; raises ValueError, before any, for what is wrong."""
     found = _RANGE.fullmatch(arguments[0]) if len(arguments) >= 4 else None
     if found is None:
         raise ValueError(_FORM)
@@ -48,7 +48,8 @@ def generate(arguments: list[str]) -> Iterator[list[str]]:
     for number in (first, last):
         _fill(owner, number)
         data.filled(number)
-    return ([_fill(owner, number), *before, *data.filled(number)] for number in range(first, last + 1, step))
+    numbers = range(first, last + 1, step)
+    return len(numbers), ([_fill(owner, number), *before, *data.filled(number)] for number in numbers)
 
 
 class _Data:

@@ -9,6 +9,7 @@ $TTL's, else the last one stated, else the SOA's MINIMUM. $INCLUDE stays inside 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -58,15 +59,16 @@ def read_master(
     fallback_ttl_s: int | None = None,
     take_record: TakeRecord | None = None,
     problems: list[Problem] | None = None,
+    records_max: int | None = None,
 ) -> ZoneDraft:
     """Read a zone. `base` is the directory that $INCLUDE may not leave, None where it is not allowed at all.
 
     `fallback_ttl_s` is the TTL where the file sets none; None: that is a mistake. `take_record` hears of each record.
     What is wrong goes into `problems`, the draft's list; one that keeps only the first of them ends the reading where
-    it has counted too many.
+    it has counted too many. Beyond `records_max` records nothing is read; None: there may be any number.
     """
     draft = ZoneDraft(apex, file, problems=[] if problems is None else problems)
-    _Reader(draft, base, read_file, fallback_ttl_s, take_record).read(text, file, apex, ())
+    _Reader(draft, base, read_file, fallback_ttl_s, take_record, records_max).read(text, file, apex, ())
     return draft
 
 
@@ -80,6 +82,7 @@ class _Reader:
         read_file: ReadFile,
         fallback_ttl_s: int | None,
         take_record: TakeRecord | None,
+        records_max: int | None,
     ) -> None:
         self.draft = draft
         self.apex = draft.apex
@@ -95,6 +98,9 @@ class _Reader:
         self.fallback_ttl_s = fallback_ttl_s
         self.take_record = take_record
         self.generated_count = 0
+        self.records_max = sys.maxsize if records_max is None else records_max
+        self.record_count = 0
+        self.is_over = False
         self.types: dict[str, int] = {}
         self.unknown_types: dict[str, str] = {}
 
@@ -113,6 +119,8 @@ class _Reader:
                 report(f"reading {os.path.basename(file)}", entry.line, line_count)
                 if is_hopeless(self.draft.problems):
                     break
+            if self.is_over:
+                break
             try:
                 if entry.tokens[0][0] in '$"' and not entry.is_indented:
                     self._unplain(entry, (*including, file))
@@ -137,6 +145,8 @@ class _Reader:
 
     def _record(self, entry: Entry) -> None:
         line, is_indented, tokens = entry
+        self._check_room(1)
+        self.record_count += 1
         at = 0
         if not is_indented:
             at = 1
@@ -159,6 +169,13 @@ class _Reader:
         self.draft.add(self.owner, rdtype, ttl, rdata, self.file, line)
         if self.take_record is not None:
             self.take_record(self.owner, rdtype, rdata, line)
+
+    def _check_room(self, count: int) -> None:
+        """Raise _Refused, and end the reading, where so many more records are too many."""
+        if count > self.records_max - self.record_count:
+            self.is_over = True
+            self.draft.lose(None, None)
+            raise _Refused(f"more than {self.records_max:,} records; nothing from here on was read")
 
     def _ttl_and_type(self, tokens: list[str], at: int) -> tuple[int | None, int, int]:
         """Return the TTL where one is given, the type, and the index of the data's first token."""
@@ -295,15 +312,16 @@ class _Reader:
         A record behind them that names no owner belongs to the one before the line, as in BIND.
         """
         try:
-            generated = generate(arguments)
+            count, generated = generate(arguments)
         except ValueError as error:
             raise _Refused(str(error)) from None
+        self.generated_count += count
+        if self.generated_count > MAX_GENERATED_IN_ALL:
+            raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
+        self._check_room(count)
         before = self.owner, self.owner_is_bad
         try:
             for tokens in generated:
-                self.generated_count += 1
-                if self.generated_count > MAX_GENERATED_IN_ALL:
-                    raise _Refused(f"the $GENERATE lines make more than {MAX_GENERATED_IN_ALL} records in all")
                 self._record(Entry(line, False, tokens))
         finally:
             self.owner, self.owner_is_bad = before

@@ -20,6 +20,7 @@ from lbdns.manage.api.frame.admission import admit, belongs_to
 from lbdns.manage.api.frame.api_errors import install
 from lbdns.manage.api.frame.envelope import JSON_TYPE
 from lbdns.manage.api.frame.gate import LOCAL_USER, Gate
+from lbdns.manage.api.frame.large_bodies import LargeBodies
 from lbdns.manage.api.frame.openapi import OPENAPI_PATH, document
 from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
@@ -79,6 +80,7 @@ def make_app(site: ApiSite) -> FastAPI:
         dependencies=[Depends(admit)],
     )
     app.state.site = site
+    app.state.large_bodies = LargeBodies()
     app.state.is_closing = False  # those who wait for something look at it
     install(app)
     app.add_middleware(Gate, tokens=lambda: app.state.site.tokens)

@@ -87,6 +87,26 @@ class Edit:
         )
         return self._put(before, after)
 
+    def take(self, item: Item, before: Item | None) -> Item:
+        """Create, replace or move an object whose body is checked and canonical; `before` is what it was so far.
+
+        Of the item kind, id, body and zone are taken; one that is the same as `before` is left alone.
+        """
+        if before is not None and before.zone_id == item.zone_id:
+            if before.body == item.body:
+                return before
+        elif before is not None:
+            self._put(before, None)
+        made = replace(
+            item,
+            created_on=before.created_on if before is not None else self._now,
+            modified_on=self._now,
+            revision=self._base.revision + 1,
+            disabled_at=self._disabled_at(item.kind, item.body, before),
+            is_local=item.is_local and self._is_local,
+        )
+        return self._put(before if before is not None and before.zone_id == item.zone_id else None, made)
+
     def patch(self, kind: Kind, id: str, fields: Mapping[str, Any]) -> Item:
         """Change the fields that are named; null puts one back to its default."""
         before = self.get(kind, id)

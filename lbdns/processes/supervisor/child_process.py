@@ -8,11 +8,9 @@ import os
 import signal
 import socket
 import subprocess
-import sysconfig
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-import lbdns
+from lbdns.base.own_package import package_environment as package_environment
 from lbdns.processes.supervisor.capabilities import Capability, lent
 
 
@@ -119,16 +117,6 @@ class ChildProcess:
     def _end_at_once(self) -> None:
         self._process.kill()
         self._process.wait()
-
-
-def package_environment() -> dict[str, str]:
-    """Return the environment in which `python -P -m` finds the package that is running, installed or not."""
-    environment = dict(os.environ)
-    root = Path(lbdns.__file__).resolve().parent.parent
-    if str(root) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        paths = [str(root), *filter(None, [environment.get("PYTHONPATH")])]
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
-    return environment
 
 
 def _how_it_ended(status: int) -> str:

@@ -35,6 +35,7 @@ from lbdns.base.errors import Clash, ConfigError, LbdnsError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
+from lbdns.manage.reading.body_refused import BadBody, BodyRefused, Found
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError, Unavailable
 
 INTERNAL: Final = 1000
@@ -100,10 +101,10 @@ def entry(code: int, message: str, at: Steps | None = None) -> dict[str, Any]:
     return found
 
 
-def invalid(*found: tuple[str, Steps | None]) -> ApiError:
-    """Return the refusal of values: what is wrong with each, and where it stands in the body."""
+def invalid(*found: Found, more: int = 0) -> ApiError:
+    """Return the refusal of values: what is wrong with each, and where it stands in the body; `more` were counted."""
     told = [entry(INVALID, f"{detail}: validation failed", at) for detail, at in found[:ERRORS_MAX]]
-    return several(400, told, len(found) - len(told))
+    return several(400, told, len(found) - len(told) + more)
 
 
 def several(status: int, errors: Sequence[dict[str, Any]], more: int = 0) -> ApiError:
@@ -161,6 +162,11 @@ def translated(error: Exception, request: Request) -> ApiError:
     match error:
         case ApiError():
             return error
+        case BadBody():
+            status, code = (413, TOO_LARGE) if error.is_too_large else (400, BAD_BODY)
+            return ApiError(status, code, str(error))
+        case BodyRefused():
+            return invalid(*error.found, more=error.more)
         case ConfigError():
             return refused(error, getattr(request.state, "pointing", within_object))
         case NotFound(kind=Kind.RECORD):

@@ -1,4 +1,4 @@
-"""How much a client may send, how often and how deep; every bound of the API's border is declared here.
+"""How much a client may send, and how often. What one body may say is bounded in manage/reading/request_bounds.py.
 
 Rates are token buckets: `burst` requests at once, and one more for every `1 / per_s` seconds.
 """
@@ -13,30 +13,21 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
-from pydantic_core import from_json
 from starlette.types import Message, Receive
 
 from lbdns.base.words import OWN_PATH, V4_PATH
 from lbdns.manage.api.frame.api_errors import BAD_BODY, TOO_LARGE, ApiError
+from lbdns.manage.reading.json_body import parse_json
+from lbdns.manage.reading.request_bounds import BODY_BYTES_MAX, LARGE_BODY_BYTES_MAX, MIB
 
-MIB: Final = 1 << 20
-BODY_BYTES_MAX: Final = MIB
-LARGE_BODY_BYTES_MAX: Final = 64 * MIB
-_LARGE: Final = re.compile(rf"{V4_PATH}/zones/[^/]+/dns_records/import|{OWN_PATH}/.*")
+_LARGE: Final = re.compile(
+    rf"{V4_PATH}/zones/[^/]+/dns_records/import|{OWN_PATH}/(?:zones/.+/import|plan|apply)", re.DOTALL
+)
 """Paths that take a whole zone, or a whole configuration."""
 INLINE_BYTES_MAX: Final = 64 * 1024
 """Longer bodies are parsed beside the event loop."""
-DEPTH_MAX: Final = 32
-VALUES_MAX: Final = 5_000_000
-"""Values of one body, by the commas and opening brackets in it: what it is as objects takes up to 72 octets for each,
-so that no body takes more than six times 64 MiB."""
 FIELDS_MAX: Final = 1000
 """Of the object that a body is; no object of the API has a tenth of it."""
-KEY_CHARS_MAX: Final = 1024
-"""A key is repeated in whatever is told of what stands below it; the longest that means something is a zone's name."""
-WHOLE_FLOAT_MAX: Final = 2.0**53
-"""Up to here a float holds every whole number."""
-
 BODY_WAIT_S: Final = 20.0
 """How long to wait for the next piece of a body."""
 BODY_S: Final = 300.0
@@ -142,54 +133,8 @@ def too_large(bytes_max: int) -> ApiError:
     return ApiError(413, TOO_LARGE, f"the body is too large; expected at most {bytes_max} bytes")
 
 
-def parse_json(body: bytes) -> Any:
-    """Return what a JSON text says; raises ApiError. A whole number is an int, however it is written."""
-    if not body:
-        raise ApiError(400, BAD_BODY, "the body is empty; expected JSON")
-    count = sum(map(body.count, (b",", b"[", b"{")))
-    if count > VALUES_MAX:
-        told = f"the body has {count:,} commas and opening brackets; expected at most {VALUES_MAX:,}"
-        raise ApiError(413, TOO_LARGE, told)
-    try:
-        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        raise ApiError(400, BAD_BODY, f"the body is not JSON: {error}") from None
-    return _plain(value, 0)
-
-
-def _plain(value: Any, depth: int) -> Any:
-    """Return a parsed value with whole numbers as int; lists and mappings are changed, not copied. Raises ApiError."""
-    if isinstance(value, float):
-        return _whole_where_it_is(value)
-    if not isinstance(value, (dict, list)):
-        return value
-    if depth >= DEPTH_MAX:
-        raise ApiError(400, BAD_BODY, f"the body is nested too deeply; expected at most {DEPTH_MAX} levels")
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, (float, dict, list)):
-                value[index] = _plain(item, depth + 1)
-        return value
-    for key, item in value.items():
-        if len(key) > KEY_CHARS_MAX:
-            raise ApiError(
-                400, BAD_BODY, f"the body has a key of {len(key):,} characters; expected at most {KEY_CHARS_MAX:,}"
-            )
-        if isinstance(item, (float, dict, list)):
-            value[key] = _plain(item, depth + 1)
-    return value
-
-
-def _whole_where_it_is(value: float) -> int | float:
-    if abs(value) <= WHOLE_FLOAT_MAX:
-        return int(value) if value.is_integer() else value
-    if value - value != 0.0:
-        raise ApiError(400, BAD_BODY, "the body is not JSON for us: a number is too large")
-    return value
-
-
 async def read_json(request: Request) -> Any:
-    """Return a request's body, which is JSON whatever its Content-Type says; raises ApiError."""
+    """Return a request's body, which is JSON whatever its Content-Type says; raises ApiError and BadBody."""
     body = await request.body()
     return await asyncio.to_thread(parse_json, body) if len(body) > INLINE_BYTES_MAX else parse_json(body)
 

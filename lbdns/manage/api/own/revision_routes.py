@@ -11,28 +11,25 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any, Final, NotRequired
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
-from lbdns.base.errors import ConfigError, Problem
-from lbdns.base.kept_problems import KEPT_MAX
 from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
-from lbdns.config.loading import examine_tree
-from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, invalid, point_by
+from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.large_bodies import LargeBody
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
-from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
+from lbdns.manage.reading.body_fields import ApplyBody, RestoreBody, checked_fields
+from lbdns.manage.reading.configuration_reading import ConfigurationReading
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Change
 from lbdns.manage.store.manager import Done
@@ -43,7 +40,6 @@ from lbdns.manage.store.revisions.restore import restore
 from lbdns.manage.store.revisions.to_files import export
 from lbdns.manage.store.sqlite import Revision, Store
 from lbdns.manage.store.state import State
-from lbdns.model.configuration import Configuration
 
 NUMBER_MAX: Final = 1 << 53
 LIMIT: Final = 50
@@ -138,36 +134,16 @@ class Files(TypedDict):
     notes: list[str]
 
 
-class ApplyBody(TypedDict):
-    """A whole configuration, and the revision that its plan was made on. `prune`: what it does not name is deleted.
-
-    `message` says why, for the audit trail.
-    """
-
-    configuration: dict[str, Any]
-    prune: NotRequired[bool]
-    based_on: NotRequired[int | None]
-    message: NotRequired[str]
-
-
-class RestoreBody(TypedDict):
-    """`dry_run`: say what would change, and change nothing."""
-
-    dry_run: NotRequired[bool]
-    based_on: NotRequired[int | None]
-    message: NotRequired[str]
-
-
 @router.post("/plan", **describe(Applied, body=ApplyBody))
-async def plan(site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject) -> Response:
+async def plan(site: CurrentSite, caller: CurrentCaller, request: Request, body: LargeBody) -> Response:
     """Say what applying a configuration would change; nothing is changed."""
-    return await _apply(site, caller, request, _checked(body, ApplyBody), dry_run=True)
+    return await _apply(site, caller, request, body, dry_run=True)
 
 
 @router.post("/apply", **describe(Applied, body=ApplyBody))
-async def apply(site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject) -> Response:
+async def apply(site: CurrentSite, caller: CurrentCaller, request: Request, body: LargeBody) -> Response:
     """Apply a configuration in one transaction."""
-    return await _apply(site, caller, request, _checked(body, ApplyBody), dry_run=False)
+    return await _apply(site, caller, request, body, dry_run=False)
 
 
 @router.get("/configuration", **describe(Files))
@@ -213,7 +189,7 @@ def revision_configuration(site: CurrentSite, number: Number) -> Response:
 @router.post("/revisions/{number}/restore", **describe(Planned, body=RestoreBody))
 async def restore_revision(site: CurrentSite, caller: CurrentCaller, number: Number, body: JsonObject) -> Response:
     """Make the objects as they were at a revision, as a new revision; ids stay, SOA serials go on."""
-    fields = _checked(body, RestoreBody)
+    fields = checked_fields(body, RestoreBody)
     target = await asyncio.to_thread(_state_at, _store(site), number)
     before = site.manager.state
 
@@ -263,92 +239,28 @@ def _feed(store: Store, after: int, limit: int) -> Response:
     return ok({"revision": store.head, "revisions": found})
 
 
-async def _apply(site: ApiSite, caller: Caller, request: Request, fields: Mapping[str, Any], dry_run: bool) -> Response:
-    tree, prune = fields["configuration"], bool(fields.get("prune"))
-    point_by(request, lambda problem: _pointer(problem, tree))
+async def _apply(site: ApiSite, caller: Caller, request: Request, body: LargeBody, dry_run: bool) -> Response:
     if not site.manager.is_writable:
         await site.manager.change(caller.author, "", _nothing)  # raises what there is to say
-    wanted = await asyncio.to_thread(_examined, tree)
+    point_by(request, lambda problem: problem.at or None)
+    read = await body.read(ConfigurationReading())
+    point_by(request, read.place)
     before = site.manager.state
 
     def make(edit: Edit) -> int:
         nonlocal before
         before = site.manager.state  # nobody else changes it meanwhile
-        return len(files.apply(edit, wanted, prune))
+        return len(files.apply(edit, read.wanted, bool(read.fields.get("prune"))))
 
+    message, based_on = read.fields.get("message") or "apply", read.fields.get("based_on")
     done = await site.manager.change(
-        caller.author,
-        fields.get("message") or "apply",
-        make,
-        based_on=fields.get("based_on"),
-        dry_run=dry_run,
-        is_local=caller.local,
+        caller.author, message, make, based_on=based_on, dry_run=dry_run, is_local=caller.local
     )
     return await asyncio.to_thread(_planned, done, before, {"unnamed": done.result})
 
 
 def _nothing(edit: Edit) -> None:
     """Change nothing."""
-
-
-def _examined(tree: Mapping[str, Any]) -> Configuration:
-    """Return a configuration that passed every check; raises ConfigError."""
-    unknown = [section for section in tree if section not in TREE_SECTIONS]
-    if unknown:
-        message = f"expected only the sections {', '.join(TREE_SECTIONS)}"
-        told = unknown[:KEPT_MAX]
-        raise ConfigError((Problem(SOURCE, 0, section, message) for section in told), len(unknown) - len(told))
-    examined = examine_tree(tree, Path(), SOURCE, keeps_all=False)
-    if examined.configuration is None:
-        raise ConfigError(map(_placed, examined.errors), examined.more)
-    return examined.configuration
-
-
-def _placed(problem: Problem) -> Problem:
-    """Return a problem of a zone's text with its line in words and its zone to point to."""
-    zone = _ZONE_FILE.fullmatch(problem.file)
-    if zone is None or problem.at:
-        return problem
-    line = f"line {problem.line}: " if problem.line else ""
-    return replace(problem, message=f"{line}{problem.message}", at=("zones", zone["name"]))
-
-
-def _pointer(problem: Problem, tree: Mapping[str, Any]) -> Steps | None:
-    """Return where in the body a problem's object stands; None where it is an object of the store alone."""
-    if len(problem.at) < 2:
-        return None
-    section, name, *rest = problem.at
-    objects = tree.get(str(section))
-    if isinstance(objects, Mapping) and name in objects:
-        return (SOURCE, section, name, *(rest if section != "zones" else ()))
-    if isinstance(objects, list):
-        named = (at for at, one in enumerate(objects) if isinstance(one, Mapping) and one.get("name") == name)
-        index = next(named, name if isinstance(name, int) else None)
-        return (SOURCE, section, index, *rest) if index is not None else None
-    return None
-
-
-def _checked(body: Mapping[str, Any], shape: Any) -> Mapping[str, Any]:
-    """Return the fields of a body; raises ApiError for those of a wrong type or name."""
-    kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
-        "configuration": (dict, "an object"),
-        "prune": (bool, "true or false"),
-        "dry_run": (bool, "true or false"),
-        "based_on": ((int, type(None)), "a revision's number"),
-        "message": (str, "a text"),
-    }
-    known = shape.__annotations__
-    wrong: list[tuple[str, Steps | None]] = []
-    for field, value in body.items():
-        if field not in known:
-            wrong.append((f'unknown field "{field}"; expected {", ".join(known)}', (field,)))
-        elif not isinstance(value, kinds[field][0]) or (field == "based_on" and isinstance(value, bool)):
-            wrong.append((f"{field}: expected {kinds[field][1]}", (field,)))
-    if "configuration" in known and "configuration" not in body:
-        wrong.append(("configuration: the field is missing", ("configuration",)))
-    if wrong:
-        raise invalid(*wrong)
-    return body
 
 
 def _store(site: ApiSite) -> Store:

@@ -6,95 +6,41 @@ makes an existing one so. Records that stay the same keep their ids, comments an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
 
 from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem
-from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
 from lbdns.base.words import OWN_PATH
-from lbdns.dns import record_bounds
 from lbdns.manage.api.frame.admission import belongs_to
-from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError, invalid, point_by
+from lbdns.manage.api.frame.api_errors import invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.large_bodies import LargeBody
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.api.v4.record_shapes import IMPORT
 from lbdns.manage.api.v4.zone_routes import create
+from lbdns.manage.reading.form_body import FORM_TYPE
+from lbdns.manage.reading.zone_reading import ReadZone, ZoneReading
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item
+from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.records.record_bodies import GIVEN, record_key
 from lbdns.manage.store.token_scopes import ZONES
 from lbdns.manage.store.zones.own_servers import marked_servers, shown_server, yielding
-from lbdns.manage.store.zones.zone_bodies import canonical_zone, import_zone
+from lbdns.manage.store.zones.zone_bodies import canonical_zone
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.model import bounds
 from lbdns.model.settings import Settings
 
-FORM_TYPE: Final = "multipart/form-data"
-FIELDS_MAX: Final = 10
 router = APIRouter(prefix=OWN_PATH, tags=["zones"], dependencies=[belongs_to(ZONES, zone_name="name")])
-
-
-async def read_file(request: Request) -> str:
-    """Return the text of the form's field `file`; raises ApiError."""
-    if not request.headers.get("content-type", "").lower().startswith(FORM_TYPE):
-        raise ApiError(400, BAD_BODY, f"expected a form, Content-Type: {FORM_TYPE}, with the master file as `file`")
-    try:
-        form = await request.form(
-            max_files=FIELDS_MAX, max_fields=FIELDS_MAX, max_part_size=record_bounds.MAX_IMPORT_OCTETS
-        )
-    except HTTPException as error:
-        raise ApiError(400, BAD_BODY, f"the form cannot be read: {error.detail}") from None
-    try:
-        return await _file_in(form)
-    finally:
-        await form.close()
-
-
-async def _file_in(form: FormData) -> str:
-    found = form.get("file")
-    if found is None:
-        raise invalid(("file: the form has no such field; it holds the master file", ("file",)))
-    if form.get("proxied") not in (None, "", "false"):
-        words = "lbdns answers queries and carries no traffic, so records cannot be proxied"
-        raise invalid((f"proxied: {words}", ("proxied",)))
-    if not isinstance(found, UploadFile):
-        return found
-    try:
-        return (await found.read()).decode()
-    except UnicodeDecodeError as error:
-        raise invalid((f"file: octet {error.start} is not UTF-8", ("file",))) from None
-
-
-def _read(
-    text: str, zone_name: str, servers: Iterable[Mapping[str, Any]] = ()
-) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[Problem]]:
-    """Return SOA, records and warnings of a master file; raises ConfigError with every mistake, each with its line.
-
-    `servers` stand in for the name servers of a service that the zone leaves.
-    """
-    problems = KeptProblems()
-    fields, records = import_zone(text, zone_name, problems, servers=servers)
-    told = [
-        replace(one, path=f"line {one.line}: {one.path}".removesuffix(": ") if one.line else one.path)
-        for one in problems
-    ]
-    errors = [one for one in told if one.severity == "error"]
-    if errors:
-        raise ConfigError(errors, problems.more)
-    return fields, records, told
 
 
 @contextmanager
@@ -106,50 +52,55 @@ def many_as_one() -> Iterator[None]:
         raise ConfigError(gathered(error.problems), error.more) from None
 
 
-def add_records(edit: Edit, zone_id: str, text: str) -> tuple[int, int, list[Problem]]:
+def add_records(edit: Edit, zone_id: str, read: ReadZone) -> tuple[int, int, list[Problem]]:
     """Add a file's records to a zone: return how many there were not yet, how many there are, and what to tell."""
     zone = edit.get(Kind.ZONE, zone_id)
-    fields, records, noted = _read(text, zone.name)
-    if fields is not None:
+    records, noted = read.zone.records, list(read.noted)
+    if read.zone.fields is not None:
         message = "the zone keeps its own SOA; the file's is left out"
         noted.append(Problem("import", 0, f"{zone.name} SOA", message, "warning"))
     stored = edit.state.records(zone_id)
     there = {record_key(record.body) for record in stored.values()}
-    new = [record for record in marked_servers(records, zone.name, GIVEN) if record_key(record) not in there]
+    new = marked_servers(records, zone.name, GIVEN)
+    if there:
+        new = [record for record in new if record_key(record) not in there]
     for server in yielding(records, stored.values()):
         edit.delete(Kind.RECORD, server.id)
         message = "an address that came with the zone, and gives way to the file's"
         noted.append(Problem("import", 0, shown_server(server), message, "warning"))
     for record in new:
-        edit.create(Kind.RECORD, record, zone_id)
+        edit.take(Item(Kind.RECORD, new_id(), record, zone_id), None)
     return len(new), len(records), noted
 
 
-def put_zone(edit: Edit, name: str, text: str, settings: Settings) -> tuple[Item, int, list[Problem]]:
-    """Make a zone what a file says, or create it so: return it, how many records it has, and what to tell."""
+def named_zone(name: str) -> dict[str, Any]:
+    """Return the body of a zone of this name; raises ConfigError where it is none."""
     problems: list[Problem] = []
     made = canonical_zone({"name": name}, problems, ())
     if problems:
         raise ConfigError(problems)
+    return made
+
+
+def put_zone(
+    edit: Edit, made: Mapping[str, Any], read: ReadZone, settings: Settings
+) -> tuple[Item, int, list[Problem]]:
+    """Make a zone what a file says, or create it so: return it, how many records it has, and what to tell."""
     zone = edit.state.named(Kind.ZONE, made["name"])
     servers = new_zone_records(made["name"], settings)[1] if zone is None else _servers_of(edit, zone)
-    fields, records, noted = _read(text, made["name"], servers)
-    records = marked_servers(records, made["name"], GIVEN)
+    fields, noted = read.zone.fields, list(read.noted)
+    records = marked_servers(read.zone.with_servers(servers), made["name"], GIVEN)
     if fields is None and zone is None:
         raise invalid(("file: it has no SOA record, which a new zone takes from it", ("file",)))
     if zone is None:
         return create(edit, {"name": made["name"], **(fields or {})}, records), len(records), noted
     stored = edit.state.records(zone.id)
-    kept = set()
     matches = list(matched_records(records, stored))
     kept = {item.id for item, _ in matches if item is not None}
     for id in [id for id in stored if id not in kept]:
         edit.delete(Kind.RECORD, id)
     for item, body in matches:
-        if item is None:
-            edit.create(Kind.RECORD, body, zone.id)
-        elif item.body != body:
-            edit.replace(Kind.RECORD, item.id, body)
+        edit.take(Item(Kind.RECORD, item.id if item is not None else new_id(), body, zone.id), item)
     if fields is not None and fields != {"soa": zone.body["soa"], "serial": zone.body["serial"]}:
         edit.patch(Kind.ZONE, zone.id, _onward(fields, zone.body))
     return zone, len(records), noted
@@ -193,18 +144,20 @@ async def import_whole_zone(
     site: CurrentSite,
     caller: CurrentCaller,
     request: Request,
+    body: LargeBody,
     name: Annotated[str, Path(max_length=bounds.MAX_NAME_CHARS + 1)],
     dry_run: DryRun = False,
 ) -> Response:
     """Take a zone from a master file with its SOA: all or nothing. A serial behind the zone's own is raised instead."""
-    text = await read_file(request)
     point_by(request, lambda problem: None)
+    made = named_zone(name)
+    read = await body.read(ZoneReading(request.headers.get("content-type", ""), made["name"]))
     before = site.state
     with many_as_one():
         done = await site.manager.change(
             caller.author,
             f'import zone "{name}"',
-            lambda edit: put_zone(edit, name, text, site.settings),
+            lambda edit: put_zone(edit, made, read, site.settings),
             dry_run=dry_run,
             is_local=caller.local,
         )

@@ -15,13 +15,14 @@ from lbdns.manage.api.frame.api_errors import invalid
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.large_bodies import LargeBody
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import page
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_zone
-from lbdns.manage.api.own.zone_import import FORM_TYPE, add_records, many_as_one, read_file
+from lbdns.manage.api.own.zone_import import add_records, many_as_one
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.record_filters import RecordFiltersQuery
 from lbdns.manage.api.v4.record_shapes import (
@@ -35,6 +36,8 @@ from lbdns.manage.api.v4.record_shapes import (
     shown_record,
 )
 from lbdns.manage.api.v4.record_writer import RecordWriter
+from lbdns.manage.reading.form_body import FORM_TYPE
+from lbdns.manage.reading.zone_reading import ZoneReading
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done
@@ -106,13 +109,21 @@ def export_records(site: CurrentSite, zone_id: ZoneId) -> Response:
     **describe(or_dry_run(IMPORTED), IMPORT, content_type=FORM_TYPE),
 )
 async def import_records(
-    site: CurrentSite, caller: CurrentCaller, request: Request, zone_id: ZoneId, dry_run: DryRun = False
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    zone_id: ZoneId,
+    body: LargeBody,
+    dry_run: DryRun = False,
 ) -> Response:
     """Add every record of a master file, or none. Records that are there already are left; the zone keeps its SOA."""
-    text = await read_file(request)
+    zone = site.state.get(Kind.ZONE, zone_id)
+    if zone is None:
+        raise NotFound(Kind.ZONE, zone_id)
     writer = RecordWriter(site, caller, request, zone_id, dry_run)
+    read = await body.read(ZoneReading(request.headers.get("content-type", ""), zone.name))
     with many_as_one():
-        done = await writer.change("import records", lambda edit: add_records(edit, zone_id, text))
+        done = await writer.change("import records", lambda edit: add_records(edit, zone_id, read))
     added, parsed, noted = done.result
     written = {change.item.name for change in done.changes if change.item.kind is Kind.RECORD}
     messages = [*warnings(gathered(noted)[:MESSAGES_MAX]), *writer.messages(done, written)]

@@ -32,8 +32,6 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
         made = dict(body) if item is None else _kept(item.body, body)
         if item is not None and index in keeps_ttl:
             made["ttl"] = item.body.get("ttl", words.AUTOMATIC_TTL)
-        if made["ttl"] == words.AUTOMATIC_TTL:
-            del made["ttl"]
         yield item, made
 
 

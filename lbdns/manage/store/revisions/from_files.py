@@ -16,54 +16,46 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from pydantic import BaseModel
-
-from lbdns.base.kinds import BALANCING, KEYED, Kind
+from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.lasting_ids import lasting_id
-from lbdns.dns.name import show_name, text_suffixes
-from lbdns.dns.zone import Zone
+from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id, time_text
 from lbdns.manage.store.records.matching import matched_records
-from lbdns.manage.store.records.record_bodies import GIVEN
 from lbdns.manage.store.references_by_name import to_ids
+from lbdns.manage.store.revisions.wanted import Wanted, WantedZone, wanted_of
 from lbdns.manage.store.state import State
-from lbdns.manage.store.zones.own_servers import marked_servers
-from lbdns.manage.store.zones.zone_bodies import raised_serial, zone_bodies
-from lbdns.model.balancer import LoadBalancer
+from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.configuration import Configuration
-from lbdns.model.kind_models import NAMED_BESIDE
 
 MakeId = Callable[[Kind, str, str], str]
 """Returns the id of a new object of a kind, by its name and, where one name is not enough, what else tells it apart."""
 SERIAL_MODULUS: Final = 1 << 32
 
 
-def desired(
-    configuration: Configuration, state: State, prune: bool = False, make_id: MakeId = lambda *_: new_id()
-) -> list[Item]:
-    """Return the objects of a checked configuration as a store that is in `state` would hold them.
+def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId = lambda *_: new_id()) -> list[Item]:
+    """Return the objects of a configuration as a store that is in `state` would hold them.
 
     The order is that of reference, each zone directly before its records. With `prune`, a load balancer belongs to the
     zones of the files alone; without, to those of the store as well.
     """
     found: list[Item] = []
     shadow = _Named()
-    apexes = {show_name(zone.apex) for zone in configuration.zones}
-    for kind, name, body in _named_objects(configuration):
+    apexes = {zone.body["name"] for zone in wanted.zones}
+    for kind, name, body in wanted.named:
         there = state.named(kind, name)
         of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
         zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.name in apexes) else ""
         item = Item(kind, _id_of(state, kind, name, make_id), to_ids(kind, body, shadow), zone_id)
         shadow.add(item)
         found.append(item)
-    for zone in configuration.zones:
+    for zone in wanted.zones:
         found += _zone_items(zone, state, make_id)
     hosted = {item.name: item.id for item in found if item.kind is Kind.ZONE}
     if not prune:
         hosted = {item.name: id for id, item in state.all(Kind.ZONE).items()} | hosted
     known = {balancer_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
-    for balancer in configuration.load_balancers:
+    for balancer in wanted.balancers:
         found.append(_balancer_item(balancer, known, hosted, shadow, make_id))
     return found
 
@@ -71,18 +63,18 @@ def desired(
 def state_of(configuration: Configuration, revision: int) -> State:
     """Return the objects of files as a state. An id follows from what an object is known by, so that it stays."""
     now = time_text(time.time())
-    items = desired(configuration, State(), make_id=lasting_id)
+    items = desired(wanted_of(configuration), State(), make_id=lasting_id)
     return State.of((replace(item, created_on=now, modified_on=now, revision=revision) for item in items), revision)
 
 
-def apply(edit: Edit, configuration: Configuration, prune: bool = False) -> list[Item]:
-    """Put the difference between a checked configuration and the store into an edit.
+def apply(edit: Edit, files: Wanted, prune: bool = False) -> list[Item]:
+    """Put the difference between a configuration and the store into an edit.
 
     With `prune`, objects that the files do not name are deleted, save the account's load balancers in no zone of the
     store: files cannot hold those. Returns the objects that `prune` deletes, or would delete.
     """
     state = edit.state
-    wanted = desired(configuration, state, prune)
+    wanted = desired(files, state, prune)
     kept = {item.id for item in wanted}
     hosted = {item.name: item.id for item in wanted if item.kind is Kind.ZONE}
     unnamed = list(_unnamed(state, kept))
@@ -96,7 +88,7 @@ def apply(edit: Edit, configuration: Configuration, prune: bool = False) -> list
     for item in wanted:
         if item.kind is Kind.ZONE:
             item = _with_serial(item, before[item.id], item.id in changed_zones)
-        put(edit, item, before[item.id])
+        edit.take(item, before[item.id])
     for item in gone:
         if item.kind is Kind.ZONE:
             edit.delete(item.kind, item.id)
@@ -129,25 +121,15 @@ class _Named(State):
         return self._items_by_name.get((kind, name))
 
 
-def _named_objects(configuration: Configuration) -> Iterator[tuple[Kind, str, dict[str, Any]]]:
-    """Yield the objects that files keep by name with their bodies, references by name."""
-    for kind in KEYED:
-        table: Mapping[str, BaseModel] = getattr(configuration, kind.section)
-        for name, model in table.items():
-            body = model.model_dump(mode="json", exclude_defaults=True)
-            yield kind, name, {"name": name, **body} if kind in NAMED_BESIDE else body
-
-
 def _id_of(state: State, kind: Kind, name: str, make_id: MakeId) -> str:
     known = state.named(kind, name)
     return known.id if known is not None else make_id(kind, name, "")
 
 
-def _zone_items(zone: Zone, state: State, make_id: MakeId) -> Iterator[Item]:
+def _zone_items(zone: WantedZone, state: State, make_id: MakeId) -> Iterator[Item]:
     """Yield a zone and its records."""
-    body, records = zone_bodies(zone)
+    body, records = zone.body, zone.records
     name = str(body["name"])
-    records = marked_servers(records, name, GIVEN)
     known = state.named(Kind.ZONE, name)
     id = known.id if known is not None else make_id(Kind.ZONE, name, "")
     if known is not None:
@@ -163,17 +145,18 @@ def _zone_items(zone: Zone, state: State, make_id: MakeId) -> Iterator[Item]:
 
 
 def _balancer_item(
-    balancer: LoadBalancer,
+    balancer: Mapping[str, Any],
     known: Mapping[tuple[str, str], Item],
     hosted: Mapping[str, str],
     names: State,
     make_id: MakeId,
 ) -> Item:
-    body = to_ids(Kind.LOAD_BALANCER, balancer.model_dump(mode="json", exclude_defaults=True), names)
-    zones = [hosted[name] for name in text_suffixes(balancer.name) if name in hosted]
-    there = known.get((balancer.name, balancer.type))
+    body = to_ids(Kind.LOAD_BALANCER, balancer, names)
+    name, type = str(body["name"]), str(body.get("type", "A"))
+    zones = [hosted[suffix] for suffix in text_suffixes(name) if suffix in hosted]
+    there = known.get((name, type))
     if there is None:
-        id = make_id(Kind.LOAD_BALANCER, balancer.name, balancer.type)
+        id = make_id(Kind.LOAD_BALANCER, name, type)
         return Item(Kind.LOAD_BALANCER, id, body, next(iter(zones), ""))
     is_kept = not there.zone_id or there.zone_id in zones
     return Item(Kind.LOAD_BALANCER, there.id, body, there.zone_id if is_kept else next(iter(zones), ""))

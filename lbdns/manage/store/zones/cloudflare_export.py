@@ -16,11 +16,13 @@ from lbdns.base.errors import Problem
 from lbdns.base.wording import counted
 from lbdns.dns.codes import TYPE_NS, TYPE_SOA
 from lbdns.dns.master.draft import RRsetDraft, ZoneDraft, subject
+from lbdns.dns.master.entries import lines_of
 from lbdns.dns.name import encode_canonical, is_at_or_below, show_name
 
 PROXIED_TAG: Final = "cf-proxied:true"
 _SERVERS: Final = encode_canonical("ns.cloudflare.com")
 _HEADER: Final = re.compile(r"^;;\s*Exported:", re.MULTILINE)
+_TAGGED: Final = "cf_tags="
 _TAGS: Final = re.compile(r"(?:^|\s)cf_tags=(.*)")
 _COMMENT: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|\\.|[^";\\])*+;(.*)')
 """A line's comment: what stands behind the first semicolon that is neither escaped nor in quotes."""
@@ -33,13 +35,16 @@ class CloudflareExport:
     """One such file. `take_record` hears of its records as they are read."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.split("\n")
-        self._is_marked = bool(_HEADER.search(text)) or any(map(_tags_in, filter(_is_tagged, self._lines)))
+        self._lines = enumerate(lines_of(text), 1) if ";" in text else iter(())
+        self._number, self._line = 0, ""
+        self._is_marked = bool(_HEADER.search(text)) or (_TAGGED in text and _has_tags(text))
         self._notes: dict[Record, dict[str, Any]] = {}
 
     def take_record(self, owner: bytes, rdtype: int, rdata: bytes, line: int) -> None:
-        """Note what the comment of a record's line says."""
-        found = _COMMENT.match(self._lines[line - 1])
+        """Note what the comment of a record's line says; lines come in order."""
+        while self._number < line:
+            self._number, self._line = next(self._lines, (line, ""))
+        found = _COMMENT.match(self._line) if ";" in self._line else None
         if found is None:
             return
         tags = _TAGS.search(found[1])
@@ -103,10 +108,9 @@ def _is_theirs(host: bytes) -> bool:
     return is_at_or_below(host.lower(), _SERVERS)
 
 
-def _is_tagged(line: str) -> bool:
-    return "cf_tags=" in line
-
-
-def _tags_in(line: str) -> bool:
-    found = _COMMENT.match(line)
-    return found is not None and _TAGS.search(found[1]) is not None
+def _has_tags(text: str) -> bool:
+    for line in lines_of(text):
+        found = _COMMENT.match(line) if _TAGGED in line else None
+        if found is not None and _TAGS.search(found[1]):
+            return True
+    return False

@@ -22,10 +22,11 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import record_rrset
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.manage.store.zones.zone_soa import UINT32_MAX, canonical_soa, first_serial, raised_serial, soa_rdata
-from lbdns.manage.store.zones.zone_text import export_zone, import_zone, zone_bodies
+from lbdns.manage.store.zones.zone_text import ImportedZone, export_zone, import_zone, zone_bodies
 from lbdns.model import bounds
 
 __all__ = [
+    "ImportedZone",
     "canonical_zone",
     "export_zone",
     "first_serial",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lbdns.base import words
 from lbdns.base.errors import Problem
@@ -16,7 +16,7 @@ from lbdns.dns.master.reader import read_master
 from lbdns.dns.name import encode_canonical, encode_host, labels_of, relative_to, show_absolute, show_name
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
-from lbdns.dns.zone import Zone
+from lbdns.dns.zone import RRset, Zone
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import Rrset, record_body, record_rrset
 from lbdns.manage.store.zones.cloudflare_export import CloudflareExport, complete_soa
@@ -69,20 +69,40 @@ def _soa_lines(zone: Item, start: str) -> list[str]:
     return [f"{start}{mname} {rname} (", *(f"{indent}{value:<10} ; {key}" for key, value in numbers), f"{indent})"]
 
 
+class ImportedZone(NamedTuple):
+    """What a master file says: `soa` and `serial`, None where it has no SOA, and the records' bodies.
+
+    `lacks_servers`: it is an export of Cloudflare, whose own name servers are left out, and there are no others.
+    """
+
+    fields: dict[str, Any] | None
+    records: Bodies
+    lacks_servers: bool = False
+
+    def with_servers(self, servers: Iterable[Mapping[str, Any]]) -> Bodies:
+        """Return the records; where name servers are lacking, with these and their addresses in their place."""
+        if not self.lacks_servers:
+            return self.records
+        there = {(body["name"], body["type"]) for body in self.records}
+        return self.records + [dict(body) for body in servers if (body["name"], body["type"]) not in there]
+
+
 def import_zone(
-    text: str, zone_name: str, problems: list[Problem], file: str = "import", servers: Iterable[Mapping[str, Any]] = ()
-) -> tuple[dict[str, Any] | None, Bodies]:
-    """Read a master file: return `soa` and `serial`, None where it has no SOA, and the records' bodies.
+    text: str, zone_name: str, problems: list[Problem], file: str = "import", records_max: int | None = None
+) -> ImportedZone:
+    """Read a master file of at most so many records, None for any number.
 
     What is wrong goes into `problems`, each with its line in `file`. A record without a TTL, in a file that sets none,
     gets 300 s. Names may not leave the zone, and $INCLUDE is refused. An export of Cloudflare is taken as it is meant
-    (cloudflare_export.py); `servers` are the NS records, with their addresses, that stand in for those of Cloudflare.
+    (cloudflare_export.py).
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
     export = CloudflareExport(text)
     apex = encode_canonical(zone_name)
     kept = KeptProblems()
-    draft = read_master(text, apex, file, None, _refuse_file, words.AUTOMATIC_TTL_S, export.take_record, kept)
+    draft = read_master(
+        text, apex, file, None, _refuse_file, words.AUTOMATIC_TTL_S, export.take_record, kept, records_max
+    )
     complete_soa(draft)
     if not export.is_one(draft):
         problems.extend(draft.problems)
@@ -98,14 +118,10 @@ def import_zone(
             for rrset in drafts
             if rrset.ttl == words.AUTOMATIC_TTL
         )
-        return _parted(draft.finish())
+        return ImportedZone(*_parted(apex, draft.drained()))
     lacks_servers = export.leave_servers_out(draft, problems)
     problems += [*draft.problems, *export.told(draft)]
-    fields, records = _parted(draft.finish(), export)
-    if lacks_servers:
-        there = {(body["name"], body["type"]) for body in records}
-        records += [dict(body) for body in servers if (body["name"], body["type"]) not in there]
-    return fields, records
+    return ImportedZone(*_parted(apex, draft.drained(), export), lacks_servers)
 
 
 def _refuse_file(path: Path) -> str:
@@ -117,22 +133,24 @@ def zone_bodies(zone: Zone) -> tuple[dict[str, Any], Bodies]:
 
     A TTL of 1 s, which stands for automatic in the API, becomes 2 s.
     """
-    fields, records = _parted(zone)
+    fields, records = _parted(zone.apex, zone.rrsets)
     return {"name": show_name(zone.apex), **(fields or {})}, records
 
 
-def _parted(zone: Zone, export: CloudflareExport | None = None) -> tuple[dict[str, Any] | None, Bodies]:
+def _parted(
+    apex: bytes, rrsets: Iterable[RRset], export: CloudflareExport | None = None
+) -> tuple[dict[str, Any] | None, Bodies]:
     """Take the SOA out of a zone's records."""
     fields: dict[str, Any] | None = None
     records: Bodies = []
-    for rrset in zone.rrsets:
+    for rrset in rrsets:
         if rrset.type != TYPE_SOA:
             for rdata in rrset.rdatas:
                 body = record_body(rrset.owner, rrset.type, rrset.ttl, rdata)
                 if export is not None:
                     body = export.noted(rrset.owner, rrset.type, rdata, body, rrset.ttl)
                 records.append(body)
-        elif rrset.owner == zone.apex:
+        elif rrset.owner == apex:
             soa, serial = soa_of(rrset.rdatas[0], rrset.ttl)
             fields = {"soa": soa, "serial": serial}
     return fields, records

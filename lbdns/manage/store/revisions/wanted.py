@@ -1,0 +1,68 @@
+"""What a whole configuration says, as bodies that can be stored: checked, canonical, references by name.
+
+It is JSON throughout, so that one process can make it and another take it over without checking anything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from lbdns.base.kinds import KEYED, Kind
+from lbdns.manage.store.records.record_bodies import GIVEN
+from lbdns.manage.store.zones.own_servers import marked_servers
+from lbdns.manage.store.zones.zone_bodies import zone_bodies
+from lbdns.model.configuration import Configuration
+from lbdns.model.kind_models import NAMED_BESIDE
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedZone:
+    """A zone's body and its records' bodies, those of its own name servers marked."""
+
+    body: Body
+    records: list[Body]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The objects of a configuration. Those that files keep by name are (kind, name, body), in the order of reference;
+    load balancers and zones have their names in their bodies."""
+
+    named: list[tuple[Kind, str, Body]] = field(default_factory=list)
+    balancers: list[Body] = field(default_factory=list)
+    zones: list[WantedZone] = field(default_factory=list)
+
+
+def wanted_of(configuration: Configuration) -> Wanted:
+    """Return what a checked configuration says."""
+    return Wanted(
+        list(named_bodies(configuration)), list(balancer_bodies(configuration)), list(zones_of(configuration))
+    )
+
+
+def named_bodies(configuration: Configuration) -> Iterator[tuple[Kind, str, Body]]:
+    """Yield the objects that files keep by name."""
+    for kind in KEYED:
+        table: Mapping[str, BaseModel] = getattr(configuration, kind.section)
+        for name, model in table.items():
+            body = model.model_dump(mode="json", exclude_defaults=True)
+            yield kind, name, {"name": name, **body} if kind in NAMED_BESIDE else body
+
+
+def balancer_bodies(configuration: Configuration) -> Iterator[Body]:
+    """Yield the load balancers."""
+    for balancer in configuration.load_balancers:
+        yield balancer.model_dump(mode="json", exclude_defaults=True)
+
+
+def zones_of(configuration: Configuration) -> Iterator[WantedZone]:
+    """Yield the zones with their records."""
+    for zone in configuration.zones:
+        body, records = zone_bodies(zone)
+        yield WantedZone(body, marked_servers(records, str(body["name"]), GIVEN))
