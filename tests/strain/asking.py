@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -99,13 +99,21 @@ class Asker:
         self._tally = Tally()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._run_udp, self._run_tcp)]
+        self._threads: list[threading.Thread] = []
         self.paused = threading.Event()
 
     def start(self) -> None:
         """Begin to ask."""
-        for thread in self._threads:
-            thread.start()
+        self.start_udp()
+        self._begin(self._run_tcp)
+
+    def start_udp(self) -> None:
+        """Begin to ask over UDP alone."""
+        self._begin(self._run_udp)
+
+    def _begin(self, run: Callable[[], None]) -> None:
+        self._threads.append(threading.Thread(target=run, daemon=True))
+        self._threads[-1].start()
 
     def stop(self) -> None:
         """Ask no more, and wait for what is under way."""
@@ -173,7 +181,8 @@ class Asker:
             with contextlib.suppress(OSError):
                 lane.sock.send(self._random.randbytes(self._random.randrange(80)))
             return
-        road = NSID if self._random.random() < SHARES[NSID] / (SHARES[PLAIN] + SHARES[NSID]) else PLAIN
+        has_nsid = self._by_road[NSID] and self._random.random() < SHARES[NSID] / (SHARES[PLAIN] + SHARES[NSID])
+        road = NSID if has_nsid else PLAIN
         question, octets = self._random.choice(self._by_road[road])
         lane.number = (lane.number + 1) & 0xFFFF
         if lane.number in lane.waiting:

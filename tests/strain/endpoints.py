@@ -1,8 +1,9 @@
 """Endpoints on loopback, in a process of their own: those that are well, and each way in which one may be hostile.
 
-    python -m tests.strain.endpoints PORT        prints "ready", then reads lines: "up ADDRESS" or "down ADDRESS"
+    python -m tests.strain.endpoints PORT
 
-All listen on one port, each at an address of its own.
+prints "ready", then reads lines: "up ADDRESS BEHAVIOUR" or "down ADDRESS". All listen on one port, each at an address
+of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Awaitable, Callable
 
 GOOD = tuple(f"127.0.81.{number}" for number in range(1, 21))
 """Endpoints that are well until they are taken down."""
+PAIR_OF_ALL = GOOD[:2]
+"""The first two, which most load balancers of tests.strain.served prefer."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 PIECE_S = 0.2
@@ -93,6 +96,8 @@ HOSTILE: dict[str, Behaviour] = {
 ODD: dict[str, Behaviour] = {"127.0.83.1": spaces}
 """Endpoints that are well, and say so in a way that might harm somebody."""
 _BEHAVIOURS = {**dict.fromkeys(GOOD, well), **HOSTILE, **ODD}
+HOSTILE_WAYS = {behaviour.__name__: behaviour for behaviour in HOSTILE.values()}
+_WAYS = {behaviour.__name__: behaviour for behaviour in _BEHAVIOURS.values()}
 
 
 class Endpoints:
@@ -102,11 +107,9 @@ class Endpoints:
         self._port = port
         self._listening: dict[str, asyncio.Server] = {}
 
-    async def raise_up(self, address: str) -> None:
-        """Listen at an address."""
-        if address in self._listening:
-            return
-        behaviour = _BEHAVIOURS[address]
+    async def raise_up(self, address: str, behaviour: Behaviour) -> None:
+        """Listen at an address, and behave like this there."""
+        await self.take_down(address)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -125,13 +128,16 @@ class Endpoints:
 
     async def run(self) -> None:
         """Do what standard input says until it ends."""
-        for address in _BEHAVIOURS:
-            await self.raise_up(address)
+        for address, behaviour in _BEHAVIOURS.items():
+            await self.raise_up(address, behaviour)
         print("ready", flush=True)
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):
-            order, _, address = line.strip().partition(" ")
-            await (self.raise_up if order == "up" else self.take_down)(address)
+            order, address, *ways = line.split()
+            if order == "up":
+                await self.raise_up(address, _WAYS[ways[0]])
+            else:
+                await self.take_down(address)
             print("done", flush=True)
 
 
@@ -152,17 +158,22 @@ class PlayedElsewhere:
 
     def raise_up(self, address: str) -> None:
         """Let an endpoint be well again; returns when it is."""
-        self._order("up", address)
+        self._order(f"up {address} {well.__name__}")
         self.down -= {address}
+
+    def turn_hostile(self, address: str, way: str) -> None:
+        """Let an endpoint that was well behave in one of HOSTILE_WAYS; returns when it does."""
+        self.down |= {address}
+        self._order(f"up {address} {way}")
 
     def take_down(self, address: str) -> None:
         """Let an endpoint be gone; returns when it is."""
         self.down |= {address}
-        self._order("down", address)
+        self._order(f"down {address}")
 
-    def _order(self, order: str, address: str) -> None:
+    def _order(self, order: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{order} {address}\n")
+        self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
         self._hear("done")
 

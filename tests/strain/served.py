@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.strain.endpoints import GOOD, HOSTILE, ODD
+from tests.strain.endpoints import GOOD, HOSTILE, ODD, PAIR_OF_ALL
 from tests.strain.truth import NO_DATA, NSID, NX_DOMAIN, PLAIN, TCP, Question, Reply, addresses, reply_of
 
 ZONE = "example.com"
@@ -14,7 +14,7 @@ CHANGED = "changed"
 """A host of ZONE, and a pool with a load balancer of the same name, that are changed while all this is served."""
 JAPAN, AMERICA, NOBODY = "133.11.0.0/24", "198.41.0.0/24", "192.0.2.0/24"
 LARGE = 100  # addresses of one name: more than fit into a datagram
-PAIR = (GOOD[0], GOOD[1])
+PAIR = PAIR_OF_ALL
 SPARE = (GOOD[2], GOOD[3])
 NEAR_JAPAN, NEAR_AMERICA = "203.0.113.10", "198.51.100.10"
 WEIGHTED = ("192.0.2.20", "192.0.2.21", "192.0.2.22")
@@ -87,6 +87,7 @@ def pools(port: int, changed: str) -> dict[str, Any]:
         },
         "hostile": pool(*HOSTILE, **probed),
         "odd": pool(*ODD, **probed),
+        "named": pool(f"host.{ZONE}"),
         CHANGED: pool(changed),
         **crowd,
     }
@@ -120,6 +121,7 @@ def balancers(other_zones: int) -> list[dict[str, Any]]:
         balancer("shed", "shedding", "japan"),
         balancer("hostile", "hostile"),
         balancer("odd", "odd"),
+        balancer("named", "named"),
         balancer("mail", "mail", fallback="mail", type="MX"),
         balancer("_sip._udp", "mail", fallback="mail", type="SRV"),
         balancer(CHANGED + "-pool", CHANGED),
@@ -226,6 +228,7 @@ def steady(other_zones: int) -> list[Question]:
         Question(f"shed.{ZONE}", "A", [addresses("192.0.2.30"), addresses(NEAR_JAPAN)]),
         Question(f"hostile.{ZONE}", "A", [addresses(FALLBACK)]),
         Question(f"odd.{ZONE}", "A", [addresses(*ODD)]),
+        Question(f"named.{ZONE}", "A", [addresses("192.0.2.1", "192.0.2.2")]),
         Question(f"mail.{ZONE}", "MX", [reply_of(*mail)]),
         Question(f"_sip._udp.{ZONE}", "SRV", [reply_of(*sip)]),
         *(

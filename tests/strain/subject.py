@@ -70,7 +70,7 @@ def store_subject(work: Path, played: PlayedElsewhere, zones: int, rate: float, 
         write_files(configuration(played.port, zones), work / "config")
         command = [sys.executable, "-P", "-m", "lbdns", "apply", str(work / "config"), "--yes"]
         command += ["--settings", str(server.settings_file), "--state", str(server.state_dir)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=package_environment(), timeout=120)
+        subprocess.run(command, check=True, capture_output=True, env=package_environment(), timeout=120)
         server.start()
         server.wait_for_api()
         with contextlib.closing(Subject("store", server, Served(zones), rate, seed)) as subject:

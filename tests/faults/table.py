@@ -1,0 +1,65 @@
+"""Every fault, a row each, in the order of the issue's table."""
+
+from __future__ import annotations
+
+from tests.faults.fault import Fault
+from tests.faults.kinds.clocks import ClockJumps
+from tests.faults.kinds.connections import ApiIdle, HalfSentManyAddresses, HalfSentOneNetwork
+from tests.faults.kinds.endpoints_hostile import EndpointTurnsHostile
+from tests.faults.kinds.files_hostile import LargeBody, MasterFileHostile
+from tests.faults.kinds.filesystems import (
+    RunDirectoryRemoved,
+    RunDirectoryRemovedAndKilled,
+    RunFilesRemoved,
+    SharedMemoryFull,
+    StateFull,
+    StateFullOverRestart,
+    StateReadOnly,
+)
+from tests.faults.kinds.floods import MalformedFlood, SlowFlood
+from tests.faults.kinds.limits import ApiDescriptorsLimited, DescriptorsLimited, ProcessesStarved, TasksLimited
+from tests.faults.kinds.processes import (
+    EverybodyKilled,
+    MonitorAndResponderKilled,
+    MonitorKilled,
+    MonitorStopped,
+    ResponderKilled,
+    RespondersKilledAgain,
+    ResponderStopped,
+    SupervisorKilled,
+    SupervisorStopped,
+)
+from tests.faults.kinds.stores import STORE_FAULTS
+
+FAULTS: tuple[type[Fault], ...] = (
+    EndpointTurnsHostile,
+    MasterFileHostile,
+    ResponderStopped,
+    MonitorKilled,
+    MonitorStopped,
+    MonitorAndResponderKilled,
+    SupervisorStopped,
+    ProcessesStarved,
+    ResponderKilled,
+    RespondersKilledAgain,
+    EverybodyKilled,
+    SupervisorKilled,
+    SharedMemoryFull,
+    RunDirectoryRemoved,
+    RunFilesRemoved,
+    RunDirectoryRemovedAndKilled,
+    TasksLimited,
+    HalfSentOneNetwork,
+    HalfSentManyAddresses,
+    SlowFlood,
+    MalformedFlood,
+    LargeBody,
+    StateFull,
+    StateReadOnly,
+    StateFullOverRestart,
+    *STORE_FAULTS,
+    DescriptorsLimited,
+    ApiDescriptorsLimited,
+    ApiIdle,
+    ClockJumps,
+)
