@@ -1,6 +1,7 @@
 """Room for connections: who may be connected, and who gives way to a newcomer where there is no room.
 
-    WAITING   nothing whole has come: neither a handshake nor a first message, or only a part of the next
+    WAITING   nothing whole has come: neither a handshake nor a first message, or only a part of the next; or nothing
+              that says whose it is, where that counts
     IDLE      spoke, was answered, and says nothing now
     SENDING   a long message is on its way
     READING   has an answer to read, and does not

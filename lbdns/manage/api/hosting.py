@@ -2,7 +2,8 @@
 
 uvicorn runs within the loop of the caller. What it leaves open is closed here: a client that sends the head of its
 request slowly, reads its answer slowly or keeps silent is cut off. There is room for so many connections only, counted
-from when they are accepted, before TLS; where it is full, who has not spoken gives way (base/connection_room.py).
+from when they are accepted, before TLS. Where it is full, who has shown no token that counts gives way, unless it is on
+this machine (base/connection_room.py).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from lbdns.base.words import API_SOCKET
 from lbdns.manage.api.app import make_app
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError
 from lbdns.manage.api.frame.api_sockets import BACKLOG, local_socket, remove_socket, tcp_socket
-from lbdns.manage.api.frame.gate import LOCAL_USER
+from lbdns.manage.api.frame.gate import GUEST, LOCAL_USER
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.frame.tls import Certificate
 from lbdns.model.socket_address import format_socket_address
@@ -74,8 +75,10 @@ class _Alarm:
 class _Guest:
     """A connection from when it is accepted: its place in the room, and the way to close it."""
 
-    def __init__(self, room: ConnectionRoom) -> None:
+    def __init__(self, room: ConnectionRoom, is_known: bool) -> None:
         self._room = room
+        self._is_known = is_known
+        self._stage = Standing.WAITING
         self.transport: asyncio.Transport | None = None
         self.opening: asyncio.Task[None] | None = None
 
@@ -87,8 +90,14 @@ class _Guest:
             self.opening.cancel()
 
     def move(self, stage: Standing) -> None:
-        """Note what it is at."""
-        self._room.move(self, stage)
+        """Note what it is at; as long as nobody knows whose it is, it waits."""
+        self._stage = stage
+        self._room.move(self, stage if self._is_known else Standing.WAITING)
+
+    def introduce(self, is_known: bool) -> None:
+        """Note whether the request that is being answered is somebody's."""
+        self._is_known = is_known
+        self.move(self._stage)
 
     def leave(self) -> None:
         """Give its place back."""
@@ -106,6 +115,7 @@ class _Connection(H11Protocol):
         self._head, self._unread, self._end = (_Alarm(self.loop, transport) for _ in range(3))
         self._is_unread = False
         self.guest.transport = transport
+        self.app_state = {**self.app_state, GUEST: self.guest}
         if self.is_local:
             self.app_state = {**self.app_state, LOCAL_USER: _user_of(transport.get_extra_info("socket"))}
         self._head.set(HEAD_S)
@@ -294,7 +304,7 @@ class _Entrance:
 
     def take(self, sock: socket.socket, peer: object) -> None:
         """Let a connection in, where there is room or somebody gives way."""
-        guest = _Guest(self.room)
+        guest = _Guest(self.room, self._connection.is_local)
         if not self.room.admit(guest, network_of(peer)):
             sock.close()
             return

@@ -10,7 +10,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,9 +33,18 @@ from lbdns.manage.store.tokens import Tokens
 
 LOCAL_USER: Final = "local_user"
 """The key of a connection's state that names the user at the other end of a UNIX socket."""
+GUEST: Final = "guest"
+"""The key of a connection's state that holds its place among the others, to be told whether somebody is known."""
 IPV6_CLIENT_BITS: Final = 64
 
 log = logging.getLogger("lbdns.api")
+
+
+class Guest(Protocol):
+    """A connection's place among the others."""
+
+    def introduce(self, is_known: bool) -> None:
+        """Note whether the request that is being answered is somebody's."""
 
 
 class Gate:
@@ -56,7 +65,7 @@ class Gate:
         headers = dict(scope["headers"])
         passage = _Passage(scope, receive, send, headers)
         try:
-            caller = self._caller(scope)
+            caller = self._introduced(scope)
             scope.setdefault("state", {})["caller"] = caller
             passage.check_length(headers.get(b"content-length"))
             await self._app(scope, passage.body, passage.send)
@@ -67,6 +76,19 @@ class Gate:
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             await passage.answer(ApiError(500, INTERNAL, "lbdns failed on this request; its log says how"))
+
+    def _introduced(self, scope: Scope) -> Caller:
+        """Return who asks, and let the connection's place follow from it; raises ApiError as `_caller` does."""
+        guest: Guest | None = scope.get("state", {}).get(GUEST)
+        try:
+            caller = self._caller(scope)
+        except ApiError:
+            if guest is not None:
+                guest.introduce(False)
+            raise
+        if guest is not None:
+            guest.introduce(True)
+        return caller
 
     def _caller(self, scope: Scope) -> Caller:
         """Return who asks; raises ApiError where nobody does, or too often."""
