@@ -8,8 +8,9 @@ cdef enum:
     BATCH = 64
     IN_BYTES = 4096  # a longer datagram is no query that anybody sends: dropped and counted
     CONTROL_BYTES = 64
-    QUEUES = 32  # of deferred datagrams that wait for the slow path, by network: /24, /56
-    QUEUE_BYTES = 32768  # of each, 200 to 300 queries; what does not fit is dropped and counted
+    QUEUES = 256  # of deferred datagrams that wait for the slow path, two for each network: /24, /56
+    QUEUE_BYTES = 16384  # of each, 100 to 150 queries; who has no room left is told to come over TCP, and counted
+    VOTES_MAX = 64
     COUNT_BITS = 0x3FFFFFFF
     UNREAD = 0xFFFFFFFF  # the length of a message that holds no datagram, or one that is done with
 
@@ -43,13 +44,18 @@ cdef struct Hand:  # all of it; lines of the cache that one thread writes are no
 cdef class InHand:
     cdef Hand *hand
     cdef Waiting *current  # taken last
+    cdef uint64_t most[QUEUES]  # the network that most of what came to a queue of late is from
+    cdef int votes[QUEUES]
     cdef int head, tail, turn  # bytes that were put into all queues, and taken; whose datagram was taken last
     cdef readonly int left
     cdef readonly list left_out
     cdef unsigned char[::1] room
     cdef int waiting(self) noexcept nogil
     cdef void point(self, int index) noexcept nogil
-    cdef bint put(self, int queue, int index, uint32_t deaths) noexcept nogil
+    cdef bint put(self, uint64_t network, int index, uint32_t deaths) noexcept nogil
+    cdef int filled(self, int queue) noexcept nogil
+    cdef bint put_into(self, int queue, uint64_t network, int index, uint32_t deaths) noexcept nogil
+    cdef int vote(self, int queue, uint64_t network) noexcept nogil
     cdef Waiting *take(self) noexcept nogil
     cdef void let_go(self) noexcept nogil
     cdef leave_out(self)
@@ -62,8 +68,8 @@ cdef class InHand:
     cdef void gather(self) noexcept nogil
 
 
-cdef int queue_of(uint64_t high, int version) noexcept nogil
-cdef int queue_of_peer(sockaddr_in6 *peer) noexcept nogil
+cdef uint64_t network_of(uint64_t high, int version) noexcept nogil
+cdef uint64_t network_of_peer(sockaddr_in6 *peer) noexcept nogil
 cdef uint8_t *control_of(Waiting *waiting) noexcept nogil
 cdef uint8_t *datagram_of(Waiting *waiting) noexcept nogil
 cdef bint is_record(Waiting *waiting, int left, int to_end) noexcept nogil

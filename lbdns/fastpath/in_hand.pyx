@@ -10,6 +10,9 @@ What is not known to be done with is answered again; a reply that comes twice ha
 of a message after its datagram, so that a batch which was cut half way tells what it holds: a length other than UNREAD.
 Each word has one writer; a word that says that something is there is written after it.
 
+A network has two queues, and uses the first until that is full, or another's. It gets half of a queue as long as most of
+what comes there is from it: a flood leaves room for whoever shares its queues.
+
 Of what a process has under way when it dies, one datagram may be what killed it: the one that was being served, on the
 fast path or on the slow one. From the fast path it goes to the slow one, which is another program; one that two
 processes had under way when they died is left out.
@@ -39,10 +42,10 @@ cdef enum:
 cdef uint64_t MARK = (<uint64_t>1 << 32) | sizeof(Hand)  # raise the first number when the meaning changes
 
 
-cdef int queue_of(uint64_t high, int version) noexcept nogil:
-    """Return the queue of a client: by the first 24 bits of an IPv4 address, 56 of an IPv6 address. `high`: its first
-    64 bits."""
-    return mix64(high >> (40 if version == 4 else 8)) % QUEUES
+cdef uint64_t network_of(uint64_t high, int version) noexcept nogil:
+    """Return a number for a client's network: the first 24 bits of an IPv4 address, 56 of an IPv6 address. `high`: its
+    first 64 bits."""
+    return mix64(high >> (40 if version == 4 else 8))
 
 
 cdef uint8_t *control_of(Waiting *waiting) noexcept nogil:
@@ -168,7 +171,7 @@ cdef class InHand:
             else:
                 self.hand.messages[index].msg_len = UNREAD
         if 0 <= suspect < BATCH and self.hand.messages[suspect].msg_len != UNREAD:
-            self.put(queue_of_peer(&self.hand.peers[suspect]), suspect, 1)
+            self.put(network_of_peer(&self.hand.peers[suspect]), suspect, 1)
             self.hand.messages[suspect].msg_len = UNREAD
         LBDNS_STORE(&self.hand.serving, 0)
         other = BATCH - 1
@@ -206,10 +209,30 @@ cdef class InHand:
         header.msg_name = &self.hand.peers[index]
         header.msg_control = &self.hand.controls[index * CONTROL_BYTES] if header.msg_controllen else NULL
 
-    cdef bint put(self, int queue, int index, uint32_t deaths) noexcept nogil:
-        """Put a copy of a message of the batch into a queue; return whether there was room."""
+    cdef bint put(self, uint64_t network, int index, uint32_t deaths) noexcept nogil:
+        """Put a copy of a message of the batch into a queue of its network; return whether there was room."""
+        cdef int first = network % QUEUES, second = (network >> 32) % QUEUES
+        if self.most[first] != network and self.filled(first) > self.filled(second):
+            first, second = second, first
+        return self.put_into(first, network, index, deaths) or self.put_into(second, network, index, deaths)
+
+    cdef int filled(self, int queue) noexcept nogil:
+        """Return how many bytes of a queue are taken."""
+        return (self.hand.heads[queue] - LBDNS_LOAD(&self.hand.tails[queue])) & COUNT_BITS
+
+    cdef int vote(self, int queue, uint64_t network) noexcept nogil:
+        """Return how many bytes of a queue a network may fill, which has sent something to it once more."""
+        if self.most[queue] == network:
+            self.votes[queue] = min(self.votes[queue] + 1, VOTES_MAX)
+        elif self.votes[queue] > 0:
+            self.votes[queue] -= 1
+        else:
+            self.most[queue], self.votes[queue] = network, 1
+        return QUEUE_BYTES // 2 if self.most[queue] == network else QUEUE_BYTES
+
+    cdef bint put_into(self, int queue, uint64_t network, int index, uint32_t deaths) noexcept nogil:
         cdef mmsghdr *message = &self.hand.messages[index]
-        cdef int head = self.hand.heads[queue], at = head % QUEUE_BYTES, skip = 0
+        cdef int head = self.hand.heads[queue], at = head % QUEUE_BYTES, skip = 0, room = self.vote(queue, network)
         cdef uint32_t size
         cdef Waiting *waiting
         if message.msg_hdr.msg_controllen:
@@ -217,7 +240,7 @@ cdef class InHand:
         size = (sizeof(Waiting) + message.msg_hdr.msg_controllen + message.msg_len + 7) & ~7
         if size > <uint32_t>(QUEUE_BYTES - at):
             skip = QUEUE_BYTES - at
-        if ((head - LBDNS_LOAD(&self.hand.tails[queue])) & COUNT_BITS) + skip + size > QUEUE_BYTES:
+        if self.filled(queue) + skip + size > room:
             return False
         waiting = <Waiting *>&self.hand.queues[queue * QUEUE_BYTES + at]
         if skip:
@@ -271,11 +294,11 @@ cdef class InHand:
         self.move_tail(self.turn, self.current.size)
 
 
-cdef int queue_of_peer(sockaddr_in6 *peer) noexcept nogil:
+cdef uint64_t network_of_peer(sockaddr_in6 *peer) noexcept nogil:
     cdef uint64_t high = 0
     cdef int octet
     if peer.sin6_family == AF_INET:
-        return queue_of(<uint64_t>ntohl((<sockaddr_in *>peer).sin_addr.s_addr) << 32, 4)
+        return network_of(<uint64_t>ntohl((<sockaddr_in *>peer).sin_addr.s_addr) << 32, 4)
     for octet in range(8):
         high = (high << 8) | peer.sin6_addr.s6_addr[octet]
-    return queue_of(high, 6)
+    return network_of(high, 6)

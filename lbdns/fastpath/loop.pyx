@@ -33,14 +33,14 @@ from lbdns.fastpath.in_hand cimport (
     Waiting,
     control_of,
     datagram_of,
-    queue_of,
+    network_of,
     shown,
 )
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
-from lbdns.fastpath.serve cimport serve
+from lbdns.fastpath.serve cimport serve, write_overflow
 from lbdns.fastpath.system_calls cimport (
     AF_INET,
     CLOCK_MONOTONIC,
@@ -307,12 +307,15 @@ cdef class Loop:
             self.random += GOLDEN
             server.query.draw_base = mix64(self.random)
             size = serve(server, index * IN_BYTES, self.messages[index].msg_len, index * OUT_BYTES)
+            if size == DEFERRED:
+                if self.defer(server, index):
+                    deferred += 1
+                    continue
+                size = write_overflow(server, index * IN_BYTES, index * OUT_BYTES)
             if size > 0:
                 count_served(self.counters, server)
                 self.add_reply(count, index, size)
                 count += 1
-            elif size == DEFERRED:
-                deferred += self.defer(server, index)
             else:
                 self.counters.words[DROPPED_COUNT] += 1
         LBDNS_STORE(&self.hand.serving, 0)
@@ -355,14 +358,14 @@ cdef class Loop:
             header.msg_control = query.msg_control
             header.msg_controllen = query.msg_controllen
 
-    cdef int defer(self, Server server, int index) noexcept nogil:
-        """Put a datagram into its network's queue; return 1, or 0 where that is full and the datagram is dropped."""
-        cdef int queue = queue_of(server.query.resolver_high, server.query.resolver_version)
-        if not self.in_hand.put(queue, index, 0):
+    cdef bint defer(self, Server server, int index) noexcept nogil:
+        """Put a datagram into a queue of its network; return whether there is room."""
+        cdef uint64_t network = network_of(server.query.resolver_high, server.query.resolver_version)
+        if not self.in_hand.put(network, index, 0):
             self.counters.words[OVERFLOWS] += 1
-            return 0
+            return False
         self.counters.words[DEFERRED_COUNT] += 1
-        return 1
+        return True
 
     cdef void wake(self, int head) noexcept nogil:
         """Wake the reader of the queues, whose head was at `head` before this batch; one that has not come that far is

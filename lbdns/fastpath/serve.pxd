@@ -33,6 +33,9 @@ cdef int guard(Server server, int start, int length) noexcept nogil
 
 cdef int serve_unasked(Server server, int start, int length, int base) noexcept nogil
 
+@cython.locals(position=cython.int)
+cpdef int write_overflow(Server server, int start, int base) noexcept nogil
+
 cdef int refusal_of(Server server, int start) noexcept nogil
 
 @cython.locals(row=cython.uint, template=cython.uint)

@@ -91,6 +91,16 @@ def serve_unasked(server: Server, start: int, length: int, base: int) -> int:
     return write_broken(server, start, base, NOTIMP if server.incoming[start + 2] & OPCODE_BITS else FORMERR)
 
 
+def write_overflow(server: Server, start: int, base: int) -> int:
+    """Write what a client gets whose query `serve` has just DEFERRED, and for which there is no room: come over TCP,
+    which nobody does in another's name. DROPPED for what is no query."""
+    server.is_steered = False
+    if server.incoming[start + 2] & OPCODE_BITS or get16(server, start + 4) != 1:
+        return DROPPED
+    position = write_head(server, start, base, TC_BIT, NOERROR)
+    return write_end(server, base, position, 0, 0)
+
+
 def refusal_of(server: Server, start: int) -> int:
     """Return the RCODE of a query that no zone needs to be asked about, NOERROR where it may go on, and set `ede`: as
     `decode` (dns/message.py) and `reject_early` (answer/respond.py) have it, in their order."""

@@ -77,7 +77,7 @@ def _traffic(sample: Sample) -> Iterator[Metric]:
     for name, word, text in (
         ("deferred", DEFERRED_COUNT, "Queries that the fast path left to the slow path."),
         ("dropped", DROPPED_COUNT, "Messages that deserved no reply."),
-        ("overflows", OVERFLOWS, "Queries that were lost as the slow path's queue was full."),
+        ("overflows", OVERFLOWS, "Queries that found no room in the slow path's queues."),
         ("send_errors", SEND_ERRORS, "Replies that the system refused to send."),
     ):
         yield _counter(name, text, (), [((), sample.word(word))])
