@@ -19,7 +19,7 @@ from tests.strain.asking import Tally
 from tests.strain.endpoints import PlayedElsewhere
 from tests.strain.process_tree import MONITOR, SUPERVISOR
 from tests.strain.served import CHANGED, ZONE, zone_text
-from tests.strain.subject import Subject, files_subject, store_subject
+from tests.strain.subject import LoadPlan, Subject, files_subject, store_subject
 from tests.strain.truth import addresses
 
 FILES, STORE = "files", "store"
@@ -146,7 +146,7 @@ class Rig:
 
 @contextlib.contextmanager
 def rig_of(
-    kind: str, work: Path, played: PlayedElsewhere, rate: float, random: Random, environment: Mapping[str, str]
+    kind: str, work: Path, played: PlayedElsewhere, load: LoadPlan, random: Random, environment: Mapping[str, str]
 ) -> Iterator[Rig]:
     """Run a server with a load; `environment` is the server's alone, beside what it has anyway."""
     before = dict(os.environ)
@@ -157,7 +157,7 @@ def rig_of(
     os.environ.update(environment)
     make = files_subject if kind == FILES else store_subject
     try:
-        with make(work, played, ZONES, rate, random.randrange(1 << 30)) as subject:
+        with make(work, played, ZONES, load) as subject:
             yield Rig(kind, subject, played, random)
     finally:
         os.environ.clear()

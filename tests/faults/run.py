@@ -30,6 +30,7 @@ from tests.faults.table import FAULTS
 from tests.processes.namespaces import UNSHARE
 from tests.strain.asking import LOST_S, PIPELINED
 from tests.strain.endpoints import PlayedElsewhere
+from tests.strain.subject import LoadPlan
 from tests.strain.truth import NSID, PLAIN, TCP
 
 BEFORE_S = 0.7
@@ -115,7 +116,8 @@ def play(one: Round, work: Path, played: PlayedElsewhere, asked: argparse.Namesp
     random = Random(f"{asked.seed} {one.name}")
     environment = {key: value for fault in one.faults for key, value in fault.environment().items()}
     verdict = Verdict(asked.slack)
-    with rig_of(one.kind, work, played, asked.rate, random, environment) as rig:
+    load = LoadPlan(asked.rate, random.randrange(1 << 30), LOST_S * max(1.0, asked.slack))
+    with rig_of(one.kind, work, played, load, random, environment) as rig:
         until(lambda: not rig.why_not_whole(), 10.0)
         until(lambda: False, BEFORE_S)
         before_s = slowest(rig)

@@ -38,13 +38,13 @@ SETTLED_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What was done to a server, when (monotonic), and how many queries it may cost at most."""
+    """What was done to a server, when (monotonic), and whether TCP connections may end with it."""
 
     server: str
     what: str
     began_s: float
     ended_s: float
-    may_lose: int
+    breaks_connections: bool
     failed: str = ""
 
 
@@ -56,23 +56,23 @@ class Chronicle:
         self.happenings: list[Happening] = []
 
     @contextlib.contextmanager
-    def noting(self, server: str, what: str, may_lose: int = 0) -> Iterator[None]:
+    def noting(self, server: str, what: str, breaks_connections: bool) -> Iterator[None]:
         """Note what a `with` block does, and how it fails: a soak goes on."""
         began_s, failed = time.monotonic(), ""
         try:
             yield
         except (httpx.HTTPError, OSError, LbdnsError, ServerError, AssertionError) as error:
             failed = f"{type(error).__name__}: {error}"[:500]
-        self.happenings.append(Happening(server, what, began_s, time.monotonic(), may_lose, failed))
+        self.happenings.append(Happening(server, what, began_s, time.monotonic(), breaks_connections, failed))
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """One thing to do to a server: its name, and how many queries it may cost."""
+    """One thing to do to a server: its name, and whether TCP connections may end with it."""
 
     what: str
     do: Callable[[], None]
-    may_lose: int = 0
+    breaks_connections: bool = False
 
 
 class Disturber:
@@ -112,7 +112,7 @@ class Disturber:
                 every = self.disturbances()
                 order = iter(self.random.sample(every, len(every)))
                 continue
-            with self._chronicle.noting(self.subject.name, chosen.what, chosen.may_lose):
+            with self._chronicle.noting(self.subject.name, chosen.what, chosen.breaks_connections):
                 chosen.do()
 
 
@@ -147,8 +147,8 @@ class FilesDisturber(Disturber):
         return [
             *(Disturbance("file changed", self._change_file) for _ in range(3)),
             Disturbance("file with a mistake", self._break_file),
-            Disturbance("responder killed", lambda: self._harm(RESPONDER, signal.SIGKILL), may_lose=1),
-            Disturbance("responder stopped", lambda: self._harm(RESPONDER, signal.SIGSTOP), may_lose=1),
+            Disturbance("responder killed", lambda: self._harm(RESPONDER, signal.SIGKILL), breaks_connections=True),
+            Disturbance("responder stopped", lambda: self._harm(RESPONDER, signal.SIGSTOP), breaks_connections=True),
             Disturbance("monitor killed", lambda: self._harm(MONITOR, signal.SIGKILL)),
             Disturbance("monitor stopped", lambda: self._harm(MONITOR, signal.SIGSTOP)),
             Disturbance("supervisor stopped", self._stop_supervisor),

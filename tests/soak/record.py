@@ -27,7 +27,7 @@ JUDGED_S = 1200.0
 TOLD_EVERY = 12  # samples
 CPU_S = 0.5  # the shortest time over which use of the processor is counted: it is told in hundredths of a second
 LOSS_BEFORE_S, LOSS_AFTER_S = 3.0, 1.0
-"""A query counts as one that a happening cost where it was sent in this time around it."""
+"""A query over TCP counts as one whose connection ended with a responder where it was sent in this time around that."""
 POINTS_MAX = 400  # of one process's line, for the slope between each two of them
 
 OWN_KIB_PER_HOUR, OWN_SHARE_PER_HOUR = 4096, 0.05
@@ -202,15 +202,17 @@ def judge_answers(
 ) -> list[Judgement]:
     """Hold what was answered, lost and wrong against what may be."""
     answered = sum(one.answered for one in samples)
-    excused = [one for one in happenings if one.may_lose]
-    unexcused = [
-        (sent_s, road, question)
-        for sent_s, road, question in tally.lost
-        if not any(one.began_s - LOSS_BEFORE_S <= sent_s <= one.ended_s + LOSS_AFTER_S for one in excused)
-    ]
-    in_kills = Counter(road == TCP for _, road, _ in tally.lost) - Counter(road == TCP for _, road, _ in unexcused)
-    may_lose, over_tcp = sum(one.may_lose for one in excused), len(excused) * PIPELINED
-    roads = Counter(f"{road} {question}" for _, road, question in unexcused).most_common(3)
+    ending = [one for one in happenings if one.breaks_connections]
+
+    def ended(sent_s: float, road: str) -> bool:
+        """Whether a connection that a query came by may have ended with its responder."""
+        return road == TCP and any(
+            one.began_s - LOSS_BEFORE_S <= sent_s <= one.ended_s + LOSS_AFTER_S for one in ending
+        )
+
+    lost = [(road, question) for sent_s, road, question in tally.lost if not ended(sent_s, road)]
+    with_connections, most = len(tally.lost) - len(lost), len(ending) * PIPELINED
+    roads = Counter(f"{road} {question}" for road, question in lost).most_common(3)
     return [
         Judgement(f"{server}: answered", answered > 0, f"{answered:,}"),
         Judgement(
@@ -220,13 +222,13 @@ def judge_answers(
         ),
         Judgement(
             f"{server}: lost",
-            not unexcused,
-            f"{len(unexcused)}{''.join(f'; {count} of {what}' for what, count in roads)}",
+            not lost,
+            f"{len(lost)}{''.join(f'; {count} of {what}' for what, count in roads)}",
         ),
         Judgement(
-            f"{server}: lost when responders were killed or stopped ({len(excused)} times)",
-            in_kills[False] <= may_lose and in_kills[True] <= over_tcp,
-            f"{in_kills[False]} over UDP (at most {may_lose}), {in_kills[True]} over TCP (with their connections)",
+            f"{server}: lost with TCP connections to responders that were killed or stopped ({len(ending)})",
+            with_connections <= most,
+            f"{with_connections} (at most {most})",
         ),
     ]
 

@@ -26,7 +26,7 @@ from tests.soak.disturbing import Chronicle, EndpointDisturber, FilesDisturber, 
 from tests.soak.plot import draw
 from tests.soak.record import HOUR_S, JUDGED_S, TOLD_EVERY, WARM_UP_S, Judgement, Record, as_json, judge
 from tests.strain.endpoints import PlayedElsewhere
-from tests.strain.subject import Subject, files_subject, store_subject
+from tests.strain.subject import LoadPlan, Subject, files_subject, store_subject
 
 ENDING_S = 1.0
 """Between samples while the last disturbances end."""
@@ -63,7 +63,7 @@ def main() -> int:
     with contextlib.ExitStack() as opened:
         work = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="lbdns-soak-")))
         played = opened.enter_context(contextlib.closing(PlayedElsewhere()))
-        make = (work / "files", played, asked.zones, asked.rate, asked.seed)
+        make = (work / "files", played, asked.zones, LoadPlan(asked.rate, asked.seed))
         subjects = [opened.enter_context(files_subject(*make))]
         subjects.append(opened.enter_context(store_subject(work / "store", *make[1:])))
         record = opened.enter_context(contextlib.closing(Record(asked.out / "samples.jsonl")))

@@ -22,7 +22,7 @@ from random import Random
 from tests.strain.truth import NSID, PLAIN, ROADS, TCP, MalformedReply, Question, Reply, show
 
 LOST_S = 3.0
-"""A query that is not answered in this time is lost, as a resolver takes it."""
+"""A query that is not answered in this time is lost, as a resolver takes it, unless an Asker is told otherwise."""
 TICK_S = 0.01
 SOURCES = tuple(f"127.0.{90 + number}.1" for number in range(8))
 """Where queries come from: networks of their own each."""
@@ -86,10 +86,13 @@ class _Lane:
 class Asker:
     """The load on one server: a thread for UDP and one for TCP."""
 
-    def __init__(self, server: tuple[str, int], questions: Sequence[Question], rate: float, seed: int) -> None:
-        """Prepare to ask; `rate` is in queries a second."""
+    def __init__(
+        self, server: tuple[str, int], questions: Sequence[Question], rate: float, seed: int, lost_s: float = LOST_S
+    ) -> None:
+        """Prepare to ask; `rate` is in queries a second; one that is not answered in `lost_s` is lost."""
         self._server = server
         self._rate = rate
+        self._lost_s = lost_s
         self._random = Random(seed)
         self._by_road = {
             road: [(one, asked.octets) for one in questions for asked in one.asked if asked.road == road]
@@ -217,7 +220,7 @@ class Asker:
 
     def _sweep(self, lane: _Lane, now_s: float) -> None:
         for number, waiting in list(lane.waiting.items()):
-            if now_s - waiting.sent_s > LOST_S:
+            if now_s - waiting.sent_s > self._lost_s:
                 del lane.waiting[number]
                 self._lose(waiting)
 
@@ -230,7 +233,7 @@ class Asker:
             sent = [_Waiting(question, TCP, time.monotonic(), time.time_ns()) for question, _ in asked]
             answered = 0
             try:
-                with socket.create_connection(self._server, LOST_S, (self._random.choice(SOURCES), 0)) as sock:
+                with socket.create_connection(self._server, self._lost_s, (self._random.choice(SOURCES), 0)) as sock:
                     sock.sendall(b"".join(
                         (len(octets) + 2).to_bytes(2) + number.to_bytes(2) + octets
                         for number, (_, octets) in enumerate(asked)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import yaml
 from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, write_files
 from tests.store.served import StoreServer, free_port
-from tests.strain.asking import Asker
+from tests.strain.asking import LOST_S, Asker
 from tests.strain.endpoints import PlayedElsewhere
 from tests.strain.process_tree import Process, processes
 from tests.strain.served import Served, configuration, settings_for
@@ -25,15 +26,24 @@ from tests.strain.served import Served, configuration, settings_for
 PATIENCE_S = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """A load: queries a second, what is drawn from, and how long an answer is waited for, in seconds."""
+
+    rate: float
+    seed: int
+    lost_s: float = LOST_S
+
+
 class Subject:
     """One server with its load; `changes` is the API's path to it where it serves a store."""
 
-    def __init__(self, name: str, server: LbdnsServer, served: Served, rate: float, seed: int) -> None:
+    def __init__(self, name: str, server: LbdnsServer, served: Served, load: LoadPlan) -> None:
         """Begin to load a server that runs."""
         self.name = name
         self.server = server
         self.served = served
-        self.asker = Asker((server.host, server.port), served.questions, rate, seed)
+        self.asker = Asker((server.host, server.port), served.questions, load.rate, load.seed, load.lost_s)
         self.asker.start()
 
     def close(self) -> None:
@@ -50,18 +60,18 @@ class Subject:
 
 
 @contextlib.contextmanager
-def files_subject(work: Path, played: PlayedElsewhere, zones: int, rate: float, seed: int) -> Iterator[Subject]:
+def files_subject(work: Path, played: PlayedElsewhere, zones: int, load: LoadPlan) -> Iterator[Subject]:
     """Serve files in `work`/config."""
     tree = configuration(played.port, zones) | {"settings": settings_for(free_port())}
     write_files(tree, work / "config")
     with contextlib.closing(LbdnsServer(work / "config", work)) as server:
         server.start()
-        with contextlib.closing(Subject("files", server, Served(zones), rate, seed)) as subject:
+        with contextlib.closing(Subject("files", server, Served(zones), load)) as subject:
             yield subject
 
 
 @contextlib.contextmanager
-def store_subject(work: Path, played: PlayedElsewhere, zones: int, rate: float, seed: int) -> Iterator[Subject]:
+def store_subject(work: Path, played: PlayedElsewhere, zones: int, load: LoadPlan) -> Iterator[Subject]:
     """Serve a store that begins with the same."""
     work.mkdir(parents=True, exist_ok=True)
     settings = settings_for(0)
@@ -73,7 +83,7 @@ def store_subject(work: Path, played: PlayedElsewhere, zones: int, rate: float, 
         subprocess.run(command, check=True, capture_output=True, env=package_environment(), timeout=120)
         server.start()
         server.wait_for_api()
-        with contextlib.closing(Subject("store", server, Served(zones), rate, seed)) as subject:
+        with contextlib.closing(Subject("store", server, Served(zones), load)) as subject:
             yield subject
 
 
