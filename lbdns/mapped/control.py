@@ -41,6 +41,7 @@ class Control:
         self._mapping = mapping
         self._whole = memoryview(mapping)
         self._words: memoryview[Any] = self._whole.cast("Q")
+        self._former: Control | None = None
 
     @classmethod
     def create(cls, path: Path) -> Control:
@@ -83,6 +84,25 @@ class Control:
     def set(self, word: str, value: int) -> None:
         """Write a word by its name; a TypeError where the file was attached read-only."""
         self._words[_WORDS[word]] = value
+        if self._former is not None:
+            self._former.set(word, value)
+
+    def renew(self, path: Path) -> None:
+        """Make the file anew at `path`, with the words as they are, for processes that begin; raises LbdnsError.
+
+        What is set is set in the one before as well, for those that have it mapped, until `forget_former`.
+        """
+        fresh = Control.create(path)
+        for word in _WORDS:
+            fresh.set(word, self.get(word))
+        former = Control(self.path, self._mapping, self.writable)
+        former._former = self._former
+        self.path, self._mapping, self._whole, self._words = path, fresh._mapping, fresh._whole, fresh._words
+        self._former = former
+
+    def forget_former(self) -> None:
+        """Let go of the files before `renew`: nobody reads them any more."""
+        self._former = None
 
     def writer(self, word: str) -> Callable[[int], None]:
         """Return what writes one word again and again."""

@@ -22,6 +22,9 @@ from lbdns.base.system_user import SystemUser
 from lbdns.base.words import LOCK_FILE, RUN_DIRECTORY
 
 SHARED_MEMORY = Path("/dev/shm")
+PRIVATE = 0o700
+OTHERS = 0o077
+OTHERS_WRITE = 0o022
 UNIX_PATH_MAX = 100  # bytes; the kernel takes 107
 
 
@@ -142,12 +145,21 @@ class RunDirectory:
 
     def __init__(self, state_dir: Path) -> None:
         """Find or make the run directory of a state directory; raises LbdnsError."""
-        self.path = self.location(state_dir)
-        if not _private_directory(self.path):
-            self.path = state_dir / RUN_DIRECTORY
-            if not _private_directory(self.path):
-                raise LbdnsError(f"{self.path}: cannot make a directory there that is ours alone")
-        self.control = self.path / "control"
+        self.places = (self.location(state_dir), state_dir / RUN_DIRECTORY)
+        self.find()
+
+    def find(self) -> None:
+        """Find or make it again, in another place where the first is not ours alone any more; raises LbdnsError."""
+        for path in self.places:
+            if _made_private(path):
+                self.path = path
+                return
+        raise LbdnsError(f"{self.places[-1]}: cannot make a directory there that is ours alone")
+
+    @property
+    def control(self) -> Path:
+        """The control file."""
+        return self.path / "control"
 
     @staticmethod
     def location(state_dir: Path) -> Path:
@@ -189,6 +201,10 @@ class RunDirectory:
         """The counters of one thread of a responder; part 0 is its slow path."""
         return self.path / f"counters-{index}-{part}.bin"
 
+    def former_counters(self, part: int) -> Path:
+        """What was counted in files that were removed meanwhile: by slow paths (part 0), by fast paths (part 1)."""
+        return self.path / f"counters-former-{part}.bin"
+
     def all_counters(self) -> list[Path]:
         """The counters of all threads of all responders, those of earlier ones among them."""
         return sorted(self.path.glob("counters-*.bin"))
@@ -198,31 +214,52 @@ class RunDirectory:
         return self.path / f"responder-{pid}.sock"
 
     def responders(self) -> list[Path]:
-        """The sockets of all responders, those that died badly among them."""
-        return sorted(self.path.glob("responder-*.sock"))
+        """The sockets of all responders, those that died badly among them, wherever they were put."""
+        return sorted(path for place in self._ours() for path in place.glob("responder-*.sock"))
 
     def clear(self) -> None:
         """Remove every file in it: nobody serves from here."""
-        for path in self.path.iterdir():
-            with contextlib.suppress(OSError):
-                path.unlink()
+        for place in self._ours():
+            for path in place.iterdir():
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def remove(self) -> None:
         """Remove it with everything in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        for place in self.places:
+            if _mode_of_ours(place) is not None:
+                shutil.rmtree(place, ignore_errors=True)
+
+    def _ours(self) -> list[Path]:
+        return [place for place in self.places if is_private(place)]
 
 
-def _private_directory(path: Path) -> bool:
+def is_private(path: Path) -> bool:
+    """Whether there is a directory, no link to one, that is ours and that nobody else may look into."""
+    mode = _mode_of_ours(path)
+    return mode is not None and not mode & OTHERS
+
+
+def _mode_of_ours(path: Path) -> int | None:
+    """Return the mode of a directory that is ours, None where there is none, or something else."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_mode if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() else None
+
+
+def _made_private(path: Path) -> bool:
     """Make `path` a directory of mode 0700 unless it is one of ours; False where it can be neither."""
-    with contextlib.suppress(FileExistsError):
-        try:
-            path.mkdir(mode=0o700)
-        except FileExistsError:
-            raise
-        except OSError:
-            return False
-    found = path.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    with contextlib.suppress(OSError):
+        path.mkdir(mode=PRIVATE)
+    mode = _mode_of_ours(path)
+    if mode is None or mode & OTHERS_WRITE:  # whatever is in it may be another's
+        return False
+    if stat.S_IMODE(mode) != PRIVATE:
+        with contextlib.suppress(OSError):
+            path.chmod(PRIVATE)
+    return is_private(path)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
-from lbdns.mapped.run_directory import snapshot_path, targets_path
+from lbdns.mapped.run_directory import is_private, snapshot_path, targets_path
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.monitor.targets import Targets, load_targets
 
@@ -54,6 +54,8 @@ class Generations:
             return None
         self._control.set("monitor_adopting", number)  # all at once, however long it takes: it does not hang
         try:
+            if not is_private(self.run_dir):
+                raise LbdnsError(f"{self.run_dir} is not a directory that is ours alone")
             targets = load_targets(targets_path(self.run_dir, number))
             known = next((table for table in tables if table.path == targets.table), None)
             table = known or HealthTable.attach(targets.table, writable=True)

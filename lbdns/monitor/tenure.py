@@ -58,16 +58,23 @@ class Tenure:
         if self.control.monitor_pid != os.getpid():
             log.info("another monitor worker (pid %d) has taken over", self.control.monitor_pid)
             return True
-        if not self._orphan_ok and os.getppid() != self._parent:
+        is_left = os.getppid() != self._parent
+        if is_left and not self._orphan_ok:
             log.info("the supervisor is gone")
             return True
-        try:
-            replaced = os.stat(self._control_file).st_ino != self._inode
-        except OSError:
-            replaced = True
-        if replaced:
+        # A supervisor that lives rebuilds what is removed, and has another worker go on.
+        if (is_left or not self._orphan_ok) and self._is_another_server():
             log.info("the server that this worker belonged to is gone")
-        return replaced
+            return True
+        return False
+
+    def _is_another_server(self) -> bool:
+        """Whether the control file is another's. Where it was removed and nobody has made another, responders that are
+        left, too, answer on by the table that is mapped."""
+        try:
+            return os.stat(self._control_file).st_ino != self._inode
+        except OSError:
+            return not self._orphan_ok
 
     def _wake(self, wake_fd: int) -> None:
         os.eventfd_read(wake_fd)

@@ -8,6 +8,7 @@ for readers that are just opening them; older ones that no generation left refer
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -100,12 +101,29 @@ class Publisher:
         if self._table is not None and self._slots != slots:
             return self.prepare(configuration)
 
+        return self._make(configuration, slots, self._writer_of(compiled), None)
+
+    def rebuild(self, in_force: Published) -> Published:
+        """Write what is in force as the next generation, with a health table of its own, from what is mapped: files
+        are gone. Raises LbdnsError, and leaves nothing behind then."""
+        tries, self._tries = self._tries, None
+        places = self._tried[1] if self._tried else None
+        table = self._next_table(in_force.slots)
+        write = self._writer_of(in_force.snapshot)
+        prepared = self._make(in_force.configuration, in_force.slots, write, places, table)
+        if tries is not None and self._tries is not None:
+            self._tries = (tries[0], self._tries[1])
+        return prepared
+
+    def _writer_of(self, compiled: Snapshot) -> Callable[[Path, int, HealthTable], None]:
+        """Return what writes the columns of a snapshot as another generation's."""
+
         def write(path: Path, generation: int, table: HealthTable) -> None:
             meta = {**compiled.meta, "generation": generation, "layout_id": table.layout_id}
             snapshot = Snapshot(compiled.columns, meta)
             snapshot.write(path, self._write_tries(snapshot, generation))
 
-        return self._make(configuration, slots, write, None)
+        return write
 
     def _make(
         self,
@@ -113,10 +131,12 @@ class Publisher:
         slots: Slots,
         write: Callable[[Path, int, HealthTable], None],
         places: PlaceTree | None,
+        table: HealthTable | None = None,
     ) -> Published:
-        """Return a generation whose snapshot `write` writes; `places`: what it locates by, where that is known."""
+        """Return a generation whose snapshot `write` writes; `places`: what it locates by, where that is known;
+        `table`: its health table, where that is to be another than it would be."""
         generation = self._control.generation + 1
-        table = self._table_for(slots)
+        table = table or self._table_for(slots)
         path = self._run.snapshot(generation)
         try:
             write(path, generation, table)
@@ -185,7 +205,13 @@ class Publisher:
         old = self._table
         if old and slots.endpoint_count <= old.endpoint_capacity and slots.pool_count <= old.pool_capacity:
             return old
-        number = 1 + max((_number(path) for path in self._run.path.glob("health-*.bin")), default=0)
+        return self._next_table(slots)
+
+    def _next_table(self, slots: Slots) -> HealthTable:
+        """Return another health table, with what the one in use knows."""
+        old = self._table
+        numbers = [_number(path) for path in self._run.path.glob("health-*.bin")]
+        number = 1 + max(numbers + ([old.layout_id] if old else []), default=0)
         endpoints = max(ENDPOINT_CAPACITY_MIN, 2 * slots.endpoint_count)
         table = HealthTable.create(
             self._run.table(number), endpoints, max(POOL_CAPACITY_MIN, 2 * slots.pool_count), number
@@ -195,13 +221,15 @@ class Publisher:
         return table
 
     def _discard(self, generation: int, table: HealthTable) -> None:
-        for path in (self._run.snapshot(generation), self._run.targets(generation), self._run.slots(generation)):
-            path.unlink(missing_ok=True)
+        gone = [self._run.snapshot(generation), self._run.targets(generation), self._run.slots(generation)]
         if self._tries and self._tries[1] == self._run.tries(generation):
-            self._tries[1].unlink(missing_ok=True)
+            gone.append(self._tries[1])
             self._tries = None
         if table is not self._table:
-            table.path.unlink(missing_ok=True)
+            gone.append(table.path)
+        for path in gone:
+            with contextlib.suppress(OSError):  # the directory may be gone, or another's
+                path.unlink()
 
     def _remove_older(self, in_force: Published) -> None:
         oldest = in_force.generation - GENERATIONS_KEPT + 1
@@ -211,7 +239,7 @@ class Publisher:
                     path.unlink(missing_ok=True)
         try:
             used = self._shared_files() | {in_force.table.path}
-        except LbdnsError:
+        except (LbdnsError, OSError, ValueError, KeyError):
             return  # a snapshot of another version of lbdns, which an earlier start left: the next change removes it
         for pattern in ("health-*.bin", "tries-*.bin"):
             for path in self._run.path.glob(pattern):
@@ -222,11 +250,16 @@ class Publisher:
         """Return the tries and health tables that the snapshots refer to; raises LbdnsError."""
         used: set[Path] = set()
         for path in self._run.path.glob("snapshot-*.bin"):
-            snapshot = Snapshot.open(path)
+            try:
+                snapshot = Snapshot.open(path)
+            except FileNotFoundError:
+                continue  # its tries were removed: nobody can open it
             used.update(part.path for part in snapshot.parts)
             used.add(self._run.table(snapshot.layout_id))
         return used
 
 
 def _number(path: Path) -> int:
-    return int(path.stem.rpartition("-")[2])
+    """Return the number in a file's name; -1 where it has none, as it is not one of ours."""
+    text = path.stem.rpartition("-")[2]
+    return int(text) if text.isdecimal() else -1

@@ -140,6 +140,7 @@ def _server(facts: ServerFacts) -> Iterator[Metric]:
         ("zones_unready", len(facts.published.configuration.unready), "Zones that a mistake keeps from being served."),
         ("configuration_timestamp_seconds", facts.served_at, "When what is served was first put in force."),
         ("configuration_kept", float(not facts.keeping), "0 where it cannot be kept for a restart."),
+        ("run_directory_whole", float(not facts.run_problem), "0 where it was removed and cannot be rebuilt."),
         ("fast_path_enabled", float(facts.is_fast), "1 where responders have the compiled fast path."),
     ):
         yield _gauge(name, text, (), [((), value)])
@@ -149,6 +150,8 @@ def _server(facts: ServerFacts) -> Iterator[Metric]:
     yield _counter("worker_hangs", "Processes that gave no sign of life and were killed.", ("worker",), hangs)
     yield _counter("reloads", "Configurations put in force after the first.", (), [((), facts.reload_count)])
     yield _counter("reload_failures", "Configurations that were refused.", (), [((), facts.reload_failures)])
+    rebuilds = "How often the run directory was rebuilt, having been removed or replaced."
+    yield _counter("run_directory_rebuilds", rebuilds, (), [((), facts.run_rebuilds)])
     build = ((__version__, platform.python_version()), 1)
     yield _gauge("build_info", "The release, as labels; always 1.", ("version", "python"), [build])
 

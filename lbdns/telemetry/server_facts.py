@@ -55,6 +55,8 @@ class ServerFacts:
     served_at: float
     not_served: NotServed | None
     keeping: str
+    run_rebuilds: int  # how often the run directory was rebuilt, having been removed
+    run_problem: str  # why it cannot be, "" where it is whole
     troubles: tuple[str, ...] = ()
 
     @property

@@ -99,6 +99,13 @@ def _management(facts: ServerFacts) -> Row:
     return Row("management", "not all of it works" if facts.troubles else f"changes are made {where}", facts.troubles)
 
 
+def _run_directory(facts: ServerFacts) -> Row:
+    rebuilt = f", rebuilt {counted(facts.run_rebuilds, 'time')}" if facts.run_rebuilds else ""
+    if facts.run_problem:
+        return Row("run directory", f"not whole{rebuilt}", (facts.run_problem,))
+    return Row("run directory", f"whole{rebuilt}")
+
+
 def _zones(facts: ServerFacts) -> Row:
     configuration = facts.published.configuration
     told = tuple(
@@ -139,6 +146,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _configuration,
     _kept,
     _management,
+    _run_directory,
     _zones,
     _pools,
     _monitor,

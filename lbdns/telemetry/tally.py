@@ -20,6 +20,7 @@ import numpy as np
 
 from lbdns.dns.codes import RCODE_NAMES
 from lbdns.dns.rdata.record_types import type_text
+from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import (
     DATAGRAMS,
     ENDPOINTS_FIRST,
@@ -34,6 +35,7 @@ from lbdns.mapped.counter_words import (
     TYPES_FIRST,
 )
 from lbdns.mapped.counters import open_counters
+from lbdns.mapped.held_files import HeldFiles
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.numbers import LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_POP, LOCATED_BY_RESOLVER
@@ -42,6 +44,7 @@ Words = np.ndarray[Any, np.dtype[np.uint64]]
 Key = tuple[str, ...]
 
 NOWHERE = -1
+FIRSTS = (DATAGRAMS, LOAD_BALANCERS_FIRST, POOLS_FIRST, ENDPOINTS_FIRST)
 SLOW_PART = "0"  # of a responder's files: what its slow path has counted, TCP too
 SOURCE_NAMES = {
     LOCATED_BY_ECS: "ecs",
@@ -142,6 +145,8 @@ class Tally:
         """Begin without names; `follow` gives them."""
         self._run = run
         self._files: dict[Path, Words] = {}
+        self._held = HeldFiles()
+        self._former: list[tuple[bool, Words]] = []  # of files that are gone: whether of the fast path, and the words
         self._lock = threading.Lock()
         self._has_names = False
         self._all = _Range(DATAGRAMS)
@@ -171,7 +176,8 @@ class Tally:
         """Return all counts as they are now."""
         with self._lock:
             files = self._opened()
-            fast = [words for path, words in self._files.items() if path.stem.rpartition("-")[2] != SLOW_PART]
+            fast = [words for path, words in self._files.items() if _is_fast(path)]
+            fast += [words for is_fast, words in self._former if is_fast]
             return Sample(
                 at_s=time.monotonic(),
                 words=self._all.read(files, LOAD_BALANCERS_FIRST),
@@ -181,13 +187,43 @@ class Tally:
                 endpoints=self._endpoints.read(files),
             )
 
+    def part_with_lost(self) -> None:
+        """Let files that were removed go: what is counted in them is summed on, and others may take their places."""
+        with self._lock:
+            for path in self._held.lost(self._files):
+                self._former.append((_is_fast(path), self._files.pop(path)))
+            self._held.forget()
+            self._held.lost(self._files)
+
+    def keep_former(self) -> None:
+        """Write what was counted in files that are gone to files of their own; nobody counts in those any more.
+
+        Raises OSError where there is no room; they are summed on from memory then.
+        """
+        with self._lock:
+            counts = [one.slot_count for one in (self._load_balancers, self._pools, self._endpoints)]
+            for part in {int(is_fast) for is_fast, _ in self._former}:
+                path = self._run.former_counters(part)
+                allocate_counters(path, *counts)
+                kept = np.frombuffer(open_counters(path, writable=True), dtype=np.uint64)
+                for first, count in zip(FIRSTS, (LOAD_BALANCERS_FIRST, *counts), strict=True):
+                    for is_fast, words in self._former:
+                        if is_fast == bool(part):
+                            kept[first : first + count] += words[first : first + count]
+                self._former = [one for one in self._former if one[0] != bool(part)]
+
     def _opened(self) -> list[Words]:
         for path in self._run.all_counters():
             if path not in self._files:
                 # One that a responder is just making is there in the next read.
                 with contextlib.suppress(OSError, ValueError):
                     self._files[path] = np.frombuffer(open_counters(path), dtype=np.uint64)
-        return list(self._files.values())
+        self._held.lost(self._files)  # they are known from now on
+        return [*self._files.values(), *(words for _, words in self._former)]
+
+
+def _is_fast(path: Path) -> bool:
+    return path.stem.rpartition("-")[2] != SLOW_PART
 
 
 class _Range:
@@ -217,7 +253,7 @@ class _Kind:
         self._range = _Range(first)
         self._held: Mapping[Any, int] = {}
         self._names = CountedNames()
-        self._slot_count = 0
+        self.slot_count = 0
         self._bases: Words = np.zeros(0, np.uint64)  # by slot: what its count is to be read from
 
     def plan(self, held: Mapping[Any, int]) -> KindPlan:
@@ -237,17 +273,17 @@ class _Kind:
     def follow(self, plan: KindPlan, files: Sequence[Words], has_names: bool) -> None:
         """Take a plan up. Of the first names none is taken for new: a server that is taken over counts on."""
         self._held, self._names = plan.held, plan.names
-        self._slot_count = max(self._slot_count, 1 + int(plan.names.slots.max(initial=-1)))
-        self._bases = np.append(self._bases, np.zeros(self._slot_count - len(self._bases), np.uint64))
+        self.slot_count = max(self.slot_count, 1 + int(plan.names.slots.max(initial=-1)))
+        self._bases = np.append(self._bases, np.zeros(self.slot_count - len(self._bases), np.uint64))
         if has_names and len(plan.fresh):
-            sums = self._range.read(files, self._slot_count)
+            sums = self._range.read(files, self.slot_count)
             counts = np.append(sums - self._bases, np.uint64(0))  # the last one is NOWHERE's
             # Numbers without a sign wrap around: a base may be below 0, where a name brings more than its slot had.
             self._bases[plan.fresh] = sums[plan.fresh] - counts[plan.former]
 
     def read(self, files: Sequence[Words]) -> Counted:
         """Return the counts of all names."""
-        sums = self._range.read(files, self._slot_count)[self._names.slots]
+        sums = self._range.read(files, self.slot_count)[self._names.slots]
         return Counted(self._names, sums - self._bases[self._names.slots])
 
 

@@ -227,7 +227,7 @@ def _families() -> list[Any]:
             published = publisher.prepare(parse(TREE, Path(folder)).configuration)
             tally = Tally(run)
             tally.follow(tally.plan(published.slots))
-            facts = ServerFacts(published, 0.0, 0.0, True, (), 0, 0, "", 0.0, None, "")
+            facts = ServerFacts(published, 0.0, 0.0, True, (), 0, 0, "", 0.0, None, "", 0, "")
             return list(ServerCollector(tally, lambda: facts).collect())
         finally:
             run.remove()

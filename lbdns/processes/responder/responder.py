@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import logging
 import os
@@ -35,13 +34,14 @@ from lbdns.fastpath.counting import count_decision
 from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import BEAT_NS, DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
 from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
-from lbdns.mapped.run_directory import RunDirectory, unix_address
+from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
 from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fast_path
+from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.views import Views
 from lbdns.processes.responder.waiting_spare import wait_for_duty
-from lbdns.processes.sockets import DRAIN_WORD, ResponderDuty, listener_set, send_listeners
+from lbdns.processes.sockets import ResponderDuty, listener_set
 
 DRAIN_S = 2.0  # for messages under way over TCP
 DRAIN_BATCHES = 200  # of datagrams that had arrived when the stop came
@@ -171,15 +171,16 @@ class Responder:
             loop.add_reader(wake_fd, self._wake, wake_fd)
         if self._fast_ports:
             yield_to_fast_path()
-        with contextlib.ExitStack() as cleanup:
-            tasks = [asyncio.create_task(self._hand_over(cleanup)), asyncio.create_task(self._beat())]
-            if ready_fd is not None and not say_ready(ready_fd):
-                # Not to serve on: the next supervisor may have looked for orphans already.
-                log.warning("stopping: the supervisor ended before this responder was ready")
-                self._stop.set()
-            await self._stop.wait()
-            for task in tasks:
-                task.cancel()
+        hand_over = HandOver(self._run, self._held, self._stop)
+        tasks = [asyncio.create_task(one) for one in (hand_over.keep(), self._beat())]
+        if ready_fd is not None and not say_ready(ready_fd):
+            # Not to serve on: the next supervisor may have looked for orphans already.
+            log.warning("stopping: the supervisor ended before this responder was ready")
+            self._stop.set()
+        await self._stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for acceptor in acceptors:
             acceptor.close()
         for sock, port in self._ports:
@@ -199,28 +200,6 @@ class Responder:
         while True:
             self._answerer.beat()
             await asyncio.sleep(BEAT_S)
-
-    async def _hand_over(self, cleanup: contextlib.ExitStack) -> None:
-        """Give the sockets to whoever connects, a new supervisor, and stop when it says that it needs us no more."""
-        loop = asyncio.get_running_loop()
-        path = self._run.responder(os.getpid())
-        cleanup.callback(path.unlink, missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listening:
-            try:
-                with unix_address(path) as address:
-                    listening.bind(address)
-            except OSError as error:
-                log.error("%s: the next supervisor cannot take over from here: %s", path, error.strerror)
-                return
-            listening.listen(1)
-            while True:
-                channel, _ = await loop.sock_accept(listening)
-                with channel, contextlib.suppress(OSError):
-                    channel.setblocking(False)
-                    send_listeners(channel, self._held)
-                    if await loop.sock_recv(channel, len(DRAIN_WORD)) == DRAIN_WORD:
-                        self._stop.set()
-                        await asyncio.sleep(DRAIN_S)
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:

@@ -39,6 +39,7 @@ class Views:
     def _open(self, before: Snapshot | None) -> ServingView:
         for attempt in range(_ATTEMPTS):
             try:
+                self._run.find()  # where it was removed, somebody else may have put another in its place
                 snapshot = Snapshot.open(self._run.snapshot(self._generation), before)
                 return ServingView(snapshot, HealthTable.attach(self._run.table(snapshot.layout_id)))
             except (LbdnsError, FileNotFoundError):

@@ -12,7 +12,7 @@ from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.privileges import PINGS
 from lbdns.processes.supervisor.pulse import Pulse
-from lbdns.processes.supervisor.takeover import end_old_monitor
+from lbdns.processes.supervisor.takeover import end_old_monitors
 from lbdns.publish.first_results import first_results
 
 STOP_S = 3.0
@@ -31,11 +31,19 @@ class MonitorChild(Kept):
         """Describe the process; it stays as it is, whatever is reloaded. `heartbeat` returns its last beat."""
         self._run = run
         self._control = control
+        self._state_dir = state_dir
+        self._log_format = log_format
+        self._heartbeat = heartbeat
+        self._restarts_before = self._hangs_before = 0  # of those that were relieved
+        self._child = self._make()
+
+    def _make(self) -> Child:
+        run, control = self._run, self._control
         arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
-        arguments += ["--state-dir", str(state_dir), "--log", log_format]
+        arguments += ["--state-dir", str(self._state_dir), "--log", self._log_format]
         # It takes a generation up at once, for seconds where that has 100,000 endpoints.
-        pulse = Pulse(lambda: (heartbeat(),), SILENT_S, is_excused=lambda: control.get("monitor_adopting") != 0)
-        self._child = Child("monitor worker", "lbdns.monitor", arguments, pulse=pulse, capabilities=PINGS)
+        pulse = Pulse(lambda: (self._heartbeat(),), SILENT_S, is_excused=lambda: control.get("monitor_adopting") != 0)
+        return Child("monitor worker", "lbdns.monitor", arguments, pulse=pulse, capabilities=PINGS)
 
     @property
     def process_count(self) -> int:
@@ -50,22 +58,33 @@ class MonitorChild(Kept):
     @property
     def restarts(self) -> int:
         """How many times it died and was started again."""
-        return self._child.restarts
+        return self._restarts_before + self._child.restarts
 
     @property
     def hangs(self) -> int:
         """How many times it fell silent and was killed."""
-        return self._child.hangs
+        return self._hangs_before + self._child.hangs
 
     async def start(self, duty: Duty) -> None:
         """End the one of an earlier start, begin, and wait for the first results where no health is known yet."""
-        await end_old_monitor(self._control.monitor_pid, self._run)
+        await end_old_monitors(self._run)
         await self._child.start()
         if not duty.takes_over:
             await first_results(duty.published)
 
     async def replace(self, duty: Duty) -> None:
         """Leave it: it has no sockets, and its log keeps the format of the start."""
+
+    async def relieve(self, between: Callable[[], None]) -> None:
+        """End it, do `between`, in which nobody writes to the health table, and have another go on from what that says
+        then."""
+        await self._child.stop(STOP_S)
+        try:
+            between()
+        finally:
+            self._restarts_before, self._hangs_before = self.restarts, self.hangs
+            self._child = self._make()
+            self._child.begin()
 
     async def stop(self) -> None:
         """End it."""

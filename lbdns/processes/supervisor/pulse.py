@@ -29,8 +29,8 @@ class Pulse:
         first_beat_s: float = FIRST_BEAT_S,
         is_excused: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take what reads the beats, ns of CLOCK_MONOTONIC; one that stands still for `limit_s` makes its process
-        silent, or for `first_beat_s` where it has not beaten yet, or `is_excused`."""
+        """Take what reads the beats, ns of CLOCK_MONOTONIC, none where they cannot be read; one that stands still for
+        `limit_s` makes its process silent, or for `first_beat_s` where it has not beaten yet, or `is_excused`."""
         self._beats = beats
         self._limit_s = limit_s
         self._first_beat_s = first_beat_s
@@ -68,7 +68,7 @@ class Pulse:
         self._still_s = [
             0.0 if has_moved else still + step_s for still, has_moved in zip(self._still_s, moved, strict=True)
         ]
-        has_begun = max(beats) > self._began_ns and not self._is_excused()
+        has_begun = max(beats, default=0) > self._began_ns and not self._is_excused()
         return self.still_s > (self._limit_s if has_begun else self._first_beat_s)
 
     def _excused(self, step_s: float, waited_s: float) -> float:

@@ -78,9 +78,9 @@ class Responders(Kept):
     def make_room(self, count: int, addresses: int, prepared: Published) -> None:
         """Allocate what `count` responders on so many addresses count in; raises LbdnsError where there is no room."""
         slots = prepared.slots
-        paths = [self._run.counters(index, part) for index in range(count) for part in range(_parts(addresses))]
+        paths = {self._run.counters(index, part) for index in range(count) for part in range(_parts(addresses))}
         try:
-            for path in {*paths, *self._run.all_counters()}:
+            for path in paths.union(self._run.all_counters()):
                 allocate_counters(path, slots.load_balancer_count, slots.pool_count, slots.endpoint_count)
         except OSError as error:
             raise LbdnsError(f"{self._run.path}: no room for counters: {error.strerror}") from error
@@ -98,6 +98,19 @@ class Responders(Kept):
             await self._replace(duty.sets, duty.log_format)
         finally:
             self.close_unused(duty.sets)
+
+    async def relieve(self) -> None:
+        """Put others in their place, on the same sockets: files that those map are gone. Raises LbdnsError where one
+        does not start; then those before go on."""
+        await self._replace(self.sets, self._log_format)
+
+    def held_files(self) -> list[Path]:
+        """Return what those that run count in."""
+        return [
+            self._run.counters(index, part)
+            for index, held in enumerate(self.sets)
+            for part in range(_parts(len(held.listeners)))
+        ]
 
     async def _replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
         """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed."""
@@ -161,7 +174,7 @@ class Responders(Kept):
     def _all(self) -> list[Child]:
         return [*self.children, *([self._spare] if self._spare else [])]
 
-    async def relieve(self, orphans: Sequence[Orphan]) -> None:
+    async def relieve_orphans(self, orphans: Sequence[Orphan]) -> None:
         """Stop the orphans, whose sockets are read by our own responders or by nobody from now on."""
         gone = absent([listener for one in orphans for listener in one.held.listeners], self.sets)
         for listener in gone:
@@ -215,9 +228,9 @@ class Responders(Kept):
 
         def beats() -> list[int]:
             if not words:  # of the slow path, and of the fast path's threads
-                words.extend(
-                    open_counters(self._run.counters(index, part)) for part in range(_parts(len(held.listeners)))
-                )
+                with contextlib.suppress(OSError):  # removed, before anybody looked (run_keeper.py)
+                    paths = [self._run.counters(index, part) for part in range(_parts(len(held.listeners)))]
+                    words.extend([open_counters(path) for path in paths])
             return [part[BEAT_NS] for part in words]
 
         def substitute() -> ChildProcess | None:

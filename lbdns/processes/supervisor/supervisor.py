@@ -52,11 +52,13 @@ from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.monitor_child import MonitorChild
+from lbdns.processes.supervisor.monitor_silence import MonitorSilence
 from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.responders import Responders, absent
+from lbdns.processes.supervisor.run_keeper import RunKeeper
 from lbdns.processes.supervisor.systemd import notify, notify_alive
-from lbdns.processes.supervisor.takeover import Orphan, find_orphans
+from lbdns.processes.supervisor.takeover import Orphan, find_orphans, take_control
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.publisher import Published, Publisher
@@ -64,7 +66,7 @@ from lbdns.telemetry.metrics import ServerCollector
 from lbdns.telemetry.metrics_server import MetricsServer
 from lbdns.telemetry.report import silent_s
 from lbdns.telemetry.server_facts import ChildFacts, NotServed, ServerFacts
-from lbdns.telemetry.standing import STALE_S, count_objects
+from lbdns.telemetry.standing import count_objects
 from lbdns.telemetry.tally import Tally, TallyPlan
 
 BEAT_S = 0.5
@@ -112,6 +114,7 @@ class Supervisor:
         self._reload_count = self._reload_failures = 0
         self.troubles: list[Callable[[], str]] = []  # of what runs beside: each says what is wrong, "" where nothing is
         self.tally = Tally(run)
+        self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
         self._metrics = MetricsServer(ServerCollector(self.tally, self.facts))
 
     async def prepare(self, orphans: list[Orphan]) -> None:
@@ -163,7 +166,7 @@ class Supervisor:
         for child in self._children if duty.takes_over else reversed(self._children):
             await child.start(duty)
         self._control.ready = True
-        await self._responders.relieve(orphans)
+        await self._responders.relieve_orphans(orphans)
         if orphans:
             log.info("took over from %s that an earlier start had left serving", counted(len(orphans), "responder"))
         addresses = ", ".join(self._serving.listen)
@@ -179,7 +182,8 @@ class Supervisor:
     async def watch(self, stop: asyncio.Event, hangups: Hangups) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
         hangups.follow(self._on_hangup)
-        besides = (self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S))
+        besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
+        besides.append(self._run_keeper.watch(self._reloading))
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
@@ -218,10 +222,13 @@ class Supervisor:
                 log.warning("%s", warning)
             tell_unready(loaded.configuration)
             self._reload_count += 1
-            took_ms = (time.monotonic() - started) * 1000
-            counts = count_objects(loaded.configuration)
-            log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
+            self._tell_served(cause, loaded, started)
             return ""
+
+    def _tell_served(self, cause: str, loaded: Loaded, started_s: float) -> None:
+        took_ms = (time.monotonic() - started_s) * 1000
+        counts = count_objects(loaded.configuration)
+        log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
 
     def _refuse(self, error: LbdnsError) -> None:
         self._reload_failures += 1
@@ -251,16 +258,12 @@ class Supervisor:
             configuration = dataclasses.replace(loaded.configuration, settings=self._serving.settings)
             loaded = dataclasses.replace(loaded, configuration=configuration)
             await self._change_to(loaded, commit)
-            took_ms = (time.monotonic() - started) * 1000
-            counts = count_objects(configuration)
-            log.info(
-                "%s: serving %s (generation %d, %.0f ms)", printable(cause), counts, self._control.generation, took_ms
-            )
+            self._tell_served(printable(cause), loaded, started)
 
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
-        prepared = await asyncio.to_thread(self._publisher.prepare, loaded.configuration)
+        prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(loaded.configuration))
         try:
             await asyncio.to_thread(self._responders.make_room, settings.workers, len(listen), prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
@@ -307,18 +310,12 @@ class Supervisor:
 
     async def _beat(self) -> None:
         """Show that the supervisor lives, and say when the monitor worker is silent and when it is back."""
-        was_stale = False
+        silence = MonitorSilence()
         remind_s = time.monotonic() + REMIND_S
         while True:
             self._control.set("supervisor_beat_ns", time.monotonic_ns())
             notify_alive()
-            silence_s = silent_s(self.in_force().table.columns)
-            is_stale = silence_s is not None and silence_s > STALE_S
-            if is_stale and not was_stale:
-                log.error("the monitor worker has been silent for %.0f s: the last known health stands", silence_s)
-            elif was_stale and not is_stale:
-                log.info("the monitor worker is back")
-            was_stale = is_stale
+            silence.look(silent_s(self.in_force().table.columns))
             if time.monotonic() > remind_s:
                 remind_s += REMIND_S
                 self._remind()
@@ -363,6 +360,8 @@ class Supervisor:
             served_at=self._served_at,
             not_served=self._not_served,
             keeping=self._keeper.problem,
+            run_rebuilds=self._run_keeper.rebuilds,
+            run_problem=self._run_keeper.problem,
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 
@@ -423,7 +422,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         privileges.own_sockets(orphan.held for orphan in orphans)
         if not orphans:
             run.clear()
-        control = Control.attach(run.control, writable=True) if orphans else Control.create(run.control)
+        control = take_control(run, orphans)
         leave_run = cleanup.enter_context(contextlib.ExitStack())
         if not orphans:
             leave_run.callback(run.remove)

@@ -9,10 +9,12 @@ import os
 import signal
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
+from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, receive_listeners
 
@@ -56,6 +58,17 @@ def find_orphans(run: RunDirectory) -> list[Orphan]:
     return found
 
 
+def take_control(run: RunDirectory, orphans: Sequence[Orphan]) -> Control:
+    """Return the control file that orphans follow, a new one where there are none, or where theirs was removed: they
+    serve on as they are until they are relieved. Raises LbdnsError."""
+    if orphans:
+        try:
+            return Control.attach(run.control, writable=True)
+        except LbdnsError as error:
+            log.warning("%s; it is made anew", error)
+    return Control.create(run.control)
+
+
 def _meet(path: Path) -> Orphan:
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -76,26 +89,31 @@ def _meet(path: Path) -> Orphan:
         raise
 
 
-async def end_old_monitor(pid: int, run: RunDirectory) -> None:
-    """End the monitor worker of an earlier start, so that the health table has one writer; `pid` may be long gone."""
-    if not _is_monitor(pid, run):
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
+async def end_old_monitors(run: RunDirectory) -> None:
+    """End the monitor workers of earlier starts, so that the health table has one writer."""
+    for pid in _monitors(run):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGTERM)
     for _ in range(round(MONITOR_STOP_S / POLL_S)):
-        if not _is_monitor(pid, run):
+        left = _monitors(run)
+        if not left:
             return
         await asyncio.sleep(POLL_S)
-    _kill(pid)
+    for pid in left:
+        _kill(pid)
 
 
-def _is_monitor(pid: int, run: RunDirectory) -> bool:
-    """Whether the process is a monitor worker of this run directory: pids come round again."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return pid > 0 and b"lbdns.monitor" in command and os.fsencode(run.path) in command
+def _monitors(run: RunDirectory) -> list[int]:
+    """Return the monitor workers of a run directory by their command lines: the file that names them may be gone, and
+    process ids come round again."""
+    places = {os.fsencode(place) for place in run.places}
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            arguments = path.read_bytes().split(b"\0")
+            if b"lbdns.monitor" in arguments and not places.isdisjoint(arguments):
+                found.append(int(path.parent.name))
+    return found
 
 
 def _kill(pid: int) -> None:

@@ -1,0 +1,58 @@
+"""Whether files that processes have mapped are still where others find them.
+
+A mapping outlives its file: who has it sees nothing when the file is removed or another is put in its place, but who
+begins later finds none, or the other one.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class _Identity(NamedTuple):
+    """What a file is known by."""
+
+    device: int
+    inode: int
+    mode: int
+    owner: int
+    size: int
+
+
+class HeldFiles:
+    """The files of a process that are to stay as they are."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, _Identity] = {}
+
+    def lost(self, paths: Iterable[Path]) -> list[Path]:
+        """Return those that are not there, or not as they were when they were first asked for; links are none of ours.
+
+        What is asked for no more is forgotten. A look costs a microsecond a file.
+        """
+        known, self._known, lost = self._known, {}, []
+        for path in paths:
+            found = _identity(path)
+            held = known.get(path, found)
+            if found is None or found != held:
+                lost.append(path)
+            if held is not None:
+                self._known[path] = held
+        return lost
+
+    def forget(self) -> None:
+        """Take files as they are found from now on."""
+        self._known.clear()
+
+
+def _identity(path: Path) -> _Identity | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size  # a directory's changes with what is in it
+    return _Identity(found.st_dev, found.st_ino, found.st_mode, found.st_uid, size)
