@@ -28,6 +28,7 @@ COMMANDS = {
     "locate": "Show where an address is.",
     "apply": "Make the store what a directory's files say, after showing the difference.",
     "export": "Write the store as a directory of files.",
+    "store": "Check the store, mend what in it cannot be read, make it anew.",
     "revision": "Show what changed in the store, when and by whom; go back.",
     "zone": "Manage zones; import and export master files; print what the parent zone needs.",
     "record": "Manage the records of a zone.",

@@ -115,6 +115,67 @@ def test_a_store_that_vanished_is_not_begun_anew(server: StoreServer) -> None:
     assert not (server.state_dir / STORE_FILE).exists()
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_store_is_made_anew_of_what_was_served_last(server: StoreServer, is_running: bool) -> None:
+    server.start()
+    server.wait_for_api()
+    token = server.token()
+    with server.local as client:
+        (account,) = client.get("/client/v4/accounts").json()["result"]
+        pools = f"/client/v4/accounts/{account['id']}/load_balancers/pools"
+        (before,) = client.get(pools).json()["result"]
+    assert server.stop() == 0
+    store = server.state_dir / STORE_FILE
+    if is_running:
+        with store.open("r+b") as file:  # the header alone: its tokens are lost with it
+            file.write(b"no header at all")
+    else:
+        with contextlib.closing(sqlite3.connect(store)) as connection:
+            connection.execute("PRAGMA user_version = 99")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    damaged = store.read_bytes()
+    if is_running:
+        server.start()
+        server.wait_for_api()
+    done = lbdns("store", "restore", "--state", str(server.state_dir))
+    assert done.returncode == 0, done.stderr
+    assert f"{store}: made of what was served last, as of " in done.stdout
+    (kept,) = [path for path in server.state_dir.glob(f"{STORE_FILE}.before-*") if path.name.endswith("Z")]
+    assert str(kept) in done.stdout and kept.read_bytes() == damaged
+    if is_running:
+        eventually(lambda: standing(server)["state"] == "good", 15)
+    else:
+        server.start()
+        server.wait_for_api()
+    assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+    with server.local as client:
+        (after,) = client.get(pools).json()["result"]
+        assert (after["id"], after["origins"]) == (before["id"], before["origins"])
+        client.post("/client/v4/zones", json={"name": "example.net"}).raise_for_status()
+        refused = client.post("/lbdns/v1/store/restore", json={})
+        assert refused.status_code == 400 and "nothing is to be restored" in refused.text
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{server.api}/client/v4/zones", headers=headers).status_code == (403 if is_running else 200)
+
+
+def test_a_copy_is_put_in_the_place_of_a_store(server: StoreServer, tmp_path: Path) -> None:
+    store, state = server.state_dir / STORE_FILE, ["--state", str(server.state_dir)]
+    copy = tmp_path / "copy"
+    with contextlib.closing(sqlite3.connect(store)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    before = lbdns("zone", "list", *state).stdout
+    store.write_bytes(b"no database at all" * 1000)
+    assert "the store is damaged" in lbdns("zone", "list", *state).stderr
+    (tmp_path / "other").write_bytes(b"no copy")
+    wrong = lbdns("store", "restore", "--from", str(tmp_path / "other"), *state)
+    assert wrong.returncode == 1 and "not a database" in wrong.stderr and "Traceback" not in wrong.stderr
+    done = lbdns("store", "restore", "--from", str(copy), *state)
+    assert done.returncode == 0 and f"made of {copy}; what was there is kept as " in done.stdout, done.stderr
+    assert lbdns("zone", "list", *state).stdout == before
+    assert lbdns("store", "check", *state).returncode == 0
+    assert not [path for path in server.state_dir.iterdir() if path.name.startswith(".")]
+
+
 def test_a_store_of_a_later_release_is_left_alone_and_what_was_served_is_served(server: StoreServer) -> None:
     with contextlib.closing(sqlite3.connect(server.state_dir / STORE_FILE)) as connection:
         connection.execute("PRAGMA user_version = 99")

@@ -172,11 +172,11 @@ def _from_store(
                     cleanup.push(failing.pop_all())
             return managers[0]
 
-    def load_store(files: FilesRead, _: Tolerates) -> Loaded:
+    def load_store(files: FilesRead, tolerates: Tolerates) -> Loaded:
         files.note(settings_file)
         present = override(load_settings(settings_file, files))
         text = read_text(settings_file) if settings_file.is_file() else ""
-        loaded = opened().load(present, text)
+        loaded = opened().load(present, text, tolerates)
         told = check_listeners(present, Source(str(settings_file), 0, "", None))
         return dataclasses.replace(loaded, warnings=(*told, *loaded.warnings))
 

@@ -26,6 +26,7 @@ from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.own import revision_routes as revisions
 from lbdns.manage.api.own import running_server as lbdns
+from lbdns.manage.api.own import store_routes as stores
 from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import zone_import as zonefiles
 from lbdns.manage.api.v4 import accounts, balancing, preview, search, zone_extras, zone_settings
@@ -56,7 +57,7 @@ AREAS: Final = (
     events,
     balancing,
 )
-OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens)
+OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens, stores)
 
 
 class _App(FastAPI):

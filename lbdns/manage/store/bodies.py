@@ -71,15 +71,18 @@ def check_body(
     return CheckedBody(to_ids(kind, dumped, state), placed)
 
 
-def placed_of(item: Item, state: State) -> Placed[Any]:
-    """Return the model of a stored object, which passed its checks when it was stored."""
+def placed_of(item: Item, state: State, problems: list[Problem] | None = None) -> Placed[Any]:
+    """Return the model of a stored object, which passed its checks when it was stored.
+
+    `problems` gets what these say now: another release stored it, or it is damaged.
+    """
+    problems = [] if problems is None else problems
     named = to_names(item.kind, item.body, state)
     source = Source(STORED, 0, item.kind.section, item.name)
     if item.kind in NAMED_BESIDE:
-        named.pop("name")
-    problems: list[Problem] = []
+        problems += [source.problem(("name",), message) for message in name_mistakes(named.pop("name", None))]
     placed = build(MODELS[item.kind], named, source, problems)
-    if placed is None:  # of another release's making: nothing of it can be read
+    if placed is None:
         placed = Placed(MODELS[item.kind].model_construct(), source)
     return placed
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from lbdns.base.errors import Problem
@@ -15,11 +16,14 @@ from lbdns.config.loading import Examined, examine_objects
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
+from lbdns.dns.name import BadName
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import placed_of
+from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.making import has_foreign_part, pools_by_tokens
 from lbdns.manage.store.state import Items, State
+from lbdns.manage.store.unreadable import Unreadable, set_aside
 from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
 from lbdns.model.settings import Settings
 from lbdns.model.targets_document import is_name
@@ -52,6 +56,50 @@ class Builder:
         """Check a state. `mended` has, by id, what could be made of the objects whose bodies have mistakes."""
         with self._busy:
             return self._examine(state, settings, mended or {})
+
+    def forget(self) -> None:
+        """Read every object anew: references that led nowhere may lead somewhere."""
+        with self._busy:
+            self._placed = {}
+
+    def sift(self, state: State) -> State:
+        """Return a state as it was stored, with what cannot be read set aside.
+
+        That is what its model refuses, what has the name of another, and what is in a zone that there is not.
+        """
+        with self._busy:
+            self._follow_names(state)
+            refused: dict[str, Unreadable] = {}
+            for item, why in chain(self._refused_objects(state), self._refused_zones(state), _astray(state)):
+                if item.id not in refused:
+                    refused[item.id] = set_aside(item, why)
+            return state.beside(refused) if refused else state
+
+    def _refused_objects(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
+        for kind in BALANCING:
+            for id, item in state.all(kind).items():
+                problems: list[Problem] = []
+                try:
+                    self._placed[id] = item, placed_of(item, state, problems)
+                except Exception as error:  # whatever a body may hold, it is told and not raised
+                    yield item, (f"lbdns failed on it: {error!r}",)
+                else:
+                    if problems:
+                        del self._placed[id]
+                        yield item, [f"{one.path}: {one.message}" for one in problems]
+
+    def _refused_zones(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
+        for id, item in state.all(Kind.ZONE).items():
+            records, lost = state.records(id), dict[str, str]()
+            try:
+                self._drafted[id] = self._zone(item, state, lost)
+            except Exception as error:
+                yield item, (str(error) if isinstance(error, BadName) else f"lbdns failed on it: {error!r}",)
+                continue
+            if lost:
+                del self._drafted[id]
+            for lost_id, why in lost.items():
+                yield records.get(lost_id, item), (why,)
 
     def _examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]]) -> Examined:
         self._follow_names(state)
@@ -105,12 +153,12 @@ class Builder:
         before = self._placed.get(item.id)
         return before[1] if before is not None and before[0] is item else placed_of(item, state)
 
-    def _zone(self, item: Item, state: State) -> _Drafted:
+    def _zone(self, item: Item, state: State, lost: dict[str, str] | None = None) -> _Drafted:
         records = state.records(item.id)
         before = self._drafted.get(item.id)
         if before is not None and before.item is item and before.records is records:
             return before
-        draft = zone_draft(item, records.values())
+        draft = zone_draft(item, records.values(), lost)
         return _Drafted(item, records, draft, draft.finish(), has_foreign_part(item, records))
 
     def _follow_names(self, state: State) -> None:
@@ -120,6 +168,23 @@ class Builder:
             if any(names[kind].get(id, name) != name for id, name in before.items()):
                 self._placed = {}
         self._names = names
+
+
+def _astray(state: State) -> Iterator[tuple[Item, Sequence[str]]]:
+    """Yield what is in a zone that there is not, and what has the name of an object before it."""
+    zones = {*state.all(Kind.ZONE), *(one.id for one in state.unreadable if one.kind == Kind.ZONE)}
+    for zone_id in state.zones_of_records():
+        if zone_id not in zones:
+            for record in state.records(zone_id).values():
+                yield record, (f'its zone "{zone_id}" is not in the store',)
+    for kind in (*BALANCING, Kind.ZONE):
+        first: dict[tuple[str, ...], Item] = {}
+        for item in state.all(kind).values():
+            other = first.setdefault(unique_key(item), item)
+            if other is not item:
+                yield item, (f"it has the name of the {kind.words} {other.id}; names are unique",)
+            elif item.zone_id and item.zone_id not in zones:
+                yield item, (f'its zone "{item.zone_id}" is not in the store',)
 
 
 def _unanswered(apart: Objects) -> Iterator[Problem]:

@@ -177,7 +177,7 @@ def _is_same(first: Item, after: Item) -> bool:
     return (first.body, first.zone_id) == (after.body, after.zone_id) and not is_adopted
 
 
-def _key(item: Item) -> tuple[str, ...]:
+def unique_key(item: Item) -> tuple[str, ...]:
     """Return what may be there only once."""
     if item.kind is Kind.LOAD_BALANCER:
         return item.name, str(item.body.get("type", "A"))
@@ -189,7 +189,7 @@ def _check_unique(changes: tuple[Change, ...], state: State) -> None:
     for kind in {change.item.kind for change in changes if change.after is not None} - {Kind.RECORD}:
         owners: dict[tuple[str, ...], Item] = {}
         for item in state.all(kind).values():
-            other = owners.setdefault(_key(item), item)
+            other = owners.setdefault(unique_key(item), item)
             if other is not item:
                 raise _taken(item)
 

@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.base.kinds import Kind
 from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
-from lbdns.config.loading import Loaded
+from lbdns.config.loading import Examined, Loaded, none_tolerated
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Change, time_text
 from lbdns.manage.store.refusals import Outdated, ReadOnly, StoreError, Unavailable
+from lbdns.manage.store.rescue import Rescued, rescued
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
+from lbdns.manage.store.unreadable import in_the_way, refusal
 from lbdns.model.settings import Settings
 from lbdns.publish.publisher import Published
 
@@ -115,8 +118,9 @@ class StoreManager:
         self._settings_text = ""
         self.place = f"{STORE_PLACE}{store.path.parent}"
         self.running: Running | None = None
-        self._state = store.load()
         self._builder = Builder(store.account_id)
+        self._state = self._builder.sift(store.load())
+        self._mistakes: frozenset[str] = frozenset()  # why what is stored is not served
         self._writing = asyncio.Lock()
 
     @property
@@ -125,20 +129,36 @@ class StoreManager:
         return self._state
 
     @property
+    def mistakes(self) -> frozenset[str]:
+        """Why what is stored is not served, beside the objects that cannot be read; a sentence each."""
+        return self._mistakes
+
+    @property
     def is_current(self) -> bool:
         """Whether nobody else has changed the store since it was read: before it was ours alone, somebody may have."""
         return self.store.head == self._state.revision
 
-    def load(self, settings: Settings, settings_text: str = "") -> Loaded:
+    def load(
+        self, settings: Settings, settings_text: str = "", tolerates: Callable[[bytes], bool] = none_tolerated
+    ) -> Loaded:
         """Return what is stored as a checked configuration under these settings; raises ConfigError.
 
-        `settings_text`: the text of the settings' file.
+        `settings_text`: the text of the settings' file. `tolerates`: which zones, by apex, may have to do with objects
+        that cannot be read; they are `unready` in the configuration.
         """
         if not self.is_current:
-            self._state = self.store.load()
-        loaded = self._builder.examine(self._state, settings).loaded()
+            self._state = self._builder.sift(self.store.load())
+        rest = rescued(self._state, tolerates) if self._state.unreadable else Rescued(self._state, ())
+        if rest is None:
+            raise refusal(self._state.unreadable)
+        examined = self._builder.examine(rest.state, settings)
+        self._mistakes = frozenset(map(str, examined.errors))
+        loaded = examined.loaded()
         self.settings, self._settings_text = settings, settings_text
-        return self._with_texts(loaded, self._state)
+        configuration = replace(loaded.configuration, unready=rest.unready)
+        told = tuple(replace(one.problem(), severity="warning") for one in self._state.unreadable)
+        loaded = replace(loaded, configuration=configuration, warnings=(*told, *loaded.warnings))
+        return self._with_texts(loaded, rest.state)
 
     def _with_texts(self, loaded: Loaded, state: State) -> Loaded:
         """Return what was loaded, with the files that would say a state and its settings."""
@@ -169,23 +189,92 @@ class StoreManager:
             before = self._state
             if based_on is not None and based_on != before.revision:
                 raise Outdated("the store", based_on, before.revision)
+            if before.unreadable:
+                raise in_the_way(before.unreadable)
             edit = Edit(before, time.time(), is_local)
-            result, changes, after, loaded = await asyncio.to_thread(self._prepare, edit, make)
+            result, changes, after, examined = await asyncio.to_thread(self._prepare, edit, make)
+            warnings = (*map(_not_yet, examined.errors), *examined.warnings)
             if dry_run or not changes:
-                return Done(result, before.revision, changes, loaded.warnings)
+                return Done(result, before.revision, changes, warnings)
 
             def commit() -> None:
                 now = time_text(time.time())
                 self.store.commit(changes, author, message[:MESSAGE_CHARS_MAX], now, before.revision)
                 self._state = after
 
-            try:
-                await self._publish(loaded, f"{author}: {message}", commit)
-            except StoreError:
-                raise
-            except LbdnsError as error:  # nothing is wrong with the change: the disk is full, say
-                raise StoreError(str(error)) from error
-            return Done(result, after.revision, changes, loaded.warnings)
+            await self._serve(examined, after, f"{author}: {message}", commit)
+            return Done(result, after.revision, changes, warnings)
+
+    async def mend(self, author: str, id: str, body: Mapping[str, Any] | None, *, is_local: bool = False) -> Done[None]:
+        """Give an object that cannot be read another body, or delete it (None); raises as `change` does.
+
+        What is stored then is served once nothing else is wrong with it; until then `warnings` says what is.
+        """
+        async with self._writing:
+            before = self._state
+            one = next((one for one in before.unreadable if one.id == id), None)
+            if one is None:
+                raise LbdnsError(f"no stored object {id} is unreadable: the API and commands of its kind change it")
+            base = before.without_unreadable(id)
+
+            def make(edit: Edit) -> None:
+                if body is None:
+                    return
+                if one.kind not in [*Kind]:
+                    raise LbdnsError(f"{one.called} can be deleted alone: of its kind no other body is known")
+                edit.create(Kind(one.kind), body, one.zone_id, id)
+
+            edit = Edit(base, time.time(), is_local)
+            make(edit)
+            if edit.problems:
+                raise ConfigError(edit.problems, edit.problems.more)
+            made_on = one.created_on or time_text(time.time())
+            changes = tuple(
+                Change(change.before, replace(change.after, created_on=made_on))
+                if change.after is not None and change.after.id == id
+                else change
+                for change in edit.finish()
+            )
+            after = base.changed(changes, before.revision + 1)
+            what = "delete" if body is None else "repair"
+
+            def commit() -> None:
+                now, dropped = time_text(time.time()), (one,) if body is None else ()
+                self.store.commit(changes, author, f"{what} {one.called}", now, before.revision, dropped)
+                self._state = after
+
+            return await self._commit_mended(commit, after, f"{author}: {what} {one.called}", changes)
+
+    async def _commit_mended(
+        self, commit: Callable[[], None], after: State, cause: str, changes: tuple[Change, ...]
+    ) -> Done[None]:
+        """Store what leaves fewer objects that cannot be read, and serve it where it can be."""
+        if after.unreadable:
+            await asyncio.to_thread(commit)
+            return Done(None, after.revision, changes, tuple(_not_yet(one.problem()) for one in after.unreadable))
+        self._builder.forget()
+        examined = await asyncio.to_thread(self._builder.examine, after, self.settings)
+        await self._serve(examined, after, cause, commit)
+        return Done(None, after.revision, changes, (*map(_not_yet, examined.errors), *examined.warnings))
+
+    async def _serve(self, examined: Examined, after: State, cause: str, commit: Callable[[], None]) -> None:
+        """Store a change, and serve it unless something is wrong with it yet."""
+        was_served = not (self._mistakes or self._state.unreadable)
+        if examined.errors:
+            await asyncio.to_thread(commit)
+        else:
+            await self._put_in_force(self._with_texts(examined.loaded(), after), cause, commit)
+        self._mistakes = frozenset(map(str, examined.errors))
+        if self.running is not None and not was_served and not examined.errors:
+            await self.running.reload("the store can be served again")
+
+    async def _put_in_force(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
+        try:
+            await self._publish(loaded, cause, commit)
+        except StoreError:
+            raise
+        except LbdnsError as error:  # nothing is wrong with the change: the disk is full, say
+            raise StoreError(str(error)) from error
 
     async def _publish(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         """Store a checked change by `commit`, and serve it where a server runs."""
@@ -194,7 +283,13 @@ class StoreManager:
         else:
             await self.running.change(loaded, cause, commit)
 
-    def _prepare(self, edit: Edit, make: Callable[[Edit], Result]) -> tuple[Result, tuple[Change, ...], State, Loaded]:
+    def _prepare(
+        self, edit: Edit, make: Callable[[Edit], Result]
+    ) -> tuple[Result, tuple[Change, ...], State, Examined]:
+        """Return what a change comes to; raises ConfigError where it has mistakes.
+
+        Where what is stored has some already, a change may leave fewer.
+        """
         result = make(edit)
         if edit.problems.is_full:  # what else there is to say nobody reads
             raise ConfigError(edit.problems, edit.problems.more)
@@ -205,7 +300,15 @@ class StoreManager:
             raise ConfigError(found.values(), edit.problems.more)
         changes = edit.finish()
         after = self._state.changed(changes, self._state.revision + 1)
-        return result, changes, after, self._with_texts(self._builder.examine(after, self.settings).loaded(), after)
+        examined = self._builder.examine(after, self.settings)
+        if examined.errors and not frozenset(map(str, examined.errors)) < self._mistakes:
+            raise ConfigError(examined.errors, examined.more)
+        return result, changes, after, examined
+
+
+def _not_yet(problem: Problem) -> Problem:
+    """Return a warning: what is stored is not served as long as there is this problem."""
+    return replace(problem, message=f"not served yet: {problem.message}", severity="warning")
 
 
 class FilesManager:

@@ -175,7 +175,7 @@ def _was_served(path: Path) -> bool:
 
 def _readable(path: Path) -> sqlite3.Connection:
     """Return a connection to what stands in a store that cannot be written, at this version, maybe in memory."""
-    found = _as_it_lies(path)
+    found = as_it_lies(path)
     try:
         version = version_of(found, path)
         if 0 < version < VERSION:
@@ -191,7 +191,7 @@ def _readable(path: Path) -> sqlite3.Connection:
     return found
 
 
-def _as_it_lies(path: Path) -> sqlite3.Connection:
+def as_it_lies(path: Path) -> sqlite3.Connection:
     """Return a connection that writes nothing beside the store.
 
     What has been committed since the last checkpoint stands in a log beside it, which a connection for files that

@@ -25,7 +25,7 @@ def to_names(kind: Kind, body: Mapping[str, Any], state: State) -> dict[str, Any
 
     def name_of(referred: Kind, reference: Any) -> Any:
         item = state.get(referred, reference) if isinstance(reference, str) else None
-        return item.name if item is not None else reference
+        return item.name if item is not None and item.name else reference
 
     made = dict(body)
     for replace in _TO_NAMES[kind]:

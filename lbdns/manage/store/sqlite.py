@@ -12,8 +12,9 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +26,10 @@ from lbdns.manage.store.opening import described, is_disk, open_store
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
+from lbdns.manage.store.unreadable import Unreadable, read_row, times_of
 from lbdns.manage.store.versions import transaction
 
+DAMAGE_MAX: Final = 20
 REVISIONS_KEPT: Final = 10_000
 REVISIONS_CHARS_MAX: Final = 1 << 30
 """What the kept revisions' changes may take; beyond it the oldest go, but never the newest."""
@@ -66,20 +69,49 @@ class Store:
         self.tokens = Tokens(self)
 
     def load(self) -> State:
-        """Read everything."""
+        """Read everything; rows that cannot be read are beside it (`State.unreadable`)."""
         with self._lock, self._failures():
-            rows = self._connection.execute(
-                "SELECT kind, id, body, zone_id, created_on, modified_on, revision, disabled_at, is_local FROM objects "
-                "ORDER BY position"
-            )
-            items = [
-                Item(Kind(kind), id, json.loads(body), zone_id, made, changed, revision, _times(since), bool(is_local))
-                for kind, id, body, zone_id, made, changed, revision, since, is_local in rows
-            ]
-            return State.of(items, self._head())
+            unreadable: list[Unreadable] = []
+            try:
+                items = [
+                    Item(
+                        Kind(kind), id, _body(body), zone_id, made, changed, index(number), times_of(since), bool(local)
+                    )
+                    for kind, id, body, zone_id, made, changed, number, since, local in self._rows()
+                ]
+            except (ValueError, TypeError, AttributeError, RecursionError, sqlite3.OperationalError):
+                items = self._items_one_by_one(unreadable)
+            return State.of(items, self._head(), unreadable)
 
-    def commit(self, changes: Sequence[Change], author: str, message: str, time: str, based_on: int) -> Revision:
-        """Write one revision, all of it or nothing; raises Outdated where another one came in between."""
+    def _rows(self) -> sqlite3.Cursor:
+        return self._connection.execute(
+            "SELECT kind, id, body, zone_id, created_on, modified_on, revision, disabled_at, is_local FROM objects "
+            "ORDER BY position"
+        )
+
+    def _items_one_by_one(self, unreadable: list[Unreadable]) -> list[Item]:
+        """Return the objects of the rows that can be read, and note the others."""
+        self._connection.text_factory = _text
+        try:
+            found = [read_row(row) for row in self._rows()]
+        finally:
+            self._connection.text_factory = str
+        unreadable += (one for one in found if isinstance(one, Unreadable))
+        return [one for one in found if isinstance(one, Item)]
+
+    def commit(
+        self,
+        changes: Sequence[Change],
+        author: str,
+        message: str,
+        time: str,
+        based_on: int,
+        dropped: Sequence[Unreadable] = (),
+    ) -> Revision:
+        """Write one revision, all of it or nothing; raises Outdated where another one came in between.
+
+        `dropped`: objects that cannot be read, and are deleted.
+        """
         with self.writing():
             head = self._head()
             if head != based_on:
@@ -90,6 +122,8 @@ class Store:
                 self._write(change)
                 row = (number, sequence, _encode(change.before), _encode(change.after))
                 self._connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", row)
+            for one in dropped:
+                self._connection.execute("DELETE FROM objects WHERE id = ?", (one.id,))
             self._forget(number)
         return Revision(number, time, author, message, tuple(changes))
 
@@ -137,6 +171,12 @@ class Store:
         """The number of the newest revision; 0 where nothing was ever stored."""
         with self._lock, self._failures():
             return self._head()
+
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with the file, looking through all of it."""
+        with self.reading() as connection:
+            found = [str(row[0]) for row in connection.execute(f"PRAGMA quick_check({DAMAGE_MAX})")]
+        return [f"{self.path}: {text}" for text in found if text != "ok"]
 
     def close(self) -> None:
         """Close the file."""
@@ -261,8 +301,20 @@ class Store:
             raise StoreError(described(self.path, error)) from error
 
 
-def _times(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple(json.loads(text).items()) if text else ()
+def _body(text: str) -> Mapping[str, Any]:
+    """Return a body as its row has it; raises ValueError or TypeError."""
+    body = json.loads(text)
+    if type(body) is not dict:
+        raise TypeError
+    return body
+
+
+def _text(data: bytes) -> str | bytes:
+    """Return a text, or what is none as it lies."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _dump(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,25 +10,50 @@ from typing import Any, Final
 from lbdns.base.kinds import Kind
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Change, Item
+from lbdns.manage.store.unreadable import Unreadable
 
 _NONE: Final[Mapping[str, Item]] = MappingProxyType({})
 Items = Mapping[str, Item]
 
 
 class State:
-    """Objects by kind and id, in the order in which they were made; records by zone."""
+    """Objects by kind and id, in the order in which they were made; records by zone.
+
+    `unreadable`: those that are stored beside them and cannot be read.
+    """
 
     def __init__(
-        self, revision: int = 0, items: Mapping[Kind, Items] | None = None, records: Mapping[str, Items] | None = None
+        self,
+        revision: int = 0,
+        items: Mapping[Kind, Items] | None = None,
+        records: Mapping[str, Items] | None = None,
+        unreadable: Sequence[Unreadable] = (),
     ) -> None:
         self.revision = revision
+        self.unreadable = tuple(unreadable)
         self._items = {} if items is None else items
         self._records = {} if records is None else records  # zone id -> record id -> record
 
     @staticmethod
-    def of(items: Iterable[Item], revision: int) -> State:
+    def of(items: Iterable[Item], revision: int, unreadable: Sequence[Unreadable] = ()) -> State:
         """Return a state of these objects."""
-        return State().changed((Change(None, item) for item in items), revision)
+        return State(unreadable=unreadable).changed((Change(None, item) for item in items), revision)
+
+    def beside(self, refused: Mapping[str, Unreadable]) -> State:
+        """Return the state without some objects, by id, that cannot be read."""
+        gone = (Change(item, None) for id in refused if (item := self._any(id)) is not None)
+        return State(self.revision, self._items, self._records, (*self.unreadable, *refused.values())).changed(
+            gone, self.revision
+        )
+
+    def without_unreadable(self, id: str) -> State:
+        """Return the state without an object that cannot be read."""
+        rest = [one for one in self.unreadable if one.id != id]
+        return State(self.revision, self._items, self._records, rest)
+
+    def zones_of_records(self) -> Iterable[str]:
+        """Return the ids of the zones that records say they are in, whether there are such zones or not."""
+        return self._records.keys()
 
     def all(self, kind: Kind) -> Items:
         """Return the objects of a kind by id. Records are kept by zone: see `records`."""
@@ -78,12 +103,15 @@ class State:
                 into.pop(item.id, None)
             else:
                 into[item.id] = change.after
-        return State(revision, {**self._items, **items}, {**self._records, **records})
+        return State(revision, {**self._items, **items}, {**self._records, **records}, self.unreadable)
 
     def __iter__(self) -> Iterator[Item]:
         """Yield every object, in the order of kinds."""
         for kind in Kind:
             yield from self.all(kind).values()
+
+    def _any(self, id: str) -> Item | None:
+        return next((item for kind in Kind if (item := self.get(kind, id)) is not None), None)
 
     @cached_property
     def _zone_ids(self) -> dict[str, str]:
@@ -106,7 +134,7 @@ class StateDraft(State):
     """A state that an edit works on: changed in place, sharing with its base what it has not touched."""
 
     def __init__(self, base: State) -> None:
-        super().__init__(base.revision, dict(base._items), dict(base._records))
+        super().__init__(base.revision, dict(base._items), dict(base._records), base.unreadable)
         self._copied: set[tuple[Kind, str]] = set()
 
     def put(self, change: Change) -> None:

@@ -110,14 +110,7 @@ def keep_copy(connection: Connection, path: Path, version: int) -> Path:
     place = next(one for one in _numbered(path, stem) if not one.exists())
     fresh = path.with_name(f".{place.name}")
     try:
-        os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
-        with contextlib.closing(sqlite3.connect(fresh)) as copy:
-            connection.backup(copy)
-        handle = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        write_copy(connection, fresh)
         fresh.replace(place)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -127,6 +120,19 @@ def keep_copy(connection: Connection, path: Path, version: int) -> Path:
         with contextlib.suppress(OSError):
             old.unlink()
     return place
+
+
+def write_copy(connection: Connection, path: Path) -> None:
+    """Write what a connection reads into a file, which is on the disk when this returns; raises OSError or
+    sqlite3.Error."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+    with contextlib.closing(sqlite3.connect(path)) as copy:
+        connection.backup(copy)
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def copies(path: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
 
 from lbdns.base.kinds import Kind
-from lbdns.base.wording import nearest, printable
+from lbdns.base.wording import counted, nearest, printable
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.manage.api.frame.api_errors import WRONG_AUTH, ApiError, invalid
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
@@ -23,6 +23,7 @@ from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import AREAS, EVERYTHING, READ, WRITE, Verb
+from lbdns.manage.store.unreadable import NAMED_MAX
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 ZONE_ID: Final = "zone_id"
@@ -67,6 +68,10 @@ async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> N
         missing = next((area for area in belonging.areas if not caller.scopes.allow(verb, area, zone)), None)
     if missing is not None:
         raise lacking(caller, verb, missing, request)
+    if verb == READ and site.state.unreadable:
+        named = ", ".join(one.called for one in site.state.unreadable[:NAMED_MAX])
+        count = counted(len(site.state.unreadable), "stored object")
+        tell(f"{count} cannot be read and not shown, such as {named}: `lbdns store check` says why")
     if request.url.query and not belonging.takes_any_query:
         _tell_unknown(request, sorted(set(_query_names(route.dependant))))
 

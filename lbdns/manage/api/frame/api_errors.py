@@ -37,6 +37,7 @@ from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 from lbdns.manage.reading.body_refused import BadBody, BodyRefused, Found
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError, Unavailable
+from lbdns.manage.store.unreadable import Unreadable
 
 INTERNAL: Final = 1000
 NOT_FOUND: Final = 1001
@@ -169,6 +170,8 @@ def translated(error: Exception, request: Request) -> ApiError:
             return invalid(*error.found, more=error.more)
         case ConfigError():
             return refused(error, getattr(request.state, "pointing", within_object))
+        case NotFound() if (one := _unreadable(error, request)) is not None:
+            return ApiError(503, INTERNAL, str(one.problem()))
         case NotFound(kind=Kind.RECORD):
             return several(404, [no_record(error.id)])
         case NotFound():
@@ -195,6 +198,12 @@ def translated(error: Exception, request: Request) -> ApiError:
         case HTTPException():
             return _of_routing(error, request)
     raise error
+
+
+def _unreadable(error: NotFound, request: Request) -> Unreadable | None:
+    """Return the object that is stored and cannot be read, where it is that which was not found."""
+    unreadable: Sequence[Unreadable] = request.app.state.site.state.unreadable
+    return next((one for one in unreadable if one.id == error.id), None)
 
 
 def _bad_parameters(error: RequestValidationError, request: Request) -> ApiError:

@@ -113,27 +113,36 @@ def _zone_name(given: Any) -> str:
     return show_name(encode_canonical(given))
 
 
-def zone_draft(zone: Item, records: Iterable[Item]) -> ZoneDraft:
+def zone_draft(zone: Item, records: Iterable[Item], lost: dict[str, str] | None = None) -> ZoneDraft:
     """Return a stored zone for the checks that files go through.
 
     The file is `store:ZONE`; an RRset's line counts its first record, from 1, in the order of `records`; the SOA's is
-    0. Records with mistakes, which `canonical_record` has reported, are left out and noted as lost.
+    0. Records with mistakes, which `canonical_record` has reported, are left out and noted as lost: in `lost`, by id,
+    why. Raises BadName where the zone has no name.
     """
     apex = encode_canonical(zone.name)
     draft = ZoneDraft(apex, f"{STORE_START}{zone.name}")
     try:
         soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
         draft.add(apex, TYPE_SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)
-    except (BadName, KeyError, TypeError, struct.error):
+    except (BadName, KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
         draft.lose(apex, TYPE_SOA)
+        _note(lost, zone, error)
     for line, record in enumerate(records, 1):
         try:
             owner, rdtype, ttl_s, rdata = record_rrset(record)
-        except (BadName, BadRdata, KeyError, ValueError, TypeError):
+        except (BadName, BadRdata, KeyError, ValueError, TypeError, AttributeError, struct.error) as error:
             draft.lose(None, None)
+            _note(lost, record, error)
             continue
         draft.add(owner, rdtype, ttl_s, rdata, draft.file, line)
     return draft
+
+
+def _note(lost: dict[str, str] | None, item: Item, error: Exception) -> None:
+    if lost is not None:
+        missing = isinstance(error, KeyError) and len(error.args) == 1
+        lost[item.id] = f"{error.args[0]}: the field is missing" if missing else str(error) or type(error).__name__
 
 
 def problem_at(problem: Problem, records: Mapping[str, Item]) -> tuple[str | int, ...]:
