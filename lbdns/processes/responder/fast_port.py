@@ -25,6 +25,7 @@ from lbdns.mapped.counter_words import DROPPED_COUNT, GENERATION
 from lbdns.mapped.counters import Counters
 from lbdns.mapped.query_room import map_query_room
 from lbdns.processes.responder.datagram_port import Answerer
+from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.views import Views
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ class FastPort:
         answerer: Answerer,
         words: memoryview,
         room: int | None = None,
+        thread: ReadyThread | None = None,
     ):
         """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
-        is in hand, which others may have left there."""
+        is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made."""
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
@@ -85,7 +87,7 @@ class FastPort:
             map_query_room(room, loop_class.room_bytes()),
         )
         self._loop.start_with(_server_of(self._view), _server_of(self._view))
-        self._thread = threading.Thread(target=self._loop.run, name="fast path", daemon=True)
+        self._thread = thread or ReadyThread()
         self._before: ServingView | None = None  # the idle Server still has it
         self._following: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -104,7 +106,7 @@ class FastPort:
             self._words[DROPPED_COUNT] += 1
             told = "a query that two processes died of is left out: from %s, port %d: %s"
             log.error(told, ipaddress.ip_address(address), port, datagram[:SHOWN_BYTES].hex())
-        self._thread.start()
+        self._thread.begin(self._loop.run)
         asyncio.get_running_loop().add_reader(self._loop.event_fd, self._answer_deferred)
         self._following = asyncio.create_task(self._follow_views())
 

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
 from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fast_path
 from lbdns.processes.responder.hand_over import HandOver
+from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.views import Views
 from lbdns.processes.responder.waiting_spare import wait_for_duty
@@ -127,8 +129,10 @@ def asked_type(reply: bytes) -> int:
 class Responder:
     """One responder: its sockets, the way to stop it, the way to take its sockets over."""
 
-    def __init__(self, run: RunDirectory, duty: ResponderDuty, answerer: ViewAnswerer) -> None:
-        """Prepare to serve; nothing is read yet."""
+    def __init__(
+        self, run: RunDirectory, duty: ResponderDuty, answerer: ViewAnswerer, threads: Sequence[ReadyThread] = ()
+    ) -> None:
+        """Prepare to serve; nothing is read yet. `threads` wait for work of the fast path."""
         held = self._held = duty.held
         self._run = run
         self._answerer = answerer
@@ -147,8 +151,11 @@ class Responder:
                     answerer,
                     open_counters(run.counters(duty.index, part), True),
                     room,
+                    thread,
                 )
-                for part, (listener, room) in enumerate(zip_longest(held.listeners, duty.rooms), start=1)
+                for part, (listener, room, thread) in enumerate(
+                    zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
+                )
             ]
         # The bound is the server's; the kernel spreads connections over the workers.
         self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // duty.count))
@@ -211,6 +218,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
     parser.add_argument("--room-fd", type=int, action="append", default=[], help="for each: queries in hand")
     parser.add_argument("--channel-fd", type=int, help="a spare process: which responder it is to be comes this way")
+    parser.add_argument("--threads", type=int, default=0, help="a spare process: how many threads are to wait with it")
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--wake-fd", type=int)
     parser.add_argument("--log", choices=("text", "json"), default="text")
@@ -224,11 +232,13 @@ def main(arguments: list[str] | None = None) -> int:
     start_log("spare responder" if is_spare else f"responder {said.index}", said.log)
     log_uncaught()
     ready_fd: int | None = said.ready_fd
+    threads: list[ReadyThread] = []
     try:
         run = RunDirectory(said.state)
         views = Views(Control.attach(run.control), run)
         if is_spare:
             settle()
+            threads = [ReadyThread() for _ in range(said.threads)]
             if not say_ready(said.ready_fd):
                 return 0
             ready_fd = None
@@ -241,7 +251,7 @@ def main(arguments: list[str] | None = None) -> int:
             descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
             duty = ResponderDuty(said.index, said.count, listener_set(addresses, descriptors), tuple(said.room_fd))
         answerer = ViewAnswerer(views, open_counters(run.counters(duty.index, 0), writable=True))
-        worker = Responder(run, duty, answerer)
+        worker = Responder(run, duty, answerer, threads)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1

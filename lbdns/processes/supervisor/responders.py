@@ -157,7 +157,8 @@ class Responders(Kept):
     async def _replace_spare(self) -> None:
         if self._spare is not None:
             await self._spare.stop(STOP_S)
-        arguments = ["--state", str(self._state_dir), "--log", self._log_format]
+        threads = _parts(len(self.sets[0].listeners)) - 1
+        arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--threads", str(threads)]
         self._spare = Child("spare responder", RESPONDER_MODULE, arguments, says_ready=True, listens=True)
         self._spare.begin()
 

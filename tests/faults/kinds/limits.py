@@ -22,16 +22,12 @@ LINES_MAX = 60
 
 
 class TasksLimited(Fault):
-    """No process and no thread can be made for a while, and some die in it: all of them come back when it ends.
-
-    A spare has no thread for the fast path yet: what it would take over waits in the sockets, as far as these hold it.
-    """
+    """No process and no thread can be made for a while, and some die in it: the spare goes on, all are back later."""
 
     row = 7
     what = "task limit reached while processes are killed"
     breaks_connections = True
-    late_s = LIMITED_S + 3.0
-    may_lose = 300
+    late_s = 0.2
     hold_s = LIMITED_S
     recovers_s = 6.0
 
