@@ -120,6 +120,18 @@ def test_who_has_spoken_keeps_a_place_against_one_network_that_has_not(own_api: 
         assert own_api.server.connection_count <= hosting.CONNECTIONS_MAX // WAITING_SHARE + 2
 
 
+def test_who_waits_for_news_with_a_token_gives_way(own_api: Api) -> None:
+    address = own_api.server.address or ""
+    asked = "GET /lbdns/v1/changes?after=0&wait=30 HTTP/1.1"
+    head = f"{asked}\r\nHost: x\r\nAuthorization: Bearer {own_api.read_token}\r\n\r\n"
+    with contextlib.ExitStack() as held:
+        for _ in range(CROWD):
+            held.enter_context(connect(address)).sendall(head.encode())
+        for _ in range(GOOD):
+            with own_api.client(own_api.write_token) as client:
+                assert client.get("/accounts").status_code == 200
+
+
 @pytest.fixture
 def over_tls(loop: LoopThread, tmp_path: Path) -> Iterator[tuple[ApiServer, ssl.SSLContext]]:
     authority = trustme.CA()

@@ -99,6 +99,10 @@ class _Guest:
         self._is_known = is_known
         self.move(self._stage)
 
+    def rest(self) -> None:
+        """Note that the answer waits for something to happen."""
+        self.move(Standing.IDLE)
+
     def leave(self) -> None:
         """Give its place back."""
         self._room.release(self)

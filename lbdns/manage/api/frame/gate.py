@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lbdns.manage.api.frame.api_errors import INTERNAL, TOO_MANY, ApiError
@@ -45,6 +45,16 @@ class Guest(Protocol):
 
     def introduce(self, is_known: bool) -> None:
         """Note whether the request that is being answered is somebody's."""
+
+    def rest(self) -> None:
+        """Note that the answer waits for something to happen."""
+
+
+def rest(request: Request) -> None:
+    """Let the connection of a request give way as an idle one does: its answer waits for something to happen."""
+    guest: Guest | None = request.scope.get("state", {}).get(GUEST)
+    if guest is not None:
+        guest.rest()
 
 
 class Gate:

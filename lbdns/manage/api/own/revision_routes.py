@@ -23,6 +23,7 @@ from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.gate import rest
 from lbdns.manage.api.frame.large_bodies import LargeBody
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
@@ -220,6 +221,7 @@ async def changes(
     """Return the revisions after a number, oldest first; where there is none yet, wait for one."""
     store = _store(site)
     ends_at = time.monotonic() + wait
+    rest(request)
     while site.manager.state.revision <= after and time.monotonic() < ends_at:
         if request.app.state.is_closing or await request.is_disconnected():
             break

@@ -15,6 +15,7 @@ from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.gate import rest
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live import running
 from lbdns.manage.api.frame.live_health import endpoint_is_up
@@ -111,8 +112,9 @@ async def start_preview(
 
 
 @router.get(f"{PREVIEW}/{{id}}", summary="Show what a preview found", **describe(HEALTHCHECK))
-async def show_preview(kept: KeptPreviews, zone_id: ZoneId, id: ObjectId) -> Response:
+async def show_preview(kept: KeptPreviews, request: Request, zone_id: ZoneId, id: ObjectId) -> Response:
     """Show what a preview found; waits up to 20 s for a probe under way. It is kept for ten minutes."""
+    rest(request)
     preview = await kept.finished(id)
     if preview is None or PREVIEWED not in preview.pools:
         raise _no_preview(id)

@@ -26,6 +26,7 @@ from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, TOO_MANY, ApiError
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.gate import rest
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live import running
 from lbdns.manage.api.frame.object_schemas import SHAPES
@@ -278,8 +279,9 @@ _serve(Kind.MONITOR, "Probe the pools that use a monitor now, with a monitor tha
 
 
 @router.get(f"{ACCOUNT}/preview/{{id}}", summary="Show what a preview found", **describe(_RESULT))
-async def show_preview(kept: KeptPreviews, id: ObjectId) -> Response:
+async def show_preview(kept: KeptPreviews, request: Request, id: ObjectId) -> Response:
     """Show what a preview found; waits up to 20 s for probes under way. It is kept for ten minutes."""
+    rest(request)
     found = await kept.result(id)
     if found is None:
         raise ApiError(404, NOT_FOUND, f"there is no preview {id}, or no longer: object not found")
