@@ -84,17 +84,19 @@ def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
 @dataclass(frozen=True, slots=True)
 class ResponderDuty:
     """Which responder of how many a process is, its sockets, and for each address a descriptor of memory for queries in
-    hand (mapped/query_room.py), or none at all."""
+    hand (mapped/query_room.py), or none at all. One that does not stay answers what is in hand, and ends."""
 
     index: int
     count: int
     held: ListenerSet
     rooms: tuple[int, ...] = ()
+    stays: bool = True
 
 
 def send_duty(channel: socket.socket, duty: ResponderDuty) -> None:
     """Make a spare process a responder; see `receive_duty`."""
-    line = json.dumps({"index": duty.index, "count": duty.count, "addresses": duty.held.addresses}).encode() + b"\n"
+    said = {"index": duty.index, "count": duty.count, "addresses": duty.held.addresses, "stays": duty.stays}
+    line = json.dumps(said).encode() + b"\n"
     socket.send_fds(channel, [line], [*duty.held.filenos(), *duty.rooms])
 
 
@@ -106,7 +108,7 @@ def receive_duty(channel: socket.socket) -> ResponderDuty | None:
     said = json.loads(message)
     sockets = 2 * len(said["addresses"])
     held = listener_set(said["addresses"], descriptors[:sockets])
-    return ResponderDuty(said["index"], said["count"], held, tuple(descriptors[sockets:]))
+    return ResponderDuty(said["index"], said["count"], held, tuple(descriptors[sockets:]), said["stays"])
 
 
 def receive_listeners(channel: socket.socket) -> ListenerSet:
