@@ -8,12 +8,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.testing import LbdnsServer, write_files
-from tests.answer.packets import query
+from tests.answer.packets import query, slow_query
 from tests.processes.crowd import crowd_at
 from tests.processes.launch import soon
 from tests.processes.load import NAME, configuration
@@ -28,21 +29,28 @@ pytestmark = [
 Start = Callable[..., LbdnsServer]
 
 # For the fast path, and for the slow path.
-QUESTIONS = ((NAME, "A"), (NAME, "ANY"), ("example.com", "SOA"), ("nothing.example.com", "A"))
+QUESTIONS = tuple(
+    one.wire for one in (query(NAME), slow_query(NAME), query("example.com", "SOA"), slow_query("a.test"))
+)
 KILLS = 3
 QUEUED = 20
 
 
 def wait_for_spare(server: LbdnsServer) -> None:
-    """Return when a spare process waits."""
-    eventually(lambda: server.status()["spare_responder"]["pid"] != 0)
-    time.sleep(SPARE_READY_S)
+    """Return when a spare process waits: with a thread, and nothing to do."""
+
+    def has_threads() -> bool:
+        spare = server.status()["spare_responder"]["pid"]
+        return spare != 0 and len(list(Path(f"/proc/{spare}/task").glob("*"))) > 1
+
+    eventually(has_threads, 10.0)
+    time.sleep(SPARE_READY_S / 2)
 
 
 @pytest.mark.parametrize("questions", [QUESTIONS[:1], QUESTIONS], ids=["fast", "mixed"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_query_is_lost_whenever_a_responder_is_killed(
-    lbdns_server: Start, workers: int, questions: tuple[tuple[str, str], ...]
+    lbdns_server: Start, workers: int, questions: tuple[bytes, ...]
 ) -> None:
     server = lbdns_server(configuration(workers=workers))
     with crowd_at(server.host, server.port, questions) as crowd:
