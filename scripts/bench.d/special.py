@@ -82,8 +82,8 @@ def fairness(bench: Bench) -> dict[str, Any]:
     bench.say("\n### one client's signed queries beside a flood of them\n")
     bench.say(f"slow path alone: {capacity:,.0f} queries/s; flood: {rate:,.0f} queries/s\n")
     bench.say(
-        "| networks that flood | of it told to come over TCP | answered/s | told to come over TCP | lost | mean us | p99 us | "
-        "worst us |"
+        "| networks that flood | of it told to come over TCP | answered/s | told to come over TCP | lost | "
+        "mean us | p99 us | worst us |"
     )
     bench.say("|---|--:|--:|--:|--:|--:|--:|--:|")
     kept: dict[str, Any] = {"slow_path_rate": capacity, "flood_rate": rate}
