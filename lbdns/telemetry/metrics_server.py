@@ -28,6 +28,7 @@ CLIENT_S: Final = 10.0
 SCRAPE_S: Final = 30.0
 """For a whole scrape."""
 CLIENTS_MAX: Final = 64
+BACKLOG: Final = 128
 REST_S: Final = 0.25
 """After a connection that could not be accepted."""
 
@@ -119,7 +120,7 @@ class _HttpServer(socketserver.ThreadingMixIn, WSGIServer):
 
     daemon_threads = True
     allow_reuse_port = False  # where another server listens already we want to hear of it
-    request_queue_size = CLIENTS_MAX
+    request_queue_size = BACKLOG
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
