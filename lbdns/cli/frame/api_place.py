@@ -116,7 +116,9 @@ class Local:
         state_dir = self.state_dir()
         deadline = time.monotonic() + STARTING_S
         while not answers(path := RunDirectory.socket_in_use(state_dir / API_SOCKET, state_dir)):
-            holder = _holder(state_dir / LOCK_FILE) or _holder(RunDirectory.location(state_dir).with_suffix(".lock"))
+            holder = _holder(state_dir / LOCK_FILE)
+            if holder is None:
+                holder = _holder(RunDirectory.location(state_dir).with_suffix(".lock"))
             if holder is None:
                 return self._open_store(state_dir, cleanup, may_create)
             if time.monotonic() > deadline:
