@@ -74,6 +74,16 @@ class Child:
         """The process id; 0 while it is dead."""
         return self._running.pid if self._running is not None else 0
 
+    @property
+    def beat_age_s(self) -> float | None:
+        """How long ago its last sign of life was; None where there was none yet, or nobody looks for any."""
+        return self._pulse.age_s(time.monotonic()) if self._pulse is not None else None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its process is there and ready."""
+        return bool(self.pid) and self._running is not None and self._running.is_ready.is_set()
+
     async def start(self) -> None:
         """Start it and return when it is ready; raises LbdnsError where it took too long, or ended before it was ready
         in each of START_ATTEMPTS."""

@@ -52,6 +52,11 @@ class Pulse:
         """For how long the beat that is most behind has stood still."""
         return max(self._still_s, default=0.0)
 
+    def age_s(self, now_s: float) -> float | None:
+        """Return how long ago the last beat was, of the thread that is most behind; None where there was none yet."""
+        oldest_ns = min(self._seen or (0,), default=0)
+        return now_s - oldest_ns / 1e9 if oldest_ns else None
+
     def is_silent(self, now_s: float, waited_s: Callable[[], float]) -> bool:
         """Look at the beats; `waited_s` tells for how long the process's threads have waited for a processor in all."""
         beats = tuple(self._beats())

@@ -83,6 +83,16 @@ class Responders(Kept):
         """How many of those had fallen silent."""
         return self._hangs_before + sum(child.hangs for child in self.children)
 
+    @property
+    def beat_ages_s(self) -> tuple[float | None, ...]:
+        """Of each responder's thread that is most behind."""
+        return tuple(child.beat_age_s for child in self.children)
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether a spare waits."""
+        return self._spare is not None and self._spare.is_waiting
+
     def make_room(self, count: int, addresses: int, prepared: Published) -> None:
         """Allocate what `count` responders on so many addresses count in; raises LbdnsError where there is no room."""
         slots = prepared.slots
