@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.passed_sockets import passed_sockets
 
 DESCRIPTORS_MAX = 192  # of one worker: three for each address that settings may list
 GREETING_BYTES = 65536
@@ -33,8 +34,11 @@ class Listener:
     def retire(self) -> None:
         """Have no new datagrams come to the UDP socket, so that whoever reads it can empty it.
 
-        A connected socket hears its peer alone; its peer here is itself, and the rest of its group gets the others.
+        A connected socket hears its peer alone; its peer here is itself, and the rest of its group gets the others. One
+        that was passed to this process is left: others read it, now or after the next start.
         """
+        if passed_sockets().holds(self.udp):
+            return
         with contextlib.suppress(OSError):
             self.udp.connect(self.udp.getsockname())
 

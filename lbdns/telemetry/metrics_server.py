@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from lbdns.base.accepting import OF_THE_CONNECTION, connections_max
 from lbdns.base.connection_room import ConnectionRoom, Standing, network_of
+from lbdns.base.passed_sockets import passed_sockets
 from lbdns.model.settings import Settings
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
 
@@ -130,8 +131,14 @@ class _HttpServer(socketserver.ThreadingMixIn, WSGIServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        # Not WSGIServer's, which looks the address's name up in DNS, of all things.
-        socketserver.TCPServer.server_bind(self)
+        passed = passed_sockets().take(socket.SOCK_STREAM, self.server_address[:2])  # type: ignore[arg-type]
+        if passed is None:
+            # Not WSGIServer's, which looks the address's name up in DNS, of all things.
+            socketserver.TCPServer.server_bind(self)
+        else:
+            passed.setblocking(True)
+            self.socket.close()
+            self.socket = passed
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 

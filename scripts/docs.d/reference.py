@@ -289,9 +289,8 @@ def licences_text() -> str:
             WRITTEN,
             "",
             "lbdns is under Apache-2.0 ([LICENSE](../LICENSE)), its geolocation data under their own terms",
-            "([geodata/SOURCES.md](../geodata/SOURCES.md)). What it needs to run is installed beside it, in the "
-            "releases that",
-            "it is tested with ([constraints.txt](../constraints.txt)).",
+            "([geodata/SOURCES.md](../geodata/SOURCES.md)). What it needs to run is installed beside it. The releases",
+            "are those that it is tested with ([constraints.txt](../constraints.txt)).",
             "",
             "| package | release | licence |",
             "|---|---|---|",

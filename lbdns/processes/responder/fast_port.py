@@ -175,7 +175,10 @@ class FastPort:
 
 def yield_to_fast_path() -> None:
     """Lower the priority of this thread, the event loop's; call it once the fast path's threads run."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SLOW_PATH_NICE)
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SLOW_PATH_NICE)
+    except PermissionError:  # a filter of system calls, such as systemd's ~@resources
+        log.warning("the slow path cannot give way to the fast path: setpriority(2) is not permitted")
 
 
 def _server_of(view: ServingView) -> Server:

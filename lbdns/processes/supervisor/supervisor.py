@@ -57,7 +57,7 @@ from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
-from lbdns.processes.supervisor.systemd import notify, notify_alive
+from lbdns.processes.supervisor.systemd import notify, notify_alive, notify_ready
 from lbdns.processes.supervisor.takeover import Orphan, find_orphans, take_control
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
@@ -440,7 +440,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         watching = asyncio.create_task(supervisor.watch(stop, hangups))
         cleanup.callback(watching.cancel)
         await cleanup.enter_async_context(companion(supervisor))
-        notify("READY=1", f"MAINPID={os.getpid()}")
+        notify_ready()
         await stop.wait()
         notify("STOPPING=1")
         log.info("stopping: answers to what has come are sent first")
