@@ -29,6 +29,9 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_*-]+)*\.?", re.ASCII
 _PLAIN_OCTETS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_*-."
 _CANONICAL: Final = re.compile(r"[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*\.?", re.ASCII)
 _A_LABEL: Final = re.compile(r"\bxn--[a-z0-9-]+", re.ASCII | re.IGNORECASE)
+NAME_CHARS_MAX: Final = 5 * NAME_BYTES_MAX
+"""Of a name as text: an octet may be written as \\DDD, and a character of Unicode as several octets."""
+_SHOWN_CHARS: Final = 60
 _UNSEEN: Final = re.compile(r"[\x00-\x20\x7f]")
 _LENGTH: Final = [bytes((length,)) for length in range(LABEL_BYTES_MAX + 1)]
 _POINTER_BITS: Final = 0xC0
@@ -50,6 +53,8 @@ def encode_name(text: str, origin: bytes = ROOT) -> bytes:
     """Return a name's wire format, its case kept; `origin` (wire) completes a relative one. Raises BadName."""
     if text == "@":
         return origin
+    if len(text) > NAME_CHARS_MAX:
+        raise BadName(f'the name "{text[:_SHOWN_CHARS]}..." has {len(text):,} characters; no name has so many')
     if not _PLAIN.fullmatch(text):
         return _encode_unusual(text, origin)
     if text[-1] == ".":
@@ -90,7 +95,7 @@ def encode_canonical(text: str) -> bytes:
 
     Raises BadName.
     """
-    if _CANONICAL.fullmatch(text):
+    if len(text) <= NAME_CHARS_MAX and _CANONICAL.fullmatch(text):
         # By far the most names of a configuration: no escapes, nothing to fold.
         labels = text.removesuffix(".").encode().split(b".")
         wire = b"".join([_LENGTH[len(label)] + label for label in labels]) + ROOT

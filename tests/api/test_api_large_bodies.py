@@ -25,7 +25,7 @@ from lbdns.model.kind_models import MODELS
 from lbdns.model.pool import Pool
 from tests.api.conftest import Api
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PLENTY_S = 5.0  # each took 19 s and more, and takes a tenth of a second
 
@@ -158,3 +158,27 @@ def test_a_parsed_body_is_not_copied() -> None:
     tracemalloc.stop()
     assert value["a"][0] == [1, 2.5, "x"] and isinstance(value["a"][0][0], int)
     assert peak < 1.5 * size
+
+
+def test_models_share_what_they_say_of_fields_that_were_given() -> None:
+    origins = [{"name": "a", "address": "192.0.2.1"}]
+    first, second = (
+        build(Pool, {"name": name, "origins": origins}, Source("f", 0, "pools", name), []) for name in ("p", "q")
+    )
+    assert first is not None and second is not None
+    assert first.item.model_fields_set is second.item.model_fields_set == {"name", "origins"}
+    assert first.item.origins[0].model_fields_set is second.item.origins[0].model_fields_set == {"name", "address"}
+    assert first.item.model_dump(exclude_unset=True)["name"] == "p"
+
+
+def test_a_name_that_is_too_long_is_not_looked_at(api: Api, client: httpx.Client) -> None:
+    zone = api.zone()
+    name = "a." * 400_000
+    tracemalloc.start()
+    errors = post(client, f"/zones/{zone.id}/dns_records", {"name": name, "type": "A", "content": "192.0.2.1"})[
+        "errors"
+    ]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert errors[0]["message"].startswith('name: the name "a.a.') and "800,000 characters" in errors[0]["message"]
+    assert peak < 10 * len(name)

@@ -25,7 +25,7 @@ def test_a_thread_waits_for_its_work() -> None:
     thread, done = ReadyThread(), threading.Event()
     assert not done.is_set()
     thread.begin(done.set)
-    eventually(lambda: not thread.is_alive())
+    thread.join()
     assert done.is_set()
 
 

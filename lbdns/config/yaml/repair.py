@@ -19,6 +19,7 @@ from lbdns.config.yaml.bounded import cut, is_within, shape_of
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import upper_spellings
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.fields import share_fields_set
 from lbdns.model.mistakes import mistake_count, mistakes_of
 from lbdns.model.monitors import MonitorGroup
 from lbdns.model.pool import Pool
@@ -47,7 +48,7 @@ def build(model: type[Model], data: Any, source: Source, problems: list[Problem]
     if not is_within(shape, data):
         return _Repair(model, data, source, problems).begin()
     try:
-        return Placed(model.model_validate(data), source)
+        return Placed(share_fields_set(model.model_validate(data)), source)
     except ValidationError as error:
         if isinstance(problems, KeptProblems) and problems.is_full:
             problems.more += mistake_count(error)

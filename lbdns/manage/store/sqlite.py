@@ -18,17 +18,21 @@ from operator import index
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import STORE_FILE
 from lbdns.manage.store.item import Change, Item
-from lbdns.manage.store.opening import described, file_at, is_disk, open_store, put_back
+from lbdns.manage.store.opening import described, is_disk, open_store
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
 from lbdns.manage.store.unreadable import Unreadable, read_row, times_of
 from lbdns.manage.store.versions import transaction
 
+AT_ONCE: Final = 1000
+"""Changes that are written together."""
 DAMAGE_MAX: Final = 20
 REVISIONS_KEPT: Final = 10_000
 REVISIONS_CHARS_MAX: Final = 1 << 30
@@ -58,7 +62,6 @@ class Store:
         self.path = state_dir / STORE_FILE
         self._lock = threading.Lock()
         self._opened = open_store(self.path)
-        self._file = file_at(self.path)
         self._trouble = LastingTrouble(log, f"{self.path}: what is changed is stored again")
         if self._opened.problem:
             self._trouble.begin(self._unwritable(self._opened.problem))
@@ -119,10 +122,8 @@ class Store:
                 raise Outdated("the store", based_on, head)
             number = head + 1
             self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?)", (number, time, author, message))
-            for sequence, change in enumerate(changes):
-                self._write(change)
-                row = (number, sequence, _encode(change.before), _encode(change.after))
-                self._connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", row)
+            for at in range(0, len(changes), AT_ONCE):
+                self._write(changes[at : at + AT_ONCE], number, at)
             for one in dropped:
                 self._connection.execute("DELETE FROM objects WHERE id = ?", (one.id,))
             self._forget(number)
@@ -194,19 +195,23 @@ class Store:
     def _head(self) -> int:
         return int(self._connection.execute("SELECT coalesce(max(number), 0) FROM revisions").fetchone()[0])
 
-    def _write(self, change: Change) -> None:
-        if change.after is None:
-            self._connection.execute("DELETE FROM objects WHERE id = ?", (change.item.id,))
-            return
-        item = change.after
-        row = (item.id, item.kind, item.zone_id, _dump(item.body), item.created_on, item.modified_on, item.revision)
-        since = _dump(dict(item.disabled_at)) if item.disabled_at else ""
-        self._connection.execute(
+    def _write(self, changes: Sequence[Change], revision: int, at: int) -> None:
+        """Write some of a revision's changes, the first of which is the one of this number."""
+        gone = ((change.item.id,) for change in changes if change.after is None)
+        self._connection.executemany("DELETE FROM objects WHERE id = ?", gone)
+        self._connection.executemany(
             "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision, disabled_at, is_local) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
             "body = excluded.body, modified_on = excluded.modified_on, revision = excluded.revision, "
             "disabled_at = excluded.disabled_at, is_local = excluded.is_local",
-            (*row, since, int(item.is_local)),
+            (_row(change.after) for change in changes if change.after is not None),
+        )
+        self._connection.executemany(
+            "INSERT INTO changes VALUES (?, ?, ?, ?)",
+            (
+                (revision, number, _encode(change.before), _encode(change.after))
+                for number, change in enumerate(changes, at)
+            ),
         )
 
     def _forget(self, newest: int) -> None:
@@ -237,10 +242,7 @@ class Store:
         rows = self._connection.execute(
             "SELECT before, after FROM changes WHERE revision = ? ORDER BY sequence", (number,)
         )
-        try:
-            return tuple(Change(_decode(before), _decode(after)) for before, after in rows)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise StoreError(f"{self.path}: what revision {number} changed cannot be read: {error}") from error
+        return tuple(Change(_decode(before), _decode(after)) for before, after in rows)
 
     def _unknown(self, number: int) -> StoreError:
         kept = f"{REVISIONS_KEPT} are kept, or as many as there is room for"
@@ -252,9 +254,7 @@ class Store:
         return self._trouble.text
 
     def retry(self) -> None:
-        """Look whether the file is there, and try to store where nothing could be; `problem` says what came of it."""
-        with contextlib.suppress(StoreError), self._lock, self._failures():
-            self._check_place()
+        """Try again whether anything can be stored, where it could not; `problem` says what came of it."""
         if self.problem:
             with contextlib.suppress(StoreError), self.writing() as connection:
                 connection.execute("INSERT INTO meta VALUES ('tried', '')")
@@ -265,7 +265,6 @@ class Store:
         """Write all or nothing; raises StoreError where the disk takes nothing, and says so in the log once."""
         with self._lock, self._failures():
             self._make_writable()
-            self._check_place()
             try:
                 with transaction(self._connection):
                     yield self._connection
@@ -291,28 +290,7 @@ class Store:
             self._trouble.begin(self._unwritable(opened.problem))
             raise StoreError(self.problem)
         self._opened.connection.close()
-        self._opened, self._file = opened, file_at(self.path)
-
-    def _check_place(self) -> None:
-        """See that what is written is what the next start reads.
-
-        A file that was removed is written back; raises StoreError where another one is in its place.
-        """
-        found = file_at(self.path)
-        if found == self._file or self._opened.problem:
-            return
-        if found is not None:
-            self._trouble.begin(
-                f"{self.path}: another file is in the place of the store: start lbdns again to serve it"
-            )
-            raise StoreError(self.problem)
-        try:
-            self._opened = put_back(self._connection, self.path)
-        except OSError as error:
-            self._trouble.begin(f"{self.path}: the store was removed, and cannot be written back: {error.strerror}")
-            raise StoreError(self.problem) from error
-        self._file = file_at(self.path)
-        log.warning("%s: the store was removed while it was served, and is written back", self.path)
+        self._opened = opened
 
     def _unwritable(self, why: str) -> str:
         return f"{self.path}: nothing can be stored: {why}"
@@ -346,7 +324,14 @@ def _text(data: bytes) -> str | bytes:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return to_json(value).decode()
+
+
+def _row(item: Item) -> tuple[Any, ...]:
+    """Return the columns of an object."""
+    since = _dump(dict(item.disabled_at)) if item.disabled_at else ""
+    times = item.created_on, item.modified_on
+    return item.id, item.kind, item.zone_id, _dump(item.body), *times, item.revision, since, int(item.is_local)
 
 
 def _encode(item: Item | None) -> str | None:

@@ -14,7 +14,7 @@ import socket
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
-from lbdns.mapped.held_files import HeldFiles, is_given_away
+from lbdns.mapped.held_files import HeldFiles
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, send_listeners
 
@@ -44,14 +44,12 @@ class HandOver:
             path = self._run.responder(os.getpid())
             files = HeldFiles()
             files.lost([path])
-            directory = path.parent.lstat()
             accepting = asyncio.create_task(self._accept(listening))
             try:
-                while not files.lost([path]) or is_given_away(path.parent, directory):
+                while not files.lost([path]):
                     await asyncio.sleep(LOOK_S)
             except asyncio.CancelledError:
-                with contextlib.suppress(OSError):  # it has been given away, say
-                    path.unlink()
+                path.unlink(missing_ok=True)
                 raise
             finally:
                 accepting.cancel()

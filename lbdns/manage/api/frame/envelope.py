@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from fastapi import Response
@@ -11,6 +12,8 @@ from pydantic_core import to_json
 from lbdns.manage.api.frame.reply_messages import told
 
 JSON_TYPE: Final = "application/json"
+LISTED_AT_ONCE: Final = 250
+"""Items of a long list that are encoded together."""
 
 
 class Info(Protocol):
@@ -34,6 +37,24 @@ def ok(
     if result_info is not None:
         body["result_info"] = result_info.as_json()
     return Response(to_json(body), media_type=JSON_TYPE, headers=dict(headers) if headers else None)
+
+
+def ok_with_list(
+    result: Mapping[str, Any], key: str, items: Iterable[Any], messages: Iterable[Mapping[str, Any]] = ()
+) -> Response:
+    """Return a success whose result has a list, which may be long, as well.
+
+    It is encoded in parts: never is all of it there as objects, nor is anybody kept waiting while all is encoded.
+    """
+    pieces = [to_json({"success": True, "errors": [], "messages": [*messages, *told()]})[:-1], b',"result":']
+    pieces += [to_json(result)[:-1], b"," if result else b"", to_json(key), b":["]
+    left = iter(items)
+    comma = b""
+    while part := list(islice(left, LISTED_AT_ONCE)):
+        pieces += [comma, to_json(part)[1:-1]]
+        comma = b","
+    pieces.append(b"]}}")
+    return Response(b"".join(pieces), media_type=JSON_TYPE)
 
 
 def failed(

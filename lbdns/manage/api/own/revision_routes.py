@@ -22,7 +22,7 @@ from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
-from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.envelope import ok, ok_with_list
 from lbdns.manage.api.frame.gate import rest
 from lbdns.manage.api.frame.large_bodies import LargeBody
 from lbdns.manage.api.frame.limits import JsonObject
@@ -316,11 +316,11 @@ def _differences(found: Iterable[Change], before: State, after: State) -> dict[s
 
 def _planned(done: Done[Any], before: State, more: Mapping[str, Any] | None = None) -> Response:
     after = before.changed(done.changes, done.revision)
-    body = {"revision": done.revision, **_differences(done.changes, before, after), **(more or {})}
+    body = {"revision": done.revision, "counts": diff.count(done.changes), **(more or {})}
     told = warnings(done.warnings[:WARNINGS_MAX])
     if len(done.warnings) > WARNINGS_MAX:
         told.append({"code": WARNING_CODE, "message": f"and {len(done.warnings) - WARNINGS_MAX} more"})
-    return ok(body, messages=told)
+    return ok_with_list(body, "differences", diff.described(done.changes, before, after), told)
 
 
 def _files(state: State) -> Response:

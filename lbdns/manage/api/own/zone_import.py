@@ -93,7 +93,10 @@ def put_zone(
     if fields is None and zone is None:
         raise invalid(("file: it has no SOA record, which a new zone takes from it", ("file",)))
     if zone is None:
-        return create(edit, {"name": made["name"], **(fields or {})}, records), len(records), noted
+        zone = create(edit, {"name": made["name"], **(fields or {})}, [])
+        for body in records:
+            edit.take(Item(Kind.RECORD, new_id(), body, zone.id), None)
+        return zone, len(records), noted
     stored = edit.state.records(zone.id)
     matches = list(matched_records(records, stored))
     kept = {item.id for item, _ in matches if item is not None}

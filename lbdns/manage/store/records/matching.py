@@ -22,6 +22,9 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
     settings, how content that stays the same is spelled, whether clients know the record of a name server. A TTL counts
     as the RRset's, the lowest of its records: a record whose own is higher keeps it.
     """
+    if not stored:
+        yield from ((None, dict(body)) for body in wanted)
+        return
     pairs = dict(_pairs(wanted, stored))
     by_rrset: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, body in enumerate(wanted):
@@ -57,6 +60,8 @@ def _pairs(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Iterator[tuple
         (lambda body: (body["name"], body["type"], content_meant(body)), True),
         (lambda body: (body["name"], body["type"]), True),
     ):
+        if not left or not spare:
+            return
         for index, item in list(_likened(left, spare, key, only_single)):
             del left[index], spare[item.id]
             yield index, item

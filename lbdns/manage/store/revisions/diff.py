@@ -49,7 +49,12 @@ def between(before: State, after: State) -> list[Change]:
 
 def describe(changes: Iterable[Change], before: State, after: State) -> list[dict[str, Any]]:
     """Return each change as JSON, in the order of SHOWN; `before` and `after` are the states around all of them."""
-    return [_described(change, before, after) for change in sorted(changes, key=_place)]
+    return list(described(changes, before, after))
+
+
+def described(changes: Iterable[Change], before: State, after: State) -> Iterator[dict[str, Any]]:
+    """Yield the same one by one: of a whole configuration they take more than it does."""
+    return (_described(change, before, after) for change in sorted(changes, key=_place))
 
 
 def count(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
