@@ -7,6 +7,7 @@ is one line, the oldest connection that may give way does, and the next try come
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import resource
@@ -33,7 +34,8 @@ OF_THE_CONNECTION: Final = frozenset(
     }
 )
 """What accept(2) says of a connection that ended before it was accepted: nothing is wrong here."""
-FILES_SHARE: Final = 4
+FILES_SHARE: Final = 8
+"""A socket's connections take one part in so many of the files that the process may open."""
 
 Taker = Callable[[socket.socket, Any], None]
 """Takes a connection, which does not block, and its peer's address."""
@@ -42,8 +44,15 @@ log = logging.getLogger("lbdns.base")
 
 
 def connections_max(wanted: int) -> int:
-    """Return how many connections a socket may have open: so many, or a part of the files that the process may open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """Return how many connections a socket may have open: so many, or a part of the files that the process may open,
+    after raising the soft limit of those as far as allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted * FILES_SHARE
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return wanted if soft == resource.RLIM_INFINITY else max(min(wanted, soft // FILES_SHARE), 1)
 
 

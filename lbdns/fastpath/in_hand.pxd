@@ -10,6 +10,9 @@ cdef enum:
     CONTROL_BYTES = 64
     QUEUES = 256  # of deferred datagrams that wait for the slow path, two for each network: /24, /56
     QUEUE_BYTES = 16384  # of each, 100 to 150 queries; who has no room left is told to come over TCP, and counted
+    WAITING_BYTES = 65536  # of all, some 400 queries: what comes later than a client waits for helps nobody
+    SHARE = 4  # a queue may have this part of what all others leave
+    LEAST_BYTES = 768  # and as much in any case
     VOTES_MAX = 64
     COUNT_BITS = 0x3FFFFFFF
     UNREAD = 0xFFFFFFFF  # the length of a message that holds no datagram, or one that is done with

@@ -11,7 +11,8 @@ of a message after its datagram, so that a batch which was cut half way tells wh
 Each word has one writer; a word that says that something is there is written after it.
 
 A network has two queues, and uses the first until that is full, or another's. It gets half of a queue as long as most of
-what comes there is from it: a flood leaves room for whoever shares its queues.
+what comes there is from it: a flood leaves room for whoever shares its queues. A queue may have a part of what all others
+leave free, or a few queries: many floods make each other's queues shorter, and nobody waits for long.
 
 Of what a process has under way when it dies, one datagram may be what killed it: the one that was being served, on the
 fast path or on the slow one. From the fast path it goes to the slow one, which is another program; one that two
@@ -222,13 +223,16 @@ cdef class InHand:
 
     cdef int vote(self, int queue, uint64_t network) noexcept nogil:
         """Return how many bytes of a queue a network may fill, which has sent something to it once more."""
+        cdef int free, room
         if self.most[queue] == network:
             self.votes[queue] = min(self.votes[queue] + 1, VOTES_MAX)
         elif self.votes[queue] > 0:
             self.votes[queue] -= 1
         else:
             self.most[queue], self.votes[queue] = network, 1
-        return QUEUE_BYTES // 2 if self.most[queue] == network else QUEUE_BYTES
+        free = WAITING_BYTES - ((self.head - LBDNS_LOAD(&self.tail)) & COUNT_BITS)
+        room = min(max(free // SHARE, LEAST_BYTES), QUEUE_BYTES)
+        return room // 2 if self.most[queue] == network else room
 
     cdef bint put_into(self, int queue, uint64_t network, int index, uint32_t deaths) noexcept nogil:
         cdef mmsghdr *message = &self.hand.messages[index]

@@ -163,15 +163,23 @@ def load(state_dir: Path) -> tuple[Forced, ...]:
     path = state_dir / FORCED_FILE
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
-        entries = tuple(Forced(**entry) for entry in document["forced"][:ENTRIES_MAX])
+        entries = tuple(_entry(**entry) for entry in document["forced"][:ENTRIES_MAX])
         jump_s = _jump_s(document.get("clock"))
         return moved(entries, jump_s) if abs(jump_s) >= JUMP_MIN_S else entries
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
         raise LbdnsError(f"{path}: cannot read the forced states: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise LbdnsError(f"{path}: not a list of forced states; remove it to start without any") from error
+
+
+def _entry(pattern: Any, state: Any, set_at_s: Any, until_s: Any = None, why: Any = "") -> Forced:
+    """Return an order as it was written; raises TypeError for what none was written as."""
+    texts, times = (pattern, state, why), (set_at_s, 0.0 if until_s is None else until_s)
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int | float) for one in times):
+        raise TypeError("values of other types than orders have")
+    return Forced(pattern, cast(State, state), set_at_s, until_s, why)
 
 
 def save(state_dir: Path, entries: Iterable[Forced]) -> None:

@@ -49,6 +49,16 @@ class HeldFiles:
         self._known.clear()
 
 
+def is_given_away(directory: Path, before: os.stat_result) -> bool:
+    """Whether a directory is the one that it was, and another user's: root starts a server for that user, which takes
+    over what is in it."""
+    try:
+        found = os.lstat(directory)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (before.st_dev, before.st_ino) and found.st_uid != before.st_uid
+
+
 def _identity(path: Path) -> _Identity | None:
     try:
         found = os.lstat(path)

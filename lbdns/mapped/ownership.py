@@ -98,7 +98,7 @@ def give_run(state_dir: Path, account: SystemUser) -> None:
 
 def keep_owner(state_dir: Path) -> None:
     """Give what root has just written in a state directory to whose that is; raises OSError."""
-    if os.geteuid() != ROOT_UID or not state_dir.exists():
+    if os.geteuid() != ROOT_UID or not os.path.exists(state_dir):
         return
     found = state_dir.stat()
     if found.st_uid != ROOT_UID:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+from typing import Final
+
+BEAT_BYTES: Final = 8  # of a process that waits to have queries
 
 
 def allocate_query_room(size: int) -> int:

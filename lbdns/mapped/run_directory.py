@@ -175,7 +175,7 @@ class RunDirectory:
     def socket_in_use(path: Path, state_dir: Path) -> Path:
         """Return where a socket that belongs at `path` is: there, or where it stands in."""
         stand_in = RunDirectory.stand_in(path, state_dir)
-        return stand_in if stand_in.is_socket() and not path.is_socket() else path
+        return stand_in if _is_socket(stand_in) and not _is_socket(path) else path
 
     def snapshot(self, generation: int) -> Path:
         """The compiled configuration of a generation."""
@@ -260,6 +260,14 @@ def _made_private(path: Path) -> bool:
         with contextlib.suppress(OSError):
             path.chmod(PRIVATE)
     return is_private(path)
+
+
+def _is_socket(path: Path) -> bool:
+    """Whether a socket is at a path, as far as one may look."""
+    try:
+        return path.is_socket()
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.passed_sockets import passed_sockets
 
 DESCRIPTORS_MAX = 192  # of one worker: three for each address that settings may list
 GREETING_BYTES = 65536
@@ -33,8 +34,11 @@ class Listener:
     def retire(self) -> None:
         """Have no new datagrams come to the UDP socket, so that whoever reads it can empty it.
 
-        A connected socket hears its peer alone; its peer here is itself, and the rest of its group gets the others.
+        A connected socket hears its peer alone; its peer here is itself, and the rest of its group gets the others. One
+        that was passed to this process is left: others read it, now or after the next start.
         """
+        if passed_sockets().holds(self.udp):
+            return
         with contextlib.suppress(OSError):
             self.udp.connect(self.udp.getsockname())
 
@@ -84,17 +88,19 @@ def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
 @dataclass(frozen=True, slots=True)
 class ResponderDuty:
     """Which responder of how many a process is, its sockets, and for each address a descriptor of memory for queries in
-    hand (mapped/query_room.py), or none at all."""
+    hand (mapped/query_room.py), or none at all. One that does not stay answers what is in hand, and ends."""
 
     index: int
     count: int
     held: ListenerSet
     rooms: tuple[int, ...] = ()
+    stays: bool = True
 
 
 def send_duty(channel: socket.socket, duty: ResponderDuty) -> None:
     """Make a spare process a responder; see `receive_duty`."""
-    line = json.dumps({"index": duty.index, "count": duty.count, "addresses": duty.held.addresses}).encode() + b"\n"
+    said = {"index": duty.index, "count": duty.count, "addresses": duty.held.addresses, "stays": duty.stays}
+    line = json.dumps(said).encode() + b"\n"
     socket.send_fds(channel, [line], [*duty.held.filenos(), *duty.rooms])
 
 
@@ -106,7 +112,7 @@ def receive_duty(channel: socket.socket) -> ResponderDuty | None:
     said = json.loads(message)
     sockets = 2 * len(said["addresses"])
     held = listener_set(said["addresses"], descriptors[:sockets])
-    return ResponderDuty(said["index"], said["count"], held, tuple(descriptors[sockets:]))
+    return ResponderDuty(said["index"], said["count"], held, tuple(descriptors[sockets:]), said["stays"])
 
 
 def receive_listeners(channel: socket.socket) -> ListenerSet:

@@ -136,7 +136,10 @@ def _read_current(directory: Path) -> LastServed | None:
     path = directory / CURRENT
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())
-        return LastServed(**{**document, "path": directory / str(document["path"])})
+        kept = LastServed(**{**document, "path": directory / str(document["path"])})
+        if not isinstance(kept.served_at, int | float) or not isinstance(kept.digests, dict):
+            raise TypeError("values of other types than are written")
+        return kept
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -23,6 +23,7 @@ from lbdns.mapped.counter_words import (
     SEND_ERRORS,
     TCP_MESSAGES,
 )
+from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Sample, Tally
@@ -152,8 +153,39 @@ def _server(facts: ServerFacts) -> Iterator[Metric]:
     yield _counter("reload_failures", "Configurations that were refused.", (), [((), facts.reload_failures)])
     rebuilds = "How often the run directory was rebuilt, having been removed or replaced."
     yield _counter("run_directory_rebuilds", rebuilds, (), [((), facts.run_rebuilds)])
+    yield from _standing(facts)
     build = ((__version__, platform.python_version()), 1)
     yield _gauge("build_info", "The release, as labels; always 1.", ("version", "python"), [build])
+
+
+def _standing(facts: ServerFacts) -> Iterator[Metric]:
+    ages = [
+        ((child.kind, str(number)), age_s)
+        for child in facts.children
+        for number, age_s in enumerate(child.beat_ages_s)
+        if age_s is not None
+    ]
+    yield _gauge("worker_beat_age_seconds", "Since a process's last sign of life.", ("worker", "number"), ages)
+    spares = [((child.kind,), float(child.is_spared)) for child in facts.children if child.kind == "responder"]
+    yield _gauge("worker_spare", "1 while a process waits to stand in for one that dies.", ("worker",), spares)
+    columns = facts.published.table.columns
+    for name, text in (
+        ("started", "Probes that were begun."),
+        ("late", "Probes begun 250 ms after their time or more."),
+    ):
+        yield _counter(f"probes_{name}", text, (), [((), columns[f"probes_{name}"][0])])
+    yield _gauge("probes_in_flight", "Probes that are under way.", (), [((), columns["probes_in_flight"][0])])
+    yield _gauge("forced_states", "States that operators force.", (), [((), forced_count(facts))])
+    found = rooms(facts)
+    sizes = "Bytes of the file system of the state directory, and of the run directory."
+    yield _gauge("filesystem_size_bytes", sizes, ("directory",), [((one.where,), one.size) for one in found])
+    free = "Bytes that are free there."
+    yield _gauge("filesystem_free_bytes", free, ("directory",), [((one.where,), one.free) for one in found])
+    store = store_bytes(facts)
+    yield _gauge("store_bytes", "Bytes of the store's file.", (), [] if store is None else [((), store)])
+    expiries = [((str(one.path),), one.expiry) for one in certificates(facts) if one.expiry is not None]
+    yield _gauge("certificate_expiry_timestamp_seconds", "When a certificate expires.", ("file",), expiries)
+    yield _gauge("management_troubles", "Things that are wrong with management.", (), [((), len(facts.troubles))])
 
 
 def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from lbdns.base.accepting import OF_THE_CONNECTION, connections_max
 from lbdns.base.connection_room import ConnectionRoom, Standing, network_of
+from lbdns.base.passed_sockets import passed_sockets
 from lbdns.model.settings import Settings
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
 
@@ -28,6 +29,7 @@ CLIENT_S: Final = 10.0
 SCRAPE_S: Final = 30.0
 """For a whole scrape."""
 CLIENTS_MAX: Final = 64
+BACKLOG: Final = 128
 REST_S: Final = 0.25
 """After a connection that could not be accepted."""
 
@@ -119,7 +121,7 @@ class _HttpServer(socketserver.ThreadingMixIn, WSGIServer):
 
     daemon_threads = True
     allow_reuse_port = False  # where another server listens already we want to hear of it
-    request_queue_size = CLIENTS_MAX
+    request_queue_size = BACKLOG
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -129,8 +131,14 @@ class _HttpServer(socketserver.ThreadingMixIn, WSGIServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        # Not WSGIServer's, which looks the address's name up in DNS, of all things.
-        socketserver.TCPServer.server_bind(self)
+        passed = passed_sockets().take(socket.SOCK_STREAM, self.server_address[:2])  # type: ignore[arg-type]
+        if passed is None:
+            # Not WSGIServer's, which looks the address's name up in DNS, of all things.
+            socketserver.TCPServer.server_bind(self)
+        else:
+            passed.setblocking(True)
+            self.socket.close()
+            self.socket = passed
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 

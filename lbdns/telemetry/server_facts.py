@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from lbdns.base.errors import ConfigError, LbdnsError
 from lbdns.publish.publisher import Published
+from lbdns.telemetry.tally import Sample
 
 
 class ChildFacts(NamedTuple):
     """One kind of child processes: its word, how many there are to be, how often one died and was started again, how
-    many of those had hung and were killed, how many are alive, and what one is called."""
+    many of those had hung and were killed, how many are alive, and what one is called; how long ago each gave a sign of
+    life, None where it has not yet, and whether a spare waits."""
 
     kind: str
     process_count: int
@@ -19,6 +22,8 @@ class ChildFacts(NamedTuple):
     hangs: int
     alive: int
     words: str
+    beat_ages_s: tuple[float | None, ...] = ()
+    is_spared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class ServerFacts:
 
     `served_at`: when what is in force was first put there, an earlier start's time where it was kept from then.
     `not_served`: what lies at the source (`place`) instead, where it is another. `keeping`: why what is in force cannot
-    be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each.
+    be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each. `counted`:
+    what was counted, None where that is not asked for.
     """
 
     published: Published
@@ -58,6 +64,9 @@ class ServerFacts:
     run_rebuilds: int  # how often the run directory was rebuilt, having been removed
     run_problem: str  # why it cannot be, "" where it is whole
     troubles: tuple[str, ...] = ()
+    state_dir: Path = Path()
+    run_dir: Path = Path()
+    counted: Sample | None = None
 
     @property
     def responder_count(self) -> int:

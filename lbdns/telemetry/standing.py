@@ -13,14 +13,12 @@ from lbdns.base.wording import counted, moment
 from lbdns.base.words import STORE_PLACE, Health
 from lbdns.dns.name import show_name
 from lbdns.health.events import duration_text
+from lbdns.mapped.counter_words import DROPPED_COUNT, OVERFLOWS, SEND_ERRORS
 from lbdns.model.configuration import Configuration
+from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
-
-STALE_S: Final = 2.0
-"""A monitor worker that has not beaten for so long is reported: with the checks' pace within 3 s."""
-FIRST_BEAT_S: Final = 15.0
-"""So long after a start nobody misses the monitor worker yet."""
+from lbdns.telemetry.thresholds import CERTIFICATE_DAYS_MIN, FIRST_BEAT_S, FREE_MIN, STALE_S
 
 
 class Row(NamedTuple):
@@ -71,9 +69,65 @@ def _processes(facts: ServerFacts) -> Row:
         dead = child.process_count - child.alive
         if dead:
             problems.append(f"{counted(dead, child.words)} of {child.process_count} not running; started again soon")
+        for number, beat_s in enumerate(child.beat_ages_s):
+            if beat_s is not None and beat_s > STALE_S:
+                problems.append(f"{child.words} {number} has given no sign of life for {beat_s:.0f} s")
+    ages = [beat_s for child in facts.children for beat_s in child.beat_ages_s if beat_s is not None]
+    beats = f"; last beats {max(ages):.1f} s ago or less" if ages else ""
+    spare = "; a spare waits" if any(child.is_spared for child in facts.children) else "; no spare waits"
     age = duration_text(time.time() - facts.started_at)
     restarts = f"; {counted(facts.restarts, 'restart')}" if facts.restarts else ""
-    return Row("processes", f"supervisor, {', '.join(texts)}, up for {age}{restarts}", tuple(problems))
+    hangs = sum(child.hangs for child in facts.children)
+    hung = f", of those {counted(hangs, 'hang')}" if hangs else ""
+    told = f"supervisor, {', '.join(texts)}, up for {age}{restarts}{hung}{spare}{beats}"
+    return Row("processes", told, tuple(problems))
+
+
+def _queries(facts: ServerFacts) -> Row:
+    if facts.counted is None:
+        return Row("queries", "not counted")
+    told = ((OVERFLOWS, "without room in the slow path"), (DROPPED_COUNT, "without a reply"), (SEND_ERRORS, "not sent"))
+    others = ", ".join(f"{facts.counted.word(word)} {text}" for word, text in told)
+    return Row("queries", f"{facts.counted.replies} replies, {others}")
+
+
+def _forced(facts: ServerFacts) -> Row:
+    count = forced_count(facts)
+    return Row("forced", f"{counted(count, 'state')}, by operators" if count else "nothing")
+
+
+def _probes(facts: ServerFacts) -> Row:
+    columns = facts.published.table.columns
+    started, late, in_flight = (columns[f"probes_{one}"][0] for one in ("started", "late", "in_flight"))
+    return Row("probes", f"{started} begun, {late} of them late, {in_flight} under way")
+
+
+def _room(facts: ServerFacts) -> Row:
+    found = rooms(facts)
+    text = ", ".join(f"{one.path} {one.free >> 20} MiB free ({one.free_share:.0%})" for one in found)
+    store = store_bytes(facts)
+    if store is not None:
+        text += f"; the store has {store / (1 << 20):.1f} MiB"
+    problems = tuple(
+        f"{one.path}: {one.free_share:.1%} of the file system is free, {FREE_MIN:.0%} are to be"
+        for one in found
+        if one.free_share < FREE_MIN
+    )
+    return Row("room", text, problems)
+
+
+def _certificates(facts: ServerFacts) -> Row:
+    texts, problems = [], []
+    for one in certificates(facts):
+        days = one.days_left()
+        texts.append(f"{one.path}: " + ("cannot be read" if days is None else f"{max(days, 0):.0f} days left"))
+        if days is None:
+            problems.append(f"{one.path}: when the certificate expires cannot be read")
+        elif days < CERTIFICATE_DAYS_MIN:
+            problems.append(
+                f"{one.path}: the certificate " + (f"expires in {days:.0f} days" if days > 0 else "has expired")
+            )
+    return Row("certificates", "; ".join(texts) or "none", tuple(problems))
 
 
 def _generation(facts: ServerFacts) -> Row:
@@ -121,7 +175,16 @@ def _pools(facts: ServerFacts) -> Row:
     published = facts.published
     words = {pool.name: pool_word(pool, published) for pool in published.configuration.pools.values()}
     counts = {word: sum(one == word for one in words.values()) for word in dict.fromkeys(words.values())}
-    out = {name: word for name, word in words.items() if word in (Health.CRITICAL, Health.UNRESOLVED)}
+    # One in no load balancer decides nothing, and of one that is a fallback alone health does not either.
+    enabled = [one for one in published.configuration.load_balancers if one.enabled]
+    candidates = frozenset().union(*(one.candidate_names() for one in enabled))
+    fallbacks = frozenset(one.fallback_pool for one in enabled)
+    out = {
+        name: word
+        for name, word in words.items()
+        if (word == Health.CRITICAL and name in candidates)
+        or (word == Health.UNRESOLVED and name in candidates | fallbacks)
+    }
     text = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "none"
     return Row("pools", text, tuple(f"pool {name} is {word}" for name, word in out.items()))
 
@@ -149,6 +212,11 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _run_directory,
     _zones,
     _pools,
+    _forced,
     _monitor,
+    _probes,
+    _queries,
+    _room,
+    _certificates,
 )
 """The matters, in the order in which they are shown."""

@@ -26,7 +26,7 @@ from questions import KINDS, LOADS, NAMES, write_load, write_size_load
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TABLE_LOADS = (*ALL, "geo")
-SPECIAL_LOADS = ("size", "flood", "swap")
+SPECIAL_LOADS = ("size", "flood", "fairness", "swap")
 SIZES = (1000, 100, 10_000, 1_000_000)  # the first is what the others are compared with
 START_S, LARGE_START_S = 30.0, 180.0
 

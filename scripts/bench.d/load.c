@@ -1,6 +1,6 @@
 /* Load generator of the benchmark: asks one DNS server on 127.0.0.1 and prints what came back as one JSON object.
  *
- *   load PORT SECONDS QUERIES [--window N] [--ecs SEED] [--rate N] [--any]
+ *   load PORT SECONDS QUERIES [--window N] [--ecs SEED] [--rate N [--networks N]] [--from NET] [--any]
  *
  * QUERIES is a file of records of RECORD_BYTES each: length of the datagram, RCODE expected, answers expected (0 or 1,
  * meaning none or some), offset of the four ECS address octets in the datagram or 0, then the datagram. It is asked in
@@ -9,6 +9,7 @@
  *   closed loop   (default) at most --window queries under way over SOCKETS sockets, as dnsperf -q does
  *   --ecs SEED    likewise, the first 24 bits of each query's ECS address drawn at random over all of IPv4, seeded
  *   --rate N      open loop: N queries a second whatever comes back; replies are counted by nobody
+ *   --networks N  of an open loop: from as many networks in turn, 127.64.0.0/24 and on; --from NET: from 127.NET.0.1
  *
  * A reply counts as done where its ID is known, its RCODE and number of answers are as expected (--any: whatever they
  * are); any other is wrong. A query without a reply after LOST_NS is lost. Times are CLOCK_MONOTONIC. `pause_us` is the
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -32,8 +34,10 @@ enum {
     RECORD_BYTES = 80,
     HEAD_BYTES = 4,
     SOCKETS = 4,
+    NETWORKS_MAX = 4096,
     SLOTS = 256, /* queries under way on one socket: the low octet of the ID */
     BATCH = 64,
+    NETWORK_BATCH = 8,
     REPLY_BYTES = 1500,
     BUCKET_US = 10,
     BUCKETS = 20000,
@@ -54,6 +58,8 @@ struct lane { /* one socket and what is under way on it */
 };
 
 static struct lane lanes[SOCKETS];
+static int sources[NETWORKS_MAX], source_count; /* of an open loop */
+static unsigned turn;
 static const uint8_t *records;
 static size_t record_count, next_record;
 static uint64_t sent, done, lost, wrong, latency_sum_ns, latency_max_ns, pause_ns, rcodes[16];
@@ -218,10 +224,11 @@ static void open_loop(uint64_t start, uint64_t end, double rate)
     for (uint64_t now = start; now < end; now = now_ns()) {
         uint64_t due = (uint64_t)((double)(now - start) / (double)NS * rate);
         while (sent < due) {
-            int count = due - sent < BATCH ? (int)(due - sent) : BATCH;
+            int most = source_count ? NETWORK_BATCH : BATCH, count = due - sent < (uint64_t)most ? (int)(due - sent) : most;
             for (int i = 0; i < count; i++)
                 prepare(i, (uint16_t)(sent + (uint64_t)i));
-            sendmmsg(lanes[sent / BATCH % SOCKETS].sock, out_batch, (unsigned)count, 0);
+            int sock = source_count ? sources[turn++ % (unsigned)source_count] : lanes[sent / BATCH % SOCKETS].sock;
+            sendmmsg(sock, out_batch, (unsigned)count, 0);
             sent += (uint64_t)count;
         }
         for (int l = 0; l < SOCKETS; l++) {
@@ -258,16 +265,37 @@ static void print_result(double seconds)
     printf("}}\n");
 }
 
-static int open_lanes(int port, int window)
+static int open_from(uint32_t host, int port)
 {
-    struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in here = {.sin_family = AF_INET}, there = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    here.sin_addr.s_addr = htonl(host);
     there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sock < 0 || bind(sock, (struct sockaddr *)&here, sizeof here) < 0 ||
+        connect(sock, (struct sockaddr *)&there, sizeof there) < 0)
+        return -1;
+    return sock;
+}
+
+static int open_sources(int port, int networks)
+{
+    struct rlimit files = {.rlim_cur = NETWORKS_MAX + 64, .rlim_max = NETWORKS_MAX + 64};
+    if (networks > 512 && setrlimit(RLIMIT_NOFILE, &files) < 0)
+        return -1;
+    for (; source_count < networks; source_count++)
+        if ((sources[source_count] = open_from((127u << 24) + (64u << 16) + ((uint32_t)source_count << 8) + 1, port)) < 0)
+            return -1;
+    return 0;
+}
+
+static int open_lanes(int port, int window, int from)
+{
     for (int l = 0; l < SOCKETS; l++) {
         int bytes = SOCKET_BUFFER_BYTES;
-        lanes[l].sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        setsockopt(lanes[l].sock, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-        if (lanes[l].sock < 0 || connect(lanes[l].sock, (struct sockaddr *)&there, sizeof there) < 0)
+        lanes[l].sock = open_from((127u << 24) + ((uint32_t)from << 16) + 1, port);
+        if (lanes[l].sock < 0)
             return -1;
+        setsockopt(lanes[l].sock, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
         for (int s = 0; s < window / SOCKETS; s++)
             lanes[l].free[lanes[l].free_count++] = (uint8_t)s;
     }
@@ -294,7 +322,7 @@ static int map_records(const char *path)
 
 int main(int argc, char **argv)
 {
-    int window = 200;
+    int window = 200, networks = 0, from = 0;
     double rate = 0;
     if (argc < 4)
         goto usage;
@@ -307,13 +335,18 @@ int main(int argc, char **argv)
             ecs_state = strtoull(argv[++i], NULL, 10) * 2 + 1;
         else if (!strcmp(argv[i], "--rate") && i + 1 < argc)
             rate = atof(argv[++i]);
+        else if (!strcmp(argv[i], "--networks") && i + 1 < argc)
+            networks = atoi(argv[++i]);
+        else if (!strcmp(argv[i], "--from") && i + 1 < argc)
+            from = atoi(argv[++i]);
         else
             goto usage;
     }
     window -= window % SOCKETS;
-    if (window < SOCKETS || window > SOCKETS * SLOTS)
+    if (window < SOCKETS || window > SOCKETS * SLOTS || networks < 0 || networks > NETWORKS_MAX || from < 0 || from > 63)
         goto usage;
-    if (map_records(argv[3]) < 0 || open_lanes(atoi(argv[1]), window) < 0) {
+    if (map_records(argv[3]) < 0 || open_lanes(atoi(argv[1]), window, from) < 0 ||
+        open_sources(atoi(argv[1]), networks) < 0) {
         perror("load");
         return 1;
     }
@@ -325,6 +358,7 @@ int main(int argc, char **argv)
     print_result((double)(end - start) / 1e9);
     return 0;
 usage:
-    fprintf(stderr, "usage: load PORT SECONDS QUERIES [--window 4..%d] [--ecs SEED] [--rate N] [--any]\n", SOCKETS * SLOTS);
+    fprintf(stderr, "usage: load PORT SECONDS QUERIES [--window 4..%d] [--ecs SEED] [--rate N [--networks 1..%d]] [--from 0..63] [--any]\n",
+            SOCKETS * SLOTS, NETWORKS_MAX);
     return 2;
 }

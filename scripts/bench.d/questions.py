@@ -166,7 +166,7 @@ KINDS: dict[str, Callable[[], Iterator[Question]]] = {
     "20 MX": _of_kind("mail", rtype=TYPE_MX, has_edns=True),
     "60 A": _of_kind("many", has_edns=True),
     "100 A, truncated": _of_kind("over", has_answer=False, has_edns=True),
-    "20 MX, truncated": _of_kind("mail", has_answer=False, rtype=TYPE_MX),
+    "20 MX in 512 octets": _of_kind("mail", rtype=TYPE_MX),
     "8 aliases": lambda: (Question(f"alias{number % KIND_NAMES}-0.{ZONE}", has_edns=True) for number in range(NAMES)),
     "aliases that go round": _of_kind("round"),
     "NSID": lambda: (Question(f"st{number}.{ZONE}", has_edns=True, has_nsid=True) for number in range(NAMES)),

@@ -1,4 +1,5 @@
-"""Two measurements that are no table of servers: a flood of deferred queries, and new snapshots under full load."""
+"""Measurements that are no table of servers: floods of queries for the slow path, beside queries for the fast path and
+beside others like them, and new snapshots under full load."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from measure import LOAD_CORE, Run, Running, wait_ready
 from questions import ZONE
 
 from lbdns.base.errors import LbdnsError
-from lbdns.mapped.counter_words import BATCH_BOUNDS_US, BATCH_TIMES_FIRST, LONGEST_ADOPTION_NS
+from lbdns.mapped.counter_words import BATCH_BOUNDS_US, BATCH_TIMES_FIRST, LONGEST_ADOPTION_NS, OVERFLOWS
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.control_socket import ask
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from bench import Bench
 
 FLOOD_FACTOR = 2.0  # times what the slow path can do
+FAIR_NETWORKS = (0, 1, 40, 4000)
+FAIR_WINDOW = 4
+FAIR_FACTOR = 8.0
 SWAP_EVERY_S = 0.5
 LOWEST_PRIORITY = 19
 START_S = 30.0
@@ -66,6 +70,43 @@ def flood(bench: Bench) -> dict[str, Any]:
         )
     bench.say(f"\nthe flood takes {lost_share:.1%} of the throughput (bound: 20 %)")
     return {"slow_path_rate": capacity, "flood_rate": rate, "lost_share": lost_share}
+
+
+def fairness(bench: Bench) -> dict[str, Any]:
+    """Print what one client's signed queries, FAIR_WINDOW at a time, get beside a flood of them from other networks, of
+    more than the slow path can do: those not answered in full are told to come over TCP."""
+    server, seconds, generator = _started(bench), bench.arguments.seconds, bench.generator
+    signed = bench.records("signed")
+    capacity = generator.run(server, seconds, signed).rate
+    rate = FAIR_FACTOR * capacity
+    bench.say("\n### one client's signed queries beside a flood of them\n")
+    bench.say(f"slow path alone: {capacity:,.0f} queries/s; flood: {rate:,.0f} queries/s\n")
+    bench.say(
+        "| networks that flood | of it told to come over TCP | answered/s | told to come over TCP | lost | "
+        "mean us | p99 us | worst us |"
+    )
+    bench.say("|---|--:|--:|--:|--:|--:|--:|--:|")
+    kept: dict[str, Any] = {"slow_path_rate": capacity, "flood_rate": rate}
+    for networks in FAIR_NETWORKS:
+        runs = []
+        before = sum(words[OVERFLOWS] for words in _counters(server))
+        for _ in range(bench.arguments.rounds):
+            options = ["--rate", str(rate), "--networks", str(networks)] if networks else ["--rate", "1"]
+            command = generator.command(server.port, seconds + 2 * LEAD_S, signed, *options)
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as flooding:
+                time.sleep(LEAD_S)
+                runs.append(generator.run(server, seconds, signed, "--window", str(FAIR_WINDOW), "--from", "1"))
+                flooding.wait()
+        told = sum(run.load["wrong"] for run in runs)
+        others = sum(words[OVERFLOWS] for words in _counters(server)) - before - told
+        bench.say(
+            f"| {networks} | {others:,} | {_median(runs, 'rate'):,.0f} | {told} of "
+            f"{sum(run.done + run.load['wrong'] for run in runs)} | {sum(run.load['lost'] for run in runs)} | "
+            f"{_load_median(runs, 'mean_us'):.0f} | {_load_median(runs, 'p99_us'):.0f} | "
+            f"{max(run.load['max_us'] for run in runs):.0f} |"
+        )
+        kept[f"{networks} networks"] = [run.load for run in runs]
+    return kept
 
 
 def swap(bench: Bench) -> dict[str, Any]:

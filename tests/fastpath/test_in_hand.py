@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -14,12 +17,16 @@ from typing import Any
 import pytest
 
 from lbdns.answer.serving_view import ServingView
+from lbdns.base.words import RESPONDER_MODULE
 from lbdns.fastpath.read import Server
 from lbdns.mapped.counters import Counters, open_counters
 from lbdns.mapped.query_room import allocate_query_room, map_query_room
 from lbdns.processes.responder.fast_port import load_loop
+from lbdns.processes.supervisor.child_process import package_environment
+from lbdns.testing import LbdnsServer
 from tests.answer.packets import query, slow_query
 from tests.fastpath.test_loop_bytes import listening
+from tests.processes.load import configuration
 
 ANSWERED = query("static.example.com.", "A").wire
 DEFERRED = slow_query("static.example.com.").wire
@@ -36,7 +43,8 @@ class Readers:
     def __init__(self, view: ServingView, counters: Path, loop_class: Any) -> None:
         self.udp = listening(socket.AF_INET, "127.0.0.1")
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, STOP_POLL_US))
-        self.room = map_query_room(allocate_query_room(loop_class.room_bytes()), loop_class.room_bytes())
+        self.handle = allocate_query_room(loop_class.room_bytes())
+        self.room = map_query_room(self.handle, loop_class.room_bytes())
         self._view = view
         self._counters = Counters(open_counters(counters, True))
         self._loop_class = loop_class
@@ -57,6 +65,7 @@ def make(view: ServingView, tmp_path: Path) -> Iterator[Readers]:
     readers = Readers(view, tmp_path / "counters", loop_class)
     yield readers
     readers.udp.close()
+    os.close(readers.handle)
 
 
 @contextmanager
@@ -204,3 +213,25 @@ def test_memory_of_another_release_is_begun_anew(make: Readers) -> None:
             pass
         make.room[0] ^= 1
         assert make().left == 0
+
+
+@pytest.mark.process
+def test_a_process_answers_what_another_left_and_ends(make: Readers, lbdns_server: Callable[..., LbdnsServer]) -> None:
+    server = lbdns_server(configuration())
+    with ask(make, DEFERRED, DEFERRED) as client, socket.create_server(("127.0.0.1", 0)) as tcp:
+        with running(make()):
+            pass
+        passed = (make.udp.fileno(), tcp.fileno(), make.handle)
+        arguments = ["--state", str(server.state_dir), "--index", "9", "--room-fd", str(make.handle), "--finish"]
+        arguments += ["--listen", f"127.0.0.1:53={passed[0]},{passed[1]}"]
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", RESPONDER_MODULE, *arguments],
+            pass_fds=passed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=package_environment(),
+            check=False,
+        )
+        assert ended.returncode == 0 and "goes on with 2 queries" in ended.stderr
+        assert client.recv(4096)[:2] == client.recv(4096)[:2] == DEFERRED[:2]

@@ -88,8 +88,12 @@ def test_the_file_comes_back_whole_and_a_damaged_one_is_refused(tmp_path: Path) 
     entries = (Forced("eu", "down", 1.5, 9.0, "drill é"), Forced("us/*", "up", 2.0))
     forced.save(tmp_path, entries)
     assert forced.load(tmp_path) == entries
-    (tmp_path / FORCED_FILE).write_text('{"forced": [{"pattern": 1, "what": 2}]}')
-    with pytest.raises(LbdnsError, match="not a list of forced states"):
-        forced.load(tmp_path)
+    for damaged in (
+        '{"forced": [{"pattern": 1, "what": 2}]}',
+        '{"forced": [{"pattern": 1, "state": "up", "set_at_s": 1}]}',
+    ):
+        (tmp_path / FORCED_FILE).write_text(damaged)
+        with pytest.raises(LbdnsError, match="not a list of forced states"):
+            forced.load(tmp_path)
     with pytest.raises(LbdnsError, match="cannot write the forced states"):
         forced.save(tmp_path / "none", entries)

@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-import dns.message
-
 REPLY_S = 5.0
 REPLY_BYTES = 4096
 
@@ -45,10 +43,9 @@ class Crowd:
     """Clients that ask from a thread of their own. `answers`: how many replies came; `slowest_s`: the longest wait;
     `lost`: how many waited for REPLY_S in vain, and asked again."""
 
-    def __init__(self, place: tuple[str, int], questions: Sequence[tuple[str, str]], clients: int) -> None:
-        """Have the clients ask these (name, type) in turn."""
-        wires = [dns.message.make_query(name, rdtype).to_wire()[2:] for name, rdtype in questions]
-        self._clients = [Client(place, wires[number % len(wires)]) for number in range(clients)]
+    def __init__(self, place: tuple[str, int], questions: Sequence[bytes], clients: int) -> None:
+        """Have each client ask one of these messages."""
+        self._clients = [Client(place, questions[number % len(questions)][2:]) for number in range(clients)]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.answers = self.lost = 0
@@ -114,7 +111,7 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def crowd_at(host: str, port: int, questions: Sequence[tuple[str, str]], clients: int = 64) -> Iterator[Crowd]:
+def crowd_at(host: str, port: int, questions: Sequence[bytes], clients: int = 64) -> Iterator[Crowd]:
     """Keep a crowd at a server for a `with` block; afterwards `lost` tells of all that was asked."""
     crowd = Crowd((host, port), questions, clients)
     crowd.start()

@@ -21,11 +21,14 @@ def needs_namespaces() -> None:
         pytest.skip(f"no mount namespaces here: {made.stderr.decode().strip()}")
 
 
-def with_mounts(monkeypatch: pytest.MonkeyPatch, work: Path, *commands: str) -> None:
-    """Have servers that are started in this test run in a mount namespace where `commands` (of a shell) were run."""
+def with_mounts(monkeypatch: pytest.MonkeyPatch, work: Path, *commands: str, through: str = "") -> None:
+    """Have servers that are started in this test run in a mount namespace where `commands` (of a shell) were run.
+
+    `through`: a program that runs them.
+    """
     needs_namespaces()
     python = work / "python"
-    inside = " && ".join([*commands, f'exec {shlex.quote(sys.executable)} "$@"'])
+    inside = " && ".join([*commands, f'exec {through} {shlex.quote(sys.executable)} "$@"'])
     python.write_text(f'#!/bin/sh\nexec {shlex.join([*UNSHARE, "sh", "-c", inside, "sh"])} "$@"\n')
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(sys, "executable", str(python))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from lbdns.processes.responder.fast_port import load_loop
-from lbdns.testing import LbdnsServer
-from tests.answer.packets import query
+from lbdns.testing import LbdnsServer, write_files
+from tests.answer.packets import query, slow_query
 from tests.processes.crowd import crowd_at
+from tests.processes.launch import soon
 from tests.processes.load import NAME, configuration
 from tests.processes.test_reload import eventually
 from tests.processes.test_survival import SPARE_READY_S, freeze
@@ -26,21 +29,28 @@ pytestmark = [
 Start = Callable[..., LbdnsServer]
 
 # For the fast path, and for the slow path.
-QUESTIONS = ((NAME, "A"), (NAME, "ANY"), ("example.com", "SOA"), ("nothing.example.com", "A"))
+QUESTIONS = tuple(
+    one.wire for one in (query(NAME), slow_query(NAME), query("example.com", "SOA"), slow_query("a.test"))
+)
 KILLS = 3
 QUEUED = 20
 
 
 def wait_for_spare(server: LbdnsServer) -> None:
-    """Return when a spare process waits."""
-    eventually(lambda: server.status()["spare_responder"]["pid"] != 0)
-    time.sleep(SPARE_READY_S)
+    """Return when a spare process waits: with a thread, and nothing to do."""
+
+    def has_threads() -> bool:
+        spare = server.status()["spare_responder"]["pid"]
+        return spare != 0 and len(list(Path(f"/proc/{spare}/task").glob("*"))) > 1
+
+    eventually(has_threads, 10.0)
+    time.sleep(SPARE_READY_S / 2)
 
 
 @pytest.mark.parametrize("questions", [QUESTIONS[:1], QUESTIONS], ids=["fast", "mixed"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_query_is_lost_whenever_a_responder_is_killed(
-    lbdns_server: Start, workers: int, questions: tuple[tuple[str, str], ...]
+    lbdns_server: Start, workers: int, questions: tuple[bytes, ...]
 ) -> None:
     server = lbdns_server(configuration(workers=workers))
     with crowd_at(server.host, server.port, questions) as crowd:
@@ -63,6 +73,64 @@ def test_no_query_is_lost_when_one_stops_and_is_killed_for_it(lbdns_server: Star
         eventually(lambda: server.status()["responders"][0]["pid"] not in (0, before))
         crowd.wait_for(500)
     assert crowd.lost == 0 and crowd.slowest_s < 3.0
+
+
+def test_no_query_is_lost_when_both_are_killed_at_once(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration(workers=2))
+    with crowd_at(server.host, server.port, QUESTIONS) as crowd:
+        wait_for_spare(server)
+        before = [one["pid"] for one in server.status()["responders"]]
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not {0, *before} & {one["pid"] for one in server.status()["responders"]})
+        crowd.wait_for(500)
+    assert crowd.lost == 0
+
+
+def test_no_query_is_lost_when_one_is_killed_as_generations_change(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration(workers=2))
+    with crowd_at(server.host, server.port, QUESTIONS) as crowd:
+        for number in range(2 * KILLS):
+            write_files(configuration((f"192.0.2.{number + 1}",), workers=2), server.directory)
+            before = server.status()["responders"][number % 2]["pid"]
+            server.ask("reload")
+            os.kill(before, signal.SIGKILL)
+            crowd.wait_for(200)
+            eventually(lambda: server.status()["responders"][number % 2]["pid"] not in (0, before))  # noqa: B023
+        assert server.addresses(NAME) == [f"192.0.2.{2 * KILLS}"]
+    assert crowd.lost == 0 and "Traceback" not in server.log
+
+
+def test_no_query_is_lost_when_one_is_killed_as_another_takes_its_place(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration(workers=1))
+    with crowd_at(server.host, server.port, QUESTIONS) as crowd:
+        for log in ("json", "text", "json"):
+            wait_for_spare(server)
+            (before,) = server.status()["responders"]
+            write_files(configuration(workers=1, log=log), server.directory)
+            soon(lambda: server.status()["responders"][0]["pid"] not in (0, before["pid"]))  # noqa: B023
+            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+                os.kill(before["pid"], signal.SIGKILL)
+            crowd.wait_for(500)
+    assert crowd.lost == 0 and "Traceback" not in server.log
+
+
+def test_a_spare_that_is_killed_or_stops_is_replaced(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration(workers=1))
+    with crowd_at(server.host, server.port, QUESTIONS) as crowd:
+        for end in (lambda pid: os.kill(pid, signal.SIGKILL), freeze):
+            wait_for_spare(server)
+            spare = server.status()["spare_responder"]["pid"]
+            end(spare)
+            eventually(lambda: server.status()["spare_responder"]["pid"] not in (0, spare))  # noqa: B023
+        wait_for_spare(server)
+        spare, (before,) = server.status()["spare_responder"]["pid"], server.status()["responders"]
+        os.kill(before["pid"], signal.SIGKILL)
+        eventually(lambda: server.status()["responders"][0]["pid"] == spare)
+        crowd.wait_for(500)
+    assert crowd.lost == 0
+    assert "the spare responder died (signal SIGKILL)" in server.log
+    assert "the spare responder (pid" in server.log and ") hangs, silent for 0." in server.log
 
 
 def test_connections_that_wait_to_be_accepted_are_served_by_the_spare(lbdns_server: Start) -> None:

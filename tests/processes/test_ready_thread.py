@@ -25,7 +25,7 @@ def test_a_thread_waits_for_its_work() -> None:
     thread, done = ReadyThread(), threading.Event()
     assert not done.is_set()
     thread.begin(done.set)
-    thread.join()
+    eventually(lambda: not thread.is_alive())
     assert done.is_set()
 
 

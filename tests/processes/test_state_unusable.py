@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,21 @@ def test_a_command_finds_the_server_whose_sockets_stand_elsewhere(
     assert second.returncode == 1 and f"another lbdns server (pid {server.pid})" in second.stderr
     assert server.stop() == 0
     assert not RunDirectory.location(server.state_dir).with_suffix(".lock").exists()
+
+
+def test_files_are_served_where_nobody_may_look_at_the_state_directory(
+    server: SecludedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("no setpriv here")
+    server.state_dir.mkdir()
+    mine = f"mount -t tmpfs -o uid=65534,mode=0700 none {shlex.quote(str(server.state_dir))}"
+    server.state_dir = server.state_dir / "below"
+    with_mounts(monkeypatch, tmp_path, mine, through="setpriv --bounding-set=-dac_override,-dac_read_search")
+    server.start()
+    assert server.addresses(NAME) == sorted(OLD[1])
+    assert "cannot use it as the state directory: Permission denied" in server.log
+    assert server.stop() == 0 and "Traceback" not in server.log
 
 
 def test_a_lock_that_stands_in_excludes_who_finds_the_directory_well_again(tmp_path: Path) -> None:

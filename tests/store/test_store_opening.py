@@ -362,3 +362,33 @@ def test_on_a_full_disk_it_is_read_and_with_room_again_written(
     assert read == "a,b" and then == "then: " and after == "a,b,f"
     assert refusal.startswith(f"{store_of(place)}: ")
     assert "full" in refusal or "disk I/O error" in refusal or "No space left" in refusal
+
+
+@pytest.mark.parametrize("lose", [vanish, lose_the_file_alone])
+def test_a_store_that_is_removed_while_it_is_served_is_written_back(state: Path, lose: Callable[[Path], None]) -> None:
+    with contextlib.closing(Store(state)) as store:
+        lose(state)
+        store.commit([Change(None, item("c"))], "ann", "three", TIME, 2)
+        lose(state)
+        store.retry()
+        assert not store.problem
+        assert [one.name for one in store.load()] == ["a", "b", "c"]
+    assert names(state) == ["a", "b", "c"]
+
+
+def test_nothing_is_stored_where_another_file_is_in_the_place_of_the_store(state: Path) -> None:
+    with contextlib.closing(Store(state)) as store:
+        copy = state / "copy"
+        shutil.copy(store_of(state), copy)
+        copy.replace(store_of(state))
+        with pytest.raises(StoreError, match="another file is in the place of the store: start lbdns again"):
+            store.commit([Change(None, item("c"))], "ann", "three", TIME, 2)
+        assert store.problem
+
+
+def test_a_revision_that_cannot_be_read_is_said(state: Path) -> None:
+    changed(state, "UPDATE changes SET after = '[\"no such kind\"]' WHERE revision = 2")
+    with contextlib.closing(Store(state)) as store:
+        with pytest.raises(StoreError, match="what revision 2 changed cannot be read"):
+            store.revision(2)
+        assert [one.name for one in store.load()] == ["a", "b"]

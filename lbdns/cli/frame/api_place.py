@@ -114,14 +114,11 @@ class Local:
         from lbdns.mapped.run_directory import RunDirectory
 
         state_dir = self.state_dir()
-        path = state_dir / API_SOCKET
-        stand_in = RunDirectory.stand_in(path, state_dir)
         deadline = time.monotonic() + STARTING_S
-        while not answers(path):
-            if stand_in.is_socket() and answers(stand_in):
-                path = stand_in
-                break
-            holder = _holder(state_dir / LOCK_FILE) or _holder(RunDirectory.location(state_dir).with_suffix(".lock"))
+        while not answers(path := RunDirectory.socket_in_use(state_dir / API_SOCKET, state_dir)):
+            holder = _holder(state_dir / LOCK_FILE)
+            if holder is None:
+                holder = _holder(RunDirectory.location(state_dir).with_suffix(".lock"))
             if holder is None:
                 return self._open_store(state_dir, cleanup, may_create)
             if time.monotonic() > deadline:

@@ -292,7 +292,7 @@ class ApiServer:
         server.servers = []
         server.started = True
         entrance = _Entrance(server, connection, context)
-        what = f"api on {format_socket_address(*sock.getsockname()[:2])}" if connection is _Connection else "api.sock"
+        what = f"api on {format_socket_address(*sock.getsockname()[:2])}" if connection is _Connection else API_SOCKET
         self._servers.append((server, Acceptor(sock, entrance.take, what, entrance.room.give_way)))
 
 

@@ -27,7 +27,7 @@ from urllib.parse import quote
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import moment
 from lbdns.manage.store.refusals import StoreError
-from lbdns.manage.store.versions import VERSION, bring_up, copies, keep_copy, make_tables, version_of
+from lbdns.manage.store.versions import VERSION, bring_up, copies, keep_copy, make_tables, version_of, write_copy
 from lbdns.publish.last_served import find_served_of_store
 
 BUSY_S: Final = 10.0
@@ -79,6 +79,30 @@ def open_store(path: Path) -> Opened:
         raise StoreError(f"{path}: cannot read the store: {error.strerror or error}") from error
     except sqlite3.Error as error:
         raise _refusal(path, error) from error
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file is at a path, None where none is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def put_back(connection: sqlite3.Connection, path: Path) -> Opened:
+    """Write what a connection reads to its path, where its file was removed, and open that in its place.
+
+    The connection is closed. Raises OSError, sqlite3.Error or StoreError.
+    """
+    fresh = path.with_name(f".{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_copy(connection, fresh)
+    connection.close()  # which removes what is called after the file, were it another's
+    for end in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
+    fresh.replace(path)
+    return open_store(path)
 
 
 def is_disk(error: sqlite3.Error) -> bool:

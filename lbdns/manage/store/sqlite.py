@@ -24,7 +24,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import STORE_FILE
 from lbdns.manage.store.item import Change, Item
-from lbdns.manage.store.opening import described, is_disk, open_store
+from lbdns.manage.store.opening import described, file_at, is_disk, open_store, put_back
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
@@ -62,6 +62,7 @@ class Store:
         self.path = state_dir / STORE_FILE
         self._lock = threading.Lock()
         self._opened = open_store(self.path)
+        self._file = file_at(self.path)
         self._trouble = LastingTrouble(log, f"{self.path}: what is changed is stored again")
         if self._opened.problem:
             self._trouble.begin(self._unwritable(self._opened.problem))
@@ -242,7 +243,10 @@ class Store:
         rows = self._connection.execute(
             "SELECT before, after FROM changes WHERE revision = ? ORDER BY sequence", (number,)
         )
-        return tuple(Change(_decode(before), _decode(after)) for before, after in rows)
+        try:
+            return tuple(Change(_decode(before), _decode(after)) for before, after in rows)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise StoreError(f"{self.path}: what revision {number} changed cannot be read: {error}") from error
 
     def _unknown(self, number: int) -> StoreError:
         kept = f"{REVISIONS_KEPT} are kept, or as many as there is room for"
@@ -254,7 +258,9 @@ class Store:
         return self._trouble.text
 
     def retry(self) -> None:
-        """Try again whether anything can be stored, where it could not; `problem` says what came of it."""
+        """Look whether the file is there, and try to store where nothing could be; `problem` says what came of it."""
+        with contextlib.suppress(StoreError), self._lock, self._failures():
+            self._check_place()
         if self.problem:
             with contextlib.suppress(StoreError), self.writing() as connection:
                 connection.execute("INSERT INTO meta VALUES ('tried', '')")
@@ -265,6 +271,7 @@ class Store:
         """Write all or nothing; raises StoreError where the disk takes nothing, and says so in the log once."""
         with self._lock, self._failures():
             self._make_writable()
+            self._check_place()
             try:
                 with transaction(self._connection):
                     yield self._connection
@@ -290,7 +297,28 @@ class Store:
             self._trouble.begin(self._unwritable(opened.problem))
             raise StoreError(self.problem)
         self._opened.connection.close()
-        self._opened = opened
+        self._opened, self._file = opened, file_at(self.path)
+
+    def _check_place(self) -> None:
+        """See that what is written is what the next start reads.
+
+        A file that was removed is written back; raises StoreError where another one is in its place.
+        """
+        found = file_at(self.path)
+        if found == self._file or self._opened.problem:
+            return
+        if found is not None:
+            self._trouble.begin(
+                f"{self.path}: another file is in the place of the store: start lbdns again to serve it"
+            )
+            raise StoreError(self.problem)
+        try:
+            self._opened = put_back(self._connection, self.path)
+        except OSError as error:
+            self._trouble.begin(f"{self.path}: the store was removed, and cannot be written back: {error.strerror}")
+            raise StoreError(self.problem) from error
+        self._file = file_at(self.path)
+        log.warning("%s: the store was removed while it was served, and is written back", self.path)
 
     def _unwritable(self, why: str) -> str:
         return f"{self.path}: nothing can be stored: {why}"

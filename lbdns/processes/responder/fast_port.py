@@ -36,6 +36,7 @@ VIEW_POLL_S = 0.25  # how often a new generation is looked for where nobody tell
 BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
 YIELD_DATAGRAMS = 8  # then the fast path's thread, where it waits for this core, need not wait for the kernel's tick
 PIECE_S = 0.001
+END_POLL_S = 0.005
 SLOW_PATH_NICE = 15
 SEED_BITS = 64
 SHOWN_BYTES = 512
@@ -164,7 +165,8 @@ class FastPort:
         if self._following is not None:
             self._following.cancel()
         self._loop.stop()
-        await asyncio.to_thread(self._thread.join)
+        while self._thread.is_alive():
+            await asyncio.sleep(END_POLL_S)
         asyncio.get_running_loop().remove_reader(self._loop.event_fd)
         answer = self._answerer.udp_batch()
         while (taken := self._loop.take()) is not None:
@@ -173,7 +175,10 @@ class FastPort:
 
 def yield_to_fast_path() -> None:
     """Lower the priority of this thread, the event loop's; call it once the fast path's threads run."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SLOW_PATH_NICE)
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SLOW_PATH_NICE)
+    except PermissionError:  # a filter of system calls, such as systemd's ~@resources
+        log.warning("the slow path cannot give way to the fast path: setpriority(2) is not permitted")
 
 
 def _server_of(view: ServingView) -> Server:

@@ -14,7 +14,7 @@ import socket
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
-from lbdns.mapped.held_files import HeldFiles
+from lbdns.mapped.held_files import HeldFiles, is_given_away
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, send_listeners
 
@@ -44,12 +44,14 @@ class HandOver:
             path = self._run.responder(os.getpid())
             files = HeldFiles()
             files.lost([path])
+            directory = path.parent.lstat()
             accepting = asyncio.create_task(self._accept(listening))
             try:
-                while not files.lost([path]):
+                while not files.lost([path]) or is_given_away(path.parent, directory):
                     await asyncio.sleep(LOOK_S)
             except asyncio.CancelledError:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # it has been given away, say
+                    path.unlink()
                 raise
             finally:
                 accepting.cancel()

@@ -25,9 +25,9 @@ class ReadyThread:
         """Do this, once, and end."""
         self._work.put(work)
 
-    def join(self) -> None:
-        """Wait until the work is done."""
-        self._thread.join()
+    def is_alive(self) -> bool:
+        """Return whether there is work, or may be: to wait for the end in a thread would take another one."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         self._work.get()()

@@ -133,6 +133,7 @@ class Responder:
         self, run: RunDirectory, duty: ResponderDuty, answerer: ViewAnswerer, threads: Sequence[ReadyThread] = ()
     ) -> None:
         """Prepare to serve; nothing is read yet. `threads` wait for work of the fast path."""
+        self._stays = duty.stays
         held = self._held = duty.held
         self._run = run
         self._answerer = answerer
@@ -162,18 +163,23 @@ class Responder:
         self._stop = asyncio.Event()
 
     async def serve(self, ready_fd: int | None, wake_fd: int | None) -> None:
-        """Answer until SIGTERM or until a new supervisor says so; then finish what has come and return."""
+        """Answer until SIGTERM or until a new supervisor says so, or not at all where the duty is to finish.
+
+        Then finish what has come and return."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        for fast_port in self._fast_ports:
+            fast_port.start()
+        for sock, port in self._ports:
+            loop.add_reader(sock, port.read_batch)
         acceptors = [
             Acceptor(one.tcp, streams(self._tcp), f"TCP on {one.address}", self._tcp.room.give_way)
             for one in self._held.listeners
+            if self._stays
         ]
-        for sock, port in self._ports:
-            loop.add_reader(sock, port.read_batch)
-        for fast_port in self._fast_ports:
-            fast_port.start()
+        if not self._stays:
+            self._stop.set()
         if wake_fd is not None:
             loop.add_reader(wake_fd, self._wake, wake_fd)
         if self._fast_ports:
@@ -218,7 +224,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
     parser.add_argument("--room-fd", type=int, action="append", default=[], help="for each: queries in hand")
     parser.add_argument("--channel-fd", type=int, help="a spare process: which responder it is to be comes this way")
+    parser.add_argument("--beat-fd", type=int, help="a spare process: where it shows that it lives")
     parser.add_argument("--threads", type=int, default=0, help="a spare process: how many threads are to wait with it")
+    parser.add_argument("--finish", action="store_true", help="answer what is in hand, and end")
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--wake-fd", type=int)
     parser.add_argument("--log", choices=("text", "json"), default="text")
@@ -242,14 +250,16 @@ def main(arguments: list[str] | None = None) -> int:
             if not say_ready(said.ready_fd):
                 return 0
             ready_fd = None
-            duty = wait_for_duty(said.channel_fd, said.wake_fd, views)
+            duty = wait_for_duty(said.channel_fd, said.wake_fd, said.beat_fd, views)
             if duty is None:
                 return 0
             start_log(f"responder {duty.index}", said.log)
         else:
             addresses = [text.partition("=")[0] for text in said.listen]
             descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
-            duty = ResponderDuty(said.index, said.count, listener_set(addresses, descriptors), tuple(said.room_fd))
+            duty = ResponderDuty(
+                said.index, said.count, listener_set(addresses, descriptors), tuple(said.room_fd), not said.finish
+            )
         answerer = ViewAnswerer(views, open_counters(run.counters(duty.index, 0), writable=True))
         worker = Responder(run, duty, answerer, threads)
     except (LbdnsError, OSError) as error:

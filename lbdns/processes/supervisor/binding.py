@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.passed_sockets import passed_sockets
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
 from lbdns.processes.sockets import IP_PKTINFO, Listener, ListenerSet
 
@@ -104,7 +105,12 @@ def _claim_all(addresses: Iterable[str], ports_held: set[int]) -> Iterator[str]:
         host, port = parse_socket_address(address)
         if port in ports_held:
             continue
-        for open_one, transport in ((_udp_socket, "UDP"), (_tcp_socket, "TCP")):
+        for open_one, kind, transport in (
+            (_udp_socket, socket.SOCK_DGRAM, "UDP"),
+            (_tcp_socket, socket.SOCK_STREAM, "TCP"),
+        ):
+            if passed_sockets().has(kind, (host, port)):
+                continue
             try:
                 open_one(host, port, shared=False).close()
             except OSError as error:
@@ -163,6 +169,9 @@ def _open(
     host: str, port: int, kind: socket.SocketKind, shared: bool, prepare: Callable[[socket.socket], None]
 ) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    passed = passed_sockets().take(kind, (host, port)) if shared else None
+    if passed is not None:
+        return _prepared(passed, prepare)
     sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if family == socket.AF_INET6:
@@ -175,6 +184,18 @@ def _open(
         sock.close()
         raise
     return sock
+
+
+def _prepared(passed: socket.socket, prepare: Callable[[socket.socket], None]) -> socket.socket:
+    """Return a socket that was passed to this process, with all that can still be set; raises OSError."""
+    try:
+        if passed.family == socket.AF_INET6 and not passed.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            raise OSError(errno.EPROTOTYPE, "it was passed for IPv4 as well (systemd: BindIPv6Only=ipv6-only)")
+        prepare(passed)
+    except OSError:
+        passed.close()
+        raise
+    return passed
 
 
 def _explain(host: str, port: int, error: OSError, transport: str = "") -> str:
@@ -190,4 +211,4 @@ def _explain(host: str, port: int, error: OSError, transport: str = "") -> str:
         )
     if error.errno == errno.EAFNOSUPPORT:
         return f"{where}: this machine has no {'IPv6' if ':' in host else 'IPv4'}"
-    return f"{where}: {os.strerror(error.errno or 0)}"
+    return f"{where}: {error.strerror or os.strerror(error.errno or 0)}"

@@ -8,10 +8,12 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from lbdns.base.own_package import package_environment as package_environment
 from lbdns.processes.supervisor.capabilities import Capability, lent
+
+ENDED_WELL = "exit status 0"
 
 
 class ChildProcess:
@@ -34,6 +36,7 @@ class ChildProcess:
         nothing left behind."""
         self.is_ready = asyncio.Event()
         self.has_ended = asyncio.Event()
+        self.at_end: Callable[[], None] = lambda: None  # called first of all, when it has ended
         self._loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as undo:
             self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -105,6 +108,7 @@ class ChildProcess:
             self._told = -1
 
     def _ended(self) -> None:
+        self.at_end()
         self._loop.remove_reader(self._pid_fd)
         os.close(self._pid_fd)
         self._process.wait()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from lbdns.base.errors import LbdnsError
 from lbdns.processes.supervisor.capabilities import Capability
-from lbdns.processes.supervisor.child_process import ChildProcess
+from lbdns.processes.supervisor.child_process import ENDED_WELL, ChildProcess
 from lbdns.processes.supervisor.pulse import Pulse, processor_wait_s
 
 RESTART_FIRST_S = 0.1
@@ -23,6 +23,11 @@ START_ATTEMPTS = 3  # of a process that ends before it is ready: killed once it 
 GIVEN_AWAY_S = 0.5  # the process that went is to have the processor first
 
 log = logging.getLogger("lbdns.processes")
+
+
+def child_command(module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs one of the package's modules as a process."""
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 class Child:
@@ -47,7 +52,7 @@ class Child:
         ready to go on, where there is one.
         """
         self.name = name
-        self._command = [sys.executable, "-P", "-m", module, *arguments]
+        self._command = child_command(module, arguments)
         self._descriptors = tuple(descriptors)
         self._says_ready = says_ready
         self._listens = listens
@@ -55,6 +60,7 @@ class Child:
         self._substitute = substitute
         self._capabilities = tuple(capabilities)
         self._running: ChildProcess | None = None
+        self._stand_in: ChildProcess | None = None  # goes on already for the one that ended just now
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
         self._was_ready = asyncio.Event()
@@ -67,6 +73,16 @@ class Child:
     def pid(self) -> int:
         """The process id; 0 while it is dead."""
         return self._running.pid if self._running is not None else 0
+
+    @property
+    def beat_age_s(self) -> float | None:
+        """How long ago its last sign of life was; None where there was none yet, or nobody looks for any."""
+        return self._pulse.age_s(time.monotonic()) if self._pulse is not None else None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its process is there and ready."""
+        return bool(self.pid) and self._running is not None and self._running.is_ready.is_set()
 
     async def start(self) -> None:
         """Start it and return when it is ready; raises LbdnsError where it took too long, or ended before it was ready
@@ -118,10 +134,10 @@ class Child:
         self._given_away.set()
         return running
 
-    async def stop(self, grace_s: float) -> None:
-        """Ask it to end, wait `grace_s`, then end it; returns when it is gone."""
+    async def stop(self, grace_s: float) -> bool:
+        """Ask it to end, wait `grace_s`, then end it; returns when it is gone, and whether it ended of itself."""
         self._stopping = True
-        running = self._running
+        running = self._stand_in or self._running
         if running is not None and running.pid:
             running.signal(signal.SIGTERM)
             try:
@@ -134,6 +150,7 @@ class Child:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
+        return running is not None and await running.wait() == ENDED_WELL
 
     async def _keep(self) -> None:
         """Run one process after another. Nothing that goes wrong ends this but a start that is given up."""
@@ -153,7 +170,7 @@ class Child:
                 continue
             if self._is_given_up(how):
                 return
-            running = self._replacement()
+            running, self._stand_in = self._stand_in or self._replacement(), None
             if running is None:
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RESTART_MAX_S)
@@ -171,6 +188,11 @@ class Child:
                 return True
         log.error("the %s ended before it was ready (%s); it is started again", self.name, how)
         return False
+
+    def _replace_at_once(self) -> None:
+        """Have another go on before anything else is done about a process that ended, were it a line in the log."""
+        if not self._stopping and self._was_ready.is_set():
+            self._stand_in = self._replacement()
 
     def _replacement(self) -> ChildProcess | None:
         try:
@@ -190,8 +212,9 @@ class Child:
         except Exception as error:
             log.exception("lbdns failed to start the %s", self.name)
             return f"cannot be started: {error!r}"
+        self._running.at_end = self._replace_at_once
         if self._pulse is not None:
-            self._pulse.begin(time.monotonic())
+            self._pulse.begin(time.monotonic(), is_up=running is not None)
         self._given_away.clear()
         ended = asyncio.create_task(self._running.wait())
         given = asyncio.create_task(self._given_away.wait())

@@ -19,6 +19,7 @@ from typing import Any
 from lbdns.base.accepting import Acceptor, connections_max, streams
 from lbdns.base.connection_room import ConnectionRoom, Standing
 from lbdns.base.errors import LbdnsError
+from lbdns.base.passed_sockets import passed_sockets, unix_address_of
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 
 LINE_BYTES_MAX = 1 << 20
@@ -75,8 +76,9 @@ class ControlServer:
         self._acceptor.close()
         for client in tuple(self._clients):
             client.writer.close()
-        with contextlib.suppress(OSError):  # its disk has become read-only, say
-            self.path.unlink()
+        if not passed_sockets().has(socket.SOCK_STREAM, unix_address_of(self.path)):
+            with contextlib.suppress(OSError):  # its disk has become read-only, say
+                self.path.unlink()
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
         return asyncio.StreamReaderProtocol(asyncio.StreamReader(LINE_BYTES_MAX), self._serve)
@@ -116,6 +118,9 @@ class ControlServer:
 
 def _bind(path: Path) -> socket.socket:
     """Return the socket, bound at `path`; raises LbdnsError."""
+    passed = passed_sockets().take(socket.SOCK_STREAM, unix_address_of(path))
+    if passed is not None:
+        return passed
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     before = os.umask(0o177)  # set on the process: nothing else runs until it is set back
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lbdns.processes.sockets import ListenerSet
 from lbdns.publish.publisher import Published
+from lbdns.telemetry.server_facts import ChildFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,29 @@ class Kept(ABC):
     @abstractmethod
     def hangs(self) -> int:
         """How many of those had fallen silent, and were killed."""
+
+    @property
+    @abstractmethod
+    def beat_ages_s(self) -> tuple[float | None, ...]:
+        """How long ago each process gave its last sign of life; None where it has not yet."""
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether one that dies is stood in for at once."""
+        return False
+
+    def facts(self) -> ChildFacts:
+        """Return all of this, as it is now."""
+        return ChildFacts(
+            self.kind,
+            self.process_count,
+            self.restarts,
+            self.hangs,
+            self.alive,
+            self.words,
+            self.beat_ages_s,
+            self.is_spared,
+        )
 
     @abstractmethod
     async def start(self, duty: Duty) -> None:

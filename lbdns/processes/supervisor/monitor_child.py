@@ -65,6 +65,11 @@ class MonitorChild(Kept):
         """How many times it fell silent and was killed."""
         return self._hangs_before + self._child.hangs
 
+    @property
+    def beat_ages_s(self) -> tuple[float | None, ...]:
+        """Of the one."""
+        return (self._child.beat_age_s,)
+
     async def start(self, duty: Duty) -> None:
         """End the one of an earlier start, begin, and wait for the first results where no health is known yet."""
         await end_old_monitors(self._run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from lbdns.telemetry.standing import STALE_S
+from lbdns.telemetry.thresholds import STALE_S
 
 log = logging.getLogger("lbdns.processes")
 

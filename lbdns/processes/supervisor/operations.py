@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Mapping
@@ -103,4 +104,7 @@ class Operations:
         return await answer_counters(self._server.tally, self._server.facts, request)
 
     async def _status(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        return self._server.own_state() | {"standing": await asyncio.to_thread(standing, self._server.facts())}
+        def stand() -> dict[str, Any]:
+            return standing(dataclasses.replace(self._server.facts(), counted=self._server.tally.read()))
+
+        return self._server.own_state() | {"standing": await asyncio.to_thread(stand)}

@@ -78,7 +78,7 @@ class Privileges:
     def _become(self, source: ConfigurationSource, lock: StateLock, user: SystemUser) -> None:
         settings = self._settings
         state_dir = settings.state_dir()
-        if state_dir.exists():
+        if os.path.exists(state_dir):  # no error where none may look
             with _where_it_can_be_written():
                 give_run(state_dir, user)
         if user.is_root:
@@ -196,7 +196,7 @@ def _owner(state_dir: Path) -> SystemUser | None:
 def _check_reach(source: ConfigurationSource, settings: Settings, user: SystemUser) -> None:
     """Raise LbdnsError with a line for each thing that an account cannot use, and the server could not do without."""
     state_dir = settings.state_dir().resolve()
-    there = next(path for path in (state_dir, *state_dir.parents) if path.exists())
+    there = next(path for path in (state_dir, *state_dir.parents) if os.path.exists(path))
     above = there.parent if there == state_dir else there
     wanted = [
         (Path(sys.executable), os.R_OK | os.X_OK, "run Python"),
@@ -206,7 +206,7 @@ def _check_reach(source: ConfigurationSource, settings: Settings, user: SystemUs
         (above, os.X_OK, "come to the state directory"),
     ]
     control = settings.control_path().parent
-    if control != settings.state_dir() and control.exists():
+    if control != settings.state_dir() and os.path.exists(control):
         wanted.append((control, os.W_OK | os.X_OK, "make the control socket in a directory of its own"))
     with _acting_as(user):
         lacking = [one for one in wanted if not os.access(one[0], one[1], effective_ids=True)]
@@ -236,7 +236,7 @@ def _acting_as(user: SystemUser) -> Iterator[None]:
 def _prepare_control(settings: Settings, user: SystemUser) -> None:
     """Make the control socket's directory where there is none: below /run only root may."""
     directory = settings.control_path().parent
-    if not directory.exists():
+    if not os.path.exists(directory):
         with contextlib.suppress(OSError):  # the socket stands in elsewhere then
             directory.mkdir(parents=True, mode=0o700)
             os.chown(directory, user.uid, user.gid)

@@ -37,8 +37,9 @@ class Pulse:
         self._is_excused = is_excused
         self.begin(0.0)
 
-    def begin(self, now_s: float) -> None:
-        """Another process beats from now on."""
+    def begin(self, now_s: float, is_up: bool = False) -> None:
+        """Another process beats from now on; where it `is_up`, its first beat is waited for no longer than others."""
+        self._is_up = is_up
         self._began_ns = now_s * 1e9
         self._seen: tuple[int, ...] | None = None
         self._looked_s: float | None = None
@@ -50,6 +51,11 @@ class Pulse:
     def still_s(self) -> float:
         """For how long the beat that is most behind has stood still."""
         return max(self._still_s, default=0.0)
+
+    def age_s(self, now_s: float) -> float | None:
+        """Return how long ago the last beat was, of the thread that is most behind; None where there was none yet."""
+        oldest_ns = min(self._seen or (0,), default=0)
+        return now_s - oldest_ns / 1e9 if oldest_ns else None
 
     def is_silent(self, now_s: float, waited_s: Callable[[], float]) -> bool:
         """Look at the beats; `waited_s` tells for how long the process's threads have waited for a processor in all."""
@@ -68,7 +74,7 @@ class Pulse:
         self._still_s = [
             0.0 if has_moved else still + step_s for still, has_moved in zip(self._still_s, moved, strict=True)
         ]
-        has_begun = max(beats, default=0) > self._began_ns and not self._is_excused()
+        has_begun = (self._is_up or max(beats, default=0) > self._began_ns) and not self._is_excused()
         return self.still_s > (self._limit_s if has_begun else self._first_beat_s)
 
     def _excused(self, step_s: float, waited_s: float) -> float:

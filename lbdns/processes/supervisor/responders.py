@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,12 @@ from lbdns.base.words import RESPONDER_MODULE
 from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
-from lbdns.mapped.query_room import allocate_query_room
+from lbdns.mapped.query_room import BEAT_BYTES, allocate_query_room, map_query_room
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, send_duty
 from lbdns.processes.supervisor.child_process import ChildProcess
-from lbdns.processes.supervisor.children import Child
+from lbdns.processes.supervisor.children import Child, child_command
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import Orphan
@@ -36,6 +38,10 @@ SILENT_S = 0.6  # an idle responder beats four times a second; one that is silen
 FIRST_BEAT_S = 2.0
 ADOPTION_S = 1.0
 POLL_S = 0.005
+SWITCH_S = 0.0005  # a thread that compiles lets the event loop on so soon: a responder may have died
+
+
+log = logging.getLogger("lbdns.processes")
 
 
 class Responders(Kept):
@@ -52,6 +58,8 @@ class Responders(Kept):
         self.sets: list[ListenerSet] = []
         self._log_format = ""
         self._spare: Child | None = None
+        self._beat_fd = allocate_query_room(BEAT_BYTES)  # of the spare
+        self._beat = map_query_room(self._beat_fd, BEAT_BYTES).cast("Q")
         self._rooms: dict[Child, tuple[int, ...]] = {}  # what each has in hand
         self._restarts_before = self._hangs_before = 0  # of responders that were replaced
 
@@ -75,6 +83,16 @@ class Responders(Kept):
         """How many of those had fallen silent."""
         return self._hangs_before + sum(child.hangs for child in self.children)
 
+    @property
+    def beat_ages_s(self) -> tuple[float | None, ...]:
+        """Of each responder's thread that is most behind."""
+        return tuple(child.beat_age_s for child in self.children)
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether a spare waits."""
+        return self._spare is not None and self._spare.is_waiting
+
     def make_room(self, count: int, addresses: int, prepared: Published) -> None:
         """Allocate what `count` responders on so many addresses count in; raises LbdnsError where there is no room."""
         slots = prepared.slots
@@ -87,6 +105,7 @@ class Responders(Kept):
 
     async def start(self, duty: Duty) -> None:
         """Put a responder on each set of sockets; raises LbdnsError where one does not start."""
+        sys.setswitchinterval(SWITCH_S)
         await self._replace(duty.sets, duty.log_format)
 
     async def replace(self, duty: Duty) -> None:
@@ -123,16 +142,40 @@ class Responders(Kept):
             raise failures[0]
         self._restarts_before, self._hangs_before = self.restarts, self.hangs
         before, self.children = self.children, fresh
+        held_before = self.sets
         gone = absent([listener for one in self.sets for listener in one.listeners], sets)
         self.sets = list(sets)
         self._log_format = log_format
         for listener in gone:
             listener.retire()
-        await asyncio.gather(*(child.stop(STOP_S) for child in before))
+        stopped = await asyncio.gather(*(child.stop(STOP_S) for child in before))
+        for index, (child, has_ended_well) in enumerate(zip(before, stopped, strict=True)):
+            if not has_ended_well and self._rooms[child]:
+                await self._finish(
+                    ResponderDuty(index, len(before), held_before[index], self._rooms[child], stays=False)
+                )
         self._free_rooms(before)
         for listener in gone:
             listener.close()
         await self._replace_spare()
+
+    async def _finish(self, duty: ResponderDuty) -> None:
+        """Have what a responder that did not end well had in hand answered by a process that ends then."""
+        try:
+            running = self._call_spare(duty) or self._process(duty)
+        except OSError as error:
+            log.error("the queries that responder %d had in hand are lost: %s", duty.index, error.strerror)
+            return
+        try:
+            await asyncio.wait_for(running.wait(), STOP_S)
+        except TimeoutError:
+            running.signal(signal.SIGKILL)
+            await running.wait()
+
+    def _process(self, duty: ResponderDuty) -> ChildProcess:
+        descriptors = [*duty.held.filenos(), *duty.rooms]
+        command = child_command(RESPONDER_MODULE, self._arguments(duty, self._log_format))
+        return ChildProcess(command, descriptors, reports=False, listens=False)
 
     def _fresh(self, sets: Sequence[ListenerSet], log_format: str) -> list[Child]:
         """Describe a responder for each of `sets`, with room for what it will have in hand.
@@ -157,9 +200,13 @@ class Responders(Kept):
     async def _replace_spare(self) -> None:
         if self._spare is not None:
             await self._spare.stop(STOP_S)
-        threads = _parts(len(self.sets[0].listeners)) - 1
-        arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--threads", str(threads)]
-        self._spare = Child("spare responder", RESPONDER_MODULE, arguments, says_ready=True, listens=True)
+        addresses = max(len(held.listeners) for held in self.sets)
+        arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--beat-fd", str(self._beat_fd)]
+        arguments += ["--threads", str(_parts(addresses) - 1)]
+        pulse = Pulse(lambda: [self._beat[0]], SILENT_S)
+        self._spare = Child(
+            "spare responder", RESPONDER_MODULE, arguments, [self._beat_fd], says_ready=True, listens=True, pulse=pulse
+        )
         self._spare.begin()
 
     def wake(self) -> None:
@@ -169,7 +216,7 @@ class Responders(Kept):
 
     def look(self) -> None:
         """Kill those that are silent."""
-        for child in self.children:
+        for child in self._all():
             child.look()
 
     def _all(self) -> list[Child]:
@@ -213,6 +260,7 @@ class Responders(Kept):
         self._free_rooms(self.children)
         for one in self.sets:
             one.close()
+        os.close(self._beat_fd)
 
     def health(self) -> dict[str, Any]:
         """Return each one's process id, 0 while it is dead, how often it was started again, and how often it had hung;
@@ -234,33 +282,37 @@ class Responders(Kept):
                     words.extend([open_counters(path) for path in paths])
             return [part[BEAT_NS] for part in words]
 
-        def substitute() -> ChildProcess | None:
-            running = self._spare.give_away() if self._spare else None
-            if running is None or running.channel is None:
-                return None
-            try:
-                send_duty(running.channel, ResponderDuty(index, len(sets), held, rooms))
-            except OSError:
-                running.signal(signal.SIGKILL)
-                raise
-            return running
-
-        arguments = ["--state", str(self._state_dir), "--index", str(index), "--count", str(len(sets))]
-        for listener in held.listeners:
-            arguments += ["--listen", f"{listener.address}={listener.udp.fileno()},{listener.tcp.fileno()}"]
-        for room in rooms:
-            arguments += ["--room-fd", str(room)]
-        arguments += ["--log", log_format]
+        duty = ResponderDuty(index, len(sets), held, rooms)
         pulse = Pulse(beats, SILENT_S, FIRST_BEAT_S)
         return Child(
             f"responder {index}",
             RESPONDER_MODULE,
-            arguments,
+            self._arguments(duty, log_format),
             [*held.filenos(), *rooms],
             says_ready=True,
             pulse=pulse,
-            substitute=substitute,
+            substitute=lambda: self._call_spare(duty),
         )
+
+    def _arguments(self, duty: ResponderDuty, log_format: str) -> list[str]:
+        arguments = ["--state", str(self._state_dir), "--index", str(duty.index), "--count", str(duty.count)]
+        for listener in duty.held.listeners:
+            arguments += ["--listen", f"{listener.address}={listener.udp.fileno()},{listener.tcp.fileno()}"]
+        for room in duty.rooms:
+            arguments += ["--room-fd", str(room)]
+        return [*arguments, "--log", log_format, *([] if duty.stays else ["--finish"])]
+
+    def _call_spare(self, duty: ResponderDuty) -> ChildProcess | None:
+        """Have the spare process do a duty; returns it, None where none is ready. Raises OSError where it just ends."""
+        running = self._spare.give_away() if self._spare else None
+        if running is None or running.channel is None:
+            return None
+        try:
+            send_duty(running.channel, duty)
+        except OSError:
+            running.signal(signal.SIGKILL)
+            raise
+        return running
 
 
 def _parts(addresses: int) -> int:

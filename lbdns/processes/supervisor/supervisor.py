@@ -57,7 +57,7 @@ from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
-from lbdns.processes.supervisor.systemd import notify, notify_alive
+from lbdns.processes.supervisor.systemd import notify, notify_alive, notify_ready
 from lbdns.processes.supervisor.takeover import Orphan, find_orphans, take_control
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
@@ -65,7 +65,7 @@ from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.metrics import ServerCollector
 from lbdns.telemetry.metrics_server import MetricsServer
 from lbdns.telemetry.report import silent_s
-from lbdns.telemetry.server_facts import ChildFacts, NotServed, ServerFacts
+from lbdns.telemetry.server_facts import NotServed, ServerFacts
 from lbdns.telemetry.standing import count_objects
 from lbdns.telemetry.tally import Tally, TallyPlan
 
@@ -350,10 +350,7 @@ class Supervisor:
             published_at=self._published_at,
             started_at=self._started_at,
             is_fast=load_loop() is not None,
-            children=tuple(
-                ChildFacts(one.kind, one.process_count, one.restarts, one.hangs, one.alive, one.words)
-                for one in self._children
-            ),
+            children=tuple(one.facts() for one in self._children),
             reload_count=self._reload_count,
             reload_failures=self._reload_failures,
             place=self._source.place,
@@ -362,6 +359,8 @@ class Supervisor:
             keeping=self._keeper.problem,
             run_rebuilds=self._run_keeper.rebuilds,
             run_problem=self._run_keeper.problem,
+            state_dir=self.state_dir,
+            run_dir=self._run.path,
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 
@@ -441,7 +440,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         watching = asyncio.create_task(supervisor.watch(stop, hangups))
         cleanup.callback(watching.cancel)
         await cleanup.enter_async_context(companion(supervisor))
-        notify("READY=1", f"MAINPID={os.getpid()}")
+        notify_ready()
         await stop.wait()
         notify("STOPPING=1")
         log.info("stopping: answers to what has come are sent first")

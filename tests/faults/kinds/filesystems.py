@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.faults.fault import Fault, Seen, took
@@ -60,6 +62,11 @@ class SharedMemoryFull(OnFilesystem):
         return [Seen("nobody dies of SIGBUS", died == 0, str(died))]
 
 
+def kinds_of_files(names: Iterable[str]) -> set[str]:
+    """Return what files are there of, whatever their generation: what is rebuilt may bear another number."""
+    return {re.split(r"[-.]", name)[0] for name in names}
+
+
 class RunDirectoryRemoved(OnFilesystem):
     """The run directory is removed: it is noticed, and rebuilt from what is held open."""
 
@@ -70,9 +77,9 @@ class RunDirectoryRemoved(OnFilesystem):
 
     def inject(self) -> None:
         self._path = self.rig.server.run_directory
-        before = set(os.listdir(self._path))
+        before = kinds_of_files(os.listdir(self._path))
         shutil.rmtree(self._path)
-        self._took_s = until(lambda: before <= set(os.listdir(self._path)), REBUILT_S)
+        self._took_s = until(lambda: before <= kinds_of_files(os.listdir(self._path)), REBUILT_S)
 
     def while_held(self) -> list[Seen]:
         refused = self.rig.change()
@@ -95,7 +102,8 @@ class RunFilesRemoved(OnFilesystem):
         self._gone = self.random.sample(self._names, self.random.randrange(1, len(self._names)))
         for name in self._gone:
             (self.rig.server.run_directory / name).unlink()
-        self._took_s = until(lambda: set(self._gone) <= set(os.listdir(self.rig.server.run_directory)), REBUILT_S)
+        gone, place = kinds_of_files(self._gone), self.rig.server.run_directory
+        self._took_s = until(lambda: gone <= kinds_of_files(os.listdir(place)), REBUILT_S)
 
     def while_held(self) -> list[Seen]:
         return [took(f"{', '.join(self._gone)[:60]} rebuilt", self._took_s, REBUILT_S)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.passed_sockets import passed_sockets, unix_address_of
 from lbdns.base.words import API_SOCKET
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.model.socket_address import parse_socket_address
@@ -23,6 +24,9 @@ log = logging.getLogger("lbdns.api")
 def tcp_socket(address: str) -> socket.socket:
     """Bind `IP:PORT`; raises LbdnsError."""
     host, port = parse_socket_address(address)
+    passed = passed_sockets().take(socket.SOCK_STREAM, (host, port))
+    if passed is not None:
+        return passed
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     # asyncio sets TCP_NODELAY where it reads "TCP" on a socket; without it every answer takes 40 ms.
@@ -56,6 +60,9 @@ def local_socket(state_dir: Path) -> tuple[socket.socket, Path]:
 
 def unix_socket(path: Path) -> socket.socket:
     """Bind the UNIX socket, for its owner alone, replacing what a server that was killed left; raises LbdnsError."""
+    passed = passed_sockets().take(socket.SOCK_STREAM, unix_address_of(path))
+    if passed is not None:
+        return passed
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,8 +78,8 @@ def unix_socket(path: Path) -> socket.socket:
 
 
 def remove_socket(path: Path | None) -> None:
-    """Remove a UNIX socket's file, where it can be."""
-    if path is not None:
+    """Remove a UNIX socket's file, where it can be and is not somebody else's."""
+    if path is not None and not passed_sockets().has(socket.SOCK_STREAM, unix_address_of(path)):
         with contextlib.suppress(OSError):
             path.unlink()
 

@@ -1,0 +1,14 @@
+"""From where on something is wrong: what `lbdns status` reports, and what the alert rules in docs/alerts.yaml ask."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STALE_S: Final = 2.0
+"""A process that has not beaten for so long is reported: with the checks' pace a monitor worker within 3 s."""
+FIRST_BEAT_S: Final = 15.0
+"""So long after a start nobody misses the monitor worker yet."""
+FREE_MIN: Final = 0.05
+"""The part of a file system that is to be free: what is kept, and the next generation, have to go somewhere."""
+CERTIFICATE_DAYS_MIN: Final = 14.0
+"""So many days a certificate is to have left."""
