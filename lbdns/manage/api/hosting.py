@@ -9,6 +9,7 @@ this machine (base/connection_room.py).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import pwd
 import socket
@@ -314,7 +315,14 @@ class _Entrance:
             return
         guest.opening = task = asyncio.create_task(self._open(guest, sock))
         self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+
+        def opened(task: asyncio.Task[None]) -> None:
+            self._opening.discard(task)
+            if guest.transport is None:  # no TLS, not in time, or it gave way, perhaps before its task began
+                guest.leave()
+                sock.close()
+
+        task.add_done_callback(opened)
 
     async def _open(self, guest: _Guest, sock: socket.socket) -> None:
         def make() -> _Connection:
@@ -325,13 +333,10 @@ class _Entrance:
             made.guest = guest
             return made
 
-        try:
+        with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
                 make, sock, ssl=self._context, ssl_handshake_timeout=HEAD_S if self._context is not None else None
             )
-        except (OSError, asyncio.CancelledError):  # no TLS, not in time, or it gave way
-            guest.leave()
-            sock.close()
 
 
 def _user_of(sock: Any) -> str:
