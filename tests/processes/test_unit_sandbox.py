@@ -96,7 +96,7 @@ def test_a_server_does_all_that_it_does_in_the_units_sandbox(work: Path, monkeyp
             with load_on(server.host, server.port) as load:
                 kill_supervisor(server)
                 server.start()
-            assert load.lost == 0
+            assert load.lost == 0, server.log
             eventually(lambda: "took over from 2 responders" in server.log, WITHIN_S)
             eventually(lambda: server.status()["spare_responder"]["pid"] != 0, WITHIN_S)
             check_confined(server)
