@@ -9,7 +9,7 @@ from typing import Any
 
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
-from lbdns.health.verdict import HEALTHY, STATE_MASK, UNHEALTHY
+from lbdns.health.verdict import HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNHEALTHY
 from lbdns.mapped import endpoint_rows
 from lbdns.mapped.endpoint_rows import EndpointRow, RowWrite, read_endpoint
 from lbdns.mapped.health_table import HealthTable
@@ -197,3 +197,40 @@ def test_an_order_over_it_and_its_end_are_whole_too(tmp_path: Path) -> None:
     scene.ledger.force(())
     row = read_endpoint(scene.table.columns, 0)
     assert (row.state, row.measured & STATE_MASK) == (UNHEALTHY, UNHEALTHY)
+
+
+class PoolWatch:
+    """The column of endpoints' bytes; at each write, a pool that takes traffic must have an endpoint that is up."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.column, self.pools = scene.table.columns["endpoint_state"], scene.table.columns["pool_state"]
+        self.pool = scene.endpoint.pool
+        self.writes = 0
+
+    def __getitem__(self, slot: int) -> int:
+        return int(self.column[slot])
+
+    def __setitem__(self, slot: int, byte: int) -> None:
+        self.column[slot] = byte
+        self.writes += 1
+        up = [one for one in self.pool.endpoints if self.column[one.spec.slot] & STATE_MASK == HEALTHY]
+        assert up or not self.pools[self.pool.spec.slot] & TAKES_TRAFFIC
+
+
+def test_no_moment_has_a_pool_that_takes_traffic_and_nobody_to_answer(tmp_path: Path) -> None:
+    """Whoever asked in that moment got an empty answer, which resolvers keep; the monitor worker may be held up or
+    killed in it."""
+    scene = Scene(tmp_path, "WEU")
+    rows = scene.ledger._rows
+    rows.endpoint_state = watch = PoolWatch(scene)  # type: ignore[assignment]
+    slot = scene.endpoint.pool.spec.slot
+    scene.take(0, PASS)
+    assert watch.pools[slot] & TAKES_TRAFFIC
+    scene.take(0, FAIL, FAIL, FAIL)
+    assert not watch.pools[slot] & TAKES_TRAFFIC
+    scene.take(0, PASS, PASS, PASS)
+    scene.ledger.force((Forced("p/e", "down", 0.0),))
+    assert not watch.pools[slot] & TAKES_TRAFFIC
+    scene.ledger.force(())
+    assert watch.pools[slot] & TAKES_TRAFFIC
+    assert watch.writes > 4

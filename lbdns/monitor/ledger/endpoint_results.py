@@ -124,7 +124,7 @@ class EndpointResults:
         since_s = rows.endpoint_since[slot]
         if endpoint.effective != before:
             with rows.writing(slot):
-                rows.endpoint_state[slot] = endpoint.effective
+                self._pool_changes.put_endpoint(endpoint, endpoint.effective)
                 rows.endpoint_since[slot] = now_s
         self._pool_changes.recount(endpoint.pool, "measured")
         if endpoint.probed or endpoint.effective == before:
@@ -199,7 +199,7 @@ class EndpointResults:
             return
         endpoint.state = state
         slot, rows, effective = endpoint.spec.slot, self._rows, endpoint.byte
-        rows.endpoint_state[slot] = effective
+        self._pool_changes.put_endpoint(endpoint, effective)
         rows.endpoint_measured[slot] = state
         if effective != endpoint.effective:
             rows.endpoint_since[slot] = now_s

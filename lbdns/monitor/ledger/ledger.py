@@ -50,8 +50,8 @@ class Ledger:
         self._clock = clock
         self._rows = TableRows(table)
         self._roster = Roster()
-        self._overlay = Overlay(self._rows, wall, report, clock)
         self._pool_changes = PoolChanges(self._rows, wall, report)
+        self._overlay = Overlay(self._rows, wall, report, clock, self._pool_changes.put_endpoint)
         self._pool_rtt = PoolRtt(self._rows)
         self._views = VantageViews()
         self._results = EndpointResults(

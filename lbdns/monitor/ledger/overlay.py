@@ -21,13 +21,15 @@ class Overlay:
         wall: Callable[[], float],
         report: Callable[[HealthChange], None],
         clock: Callable[[], float],
+        put: Callable[[EndpointHealth, int], None],
     ) -> None:
         """Begin without orders; `wall` gives unix seconds, `clock` those by which orders end, `report` is told every
-        change."""
+        change, `put` writes an endpoint's effective byte."""
         self._rows = rows
         self._wall = wall
         self._clock = clock
         self._report = report
+        self._put = put
         self.orders: tuple[Forced, ...] = ()
 
     def lay(self, pool: PoolHealth) -> bool:
@@ -44,7 +46,7 @@ class Overlay:
             slot, since = endpoint.spec.slot, self._rows.endpoint_since
             since_s, flips = since[slot], bool((before ^ effective) & SHOWN_MASK)
             with self._rows.writing(slot):
-                self._rows.endpoint_state[slot] = effective
+                self._put(endpoint, effective)
                 if flips:
                     since[slot] = now_s
             if flips:

@@ -8,7 +8,7 @@ from lbdns.base.words import Health
 from lbdns.health import verdict
 from lbdns.health.events import HealthChange, Seen, lasted_s
 from lbdns.health.pool_state import effective_byte, pool_state
-from lbdns.health.verdict import HEALTHY, SHOWN_MASK, STATE_MASK, UNRESOLVED
+from lbdns.health.verdict import HEALTHY, SHOWN_MASK, STATE_MASK, TAKES_TRAFFIC, UNRESOLVED
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
 from lbdns.monitor.ledger.table_rows import TableRows
 
@@ -25,6 +25,26 @@ class PoolChanges:
         self._wall = wall
         self._report = report
         self.lacks_answers: Callable[[str], bool] = lambda pool: False
+
+    def put_endpoint(self, endpoint: EndpointHealth, byte: int) -> None:
+        """Write an endpoint's effective byte into the health table.
+
+        Where its pool has nobody left by that, the pool's byte is written first: `decide` must never meet a pool that
+        takes traffic and has no endpoint to answer with, however long the writer is held up in between, or killed.
+        What is told of the pool follows by `recount`.
+        """
+        pool = endpoint.pool
+        spec, rows = pool.spec, self._rows
+        if rows.pool_state[spec.slot] & TAKES_TRAFFIC:
+            effective = effective_byte(
+                [byte if one is endpoint else one.effective for one in pool.endpoints if one.spec.enabled],
+                spec.minimum_origins,
+                spec.monitored,
+                pool.forced,
+            )
+            if not effective & TAKES_TRAFFIC:
+                rows.pool_state[spec.slot] = effective
+        rows.endpoint_state[endpoint.spec.slot] = byte
 
     def recount(self, pool: PoolHealth, cause: str, probes: tuple[Seen, ...] = ()) -> None:
         """Derive a pool's bytes from its endpoints', and the load balancers' words from its own.
