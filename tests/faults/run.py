@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,7 @@ BEFORE_S = 0.7
 """For the load to run before anything happens; its slowest answer is what this machine adds to each."""
 AT_ONCE_MAX = 3
 CHANGED_S = 8.0
+TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ def main(given: Sequence[str]) -> int:
             print(f"{fault.row:>3}  {fault.what} ({', '.join(fault.kinds)})")
         return 0
     own_mounts(given)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that servers and mounts go with it
     sys.setswitchinterval(0.0005)
     absent = {one.what: why for one in faults if (why := one.why_not_here())}
     for what, why in absent.items():
