@@ -16,4 +16,3 @@ MAX_TAG_CHARS: Final = 133
 """A name of at most 32 characters, a colon, a value of at most 100."""
 MAX_CONTENT_CHARS: Final = 300_000
 """65,535 octets, each written as \\DDD, and quotes."""
-MAX_IMPORT_OCTETS: Final = 64 << 20

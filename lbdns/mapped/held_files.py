@@ -10,24 +10,13 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
-
-
-class _Identity(NamedTuple):
-    """What a file is known by."""
-
-    device: int
-    inode: int
-    mode: int
-    owner: int
-    size: int
 
 
 class HeldFiles:
     """The files of a process that are to stay as they are."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, _Identity] = {}
+        self._known: dict[Path, tuple[int, ...]] = {}
 
     def lost(self, paths: Iterable[Path]) -> list[Path]:
         """Return those that are not there, or not as they were when they were first asked for; links are none of ours.
@@ -59,10 +48,11 @@ def is_given_away(directory: Path, before: os.stat_result) -> bool:
     return (found.st_dev, found.st_ino) == (before.st_dev, before.st_ino) and found.st_uid != before.st_uid
 
 
-def _identity(path: Path) -> _Identity | None:
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Return what a file is known by: device, inode, mode, owner and size."""
     try:
         found = os.lstat(path)
     except OSError:
         return None
     size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size  # a directory's changes with what is in it
-    return _Identity(found.st_dev, found.st_ino, found.st_mode, found.st_uid, size)
+    return found.st_dev, found.st_ino, found.st_mode, found.st_uid, size

@@ -38,9 +38,11 @@ OVERRIDES = {
             "allow_reuse_port",
             "address_family",
         ),
-        *("server_port", "args"),
+        *("server_port", "args", "request_queue_size", "service_actions", "process_request_thread"),
     ],
     "logging": ["raiseExceptions"],
+    "starlette": ["spool_max_size"],
+    "sqlite3": ["text_factory"],
     "sys": ["unraisablehook"],
     "dnspython": ["nameservers", "lifetime"],
     "pydantic": ["model_config"],
@@ -56,6 +58,7 @@ KEPT = {
     "set_endpoint": "the pytest plugin's, for its users",
     "connection_count": "what a test of the bounds must see from outside",
     "dnssec_ok": "the DO bit of a query: signed zones read it",
+    "fairness": "called by its name as a load (scripts/bench.d/bench.py)",
     "user_us": "read by its name as a median (scripts/bench.d/measure.py)",
 }
 

@@ -74,7 +74,8 @@ def loggers() -> Iterator[None]:
         one.setLevel(level)
 
 
-def test_the_log_folds_and_tells_at_the_end(loggers: None, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("loggers")
+def test_the_log_folds_and_tells_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     start_log("supervisor", "text")
     for _ in range(SAME_MAX + 7):
         logging.getLogger("asyncio").error("socket.accept() out of system resource")
@@ -84,8 +85,9 @@ def test_the_log_folds_and_tells_at_the_end(loggers: None, capsys: pytest.Captur
     assert lines[-1].endswith("error   supervisor: repeated 7 times in 1 s: socket.accept() out of system resource")
 
 
+@pytest.mark.usefixtures("loggers")
 def test_the_log_tells_though_nothing_else_is_said(
-    loggers: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "FOLD_S", 0.05)
     monkeypatch.setattr("lbdns.base.folding.FOLD_S", 0.05)
