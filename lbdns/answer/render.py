@@ -199,6 +199,8 @@ def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Seq
     apart = None
     ends = []
     for section in sections:
+        if section:
+            buffer.made = None  # of the answer's owners alone
         for records in section:
             if records.is_apart and records.owner != apart:
                 apart = records.owner
@@ -209,7 +211,6 @@ def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Seq
                 target = records.rdatas[0]
                 buffer.made = (target, len(buffer.data) - len(target)) if records.is_synthesised else None
         ends.append(len(buffer.data))
-        buffer.made = None  # of the answer's owners alone
     return ends
 
 
@@ -220,7 +221,8 @@ class Template:
     `pointers`: (offset in `body`, target as an offset from the end of the question's name, negative inside that name);
     `counts`: records a section; `ttl_at`: where in `body` the TTL of the SOA stands that says how long a negative
     answer holds, 0 where it is none. The last `optional` records give way where they do not fit: the first `least`
-    bytes of the body are all that must be there.
+    bytes of the body are all that must be there. `owner_at`: where in `body` the name after the last record stands,
+    where there is one.
     """
 
     rcode: int
@@ -231,6 +233,7 @@ class Template:
     ttl_at: int
     least: int
     optional: int
+    owner_at: int = 0
 
     def without_optional(self) -> Template:
         """Return it without the records that may give way."""
@@ -260,7 +263,7 @@ def render_template(answer: Answer, owner: bytes | None = None) -> Template:
     buffer.append(bytes(start))
     *_, least, end = _pack_sections(buffer, answer.apex, len(answer.apex), sections)
     if owner is not None:
-        buffer.encode_name(_label(owner))
+        buffer.encode_owner(owner)
         least += len(buffer.data) - end
     pointers = tuple((position - start, target - question_end) for position, target in buffer.pointers)
     answers, authorities, glue, optional = _counts(sections)
@@ -269,7 +272,15 @@ def render_template(answer: Answer, owner: bytes | None = None) -> Template:
     ttl_at = buffer.ttl_at - start if is_negative else 0
     body = bytes(buffer.data[start:])
     return Template(
-        answer.rcode, answer.is_authoritative, counts, body, pointers, ttl_at, least=least - start, optional=optional
+        answer.rcode,
+        answer.is_authoritative,
+        counts,
+        body,
+        pointers,
+        ttl_at,
+        least=least - start,
+        optional=optional,
+        owner_at=end - start,
     )
 
 

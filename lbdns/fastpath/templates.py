@@ -12,8 +12,8 @@
 | an endpoint's hostname in a zone here | what follows its CNAME; its addresses, for MX and SRV | STEERED |
 
 What a template cannot say has none, and is left to the slow path: what goes round under a wildcard, aliases that go on
-after a load balancer's own to another one or round. Replies too large for a datagram lose what is optional, or are
-truncated, as the slow path has it.
+after a load balancer's own to another one or round, those before a load balancer whose name takes more than a pointer.
+Replies too large for a datagram lose what is optional, or are truncated, as the slow path has it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ from lbdns.dns.zone import RRset
 from lbdns.fastpath.layout import (
     DNAMES_MAX,
     NO_TEMPLATE,
-    POINTER_BYTES,
     RELOCATION_BIAS,
     TEMPLATE_CHOICE,
     TEMPLATE_LONG,
@@ -199,8 +198,8 @@ class _Templates:
             return self._append(render_template(reply), is_long=is_long)
         none = self._append(render_template(reply), is_long=is_long)
         before = render_template(Answer(apex=reply.apex, answer=reply.answer), _target(reply.answer[-1]))
-        if not before.pointers or before.pointers[-1][0] != len(before.body) - POINTER_BYTES:
-            return NONE_32
+        if not before.pointers or before.pointers[-1][0] != before.owner_at:
+            return NONE_32  # more than a pointer, as where pointers lead on too often
         return self._append(before, (last, none), is_long=is_long)
 
     def _is_fixed(self, matches: list[Match], reply: Answer) -> bool:

@@ -204,3 +204,46 @@ def test_a_dname_passed_twice_stands_once(
     rrsets = dns.message.from_wire(wire, one_rr_per_rrset=True).answer
     shown = [f"{one.name.to_text().lower().removesuffix('.example.com.')} {to_text(one.rdtype)}" for one in rrsets]
     assert "|".join(shown) == expected
+
+
+NESTED = 14
+"""Each name of that many is one label longer than the one before, whose bytes it points at: too many pointers."""
+
+
+def steered_after(alias: str, lines: list[str], balancer: str, folder: Path) -> ServingView:
+    """Return a view whose `alias` leads by `lines` to a load balancer with two addresses."""
+    tree = {
+        "zones": {"example.com": APEX + "\n".join([alias, *lines]) + "\n"},
+        "pools": {"p": {"origins": [{"name": str(host), "address": f"192.0.2.{host}"} for host in (1, 2)]}},
+        "load_balancers": [{"name": f"{balancer}.example.com", "default_pools": ["p"], "fallback_pool": "p"}],
+    }
+    return compiled_view(parse(tree, folder).configuration, folder)
+
+
+@pytest.mark.parametrize(
+    ("alias", "asked", "lines", "balancer", "is_fast"),
+    [
+        ("*.w CNAME x.d", "one.w", ["d DNAME lbs"], "x.lbs", True),
+        ("n CNAME x.d", "n", ["d DNAME lbs"], "*.lbs", True),
+        ("n CNAME x.d", "n", ["d DNAME e", "e DNAME lbs"], "*.lbs", True),
+        (
+            "n CNAME a.n",
+            "n",
+            [f"{'a.' * count}n CNAME {'a.' * (count + 1)}n" for count in range(1, NESTED)],
+            "a." * NESTED + "n",
+            False,
+        ),
+    ],
+    ids=["DNAME under a wildcard", "DNAME", "DNAMEs", "nested names"],
+)
+def test_what_aliases_lead_to_belongs_to_the_name_at_their_end(
+    lane: Lane, tmp_path: Path, alias: str, asked: str, lines: list[str], balancer: str, is_fast: bool
+) -> None:
+    view = steered_after(alias, lines, balancer, tmp_path)
+    for edns in (True, False):
+        message = query(f"{asked}.example.com.", "A", edns=edns).wire
+        said = compare(Served(lane, view), view, message, CLIENTS[0], 7)
+        assert (said != DEFERRED) is is_fast
+        if isinstance(said, bytes):
+            *_, last, addresses = dns.message.from_wire(said).answer
+            assert (addresses.name, len(addresses)) == (last[0].target, 2)
