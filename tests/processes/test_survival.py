@@ -152,6 +152,31 @@ def test_a_stopped_monitor_worker_is_replaced_within_three_seconds(lbdns_server:
     eventually(lambda: server.health()["monitor"]["silent_s"] < 1.0, 10.0)
 
 
+@pytest.mark.parametrize("kind", ["spare_responder", "monitor"])
+def test_a_process_that_stops_while_it_starts_is_replaced(lbdns_server: Start, kind: str) -> None:
+    server = lbdns_server(configuration())
+    eventually(lambda: server.status()["spare_responder"]["pid"] != 0)
+    time.sleep(SPARE_READY_S)
+    before = server.status()[kind]["pid"]
+    os.kill(before, signal.SIGKILL)
+    soon(lambda: server.status()[kind]["pid"] not in (0, before))
+    started = server.status()[kind]["pid"]
+    freeze(started)
+    eventually(lambda: server.status()[kind]["pid"] not in (0, started), 4.0)
+    assert f"(pid {started}) hangs, silent for " in server.log
+
+
+def test_a_responder_that_stops_while_it_starts_does_not_end_the_start(tmp_path: Path) -> None:
+    write_files(configuration(), tmp_path / "config")
+    with launched(tmp_path) as (server, started):
+        soon(lambda: responders_below(server.pid))
+        (responder,) = responders_below(server.pid)
+        freeze(responder)
+        started.result(10)
+        assert f"the responder 0 (pid {responder}) hangs, silent for " in server.log
+        assert server.addresses(NAME) == sorted(OLD[1])
+
+
 def test_a_responder_killed_before_it_is_ready_does_not_end_the_start(tmp_path: Path) -> None:
     write_files(configuration(), tmp_path / "config")
     with launched(tmp_path) as (server, started):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lbdns.base.errors import LbdnsError
 from lbdns.processes.supervisor.capabilities import Capability
 from lbdns.processes.supervisor.child_process import ENDED_WELL, ChildProcess
-from lbdns.processes.supervisor.pulse import Pulse, processor_wait_s
+from lbdns.processes.supervisor.pulse import LOOK_S, Pulse, scheduling_of
 
 RESTART_FIRST_S = 0.1
 RESTART_MAX_S = 2.0  # what waits in a dead responder's socket must not grow old
@@ -92,8 +92,10 @@ class Child:
         if not self._says_ready:
             return
         waiting = asyncio.create_task(self._was_ready.wait())
+        looking = asyncio.create_task(self._look_on())
         done, _ = await asyncio.wait({waiting, keeper}, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        looking.cancel()
         if waiting not in done:
             await self.stop(grace_s=0)
             raise LbdnsError(f"the {self.name} does not start")
@@ -111,19 +113,21 @@ class Child:
     def look(self) -> None:
         """Kill it where its pulse says that it is silent: it is started again like one that died."""
         running = self._running
-        if (
-            self._pulse is None
-            or running is None
-            or not running.pid
-            or (self._says_ready and not running.is_ready.is_set())
-        ):
+        if self._pulse is None or running is None or not running.pid:
             return
-        if self._pulse.is_silent(time.monotonic(), lambda: processor_wait_s(running.pid)):
+        is_starting = self._says_ready and not running.is_ready.is_set()
+        if self._pulse.is_silent(time.monotonic(), lambda: scheduling_of(running.pid), is_starting):
             self.hangs += 1
             still_s = self._pulse.still_s
             log.error("the %s (pid %d) hangs, silent for %.1f s, and is killed", self.name, running.pid, still_s)
             running.signal(signal.SIGKILL)
             self._pulse.begin(time.monotonic())
+
+    async def _look_on(self) -> None:
+        """Look while it starts: nobody else does before it is ready."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.look()
 
     def give_away(self) -> ChildProcess | None:
         """Let the process that waits here be another's, and keep a new one from now on; None where none is ready."""

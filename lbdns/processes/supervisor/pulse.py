@@ -2,6 +2,9 @@
 
     beating --(a beat stands still)--> still --(for longer than the limit, and it had the processor)--> silent
 
+One that begins, or takes up much at once, does not beat meanwhile: then its beat is that it computes, waits for a
+processor or for a disk.
+
 A process that waits for a processor is not silent: the time for which its threads were ready to run and did not is
 taken off, within reason. Nor is one silent whose supervisor was held up itself.
 """
@@ -10,13 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 LOOK_S: Final = 0.1  # how often beats are looked at
 FIRST_BEAT_S: Final = 30.0  # a process that has much to read first has so long until its first beat
 STARVED_MAX_S: Final = 5.0  # more waiting for a processor than that is held against nobody else
 
+HELD_UP: Final = frozenset("RD")  # states of a thread (proc(5)): it would go on, had it a processor or what a disk has
+
 Beats = Callable[[], Sequence[int]]
+
+
+class Scheduling(NamedTuple):
+    """What a process's threads got: `ran_s` they have computed, and `waited_s` they have waited for a processor, in
+    all; `is_held_up`: whether one waits for a processor or a disk now, or computes."""
+
+    ran_s: float
+    waited_s: float
+    is_held_up: bool
 
 
 class Pulse:
@@ -30,7 +44,8 @@ class Pulse:
         is_excused: Callable[[], bool] = lambda: False,
     ) -> None:
         """Take what reads the beats, ns of CLOCK_MONOTONIC, none where they cannot be read; one that stands still for
-        `limit_s` makes its process silent, or for `first_beat_s` where it has not beaten yet, or `is_excused`."""
+        `limit_s` makes its process silent, or for `first_beat_s` where it has not beaten yet, or `is_excused`, as long
+        as it is at work."""
         self._beats = beats
         self._limit_s = limit_s
         self._first_beat_s = first_beat_s
@@ -44,6 +59,9 @@ class Pulse:
         self._seen: tuple[int, ...] | None = None
         self._looked_s: float | None = None
         self._still_s: list[float] = []
+        self._idle_s = 0.0
+        self._ran_s: float | None = None
+        self._is_starting = False
         self._waited_s: float | None = None
         self._credit_s = STARVED_MAX_S
 
@@ -57,8 +75,12 @@ class Pulse:
         oldest_ns = min(self._seen or (0,), default=0)
         return now_s - oldest_ns / 1e9 if oldest_ns else None
 
-    def is_silent(self, now_s: float, waited_s: Callable[[], float]) -> bool:
-        """Look at the beats; `waited_s` tells for how long the process's threads have waited for a processor in all."""
+    def is_silent(self, now_s: float, scheduling: Callable[[], Scheduling], is_starting: bool = False) -> bool:
+        """Look at the beats; `scheduling` tells what the process's threads got. One that `is_starting` has
+        FIRST_BEAT_S until it is ready, and only then until its first beat."""
+        if self._is_starting and not is_starting:
+            self.begin(now_s)
+        self._is_starting = is_starting
         beats = tuple(self._beats())
         if self._looked_s is None or self._seen is None or len(beats) != len(self._seen):
             self._seen, self._looked_s, self._still_s = beats, now_s, [0.0] * len(beats)
@@ -67,15 +89,27 @@ class Pulse:
         self._looked_s = now_s
         moved = [one != other for one, other in zip(beats, self._seen, strict=True)]
         self._seen = beats
+        has_begun = self._is_up or max(beats, default=0) > self._began_ns
+        if is_starting or not has_begun or self._is_excused():
+            limit_s = FIRST_BEAT_S if is_starting else self._first_beat_s
+            self._note_idle(step_s, any(moved), scheduling())
+        else:
+            limit_s = self._limit_s
+            self._idle_s, self._ran_s = 0.0, None
         if self.still_s > self._limit_s / 2:
-            step_s -= self._excused(step_s, waited_s())
+            step_s -= self._excused(step_s, scheduling().waited_s)
         else:
             self._waited_s, self._credit_s = None, STARVED_MAX_S
         self._still_s = [
             0.0 if has_moved else still + step_s for still, has_moved in zip(self._still_s, moved, strict=True)
         ]
-        has_begun = (self._is_up or max(beats, default=0) > self._began_ns) and not self._is_excused()
-        return self.still_s > (self._limit_s if has_begun else self._first_beat_s)
+        return self.still_s > limit_s or self._idle_s > self._limit_s
+
+    def _note_idle(self, step_s: float, has_beaten: bool, got: Scheduling) -> None:
+        """Count for how long a process that need not beat has done nothing at all."""
+        is_idle = got.ran_s == self._ran_s and not got.is_held_up and not has_beaten
+        self._ran_s = got.ran_s
+        self._idle_s = self._idle_s + step_s if is_idle else 0.0
 
     def _excused(self, step_s: float, waited_s: float) -> float:
         """Return how much of a step the process waited for a processor."""
@@ -85,12 +119,15 @@ class Pulse:
         return excused_s
 
 
-def processor_wait_s(pid: int) -> float:
-    """Return for how long the threads of a process have been ready to run and did not (proc(5), schedstat), in all."""
-    waited_ns = 0
+def scheduling_of(pid: int) -> Scheduling:
+    """Return what the threads of a process got (proc(5): schedstat, stat); nothing where it is gone."""
+    ran_ns = waited_ns = 0
+    is_held_up = False
     try:
-        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            waited_ns += int(path.read_bytes().split()[1])
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            ran, waited, _ = (task / "schedstat").read_bytes().split()
+            ran_ns, waited_ns = ran_ns + int(ran), waited_ns + int(waited)
+            is_held_up |= (task / "stat").read_text().rpartition(") ")[2][0] in HELD_UP
     except (OSError, IndexError, ValueError):  # it ends just now, or the kernel keeps no such figures
-        return 0.0
-    return waited_ns / 1e9
+        return Scheduling(0.0, 0.0, True)
+    return Scheduling(ran_ns / 1e9, waited_ns / 1e9, is_held_up)
