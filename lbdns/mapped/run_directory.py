@@ -41,6 +41,7 @@ class StateLock:
         `may_stand_in`: whoever serves does without the directory where he must, who changes what is in it does not.
         """
         self.problem = ""
+        self._state_dir = state_dir
         self.path, stand_in = state_dir / LOCK_FILE, RunDirectory.location(state_dir).with_suffix(".lock")
         try:
             state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,9 +61,34 @@ class StateLock:
             except LbdnsError:
                 self.release()
                 raise
-        with contextlib.suppress(
-            OSError
-        ):  # who holds it is for people; a full disk must not keep a server from starting
+        self._write_holder()
+
+    def told(self) -> str:
+        """Return what it is and where, in words."""
+        return f"the lock {self.path}"
+
+    def is_lost(self) -> bool:
+        """Whether its file was removed or replaced: a lock on a removed file excludes nobody."""
+        try:
+            found, held = os.stat(self.path), os.fstat(self._handle)
+        except OSError:
+            return True
+        return (found.st_dev, found.st_ino) != (held.st_dev, held.st_ino)
+
+    def renew(self) -> None:
+        """Take the lock on another file at the same place; raises LbdnsError, with what is held held on."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+            handle = _take_lock(self.path, self._state_dir)
+        except OSError as error:
+            raise LbdnsError(f"{self.path}: {error.strerror or error}") from error
+        os.close(self._handle)
+        self._handle = handle
+        self._write_holder()
+
+    def _write_holder(self) -> None:
+        """Say who holds it, for people; a full disk must not keep a server from starting."""
+        with contextlib.suppress(OSError):
             os.truncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
@@ -73,8 +99,9 @@ class StateLock:
 
     def release(self) -> None:
         """Give the lock up and remove its file, and the state directory where nothing else is in it."""
-        with contextlib.suppress(OSError):  # the disk has become read-only, say
-            self.path.unlink()
+        if not self.is_lost():  # what is there then is another server's
+            with contextlib.suppress(OSError):  # the disk has become read-only, say
+                self.path.unlink()
         os.close(self._handle)
         if not self.problem:
             with contextlib.suppress(OSError):

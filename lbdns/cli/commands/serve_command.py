@@ -123,7 +123,7 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
                 on_demand = OnDemand(
                     state_dir, lambda: _host(supervisor, find, instead, NO_TOKENS, keys.certificate(settings))[1]
                 )
-                async with _serving(on_demand):
+                async with _serving(on_demand, supervisor):
                     yield
             else:
                 async with _hosted(supervisor, find, instead, NO_TOKENS, keys.certificate(settings)):
@@ -269,7 +269,7 @@ async def _hosted(
     """
     host, server = await asyncio.to_thread(_host, supervisor, find, instead, lacking, certificate)
     supervisor.troubles.append(lambda: host.problem)
-    async with _serving(server), host.following(server):
+    async with _serving(server, supervisor), host.following(server):
         yield
 
 
@@ -285,8 +285,9 @@ def _host(
 
 
 @contextlib.asynccontextmanager
-async def _serving(server: ApiServer | OnDemand) -> AsyncIterator[None]:
+async def _serving(server: ApiServer | OnDemand, supervisor: Supervisor) -> AsyncIterator[None]:
     await server.start()
+    supervisor.state_keeper.keep(server)
     try:
         yield
     finally:

@@ -28,10 +28,17 @@ from lbdns.base.connection_room import ConnectionRoom, Standing, network_of
 from lbdns.base.words import API_SOCKET
 from lbdns.manage.api.app import make_app
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError
-from lbdns.manage.api.frame.api_sockets import BACKLOG, local_socket, remove_socket, tcp_socket
+from lbdns.manage.api.frame.api_sockets import (
+    BACKLOG,
+    local_socket,
+    remove_socket,
+    renewed_socket,
+    tcp_socket,
+)
 from lbdns.manage.api.frame.gate import GUEST, LOCAL_USER
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.frame.tls import Certificate
+from lbdns.mapped.socket_file import SocketFile
 from lbdns.model.socket_address import format_socket_address
 
 CONNECTIONS_MAX: Final = 512
@@ -210,6 +217,8 @@ class ApiServer:
         self._certificate = certificate
         self._app: FastAPI = make_app(site)
         self._servers: list[tuple[Server, Acceptor]] = []
+        self._local: _Entrance | None = None
+        self._file: SocketFile | None = None
         self._renewing: asyncio.Task[None] | None = None
         self.socket_path = site.settings.state_dir() / API_SOCKET
         self.address: str | None = None
@@ -231,7 +240,8 @@ class ApiServer:
         api = self._settings.api
         try:
             unix, self.socket_path = local or local_socket(self._settings.state_dir())
-            await self._serve(unix, _LocalConnection, None)
+            self._file = SocketFile(self.socket_path)
+            self._local = await self._serve(unix, _LocalConnection, None)
             if api is not None:
                 held = self._certificate
                 if held is None and api.certificate and api.key:
@@ -251,6 +261,24 @@ class ApiServer:
         if local is None:
             log.info("the API listens at %s", where)
 
+    def told(self) -> str:
+        """Return what it is on this machine and where, in words."""
+        return f"the API's socket {self.socket_path}"
+
+    def is_lost(self) -> bool:
+        """Whether the UNIX socket's file was removed or replaced."""
+        return bool(self._servers) and self._file is not None and self._file.is_lost
+
+    def renew(self) -> None:
+        """Listen on another UNIX socket at the same place; raises LbdnsError."""
+        if not self._servers or self._local is None:
+            return
+        sock = renewed_socket(self.socket_path)
+        self._file = SocketFile(self.socket_path)
+        server, former = self._servers[0]
+        former.close()
+        self._servers[0] = server, self._local.accept(sock, API_SOCKET)
+
     async def close(self) -> None:
         """Finish requests in hand, within seconds, and close the sockets."""
         self.address = None
@@ -260,12 +288,14 @@ class ApiServer:
             self._renewing = None
         servers, self._servers = self._servers, []
         if servers:
-            remove_socket(self.socket_path)
+            remove_socket(self._file)
         for _, acceptor in servers:
             acceptor.close()
         await asyncio.gather(*(server.shutdown() for server, _ in servers))
 
-    async def _serve(self, sock: socket.socket, connection: type[_Connection], context: ssl.SSLContext | None) -> None:
+    async def _serve(
+        self, sock: socket.socket, connection: type[_Connection], context: ssl.SSLContext | None
+    ) -> _Entrance:
         config = Config(
             self._app,
             http=connection,
@@ -294,7 +324,8 @@ class ApiServer:
         server.started = True
         entrance = _Entrance(server, connection, context)
         what = f"api on {format_socket_address(*sock.getsockname()[:2])}" if connection is _Connection else API_SOCKET
-        self._servers.append((server, Acceptor(sock, entrance.take, what, entrance.room.give_way)))
+        self._servers.append((server, entrance.accept(sock, what)))
+        return entrance
 
 
 class _Entrance:
@@ -306,6 +337,10 @@ class _Entrance:
         self._connection = connection
         self._context = context
         self._opening: set[asyncio.Task[None]] = set()
+
+    def accept(self, sock: socket.socket, what: str) -> Acceptor:
+        """Let in who comes to a socket, from now on."""
+        return Acceptor(sock, self.take, what, self.room.give_way)
 
     def take(self, sock: socket.socket, peer: object) -> None:
         """Let a connection in, where there is room or somebody gives way."""

@@ -78,6 +78,14 @@ def read_first(source: ConfigurationSource, files: FilesRead) -> Loaded | LbdnsE
         return LbdnsError(f"lbdns failed on {source.place}: {error!r}")
 
 
+def tell_refused(cause: str, refused: NotServed) -> None:
+    """Say why a configuration that came later is not served."""
+    for problem in refused.problems:
+        log.error("%s", problem)
+    count = counted(len(refused.problems), "problem")
+    log.error("%s, but the new configuration has %s: what was served before is served on", cause, count)
+
+
 def _tolerance(source: ConfigurationSource) -> Tolerates:
     try:
         kept = find_last_served(source.settings().state_dir(), source.place)

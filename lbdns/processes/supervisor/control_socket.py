@@ -21,6 +21,7 @@ from lbdns.base.connection_room import ConnectionRoom, Standing
 from lbdns.base.errors import LbdnsError
 from lbdns.base.passed_sockets import passed_sockets, unix_address_of
 from lbdns.mapped.run_directory import RunDirectory, unix_address
+from lbdns.mapped.socket_file import SocketFile, check_unused
 
 LINE_BYTES_MAX = 1 << 20
 CLIENTS_MAX = 64
@@ -53,6 +54,8 @@ class ControlServer:
         self._stand_in = None if state_dir is None else RunDirectory.stand_in(path, state_dir)
         self._operations = operations
         self._acceptor: Acceptor | None = None
+        self._file: SocketFile | None = None
+        self._is_passed = False
         self._room = ConnectionRoom(connections_max(CLIENTS_MAX))
         self._clients: set[_Asker] = set()
 
@@ -66,7 +69,29 @@ class ControlServer:
             self.path = self._stand_in
             sock = _bind(self.path)
             log.error("%s; it is %s", error, self.path)
+        self._is_passed = passed_sockets().holds(sock)
+        self._listen(sock)
+
+    def told(self) -> str:
+        """Return what it is and where, in words."""
+        return f"the control socket {self.path}"
+
+    def is_lost(self) -> bool:
+        """Whether the socket's file was removed or replaced."""
+        return self._file is not None and self._file.is_lost
+
+    def renew(self) -> None:
+        """Listen on another socket at the same place; raises LbdnsError."""
+        check_unused(self.path)
+        sock = _made(self.path)
+        self._is_passed = False
+        if self._acceptor is not None:
+            self._acceptor.close()
+        self._listen(sock)
+
+    def _listen(self, sock: socket.socket) -> None:
         sock.listen(BACKLOG)
+        self._file = SocketFile(self.path)
         self._acceptor = Acceptor(sock, streams(self._protocol), str(self.path), self._room.give_way)
 
     async def close(self) -> None:
@@ -76,9 +101,8 @@ class ControlServer:
         self._acceptor.close()
         for client in tuple(self._clients):
             client.writer.close()
-        if not passed_sockets().has(socket.SOCK_STREAM, unix_address_of(self.path)):
-            with contextlib.suppress(OSError):  # its disk has become read-only, say
-                self.path.unlink()
+        if self._file is not None and not self._is_passed:
+            self._file.remove()
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
         return asyncio.StreamReaderProtocol(asyncio.StreamReader(LINE_BYTES_MAX), self._serve)
@@ -119,8 +143,10 @@ class ControlServer:
 def _bind(path: Path) -> socket.socket:
     """Return the socket, bound at `path`; raises LbdnsError."""
     passed = passed_sockets().take(socket.SOCK_STREAM, unix_address_of(path))
-    if passed is not None:
-        return passed
+    return passed if passed is not None else _made(path)
+
+
+def _made(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     before = os.umask(0o177)  # set on the process: nothing else runs until it is set back
     try:

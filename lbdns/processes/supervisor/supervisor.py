@@ -44,7 +44,7 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.settings import Settings
 from lbdns.processes.responder.fast_port import load_loop
-from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first, tell_unready
+from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first, tell_refused, tell_unready
 from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
@@ -57,6 +57,7 @@ from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
+from lbdns.processes.supervisor.state_keeper import StateKeeper
 from lbdns.processes.supervisor.systemd import notify, notify_alive, notify_ready
 from lbdns.processes.supervisor.takeover import Orphan, find_orphans, take_control
 from lbdns.processes.supervisor.watch import changes
@@ -112,7 +113,9 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_at = self._published_at = time.time()
         self._reload_count = self._reload_failures = 0
-        self.troubles: list[Callable[[], str]] = []  # of what runs beside: each says what is wrong, "" where nothing is
+        self.state_keeper = StateKeeper()
+        # Of what runs beside: each says what is wrong, "" where nothing is.
+        self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem]
         self.tally = Tally(run)
         self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
         self._metrics = MetricsServer(ServerCollector(self.tally, self.facts))
@@ -157,6 +160,7 @@ class Supervisor:
             self._keeper.tell(ToKeep(duty.published, first.loaded.texts, self._served_at))
         del self._first, self._prepared
         await self._control_server.start()
+        self.state_keeper.keep(self._control_server)
         cleanup.push_async_callback(self._control_server.close)
         cleanup.push_async_callback(self._stop_children)
         cleanup.push_async_callback(asyncio.to_thread, self._metrics.close)
@@ -183,7 +187,7 @@ class Supervisor:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
         hangups.follow(self._on_hangup)
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
-        besides.append(self._run_keeper.watch(self._reloading))
+        besides += [self._run_keeper.watch(self._reloading), self.state_keeper.watch()]
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
@@ -203,12 +207,7 @@ class Supervisor:
                 loaded = await asyncio.to_thread(self._load)
                 await self._change_to(loaded)
             except LbdnsError as error:
-                self._refuse(error)
-                problems = self._not_served.problems if self._not_served else ()
-                for problem in problems:
-                    log.error("%s", problem)
-                count = counted(len(problems), "problem")
-                log.error("%s, but the new configuration has %s: what was served before is served on", cause, count)
+                tell_refused(cause, self._refuse(error))
                 return str(error)
             except Exception as error:
                 failure = LbdnsError(f"lbdns failed on the new configuration: {error!r}")
@@ -230,9 +229,10 @@ class Supervisor:
         counts = count_objects(loaded.configuration)
         log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
 
-    def _refuse(self, error: LbdnsError) -> None:
+    def _refuse(self, error: LbdnsError) -> NotServed:
         self._reload_failures += 1
         self._not_served = NotServed.of(error, time.time())
+        return self._not_served
 
     def _was_unready(self, apex: bytes) -> bool:
         return any(one.zone.apex == apex for one in self.in_force().configuration.unready)
@@ -435,6 +435,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         del found
         await supervisor.start(orphans, cleanup)
         privileges.settle()
+        supervisor.state_keeper.keep(lock)
         if orphans:
             leave_run.callback(run.remove)
         watching = asyncio.create_task(supervisor.watch(stop, hangups))

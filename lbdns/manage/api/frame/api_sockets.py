@@ -14,6 +14,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.passed_sockets import passed_sockets, unix_address_of
 from lbdns.base.words import API_SOCKET
 from lbdns.mapped.run_directory import RunDirectory, unix_address
+from lbdns.mapped.socket_file import SocketFile, check_unused
 from lbdns.model.socket_address import parse_socket_address
 
 BACKLOG: Final = 128
@@ -61,8 +62,16 @@ def local_socket(state_dir: Path) -> tuple[socket.socket, Path]:
 def unix_socket(path: Path) -> socket.socket:
     """Bind the UNIX socket, for its owner alone, replacing what a server that was killed left; raises LbdnsError."""
     passed = passed_sockets().take(socket.SOCK_STREAM, unix_address_of(path))
-    if passed is not None:
-        return passed
+    return passed if passed is not None else _made(path)
+
+
+def renewed_socket(path: Path) -> socket.socket:
+    """Bind the UNIX socket again, whose file was removed; raises LbdnsError, also where another listens there."""
+    check_unused(path)
+    return _made(path)
+
+
+def _made(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -77,11 +86,10 @@ def unix_socket(path: Path) -> socket.socket:
     return sock
 
 
-def remove_socket(path: Path | None) -> None:
+def remove_socket(file: SocketFile | None) -> None:
     """Remove a UNIX socket's file, where it can be and is not somebody else's."""
-    if path is not None and not passed_sockets().has(socket.SOCK_STREAM, unix_address_of(path)):
-        with contextlib.suppress(OSError):
-            path.unlink()
+    if file is not None and not passed_sockets().has(socket.SOCK_STREAM, unix_address_of(file.path)):
+        file.remove()
 
 
 @contextlib.contextmanager

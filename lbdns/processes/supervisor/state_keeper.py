@@ -1,0 +1,86 @@
+"""Keeping what others find a server by in its state directory: its lock, the control socket, the API's socket.
+
+    there --(a look finds it removed or replaced)--> lost --(made again)--> there
+                                                       ^  `- cannot be: said once, tried again, each time later
+
+Whoever cleans up, or puts a backup in its place, takes them from a server that goes on: no command would reach it, and
+a second one could start. The run directory has a keeper of its own (run_keeper.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final, Protocol
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.lasting_trouble import LastingTrouble
+
+LOOK_S: Final = 0.5
+RETRY_MAX_S: Final = 30.0
+
+log = logging.getLogger("lbdns.processes")
+
+
+class KeptFile(Protocol):
+    """A file that this process holds open."""
+
+    def told(self) -> str:
+        """Return what it is and where, in words."""
+
+    def is_lost(self) -> bool:
+        """Whether nobody finds it any more; called in a thread."""
+
+    def renew(self) -> None:
+        """Make it again, on the event loop; raises LbdnsError."""
+
+
+class StateKeeper:
+    """Looks after such files of one server, each from when `keep` is given it."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._files: list[tuple[KeptFile, LastingTrouble]] = []
+        self._retry_s, self._retry_at_s = LOOK_S, 0.0
+
+    @property
+    def problem(self) -> str:
+        """What cannot be made again and why, "" where all is there."""
+        return "; ".join(trouble.text for _, trouble in self._files if trouble.text)
+
+    def keep(self, file: KeptFile) -> None:
+        """Look after a file from now on."""
+        self._files.append((file, LastingTrouble(log, f"{file.told()} is there again")))
+
+    async def watch(self) -> None:
+        """Look every LOOK_S until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if time.monotonic() >= self._retry_at_s:
+                await self.look()
+
+    async def look(self) -> None:
+        """Make again what is lost."""
+        for file, trouble in tuple(self._files):
+            if await asyncio.to_thread(file.is_lost):
+                self._renew(file, trouble)
+            else:
+                trouble.end()
+        if self.problem:
+            self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
+            self._retry_at_s = time.monotonic() + self._retry_s
+        else:
+            self._retry_s = LOOK_S
+
+    def _renew(self, file: KeptFile, trouble: LastingTrouble) -> None:
+        told = f"{file.told()} was removed or replaced"
+        try:
+            file.renew()
+        except LbdnsError as error:
+            trouble.begin(f"{told}, and cannot be made again: {error}")
+            return
+        if trouble.text:
+            trouble.end()
+        else:
+            log.error("%s: made again; docs/operations.md says what is kept where", told)
