@@ -225,6 +225,21 @@ def test_without_its_supervisor_the_server_answers_until_another_takes_over(lbdn
     assert not server.run_directory.exists()
 
 
+def test_what_was_stopped_is_taken_over_from_as_well(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration())
+    status = server.status()
+    responder, monitor = status["responders"][0]["pid"], status["monitor"]["pid"]
+    with load_on(server.host, server.port) as load:
+        kill_supervisor(server)
+        freeze(responder)
+        freeze(monitor)
+        server.start()
+        load.wait_for(100)
+    assert load.lost == 0
+    assert "took over from 1 responder that" in server.log
+    eventually(lambda: not is_alive(responder) and not is_alive(monitor))
+
+
 def test_who_takes_over_from_another_version_says_so_and_measures_before_it_answers(lbdns_server: Start) -> None:
     server = lbdns_server(MONITORED)
     server.set_endpoint("primary/p", up=False)

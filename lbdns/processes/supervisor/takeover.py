@@ -42,7 +42,7 @@ class Orphan:
                 await loop.sock_sendall(self.channel, DRAIN_WORD)
                 await asyncio.wait_for(loop.sock_recv(self.channel, 1), RELIEF_S)
             except (OSError, TimeoutError):
-                _kill(self.pid)
+                _signal(self.pid, signal.SIGKILL)
 
 
 def find_orphans(run: RunDirectory) -> list[Orphan]:
@@ -77,10 +77,11 @@ def _meet(path: Path) -> Orphan:
             channel.connect(address)
         credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         pid, _, _ = struct.unpack("3i", credentials)
+        _signal(pid, signal.SIGCONT)  # one that was stopped has the queries of its sockets to answer
         try:
             held = receive_listeners(channel)
         except TimeoutError:
-            _kill(pid)  # it hangs, and its sockets would be in the way
+            _signal(pid, signal.SIGKILL)  # it hangs, and its sockets would be in the way
             raise
         channel.setblocking(False)
         return Orphan(pid, held, channel)
@@ -92,15 +93,16 @@ def _meet(path: Path) -> Orphan:
 async def end_old_monitors(run: RunDirectory) -> None:
     """End the monitor workers of earlier starts, so that the health table has one writer."""
     for pid in _monitors(run):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(PermissionError):
+            _signal(pid, signal.SIGTERM)
+            _signal(pid, signal.SIGCONT)  # one that was stopped hears it only then
     for _ in range(round(MONITOR_STOP_S / POLL_S)):
         left = _monitors(run)
         if not left:
             return
         await asyncio.sleep(POLL_S)
     for pid in left:
-        _kill(pid)
+        _signal(pid, signal.SIGKILL)
 
 
 def _monitors(run: RunDirectory) -> list[int]:
@@ -116,6 +118,6 @@ def _monitors(run: RunDirectory) -> list[int]:
     return found
 
 
-def _kill(pid: int) -> None:
+def _signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
