@@ -18,7 +18,7 @@ from lbdns.base.errors import ConfigError, LbdnsError
 # Command -> what it is for, in the order in which a newcomer needs them. Each lives in
 # lbdns.cli.commands.NAME_command as NAME: a module is imported when its command runs, so that each starts at once.
 COMMANDS = {
-    "serve": "Answer queries as a directory's files say.",
+    "serve": "Answer queries as a directory's files, or the store, say.",
     "check": "Report every problem in a directory's files.",
     "explain": "Show an answer and every step to it.",
     "status": "Show on one screen how the running server stands; exit status 0, 1 or 2.",

@@ -25,6 +25,8 @@ ROUNDS_MAX: Final = 4  # a load balancer's name has addresses once those of its 
 
 Told = tuple[tuple[str | int, ...], str]
 """Where in a pool, and what is said of it."""
+WHOLE_POOL: Final = ("origins",)
+"""Where it is told that a pool has nothing to answer with."""
 
 
 def names_of(published: Published) -> NameSources:
@@ -105,4 +107,4 @@ def tell_of_pool(pool: Pool, problems: Mapping[str, str]) -> Iterator[Told]:
             where = ("origins", index, "address")
             yield where, f"{endpoint.address} does not resolve ({problems[endpoint.address]}); answers leave it out"
     if lost and len(lost) == sum(endpoint.is_used for endpoint in pool.origins):
-        yield ("origins",), "no origin resolves, so the pool is passed over until one does"
+        yield WHOLE_POOL, "no origin resolves, so the pool is passed over until one does"

@@ -18,6 +18,7 @@ from typing import Final
 from lbdns.base.clocks import elapsed_s, wall_offset_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
+from lbdns.base.wording import counted
 from lbdns.monitor import latency
 from lbdns.monitor.cut_offs import CutOffs
 from lbdns.monitor.generations import Generation, Generations
@@ -130,11 +131,11 @@ class MonitorWorker:
         self._tenure.control.set("monitor_adopting", 0)
         _settle_memory()
         log.info(
-            "generation %d: %d endpoints in %d pools, %d checks",
+            "generation %d: %s in %s, %s",
             targets.generation,
-            sum(len(pool.endpoints) for pool in targets.pools),
-            len(targets.pools),
-            len(self._plan.checks),
+            counted(sum(len(pool.endpoints) for pool in targets.pools), "endpoint"),
+            counted(len(targets.pools), "pool"),
+            counted(len(self._plan.checks), "check"),
         )
 
     def _address_flipped(self, endpoint: EndpointHealth) -> None:

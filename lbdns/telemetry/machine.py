@@ -64,11 +64,15 @@ def forced_count(facts: ServerFacts) -> int:
 
 
 def store_bytes(facts: ServerFacts) -> int | None:
-    """Return the size of the store's file, None where there is none."""
+    """Return the size of the store's file with its write-ahead log, None where there is none."""
+    file = facts.state_dir / STORE_FILE
     try:
-        return (facts.state_dir / STORE_FILE).stat().st_size
+        size = file.stat().st_size
     except OSError:
         return None
+    with contextlib.suppress(OSError):
+        size += file.with_name(f"{STORE_FILE}-wal").stat().st_size
+    return size
 
 
 def certificates(facts: ServerFacts) -> list[CertificateFile]:

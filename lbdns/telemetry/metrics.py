@@ -182,7 +182,9 @@ def _standing(facts: ServerFacts) -> Iterator[Metric]:
     free = "Bytes that are free there."
     yield _gauge("filesystem_free_bytes", free, ("directory",), [((one.where,), one.free) for one in found])
     store = store_bytes(facts)
-    yield _gauge("store_bytes", "Bytes of the store's file.", (), [] if store is None else [((), store)])
+    yield _gauge(
+        "store_bytes", "Bytes of the store and its write-ahead log.", (), [] if store is None else [((), store)]
+    )
     expiries = [((str(one.path),), one.expiry) for one in certificates(facts) if one.expiry is not None]
     yield _gauge("certificate_expiry_timestamp_seconds", "When a certificate expires.", ("file",), expiries)
     yield _gauge("management_troubles", "Things that are wrong with management.", (), [((), len(facts.troubles))])

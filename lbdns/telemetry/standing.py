@@ -88,7 +88,7 @@ def _queries(facts: ServerFacts) -> Row:
         return Row("queries", "not counted")
     told = ((OVERFLOWS, "without room in the slow path"), (DROPPED_COUNT, "without a reply"), (SEND_ERRORS, "not sent"))
     others = ", ".join(f"{facts.counted.word(word)} {text}" for word, text in told)
-    return Row("queries", f"{facts.counted.replies} replies, {others}")
+    return Row("queries", f"{counted(facts.counted.replies, 'reply', 'replies')}, {others}")
 
 
 def _forced(facts: ServerFacts) -> Row:
@@ -107,13 +107,17 @@ def _room(facts: ServerFacts) -> Row:
     text = ", ".join(f"{one.path} {one.free >> 20} MiB free ({one.free_share:.0%})" for one in found)
     store = store_bytes(facts)
     if store is not None:
-        text += f"; the store has {store / (1 << 20):.1f} MiB"
+        text += f"; the store has {_size(store)}"
     problems = tuple(
         f"{one.path}: {one.free_share:.1%} of the file system is free, {FREE_MIN:.0%} are to be"
         for one in found
         if one.free_share < FREE_MIN
     )
     return Row("room", text, problems)
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{count / (1 << 10):.0f} KiB"
 
 
 def _certificates(facts: ServerFacts) -> Row:

@@ -72,7 +72,9 @@ def test_what_leads_nowhere_is_told_when_it_is_written_and_shown_unhealthy(serve
     pools = [none["result"]["id"], good["result"]["id"]]
     balancer = {"name": "www.example.com", "default_pools": pools[:1], "fallback_pool": pools[1]}
     made = client.post(f"{client.zone}/load_balancers", balancer)
-    assert [f'pool "none": {text}' for text in (LOST, NONE)] == texts(made)
+    assert texts(made) == [f'pool "none": {NONE}']
+    mixed = {"name": "mixed.example.com", "default_pools": [lost["result"]["id"]], "fallback_pool": pools[1]}
+    assert texts(client.post(f"{client.zone}/load_balancers", mixed)) == []
     assert server.addresses("www.example.com") == ["192.0.2.9"]
     shown = f"{client.balancing}/pools/{pools[0]}"
     wait_until(lambda: client.get(shown)["healthy"] is False, lambda: "it is never unhealthy")

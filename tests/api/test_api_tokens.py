@@ -62,3 +62,20 @@ def test_who_has_a_token_makes_no_other(api: Api) -> None:
         ):
             assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, 10000)
     assert [token.name for token in api.store.tokens.all()] == ["writer", "reader"]
+
+
+def test_a_scope_of_a_zone_that_is_not_here_is_told(api: Api) -> None:
+    with api.local() as local:
+        api.zone()
+        scopes = ["zones:write:example.com", "load_balancers:read:nowhere.example"]
+        made = local.post("http://localhost/lbdns/v1/tokens", json={"name": "ci", "scope": scopes}).json()
+        (message,) = made["messages"]
+        assert message["message"] == "there is no zone nowhere.example here: the scope acts once there is"
+        assert message["source"] == {"pointer": "/scope/1"}
+
+
+def test_a_wrong_scope_is_named_once(api: Api) -> None:
+    with api.local() as local:
+        wrong = local.post("http://localhost/lbdns/v1/tokens", json={"name": "x", "scope": ["read", "bad"]}).json()
+        (error,) = wrong["errors"]
+        assert error["message"].startswith('scope.1: "bad" is no scope; ')

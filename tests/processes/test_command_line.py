@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from lbdns.cli.commands.health_command import age, render, result_text
-from lbdns.cli.main import COMMANDS
+from lbdns.cli.main import COMMANDS, cli
 from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, running_server
 from tests.processes.load import NAME, ZONE
@@ -175,3 +176,9 @@ def test_health_lines_for_every_state() -> None:
     text = shown.getvalue()
     assert "unhealthy (forced; measured healthy)" in text and "33.3 %" in text
     assert "The monitor worker has been silent for 9 s" in text
+
+
+@pytest.mark.parametrize("group", ["health", "lb", "monitor", "pool", "record", "revision", "store", "token", "zone"])
+def test_what_a_command_is_for_is_listed_whole(group: str) -> None:
+    said = CliRunner().invoke(cli, [group, "--help"]).output
+    assert "..." not in said.partition("Commands:")[2].replace("soa.rname=..., soa.minimum=..., serial=...;", "")

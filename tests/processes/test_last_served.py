@@ -184,7 +184,9 @@ def test_the_commands_say_so(server: LbdnsServer) -> None:
     checked = lbdns("check", config)
     assert checked.returncode == 1
     assert "what was served last, as of" in checked.stderr and str(kept(server)) in checked.stderr
+    assert "would be served on" in checked.stderr
     server.start()
+    assert "is served on, over restarts too" in lbdns("check", config).stderr
     shown = lbdns("status", "--config", config)
     assert shown.returncode == 1
     assert f"{config}/example.com.zone:" in shown.stdout and "what was served last, as of" in shown.stdout

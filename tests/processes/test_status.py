@@ -43,7 +43,7 @@ def test_processes_orders_probes_queries_and_room_are_shown(lbdns_server: Start)
     shown = rows(server)
     assert shown["forced"]["text"] == "1 state, by operators"
     assert shown["probes"]["text"].endswith(" under way") and not shown["probes"]["text"].startswith("0 begun")
-    assert shown["queries"]["text"].startswith("1 replies, 0 without room")
+    assert shown["queries"]["text"].startswith("1 reply, 0 without room")
     assert f"{server.state_dir} " in shown["room"]["text"] and f"{server.run_directory} " in shown["room"]["text"]
     assert shown["certificates"]["text"] == "none"
 

@@ -81,22 +81,29 @@ def _check_hostnames(examined: Examined) -> Iterator[Problem]:
 
 
 def served_instead(directory: Path) -> str:
-    """Return what a server of the directory serves in place of files with a mistake, "" where nothing is kept."""
+    """Return what a server of the directory serves, or would, in place of files with a mistake, "" where nothing."""
+    from lbdns.cli.frame.api_place import answers
     from lbdns.config.loading import readable_settings
+    from lbdns.mapped.run_directory import RunDirectory
     from lbdns.publish.last_served import find_last_served
 
     settings = readable_settings(directory)
     try:
         kept = find_last_served(settings.state_dir(), files_place(directory.resolve()))
+        is_running = answers(RunDirectory.socket_in_use(settings.control_path(), settings.state_dir()))
     except LbdnsError as error:
         return f"what was served last cannot be told: {error}"
     if kept is None:
         return "" if settings.strict else _without_unready(directory)
+    if settings.strict and not is_running:
+        return "nothing would be served: strict is true"
     over_restarts = "until a restart, which fails: strict is true" if settings.strict else "over restarts too"
-    when = moment(kept.served_at)
-    unready = listed([show_name(bytes.fromhex(apex)) for apex in kept.unready])
-    how_long = f"SERVFAIL for {unready}, {over_restarts}" if kept.unready else over_restarts
-    return f"what was served last, as of {when}, is served on, {how_long}; its files: {kept.text_directory}"
+    parts = [f"what was served last, as of {moment(kept.served_at)}, {'is' if is_running else 'would be'} served on"]
+    if kept.unready:
+        parts.append(f"SERVFAIL for {listed([show_name(bytes.fromhex(apex)) for apex in kept.unready])}")
+    if is_running:
+        parts.append(over_restarts)
+    return f"{', '.join(parts)}; its files: {kept.text_directory}"
 
 
 def _without_unready(directory: Path) -> str:

@@ -17,6 +17,7 @@ from lbdns.cli.frame.common import (
     print_json,
 )
 from lbdns.cli.frame.running import RunningServer, running_options
+from lbdns.cli.frame.verb_group import VerbGroup
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -37,7 +38,7 @@ STYLES = {
 }
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=VerbGroup, invoke_without_command=True)
 @running_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 @click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")

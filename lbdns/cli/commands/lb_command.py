@@ -13,6 +13,7 @@ from lbdns.cli.frame.assignments import value_of
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table, state_cell
+from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import (
     add_verbs,
     assignments_argument,
@@ -23,7 +24,7 @@ from lbdns.cli.frame.verbs import (
 )
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def lb() -> None:
     """Manage load balancers: names whose answers are chosen among pools."""
 

@@ -14,10 +14,11 @@ from lbdns.cli.commands.probe_command import pem_file, probe
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table
+from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import add_verbs, assignments_argument, dry_run_option, from_option, json_option, new_body
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def monitor() -> None:
     """Manage monitors, or run one by hand: lbdns monitor probe TYPE ADDRESS."""
 

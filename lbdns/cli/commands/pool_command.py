@@ -14,13 +14,14 @@ from lbdns.cli.frame.assignments import parse_origin
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import Body, Desk, make_table, print_table, state_cell
+from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import add_verbs, assignments_argument, dry_run_option, from_option, json_option, new_body
 
 ENDPOINTS_SHOWN = 4
 UNREMARKABLE = ("", Health.HEALTHY, Health.NO_MONITOR)
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def pool() -> None:
     """Manage pools: endpoints that share a monitor, a place and a fate."""
 

@@ -24,6 +24,7 @@ from lbdns.cli.frame.hosted import (
     ttl_text,
     zone_path,
 )
+from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import Command, dry_run_option, json_option, zone_argument
 
 SHOWN_MAX: Final = 10
@@ -58,7 +59,7 @@ def _fields(ttl: int | None, comment: str | None, tags: tuple[str, ...]) -> Body
     return {key: value for key, value in given.items() if value is not None}
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def record() -> None:
     """Manage the records of a zone: names are complete, or relative to it; @ is the zone itself."""
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import click
 
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX
 from lbdns.cli.commands.apply_command import carry_out
 from lbdns.cli.frame import difference
 from lbdns.cli.frame.client import ApiClient, api_options
-from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.common import local_time, print_json
+from lbdns.cli.frame.verb_group import VerbGroup
 
 LIMIT = 20
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def revision() -> None:
     """Show the store's revisions, compare them, and go back to one."""
 
@@ -45,7 +44,7 @@ def list_(client: ApiClient, limit: int, before: int | None, as_json: bool) -> N
     table = make_table("revision", "time", "author", "message")
     table.columns[0].justify = "right"
     for one in found:
-        cells = (time_text(one["time"]), printable(one["author"]), printable(one["message"]))
+        cells = (local_time(one["time"]), printable(one["author"]), printable(one["message"]))
         table.add_row(str(one["revision"]), *map(Text, cells))
     print_table(table)
 
@@ -65,7 +64,7 @@ def show(client: ApiClient, number: int, other: int | None, as_json: bool) -> No
     if other is None:
         from lbdns.base.wording import printable
 
-        click.secho(f"revision {number}  {time_text(found['time'])}  {printable(found['author'])}", bold=True)
+        click.secho(f"revision {number}  {local_time(found['time'])}  {printable(found['author'])}", bold=True)
         if found["message"]:
             click.echo(f"    {printable(found['message'])}")
         click.echo()
@@ -87,8 +86,3 @@ def restore(client: ApiClient, number: int, dry_run: bool, yes: bool, message: s
     plan = client.post(path, {"dry_run": True})
     body = {"message": message} if message else {}
     carry_out(client, path, plan, body, dry_run=dry_run, yes=yes, as_json=as_json)
-
-
-def time_text(text: str) -> str:
-    """Return a time of the API, RFC 3339 in UTC, in this machine's time zone."""
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -16,11 +16,12 @@ from lbdns.base.words import OWN_PATH
 from lbdns.cli.frame.api_place import Local, answers
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.verb_group import VerbGroup
 
 PATH = f"{OWN_PATH}/store"
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def store() -> None:
     """Look after the store: check it, mend what in it cannot be read, make it anew."""
 

@@ -8,11 +8,12 @@ import click
 
 from lbdns.base.words import OWN_PATH
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
-from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.common import local_time, print_json
 from lbdns.cli.frame.desk import make_table, print_table
+from lbdns.cli.frame.verb_group import VerbGroup
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def token() -> None:
     """Make and revoke tokens of the management API; on the server's own machine alone."""
 
@@ -55,8 +56,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
         return
     table = make_table("token", "scopes", "made", "id")
     for one in tokens:
-        made = one["created_on"][:19].replace("T", " ")
-        table.add_row(Text(one["name"], "bold"), ", ".join(one["scopes"]), f"{made} UTC", one["id"])
+        table.add_row(Text(one["name"], "bold"), ", ".join(one["scopes"]), local_time(one["created_on"]), one["id"])
     print_table(table)
 
 

@@ -14,9 +14,10 @@ from lbdns.base.words import V4_PATH, ZONES_PER_PAGE_MAX
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, told
-from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.common import local_time, print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
 from lbdns.cli.frame.hosted import Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
+from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option, zone_argument
 from lbdns.dns.name import text_suffixes
 
@@ -26,7 +27,7 @@ _INSIDE_NETWORKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169
 """Addresses that nobody outside reaches (RFC 1918, 3927, 4193, 4291)."""
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def zone() -> None:
     """Manage zones; their records are `lbdns record`'s."""
 
@@ -44,8 +45,8 @@ def list_(client: ApiClient, as_json: bool) -> None:
         return
     table = make_table("zone", "name servers", "serial", "changed")
     for one in zones:
-        changed = one["modified_on"][:19].replace("T", " ")
-        table.add_row(Text(one["name"], "bold"), ", ".join(one["name_servers"]), str(one["serial"]), f"{changed} UTC")
+        changed = local_time(one["modified_on"])
+        table.add_row(Text(one["name"], "bold"), ", ".join(one["name_servers"]), str(one["serial"]), changed)
     print_table(table)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import moment
 
 UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _LARGEST_FIRST = ("d", "h", "min", "s")
@@ -44,6 +46,11 @@ def in_largest_unit(seconds: float) -> str:
     """Return a time in its largest unit: `90 s` is `2 min`."""
     unit = next((unit for unit in _LARGEST_FIRST if seconds >= UNITS_S[unit]), None)
     return f"{seconds / UNITS_S[unit]:.0f} {unit}" if unit is not None else "0 s"
+
+
+def local_time(text: str) -> str:
+    """Return a time of the API, RFC 3339 in UTC, in this machine's time zone, as the log has it."""
+    return moment(datetime.fromisoformat(text).timestamp())
 
 
 def files_place(directory: Path) -> str:

@@ -14,7 +14,7 @@ from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options
-from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.common import local_time, print_json
 from lbdns.cli.frame.desk import Body, Desk, FoundObject, file_text, read_body
 
 Command = Callable[..., Any]
@@ -80,7 +80,9 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
     """Add the commands to a group."""
     words = kind.words
 
-    @group.command("show", help=f"Show a {words} as the files have it, with its id, revision and health.")
+    known = "id, revision and health" if kind in HEALTH_KINDS else "id and revision"
+
+    @group.command("show", help=f"Show a {words} as the files have it, with its {known}.")
     @name_argument(kind)
     @api_options
     @type_option(kind)
@@ -149,8 +151,8 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
 def _remarks(kind: Kind, found: FoundObject, health: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield what is known of an object beside its fields."""
     revision = "" if found.revision is None else f", revision {found.revision}"
-    changed = str(found.body["modified_on"])[:19].replace("T", " ")
-    yield f"id {found.body['id']}{revision}" + (f", changed {changed} UTC" if changed else "")
+    modified = found.body["modified_on"]
+    yield f"id {found.body['id']}{revision}" + (f", changed {local_time(modified)}" if modified else "")
     if zone := found.body.get("zone_name"):
         yield f"in the zone {zone}"
     if health is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from lbdns.base.kinds import Kind
 from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.api.frame.site import ApiSite
-from lbdns.manage.name_lookups import look_up_all, names_of, tell_of_pool
+from lbdns.manage.name_lookups import WHOLE_POOL, look_up_all, names_of, tell_of_pool
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.item import Item
 from lbdns.model.pool import Pool
@@ -31,7 +31,7 @@ async def _tell_of_origins(site: ApiSite, item: Item) -> None:
 
 
 async def _tell_of_pools(site: ApiSite, item: Item) -> None:
-    """Tell of a load balancer's pools that have nothing to answer with."""
+    """Tell of a load balancer's pools that have nothing to answer with; which names they are was told with the pool."""
     if site.manager.running is None:
         return
     configuration = site.manager.running.in_force().configuration
@@ -40,8 +40,9 @@ async def _tell_of_pools(site: ApiSite, item: Item) -> None:
         return
     pools = [configuration.pools[name] for name in sorted(balancer.pool_names())]
     for pool, problems in zip(pools, await _problems(site, pools), strict=True):
-        for _, text in tell_of_pool(pool, problems):
-            tell(f'pool "{pool.name}": {text}')
+        for where, text in tell_of_pool(pool, problems):
+            if where == WHOLE_POOL:
+                tell(f'pool "{pool.name}": {text}')
 
 
 async def _problems(site: ApiSite, pools: Sequence[Pool]) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from fastapi import Path as InPath
 from typing_extensions import TypedDict
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.base.words import OWN_PATH
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, WRONG_AUTH, ApiError, invalid
 from lbdns.manage.api.frame.auth import CurrentCaller
@@ -18,6 +19,7 @@ from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.pointers import Steps
+from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
 from lbdns.manage.store.token_scopes import FORMS, SCOPES_MAX, WRITE, parse_scope
 from lbdns.manage.store.tokens import NAME_CHARS_MAX, Token, Tokens
@@ -77,6 +79,8 @@ async def create_token(site: CurrentSite, caller: CurrentCaller, body: JsonObjec
     if refused:
         raise invalid(*refused)
     text, token = await asyncio.to_thread(tokens.create, str(name), *scopes)
+    for at, zone in _unknown_zones(site, scopes, isinstance(scope, list)):
+        tell(f"there is no zone {zone} here: the scope acts once there is", at)
     return ok({**_shown(token), "value": text})
 
 
@@ -84,13 +88,22 @@ def _refused_scopes(scopes: list[Any], is_list: bool) -> Iterator[tuple[str, Ste
     """Yield what is wrong with scopes that a body gives, and where each of them stands in it."""
     for index, scope in enumerate(scopes):
         at: Steps = ("scope", index) if is_list else ("scope",)
+        key = ".".join(map(str, at))
         if not isinstance(scope, str):
-            yield f"scope: expected {FORMS}", at
+            yield f"{key}: expected {FORMS}", at
             continue
         try:
             parse_scope(scope)
         except LbdnsError as error:
-            yield f"scope: {error}", at
+            yield f"{key}: {error}", at
+
+
+def _unknown_zones(site: ApiSite, scopes: list[str], is_list: bool) -> Iterator[tuple[Steps, str]]:
+    """Yield the zones of scopes that are not served here, with where each of them stands in the body."""
+    for index, scope in enumerate(scopes):
+        zone = parse_scope(scope).zone
+        if zone and site.state.named(Kind.ZONE, zone) is None:
+            yield ("scope", index) if is_list else ("scope",), zone
 
 
 @router.delete("/{name:path}", summary="Revoke a token, by its name or id", **describe(TokenShown))
