@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 import gc
 import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lbdns.base.garbage import collect_when_quiet, without_cyclic_collection
+from lbdns.base.garbage import WALKED_MAX, collect_when_quiet, without_cyclic_collection
+from lbdns.config.loading import examine_tree
 
 QUIET_S = 1.0
 PAUSE_S = 0.02
@@ -27,6 +31,15 @@ def old_garbage() -> weakref.ref[Loop]:
     cycle = Loop()
     gc.collect(1)
     return weakref.ref(cycle)
+
+
+@pytest.fixture
+def nothing_aside() -> Iterator[None]:
+    """Nothing but what the test itself leads to is kept from being walked."""
+    gc.unfreeze()
+    gc.collect()
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.slow
@@ -57,3 +70,50 @@ def test_nothing_is_collected_within() -> None:
     with without_cyclic_collection():
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("nothing_aside")
+def test_many_objects_that_were_made_at_once_are_never_walked() -> None:
+    with without_cyclic_collection():
+        few = [[number] for number in range(1000)]
+    assert gc.get_freeze_count() == 0
+    with without_cyclic_collection():
+        many = [[number] for number in range(WALKED_MAX + 1000)]
+    assert gc.get_freeze_count() > len(many) > len(few)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("nothing_aside")
+def test_many_objects_are_walked_once() -> None:
+    async def watch() -> int:
+        changed = asyncio.Event()
+        task = asyncio.create_task(collect_when_quiet(changed, PAUSE_S))
+        await asyncio.sleep(0)
+        at_start = gc.get_freeze_count()
+        assert at_start > 0, "what was there at the start is not walked"
+        cycle, many = old_garbage(), [[number] for number in range(2 * WALKED_MAX)]
+        changed.set()
+        while cycle() is not None:
+            await asyncio.sleep(PAUSE_S)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        return gc.get_freeze_count() - at_start - len(many)
+
+    assert asyncio.run(asyncio.wait_for(watch(), 20)) > -WALKED_MAX
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "x y"])
+def test_what_is_read_leaves_no_cycles(address: str) -> None:
+    """Nobody would look for them: an error that its own frame keeps would keep all that was being read."""
+    pools = {f"p{number}": {"origins": [{"name": "a", "address": address}], "x": 1} for number in range(20)}
+    tree: dict[str, Any] = {"pools": pools, "zones": {"example.com": f"$TTL 1\n@ SOA a b 1 2 3 4 5\nh A {address}\n"}}
+
+    def read() -> None:
+        examine_tree(tree, Path(), "test", keeps_all=False, records_max=100)
+
+    read()
+    gc.collect()
+    with without_cyclic_collection():
+        read()
+        assert gc.collect() == 0

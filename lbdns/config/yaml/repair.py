@@ -90,9 +90,10 @@ class _Repair:
             self.problems.extend(self.source.problem(one.location, one.message) for one in first)
             self.problems.more += mistake_count(error) - len(first)
             return None
+        mistakes = mistakes_of(error, self.model)  # an error kept here would be kept with this frame, by its traceback
         for _ in range(MAX_ROUNDS):
             unpruned = _Unpruned(self.data)
-            found = [(unpruned.place(one.location), one) for one in mistakes_of(error, self.model)]
+            found = [(unpruned.place(one.location), one) for one in mistakes]
             for place, one in found:
                 if not self._follows(place, [unpruned.place(about) for about in one.about]):
                     self.problems.append(self.source.problem(place, one.message))
@@ -101,7 +102,7 @@ class _Repair:
             try:
                 item = self.model.model_validate(_pruned(self.data))
             except ValidationError as again:
-                error = again
+                mistakes = mistakes_of(again, self.model)
                 continue
             return Placed(item, self.source, frozenset(str(place[0]) for place in self.removed if place))
         return None
