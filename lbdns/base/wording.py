@@ -12,6 +12,10 @@ _PLAIN_STEP = re.compile(r"[^\s.\[\]]+")
 MEANT_CHARS_MAX: Final = 300
 """Nothing longer is a slip of a known word; to compare it takes time in proportion."""
 
+_TOLD_START, _TOLD_END = 3_000, 500
+TOLD_CHARS_MAX: Final = 4_000
+"""Of what is told to a client: what quotes what came with a request is as long as that otherwise."""
+
 
 def join_path(*steps: str | int | None) -> str:
     """Return an object path such as `pools.eu.origins[1].weight`.
@@ -54,6 +58,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def abridged(text: str) -> str:
+    """Return a text for a client, without its middle where it is longer than anybody reads."""
+    if len(text) <= TOLD_CHARS_MAX:
+        return text
+    left_out = len(text) - _TOLD_START - _TOLD_END
+    return f"{text[:_TOLD_START]} ({left_out:,} characters are left out) {text[-_TOLD_END:]}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 
 from lbdns.base.errors import Problem
 from lbdns.base.kept_problems import COUNTED_MAX, KEPT_MAX, KeptProblems
+from lbdns.base.wording import TOLD_CHARS_MAX, abridged
 from lbdns.config.yaml.bounded import UNKNOWN_MAX, Shape, shape_of
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Source
@@ -182,3 +183,35 @@ def test_a_name_that_is_too_long_is_not_looked_at(api: Api, client: httpx.Client
     tracemalloc.stop()
     assert errors[0]["message"].startswith('name: the name "a.a.') and "800,000 characters" in errors[0]["message"]
     assert peak < 10 * len(name)
+
+
+LONG = "x" * 900_000
+
+
+@pytest.mark.parametrize(
+    ("way", "sent"),
+    [
+        ("load_balancers", {"json": {"name": LONG, "default_pools": ["a"], "fallback_pool": "a"}}),
+        ("dns_records/batch", {"json": {"deletes": [{"id": LONG}]}}),
+        ("dns_records", {"json": {"type": "A", "name": "www", "content": LONG}}),
+        ("dns_records/import", {"files": {"file": f"$TTL 300\nwww {LONG} A 192.0.2.1\n"}}),
+        ("dns_records", {"json": {"type": "A", "name": "www", "content": "192.0.2.1", "tags": [LONG]}}),
+    ],
+)
+def test_what_is_told_of_something_long_is_short(
+    api: Api, client: httpx.Client, way: str, sent: dict[str, Any]
+) -> None:
+    response = client.post(f"/zones/{api.zone().id}/{way}", **sent)
+    body = response.json()
+    told = [one["message"] for one in [*body["errors"], *body["messages"]]]
+    assert told
+    assert max(map(len, told)) <= TOLD_CHARS_MAX
+    assert len(response.content) < 10 * TOLD_CHARS_MAX or response.is_success
+
+
+def test_a_long_text_is_told_with_its_start_and_its_end() -> None:
+    assert abridged("a" * TOLD_CHARS_MAX) == "a" * TOLD_CHARS_MAX
+    text = abridged(f'"{LONG}" has a label of 900,000 characters; at most 63 fit')
+    assert text.startswith('"xxx')
+    assert text.endswith('x" has a label of 900,000 characters; at most 63 fit')
+    assert "characters are left out" in text

@@ -33,6 +33,7 @@ from starlette.exceptions import HTTPException
 
 from lbdns.base.errors import Clash, ConfigError, LbdnsError, Problem
 from lbdns.base.kinds import Kind
+from lbdns.base.wording import abridged
 from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 from lbdns.manage.reading.body_refused import BadBody, BodyRefused, Found
@@ -96,7 +97,7 @@ class ApiError(Exception):
 
 def entry(code: int, message: str, at: Steps | None = None) -> dict[str, Any]:
     """Return one error of an envelope; `at` is the way to the value in the request's body."""
-    found: dict[str, Any] = {"code": code, "message": message}
+    found: dict[str, Any] = {"code": code, "message": abridged(message)}
     if at is not None:
         found["source"] = {"pointer": pointer(at)}
     return found

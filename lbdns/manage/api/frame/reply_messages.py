@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.wording import abridged
 from lbdns.base.words import WARNING_CODE
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 
@@ -58,7 +59,7 @@ def warnings(problems: Iterable[Problem], pointing: Pointing = nowhere) -> list[
 
 
 def _message(code: int, text: str, at: Steps | None) -> ReplyMessage:
-    message: ReplyMessage = {"code": code, "message": text}
+    message: ReplyMessage = {"code": code, "message": abridged(text)}
     if at is not None:
         message["source"] = {"pointer": pointer(at)}
     return message
