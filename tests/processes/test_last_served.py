@@ -185,6 +185,11 @@ def test_the_commands_say_so(server: LbdnsServer) -> None:
     assert checked.returncode == 1
     assert "what was served last, as of" in checked.stderr and str(kept(server)) in checked.stderr
     assert "would be served on" in checked.stderr
+    settings = server.directory / "lbdns.yaml"
+    good = settings.read_text()
+    settings.write_text(f"{good}\nuser: nobody-of-this-name\n")
+    assert "nothing would be served: whom it would run as is not known" in lbdns("check", config).stderr
+    settings.write_text(good)
     server.start()
     assert "is served on, over restarts too" in lbdns("check", config).stderr
     shown = lbdns("status", "--config", config)

@@ -39,7 +39,7 @@ def check(directory: Path) -> None:
 
     with bar():
         examined = _checked_further(examine(directory))
-    click.echo(summary(required(examined, lambda: served_instead(directory)), len(examined.warnings)))
+    click.echo(summary(required(examined, lambda: served_instead(directory, examined.errors)), len(examined.warnings)))
 
 
 def _checked_further(examined: Examined) -> Examined:
@@ -80,7 +80,7 @@ def _check_hostnames(examined: Examined) -> Iterator[Problem]:
             yield placed.source.warning(where, text)
 
 
-def served_instead(directory: Path) -> str:
+def served_instead(directory: Path, errors: Iterable[Problem]) -> str:
     """Return what a server of the directory serves, or would, in place of files with a mistake, "" where nothing."""
     from lbdns.cli.frame.api_place import answers
     from lbdns.config.loading import readable_settings
@@ -95,9 +95,12 @@ def served_instead(directory: Path) -> str:
         return f"what was served last cannot be told: {error}"
     if kept is None:
         return "" if settings.strict else _without_unready(directory)
-    if settings.strict and not is_running:
-        return "nothing would be served: strict is true"
-    over_restarts = "until a restart, which fails: strict is true" if settings.strict else "over restarts too"
+    fails = "strict is true" if settings.strict else ""
+    if any(problem.at[:1] == ("user",) for problem in errors):
+        fails = "whom it would run as is not known"
+    if fails and not is_running:
+        return f"nothing would be served: {fails}"
+    over_restarts = f"until a restart, which fails: {fails}" if fails else "over restarts too"
     parts = [f"what was served last, as of {moment(kept.served_at)}, {'is' if is_running else 'would be'} served on"]
     if kept.unready:
         parts.append(f"SERVFAIL for {listed([show_name(bytes.fromhex(apex)) for apex in kept.unready])}")

@@ -88,7 +88,8 @@ class Operations:
             str(request.get("why", "")),
         )
         self._server.orders_changed()
-        log.info("forced %s: %s", request.get("state"), ", ".join(names) or "nothing")
+        how = "as measured" if request.get("state") == "auto" else f"forced {request.get('state')}"
+        log.info("%s: %s", how, ", ".join(names) or "nothing")
         return {"names": names}
 
     async def _explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
