@@ -60,6 +60,10 @@ class ConnectionRoom:
     def __contains__(self, occupant: Occupant) -> bool:
         return occupant in self._places
 
+    def at(self, stage: Standing) -> int:
+        """Return how many are at a stage."""
+        return len(self._at[stage])
+
     def admit(self, newcomer: Occupant, network: bytes) -> bool:
         """Let a newcomer in, as one that waits; False where nobody gives way."""
         of_network = self._waiting_of.get(network, {})

@@ -28,6 +28,8 @@ _WORDS = {
     "forced_version": 7,  # supervisor: raised after each change of the forced states' file
     "monitor_adopting": 8,  # monitor worker: the generation that it takes up just now; 0 = none
     "monitor_step": 9,  # monitor worker: the mark of the check that has the processor; 0 = none
+    "notifications_waiting": 10,  # monitor worker: alerts that are to go out, each as often as it has receivers
+    "notification_ns": 11,  # monitor worker: CLOCK_MONOTONIC since when the first of them waits; 0 = none does
 }
 
 

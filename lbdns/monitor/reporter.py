@@ -51,6 +51,11 @@ class Reporter:
         else:
             self._unrecorded.end()
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many notifications have not gone out, and since when the first waits (CLOCK_MONOTONIC in ns, 0: none)."""
+        return self._notifier.waiting
+
     async def close(self) -> None:
         """Send what waits, for a moment, and close the record."""
         await self._notifier.close()

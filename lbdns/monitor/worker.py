@@ -102,6 +102,9 @@ class MonitorWorker:
         columns["probes_started"][0] = self._scheduler.started
         columns["probes_late"][0] = self._scheduler.late
         columns["probes_in_flight"][0] = self._scheduler.in_flight
+        count, since_ns = self._reporter.waiting
+        self._tenure.control.set("notifications_waiting", count)
+        self._tenure.control.set("notification_ns", since_ns)
 
     # --- a new generation ---
 

@@ -23,6 +23,7 @@ from lbdns.mapped.counter_words import (
     SEND_ERRORS,
     TCP_MESSAGES,
 )
+from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
@@ -58,6 +59,7 @@ class ServerCollector(Collector):
         yield from _decisions(sample)
         yield from _health(facts)
         yield from _server(facts)
+        yield from _queues(facts, sample)
 
 
 def _traffic(sample: Sample) -> Iterator[Metric]:
@@ -188,6 +190,31 @@ def _standing(facts: ServerFacts) -> Iterator[Metric]:
     expiries = [((str(one.path),), one.expiry) for one in certificates(facts) if one.expiry is not None]
     yield _gauge("certificate_expiry_timestamp_seconds", "When a certificate expires.", ("file",), expiries)
     yield _gauge("management_troubles", "Things that are wrong with management.", (), [((), len(facts.troubles))])
+
+
+def _queues(facts: ServerFacts, sample: Sample) -> Iterator[Metric]:
+    deferred = [((str(number),), levels[DEFERRED_WAITING]) for number, levels in sample.levels.items()]
+    yield _gauge("slow_path_waiting", "Queries that wait for a responder's slow path.", ("responder",), deferred)
+    connections = [
+        ((str(number), stage), levels[word])
+        for number, levels in sample.levels.items()
+        for stage, word in (("waiting", TCP_WAITING), ("idle", TCP_IDLE))
+    ]
+    text = "DNS over TCP: connections that wait for a message to be whole, and those that say nothing now."
+    yield _gauge("tcp_connections", text, ("responder", "stage"), connections)
+    waiting = facts.waiting
+    for name, text, value in (
+        ("notifications_waiting", "Alerts that have not gone out, once for each receiver.", waiting.notifications),
+        ("notification_wait_seconds", "For how long the first of them has waited.", waiting.notification_s),
+        ("changes_waiting", "Changes that are not in force yet and not refused.", waiting.changes),
+        ("change_wait_seconds", "For how long the first of them has waited.", waiting.change_s),
+    ):
+        yield _gauge(name, text, (), [((), value)])
+    store = facts.store
+    revisions: Rows = [] if store is None or store.revision is None else [((), store.revision)]
+    yield _gauge("store_revision", "The revision of the store; absent where files are served.", (), revisions)
+    writable: Rows = [] if store is None else [((), float(not store.problem))]
+    yield _gauge("store_writable", "0 where nothing can be stored; absent where files are served.", (), writable)
 
 
 def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lbdns.base.errors import ConfigError, LbdnsError
+from lbdns.model.store_facts import StoreFacts
 from lbdns.publish.publisher import Published
 from lbdns.telemetry.tally import Sample
 
@@ -24,6 +25,19 @@ class ChildFacts(NamedTuple):
     words: str
     beat_ages_s: tuple[float | None, ...] = ()
     is_spared: bool = False
+
+
+class Waiting(NamedTuple):
+    """What waits beside queries: alerts that are to go out, each as often as it has receivers, and changes that are to
+    be served; each with for how long the first of them has waited, in seconds."""
+
+    notifications: int = 0
+    notification_s: float = 0.0
+    changes: int = 0
+    change_s: float = 0.0
+
+
+NOTHING_WAITS: Final = Waiting()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +61,7 @@ class ServerFacts:
     `served_at`: when what is in force was first put there, an earlier start's time where it was kept from then.
     `not_served`: what lies at the source (`place`) instead, where it is another. `keeping`: why what is in force cannot
     be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each. `counted`:
-    what was counted, None where that is not asked for.
+    what was counted, None where that is not asked for. `store`: None where objects are changed in files.
     """
 
     published: Published
@@ -67,6 +81,8 @@ class ServerFacts:
     state_dir: Path = Path()
     run_dir: Path = Path()
     counted: Sample | None = None
+    waiting: Waiting = NOTHING_WAITS
+    store: StoreFacts | None = None
 
     @property
     def responder_count(self) -> int:

@@ -14,11 +14,20 @@ from lbdns.base.words import STORE_PLACE, Health
 from lbdns.dns.name import show_name
 from lbdns.health.events import duration_text
 from lbdns.mapped.counter_words import DROPPED_COUNT, OVERFLOWS, SEND_ERRORS
+from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.model.configuration import Configuration
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
-from lbdns.telemetry.thresholds import CERTIFICATE_DAYS_MIN, FIRST_BEAT_S, FREE_MIN, STALE_S
+from lbdns.telemetry.thresholds import (
+    CERTIFICATE_DAYS_MIN,
+    CHANGE_WAITS_S,
+    DEFERRED_WAITING_MAX,
+    FIRST_BEAT_S,
+    FREE_MIN,
+    NOTIFICATION_WAITS_S,
+    STALE_S,
+)
 
 
 class Row(NamedTuple):
@@ -89,6 +98,35 @@ def _queries(facts: ServerFacts) -> Row:
     told = ((OVERFLOWS, "without room in the slow path"), (DROPPED_COUNT, "without a reply"), (SEND_ERRORS, "not sent"))
     others = ", ".join(f"{facts.counted.word(word)} {text}" for word, text in told)
     return Row("queries", f"{counted(facts.counted.replies, 'reply', 'replies')}, {others}")
+
+
+def _queues(facts: ServerFacts) -> Row:
+    waiting, counts = facts.waiting, facts.counted
+    texts, problems = [], []
+    if counts is not None:
+        texts.append(f"{counted(counts.level(DEFERRED_WAITING), 'query', 'queries')} for the slow path")
+        texts.append(f"TCP: {counts.level(TCP_WAITING)} waiting, {counts.level(TCP_IDLE)} idle")
+        problems += [
+            f"responder {number}: {levels[DEFERRED_WAITING]} queries wait for the slow path"
+            for number, levels in counts.levels.items()
+            if levels[DEFERRED_WAITING] > DEFERRED_WAITING_MAX
+        ]
+    for count, what, waits_s, waits_max_s in (
+        (waiting.notifications, "notification", waiting.notification_s, NOTIFICATION_WAITS_S),
+        (waiting.changes, "change", waiting.change_s, CHANGE_WAITS_S),
+    ):
+        texts.append(counted(count, what))
+        if waits_s > waits_max_s:
+            problems.append(f"{counted(count, what)} not through yet, the first for {waits_s:.0f} s")
+    return Row("queues", ", ".join(texts), tuple(problems))
+
+
+def _store(facts: ServerFacts) -> Row:
+    if facts.store is None:
+        return Row("store", "none that objects are changed in")
+    revision = "cannot be read" if facts.store.revision is None else f"revision {facts.store.revision}"
+    # What is wrong with it is told once, with management.
+    return Row("store", revision + (", nothing can be stored" if facts.store.problem else ", can be written"))
 
 
 def _forced(facts: ServerFacts) -> Row:
@@ -213,6 +251,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _configuration,
     _kept,
     _management,
+    _store,
     _run_directory,
     _zones,
     _pools,
@@ -220,6 +259,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _monitor,
     _probes,
     _queries,
+    _queues,
     _room,
     _certificates,
 )

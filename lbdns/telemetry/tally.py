@@ -22,6 +22,7 @@ from lbdns.dns.codes import RCODE_NAMES
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import (
+    BEAT_NS,
     DATAGRAMS,
     ENDPOINTS_FIRST,
     LOAD_BALANCERS_FIRST,
@@ -36,9 +37,11 @@ from lbdns.mapped.counter_words import (
 )
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.held_files import HeldFiles
+from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.numbers import LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_POP, LOCATED_BY_RESOLVER
+from lbdns.telemetry.thresholds import STALE_S
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 Key = tuple[str, ...]
@@ -86,9 +89,14 @@ class Sample:
     at_s: float  # CLOCK_MONOTONIC
     words: Words
     fast: Words
+    levels: Mapping[int, Mapping[int, int]]  # by responder: how much waits, by the words of mapped/level_words.py
     load_balancers: Counted  # (name, type)
     pools: Counted  # (name,)
     endpoints: Counted  # (pool, name, address)
+
+    def level(self, word: int) -> int:
+        """Return how much of a kind waits in all responders."""
+        return sum(levels[word] for levels in self.levels.values())
 
     def word(self, number: int) -> int:
         """Return one fixed word."""
@@ -182,10 +190,21 @@ class Tally:
                 at_s=time.monotonic(),
                 words=self._all.read(files, LOAD_BALANCERS_FIRST),
                 fast=self._fast.read(fast, LOAD_BALANCERS_FIRST),
+                levels=self._levels(),
                 load_balancers=self._load_balancers.read(files),
                 pools=self._pools.read(files),
                 endpoints=self._endpoints.read(files),
             )
+
+    def _levels(self) -> Mapping[int, Mapping[int, int]]:
+        """Return what waits in responders that live: what a file of another says is long gone."""
+        since_ns = time.monotonic_ns() - int(STALE_S * 1e9)
+        found = {}
+        for path, words in self._files.items():
+            index, _, part = path.stem.removeprefix("counters-").rpartition("-")
+            if part == SLOW_PART and index.isdecimal() and words[BEAT_NS] > since_ns:
+                found[int(index)] = {word: int(words[word]) for word in (DEFERRED_WAITING, TCP_WAITING, TCP_IDLE)}
+        return found
 
     def part_with_lost(self) -> None:
         """Let files that were removed go: what is counted in them is summed on, and others may take their places."""

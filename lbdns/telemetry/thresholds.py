@@ -10,5 +10,11 @@ FIRST_BEAT_S: Final = 15.0
 """So long after a start nobody misses the monitor worker yet."""
 FREE_MIN: Final = 0.05
 """The part of a file system that is to be free: what is kept, and the next generation, have to go somewhere."""
+DEFERRED_WAITING_MAX: Final = 200
+"""So many queries may wait for one responder's slow path, half of what one socket has room for."""
+NOTIFICATION_WAITS_S: Final = 60.0
+"""An alert that has not gone out for so long has a receiver that does not take it."""
+CHANGE_WAITS_S: Final = 60.0
+"""A change that is not in force for so long, and not refused either, is stuck."""
 CERTIFICATE_DAYS_MIN: Final = 14.0
 """So many days a certificate is to have left."""

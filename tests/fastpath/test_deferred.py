@@ -82,6 +82,7 @@ def test_a_flood_keeps_the_others_turns(view: ServingView, tmp_path: Path, netwo
                     ask(sockets[source], BURST)
             for source in GOOD:
                 ask(sockets[source], 1)
+            assert port.waiting == words[DEFERRED_COUNT] > 0
             replies = [await asyncio.to_thread(sockets[source].recv, 4096) for source in GOOD]
             overflow = await asyncio.to_thread(sockets[floods[-1]].recv, 4096)
             assert overflow[2] & TC_BIT and overflow[:2] == datagram[:2], "it is not told to come over TCP"

@@ -103,6 +103,23 @@ def test_a_sink_sends_once_and_whoever_asks_it_tries_again(
     assert sink.told == [*told, ["e2"]]
 
 
+def test_what_a_receiver_that_hangs_has_not_taken_is_counted() -> None:
+    async def main() -> None:
+        async with Hook(codes=[0]).running() as hook, Hook().running() as good:
+            telling = notifying(hook.settings(), good.settings("good"))
+            assert telling.waiting == (0, 0)
+            began_ns = time.monotonic_ns()
+            for number in range(3):
+                telling.tell(flip(number))
+            assert telling.waiting[0] == 6
+            await until(lambda: len(hook.heads) == 1 and len(good.documents) == 3)
+            count, since_ns = telling.waiting  # one is under way, two wait behind it
+            assert count == 3 and began_ns <= since_ns <= time.monotonic_ns()
+            await telling.close()
+
+    asyncio.run(main())
+
+
 def test_a_webhook_is_sent_once_with_its_secret() -> None:
     async def main() -> None:
         async with Hook().running() as hook:

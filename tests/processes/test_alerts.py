@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lbdns.telemetry.thresholds import CERTIFICATE_DAYS_MIN, FREE_MIN, STALE_S
+from lbdns.telemetry.thresholds import (
+    CERTIFICATE_DAYS_MIN,
+    CHANGE_WAITS_S,
+    DEFERRED_WAITING_MAX,
+    FREE_MIN,
+    NOTIFICATION_WAITS_S,
+    STALE_S,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULES = {
@@ -29,6 +36,9 @@ def test_alerts_name_metrics_that_there_are() -> None:
 def test_alerts_have_the_thresholds_of_status() -> None:
     assert RULES["LbdnsProcessSilent"].endswith(f"> {STALE_S:g}")
     assert RULES["LbdnsMonitorSilent"].endswith(f"> {STALE_S:g}")
+    assert RULES["LbdnsSlowPathBehind"].endswith(f"> {DEFERRED_WAITING_MAX}")
+    assert RULES["LbdnsNotificationsStuck"].endswith(f"> {NOTIFICATION_WAITS_S:g}")
+    assert RULES["LbdnsChangeStuck"].endswith(f"> {CHANGE_WAITS_S:g}")
     assert RULES["LbdnsRoomLow"].endswith(f"< {FREE_MIN:g}")
     assert RULES["LbdnsCertificateExpires"].endswith(f"< {CERTIFICATE_DAYS_MIN:g} * 86400")
 

@@ -47,7 +47,7 @@ def test_settings_with_a_mistake_leave_the_store_served_and_changed(server: Stor
     server.start()
     server.wait_for_api()
     assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
-    assert standing(server)["state"] == "degraded"
+    assert standing(server)["state"] == "degraded" and row(server, "store")["text"] == "revision 1, can be written"
     with server.local as client:
         account = client.get("/client/v4/accounts").json()["result"][0]["id"]
         pools = f"/client/v4/accounts/{account}/load_balancers/pools"
@@ -77,6 +77,7 @@ def test_a_store_that_cannot_be_opened_is_survived(server: StoreServer) -> None:
     assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
     told = row(server, "management")
     assert told["text"] == "not all of it works"
+    assert row(server, "store")["text"] == "cannot be read, nothing can be stored"
     assert "the store is damaged (file is not a database); `lbdns store restore --state " in told["problems"][0]
     with server.local as client, token:
         # What is served is shown, and nothing of it changed.

@@ -269,6 +269,7 @@ async def _hosted(
     """
     host, server = await asyncio.to_thread(_host, supervisor, find, instead, lacking, certificate)
     supervisor.troubles.append(lambda: host.problem)
+    supervisor.store = host.store_facts
     async with _serving(server, supervisor), host.following(server):
         yield
 

@@ -18,6 +18,7 @@ from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.hosting import ApiServer
 from lbdns.manage.store.manager import Running
+from lbdns.model.store_facts import StoreFacts
 
 RETRY_S: Final = 5.0
 
@@ -47,6 +48,12 @@ class SiteHost:
         if self._found is None or self._found.store is None:
             return self._trouble.text
         return self._found.store.problem
+
+    def store_facts(self) -> StoreFacts | None:
+        """Return how the store stands that objects are changed in, None where there is none to be."""
+        if self._found is None:
+            return StoreFacts(None, self.problem)
+        return StoreFacts(self._found.manager.state.revision, self.problem) if self._found.manager.is_writable else None
 
     def first_site(self) -> ApiSite:
         """Return what to begin with."""

@@ -55,7 +55,8 @@ class Receiver:
         self.notification = notification
         self._sink = sink_of(notification, may_reach)
         self._before_sending = before_sending
-        self._waiting: deque[Told] = deque()
+        self._waiting: deque[tuple[int, Told]] = deque()  # each with when it was put there, CLOCK_MONOTONIC
+        self._sending: tuple[int, int] = 0, 0  # how many are being sent, and when the first of them was put there
         self._unheard = 0
         self._wake = asyncio.Event()
         self._closing = False
@@ -64,10 +65,17 @@ class Receiver:
     def put(self, alert: Alert, balancers: Sequence[str]) -> None:
         """Queue an alert; never blocks."""
         if len(self._waiting) < QUEUE_MAX:
-            self._waiting.append((alert, balancers))
+            self._waiting.append((time.monotonic_ns(), (alert, balancers)))
         else:
             self._unheard += 1
         self._wake.set()
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many alerts have not gone out, those under way among them, and since when the first waits
+        (CLOCK_MONOTONIC in ns, 0 where none does)."""
+        count, since_ns = self._sending
+        return count + len(self._waiting), since_ns or (self._waiting[0][0] if self._waiting else 0)
 
     async def close(self) -> None:
         """Send what waits, for a moment; then stop."""
@@ -88,15 +96,20 @@ class Receiver:
             if self._waiting and not self._closing:
                 await asyncio.sleep(GATHER_S)
             while self._waiting:
-                await self._send_next()
+                try:
+                    await self._send_next()
+                finally:
+                    self._sending = 0, 0
 
     async def _send_next(self) -> None:
         if len(self._waiting) + self._unheard > BURST_MAX:
-            told, unheard = list(self._waiting), self._unheard
+            taken, unheard = list(self._waiting), self._unheard
             self._waiting.clear()
             self._unheard = 0
         else:
-            told, unheard = [self._waiting.popleft()], 0
+            taken, unheard = [self._waiting.popleft()], 0
+        self._sending = len(taken), taken[0][0]
+        told = [one for _, one in taken]
         pause_s = RETRY_FIRST_S
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
@@ -189,6 +202,13 @@ class Notifier:
             if not self._ends_unheard(alert):
                 self._queue(alert)
         self._pool_ids = pool_ids
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many alerts have not gone out, each as often as it has receivers, and since when the first waits
+        (CLOCK_MONOTONIC in ns, 0 where none does)."""
+        found = [receiver.waiting for receiver in self._receivers.values()]
+        return sum(count for count, _ in found), min((since_ns for _, since_ns in found if since_ns), default=0)
 
     def _may_reach(self, address: str) -> bool:
         return not self._networks.refuses(address)

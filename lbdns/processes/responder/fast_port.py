@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.wording import counted
 from lbdns.fastpath.read import Server
-from lbdns.mapped.counter_words import DROPPED_COUNT, GENERATION
+from lbdns.mapped.counter_words import DEFERRED_COUNT, DROPPED_COUNT, GENERATION
 from lbdns.mapped.counters import Counters
 from lbdns.mapped.query_room import map_query_room
 from lbdns.processes.responder.datagram_port import Answerer
@@ -89,9 +89,16 @@ class FastPort:
         )
         self._loop.start_with(_server_of(self._view), _server_of(self._view))
         self._thread = thread or ReadyThread()
+        # From where on of those that its thread deferred are counted, and how many of them the slow path has taken.
+        self._deferred_from, self._taken = words[DEFERRED_COUNT], -self._loop.left
         self._before: ServingView | None = None  # the idle Server still has it
         self._following: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many queries wait for the slow path; some fewer or more while its thread defers others."""
+        return max(self._words[DEFERRED_COUNT] - self._deferred_from - self._taken, 0)
 
     def wake(self) -> None:
         """Look for a new generation now."""
@@ -151,9 +158,12 @@ class FastPort:
     def _answer_some(self) -> bool:
         """Answer up to a batch of deferred datagrams; return whether more may wait."""
         for number in range(1, BATCH_DATAGRAMS + 1):
+            deferred = self._words[DEFERRED_COUNT]
             taken = self._loop.take()
             if taken is None:
+                self._deferred_from, self._taken = deferred, 0
                 return False
+            self._taken += 1
             # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
             self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
             if number % YIELD_DATAGRAMS == 0:

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.accepting import Acceptor, streams
+from lbdns.base.connection_room import Standing
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import log_uncaught, start_log
 from lbdns.base.words import RESPONDER_MODULE
@@ -35,6 +36,7 @@ from lbdns.fastpath.counting import count_decision
 from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import BEAT_NS, DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
 from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
+from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
 from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fast_path
@@ -65,8 +67,10 @@ class ViewAnswerer:
         self._fault_logged_at = -FAULT_LOG_S
         self.is_behind_fast_path = False
 
-    def beat(self) -> None:
-        """Show that the thread of the slow path has its turns."""
+    def beat(self, levels: Mapping[int, int]) -> None:
+        """Show that the thread of the slow path has its turns, and how much waits for it (mapped/level_words.py)."""
+        for word, level in levels.items():
+            self._counters.words[word] = level
         self._counters.words[BEAT_NS] = time.monotonic_ns()
 
     def udp_batch(self) -> RespondOne:
@@ -209,9 +213,16 @@ class Responder:
         for fast_port in self._fast_ports:
             fast_port.wake()
 
+    def _levels(self) -> Mapping[int, int]:
+        return {
+            DEFERRED_WAITING: sum(port.waiting for port in self._fast_ports),
+            TCP_WAITING: self._tcp.room.at(Standing.WAITING),
+            TCP_IDLE: self._tcp.room.at(Standing.IDLE),
+        }
+
     async def _beat(self) -> None:
         while True:
-            self._answerer.beat()
+            self._answerer.beat(self._levels())
             await asyncio.sleep(BEAT_S)
 
 

@@ -43,9 +43,11 @@ from lbdns.health import forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.settings import Settings
+from lbdns.model.store_facts import StoreFacts
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first, tell_refused, tell_unready
 from lbdns.processes.supervisor.binding import bind, choose_ports
+from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.hangups import Hangups
@@ -108,12 +110,12 @@ class Supervisor:
         self._children: tuple[Kept, ...] = (self._responders, monitor_child)
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
-        self._reloading = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self._changes, self._changed = ChangeQueue(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_at = self._published_at = time.time()
         self._reload_count = self._reload_failures = 0
         self.state_keeper = StateKeeper()
+        self.store: Callable[[], StoreFacts | None] = lambda: None
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem]
         self.tally = Tally(run)
@@ -173,8 +175,7 @@ class Supervisor:
         await self._responders.relieve_orphans(orphans)
         if orphans:
             log.info("took over from %s that an earlier start had left serving", counted(len(orphans), "responder"))
-        addresses = ", ".join(self._serving.listen)
-        log.info("lbdns %s answers on %s (UDP and TCP)", __version__, addresses)
+        log.info("lbdns %s answers on %s (UDP and TCP)", __version__, ", ".join(self._serving.listen))
         if load_loop() is None:
             log.info("answering on the slow path alone: the compiled fast path is not installed, or switched off")
         self._keeper.start()
@@ -187,7 +188,7 @@ class Supervisor:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
         hangups.follow(self._on_hangup)
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
-        besides += [self._run_keeper.watch(self._reloading), self.state_keeper.watch()]
+        besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch()]
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
@@ -201,7 +202,7 @@ class Supervisor:
 
         Until the last step succeeded, and where any fails, what was served before is served on.
         """
-        async with self._reloading:
+        async with self._changes.turn():
             started = time.monotonic()
             try:
                 loaded = await asyncio.to_thread(self._load)
@@ -212,9 +213,8 @@ class Supervisor:
             except Exception as error:
                 failure = LbdnsError(f"lbdns failed on the new configuration: {error!r}")
                 self._refuse(failure)
-                log.exception(
-                    "%s, but lbdns failed on the new configuration: what was served before is served on", cause
-                )
+                told = "%s, but lbdns failed on the new configuration: what was served before is served on"
+                log.exception(told, cause)
                 return str(failure)
             self._not_served = None
             for warning in loaded.warnings:
@@ -253,7 +253,7 @@ class Supervisor:
 
         It is called once everything that can be refused has passed. Raises LbdnsError with nothing changed.
         """
-        async with self._reloading:
+        async with self._changes.turn():
             started = time.monotonic()
             configuration = dataclasses.replace(loaded.configuration, settings=self._serving.settings)
             loaded = dataclasses.replace(loaded, configuration=configuration)
@@ -279,9 +279,8 @@ class Supervisor:
         self._serving = Serving(settings, listen)
         if settings.fixed() != before.fixed():
             log.warning("state, control, user and api change at the next start")
-        duty = Duty(sets, prepared, settings.log)
         for child in self._children:
-            await child.replace(duty)
+            await child.replace(Duty(sets, prepared, settings.log))
         if not await self._responders.adopted(prepared.generation):
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
         await asyncio.to_thread(self._metrics.follow, settings)
@@ -359,6 +358,8 @@ class Supervisor:
             keeping=self._keeper.problem,
             run_rebuilds=self._run_keeper.rebuilds,
             run_problem=self._run_keeper.problem,
+            waiting=self._changes.waiting(self._control),
+            store=self.store(),
             state_dir=self.state_dir,
             run_dir=self._run.path,
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
