@@ -180,7 +180,8 @@ def _generation(facts: ServerFacts) -> Row:
 def _configuration(facts: ServerFacts) -> Row:
     if facts.not_served is None:
         return Row("configuration", f"{facts.place}, as of {moment(facts.served_at)}")
-    told = f"what was served last, as of {moment(facts.served_at)}; {facts.place} are refused"
+    verb = "is" if facts.place.startswith(STORE_PLACE) else "are"
+    told = f"what was served last, as of {moment(facts.served_at)}; {facts.place} {verb} refused"
     return Row("configuration", told, facts.not_served.problems)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from lbdns.config.loading import parse
 from lbdns.manage.store import opening, versions
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.refusals import StoreError
+from lbdns.manage.store.restoring import restore_store
 from lbdns.manage.store.sqlite import Store
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
@@ -180,6 +182,40 @@ def test_the_way_back_of_a_damaged_store_is_a_command_and_a_backup(state: Path) 
     assert f"`lbdns store restore --state {state}` makes it of what was served last, as of " in told
     assert "a backup of yours may be put in its place" in told
     assert store_of(state).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DROP TABLE tokens", "it has no table tokens"),
+        ("DROP TABLE changes", "it has no table changes"),
+        ("DROP TABLE meta", "it has no table meta"),
+        ("ALTER TABLE revisions DROP COLUMN author", "it has no column revisions.author"),
+        ("DELETE FROM meta", "it does not say its format"),
+        ("UPDATE meta SET value = 'x' WHERE key = 'format'", "it does not say its format"),
+    ],
+)
+def test_a_store_that_lacks_a_part_is_damaged(state: Path, statement: str, told: str) -> None:
+    changed(state, statement)
+    with pytest.raises(StoreError, match=rf"the store is damaged \({told}\); .*a backup of yours"):
+        Store(state)
+
+
+@pytest.mark.parametrize("spoil", [random_bytes, overwrite(4096, b"\xff" * 4096 * 3), cut(4096 * 3), None])
+def test_a_copy_that_is_damaged_replaces_nothing(
+    state: Path, tmp_path: Path, spoil: Callable[[Path], None] | None
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(store_of(state), store_of(other))
+    if spoil is None:
+        changed(other, "DROP TABLE tokens")
+    else:
+        spoil(other)
+    copy = store_of(other)
+    with pytest.raises(StoreError, match=rf"^{re.escape(str(copy))}: is damaged \("):
+        restore_store(state, copy)
+    assert names(state) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_of_writers_at_once_none_is_lost(store: Store) -> None:
 
 def test_a_commit_that_fails_halfway_leaves_nothing(store: Store) -> None:
     broken = Item(Kind.POOL, "b" * 32, {"name": object()}, "", TIME, TIME, 1)  # no JSON
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError):
         store.commit([Change(None, item("a")), Change(None, broken)], "ann", "", TIME, 0)
     assert names(store) == [] and store.head == 0
 

@@ -66,11 +66,29 @@ def _made(state_dir: Path) -> Path:
 def _from_copy(copy: Path, fresh: Path) -> str:
     if not copy.is_file():
         raise StoreError(f"{copy}: there is no such file")
-    with contextlib.closing(as_it_lies(copy)) as source:
-        if version_of(source, copy) == 0:
-            raise StoreError(f"{copy}: is empty")
+    with contextlib.closing(_sound(copy)) as source:
         write_copy(source, fresh)
     return str(copy)
+
+
+def _sound(copy: Path) -> sqlite3.Connection:
+    """Return a connection to a copy that is a whole store; raises StoreError."""
+    found = None
+    try:
+        found = as_it_lies(copy)
+        if version_of(found, copy) == 0:
+            raise StoreError(f"{copy}: is empty")
+        if (told := str(found.execute("PRAGMA quick_check(1)").fetchone()[0])) != "ok":
+            raise StoreError(f"{copy}: is damaged ({told})")
+    except sqlite3.Error as error:
+        if found is not None:
+            found.close()
+        raise StoreError(f"{copy}: is damaged ({error})") from error
+    except StoreError:
+        if found is not None:
+            found.close()
+        raise
+    return found
 
 
 def _from_served(state_dir: Path, fresh: Path) -> str:

@@ -39,6 +39,9 @@ CREATE TABLE tokens (
 _ADDED: Final = frozenset({"disabled_at", "is_local"})
 """Columns of objects that no store of this version is without."""
 
+_FIRST_TABLES: Final = frozenset({"meta", "objects", "revisions", "changes"})
+"""By which a store is known that does not say by its application_id that it is one."""
+
 Connection = sqlite3.Connection
 
 
@@ -72,27 +75,66 @@ def make_tables(connection: Connection) -> None:
 
 
 def version_of(connection: Connection, path: Path) -> int:
-    """Return the version of a file, 0 where it is empty; raises StoreError where it is no store, or a later one's."""
+    """Return the version of a file, 0 where it is empty.
+
+    Raises StoreError where it is no store, or a later one's; sqlite3.DatabaseError, as SQLite does, where a part of it
+    is gone.
+    """
     application, user_version = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("application_id", "user_version")
     )
     tables = [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     if not tables and application in (0, APPLICATION_ID):
         return 0
-    if application not in (0, APPLICATION_ID) or not {"meta", "objects", "revisions", "changes"} <= {*tables}:
+    if application not in (0, APPLICATION_ID) or not (application or {*tables} >= _FIRST_TABLES):
         held = ", ".join(sorted(tables)[:5]) or "no tables"
         raise StoreError(f"{path}: not a store of lbdns but a database of something else (it has {held}); move it away")
+    if user_version > VERSION:
+        raise _later(path, user_version)
+    if lacking := _lacking(connection):
+        raise _damaged(f"it has no {', '.join(lacking)}")
     row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     if row is None or not str(row[0]).isdecimal():
-        raise StoreError(f"{path}: not a store of lbdns: it does not say its format")
-    if int(row[0]) > FORMAT or user_version > VERSION:
-        found = max(int(row[0]), user_version)
-        raise StoreError(
-            f"{path}: version {found}, made by a later release of lbdns; this one reads versions up to {VERSION}: run "
-            "that release, or put a copy from before it in its place"
-        )
+        raise _damaged("it does not say its format")
+    if int(row[0]) > FORMAT:
+        raise _later(path, int(row[0]))
     columns = {str(row[0]) for row in connection.execute("SELECT name FROM pragma_table_info('objects')")}
     return user_version if user_version and columns >= _ADDED else 1
+
+
+def _later(path: Path, found: int) -> StoreError:
+    return StoreError(
+        f"{path}: version {found}, made by a later release of lbdns; this one reads versions up to {VERSION}: run "
+        "that release, or put a copy from before it in its place"
+    )
+
+
+def _damaged(what: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _lacking(connection: Connection) -> list[str]:
+    """Return the tables and columns that every store has, whatever its version, and this one has not."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as whole:
+        whole.executescript(_SCHEMA)
+        expected = _columns(whole)
+    found = _columns(connection)
+    lacking = [f"table {table}" for table in expected if table not in found]
+    for table in expected.keys() & found.keys():
+        lacking += [f"column {table}.{name}" for name in sorted(expected[table] - found[table] - _ADDED)]
+    return lacking
+
+
+def _columns(connection: Connection) -> dict[str, set[str]]:
+    rows = connection.execute(
+        "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+    )
+    columns: dict[str, set[str]] = {}
+    for table, name in rows:
+        columns.setdefault(str(table), set()).add(str(name))
+    return columns
 
 
 def bring_up(connection: Connection, version: int) -> None:
