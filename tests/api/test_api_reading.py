@@ -130,6 +130,14 @@ def test_a_configuration_is_read_within_what_its_size_allows(name: str, idle_byt
     assert taken - idle_bytes < request_bounds.MEMORY_LEAST + request_bounds.MEMORY_PER_BYTE * len(body)
 
 
+def test_as_many_short_records_are_read_as_may_be_written() -> None:
+    """What is allowed by its count is not refused by its memory: so many models weigh most beside so short a text."""
+    text = SOA + "".join(f"h{number} A 192.0.2.1\n" for number in range(request_bounds.RECORDS_MAX - 3))
+    body = json.dumps({"configuration": {"zones": {"example.com": text}}}).encode()
+    status, _, last = read_by_process(configuration_reading.ConfigurationReading, {}, body)
+    assert (status, last[0]) == (0, "done")
+
+
 @pytest.mark.parametrize("name", ZONES)
 def test_a_zone_is_read_within_what_its_size_allows(name: str, idle_bytes: int) -> None:
     body = ZONES[name]

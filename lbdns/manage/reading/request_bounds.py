@@ -41,7 +41,7 @@ RECORDS_MAX: Final = 250_000
 FORM_PARTS_MAX: Final = 10
 
 MEMORY_PER_BYTE: Final = 10
-MEMORY_LEAST: Final = 128 * MIB
+MEMORY_LEAST: Final = 192 * MIB
 """What reading a body may take: so many times the body, and this beside it for what is told and for short bodies."""
 TOO_HEAVY: Final = 3
 """The exit status of a reader's process that got no more memory."""
