@@ -20,6 +20,7 @@ import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
+from lbdns.mapped.counter_words import BEAT_NS
 from lbdns.mapped.counters import open_counters
 from lbdns.processes.responder import responder as worker
 from lbdns.processes.responder.responder import ViewAnswerer
@@ -266,3 +267,20 @@ def test_a_fault_of_ours_costs_one_answer_and_one_log_line(
         assert answer(query, b"\x7f\0\0\1", 1234) == bytes.fromhex("abcd81020000000000000000")
     assert answer(b"short", b"\x7f\0\0\1", 1234) is None
     assert len([record for record in caplog.records if "lbdns failed on the query abcd" in record.getMessage()]) == 1
+
+
+def test_each_answer_of_the_slow_path_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Clients that ask for much at once make a turn of the loop long; they are not to have a responder killed."""
+
+    class NoViews:
+        def current(self) -> None:
+            return None
+
+    monkeypatch.setattr(worker, "respond", lambda *_: None)
+    words = open_counters(tmp_path / "counters", writable=True)
+    answerer = ViewAnswerer(NoViews(), words)  # type: ignore[arg-type]
+    for answer in (answerer.udp_batch(), answerer.tcp_batch()):
+        for _ in range(2):
+            before = words[BEAT_NS]
+            answer(b"", b"\x7f\0\0\1", 1234)
+            assert words[BEAT_NS] > before

@@ -71,6 +71,9 @@ class ViewAnswerer:
         """Show that the thread of the slow path has its turns, and how much waits for it (mapped/level_words.py)."""
         for word, level in levels.items():
             self._counters.words[word] = level
+        self._show_life()
+
+    def _show_life(self) -> None:
         self._counters.words[BEAT_NS] = time.monotonic_ns()
 
     def udp_batch(self) -> RespondOne:
@@ -93,6 +96,7 @@ class ViewAnswerer:
             except Exception:
                 reply = self._fault(message)
             self._count(view, road, reply, transport)
+            self._show_life()  # a turn that has much to answer is no silence
             return reply
 
         return respond_one
