@@ -87,7 +87,7 @@ def _processes(facts: ServerFacts) -> Row:
     age = duration_text(time.time() - facts.started_at)
     restarts = f"; {counted(facts.restarts, 'restart')}" if facts.restarts else ""
     hangs = sum(child.hangs for child in facts.children)
-    hung = f", of those {counted(hangs, 'hang')}" if hangs else ""
+    hung = f", {hangs:,} of them for a hang" if hangs else ""
     told = f"supervisor, {', '.join(texts)}, up for {age}{restarts}{hung}{spare}{beats}"
     return Row("processes", told, tuple(problems))
 

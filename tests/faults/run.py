@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from lbdns.base.wording import counted
 from tests.faults.fault import Fault, Seen, took
 from tests.faults.kinds.filesystems import OWN_MOUNTS
 from tests.faults.rig import KINDS, SHARED_SIZE, Rig, rig_of, until
@@ -234,7 +235,7 @@ def main(given: Sequence[str]) -> int:
             tell(one, verdict, asked, work)
             failed += not verdict.holds
             shutil.rmtree(work, ignore_errors=True)
-    print(f"{done} rounds, {failed} failed")
+    print(f"{counted(done, 'round')}, {failed} failed")
     return int(failed > 0 or not done)
 
 

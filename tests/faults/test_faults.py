@@ -33,7 +33,7 @@ def play(*arguments: str) -> str:
 @pytest.mark.process
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_faults_at_once_take_no_answer_away(seed: str) -> None:
-    assert "1 rounds, 0 failed" in play("--rows", QUICK_ROWS, "--seed", seed, "--rounds", "1")
+    assert "1 round, 0 failed" in play("--rows", QUICK_ROWS, "--seed", seed, "--rounds", "1")
 
 
 class EverythingKilled(Fault):

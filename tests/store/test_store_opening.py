@@ -14,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from lbdns.base.kinds import Kind
 from lbdns.base.words import LAST_SERVED, STORE_PLACE
+from lbdns.cli.main import cli
 from lbdns.config.loading import parse
 from lbdns.manage.store import opening, versions
 from lbdns.manage.store.item import Change, Item
@@ -182,6 +184,17 @@ def test_the_way_back_of_a_damaged_store_is_a_command_and_a_backup(state: Path) 
     assert f"`lbdns store restore --state {state}` makes it of what was served last, as of " in told
     assert "a backup of yours may be put in its place" in told
     assert store_of(state).read_bytes() == before
+
+
+def test_a_command_without_a_server_says_that_a_store_is_gone(state: Path) -> None:
+    serve(state, f"{STORE_PLACE}{state}")
+    for path in state.glob("store.sqlite*"):
+        path.unlink()
+    for words in (("store", "check"), ("zone", "list")):
+        said = CliRunner().invoke(cli, [*words, "--state", str(state)])
+        assert isinstance(said.exception, StoreError)
+        assert "the store is gone, and there was one: `lbdns store restore --state " in str(said.exception)
+    assert not store_of(state).exists()
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def restore(client: ApiClient, copy: Path | None) -> None:
     """Make a store that is gone or cannot be read anew; what was there is kept beside it.
 
     Of what was served last, that is what files can say: no revisions, comments and tags. A running server serves it
-    at once.
+    within five seconds.
     """
     place = client.place
     if not isinstance(place, Local):

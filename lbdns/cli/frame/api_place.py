@@ -132,6 +132,9 @@ class Local:
 
     def _open_store(self, state_dir: Path, cleanup: contextlib.ExitStack, may_create: bool) -> httpx.Client:
         if not (may_create or (state_dir / STORE_FILE).exists()):
+            from lbdns.manage.store.opening import holds_store
+
+            holds_store(state_dir / STORE_FILE)  # where one is gone, the way back is told
             raise LbdnsError(
                 f"no server answers at {state_dir / API_SOCKET}, and there is no store; is `lbdns serve` running? "
                 "(--settings, --config or --state say where, --api asks a server elsewhere)"

@@ -58,7 +58,7 @@ class Opened:
 
 def open_store(path: Path) -> Opened:
     """Open the store at a path, making it where there never was one; raises StoreError with the way back."""
-    is_there = _is_there(path)
+    is_there = holds_store(path)
     problem = ""
     try:
         if not is_there:
@@ -141,8 +141,8 @@ def _refusal(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(described(path, error))
 
 
-def _is_there(path: Path) -> bool:
-    """Whether there is a store, or may be; raises StoreError where one is gone."""
+def holds_store(path: Path) -> bool:
+    """Tell whether there is a store, or may be; raises StoreError where one is gone."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):

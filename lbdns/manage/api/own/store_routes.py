@@ -116,7 +116,8 @@ async def delete(site: CurrentSite, caller: CurrentCaller, id: AnyId) -> Respons
 
 @router.post("/restore", summary="Make the store anew", **describe(RestoredStore, body=_RESTORE))
 async def restore(site: CurrentSite, caller: CurrentCaller, body: JsonObject) -> Response:
-    """Make a store that is gone or cannot be read anew, of what was served last or of a copy; it is served at once."""
+    """Make a store that is gone or cannot be read anew, of what was served last or of a copy; within five seconds it is
+    served."""
     from lbdns.manage.store.restoring import restore_store
 
     copy = body.get("from")
