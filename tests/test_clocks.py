@@ -23,7 +23,9 @@ PLACES: Final = {
     "manage/store/manager.py": RECORDS,
     "manage/store/revisions/from_files.py": f"{RECORDS}; {SERIALS}",
     "manage/store/revisions/restore.py": SERIALS,
+    "manage/store/restoring.py": RECORDS,
     "manage/store/tokens.py": RECORDS,
+    "manage/store/versions.py": RECORDS,
     "monitor/cut_offs.py": RECORDS,
     "monitor/notify/mail.py": RECORDS,
     "monitor/notify/notifier.py": RECORDS,
@@ -34,6 +36,7 @@ PLACES: Final = {
     "publish/explaining.py": ORDERS,
     "publish/first_rows.py": ORDERS,
     "publish/last_served.py": "a name that is new",
+    "telemetry/machine.py": f"when a certificate ends; {ORDERS}",
     "telemetry/report.py": ORDERS,
     "telemetry/standing.py": SHOWN,
 }

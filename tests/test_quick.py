@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVED = "tests/api/test_api_balancing.py"
 
 
 def in_a_loop() -> None:
@@ -34,11 +35,11 @@ def test_a_test_without_the_mark_starts_no_process(start: Callable[[], object]) 
 @pytest.mark.process
 def test_quick_leaves_out_what_starts_processes_and_what_is_slow() -> None:
     """By its own mark, by its module's, by a fixture's, by a parameter's."""
-    chosen = ("tests/test_quick.py", "tests/answer/test_tcp.py", "tests/answer/test_wildcards.py", "tests/api")
+    chosen = ("tests/test_quick.py", "tests/answer/test_tcp.py", "tests/answer/test_wildcards.py", SERVED)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--quick", "--collect-only", "-q", *chosen]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found = [line for line in done.stdout.splitlines() if "::" in line]
     assert done.returncode == 0 and found, done.stdout + done.stderr
     assert any("in-process" in name for name in found)
-    assert not [name for name in found if "[udp" in name or "[tcp" in name or name.startswith("tests/api")]
+    assert not [name for name in found if "[udp" in name or "[tcp" in name or name.startswith(SERVED)]
     assert not [name for name in found if "leaves_out" in name]

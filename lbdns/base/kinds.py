@@ -106,6 +106,8 @@ KEYED: Final = tuple(kind for kind in BALANCING if kind.is_keyed)
 """Those that files keep by name."""
 REFERRED: Final = tuple(kind for kind in Kind if kind.users)
 """Those that others refer to."""
+PROBING: Final = (Kind.POOL, *Kind.POOL.referred)
+"""What says whom probes ask, and how: who made it matters."""
 SHOWN: Final = (*BALANCING, *(kind for kind in Kind if not kind.model))
 """All, in the order in which people are shown them: records come behind the zones."""
 FILES: Final = {

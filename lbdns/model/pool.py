@@ -33,6 +33,8 @@ from lbdns.model.hostnames import parse_hostname
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 _IPV4_LIKE = re.compile(r"[0-9]+(?:\.[0-9]+)*\.?", re.ASCII)
+NO_HOST = ("0.0.0.0", "::")
+"""Addresses that no host has (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -144,8 +146,8 @@ class Endpoint(Frozen):
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether its address is 0.0.0.0 or ::, no host's (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2)."""
-        return self.address in ("0.0.0.0", "::")
+        """Whether its address is no host's."""
+        return self.address in NO_HOST
 
     @property
     def is_used(self) -> bool:

@@ -94,7 +94,7 @@ def of_document(document: Schema, paths: dict[str, str]) -> Iterator[Operation]:
         assert "{" not in path, path
         for method, operation in operations.items():
             content = operation.get("requestBody", {}).get("content", {})
-            is_large = path.startswith("/lbdns/v1/") or path.endswith("/import")
+            is_large = path in ("/lbdns/v1/plan", "/lbdns/v1/apply") or path.endswith("/import")
             yield Operation(
                 method.upper(), path, template, content.get(JSON, {}).get("schema"), 64 * MIB if is_large else MIB
             )
@@ -119,6 +119,7 @@ def api(sdk: Sdk) -> Iterator[Api]:
         "monitor_groups/{id}": f"monitor_groups/{group}",
         "pools/{id}": f"pools/{pool}",
         "preview/{id}": f"preview/{GONE}",
+        "unreadable/{id}": f"unreadable/{GONE}",
         "healthchecks/{id}": f"healthchecks/{check.id if check else ''}",
         "zones/{zone_id}/load_balancers/{id}": f"zones/{zone}/load_balancers/{below_zone}",
         "load_balancers/{id}": f"load_balancers/{below_account}",

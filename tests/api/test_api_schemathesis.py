@@ -44,6 +44,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+BROKEN = "/lbdns/v1/store/"  # what is there for a store that is broken, which this one is not
 GONE = "0123456789abcdef" * 2
 V4 = "/client/v4"
 ACCOUNT = f"{V4}/accounts/{{account_id}}/load_balancers"
@@ -207,8 +208,9 @@ def test_answers_are_as_the_document_says(tmp_path: Path) -> None:
         assert not found, "\n\n".join(found)
         assert "Traceback" not in target.server.log
         # Were everything refused, this would prove little.
-        accepted = {label for label, statuses in target.answers.items() if 200 in statuses}
-        assert len(accepted) > len(target.answers) * ACCEPTED_SHARE, sorted(target.answers.keys() - accepted)
+        answered = {label: statuses for label, statuses in target.answers.items() if BROKEN not in label}
+        accepted = {label for label, statuses in answered.items() if 200 in statuses}
+        assert len(accepted) > len(answered) * ACCEPTED_SHARE, sorted(answered.keys() - accepted)
 
 
 def try_out(target: Target, operation: AnyOperation, mode: GenerationMode) -> None:

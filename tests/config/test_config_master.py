@@ -252,10 +252,11 @@ def test_wildcards_do_not_cover_names_that_exist() -> None:
 
 
 def test_generate_forms() -> None:
-    made = list(
-        generate(["9-11/2", "h${0,3}-$", "A", "10.0.0.${-8}", "\\$", "$$", "${0,0,x}", "${0,3,o}", "${16,5,n}"])
+    count, made = generate(
+        ["9-11/2", "h${0,3}-$", "A", "10.0.0.${-8}", "\\$", "$$", "${0,0,x}", "${0,3,o}", "${16,5,n}"]
     )
-    assert made == [
+    assert count == 2
+    assert list(made) == [
         ["h009-9", "A", "10.0.0.1", "\\$", "$", "9", "011", "9.1.0"],
         ["h011-11", "A", "10.0.0.3", "\\$", "$", "b", "013", "b.1.0"],
     ]

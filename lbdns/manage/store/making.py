@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.kinds import BALANCING, PROBING, Kind
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import Items, State
+from lbdns.model.pool import NO_HOST
 from lbdns.model.probe_networks import ProbeNetworks, refused_words
 from lbdns.model.targets_document import is_name
 
 WHERE: Final = {Kind.POOL: "origins", Kind.MONITOR_GROUP: "members"}
 """The field that says where probes go. A monitor has none: whoever changed it last made it."""
-_PROBING: Final = (Kind.POOL, Kind.MONITOR_GROUP, Kind.MONITOR)
 
 
 def is_adopted(before: Item, fields: Iterable[str]) -> bool:
@@ -33,7 +33,7 @@ def is_adopted(before: Item, fields: Iterable[str]) -> bool:
 
 def matters(kind: Kind) -> bool:
     """Tell whether it is of any account who made an object of a kind."""
-    return kind in _PROBING
+    return kind in PROBING
 
 
 def out_of_reach(item: Item, networks: ProbeNetworks) -> Iterator[tuple[str, tuple[str | int, ...]]]:
@@ -42,6 +42,8 @@ def out_of_reach(item: Item, networks: ProbeNetworks) -> Iterator[tuple[str, tup
         return
     for index, origin in enumerate(item.body.get("origins", ())):
         address = origin["address"]
+        if address in NO_HOST:
+            continue  # it is not probed, and that is told elsewhere
         if not is_name(address) and networks.refuses(address, is_local=False) and not networks.refuses(address):
             yield f"{refused_words(address, is_local=False)}; its probes will fail", ("origins", index, "address")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.kinds import BALANCING, PROBING, Kind
 from lbdns.dns.master.draft import STORE_START
 from lbdns.dns.name import BadName, encode_canonical, text_suffixes
 from lbdns.dns.zone import Zone
@@ -79,7 +79,7 @@ def _zone_of(zone_id: str, name: str, zones: Mapping[str, str]) -> str:
 
 def _concerned(state: State, broken: Mapping[str, str], zones: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for one in state.unreadable:
-        if one.kind not in (Kind.POOL, Kind.MONITOR, Kind.MONITOR_GROUP):
+        if one.kind not in PROBING:
             yield zones.get(one.id) or _zone_of(one.zone_id, one.name, zones), broken[one.id]
     for id, item in state.all(Kind.LOAD_BALANCER).items():
         if id in broken:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.kinds import Kind
+from lbdns.base.kinds import PROBING, Kind
 from lbdns.base.wording import moment
 from lbdns.base.words import STORE_FILE
 from lbdns.manage.store.item import Change, new_id, time_text
@@ -132,7 +132,7 @@ def _fill(store: Store, configuration: Configuration, served_at: float, tokens: 
 
 def _is_local(kind: Kind) -> bool:
     """Nobody knows any more who made it: what probes is taken for a token's."""
-    return kind not in (Kind.POOL, Kind.MONITOR, Kind.MONITOR_GROUP)
+    return kind not in PROBING
 
 
 def _tokens(path: Path) -> list[tuple[Any, ...]]:
