@@ -17,6 +17,7 @@ from tests.api.sdk import Sdk, some
 
 pytestmark = pytest.mark.process
 
+UNREADABLE = "/lbdns/v1/store/unreadable/"  # nothing here is; tests/store/test_store_unreadable.py has what is
 GONE = "0123456789abcdef" * 2
 WRONG_TOKEN = "x" * 43
 JSON = "application/json"
@@ -88,6 +89,8 @@ def errors_in(answer: httpx.Response, about: str) -> list[Schema]:
 def of_document(document: Schema, paths: dict[str, str]) -> Iterator[Operation]:
     """Yield the operations; `paths` has what stands in for the parameters of a path."""
     for template, operations in document["paths"].items():
+        if template.startswith(UNREADABLE):
+            continue
         path = template
         for name, value in paths.items():
             path = path.replace(name, value)
@@ -119,7 +122,6 @@ def api(sdk: Sdk) -> Iterator[Api]:
         "monitor_groups/{id}": f"monitor_groups/{group}",
         "pools/{id}": f"pools/{pool}",
         "preview/{id}": f"preview/{GONE}",
-        "unreadable/{id}": f"unreadable/{GONE}",
         "healthchecks/{id}": f"healthchecks/{check.id if check else ''}",
         "zones/{zone_id}/load_balancers/{id}": f"zones/{zone}/load_balancers/{below_zone}",
         "load_balancers/{id}": f"load_balancers/{below_account}",

@@ -53,9 +53,10 @@ class Builder:
         self._busy = threading.Lock()
 
     def examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]] | None = None) -> Examined:
-        """Check a state. `mended` has, by id, what could be made of the objects whose bodies have mistakes."""
+        """Check a state. `mended`, where bodies have mistakes, has by id what could be made of them; then there is no
+        configuration: nothing may be asked of such bodies."""
         with self._busy:
-            return self._examine(state, settings, mended or {})
+            return self._examine(state, settings, mended)
 
     def forget(self) -> None:
         """Read every object anew: references that led nowhere may lead somewhere."""
@@ -101,13 +102,13 @@ class Builder:
             for lost_id, why in lost.items():
                 yield records.get(lost_id, item), (why,)
 
-    def _examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]]) -> Examined:
+    def _examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]] | None) -> Examined:
         self._follow_names(state)
         objects = Objects()
         apart = Objects(
             declared=objects.declared
         )  # the load balancers whose names are in no zone: nobody asks for them
-        placed = self._objects(state, objects, apart, mended)
+        placed = self._objects(state, objects, apart, mended or {})
         drafted = {id: self._zone(item, state) for id, item in state.all(Kind.ZONE).items()}
         self._placed, self._drafted = placed, drafted
         by_apex = {one.draft.apex: one for one in drafted.values()}
@@ -122,7 +123,7 @@ class Builder:
         errors = *_located(examined.errors, places), *check_references(apart, CheckMemo())
         warnings = *_located(examined.warnings, places), *_unanswered(apart)
         configuration = None
-        if not errors and examined.configuration is not None:
+        if not errors and mended is None and examined.configuration is not None:
             pool_ids = {item.name: id for id, item in state.all(Kind.POOL).items()}
             configuration = replace(
                 examined.configuration,

@@ -121,8 +121,11 @@ async def restore(site: CurrentSite, caller: CurrentCaller, body: JsonObject) ->
     from lbdns.manage.store.restoring import restore_store
 
     copy = body.get("from")
-    if body.keys() - {"from"} or not isinstance(copy, str | None):
-        raise invalid(('expected {"from": FILE}, or null for what was served last', ("from",)))
+    mistakes = [(f'unknown field "{key}"; the field is from', (key,)) for key in body if key != "from"]
+    if not isinstance(copy, str | None):
+        mistakes.append(('expected {"from": FILE}, or null for what was served last', ("from",)))
+    if mistakes:
+        raise invalid(*mistakes)
     if not caller.local:
         raise ApiError(403, WRONG_AUTH, "Authentication error: a store is made anew on the server's own machine")
     if not isinstance(site.manager, ServedManager):
