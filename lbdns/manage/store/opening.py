@@ -171,7 +171,7 @@ def _refuse_vanished(path: Path) -> None:
 
 def _writable(path: Path) -> sqlite3.Connection:
     """Return a connection to a store, at this version; raises sqlite3.Error, OSError or StoreError."""
-    connection = sqlite3.connect(path, OPEN_BUSY_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=OPEN_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         version = version_of(connection, path)
         if version == 0 and path.stat().st_size and _was_served(path):
@@ -246,7 +246,7 @@ def _copied(*files: Path) -> Iterator[Path]:
 
 
 def _read_only(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, OPEN_BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
+    return sqlite3.connect(uri, timeout=OPEN_BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
 
 
 def _uri(path: Path) -> str:
