@@ -87,6 +87,24 @@ def test_no_query_is_lost_when_both_are_killed_at_once(lbdns_server: Start) -> N
     assert crowd.lost == 0
 
 
+def test_a_spare_that_ends_as_it_is_to_stand_in_is_one_line_in_the_log(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration(workers=1))
+    with crowd_at(server.host, server.port, QUESTIONS) as crowd:
+        wait_for_spare(server)
+        before = server.status()
+        freeze(server.pid)  # it hears of the responder's end first, and of the spare's too late
+        try:
+            for one in (before["responders"][0], before["spare_responder"]):
+                os.kill(one["pid"], signal.SIGKILL)
+                time.sleep(0.05)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        eventually(lambda: server.status()["responders"][0]["pid"] not in (0, before["responders"][0]["pid"]))
+        crowd.wait_for(100)
+    told = f"the spare responder (pid {before['spare_responder']['pid']}) cannot stand in for responder 0: Broken pipe"
+    assert sum(told in line for line in server.log.splitlines()) == 1 and "Traceback" not in server.log
+
+
 def test_no_query_is_lost_when_one_is_killed_as_generations_change(lbdns_server: Start) -> None:
     server = lbdns_server(configuration(workers=2))
     with crowd_at(server.host, server.port, QUESTIONS) as crowd:

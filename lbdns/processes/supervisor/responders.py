@@ -303,15 +303,17 @@ class Responders(Kept):
         return [*arguments, "--log", log_format, *([] if duty.stays else ["--finish"])]
 
     def _call_spare(self, duty: ResponderDuty) -> ChildProcess | None:
-        """Have the spare process do a duty; returns it, None where none is ready. Raises OSError where it just ends."""
+        """Have the spare process do a duty; returns it, None where none is ready, or where it just ends itself."""
         running = self._spare.give_away() if self._spare else None
         if running is None or running.channel is None:
             return None
         try:
             send_duty(running.channel, duty)
-        except OSError:
+        except OSError as error:
+            told = "the spare responder (pid %d) cannot stand in for responder %d: %s"
+            log.error(told, running.pid, duty.index, error.strerror or error)
             running.signal(signal.SIGKILL)
-            raise
+            return None
         return running
 
 
