@@ -17,7 +17,7 @@ import trustme
 from lbdns.base.errors import LbdnsError
 from lbdns.manage.api.frame import tls
 from lbdns.manage.api.frame.site import ApiSite
-from lbdns.manage.api.hosting import CLOSE_S, ApiServer
+from lbdns.manage.api.hosting import ApiServer
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.sqlite import Store
 from lbdns.model.settings import Settings
@@ -226,10 +226,9 @@ def test_who_waits_for_a_change_is_answered_at_the_end(
     while not server.connection_count:
         time.sleep(0.01)
     time.sleep(0.2)
-    started = time.monotonic()
     loop.run(server.close())
     waiting.join()
-    assert answers == [200] and time.monotonic() - started < CLOSE_S
+    assert answers == [200]  # who is cut off after CLOSE_S gets no answer, and the log tells of it
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     store.close()
 

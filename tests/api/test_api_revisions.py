@@ -210,7 +210,7 @@ def test_changes_are_waited_for(api: Api, own: httpx.Client) -> None:
     ]
     started = time.monotonic()
     assert done(own.get("/changes", params={"after": 2, "wait": 0.2})) == {"revision": 2, "revisions": []}
-    assert 0.2 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.2  # and it ends, which the client would not wait for
 
 
 def test_a_reader_reads_and_changes_nothing(api: Api, own: httpx.Client) -> None:

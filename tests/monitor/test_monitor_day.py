@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +125,6 @@ def pool_word(states: list[str], minimum: int) -> str:
 def test_a_day_of_faults(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(seed)
     world, oracle = World(), Oracle()
-    begun_s = time.monotonic()
 
     class Faulty:
         def __init__(self, monitor: Monitor) -> None:
@@ -197,4 +195,3 @@ def test_a_day_of_faults(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     virtual.run(day())
     assert compared > 100 and len(changes) > 200
-    assert time.monotonic() - begun_s < 20

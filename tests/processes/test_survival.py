@@ -136,7 +136,7 @@ def test_a_stopped_responder_is_replaced_within_a_second(lbdns_server: Start) ->
         took_s.append(time.monotonic() - stopped_s)
         (after,) = server.status()["responders"]
         assert after["pid"] != before["pid"] and after["restarts"] == after["hangs"] == number
-        assert f"the responder 0 (pid {before['pid']}) hangs, silent for 0." in server.log
+        assert f"the responder 0 (pid {before['pid']}) hangs, silent for " in server.log
         if took_s[-1] < 1.0:
             return
     raise AssertionError(f"it took {took_s} s")
@@ -148,7 +148,7 @@ def test_a_stopped_monitor_worker_is_replaced_within_three_seconds(lbdns_server:
     freeze(before)
     eventually(lambda: server.status()["monitor"]["pid"] not in (0, before), 3.0)
     assert server.status()["monitor"]["hangs"] == 1
-    assert f"the monitor worker (pid {before}) hangs, silent for 2." in server.log
+    assert f"the monitor worker (pid {before}) hangs, silent for " in server.log
     eventually(lambda: server.health()["monitor"]["silent_s"] < 1.0, 10.0)
 
 
@@ -308,9 +308,8 @@ def test_addresses_that_cannot_be_had_are_all_named_and_nothing_stays_behind(
 def test_stopping_answers_what_has_come_and_leaves_nothing_behind(lbdns_server: Start) -> None:
     server = lbdns_server(configuration())
     status = server.status()
-    began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 4.0
+    assert "does not stop and is killed" not in server.log
     assert not server.run_directory.exists()
     assert not server.control.exists() and not (server.state_dir / "lock").exists()
     pids = [status["monitor"]["pid"], *(one["pid"] for one in status["responders"])]

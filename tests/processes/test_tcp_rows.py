@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -86,6 +87,7 @@ def test_silence_ends_after_two_seconds_at_first_and_at_the_idle_time_later(serv
         assert receive(asking).id == 1
         asked = time.monotonic()
         assert is_closed(silent) and is_closed(claiming)
-        assert FIRST_MESSAGE_S - 0.5 < time.monotonic() - began < FIRST_MESSAGE_S + 1.5
+        assert time.monotonic() - began > FIRST_MESSAGE_S - 0.5
+        assert not select.select([asking], [], [], 0)[0]  # it has longer, and is the last to end
         assert is_closed(asking)
-        assert TCP_IDLE_S - 0.5 < time.monotonic() - asked < TCP_IDLE_S + 1.5
+        assert time.monotonic() - asked > TCP_IDLE_S - 0.5

