@@ -52,19 +52,28 @@ SETTINGS_FILE: Final = "lbdns.yaml"
 SETTINGS_VARIABLE: Final = "LBDNS_SETTINGS"
 """The environment's word for where they are."""
 
-# In the state directory.
-STORE_FILE: Final = "store.sqlite"
-LOCK_FILE: Final = "lock"
-API_SOCKET: Final = "api.sock"
-CONTROL_SOCKET: Final = "control.sock"
-FORCED_FILE: Final = "forced.json"
-ALERTS_FILE: Final = "alerts.json"
-LATENCY_FILE: Final = "latency.json"
-EVENTS_FILE: Final = "events.jsonl"
-OLDER_EVENTS_FILE: Final = "events.1.jsonl"
-RUN_DIRECTORY: Final = "run"
+STATE_FILES: list[str] = []
+"""What lbdns makes in a state directory: its files, sockets and directories there."""
+
+
+def _in_state(name: str) -> str:
+    """Note a name as one of STATE_FILES; returns it."""
+    STATE_FILES.append(name)
+    return name
+
+
+STORE_FILE: Final = _in_state("store.sqlite")
+LOCK_FILE: Final = _in_state("lock")
+API_SOCKET: Final = _in_state("api.sock")
+CONTROL_SOCKET: Final = _in_state("control.sock")
+FORCED_FILE: Final = _in_state("forced.json")
+ALERTS_FILE: Final = _in_state("alerts.json")
+LATENCY_FILE: Final = _in_state("latency.json")
+EVENTS_FILE: Final = _in_state("events.jsonl")
+OLDER_EVENTS_FILE: Final = _in_state("events.1.jsonl")
+RUN_DIRECTORY: Final = _in_state("run")
 """What the processes share, where the machine has no shared memory."""
-LAST_SERVED: Final = "served"
+LAST_SERVED: Final = _in_state("served")
 """The directory of the configuration that was served last."""
 
 RESPONDER_MODULE: Final = "lbdns.processes.responder.responder"

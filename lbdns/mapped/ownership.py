@@ -13,34 +13,9 @@ from typing import Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.system_user import ROOT_UID, SystemUser, find_system_user
-from lbdns.base.words import (
-    ALERTS_FILE,
-    API_SOCKET,
-    CONTROL_SOCKET,
-    EVENTS_FILE,
-    FORCED_FILE,
-    LAST_SERVED,
-    LATENCY_FILE,
-    LOCK_FILE,
-    OLDER_EVENTS_FILE,
-    RUN_DIRECTORY,
-    STORE_FILE,
-)
+from lbdns.base.words import STATE_FILES
 from lbdns.mapped.run_directory import RunDirectory
 
-_FILES: Final = (
-    ALERTS_FILE,
-    API_SOCKET,
-    CONTROL_SOCKET,
-    EVENTS_FILE,
-    FORCED_FILE,
-    LAST_SERVED,
-    LATENCY_FILE,
-    LOCK_FILE,
-    OLDER_EVENTS_FILE,
-    RUN_DIRECTORY,
-    STORE_FILE,
-)
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -48,7 +23,7 @@ def is_own(name: str) -> bool:
     """Whether a file of a state directory is one that lbdns makes, or what SQLite, a copy or a half-written one is
     called after it: `store.sqlite-wal`, `.forced.json.partial`."""
     bare = name.lstrip(".")
-    return any(bare == own or bare.startswith((f"{own}-", f"{own}.")) for own in _FILES)
+    return any(bare == own or bare.startswith((f"{own}-", f"{own}.")) for own in STATE_FILES)
 
 
 def check_is_own(state_dir: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from lbdns.base.errors import LbdnsError
 from lbdns.base.system_user import SystemUser
 from lbdns.base.words import LOCK_FILE, RUN_DIRECTORY
+from lbdns.mapped.directory_locks import DirectoryLocks, lock_holder
 
 SHARED_MEMORY = Path("/dev/shm")
 PRIVATE = 0o700
@@ -31,8 +32,9 @@ UNIX_PATH_MAX = 100  # bytes; the kernel takes 107
 class StateLock:
     """The right to be the supervisor of a state directory; released when the process ends, however it ends.
 
-    Where the directory takes no lock, one in shared memory stands in for it, and excludes as much. `problem`: why the
-    directory cannot be used, "" where it can.
+    It is on a file, and on the state directory and the run directory as well: who removes the file lets no second
+    server in. Where the directory takes no lock, one in shared memory stands in for it, and excludes as much.
+    `problem`: why the directory cannot be used, "" where it can.
     """
 
     def __init__(self, state_dir: Path, may_stand_in: bool = False) -> None:
@@ -42,6 +44,7 @@ class StateLock:
         """
         self.problem = ""
         self._state_dir = state_dir
+        self._directories = DirectoryLocks()
         self.path, stand_in = state_dir / LOCK_FILE, RunDirectory.location(state_dir).with_suffix(".lock")
         try:
             state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,22 +61,56 @@ class StateLock:
         else:
             try:
                 _check_free(stand_in, state_dir)
+                self._take_state()
             except LbdnsError:
                 self.release()
                 raise
+        try:
+            self.take_run()
+        except LbdnsError:
+            self.release()
+            raise
         self._write_holder()
+
+    def _take_state(self) -> None:
+        try:
+            self._directories.take(self._state_dir)
+        except BlockingIOError as error:
+            raise _held_by(str(error), self._state_dir) from None
+
+    def take_run(self) -> None:
+        """Lock the run directory too, where it is there; raises LbdnsError where another process has it."""
+        try:
+            owners = {os.geteuid(), os.stat(self._state_dir).st_uid}
+        except OSError:
+            owners = {os.geteuid()}
+        for path in run_places(self._state_dir):
+            try:
+                self._directories.take(path, owners)
+            except BlockingIOError as error:
+                raise _held_by(str(error), self._state_dir) from None
 
     def told(self) -> str:
         """Return what it is and where, in words."""
         return f"the lock {self.path}"
 
     def is_lost(self) -> bool:
-        """Whether its file was removed or replaced: a lock on a removed file excludes nobody."""
+        """Whether its file was removed or replaced: a lock on a removed file excludes nobody.
+
+        Directories that were made anew are locked as they are found.
+        """
         try:
-            found, held = os.stat(self.path), os.fstat(self._handle)
+            return not os.path.samestat(os.stat(self.path), os.fstat(self._handle))
         except OSError:
             return True
-        return (found.st_dev, found.st_ino) != (held.st_dev, held.st_ino)
+        finally:
+            self._follow_directories()
+
+    def _follow_directories(self) -> None:
+        with contextlib.suppress(LbdnsError):  # another server's, which was started on it in that moment
+            self.take_run()
+            if not self.problem:
+                self._take_state()
 
     def renew(self) -> None:
         """Take the lock on another file at the same place; raises LbdnsError, with what is held held on."""
@@ -84,6 +121,7 @@ class StateLock:
             raise LbdnsError(f"{self.path}: {error.strerror or error}") from error
         os.close(self._handle)
         self._handle = handle
+        self._follow_directories()
         self._write_holder()
 
     def _write_holder(self) -> None:
@@ -103,6 +141,7 @@ class StateLock:
             with contextlib.suppress(OSError):  # the disk has become read-only, say
                 self.path.unlink()
         os.close(self._handle)
+        self._directories.release()
         if not self.problem:
             with contextlib.suppress(OSError):
                 self.path.parent.rmdir()
@@ -151,10 +190,19 @@ def _lock(handle: int, state_dir: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
-        raise LbdnsError(
-            f"another lbdns server (pid {holder or 'not known yet'}) already uses the state directory "
-            f"{state_dir}; stop it, or give this one its own `state:` in lbdns.yaml"
-        ) from None
+        raise _held_by(holder or lock_holder(os.fstat(handle)), state_dir) from None
+
+
+def _held_by(holder: str, state_dir: Path) -> LbdnsError:
+    return LbdnsError(
+        f"another lbdns server (pid {holder or 'not known yet'}) already uses the state directory "
+        f"{state_dir}; stop it, or give this one its own `state:` in lbdns.yaml"
+    )
+
+
+def run_places(state_dir: Path) -> tuple[Path, Path]:
+    """Return where the run directory of a state directory may be: in shared memory, or in the state directory."""
+    return RunDirectory.location(state_dir), state_dir / RUN_DIRECTORY
 
 
 def snapshot_path(run_dir: Path, generation: int) -> Path:
@@ -172,7 +220,7 @@ class RunDirectory:
 
     def __init__(self, state_dir: Path) -> None:
         """Find or make the run directory of a state directory; raises LbdnsError."""
-        self.places = (self.location(state_dir), state_dir / RUN_DIRECTORY)
+        self.places = run_places(state_dir)
         self.find()
 
     def find(self) -> None:

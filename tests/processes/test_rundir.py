@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -43,6 +44,46 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, m
     lock = StateLock(tmp_path)
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     lock.release()
+
+
+@pytest.mark.parametrize("removed", ["file", "directory"])
+def test_a_lock_that_was_removed_lets_nobody_in(tmp_path: Path, removed: str) -> None:
+    state = tmp_path / "state"
+    lock = StateLock(state)
+    run = RunDirectory(state)
+    try:
+        lock.take_run()
+        for _ in range(2):
+            (state / "lock").unlink()
+            if removed == "directory":
+                state.rmdir()
+            with pytest.raises(LbdnsError, match=rf"another lbdns server \(pid {os.getpid()}\) already uses"):
+                StateLock(state)
+            assert lock.is_lost()
+            lock.renew()
+            assert not lock.is_lost()
+        shutil.rmtree(run.path)
+        run.find()
+        assert not lock.is_lost()
+        (state / "lock").unlink()
+        with pytest.raises(LbdnsError, match="already uses"):
+            StateLock(state)
+    finally:
+        run.remove()
+    lock.release()
+    StateLock(state).release()
+
+
+def test_a_directory_that_others_may_open_keeps_nobody_out(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o755)
+    other = os.open(state, os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        StateLock(state).release()
+    finally:
+        os.close(other)
 
 
 def test_a_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

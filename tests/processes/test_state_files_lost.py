@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +61,24 @@ def test_what_is_lost_is_made_again_and_said_once(lbdns_server: Start, lost: tup
     assert server.log.count(MADE_AGAIN) == len(lost or FILES)
     assert server.stop() == 0
     assert not any((state / name).exists() for name in FILES)
+
+
+def test_no_second_server_starts_before_a_lost_lock_is_made_again(lbdns_server: Start) -> None:
+    server = lbdns_server(OLD_FILES)
+    os.kill(server.pid, signal.SIGSTOP)  # it makes nothing again meanwhile
+    try:
+        (server.state_dir / LOCK_FILE).unlink()
+        with pytest.raises(LbdnsError, match=rf"another lbdns server \(pid {server.pid}\) already uses"):
+            StateLock(server.state_dir)
+        removed = server.state_dir.with_name("removed")
+        server.state_dir.rename(removed)
+        with pytest.raises(LbdnsError, match=rf"another lbdns server \(pid {server.pid}\) already uses"):
+            StateLock(server.state_dir)
+        removed.rename(server.state_dir)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    eventually(lambda: (server.state_dir / LOCK_FILE).exists(), 5)
+    assert server.addresses(NAME) == sorted(OLD[1])
 
 
 def test_an_api_that_was_asked_before_is_found_again(lbdns_server: Start) -> None:

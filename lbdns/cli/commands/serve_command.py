@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from lbdns.manage.store.sqlite import Store
     from lbdns.model.settings import Settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
-    from lbdns.processes.supervisor.supervisor import Companion, Supervisor
+    from lbdns.processes.supervisor.server_life import Companion
+    from lbdns.processes.supervisor.supervisor import Supervisor
 
 
 @click.command()
@@ -64,7 +65,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     from lbdns.base.log import log_uncaught, start_log
     from lbdns.cli.frame.bar import bar
     from lbdns.fastpath.templates import LAST_STAGE
-    from lbdns.processes.supervisor.supervisor import serve as serve_source
+    from lbdns.processes.supervisor.server_life import serve as serve_source
 
     overrides: dict[str, Any] = {"listen": listen} if listen else {}
     if state is not None:

@@ -26,9 +26,8 @@ import contextlib
 import dataclasses
 import logging
 import os
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +44,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.settings import Settings
 from lbdns.model.store_facts import StoreFacts
 from lbdns.processes.responder.fast_port import load_loop
-from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first, tell_refused, tell_unready
+from lbdns.processes.supervisor.beginning import Beginning, tell_refused, tell_unready
 from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
@@ -56,12 +55,11 @@ from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.monitor_silence import MonitorSilence
 from lbdns.processes.supervisor.operations import Operations
-from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
 from lbdns.processes.supervisor.state_keeper import StateKeeper
-from lbdns.processes.supervisor.systemd import notify, notify_alive, notify_ready
-from lbdns.processes.supervisor.takeover import Orphan, find_orphans, take_control
+from lbdns.processes.supervisor.systemd import notify_alive
+from lbdns.processes.supervisor.takeover import Orphan
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.publisher import Published, Publisher
@@ -88,7 +86,7 @@ class Serving:
 
 
 class Supervisor:
-    """One server, from its lock to a clean exit. Made by `serve`, which holds lock and run directory."""
+    """One server, from when it may serve to a clean exit; server_life.py holds lock and run directory."""
 
     def __init__(
         self, source: ConfigurationSource, first: Beginning, files: FilesRead, run: RunDirectory, control: Control
@@ -390,61 +388,3 @@ class Supervisor:
             "metrics": self._metrics.address,
             **{key: value for child in reversed(self._children) for key, value in child.health().items()},
         }
-
-
-Companion = Callable[[Supervisor], contextlib.AbstractAsyncContextManager[None]]
-
-
-@contextlib.asynccontextmanager
-async def alone(_: Supervisor) -> AsyncIterator[None]:
-    """Serve with nothing beside the server."""
-    yield
-
-
-async def serve(source: ConfigurationSource, hangups: Hangups, companion: Companion = alone) -> None:
-    """Serve a source until SIGTERM or SIGINT, and load it again when it changes.
-
-    `companion` runs beside the server from when it is ready until it stops. Raises LbdnsError where it cannot start.
-    """
-    files, settings, stop = source.files(), source.settings(), asyncio.Event()
-    start_log("supervisor", settings.log)
-    state_dir = settings.state_dir()
-    privileges = Privileges(source, settings)
-    async with contextlib.AsyncExitStack() as cleanup:
-        lock = lock_state(state_dir)
-        cleanup.callback(lock.release)
-        privileges.drop(source, lock)
-        found = read_first(source, files)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        run = RunDirectory(state_dir)
-        orphans = find_orphans(run)
-        privileges.own_sockets(orphan.held for orphan in orphans)
-        if not orphans:
-            run.clear()
-        control = take_control(run, orphans)
-        leave_run = cleanup.enter_context(contextlib.ExitStack())
-        if not orphans:
-            leave_run.callback(run.remove)
-
-        async def prepared(beginning: Beginning) -> Supervisor:
-            supervisor = Supervisor(source, beginning, files, run, control)
-            await supervisor.prepare(orphans)
-            return supervisor
-
-        supervisor = await begin(source, found, state_dir, run.path, prepared)
-        del found
-        await supervisor.start(orphans, cleanup)
-        privileges.settle()
-        supervisor.state_keeper.keep(lock)
-        if orphans:
-            leave_run.callback(run.remove)
-        watching = asyncio.create_task(supervisor.watch(stop, hangups))
-        cleanup.callback(watching.cancel)
-        await cleanup.enter_async_context(companion(supervisor))
-        notify_ready()
-        await stop.wait()
-        notify("STOPPING=1")
-        log.info("stopping: answers to what has come are sent first")
-        await asyncio.gather(watching, return_exceptions=True)
-    log.info("stopped")

@@ -1,0 +1,79 @@
+"""One server from its lock to its end: what a supervisor (supervisor.py) is made in, and what goes when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+
+from lbdns.base.log import start_log
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first
+from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+from lbdns.processes.supervisor.hangups import Hangups
+from lbdns.processes.supervisor.privileges import Privileges
+from lbdns.processes.supervisor.supervisor import Supervisor
+from lbdns.processes.supervisor.systemd import notify, notify_ready
+from lbdns.processes.supervisor.takeover import find_orphans, take_control
+
+log = logging.getLogger("lbdns.processes")
+
+Companion = Callable[[Supervisor], contextlib.AbstractAsyncContextManager[None]]
+
+
+@contextlib.asynccontextmanager
+async def alone(_: Supervisor) -> AsyncIterator[None]:
+    """Serve with nothing beside the server."""
+    yield
+
+
+async def serve(source: ConfigurationSource, hangups: Hangups, companion: Companion = alone) -> None:
+    """Serve a source until SIGTERM or SIGINT, and load it again when it changes.
+
+    `companion` runs beside the server from when it is ready until it stops. Raises LbdnsError where it cannot start.
+    """
+    files, settings, stop = source.files(), source.settings(), asyncio.Event()
+    start_log("supervisor", settings.log)
+    state_dir = settings.state_dir()
+    privileges = Privileges(source, settings)
+    async with contextlib.AsyncExitStack() as cleanup:
+        lock = lock_state(state_dir)
+        cleanup.callback(lock.release)
+        privileges.drop(source, lock)
+        found = read_first(source, files)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        run = RunDirectory(state_dir)
+        lock.take_run()
+        orphans = find_orphans(run)
+        privileges.own_sockets(orphan.held for orphan in orphans)
+        if not orphans:
+            run.clear()
+        control = take_control(run, orphans)
+        leave_run = cleanup.enter_context(contextlib.ExitStack())
+        if not orphans:
+            leave_run.callback(run.remove)
+
+        async def prepared(beginning: Beginning) -> Supervisor:
+            supervisor = Supervisor(source, beginning, files, run, control)
+            await supervisor.prepare(orphans)
+            return supervisor
+
+        supervisor = await begin(source, found, state_dir, run.path, prepared)
+        del found
+        await supervisor.start(orphans, cleanup)
+        privileges.settle()
+        supervisor.state_keeper.keep(lock)
+        if orphans:
+            leave_run.callback(run.remove)
+        watching = asyncio.create_task(supervisor.watch(stop, hangups))
+        cleanup.callback(watching.cancel)
+        await cleanup.enter_async_context(companion(supervisor))
+        notify_ready()
+        await stop.wait()
+        notify("STOPPING=1")
+        log.info("stopping: answers to what has come are sent first")
+        await asyncio.gather(watching, return_exceptions=True)
+    log.info("stopped")
