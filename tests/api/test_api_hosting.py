@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import fastapi.routing
 import httpx
 import pytest
 import trustme
@@ -231,6 +233,27 @@ def test_who_waits_for_a_change_is_answered_at_the_end(
     assert answers == [200]  # who is cut off after CLOSE_S gets no answer, and the log tells of it
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     store.close()
+
+
+def test_the_first_request_finds_every_route_built(
+    loop: LoopThread, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, store = server_of(settings)
+    built: list[str] = []
+    build = fastapi.routing.get_dependant
+
+    def noted(**given: Any) -> Any:
+        built.append(given["path"])
+        return build(**given)
+
+    monkeypatch.setattr(fastapi.routing, "get_dependant", noted)
+    loop.run(server.start())
+    text, _ = store.tokens.create("t", "read")
+    answer = httpx.get(f"{server.address}/client/v4/user", headers={"Authorization": f"Bearer {text}"}, timeout=10)
+    loop.run(server.close())
+    store.close()
+    assert answer.status_code == 200
+    assert built == []
 
 
 def test_headers_name_nothing_but_lbdns(api: Api, client: httpx.Client) -> None:

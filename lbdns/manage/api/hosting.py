@@ -26,7 +26,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from lbdns.base.accepting import Acceptor, connections_max
 from lbdns.base.connection_room import ConnectionRoom, Standing, network_of
 from lbdns.base.words import API_SOCKET
-from lbdns.manage.api.app import make_app
+from lbdns.manage.api.app import build_routes, make_app
 from lbdns.manage.api.frame.api_errors import BAD_BODY, ApiError
 from lbdns.manage.api.frame.api_sockets import (
     BACKLOG,
@@ -212,10 +212,14 @@ class ApiServer:
     """The API of a site, served from `start` to `close`."""
 
     def __init__(self, site: ApiSite, certificate: Certificate | None = None) -> None:
-        """Make the application; nothing is bound yet. `certificate`: what settings name, where it has been read."""
+        """Make the application, ready for its first request; nothing is bound yet.
+
+        `certificate`: what settings name, where it has been read.
+        """
         self._settings = site.settings
         self._certificate = certificate
         self._app: FastAPI = make_app(site)
+        build_routes(self._app)
         self._servers: list[tuple[Server, Acceptor]] = []
         self._local: _Entrance | None = None
         self._file: SocketFile | None = None
