@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastapi.routing
 import httpx
 import pytest
 import trustme
+from fastapi.dependencies.utils import get_dependant
 
 from lbdns.base.errors import LbdnsError
 from lbdns.manage.api.frame import tls
@@ -240,13 +240,12 @@ def test_the_first_request_finds_every_route_built(
 ) -> None:
     server, store = server_of(settings)
     built: list[str] = []
-    build = fastapi.routing.get_dependant
 
     def noted(**given: Any) -> Any:
         built.append(given["path"])
-        return build(**given)
+        return get_dependant(**given)
 
-    monkeypatch.setattr(fastapi.routing, "get_dependant", noted)
+    monkeypatch.setattr("fastapi.routing.get_dependant", noted)
     loop.run(server.start())
     text, _ = store.tokens.create("t", "read")
     answer = httpx.get(f"{server.address}/client/v4/user", headers={"Authorization": f"Bearer {text}"}, timeout=10)
