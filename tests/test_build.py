@@ -37,10 +37,10 @@ import importlib, sys
 from pathlib import Path
 from lbdns.processes.responder.fast_port import load_loop
 from tests.fastpath.fuzz_check import Checker, make_view, read_corpus
-from tests.fastpath.lanes import KERNEL, Lane, with_buffers
+from tests.fastpath.lanes import KERNEL, Lane
 
 modules = {name: importlib.import_module("lbdns." + name) for name in (*KERNEL, "mapped.counters", "fastpath.counting")}
-lane = Lane("mixed", modules["fastpath.read"].Server, with_buffers(modules["fastpath.serve"].serve))
+lane = Lane("mixed", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
 checker = Checker(make_view(Path(sys.argv[1])), [lane])
 said = [checker.check(datagram) for datagram in read_corpus()]
 print(sum(isinstance(each, bytes) for each in said), load_loop())

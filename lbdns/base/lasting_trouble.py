@@ -14,11 +14,11 @@ class LastingTrouble:
         self._log = log
         self._over = over
 
-    def begin(self, text: object) -> None:
-        """Take it that this is wrong."""
+    def begin(self, text: object, shorter: str = "") -> None:
+        """Take it that this is wrong; `shorter`: what the log is to say of it, where it has said the rest."""
         if str(text) != self.text:
             self.text = str(text)
-            self._log.error("%s", self.text)
+            self._log.error("%s", shorter or self.text)
 
     def end(self) -> None:
         """Take it that all is well."""

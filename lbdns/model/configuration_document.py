@@ -39,6 +39,7 @@ class ConfigurationDocument:
     pool_ids: dict[str, str]
     account_id: str
     pools_by_tokens: frozenset[str] = frozenset()
+    store_revision: int | None = None
 
 
 @without_cyclic_collection()
@@ -55,6 +56,7 @@ def encode_configuration(configuration: Configuration) -> bytes:
         pool_ids=configuration.pool_ids,
         account_id=configuration.account_id,
         pools_by_tokens=configuration.pools_by_tokens,
+        store_revision=configuration.store_revision,
     )
     return _adapter().dump_json(document, exclude_unset=True)
 
@@ -84,6 +86,7 @@ def decode_configuration(data: bytes) -> Configuration:
         pool_ids=document.pool_ids,
         account_id=document.account_id,
         pools_by_tokens=document.pools_by_tokens,
+        store_revision=document.store_revision,
     )
 
 

@@ -2,7 +2,8 @@
 serve what it finds.
 
     served/current.json      which copy holds, of what, and the digest of each of its files
-    served/N/                snapshot and tries (zlib), slots, the checked configuration, its texts in files/
+    served/N/                snapshot and tries (zlib), slots, the checked configuration, its texts in files/, and in
+                             origin.json what a store knows of them and files cannot say
 
 A copy is written beside the one that holds, each file and then `current.json` put on the disk before the next step, so
 that one is always there whole: whoever is killed in between leaves what he had. Files that stay as they were are links.
@@ -19,7 +20,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b, file_digest
 from pathlib import Path
@@ -42,12 +43,42 @@ SNAPSHOT: Final = "snapshot"
 TRIES: Final = "tries"
 SLOTS: Final = "slots.json"
 CONFIGURATION: Final = "configuration.json"
+ORIGIN: Final = "origin.json"
 DIGEST_BYTES: Final = 16
 PIECE_BYTES: Final = 1 << 20
 
 
 Compiled = tuple[Snapshot, Slots]
 """A compiled configuration, and who has which slot in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a store knows of what was served and its texts do not say, each None where it is not kept: the revision, and
+    the names of the pools that a token had a hand in."""
+
+    revision: int | None = None
+    pools_by_tokens: frozenset[str] | None = None
+
+    def encode(self) -> bytes:
+        """Return it as JSON."""
+        by_tokens = None if self.pools_by_tokens is None else sorted(self.pools_by_tokens)
+        return json.dumps({"revision": self.revision, "pools_by_tokens": by_tokens}, ensure_ascii=False).encode()
+
+    @staticmethod
+    def decode(data: bytes) -> Origin:
+        """Return what JSON says; raises ValueError, KeyError or TypeError."""
+        document = json.loads(data)
+        revision, by_tokens = document["revision"], document["pools_by_tokens"]
+        if not isinstance(revision, int | None):
+            raise TypeError("the revision is to be a number")
+        return Origin(revision, None if by_tokens is None else frozenset(map(str, by_tokens)))
+
+    def adopted_by(self, configuration: Configuration) -> Configuration:
+        """Return the configuration of texts with what this says of it: whoever made a pool, a token may have had a hand
+        in it unless it is known that none had."""
+        by_tokens = frozenset(configuration.pools) if self.pools_by_tokens is None else self.pools_by_tokens
+        return replace(configuration, pools_by_tokens=by_tokens, store_revision=self.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +95,11 @@ class LastServed:
     format: str
     unready: Sequence[str]
     digests: Mapping[str, str]
+
+    @property
+    def is_of_store(self) -> bool:
+        """Whether it came from a store."""
+        return self.source.startswith(STORE_PLACE)
 
     def tolerates(self, apex: bytes) -> bool:
         """Whether a zone was not ready then: it may be so again."""
@@ -94,12 +130,26 @@ class LastServed:
         except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
             raise LbdnsError(f"{self.path}: cannot be read: {error}") from error
 
+    def origin(self) -> Origin:
+        """Return what the store knows of it; raises LbdnsError where that is damaged."""
+        if ORIGIN not in self.digests:  # an earlier release kept it
+            return Origin()
+        try:
+            return Origin.decode(self._read(ORIGIN))
+        except (ValueError, KeyError, TypeError) as error:
+            raise LbdnsError(f"{self.path / ORIGIN}: cannot be read: {error}") from error
+
     def texts(self) -> Path:
         """Return the directory of the texts; raises LbdnsError where they are damaged."""
         for name in self.digests:
             if name.startswith(f"{TEXTS}/"):
                 self._check(name)
         return self.text_directory
+
+    def all_texts(self) -> Mapping[str, str]:
+        """Return every text by its name; raises LbdnsError where one is missing or damaged."""
+        names = (name.removeprefix(f"{TEXTS}/") for name in self.digests if name.startswith(f"{TEXTS}/"))
+        return {name: self.text(name) for name in names}
 
     def text(self, name: str) -> str:
         """Return one text; raises LbdnsError where it is missing or damaged."""
@@ -129,7 +179,7 @@ def find_last_served(state_dir: Path, source: str) -> LastServed | None:
 def find_served_of_store(state_dir: Path) -> LastServed | None:
     """Return what was served last where it came from a store, wherever that was then; raises LbdnsError as above."""
     kept = _read_current(state_dir / LAST_SERVED)
-    return kept if kept is not None and kept.source.startswith(STORE_PLACE) else None
+    return kept if kept is not None and kept.is_of_store else None
 
 
 def _read_current(directory: Path) -> LastServed | None:
@@ -182,7 +232,10 @@ class LastServedWriter:
                     copy.write(TRIES, lambda path: _pack(path, snapshot.write_tries))
                 copy.write(SNAPSHOT, lambda path: _pack(path, lambda bare: snapshot.write(bare, place / TRIES)))
                 copy.put(SLOTS, encode_slots(published.slots).encode())
-                copy.put(CONFIGURATION, encode_configuration(published.configuration))
+                configuration = published.configuration
+                copy.put(CONFIGURATION, encode_configuration(configuration))
+                if configuration.store_revision is not None:
+                    copy.put(ORIGIN, Origin(configuration.store_revision, configuration.pools_by_tokens).encode())
                 for name, text in texts.items():
                     copy.put(f"{TEXTS}/{name}", text.encode())
                 copy.settle()

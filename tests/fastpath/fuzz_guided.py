@@ -57,7 +57,7 @@ def fuzz(program: str, arguments: list[str]) -> None:
     """Run libFuzzer; it ends the process. To merge it starts `program` with other arguments."""
     atheris: Any = importlib.import_module("atheris")
     lanes = available_lanes()
-    for function in kernel_functions(lanes[0].serve):
+    for function in kernel_functions(lanes[0].kernel_serve):
         atheris.instrument_func(function)
     checker = Checker(make_view(Path(tempfile.mkdtemp(prefix="lbdns-fuzz-view-"))), lanes)
 

@@ -35,11 +35,16 @@ ROOM_BYTES = 2048
 
 @dataclass(frozen=True)
 class Lane:
-    """One form: its `Server` class and its `serve`."""
+    """One form: its `Server` class, its `serve` as it is, and one for callers with buffers of their own."""
 
     name: str
     server_class: Any
-    serve: Callable[..., int]
+    kernel_serve: Callable[..., int]
+
+    @property
+    def serve(self) -> Callable[..., int]:
+        """Serve the datagram `data[start:start + length]` into `out[base:]`."""
+        return with_buffers(self.kernel_serve)
 
 
 class Served:
@@ -84,11 +89,11 @@ def compiled_lane() -> Lane | None:
     modules = {name: importlib.import_module(f"lbdns.{name}") for name in KERNEL}
     if any(str(module.__file__).endswith(".py") for module in modules.values()):
         return None
-    return Lane("compiled", modules["fastpath.read"].Server, with_buffers(modules["fastpath.serve"].serve))
+    return Lane("compiled", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
 
 
 def interpreted_lane() -> Lane:
     """Return the kernel read from its sources, whether or not an extension stands beside them."""
     with ExitStack() as stack:
         modules = {name: stack.enter_context(standing_in(name)) for name in KERNEL}
-    return Lane("interpreted", modules["fastpath.read"].Server, with_buffers(modules["fastpath.serve"].serve))
+    return Lane("interpreted", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)

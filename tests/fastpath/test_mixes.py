@@ -12,7 +12,7 @@ import pytest
 import lbdns
 from lbdns.answer.serving_view import ServingView
 from tests.fastpath.fuzz_check import Checker, read_corpus
-from tests.fastpath.lanes import KERNEL, Lane, compiled_lane, with_buffers
+from tests.fastpath.lanes import KERNEL, Lane, compiled_lane
 from tests.interpreted import standing_in
 
 
@@ -36,7 +36,7 @@ def test_what_is_interpreted_uses_what_is_compiled(left_out: str, view: ServingV
                 modules[name] = stack.enter_context(standing_in(name))
             else:
                 modules[name] = importlib.import_module(f"lbdns.{name}")
-    lane = Lane("mixed", modules["fastpath.read"].Server, with_buffers(modules["fastpath.serve"].serve))
+    lane = Lane("mixed", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
     checker = Checker(view, [lane])
     for datagram in read_corpus():
         checker.check(datagram)

@@ -101,6 +101,56 @@ def test_a_store_that_cannot_be_opened_is_survived(server: StoreServer) -> None:
     assert "the store can be read again" in server.log
 
 
+@pytest.mark.parametrize("lost", ["revisions", "objects"])
+def test_a_store_without_its_revisions_or_objects_is_told_once_and_taken_as_it_is(
+    server: StoreServer, lost: str
+) -> None:
+    with contextlib.closing(sqlite3.connect(server.state_dir / STORE_FILE)) as connection, connection:
+        connection.execute(f"DELETE FROM {lost}")
+    server.start()
+    server.wait_for_api()
+    assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+    assert row(server, "store")["text"] == "cannot be read, nothing can be stored"
+    assert server.log.count("the store is damaged (it has " if lost == "revisions" else "objects are missing") == 1
+    state = ["--state", str(server.state_dir)]
+    checked = lbdns("store", "check", *state)
+    assert checked.returncode == 1 and "the store is damaged (" in checked.stderr
+    whence = ["--from", str(server.state_dir / STORE_FILE)] if lost == "revisions" else []
+    done = lbdns("store", "restore", *whence, *state)
+    assert done.returncode == 0, done.stderr
+    eventually(lambda: standing(server)["state"] == "good", 15)
+    assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+    assert lbdns("store", "check", *state).returncode == 0
+
+
+def test_what_a_token_made_reaches_no_loopback_in_what_was_served_last(server: StoreServer) -> None:
+    server.start()
+    server.wait_for_api()
+    headers = {"Authorization": f"Bearer {server.token()}"}
+    with httpx.Client(base_url=server.api, headers=headers, timeout=30) as client:
+        account = client.get("/client/v4/accounts").json()["result"][0]["id"]
+        load_balancers = f"/client/v4/accounts/{account}/load_balancers"
+        monitor = client.post(f"{load_balancers}/monitors", json={"type": "tcp", "port": 9}).json()["result"]["id"]
+        origins = [{"name": "e", "address": "127.0.0.1"}]
+        pool = {"name": "theirs", "monitor": monitor, "origins": origins}
+        client.post(f"{load_balancers}/pools", json=pool).raise_for_status()
+    refused = "Monitor config error"
+    eventually(lambda: refused in str(server.ask("health")), 15)
+    assert server.stop() == 0
+    (server.state_dir / STORE_FILE).write_bytes(b"no database at all" * 1000)
+    for spoiled in (["snapshot"], ["snapshot"], ["snapshot", "origin.json"]):  # of what the start before kept, too
+        (copy,) = [path for path in (server.state_dir / LAST_SERVED).iterdir() if path.is_dir()]
+        texts = {path.name: path.read_bytes() for path in (copy / "files").iterdir()}
+        assert {"example.com.zone", "pools.yaml"} <= texts.keys()
+        for name in spoiled:
+            (copy / name).write_bytes(b"of another release")  # its texts are read
+        server.start()
+        server.wait_for_api()
+        assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
+        eventually(lambda: refused in str(server.ask("health")), 15)
+        assert server.stop() == 0
+
+
 def test_a_store_that_vanished_is_not_begun_anew(server: StoreServer) -> None:
     kept = {path: path.read_bytes() for path in server.state_dir.glob(f"{STORE_FILE}*")}
     for path in kept:

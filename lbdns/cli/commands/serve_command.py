@@ -282,7 +282,11 @@ def _host(
     from lbdns.manage.api.hosting import ApiServer
     from lbdns.manage.api.site_host import SiteHost
 
-    host = SiteHost(supervisor, find, instead, lacking)
+    def said() -> tuple[str, ...]:
+        refused = supervisor.facts().not_served
+        return () if refused is None else refused.problems
+
+    host = SiteHost(supervisor, find, instead, lacking, said)
     return host, ApiServer(host.first_site(), certificate)
 
 

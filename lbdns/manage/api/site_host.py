@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
@@ -29,13 +29,19 @@ class SiteHost:
     """Serves a site that `find` returns, or what `instead` makes of the reason why it raises LbdnsError."""
 
     def __init__(
-        self, running: Running, find: Callable[[], ApiSite], instead: Callable[[str], ApiSite], lacking: str
+        self,
+        running: Running,
+        find: Callable[[], ApiSite],
+        instead: Callable[[str], ApiSite],
+        lacking: str,
+        said: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """Describe it; nothing is served yet. `find` is called in threads, one call at a time.
 
-        `lacking`: what there is not without the store, in words.
+        `lacking`: what there is not without the store, in words. `said`: returns the problems that the log has told.
         """
         self._lacking = lacking
+        self._said = said
         self._running = running
         self._find = find
         self._instead = instead
@@ -85,7 +91,8 @@ class SiteHost:
         try:
             self._found = self._find()
         except LbdnsError as error:
-            self._trouble.begin(f"{self._lacking}: {error}")
+            shorter = f"{self._lacking}: the store cannot be had" if str(error) in self._said() else ""
+            self._trouble.begin(f"{self._lacking}: {error}", shorter)
         except Exception as error:
             log.debug("lbdns failed on the store", exc_info=True)
             self._trouble.begin(f"{self._lacking}: lbdns failed on the store: {error!r}")

@@ -130,6 +130,7 @@ class Builder:
                 pool_ids=pool_ids,
                 account_id=self._account_id,
                 pools_by_tokens=pools_by_tokens(state, any(one.is_foreign for one in drafted.values())),
+                store_revision=state.revision,
             )
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 

@@ -9,6 +9,7 @@
 | nothing or an empty file, where one was    | StoreError: a store that vanished is not "no zones"       |
 | one of a later version, something else     | StoreError                                                |
 | damaged, locked by somebody                | StoreError                                                |
+| parts that do not agree, an older copy     | StoreError                                                |
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from urllib.parse import quote
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import moment
+from lbdns.manage.store.consistency import disagreement, older_than_served
 from lbdns.manage.store.refusals import StoreError
 from lbdns.manage.store.versions import VERSION, bring_up, copies, keep_copy, make_tables, version_of, write_copy
 from lbdns.publish.last_served import find_served_of_store
@@ -137,6 +139,25 @@ def way_back(path: Path) -> str:
     return ", ".join([*ways, "a backup of yours may be put in its place"])
 
 
+def taken_as_it_is(path: Path) -> str:
+    """Return how a store whose objects can be read is taken as it is found, in words."""
+    return f"`lbdns store restore --state {path.parent} --from {path}` takes its objects as they are"
+
+
+def not_agreeing(path: Path, why: str) -> StoreError:
+    """Return the refusal of a store of which a part does not agree with another, with the way back."""
+    return StoreError(f"{path}: the store is damaged ({why}); {taken_as_it_is(path)}, {way_back(path)}")
+
+
+def _check_agreement(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError where what a store says does not agree, or is older than what was served of it."""
+    if why := disagreement(connection):
+        raise not_agreeing(path, why)
+    if why := older_than_served(connection, path):
+        told = f"an older copy of the store is in its place ({why})"
+        raise StoreError(f"{path}: {told}; {taken_as_it_is(path)}, {way_back(path)}")
+
+
 def _refusal(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(described(path, error))
 
@@ -176,6 +197,8 @@ def _writable(path: Path) -> sqlite3.Connection:
         version = version_of(connection, path)
         if version == 0 and path.stat().st_size and _was_served(path):
             _refuse_vanished(path)
+        if version:
+            _check_agreement(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         if version == 0:
@@ -202,6 +225,8 @@ def _readable(path: Path) -> sqlite3.Connection:
     found = as_it_lies(path)
     try:
         version = version_of(found, path)
+        if version:
+            _check_agreement(found, path)
         if 0 < version < VERSION:
             memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             found.backup(memory)

@@ -1,7 +1,8 @@
 """A store made anew in the place of one that is gone or cannot be read, which is kept beside it.
 
-Of a copy everything is taken. What was served last is what files can say: no revisions, comments and tags, and none of
-the load balancers whose names are in no zone; tokens are taken over where the store before still gives them.
+Of a copy everything is taken; where its objects and its revisions do not agree, its objects as they are, in a revision
+with none before it. What was served last is what files can say: no revisions, comments and tags, and none of the load
+balancers whose names are in no zone; tokens are taken over where the store before still gives them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import PROBING, Kind
 from lbdns.base.wording import moment
 from lbdns.base.words import STORE_FILE
+from lbdns.manage.store.consistency import note_restored, served_revision
 from lbdns.manage.store.item import Change, new_id, time_text
 from lbdns.manage.store.opening import as_it_lies, described
 from lbdns.manage.store.refusals import StoreError
@@ -26,7 +28,7 @@ from lbdns.manage.store.revisions.from_files import desired
 from lbdns.manage.store.revisions.wanted import wanted_of
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
-from lbdns.manage.store.versions import version_of, write_copy
+from lbdns.manage.store.versions import transaction, version_of, write_copy
 from lbdns.model.configuration import Configuration
 from lbdns.publish.last_served import find_served_of_store
 
@@ -45,6 +47,7 @@ def restore_store(state_dir: Path, copy: Path | None = None) -> str:
         fresh = Path(folder, STORE_FILE)
         try:
             whence = _from_served(state_dir, fresh) if copy is None else _from_copy(copy, fresh)
+            _mean_it(fresh, state_dir)
             kept = _put_aside(path)
             fresh.replace(path)
         except sqlite3.Error as error:
@@ -53,6 +56,12 @@ def restore_store(state_dir: Path, copy: Path | None = None) -> str:
             raise StoreError(f"{path}: cannot be made anew: {error.strerror or error}") from error
     beside = f"; what was there is kept as {kept}" if kept is not None else ""
     return f"{path}: made of {whence}{beside}"
+
+
+def _mean_it(fresh: Path, state_dir: Path) -> None:
+    """Note in a store that it is put there on purpose, whatever was served before."""
+    with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection, transaction(connection):
+        note_restored(connection, served_revision(state_dir), AUTHOR, time_text(time.time()))
 
 
 def _made(state_dir: Path) -> Path:

@@ -23,8 +23,9 @@ from pydantic_core import to_json
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import STORE_FILE
+from lbdns.manage.store.consistency import newer_object, object_count, set_object_count
 from lbdns.manage.store.item import Change, Item
-from lbdns.manage.store.opening import described, file_at, is_disk, open_store, put_back
+from lbdns.manage.store.opening import described, file_at, is_disk, not_agreeing, open_store, put_back
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
@@ -86,7 +87,10 @@ class Store:
                 ]
             except (ValueError, TypeError, AttributeError, RecursionError, sqlite3.OperationalError):
                 items = self._items_one_by_one(unreadable)
-            return State.of(items, self._head(), unreadable)
+            head = self._head()
+            if why := newer_object(max((item.revision for item in items), default=0), head):
+                raise not_agreeing(self.path, why)
+            return State.of(items, head, unreadable)
 
     def _rows(self) -> sqlite3.Cursor:
         return self._connection.execute(
@@ -123,10 +127,12 @@ class Store:
                 raise Outdated("the store", based_on, head)
             number = head + 1
             self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?)", (number, time, author, message))
+            count = object_count(self._connection)
             for at in range(0, len(changes), AT_ONCE):
-                self._write(changes[at : at + AT_ONCE], number, at)
+                count += self._write(changes[at : at + AT_ONCE], number, at)
             for one in dropped:
-                self._connection.execute("DELETE FROM objects WHERE id = ?", (one.id,))
+                count -= self._connection.execute("DELETE FROM objects WHERE id = ?", (one.id,)).rowcount
+            set_object_count(self._connection, count)
             self._forget(number)
         return Revision(number, time, author, message, tuple(changes))
 
@@ -196,10 +202,16 @@ class Store:
     def _head(self) -> int:
         return int(self._connection.execute("SELECT coalesce(max(number), 0) FROM revisions").fetchone()[0])
 
-    def _write(self, changes: Sequence[Change], revision: int, at: int) -> None:
-        """Write some of a revision's changes, the first of which is the one of this number."""
+    def _write(self, changes: Sequence[Change], revision: int, at: int) -> int:
+        """Write some of a revision's changes, the first of which is the one of this number; returns how many objects
+        there are more than before."""
         gone = ((change.item.id,) for change in changes if change.after is None)
-        self._connection.executemany("DELETE FROM objects WHERE id = ?", gone)
+        lost = self._connection.executemany("DELETE FROM objects WHERE id = ?", gone).rowcount
+        new = [change.item.id for change in changes if change.before is None]
+        found = self._connection.execute(  # what cannot be read is there already where it is given another body
+            "SELECT count(*) FROM objects WHERE id IN (SELECT value FROM json_each(?))", (_dump(new),)
+        )
+        gained = len(new) - int(found.fetchone()[0])
         self._connection.executemany(
             "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision, disabled_at, is_local) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
@@ -214,6 +226,7 @@ class Store:
                 for number, change in enumerate(changes, at)
             ),
         )
+        return gained - max(lost, 0)
 
     def _forget(self, newest: int) -> None:
         """Count what the newest revision takes, and delete the oldest ones: those too many, and those too large."""

@@ -28,7 +28,7 @@ from lbdns.dns.name import show_name
 from lbdns.mapped.run_directory import StateLock
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
-from lbdns.publish.last_served import Compiled, LastServed, find_last_served
+from lbdns.publish.last_served import Compiled, LastServed, Origin, find_last_served
 from lbdns.telemetry.server_facts import NotServed
 
 Made = TypeVar("Made")
@@ -168,7 +168,8 @@ def _kept_ones(
         try:
             beginning = read(_KeptCopy(source, kept, state_dir, scratch, not_served))
         except LbdnsError as error:
-            log.warning("what was served last: %s", error)
+            if str(error) not in not_served.problems:  # which are told in a moment
+                log.warning("what was served last: %s", error)
             continue
         if beginning is not None:
             yield beginning
@@ -212,4 +213,17 @@ def _compiled(one: _KeptCopy) -> Beginning:
 def _from_texts(one: _KeptCopy) -> Beginning:
     """Return what was served last from its texts."""
     loaded = one.source.load_texts(one.kept.texts())
-    return one.beginning(dataclasses.replace(loaded, configuration=one.adapted(loaded.configuration)))
+    configuration = one.adapted(loaded.configuration)
+    if one.kept.is_of_store:
+        configuration = _origin(one.kept).adopted_by(configuration)
+    texts = one.kept.all_texts()  # now: what is kept of this start takes the copy's place
+    return one.beginning(dataclasses.replace(loaded, configuration=configuration, texts=lambda: texts))
+
+
+def _origin(kept: LastServed) -> Origin:
+    """Return what is known of the objects beside their texts, which may be nothing: they are served all the same."""
+    try:
+        return kept.origin()
+    except LbdnsError as error:
+        log.warning("who made what was served last is not known: %s", error)
+        return Origin()
