@@ -37,6 +37,7 @@ C_TYPES = {
     "I": "unsigned int",
     "Q": "unsigned long long",
     "i": "int",
+    "q": "long long",
     "f": "float",
     "d": "double",
 }

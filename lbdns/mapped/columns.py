@@ -15,10 +15,11 @@ U16: TypeAlias = "memoryview[int]"
 U32: TypeAlias = "memoryview[int]"
 U64: TypeAlias = "memoryview[int]"
 I32: TypeAlias = "memoryview[int]"
+I64: TypeAlias = "memoryview[int]"
 F32: TypeAlias = "memoryview[float]"
 F64: TypeAlias = "memoryview[float]"
 # As `array` and `memoryview.cast` call them.
-TYPE_CODES: Final = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", "F32": "f", "F64": "d"}
+TYPE_CODES: Final = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}
 
 NONE_32: Final = 0xFFFFFFFF
 
@@ -32,7 +33,7 @@ READ_ATTEMPTS: Final = 64  # a writer killed while it wrote addresses must not h
 class SnapshotColumns:
     """The columns of a snapshot (snapshot_file.py), as attributes."""
 
-    # Load balancers.
+    # Load balancers: a row each, and behind those the variants that rules and pool sets make of them (equal ones once).
     lb_select: U8
     lb_flags: U8
     lb_ttl: U32
@@ -45,6 +46,41 @@ class SnapshotColumns:
     lb_slot: U32
     lb_text: U32
     lb_policy: U8
+    # Rules: a load balancer's row of rules_* (NO_RULES: none; a variant has none), and where what is told of its rules
+    # begins, then of its pool sets, each in the order of the configuration: its counter's slot, its text in the blob.
+    lb_rules: U32
+    lb_hit_start: U32
+    hit_slot: U32
+    rule_text: U32
+    # A decision table; equal ones are one. Class of ip.src (NO_TRIE: 0) and bits of the tests lead to a verdict:
+    # cell = cells + class * width + bits * RULE_KINDS + kind, with cells and trie for a query with ECS or without.
+    rules_ecs_trie: U32
+    rules_resolver_trie: U32
+    rules_ecs_cells: U32
+    rules_resolver_cells: U32
+    rules_width: U32
+    rules_scope: U8
+    rules_test_start: U32
+    rules_test_count: U32
+    rules_reads_name: U8
+    rules_asks_python: U8
+    rules_cell: U32
+    # Verdicts: the row that decides (OWN_ROW: the load balancer's own), and the positions of the rules that matched,
+    # from lb_hit_start on. To a SELECT_SET row, class_list has verdicts instead of lists.
+    verdict_lb: U32
+    verdict_hit_start: U32
+    verdict_hit_count: U32
+    verdict_hit: U32
+    # Tests of a message's texts (TEST_*): bytes `from` to `to` of the subject, as a slice has them, against the operand
+    # in the blob or a number.
+    test_subject: U8
+    test_op: U8
+    test_flags: U8
+    test_from: I32
+    test_to: I32
+    test_operand: U32
+    test_operand_length: U32
+    test_number: I64
     # Place class -> list (from lb_lists), and the lists' members.
     class_list: U32
     list_start: U32

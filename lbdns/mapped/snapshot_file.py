@@ -23,7 +23,7 @@ from typing import Any, Final
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.columns import COLUMNS
 
-MAGIC = b"lbdns\x00s3"
+MAGIC = b"lbdns\x00s4"
 ALIGNMENT = 64
 PIECE_BYTES = 2 << 20
 MADV_POPULATE_READ = 22  # linux/mman.h; not in the mmap module

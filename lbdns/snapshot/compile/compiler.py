@@ -26,7 +26,7 @@ from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.zone_columns import compile_zones
 from lbdns.snapshot.slots import Slots
-from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME
+from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME, NO_RULES
 from lbdns.steering.policies.context import Context, Site
 from lbdns.steering.policies.plan import Candidates
 
@@ -183,6 +183,8 @@ class _Compiler:
         columns["lb_slot"].append(self.slots.load_balancer[load_balancer.name, load_balancer.type])
         columns["lb_text"].append(self.blob.add_text(load_balancer.name))
         columns["lb_policy"].append(row.policy)
+        columns["lb_rules"].append(NO_RULES)
+        columns["lb_hit_start"].append(len(columns["hit_slot"]))
         self.classes.append(row.select, row.pop_list, row.cut, numbers)
 
     def _place_flags(self, load_balancer: LoadBalancer, is_apex: bool) -> int:

@@ -19,12 +19,52 @@ SELECT_FIRST: Final = 0
 SELECT_WEIGHTED: Final = 1
 SELECT_FASTEST: Final = 2
 SELECT_NEAREST: Final = 3  # the place class is a unit of coordinates
+SELECT_SET: Final = 4  # from pool sets: the place class leads to a verdict
 
 LB_ECS_PREFERRED: Final = 1
 LB_RESOLVER_LOCATES: Final = 2
 LB_STICKY: Final = 4
 LB_APEX: Final = 8
-LB_GIVES_CNAME: Final = 16  # an endpoint of one of its pools is answered as a CNAME
+LB_GIVES_CNAME: Final = 16  # an endpoint of one of its pools, in any variant, is answered as a CNAME
+LB_FIXED: Final = 32  # answers without records (fixed_response)
+LB_VARIES: Final = 64  # has rules, or is SELECT_SET: another row may decide
+
+# Rules. A kind of query is its family, or RULE_KIND_CNAME, which no load balancer of FAMILY_NAMED is asked for.
+NO_RULES: Final = 0xFFFFFFFF
+OWN_ROW: Final = 0xFFFFFFFF
+NO_VERDICT: Final = 0xFFFFFFFF
+RULE_KIND_CNAME: Final = 2
+RULE_KINDS: Final = 3
+# What ECS means to a decision table: nothing, a prefix (of 1 bit at least), the whole address.
+RULES_SCOPE_NONE: Final = 0
+RULES_SCOPE_PREFIX: Final = 1
+RULES_SCOPE_ADDRESS: Final = 2
+
+# Tests of a message's texts. A subject that the message lacks fails each of them.
+SUBJECT_NAME: Final = 0  # dns.qry.name
+SUBJECT_ECS_TEXT: Final = 1  # dns.rr.opt.client.addr
+SUBJECT_BYTES: Final = 256  # room for either
+SUBJECT_END: Final = 0x7FFFFFFF  # as test_to: as far as it goes
+TEST_UPPER: Final = 1  # of upper-case letters, as `upper` makes it
+TEST_ANY_CASE: Final = 2  # of a wildcard
+TEST_EQUALS: Final = 0
+TEST_LESS: Final = 1
+TEST_LESS_EQUAL: Final = 2
+TEST_GREATER: Final = 3
+TEST_GREATER_EQUAL: Final = 4
+TEST_CONTAINS: Final = 5
+TEST_STARTS: Final = 6
+TEST_ENDS: Final = 7
+TEST_ONE_OF: Final = 8  # operand: texts, each after its length in 2 bytes, low one first
+TEST_WILDCARD: Final = 9  # operand: the whole text, `*` for any bytes, after a backslash itself
+TEST_LENGTH_EQUALS: Final = 10
+TEST_LENGTH_LESS: Final = 11
+TEST_LENGTH_LESS_EQUAL: Final = 12
+TEST_LENGTH_GREATER: Final = 13
+TEST_LENGTH_GREATER_EQUAL: Final = 14
+TEST_LENGTH_BITS: Final = 15  # any of the number's bits is set in it
+TEST_LENGTH_ONE_OF: Final = 16  # operand: ranges, first and last, 8 bytes each, low one first
+TEST_ASKED: Final = 17  # of Python, which evaluates the expression that the operand is
 
 # A list whose pools may hash the source address: LIST_HASHED << family.
 LIST_HASHED: Final = 1
@@ -73,6 +113,7 @@ LOCATED_BY_POP: Final = 3
 OUTCOME_ANSWER: Final = 0
 OUTCOME_NO_POOL: Final = 1
 OUTCOME_NO_ENDPOINT: Final = 2
+OUTCOME_FIXED: Final = 3  # a rule's or pool set's fixed_response
 
 MODE_ALL: Final = 0
 MODE_WEIGHTED: Final = 1

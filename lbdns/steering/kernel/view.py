@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from typing import Final
 
 from lbdns.mapped.columns import *
 from lbdns.mapped.typed_columns import TypedColumns
 from lbdns.steering.kernel.numbers import *
+
+NO_NAME: Final = bytearray(1)
+"""The root, where no rule asks for a name."""
 
 
 class View(TypedColumns):
@@ -31,7 +35,8 @@ class Query:
     `lb`: index of the load balancer; `family`: FAMILY_A, FAMILY_AAAA or FAMILY_NAMED; `wants_cname`: decided as for
     `family`, and answered where that comes to an endpoint's CNAME alone; `*_version`: 4, 6, or 0 for none; `ecs_bits`:
     SOURCE PREFIX-LENGTH, 0 for no ECS; `now_s`: CLOCK_MONOTONIC; `draw_base`: 64 random bits, from which all draws
-    follow, or with `draw_fixed` the one value that all draws take.
+    follow, or with `draw_fixed` the one value that all draws take. For rules that ask: `name`, the name that the load
+    balancer is asked by (lower-case wire form), and `asked_bits`, bit i for test i where Python makes it.
     """
 
     def __init__(self) -> None:
@@ -48,22 +53,30 @@ class Query:
         self.now_s = 0
         self.draw_base = 0
         self.draw_fixed = False
+        self.name = NO_NAME
+        self.asked_bits = 0
 
 
 class Decision:
     """What was decided and every input that mattered; reused from query to query: its room takes longer to make than a
     decision.
 
-    `outcome`: OUTCOME_*; `picks[:pick_count]`: endpoint indices in the order of the answer; `mode`: MODE_*; `pool`:
-    index or NO_POOL; `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds; `location_source`: LOCATED_BY_*;
-    `place_class`, `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one
-    endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: what is answered of FAMILY_A
-    or FAMILY_AAAA, `address_count` of them, ADDRESS_BYTES apart, in `buffer`; `is_alias`: the one pick is answered by
-    its CNAME; `owners`, `scores`: room for `list_answers`.
+    `base`: the load balancer asked, `lb`: the row that decides, by the rules' `verdict` and the pool sets'
+    `set_verdict` (NO_VERDICT: there are none), whose own scope is `rule_scope`. `outcome`: OUTCOME_*;
+    `picks[:pick_count]`: endpoint indices in the order of the answer; `mode`: MODE_*; `pool`: index or NO_POOL;
+    `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds; `location_source`: LOCATED_BY_*; `place_class`,
+    `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one endpoint;
+    `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: what is answered of FAMILY_A or
+    FAMILY_AAAA, `address_count` of them, ADDRESS_BYTES apart, in `buffer`; `is_alias`: the one pick is answered by its
+    CNAME; `owners`, `scores`: room for `list_answers`; `subject`: for a test's text.
     """
 
     def __init__(self) -> None:
+        self.base = 0
         self.lb = 0
+        self.verdict = NO_VERDICT
+        self.set_verdict = NO_VERDICT
+        self.rule_scope = 0
         self.outcome = OUTCOME_NO_POOL
         self.pool = NO_POOL
         self.is_fallback = False
@@ -88,6 +101,7 @@ class Decision:
         self.addresses = self.buffer
         self.owners = array("i", bytes(4 * ADDRESSES_MAX))
         self.scores = array("Q", bytes(8 * ADDRESSES_MAX))
+        self.subject = bytearray(SUBJECT_BYTES)
 
     def picked(self) -> list[int]:
         """Return the endpoint indices in the order of the answer."""
