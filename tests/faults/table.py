@@ -17,7 +17,13 @@ from tests.faults.kinds.filesystems import (
     StateReadOnly,
 )
 from tests.faults.kinds.floods import MalformedFlood, SlowFlood
-from tests.faults.kinds.limits import ApiDescriptorsLimited, DescriptorsLimited, ProcessesStarved, TasksLimited
+from tests.faults.kinds.limits import (
+    ApiDescriptorsLimited,
+    DescriptorsLimited,
+    MoreWorkersUnderTaskLimit,
+    ProcessesStarved,
+    TasksLimited,
+)
 from tests.faults.kinds.processes import (
     EverybodyKilled,
     MonitorAndResponderKilled,
@@ -49,6 +55,7 @@ FAULTS: tuple[type[Fault], ...] = (
     RunFilesRemoved,
     RunDirectoryRemovedAndKilled,
     TasksLimited,
+    MoreWorkersUnderTaskLimit,
     HalfSentOneNetwork,
     HalfSentManyAddresses,
     SlowFlood,

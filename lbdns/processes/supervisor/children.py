@@ -84,6 +84,11 @@ class Child:
         """Whether its process is there and ready."""
         return bool(self.pid) and self._running is not None and self._running.is_ready.is_set()
 
+    @property
+    def has_been_ready(self) -> bool:
+        """Whether a process of it ever was."""
+        return self._was_ready.is_set()
+
     async def start(self) -> None:
         """Start it and return when it is ready; raises LbdnsError where it took too long, or ended before it was ready
         in each of START_ATTEMPTS."""

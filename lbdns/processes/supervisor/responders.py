@@ -29,6 +29,7 @@ from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, send_d
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child, child_command
 from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.last_reader import close_unread
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import Orphan
 from lbdns.publish.publisher import Published
@@ -116,7 +117,7 @@ class Responders(Kept):
         try:
             await self._replace(duty.sets, duty.log_format)
         finally:
-            self.close_unused(duty.sets)
+            await self.close_unused(duty.sets)
 
     async def relieve(self) -> None:
         """Put others in their place, on the same sockets: files that those map are gone. Raises LbdnsError where one
@@ -137,8 +138,7 @@ class Responders(Kept):
         results = await asyncio.gather(*(child.start() for child in fresh), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
-            await asyncio.gather(*(child.stop(0) for child in fresh))
-            self._free_rooms(fresh)
+            await self._end(fresh, sets)
             raise failures[0]
         self._restarts_before, self._hangs_before = self.restarts, self.hangs
         before, self.children = self.children, fresh
@@ -148,16 +148,18 @@ class Responders(Kept):
         self._log_format = log_format
         for listener in gone:
             listener.retire()
-        stopped = await asyncio.gather(*(child.stop(STOP_S) for child in before))
-        for index, (child, has_ended_well) in enumerate(zip(before, stopped, strict=True)):
-            if not has_ended_well and self._rooms[child]:
-                await self._finish(
-                    ResponderDuty(index, len(before), held_before[index], self._rooms[child], stays=False)
-                )
-        self._free_rooms(before)
+        await self._end(before, held_before)
         for listener in gone:
             listener.close()
         await self._replace_spare()
+
+    async def _end(self, children: Sequence[Child], sets: Sequence[ListenerSet]) -> None:
+        """Stop responders on `sets`; what one that served does not answer itself is answered by another process."""
+        stopped = await asyncio.gather(*(child.stop(STOP_S) for child in children))
+        for index, (child, has_ended_well) in enumerate(zip(children, stopped, strict=True)):
+            if child.has_been_ready and not has_ended_well and self._rooms[child]:
+                await self._finish(ResponderDuty(index, len(children), sets[index], self._rooms[child], stays=False))
+        self._free_rooms(children)
 
     async def _finish(self, duty: ResponderDuty) -> None:
         """Have what a responder that did not end well had in hand answered by a process that ends then."""
@@ -249,10 +251,10 @@ class Responders(Kept):
             await asyncio.sleep(POLL_S)
         return False
 
-    def close_unused(self, sets: Sequence[ListenerSet]) -> None:
-        """Close those sockets of `sets` that no responder reads: they were bound for a change that did not happen."""
-        for listener in absent([listener for one in sets for listener in one.listeners], self.sets):
-            listener.close()
+    async def close_unused(self, sets: Sequence[ListenerSet]) -> None:
+        """Close those sockets of `sets` that no responder reads: they were bound for a change that did not happen. What
+        came to them meanwhile is answered."""
+        await close_unread(absent([listener for one in sets for listener in one.listeners], self.sets), self._run)
 
     async def stop(self) -> None:
         """Let every responder finish what has come, and close the sockets."""

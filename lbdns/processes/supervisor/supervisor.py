@@ -52,6 +52,7 @@ from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.last_reader import close_unread
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.monitor_silence import MonitorSilence
 from lbdns.processes.supervisor.operations import Operations
@@ -138,8 +139,7 @@ class Supervisor:
         except BaseException:
             if published is not None:
                 self._publisher.abandon(published)
-            for listener in absent([listener for one in sets for listener in one.listeners], held):
-                listener.close()
+            await close_unread(absent([listener for one in sets for listener in one.listeners], held), self._run)
             raise
         self._prepared = Duty(sets, published, settings.log, takes_over=resumed), tallied
 
@@ -149,7 +149,7 @@ class Supervisor:
         Raises LbdnsError; orphans then go on as they are.
         """
         duty, tallied = self._prepared
-        cleanup.callback(self._responders.close_unused, duty.sets)
+        cleanup.push_async_callback(self._responders.close_unused, duty.sets)
         settings, first = self._serving.settings, self._first
         self._control.supervisor_pid = os.getpid()
         self._control.ready = False
@@ -266,7 +266,11 @@ class Supervisor:
             await asyncio.to_thread(self._responders.make_room, settings.workers, len(listen), prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
             sets = bind(listen, self._responders.sets, settings.workers)
-            await asyncio.to_thread(commit)
+            try:
+                await asyncio.to_thread(commit)
+            except BaseException:
+                await self._responders.close_unused(sets)
+                raise
         except BaseException:
             self._publisher.abandon(prepared)
             raise

@@ -8,14 +8,16 @@ import resource
 import signal
 import socket
 import time
-from pathlib import Path
 
+import yaml
+
+from lbdns.testing import ServerError
 from tests.faults.fault import Fault, Seen
-from tests.faults.rig import STORE, until
+from tests.faults.rig import FILES, STORE
+from tests.processes.task_limit import EMPTY_S, TaskLimit, why_no_task_limit
 from tests.strain.process_tree import RESPONDER
 from tests.strain.subject import send
 
-CGROUPS = Path("/sys/fs/cgroup/pids")
 LIMITED_S = 3.0
 CONNECTIONS = 120
 LINES_MAX = 60
@@ -33,15 +35,15 @@ class TasksLimited(Fault):
 
     @classmethod
     def why_not_here(cls) -> str:
-        return "" if os.access(CGROUPS, os.W_OK) and (CGROUPS / "tasks").exists() else "no cgroup of tasks to write to"
+        return why_no_task_limit()
+
+    def limit(self) -> None:
+        """Let nobody of the server make a process or a thread."""
+        pids = [one.pid for one in self.rig.subject.processes()]
+        self._limit = TaskLimit(f"lbdns-faults-{os.getpid()}", pids)
 
     def inject(self) -> None:
-        self._group = CGROUPS / f"lbdns-faults-{os.getpid()}"
-        self._group.mkdir()
-        for one in self.rig.subject.processes():
-            with contextlib.suppress(OSError):
-                (self._group / "cgroup.procs").write_text(str(one.pid))
-        (self._group / "pids.max").write_text("1")
+        self.limit()
         killed = [self.rig.monitor(), self.rig.responders()[0]]
         for pid in killed:
             send(pid, signal.SIGKILL)
@@ -51,15 +53,39 @@ class TasksLimited(Fault):
         return [Seen("the log says that no process can be made", bool(lines), (lines or ["nothing"])[0][26:140])]
 
     def heal(self) -> None:
-        (self._group / "pids.max").write_text("max")
+        self._limit.lift()
 
     def afterwards(self) -> list[Seen]:
-        for pid in (self._group / "cgroup.procs").read_text().split():
-            with contextlib.suppress(OSError):
-                (CGROUPS / "cgroup.procs").write_text(pid)
-        is_empty = until(lambda: not (self._group / "cgroup.procs").read_text().split(), 5.0)
-        self._group.rmdir()
-        return [Seen("its group is empty", is_empty < 5.0, f"{is_empty:.2f} s")]
+        left_s = self._limit.leave()
+        return [Seen("its group is empty", left_s < EMPTY_S, f"{left_s:.2f} s")]
+
+
+class MoreWorkersUnderTaskLimit(TasksLimited):
+    """More workers are asked for while no process can be made: that fails, and what came to their sockets is
+    answered."""
+
+    what = "more workers while the task limit is reached"
+    kinds = (FILES,)
+    breaks_connections = False
+    late_s = 1.5
+
+    def inject(self) -> None:
+        self.limit()
+        path = self.rig.server.directory / "lbdns.yaml"
+        self._before = path.read_text()
+        settings = yaml.safe_load(self._before)
+        self._refused = ""
+        try:
+            self.rig.server.reload({"lbdns.yaml": yaml.safe_dump({**settings, "workers": 4})})
+        except ServerError as error:
+            self._refused = str(error)
+
+    def while_held(self) -> list[Seen]:
+        return [Seen("it is refused", "does not start" in self._refused, self._refused[-100:])]
+
+    def heal(self) -> None:
+        super().heal()
+        (self.rig.server.directory / "lbdns.yaml").write_text(self._before)
 
 
 class DescriptorsLimited(Fault):

@@ -1,0 +1,65 @@
+"""Sockets that are closed before any process has read them: what came to them meanwhile is answered here.
+
+    bound for a change --(it does not happen)--> retired: nothing more comes --> what waits is answered --> closed
+
+They joined the group of the sockets that are served, and got their share of what was asked since. It may be for want of
+processes that nobody reads them: so it is this one that does, from the generation in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import mmap
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from lbdns.base.accepting import Acceptor, streams
+from lbdns.base.errors import LbdnsError
+from lbdns.mapped.control import Control
+from lbdns.mapped.counter_words import WORD_COUNT
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.responder.datagram_port import DatagramPort
+from lbdns.processes.responder.responder import DRAIN_BATCHES, DRAIN_S, ViewAnswerer
+from lbdns.processes.responder.tcp_port import TcpPort
+from lbdns.processes.responder.views import Views
+from lbdns.processes.sockets import Listener
+
+HEAR_S: Final = 0.05  # for connections that wait to be accepted, and what they ask
+
+log = logging.getLogger("lbdns.processes")
+
+
+async def close_unread(listeners: Iterable[Listener], run: RunDirectory) -> None:
+    """Answer what waits in sockets that nobody reads, as far as anything is in force, and close them."""
+    left = [one for one in listeners if one.udp.fileno() >= 0]
+    for one in left:
+        one.retire()
+    try:
+        if left:
+            await _answer(left, run)
+    except (LbdnsError, OSError, ValueError, KeyError) as error:  # nothing was ever served here, say
+        log.debug("what waits in sockets that are closed is not answered: %s", error)
+    finally:
+        for one in left:
+            one.close()
+
+
+async def _answer(listeners: Sequence[Listener], run: RunDirectory) -> None:
+    control = Control.attach(run.control)
+    if not control.generation:
+        return
+    uncounted = memoryview(mmap.mmap(-1, WORD_COUNT * 8)).cast("Q")
+    answerer = ViewAnswerer(Views(control, run), uncounted)
+    tcp = TcpPort(answerer)
+    acceptors = [
+        Acceptor(one.tcp, streams(tcp), f"TCP on {one.address}, to be closed", tcp.room.give_way) for one in listeners
+    ]
+    try:
+        for one in listeners:
+            DatagramPort(one.udp, answerer).drain(DRAIN_BATCHES)
+        await asyncio.sleep(HEAR_S)
+    finally:
+        for acceptor in acceptors:
+            acceptor.close()
+    await tcp.drain(DRAIN_S)
