@@ -13,8 +13,9 @@ import pytest
 
 import lbdns
 from lbdns.base import words
-from lbdns.model.balancer import BalancerType, SteeringPolicy
+from lbdns.model.balancer import BalancerType
 from lbdns.model.pool import EndpointPolicy
+from lbdns.model.steering_fields import SteeringPolicy
 from lbdns.steering.policies.policy_table import PLANNERS
 
 PACKAGE = Path(lbdns.__file__).parent

@@ -29,6 +29,18 @@ class _Row(NamedTuple):
     references: tuple[ReferenceField, ...] = ()
 
 
+_FALLBACK: Final = ("fallback_pool",)
+_STEERED: Final = (
+    ("default_pools", ITEMS),
+    *((field, VALUES, ITEMS) for field in PLACE_MAPS),
+    _FALLBACK,
+    ("random_steering", "pool_weights", KEYS),
+)
+"""Where a load balancer names pools, and the overrides of its rules."""
+_FLAT: Final = (("pools", ITEMS), ("pool_weights", KEYS))
+"""Where overrides do, beside."""
+
+
 class Kind(StrEnum):
     """What there is. The order is that of reference: an object refers to those of kinds before its own."""
 
@@ -63,10 +75,9 @@ class Kind(StrEnum):
         "load_balancers.yaml",
         is_keyed=False,
         references=(
-            ReferenceField(("default_pools", ITEMS), "pool"),
-            *(ReferenceField((field, VALUES, ITEMS), "pool") for field in PLACE_MAPS),
-            ReferenceField(("fallback_pool",), "pool"),
-            ReferenceField(("random_steering", "pool_weights", KEYS), "pool"),
+            *(ReferenceField(path, "pool") for path in _STEERED),
+            *(ReferenceField(("rules", ITEMS, "overrides", *path), "pool") for path in (*_STEERED, *_FLAT)),
+            *(ReferenceField(("pool_sets", ITEMS, "overrides", *path), "pool") for path in (*_FLAT, _FALLBACK)),
         ),
     )
 

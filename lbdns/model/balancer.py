@@ -2,156 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
-from lbdns.base.wording import nearest
-from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES, effective_policy
-from lbdns.dns import record_bounds
+from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, effective_policy
 from lbdns.model import bounds
-from lbdns.model.fields import (
-    SHOWN_WHERE_SET,
-    Description,
-    Flag,
-    Frozen,
-    Networks,
-    Number,
-    PoolNames,
-    Reference,
-    Weight,
-    Whole,
-)
+from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Networks, PoolNames, Reference
 from lbdns.model.hostnames import parse_owner_name
-from lbdns.model.refusal import refusal
+from lbdns.model.rule import NamedList, Overrides, PoolSet, PoolSetOverrides, Rule
+from lbdns.model.steering_fields import (
+    EQUAL_WEIGHTS,
+    AdaptiveRouting,
+    AffinityTtl,
+    CountryPools,
+    LocationStrategy,
+    PopPools,
+    RandomSteering,
+    RegionPools,
+    SessionAffinity,
+    SessionAffinityAttributes,
+    SteeringPolicy,
+    Ttl,
+)
 
 if TYPE_CHECKING:
-    SteeringPolicy = str
     BalancerType = str
 else:
-    SteeringPolicy = Literal[(*STEERING_POLICIES, "")]
     BalancerType = Literal[BALANCER_TYPES]
-_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-_POP = re.compile(r"[A-Z]{3}", re.ASCII)
-_COUNTRY_ALIASES: Final = {"UK": "GB", "EL": "GR"}
-
-
-def _upper_keys(value: Any) -> Any:
-    """Put a map's keys into upper case; refuse two keys that differ in case alone."""
-    if not isinstance(value, dict):
-        return value
-    upper: dict[Any, Any] = {}
-    for key, item in value.items():
-        folded = key.upper() if isinstance(key, str) else key
-        if folded in upper:
-            raise refusal(f'"{key}" is given twice, in different case; keep one')
-        upper[folded] = item
-    return upper
-
-
-def check_region(key: str) -> str:
-    if key not in bounds.REGION_CODES:
-        near = nearest(key, bounds.REGION_CODES)
-        meant = f'; did you mean "{near}"?' if near else ""
-        raise refusal(f'unknown region "{key}"; expected one of {", ".join(bounds.REGION_CODES)}{meant}')
-    return key
-
-
-def check_country(key: str) -> str:
-    if key in _COUNTRY_ALIASES:
-        raise refusal(f'"{key}" is no ISO 3166-1 country code; that country is "{_COUNTRY_ALIASES[key]}"')
-    if not _COUNTRY.fullmatch(key):
-        raise refusal(f'"{key}" is no country code; expected two letters of ISO 3166-1, such as "DE"')
-    return key
-
-
-def check_pop(key: str) -> str:
-    if not _POP.fullmatch(key):
-        raise refusal(f'"{key}" is no PoP code; expected the three letters of an IATA airport code, such as "AMS"')
-    return key
-
-
-RegionPools = Annotated[
-    dict[Annotated[str, AfterValidator(check_region)], PoolNames],
-    BeforeValidator(_upper_keys),
-    Field(max_length=bounds.MAX_PLACES_PER_MAP),
-]
-CountryPools = Annotated[
-    dict[Annotated[str, AfterValidator(check_country)], PoolNames],
-    BeforeValidator(_upper_keys),
-    Field(max_length=bounds.MAX_PLACES_PER_MAP),
-]
-PopPools = Annotated[
-    dict[Annotated[str, AfterValidator(check_pop)], PoolNames],
-    BeforeValidator(_upper_keys),
-    Field(max_length=bounds.MAX_PLACES_PER_MAP),
-]
-
-
-class RandomSteering(Frozen):
-    """Weights of pools under the policies that draw one: 0 to 1 in steps of 0.01, by pool name."""
-
-    default_weight: Weight = bounds.DEFAULT_WEIGHT
-    """The weight of a pool that is not named."""
-    pool_weights: Annotated[dict[Reference, Weight], Field(max_length=bounds.MAX_POOL_WEIGHTS)] = Field(
-        default_factory=dict
-    )
-    """Weights by pool."""
-
-    def weight_of(self, pool: str) -> float:
-        """Return the weight of a pool by its name."""
-        return self.pool_weights.get(pool, self.default_weight)
-
-
-_EQUAL_WEIGHTS: Final = RandomSteering()
-"""Shared by all load balancers that say nothing: pydantic would copy a default that holds a mapping for each."""
-
-
-class LocationStrategy(Frozen):
-    """Whose place counts: this PoP's, the resolver's or the client's (RFC 7871). `region_from` is lbdns's own."""
-
-    mode: Literal["pop", "resolver_ip"] = "pop"
-    """Whose place counts where ECS does not: this server's, or the resolver's where it is known."""
-    prefer_ecs: Literal["always", "never", "proximity", "geo"] = "proximity"
-    """When the place of the client subnet counts that a query brings (RFC 7871): never, always, or only under the
-    policy named."""
-    region_from: Annotated[Literal["pop", "location"], SHOWN_WHERE_SET] = "pop"
-    """Whose region `region_pools` are looked up by: this server's, or that of the place found."""
-
-
-class SessionAffinityAttributes(Frozen):
-    """Details of session affinity by cookie or header: accepted and kept, without effect in DNS."""
-
-    samesite: Literal["Auto", "Lax", "None", "Strict"] = "Auto"
-    """Does not act in DNS."""
-    secure: Literal["Auto", "Always", "Never"] = "Auto"
-    """Does not act in DNS."""
-    drain_duration: Annotated[Number, Field(ge=0, le=bounds.MAX_DRAIN_DURATION_S)] | None = None
-    """Does not act in DNS."""
-    zero_downtime_failover: Literal["none", "temporary", "sticky"] = "none"
-    """Does not act in DNS."""
-    headers: Annotated[
-        tuple[Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_HEADER_NAME_CHARS)], ...],
-        Field(max_length=bounds.MAX_AFFINITY_HEADERS),
-    ] = ()
-    """Does not act in DNS."""
-    require_all_headers: Flag = False
-    """Does not act in DNS."""
-
-
-class AdaptiveRouting(Frozen):
-    """Fail-over of connections between pools: accepted and kept, without effect in DNS."""
-
-    failover_across_pools: Flag = False
-    """Does not act in DNS."""
-
-
-def _refuse_rules(rules: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    if rules:
-        raise refusal("custom rules are not served yet; leave the key out or give an empty list")
-    return rules
 
 
 class LoadBalancer(Frozen):
@@ -172,7 +51,7 @@ class LoadBalancer(Frozen):
     """Whether it is served; a disabled one does not exist."""
     proxied: Flag = False
     """Does not act: lbdns carries no traffic."""
-    ttl: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_TTL_S)] = bounds.DEFAULT_TTL_S
+    ttl: Ttl = bounds.DEFAULT_TTL_S
     """The TTL of its answers, in seconds."""
     steering_policy: SteeringPolicy = ""
     """How a pool is chosen. Empty: `geo` where a map of places is set, else `off`."""
@@ -182,22 +61,22 @@ class LoadBalancer(Frozen):
     """Under `geo`: pools by ISO 3166-1 country, where the PoP has none."""
     pop_pools: PopPools = Field(default_factory=dict)
     """Under `geo`: pools by the PoP that answers."""
-    random_steering: RandomSteering = Field(default_factory=lambda: _EQUAL_WEIGHTS)
+    random_steering: RandomSteering = Field(default_factory=lambda: EQUAL_WEIGHTS)
     """The weights of the pools where one is drawn."""
     location_strategy: LocationStrategy = LocationStrategy()
     """Whose place decides."""
-    session_affinity: Literal["none", "cookie", "ip_cookie", "header"] = "none"
+    session_affinity: SessionAffinity = "none"
     """`ip_cookie` gives a client one endpoint, always the same; `cookie` and `header` do not act in DNS."""
-    session_affinity_ttl: Annotated[Whole, Field(ge=bounds.MIN_AFFINITY_TTL_S, le=bounds.MAX_AFFINITY_TTL_S)] | None = (
-        None
-    )
+    session_affinity_ttl: AffinityTtl | None = None
     """Does not act in DNS."""
     session_affinity_attributes: SessionAffinityAttributes = SessionAffinityAttributes()
     """Does not act in DNS."""
     adaptive_routing: AdaptiveRouting = AdaptiveRouting()
     """Does not act in DNS."""
-    rules: Annotated[tuple[dict[str, Any], ...], Field(max_length=bounds.MAX_RULES), AfterValidator(_refuse_rules)] = ()
-    """Empty: custom rules are not served yet."""
+    rules: Annotated[tuple[Rule, ...], Field(max_length=bounds.MAX_RULES)] = ()
+    """Custom rules: what is done differently for the queries that a condition is true of."""
+    pool_sets: Annotated[tuple[PoolSet, ...], Field(max_length=bounds.MAX_POOL_SETS)] = ()
+    """Behind the rules, the first of these that matches: pools for the queries of some places."""
     networks: Networks = ()
     """Kept for the v4 API; does not act: there is one network."""
     type: Annotated[BalancerType, SHOWN_WHERE_SET] = "A"
@@ -208,17 +87,89 @@ class LoadBalancer(Frozen):
         """The steering policy with `""` resolved: `geo` where any map of places is set, else `off`."""
         return effective_policy(self.steering_policy, bool(self.region_pools or self.country_pools or self.pop_pools))
 
-    def pool_lists(self) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
-        """Yield every list of pools with its location: default_pools, then each key of the three maps."""
+    @property
+    def has_rules(self) -> bool:
+        """Whether it has any rule or pool set, disabled or not."""
+        return bool(self.rules or self.pool_sets)
+
+    def overriding(self) -> Iterator[tuple[tuple[str | int, ...], PoolSetOverrides]]:
+        """Yield the overrides of each rule and pool set that is not disabled, with their location."""
+        for field in RULE_LISTS:
+            for position, one in enumerate(getattr(self, field)):
+                if one.overrides is not None and not one.disabled:
+                    yield (field, position, "overrides"), one.overrides
+
+    def pool_lists(self) -> Iterator[NamedList]:
+        """Yield every list of pools that may be answered from, with its location: default_pools, each key of the three
+        maps, and the same of the rules and pool sets that are not disabled."""
         yield ("default_pools",), self.default_pools
         for field in PLACE_MAPS:
             for place, pools in getattr(self, field).items():
                 yield (field, place), pools
+        if self.has_rules:
+            for location, overrides in self.overriding():
+                for inner, pools in overrides.pool_lists():
+                    yield (*location, *inner), pools
+
+    def fallback_pools(self) -> Iterator[NamedList]:
+        """Yield the fallback pool with its location, and those of the rules and pool sets that are not disabled."""
+        yield ("fallback_pool",), (self.fallback_pool,)
+        for location, overrides in self.overriding() if self.has_rules else ():
+            if overrides.fallback_pool is not None:
+                yield (*location, "fallback_pool"), (overrides.fallback_pool,)
 
     def candidate_names(self) -> frozenset[str]:
-        """Return the names of the pools that the policy may choose among."""
+        """Return the names of the pools that a policy may choose among."""
         return frozenset(name for _, pools in self.pool_lists() for name in pools)
 
+    def fallback_names(self) -> frozenset[str]:
+        """Return the names of the pools that may be the fallback."""
+        if not self.has_rules:
+            return frozenset((self.fallback_pool,))
+        return frozenset(name for _, pools in self.fallback_pools() for name in pools)
+
     def pool_names(self) -> frozenset[str]:
-        """Return the names of all pools that this load balancer can answer from, the fallback pool among them."""
-        return self.candidate_names() | {self.fallback_pool}
+        """Return the names of all pools that this load balancer can answer from, the fallback pools among them."""
+        return self.candidate_names() | self.fallback_names()
+
+    def named_pools(self) -> frozenset[str]:
+        """Return the names of all pools that it names anywhere, in what is disabled and in weights too."""
+        named = self.pool_names().union(self.random_steering.pool_weights)
+        if self.has_rules:
+            given = (one.overrides for field in RULE_LISTS for one in getattr(self, field))
+            named = named.union(*(one.named_pools() for one in given if one is not None))
+        return named
+
+    def without_rules(self) -> LoadBalancer:
+        """Return what it is where no rule and no pool set matches."""
+        return self.model_copy(update={"rules": (), "pool_sets": ()})
+
+
+RULE_LISTS: Final = ("rules", "pool_sets")
+"""Fields of a load balancer that hold what puts overrides over it, in the order in which they act."""
+_PLAIN: Final = tuple(
+    name
+    for name in Overrides.model_fields
+    if name in LoadBalancer.model_fields and name not in ("default_pools", *PLACE_MAPS)
+)
+"""Overrides that take the place of the load balancer's field of the same name, whatever else is given."""
+
+
+def overridden(load_balancer: LoadBalancer, overrides: PoolSetOverrides) -> LoadBalancer:
+    """Return a load balancer with overrides in place of its own fields; its rules and pool sets stay as they are.
+
+    A field that is given replaces the load balancer's as a whole. `pools` replaces default_pools and empties the three
+    maps of places, whatever else is given of these. `pool_weights` and `pool_default_weight` each replace their part of
+    random_steering and leave the other.
+    """
+    update: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(overrides, name, None)) is not None}
+    if overrides.pools is not None:
+        update |= {"default_pools": overrides.pools, **{field: {} for field in PLACE_MAPS}}
+    elif isinstance(overrides, Overrides):
+        topology = {field: getattr(overrides, field) for field in ("default_pools", *PLACE_MAPS)}
+        update |= {field: value for field, value in topology.items() if value is not None}
+    weights = {"pool_weights": overrides.pool_weights, "default_weight": overrides.pool_default_weight}
+    weights = {field: value for field, value in weights.items() if value is not None}
+    if weights:
+        update["random_steering"] = load_balancer.random_steering.model_copy(update=weights)
+    return load_balancer.model_copy(update=update)

@@ -15,6 +15,8 @@ MAX_NAME_CHARS: Final = 253
 MAX_LABEL_CHARS: Final = 63
 MAX_OBJECT_NAME_CHARS: Final = 100
 """Names of pools, monitors, monitor groups and endpoints."""
+MAX_RULE_NAME_CHARS: Final = 200
+"""Names of rules and pool sets."""
 MAX_DESCRIPTION_CHARS: Final = 1024
 MAX_PATH_CHARS: Final = 1024
 MAX_EXPECTED_CODES_CHARS: Final = 256
@@ -40,7 +42,10 @@ MAX_NETWORKS: Final = 16
 MAX_HEADERS: Final = 32
 MAX_HEADER_VALUES: Final = 8
 MAX_AFFINITY_HEADERS: Final = 20
-MAX_RULES: Final = 1000
+MAX_RULES: Final = 100
+"""Of one load balancer."""
+MAX_POOL_SETS: Final = 100
+"""Of one load balancer."""
 MAX_LISTEN: Final = 64
 MAX_RESOLVERS: Final = 8
 MAX_PROBE_NETWORKS: Final = 64
@@ -59,6 +64,14 @@ LONG_TTL_S: Final = 3600
 MIN_AFFINITY_TTL_S: Final = 30
 MAX_AFFINITY_TTL_S: Final = 604_800
 MAX_DRAIN_DURATION_S: Final = 86_400
+
+# Rules.
+MAX_RULE_PRIORITY: Final = 1_000_000_000
+MAX_RESPONSE_BODY_CHARS: Final = 1024
+MAX_RESPONSE_LOCATION_CHARS: Final = 2048
+MAX_CONTENT_TYPE_CHARS: Final = 32
+MIN_STATUS_CODE: Final = 100
+MAX_STATUS_CODE: Final = 599
 
 # Pools and endpoints.
 DEFAULT_MINIMUM_ORIGINS: Final = 1

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    Strict,
+    StringConstraints,
+    model_serializer,
+)
 
 from lbdns.base.json_values import as_written
 from lbdns.model import bounds
@@ -16,6 +27,33 @@ class Frozen(BaseModel):
     """Base of every model: immutable, unknown keys refused, NaN and infinities refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class AsSent(Frozen):
+    """Base of models that are shown as they were sent: what was left out of them, and of the models in them, stays so,
+    and what was sent at its default stands there."""
+
+    @model_serializer(mode="plain")
+    def _as_sent(self, info: SerializationInfo) -> dict[str, Any]:
+        return {name: _given(value, info.mode == "json") for name, value in _fields_given(self)}
+
+
+def _fields_given(model: BaseModel) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that were given, in the order of the model, without those that were given as nothing."""
+    for name in type(model).model_fields:
+        if name in model.model_fields_set and (value := getattr(model, name)) is not None:
+            yield name, value
+
+
+def _given(value: Any, is_json: bool) -> Any:
+    if isinstance(value, BaseModel):
+        return {name: _given(inner, is_json) for name, inner in _fields_given(value)}
+    if isinstance(value, dict):
+        return {key: _given(inner, is_json) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        inner = [_given(one, is_json) for one in value]
+        return inner if is_json else tuple(inner)
+    return as_written(value) if is_json and isinstance(value, float) else value
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -21,7 +21,6 @@ from pydantic import (
 from lbdns.base.wording import counted
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
-from lbdns.model.balancer import check_country, check_pop, check_region
 from lbdns.model.fields import Flag, Frozen, Latitude, Longitude, ObjectName, Whole
 from lbdns.model.mistakes import shown
 from lbdns.model.notification import Notification
@@ -29,6 +28,7 @@ from lbdns.model.pool import parse_ip
 from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_resolver, parse_socket_address
+from lbdns.model.steering_fields import check_country, check_pop, check_region
 
 
 def _check_listen(text: str) -> str:

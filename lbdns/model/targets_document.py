@@ -92,12 +92,14 @@ class PoolTarget:
 
 @dataclass(frozen=True, slots=True)
 class BalancerSpec:
-    """A load balancer's name, the pools that its policy may choose among, the last resort, and what it answers."""
+    """A load balancer's name, the pools that its policy may choose among, the last resort, what it answers, and the
+    last resorts of its rules."""
 
     name: str
     pools: tuple[str, ...]
     fallback: str
     type: str = "A"
+    rule_fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

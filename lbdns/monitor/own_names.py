@@ -73,7 +73,9 @@ class OwnNames:
     @classmethod
     def of_targets(cls, view: ServingView, targets: Targets) -> OwnNames:
         """Return those of what a monitor worker is told."""
-        pools = {one.name: (*one.pools, one.fallback) for one in targets.balancers if one.type == "A"}
+        pools = {
+            one.name: (*one.pools, one.fallback, *one.rule_fallbacks) for one in targets.balancers if one.type == "A"
+        }
         endpoints = {pool.name: pool.endpoints for pool in targets.pools if pool.enabled}
         names = {name: [one.address for one in each if one.enabled and one.is_name] for name, each in endpoints.items()}
         return cls(view, pools, names)

@@ -109,7 +109,9 @@ def _balancer_of(load_balancer: LoadBalancer, memo: TargetsMemo) -> _Balancer:
 
 def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> BalancerSpec:
     pools = tuple(sorted(candidates))
-    return BalancerSpec(load_balancer.name, pools, load_balancer.fallback_pool, load_balancer.type)
+    fallback = load_balancer.fallback_pool
+    others = tuple(sorted(load_balancer.fallback_names() - {fallback}))
+    return BalancerSpec(load_balancer.name, pools, fallback, load_balancer.type, others)
 
 
 def _pool_data(pool: Pool, slots: Slots, answered: Answered, owned: Owned, memo: TargetsMemo) -> bytes:

@@ -59,7 +59,7 @@ def _last_resorts(configuration: Configuration) -> frozenset[str]:
     """Return the pools that load balancers have as their fallback alone: their health decides no answer."""
     enabled = [one for one in configuration.load_balancers if one.enabled]
     candidates = frozenset().union(*(one.candidate_names() for one in enabled))
-    return frozenset(one.fallback_pool for one in enabled) - candidates
+    return frozenset().union(*(one.fallback_names() for one in enabled)) - candidates
 
 
 def _pool(pool: Pool, published: Published, columns: Columns, is_last_resort: bool) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def _pools(facts: ServerFacts) -> Row:
     # One in no load balancer decides nothing, and of one that is a fallback alone health does not either.
     enabled = [one for one in published.configuration.load_balancers if one.enabled]
     candidates = frozenset().union(*(one.candidate_names() for one in enabled))
-    fallbacks = frozenset(one.fallback_pool for one in enabled)
+    fallbacks = frozenset().union(*(one.fallback_names() for one in enabled))
     out = {
         name: word
         for name, word in words.items()

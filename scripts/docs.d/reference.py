@@ -178,10 +178,12 @@ def _summary(model: type[BaseModel]) -> str:
 
 @cache
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """Return field -> meaning, the docstring below each; raises KeyError for one without."""
+    """Return field -> meaning, the docstring below each, those of base classes among them."""
+    bases = [base for base in model.__bases__ if issubclass(base, BaseModel) and base.__module__.startswith("lbdns.")]
+    inherited = {field: meaning for base in bases for field, meaning in field_docs(base).items()}
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(body, ast.ClassDef)
-    return {
+    return inherited | {
         item.target.id: " ".join(str(after.value.value).split())
         for item, after in pairwise(body.body)
         if isinstance(item, ast.AnnAssign)

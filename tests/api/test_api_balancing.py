@@ -173,6 +173,7 @@ def test_a_load_balancer_is_shown_with_every_default(api: Api, client: httpx.Cli
         },
         "adaptive_routing": {"failover_across_pools": False},
         "rules": [],
+        "pool_sets": [],
         "zone_name": "example.com",
     }
 

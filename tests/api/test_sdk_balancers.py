@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     },
     "adaptive_routing": {"failover_across_pools": False},
     "rules": [],
+    "pool_sets": [],
 }
 
 

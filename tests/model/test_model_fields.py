@@ -54,6 +54,7 @@ def test_defaults() -> None:
         },
         "adaptive_routing": {"failover_across_pools": False},
         "rules": (),
+        "pool_sets": (),
         "networks": (),
         "type": "A",
     }

@@ -8,6 +8,7 @@ of type SRV with an origin without a port                         error
 of type MX or SRV at a CNAME                                      error
 that hides records, or has fields that do not act                 warning (effects.py)
 whose answers do not fit into a datagram                          warning (balancer_sizes.py)
+whose rules or pool sets are wrong                                error, or a warning (rule_checks.py)
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lbdns.config.checks.balancer_sizes import check_sizes
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
+from lbdns.config.checks.rule_checks import check_rules
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.dns.codes import TYPE_CNAME
@@ -59,7 +61,8 @@ def check_balancers(
             checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
         if checked.about_fields is None:
             hosts, effects = _check_hosts(placed, objects.pools), check_effects(placed, objects.pools, facts)
-            checked.about_fields = (*hosts, *effects, *check_sizes(placed, checked.wire, objects.pools))
+            rules, sizes = check_rules(placed), check_sizes(placed, checked.wire, objects.pools)
+            checked.about_fields = (*hosts, *effects, *rules, *sizes)
         yield from checked.about_zone or ()
         yield from checked.about_fields
 

@@ -35,7 +35,7 @@ def check_sizes(placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, P
     if balancer.session_affinity == "ip_cookie" or not placed.knows("name", "type", "session_affinity"):
         return
     seen: set[str] = set()
-    for location, names in (*balancer.pool_lists(), (("fallback_pool",), (balancer.fallback_pool,))):
+    for location, names in (*balancer.pool_lists(), *balancer.fallback_pools()):
         for pool_name in names:
             pool = pools.get(pool_name)
             if pool is None or len(pool.item.origins) <= few or pool_name in seen:

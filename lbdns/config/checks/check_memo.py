@@ -21,12 +21,12 @@ from lbdns.model.settings import Settings
 
 
 class Checked:
-    """One load balancer: what it refers to and its name (wire, lower case), and the problems that were found last."""
+    """One load balancer: the pools that it names, its own name (wire, lower case), and the problems found last."""
 
     __slots__ = ("about_fields", "about_zone", "names", "wire")
 
     def __init__(self, balancer: LoadBalancer) -> None:
-        self.names = balancer.pool_names()
+        self.names = balancer.named_pools()
         # The model has checked the name, so it always has one.
         self.wire = encode_canonical(balancer.name)
         self.about_fields: tuple[Problem, ...] | None = None

@@ -177,7 +177,8 @@ def _check_families(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Prob
 def _ordered_pools(balancer: LoadBalancer) -> Iterator[str]:
     for _, names in balancer.pool_lists():
         yield from names
-    yield balancer.fallback_pool
+    for _, names in balancer.fallback_pools():
+        yield from names
 
 
 def _check_weights(placed: Placed[LoadBalancer]) -> Iterator[Problem]:

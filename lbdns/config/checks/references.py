@@ -14,6 +14,7 @@ from lbdns.base.reference_paths import located
 from lbdns.base.wording import nearest
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.yaml.objects import Objects
+from lbdns.config.yaml.repair import STAND_IN_ITEMS
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.model.balancer import LoadBalancer
 
@@ -60,8 +61,10 @@ def check_references(objects: Objects, memo: CheckMemo) -> Iterator[Problem]:
 
 def _check_object(placed: Placed[Any], kind: Kind, known: Mapping[Kind, _Known]) -> Iterator[Problem]:
     for field in kind.references:
-        if placed.knows(field.path[0]):
-            for location, name in located(placed.item, field.path):
+        if not placed.knows(field.path[0]) and field.path[0] not in STAND_IN_ITEMS:
+            continue
+        for location, name in located(placed.item, field.path):
+            if placed.knows_at(location):
                 yield from known[Kind(field.kind)].check(name, placed.source, location)
 
 
@@ -69,5 +72,5 @@ def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer
     """Yield the load balancers that name a pool that is not declared: few, if any, of very many."""
     declared = objects.declared[Kind.POOL.section].keys()
     for placed in objects.load_balancers:
-        if not declared >= memo.of(placed).names or not declared >= placed.item.random_steering.pool_weights.keys():
+        if not declared >= memo.of(placed).names:
             yield placed

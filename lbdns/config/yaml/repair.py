@@ -8,6 +8,7 @@ meant while references are checked. It never gets any further: a configuration w
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from lbdns.base.errors import Problem
 from lbdns.base.kept_problems import KEPT_MAX, KeptProblems
 from lbdns.config.yaml.bounded import cut, is_within, shape_of
-from lbdns.config.yaml.source import Placed, Source
+from lbdns.config.yaml.source import Placed, Source, item_key
 from lbdns.config.yaml.yaml_tree import upper_spellings
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.fields import share_fields_set
@@ -36,6 +37,10 @@ _STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
     MonitorGroup: {"members": [{"monitor": "-"}]},
 }
 """What stands in for a required field whose value was refused; `Placed.refused` tells that it does."""
+
+
+STAND_IN_ITEMS: Final[dict[str, dict[str, Any]]] = {"rules": {"disabled": True}, "pool_sets": {"disabled": True}}
+"""What stands in for a refused item of a list, so that those behind it are looked at by their own indexes."""
 
 
 def build(model: type[Model], data: Any, source: Source, problems: list[Problem]) -> Placed[Model] | None:
@@ -77,11 +82,12 @@ class _Repair:
     def begin(self) -> Placed[Any] | None:
         """Tell of what was beyond a bound, and of the mistakes in the rest."""
         self.problems.extend(self.source.problem(found.location, found.message) for found in self.excess)
+        excess = _refused(found.location for found in self.excess)
         try:
-            return Placed(self.model.model_validate(self.data), self.source, self._refused(self.excess))
+            return Placed(self.model.model_validate(self.data), self.source, excess)
         except ValidationError as error:
             found = self.run(error)
-        return found and replace(found, refused=found.refused | self._refused(self.excess))
+        return found and replace(found, refused=found.refused | excess)
 
     def run(self, error: ValidationError) -> Placed[Any] | None:
         """Take out what is refused until the rest passes; of more mistakes than are kept, tell the first and end."""
@@ -104,12 +110,8 @@ class _Repair:
             except ValidationError as again:
                 mistakes = mistakes_of(again, self.model)
                 continue
-            return Placed(item, self.source, frozenset(str(place[0]) for place in self.removed if place))
+            return Placed(item, self.source, _refused(self.removed))
         return None
-
-    @staticmethod
-    def _refused(found: list[Mistake]) -> frozenset[str]:
-        return frozenset(str(one.location[0]) for one in found if one.location)
 
     def _follows(self, place: Location, about: list[Location]) -> bool:
         """Tell whether a mistake only follows from a value that was refused and taken out before."""
@@ -127,7 +129,8 @@ class _Repair:
         for step in place[:-1]:
             holder = _item(holder, step)
         if isinstance(holder, list) and isinstance(place[-1], int):
-            holder[place[-1]] = _GONE
+            stand_in = STAND_IN_ITEMS.get(str(place[0])) if len(place) == 2 else None
+            holder[place[-1]] = _GONE if stand_in is None else dict(stand_in)
         elif isinstance(holder, dict) and len(place) == 1:
             self._replace(holder, str(place[0]))
         elif not isinstance(holder, dict) or holder.pop(place[-1], _GONE) is _GONE:
@@ -138,6 +141,17 @@ class _Repair:
         data.pop(field, None)
         if field in _STAND_INS.get(self.model, {}):
             data[field] = copy.deepcopy(_STAND_INS[self.model][field])
+
+
+def _refused(locations: Iterable[Location]) -> frozenset[str]:
+    """Return what `Placed.refused` has of refused values: fields, and items of those lists that keep their indexes."""
+    refused = set()
+    for place in locations:
+        if place:
+            refused.add(str(place[0]))
+        if len(place) > 1 and place[0] in STAND_IN_ITEMS:
+            refused.add(item_key(str(place[0]), place[1]))
+    return frozenset(refused)
 
 
 def _pruned(value: Any) -> Any:

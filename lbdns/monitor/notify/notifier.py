@@ -185,7 +185,7 @@ class Notifier:
         }
         names: dict[str, dict[str, None]] = {}
         for balancer in balancers:
-            for pool_name in (*balancer.pools, balancer.fallback):
+            for pool_name in (*balancer.pools, balancer.fallback, *balancer.rule_fallbacks):
                 names.setdefault(pool_name, {})[balancer.name] = None
         self._balancers = {pool_name: tuple(found) for pool_name, found in names.items()}
         self._account_id = account_id

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lbdns.base.kinds import BALANCING, Kind
@@ -17,7 +18,7 @@ from lbdns.base.reference_paths import ITEMS, VALUES, ReferenceField
 from lbdns.base.words import SET_BY_SERVER
 from lbdns.manage.api.frame.object_shapes import ECHOED, EMPTY_ALONE
 from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable, schema_of
-from lbdns.model.fields import ObjectName, shown_where_set
+from lbdns.model.fields import AsSent, ObjectName, shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, models_held
 from lbdns.model.pool import Endpoint
 
@@ -53,14 +54,31 @@ def _make() -> dict[Kind, Shapes]:
     definitions: dict[str, Schema] = models_json_schema(models, ref_template=_REF + "{model}")[1]["$defs"]
     for definition in definitions.values():
         _mend(definition)
-    where_set = {model.__name__: shown_where_set(model) for kind in BALANCING for model in models_held(MODELS[kind])}
+    where_set = {model.__name__: _where_set(model) for kind in BALANCING for model in models_held(MODELS[kind])}
     _refer_by_id(definitions)
     tops = {MODELS[kind].__name__ for kind in BALANCING}
     for name, definition in definitions.items():
         if name not in tops:
-            component(name, _shown(definition, where_set[name], _INNER_SET.get(name, {})))
+            name_of = _as_sent if name in _AS_SENT else str
+            component(name, _shown(definition, where_set[name], _INNER_SET.get(name, {}), name_of))
             component(f"{name}Written", _written(definition))
     return {kind: _shapes(kind, definitions[MODELS[kind].__name__], where_set) for kind in BALANCING}
+
+
+_AS_SENT: Final = {
+    model.__name__ for kind in BALANCING for model in models_held(MODELS[kind]) if issubclass(model, AsSent)
+}
+"""What is shown as it was sent."""
+
+
+def _as_sent(name: str) -> str:
+    """Return the definition of what stands in something that is shown as it was sent."""
+    return name if name in _AS_SENT else f"{name}Written"
+
+
+def _where_set(model: type[BaseModel]) -> Container[str]:
+    """Return the fields of a model that are not always shown."""
+    return model.model_fields if issubclass(model, AsSent) else shown_where_set(model)
 
 
 def _shapes(kind: Kind, definition: Schema, where_set: Mapping[str, Container[str]]) -> Shapes:
@@ -110,6 +128,7 @@ def _refer(definitions: dict[str, Schema], schema: Schema, field: ReferenceField
     *way, last = field.path
     for step in way:
         schema = schema[_INNER[step]] if step in _INNER else schema["properties"][step]
+        schema = next((one for one in schema.get("anyOf", ()) if one != {"type": "null"}), schema)
         if "$ref" in schema:
             schema = definitions[schema["$ref"].removeprefix(_REF)]
     if last in _INNER:
@@ -125,9 +144,15 @@ def _refer(definitions: dict[str, Schema], schema: Schema, field: ReferenceField
             schema["required"] = [field.api_path[-1] if name == last else name for name in schema["required"]]
 
 
-def _shown(definition: Schema, where_set: Container[str], server_set: Mapping[str, Schema] = {}) -> Schema:
-    """Return the schema of what is shown: nothing is left out but what is shown `where_set`, and by the server."""
-    made: Schema = _renamed(definition, lambda name: name)
+def _shown(
+    definition: Schema,
+    where_set: Container[str],
+    server_set: Mapping[str, Schema] = {},
+    name_of: Callable[[str], str] = str,
+) -> Schema:
+    """Return the schema of what is shown: nothing is left out but what is shown `where_set`, and by the server.
+    `name_of`: the definitions that references lead to."""
+    made: Schema = _renamed(definition, name_of)
     required = [name for name in made["properties"] if name not in where_set]
     return {**made, "properties": {**made["properties"], **server_set}, "required": required}
 

@@ -1,6 +1,7 @@
 """Balancing objects: what is stored <-> what the API says.
 
-Stored bodies leave out what is at its default; the API echoes every field but those marked SHOWN_WHERE_SET. Requests
+Stored bodies leave out what is at its default; the API echoes every field but those marked SHOWN_WHERE_SET, and what is
+AsSent as it was sent. Requests
 may repeat what only the server sets, so that an object that was read can be sent back, and may set to nothing what
 lbdns has no use for.
 """
@@ -20,14 +21,13 @@ from lbdns.base.words import INNER_SET_BY_SERVER, SET_BY_SERVER, STORED
 from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
-from lbdns.model.fields import shown_where_set
+from lbdns.model.fields import AsSent, shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
 
 EMPTY_ALONE: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.POOL: {
         "notification_email": "who is told stands in notification policies: in lbdns.yaml, under notifications"
     },
-    Kind.LOAD_BALANCER: {"pool_sets": "pool sets are not served; use region_pools, country_pools or pop_pools"},
 }
 """Fields of the v4 API that lbdns does not have, and why. They may be sent empty: who fills them wants something done.
 Those that ask for nothing are fields of the models, kept without effect."""
@@ -77,9 +77,10 @@ def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) 
 
 
 def _filler_of(annotation: Any, path: Path, api_fields: Mapping[Path, str]) -> Fill | None:
-    """Return what fills the models that an annotation such as `tuple[Endpoint, ...]` holds; None: it has none."""
+    """Return what fills the models that an annotation such as `tuple[Endpoint, ...]` holds; None: it has none, or what
+    it has is shown as it was sent."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return filler(annotation, path, api_fields)
+        return None if issubclass(annotation, AsSent) else filler(annotation, path, api_fields)
     held = next(filter(None, (_filler_of(one, path, api_fields) for one in get_args(annotation))), None)
     if held is None or get_origin(annotation) is not dict:
         return held
