@@ -50,6 +50,8 @@ OVERRIDES = {
     "numpy": ["writeable"],
     "libcloud": ["CA_CERTS_PATH"],
     "enum": ["_value_"],
+    "lark": ["always_accept", "strictly_alike", "in_list", "negated", "all_of"],
+    "re2": ["encoding", "log_errors", "never_capture"],
     "pytest": ["pytest_*", "pytestmark", "starts_processes"],
 }
 

@@ -239,6 +239,7 @@ LICENCES = {
     "Apache 2.0": "Apache-2.0",
     "BSD": "BSD-2-Clause",
     "GNU Lesser General Public License v3.0": "LGPL-3.0",
+    "License :: OSI Approved :: BSD License": "BSD-3-Clause",
     "License :: OSI Approved :: MIT License": "MIT",
 }
 """What packages without an SPDX expression call their licence, which their files say in full."""
