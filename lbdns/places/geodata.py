@@ -16,6 +16,7 @@ from typing import Any
 import maxminddb.reader
 
 from lbdns.base.errors import LbdnsError
+from lbdns.places.asn_tree import AsnTree, build_asn_tree
 from lbdns.places.database_files import Databases, FileKey, file_key, mismatch, place_paths
 from lbdns.places.mmdb import SearchTree
 from lbdns.places.mmdb_reader import DECODE_ERRORS, open_reader, refusal
@@ -58,6 +59,7 @@ FAMILIES = (4, 6)
 _cache_lock = threading.Lock()
 _place_cache: dict[tuple[Path, ...], tuple[tuple[FileKey, ...], PlaceTree, tuple[DatabaseSource, ...]]] = {}
 _asn_cache: dict[Path, tuple[FileKey, _File]] = {}
+_asn_tree_cache: dict[Path, tuple[FileKey, AsnTree]] = {}
 
 
 class Geodata:
@@ -98,6 +100,16 @@ class Geodata:
         if self._tree is None:
             raise LbdnsError("geolocation databases opened for look-ups only have no tree")
         return self._tree
+
+    def asn_tree(self) -> AsnTree | None:
+        """Return the look-up tree over AS numbers, None without an AS database; it is built when first asked for.
+
+        The same object while the file does not change. Raises LbdnsError where the file is damaged.
+        """
+        if self._asn is None:
+            return None
+        with _cache_lock:
+            return _cached_asn_tree(self._asn)
 
     def locate(self, address: Address) -> Located:
         """Return what is known of an address; never raises."""
@@ -165,6 +177,18 @@ def _cached_tree(paths: list[Path], city: Databases) -> tuple[PlaceTree, tuple[D
     sources = tuple(files[one.path].source for one in trees)
     _place_cache[tuple(paths)] = keys, tree, sources
     return tree, sources
+
+
+def _cached_asn_tree(file: _File) -> AsnTree:
+    """Return the tree of an AS database, from memory where the file has not changed."""
+    path = file.source.path
+    key = file_key(path)
+    kept = _asn_tree_cache.get(path)
+    if kept is None or kept[0] != key:
+        opened = _open_file(path)
+        opened.reader.close()
+        kept = _asn_tree_cache[path] = key, build_asn_tree(SearchTree(path, opened.metadata))
+    return kept[1]
 
 
 def _cached_asn(path: Path) -> _File:

@@ -107,6 +107,20 @@ class DataSection:
             found[rows[whole]] = np.array(values, dtype=np.float64)[index]
         return found
 
+    def unsigned(self, positions: Positions) -> tuple[Positions, npt.NDArray[np.bool_]]:
+        """Return whole numbers of up to 32 bits without sign, and where there is one; elsewhere it is 0."""
+        found = np.zeros(len(positions), dtype=np.int64)
+        rows = np.flatnonzero(positions != ABSENT)
+        kind, size, body = self._control(positions[rows])
+        plain = ((kind == UINT16) | (kind == UINT32)) & (size <= 4)
+        rows, size, body = rows[plain], size[plain], body[plain]
+        for place in range(4):
+            more = size > place
+            found[rows[more]] = found[rows[more]] << 8 | self._bytes[body[more] + place]
+        is_plain = np.zeros(len(positions), dtype=np.bool_)
+        is_plain[rows] = True
+        return found, is_plain
+
     def values(self, positions: Positions) -> tuple[list[Any], npt.NDArray[np.intp]]:
         """Return the values at these positions, few times each, and for each position its value's index.
 

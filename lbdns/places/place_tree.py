@@ -64,7 +64,7 @@ def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
     if len(places) == 1 and any(found.size for found in records):
         raise refusal(trees[0].path, "its records name no country and no coordinates, so it is of another kind")
     for tree, found, id_by_record in zip(trees, records, ids, strict=True):
-        _check_sample(tree, found, [places[place_id] for place_id in id_by_record[_sample(found)].tolist()])
+        _check_sample(tree, found, [places[place_id] for place_id in id_by_record[sampled(found)].tolist()])
     root_v4 = root_v6 = ~UNKNOWN_PLACE
     start = 0
     for tree, found, id_by_record in zip(trees, records, ids, strict=True):
@@ -74,22 +74,22 @@ def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
         tree.nodes[leaves] = ~id_by_leaf[~tree.nodes[leaves]]
         if start:
             tree.nodes[~leaves] += start
-        root_v4 = _root(tree.root_v4, start, id_by_leaf, root_v4)
-        root_v6 = _root(tree.root_v6, start, id_by_leaf, root_v6)
+        root_v4 = root_of(tree.root_v4, start, id_by_leaf, root_v4)
+        root_v6 = root_of(tree.root_v6, start, id_by_leaf, root_v6)
         start += len(tree.nodes)
     nodes = trees[0].nodes if len(trees) == 1 else np.concatenate([tree.nodes for tree in trees])
     nodes.flags.writeable = False
     return PlaceTree(nodes, root_v4, root_v6, places)
 
 
-def _sample(records: Positions) -> npt.NDArray[np.intp]:
+def sampled(records: Positions) -> npt.NDArray[np.intp]:
     """Return which of a file's records are read once more: some, from all over the file."""
     return np.unique(np.linspace(0, len(records) - 1, min(len(records), SAMPLED_RECORDS)).astype(np.intp))
 
 
 def _check_sample(tree: SearchTree, records: Positions, places: list[Place]) -> None:
     """Refuse a file of whose sampled records the columns say another place than geoip2 does, or the flat schema."""
-    read, index = tree.section.values(records[_sample(records)])
+    read, index = tree.section.values(records[sampled(records)])
     for place, record in zip(places, (read[which] for which in index.tolist()), strict=True):
         if place_of(record) != place:
             raise refusal(tree.path, f"a record is read in two ways: as {place} and as {place_of(record)}")
@@ -141,7 +141,7 @@ def has_leaf(nodes: Nodes, root_v4: int, root_v6: int, version: int) -> bool:
     return False
 
 
-def _root(root: int | None, start: int, id_by_leaf: npt.NDArray[np.int32], otherwise: int) -> int:
+def root_of(root: int | None, start: int, id_by_leaf: npt.NDArray[np.int32], otherwise: int) -> int:
     """Return a search tree's root in the place tree, `otherwise` where the file does not know the family."""
     if root is None:
         return otherwise

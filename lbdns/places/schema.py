@@ -35,7 +35,8 @@ COUNTRY_KEYS = ("country_code", "country")
 SUBDIVISION_KEYS = ("state1", "region_code", "region")
 LATITUDE_KEYS = ("latitude", "lat")
 LONGITUDE_KEYS = ("longitude", "lng")
-_FLAT_ASN_KEYS = ("asn", "as_number")
+ASN_KEYS = ("autonomous_system_number", "traits")
+FLAT_ASN_KEYS = ("asn", "as_number")
 _FLAT_ASN_ORG_KEYS = ("as_organization", "as_name", "organization", "name")
 
 
@@ -62,7 +63,7 @@ def autonomous_system_of(record: object) -> tuple[int, str]:
     known = maxmind.asn_of(record)
     number, holder = known.autonomous_system_number, known.autonomous_system_organization
     if number is None:
-        number = _first(record, _FLAT_ASN_KEYS)
+        number = _first(record, FLAT_ASN_KEYS)
     if not isinstance(holder, str):
         holder = next((record[key] for key in _FLAT_ASN_ORG_KEYS if isinstance(record.get(key), str)), "")
     match = _ASN.fullmatch(str(number))
