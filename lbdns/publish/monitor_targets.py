@@ -50,7 +50,7 @@ class _Balancer:
     def __init__(self, load_balancer: LoadBalancer) -> None:
         candidates = load_balancer.candidate_names()
         self.owner = encode_canonical(load_balancer.name)
-        self.flattened = answered_pools(load_balancer)
+        self.flattened = tuple(answered_pools(load_balancer))
         self.data = encode_balancer(_balancer(load_balancer, candidates)) if load_balancer.enabled else b""
 
 

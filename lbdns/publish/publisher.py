@@ -93,7 +93,9 @@ class Publisher:
             compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo)
             add_templates(compiled, ServingView(compiled, table)).write(path, self._write_tries(compiled, generation))
 
-        return self._make(configuration, slots, write, geodata.tree)
+        prepared = self._make(configuration, slots, write, geodata.tree)
+        self._memo.take_mapped(prepared.snapshot)
+        return prepared
 
     def restore(self, configuration: Configuration, compiled: Snapshot, slots: Slots) -> Published:
         """Write and try a generation that was compiled earlier, as `prepare` does; compile it anew where the slots that

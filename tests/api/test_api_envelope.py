@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
+from fastapi import Response
+from starlette.types import Message
 
 from lbdns.manage.api.frame.envelope import LISTED_AT_ONCE, ok, ok_with_list
 
@@ -14,6 +17,24 @@ from lbdns.manage.api.frame.envelope import LISTED_AT_ONCE, ok, ok_with_list
 def test_a_list_in_parts_reads_like_a_whole_one(count: int, rest: dict[str, object]) -> None:
     items = [{"id": str(number), "text": "\u00fc,]"} for number in range(count)]
     messages = [{"code": 1, "message": "m"}]
-    whole, parts = ok({**rest, "list": items}, messages=messages), ok_with_list(rest, "list", iter(items), messages)
-    assert json.loads(bytes(parts.body)) == json.loads(bytes(whole.body))
+    left = iter(items)
+    whole, parts = ok({**rest, "list": items}, messages=messages), ok_with_list(rest, "list", left, messages)
+    assert len(list(left)) == max(0, count - LISTED_AT_ONCE)  # the rest waits until the first part is sent
+    parts = ok_with_list(rest, "list", iter(items), messages)
+    assert json.loads(asyncio.run(sent(parts))) == json.loads(bytes(whole.body))
     assert (parts.status_code, parts.media_type) == (whole.status_code, whole.media_type)
+
+
+async def sent(response: Response) -> bytes:
+    """Return the body that a client receives."""
+    pieces: list[bytes] = []
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("it never comes")
+
+    async def send(message: Message) -> None:
+        pieces.append(message.get("body", b""))
+
+    await response({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
+    return b"".join(pieces)

@@ -132,7 +132,7 @@ def test_master_file_form_is_read_back(rdtype: str, given_content: str, stored: 
     text = f"{show_name(owner)}. 300 IN {type_text(number)} {rdata_text(number, rdata)}\n"
     draft = read_master(text, encode_canonical(ZONE), "f", None, lambda path: "")
     assert not draft.problems
-    assert draft.nodes[owner][0].rdatas == [rdata]
+    assert draft.nodes[owner][0].rdatas == (rdata,)
     assert {**record_body(owner, number, 300, rdata)} == canonical(record_body(owner, number, 300, rdata))
 
 
@@ -285,7 +285,7 @@ def test_no_body_is_too_strange(body: dict[str, Any]) -> None:
     assert again["content"] == made["content"]
     text = f"{show_name(owner)}. {ttl_s} IN {type_text(rdtype)} {rdata_text(rdtype, rdata)}\n"
     draft = read_master(text, encode_canonical(ZONE), "f", None, lambda path: "")
-    assert not draft.problems and draft.nodes[owner][0].rdatas == [rdata]
+    assert not draft.problems and draft.nodes[owner][0].rdatas == (rdata,)
 
 
 @settings(max_examples=200)

@@ -26,7 +26,7 @@ class Checked:
     __slots__ = ("about_fields", "about_zone", "names", "wire")
 
     def __init__(self, balancer: LoadBalancer) -> None:
-        self.names = balancer.named_pools()
+        self.names = tuple(balancer.named_pools())  # a set takes three times as much, and there may be 100,000
         # The model has checked the name, so it always has one.
         self.wire = encode_canonical(balancer.name)
         self.about_fields: tuple[Problem, ...] | None = None

@@ -72,5 +72,5 @@ def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer
     """Yield the load balancers that name a pool that is not declared: few, if any, of very many."""
     declared = objects.declared[Kind.POOL.section].keys()
     for placed in objects.load_balancers:
-        if not declared >= memo.of(placed).names:
+        if not all(map(declared.__contains__, memo.of(placed).names)):
             yield placed

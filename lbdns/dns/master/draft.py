@@ -45,7 +45,7 @@ class RRsetDraft:
     def __init__(self, rdtype: int, ttl: int, rdata: bytes, file: str, line: int) -> None:
         self.type = rdtype
         self.ttl = ttl
-        self.rdatas = [rdata]
+        self.rdatas: tuple[bytes, ...] = (rdata,)  # as the zone will have it, which then shares it
         self.file = file
         self.line = line
         self._known: set[bytes] | None = None
@@ -57,7 +57,7 @@ class RRsetDraft:
             return Growth.SAME
         if len(self.rdatas) == record_bounds.MAX_RECORDS_PER_RRSET:
             return Growth.FULL
-        self.rdatas.append(rdata)
+        self.rdatas += (rdata,)
         if self._known is not None:
             self._known.add(canonical)
         elif len(self.rdatas) == MANY_RECORDS:
@@ -159,7 +159,7 @@ class ZoneDraft:
     def finish(self) -> Zone:
         """Return the zone as the server serves it."""
         rrsets = tuple(
-            RRset(owner, draft.type, draft.ttl, tuple(draft.rdatas), self._line(draft))
+            RRset(owner, draft.type, draft.ttl, draft.rdatas, self._line(draft))
             for owner, drafts in self.nodes.items()
             for draft in drafts
         )
@@ -169,7 +169,7 @@ class ZoneDraft:
         """Yield the same RRsets one by one, and keep none: a large zone is there once only."""
         for owner in list(self.nodes):
             for draft in self.nodes.pop(owner):
-                yield RRset(owner, draft.type, draft.ttl, tuple(draft.rdatas), self._line(draft))
+                yield RRset(owner, draft.type, draft.ttl, draft.rdatas, self._line(draft))
 
     def _line(self, draft: RRsetDraft) -> int:
         return draft.line if draft.file == self.file else self.include_lines.get(draft.file, 0)

@@ -36,7 +36,7 @@ def read_frames(source: IO[bytes]) -> Iterator[Frame]:
         text = source.read(length)
         if len(text) < length:
             return
-        yield from_json(text, cache_strings="keys")
+        yield from_json(text)  # short texts that recur, as types and names of pools do, are there once
 
 
 def in_parts(items: Iterable[_Item]) -> Iterator[list[_Item]]:

@@ -97,14 +97,10 @@ class Edit:
                 return before
         elif before is not None:
             self._put(before, None)
-        made = replace(
-            item,
-            created_on=before.created_on if before is not None else self._now,
-            modified_on=self._now,
-            revision=self._base.revision + 1,
-            disabled_at=self._disabled_at(item.kind, item.body, before),
-            is_local=item.is_local and self._is_local,
-        )
+        created_on = before.created_on if before is not None else self._now
+        since, is_local = self._disabled_at(item.kind, item.body, before), item.is_local and self._is_local
+        number = self._base.revision + 1
+        made = Item(item.kind, item.id, item.body, item.zone_id, created_on, self._now, number, since, is_local)
         return self._put(before if before is not None and before.zone_id == item.zone_id else None, made)
 
     def patch(self, kind: Kind, id: str, fields: Mapping[str, Any]) -> Item:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.reference_paths import collector
 
+Rrset = tuple[bytes, int, int, bytes]
+"""A record: owner in wire format and lower case, type, TTL in seconds, data in wire format."""
 _COLLECT: Final = {kind: [collector(field.api_path) for field in kind.references] for kind in Kind}
 
 
@@ -33,6 +35,8 @@ class Item:
     revision: int = 0
     disabled_at: tuple[tuple[str, str], ...] = ()
     is_local: bool = True
+    wire: Rrset | None = field(default=None, init=False, repr=False, compare=False)
+    """Of a record, once it was asked for: what record_bodies.py makes of its body."""
 
     @property
     def name(self) -> str:

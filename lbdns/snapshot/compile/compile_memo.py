@@ -13,6 +13,7 @@ from typing import Final
 
 from lbdns.base.memo import ByObject
 from lbdns.dns.zone import Zone
+from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
@@ -72,6 +73,12 @@ class CompileMemo:
         with self.pools.round(), self.balancers.round():
             yield tries
         self.tries = tries
+
+    def take_mapped(self, snapshot: Snapshot) -> None:
+        """Have the name columns of the last compile where its snapshot has them mapped, not in this process's memory as
+        well."""
+        if self.names is not None:
+            self.names.columns = {name: snapshot.columns[name] for name in self.names.columns}
 
     def keep_row(self, balancer: object, row: BalancerRow) -> None:
         """Keep a load balancer's row, as long as there is room."""

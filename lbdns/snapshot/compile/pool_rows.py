@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address
@@ -40,6 +41,35 @@ FAMILIES: Final = (FAMILY_A, FAMILY_AAAA, FAMILY_NAMED)
 HASHED_EVERYWHERE: Final = sum(LIST_HASHED << family for family in FAMILIES)
 SHED_SCALE: Final = 1 << 32
 
+
+def _sizes(**counts: int) -> tuple[tuple[str, int], ...]:
+    """Return columns with the bytes that a row takes, of so many numbers."""
+    return tuple((column, count * array(COLUMNS[column]).itemsize) for column, count in counts.items())
+
+
+POOL_PARTS: Final = _sizes(
+    pool_flags=1,
+    pool_endpoint_count=1,
+    pool_hash=1,
+    pool_vector=3,
+    pool_shed_threshold=2,
+    pool_shed_policy=2,
+    pool_shape=len(FAMILIES),
+    pool_max_answers=1,
+)
+"""The columns that a pool fills by itself, and the bytes that it takes in each."""
+ENDPOINT_PARTS: Final = _sizes(
+    endpoint_weight=1,
+    endpoint_families=1,
+    endpoint_flags=1,
+    endpoint_hash=1,
+    endpoint_address=16,
+    endpoint_port=1,
+    endpoint_priority=1,
+    endpoint_enabled=1,
+)
+"""The same of an endpoint."""
+
 Columns = dict[str, "array[int]"]
 
 
@@ -47,14 +77,15 @@ Columns = dict[str, "array[int]"]
 class PoolRow:
     """A pool's part of the columns, without what depends on other objects: where rows begin, slots, texts.
 
-    `parts`: columns and what to append to them. `targets`: wire names of the endpoints that are hostnames, None for the
-    others. `hashed`: the families (LIST_HASHED << family) in which a hash of the source address can change the pool's
-    part, for load balancers without and with stickiness; `hashed_as_fallback`: the same where the pool is the fallback.
-    `gives_cname`: an endpoint that can be picked is answered as a CNAME where a name may have one.
+    `parts`: what to append to the columns of POOL_PARTS and ENDPOINT_PARTS, in their order. `targets`: wire names
+    of the endpoints that are hostnames, None for the others. `hashed`: the families (LIST_HASHED << family) in
+    which a hash of the source address can change the pool's part, for load balancers without and with stickiness;
+    `hashed_as_fallback`: the same where the pool is the fallback. `gives_cname`: an endpoint that can be picked is
+    answered as a CNAME where a name may have one.
     """
 
     name: str
-    parts: tuple[tuple[str, bytes], ...]
+    parts: bytes
     keys: tuple[EndpointKey, ...]
     names: tuple[str, ...]
     targets: tuple[bytes | None, ...]
@@ -73,8 +104,11 @@ def append_pool(columns: Columns, blob: Blob, row: PoolRow, slots: Slots) -> Non
     columns["pool_slot"].append(slots.pool[row.name])
     columns["pool_endpoint_start"].append(len(columns["endpoint_slot"]))
     columns["pool_text"].append(blob.add_text(row.name))
-    for column, data in row.parts:
-        columns[column].frombytes(data)
+    at, parts = 0, row.parts
+    for count, those in ((1, POOL_PARTS), (len(row.keys), ENDPOINT_PARTS)):
+        for column, size in those:
+            columns[column].frombytes(parts[at : at + count * size])
+            at += count * size
     columns["endpoint_slot"].extend([slots.endpoint[key] for key in row.keys])
     for name, target in zip(row.names, row.targets, strict=True):
         columns["endpoint_target"].append(0 if target is None else blob.add(target))
@@ -86,12 +120,11 @@ def pool_row(pool: Pool) -> PoolRow:
     ips = [endpoint.ip for endpoint in pool.origins]
     families = [families_of(ip) if endpoint.is_used else 0 for endpoint, ip in zip(pool.origins, ips, strict=True)]
     ways = [1 if ip is not None else 2 for ip in ips]  # a hostname may have several addresses
-    parts = {**_pool_parts(pool, families), **_endpoint_parts(pool, ips, families)}
     by_endpoint = [_endpoint_hashing(pool, families, ways, is_sticky) for is_sticky in (False, True)]
     by_shedding = [_shed_hashing(pool, is_sticky) for is_sticky in (False, True)]
     return PoolRow(
         name=pool.name,
-        parts=tuple((column, _packed(column, values)) for column, values in parts.items()),
+        parts=b"".join((*_pool_parts(pool, families), *_endpoint_parts(pool, ips, families))),
         keys=tuple((pool.name, endpoint.name, endpoint.address) for endpoint in pool.origins),
         names=tuple(endpoint.name for endpoint in pool.origins),
         targets=tuple(
@@ -104,11 +137,12 @@ def pool_row(pool: Pool) -> PoolRow:
     )
 
 
-def _packed(column: str, values: list[int] | list[bool] | bytes) -> bytes:
-    return values if isinstance(values, bytes) else array(COLUMNS[column], values).tobytes()
+def _packed(those: Iterable[tuple[str, int]], *parts: list[int] | list[bool] | bytes) -> Iterator[bytes]:
+    for (column, _), values in zip(those, parts, strict=True):
+        yield values if isinstance(values, bytes) else array(COLUMNS[column], values).tobytes()
 
 
-def _pool_parts(pool: Pool, families: list[int]) -> dict[str, list[int] | bytes]:
+def _pool_parts(pool: Pool, families: list[int]) -> Iterator[bytes]:
     flags = POOL_ENABLED if pool.enabled else 0
     flags |= POOL_MONITORED if pool.is_monitored else 0
     flags |= POOL_HAS_ENDPOINT if any(families) else 0
@@ -117,35 +151,35 @@ def _pool_parts(pool: Pool, families: list[int]) -> dict[str, list[int] | bytes]
     flags |= POOL_HAS_HOSTNAME if any(bits >> FAMILY_NAMED & 1 for bits in families) else 0
     shedding = _shedding(pool)
     vector = unit_vectors(np.array([pool.latitude or 0.0]), np.array([pool.longitude or 0.0]))
-    return {
-        "pool_flags": [flags],
-        "pool_endpoint_count": [len(pool.origins)],
-        "pool_hash": [name_hash(pool.name)],
-        "pool_vector": vector.tobytes(),
-        "pool_shed_threshold": [threshold for threshold, _ in shedding],
-        "pool_shed_policy": [policy for _, policy in shedding],
-        "pool_shape": [_shape(pool, families, family) for family in FAMILIES],
-        "pool_max_answers": [pool.max_answers],
-    }
+    return _packed(
+        POOL_PARTS,
+        [flags],
+        [len(pool.origins)],
+        [name_hash(pool.name)],
+        vector.tobytes(),
+        [threshold for threshold, _ in shedding],
+        [policy for _, policy in shedding],
+        [_shape(pool, families, family) for family in FAMILIES],
+        [pool.max_answers],
+    )
 
 
-def _endpoint_parts(
-    pool: Pool, ips: list[IPv4Address | IPv6Address | None], families: list[int]
-) -> dict[str, list[int] | list[bool] | bytes]:
+def _endpoint_parts(pool: Pool, ips: list[IPv4Address | IPv6Address | None], families: list[int]) -> Iterator[bytes]:
     endpoints = pool.origins
-    return {
-        "endpoint_weight": [endpoint.weight_hundredths for endpoint in endpoints],
-        "endpoint_families": families,
-        "endpoint_flags": [
+    return _packed(
+        ENDPOINT_PARTS,
+        [endpoint.weight_hundredths for endpoint in endpoints],
+        families,
+        [
             (ENDPOINT_HOSTNAME if ip is None else 0) | (ENDPOINT_FLATTEN if endpoint.flatten_cname else 0)
             for endpoint, ip in zip(endpoints, ips, strict=True)
         ],
-        "endpoint_hash": [name_hash(endpoint.name) for endpoint in endpoints],
-        "endpoint_address": b"".join((b"" if ip is None else ip.packed).ljust(16, b"\0") for ip in ips),
-        "endpoint_port": [endpoint.port for endpoint in endpoints],
-        "endpoint_priority": [endpoint.priority for endpoint in endpoints],
-        "endpoint_enabled": [endpoint.is_used for endpoint in endpoints],
-    }
+        [name_hash(endpoint.name) for endpoint in endpoints],
+        b"".join((b"" if ip is None else ip.packed).ljust(16, b"\0") for ip in ips),
+        [endpoint.port for endpoint in endpoints],
+        [endpoint.priority for endpoint in endpoints],
+        [endpoint.is_used for endpoint in endpoints],
+    )
 
 
 def families_of(ip: IPv4Address | IPv6Address | None) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, Protocol
 
 from fastapi import Response
+from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
 
 from lbdns.manage.api.frame.reply_messages import told
@@ -14,6 +15,7 @@ from lbdns.manage.api.frame.reply_messages import told
 JSON_TYPE: Final = "application/json"
 LISTED_AT_ONCE: Final = 250
 """Items of a long list that are encoded together."""
+_END: Final = b"]}}"
 
 
 class Info(Protocol):
@@ -44,17 +46,23 @@ def ok_with_list(
 ) -> Response:
     """Return a success whose result has a list, which may be long, as well.
 
-    It is encoded in parts: never is all of it there as objects, nor is anybody kept waiting while all is encoded.
+    It is encoded in parts, a long one while it is sent: never is all of it there, neither as objects nor encoded.
     """
-    pieces = [to_json({"success": True, "errors": [], "messages": [*messages, *told()]})[:-1], b',"result":']
-    pieces += [to_json(result)[:-1], b"," if result else b"", to_json(key), b":["]
+    begin = to_json({"success": True, "errors": [], "messages": [*messages, *told()]})[:-1] + b',"result":'
+    begin += to_json(result)[:-1] + (b"," if result else b"") + to_json(key) + b":["
     left = iter(items)
-    comma = b""
+    first = list(islice(left, LISTED_AT_ONCE))
+    begin += to_json(first)[1:-1]
+    if len(first) < LISTED_AT_ONCE:
+        return Response(begin + _END, media_type=JSON_TYPE)
+    return StreamingResponse(_pieces(begin, left), media_type=JSON_TYPE)
+
+
+def _pieces(begin: bytes, left: Iterator[Any]) -> Iterator[bytes]:
+    yield begin
     while part := list(islice(left, LISTED_AT_ONCE)):
-        pieces += [comma, to_json(part)[1:-1]]
-        comma = b","
-    pieces.append(b"]}}")
-    return Response(b"".join(pieces), media_type=JSON_TYPE)
+        yield b"," + to_json(part)[1:-1]
+    yield _END
 
 
 def failed(

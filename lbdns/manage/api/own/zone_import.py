@@ -32,7 +32,7 @@ from lbdns.manage.reading.zone_reading import ReadZone, ZoneReading
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.records.matching import matched_records
-from lbdns.manage.store.records.record_bodies import GIVEN, record_key
+from lbdns.manage.store.records.record_bodies import GIVEN, record_key, stored_key
 from lbdns.manage.store.token_scopes import ZONES
 from lbdns.manage.store.zones.own_servers import marked_servers, shown_server, yielding
 from lbdns.manage.store.zones.zone_bodies import canonical_zone
@@ -60,7 +60,7 @@ def add_records(edit: Edit, zone_id: str, read: ReadZone) -> tuple[int, int, lis
         message = "the zone keeps its own SOA; the file's is left out"
         noted.append(Problem("import", 0, f"{zone.name} SOA", message, "warning"))
     stored = edit.state.records(zone_id)
-    there = {record_key(record.body) for record in stored.values()}
+    there = {stored_key(record) for record in stored.values()}
     new = marked_servers(records, zone.name, GIVEN)
     if there:
         new = [record for record in new if record_key(record) not in there]

@@ -20,7 +20,7 @@ from lbdns.base.kinds import Kind
 from lbdns.dns.rdata.record_types import type_text, types_where
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.matching import ttl_s
-from lbdns.manage.store.records.record_bodies import record_key
+from lbdns.manage.store.records.record_bodies import stored_key
 from lbdns.manage.store.state import State
 
 _CNAME: Final = "CNAME"
@@ -39,7 +39,7 @@ def each_told(problems: Iterable[Problem], state: State, written: Collection[str
         if record is None:
             others.append(problem)
             continue
-        key = record_key(record.body) if problem.clash == "exists" else (record.name,)
+        key = stored_key(record) if problem.clash == "exists" else (record.name,)
         if key not in told:
             if not by_name:
                 for one in state.records(record.zone_id).values():
@@ -63,8 +63,8 @@ def _at_fault(problem: Problem, record: Item, here: list[Item], written: Collect
     """Return a clash as it is told of each written record of a name; nothing where none of them is at fault."""
     if problem.clash == "host":
         return list(_beside(problem, here, written))
-    wanted = record_key(record.body)
-    same = [one for one in here if one.body["type"] == record.body["type"] and record_key(one.body) == wanted]
+    wanted = stored_key(record)
+    same = [one for one in here if one.body["type"] == record.body["type"] and stored_key(one) == wanted]
     return list(_same(problem, same, written))
 
 

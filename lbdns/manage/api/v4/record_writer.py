@@ -32,7 +32,7 @@ from lbdns.manage.api.v4.record_taking import taken_record
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.manager import Done
-from lbdns.manage.store.records.record_bodies import NAME_SERVER, merged_record, record_key
+from lbdns.manage.store.records.record_bodies import NAME_SERVER, merged_record, stored_key
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.own_servers import ADDRESSES, is_of_server, shown_server, yielding
@@ -140,7 +140,7 @@ class RecordWriter:
         servers = [server for id in ids if (server := edit.state.get(Kind.RECORD, id)) and is_of_server(server)]
         gone = yielding([record.body], servers)
         for server in servers:
-            if record_key(server.body) == record_key(record.body):
+            if stored_key(server) == stored_key(record):
                 edit.delete(Kind.RECORD, record.id)
                 self.places[server.id] = self.places.pop(record.id)
                 record = edit.replace(Kind.RECORD, server.id, record.body)

@@ -14,7 +14,7 @@ Body = Mapping[str, Any]
 Match = tuple[Item | None, dict[str, Any]]
 
 
-def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Iterator[Match]:
+def matched_records(wanted: Sequence[dict[str, Any]], stored: Mapping[str, Item]) -> Iterator[Match]:
     """Yield each record of a file with the stored one that it is, or None, and the body that it shall have.
 
     A record that lost its match to a change keeps its id where the change is plain: another priority at the same
@@ -23,7 +23,7 @@ def matched_records(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Itera
     as the RRset's, the lowest of its records: a record whose own is higher keeps it.
     """
     if not stored:
-        yield from ((None, dict(body)) for body in wanted)
+        yield from ((None, body) for body in wanted)
         return
     pairs = dict(_pairs(wanted, stored))
     by_rrset: dict[tuple[str, str], list[int]] = defaultdict(list)

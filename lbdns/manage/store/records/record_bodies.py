@@ -18,7 +18,7 @@ from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dns.rdata.content import content_of, data_of, encode_content
 from lbdns.dns.rdata.master_form import canonical_rdata
 from lbdns.dns.rdata.record_types import Priority, parse_type, record_type, type_text, types_where
-from lbdns.manage.store.item import Item
+from lbdns.manage.store.item import Item, Rrset
 
 NOT_FOR_DNS: Final = ("proxied", "private_routing")
 """What a record may say only that it is not."""
@@ -47,11 +47,10 @@ GIVEN: Final = "given"
 """In a file that the operator gave."""
 STORED_FIELDS: Final = (*WRITABLE, ECHO, NAME_SERVER)
 SETTINGS: Final = ("ipv4_only", "ipv6_only", "flatten_cname")
+RecordKey = tuple[bytes, int, bytes]
 CACHED_RECORDS: Final = 1 << 18
 _PRIORITY_FIRST: Final = frozenset(map(type_text, types_where(lambda row: row.has_priority_first)))
 """Types whose priority is the first word of their content."""
-
-Rrset = tuple[bytes, int, int, bytes]
 
 
 def merged_record(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,17 +72,27 @@ def merged_record(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[
 
 
 def record_rrset(item: Item) -> Rrset:
-    """Return (owner in wire format and lower case, type, TTL in seconds, data in wire format) of a stored record.
+    """Return a stored record in wire format; it is kept with the record.
 
     Raises BadName, BadRdata, KeyError or ValueError for a body that `canonical_record` found mistakes in.
     """
+    if item.wire is not None:
+        return item.wire
     body = item.body
-    return _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
+    made = _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
+    object.__setattr__(item, "wire", made)
+    return made
 
 
-def record_key(body: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
+def record_key(body: Mapping[str, Any]) -> RecordKey:
     """Return what two canonical bodies have in common that are the same record: all but TTL and comments."""
     owner, rdtype, _, rdata = _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
+    return owner, rdtype, canonical_rdata(rdtype, rdata)
+
+
+def stored_key(item: Item) -> RecordKey:
+    """Return the same of a stored record."""
+    owner, rdtype, _, rdata = record_rrset(item)
     return owner, rdtype, canonical_rdata(rdtype, rdata)
 
 
@@ -106,7 +115,6 @@ def _content_meant(name: str, type: str, content: str) -> str:
     return content_of(rdtype, encode_content(rdtype, content, None, name))[0]
 
 
-@lru_cache(maxsize=CACHED_RECORDS)
 def _rrset(name: str, type: str, content: str, ttl: int, priority: int | None) -> Rrset:
     rdtype = known_type(type)
     owner = encode_canonical(name)

@@ -68,9 +68,9 @@ class CloudflareExport:
         names = ", ".join(map(show_name, theirs))
         message = f"name servers of Cloudflare are left out, for the zone is to be served here: {names}"
         problems.append(Problem(servers.file, servers.line, subject(draft.apex, TYPE_NS), message, "warning"))
-        kept = [rdata for rdata in servers.rdatas if rdata not in theirs]
+        kept = tuple(rdata for rdata in servers.rdatas if rdata not in theirs)
         if kept:
-            servers.rdatas[:] = kept
+            servers.rdatas = kept
             return False
         draft.nodes[draft.apex].remove(servers)
         return True

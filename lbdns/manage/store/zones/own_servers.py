@@ -13,7 +13,7 @@ from typing import Any, Final
 from lbdns.dns.name import text_suffixes
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, type_text
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.records.record_bodies import MADE, NAME_SERVER, record_key
+from lbdns.manage.store.records.record_bodies import MADE, NAME_SERVER, record_key, stored_key
 
 ADDRESSES: Final = frozenset(map(type_text, ADDRESS_TYPES))
 _TEXTS: Final = frozenset({"TXT", "SPF"})
@@ -58,7 +58,7 @@ def yielding(new: Iterable[Mapping[str, Any]], stored: Iterable[Item]) -> list[I
         if record.name in hosts and record.body.get(NAME_SERVER) == MADE and record.body["type"] in ADDRESSES
     ]
     kept = {record_key(body) for body in addresses} if made else set()
-    return [record for record in made if record_key(record.body) not in kept]
+    return [record for record in made if stored_key(record) not in kept]
 
 
 def shown_server(record: Item) -> str:

@@ -17,8 +17,8 @@ from lbdns.dns.name import encode_canonical, encode_host, labels_of, relative_to
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.dns.zone import RRset, Zone
-from lbdns.manage.store.item import Item
-from lbdns.manage.store.records.record_bodies import Rrset, record_body, record_rrset
+from lbdns.manage.store.item import Item, Rrset
+from lbdns.manage.store.records.record_bodies import record_body, record_rrset
 from lbdns.manage.store.zones.cloudflare_export import CloudflareExport, complete_soa
 from lbdns.manage.store.zones.zone_soa import TIMES, soa_of
 
