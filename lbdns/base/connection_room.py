@@ -7,23 +7,25 @@
     READING   has an answer to read, and does not
     BUSY      is being answered
 
-In this order they give way, within a stage who has been in it longest (of those SENDING, who has been silent longest);
-nobody who is being answered does. A network has a share of those that wait, so that the others' places are not its to
-take: its own oldest one goes.
+In this order they give way, but for those that wait while they have less than their part of the places: who has just
+come shall have time to speak, even where all others have spoken. Within a stage goes one of the block of networks that
+has most connections at it, of the network in it that has most, who has been there longest (of those SENDING, who has
+been silent longest); nobody who is being answered does. A network has a share of those that wait, so that the others'
+places are not its to take: its own oldest one goes.
 """
 
 from __future__ import annotations
 
-import socket
+from collections import Counter
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final, Protocol
 
+from lbdns.base.networks import block_of, link_of, packed_address
+
 WAITING_SHARE: Final = 3
-"""A network's: one part in so many of all connections may wait."""
+"""A network's: one part in so many of all connections may wait; and while fewer do, it is others who give way."""
 WAITING_MIN: Final = 10
-PREFIX_BYTES: Final = {4: 3, 16: 8}
-"""Of an address that make a network: /24, /64."""
-_MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
 class Standing(IntEnum):
@@ -97,11 +99,23 @@ class ConnectionRoom:
 
     def give_way(self) -> bool:
         """Close the connection whose turn it is; False where all are being answered."""
-        for stage in Standing:
-            if stage is not Standing.BUSY and self._at[stage]:
-                self._end(next(iter(self._at[stage])))
-                return True
-        return False
+        stages = [stage for stage in Standing if stage is not Standing.BUSY and self._at[stage]]
+        if not stages:
+            return False
+        may_wait = len(self._at[Standing.WAITING]) < self._connections_max // WAITING_SHARE
+        goes = stages[1] if stages[0] is Standing.WAITING and may_wait and len(stages) > 1 else stages[0]
+        self._end(self._whose_turn(goes))
+        return True
+
+    def _whose_turn(self, stage: Standing) -> Occupant:
+        """Return who gives way of those at a stage."""
+        left = list(self._at[stage])
+        widths: tuple[Callable[[bytes], bytes], ...] = (block_of, bytes)
+        for wider in widths:
+            held = Counter(wider(self._places[one][1]) for one in left)
+            most = max(held.values())
+            left = [one for one in left if held[wider(self._places[one][1])] == most]
+        return left[0]
 
     def _enter(self, occupant: Occupant, stage: Standing, network: bytes) -> None:
         self._places[occupant] = stage, network
@@ -118,7 +132,4 @@ def network_of(peer: object) -> bytes:
     """Return the network of a peer, as accept(2) names it: of an IP address its /24 or /64, of all others one."""
     if not isinstance(peer, tuple) or not isinstance(peer[0], str):
         return b""
-    host = peer[0].partition("%")[0]
-    packed = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-    packed = packed.removeprefix(_MAPPED) if len(packed) == 16 else packed
-    return packed[: PREFIX_BYTES[len(packed)]]
+    return link_of(packed_address(peer[0]))

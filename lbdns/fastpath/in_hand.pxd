@@ -8,10 +8,12 @@ cdef enum:
     BATCH = 64
     IN_BYTES = 4096  # a longer datagram is no query that anybody sends: dropped and counted
     CONTROL_BYTES = 64
-    QUEUES = 256  # of deferred datagrams that wait for the slow path, two for each network: /24, /56
+    UNKNOWN_QUEUES = 256  # of deferred datagrams that wait for the slow path, two for each network
+    KNOWN_QUEUES = 64  # behind those: of networks that have shown themselves (known_networks.pyx)
+    QUEUES = 320  # UNKNOWN_QUEUES + KNOWN_QUEUES
     QUEUE_BYTES = 16384  # of each, 100 to 150 queries; who has no room left is told to come over TCP, and counted
-    WAITING_BYTES = 65536  # of all, some 400 queries: what comes later than a client waits for helps nobody
-    SHARE = 4  # a queue may have this part of what all others leave
+    WAITING_BYTES = 65536  # of all of a kind, some 400 queries: what comes later than a client waits for helps nobody
+    SHARE = 4  # a queue may have this part of what all others of its kind leave
     LEAST_BYTES = 768  # and as much in any case
     VOTES_MAX = 64
     COUNT_BITS = 0x3FFFFFFF
@@ -49,17 +51,21 @@ cdef class InHand:
     cdef Waiting *current  # taken last
     cdef uint64_t most[QUEUES]  # the network that most of what came to a queue of late is from
     cdef int votes[QUEUES]
-    cdef int head, tail, turn  # bytes that were put into all queues, and taken; whose datagram was taken last
+    cdef int head, tail  # bytes that were put into all queues, and taken
+    cdef int kind_heads[2]  # and into those of each kind: of unknown networks, of known ones
+    cdef int kind_tails[2]
+    cdef int turns[2]  # the queue of each kind whose datagram was taken last
+    cdef int taken_from  # whose datagram is the current one
     cdef readonly int left
     cdef readonly list left_out
     cdef unsigned char[::1] room
     cdef int waiting(self) noexcept nogil
     cdef void point(self, int index) noexcept nogil
-    cdef bint put(self, uint64_t network, int index, uint32_t deaths) noexcept nogil
+    cdef bint put(self, uint64_t network, bint is_known, int index, uint32_t deaths) noexcept nogil
     cdef int filled(self, int queue) noexcept nogil
     cdef bint put_into(self, int queue, uint64_t network, int index, uint32_t deaths) noexcept nogil
     cdef int vote(self, int queue, uint64_t network) noexcept nogil
-    cdef Waiting *take(self) noexcept nogil
+    cdef Waiting *take(self, bint is_known) noexcept nogil
     cdef void let_go(self) noexcept nogil
     cdef leave_out(self)
     cdef void copy(self, int source, int target) noexcept nogil
@@ -71,7 +77,7 @@ cdef class InHand:
     cdef void gather(self) noexcept nogil
 
 
-cdef uint64_t network_of(uint64_t high, int version) noexcept nogil
+cdef int kind_of(int queue) noexcept nogil
 cdef uint64_t network_of_peer(sockaddr_in6 *peer) noexcept nogil
 cdef uint8_t *control_of(Waiting *waiting) noexcept nogil
 cdef uint8_t *datagram_of(Waiting *waiting) noexcept nogil

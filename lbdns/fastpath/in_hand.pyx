@@ -10,9 +10,10 @@ What is not known to be done with is answered again; a reply that comes twice ha
 of a message after its datagram, so that a batch which was cut half way tells what it holds: a length other than UNREAD.
 Each word has one writer; a word that says that something is there is written after it.
 
-A network has two queues, and uses the first until that is full, or another's. It gets half of a queue as long as most of
-what comes there is from it: a flood leaves room for whoever shares its queues. A queue may have a part of what all others
-leave free, or a few queries: many floods make each other's queues shorter, and nobody waits for long.
+Networks that have shown themselves have queues of their own, with a room of their own and turns of their own, so that a
+flood in names that nobody vouches for takes none of these. A network has two queues, and uses the first until that is full, or another's. It gets half of a queue as long as most of
+what comes there is from it: a flood leaves room for whoever shares its queues. A queue may have a part of what all others of
+its kind leave free, or a few queries: many floods make each other's queues shorter, and nobody waits for long.
 
 Of what a process has under way when it dies, one datagram may be what killed it: the one that was being served, on the
 fast path or on the slow one. From the fast path it goes to the slow one, which is another program; one that two
@@ -22,6 +23,7 @@ processes had under way when they died is left out.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from lbdns.fastpath.known_networks cimport network_number
 from lbdns.fastpath.system_calls cimport (
     AF_INET,
     LBDNS_FENCE,
@@ -35,18 +37,16 @@ from lbdns.fastpath.system_calls cimport (
     sockaddr_in,
     sockaddr_in6,
 )
-from lbdns.steering.kernel.hashing cimport mix64
 
 cdef enum:
     DEATHS_MAX = 2
 
-cdef uint64_t MARK = (<uint64_t>1 << 32) | sizeof(Hand)  # raise the first number when the meaning changes
+cdef uint64_t MARK = (<uint64_t>2 << 32) | sizeof(Hand)  # raise the first number when the meaning changes
 
 
-cdef uint64_t network_of(uint64_t high, int version) noexcept nogil:
-    """Return a number for a client's network: the first 24 bits of an IPv4 address, 56 of an IPv6 address. `high`: its
-    first 64 bits."""
-    return mix64(high >> (40 if version == 4 else 8))
+cdef int kind_of(int queue) noexcept nogil:
+    """Return whose queue it is: 0 for those of unknown networks, 1 for those of known ones."""
+    return queue >= UNKNOWN_QUEUES
 
 
 cdef uint8_t *control_of(Waiting *waiting) noexcept nogil:
@@ -98,7 +98,8 @@ cdef class InHand:
         self.room = room
         self.hand = <Hand *>&room[0]
         self.left_out = []
-        self.turn = 0
+        self.taken_from = 0
+        self.turns[0], self.turns[1] = 0, UNKNOWN_QUEUES
         if self.hand.mark != MARK:
             self.hand.mark = 0
             LBDNS_FENCE()
@@ -112,7 +113,10 @@ cdef class InHand:
         self.leave_out()
         self.gather()
         self.head = self.tail = 0
+        self.kind_heads[0] = self.kind_heads[1] = self.kind_tails[0] = self.kind_tails[1] = 0
         for queue in range(QUEUES):
+            self.kind_heads[kind_of(queue)] = (self.kind_heads[kind_of(queue)] + self.hand.heads[queue]) & COUNT_BITS
+            self.kind_tails[kind_of(queue)] = (self.kind_tails[kind_of(queue)] + self.hand.tails[queue]) & COUNT_BITS
             self.head = (self.head + self.hand.heads[queue]) & COUNT_BITS
             self.tail = (self.tail + self.hand.tails[queue]) & COUNT_BITS
 
@@ -172,7 +176,7 @@ cdef class InHand:
             else:
                 self.hand.messages[index].msg_len = UNREAD
         if 0 <= suspect < BATCH and self.hand.messages[suspect].msg_len != UNREAD:
-            self.put(network_of_peer(&self.hand.peers[suspect]), suspect, 1)
+            self.put(network_of_peer(&self.hand.peers[suspect]), False, suspect, 1)
             self.hand.messages[suspect].msg_len = UNREAD
         LBDNS_STORE(&self.hand.serving, 0)
         other = BATCH - 1
@@ -210,9 +214,10 @@ cdef class InHand:
         header.msg_name = &self.hand.peers[index]
         header.msg_control = &self.hand.controls[index * CONTROL_BYTES] if header.msg_controllen else NULL
 
-    cdef bint put(self, uint64_t network, int index, uint32_t deaths) noexcept nogil:
+    cdef bint put(self, uint64_t network, bint is_known, int index, uint32_t deaths) noexcept nogil:
         """Put a copy of a message of the batch into a queue of its network; return whether there was room."""
-        cdef int first = network % QUEUES, second = (network >> 32) % QUEUES
+        cdef int base = UNKNOWN_QUEUES if is_known else 0, count = KNOWN_QUEUES if is_known else UNKNOWN_QUEUES
+        cdef int first = base + network % count, second = base + (network >> 32) % count
         if self.most[first] != network and self.filled(first) > self.filled(second):
             first, second = second, first
         return self.put_into(first, network, index, deaths) or self.put_into(second, network, index, deaths)
@@ -223,14 +228,14 @@ cdef class InHand:
 
     cdef int vote(self, int queue, uint64_t network) noexcept nogil:
         """Return how many bytes of a queue a network may fill, which has sent something to it once more."""
-        cdef int free, room
+        cdef int free, room, kind = kind_of(queue)
         if self.most[queue] == network:
             self.votes[queue] = min(self.votes[queue] + 1, VOTES_MAX)
         elif self.votes[queue] > 0:
             self.votes[queue] -= 1
         else:
             self.most[queue], self.votes[queue] = network, 1
-        free = WAITING_BYTES - ((self.head - LBDNS_LOAD(&self.tail)) & COUNT_BITS)
+        free = WAITING_BYTES - ((self.kind_heads[kind] - LBDNS_LOAD(&self.kind_tails[kind])) & COUNT_BITS)
         room = min(max(free // SHARE, LEAST_BYTES), QUEUE_BYTES)
         return room // 2 if self.most[queue] == network else room
 
@@ -261,6 +266,7 @@ cdef class InHand:
         memcpy(control_of(waiting), &self.hand.controls[index * CONTROL_BYTES], waiting.control_bytes)
         memcpy(datagram_of(waiting), &self.hand.incoming[index * IN_BYTES], waiting.length)
         LBDNS_STORE(&self.hand.heads[queue], (head + skip + size) & COUNT_BITS)
+        self.kind_heads[kind_of(queue)] = (self.kind_heads[kind_of(queue)] + skip + size) & COUNT_BITS
         LBDNS_STORE(&self.head, (self.head + skip + size) & COUNT_BITS)
         return True
 
@@ -277,16 +283,18 @@ cdef class InHand:
 
     cdef void move_tail(self, int queue, uint32_t size) noexcept nogil:
         LBDNS_STORE(&self.hand.tails[queue], (self.hand.tails[queue] + size) & COUNT_BITS)
+        LBDNS_STORE(&self.kind_tails[kind_of(queue)], (self.kind_tails[kind_of(queue)] + size) & COUNT_BITS)
         LBDNS_STORE(&self.tail, (self.tail + size) & COUNT_BITS)
 
-    cdef Waiting *take(self) noexcept nogil:
-        """Return the next deferred datagram, or NULL. Queues have turns."""
+    cdef Waiting *take(self, bint is_known) noexcept nogil:
+        """Return the next deferred datagram of known networks, or of unknown ones, or NULL. Queues have turns."""
+        cdef int base = UNKNOWN_QUEUES if is_known else 0, count = KNOWN_QUEUES if is_known else UNKNOWN_QUEUES
         cdef int step, queue
         LBDNS_FENCE()
-        for step in range(1, QUEUES + 1):
-            queue = (self.turn + step) % QUEUES
+        for step in range(1, count + 1):
+            queue = base + (self.turns[is_known] - base + step) % count
             if self.hand.tails[queue] != LBDNS_LOAD(&self.hand.heads[queue]):
-                self.turn = queue
+                self.turns[is_known] = self.taken_from = queue
                 self.current = self.first(queue)
                 LBDNS_STORE(&self.hand.taken, queue + 1)
                 return self.current
@@ -295,14 +303,14 @@ cdef class InHand:
     cdef void let_go(self) noexcept nogil:
         """Be done with the datagram that was taken last."""
         LBDNS_STORE(&self.hand.taken, 0)
-        self.move_tail(self.turn, self.current.size)
+        self.move_tail(self.taken_from, self.current.size)
 
 
 cdef uint64_t network_of_peer(sockaddr_in6 *peer) noexcept nogil:
     cdef uint64_t high = 0
     cdef int octet
     if peer.sin6_family == AF_INET:
-        return network_of(<uint64_t>ntohl((<sockaddr_in *>peer).sin_addr.s_addr) << 32, 4)
+        return network_number(<uint64_t>ntohl((<sockaddr_in *>peer).sin_addr.s_addr) << 32, 4)
     for octet in range(8):
         high = (high << 8) | peer.sin6_addr.s6_addr[octet]
-    return network_of(high, 6)
+    return network_number(high, 6)

@@ -33,9 +33,9 @@ from lbdns.fastpath.in_hand cimport (
     Waiting,
     control_of,
     datagram_of,
-    network_of,
     shown,
 )
+from lbdns.fastpath.known_networks cimport KnownNetworks, network_number
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
@@ -93,7 +93,7 @@ cdef class Loop:
     """The fast path of one UDP socket. `fd` must be blocking, with a receive time-out so that `stop` is noticed.
 
     `room`, `room_bytes` of memory, holds what is read and not yet answered; what an earlier process left there is
-    answered first.
+    answered first. What `known` networks have deferred waits apart from all other.
     """
 
     cdef int fd, event, is_wildcard
@@ -102,6 +102,7 @@ cdef class Loop:
     cdef Counters counters
     cdef Ahead ahead
     cdef InHand in_hand
+    cdef KnownNetworks known
     cdef Hand *hand
     cdef uint64_t random
     cdef mmsghdr *messages
@@ -111,7 +112,7 @@ cdef class Loop:
     cdef const unsigned char[::1] incoming
     cdef unsigned char[::1] outgoing
 
-    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed, room):
+    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed, room, KnownNetworks known=None):
         cdef uint64_t one = 1
         self.fd = fd
         self.is_wildcard = is_wildcard
@@ -121,6 +122,7 @@ cdef class Loop:
         self.in_use = -1
         self.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
         self.in_hand = InHand(room)
+        self.known = KnownNetworks() if known is None else known
         self.hand = self.in_hand.hand
         self.messages = self.hand.messages
         self.replies = <mmsghdr *>calloc(BATCH, sizeof(mmsghdr))
@@ -150,6 +152,11 @@ cdef class Loop:
         """Return how much memory a socket's queries in hand need, in bytes."""
         return sizeof(Hand)
 
+    @staticmethod
+    def known_networks():
+        """Return a table for what several sockets are to know of networks."""
+        return KnownNetworks()
+
     @property
     def left(self):
         """How many queries an earlier process left behind, those that wait for the slow path among them."""
@@ -159,6 +166,11 @@ cdef class Loop:
     def left_out(self):
         """Those that two processes died of: (datagram, client's packed address, port)."""
         return self.in_hand.left_out
+
+    @property
+    def is_empty(self):
+        """Whether nothing waits for the slow path."""
+        return LBDNS_LOAD(&self.in_hand.head) == LBDNS_LOAD(&self.in_hand.tail)
 
     def start_with(self, Server first, Server second):
         """Set the two Servers, of which `first` is in force; before `run`."""
@@ -185,9 +197,10 @@ cdef class Loop:
         """Let `run` answer what has arrived and return."""
         LBDNS_STORE(&self.stopping, 1)
 
-    def take(self):
-        """Return the next deferred datagram as (datagram, client's packed address, port), or None. Queues have turns."""
-        cdef Waiting *waiting = self.in_hand.take()
+    def take(self, bint is_known=False):
+        """Return the next deferred datagram of known networks, or of unknown ones, as (datagram, client's packed address,
+        port), or None. Queues have turns."""
+        cdef Waiting *waiting = self.in_hand.take(is_known)
         return None if waiting == NULL else shown(waiting)
 
     def reply(self, bytes data):
@@ -360,8 +373,8 @@ cdef class Loop:
 
     cdef bint defer(self, Server server, int index) noexcept nogil:
         """Put a datagram into a queue of its network; return whether there is room."""
-        cdef uint64_t network = network_of(server.query.resolver_high, server.query.resolver_version)
-        if not self.in_hand.put(network, index, 0):
+        cdef uint64_t network = network_number(server.query.resolver_high, server.query.resolver_version)
+        if not self.in_hand.put(network, self.known.holds(network, server.query.now_s), index, 0):
             self.counters.words[OVERFLOWS] += 1
             return False
         self.counters.words[DEFERRED_COUNT] += 1

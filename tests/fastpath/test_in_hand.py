@@ -31,7 +31,7 @@ from tests.processes.load import configuration
 ANSWERED = query("static.example.com.", "A").wire
 DEFERRED = slow_query("static.example.com.").wire
 # As in_hand.pxd lays it out.
-SERVING, MESSAGES, PEERS, INCOMING = 8, 2176, 6272, 12160
+SERVING, MESSAGES, PEERS, INCOMING = 8, 2688, 6784, 12672
 MESSAGE_BYTES, LENGTH_IN_MESSAGE, NAME_LENGTH_IN_MESSAGE, PEER_BYTES, IN_BYTES, BATCH = 64, 56, 8, 28, 4096, 64
 GARBAGE_ROUNDS = 50
 STOP_POLL_US = 2000

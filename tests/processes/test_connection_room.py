@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lbdns.base.connection_room import WAITING_MIN, ConnectionRoom, Standing, network_of
+from lbdns.base.networks import block_of, link_of, packed_address
+from lbdns.base.networks import network_of as network_with_turns
 
 
 class Guest:
@@ -80,3 +82,42 @@ def test_one_that_left_stays_out() -> None:
 def test_networks(peer: str, other: str, is_one: bool) -> None:
     assert (network_of((peer, 1, 0, 0)) == network_of((other, 2))) == is_one
     assert network_of("") == network_of(b"") == b""
+
+
+def test_one_of_the_block_with_most_goes_and_of_its_network_with_most() -> None:
+    room = ConnectionRoom(8)
+    good, others, flood = Guest(), [Guest() for _ in range(2)], [Guest() for _ in range(5)]
+    assert room.admit(good, link_of(packed_address("198.51.100.1")))
+    for guest, host in zip(others, ("192.0.2.1", "192.0.2.2"), strict=True):
+        assert room.admit(guest, link_of(packed_address(host)))
+    for guest, link in zip(flood, (1, 2, 2, 3, 4), strict=True):
+        assert room.admit(guest, link_of(packed_address(f"2001:db8:1:{link}::1")))
+    for expected in ([1], [0, 1]):
+        assert room.admit(Guest(), link_of(packed_address("203.0.113.1")))
+        assert [number for number, guest in enumerate(flood) if guest.is_closed] == expected
+        assert not any(guest.is_closed for guest in (good, *others)) and len(room) == 8
+
+
+@pytest.mark.parametrize("blocks", [1, 40])
+def test_a_newcomer_has_time_to_speak_where_all_others_have_spoken(blocks: int) -> None:
+    room = ConnectionRoom(30)
+    for number in range(30):
+        guest = Guest()
+        assert room.admit(guest, bytes([10, number % blocks, number]))
+        room.move(guest, Standing.IDLE)
+    good = Guest()
+    assert room.admit(good, bytes([192, 0, 2]))
+    for number in range(9):  # with it they are a third of all
+        assert room.admit(Guest(), bytes([10, number % blocks, number]))
+    assert not good.is_closed and room.at(Standing.WAITING) == 10 and len(room) == 30
+    assert room.admit(Guest(), bytes([11, 1, 1]))
+    assert room.at(Standing.WAITING) == 10 and len(room) == 30
+
+
+def test_widths_of_networks() -> None:
+    four, six = packed_address("192.0.2.129"), packed_address("2001:db8:1:2345::1%eth0")
+    assert (network_with_turns(four), link_of(four)) == (b"\xc0\x00\x02", b"\xc0\x00\x02")
+    assert network_with_turns(six).hex() == "20010db8000123" and link_of(six).hex() == "20010db800012345"
+    assert block_of(link_of(four)) == b"\xc0\x00" and block_of(b"") == b""
+    assert block_of(link_of(six)) == block_of(network_with_turns(six)) == bytes.fromhex("20010db80001")
+    assert packed_address("::ffff:192.0.2.129") == four

@@ -16,6 +16,7 @@ import random
 import socket
 import struct
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lbdns.answer.serving_view import ServingView
@@ -26,15 +27,15 @@ from lbdns.mapped.counters import Counters
 from lbdns.mapped.query_room import map_query_room
 from lbdns.processes.responder.datagram_port import Answerer
 from lbdns.processes.responder.ready_thread import ReadyThread
+from lbdns.processes.responder.turns import TURN_MESSAGES, Rotation, Turns, TurnSource
 from lbdns.processes.responder.views import Views
 
 if TYPE_CHECKING:
+    from lbdns.fastpath.known_networks import KnownNetworks
     from lbdns.fastpath.loop import Loop
 
 STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
 VIEW_POLL_S = 0.25  # how often a new generation is looked for where nobody tells of it
-BATCH_DATAGRAMS = 32  # deferred ones per wake-up, then TCP gets its turn
-YIELD_DATAGRAMS = 8  # then the fast path's thread, where it waits for this core, need not wait for the kernel's tick
 PIECE_S = 0.001
 END_POLL_S = 0.005
 SLOW_PATH_NICE = 15
@@ -56,6 +57,24 @@ def load_loop() -> type[Loop] | None:
     return Loop
 
 
+def deferred_sources(ports: Sequence[FastPort]) -> list[TurnSource]:
+    """Return what gives turns to what these sockets have deferred: of known networks, and of all others."""
+    return [Rotation([port.deferred[is_known] for port in ports]) for is_known in (True, False)]
+
+
+class Deferred:
+    """What one socket's thread has deferred, of known networks or of unknown ones: networks have turns."""
+
+    def __init__(self, port: FastPort, is_known: bool) -> None:
+        """Answer for a socket."""
+        self._port = port
+        self._is_known = is_known
+
+    def answer_some(self) -> bool:
+        """Answer the datagrams whose turn it is; False where none waits."""
+        return self._port.answer_some(self._is_known)
+
+
 class FastPort:
     """One UDP socket served by the fast path."""
 
@@ -68,9 +87,11 @@ class FastPort:
         words: memoryview,
         room: int | None = None,
         thread: ReadyThread | None = None,
+        known: KnownNetworks | None = None,
     ):
         """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
-        is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made."""
+        is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made.
+        `known`: networks whose queries wait apart."""
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
@@ -86,11 +107,14 @@ class FastPort:
             Counters(words),
             random.getrandbits(SEED_BITS),
             map_query_room(room, loop_class.room_bytes()),
+            known,
         )
+        self.deferred = tuple(Deferred(self, is_known) for is_known in (False, True))
         self._loop.start_with(_server_of(self._view), _server_of(self._view))
         self._thread = thread or ReadyThread()
         # From where on of those that its thread deferred are counted, and how many of them the slow path has taken.
         self._deferred_from, self._taken = words[DEFERRED_COUNT], -self._loop.left
+        self._may_wait = False
         self._before: ServingView | None = None  # the idle Server still has it
         self._following: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -104,8 +128,9 @@ class FastPort:
         """Look for a new generation now."""
         self._woken.set()
 
-    def start(self) -> None:
-        """Begin to serve, what was left behind first; called on the event loop."""
+    def start(self, turns: Turns | None = None) -> None:
+        """Begin to serve, what was left behind first; called on the event loop. `turns`: those that include this."""
+        self._turns = turns or Turns(deferred_sources([self]))
         if self._loop.left:
             log.info(
                 "goes on with %s that the process before had in hand", counted(self._loop.left, "query", "queries")
@@ -115,7 +140,7 @@ class FastPort:
             told = "a query that two processes died of is left out: from %s, port %d: %s"
             log.error(told, ipaddress.ip_address(address), port, datagram[:SHOWN_BYTES].hex())
         self._thread.begin(self._loop.run)
-        asyncio.get_running_loop().add_reader(self._loop.event_fd, self._answer_deferred)
+        asyncio.get_running_loop().add_reader(self._loop.event_fd, self._hear)
         self._following = asyncio.create_task(self._follow_views())
 
     async def _follow_views(self) -> None:
@@ -143,31 +168,33 @@ class FastPort:
                     await asyncio.sleep(PIECE_S)
                 del gone
 
-    def _answer_deferred(self) -> None:
-        """Answer a part of what waits, and come back for more after the other sockets had their turn, whatever happens:
-        the loop wakes nobody while anything waits."""
+    def _hear(self) -> None:
+        """Have turns begin: the thread says once that something waits, and no more before all has been taken."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._loop.event_fd)
-        may_wait = True
-        try:
-            may_wait = self._answer_some()
-        finally:
-            if may_wait:
-                os.eventfd_write(self._loop.event_fd, 1)
+        self._may_wait = True
+        self._turns.begin()
 
-    def _answer_some(self) -> bool:
-        """Answer up to a batch of deferred datagrams; return whether more may wait."""
-        for number in range(1, BATCH_DATAGRAMS + 1):
-            deferred = self._words[DEFERRED_COUNT]
-            taken = self._loop.take()
-            if taken is None:
+    def answer_some(self, is_known: bool) -> bool:
+        """Answer the next deferred datagrams of known networks, or of unknown ones; False where there is none."""
+        if not self._may_wait or not self._answer_next(is_known):
+            return False
+        for _ in range(TURN_MESSAGES - 1):
+            if not self._answer_next(is_known):
+                break
+        return True
+
+    def _answer_next(self, is_known: bool) -> bool:
+        deferred = self._words[DEFERRED_COUNT]
+        taken = self._loop.take(is_known)
+        if taken is None:
+            if self._loop.is_empty:  # and what comes from now on is told of
+                self._may_wait = False
                 self._deferred_from, self._taken = deferred, 0
-                return False
-            self._taken += 1
-            # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
-            self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
-            if number % YIELD_DATAGRAMS == 0:
-                os.sched_yield()
+            return False
+        self._taken += 1
+        # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
+        self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
         return True
 
     async def stop(self) -> None:
@@ -178,9 +205,9 @@ class FastPort:
         while self._thread.is_alive():
             await asyncio.sleep(END_POLL_S)
         asyncio.get_running_loop().remove_reader(self._loop.event_fd)
-        answer = self._answerer.udp_batch()
-        while (taken := self._loop.take()) is not None:
-            self._loop.reply(answer(*taken) or b"")
+        self._may_wait = True
+        while any(one.answer_some() for one in self.deferred):
+            pass
 
 
 def yield_to_fast_path() -> None:

@@ -39,10 +39,11 @@ from lbdns.mapped.counters import Counters, count_reply, count_word, open_counte
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
-from lbdns.processes.responder.fast_port import FastPort, load_loop, yield_to_fast_path
+from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, yield_to_fast_path
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
+from lbdns.processes.responder.turns import Turns
 from lbdns.processes.responder.views import Views
 from lbdns.processes.responder.waiting_spare import wait_for_duty
 from lbdns.processes.sockets import ResponderDuty, listener_set
@@ -148,10 +149,14 @@ class Responder:
         loop_class = load_loop()
         self._fast_ports: list[FastPort] = []
         self._ports: list[tuple[socket.socket, DatagramPort]] = []
+        # The bound is the server's; the kernel spreads connections over the workers.
+        self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // duty.count))
         if loop_class is None:
             self._ports = [(listener.udp, DatagramPort(listener.udp, answerer)) for listener in held.listeners]
         else:
             answerer.is_behind_fast_path = True
+            known = loop_class.known_networks()
+            self._tcp.note_network = known.note
             self._fast_ports = [
                 FastPort(
                     loop_class,
@@ -161,13 +166,13 @@ class Responder:
                     open_counters(run.counters(duty.index, part), True),
                     room,
                     thread,
+                    known,
                 )
                 for part, (listener, room, thread) in enumerate(
                     zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
                 )
             ]
-        # The bound is the server's; the kernel spreads connections over the workers.
-        self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // duty.count))
+        self._tcp.turns = Turns([self._tcp, *deferred_sources(self._fast_ports)])
         self._stop = asyncio.Event()
 
     async def serve(self, ready_fd: int | None, wake_fd: int | None) -> None:
@@ -178,7 +183,7 @@ class Responder:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         for fast_port in self._fast_ports:
-            fast_port.start()
+            fast_port.start(self._tcp.turns)
         for sock, port in self._ports:
             loop.add_reader(sock, port.read_batch)
         acceptors = [

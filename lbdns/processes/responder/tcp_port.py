@@ -2,28 +2,36 @@
 
 A connection is closed by an idle time that only whole messages reset, so that a client which sends a byte now and
 then, or never reads its replies, holds nothing for long; the first message is waited for less long. Input is bounded by
-one message, output by the transport's high-water mark. The number of connections and each address's share are bounded,
-and each network's share of those that wait for a message to be whole (base/connection_room.py):
+one message and one read, output by the transport's high-water mark and the kernel's buffer. The number of connections
+and each address's share are bounded, and each network's share of those that wait for a message to be whole, or to be
+read (base/connection_room.py):
 
     connected --> WAITING --(a whole message, nothing behind it)--> IDLE --(a part of the next)--> WAITING ...
+
+Messages have turns with all that the slow path answers, by the client's network (turns.py): who sends thousands, or has
+many connections, or many addresses of a network, waits for himself; who does not read has none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import cast
 
 from lbdns.base import accepting
-from lbdns.base.connection_room import ConnectionRoom, Standing, network_of
+from lbdns.base.connection_room import ConnectionRoom, Standing
+from lbdns.base.networks import link_of, network_of, packed_address
 from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.processes.responder.datagram_port import Answerer, RespondOne
+from lbdns.processes.responder.turns import TURN_MESSAGES, NetworkQueues, Turns
 
 CONNECTIONS_MAX = 150
 CONNECTIONS_PER_ADDRESS_MAX = 25
 FIRST_MESSAGE_S = 2.0
-BATCH_MESSAGES = 16  # answered before UDP and other connections get their turn
-REPLIES_WAITING_BYTES = 256 * 1024  # unread replies at which a client's queries are no longer read
+READ_BYTES = 16 * 1024  # at a time; with as much that waits and a whole message in it, no more is read
+REPLIES_WAITING_BYTES = 64 * 1024  # unread replies at which a client's queries are no longer answered
+REPLIES_SENT_BYTES = 64 * 1024  # and as many in the kernel, which doubles that for its own use
 LENGTH_BYTES = 2
 
 
@@ -36,12 +44,18 @@ class TcpPort:
         connections_max: int = CONNECTIONS_MAX,
         idle_s: float = TCP_IDLE_S,
         first_message_s: float = FIRST_MESSAGE_S,
+        note_network: Callable[[bytes], None] = lambda address: None,
     ) -> None:
-        """Make the protocol factory for every listener of a worker."""
+        """Make the protocol factory for every listener of a worker. `note_network` is told the address of each client
+        that has sent a query, which is surely its own."""
         self.answerer = answerer
         self.idle_s = idle_s
         self.first_message_s = first_message_s
+        self.note_network = note_network
         self.draining = False
+        self.turns = Turns([self])  # until others are given, where more than TCP has turns
+        self.reading = memoryview(bytearray(READ_BYTES))
+        self._queues: NetworkQueues[Connection] = NetworkQueues()
         self.room = ConnectionRoom(accepting.connections_max(connections_max))
         self._per_address: dict[bytes, int] = {}
         self._open: set[Connection] = set()
@@ -59,18 +73,31 @@ class TcpPort:
         held = self._per_address.get(connection.address, 0)
         if held >= CONNECTIONS_PER_ADDRESS_MAX or self.draining:
             return False
-        if not self.room.admit(connection, connection.network):
+        if not self.room.admit(connection, link_of(connection.address)):
             return False
         self._per_address[connection.address] = self._per_address.get(connection.address, 0) + 1
         self._open.add(connection)
         return True
 
+    def wait(self, connection: Connection) -> None:
+        """Have a connection wait for its turn; it has one where a whole message has come, and its replies are read."""
+        self._queues.put(connection.network, connection)
+        self.turns.begin()
+
+    def answer_some(self) -> bool:
+        """Answer the messages whose turn it is; False where none waits."""
+        while (connection := self._queues.take()) is not None:
+            if connection.answer_some(self.answerer.tcp_batch()):
+                return True
+        return False
+
     def heard(self, connection: Connection, is_whole: bool) -> None:
-        """Note that a connection sent a message, and whether nothing is behind it."""
+        """Note that a connection sent a message, and whether nothing is behind it and it reads its replies."""
         self.room.move(connection, Standing.IDLE if is_whole else Standing.WAITING)
 
     def release(self, connection: Connection) -> None:
         """Count a connection out; more than once does no harm."""
+        self._queues.discard(connection.network, connection)
         if connection not in self._open:
             return
         self._open.discard(connection)
@@ -93,7 +120,7 @@ class TcpPort:
             connection.abort()
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One client's connection."""
 
     def __init__(self, port: TcpPort) -> None:
@@ -105,10 +132,10 @@ class Connection(asyncio.Protocol):
         self._client_port = 0
         self._input = bytearray()
         self._has_spoken = False  # a whole message has come
-        self._working = False
         self._writable = True
         self._ended = False  # the client half-closed
         self._finishing = False  # the server drains
+        self._heard_s = 0.0
         self._idle: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -118,24 +145,28 @@ class Connection(asyncio.Protocol):
         if not peer:  # reset before it was accepted
             self._transport.abort()
             return
-        host, self._client_port = peer[0].partition("%")[0], peer[1]  # without the zone of a link-local address
-        self.address = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-        self.network = network_of(peer)
+        self.address, self._client_port = packed_address(peer[0]), peer[1]
+        self.network = network_of(self.address)
         if not self._port.admit(self):
             self._transport.abort()
             return
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REPLIES_SENT_BYTES)
         self._transport.set_write_buffer_limits(high=REPLIES_WAITING_BYTES)
         self._idle = self._loop.call_later(self._port.first_message_s, self.abort)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, size_hint: int) -> memoryview:
+        """Return where the next input goes; it is taken from there before anything else is read."""
+        return self._port.reading
+
+    def buffer_updated(self, size: int) -> None:
         """Take input; answering happens in turns."""
-        self._input += data
-        self._work()
+        self._input += self._port.reading[:size]
+        self._go_on()
 
     def eof_received(self) -> bool:
         """Keep writing after the client's half-close until everything it asked is answered."""
         self._ended = True
-        self._work()
+        self._go_on()
         return True
 
     def pause_writing(self) -> None:
@@ -145,7 +176,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on answering."""
         self._writable = True
-        self._work()
+        self._go_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the connection."""
@@ -157,7 +188,7 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Answer what has come and close."""
         self._finishing = True
-        self._work()
+        self._go_on()
 
     def abort(self) -> None:
         """Close at once."""
@@ -165,59 +196,68 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _restart_idle_clock(self) -> None:
+    def _begin_idle_clock(self) -> None:
+        """Note that the client has spoken; the clock that ran for its first message runs for the others from now on."""
+        self._has_spoken = True
+        self._port.note_network(self.address)
         if self._idle is not None:
             self._idle.cancel()
-        self._idle = self._loop.call_later(self._port.idle_s, self.abort)
+        self._idle = self._loop.call_later(self._port.idle_s, self._look_at_idle_clock)
 
-    def _work(self) -> None:
-        """Answer a turn's worth of whole messages; what is left gets the next turn of the loop."""
+    def _look_at_idle_clock(self) -> None:
+        left_s = self._heard_s + self._port.idle_s - self._loop.time()
+        if left_s <= 0.0:
+            self.abort()
+            return
+        self._port.note_network(self.address)
+        self._idle = self._loop.call_later(left_s, self._look_at_idle_clock)
+
+    def _go_on(self) -> None:
+        """Wait for a turn, for more input, for replies to be read, or for the end."""
         transport = self._transport
-        if transport is None or transport.is_closing() or self._working or not self._writable:
+        if transport is None or transport.is_closing():
             return
-        respond_one = self._port.answerer.tcp_batch()
-        for _ in range(BATCH_MESSAGES):
-            if not self._writable or not self._answer_one(transport, respond_one):
-                break
-        if transport.is_closing():
-            return
-        self._port.heard(self, is_whole=self._has_spoken and not self._input)
-        if self._message_waits():
+        waits = self._message_waits()
+        if waits and len(self._input) >= READ_BYTES:
             transport.pause_reading()
-            if self._writable:
-                self._working = True
-                self._loop.call_soon(self._next_turn)
-        elif self._ended or (self._finishing and not self._input):
+        if waits and self._writable:
+            self._port.wait(self)
+            return
+        self._port.heard(self, is_whole=self._has_spoken and not self._input and self._writable)
+        if waits:
+            return
+        if self._ended or (self._finishing and not self._input):
             transport.close()
         else:
             transport.resume_reading()
-
-    def _next_turn(self) -> None:
-        self._working = False
-        self._work()
 
     def _message_waits(self) -> bool:
         have = len(self._input)
         return have >= LENGTH_BYTES and have >= LENGTH_BYTES + int.from_bytes(self._input[:LENGTH_BYTES])
 
-    def _answer_one(self, transport: asyncio.Transport, respond_one: RespondOne) -> bool:
-        """Take one message from the input and answer it; False where there is no whole one or the connection ended."""
-        if len(self._input) < LENGTH_BYTES:
+    def answer_some(self, respond_one: RespondOne) -> bool:
+        """Answer a turn's worth of the messages that wait; False where there is none, or nobody to read the answer."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or not self._writable or not self._message_waits():
             return False
-        length = int.from_bytes(self._input[:LENGTH_BYTES])
-        if length == 0:
-            transport.close()
-            return False
-        if len(self._input) < LENGTH_BYTES + length:
-            return False
-        message = bytes(self._input[LENGTH_BYTES : LENGTH_BYTES + length])
-        del self._input[: LENGTH_BYTES + length]
-        reply = respond_one(message, self.address, self._client_port)
-        if reply is None:  # not a query: nothing that this client says next can be trusted to be one
-            transport.close()
-            return False
-        self._has_spoken = True
-        self._restart_idle_clock()
-        # Length and body in one write, so that they leave in one segment (RFC 7766 section 8).
-        transport.write(len(reply).to_bytes(LENGTH_BYTES) + reply)
+        for _ in range(TURN_MESSAGES):
+            end = LENGTH_BYTES + int.from_bytes(self._input[:LENGTH_BYTES])
+            message = bytes(self._input[LENGTH_BYTES:end])
+            del self._input[:end]
+            reply = respond_one(message, self.address, self._client_port) if message else None
+            if reply is None:  # not a query: nothing that this client says next can be trusted to be one
+                transport.close()
+                return True
+            # Length and body in one write, so that they leave in one segment (RFC 7766 section 8).
+            transport.write(len(reply).to_bytes(LENGTH_BYTES) + reply)
+            if not self._message_waits() or not self._writable:
+                break
+        self._heard_s = self._loop.time()
+        if not self._has_spoken:
+            self._begin_idle_clock()
+        if self._writable and self._message_waits():
+            self._port.heard(self, is_whole=False)
+            self._port.wait(self)
+        else:
+            self._go_on()
         return True
