@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 ROOT_UID: Final = 0
+ROOT_GID: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class SystemUser:
 def find_system_user(text: str) -> SystemUser:
     """Return the account that `USER` or `USER:GROUP` names, each by name or number.
 
-    Raises ValueError with a sentence where this machine has no such user or group.
+    Raises ValueError with a sentence where this machine has no such user or group, or where root is to have another
+    group than its own: the group of who may do everything bounds nothing.
     """
     user, colon, group = text.partition(":")
     entry = _user(user)
@@ -39,6 +41,8 @@ def find_system_user(text: str) -> SystemUser:
         gid = entry.pw_gid
     else:
         raise ValueError(f"the user {user} has no entry, so that its group is not known; write {user}:GROUP")
+    if colon and gid != ROOT_GID and (entry.pw_uid if entry is not None else int(user)) == ROOT_UID:
+        raise ValueError(f"root may do everything, whatever its group; write root without :{group}, or another user")
     if entry is None:
         return SystemUser(user, int(user), gid, (gid,))
     return SystemUser(entry.pw_name, entry.pw_uid, gid, tuple(sorted({*os.getgrouplist(entry.pw_name, gid), gid})))

@@ -51,6 +51,12 @@ def pool_word(byte: int) -> str:
     return Health.UNRESOLVED if byte & UNRESOLVED else POOL_WORDS[byte & STATE_MASK]
 
 
+def shown_pool_word(byte: int, is_monitored: bool) -> str:
+    """Return the word for a pool's byte as it is told: nobody knows of a pool that no monitor looks after, unless an
+    operator forced it or its hostnames lead nowhere."""
+    return pool_word(byte) if is_monitored or byte & (COUNTS | UNRESOLVED) else Health.NO_MONITOR
+
+
 def advance(state: int, streak: int, passed: bool, consecutive_up: int, consecutive_down: int) -> tuple[int, int]:
     """Return (state, streak) after one more result; `streak` is +n passes in a row or -n failures in a row.
 

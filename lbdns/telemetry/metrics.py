@@ -215,6 +215,9 @@ def _queues(facts: ServerFacts, sample: Sample) -> Iterator[Metric]:
     yield _gauge("store_revision", "The revision of the store; absent where files are served.", (), revisions)
     writable: Rows = [] if store is None else [((), float(not store.problem))]
     yield _gauge("store_writable", "0 where nothing can be stored; absent where files are served.", (), writable)
+    refused: Rows = [] if store is None else [((), store.refused)]
+    told = "Changes by API or command that were refused; absent where files are served."
+    yield _counter("changes_refused", told, (), refused)
 
 
 def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:

@@ -107,7 +107,7 @@ def _shown_word(pool: Pool, published: Published, is_last_resort: bool) -> str:
 def pool_word(pool: Pool, published: Published) -> str:
     """Return a pool's state in a word: one of `Health`."""
     state = published.table.columns["pool_state"][published.slots.pool[pool.name]]
-    return _word(pool.enabled, pool.is_monitored, state, verdict.pool_word)
+    return verdict.shown_pool_word(state, pool.is_monitored) if pool.enabled else Health.DISABLED
 
 
 def endpoint_row(pool: Pool, endpoint: Endpoint, published: Published) -> EndpointRow:

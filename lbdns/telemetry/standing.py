@@ -126,7 +126,8 @@ def _store(facts: ServerFacts) -> Row:
         return Row("store", "none that objects are changed in")
     revision = "cannot be read" if facts.store.revision is None else f"revision {facts.store.revision}"
     # What is wrong with it is told once, with management.
-    return Row("store", revision + (", nothing can be stored" if facts.store.problem else ", can be written"))
+    refused = f", {counted(facts.store.refused, 'change')} refused" if facts.store.refused else ""
+    return Row("store", revision + (", nothing can be stored" if facts.store.problem else ", can be written") + refused)
 
 
 def _forced(facts: ServerFacts) -> Row:

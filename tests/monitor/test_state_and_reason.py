@@ -234,3 +234,15 @@ def test_no_moment_has_a_pool_that_takes_traffic_and_nobody_to_answer(tmp_path: 
     scene.ledger.force(())
     assert watch.pools[slot] & TAKES_TRAFFIC
     assert watch.writes > 4
+
+
+def test_a_pool_that_no_monitor_looks_after_any_more_is_told_as_status_words_it(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "")
+    scene.take(0, FAIL)
+    told = [(one.before, one.after) for one in scene.changes if one.kind == "pool"]
+    assert told == [("unknown", "critical")]
+    alone = pool("p", endpoint("e", "192.0.2.1"), monitor=None)
+    targets = parse_targets(document(tmp_path, alone))
+    scene.ledger.adopt(targets.pools, targets.balancers, scene.table)
+    told = [(one.before, one.after) for one in scene.changes if one.kind == "pool"]
+    assert told[1:] == [("critical", "no monitor")]

@@ -12,16 +12,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 import trustme
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.words import ALERTS_FILE, FORCED_FILE, LAST_SERVED, LATENCY_FILE, SETTINGS_FILE
 from lbdns.model.bounds import DEFAULT_USER
+from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.capabilities import Capability, bits
 from lbdns.processes.supervisor.child_process import package_environment
+from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.testing import LbdnsServer, ServerError, running_server, write_files
 from tests.processes.load import NAME, configuration, load_on
 from tests.processes.test_reload import eventually
@@ -166,7 +171,7 @@ def test_a_key_that_only_root_may_read_is_served_and_its_renewal_is_warned_of(st
 
 
 def test_a_user_that_is_none_is_told_with_its_line_and_nothing_is_served(started: Started) -> None:
-    for user in ("no-such-user", "47110:no-such-group", "47110", "a b"):
+    for user in ("no-such-user", "47110:no-such-group", "47110", "a b", "root:nogroup", "0:65534"):
         with pytest.raises(ServerError, match=rf"{SETTINGS_FILE}:\d+: user: ") as refused, started({"user": user}):
             pass
         assert "Traceback" not in str(refused.value)
@@ -190,6 +195,27 @@ def test_what_the_user_cannot_reach_is_told_all_at_once(
     assert f"{tmp_path / 'config'}: the user {USER_ID} cannot read the configuration" in told
     assert f"{tmp_path}: the user {USER_ID} cannot come to the state directory" in told
     assert not (tmp_path / "state").exists() and "Traceback" not in told
+
+
+def test_who_cannot_run_lbdns_where_it_lies_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, starts_processes: None
+) -> None:
+    needs_root()
+    package = tmp_path / "closed" / "lbdns" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.touch()
+    package.parent.parent.chmod(0o700)
+    monkeypatch.setattr("lbdns.__file__", str(package))
+    with public_directory() as work:
+        settings = Settings(user=USER, state=work / "state")
+        source = SimpleNamespace(directory=work, check_settings=lambda: None)
+        with pytest.raises(LbdnsError) as refused:
+            Privileges(cast(ConfigurationSource, source), settings)
+    told = str(refused.value)
+    closed = next(path for path in reversed(package.parents) if not path.stat().st_mode & 1)
+    assert f"{package}: the user {USER_ID} cannot read the package: {closed} is closed to it" in told
+    assert "install lbdns where that user can read, such as /opt/lbdns" in told
+    assert os.geteuid() == 0
 
 
 def test_without_a_user_of_that_name_the_server_says_that_it_stays_root(started: Started) -> None:

@@ -239,6 +239,22 @@ def test_a_dry_run_changes_nothing_and_shows_the_difference(desk: Desk) -> None:
     assert list(desk.manager.state) == [] and desk.server.served == []
 
 
+def test_refused_changes_are_counted_whoever_refuses_them(desk: Desk) -> None:
+    def fail(edit: Edit) -> None:
+        edit.create(Kind.POOL, {"name": ""})
+
+    for count in (1, 2):
+        with pytest.raises(ConfigError):
+            desk.do(fail)
+        with pytest.raises(ConfigError):
+            desk.do(fail, dry_run=True)  # tried, and nobody's change
+        assert desk.manager.refused == count
+    desk.server.refusal = "a canary differs"
+    with pytest.raises(LbdnsError):
+        desk.do(lambda edit: edit.create(Kind.MONITOR, {"name": "m", "type": "tcp", "port": 80}))
+    assert desk.manager.refused == 3
+
+
 def test_who_builds_on_an_old_revision_is_told(desk: Desk) -> None:
     eu = desk.create(Kind.POOL, pool("eu"))
     desk.do(lambda edit: edit.patch(Kind.POOL, eu.id, {"enabled": False}))

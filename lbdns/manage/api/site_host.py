@@ -59,7 +59,8 @@ class SiteHost:
         """Return how the store stands that objects are changed in, None where there is none to be."""
         if self._found is None:
             return StoreFacts(None, self.problem)
-        return StoreFacts(self._found.manager.state.revision, self.problem) if self._found.manager.is_writable else None
+        manager = self._found.manager
+        return StoreFacts(manager.state.revision, self.problem, manager.refused) if manager.is_writable else None
 
     def first_site(self) -> ApiSite:
         """Return what to begin with."""

@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -90,6 +91,10 @@ class Manager(Protocol):
     def state(self) -> State:
         """The objects in force."""
 
+    @property
+    def refused(self) -> int:
+        """How many changes were refused since the start."""
+
     async def change(
         self,
         author: str,
@@ -122,11 +127,27 @@ class StoreManager:
         self._state = self._builder.sift(store.load())
         self._mistakes: frozenset[str] = frozenset()  # why what is stored is not served
         self._writing = asyncio.Lock()
+        self._refused = 0
 
     @property
     def state(self) -> State:
         """The objects in force."""
         return self._state
+
+    @property
+    def refused(self) -> int:
+        """How many changes were refused since the start."""
+        return self._refused
+
+    @contextlib.asynccontextmanager
+    async def _change_at_a_time(self, dry_run: bool = False) -> AsyncIterator[None]:
+        """Let one change be made at a time, and count those that are refused, save where it is only tried."""
+        async with self._writing:
+            try:
+                yield
+            except LbdnsError:
+                self._refused += not dry_run
+                raise
 
     @property
     def mistakes(self) -> frozenset[str]:
@@ -185,7 +206,7 @@ class StoreManager:
 
         `based_on` is the revision that the whole change builds on, where it must still be the newest.
         """
-        async with self._writing:
+        async with self._change_at_a_time(dry_run):
             before = self._state
             if based_on is not None and based_on != before.revision:
                 raise Outdated("the store", based_on, before.revision)
@@ -210,7 +231,7 @@ class StoreManager:
 
         What is stored then is served once nothing else is wrong with it; until then `warnings` says what is.
         """
-        async with self._writing:
+        async with self._change_at_a_time():
             before = self._state
             one = next((one for one in before.unreadable if one.id == id), None)
             if one is None:
@@ -315,6 +336,7 @@ class FilesManager:
     """The objects of a server that serves files: shown as the API shows them, changed in the files."""
 
     is_writable = False
+    refused = 0
 
     def __init__(self, store: Store | None, directory: Path, running: Running) -> None:
         """Show what `running` serves from a directory; `store` holds tokens alone."""

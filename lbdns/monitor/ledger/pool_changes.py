@@ -65,6 +65,7 @@ class PoolChanges:
             [endpoint.state for endpoint in enabled], spec.minimum_origins, spec.monitored
         )
         before, pool.effective = pool.effective, effective
+        word_before, pool.word = pool.word, verdict.shown_pool_word(effective, spec.monitored)
         if (before ^ effective) & SHOWN_MASK == 0:
             return
         now_s, since_s = self._wall(), rows.pool_since[spec.slot]
@@ -75,8 +76,8 @@ class PoolChanges:
                     at_s=now_s,
                     kind="pool",
                     name=spec.name,
-                    before=verdict.pool_word(before),
-                    after=verdict.pool_word(effective),
+                    before=word_before,
+                    after=pool.word,
                     pool=spec.name,
                     detail=_why(pool, enabled),
                     was_for_s=lasted_s(since_s, now_s),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lbdns.base.words import Health
 from lbdns.health.identity import identity
-from lbdns.health.verdict import STATE_MASK, UNKNOWN, UNRESOLVED
+from lbdns.health.verdict import STATE_MASK, UNKNOWN, UNRESOLVED, shown_pool_word
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
@@ -97,6 +97,7 @@ def _adopt_pool(pool: PoolHealth, known: PoolHealth | None, rows: TableRows) -> 
         rows.table.clear_pool(slot)
         owner[slot] = mine
     pool.effective = known.effective if known is not None else rows.pool_state[slot]
+    pool.word = known.word if known is not None else shown_pool_word(pool.effective, pool.spec.monitored)
 
 
 def _clear_left(left: Mapping[int, int], taken: Set[int], rows: TableRows) -> None:

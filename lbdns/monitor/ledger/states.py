@@ -181,15 +181,16 @@ def deciding(series: Sequence[Series], cause: Series | None) -> tuple[Seen, ...]
 
 
 class PoolHealth:
-    """One pool: its specification, endpoints and effective byte."""
+    """One pool: its specification, endpoints, effective byte, and the word that was told of it last."""
 
-    __slots__ = ("balancers", "effective", "endpoints", "forced", "spec")
+    __slots__ = ("balancers", "effective", "endpoints", "forced", "spec", "word")
 
     def __init__(self, spec: PoolSpec) -> None:
         self.spec = spec
         self.endpoints: list[EndpointHealth] = []
         self.balancers: list[BalancerHealth] = []
         self.effective = UNKNOWN
+        self.word = ""
         self.forced: Forced | None = None
 
 

@@ -40,7 +40,7 @@ END: Final = "ALERT_STATE_EVENT_END"
 HEALTH: Final = "load_balancing_health_alert"
 ENABLEMENT: Final = "load_balancing_pool_enablement_alert"
 _BAD: Final = frozenset({Health.UNHEALTHY, Health.DEGRADED, Health.CRITICAL, Health.UNRESOLVED, Health.DISABLED})
-_GOOD: Final = frozenset({Health.HEALTHY, Health.RESOLVED, Health.ENABLED})
+_GOOD: Final = frozenset({Health.HEALTHY, Health.NO_MONITOR, Health.RESOLVED, Health.ENABLED})
 _GONE: Final = "no longer configured"
 
 Source = Literal["pool", "origin"]

@@ -42,6 +42,11 @@ PINGS: Final = frozenset({Capability.NET_RAW})
 STARTING: Final = SERVING | PINGS | {Capability.NET_ADMIN, Capability.CHOWN, Capability.KILL}
 """What a start needs beside it: buffers of its sockets, and the sockets and processes of a start before as root."""
 
+_INSTALL: Final = (
+    "install lbdns where that user can read, such as /opt/lbdns, with a Python that lies outside of home directories: "
+    "/usr/bin/python3 -m venv /opt/lbdns && /opt/lbdns/bin/pip install lbdns"
+)
+
 log = logging.getLogger("lbdns.processes")
 
 
@@ -199,8 +204,7 @@ def _check_reach(source: ConfigurationSource, settings: Settings, user: SystemUs
     there = next(path for path in (state_dir, *state_dir.parents) if os.path.exists(path))
     above = there.parent if there == state_dir else there
     wanted = [
-        (Path(sys.executable), os.R_OK | os.X_OK, "run Python"),
-        (Path(lbdns.__file__), os.R_OK, "read the package"),
+        *_own_files(),
         (source.directory, os.R_OK | os.X_OK, "read the configuration"),
         *((path, os.R_OK, "read the database") for _, path in settings.geodata.databases()),
         (above, os.X_OK, "come to the state directory"),
@@ -210,13 +214,28 @@ def _check_reach(source: ConfigurationSource, settings: Settings, user: SystemUs
         wanted.append((control, os.W_OK | os.X_OK, "make the control socket in a directory of its own"))
     with _acting_as(user):
         lacking = [one for one in wanted if not os.access(one[0], one[1], effective_ids=True)]
-    lines = [f"{path}: the user {user.name} cannot {what}" for path, _, what in lacking]
+        lines = [f"{path}: the user {user.name} cannot {what}{_closed_at(path)}" for path, _, what in lacking]
+    if any(one in _own_files() for one in lacking):
+        lines.append(_INSTALL)
     try:
         check_is_own(state_dir)
     except LbdnsError as error:
         lines.append(str(error))
     if lines:
         raise LbdnsError("\n".join(lines))
+
+
+def _own_files() -> list[tuple[Path, int, str]]:
+    """Return what lbdns itself is run from, what access(2) it takes, and what is done with it."""
+    python = Path(sys.executable)
+    runs = [(one, os.R_OK | os.X_OK, "run Python") for one in dict.fromkeys((python, python.resolve()))]
+    return [*runs, (Path(lbdns.__file__), os.R_OK, "read the package")]
+
+
+def _closed_at(path: Path) -> str:
+    """Return which directory on the way to a path is closed to who asks, in words; "" where none is."""
+    closed = next((one for one in reversed(path.parents) if not os.access(one, os.X_OK, effective_ids=True)), None)
+    return f": {closed} is closed to it" if closed is not None else ""
 
 
 @contextlib.contextmanager

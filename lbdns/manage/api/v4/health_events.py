@@ -34,7 +34,7 @@ from lbdns.manage.store.token_scopes import POOLS
 JOIN_S: Final = 0.05  # an endpoint's change and what its pool becomes by it are written one after the other
 EVENTS_MAX: Final = 1000  # where no pages are asked for
 NAME_CHARS_MAX: Final = 255
-UP: Final = frozenset({Health.HEALTHY, Health.DEGRADED, Health.RESOLVED})
+UP: Final = frozenset({Health.HEALTHY, Health.DEGRADED, Health.NO_MONITOR, Health.RESOLVED})
 _TEXT: Final = {"type": "string"}
 _FLAG: Final = {"type": "boolean"}
 _POOL: Final[dict[str, Any]] = {
