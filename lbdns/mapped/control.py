@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.base.errors import LbdnsError
+from lbdns.mapped.allocation import allocate
 
 _MAGIC = int.from_bytes(b"LBDNSCTL", "little")
 _BYTES = 4096
@@ -52,7 +53,7 @@ class Control:
         try:
             handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
-                os.posix_fallocate(handle, 0, _BYTES)
+                allocate(handle, 0, _BYTES)
                 os.pwrite(handle, _MAGIC.to_bytes(8, "little"), 0)
             finally:
                 os.close(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lbdns.mapped.allocation import allocate
 from lbdns.mapped.counter_words import ENDPOINTS_FIRST, LOAD_BALANCERS_FIRST, POOLS_FIRST, SLOTS_MAX, WORD_COUNT
 
 
@@ -17,9 +18,9 @@ def allocate_counters(path: Path, load_balancers: int, pools: int, endpoints: in
     try:
         if os.fstat(handle).st_size != WORD_COUNT * 8:
             os.ftruncate(handle, WORD_COUNT * 8)
-        os.posix_fallocate(handle, 0, LOAD_BALANCERS_FIRST * 8)
+        allocate(handle, 0, LOAD_BALANCERS_FIRST * 8)
         for first, count in (LOAD_BALANCERS_FIRST, load_balancers), (POOLS_FIRST, pools), (ENDPOINTS_FIRST, endpoints):
             if count:
-                os.posix_fallocate(handle, first * 8, min(count, SLOTS_MAX) * 8)
+                allocate(handle, first * 8, min(count, SLOTS_MAX) * 8)
     finally:
         os.close(handle)

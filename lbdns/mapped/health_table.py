@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.base.errors import LbdnsError
+from lbdns.mapped.allocation import allocate
 from lbdns.mapped.columns import HEALTH_COLUMNS
 
 _MAGIC = b"LBDNSHLT"
@@ -66,7 +67,7 @@ class HealthTable:
             handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
                 # Allocated now: on a full memory file system this fails here and not as SIGBUS at the first write.
-                os.posix_fallocate(handle, 0, size)
+                allocate(handle, 0, size)
                 os.pwrite(handle, header, 0)
             finally:
                 os.close(handle)

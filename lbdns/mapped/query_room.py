@@ -10,6 +10,8 @@ import mmap
 import os
 from typing import Final
 
+from lbdns.mapped.allocation import allocate
+
 BEAT_BYTES: Final = 8  # of a process that waits to have queries
 
 
@@ -18,7 +20,7 @@ def allocate_query_room(size: int) -> int:
     handle = os.memfd_create("lbdns queries in hand", os.MFD_CLOEXEC)
     with contextlib.ExitStack() as undo:
         undo.callback(os.close, handle)
-        os.posix_fallocate(handle, 0, size)
+        allocate(handle, 0, size)
         undo.pop_all()
     return handle
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.mapped.allocation import allocate
 from lbdns.mapped.columns import COLUMNS
 
 MAGIC = b"lbdns\x00s4"
@@ -144,11 +145,9 @@ def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) 
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("wb") as file:
+            start = _aligned(PREFIX.size + len(text))
+            allocate(file.fileno(), 0, max(start + offset, start + 1))
             file.write(PREFIX.pack(MAGIC, len(text)) + text)
-            start = _aligned(file.tell())
-            # With its padding, as who maps a hole of a memory file system that is full is killed.
-            file.flush()
-            os.posix_fallocate(file.fileno(), 0, max(start + offset, start + 1))
             for name, column in columns.items():
                 file.seek(start + directory["columns"][name][0])
                 file.write(column)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
+from lbdns.mapped.allocation import allocate
 
 FILE: Final = "vantages.bin"
 _MAGIC: Final = b"LBDNSVAN"
@@ -60,7 +61,7 @@ class VantageRows:
         try:
             handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
-                os.posix_fallocate(handle, 0, size)  # on a full file system this fails here, and not at a first write
+                allocate(handle, 0, size)  # on a full file system this fails here, and not at a first write
                 os.pwrite(handle, head, 0)
                 mapping = mmap.mmap(handle, size)
             finally:

@@ -15,6 +15,7 @@ from tests.faults.kinds.filesystems import (
     StateFull,
     StateFullOverRestart,
     StateReadOnly,
+    SupervisorKilledWhileFull,
 )
 from tests.faults.kinds.floods import MalformedFlood, SlowFlood
 from tests.faults.kinds.limits import (
@@ -51,6 +52,7 @@ FAULTS: tuple[type[Fault], ...] = (
     EverybodyKilled,
     SupervisorKilled,
     SharedMemoryFull,
+    SupervisorKilledWhileFull,
     RunDirectoryRemoved,
     RunFilesRemoved,
     RunDirectoryRemovedAndKilled,

@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first
@@ -17,7 +18,7 @@ from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.ready_pool import ready_pool
 from lbdns.processes.supervisor.supervisor import Supervisor
 from lbdns.processes.supervisor.systemd import notify, notify_ready
-from lbdns.processes.supervisor.takeover import find_orphans, take_control
+from lbdns.processes.supervisor.takeover import meet_orphans, serve_on, take_control
 
 log = logging.getLogger("lbdns.processes")
 
@@ -49,7 +50,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         run = RunDirectory(state_dir)
         lock.take_run()
-        orphans = find_orphans(run)
+        orphans = await meet_orphans(run, state_dir)
         privileges.own_sockets(orphan.held for orphan in orphans)
         if not orphans:
             run.clear()
@@ -63,7 +64,12 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
             await supervisor.prepare(orphans)
             return supervisor
 
-        supervisor = await begin(source, found, state_dir, run.path, prepared)
+        try:
+            supervisor = await begin(source, found, state_dir, run.path, prepared)
+        except LbdnsError:
+            if orphans:
+                log.warning("%s", serve_on(orphans))
+            raise
         del found
         await supervisor.start(orphans, cleanup)
         privileges.settle()

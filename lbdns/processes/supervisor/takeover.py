@@ -9,11 +9,14 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import counted
+from lbdns.base.words import RESPONDER_MODULE
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, receive_listeners
@@ -22,6 +25,8 @@ GREETING_S = 2.0  # an orphan answers at once or not at all
 RELIEF_S = 5.0
 MONITOR_STOP_S = 3.0
 POLL_S = 0.02
+APPEARANCE_S = 3.0  # an orphan whose socket was removed looks for it twice a second
+LOOK_S = 0.25
 
 log = logging.getLogger("lbdns.processes")
 
@@ -56,6 +61,31 @@ def find_orphans(run: RunDirectory) -> list[Orphan]:
         except (OSError, LbdnsError) as error:
             log.warning("a responder of an earlier start does not hand its sockets over: %s", error)
     return found
+
+
+async def meet_orphans(run: RunDirectory, state_dir: Path) -> list[Orphan]:
+    """Return every responder that still serves from the run directory; raises LbdnsError where some serve, and none can
+    be taken over: their addresses cannot be had.
+
+    One whose socket was removed, or could not be made, makes it again; a spare process ends without its supervisor.
+    """
+    until_s = time.monotonic() + APPEARANCE_S
+    while not (orphans := find_orphans(run)) and (left := _running(RESPONDER_MODULE, {state_dir})):
+        if time.monotonic() > until_s:
+            pids = ", ".join(str(pid) for pid in left)
+            count = counted(len(left), "responder")
+            raise LbdnsError(
+                f"{count} of an earlier start (pid {pids}) serve on, and cannot be taken over: "
+                f"no socket of theirs is in {run.path}; they make one as soon as there is room, or are to be ended"
+            )
+        await asyncio.sleep(LOOK_S)
+    return orphans
+
+
+def serve_on(orphans: Sequence[Orphan]) -> str:
+    """Return in words that they do."""
+    pids = ", ".join(str(one.pid) for one in orphans)
+    return f"{counted(len(orphans), 'responder')} of an earlier start (pid {pids}) serve on what was served last"
 
 
 def take_control(run: RunDirectory, orphans: Sequence[Orphan]) -> Control:
@@ -106,14 +136,19 @@ async def end_old_monitors(run: RunDirectory) -> None:
 
 
 def _monitors(run: RunDirectory) -> list[int]:
-    """Return the monitor workers of a run directory by their command lines: the file that names them may be gone, and
-    process ids come round again."""
-    places = {os.fsencode(place) for place in run.places}
+    """Return the monitor workers of a run directory: the file that names them may be gone."""
+    return _running("lbdns.monitor", run.places)
+
+
+def _running(module: str, places: Iterable[Path]) -> list[int]:
+    """Return the processes that run a module for one of some directories, by their command lines: process ids come
+    round again."""
+    wanted = {os.fsencode(place) for place in places}
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             arguments = path.read_bytes().split(b"\0")
-            if b"lbdns.monitor" in arguments and not places.isdisjoint(arguments):
+            if module.encode() in arguments and not wanted.isdisjoint(arguments):
                 found.append(int(path.parent.name))
     return found
 

@@ -10,7 +10,8 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.faults.fault import Fault, Seen, took
+from lbdns.testing import ServerError
+from tests.faults.fault import Fault, Seen, said, took
 from tests.faults.rig import FILES, SHARED_MEMORY, fill, remount, until
 from tests.strain.subject import send
 
@@ -60,6 +61,35 @@ class SharedMemoryFull(OnFilesystem):
     def afterwards(self) -> list[Seen]:
         died = self.rig.server.log.count("SIGBUS")
         return [Seen("nobody dies of SIGBUS", died == 0, str(died))]
+
+
+class SupervisorKilledWhileFull(OnFilesystem):
+    """The supervisor is killed while shared memory is full: the next start says so, and who serves serves on."""
+
+    row = 5
+    what = "supervisor killed while /dev/shm is full"
+    breaks_connections = True
+    late_s = 0.2
+
+    def inject(self) -> None:
+        self._filler = fill(SHARED_MEMORY)
+        self.rig.end(graceful=False)
+        self._refused = ""
+        before = len(self.rig.server.log)
+        with contextlib.suppress(ServerError):
+            self.rig.begin()
+        self._refused = self.rig.server.log[before:]
+
+    def while_held(self) -> list[Seen]:
+        is_right = "bytes are needed" in self._refused and "another program" not in self._refused
+        return [Seen("a start says what there is no room for", is_right, self._refused[-100:])]
+
+    def heal(self) -> None:
+        self._filler.unlink()
+        self.rig.begin()
+
+    def afterwards(self) -> list[Seen]:
+        return [said(self.rig, "took over from")]
 
 
 def kinds_of_files(names: Iterable[str]) -> set[str]:
