@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from lbdns.expressions.calling import call_of, element_of, field_of
-from lbdns.expressions.comparing import check_operator, literal_of, pattern_of, set_items, wildcard_of
-from lbdns.expressions.telling import Broken, Told, is_each, with_type
+from lbdns.expressions.calling import call_of, element_of, field_of, known
+from lbdns.expressions.comparing import (
+    OPERATORS,
+    check_operator,
+    literal_of,
+    not_comparable,
+    pattern_of,
+    set_items,
+    wildcard_of,
+)
+from lbdns.expressions.expression_error import either
+from lbdns.expressions.telling import Broken, Told, Unknown, is_each, shown_value, with_type
 from lbdns.expressions.tree import (
     And,
     Call,
@@ -28,6 +37,7 @@ from lbdns.expressions.tree import (
     Value,
     Wildcard,
     Xor,
+    left_of,
 )
 
 _OPERATORS: Final = {
@@ -56,8 +66,8 @@ class TreeBuilder:
 
     # --- values ---
 
-    def name(self, parts: list[Any]) -> Field | Broken:
-        return field_of(parts[0], self.told)
+    def name(self, parts: list[Any]) -> Field | Unknown:
+        return field_of(parts[0])
 
     def call(self, parts: list[Any]) -> Call | Broken:
         return call_of(parts[0], parts[1:], self.told)
@@ -69,6 +79,7 @@ class TreeBuilder:
 
     def compared(self, parts: list[Any]) -> Compare | Broken:
         left, operator, token = parts
+        left = known(left, self.told)
         if not check_operator(left, operator, column_of(operator), self.told):
             return Broken(left.column)
         right = literal_of(left, token, self.told)
@@ -78,6 +89,7 @@ class TreeBuilder:
 
     def matched(self, parts: list[Any]) -> Matches | Broken:
         left, operator, token = parts
+        left = known(left, self.told)
         if not check_operator(left, operator, column_of(operator), self.told):
             return Broken(left.column)
         pattern = pattern_of(token, self.told)
@@ -92,6 +104,7 @@ class TreeBuilder:
         return self._wildcard(left, strict, f"{strict} {operator}", token, True)
 
     def _wildcard(self, left: Any, first: Any, operator: str, token: Any, strict: bool) -> Wildcard | Broken:
+        left = known(left, self.told)
         if not check_operator(left, operator, column_of(first), self.told):
             return Broken(left.column)
         pattern = wildcard_of(token, self.told)
@@ -99,6 +112,7 @@ class TreeBuilder:
 
     def in_set(self, parts: list[Any]) -> In | Broken:
         left, operator, *tokens = parts
+        left = known(left, self.told)
         if not check_operator(left, operator, column_of(operator), self.told):
             return Broken(left.column)
         items = set_items(left, tokens, self.told)
@@ -136,17 +150,20 @@ class TreeBuilder:
 
     def condition(self, made: Any) -> Condition | Broken:
         """Return a part that has to be true or false: a Bool by itself becomes Truth, what is neither is told."""
-        if isinstance(made, (Field, Index, Call)):
-            if made.type is Type.BOOL and not is_each(made):
-                return Truth(made, made.column)
-            if made.type is not Type.ARRAY_OF_BOOL and not is_each(made):
-                return self.told.tell(made.column, f"{with_type(made)}; expected a comparison behind it, such as eq")
+        made = known(made, self.told)
         if isinstance(made, Broken):
             return made
-        if is_each(made) or made.type is Type.ARRAY_OF_BOOL:
-            return self.told.tell(made.column, "this is a condition on each of an array; expected any(...) or all(...)")
-        found: Condition = made
-        return found
+        if made.type is Type.ARRAY_OF_BOOL or is_each(made):
+            value = made if isinstance(made, (Field, Index, Call)) else left_of(made)
+            message = f"{shown_value(value)} is each of an array; expected any(...) or all(...) around its comparison"
+            return self.told.tell(made.column, message)
+        if not isinstance(made, (Field, Index, Call)):
+            condition: Condition = made
+            return condition
+        if made.type is Type.BOOL:
+            return Truth(made, made.column)
+        operators = f"expected a comparison behind it: {either(OPERATORS[made.type])}" if made.type in OPERATORS else ""
+        return self.told.tell(made.column, f"{with_type(made)}; {operators or not_comparable(made)}")
 
 
 def _type(left: Value) -> Type:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import lbdns.dns.codes
 from lbdns.expressions.expression_error import either, quoted
 from lbdns.expressions.field_table import FIELDS
 from lbdns.expressions.literals import (
+    EXPECTED,
     LiteralError,
     is_quoted,
     network_of,
@@ -16,9 +18,10 @@ from lbdns.expressions.literals import (
     scalar_of,
     span_of,
     text_of,
+    without_quotes,
 )
 from lbdns.expressions.patterns import PatternError, check_wildcard, searcher
-from lbdns.expressions.telling import Broken, Told, article, shown_value, with_type
+from lbdns.expressions.telling import Broken, Told, shown_value, with_type
 from lbdns.expressions.tree import TEXTS, Block, Field, Item, Literal, NamedList, Span, Type, Value
 
 _ORDERED: Final = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -29,6 +32,8 @@ OPERATORS: Final[dict[Type, tuple[str, ...]]] = {
     **{kind: (*_ORDERED, "contains", "matches", "wildcard", "strict wildcard", "in") for kind in TEXTS},
 }
 """Type -> the operators that go with it, as messages name them."""
+_RANGED: Final = (Type.INT, Type.FLOAT, Type.IP)
+_LIST_NAME = re.compile(r"\$[A-Za-z0-9_.-]+", re.ASCII)
 _SIGNS: Final = {
     "==": "eq",
     "!=": "ne",
@@ -46,33 +51,29 @@ def check_operator(value: Value | Broken, written: str, column: int, told: Told)
     if isinstance(value, Broken):
         return False
     operators = OPERATORS.get(value.type)
-    if operators is None:
-        told.tell(*_not_comparable(value, column))
-        return False
-    if _SIGNS.get(written, written) in operators:
+    if operators is not None and _SIGNS.get(written, written) in operators:
         return True
-    told.tell(
-        column,
-        f"{quoted(written)} does not go with {shown_value(value)}, {article(value.type)} {value.type}; "
-        f"expected {either(operators)}",
-    )
+    if operators is not None:
+        message = f"{quoted(written)} does not go with {shown_value(value)}, of type {value.type}"
+        told.tell(column, f"{message}; expected {either(operators)}")
+    elif value.type is Type.BOOL:
+        told.tell(column, f"{stands_alone(value)}{'; did you mean &&?' if written == '&' else ''}")
+    else:
+        told.tell(column, f"{with_type(value)}; {not_comparable(value)}")
     return False
 
 
-def _not_comparable(value: Value, column: int) -> tuple[int, str]:
-    if value.type is Type.BOOL:
-        return (
-            column,
-            f"{with_type(value)} and stands alone; expected no comparison behind it: {shown_value(value)}, "
-            f"or not {shown_value(value)}",
-        )
+def stands_alone(value: Value) -> str:
+    """Return the sentence about a Bool that is compared."""
+    return f"{with_type(value)} and stands alone; expected {shown_value(value)} or not {shown_value(value)}"
+
+
+def not_comparable(value: Value) -> str:
+    """Return what is expected of an array or a map, which as a whole nothing is compared with."""
+    shown = shown_value(value)
     if value.type is Type.MAP_OF_ARRAYS:
-        return column, f'{with_type(value)}; expected any({shown_value(value)}["..."][*] ...) or all(...)'
-    return (
-        column,
-        f"{with_type(value)}; expected {shown_value(value)}[*] inside any(...) or all(...), or one element, "
-        f"such as {shown_value(value)}[0]",
-    )
+        return f'expected an element, as in any({shown}["x"][*] eq "y")'
+    return f'expected one element, such as {shown}[0], or each of it, as in any({shown}[*] eq "y")'
 
 
 def literal_of(value: Value, token: Any, told: Told) -> Literal | Broken:
@@ -80,8 +81,9 @@ def literal_of(value: Value, token: Any, told: Told) -> Literal | Broken:
     column = token.start_pos + 1
     try:
         _refuse_names(value, token)
-        if value.type is Type.IP and ".." in token and not is_quoted(token):
-            raise LiteralError(f"{quoted(token)} is a range; expected one address, or in and a set: in {{{token}}}")
+        if value.type not in TEXTS and ".." in token and not is_quoted(token):
+            one = EXPECTED[value.type]
+            raise LiteralError(f"{quoted(token)} is a range; expected {one}, or in and a set: in {{{token}}}")
         return Literal(scalar_of(token, value.type), value.type, column)
     except LiteralError as error:
         return told.tell(column + error.offset, str(error))
@@ -90,16 +92,19 @@ def literal_of(value: Value, token: Any, told: Told) -> Literal | Broken:
 def _refuse_names(value: Value, token: Any) -> None:
     """Raise LiteralError for a word that is none of a literal: a field, a list, a text without quotes."""
     if token.type == "LIST":
-        raise LiteralError(f"{quoted(token)} is a list of networks; expected in before it, and an IP on the left")
+        instead = f"in before it: {shown_value(value)} in {token}" if value.type is Type.IP else EXPECTED[value.type]
+        raise LiteralError(f"{quoted(token)} is a list of networks; expected {instead}")
     if token.type != "NAME":
         return
     if token in FIELDS:
-        raise LiteralError(f"{token} is a field; expected a literal on the right of a comparison")
+        raise LiteralError(
+            f"{token} is a field; expected a literal on the right of a comparison: {EXPECTED[value.type]}"
+        )
     if value.type in TEXTS:
-        raise LiteralError(f'{token} has no quotes; expected "{token}"')
+        raise without_quotes(token)
     code = vars(lbdns.dns.codes).get(f"TYPE_{token.upper()}")
     if isinstance(value, Field) and value.name == "dns.qry.type" and code is not None:
-        raise LiteralError(f"{token} is not a whole number; expected the record type's number, {code}")
+        raise LiteralError(f"{quoted(token)} is no whole number; expected the number of the record type, {code}")
 
 
 def set_items(value: Value, tokens: Sequence[Any], told: Told) -> tuple[Item, ...] | Broken:
@@ -109,8 +114,20 @@ def set_items(value: Value, tokens: Sequence[Any], told: Told) -> tuple[Item, ..
         try:
             items.append(_item(value, token))
         except LiteralError as error:
-            told.tell(token.start_pos + 1 + error.offset, str(error))
+            told.tell(token.start_pos + 1 + error.offset, f"{error}{_range_meant(value, token)}")
     return tuple(items) if len(items) == len(tokens) else Broken(value.column)
+
+
+def _range_meant(value: Value, token: Any) -> str:
+    """Return `; did you mean a..b?` of what others write as a-b, else ""."""
+    first, minus, last = token.partition("-")
+    if not minus or value.type not in _RANGED:
+        return ""
+    try:
+        span_of(f"{first}..{last}", value.type)
+    except LiteralError:
+        return ""
+    return f"; did you mean {first}..{last}?"
 
 
 def _item(value: Value, token: Any) -> Item:
@@ -130,9 +147,11 @@ def named_list(value: Value, token: Any) -> NamedList:
     """Return a named list; raises LiteralError where the value is no IP, or the name is empty."""
     if not token[1:]:
         raise LiteralError("the name behind $ is missing; expected that of a list, such as $office", 1)
+    if not _LIST_NAME.fullmatch(token):
+        raise LiteralError(f"{quoted(token)} names no list; expected letters, digits, _, - and . behind $")
     if value.type is not Type.IP:
         raise LiteralError(
-            f"{quoted(token)} is a list of networks; {with_type(value)}; expected {article(value.type)} {value.type}"
+            f"{quoted(token)} is a list of networks, and {with_type(value)}; expected {EXPECTED[value.type]}"
         )
     return NamedList(token[1:], token.start_pos + 1)
 
@@ -150,7 +169,7 @@ def wildcard_of(token: Any, told: Told) -> bytes | Broken:
 def _checked_pattern(token: Any, read: Any, check: Any, what: str, told: Told) -> bytes | Broken:
     column = token.start_pos + 1
     if not is_quoted(token):
-        return told.tell(column, f"{quoted(token)} has no quotes; expected {what} in quotes")
+        return told.tell(column, f"{quoted(token)[1:-1]} has no quotes; expected {what} in quotes")
     try:
         pattern, offsets = read(token)
         check(pattern)

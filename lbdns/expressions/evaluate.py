@@ -34,6 +34,7 @@ from lbdns.expressions.tree import (
     Truth,
     Value,
     Xor,
+    left_of,
 )
 
 Facts = Mapping[str, Fact | None]
@@ -56,7 +57,7 @@ def evaluate(condition: Condition, facts: Facts, lists: Lists | None = None) -> 
         return not evaluate(condition.part, facts, lists)
     if isinstance(condition, Always):
         return True
-    value = _left(condition)
+    value = left_of(condition)
     return _holds(condition, value_of(value, facts, lists), lists or {})
 
 
@@ -81,10 +82,6 @@ def value_of(value: Value | Literal | Condition, facts: Facts, lists: Lists | No
     if isinstance(value, Call):
         return _called(value, facts, lists)
     return _over_each(value, facts, lists)
-
-
-def _left(comparison: Comparison) -> Value:
-    return comparison.value if isinstance(comparison, Truth) else comparison.left
 
 
 def _element(whole: Any, key: bytes | int | None) -> Any:
@@ -113,7 +110,7 @@ def _called(call: Call, facts: Facts, lists: Lists | None) -> Any:
 
 def _over_each(comparison: Any, facts: Facts, lists: Lists | None) -> tuple[bool, ...] | None:
     """Return a comparison of each of an array, one Bool for each; None where the array is missing."""
-    whole = value_of(_left(comparison), facts, lists)
+    whole = value_of(left_of(comparison), facts, lists)
     return None if whole is None else tuple(_holds(comparison, value, lists or {}) for value in whole)
 
 

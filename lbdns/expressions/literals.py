@@ -13,9 +13,13 @@ INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 
 _ESCAPE = re.compile(r'\\(?:(["\\])|x([0-9A-Fa-f]{2})|([0-3][0-7]{2}))')
 _NUMBER = re.compile(r"(-)?(?:0x([0-9A-Fa-f]+)|([0-9]+))", re.ASCII)
-_DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
 _BARE_BYTES = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+", re.ASCII)
+_LIKE_BYTES = re.compile(r"[0-9A-Za-z]{1,2}[:-][0-9A-Za-z:-]*", re.ASCII)
 _PREFIX_LENGTH = re.compile(r"[0-9]{1,3}", re.ASCII)
+
+_EXAMPLE_CHARS_MAX: Final = 40
+"""What is longer is not repeated as an example."""
 
 EXPECTED: Final = {
     Type.INT: "a whole number",
@@ -107,12 +111,16 @@ def bytes_of(written: str) -> bytes:
         return text_of(written)[0]
     if _BARE_BYTES.fullmatch(written):
         return bytes.fromhex(written.replace(":", ""))
-    raise LiteralError(f"{quoted(written)} is no text in quotes; expected one, such as {quoted_literal(written)}")
+    raise without_quotes(written)
 
 
-def quoted_literal(written: str) -> str:
-    """Return a literal as an operator would have to write it in quotes."""
-    return quoted(written) if len(written) < 40 else '"..."'
+def without_quotes(written: str) -> LiteralError:
+    """Return what to raise where a text lacks its quotes."""
+    plain = quoted(written)[1:-1]
+    example = f', such as "{plain}"' if len(written) < _EXAMPLE_CHARS_MAX else ""
+    others = " or bytes such as 61:62" if _LIKE_BYTES.fullmatch(written) else ""
+    networks = "; networks go with ip.src" if "/" in written else ""
+    return LiteralError(f"{plain} has no quotes; expected a text in quotes{example}{others}{networks}")
 
 
 def int_of(written: str) -> int:
@@ -122,7 +130,7 @@ def int_of(written: str) -> int:
         raise LiteralError(_no_number(written, EXPECTED[Type.INT]))
     minus, hexadecimal, digits = found.groups()
     if minus and (hexadecimal or (digits.startswith("0") and len(digits) > 1)):
-        raise LiteralError(f"{quoted(written)} is not a whole number; expected decimal digits behind the minus sign")
+        raise LiteralError(f"{quoted(written)} is no whole number; expected decimal digits behind the minus sign")
     if hexadecimal:
         value = int(hexadecimal, 16)
     elif digits.startswith("0") and len(digits) > 1:
@@ -149,25 +157,31 @@ def float_of(written: str) -> int | float:
 def _no_number(written: str, expected: str) -> str:
     if is_quoted(written):
         return f"{quoted(written)} is a text; expected {expected}, without quotes"
-    return f"{quoted(written)} is not {expected}; expected one"
+    number = re.fullmatch(r"(?i:AS)([0-9]{1,10})", written)
+    hint = f"; did you mean {number[1]}?" if number else ""
+    example = "48.5" if expected == EXPECTED[Type.FLOAT] else "28"
+    return f"{quoted(written)} is no {expected.removeprefix('a ')}; expected one, such as {example}{hint}"
 
 
 def address_of(written: str) -> Address:
     """Return an IPv4 or IPv6 address."""
     if is_quoted(written):
-        raise LiteralError(f"{quoted(written)} is a text; expected an IP address, without quotes")
+        what = "a network" if "/" in written else "an IP address"
+        raise LiteralError(f"{quoted(written)} is a text; expected {what}, without quotes")
     try:
         return ip_address(written)
     except ValueError:
         pass
     if "/" in written:
         raise LiteralError(f"{quoted(written)} is a network; expected one address, or in and a set: in {{{written}}}")
-    raise LiteralError(f"{quoted(written)} is not an IP address; expected one, such as 192.0.2.1 or 2001:db8::1")
+    raise LiteralError(f"{quoted(written)} is no IP address; expected one, such as 192.0.2.1 or 2001:db8::1")
 
 
 def network_of(written: str) -> Network:
     """Return a network, whose host bits are zero."""
     address, _, length = written.partition("/")
+    if not address:
+        raise LiteralError(f"{quoted(written)} lacks its address; expected a network such as 192.0.2.0/24")
     base = address_of(address)
     if not _PREFIX_LENGTH.fullmatch(length) or int(length) > base.max_prefixlen:
         wrong = f"{quoted(length)} is no prefix length" if length else "the prefix length is missing"
@@ -201,6 +215,8 @@ def _end_of(written: str, kind: Type, whole: str, offset: int) -> int | float | 
     if not written:
         side = "first" if offset == 0 else "last"
         raise LiteralError(f"{quoted(whole)} lacks its {side} value; expected a range such as {_RANGES[kind]}", offset)
+    if "/" in written:
+        raise LiteralError(f"{quoted(written)} is a network; expected an address at each end of a range", offset)
     try:
         return scalar_of(written, kind)  # type: ignore[return-value]
     except LiteralError as error:

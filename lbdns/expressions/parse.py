@@ -17,13 +17,12 @@ from typing import Any, Final
 
 from lbdns.expressions.building import TreeBuilder
 from lbdns.expressions.expression_error import ExpressionError
-from lbdns.expressions.scanning import Scanner, TooDeep
+from lbdns.expressions.scanning import WHITE_SPACE, Scanner, TooDeep
 from lbdns.expressions.telling import Broken, Told
 from lbdns.expressions.tree import LENGTH_MAX, NESTING_MAX, Always, Condition
 from lbdns.expressions.unexpected import unexpected
 
 _KEPT_TREES: Final = 4096
-_WHITE_SPACE: Final = " \r\n"
 _LOCK = threading.Lock()
 
 
@@ -79,10 +78,12 @@ def parse(text: str) -> Condition:
     if length > LENGTH_MAX:
         message = f"the expression has {length:,} bytes; expected at most {LENGTH_MAX:,}"
         raise ExpressionError([(1, message)])
-    if not text.strip(_WHITE_SPACE):
+    if not text.strip(WHITE_SPACE):
         return Always()
-    for column, char in enumerate(text, 1):
-        if "\ud800" <= char <= "\udfff":
-            raise ExpressionError([(column, "half of a surrogate pair is no character; expected text in UTF-8")])
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        message = "half of a surrogate pair is no character; expected text in UTF-8"
+        raise ExpressionError([(error.start + 1, message)]) from None
     with _LOCK:
         return _parser().tree_of(text)

@@ -21,15 +21,18 @@ _EXPECTED: Final = {
     "missing )": 'expected ")" for each "("',
     "unexpected )": 'expected "(" before it, or "\\)" for the character',
     "missing ]": 'expected "]" at the end of the class',
-    "invalid perl operator": "look-around and the like are not there, as they cannot be done in linear time",
-    "invalid escape sequence": "back-references are not there, nor other escapes than those of RE2's syntax",
+    "invalid perl operator": (
+        "expected (?: ), (?P<name> ) or the flags i, m, s, U; there is no look-around, which is not linear in time"
+    ),
+    "invalid escape sequence": (
+        "expected an escape of RE2's syntax; there are no back-references, which are not linear in time"
+    ),
     "trailing \\": "expected a character behind the backslash",
-    "invalid repetition size": "expected {n}, {n,} or {n,m} with 1000 at most in all",
+    "invalid repetition size": "expected {n}, {n,} or {n,m}, and 1000 repetitions at most, inner ones multiplied",
     "bad repetition operator": "expected something to repeat between the two",
     "no argument for repetition operator": "expected something to repeat before it",
-    "invalid character class range": "expected a range whose first end is the lower, or a class that RE2 knows",
+    "invalid character class range": "expected the lower end first in a range, or a class of RE2's syntax",
     "pattern too large - compile failed": "expected fewer repetitions",
-    "expression nests too deeply": "expected fewer parentheses",
 }
 """What RE2 says -> what would be right."""
 
@@ -90,7 +93,7 @@ def _offset(pattern: bytes, reason: bytes, what: str, about: bytes) -> int:
         return len(pattern)
     if what == "unexpected )":
         return _first_failing(pattern, reason, b")")
-    if not about or what == "expression nests too deeply":
+    if not about:
         return len(pattern) - 1 if what == "trailing \\" else 0
     return _first_failing(pattern, reason, about)
 

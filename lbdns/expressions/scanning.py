@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from lbdns.expressions.tree import NESTING_MAX
 
+WHITE_SPACE: Final = " \r\n"
+
 WORDS: Final = {
     "or": "OR",
     "xor": "XOR",
@@ -46,7 +48,7 @@ class Scanner:
     `opened` has the columns of the parentheses that were open when the text, or its last token, was taken.
     """
 
-    always_accept = ("WORD", "UNENDED", "OTHER")
+    always_accept = ("WORD", "UNENDED", "OTHER", "WRONG_SIGN")
     """Terminals that no rule has; lark leaves out of the lexer what nobody asks for."""
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from lbdns.expressions.tree import (
@@ -85,7 +86,7 @@ def _leaf(node: Node) -> str:
 
 def _number(value: object) -> str:
     """Return a number or an address as a literal; decimals without exponent, which the language has not."""
-    return f"{value:.20f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return f"{Decimal(str(value)):f}" if isinstance(value, float) else str(value)
 
 
 def _key(key: bytes | int | None) -> str:

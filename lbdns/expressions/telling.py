@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lbdns.expressions.showing import show
-from lbdns.expressions.tree import Call, Field, Index, Type
+from lbdns.expressions.tree import Call, Field, Index, Node
 
 _SHOWN_CHARS = 60
 
@@ -14,6 +15,14 @@ _SHOWN_CHARS = 60
 class Broken:
     """In place of a value or a condition that was a mistake and is told."""
 
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A name that no field has: what it is told as depends on where it stands."""
+
+    word: Any
     column: int
 
 
@@ -29,20 +38,15 @@ class Told:
         return Broken(column)
 
 
-def shown_value(value: Field | Index | Call) -> str:
-    """Return a value as it stands in the language, cut to what fits a line."""
-    text = show(value)
+def shown_value(part: Node) -> str:
+    """Return a part as it stands in the language, cut to what fits a line."""
+    text = show(part)
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
 
 
 def with_type(value: Field | Index | Call) -> str:
-    """Return a value with its type in words: `ip.src is an IP`."""
-    return f"{shown_value(value)} is {article(value.type)} {value.type}"
-
-
-def article(kind: Type) -> str:
-    """Return a or an."""
-    return "an" if kind.value[0] in "AI" else "a"
+    """Return a value with its type in words: `ip.src is of type IP`."""
+    return f"{shown_value(value)} is of type {value.type}"
 
 
 def is_each(value: Field | Index | Call) -> bool:

@@ -249,6 +249,11 @@ def parts_of(node: Node) -> tuple[Node, ...]:
     return ()
 
 
+def left_of(comparison: Comparison) -> Value:
+    """Return the value that a comparison looks at."""
+    return comparison.value if isinstance(comparison, Truth) else comparison.left
+
+
 def walk(node: Node) -> Iterator[Node]:
     """Yield a node and all below it, in the text's order."""
     ahead = [node]

@@ -1,0 +1,87 @@
+"""Expressions of every kind that hold for FACTS."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+from lbdns.expressions.evaluate import Facts
+
+FACTS: Facts = {
+    "cf.load_balancer.name": b"www.example.com",
+    "cf.load_balancer.region": b"WEU",
+    "dns.qry.name": b"www.example.com.",
+    "dns.qry.name.len": 16,
+    "dns.qry.qu": True,
+    "dns.qry.type": 28,
+    "dns.rr.opt.client": True,
+    "dns.rr.opt.client.addr": b"192.0.2.0",
+    "ip.src": ip_address("192.0.2.0"),
+    "ip.src.asnum": 13335,
+    "ip.src.country": b"DE",
+    "ip.src.lat": 48.5,
+    "ip.src.lon": None,
+    "http.request.headers": {b"a": (b"one", b"two"), b"none": ()},
+}
+LISTS = {"office": frozenset({ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")})}
+
+GOOD = [
+    "",
+    " \r\n",
+    "ip.src in {0.0.0.0/0}",
+    "not ip.src in {0.0.0.0/1}",
+    "ip.src in {10.0.0.1 192.0.2.0..192.0.2.9}",
+    "ip.src in $office",
+    "ip.src in {198.51.100.0/24 $office}",
+    "not ip.src in $elsewhere",
+    "ip.src gt 10.0.0.0",
+    "ip.src ne 2001:db8::1",
+    "not ip.src eq 2001:db8::1",
+    "not ip.src lt 2001:db8::1 and not ip.src gt 2001:db8::1",
+    "not ip.src in {::/0}",
+    "cidr(ip.src, 16, 32) eq 192.0.0.0",
+    "cidr6(ip.src, 32) == 192.0.2.0",
+    "ip.src.asnum eq 13335",
+    "ip.src.asnum == 0x3417 && ip.src.asnum == 032027",
+    "ip.src.asnum > -1 and ip.src.asnum <= 9223372036854775807 and ip.src.asnum >= -9223372036854775808",
+    "ip.src.asnum & 1",
+    "not ip.src.asnum bitwise_and 0x8000",
+    "dns.qry.type in {1 28}",
+    "dns.qry.type in {2..0x1c}",
+    'dns.qry.name contains "example"',
+    'dns.qry.name eq "www.example.com."',
+    "dns.qry.name ne 77:77:77",
+    'dns.qry.name ge "www" and dns.qry.name lt "wwx"',
+    r'dns.qry.name contains "\x65\170a\x6dple"',
+    r'dns.qry.name matches r"^w{3}\.ex.*\.$"',
+    r'dns.qry.name matches "^w{3}\.ex.*\.$"',
+    'dns.qry.name ~ "ple"',
+    'dns.qry.name wildcard "*.EXAMPLE.com."',
+    'not dns.qry.name strict wildcard "*.EXAMPLE.com."',
+    'dns.qry.name strict wildcard "www.*.com."',
+    'not dns.qry.name wildcard "www.example"',
+    'dns.qry.name.len eq 16 and len(dns.qry.name) eq 16 and len(concat("a", dns.qry.name)) eq 17',
+    'starts_with(dns.qry.name, "www.") and ends_with(upper(dns.qry.name), "COM.")',
+    'substring(dns.qry.name, 0, 3) eq "www" and substring(dns.qry.name, -4) eq "com."',
+    'to_string(dns.qry.type) eq "28" and to_string(ip.src) eq "192.0.2.0" and to_string(dns.qry.qu) eq "true"',
+    "dns.qry.qu and dns.rr.opt.client",
+    'dns.rr.opt.client.addr in {"192.0.2.0" "192.0.2.1"}',
+    'any(http.request.headers["a"][*] eq "two") and not all(http.request.headers["a"][*] eq "two")',
+    'all(http.request.headers["none"][*] eq "two")',
+    'any(upper(http.request.headers["a"][*])[*] in {"TWO"})',
+    'any(starts_with(http.request.headers["a"][*], "t"))',
+    'http.request.headers["a"][1] eq "two"',
+    "ip.src.lat ne 999999999999999 and ip.src.lat ne 0.000000000000001 and ip.src.lat ne -0.0",
+    "ip.src.lat gt 48 and ip.src.lat in {48.25..49} and ip.src.lat == 48.5",
+    # Missing values: only `ne` holds.
+    "ip.src.lon ne 1 and not ip.src.lon lt 1 and not ip.src.lon ge 1",
+    'not http.host contains "" and not http.host matches "" and not http.host wildcard "*"',
+    'http.host ne "x" and not len(http.host) lt 5 and not starts_with(http.host, "")',
+    'http.request.headers["a"][2] ne "two" and not any(http.request.headers["b"][*] ne "x")',
+    # not before and before xor before or.
+    "not ssl and dns.qry.qu",
+    "dns.qry.qu or dns.qry.qu xor dns.qry.qu",
+    "dns.qry.qu or dns.qry.qu and ssl",
+    "dns.qry.qu xor dns.qry.qu and ssl",
+    "dns.qry.qu ^^ dns.qry.qu ^^ dns.qry.qu",
+    "!ssl||ssl",
+]
