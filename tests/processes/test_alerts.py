@@ -48,3 +48,85 @@ def test_alerts_have_the_thresholds_of_status() -> None:
 def test_prometheus_takes_the_alerts() -> None:
     checked = subprocess.run(["promtool", "check", "rules", DOCS / "alerts.yaml"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+WRONG = {
+    "LbdnsDown": {'up{job="lbdns"}': "0"},
+    "LbdnsProcessSilent": {'lbdns_worker_beat_age_seconds{worker="responder"}': "3"},
+    "LbdnsMonitorSilent": {"lbdns_monitor_heartbeat_age_seconds": "3"},
+    "LbdnsProcessesDie": {"lbdns_worker_restarts_total": "rises"},
+    "LbdnsNoSpare": {"lbdns_worker_spare": "0"},
+    "LbdnsConfigurationRefused": {"lbdns_configuration_refused": "1"},
+    "LbdnsZonesUnready": {"lbdns_zones_unready": "2"},
+    "LbdnsNotKept": {"lbdns_configuration_kept": "0"},
+    "LbdnsManagementTroubles": {"lbdns_management_troubles": "1"},
+    "LbdnsRunDirectoryRebuilt": {"lbdns_run_directory_whole": "0"},
+    "LbdnsPoolCritical": {'lbdns_pool_healthy{pool="eu"}': "0"},
+    "LbdnsProbesLate": {"lbdns_probes_late_total": "rises", "lbdns_probes_started_total": "rises"},
+    "LbdnsQueriesLost": {"lbdns_overflows_total": "rises"},
+    "LbdnsSlowPathBehind": {"lbdns_slow_path_waiting": "201"},
+    "LbdnsNotificationsStuck": {"lbdns_notification_wait_seconds": "61"},
+    "LbdnsChangeStuck": {"lbdns_change_wait_seconds": "61"},
+    "LbdnsStoreNotWritable": {"lbdns_store_writable": "0"},
+    "LbdnsRoomLow": {"lbdns_filesystem_free_bytes": "4", "lbdns_filesystem_size_bytes": "100"},
+    "LbdnsCertificateExpires": {"lbdns_certificate_expiry_timestamp_seconds": "86400"},
+}
+"""What metrics say while each alert is to be there; all others stay silent then."""
+RIGHT = {
+    'up{job="lbdns"}': "1",
+    'lbdns_worker_beat_age_seconds{worker="responder"}': "0.4",
+    "lbdns_monitor_heartbeat_age_seconds": "0.4",
+    "lbdns_worker_restarts_total": "1",
+    "lbdns_worker_spare": "1",
+    "lbdns_configuration_refused": "0",
+    "lbdns_zones_unready": "0",
+    "lbdns_configuration_kept": "1",
+    "lbdns_management_troubles": "0",
+    "lbdns_run_directory_whole": "1",
+    "lbdns_run_directory_rebuilds_total": "0",
+    'lbdns_pool_healthy{pool="eu"}': "0.5",
+    "lbdns_probes_late_total": "1",
+    "lbdns_probes_started_total": "rises",
+    "lbdns_overflows_total": "0",
+    "lbdns_send_errors_total": "0",
+    "lbdns_slow_path_waiting": "200",
+    "lbdns_notification_wait_seconds": "60",
+    "lbdns_change_wait_seconds": "60",
+    "lbdns_store_writable": "1",
+    "lbdns_filesystem_free_bytes": "6",
+    "lbdns_filesystem_size_bytes": "100",
+    "lbdns_certificate_expiry_timestamp_seconds": "9000000",
+}
+"""What they say of a server that is well, close to the thresholds where there are some."""
+MINUTES = 20
+
+
+def scene(values: dict[str, str]) -> list[dict[str, str]]:
+    """Return series as promtool takes them."""
+    shown = {"rises": f"0+100x{MINUTES}"}
+    return [{"series": name, "values": shown.get(value, f"{value}x{MINUTES}")} for name, value in values.items()]
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed")
+def test_each_alert_is_there_for_what_it_tells_of_and_for_nothing_else(tmp_path: Path) -> None:
+    assert WRONG.keys() == RULES.keys()
+    tests = []
+    for name, wrong in {"": {}, **WRONG}.items():
+        silent = [other for other in RULES if other != name]
+        asked = [{"eval_time": f"{MINUTES}m", "alertname": other, "exp_alerts": []} for other in silent]
+        fires = f'count(ALERTS{{alertstate="firing",alertname=~"{name or ".*"}"}})'
+        samples = [{"labels": "{}", "value": 1}] if name else []
+        tests.append(
+            {
+                "interval": "1m",
+                "name": name or "well",
+                "input_series": scene({**RIGHT, **wrong}),
+                "alert_rule_test": asked,
+                "promql_expr_test": [{"expr": fires, "eval_time": f"{MINUTES}m", "exp_samples": samples}],
+            }
+        )
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(DOCS / "alerts.yaml")], "tests": tests}))
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
