@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from lbdns.expressions.tree import wildcard_parts
 
+PATTERN_BYTES_MAX: Final = 1 << 20
+"""Memory that a compiled pattern and its states may take; where these need more, RE2 goes slower, in linear time yet."""
 _KEPT_PATTERNS: Final = 1024
 
 _EXPECTED: Final = {
@@ -52,6 +54,7 @@ def _options() -> Any:
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
     options.never_capture = True
+    options.max_mem = PATTERN_BYTES_MAX
     return options
 
 

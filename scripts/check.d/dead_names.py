@@ -51,7 +51,7 @@ OVERRIDES = {
     "libcloud": ["CA_CERTS_PATH"],
     "enum": ["_value_"],
     "lark": ["always_accept", "strictly_alike", "in_list", "negated", "all_of"],
-    "re2": ["encoding", "log_errors", "never_capture"],
+    "re2": ["encoding", "log_errors", "never_capture", "max_mem"],
     "pytest": ["pytest_*", "pytestmark", "starts_processes"],
 }
 
