@@ -20,7 +20,7 @@ from tests.strain.endpoints import PlayedElsewhere
 from tests.strain.process_tree import MONITOR, SUPERVISOR
 from tests.strain.served import CHANGED, ZONE, zone_text
 from tests.strain.subject import LoadPlan, Subject, files_subject, store_subject
-from tests.strain.truth import addresses
+from tests.strain.truth import NSID, PLAIN, addresses
 
 FILES, STORE = "files", "store"
 KINDS = (FILES, STORE)
@@ -186,6 +186,12 @@ def fill(directory: Path) -> Path:
                 while file.write(bytes(size)):
                     pass
     return filler
+
+
+def slowest(rig: Rig) -> float:
+    """Return how late the latest answer of a while was, in seconds; over UDP."""
+    taken = rig.take()
+    return max([*taken.latencies_s[PLAIN], *taken.latencies_s[NSID]], default=0.0)
 
 
 def until(holds: Any, seconds: float) -> float:

@@ -26,8 +26,9 @@ from random import Random
 
 from lbdns.base.wording import counted
 from tests.faults.fault import Fault, Seen, took
+from tests.faults.kills import measure_kills
 from tests.faults.kinds.filesystems import OWN_MOUNTS
-from tests.faults.rig import KINDS, SHARED_SIZE, Rig, rig_of, until
+from tests.faults.rig import KINDS, SHARED_SIZE, Rig, rig_of, slowest, until
 from tests.faults.table import FAULTS
 from tests.processes.namespaces import UNSHARE
 from tests.strain.asking import LOST_S, PIPELINED
@@ -67,6 +68,9 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rows", default="", help="faults of these rows alone, as 3,4,8")
     parser.add_argument("--match", default="", help="faults alone in whose name this is")
     parser.add_argument("--only", default="", help="this round alone, as a failure names it")
+    parser.add_argument(
+        "--kills", type=int, default=0, help="kill a responder so often, and time the slowest answer each"
+    )
     parser.add_argument("--rate", type=float, default=300.0, help="queries a second; default 300")
     parser.add_argument("--slack", type=float, default=1.0, help="times may be so many times their bounds; default 1")
     parser.add_argument("--keep", type=Path, help="where logs of what failed are kept")
@@ -139,12 +143,6 @@ def play(one: Round, work: Path, played: PlayedElsewhere, asked: argparse.Namesp
                 fault.heal()
         judge(verdict, rig, faults, before_s, lines_before)
     return verdict
-
-
-def slowest(rig: Rig) -> float:
-    """Return how late the latest answer of a while was, in seconds; over UDP."""
-    taken = rig.take()
-    return max([*taken.latencies_s[PLAIN], *taken.latencies_s[NSID]], default=0.0)
 
 
 def judge(verdict: Verdict, rig: Rig, faults: Sequence[Fault], before_s: float, lines_before: int) -> None:
@@ -220,6 +218,9 @@ def main(given: Sequence[str]) -> int:
         print(f"left out: {what}: {why}", flush=True)
     failed, done = 0, 0
     with contextlib.closing(PlayedElsewhere()) as played, tempfile.TemporaryDirectory(prefix="lbdns-faults-") as text:
+        if asked.kills:
+            load = LoadPlan(asked.rate, asked.seed)
+            return int(not measure_kills(asked.kills, Path(text) / "kills", played, load, asked.seed))
         for number, one in enumerate(rounds(asked, [one for one in faults if one.what not in absent])):
             if asked.only and asked.only != one.name:
                 continue

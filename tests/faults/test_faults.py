@@ -12,10 +12,11 @@ import pytest
 
 from tests.faults import run
 from tests.faults.fault import Fault, Seen, took
+from tests.faults.kills import measure_kills
 from tests.faults.run import Verdict, arguments, rounds, wanted
 from tests.faults.table import FAULTS
 from tests.strain.endpoints import PlayedElsewhere
-from tests.strain.subject import send
+from tests.strain.subject import LoadPlan, send
 
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = "6"  # other tests run beside it
@@ -34,6 +35,15 @@ def play(*arguments: str) -> str:
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_faults_at_once_take_no_answer_away(seed: str) -> None:
     assert "1 round, 0 failed" in play("--rows", QUICK_ROWS, "--seed", seed, "--rounds", "1")
+
+
+@pytest.mark.process
+def test_the_slowest_answer_of_each_kill_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.closing(PlayedElsewhere()) as played:
+        measure_kills(2, tmp_path / "work", played, LoadPlan(100.0, 1), 1)
+    told = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["kill   1", "kill   2", "2 kills"]
+    assert ", 0 lost; " in told[-1]
 
 
 class EverythingKilled(Fault):

@@ -75,6 +75,21 @@ def test_no_query_is_lost_when_one_stops_and_is_killed_for_it(lbdns_server: Star
     assert crowd.lost == 0 and crowd.slowest_s < 3.0
 
 
+def test_a_spare_that_was_stopped_with_its_responder_goes_on_for_it(lbdns_server: Start) -> None:
+    server = lbdns_server(configuration(workers=2))
+    with crowd_at(server.host, server.port, QUESTIONS) as crowd:
+        wait_for_spare(server)
+        status = server.status()
+        before, spare = status["responders"][0]["pid"], status["spare_responder"]["pid"]
+        freeze(before)
+        freeze(spare)
+        eventually(lambda: server.status()["responders"][0]["pid"] not in (0, before))
+        assert server.status()["responders"][0]["pid"] == spare
+        crowd.wait_for(500)
+        assert server.status()["responders"][0]["hangs"] == 1
+    assert crowd.lost == 0
+
+
 def test_no_query_is_lost_when_both_are_killed_at_once(lbdns_server: Start) -> None:
     server = lbdns_server(configuration(workers=2))
     with crowd_at(server.host, server.port, QUESTIONS) as crowd:

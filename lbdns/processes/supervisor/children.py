@@ -115,11 +115,12 @@ class Child:
         if self._running is not None:
             self._running.wake()
 
-    def look(self) -> None:
-        """Kill it where its pulse says that it is silent: it is started again like one that died."""
+    def look(self) -> bool:
+        """Kill it where its pulse says that it is silent: it is started again like one that died. Returns whether that
+        was done."""
         running = self._running
         if self._pulse is None or running is None or not running.pid:
-            return
+            return False
         is_starting = self._says_ready and not running.is_ready.is_set()
         if self._pulse.is_silent(time.monotonic(), lambda: scheduling_of(running.pid), is_starting):
             self.hangs += 1
@@ -127,6 +128,8 @@ class Child:
             log.error("the %s (pid %d) hangs, silent for %.1f s, and is killed", self.name, running.pid, still_s)
             running.signal(signal.SIGKILL)
             self._pulse.begin(time.monotonic())
+            return True
+        return False
 
     async def _look_on(self) -> None:
         """Look while it starts: nobody else does before it is ready."""

@@ -36,6 +36,7 @@ from lbdns.publish.publisher import Published
 
 STOP_S = 5.0
 SILENT_S = 0.6  # an idle responder beats four times a second; one that is silent is replaced within a second
+SPARE_SILENT_S = 0.9  # one that was stopped with a responder is to be there yet when that is replaced
 FIRST_BEAT_S = 2.0
 ADOPTION_S = 1.0
 POLL_S = 0.005
@@ -205,7 +206,7 @@ class Responders(Kept):
         addresses = max(len(held.listeners) for held in self.sets)
         arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--beat-fd", str(self._beat_fd)]
         arguments += ["--threads", str(_parts(addresses) - 1)]
-        pulse = Pulse(lambda: [self._beat[0]], SILENT_S)
+        pulse = Pulse(lambda: [self._beat[0]], SPARE_SILENT_S)
         self._spare = Child(
             "spare responder", RESPONDER_MODULE, arguments, [self._beat_fd], says_ready=True, listens=True, pulse=pulse
         )
@@ -217,9 +218,10 @@ class Responders(Kept):
             child.wake()
 
     def look(self) -> None:
-        """Kill those that are silent."""
-        for child in self._all():
-            child.look()
+        """Kill those that are silent; but not the spare in the moment in which it is to go on for another."""
+        are_killed = [child.look() for child in self.children]
+        if self._spare is not None and not any(are_killed):
+            self._spare.look()
 
     def _all(self) -> list[Child]:
         return [*self.children, *([self._spare] if self._spare else [])]
@@ -309,6 +311,7 @@ class Responders(Kept):
         running = self._spare.give_away() if self._spare else None
         if running is None or running.channel is None:
             return None
+        running.signal(signal.SIGCONT)  # one that was stopped, with the other, goes on at once
         try:
             send_duty(running.channel, duty)
         except OSError as error:
