@@ -4,6 +4,7 @@ cimport cython
 from lbdns.fastpath.read cimport Server
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters, count_reply, count_slot
+from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, View
 
 
@@ -11,3 +12,6 @@ cpdef void count_served(Counters counters, Server server) noexcept nogil
 
 @cython.locals(index=cython.int)
 cpdef void count_decision(Counters counters, View view, Decision decision) noexcept nogil
+
+@cython.locals(first=cython.uint, start=cython.uint, index=cython.uint)
+cdef void count_hits(Counters counters, View view, unsigned int lb, unsigned int verdict) noexcept nogil

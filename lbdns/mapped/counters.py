@@ -2,6 +2,7 @@
 
     fixed words | replies by RCODE (16) | by type (256, the last for all others) | by location source (4)
                 | how long batches took | decisions by load balancer slot | by pool slot | by endpoint slot
+                | matches by slot of a rule or pool set
 
 Slots are stable over reloads, so that the counts are too. The file is sparse: only what is counted takes memory, which
 is allocated before anything is (counter_room.py), as a memory file system that is full kills who writes to a hole.

@@ -15,6 +15,8 @@ def encode_slots(slots: Slots) -> str:
         "load_balancer": [[*key, slot] for key, slot in slots.load_balancer.items()],
         "counts": [slots.endpoint_count, slots.pool_count, slots.load_balancer_count, slots.tenant_count],
         "freed": [slots.endpoint_freed, slots.pool_freed, slots.load_balancer_freed],
+        "rule": [[*key, slot] for key, slot in slots.rule.items()],
+        "rules": [slots.rule_count, slots.rule_freed],
     }
     return json.dumps(document)
 
@@ -26,6 +28,7 @@ def decode_slots(text: str) -> Slots:
     freed = [tuple(tuple(group) for group in groups) for groups in document["freed"]]
     endpoints = [((pool, name, address), *numbers) for pool, name, address, *numbers in document["endpoint"]]
     pools = document["pool"]
+    rule_count, rule_freed = document.get("rules", (0, ()))  # a release without rules wrote none
     return Slots(
         endpoint={key: slot for key, slot, _, _ in endpoints},
         pool={name: slot for name, slot, *_ in pools},
@@ -36,6 +39,9 @@ def decode_slots(text: str) -> Slots:
         endpoint_freed=freed[0],
         pool_freed=freed[1],
         load_balancer_freed=freed[2],
+        rule={(balancer, kind, rule): slot for balancer, kind, rule, slot in document.get("rule", ())},
+        rule_count=rule_count,
+        rule_freed=tuple(tuple(group) for group in rule_freed),
         checked={key: checked for key, _, checked, _ in endpoints},
         tenant={key: tenant for key, _, _, tenant in endpoints},
         tenant_count=counts[3],

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
 from lbdns.snapshot.checked import NOT_CHECKED, Checking, EndpointKey
@@ -30,6 +31,8 @@ from lbdns.snapshot.checked import NOT_CHECKED, Checking, EndpointKey
 QUARANTINE = 3  # assignments that a freed slot rests
 
 Key = TypeVar("Key")
+RuleKey = tuple[str, str, str]
+"""A rule or pool set: its load balancer's name and type, and what it is called."""
 Makeup = tuple[tuple[int, ...], int, bool]
 """What a pool's state follows from: the slots of its enabled endpoints, minimum_origins, whether it has a monitor."""
 
@@ -49,9 +52,12 @@ class Slots:
     pool_count: int = 0
     load_balancer: Mapping[tuple[str, str], int] = field(default_factory=dict)
     load_balancer_count: int = 0
+    rule: Mapping[RuleKey, int] = field(default_factory=dict)
+    rule_count: int = 0
     endpoint_freed: tuple[tuple[int, ...], ...] = ()
     pool_freed: tuple[tuple[int, ...], ...] = ()
     load_balancer_freed: tuple[tuple[int, ...], ...] = ()
+    rule_freed: tuple[tuple[int, ...], ...] = ()
     checked: Mapping[EndpointKey, int] = field(default_factory=dict)
     tenant: Mapping[EndpointKey, int] = field(default_factory=dict)
     tenant_count: int = 0
@@ -84,6 +90,8 @@ class Slots:
         balancer, balancer_count, balancer_freed = _assign(
             self.load_balancer, balancer_keys, (), self.load_balancer_count, self.load_balancer_freed
         )
+        rules = {key: None for one in configuration.load_balancers for key in rule_keys(one)}
+        rule, rule_count, rule_freed = _assign(self.rule, rules, (), self.rule_count, self.rule_freed)
         origin = {endpoint[key]: self.endpoint[former] for key, former in heirs.former.items()}
         assigned = Slots(
             endpoint=endpoint,
@@ -92,6 +100,9 @@ class Slots:
             endpoint_count=endpoint_count,
             pool_count=pool_count,
             load_balancer_count=balancer_count,
+            rule=rule,
+            rule_count=rule_count,
+            rule_freed=rule_freed,
             endpoint_freed=endpoint_freed,
             pool_freed=pool_freed,
             load_balancer_freed=balancer_freed,
@@ -123,6 +134,22 @@ class Slots:
             if former in self.pool:
                 found[pool[name]] = self.pool[former]
         return found
+
+
+def rule_keys(load_balancer: LoadBalancer) -> tuple[RuleKey, ...]:
+    """Return what a load balancer's rules are called, then its pool sets, in the order of the configuration: by name,
+    where no other is called so, else by position."""
+    if not load_balancer.rules and not load_balancer.pool_sets:
+        return ()
+    places = [
+        f"{kind}[{place}]" for kind in ("rules", "pool_sets") for place in range(len(getattr(load_balancer, kind)))
+    ]
+    names = [*(one.name for one in load_balancer.rules), *(one.name for one in load_balancer.pool_sets)]
+    shared = {"", *places, *(name for name, count in Counter(names).items() if count > 1)}
+    return tuple(
+        (load_balancer.name, load_balancer.type, place if name in shared else name)
+        for name, place in zip(names, places, strict=True)
+    )
 
 
 def _makeup(pool: Pool, endpoint: Mapping[EndpointKey, int]) -> Makeup:

@@ -99,6 +99,7 @@ def _decisions(sample: Sample) -> Iterator[Metric]:
         ("decisions", "Decisions of a load balancer.", ("load_balancer", "type"), sample.load_balancers),
         ("pool_answers", "Decisions that chose a pool.", ("pool",), sample.pools),
         ("endpoint_answers", "Decisions that chose an endpoint.", ("pool", "endpoint", "address"), sample.endpoints),
+        ("rule_hits", "Decisions that a rule or pool set matched.", ("load_balancer", "type", "rule"), sample.rules),
     ):
         yield _counter(name, text, labels, zip(counted.names.keys, counted.counts.tolist(), strict=True))
 

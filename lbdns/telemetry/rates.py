@@ -38,7 +38,8 @@ async def answer_counters(tally: Tally, facts: Callable[[], ServerFacts], reques
 
 
 def rates_report(facts: ServerFacts, before: Sample | None, after: Sample, limit: int) -> dict[str, Any]:
-    """Return counts since the start and rates between two reads; the `limit` busiest load balancers and pools.
+    """Return counts since the start and rates between two reads; the `limit` busiest load balancers, rules and
+    pools.
 
     Each figure is {"total", "per_s"}; `per_s` is None, as is `interval_s`, where there is no read `before`.
     """
@@ -77,6 +78,7 @@ def rates_report(facts: ServerFacts, before: Sample | None, after: Sample, limit
         "types": group(after.types(), before.types() if before else {}),
         "location_sources": group(after.sources(), before.sources() if before else {}),
         "load_balancers": _load_balancers(before, after, seconds, limit),
+        "rules": _rules(before, after, seconds, limit),
         "pools": _pools(facts, before, after, seconds, limit),
     }
 
@@ -92,6 +94,18 @@ def _load_balancers(before: Sample | None, after: Sample, seconds: float | None,
         }
         for place in _busiest(counted, added, limit)
     ]
+
+
+def _rules(before: Sample | None, after: Sample, seconds: float | None, limit: int) -> list[dict[str, Any]]:
+    counted = after.rules
+    added = counted.since(before.rules) if before else None
+    rows = []
+    for place in _busiest(counted, added, limit):
+        load_balancer, kind, rule = counted.names.keys[place]
+        rows.append(
+            {"load_balancer": load_balancer, "type": kind, "rule": rule, **_figures(counted, added, place, seconds)}
+        )
+    return rows
 
 
 def _pools(

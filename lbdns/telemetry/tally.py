@@ -20,7 +20,7 @@ import numpy as np
 
 from lbdns.dns.codes import RCODE_NAMES
 from lbdns.dns.rdata.record_types import type_text
-from lbdns.mapped.counter_room import allocate_counters
+from lbdns.mapped.counter_room import SLOTS_FIRST, allocate_counters
 from lbdns.mapped.counter_words import (
     BEAT_NS,
     DATAGRAMS,
@@ -29,6 +29,7 @@ from lbdns.mapped.counter_words import (
     POOLS_FIRST,
     RCODE_COUNT,
     RCODES_FIRST,
+    RULES_FIRST,
     SLOTS_MAX,
     SOURCE_COUNT,
     SOURCES_FIRST,
@@ -47,7 +48,6 @@ Words = np.ndarray[Any, np.dtype[np.uint64]]
 Key = tuple[str, ...]
 
 NOWHERE = -1
-FIRSTS = (DATAGRAMS, LOAD_BALANCERS_FIRST, POOLS_FIRST, ENDPOINTS_FIRST)
 SLOW_PART = "0"  # of a responder's files: what its slow path has counted, TCP too
 SOURCE_NAMES = {
     LOCATED_BY_ECS: "ecs",
@@ -93,6 +93,7 @@ class Sample:
     load_balancers: Counted  # (name, type)
     pools: Counted  # (name,)
     endpoints: Counted  # (pool, name, address)
+    rules: Counted  # (load balancer, type, rule or pool set)
 
     def level(self, word: int) -> int:
         """Return how much of a kind waits in all responders."""
@@ -144,6 +145,7 @@ class TallyPlan:
     load_balancers: KindPlan
     pools: KindPlan
     endpoints: KindPlan
+    rules: KindPlan
 
 
 class Tally:
@@ -162,6 +164,7 @@ class Tally:
         self._load_balancers = _Kind(LOAD_BALANCERS_FIRST)
         self._pools = _Kind(POOLS_FIRST)
         self._endpoints = _Kind(ENDPOINTS_FIRST)
+        self._rules = _Kind(RULES_FIRST)
 
     def plan(self, slots: Slots) -> TallyPlan:
         """Work out who is new in a generation that may come into force; nothing changes yet."""
@@ -169,6 +172,7 @@ class Tally:
             self._load_balancers.plan(slots.load_balancer),
             self._pools.plan({(name,): slot for name, slot in slots.pool.items()}),
             self._endpoints.plan(slots.endpoint),
+            self._rules.plan(slots.rule),
         )
 
     def follow(self, plan: TallyPlan) -> None:
@@ -178,6 +182,7 @@ class Tally:
             self._load_balancers.follow(plan.load_balancers, files, self._has_names)
             self._pools.follow(plan.pools, files, self._has_names)
             self._endpoints.follow(plan.endpoints, files, self._has_names)
+            self._rules.follow(plan.rules, files, self._has_names)
             self._has_names = True
 
     def read(self) -> Sample:
@@ -194,6 +199,7 @@ class Tally:
                 load_balancers=self._load_balancers.read(files),
                 pools=self._pools.read(files),
                 endpoints=self._endpoints.read(files),
+                rules=self._rules.read(files),
             )
 
     def _levels(self) -> Mapping[int, Mapping[int, int]]:
@@ -220,12 +226,14 @@ class Tally:
         Raises OSError where there is no room; they are summed on from memory then.
         """
         with self._lock:
-            counts = [one.slot_count for one in (self._load_balancers, self._pools, self._endpoints)]
+            kinds = (self._load_balancers, self._pools, self._endpoints, self._rules)
+            counts = [one.slot_count for one in kinds]
             for part in {int(is_fast) for is_fast, _ in self._former}:
                 path = self._run.former_counters(part)
                 allocate_counters(path, *counts)
                 kept = np.frombuffer(open_counters(path, writable=True), dtype=np.uint64)
-                for first, count in zip(FIRSTS, (LOAD_BALANCERS_FIRST, *counts), strict=True):
+                ranges = zip((DATAGRAMS, *SLOTS_FIRST), (LOAD_BALANCERS_FIRST, *counts), strict=True)
+                for first, count in ranges:
                     for is_fast, words in self._former:
                         if is_fast == bool(part):
                             kept[first : first + count] += words[first : first + count]

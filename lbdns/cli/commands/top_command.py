@@ -119,6 +119,7 @@ def render(report: Report, now_s: float) -> RenderableType:
         columns,
         "",
         balancer_table(report["load_balancers"], decisions),
+        *(("", rule_table(report["rules"], decisions)) if report["rules"] else ()),
         "",
         pool_table(report["pools"], decisions),
     ]
@@ -199,6 +200,23 @@ def balancer_table(rows: list[dict[str, Any]], whole: float) -> Table:
         table.add_row(
             Text(row["name"]), row["type"], rate(row["per_s"]), share(row["per_s"], whole), f"{row['total']:,}"
         )
+    return table
+
+
+def rule_table(rows: list[dict[str, Any]], whole: float) -> Table:
+    """Return the rules and pool sets that matched most; shares are of all decisions."""
+    from rich.text import Text
+
+    table = _table(
+        ("rule of load balancer", "left"),
+        ("rule", "left"),
+        ("matches/s", "right"),
+        ("share", "right"),
+        ("total", "right"),
+    )
+    for row in rows:
+        figures = (rate(row["per_s"]), share(row["per_s"], whole), f"{row['total']:,}")
+        table.add_row(Text(f"{row['load_balancer']} {row['type']}"), Text(row["rule"]), *figures)
     return table
 
 

@@ -101,7 +101,9 @@ class Responders(Kept):
         paths = {self._run.counters(index, part) for index in range(count) for part in range(_parts(addresses))}
         try:
             for path in paths.union(self._run.all_counters()):
-                allocate_counters(path, slots.load_balancer_count, slots.pool_count, slots.endpoint_count)
+                allocate_counters(
+                    path, slots.load_balancer_count, slots.pool_count, slots.endpoint_count, slots.rule_count
+                )
         except OSError as error:
             raise LbdnsError(f"{self._run.path}: no room for counters: {error.strerror}") from error
 
