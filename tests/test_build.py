@@ -97,7 +97,12 @@ def test_what_does_not_compile_is_left_interpreted_and_the_rest_serves(tree: Pat
     assert left_out.pop("snapshot.lookup.look_up") == "it needs lbdns.snapshot.lookup.name_table compiled"
     assert left_out.pop("steering.kernel.view") == "it needs lbdns.mapped.typed_columns compiled"
     fast = (f"fastpath.{name}" for name in ("ahead", "counting", "loop", "read", "serve", "write"))
-    assert sorted(left_out) == [*fast, "steering.kernel.decide", "steering.kernel.endpoints"]
+    assert sorted(left_out) == [
+        *fast,
+        "steering.kernel.decide",
+        "steering.kernel.endpoints",
+        "steering.kernel.message_tests",
+    ]
 
     answers, compiled = run("-c", ASK, str(tmp_path), tree=tree).splitlines()[-2:]
     assert answers.split()[1] == "None"

@@ -10,7 +10,7 @@ from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.wire import named_head, named_head_bytes
 from lbdns.mapped.columns import ADDRESS_BYTES
 from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED
+from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED, NO_RULES
 from lbdns.steering.kernel.view import Decision, Query
 
 DRAW_BITS = 64  # of randomness, that every draw of a query follows from
@@ -41,6 +41,9 @@ def steer(view: ServingView, matched: Match, qtype: int, query: Query) -> Decisi
     query.lb = matched.load_balancer
     query.family = matched.family
     query.wants_cname = qtype == TYPE_CNAME
+    if view.columns["lb_rules"][query.lb] != NO_RULES:
+        # The look-up left it there, after aliases the one that they lead to.
+        query.name = view.suffixes.name
     decide(view.steering, query, view.decision)
     return view.decision
 

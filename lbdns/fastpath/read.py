@@ -29,6 +29,7 @@ class Server(View):
         self.suffixes = Suffixes()
         self.found = Found()
         self.query = Query()
+        self.query.name = self.suffixes.name  # lower-case, and what DNAMEs make of it
         self.decision = Decision()
         self.incoming = memoryview(bytearray(1))
         self.outgoing = memoryview(bytearray(1))

@@ -92,6 +92,9 @@ cpdef int write_steered(Server server, int start, int base, unsigned int before)
 )
 cpdef int steer_on(Server server, int start, int base, int position, unsigned int before) noexcept nogil
 
+@cython.locals(rules=cython.uint)
+cdef bint are_rules_left(Server server, unsigned int before) noexcept nogil
+
 @cython.locals(size=cython.int, at=cython.int, ttl=cython.longlong)
 cdef int write_none(Server server, int start, int base, int position, unsigned int template) noexcept nogil
 

@@ -223,6 +223,8 @@ def steer_on(server: Server, start: int, base: int, position: int, before: int) 
     """Write what a load balancer gives after what stands before `position`; `server.owner` is the name that it, or the
     first alias in `before`, is for. Where the decision has no record, `none` is the answer.
     """
+    if server.lb_flags[server.found.load_balancer] & LB_VARIES and are_rules_left(server, before):
+        return DEFERRED
     server.query.lb = server.found.load_balancer
     server.query.family = server.found.family
     server.query.wants_cname = server.qtype == TYPE_CNAME
@@ -252,6 +254,17 @@ def steer_on(server: Server, start: int, base: int, position: int, before: int) 
     if end == TOO_LARGE:
         return write_truncated(server, start, base, server.decision.scope)
     return write_end(server, base, end, server.decision.scope, 0) if end > position else DEFERRED
+
+
+def are_rules_left(server: Server, before: int) -> bool:
+    """Return whether the slow path has to decide: rules ask what Python alone can tell, or for a name that is not the
+    one in the question, as aliases in the template `before` lead to it."""
+    rules = server.lb_rules[server.found.load_balancer]
+    if rules == NO_RULES:
+        return False
+    if server.rules_asks_python[rules]:
+        return True
+    return before != NO_TEMPLATE and server.rules_reads_name[rules] != 0
 
 
 def write_none(server: Server, start: int, base: int, position: int, template: int) -> int:

@@ -21,6 +21,7 @@ KERNEL = (
     "steering.kernel.hashing",
     "steering.kernel.view",
     "steering.kernel.endpoints",
+    "steering.kernel.message_tests",
     "steering.kernel.decide",
     "snapshot.lookup.name_table",
     "snapshot.lookup.look_up",

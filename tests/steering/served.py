@@ -68,6 +68,7 @@ KERNEL = (
     "steering.kernel.hashing",
     "steering.kernel.view",
     "steering.kernel.endpoints",
+    "steering.kernel.message_tests",
     "steering.kernel.decide",
 )
 

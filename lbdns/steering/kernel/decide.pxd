@@ -4,12 +4,26 @@ cimport cython
 from lbdns.mapped.columns cimport *
 from lbdns.steering.kernel.endpoints cimport draw32, is_unresolved, list_answers, pick_endpoints
 from lbdns.steering.kernel.hashing cimport address_key, mix64
+from lbdns.steering.kernel.message_tests cimport bits_of
 from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, Query, View
 
 
 @cython.locals(fallback=cython.uint)
 cpdef int decide(View view, Query query, Decision decision) noexcept nogil
+
+cdef bint vary(View view, Query query, Decision decision) noexcept nogil
+
+@cython.locals(trie=cython.uint, cell=cython.ulonglong, found=cython.ulonglong)
+cdef unsigned int verdict_of_rules(
+    View view, Query query, Decision decision, unsigned int rules
+) noexcept nogil
+
+cdef int scope_of_rules(View view, Query query, unsigned int rules, int depth) noexcept nogil
+
+cdef void lengthen(Decision decision, int bits) noexcept nogil
+
+cdef void follow(View view, Decision decision, unsigned int verdict) noexcept nogil
 
 cdef unsigned int list_of(View view, Decision decision) noexcept nogil
 

@@ -23,7 +23,7 @@ def draw32(query: Query, salt: int) -> int:
 
 def reason_against_endpoint(view: View, query: Query, decision: Decision, endpoint: int) -> int:
     """Return why an endpoint of the decided pool does not answer this query (SKIPPED_*), or 0 where it may."""
-    is_apex = view.lb_flags[query.lb] & LB_APEX
+    is_apex = view.lb_flags[decision.lb] & LB_APEX
     return reason_in_family(view, is_apex, query.family, decision.pool, decision.is_fallback, endpoint)
 
 
@@ -113,7 +113,7 @@ def pick_endpoints(view: View, query: Query, decision: Decision) -> None:
     decision.pick_count = count
     if count == 0:
         return
-    sticky = view.lb_flags[query.lb] & LB_STICKY
+    sticky = view.lb_flags[decision.lb] & LB_STICKY
     hashed = sticky or pool_flags & POOL_HASH
     if shape & SHAPE_ONE or sticky:
         decision.mode = MODE_HASHED if hashed else MODE_WEIGHTED
@@ -173,7 +173,7 @@ def rotate(decision: Decision, first: int) -> None:
 
 def keep_first_or_flattened(view: View, query: Query, decision: Decision) -> None:
     """A CNAME stands alone (RFC 1034 3.6.2): where one leads it is the answer, else those without addresses go."""
-    if is_cname(view, query.lb, query.family, decision.picks[0]):
+    if is_cname(view, decision.lb, query.family, decision.picks[0]):
         decision.pick_count = 1
         return
     kept = 0
@@ -194,7 +194,7 @@ def list_answers(view: View, query: Query, decision: Decision) -> None:
         return
     count = decision.pick_count
     if query.family != FAMILY_NAMED:
-        decision.is_alias = is_cname(view, query.lb, query.family, decision.picks[0])
+        decision.is_alias = is_cname(view, decision.lb, query.family, decision.picks[0])
         if decision.is_alias:
             return
         if query.wants_cname:

@@ -44,6 +44,7 @@ RULES_SCOPE_ADDRESS: Final = 2
 SUBJECT_NAME: Final = 0  # dns.qry.name
 SUBJECT_ECS_TEXT: Final = 1  # dns.rr.opt.client.addr
 SUBJECT_BYTES: Final = 256  # room for either
+NO_SUBJECT: Final = -1
 SUBJECT_END: Final = 0x7FFFFFFF  # as test_to: as far as it goes
 TEST_UPPER: Final = 1  # of upper-case letters, as `upper` makes it
 TEST_ANY_CASE: Final = 2  # of a wildcard
@@ -64,6 +65,7 @@ TEST_LENGTH_GREATER: Final = 13
 TEST_LENGTH_GREATER_EQUAL: Final = 14
 TEST_LENGTH_BITS: Final = 15  # any of the number's bits is set in it
 TEST_LENGTH_ONE_OF: Final = 16  # operand: ranges, first and last, 8 bytes each, low one first
+NUMBER_BYTES: Final = 8  # of a bound of such a range
 TEST_ASKED: Final = 17  # of Python, which evaluates the expression that the operand is
 
 # A list whose pools may hash the source address: LIST_HASHED << family.
@@ -109,6 +111,21 @@ LOCATED_BY_NOTHING: Final = 0
 LOCATED_BY_ECS: Final = 1
 LOCATED_BY_RESOLVER: Final = 2
 LOCATED_BY_POP: Final = 3
+
+# Bytes of texts, and what addresses are written in.
+ASTERISK: Final = 0x2A
+DOT: Final = 0x2E
+DIGIT_0: Final = 0x30
+COLON: Final = 0x3A
+UPPER_A: Final = 0x41
+UPPER_Z: Final = 0x5A
+BACKSLASH: Final = 0x5C
+LOWER_A: Final = 0x61
+LOWER_F: Final = 0x66
+LOWER_Z: Final = 0x7A
+CASE_STEP: Final = 0x20  # from a letter to the small one
+ADDRESS_GROUPS: Final = 8  # of an IPv6 address
+MAPPED_BYTES: Final = 7  # of ::ffff:
 
 OUTCOME_ANSWER: Final = 0
 OUTCOME_NO_POOL: Final = 1

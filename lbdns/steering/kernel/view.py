@@ -53,7 +53,7 @@ class Query:
         self.now_s = 0
         self.draw_base = 0
         self.draw_fixed = False
-        self.name = NO_NAME
+        self.name: bytearray | memoryview = NO_NAME
         self.asked_bits = 0
 
 
