@@ -70,7 +70,7 @@ async def meet_orphans(run: RunDirectory, state_dir: Path) -> list[Orphan]:
     One whose socket was removed, or could not be made, makes it again; a spare process ends without its supervisor.
     """
     until_s = time.monotonic() + APPEARANCE_S
-    while not (orphans := find_orphans(run)) and (left := _running(RESPONDER_MODULE, {state_dir})):
+    while not (orphans := find_orphans(run)) and (left := _left_behind(state_dir)):
         if time.monotonic() > until_s:
             pids = ", ".join(str(pid) for pid in left)
             count = counted(len(left), "responder")
@@ -80,6 +80,16 @@ async def meet_orphans(run: RunDirectory, state_dir: Path) -> list[Orphan]:
             )
         await asyncio.sleep(LOOK_S)
     return orphans
+
+
+def _left_behind(state_dir: Path) -> list[int]:
+    """Return the responders of a state directory; those of a container may have another one at the same path."""
+    found = []
+    for pid in _running(RESPONDER_MODULE, {state_dir}):
+        with contextlib.suppress(OSError):
+            if os.path.samefile(f"/proc/{pid}/root{state_dir.absolute()}", state_dir):
+                found.append(pid)
+    return found
 
 
 def serve_on(orphans: Sequence[Orphan]) -> str:
