@@ -36,10 +36,17 @@ from tests.faults.kinds.processes import (
     SupervisorKilled,
     SupervisorStopped,
 )
+from tests.faults.kinds.requests_hostile import (
+    MalformedChunks,
+    PreviewOfHostileHead,
+    TokenPreviewsThisMachine,
+    UserThatIsNone,
+)
 from tests.faults.kinds.stores import STORE_FAULTS
 
 FAULTS: tuple[type[Fault], ...] = (
     EndpointTurnsHostile,
+    PreviewOfHostileHead,
     MasterFileHostile,
     ResponderStopped,
     MonitorKilled,
@@ -67,8 +74,11 @@ FAULTS: tuple[type[Fault], ...] = (
     StateReadOnly,
     StateFullOverRestart,
     *STORE_FAULTS,
+    UserThatIsNone,
+    TokenPreviewsThisMachine,
     DescriptorsLimited,
     ApiDescriptorsLimited,
     ApiIdle,
     ClockJumps,
+    MalformedChunks,
 )

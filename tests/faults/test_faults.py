@@ -79,7 +79,7 @@ def test_rounds_follow_from_the_seed_and_have_only_what_their_server_can() -> No
     assert {fault for one in every for fault in one.faults} == set(FAULTS)
 
 
-@pytest.mark.parametrize("row", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15])
+@pytest.mark.parametrize("row", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
 def test_every_row_that_can_happen_to_a_running_server_has_a_fault(row: int) -> None:
     assert wanted(arguments(["--rows", str(row)]))
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
+
+from tests.processes.load import Asking
 
 REPLY_S = 5.0
 REPLY_BYTES = 4096
@@ -39,17 +40,21 @@ class Client:
         return self.socket.recv(REPLY_BYTES)[:2] == self._number.to_bytes(2)
 
 
-class Crowd:
+class Crowd(Asking):
     """Clients that ask from a thread of their own. `answers`: how many replies came; `slowest_s`: the longest wait;
     `lost`: how many waited for REPLY_S in vain, and asked again."""
 
     def __init__(self, place: tuple[str, int], questions: Sequence[bytes], clients: int) -> None:
         """Have each client ask one of these messages."""
         self._clients = [Client(place, questions[number % len(questions)][2:]) for number in range(clients)]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__()
         self.answers = self.lost = 0
         self.slowest_s = 0.0
+
+    @property
+    def answered(self) -> int:
+        """How many replies came."""
+        return self.answers
 
     def _run(self) -> None:
         with selectors.EpollSelector() as events:
@@ -92,31 +97,9 @@ class Crowd:
         for client in self._clients:
             client.socket.close()
 
-    def wait_for(self, count: int) -> None:
-        """Return when so many more answers have come."""
-        wanted = self.answers + count
-        deadline = time.monotonic() + 20
-        while self.answers < wanted:
-            assert time.monotonic() < deadline, "the crowd gets no answers"
-            time.sleep(0.005)
-
-    def start(self) -> None:
-        """Begin to ask."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop asking, wait for the last replies, and count who has none."""
-        self._stop.set()
-        self._thread.join()
-
 
 @contextlib.contextmanager
 def crowd_at(host: str, port: int, questions: Sequence[bytes], clients: int = 64) -> Iterator[Crowd]:
     """Keep a crowd at a server for a `with` block; afterwards `lost` tells of all that was asked."""
-    crowd = Crowd((host, port), questions, clients)
-    crowd.start()
-    try:
-        crowd.wait_for(clients)
+    with Crowd((host, port), questions, clients).kept(clients) as crowd:
         yield crowd
-    finally:
-        crowd.stop()

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import dns.message
 import dns.rdatatype
@@ -16,6 +16,7 @@ ZONE = "$TTL 300\n@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns I
 NAME = "www.example.com"
 CLIENT_SOCKETS = 8  # several source ports, so that every responder of a group gets its part
 REPLY_S = 3.0
+ANSWERS_S = 20.0
 
 
 def configuration(
@@ -31,26 +32,75 @@ def configuration(
     }
 
 
-class Load:
+class Asking:
+    """Whoever asks a server all the time from a thread of its own; `_run` does until `_stop` is set."""
+
+    def __init__(self) -> None:
+        """Prepare; `start` begins."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def answered(self) -> int:
+        """How many replies came."""
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+    def wait_for(self, count: int) -> None:
+        """Return when so many more answers have come."""
+        wanted = self.answered + count
+        deadline = time.monotonic() + ANSWERS_S
+        while self.answered < wanted:
+            assert time.monotonic() < deadline, "no answers come"
+            time.sleep(0.005)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop asking and wait for the last replies."""
+        self._stop.set()
+        self._thread.join()
+
+    @contextlib.contextmanager
+    def kept(self, answers: int) -> Iterator[Self]:
+        """Ask for a `with` block, which begins once so many answers have come."""
+        self.start()
+        try:
+            self.wait_for(answers)
+            yield self
+        finally:
+            self.stop()
+
+
+class Load(Asking):
     """Queries one after another from several sockets until stopped; `answers` are (TTL, addresses) as they came."""
 
     def __init__(self, host: str, port: int) -> None:
         """Prepare to ask a server."""
+        super().__init__()
+        self._place = host, port
         self._query = dns.message.make_query(NAME, "A").to_wire()[2:]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(host, port), daemon=True)
         self.answers: list[tuple[int, frozenset[str]]] = []
         self.lost = 0
         self.slowest_s = 0.0
 
-    def _run(self, host: str, port: int) -> None:
+    @property
+    def answered(self) -> int:
+        """How many replies came."""
+        return len(self.answers)
+
+    def _run(self) -> None:
         with contextlib.ExitStack() as opened:
             sockets = [
                 opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(CLIENT_SOCKETS)
             ]
             for sock in sockets:
                 sock.settimeout(REPLY_S)
-                sock.connect((host, port))
+                sock.connect(self._place)
             number = 0
             while not self._stop.is_set():
                 number = (number + 1) % 65536
@@ -70,31 +120,9 @@ class Load:
         rrset = dns.message.from_wire(reply).answer[0]
         self.answers.append((rrset.ttl, frozenset(str(rdata) for rdata in rrset)))
 
-    def wait_for(self, count: int) -> None:
-        """Return when so many more answers have come."""
-        wanted = len(self.answers) + count
-        deadline = time.monotonic() + 20
-        while len(self.answers) < wanted:
-            assert time.monotonic() < deadline, "the load gets no answers"
-            time.sleep(0.01)
-
-    def start(self) -> None:
-        """Begin to ask."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop asking and wait for the last reply."""
-        self._stop.set()
-        self._thread.join()
-
 
 @contextlib.contextmanager
 def load_on(host: str, port: int) -> Iterator[Load]:
     """Keep a load on a server for a `with` block; it runs when the block begins and is over when the block ends."""
-    load = Load(host, port)
-    load.start()
-    try:
-        load.wait_for(10)
+    with Load(host, port).kept(10) as load:
         yield load
-    finally:
-        load.stop()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import httpx
 
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.testing import LbdnsServer, ServerError
+from tests.processes.load import NAME, configuration
 
 WAIT_S = 20.0
 
@@ -83,3 +85,18 @@ def wait_until(condition: Callable[[], Any], otherwise: Callable[[], str], secon
             raise ServerError(otherwise())
         time.sleep(0.005)
     return time.monotonic() - started
+
+
+@contextlib.contextmanager
+def stopped_server(work: Path, settings: str = "") -> Iterator[StoreServer]:
+    """Yield a server that has served a zone with a pool from its store, and is stopped."""
+    server = StoreServer(work, settings)
+    with contextlib.closing(server):
+        server.start()
+        server.wait_for_api()
+        tree = {key: value for key, value in configuration().items() if key != "settings"}
+        with server.local as client:
+            client.post("/lbdns/v1/apply", json={"configuration": tree}).raise_for_status()
+        wait_until(lambda: server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"], lambda: server.log)
+        assert server.stop() == 0
+        yield server

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from lbdns.base.words import LAST_SERVED, STORE_FILE
-from tests.processes.load import NAME, configuration
+from tests.processes.load import NAME
 from tests.processes.namespaces import filled, read_only, seen_from_outside, small_disk, with_mounts
 from tests.processes.test_last_served import lbdns, row
 from tests.processes.test_reload import eventually
-from tests.store.served import StoreServer
+from tests.store.served import StoreServer, stopped_server
 
 pytestmark = pytest.mark.process
 
@@ -24,15 +24,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StoreServer]:
     """Return a server that has served a zone with a pool from its store, and is stopped."""
-    server = StoreServer(tmp_path, "pop: {code: AMS}")
-    with contextlib.closing(server):
-        server.start()
-        server.wait_for_api()
-        tree = {key: value for key, value in configuration().items() if key != "settings"}
-        with server.local as client:
-            client.post("/lbdns/v1/apply", json={"configuration": tree}).raise_for_status()
-        eventually(lambda: server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"])
-        assert server.stop() == 0
+    with stopped_server(tmp_path, "pop: {code: AMS}") as server:
         yield server
 
 

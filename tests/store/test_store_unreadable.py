@@ -24,10 +24,10 @@ from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.refusals import Unavailable
 from lbdns.manage.store.sqlite import Store
 from lbdns.model.settings import Settings
-from tests.processes.load import NAME, configuration
+from tests.processes.load import NAME
 from tests.processes.test_last_served import lbdns, row
 from tests.processes.test_reload import eventually
-from tests.store.served import StoreServer
+from tests.store.served import stopped_server
 
 SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}
 
@@ -260,15 +260,7 @@ def test_where_nothing_was_ever_served_the_zones_that_it_has_nothing_to_do_with_
 
 @pytest.mark.process
 def test_what_was_served_last_is_served_while_an_object_cannot_be_read(starts_processes: None, tmp_path: Path) -> None:
-    server = StoreServer(tmp_path)
-    with contextlib.closing(server):
-        server.start()
-        server.wait_for_api()
-        tree = {key: value for key, value in configuration().items() if key != "settings"}
-        with server.local as client:
-            client.post("/lbdns/v1/apply", json={"configuration": tree}).raise_for_status()
-        eventually(lambda: server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"])
-        assert server.stop() == 0
+    with stopped_server(tmp_path) as server:
         with contextlib.closing(sqlite3.connect(server.state_dir / STORE_FILE)) as connection, connection:
             (id, good), *_ = connection.execute("SELECT id, body FROM objects WHERE kind = 'pool'")
             connection.execute("UPDATE objects SET body = ? WHERE id = ?", (good[:-2], id))

@@ -64,6 +64,18 @@ def _update(path: Path, random: Random, body: str) -> None:
         store.execute("UPDATE objects SET body = ? WHERE id = ?", (body, random.choice(ids)))
 
 
+def without_revisions(path: Path, random: Random) -> None:
+    """Delete its revisions, all or one between others."""
+    with contextlib.closing(sqlite3.connect(path)) as store, store:
+        store.execute(random.choice(["DELETE FROM revisions", "DELETE FROM revisions WHERE number = 1"]))
+
+
+def without_objects(path: Path, random: Random) -> None:
+    """Delete its objects, or some."""
+    with contextlib.closing(sqlite3.connect(path)) as store, store:
+        store.execute(random.choice(["DELETE FROM objects", "DELETE FROM objects WHERE kind = 'pool'"]))
+
+
 def newer(path: Path, _: Random) -> None:
     """Have it say that a later release made it."""
     with contextlib.closing(sqlite3.connect(path)) as store, store:
@@ -74,7 +86,7 @@ def newer(path: Path, _: Random) -> None:
 
 
 DAMAGES: tuple[Callable[[Path, Random], None], ...] = (
-    overwritten, no_database, cut, empty, gone, broken_json, refused_object, newer
+    overwritten, no_database, cut, empty, gone, broken_json, refused_object, newer, without_revisions, without_objects
 )  # fmt: skip
 
 
