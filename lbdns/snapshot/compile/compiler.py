@@ -134,7 +134,7 @@ def _compile_names(
 
 @dataclass
 class _Compiler:
-    """Appends load balancers; lists and tries that are equal are stored once."""
+    """Appends load balancers; lists and tries that are equal are stored once, and kept once by the memo."""
 
     columns: Columns
     blob: Blob
@@ -144,6 +144,7 @@ class _Compiler:
     classes: PlaceClasses
     memo: CompileMemo
     lists: dict[tuple[Candidates, int], int] = field(default_factory=dict)
+    alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = field(default_factory=dict)
     pool_index: dict[str, int] = field(default_factory=dict)
     cname_pools: set[str] = field(default_factory=set)
 
@@ -167,6 +168,7 @@ class _Compiler:
         row = self.memo.balancers.find(load_balancer)
         if row is None or not row.reads.hold(self.context):
             row = balancer_row(load_balancer, self.context)
+            row = row._replace(lists=self.alike.setdefault(row.lists, row.lists))
             self.memo.keep_row(load_balancer, row)
         return row
 

@@ -7,8 +7,10 @@ cut above it, if any, and its wildcard child, so that a query needs no walk but 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.progress import STEP, report
@@ -34,10 +36,14 @@ from lbdns.snapshot.lookup.name_table import Suffixes, build_table, set_name, sp
 Columns = dict[str, "array[int]"]
 
 
+_NO_BALANCERS: Final[Mapping[str, int]] = MappingProxyType({})
+"""What most names have; a mapping for each of very many takes more than their rows."""
+
+
 @dataclass(slots=True)
 class _Node:
     rrsets: list[RRset] = field(default_factory=list)
-    load_balancers: dict[str, int] = field(default_factory=dict)
+    load_balancers: Mapping[str, int] = field(default_factory=lambda: _NO_BALANCERS)
 
 
 def compile_zones(
@@ -55,7 +61,7 @@ def compile_zones(
         if zone_index is None:
             raise LbdnsError(f"load balancer {index} stands in no zone; the configuration was not checked")
         node = _node(trees[zone_index], name, zones[zone_index].apex)
-        node.load_balancers[kind] = index
+        node.load_balancers = {**node.load_balancers, kind: index}
         hidden = HIDDEN_TYPES[kind]
         node.rrsets = [rrset for rrset in node.rrsets if rrset.type not in hidden]
     suffixes = Suffixes()

@@ -32,18 +32,23 @@ Bodies = list[dict[str, Any]]
 def export_zone(zone: Item, records: Iterable[Item]) -> str:
     """Return a zone as a master file: sorted by name, the apex first, a record's comment behind it."""
     apex = encode_canonical(zone.name)
-    rows = [(record_rrset(item), item) for item in records]
-    rows.sort(key=lambda row: _order(row[0], apex))
+    rows = sorted(records, key=lambda item: _order(record_rrset(item), apex))
     ttls: dict[tuple[bytes, int], int] = {}
-    for (owner, rdtype, ttl_s, _), _ in rows:
-        ttls[owner, rdtype] = min(ttl_s, ttls.get((owner, rdtype), ttl_s))
-    owners = [_relative(owner, apex) for (owner, *_), _ in rows]
-    owner_chars = max([1, *(len(owner) for owner in owners if len(owner) <= OWNER_CHARS_MAX)])
-    type_chars = max([3, *(len(type_text(rdtype)) for rdtype in {row[0][1] for row in rows})])
+    owner_chars = 1
+    for owner, rdtype, ttl_s, _ in map(record_rrset, rows):
+        lowest = ttls.get((owner, rdtype))
+        if lowest is None:
+            chars = len(_relative(owner, apex))
+            owner_chars = max(owner_chars, chars if chars <= OWNER_CHARS_MAX else 1)
+        if lowest is None or ttl_s < lowest:
+            ttls[owner, rdtype] = ttl_s
+    type_chars = max([3, *(len(type_text(rdtype)) for rdtype in {rdtype for _, rdtype in ttls})])
     lines = [f"$ORIGIN {show_absolute(apex)}", f"$TTL {words.AUTOMATIC_TTL_S}", ""]
     soa = zone.body["soa"]
     lines += _soa_lines(zone, f"{'@':{owner_chars}}  {soa['ttl']:>6} IN {'SOA':{type_chars}} ")
-    for shown, ((owner, rdtype, _, rdata), item) in zip(owners, rows, strict=True):
+    for item in rows:
+        owner, rdtype, _, rdata = record_rrset(item)
+        shown = _relative(owner, apex)
         line = f"{shown:{owner_chars}}  {ttls[owner, rdtype]:>6} IN {type_text(rdtype):{type_chars}} "
         line += rdata_text(rdtype, rdata)
         comment = item.body.get("comment")
@@ -51,10 +56,15 @@ def export_zone(zone: Item, records: Iterable[Item]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _order(rrset: Rrset, apex: bytes) -> tuple[list[bytes], bool, int]:
-    """Return what sorts names as a tree (RFC 4034 section 6.1) and an RRset's records together, NS first."""
+def _order(rrset: Rrset, apex: bytes) -> bytes:
+    """Return what sorts names as a tree (RFC 4034 section 6.1) and an RRset's records together, NS first.
+
+    In one piece, as a zone may have very many: two zeros end a label, and two more the name; a zero in a label is
+    followed by a one, and so comes behind its end.
+    """
     owner, rdtype, _, _ = rrset
-    return labels_of(relative_to(owner, apex))[::-1], rdtype != TYPE_NS, rdtype
+    labels = [label.replace(b"\0", b"\0\1") for label in reversed(labels_of(relative_to(owner, apex)))]
+    return b"\0\0".join([*labels, b"", bytes((rdtype != TYPE_NS,)) + rdtype.to_bytes(2)])
 
 
 def _relative(owner: bytes, apex: bytes) -> str:
