@@ -32,6 +32,9 @@ class FieldRow:
     meaning: str = ""
 
 
+PROXIED_ONLY: Final = "is a field of proxied requests; lbdns is DNS-only and never sees one, so leave it out"
+"""What is told of a proxied field, behind its name."""
+
 _KNOWN: Final = (
     FieldRow(
         "cf.load_balancer.name", Type.BYTES, FieldKind.CONSTANT, "the load balancer's hostname, without final dot"

@@ -16,7 +16,7 @@ from typing import Any, Final
 from lbdns.expressions.tree import wildcard_parts
 
 PATTERN_BYTES_MAX: Final = 1 << 20
-"""Memory that a compiled pattern and its states may take; where these need more, RE2 goes slower, in linear time yet."""
+"""Memory that a pattern and its states may take; where these need more, RE2 goes slower, still in linear time."""
 _KEPT_PATTERNS: Final = 1024
 
 _EXPECTED: Final = {

@@ -25,6 +25,8 @@ from pydantic import BaseModel
 
 from lbdns.base.probe_types import PROBE_TYPES, acts
 from lbdns.config.loading import parse
+from lbdns.expressions.field_table import DNS_FIELDS, FIELDS
+from lbdns.expressions.function_table import FUNCTIONS
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.balancer import LoadBalancer
@@ -303,7 +305,26 @@ def licences_text() -> str:
     )
 
 
-WRITERS = {"settings.md": settings_text, "metrics.md": metrics_text, "licences.md": licences_text}
+def rules_text() -> str:
+    """Return docs/rules.md: as it stands, with the tables of fields and functions anew."""
+    fields = [f"| `{row.name}` | {row.type} | {row.meaning} |" for row in map(FIELDS.__getitem__, DNS_FIELDS)]
+    functions = [f"| `{row.signature}` | {row.gives} | {row.meaning} |" for row in FUNCTIONS.values()]
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    for name, rows in (("fields", ["| field | type | |", *fields]), ("functions", ["| | gives | |", *functions])):
+        head = f"<!-- {name}: written by scripts/write-docs -->\n"
+        before, _, rest = text.partition(head)
+        _, end, after = rest.partition("<!-- end -->\n")
+        table = "\n".join([rows[0], "|---|---|---|", *rows[1:]])
+        text = f"{before}{head}{table}\n{end}{after}"
+    return text
+
+
+WRITERS = {
+    "settings.md": settings_text,
+    "metrics.md": metrics_text,
+    "licences.md": licences_text,
+    "rules.md": rules_text,
+}
 
 
 def main() -> None:

@@ -1,0 +1,89 @@
+"""A rule's condition, checked by hand: its parts with their types, what decides each, and what is constant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lbdns.expressions.expression_error import ExpressionError
+from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
+from lbdns.expressions.function_table import Fact
+from lbdns.expressions.parse import parse
+from lbdns.expressions.remainder import remaining
+from lbdns.expressions.showing import show
+from lbdns.expressions.tree import And, Comparison, Condition, Node, Not, Or, Xor, fields_of, lists_of, parts_of
+
+_JOINS: Final[dict[type[Node], str]] = {And: "and", Or: "or", Xor: "xor", Not: "not"}
+_DECIDED: Final = {
+    FieldKind.CONSTANT: "the load balancer, once for all queries",
+    FieldKind.NAME: "the name, which varies under a wildcard alone",
+    FieldKind.ADDRESS: "the address, by networks",
+    FieldKind.ECS_TEXT: "the text of the ECS address",
+    FieldKind.MESSAGE: "the message",
+}
+
+
+def read(expression: str) -> Condition:
+    """Return the condition; raises ExpressionError, as well for fields that a DNS query never has."""
+    tree = parse(expression)
+    proxied = [field for field in fields_of(tree) if FIELDS[field.name].kind is FieldKind.PROXIED]
+    if proxied:
+        raise ExpressionError((field.column, f'"{field.name}" {PROXIED_ONLY}') for field in proxied)
+    return tree
+
+
+def known_facts(hostname: str, region: str) -> dict[str, Fact | None]:
+    """Return what is known of every query to a load balancer; "": not said. `*.` is a wildcard."""
+    facts: dict[str, Fact | None] = {"dns.qry.qu": True}
+    if region:
+        facts["cf.load_balancer.region"] = region.encode()
+    name = hostname.lower().removesuffix(".").encode()
+    if name:
+        facts["cf.load_balancer.name"] = name
+    if name and not name.startswith(b"*."):
+        facts |= name_facts(name)
+    return facts
+
+
+def name_facts(name: bytes) -> dict[str, Fact | None]:
+    """Return what conditions see of a name, which has no final dot here."""
+    return {"dns.qry.name": name + b".", "dns.qry.name.len": len(name) + 1}
+
+
+def check_expression(expression: str, hostname: str, region: str) -> dict[str, Any]:
+    """Return a condition as plain values: its tree with types and what decides each comparison, and what is left.
+
+    That is what remains to be asked of a query to the load balancer that is named. Raises ExpressionError.
+    """
+    tree = read(expression)
+    known = known_facts(hostname, region)
+    left = remaining(tree, known)
+    return {
+        "condition": show(tree),
+        "tree": _part(tree, known),
+        "fields": [field.name for field in fields_of(tree)],
+        "lists": [one.name for one in lists_of(tree)],
+        "left": left if isinstance(left, bool) else show(left),
+    }
+
+
+def _part(node: Node, known: dict[str, Fact | None]) -> dict[str, Any]:
+    """Return a node and those below it; of comparisons as well what decides them, or what they always are."""
+    told: dict[str, Any] = {"part": _JOINS.get(type(node), show(node)), "type": str(node.type), "column": node.column}
+    if isinstance(node, Comparison):
+        left = remaining(node, known)
+        if isinstance(left, bool):
+            told["always"] = left
+        kinds = dict.fromkeys(FIELDS[field.name].kind for field in fields_of(node) if field.name not in known)
+        if kinds and not isinstance(left, bool):
+            told["decided_by"] = [_DECIDED[kind] for kind in kinds]
+    parts = [_part(part, known) for part in parts_of(node)]
+    return {**told, "parts": parts} if parts else told
+
+
+def tree_lines(part: dict[str, Any], depth: int = 0) -> Iterator[tuple[str, str, str]]:
+    """Yield a tree of check_expression as lines: the part, two spaces in for each level; its type; what decides it."""
+    decided = f"always {str(part['always']).lower()}" if "always" in part else ", ".join(part.get("decided_by", ()))
+    yield f"{'  ' * depth}{part['part']}", part["type"], decided
+    for below in part.get("parts", ()):
+        yield from tree_lines(below, depth + 1)
