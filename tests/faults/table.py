@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.fault import Fault
 from tests.faults.kinds.clocks import ClockJumps
-from tests.faults.kinds.connections import ApiIdle, HalfSentManyAddresses, HalfSentOneNetwork
+from tests.faults.kinds.connections import CROWDS, ApiIdle
 from tests.faults.kinds.endpoints_hostile import EndpointTurnsHostile
 from tests.faults.kinds.files_hostile import LargeBody, MasterFileHostile
 from tests.faults.kinds.filesystems import (
@@ -17,7 +17,7 @@ from tests.faults.kinds.filesystems import (
     StateReadOnly,
     SupervisorKilledWhileFull,
 )
-from tests.faults.kinds.floods import MalformedFlood, SlowFlood
+from tests.faults.kinds.floods import ForgedFlood, MalformedFlood, SlowFlood
 from tests.faults.kinds.limits import (
     ApiDescriptorsLimited,
     DescriptorsLimited,
@@ -65,9 +65,9 @@ FAULTS: tuple[type[Fault], ...] = (
     RunDirectoryRemovedAndKilled,
     TasksLimited,
     MoreWorkersUnderTaskLimit,
-    HalfSentOneNetwork,
-    HalfSentManyAddresses,
+    *CROWDS,
     SlowFlood,
+    ForgedFlood,
     MalformedFlood,
     LargeBody,
     StateFull,

@@ -1,84 +1,44 @@
-"""Rows 8 and 15: connections that hold places without asking anything."""
+"""Rows 8, 9 and 15: connections that hold places without asking anything, or that ask for more than their turn."""
 
 from __future__ import annotations
 
 import contextlib
-import selectors
 import socket
-import threading
 import time
 
 from tests.faults.fault import Fault, Seen, took
 from tests.faults.rig import STORE
+from tests.strain.tcp_flood import flooding
 from tests.strain.truth import TCP
 
 GOOD_CLIENTS = 35
 GOOD_S = 3.0
-HALF = b"\x01\x00" + b"\x12\x34\x01\x00\x00\x01"
 IDLE = 512
-HELD_S = 0.02
+ONE_NETWORK = tuple(f"127.3.2.{1 + number % 250}" for number in range(800))
+FORTY_ADDRESSES = tuple(f"127.4.{number % 40}.1" for number in range(1000))
+ONE_BLOCK = tuple(f"127.5.{number % 200}.{1 + number // 200}" for number in range(800))
 
 
-class Holder:
-    """A thread that keeps half-sent connections open from some addresses; for one that is closed it opens another."""
-
-    def __init__(self, server: tuple[str, int], sources: tuple[str, ...]) -> None:
-        """Begin to connect, once from each of `sources`."""
-        self._server = server
-        self._sources = sources
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close all of them."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        selector = selectors.EpollSelector()
-        waiting = list(self._sources)
-        with contextlib.ExitStack() as opened:
-            opened.callback(selector.close)
-            while not self._stopping.is_set():
-                for source in waiting[:50]:
-                    sock = opened.enter_context(socket.socket())
-                    sock.setblocking(False)
-                    with contextlib.suppress(OSError):
-                        sock.bind((source, 0))
-                        sock.connect_ex(self._server)
-                    selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE, source)
-                del waiting[:50]
-                for key, events in selector.select(HELD_S):
-                    held = key.fileobj
-                    assert isinstance(held, socket.socket)
-                    if events & selectors.EVENT_READ:
-                        selector.unregister(held)
-                        held.close()
-                        waiting.append(key.data)
-                    else:
-                        with contextlib.suppress(OSError):
-                            held.send(HALF[: 1 + len(waiting) % len(HALF)])
-                        selector.modify(held, selectors.EVENT_READ, key.data)
-
-
-class HalfSent(Fault):
-    """Many connections send a part of a query: whoever asks a whole one is answered."""
+class Crowd(Fault):
+    """Many connections that do what they should not: whoever asks a whole query is answered."""
 
     row = 8
     hold_s = 1.0
     late_s = 0.5
-    sources: tuple[str, ...]
+    habit: str
+    """As tests/strain/tcp_flood.py has it."""
+    sources: tuple[str, ...] = FORTY_ADDRESSES
+    good_late_s = 1.0
 
     def inject(self) -> None:
         self._server = (self.rig.server.host, self.rig.server.port)
-        self._holder = Holder(self._server, self.sources)
+        question = self.rig.subject.served.host
+        self._message = b"\x12\x34" + next(one.octets for one in question.asked if one.road == TCP)
+        self._flood = contextlib.ExitStack()
+        self._flood.enter_context(flooding(self._server, self.habit, self.sources, self._message))
         time.sleep(1.5)
 
     def while_held(self) -> list[Seen]:
-        question = self.rig.subject.served.host
-        octets = next(one.octets for one in question.asked if one.road == TCP)
-        message = (len(octets) + 2).to_bytes(2) + b"\x12\x34" + octets
         answered, slowest_s = 0, 0.0
         for number in range(GOOD_CLIENTS):
             began_s = time.monotonic()
@@ -86,28 +46,90 @@ class HalfSent(Fault):
                 contextlib.suppress(OSError),
                 socket.create_connection(self._server, GOOD_S, (f"127.0.{100 + number}.9", 0)) as sock,
             ):
-                sock.sendall(message)
+                sock.sendall(len(self._message).to_bytes(2) + self._message)
                 answered += len(sock.recv(512)) > 12
             slowest_s = max(slowest_s, time.monotonic() - began_s)
         figure = f"{answered} of {GOOD_CLIENTS}, the slowest in {slowest_s:.2f} s"
-        return [Seen("good clients are answered", answered == GOOD_CLIENTS, figure)]
+        return [
+            Seen("good clients are answered", answered == GOOD_CLIENTS, figure),
+            took("the slowest of them", slowest_s, self.good_late_s),
+        ]
 
     def heal(self) -> None:
-        self._holder.stop()
+        self._flood.close()
 
 
-class HalfSentOneNetwork(HalfSent):
-    """All of them from one /24."""
+class HalfSentOneNetwork(Crowd):
+    """Half queries, all of them from one /24."""
 
     what = "800 half-sent connections from one /24"
-    sources = tuple(f"127.0.201.{1 + number % 250}" for number in range(800))
+    habit = "half"
+    sources = ONE_NETWORK
 
 
-class HalfSentManyAddresses(HalfSent):
+class HalfSentManyAddresses(Crowd):
     """From 40 addresses, 25 each."""
 
     what = "half-sent connections from 40 addresses x 25"
-    sources = tuple(f"127.0.{150 + number % 40}.1" for number in range(1000))
+    habit = "half"
+
+
+class Dripping(Crowd):
+    """An octet each 1.9 s, just before the first message is given up."""
+
+    what = "connections that send an octet every 1.9 s, from 40 addresses x 25"
+    habit = "drip"
+
+
+class Silent(Crowd):
+    """A whole query, and then nothing, from many networks of one /16."""
+
+    what = "connections that send a query and then nothing, from 200 networks of one /16"
+    habit = "whole"
+    sources = ONE_BLOCK
+
+
+class HalfClosed(Crowd):
+    """A query and the end, and the answer is not read."""
+
+    what = "half-closed connections that read nothing, from one /24"
+    habit = "half-close"
+    sources = ONE_NETWORK
+
+
+class TlsSpeaking(Crowd):
+    """A TLS client's greeting, which claims to be a long message."""
+
+    what = "connections that speak TLS, from 40 addresses x 25"
+    habit = "garbage"
+
+
+class Greedy(Crowd):
+    """Thousands of queries on each connection, all answers read: a network waits for itself."""
+
+    row = 9
+    what = "connections that pipeline without end, from 40 addresses x 25"
+    habit = "greedy"
+
+
+class Unread(Crowd):
+    """Thousands of queries on each connection, and no answer is read."""
+
+    row = 9
+    what = "connections that pipeline and read nothing, from 40 addresses x 25"
+    habit = "unread"
+
+
+CROWDS: tuple[type[Crowd], ...] = (
+    HalfSentOneNetwork,
+    HalfSentManyAddresses,
+    Dripping,
+    Silent,
+    HalfClosed,
+    TlsSpeaking,
+    Greedy,
+    Unread,
+)
 
 
 class ApiIdle(Fault):

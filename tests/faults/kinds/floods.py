@@ -11,16 +11,21 @@ from random import Random
 import dns.message
 import dns.name
 
+from lbdns.fastpath.layout import TC_BIT
 from tests.faults.fault import Fault, Seen
 
 RATE = 20_000
 BURST = 200
+GOOD = "127.90.1.1"
+GOOD_QUERIES = 40
+GOOD_S = 2.0
 
 
 class Flood(Fault):
-    """A bounded flood of datagrams from one address."""
+    """A bounded flood of datagrams from some addresses."""
 
     row = 9
+    sources: tuple[str, ...] = ("127.0.240.1",)
     hold_s = 2.5
     late_s = 0.5
 
@@ -36,14 +41,19 @@ class Flood(Fault):
 
     def _run(self) -> None:
         made = [self.datagram(self.random) for _ in range(500)]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind(("127.0.240.1", 0))
-            sock.connect((self.rig.server.host, self.rig.server.port))
+        with contextlib.ExitStack() as opened:
+            sockets = [
+                opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(len(self.sources))
+            ]
+            for sock, source in zip(sockets, self.sources, strict=True):
+                sock.setblocking(False)
+                sock.bind((source, 0))
+                sock.connect((self.rig.server.host, self.rig.server.port))
             began_s = time.monotonic()
             while not self._stopping.is_set():
-                for number in range(BURST):
+                for number in range(self._sent, self._sent + BURST):
                     with contextlib.suppress(OSError):
-                        sock.send(made[(self._sent + number) % len(made)])
+                        sockets[number % len(sockets)].send(made[number % len(made)])
                 self._sent += BURST
                 time.sleep(max(0.0, began_s + self._sent / RATE - time.monotonic()))
 
@@ -65,6 +75,38 @@ class SlowFlood(Flood):
         message = dns.message.make_query(question.name, question.rdtype, id=random.randrange(1 << 16))
         message.use_tsig({dns.name.from_text("nobody."): random.randbytes(32)})
         return message.to_wire()
+
+
+class ForgedFlood(SlowFlood):
+    """The same in the name of more networks than there are queues: who has come over TCP is answered over UDP still."""
+
+    what = "flood of signed queries from 400 networks"
+    sources = tuple(f"127.{20 + number // 200}.{number % 200}.1" for number in range(400))
+
+    def while_held(self) -> list[Seen]:
+        server = self.rig.server.host, self.rig.server.port
+        over_udp = over_tcp = 0
+        for _ in range(GOOD_QUERIES):
+            asked = self.datagram(self.random)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
+                sock.settimeout(GOOD_S)
+                sock.bind((GOOD, 0))
+                sock.sendto(asked, server)
+                if not sock.recv(4096)[2] & TC_BIT:
+                    over_udp += 1
+                    continue
+                with socket.create_connection(server, GOOD_S, (GOOD, 0)) as stream:
+                    stream.sendall(len(asked).to_bytes(2) + asked)
+                    over_tcp += len(stream.recv(4096)) > 12
+        figure = f"{over_udp} over UDP and {over_tcp} over TCP of {GOOD_QUERIES}"
+        return [
+            Seen(
+                "a client that comes over TCP when it is told to is answered",
+                over_udp + over_tcp == GOOD_QUERIES,
+                figure,
+            ),
+            Seen("and over UDP from then on", over_udp >= 2 * over_tcp, figure),
+        ]
 
 
 class MalformedFlood(Flood):
