@@ -79,7 +79,7 @@ def test_check_imports_what_reads_files_alone() -> None:
     loaded = loaded_by_command("check", str(EXAMPLE))
     assert tops(loaded) & {*HEAVY, "difflib", "logging"} <= {"pydantic", "yaml", "dns", "airportsdata", "maxminddb"}
     packages = {".".join(module.split(".")[:2]) for module in loaded if module.startswith("lbdns.")}
-    assert packages == {f"lbdns.{name}" for name in ("base", "cli", "config", "dns", "model", "places")}
+    assert packages == {f"lbdns.{name}" for name in ("base", "cli", "config", "dns", "expressions", "model", "places")}
 
 
 def test_no_word_is_copied() -> None:

@@ -14,14 +14,12 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
-from lbdns.base.wording import printable
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.balancer_checks import address_names, check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
@@ -32,10 +30,12 @@ from lbdns.config.checks.references import check_references
 from lbdns.config.checks.wildcards import check_wildcards, enabled_balancers
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
+from lbdns.config.problem_order import errors_and_warnings
+from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
 from lbdns.config.yaml.settings_file import read_settings
 from lbdns.config.yaml.source import Placed, Source
-from lbdns.config.yaml.yaml_tree import parse_yaml
+from lbdns.config.yaml.yaml_tree import LineTree, parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
@@ -125,7 +125,7 @@ def load_settings(place: Path, files: FilesRead | None = None) -> Settings:
     reading.files.note(path)
     if path.exists():
         reading.read_settings_file(path)
-    errors, _ = _sorted(reading.problems)
+    errors, _ = errors_and_warnings(reading.problems)
     if errors:
         raise ConfigError(errors)
     return reading.settings
@@ -152,10 +152,12 @@ def examine(
     base: Path | None = None,
     texts: dict[str, str] | None = None,
     tolerates: Tolerates = none_tolerated,
+    knows_settings: bool = True,
 ) -> Examined:
     """Read a configuration directory and note in `files` what is read; never raises for what stands in it.
 
     `base`, `tolerates`: as in `load`. `texts` is filled with what was read, by the files' names in the directory.
+    Without `knows_settings` the objects are for another server: what hangs on its lists and databases is not checked.
     """
     with without_cyclic_collection():
         reading = _Loading(
@@ -164,6 +166,7 @@ def examine(
             base=base,
             texts=texts,
             tolerates=tolerates,
+            knows_settings=knows_settings,
         )
         listing = Directory(directory, reading.problems)
         reading.problems.extend(listing.warnings)
@@ -181,16 +184,20 @@ def examine_tree(
     source: str = "<dict>",
     keeps_all: bool = True,
     records_max: int | None = None,
+    knows_settings: bool = True,
 ) -> Examined:
     """Read a dictionary as `parse` does; never raises for what stands in it.
 
     Where not `keeps_all` only the first problems are kept, and what refers to objects that were refused is not told.
-    `records_max`: what all zones may have; beyond it nothing is read. None: any number.
+    `records_max`: what all zones may have; beyond it nothing is read. None: any number. `knows_settings`: as in
+    `examine`.
     """
     with without_cyclic_collection():
-        reading = _Loading(problems=[] if keeps_all else KeptProblems(), records_left=records_max)
-        reading.settings = read_settings(tree.get("settings"), 0, source, base, reading.problems)
+        problems = [] if keeps_all else KeptProblems()
+        reading = _Loading(problems=problems, records_left=records_max, knows_settings=knows_settings)
+        reading.read_settings(tree.get("settings"), 0, source, base)
         sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
+        sections = reading.without_lists(sections, 0, source, base)
         reading.objects = read_objects([SectionPart(source, sections, 0)], [] if keeps_all else KeptProblems())
         zones = tree.get("zones") or {}
         if isinstance(zones, Mapping):
@@ -220,25 +227,6 @@ def examine_objects(
         return _Loading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish(memo)
 
 
-_ORDER = attrgetter("file", "line", "path", "message", "severity")
-"""As problems compare, and several times as fast."""
-
-
-def _sorted(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Return the errors and the warnings, each once, by file and line."""
-    found = {(problem, problem.at): problem for problem in map(_on_one_line, problems)}
-    unique = sorted(found.values(), key=_ORDER)
-    errors = tuple(problem for problem in unique if problem.severity == "error")
-    return errors, tuple(problem for problem in unique if problem.severity == "warning")
-
-
-def _on_one_line(problem: Problem) -> Problem:
-    """Return a problem whose text, which quotes the file's, cannot break the line or play tricks on a terminal."""
-    if problem.path.isprintable() and problem.message.isprintable():
-        return problem
-    return replace(problem, path=printable(problem.path), message=printable(problem.message))
-
-
 def _items(table: Mapping[str, Placed[Any]]) -> dict[str, Any]:
     return {name: placed.item for name, placed in table.items()}
 
@@ -261,6 +249,7 @@ class _Loading:
     zone_of: dict[str, bytes] = field(default_factory=dict)  # file -> apex, whatever came of reading it
     has_unread_zone: bool = False
     records_left: int | None = None
+    knows_settings: bool = True
 
     def read_settings_file(self, path: Path) -> None:
         """Read lbdns.yaml."""
@@ -269,11 +258,15 @@ class _Loading:
             return
         tree = parse_yaml(text, str(path))
         self.problems.extend(tree.problems)
-        self.settings = read_settings(tree.value, tree.lines, str(path), self.base or path.parent, self.problems)
+        self.read_settings(tree.value, tree.lines, str(path), self.base or path.parent)
         self.settings_source = Source(str(path), tree.lines, "", None)
         for named in self.settings.files():
             if not os.path.exists(named):
                 self.files.note(named)  # it is a mistake now, and mended when the file comes
+
+    def read_settings(self, value: Any, lines: LineTree, file: str, base: Path) -> None:
+        """Read what lbdns.yaml says; `base` is what relative paths start from."""
+        self.settings = read_settings(value, lines, file, base, self.problems, self._reads_lists)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
         """Read the balancing objects of all files together."""
@@ -287,7 +280,10 @@ class _Loading:
             tree = parse_yaml(text, str(path))
             self.problems.extend(tree.problems)
             is_whole = is_whole and tree.is_whole
-            parts.append(SectionPart(str(path), tree.value, tree.lines))
+            base = self.base or path.parent
+            parts.append(
+                SectionPart(str(path), self.without_lists(tree.value, tree.lines, str(path), base), tree.lines)
+            )
         self.objects = read_objects(parts)
         self.objects.is_whole = is_whole
 
@@ -323,6 +319,33 @@ class _Loading:
         if self.records_left is not None:
             self.records_left -= sum(len(rrset.rdatas) for rrsets in draft.nodes.values() for rrset in rrsets)
 
+    def without_lists(self, value: Any, lines: LineTree, file: str, base: Path) -> Any:
+        """Take the named lists out of a file's sections and put them to those of the settings; return the others."""
+        if not isinstance(value, dict) or not value.get(LISTS):
+            return value
+        found = read_section(value[LISTS], lines, file, base, self._reads_lists, self.problems)
+        there = self.settings.lists
+        source = Source(file, lines, "", None)
+        for name in found.keys() & there.keys():
+            self.problems.append(source.problem((LISTS, name), "a list of this name is declared already; keep one"))
+        self.settings = self.settings.model_copy(update={LISTS: {**found, **there}})
+        return {key: inner for key, inner in value.items() if key != LISTS}
+
+    @property
+    def _reads_lists(self) -> ReadText | None:
+        return self._read_list if self.knows_settings else None
+
+    def _read_list(self, path: Path) -> str | None:
+        """Return the text of a named list's file; where texts that were kept are read, the one among them first."""
+        if self.base is not None and self.directory is not None:
+            kept = self.directory / os.path.relpath(path, self.base)
+            path = kept if kept.is_file() else path
+        self.files.note(path)
+        text = try_read(path, self.problems)
+        if text is not None and self.directory is not None and path.is_relative_to(self.directory):
+            self._keep_text(path, text)
+        return text
+
     def _try_read(self, path: Path) -> str | None:
         self.files.note(path)
         text = try_read(path, self.problems)
@@ -344,14 +367,14 @@ class _Loading:
         """Check everything against everything, and return what came of it."""
         if is_full(self.objects.problems):  # what else there is to say nobody reads
             self.problems.extend(self.objects.problems)
-            errors, warnings = _sorted(self.problems)
+            errors, warnings = errors_and_warnings(self.problems)
             return Examined(None, errors, warnings, more=more_of(self.problems))
         memo = CheckMemo() if memo is None else memo
         read = tuple(self.problems)
         with memo.checking(self.settings, self.objects.pools, None if self.has_unread_zone else self.drafts.values()):
             self._check(memo)
         self.problems.extend(self.objects.problems)
-        errors, warnings = _sorted(self.problems)
+        errors, warnings = errors_and_warnings(self.problems)
         rest = self._without_unready(errors, read) if errors and not self.settings.strict else None
         if rest is not None:
             return rest
@@ -382,6 +405,7 @@ class _Loading:
             settings_source=self.settings_source,
             objects=replace(self.objects, load_balancers=balancers),
             drafts={apex: draft for apex, draft in self.drafts.items() if apex not in unready},
+            knows_settings=self.knows_settings,
         )
         examined = rest.finish()
         if examined.configuration is None:
@@ -412,7 +436,7 @@ class _Loading:
         if objects.is_whole:
             problems.extend(check_references(objects, memo))
         problems.extend(check_pools(objects, self.settings))
-        facts = Facts(self.settings, objects.pools)
+        facts = Facts(self.settings, objects.pools, self.knows_settings)
         problems.extend(check_balancers(objects, None if self.has_unread_zone else indexes, facts, memo))
 
     def _configuration(self) -> Configuration:

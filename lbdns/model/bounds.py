@@ -72,6 +72,9 @@ MAX_RESPONSE_LOCATION_CHARS: Final = 2048
 MAX_CONTENT_TYPE_CHARS: Final = 32
 MIN_STATUS_CODE: Final = 100
 MAX_STATUS_CODE: Final = 599
+MAX_LISTS: Final = 1000
+MAX_LISTED_NETWORKS: Final = 100_000
+"""Networks of one named list."""
 
 # Pools and endpoints.
 DEFAULT_MINIMUM_ORIGINS: Final = 1

@@ -8,11 +8,15 @@ them, `overridden` of lbdns.model.balancer says.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from lbdns.base.words import PLACE_MAPS
+from lbdns.expressions.expression_error import ExpressionError
+from lbdns.expressions.parse import parse
+from lbdns.expressions.tree import Condition
 from lbdns.model import bounds
 from lbdns.model.fields import AsSent, Flag, PoolNames, Reference, Weight, Whole
 from lbdns.model.refusal import Mistake, refuse_all
@@ -148,12 +152,11 @@ class Overrides(PoolSetOverrides):
             yield from self.random_steering.pool_weights
 
 
-def _refuse_both(title: str, overrides: PoolSetOverrides | None, response: FixedResponse | None) -> None:
-    """Refuse pools beside a fixed response: nothing would be answered from them."""
+def _both(overrides: PoolSetOverrides | None, response: FixedResponse | None) -> Iterator[Mistake]:
+    """Yield a mistake for pools beside a fixed response: nothing would be answered from them."""
     if overrides is not None and overrides.pools is not None and response is not None:
         message = "a fixed response is given as well, which answers from no pool; keep one of the two"
-        about = (("overrides", "pools"), ("fixed_response",))
-        refuse_all(title, [Mistake(("overrides", "pools"), message, about)])
+        yield Mistake(("overrides", "pools"), message, (("overrides", "pools"), ("fixed_response",)))
 
 
 class Rule(AsSent):
@@ -176,8 +179,21 @@ class Rule(AsSent):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        _refuse_both("Rule", self.overrides, self.fixed_response)
+        refuse_all("Rule", (*self._mistakes_of_condition(), *_both(self.overrides, self.fixed_response)))
         return self
+
+    def _mistakes_of_condition(self) -> Iterator[Mistake]:
+        try:
+            self.tree  # noqa: B018  # kept for whoever checks and compiles it
+        except ExpressionError as error:
+            told = f'rule "{self.name}", ' if self.name else ""
+            for column, message in error.problems:
+                yield Mistake(("condition",), f"{told}column {column}: {message}")
+
+    @cached_property
+    def tree(self) -> Condition:
+        """The condition as a tree."""
+        return parse(self.condition)
 
     @property
     def ends(self) -> bool:
@@ -239,7 +255,7 @@ class PoolSet(AsSent):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        _refuse_both("PoolSet", self.overrides, self.fixed_response)
+        refuse_all("PoolSet", _both(self.overrides, self.fixed_response))
         return self
 
     @property

@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainSerializer,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
@@ -23,6 +24,7 @@ from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
 from lbdns.model.fields import Flag, Frozen, Latitude, Longitude, ObjectName, Whole
 from lbdns.model.mistakes import shown
+from lbdns.model.named_lists import NetworkList, as_texts, check_list
 from lbdns.model.notification import Notification
 from lbdns.model.pool import parse_ip
 from lbdns.model.probe_networks import ProbeNetworks
@@ -78,7 +80,15 @@ def _user_text(value: Any) -> Any:
 FilePath = Annotated[Path, AfterValidator(_check_path)]
 if TYPE_CHECKING:
     DatabasePaths = Path | tuple[Path, ...]
+    NetworksOrFile = NetworkList | Path
 else:
+    _NETWORKS = {"type": "array", "items": {"type": "string"}, "maxItems": bounds.MAX_LISTED_NETWORKS}
+    NetworksOrFile = Annotated[
+        Annotated[tuple[str, ...], Field(max_length=bounds.MAX_LISTED_NETWORKS)] | Path,
+        PlainValidator(check_list),
+        PlainSerializer(as_texts),
+        WithJsonSchema({"anyOf": [_NETWORKS, {"type": "string", "format": "path"}]}),
+    ]
     _PATH = {"type": "string", "format": "path"}
     _PATHS = {"anyOf": [_PATH, {"type": "array", "items": _PATH, "minItems": 1, "maxItems": 2}]}
     DatabasePaths = Annotated[Any, PlainValidator(_check_databases), WithJsonSchema(_PATHS)]
@@ -89,6 +99,7 @@ User = Annotated[
     AfterValidator(_check_user),
 ]
 TcpListen = Annotated[str, AfterValidator(_check_tcp_listen)]
+NamedLists = Annotated[dict[ObjectName, NetworksOrFile], Field(max_length=bounds.MAX_LISTS)]
 
 
 class PopSettings(Frozen):
@@ -231,6 +242,9 @@ class Settings(Frozen):
     of clouds; what a token asks for or had a hand in does not reach loopback either."""
     notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()
     """Who is told of changes of health."""
+    lists: NamedLists = Field(default_factory=dict)
+    """Networks that the conditions of rules ask for by a name, `ip.src in $NAME`: a list of them, or a file that has
+    one a line. Networks within others, and those that stand there twice, count once."""
     strict: Flag = False
     """Whether a start fails wherever there is a mistake. Otherwise what was served last is served on, and where nothing
     was, all but the zones with mistakes is."""
@@ -251,6 +265,11 @@ class Settings(Frozen):
         mistakes += _repeated("notifications", [one.name for one in self.notifications])
         refuse_all("Settings", mistakes)
         return self
+
+    @property
+    def networks(self) -> dict[str, NetworkList]:
+        """The named lists, by name; without those whose files were not read."""
+        return {name: one for name, one in self.lists.items() if not isinstance(one, Path)}
 
     def listen_addresses(self) -> tuple[tuple[str, int], ...]:
         """Return (IP address, port) of each socket address to listen on, UDP and TCP each."""

@@ -96,7 +96,7 @@ def _checked(directory: Path) -> Configuration:
     from lbdns.config.loading import examine
 
     with bar():
-        examined = examine(directory)
+        examined = examine(directory, knows_settings=False)
     return required(dataclasses.replace(examined, warnings=()))
 
 

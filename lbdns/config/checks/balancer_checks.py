@@ -14,6 +14,7 @@ whose rules or pool sets are wrong                                error, or a wa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed
@@ -60,8 +61,9 @@ def check_balancers(
         if checked.about_zone is None and placed.knows("name") and zones is not None:
             checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
         if checked.about_fields is None:
-            hosts, effects = _check_hosts(placed, objects.pools), check_effects(placed, objects.pools, facts)
-            rules, sizes = check_rules(placed), check_sizes(placed, checked.wire, objects.pools)
+            plain = replace(placed, item=placed.item.without_rules()) if placed.item.has_rules else placed
+            hosts, effects = _check_hosts(placed, objects.pools), check_effects(plain, objects.pools, facts)
+            rules, sizes = check_rules(placed, objects.pools, facts), check_sizes(placed, checked.wire, objects.pools)
             checked.about_fields = (*hosts, *effects, *rules, *sizes)
         yield from checked.about_zone or ()
         yield from checked.about_fields

@@ -1,7 +1,7 @@
 """What checking a configuration leaves for the next time: the problems of load balancers about which nothing changed.
 
 Kept by the identity of the placed object, and given again while all else that its checks look at is the same: this
-server's place and databases, the pools that it refers to, and for some of them the zones. `unchanged` tells.
+server's place, databases and lists, the pools that it refers to, and for some of them the zones. `unchanged` tells.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CheckMemo:
         """
         drafts = None if zones is None else tuple(zones)
         before = self._settings
-        self._is_elsewhere = before is None or (before.pop, before.geodata) != (settings.pop, settings.geodata)
+        self._is_elsewhere = before is None or _looked_at(before) != _looked_at(settings)
         self._has_other_zones = drafts is None or self._zones is None or not _are_same(drafts, self._zones)
         known = self._pools
         self._changed = {name for name, placed in pools.items() if known.get(name) is not placed}
@@ -79,6 +79,11 @@ class CheckMemo:
         elif self._has_other_zones:
             found.about_zone = None
         return found
+
+
+def _looked_at(settings: Settings) -> tuple[object, ...]:
+    """Return what checks look at of settings: of named lists, which there are."""
+    return settings.pop, settings.geodata, settings.lists.keys()
 
 
 def _are_same(some: tuple[ZoneDraft, ...], others: tuple[ZoneDraft, ...]) -> bool:

@@ -15,6 +15,7 @@ from lbdns.dns.rdata.record_types import HIDDEN_TYPES, type_text
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
+from lbdns.model.steering_fields import LocationStrategy
 
 _PROXY_FIELDS: Final = {"session_affinity_ttl", "session_affinity_attributes", "adaptive_routing"}
 
@@ -45,14 +46,25 @@ def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]
 def _check_codes(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem]:
     """Check that PoP codes are known and that countries exist."""
     for code in placed.item.pop_pools:
-        if not facts.is_pop(code):
-            message = f'no airport has the IATA code "{code}"; a PoP is named by one, such as AMS'
+        if message := missing_pop(code, facts):
             yield placed.source.problem(("pop_pools", code), message)
     for code in placed.item.country_pools:
-        if code not in facts.countries:
-            near = nearest(code, facts.countries)
-            meant = f'; did you mean "{near}"?' if near else ""
-            yield placed.source.warning(("country_pools", code), f'"{code}" is no country of ISO 3166-1{meant}')
+        if message := missing_country(code, facts):
+            yield placed.source.warning(("country_pools", code), message)
+
+
+def missing_pop(code: str, facts: Facts) -> str:
+    """Return what to say of a PoP's code that is no airport's, "" where it is one."""
+    return "" if facts.is_pop(code) else f'no airport has the IATA code "{code}"; a PoP is named by one, such as AMS'
+
+
+def missing_country(code: str, facts: Facts) -> str:
+    """Return what to say of a code that is no country's, "" where it is one."""
+    if code in facts.countries:
+        return ""
+    near = nearest(code, facts.countries)
+    meant = f'; did you mean "{near}"?' if near else ""
+    return f'"{code}" is no country of ISO 3166-1{meant}'
 
 
 def _is_service_name(name: str) -> bool:
@@ -93,24 +105,30 @@ def _check_places(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Proble
                 message = f'does not act with steering_policy "{balancer.steering_policy}"; it is for "geo"'
                 yield source.warning((field,), message)
         return
-    strategy = balancer.location_strategy
     if not placed.knows("location_strategy"):
         return
-    if balancer.pop_pools and facts.pop_code is None:
-        yield source.warning(("pop_pools",), "no PoP is set, so no key applies; set pop: {code: ...} in lbdns.yaml")
-    if balancer.region_pools and strategy.region_from == "pop" and not facts.has_pop_region:
+    for field, message in places_that_do_not_act(balancer.location_strategy, facts):
+        if getattr(balancer, field):
+            yield source.warning((field,), message)
+
+
+def places_that_do_not_act(strategy: LocationStrategy, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield each of PLACE_MAPS whose keys could not apply here, with what to say of it."""
+    if facts.pop_code is None:
+        yield "pop_pools", "no PoP is set, so no key applies; set pop: {code: ...} in lbdns.yaml"
+    if strategy.region_from == "pop" and not facts.has_pop_region:
         message = (
             "the region is this PoP's, and no PoP is set, so no key applies; "
             "set pop: {code: ...} in lbdns.yaml, or location_strategy: {region_from: location}"
         )
-        yield source.warning(("region_pools",), message)
+        yield "region_pools", message
     is_by_pop = strategy.mode == "pop" and strategy.prefer_ecs in ("never", "proximity")
-    if balancer.country_pools and is_by_pop and not facts.has_pop_country:
+    if is_by_pop and not facts.has_pop_country:
         message = (
             "the country is this PoP's, and no PoP is set, so no key applies; "
             "set pop: {code: ...} in lbdns.yaml, or location_strategy: {mode: resolver_ip}"
         )
-        yield source.warning(("country_pools",), message)
+        yield "country_pools", message
 
 
 def _check_coordinates(

@@ -16,7 +16,10 @@ from lbdns.places.airports import is_airport
 class Facts:
     """What is known of places and pools. Airports, countries and databases are looked at when first asked for."""
 
-    def __init__(self, settings: Settings, pools: Mapping[str, Placed[Pool]]) -> None:
+    def __init__(self, settings: Settings, pools: Mapping[str, Placed[Pool]], knows_settings: bool = True) -> None:
+        """Without `knows_settings` these are not the settings of the server that will have the load balancers."""
+        self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
+        self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
         pop = settings.pop
         self.pop_code = pop.code
         self.has_pop_coordinates = pop.code is not None or pop.latitude is not None

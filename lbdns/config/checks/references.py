@@ -6,6 +6,7 @@ Where one is not, the nearest declared name is offered, as long as the search fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
@@ -13,6 +14,7 @@ from lbdns.base.kinds import BALANCING, REFERRED, Kind
 from lbdns.base.reference_paths import located
 from lbdns.base.wording import nearest
 from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.rule_checks import rule_words
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.repair import STAND_IN_ITEMS
 from lbdns.config.yaml.source import Placed, Source
@@ -65,7 +67,9 @@ def _check_object(placed: Placed[Any], kind: Kind, known: Mapping[Kind, _Known])
             continue
         for location, name in located(placed.item, field.path):
             if placed.knows_at(location):
-                yield from known[Kind(field.kind)].check(name, placed.source, location)
+                for problem in known[Kind(field.kind)].check(name, placed.source, location):
+                    told = rule_words(placed.item, location) if kind is Kind.LOAD_BALANCER else ""
+                    yield replace(problem, message=told + problem.message) if told else problem
 
 
 def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer]]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from lbdns.base.errors import Problem
 from lbdns.base.kept_problems import KEPT_MAX, KeptProblems
 from lbdns.config.yaml.bounded import cut, is_within, shape_of
-from lbdns.config.yaml.source import Placed, Source, item_key
+from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import upper_spellings
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.fields import share_fields_set
@@ -82,7 +82,7 @@ class _Repair:
     def begin(self) -> Placed[Any] | None:
         """Tell of what was beyond a bound, and of the mistakes in the rest."""
         self.problems.extend(self.source.problem(found.location, found.message) for found in self.excess)
-        excess = _refused(found.location for found in self.excess)
+        excess = _fields(found.location for found in self.excess)
         try:
             return Placed(self.model.model_validate(self.data), self.source, excess)
         except ValidationError as error:
@@ -110,7 +110,8 @@ class _Repair:
             except ValidationError as again:
                 mistakes = mistakes_of(again, self.model)
                 continue
-            return Placed(item, self.source, _refused(self.removed))
+            inside = frozenset(place for place in self.removed if place and place[0] in STAND_IN_ITEMS)
+            return Placed(item, self.source, _fields(self.removed), inside)
         return None
 
     def _follows(self, place: Location, about: list[Location]) -> bool:
@@ -143,15 +144,8 @@ class _Repair:
             data[field] = copy.deepcopy(_STAND_INS[self.model][field])
 
 
-def _refused(locations: Iterable[Location]) -> frozenset[str]:
-    """Return what `Placed.refused` has of refused values: fields, and items of those lists that keep their indexes."""
-    refused = set()
-    for place in locations:
-        if place:
-            refused.add(str(place[0]))
-        if len(place) > 1 and place[0] in STAND_IN_ITEMS:
-            refused.add(item_key(str(place[0]), place[1]))
-    return frozenset(refused)
+def _fields(locations: Iterable[Location]) -> frozenset[str]:
+    return frozenset(str(place[0]) for place in locations if place)
 
 
 def _pruned(value: Any) -> Any:

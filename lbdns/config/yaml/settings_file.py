@@ -11,6 +11,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.kinds import SECTIONS
 from lbdns.base.system_user import find_system_user, user_name
 from lbdns.base.words import SETTINGS_FILE
+from lbdns.config.yaml.list_files import LISTS, ReadText, read_lists
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
@@ -21,8 +22,13 @@ _SOCKET_PATH_OCTETS: Final = 107
 """What fits into sun_path of unix(7), its closing NUL left out."""
 
 
-def read_settings(value: Any, lines: LineTree, file: str, base: Path, problems: list[Problem]) -> Settings:
-    """Return the settings with every path absolute; `base` is what relative ones start from."""
+def read_settings(
+    value: Any, lines: LineTree, file: str, base: Path, problems: list[Problem], read: ReadText | None = None
+) -> Settings:
+    """Return the settings with every path absolute; `base` is what relative ones start from.
+
+    `read`: reads the files of named lists; without it they stay paths.
+    """
     if value is None:
         value = {}
     source = Source(file, lines, "", None)
@@ -36,7 +42,10 @@ def read_settings(value: Any, lines: LineTree, file: str, base: Path, problems: 
     if placed is None:
         return Settings()
     problems.extend(_check_places(placed, base))
-    return _with_absolute_paths(placed.item, base)
+    settings = _with_absolute_paths(placed.item, base)
+    if not settings.lists:
+        return settings
+    return settings.model_copy(update={LISTS: read_lists(settings.lists, base, read, problems)})
 
 
 def _absolute(path: Path | None, base: Path) -> Path | None:

@@ -55,23 +55,19 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[Item]):
-    """An object and where it was read. `refused` names its fields whose values were refused and replaced; of lists
-    whose items keep their indexes all the same, each such item too."""
+    """An object and where it was read. `refused` names its fields whose values were refused and replaced; `refused_at`
+    has the locations of refused values inside of lists whose items keep their indexes all the same."""
 
     item: Item
     source: Source
     refused: frozenset[str] = frozenset()
+    refused_at: frozenset[tuple[str | int, ...]] = frozenset()
 
     def knows(self, *fields: str) -> bool:
         """Tell whether all these fields are as the operator wrote them."""
         return self.refused.isdisjoint(fields)
 
     def knows_at(self, location: Sequence[str | int]) -> bool:
-        """Tell whether the item of a list of rules or pool sets that a location leads to or into is as it was written;
-        true elsewhere."""
-        return len(location) < 2 or item_key(str(location[0]), location[1]) not in self.refused
-
-
-def item_key(field: str, index: str | int) -> str:
-    """Return what `Placed.refused` calls an item of a list."""
-    return f"{field}[{index}]"
+        """Tell whether what stands at a location inside one of those lists is wholly as it was written."""
+        at = tuple(location)
+        return not any(one[: len(at)] == at[: len(one)] for one in self.refused_at)

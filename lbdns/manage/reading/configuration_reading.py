@@ -79,7 +79,7 @@ class ConfigurationReading:
         checked_fields(fields, ApplyBody)
         tree = fields.pop(SOURCE)
         _check_counts(tree)
-        examined = examine_tree(tree, Path(), SOURCE, keeps_all=False, records_max=RECORDS_MAX)
+        examined = examine_tree(tree, Path(), SOURCE, keeps_all=False, records_max=RECORDS_MAX, knows_settings=False)
         if examined.configuration is None:
             ways = _Ways(tree)
             raise ConfigError((replace(one, at=ways.to(one)) for one in map(_placed, examined.errors)), examined.more)

@@ -109,9 +109,9 @@ def _from_served(state_dir: Path, fresh: Path) -> str:
     try:
         configuration = kept.configuration()
     except LbdnsError:  # of another release
-        from lbdns.config.loading import load
+        from lbdns.config.loading import examine
 
-        configuration = load(kept.texts(), base=state_dir).configuration
+        configuration = examine(kept.texts(), base=state_dir, knows_settings=False).loaded().configuration
     with contextlib.closing(Store(fresh.parent)) as store:
         _fill(store, configuration, kept.served_at, _tokens(state_dir / STORE_FILE))
         with store.reading() as connection:

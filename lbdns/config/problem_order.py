@@ -1,0 +1,29 @@
+"""Problems in the order in which people read them, each once and on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from operator import attrgetter
+from typing import Final
+
+from lbdns.base.errors import Problem
+from lbdns.base.wording import printable
+
+_ORDER: Final = attrgetter("file", "line", "path", "message", "severity")
+"""As problems compare, and several times as fast."""
+
+
+def errors_and_warnings(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return the errors and the warnings, each once, by file and line."""
+    found = {(problem, problem.at): problem for problem in map(_on_one_line, problems)}
+    unique = sorted(found.values(), key=_ORDER)
+    errors = tuple(problem for problem in unique if problem.severity == "error")
+    return errors, tuple(problem for problem in unique if problem.severity == "warning")
+
+
+def _on_one_line(problem: Problem) -> Problem:
+    """Return a problem whose text, which quotes the file's, cannot break the line or play tricks on a terminal."""
+    if problem.path.isprintable() and problem.message.isprintable():
+        return problem
+    return replace(problem, path=printable(problem.path), message=printable(problem.message))
