@@ -8,7 +8,7 @@ from typing import Any, Final
 from lbdns.expressions.expression_error import either, meant, quoted
 from lbdns.expressions.field_table import DNS_FIELDS, FIELDS
 from lbdns.expressions.function_table import FUNCTIONS, FunctionRow, Parameter
-from lbdns.expressions.literals import EXPECTED, LiteralError, bytes_of, int_of, is_quoted, scalar_of
+from lbdns.expressions.literals import EXPECTED, LiteralError, bytes_of, int_of, is_number, is_quoted, scalar_of
 from lbdns.expressions.telling import Broken, Told, Unknown, is_each, shown_value, with_type
 from lbdns.expressions.tree import Call, Field, Index, Literal, Type, Value
 
@@ -42,7 +42,7 @@ def known(value: Any, told: Told) -> Any:
         return told.tell(
             column, f"{quoted(word)} is no field; expected a comparison, or the empty condition, which always holds"
         )
-    near = _LONG_NAMES.get(word)
+    near = _LONG_NAMES.get(word) or ("not" if word.lower() == "not" else None)
     hint = f'; did you mean "{near}"?' if near else meant(word, (*FIELDS, *FUNCTIONS))
     return told.tell(column, f"{quoted(word)} is not known; expected a field{hint or f': {either(DNS_FIELDS)}'}")
 
@@ -146,7 +146,7 @@ def _literal_argument(token: Any, parameter: Parameter, row: FunctionRow, told: 
     column = token.start_pos + 1
     if not parameter.literal:
         return told.tell(column, f"{quoted(token)} is a literal; expected {_wanted(parameter, row)}")
-    kind = parameter.types[0]
+    kind = Type.INT if Type.INT in parameter.types and is_number(token) else parameter.types[0]
     try:
         value = scalar_of(token, kind)
     except LiteralError as error:

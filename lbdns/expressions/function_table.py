@@ -61,8 +61,8 @@ def _upper(text: bytes) -> bytes:
     return text.upper()
 
 
-def _concat(*texts: bytes) -> bytes:
-    return b"".join(texts)
+def _concat(*parts: bytes | int) -> bytes:
+    return b"".join(part if isinstance(part, bytes) else _to_string(part) for part in parts)
 
 
 def _substring(text: bytes, start: int, end: int | None = None) -> bytes:
@@ -118,10 +118,10 @@ FUNCTIONS: Final[Mapping[str, FunctionRow]] = MappingProxyType(
             ),
             FunctionRow(
                 "concat",
-                (Parameter("text", _TEXT, literal=True),),
+                (Parameter("part", (*_TEXT, Type.INT), literal=True),),
                 Type.BYTES,
                 _concat,
-                "the texts, one behind the other",
+                "the parts, one behind the other; numbers as text",
                 repeated=True,
             ),
             FunctionRow(

@@ -43,6 +43,11 @@ def is_quoted(written: str) -> bool:
     return written.endswith('"') or written.endswith("#")
 
 
+def is_number(written: str) -> bool:
+    """Tell whether a literal looks like a whole number."""
+    return _NUMBER.fullmatch(written) is not None
+
+
 def text_of(written: str) -> tuple[bytes, list[int]]:
     """Return the bytes of a text in quotes, and for each byte and their end how far it stands behind the beginning.
 

@@ -14,6 +14,7 @@ import threading
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from lbdns.expressions.building import TreeBuilder
 from lbdns.expressions.expression_error import ExpressionError
@@ -22,7 +23,8 @@ from lbdns.expressions.telling import Broken, Told
 from lbdns.expressions.tree import LENGTH_MAX, NESTING_MAX, Always, Condition
 from lbdns.expressions.unexpected import unexpected
 
-_KEPT_TREES: Final = 4096
+_RECENT_TREES: Final = 256
+"""Trees that are kept though nobody has them any more; those that somebody has are found as long as that is so."""
 _LOCK = threading.Lock()
 
 
@@ -68,12 +70,23 @@ def _parser() -> _Parser:
     return _Parser()
 
 
-@lru_cache(_KEPT_TREES)
+_TREES: WeakValueDictionary[str, Condition] = WeakValueDictionary()
+
+
 def parse(text: str) -> Condition:
     """Return the condition that a text says; "" (or white space alone) always holds.
 
-    Raises ExpressionError with every mistake that can be told at once. Columns count characters from 1.
+    The same text gives the same tree while anybody has it, so that whoever checks, compiles or explains a configuration
+    parses it once. Raises ExpressionError with every mistake that can be told at once. Columns count characters from 1.
     """
+    tree = _TREES.get(text)
+    if tree is None:
+        tree = _TREES[text] = _parse(text)
+    return tree
+
+
+@lru_cache(_RECENT_TREES)
+def _parse(text: str) -> Condition:
     length = len(text.encode("utf-8", "surrogatepass"))
     if length > LENGTH_MAX:
         message = f"the expression has {length:,} bytes; expected at most {LENGTH_MAX:,}"

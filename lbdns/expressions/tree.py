@@ -121,7 +121,7 @@ class NamedList:
     type: Type = field(default=Type.IP, init=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Always:
     """The condition "": true whatever is asked."""
 
@@ -129,7 +129,7 @@ class Always:
     type: Type = field(default=Type.BOOL, init=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Truth:
     """A Bool by itself: a field, or a call such as starts_with(...)."""
 
@@ -138,7 +138,7 @@ class Truth:
     type: Type = field(default=Type.BOOL, init=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Compare:
     """A value and a literal; ARRAY_OF_BOOL where the value is each of an array, as for all comparisons."""
 
@@ -149,7 +149,7 @@ class Compare:
     type: Type = field(default=Type.BOOL, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class In:
     """A value that stands in a set; `items` are in the text's order."""
 
@@ -159,7 +159,7 @@ class In:
     type: Type = field(default=Type.BOOL, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Matches:
     """A text that a regular expression of RE2's syntax finds something in, byte by byte."""
 
@@ -169,7 +169,7 @@ class Matches:
     type: Type = field(default=Type.BOOL, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Wildcard:
     """A text that is, as a whole, like a pattern; `strict`: upper and lower case differ.
 
@@ -183,7 +183,7 @@ class Wildcard:
     type: Type = field(default=Type.BOOL, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Not:
     """True where its part is false."""
 
@@ -192,7 +192,7 @@ class Not:
     type: Type = field(default=Type.BOOL, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class And:
     """True where all parts are; two at least."""
 
@@ -201,7 +201,7 @@ class And:
     type: Type = field(default=Type.BOOL, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Xor:
     """True where an odd number of parts is; two at least."""
 
@@ -210,7 +210,7 @@ class Xor:
     type: Type = field(default=Type.BOOL, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Or:
     """True where any part is; two at least."""
 

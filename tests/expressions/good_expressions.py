@@ -60,6 +60,7 @@ GOOD = [
     'dns.qry.name strict wildcard "www.*.com."',
     'not dns.qry.name wildcard "www.example"',
     'dns.qry.name.len eq 16 and len(dns.qry.name) eq 16 and len(concat("a", dns.qry.name)) eq 17',
+    'concat("a", dns.qry.type, 5, substring(dns.qry.name, 0, 1)) eq "a285w"',
     'starts_with(dns.qry.name, "www.") and ends_with(upper(dns.qry.name), "COM.")',
     'substring(dns.qry.name, 0, 3) eq "www" and substring(dns.qry.name, -4) eq "com."',
     'to_string(dns.qry.type) eq "28" and to_string(ip.src) eq "192.0.2.0" and to_string(dns.qry.qu) eq "true"',

@@ -97,3 +97,10 @@ def test_length_is_bound_in_bytes() -> None:
     parse('http.host eq "' + "x" * (4096 - 15) + '"')
     with pytest.raises(ExpressionError, match=r"column 1: the expression has 4,097 bytes; expected at most 4,096"):
         parse('http.host eq "' + "x" * (4096 - 16) + '\u00e9"')
+
+
+def test_a_text_is_parsed_once_while_anybody_has_its_tree() -> None:
+    tree = parse("ip.src.asnum eq 64496")
+    for number in range(1000):
+        parse(f"dns.qry.type eq {number}")
+    assert parse("ip.src.asnum eq 64496") is tree
