@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from lbdns.expressions.evaluate import evaluate, first_failure
@@ -104,3 +107,13 @@ def test_a_text_is_parsed_once_while_anybody_has_its_tree() -> None:
     for number in range(1000):
         parse(f"dns.qry.type eq {number}")
     assert parse("ip.src.asnum eq 64496") is tree
+
+
+@pytest.mark.process
+def test_who_has_no_rules_does_not_wait_for_the_parser() -> None:
+    program = (
+        "import sys, lbdns.config.loading, lbdns.expressions.parse as p; p.parse(''); "
+        "assert not {'lark', 're2'} & set(sys.modules); p.parse('ssl'); assert 'lark' in sys.modules; "
+        "assert 're2' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

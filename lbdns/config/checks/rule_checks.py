@@ -24,7 +24,7 @@ from lbdns.base.words import PLACE_MAPS
 from lbdns.config.checks.effects import check_effects, missing_country, missing_pop, places_that_do_not_act
 from lbdns.config.checks.facts import Facts
 from lbdns.config.yaml.source import Placed
-from lbdns.expressions.field_table import FIELDS, FieldKind
+from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
 from lbdns.expressions.tree import Always, fields_of, lists_of
 from lbdns.model.balancer import RULE_LISTS, LoadBalancer, overridden
 from lbdns.model.pool import Pool
@@ -32,7 +32,6 @@ from lbdns.model.rule import FixedResponse, PoolSet, PoolSetOverrides, Rule, in_
 
 Where = tuple[str | int, ...]
 _AS_NUMBER: Final = "ip.src.asnum"
-_PROXIED: Final = "is a field of proxied requests; lbdns is DNS-only and never sees one, so leave it out"
 
 
 def check_rules(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts) -> Iterator[Problem]:
@@ -88,7 +87,7 @@ def _check_condition(placed: Placed[LoadBalancer], location: Where, rule: Rule, 
 
     for field in fields_of(rule.tree):
         if FIELDS[field.name].kind is FieldKind.PROXIED:
-            yield refused(field.column, f'"{field.name}" {_PROXIED}')
+            yield refused(field.column, f'"{field.name}" {PROXIED_ONLY}')
         elif field.name == _AS_NUMBER and facts.lacks_as_numbers:
             message = (
                 f'"{field.name}" needs a database of AS numbers; name one in lbdns.yaml, geodata: {{asn: FILE}} '
