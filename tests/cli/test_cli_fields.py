@@ -109,6 +109,34 @@ def test_endpoints_are_reached_by_name_or_index() -> None:
     assert origins("origins.eu-1=null", "origins.nobody=null") == [second]
 
 
+def test_fields_of_rules_and_pool_sets() -> None:
+    """By name or index; the first makes the list, and what is not there is added."""
+    body: dict[str, Any] = {"rules": [{"name": "office", "overrides": {"pools": ["eu"]}}, {"condition": "ssl"}]}
+    texts = [
+        "rules.office.condition=ip.src in {192.0.2.0/24}",
+        "rules.office.overrides.pools=us,eu",
+        "rules.office.overrides.region_pools.WEU=eu",
+        "rules.office.overrides.steering_policy=off",
+        "rules.office.priority=5",
+        "rules[1].condition=42",
+        "rules.home={fixed_response: {}}",
+        "pool_sets.here={match: {default: true}}",
+        "pool_sets.here.match={topology: {pops: [AMS]}}",
+        "pool_sets.here.match.topology.countries=DE,US",
+        "pool_sets.gone=null",
+    ]
+    assert assign(body, map(parse_assignment, texts)) == {"rules", "pool_sets"}
+    overrides = {"pools": ["us", "eu"], "region_pools": {"WEU": ["eu"]}, "steering_policy": "off"}
+    assert body == {
+        "rules": [
+            {"name": "office", "overrides": overrides, "condition": "ip.src in {192.0.2.0/24}", "priority": 5},
+            {"condition": "42"},
+            {"name": "home", "fixed_response": {}},
+        ],
+        "pool_sets": [{"name": "here", "match": {"topology": {"pops": ["AMS"], "countries": ["DE", "US"]}}}],
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -4,6 +4,7 @@
     origins.eu-2.weight=0.2             a field of an item of a list, which its name tells (or its index: origins[1])
     origins.eu-3=192.0.2.12             a new endpoint; origins.eu-3=null takes it away
     region_pools.ENAM=us,eu             a list of names
+    rules.office.overrides.pools=eu     the same inside of a rule
     origins."eu.1".enabled=false        a key that holds a dot
 
 A value is JSON, or a list or mapping as files have them ([eu, us]), where it can be read as such, else text; where the
@@ -24,12 +25,15 @@ Path = tuple[str | int, ...]
 Assignment = tuple[Path, str]
 
 TEXTS: Final = frozenset(
-    {"name", "description", "path", "expected_codes", "expected_body", "address", "client_certificate", "client_key"}
+    {
+        *("name", "description", "path", "expected_codes", "expected_body", "address"),
+        *("client_certificate", "client_key", "condition", "message_body", "content_type", "location"),
+    }
 )
 """Fields that hold text, whatever it looks like."""
-NAME_LISTS: Final = frozenset({"default_pools", "check_regions"})
+NAME_LISTS: Final = frozenset({"default_pools", "check_regions", "pools", "pops", "countries", "regions"})
 """Fields that hold lists of names: commas stand between the names, as in the lists of PLACE_MAPS."""
-NAMED_BY: Final = {"origins": "name", "members": "monitor"}
+NAMED_BY: Final = {"origins": "name", "members": "monitor", "rules": "name", "pool_sets": "name"}
 """Lists of objects, and the field that tells these apart."""
 SHORT_FOR: Final = {"origins": "address"}
 """Lists whose new item may be given as one text, and the field that it stands for."""
@@ -90,13 +94,13 @@ def _yaml_of(text: str) -> Any:
 
 
 def _is_name_list(path: Path) -> bool:
-    return (len(path) == 1 and path[0] in NAME_LISTS) or (len(path) == 2 and path[0] in PLACE_MAPS)
+    return path[-1] in NAME_LISTS or (len(path) > 1 and path[-2] in PLACE_MAPS)
 
 
 def _changed(holder: Any, path: Path, depth: int, text: str) -> Any:
     """Return a collection with the value at `path[depth:]` changed."""
-    if isinstance(holder, list):
-        return _changed_list(list(holder), path, depth, text)
+    if isinstance(holder, list) or (holder is None and path[depth - 1] in NAMED_BY):
+        return _changed_list(list(holder or ()), path, depth, text)
     if holder is not None and not isinstance(holder, Mapping):
         raise LbdnsError(f"{_spelled(path[:depth])} holds one value, nothing inside of which could be set")
     made, key = dict(holder or {}), path[depth]

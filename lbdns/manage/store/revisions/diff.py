@@ -25,11 +25,14 @@ from lbdns.manage.store.state import State
 from lbdns.model.kind_models import NAMED_BESIDE
 from lbdns.model.monitors import GroupMember
 from lbdns.model.pool import Endpoint
+from lbdns.model.rule import PoolSet, Rule
 
 Action = Literal["create", "update", "delete"]
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "origins": ("name", Endpoint),
     "members": ("monitor", GroupMember),
+    "rules": ("name", Rule),
+    "pool_sets": ("name", PoolSet),
 }
 """Lists of mappings: what tells their items apart, and what these are."""
 _MISSING: Final = object()
@@ -142,8 +145,9 @@ def _compared(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "
 def _compared_lists(
     old: list[Any], new: list[Any], where: str, key: str, model: type[BaseModel]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the items that came, went or changed; their order, where nothing but it differs."""
-    before, after = ({str(item[key]): item for item in items} for items in (old, new))
+    """Yield the items that came, went or changed; their order, where nothing but it differs. Where one has no name of
+    its own, the lists are told as a whole."""
+    before, after = ({str(item[key]): item for item in items if item.get(key)} for items in (old, new))
     if len(before) < len(old) or len(after) < len(new):
         yield _field(where, old, new)
         return
