@@ -7,7 +7,6 @@ pattern to standard error itself.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable
 from functools import lru_cache
@@ -106,7 +105,7 @@ def _first_failing(pattern: bytes, reason: bytes, about: bytes) -> int:
 
     RE2 reads from left to right, so what goes on behind its mistake does not change what it says.
     """
-    places = [found.start() for found in re.finditer(b"(?=%b)" % re.escape(about), pattern)]
+    places = [place for place in range(len(pattern)) if pattern.startswith(about, place)]
     first = bisect_left(places, True, key=lambda place: _fails(pattern[: place + len(about)], reason))
     return places[min(first, len(places) - 1)] if places else 0
 
