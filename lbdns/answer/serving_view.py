@@ -40,8 +40,8 @@ class ServingView:
         self.columns = snapshot.columns
         # What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one.
         self.nsid = bytes(snapshot.columns["nsid"])
-        region = str(snapshot.meta["region"])
-        self.region_index = regions.REGION_CODES.index(region) if region else -1
+        self.region = str(snapshot.meta["region"])
+        self.region_index = regions.REGION_CODES.index(self.region) if self.region else -1
         self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
         self.suffixes = Suffixes()
         self.found = Found()

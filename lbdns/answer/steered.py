@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbdns.answer.asked_tests import asked_bits
 from lbdns.answer.match import Match
 from lbdns.answer.reply import Client, Records
 from lbdns.answer.serving_view import ServingView
@@ -41,9 +42,11 @@ def steer(view: ServingView, matched: Match, qtype: int, query: Query) -> Decisi
     query.lb = matched.load_balancer
     query.family = matched.family
     query.wants_cname = qtype == TYPE_CNAME
-    if view.columns["lb_rules"][query.lb] != NO_RULES:
+    rules = view.columns["lb_rules"][query.lb]
+    if rules != NO_RULES:
         # The look-up left it there, after aliases the one that they lead to.
         query.name = view.suffixes.name
+        query.asked_bits = asked_bits(view, query, qtype) if view.columns["rules_asks_python"][rules] else 0
     decide(view.steering, query, view.decision)
     return view.decision
 

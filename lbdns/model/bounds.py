@@ -66,6 +66,12 @@ MAX_AFFINITY_TTL_S: Final = 604_800
 MAX_DRAIN_DURATION_S: Final = 86_400
 
 # Rules.
+MAX_TESTS: Final = 8
+"""Of one load balancer's rules: what is asked of a wildcard's names, and of texts of addresses that is no prefix."""
+MAX_RULE_CELLS: Final = 65_536
+"""Of one load balancer's decision table: a cell for each class of addresses, kind of query and result of the tests."""
+MAX_VARIANTS: Final = 4096
+"""Of one load balancer: sets of rules that match together."""
 MAX_RULE_PRIORITY: Final = 1_000_000_000
 MAX_RESPONSE_BODY_CHARS: Final = 1024
 MAX_RESPONSE_LOCATION_CHARS: Final = 2048

@@ -24,12 +24,14 @@ class Subdivision:
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country: ISO 3166-1 alpha-2 code, English name, default region, and the subdivisions that decide a region."""
+    """A country: ISO 3166-1 alpha-2 code, English name, default region, the subdivisions that decide a region, and the
+    continent (AF, AN, AS, EU, NA, OC, SA)."""
 
     code: str
     name: str
     region: str
     subdivisions: tuple[Subdivision, ...] = ()
+    continent: str = ""
 
 
 def _rows(file_name: str) -> Iterator[dict[str, str]]:
@@ -47,7 +49,9 @@ def _load_countries() -> dict[str, Country]:
         one = Subdivision(row["subdivision"], row["name"], row["region"], names)
         subdivisions.setdefault(row["country"], []).append(one)
     return {
-        row["country"]: Country(row["country"], row["name"], row["region"], tuple(subdivisions.get(row["country"], ())))
+        row["country"]: Country(
+            row["country"], row["name"], row["region"], tuple(subdivisions.get(row["country"], ())), row["continent"]
+        )
         for row in _rows("countries.csv")
     }
 
@@ -80,6 +84,12 @@ def region_of(country: str, subdivision: str = "") -> str:
         return by_subdivision
     known = COUNTRIES.get(country)
     return known.region if known is not None else ""
+
+
+def continent_of(country: str) -> str:
+    """Return the code of the continent that a country is on, "" where the country is unknown."""
+    known = COUNTRIES.get(country)
+    return known.continent if known is not None else ""
 
 
 def countries_of(region: str) -> tuple[Country, ...]:

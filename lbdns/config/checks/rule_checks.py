@@ -38,12 +38,9 @@ def check_rules(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]],
     """Yield every problem of one load balancer's rules and pool sets."""
     if not placed.item.has_rules:
         return
-    found = [*_check_rules(placed, facts), *_check_pool_sets(placed, facts), *_check_results(placed, pools, facts)]
-    yield from found
-    if not any(problem.severity == "error" for problem in found):
-        for field in RULE_LISTS:
-            if getattr(placed.item, field):
-                yield placed.source.problem((field,), "not served yet; leave the key out or give an empty list")
+    yield from _check_rules(placed, facts)
+    yield from _check_pool_sets(placed, facts)
+    yield from _check_results(placed, pools, facts)
 
 
 def rule_words(balancer: LoadBalancer, location: Where) -> str:

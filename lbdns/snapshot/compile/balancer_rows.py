@@ -11,6 +11,7 @@ from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LB_RESOLVER_LOCATES,
 from lbdns.steering.policies.context import Context, Reads
 from lbdns.steering.policies.plan import Candidates
 from lbdns.steering.policies.policy_table import POLICIES, plan, prefers_ecs
+from lbdns.steering.rules.variants import SETS_FOUND_AS, has_sets, plan_sets
 
 LIST_BYTES = 200  # a list of a few candidates, in this process
 READ_BYTES = 400  # what a plan read of one pool
@@ -36,10 +37,14 @@ class BalancerRow(NamedTuple):
 
 
 def balancer_row(load_balancer: LoadBalancer, context: Context) -> BalancerRow:
-    """Return a load balancer's row."""
-    made, reads = plan(load_balancer, context)
+    """Return the row of a load balancer or a variant; where pool sets may match, it is the one that finds them."""
+    policy = load_balancer.effective_policy
+    if has_sets(load_balancer):
+        made, reads, found_by = plan_sets(load_balancer, context), context.take_reads(), SETS_FOUND_AS
+    else:
+        (made, reads), found_by = plan(load_balancer, context), policy
     is_sticky = load_balancer.session_affinity == "ip_cookie"
-    flags = LB_ECS_PREFERRED if prefers_ecs(load_balancer) else 0
+    flags = LB_ECS_PREFERRED if prefers_ecs(load_balancer, found_by) else 0
     flags |= LB_RESOLVER_LOCATES if load_balancer.location_strategy.mode == "resolver_ip" else 0
     flags |= LB_STICKY if is_sticky else 0
     return BalancerRow(
@@ -50,6 +55,6 @@ def balancer_row(load_balancer: LoadBalancer, context: Context) -> BalancerRow:
         cut=cut_places(made),
         flags=flags,
         is_sticky=is_sticky,
-        policy=POLICIES.index(load_balancer.effective_policy),
+        policy=POLICIES.index(policy),
         reads=reads,
     )

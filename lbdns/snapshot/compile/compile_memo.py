@@ -14,14 +14,20 @@ from typing import Final
 from lbdns.base.memo import ByObject
 from lbdns.dns.zone import Zone
 from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.model.balancer import LoadBalancer
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
+from lbdns.snapshot.compile.rule_columns import RuleMemo
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.steering.policies.context import Site
+from lbdns.steering.rules.decision_table import Hits
+from lbdns.steering.rules.variants import Variant, by_rules
 
 ROWS_BYTES_MAX: Final = 128_000_000
 """Rows of load balancers beyond so many bytes are made anew each time."""
+
+VARIANT_BYTES = 1500  # of a load balancer that was copied, in this process
 
 Placed = tuple[bytes, str, int]
 """An enabled load balancer's wire name, its kind and its row."""
@@ -56,7 +62,9 @@ class CompileMemo:
         """Begin with nothing."""
         self.pools: ByObject[PoolRow] = ByObject()
         self.balancers: ByObject[BalancerRow] = ByObject()
+        self.rules = RuleMemo()
         self.tries = Tries()
+        self._variants: ByObject[dict[Hits, Variant]] = ByObject()
         self.names: NameColumns | None = None
         self._rows_bytes = 0
         self._place: tuple[Site, PlaceIndex] | None = None
@@ -70,7 +78,7 @@ class CompileMemo:
             self.tries = Tries()
         self._rows_bytes = 0
         tries = Tries(self.tries)
-        with self.pools.round(), self.balancers.round():
+        with self.pools.round(), self.balancers.round(), self._variants.round():
             yield tries
         self.tries = tries
 
@@ -79,6 +87,20 @@ class CompileMemo:
         well."""
         if self.names is not None:
             self.names.columns = {name: snapshot.columns[name] for name in self.names.columns}
+
+    def variant(self, balancer: LoadBalancer, hits: Hits) -> Variant:
+        """Return what the rules that match make of a load balancer: the same object as the last time, where its row is
+        kept."""
+        kept = self._variants.find(balancer)
+        if kept is None:
+            kept = {}
+            if self._rows_bytes <= ROWS_BYTES_MAX:
+                self._variants.keep(balancer, kept)
+        found = kept.get(hits)
+        if found is None:
+            found = kept[hits] = by_rules(balancer, hits)
+            self._rows_bytes += VARIANT_BYTES
+        return found
 
     def keep_row(self, balancer: object, row: BalancerRow) -> None:
         """Keep a load balancer's row, as long as there is room."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
@@ -21,14 +20,19 @@ from lbdns.places.place import Place
 from lbdns.places.pops import pop_place, region_at
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, balancer_row
 from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns, Placed
-from lbdns.snapshot.compile.place_classes import PlaceClasses, place_index
+from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
 from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
+from lbdns.snapshot.compile.row_numbers import Numbering, append_row
+from lbdns.snapshot.compile.rule_columns import RuleColumns
 from lbdns.snapshot.compile.tries import Tries
+from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.snapshot.compile.zone_columns import compile_zones
-from lbdns.snapshot.slots import Slots
-from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME, NO_RULES
+from lbdns.snapshot.slots import Slots, rule_keys
+from lbdns.steering.kernel.numbers import LB_VARIES, NO_RULES, SELECT_SET
 from lbdns.steering.policies.context import Context, Site
 from lbdns.steering.policies.plan import Candidates
+from lbdns.steering.rules.address_ranges import Lists
+from lbdns.steering.rules.variants import Variant
 
 NAME_COLUMNS = (
     "table",
@@ -81,10 +85,11 @@ def compile_snapshot(
         pools = [_pool_row(pool, memo) for pool in configuration.pools.values()]
         for row in pools:
             append_pool(columns, blob, row, slots)
-        classes = PlaceClasses(columns, index, site.place, tries)
+        numbering = Numbering(columns, pools, PlaceClasses(columns, index, site.place, tries))
         context = Context(site, index.units, configuration.pools)
-        compiler = _Compiler(columns, blob, slots, context, pools, classes, memo)
+        compiler = _Compiler(columns, blob, slots, context, numbering, memo)
         placed = compiler.append_all(configuration)
+        compiler.append_rules(tries, index, geodata, configuration.settings.networks)
         tries.finish()
     zones = (*configuration.zones, *(one.zone for one in configuration.unready))
     names = _compile_names(columns, blob, zones, placed, memo)
@@ -132,83 +137,71 @@ def _compile_names(
     return memo.names.columns
 
 
-@dataclass
 class _Compiler:
-    """Appends load balancers; lists and tries that are equal are stored once, and kept once by the memo."""
+    """Appends load balancers, then what their rules and pool sets make of them; lists of candidates that are equal are
+    kept once by the memo."""
 
-    columns: Columns
-    blob: Blob
-    slots: Slots
-    context: Context
-    pools: Sequence[PoolRow]
-    classes: PlaceClasses
-    memo: CompileMemo
-    lists: dict[tuple[Candidates, int], int] = field(default_factory=dict)
-    alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = field(default_factory=dict)
-    pool_index: dict[str, int] = field(default_factory=dict)
-    cname_pools: set[str] = field(default_factory=set)
+    def __init__(
+        self, columns: Columns, blob: Blob, slots: Slots, context: Context, numbering: Numbering, memo: CompileMemo
+    ) -> None:
+        self._columns = columns
+        self._blob = blob
+        self._slots = slots
+        self._context = context
+        self._numbering = numbering
+        self._memo = memo
+        self._alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = {}
+        self._rules = RuleColumns(columns, blob, context.site.region)
+        self._variants: VariantRows
 
     def append_all(self, configuration: Configuration) -> list[Placed]:
         """Append all load balancers that are enabled; return where they stand."""
-        self.pool_index = {name: index for index, name in enumerate(configuration.pools)}
-        self.cname_pools = {row.name for row in self.pools if row.gives_cname}
+        enabled = [one for one in configuration.load_balancers if one.enabled]
+        self._variants = VariantRows(self._columns, self._numbering, self._planned, len(enabled))
         apexes = {zone.apex for zone in configuration.zones}
         placed: list[Placed] = []
-        for number, load_balancer in enumerate(configuration.load_balancers):
+        for number, load_balancer in enumerate(enabled):
             if number % STEP == 0:
-                report("compiling load balancers", number, len(configuration.load_balancers))
-            if load_balancer.enabled:
-                row = self._row(load_balancer)
-                self._append(load_balancer, row, is_apex=row.owner in apexes)
-                placed.append((row.owner, load_balancer.type, len(placed)))
+                report("compiling load balancers", number, len(enabled))
+            row = self._planned(load_balancer)
+            self._append(load_balancer, row, number, is_apex=row.owner in apexes)
+            placed.append((row.owner, load_balancer.type, number))
         return placed
 
-    def _row(self, load_balancer: LoadBalancer) -> BalancerRow:
-        self.context.many_partitions = self.classes.has_many_partitions
-        row = self.memo.balancers.find(load_balancer)
-        if row is None or not row.reads.hold(self.context):
-            row = balancer_row(load_balancer, self.context)
-            row = row._replace(lists=self.alike.setdefault(row.lists, row.lists))
-            self.memo.keep_row(load_balancer, row)
+    def append_rules(self, tries: Tries, index: PlaceIndex, geodata: Geodata, lists: Lists) -> None:
+        """Append decision tables and variants: all load balancers are there."""
+        self._rules.finish(self._memo.rules, self._variants, self._memo.variant, tries, index, geodata, lists)
+        self._variants.append_all()
+
+    def _planned(self, load_balancer: LoadBalancer) -> BalancerRow:
+        self._context.many_partitions = self._numbering.classes.has_many_partitions
+        row = self._memo.balancers.find(load_balancer)
+        if row is None or not row.reads.hold(self._context):
+            row = balancer_row(load_balancer, self._context)
+            row = row._replace(lists=self._alike.setdefault(row.lists, row.lists))
+            self._memo.keep_row(load_balancer, row)
         return row
 
-    def _append(self, load_balancer: LoadBalancer, row: BalancerRow, is_apex: bool) -> None:
+    def _append(self, load_balancer: LoadBalancer, row: BalancerRow, number: int, is_apex: bool) -> None:
         """Append one load balancer, with the lists and tries that it needs."""
-        fallback = self.pool_index[load_balancer.fallback_pool]
-        fallback_hashes = self.pools[fallback].hashed_as_fallback[row.is_sticky]
-        numbers = [self._list(candidates, row.is_sticky, fallback_hashes) for candidates in row.lists]
-        columns = self.columns
-        columns["lb_select"].append(row.select)
-        columns["lb_flags"].append(row.flags | self._place_flags(load_balancer, is_apex))
-        columns["lb_ttl"].append(load_balancer.ttl)
-        columns["lb_fallback"].append(fallback)
-        columns["lb_slot"].append(self.slots.load_balancer[load_balancer.name, load_balancer.type])
-        columns["lb_text"].append(self.blob.add_text(load_balancer.name))
-        columns["lb_policy"].append(row.policy)
-        columns["lb_rules"].append(NO_RULES)
+        columns = self._columns
+        if row.select == SELECT_SET:
+            numbers = self._variants.row_of(Variant(load_balancer), is_apex, len(load_balancer.rules))
+        else:
+            numbers = self._numbering.steering(load_balancer, row, is_apex)
+        varies = row.select == SELECT_SET
         columns["lb_hit_start"].append(len(columns["hit_slot"]))
-        self.classes.append(row.select, row.pop_list, row.cut, numbers)
+        if load_balancer.has_rules:
+            varies |= self._rules.add(load_balancer, number, numbers, is_apex)
+            self._append_hits(load_balancer)
+        append_row(columns, numbers, LB_VARIES if varies else 0)
+        columns["lb_slot"].append(self._slots.load_balancer[load_balancer.name, load_balancer.type])
+        columns["lb_text"].append(self._blob.add_text(load_balancer.name))
+        columns["lb_rules"].append(NO_RULES)
 
-    def _place_flags(self, load_balancer: LoadBalancer, is_apex: bool) -> int:
-        """Return what of a load balancer's flags hangs on the zones and on its pools' endpoints."""
-        if is_apex:
-            return LB_APEX
-        is_asked = load_balancer.type == "A" and self.cname_pools
-        return LB_GIVES_CNAME if is_asked and not self.cname_pools.isdisjoint(load_balancer.pool_names()) else 0
-
-    def _list(self, candidates: Candidates, is_sticky: bool, fallback_hashes: int) -> int:
-        """Return the number of a candidate list, stored once per hashing flags."""
-        pools = [self.pool_index[name] for name, _ in candidates]
-        flags = fallback_hashes
-        for pool in pools:
-            flags |= self.pools[pool].hashed[is_sticky]
-        number = self.lists.get((candidates, flags))
-        if number is None:
-            columns = self.columns
-            number = self.lists[candidates, flags] = len(columns["list_start"])
-            columns["list_start"].append(len(columns["member_pool"]))
-            columns["list_count"].append(len(candidates))
-            columns["list_flags"].append(flags)
-            columns["member_pool"].extend(pools)
-            columns["member_weight"].extend([weight for _, weight in candidates])
-        return number
+    def _append_hits(self, load_balancer: LoadBalancer) -> None:
+        """Append where rules and pool sets are counted, and what is told of them."""
+        columns = self._columns
+        for one in (*load_balancer.rules, *load_balancer.pool_sets):
+            columns["rule_text"].append(self._blob.add_long_text(one.model_dump_json().encode()))
+        columns["hit_slot"].extend([self._slots.rule[key] for key in rule_keys(load_balancer)])

@@ -111,12 +111,23 @@ def _number_classes(partition: Partition, class_of_list: dict[int, int]) -> NDAr
     return table[lists]
 
 
+class PlaceColumns(NamedTuple):
+    """The columns of a row that lead from a place to a candidate list, or to a verdict."""
+
+    resolver_trie: int
+    ecs_trie: int
+    pop_class: int
+    lists: int
+    ecs_lists: int
+
+
 class PlaceClasses:
-    """Fills the columns that lead from a place to a candidate list."""
+    """Says how rows lead from a place to a candidate list: which tries, and where their classes' lists stand."""
 
     def __init__(self, columns: Columns, index: PlaceIndex, here: Place, tries: Tries) -> None:
         """Begin with the trie of private addresses alone in `tries`."""
-        self._columns = columns
+        self._column = columns["class_list"]
+        self._vectors = columns["unit_vector"]
         self._index = index
         self._here = stand_in(here)
         self._tries = tries
@@ -131,40 +142,31 @@ class PlaceClasses:
         """Whether no more partitions get a trie of their own."""
         return self._merged >= MERGED_TRIES_MAX or self._tries.size > MERGED_BYTES_MAX
 
-    def append(self, select: int, pop_list: int, cut: Cut | None, numbers: Sequence[int]) -> None:
-        """Append one load balancer's tries and classes; `numbers` are the rows of its plan's lists."""
+    def columns(self, select: int, pop_list: int, cut: Cut | None, numbers: Sequence[int]) -> PlaceColumns:
+        """Return one row's tries and classes; `numbers` are the rows of its plan's lists."""
         if select == SELECT_NEAREST:
-            self._append_nearest(numbers[0])
-        elif cut is None:
+            return self._nearest(numbers[0])
+        if cut is None:
             lists = self._segment(array("I", (numbers[pop_list], numbers[pop_list])).tobytes())
-            self._append_row(NO_TRIE, NO_TRIE, 1, lists, lists)
-        elif not self._append_merged(cut, numbers):
-            self._append_units(cut, numbers)
-
-    def _append_row(self, resolver_trie: int, ecs_trie: int, pop_class: int, lists: int, ecs_lists: int) -> None:
-        columns = self._columns
-        columns["lb_resolver_trie"].append(resolver_trie)
-        columns["lb_ecs_trie"].append(ecs_trie)
-        columns["lb_pop_class"].append(pop_class)
-        columns["lb_lists"].append(lists)
-        columns["lb_ecs_lists"].append(ecs_lists)
+            return PlaceColumns(NO_TRIE, NO_TRIE, 1, lists, lists)
+        return self._merged_ones(cut, numbers) or self._units(cut, numbers)
 
     def _segment(self, lists: bytes) -> int:
         """Return where a table of class -> list (uint32) begins; equal tables stand once."""
         start = self._segments.get(lists)
         if start is None:
-            start = self._segments[lists] = len(self._columns["class_list"])
-            self._columns["class_list"].frombytes(lists)
+            start = self._segments[lists] = len(self._column)
+            self._column.frombytes(lists)
         return start
 
-    def _append_merged(self, cut: Cut, numbers: Sequence[int]) -> bool:
-        """Give the partitions tries of their own; False where there are too many already."""
+    def _merged_ones(self, cut: Cut, numbers: Sequence[int]) -> PlaceColumns | None:
+        """Give the partitions tries of their own; None where there are too many already."""
         tries = []
         for key in cut.partitions:
             found = self._tries.find(key)
             if found is None:
                 if self.has_many_partitions:
-                    return False
+                    return None
                 found = self._tries.recall(key)
                 if found is None:
                     classes = np.frombuffer(key[1], dtype=np.int32)
@@ -172,15 +174,14 @@ class PlaceClasses:
                 self._merged += 1
             tries.append(found)
         lists = self._segment(array("I", [numbers[listed] for listed in cut.class_lists]).tobytes())
-        self._append_row(tries[0], tries[-1], cut.pop_class, lists, lists)
-        return True
+        return PlaceColumns(tries[0], tries[-1], cut.pop_class, lists, lists)
 
-    def _append_units(self, cut: Cut, numbers: Sequence[int]) -> None:
+    def _units(self, cut: Cut, numbers: Sequence[int]) -> PlaceColumns:
         """Give every unit its list; the PoP's stands after the last unit."""
         rows = np.array(numbers, dtype=np.uint32)
         starts = [self._segment(rows[lists].tobytes()) for lists in cut.unit_lists]
         tries = [self._unit_trie(unit) for unit, _ in cut.partitions]
-        self._append_row(tries[0], tries[-1], len(cut.unit_lists[0]) - 1, starts[0], starts[-1])
+        return PlaceColumns(tries[0], tries[-1], len(cut.unit_lists[0]) - 1, starts[0], starts[-1])
 
     def _unit_trie(self, unit: Unit) -> int:
         found = self._tries.find(unit)
@@ -188,18 +189,18 @@ class PlaceClasses:
             found = self._tries.recall(unit)
         return self._tries.add(unit, self._index.tree(unit), self._index.unit_count(unit)) if found is None else found
 
-    def _append_nearest(self, number: int) -> None:
+    def _nearest(self, number: int) -> PlaceColumns:
         """Leave the order to the query: classes are units of coordinates, whose vectors are written once."""
         if self._here_unit is None:
             self._here_unit = self._append_vectors()
         trie = self._unit_trie(Unit.COORDINATES)
         lists = self._segment(array("I", (number,)).tobytes())
-        self._append_row(trie, trie, self._here_unit, lists, lists)
+        return PlaceColumns(trie, trie, self._here_unit, lists, lists)
 
     def _append_vectors(self) -> int:
         """Write the vectors of all units and of this PoP behind them; return the PoP's number."""
         units = self._index.units
-        column = self._columns["unit_vector"]
+        column = self._vectors
         column.frombytes(unit_vectors(units.latitudes, units.longitudes).tobytes())
         if self._here.latitude is None or self._here.longitude is None:
             return CLASS_UNKNOWN

@@ -7,7 +7,7 @@ alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
@@ -223,6 +223,10 @@ class Tries:
     def add(self, key: object, tree: PrefixTree, value_count: int) -> int:
         """Store a tree, whose values are below `value_count`, under `key` and return its number."""
         return self._store(key, widen(tree, self._node_count, value_count))
+
+    def add_made(self, key: object, make: Callable[[int], Wide]) -> int:
+        """Store the trie that `make` numbers from the given node on, under `key`, and return its number."""
+        return self._store(key, make(self._node_count))
 
     def _store(self, key: object, wide: Wide) -> int:
         number = len(self._made)

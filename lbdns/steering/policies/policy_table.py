@@ -28,16 +28,17 @@ def plan(load_balancer: LoadBalancer, context: Context) -> tuple[Plan, Reads]:
     return made, context.take_reads()
 
 
-def prefers_ecs(load_balancer: LoadBalancer) -> bool:
-    """Return whether a client's ECS counts before the resolver and the PoP (`location_strategy.prefer_ecs`).
+def prefers_ecs(load_balancer: LoadBalancer, policy: str) -> bool:
+    """Return whether a client's ECS counts before the resolver and the PoP (`location_strategy.prefer_ecs`) under an
+    effective policy; pool sets find places as under `geo`.
 
     | prefer_ecs | yes where |
     |---|---|
     | always | always |
     | never | never |
-    | proximity, geo | the effective policy is the one named |
+    | proximity, geo | the policy is the one named |
     """
     preference = load_balancer.location_strategy.prefer_ecs
     if preference in ("always", "never"):
         return preference == "always"
-    return preference == load_balancer.effective_policy
+    return preference == policy
