@@ -11,6 +11,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.snapshot.compile.shared_nodes import with_shared_nodes
 from lbdns.snapshot.compile.tries import Wide
 from lbdns.steering.kernel.numbers import TRIE_LEAF, TRIE_STRIDE, TRIE_WIDTH, UNUSED_SHIFT
 from lbdns.steering.rules.address_sets import Addresses
@@ -40,7 +41,7 @@ def class_trie(source: SourceTable, first: int) -> Wide:
         nodes += levels
         count += sum(map(len, levels))
     flat = np.concatenate([one.reshape(-1) for one in nodes]) if nodes else np.zeros(0, np.uint32)
-    return Wide(first, np.array(roots, np.uint32), flat)
+    return with_shared_nodes(Wide(first, np.array(roots, np.uint32), flat))
 
 
 def _levels(turns: Addresses, classes: Cells, first: int) -> list[NDArray[np.uint32]]:
