@@ -15,9 +15,11 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import rules
 import special
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
 from peers import ALL, PEERS, Scene, beside
@@ -26,7 +28,13 @@ from questions import KINDS, LOADS, NAMES, write_load, write_size_load
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TABLE_LOADS = (*ALL, "geo")
-SPECIAL_LOADS = ("size", "flood", "fairness", "swap")
+SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "flood": special.flood,
+    "fairness": special.fairness,
+    "swap": special.swap,
+    "rules": rules.rules,
+}
+SPECIAL_LOADS = ("size", *SPECIAL)
 SIZES = (1000, 100, 10_000, 1_000_000)  # the first is what the others are compared with
 START_S, LARGE_START_S = 30.0, 180.0
 
@@ -249,8 +257,8 @@ def main() -> None:
         for load in arguments.loads:
             if load == "size":
                 bench.size()
-            elif load in SPECIAL_LOADS:
-                bench.results[load] = getattr(special, load)(bench)
+            elif load in SPECIAL:
+                bench.results[load] = SPECIAL[load](bench)
                 bench.stop_all()
         bench.summary()
         if arguments.json:
