@@ -57,7 +57,6 @@ class Fragmentation:
     def __init__(self, view: ServingView, query: Query) -> None:
         """Look at the load balancer, the resolver and the family of a query that was decided."""
         columns = view.columns
-        self._lb = query.lb
         self._roots = np.frombuffer(columns["trie_root"], dtype=np.uint32)
         self._nodes = np.frombuffer(columns["trie_nodes"], dtype=np.uint32).reshape(-1, TRIE_WIDTH)
         self._columns = columns
@@ -65,9 +64,10 @@ class Fragmentation:
         # Whoever ECS does not locate gets the list that a query without it gets.
         plain, decision = _without_ecs(query), Decision()
         decide(view.steering, plain, decision)
+        self._lb = decision.lb
         self._list_elsewhere = decision.pool_list
-        self._trie = columns["lb_ecs_trie"][query.lb]
-        self._counts_ecs = bool(columns["lb_flags"][query.lb] & LB_ECS_PREFERRED)
+        self._trie = columns["lb_ecs_trie"][self._lb]
+        self._counts_ecs = bool(columns["lb_flags"][self._lb] & LB_ECS_PREFERRED)
 
     def lengths(self, version: int) -> Lengths:
         """Return how many networks of each prefix length there are in a family of addresses (4, 6), shortest first."""
@@ -169,7 +169,7 @@ class Fragmentation:
 def _without_ecs(query: Query) -> Query:
     """Return the same query as it would come without ECS."""
     plain = Query()
-    for field in ("lb", "family", "resolver_high", "resolver_low", "resolver_version", "now_s"):
+    for field in ("lb", "family", "wants_cname", "name", "resolver_high", "resolver_low", "resolver_version", "now_s"):
         setattr(plain, field, getattr(query, field))
     return plain
 

@@ -114,7 +114,7 @@ def narrate_endpoints(view: ServingView, query: Query, decision: Decision) -> li
         weight = columns["endpoint_weight"][endpoint] / 100
         if endpoint in picks:
             verdict = "answered" if len(picks) == 1 else f"answered, place {picks.index(endpoint) + 1}"
-        elif query.wants_cname and not reason and not is_cname(view.steering, query.lb, query.family, endpoint):
+        elif query.wants_cname and not reason and not is_cname(view.steering, decision.lb, query.family, endpoint):
             verdict = "answered with addresses, not with a CNAME"
         elif reason:
             verdict = f"left out, {_down_text(SKIPPED_TEXTS, reason, SKIPPED_DOWN, health)}"

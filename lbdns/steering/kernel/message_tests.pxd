@@ -21,17 +21,14 @@ cpdef int put_address(
     int version, unsigned long long high, unsigned long long low, Decision decision
 ) noexcept nogil
 
-@cython.locals(index=cython.int)
-cdef int put_mapped_prefix(Decision decision) noexcept nogil
-
 @cython.locals(word=cython.ulonglong)
 cdef unsigned int group_of(unsigned long long high, unsigned long long low, int group) noexcept nogil
 
 @cython.locals(shift=cython.int, digit=cython.uint)
 cdef int put_hex(Decision decision, int at, unsigned int value) noexcept nogil
 
-@cython.locals(octet=cython.int, value=cython.uint)
-cdef int put_quad(Decision decision, int at, unsigned int address) noexcept nogil
+@cython.locals(at=cython.int, octet=cython.int, value=cython.uint)
+cdef int put_quad(Decision decision, unsigned int address) noexcept nogil
 
 @cython.locals(
     start=cython.int, end=cython.int, op=cython.int, operand=cython.uint, size=cython.int, flags=cython.int,

@@ -57,12 +57,10 @@ def put_ecs_text(query: Query, decision: Decision) -> int:
 
 
 def put_address(version: int, high: int, low: int, decision: Decision) -> int:
-    """Write an address as `subject`, an IPv6 one by RFC 5952, and return its length. An IPv4 address stands in the top
-    32 bits of `high`."""
+    """Write an address as `subject`, an IPv6 one by RFC 5952 and in hexadecimal alone, and return its length. An IPv4
+    address stands in the top 32 bits of `high`."""
     if version == 4:
-        return put_quad(decision, 0, high >> 32)
-    if high == 0 and low >> 32 == 0xFFFF:  # IPv4-mapped (RFC 5952 section 5)
-        return put_quad(decision, put_mapped_prefix(decision), low & LOW_32)
+        return put_quad(decision, high >> 32)
     # The longest run of two zero groups or more, the first of equals, is left out (sections 4.2.2 and 4.2.3).
     left_out = ADDRESS_GROUPS
     longest = 1
@@ -89,13 +87,6 @@ def put_address(version: int, high: int, low: int, decision: Decision) -> int:
     return at
 
 
-def put_mapped_prefix(decision: Decision) -> int:
-    """Write ::ffff: and return its length."""
-    for index in range(MAPPED_BYTES):
-        decision.subject[index] = COLON if index < 2 or index == MAPPED_BYTES - 1 else LOWER_F
-    return MAPPED_BYTES
-
-
 def group_of(high: int, low: int, group: int) -> int:
     """Return one of the eight 16-bit groups of an IPv6 address."""
     word = high if group < 4 else low
@@ -115,8 +106,9 @@ def put_hex(decision: Decision, at: int, value: int) -> int:
     return at
 
 
-def put_quad(decision: Decision, at: int, address: int) -> int:
-    """Write an IPv4 address (32 bits) from `at` on; return the position after."""
+def put_quad(decision: Decision, address: int) -> int:
+    """Write an IPv4 address (32 bits) and return its length."""
+    at = 0
     for octet in range(4):
         value = (address >> (24 - 8 * octet)) & 0xFF
         if octet:

@@ -121,11 +121,9 @@ UPPER_A: Final = 0x41
 UPPER_Z: Final = 0x5A
 BACKSLASH: Final = 0x5C
 LOWER_A: Final = 0x61
-LOWER_F: Final = 0x66
 LOWER_Z: Final = 0x7A
 CASE_STEP: Final = 0x20  # from a letter to the small one
 ADDRESS_GROUPS: Final = 8  # of an IPv6 address
-MAPPED_BYTES: Final = 7  # of ::ffff:
 
 OUTCOME_ANSWER: Final = 0
 OUTCOME_NO_POOL: Final = 1
