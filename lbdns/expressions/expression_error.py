@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest, printable
 
-_SHOWN_CHARS = 60
+_SHOWN_CHARS: Final = 60
+PROBLEMS_MAX: Final = 20
+"""Mistakes of one expression that are told."""
 
 
 class ExpressionError(LbdnsError):
-    """An expression with mistakes: `problems` are (column from 1, sentence), in order of column."""
+    """An expression with mistakes: `problems` are (column from 1, sentence), in order of column.
+
+    Of more than PROBLEMS_MAX the last says how many there are from its column on.
+    """
 
     def __init__(self, problems: Iterable[tuple[int, str]]) -> None:
-        self.problems: tuple[tuple[int, str], ...] = tuple(sorted(set(problems)))
+        found = sorted(set(problems))
+        if len(found) > PROBLEMS_MAX:
+            more = len(found) - PROBLEMS_MAX + 1
+            found[PROBLEMS_MAX - 1 :] = [(found[PROBLEMS_MAX - 1][0], f"{more:,} more mistakes from here on")]
+        self.problems: tuple[tuple[int, str], ...] = tuple(found)
         super().__init__("\n".join(f"column {column}: {message}" for column, message in self.problems))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lbdns.base.words import BALANCER_TYPES
 from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
 from lbdns.expressions.function_table import Fact
@@ -12,6 +13,7 @@ from lbdns.expressions.parse import parse
 from lbdns.expressions.remainder import remaining
 from lbdns.expressions.showing import show
 from lbdns.expressions.tree import And, Comparison, Condition, Node, Not, Or, Xor, fields_of, lists_of, parts_of
+from lbdns.steering.rules.condition_folding import FoldedFor
 
 _JOINS: Final[dict[type[Node], str]] = {And: "and", Or: "or", Xor: "xor", Not: "not"}
 _DECIDED: Final = {
@@ -34,20 +36,9 @@ def read(expression: str) -> Condition:
 
 def known_facts(hostname: str, region: str) -> dict[str, Fact | None]:
     """Return what is known of every query to a load balancer; "": not said. `*.` is a wildcard."""
-    facts: dict[str, Fact | None] = {"dns.qry.qu": True}
-    if region:
-        facts["cf.load_balancer.region"] = region.encode()
-    name = hostname.lower().removesuffix(".").encode()
-    if name:
-        facts["cf.load_balancer.name"] = name
-    if name and not name.startswith(b"*."):
-        facts |= name_facts(name)
-    return facts
-
-
-def name_facts(name: bytes) -> dict[str, Fact | None]:
-    """Return what conditions see of a name, which has no final dot here."""
-    return {"dns.qry.name": name + b".", "dns.qry.name.len": len(name) + 1}
+    facts = FoldedFor(hostname.lower().removesuffix("."), BALANCER_TYPES[0], region).facts
+    said = {FieldKind.NAME: hostname, "cf.load_balancer.name": hostname, "cf.load_balancer.region": region}
+    return {name: value for name, value in facts.items() if said.get(name, said.get(FIELDS[name].kind, "always"))}
 
 
 def check_expression(expression: str, hostname: str, region: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`lbdns rule check`: trees, what folds, mistakes."""
+"""`lbdns rule check` and `lbdns rule test`: trees, what folds, what holds, the part that failed, mistakes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.parse import parse
 from lbdns.expressions.remainder import remaining
 from tests.cli.commands import run
+from tests.places.databases import write_database
 
 MIXED = 'ip.src in {0.0.0.0/1} and not (dns.qry.name contains "www" and dns.qry.type eq 28)'
 
@@ -99,7 +100,48 @@ def test_what_is_left_is_as_true_as_the_whole(expression: str, known: Facts) -> 
         assert evaluate(tree, facts) is (left if isinstance(left, bool) else evaluate(left, facts))
 
 
-@pytest.mark.parametrize("verb", ["check"])
+def test_a_condition_that_holds(tmp_path: Path) -> None:
+    asn = write_database(tmp_path / "asn.mmdb", [("192.0.2.0/24", {"autonomous_system_number": 64496})])
+    expression = (
+        "ip.src.asnum eq 64496 and ip.src eq 192.0.2.0 and dns.qry.type eq 28 and "
+        'dns.qry.name eq "www.example.com." and dns.rr.opt.client.addr eq "192.0.2.0" and ip.src.country ne "ZZ"'
+    )
+    query = ["--name", "WWW.example.com", "--type", "aaaa", "--ecs", "192.0.2.0/24", "--asn", str(asn)]
+    done = run("rule", "test", expression, *query)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "true",
+        "  ip.src.asnum            64496",
+        "  ip.src                  192.0.2.0",
+        "  dns.qry.type            28",
+        "  dns.qry.name            www.example.com.",
+        "  dns.rr.opt.client.addr  192.0.2.0",
+        "  ip.src.country          missing",
+    ]
+    assert run("rule", "test", expression, *query, "--json").json["holds"] is True
+
+
+def test_a_condition_that_does_not_hold() -> None:
+    arguments = ["rule", "test", "not dns.rr.opt.client and ip.src in {10.0.0.0/8}", "--resolver", "::ffff:192.0.2.1"]
+    done = run(*arguments)
+    assert done.status == 1
+    assert done.out.splitlines() == [
+        "false: ip.src in {10.0.0.0/8} (column 27)",
+        "  dns.rr.opt.client  false",
+        "  ip.src             192.0.2.1",
+    ]
+    told = run(*arguments, "--json")
+    assert told.status == 1 and told.json["failed"] == {"part": "ip.src in {10.0.0.0/8}", "column": 27}
+
+
+def test_ecs_of_length_zero_is_none() -> None:
+    done = run(
+        "rule", "test", "dns.rr.opt.client or ip.src eq 0.0.0.0", "--ecs", "0.0.0.0/0", "--resolver", "192.0.2.1"
+    )
+    assert done.status == 1
+
+
+@pytest.mark.parametrize("verb", ["check", "test"])
 @pytest.mark.parametrize(
     "expression, problems",
     [
@@ -118,6 +160,17 @@ def test_mistakes(verb: str, expression: str, problems: int) -> None:
     assert told.status == 2 and [set(one) for one in told.json["problems"]] == [{"column", "message"}] * problems
 
 
+def test_lists_and_region_of_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "lbdns.yaml").write_text("pop: {code: FRA}\nlists: {home: [198.51.100.0/24]}\n")
+    (tmp_path / "office.yaml").write_text("lists: {office: [192.0.2.0/24]}\n")
+    (tmp_path / "example.com.zone").write_text("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.53\n")
+    expression = 'ip.src in $office and cf.load_balancer.region eq "WEU"'
+    assert run("rule", "test", expression, "--resolver", "192.0.2.9", "--config", str(tmp_path)).status == 0
+    assert run("rule", "test", expression, "--resolver", "198.51.100.9", "--config", str(tmp_path)).status == 1
+    unknown = run("rule", "test", "ip.src in $ofice", "--config", str(tmp_path))
+    assert (unknown.status, unknown.err) == (2, 'lbdns: column 11: unknown list "$ofice"; did you mean "$office"?\n')
+
+
 def test_an_error_has_its_problems_in_order() -> None:
     with pytest.raises(ExpressionError, match=r"column 1: .*\ncolumn 16: "):
         parse("ip.scr eq 1 or ip.scr eq 2")
@@ -134,4 +187,4 @@ def test_the_document_shows_what_is_printed(command: str, output: str) -> None:
 
 
 def test_the_document_shows_each_command() -> None:
-    assert {command.split()[1] for command, _ in SHOWN} == {"check"}
+    assert {command.split()[1] for command, _ in SHOWN} == {"check", "test"}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lbdns.expressions.expression_error import ExpressionError
+from lbdns.expressions.expression_error import PROBLEMS_MAX, ExpressionError
 from lbdns.expressions.field_table import FIELDS
 from lbdns.expressions.function_table import FUNCTIONS
 from lbdns.expressions.parse import parse
@@ -55,6 +55,13 @@ def test_there_are_many_and_each_says_where_and_what_would_be_right() -> None:
             column = re.match(r"column (\d+): ", message)
             assert column is not None and 1 <= int(column[1]) <= len(expression) + 1
             assert "expected" in message
+
+
+def test_of_very_many_mistakes_the_first_are_told_and_the_others_counted() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse("dns.qry.type in {" + " ".join(["x"] * 2000) + "}")
+    assert len(caught.value.problems) == PROBLEMS_MAX
+    assert caught.value.problems[-1] == (18 + 2 * (PROBLEMS_MAX - 1), "1,981 more mistakes from here on")
 
 
 # --- whatever is written ---

@@ -1,25 +1,33 @@
-"""`lbdns rule`: a rule's condition, checked without a server.
+"""`lbdns rule`: a rule's condition, checked and tried without a server.
 
-Exit status: 0 the condition is good; 2 it has mistakes.
+Exit status: 0 the condition is good, or holds; 1 it does not hold; 2 it has mistakes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdns.cli.frame.common import print_json
+from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.expressions.expression_error import ExpressionError
 
+if TYPE_CHECKING:
+    from lbdns.expressions.evaluate import Lists
+    from lbdns.places.geodata import Geodata
+    from lbdns.publish.rule_trial import TriedQuery
+
 _MISTAKE = 2
+_DOES_NOT_HOLD = 1
+_TYPES = ("A", "AAAA", "CNAME", "MX", "SRV")
 
 
 @click.group(cls=VerbGroup)
 def rule() -> None:
-    """Check the conditions of rules."""
+    """Check and try the conditions of rules."""
 
 
 @rule.command()
@@ -49,6 +57,72 @@ def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool
         click.echo(f"{part:<{width}}  {kind:<6}  {decided}".rstrip())
     left = told["left"]
     click.echo(f"\nleft    {f'nothing: always {str(left).lower()}' if isinstance(left, bool) else left}")
+
+
+@rule.command()
+@click.argument("expression")
+@click.option("--name", default="", metavar="NAME", help="The name that is asked for.")
+@click.option("--balancer", default="", metavar="HOSTNAME", help="The load balancer's hostname; by default the name.")
+@click.option("--type", "rtype", type=click.Choice(_TYPES, case_sensitive=False), default="A", help="[default: A]")
+@click.option("--ecs", metavar="PREFIX", help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.")
+@click.option("--resolver", metavar="IP", default="127.0.0.1", help="The resolver that asks; default 127.0.0.1.")
+@click.option(
+    "--region", default="", metavar="CODE", help="The region of the PoP that answers; by default the settings'."
+)
+@config_option("Take databases, lists and region from these files.")
+@click.option("--city", multiple=True, type=click.Path(path_type=Path), help="A place database: an MMDB file.")
+@click.option("--asn", type=click.Path(path_type=Path), help="An AS number database: an MMDB file.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def test(expression: str, as_json: bool, config: Path | None, **asked: Any) -> None:
+    """Say whether EXPRESSION holds for a query, and if not, the first part that failed.
+
+    Exit status 0 where it holds, 1 where it does not, 2 where it has mistakes.
+    """
+    from lbdns.publish.rule_trial import try_expression
+
+    query, geodata, lists = _asked(config, asked)
+    told = _or_mistakes(lambda: try_expression(expression, query, geodata, lists), as_json)
+    if as_json:
+        print_json(told)
+    else:
+        failed = told["failed"]
+        click.echo("true" if failed is None else f"false: {failed['part']} (column {failed['column']})")
+        width = max(map(len, told["facts"]), default=0)
+        for name, value in told["facts"].items():
+            shown = "missing" if value is None else str(value).lower() if isinstance(value, bool) else value
+            click.echo(f"  {name:<{width}}  {shown}")
+    if not told["holds"]:
+        click.get_current_context().exit(_DOES_NOT_HOLD)
+
+
+def _asked(config: Path | None, asked: dict[str, Any]) -> tuple[TriedQuery, Geodata, Lists]:
+    """Return the query, the databases and the lists that a condition is tried with."""
+    from ipaddress import ip_address, ip_network
+
+    from lbdns.places.geodata import Geodata
+    from lbdns.places.place import unmapped
+    from lbdns.publish.rule_trial import TriedQuery
+
+    city, asn = asked["city"], asked["asn"]
+    databases = city[0] if len(city) == 1 else city or None
+    lists: Lists = {}
+    region = asked["region"].upper()
+    if config is not None:
+        if city or asn is not None:
+            raise click.UsageError("--config names the databases already: leave it out, or --city and --asn")
+        from lbdns.config.loading import load
+        from lbdns.places.pops import region_at
+
+        settings = load(config).configuration.settings
+        databases, asn, lists = settings.geodata.city, settings.geodata.asn, settings.networks
+        region = region or region_at(settings.pop.code, settings.pop.country, settings.pop.region)
+    try:
+        resolver = unmapped(ip_address(asked["resolver"]))
+        ecs = ip_network(asked["ecs"], strict=False) if asked["ecs"] else None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    query = TriedQuery(asked["name"], asked["balancer"], region, asked["rtype"].upper(), resolver, ecs)
+    return query, Geodata.open(databases, asn, lookups_only=True), lists
 
 
 def _or_mistakes(work: Callable[[], dict[str, Any]], as_json: bool) -> dict[str, Any]:
