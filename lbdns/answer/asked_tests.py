@@ -10,12 +10,11 @@ from ipaddress import IPv4Address, IPv6Address
 from lbdns.answer.serving_view import ServingView
 from lbdns.dns.name import labels_of
 from lbdns.expressions.evaluate import evaluate
-from lbdns.expressions.function_table import Fact
+from lbdns.expressions.function_table import Fact, address_text
 from lbdns.expressions.parse import parse
 from lbdns.places.place import Address
 from lbdns.steering.kernel.numbers import TEST_ASKED
 from lbdns.steering.kernel.view import Query
-from lbdns.steering.rules.rule_facts import address_text
 
 
 def asked_bits(view: ServingView, query: Query, qtype: int) -> int:

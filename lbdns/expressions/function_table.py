@@ -70,10 +70,19 @@ def _substring(text: bytes, start: int, end: int | None = None) -> bytes:
     return text[start:end]
 
 
-def _to_string(value: Fact) -> bytes:
+def address_text(address: Address) -> bytes:
+    """Return an address as conditions see its text: RFC 5952, an IPv6 one without an IPv4 address in it."""
+    if not isinstance(address, IPv6Address) or address.ipv4_mapped is None:
+        return str(address).encode()
+    # Newer versions of Python write ::ffff:192.0.2.1.
+    low = int(address) & 0xFFFFFFFF
+    return f"::ffff:{low >> 16:x}:{low & 0xFFFF:x}".encode()
+
+
+def _to_string(value: bool | int | Address) -> bytes:
     if isinstance(value, bool):
         return b"true" if value else b"false"
-    return str(value).encode()
+    return str(value).encode() if isinstance(value, int) else address_text(value)
 
 
 def _cidr(address: Address, bits_4: int, bits_6: int) -> Address:

@@ -10,12 +10,12 @@ from lbdns.base.wording import nearest
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_MX, TYPE_SRV
 from lbdns.expressions.evaluate import Lists, evaluate, first_failure
 from lbdns.expressions.expression_error import ExpressionError
-from lbdns.expressions.function_table import Fact
+from lbdns.expressions.function_table import Fact, address_text
 from lbdns.expressions.showing import show, text_literal
 from lbdns.expressions.tree import fields_of, lists_of
 from lbdns.places.geodata import Geodata
 from lbdns.publish.rule_tree import known_facts, read
-from lbdns.steering.rules.rule_facts import address_facts, address_text
+from lbdns.steering.rules.rule_facts import address_facts
 
 TRIED_TYPES: Final = {"A": TYPE_A, "AAAA": TYPE_AAAA, "CNAME": TYPE_CNAME, "MX": TYPE_MX, "SRV": TYPE_SRV}
 """Record types that a load balancer is asked for."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from ipaddress import ip_address
 
 import pytest
 
-from lbdns.expressions.evaluate import evaluate, first_failure
+from lbdns.expressions.evaluate import Facts, evaluate, first_failure
 from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.parse import parse
 from lbdns.expressions.showing import show
@@ -117,3 +118,8 @@ def test_who_has_no_rules_does_not_wait_for_the_parser() -> None:
         "assert 're2' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_the_text_of_a_mapped_address_is_the_same_on_every_python() -> None:
+    facts: Facts = {"ip.src": ip_address("::ffff:192.0.2.1")}
+    assert evaluate(parse('to_string(ip.src) eq "::ffff:c000:201"'), facts)

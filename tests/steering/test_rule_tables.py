@@ -13,6 +13,7 @@ from netaddr import IPSet
 
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME
 from lbdns.expressions.evaluate import evaluate
+from lbdns.expressions.function_table import address_text
 from lbdns.expressions.parse import parse
 from lbdns.expressions.patterns import is_like
 from lbdns.mapped.columns import HEALTH_COLUMNS, empty_columns
@@ -34,7 +35,7 @@ from lbdns.steering.kernel.view import View
 from lbdns.steering.rules.condition_folding import FoldedFor, folded
 from lbdns.steering.rules.decision_table import DecisionTable, FoldedRule, SourceTable, TooLarge, decision_table
 from lbdns.steering.rules.decision_table import address_atoms as atoms_of
-from lbdns.steering.rules.rule_facts import address_facts, address_text
+from lbdns.steering.rules.rule_facts import address_facts
 from tests.steering.conftest import Toy
 from tests.steering.strategies import draw_address
 

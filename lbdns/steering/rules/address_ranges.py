@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from lbdns.expressions.function_table import address_text
 from lbdns.expressions.tree import (
     Address,
     Block,
@@ -22,7 +23,6 @@ from lbdns.expressions.tree import (
     Wildcard,
     wildcard_parts,
 )
-from lbdns.steering.rules.rule_facts import address_text
 
 Network = IPv4Network | IPv6Network
 Lists = Mapping[str, Collection[Network]]
