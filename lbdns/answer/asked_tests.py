@@ -11,7 +11,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.dns.name import labels_of
 from lbdns.expressions.evaluate import evaluate
 from lbdns.expressions.function_table import Fact, address_text
-from lbdns.expressions.parse import parse
+from lbdns.expressions.parse import parse_shown
 from lbdns.places.place import Address
 from lbdns.steering.kernel.numbers import TEST_ASKED
 from lbdns.steering.kernel.view import Query
@@ -28,7 +28,7 @@ def asked_bits(view: ServingView, query: Query, qtype: int) -> int:
         if columns["test_op"][start + index] == TEST_ASKED:
             at = columns["test_operand"][start + index]
             text = bytes(columns["blob"][at : at + columns["test_operand_length"][start + index]]).decode()
-            bits |= evaluate(parse(text), facts) << index
+            bits |= evaluate(parse_shown(text), facts) << index
     return bits
 
 

@@ -79,6 +79,14 @@ def parse(text: str) -> Condition:
     The same text gives the same tree while anybody has it, so that whoever checks, compiles or explains a configuration
     parses it once. Raises ExpressionError with every mistake that can be told at once. Columns count characters from 1.
     """
+    length = len(text.encode("utf-8", "surrogatepass"))
+    if length > LENGTH_MAX:
+        raise ExpressionError([(1, f"the expression has {length:,} bytes; expected at most {LENGTH_MAX:,}")])
+    return parse_shown(text)
+
+
+def parse_shown(text: str) -> Condition:
+    """Return the condition that showing.py wrote: the same, of any length, as it may be longer than what was read."""
     tree = _TREES.get(text)
     if tree is None:
         tree = _TREES[text] = _parse(text)
@@ -87,10 +95,6 @@ def parse(text: str) -> Condition:
 
 @lru_cache(_RECENT_TREES)
 def _parse(text: str) -> Condition:
-    length = len(text.encode("utf-8", "surrogatepass"))
-    if length > LENGTH_MAX:
-        message = f"the expression has {length:,} bytes; expected at most {LENGTH_MAX:,}"
-        raise ExpressionError([(1, message)])
     if not text.strip(WHITE_SPACE):
         return Always()
     try:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lbdns.expressions.expression_error import PROBLEMS_MAX, ExpressionError
 from lbdns.expressions.field_table import FIELDS
 from lbdns.expressions.function_table import FUNCTIONS
-from lbdns.expressions.parse import parse
+from lbdns.expressions.parse import parse, parse_shown
 from lbdns.expressions.scanning import WORDS
 from lbdns.expressions.showing import show
 from tests.expressions.good_expressions import GOOD
@@ -157,7 +157,7 @@ def holds_together(text: str) -> None:
         assert error.problems and all(1 <= column <= len(text) + 1 and message for column, message in error.problems)
         assert not set("\n\r\t\x1b") & set("".join(message for _, message in error.problems))
     else:
-        assert parse(show(tree)) == tree
+        assert parse_shown(show(tree)) == tree
 
 
 @settings(max_examples=400, deadline=None)

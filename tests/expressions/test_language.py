@@ -10,7 +10,7 @@ import pytest
 
 from lbdns.expressions.evaluate import Facts, evaluate, first_failure
 from lbdns.expressions.expression_error import ExpressionError
-from lbdns.expressions.parse import parse
+from lbdns.expressions.parse import parse, parse_shown
 from lbdns.expressions.showing import show
 from lbdns.expressions.tree import NESTING_MAX, And, Compare, Literal, Not, Operator, Or, Type, Xor, fields_of, lists_of
 from tests.expressions.good_expressions import FACTS, GOOD, LISTS
@@ -123,3 +123,20 @@ def test_who_has_no_rules_does_not_wait_for_the_parser() -> None:
 def test_the_text_of_a_mapped_address_is_the_same_on_every_python() -> None:
     facts: Facts = {"ip.src": ip_address("::ffff:192.0.2.1")}
     assert evaluate(parse('to_string(ip.src) eq "::ffff:c000:201"'), facts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'dns.qry.name eq "' + "\u00e9" * 2000 + '"',
+        'dns.qry.name wildcard r"' + "\\\\" * 2000 + '"',
+        "dns.qry.name eq " + ":".join(["ff"] * 1300),
+        "&&".join(["ssl"] * 800),
+        "^^".join(["!ssl"] * 600),
+    ],
+)
+def test_what_is_shown_may_be_longer_than_what_was_read(text: str) -> None:
+    tree = parse(text)
+    assert len(show(tree)) > 4096 and parse_shown(show(tree)) == tree
+    with pytest.raises(ExpressionError, match="expected at most 4,096"):
+        parse(show(tree))
