@@ -86,7 +86,7 @@ def _leaf(node: Node) -> str:
 
 def _number(value: object) -> str:
     """Return a number or an address as a literal; decimals without exponent, which the language has not."""
-    return f"{Decimal(str(value)):f}" if isinstance(value, float) else str(value)
+    return f"{Decimal(str(value)):f}".removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _key(key: bytes | int | None) -> str:

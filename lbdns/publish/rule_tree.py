@@ -60,7 +60,11 @@ def check_expression(expression: str, hostname: str, region: str) -> dict[str, A
 
 def _part(node: Node, known: dict[str, Fact | None]) -> dict[str, Any]:
     """Return a node and those below it; of comparisons as well what decides them, or what they always are."""
-    told: dict[str, Any] = {"part": _JOINS.get(type(node), show(node)), "type": str(node.type), "column": node.column}
+    told: dict[str, Any] = {
+        "part": _JOINS.get(type(node)) or show(node) or '""',
+        "type": str(node.type),
+        "column": node.column,
+    }
     if isinstance(node, Comparison):
         left = remaining(node, known)
         if isinstance(left, bool):

@@ -64,6 +64,7 @@ def try_expression(expression: str, query: TriedQuery, geodata: Geodata, lists: 
         "holds": evaluate(tree, facts, lists),
         "failed": None if failed is None else {"part": show(failed), "column": failed.column},
         "facts": {field.name: _plain(facts.get(field.name)) for field in fields_of(tree)},
+        "has_as_numbers": geodata.has_asn,
     }
 
 

@@ -134,6 +134,23 @@ def test_a_condition_that_does_not_hold() -> None:
     assert told.status == 1 and told.json["failed"] == {"part": "ip.src in {10.0.0.0/8}", "column": 27}
 
 
+def test_what_is_missing_for_want_of_a_database_is_said() -> None:
+    done = run("rule", "test", "ip.src.lat gt 40 or ip.src.asnum ne 64496", "--resolver", "192.0.2.1")
+    assert done.status == 0
+    assert done.out.splitlines() == [
+        "true",
+        "  ip.src.lat    missing",
+        "  ip.src.asnum  missing (no AS number database)",
+    ]
+    assert "ip.src.lat gt 40\n" in run("rule", "test", "ip.src.lat gt 40", "--resolver", "192.0.2.1").out.replace(
+        " (", "\n("
+    )
+
+
+def test_the_condition_that_always_holds() -> None:
+    assert run("rule", "check", "").out.splitlines() == ['""  Bool', "", "left    nothing: always true"]
+
+
 def test_ecs_of_length_zero_is_none() -> None:
     done = run(
         "rule", "test", "dns.rr.opt.client or ip.src eq 0.0.0.0", "--ecs", "0.0.0.0/0", "--resolver", "192.0.2.1"

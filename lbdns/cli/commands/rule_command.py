@@ -89,7 +89,9 @@ def test(expression: str, as_json: bool, config: Path | None, **asked: Any) -> N
         click.echo("true" if failed is None else f"false: {failed['part']} (column {failed['column']})")
         width = max(map(len, told["facts"]), default=0)
         for name, value in told["facts"].items():
-            shown = "missing" if value is None else str(value).lower() if isinstance(value, bool) else value
+            lacks = name == "ip.src.asnum" and not told["has_as_numbers"]
+            missing = "missing (no AS number database)" if lacks else "missing"
+            shown = missing if value is None else str(value).lower() if isinstance(value, bool) else value
             click.echo(f"  {name:<{width}}  {shown}")
     if not told["holds"]:
         click.get_current_context().exit(_DOES_NOT_HOLD)
