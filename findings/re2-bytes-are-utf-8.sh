@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # google-re2 1.1.20251105 (PyPI), the Python bindings of RE2.
 # Guess: a pattern of bytes looks at bytes, as with Python's re; one that is wrong raises an error, and that is all.
-# Observed: bytes are read as UTF-8 unless options.encoding says LATIN1. A byte that is no UTF-8 is matched by nothing that
-# stands for a character: not by `.`, not by `[^a]`, not by `\xff`. A wrong pattern raises re2.error, and is written to
-# standard error as well, with a warning about a logger that nobody asked for.
+# Observed: bytes are read as UTF-8 unless options.encoding says LATIN1. A byte that is no UTF-8 is matched by nothing
+# that stands for a character: not by `.`, not by `[^a]`, not by `\xff`. A wrong pattern raises re2.error, and is written
+# to standard error as well, with a warning about a logger that nobody asked for.
 # Why it matters: names in DNS and most of what comes over a network are bytes. "Nothing but letters" written as
 # `[^a-z]` finds no such byte, so that a filter lets pass what it was made for; and a server's log gets lines that are
 # in no format of its own.
