@@ -128,3 +128,47 @@ def test_unknown_networks_join_their_neighbours(tmp_path: Path) -> None:
     )
     for family in ("ipv4", "ipv6"):
         assert by_pop[family]["networks"] < by_resolver[family]["networks"]
+
+
+BY_CLIENT = {"mode": "resolver_ip", "prefer_ecs": "always"}
+RULES = {
+    "two networks": ({"condition": "ip.src in {20.128.0.0/10 30.1.2.0/24}", "overrides": {"default_pools": ["b"]}},),
+    "a place": ({"condition": 'ip.src.country eq "NL"', "overrides": {"default_pools": ["b"], "ttl": 5}},),
+    "a fixed one": (
+        {"condition": "ip.src in {10.0.0.0/9 2a00:8000::/17}", "fixed_response": {}},
+        {"condition": "dns.rr.opt.client", "overrides": {"steering_policy": "off"}},
+    ),
+    "another policy": (
+        {
+            "condition": "ip.src in {0.0.0.0/1 ::/3}",
+            "overrides": {"steering_policy": "geo", "country_pools": {"US": ["b"], "JP": ["b"]}},
+        },
+    ),
+}
+SETS = (
+    {"match": {"topology": {"countries": ["US"]}}, "overrides": {"pools": ["b"]}},
+    {"match": {"topology": {"regions": ["WEU"]}}, "fixed_response": {}},
+)
+
+
+@pytest.mark.parametrize("policy", ["off", "geo"])
+@pytest.mark.parametrize("sets", [(), SETS], ids=["no sets", "sets"])
+@pytest.mark.parametrize("rules", RULES)
+def test_rules_and_pool_sets_cut_too(rules: str, sets: tuple[Any, ...], policy: str, tmp_path: Path) -> None:
+    pools = (monitored("a"), monitored("b"))
+    fields: dict[str, Any] = {"steering_policy": policy, "country_pools": {"DE": ["b"]}, "pop": SJC}
+    world = scene(*pools, **fields, location_strategy=BY_CLIENT, rules=RULES[rules], pool_sets=sets)
+    served = Served(world, write_geodata(world.tree, tmp_path / "places.mmdb"), tmp_path)
+    view = ServingView(served.snapshot, served.table)
+    for version in (4, 6):
+        found = counted(view, asked_of(0), version)
+        assert found == walked(view, asked_of(0), version)
+        assert sum(found.values()) > 1
+    del view
+    served.close()
+
+
+def test_a_text_of_the_address_cuts_all_of_it(tmp_path: Path) -> None:
+    rules = ({"condition": 'dns.rr.opt.client.addr contains "7"', "overrides": {"default_pools": ["b"]}},)
+    found = networks(tmp_path, scene(pool("a"), pool("b"), rules=rules))
+    assert (found["ipv4"]["lengths"], found["ipv6"]["lengths"]) == ({"32": 2**32}, {"128": 2**128})
