@@ -246,3 +246,13 @@ def test_a_pool_that_no_monitor_looks_after_any_more_is_told_as_status_words_it(
     scene.ledger.adopt(targets.pools, targets.balancers, scene.table)
     told = [(one.before, one.after) for one in scene.changes if one.kind == "pool"]
     assert told[1:] == [("critical", "no monitor")]
+
+
+def test_a_pool_that_no_monitor_ever_looked_after_is_no_event(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "")
+    seen = len(scene.changes)
+    before = pool("p", endpoint("e", "192.0.2.1")), pool("q", endpoint("f", "192.0.2.2"), monitor=None)
+    for pools in before, before[::-1]:
+        targets = parse_targets(document(tmp_path, *pools))
+        scene.ledger.adopt(targets.pools, targets.balancers, scene.table)
+    assert [one for one in scene.changes[seen:] if one.name == "q"] == []

@@ -70,7 +70,7 @@ class PoolChanges:
             return
         now_s, since_s = self._wall(), rows.pool_since[spec.slot]
         rows.pool_since[spec.slot] = now_s
-        if spec.enabled:
+        if spec.enabled and pool.word != word_before:
             self._report(
                 HealthChange(
                     at_s=now_s,
