@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -29,6 +30,7 @@ from lbdns.telemetry import metrics_server
 from lbdns.telemetry.tally import Tally
 from lbdns.testing import LbdnsServer
 from tests.processes.load import ZONE
+from tests.processes.test_command_line import lbdns
 from tests.processes.test_reload import eventually
 
 Start = Callable[..., LbdnsServer]
@@ -91,6 +93,53 @@ def paths(monkeypatch: pytest.MonkeyPatch, is_fast: bool) -> Iterator[None]:
         if not is_fast:
             patch.setenv("LBDNS_FAST_PATH", "0")
         yield
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_rules_that_matched_are_counted_by_name(
+    lbdns_server: Start, monkeypatch: pytest.MonkeyPatch, is_fast: bool
+) -> None:
+    files = tree()
+    files["load_balancers"][0] |= {
+        "rules": [
+            {"name": "here", "condition": "ip.src in {127.0.0.0/8}", "overrides": {"ttl": 7}},
+            {"name": "office", "condition": "ip.src in {192.0.2.0/24}", "fixed_response": {}},
+            {"condition": "dns.qry.type eq 28", "overrides": {"default_pools": ["far"]}},
+        ],
+        "pool_sets": [{"name": "all", "overrides": {"pools": ["far"]}}],
+    }
+    with paths(monkeypatch, is_fast):
+        server = lbdns_server(files)
+    for _ in range(3):
+        assert [rrset.ttl for rrset in server.query(WWW).answer] == [7]
+    assert server.query(WWW, ecs="192.0.2.0/24").answer == []
+    server.query(WWW, "AAAA")
+    server.query(MAIL)
+
+    def hits() -> dict[str, float]:
+        return {rule: scrape(server)("rule_hits_total", load_balancer=WWW, type="A", rule=rule) for rule in RULES}
+
+    assert hits() == {"here": 4, "office": 1, "rules[2]": 1, "all": 4}
+    assert scrape(server).total("rule_hits_total") == 10
+    report = server.ask("counters", interval_s=0, limit=3)
+    assert [(row["load_balancer"], row["rule"], row["total"]) for row in report["rules"]] == [
+        (WWW, "here", 4),
+        (WWW, "all", 4),
+        (WWW, "office", 1),
+    ]
+    text = lbdns("top", "--once", "--interval", "0.1", "--control", server.control).stdout
+    assert "rule of load balancer" in text and "office" in text
+    # They go on over a reload, wherever a rule stands by then.
+    rules = files["load_balancers"][0]["rules"]
+    rules.reverse()
+    rules[0]["name"] = "six"
+    server.reload({"objects.yaml": json.dumps({key: files[key] for key in ("pools", "load_balancers")})})
+    server.query(WWW)
+    assert hits() == {"here": 5, "office": 1, "rules[2]": 0, "all": 5}
+
+
+RULES = ("here", "office", "rules[2]", "all")
 
 
 @pytest.mark.process

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lbdns.config.loading import parse
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
+from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.checked import NOT_CHECKED, Checking
-from lbdns.snapshot.slots import QUARANTINE, Slots, SlotsMemo
+from lbdns.snapshot.slots import QUARANTINE, Slots, SlotsMemo, rule_keys
 from tests.processes.load import ZONE
 
 Fields = dict[str, Any]
@@ -154,3 +157,45 @@ def test_with_a_memo_slots_are_the_same_as_without() -> None:
         assert with_memo == without
         assert with_memo.endpoint_origin == without.endpoint_origin
         assert with_memo.pool_origin == without.pool_origin
+
+
+def with_rules(*names: str, sets: tuple[str, ...] = (), kind: str = "A") -> Configuration:
+    """Return a configuration whose load balancer has rules and pool sets of these names."""
+    made = configured(web=pool("a 192.0.2.1", judge=None))
+    [balancer] = made.load_balancers
+    named = [{"name": name, "condition": "ip.src in {0.0.0.0/1}", "fixed_response": {}} for name in names]
+    fields = {**balancer.model_dump(exclude_unset=True), "rules": named, "type": kind}
+    fields["pool_sets"] = [{"name": name, "fixed_response": {}} for name in sets]
+    return dataclasses.replace(made, load_balancers=(LoadBalancer(**fields),))
+
+
+def told(configuration: Configuration) -> list[str]:
+    return [name for one in configuration.load_balancers for _, _, name in rule_keys(one)]
+
+
+def test_rules_are_called_by_name_where_no_other_is_called_so_else_by_position() -> None:
+    assert told(with_rules("a", "b", sets=("c",))) == ["a", "b", "c"]
+    assert told(with_rules("a", "", "a", sets=("b", ""))) == ["rules[0]", "rules[1]", "rules[2]", "b", "pool_sets[1]"]
+    assert told(with_rules("a", sets=("a", "b"))) == ["rules[0]", "pool_sets[0]", "b"]
+    assert told(with_rules("rules[1]", "b")) == ["rules[0]", "b"]
+    assert told(with_rules()) == []
+
+
+def test_a_rule_keeps_its_slot_wherever_it_stands_and_one_that_left_rests_it() -> None:
+    slots = Slots().assign(with_rules("a", "b", sets=("c",)))
+    held = {name: slot for (_, _, name), slot in slots.rule.items()}
+    assert sorted(held.values()) == [0, 1, 2] and slots.rule_count == 3
+    after = slots.assign(with_rules("new", "b", sets=("other", "c")))
+    kept = {name: slot for (_, _, name), slot in after.rule.items()}
+    assert (kept["b"], kept["c"]) == (held["b"], held["c"])
+    assert held["a"] not in kept.values() and after.rule_count == 5
+    other = after.assign(with_rules("b", kind="MX"))
+    assert set(other.rule.values()).isdisjoint(kept.values()), "a load balancer of another type is another one"
+
+
+def test_slots_of_rules_are_in_the_document_and_one_without_any_is_read() -> None:
+    slots = Slots().assign(with_rules("a", "b", sets=("c",))).assign(with_rules("b"))
+    text = encode_slots(slots)
+    assert decode_slots(text) == slots
+    older = {key: value for key, value in json.loads(text).items() if not key.startswith("rule")}
+    assert decode_slots(json.dumps(older)).rule == {}
