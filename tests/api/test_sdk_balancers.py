@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cloudflare import NotFoundError
+from cloudflare import APIStatusError, BadRequestError, NotFoundError
 
-from tests.api.sdk import Sdk, plain, some, within
+from tests.api.sdk import Sdk, codes, plain, sole, some, within
 
 pytestmark = pytest.mark.process
 
@@ -189,3 +189,83 @@ def test_pool_shows_who_refers_to_it(sdk: Sdk, zone: str, pools: tuple[str, str]
     assert [(one.reference_type, one.resource_id, one.resource_name, one.resource_type) for one in found] == [
         ("referrer", made.id, "refers.example.com", "load_balancer")
     ]
+
+
+def test_rules_and_pool_sets_are_created_read_patched_and_cleared(sdk: Sdk, zone: str, pools: tuple[str, str]) -> None:
+    """What is read is what was sent: nothing is added, and the order stays."""
+    near, far = pools
+    balancers = sdk.client.load_balancers
+    rules: Any = [
+        {
+            "name": "loopback",
+            "condition": "ip.src in {127.0.0.0/8} and dns.qry.type in {1 28}",
+            "priority": 5,
+            "disabled": False,
+            "overrides": {"pools": [far], "pool_weights": {far: 0.5}, "ttl": 77, "location_strategy": {"mode": "pop"}},
+        },
+        {"name": "never", "condition": "not (dns.qry.qu)", "terminates": True, "fixed_response": {"status_code": 503}},
+    ]
+    pool_sets: Any = [
+        {"name": "off", "disabled": True, "match": {"default": True}, "overrides": {"pools": [near]}},
+        {
+            "name": "places",
+            "match": {"topology": {"regions": ["WNAM"], "countries": ["US"]}},
+            "overrides": {"pools": [near, far], "pool_default_weight": 1, "steering_policy": "random"},
+        },
+    ]
+    made = plain(
+        balancers.create(
+            zone_id=zone,
+            name="rules.example.com",
+            default_pools=[near],
+            fallback_pool=near,
+            rules=rules,
+            extra_body={"pool_sets": pool_sets},
+        )
+    )
+    id = made["id"]
+    assert (made["rules"], made["pool_sets"]) == (rules, pool_sets)
+    assert plain(balancers.get(id, zone_id=zone)) == made
+    typed = some(some(balancers.get(id, zone_id=zone).pool_sets)[1].match)
+    assert some(typed.topology).regions == ["WNAM"]
+    reply = sdk.server.query("rules.example.com")
+    assert [(rrset.ttl, [str(one) for one in rrset]) for rrset in reply.answer] == [(77, ["198.51.100.1"])]
+
+    kept = plain(balancers.edit(id, zone_id=zone, ttl=45))
+    assert (kept["rules"], kept["pool_sets"]) == (rules, pool_sets)
+    cleared = plain(balancers.edit(id, zone_id=zone, extra_body={"pool_sets": []}))
+    assert (cleared["rules"], cleared["pool_sets"]) == (rules, [])
+    cleared = plain(balancers.edit(id, zone_id=zone, rules=[]))
+    assert (cleared["rules"], cleared["pool_sets"]) == ([], [])
+    assert sdk.server.addresses("rules.example.com") == ["192.0.2.1"]
+
+    answer: Any = [{"condition": "", "fixed_response": {"message_body": "closed"}}]
+    fixed = plain(balancers.edit(id, zone_id=zone, rules=answer))
+    assert fixed["rules"] == answer
+    assert sdk.server.addresses("rules.example.com") == []
+    name: Any = {"name": "rules.example.com", "default_pools": [near], "fallback_pool": near}
+    assert plain(balancers.update(id, zone_id=zone, **name))["rules"] == []
+
+
+def test_rules_that_a_dns_server_cannot_follow_are_refused_by_name(sdk: Sdk, zone: str, pools: tuple[str, str]) -> None:
+    rules: Any = [{"name": "path", "condition": 'http.request.uri.path contains "/a"', "overrides": {"ttl": 60}}]
+    with pytest.raises(BadRequestError) as caught:
+        sdk.client.load_balancers.create(
+            zone_id=zone, name="http.example.com", default_pools=[pools[0]], fallback_pool=pools[0], rules=rules
+        )
+    code, message, pointer = sole(caught.value)
+    assert (code, pointer) == (1002, "/rules/0/condition")
+    assert 'rule "path"' in str(message) and '"http.request.uri.path"' in str(message)
+
+
+def test_a_pool_of_a_rule_is_in_use(sdk: Sdk, zone: str, pools: tuple[str, str]) -> None:
+    pool = sdk.pool("ruled", "203.0.113.10")
+    rules: Any = [{"name": "r", "condition": "dns.rr.opt.client", "overrides": {"pools": [pool]}}]
+    made = sdk.client.load_balancers.create(
+        zone_id=zone, name="ruled.example.com", default_pools=[pools[0]], fallback_pool=pools[0], rules=rules
+    )
+    with pytest.raises(APIStatusError) as caught:
+        sdk.client.load_balancers.pools.delete(pool, account_id=sdk.account)
+    assert (caught.value.status_code, codes(caught.value)) == (412, [1005])
+    sdk.client.load_balancers.edit(some(made.id), zone_id=zone, rules=[])
+    assert some(sdk.client.load_balancers.pools.delete(pool, account_id=sdk.account)).id == pool

@@ -20,6 +20,7 @@ class Facts:
         """Without `knows_settings` these are not the settings of the server that will have the load balancers."""
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
+        self.about_conditions: dict[str, tuple[tuple[int, str], ...]] = {}  # what is wrong with each, by its text
         pop = settings.pop
         self.pop_code = pop.code
         self.has_pop_coordinates = pop.code is not None or pop.latitude is not None

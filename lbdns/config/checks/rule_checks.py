@@ -25,7 +25,7 @@ from lbdns.config.checks.effects import check_effects, missing_country, missing_
 from lbdns.config.checks.facts import Facts
 from lbdns.config.yaml.source import Placed
 from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
-from lbdns.expressions.tree import Always, fields_of, lists_of
+from lbdns.expressions.tree import Always, Condition, fields_of, lists_of
 from lbdns.model.balancer import RULE_LISTS, LoadBalancer, overridden
 from lbdns.model.pool import Pool
 from lbdns.model.rule import FixedResponse, PoolSet, PoolSetOverrides, Rule, in_order
@@ -76,26 +76,32 @@ def _check_rules(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem
 
 
 def _check_condition(placed: Placed[LoadBalancer], location: Where, rule: Rule, facts: Facts) -> Iterator[Problem]:
-    at = (*location, "condition")
+    mistakes = facts.about_conditions.get(rule.condition)
+    if mistakes is None:
+        mistakes = facts.about_conditions[rule.condition] = tuple(_mistakes_of(rule.tree, facts))
     told = rule_words(placed.item, location).removesuffix(": ")
+    for column, message in mistakes:
+        yield placed.source.problem(
+            (*location, "condition"), f"{f'{told}, ' if told else ''}column {column}: {message}"
+        )
 
-    def refused(column: int, message: str) -> Problem:
-        return placed.source.problem(at, f"{f'{told}, ' if told else ''}column {column}: {message}")
 
-    for field in fields_of(rule.tree):
+def _mistakes_of(condition: Condition, facts: Facts) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with a condition here, by columns: the same wherever it stands."""
+    for field in fields_of(condition):
         if FIELDS[field.name].kind is FieldKind.PROXIED:
-            yield refused(field.column, f'"{field.name}" {PROXIED_ONLY}')
+            yield field.column, f'"{field.name}" {PROXIED_ONLY}'
         elif field.name == _AS_NUMBER and facts.lacks_as_numbers:
             message = (
                 f'"{field.name}" needs a database of AS numbers; name one in lbdns.yaml, geodata: {{asn: FILE}} '
                 "(scripts/fetch-asn-database brings one)"
             )
-            yield refused(field.column, message)
+            yield field.column, message
     if facts.lists is None:
         return
-    for one in lists_of(rule.tree):
+    for one in lists_of(condition):
         if one.name not in facts.lists:
-            yield refused(one.column, f'unknown list "${one.name}"; {_hint(one.name, sorted(facts.lists))}')
+            yield one.column, f'unknown list "${one.name}"; {_hint(one.name, sorted(facts.lists))}'
 
 
 def _hint(name: str, lists: Sequence[str]) -> str:
