@@ -255,7 +255,7 @@ def test_exported_applied_and_restored_as_sent(
 
 
 def test_differences_name_the_rule(api: Api, client: httpx.Client, zone: str, balancer: Any, pools: Any) -> None:
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"name": "office", "overrides": {"pools": [pools["eu"]]}},
         {"name": "home", "condition": "dns.rr.opt.client", "terminates": True},
     ]

@@ -9,7 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer, overridden
+from lbdns.model.configuration import Configuration
 from lbdns.model.mistakes import mistakes_of
+from lbdns.model.needed_names import needed_hostnames
+from lbdns.model.pool import Pool
 from lbdns.model.rule import Overrides, PoolSet, PoolSetOverrides, Rule, in_order
 
 BALANCER: dict[str, Any] = {"name": "www.example.com", "default_pools": ["eu"], "fallback_pool": "us"}
@@ -173,3 +176,19 @@ def test_how_many() -> None:
     for field in ("rules", "pool_sets"):
         with pytest.raises(ValidationError):
             balancer(**{field: [{}] * 101})
+
+
+def test_hostnames_of_a_rules_pool_are_needed() -> None:
+    """To be answered they have to resolve, as those of the load balancer's own pools."""
+    pool = Pool.model_validate({"name": "far", "origins": [{"name": "a", "address": "www.example.net"}]})
+
+    def needed(**fields: Any) -> list[str]:
+        made = balancer(**fields)
+        configuration = Configuration(pools={"far": pool}, load_balancers=(made,))
+        return [endpoint.address for _, endpoint in needed_hostnames(configuration)]
+
+    assert needed() == []
+    assert needed(rules=[{"overrides": {"pools": ["far"]}}]) == ["www.example.net"]
+    assert needed(rules=[{"overrides": {"fallback_pool": "far"}}]) == ["www.example.net"]
+    assert needed(pool_sets=[{"overrides": {"pools": ["far"]}}]) == ["www.example.net"]
+    assert needed(rules=[{"overrides": {"pools": ["far"]}, "disabled": True}]) == []

@@ -90,6 +90,24 @@ def test_files_outside_the_directory_are_watched_through_links(lbdns_server: Sta
     eventually(lambda: server.addresses(NAME) == sorted(OLD[1]))
 
 
+def test_a_named_list_that_changes_is_served(lbdns_server: Start) -> None:
+    """The file of a list, whose name is none of a configuration's files, is watched like these."""
+    tree = configuration()
+    rule = {"name": "office", "condition": "ip.src in $office", "overrides": {"ttl": 77}}
+    tree["load_balancers"][0]["rules"] = [rule]
+    tree["settings"] = {"lists": {"office": ["192.0.2.0/24"]}}
+    server = lbdns_server(tree)
+    assert server.query(NAME).answer[0].ttl == OLD[0]
+    (server.directory / "office.txt").write_text("127.0.0.0/8\n")
+    (server.directory / "lbdns.yaml").write_text("lists: {office: office.txt}\n")
+    eventually(lambda: server.query(NAME).answer[0].ttl == 77)
+    (server.directory / "office.txt").write_text("198.51.100.0/24  # moved\n")
+    eventually(lambda: server.query(NAME).answer[0].ttl == OLD[0])
+    (server.directory / "office.txt").write_text("198.51.100.1/24\n127.0.0.0/8\n")
+    eventually(lambda: "office.txt:1: " in server.log)
+    assert server.query(NAME).answer[0].ttl == OLD[0]
+
+
 def test_more_and_fewer_responders_lose_no_query(lbdns_server: Start) -> None:
     server = lbdns_server(OLD_FILES)
     with load_on(server.host, server.port) as load:
