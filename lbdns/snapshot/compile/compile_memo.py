@@ -18,7 +18,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
-from lbdns.snapshot.compile.rule_columns import RuleMemo
+from lbdns.snapshot.compile.rule_memo import RuleMemo
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.steering.policies.context import Site
 from lbdns.steering.rules.decision_table import Hits
@@ -78,7 +78,7 @@ class CompileMemo:
             self.tries = Tries()
         self._rows_bytes = 0
         tries = Tries(self.tries)
-        with self.pools.round(), self.balancers.round(), self._variants.round():
+        with self.pools.round(), self.balancers.round(), self._variants.round(), self.rules.round():
             yield tries
         self.tries = tries
 

@@ -151,7 +151,7 @@ class _Compiler:
         self._numbering = numbering
         self._memo = memo
         self._alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = {}
-        self._rules = RuleColumns(columns, blob, context.site.region)
+        self._rules = RuleColumns(columns, blob, context.site.region, memo.rules)
         self._variants: VariantRows
 
     def append_all(self, configuration: Configuration) -> list[Placed]:
@@ -170,7 +170,7 @@ class _Compiler:
 
     def append_rules(self, tries: Tries, index: PlaceIndex, geodata: Geodata, lists: Lists) -> None:
         """Append decision tables and variants: all load balancers are there."""
-        self._rules.finish(self._memo.rules, self._variants, self._memo.variant, tries, index, geodata, lists)
+        self._rules.finish(self._variants, self._memo.variant, tries, index, geodata, lists)
         self._variants.append_all()
 
     def _planned(self, load_balancer: LoadBalancer) -> BalancerRow:

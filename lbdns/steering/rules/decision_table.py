@@ -84,7 +84,7 @@ class TooLarge(Exception):
     """The rules of a load balancer exceed a bound: which one, and how many there would be (or more)."""
 
     def __init__(self, what: str, count: int, most: int) -> None:
-        super().__init__(what)
+        super().__init__(f"its rules make {count:,} {what}, more than {most:,}")
         self.what, self.count, self.most = what, count, most
 
 
