@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, effective_policy
 from lbdns.model import bounds
-from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Networks, PoolNames, Reference
+from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Networks, PoolNames, Reference, shared
 from lbdns.model.hostnames import parse_owner_name
 from lbdns.model.rule import NamedList, Overrides, PoolSet, PoolSetOverrides, Rule
 from lbdns.model.steering_fields import (
@@ -73,9 +73,11 @@ class LoadBalancer(Frozen):
     """Does not act in DNS."""
     adaptive_routing: AdaptiveRouting = AdaptiveRouting()
     """Does not act in DNS."""
-    rules: Annotated[tuple[Rule, ...], Field(max_length=bounds.MAX_RULES)] = ()
+    rules: Annotated[tuple[Annotated[Rule, AfterValidator(shared)], ...], Field(max_length=bounds.MAX_RULES)] = ()
     """Custom rules: what is done differently for the queries that a condition is true of."""
-    pool_sets: Annotated[tuple[PoolSet, ...], Field(max_length=bounds.MAX_POOL_SETS)] = ()
+    pool_sets: Annotated[
+        tuple[Annotated[PoolSet, AfterValidator(shared)], ...], Field(max_length=bounds.MAX_POOL_SETS)
+    ] = ()
     """Behind the rules, the first of these that matches: pools for the queries of some places."""
     networks: Networks = ()
     """Kept for the v4 API; does not act: there is one network."""

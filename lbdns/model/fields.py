@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from pydantic import (
     AfterValidator,
@@ -43,6 +44,27 @@ def _fields_given(model: BaseModel) -> Iterator[tuple[str, Any]]:
     for name in type(model).model_fields:
         if name in model.model_fields_set and (value := getattr(model, name)) is not None:
             yield name, value
+
+
+_Shown = TypeVar("_Shown", bound=AsSent)
+_shared: WeakValueDictionary[object, AsSent] = WeakValueDictionary()
+
+
+def shared(model: _Shown) -> _Shown:
+    """Return one object for all models that were sent alike: many load balancers have the same rules, and whoever works
+    on each finds by its identity what was made of it."""
+    return cast(_Shown, _shared.setdefault(_content(model), model))
+
+
+def _content(value: Any) -> object:
+    """Return what two values share that were sent alike."""
+    if isinstance(value, BaseModel):
+        return type(value), tuple([(name, _content(inner)) for name, inner in _fields_given(value)])
+    if isinstance(value, dict):
+        return tuple([(key, _content(inner)) for key, inner in value.items()])
+    if isinstance(value, tuple):
+        return tuple(map(_content, value))
+    return value if isinstance(value, str) else (type(value), value)
 
 
 def _given(value: Any, is_json: bool) -> Any:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
@@ -141,15 +142,21 @@ def rule_keys(load_balancer: LoadBalancer) -> tuple[RuleKey, ...]:
     where no other is called so, else by position."""
     if not load_balancer.rules and not load_balancer.pool_sets:
         return ()
-    places = [
-        f"{kind}[{place}]" for kind in ("rules", "pool_sets") for place in range(len(getattr(load_balancer, kind)))
-    ]
-    names = [*(one.name for one in load_balancer.rules), *(one.name for one in load_balancer.pool_sets)]
-    shared = {"", *places, *(name for name, count in Counter(names).items() if count > 1)}
-    return tuple(
-        (load_balancer.name, load_balancer.type, place if name in shared else name)
-        for name, place in zip(names, places, strict=True)
+    words = _rule_words(
+        tuple([one.name for one in load_balancer.rules]), tuple([one.name for one in load_balancer.pool_sets])
     )
+    name, kind = load_balancer.name, load_balancer.type
+    return tuple([(name, kind, word) for word in words])
+
+
+@lru_cache(4096)
+def _rule_words(rules: tuple[str, ...], pool_sets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what rules and pool sets of these names are called."""
+    places = [f"rules[{place}]" for place in range(len(rules))]
+    places += [f"pool_sets[{place}]" for place in range(len(pool_sets))]
+    names = (*rules, *pool_sets)
+    shared = {"", *places, *(name for name, count in Counter(names).items() if count > 1)}
+    return tuple(place if name in shared else name for name, place in zip(names, places, strict=True))
 
 
 def _makeup(pool: Pool, endpoint: Mapping[EndpointKey, int]) -> Makeup:

@@ -151,6 +151,7 @@ class _Compiler:
         self._numbering = numbering
         self._memo = memo
         self._alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = {}
+        self._told: dict[int, int] = {}  # a rule's identity -> its text
         self._rules = RuleColumns(columns, blob, context.site.region, memo.rules)
         self._variants: VariantRows
 
@@ -203,5 +204,8 @@ class _Compiler:
         """Append where rules and pool sets are counted, and what is told of them."""
         columns = self._columns
         for one in (*load_balancer.rules, *load_balancer.pool_sets):
-            columns["rule_text"].append(self._blob.add_long_text(one.model_dump_json().encode()))
+            text = self._told.get(id(one))
+            if text is None:
+                text = self._told[id(one)] = self._blob.add_long_text(one.model_dump_json().encode())
+            columns["rule_text"].append(text)
         columns["hit_slot"].extend([self._slots.rule[key] for key in rule_keys(load_balancer)])

@@ -32,32 +32,41 @@ class RuleMemo:
         self._tables: ByObject[DecisionTable] = ByObject()
         self._before: dict[object, FoldedRules] = {}
         self._now: dict[object, FoldedRules] = {}
+        self._same: dict[object, FoldedRules] = {}
 
     @contextmanager
     def round(self) -> Iterator[None]:
         """Begin a compile with what the last one left, and drop what it does not use."""
-        self._before, self._now = self._now, {}
+        self._before, self._now, self._same = self._now, {}, {}
         try:
             with self._tables.round():
                 yield
         finally:
-            self._before = {}
+            self._before, self._same = {}, {}
 
     def fold(self, load_balancer: LoadBalancer, region: str) -> FoldedRules:
         """Return what is left of the rules in a PoP's region, without those that never match; the same object for rules
         that are alike. Raises ExpressionError where one cannot be served."""
         rules = load_balancer.rules
+        same = (region, load_balancer.type, *map(id, rules))  # rules that were sent alike are one object
+        known = self._same.get(same)
+        if known is not None:
+            return known
         key: tuple[object, ...] = (region, load_balancer.type)
+        names = False
         for rule in rules:
             key = (*key, rule.condition, rule.priority, rule.disabled, rule.ends)
             if reads_names(rule.condition):
                 key = (*key, load_balancer.name)
+                names = True
         found = self._now.get(key) or self._before.get(key)
         if found is None:
             constants = FoldedFor(load_balancer.name, load_balancer.type, region)
             parts = ((at, folded(rules[at].condition, constants), rules[at].ends) for at in in_order(rules))
             found = tuple(FoldedRule(*part) for part in parts if part[1] is not False)
         self._now[key] = found
+        if not names:
+            self._same[same] = found
         return found
 
     def tables(
