@@ -8,129 +8,33 @@ to steering edits this file first; `decide`, interpreted and compiled, must then
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from tests.steering.naive_answers import can_answer, choose_address, choose_answers, is_cname, resolves, ttl_s
-from tests.steering.naive_places import (
-    Address,
-    Place,
-    distance_m,
-    is_private,
-    private_blocks,
-    region_of,
-    turning_points,
-    with_coordinates,
+from tests.steering.naive_candidates import (
+    SetSeeker,
+    candidates,
+    differs_by_place,
+    ecs_address,
+    fastest_first,
+    locate,
+    place_told,
+    policy_of,
+    prefers_ecs,
+    set_at,
 )
+from tests.steering.naive_places import Address, is_private, private_blocks, turning_points
+from tests.steering.naive_rules import facts, matching, prefix_around, put_over, rule_scopes, ruled
 from tests.steering.naive_world import HASHED_BITS, Asked, World, address_key, draw, mix64, name_hash, rendezvous
 
-ECS, RESOLVER, POP = "ecs", "resolver", "pop"
-ANSWER, NO_POOL, NO_ENDPOINT = "answer", "no pool", "no endpoint"
+ANSWER, NO_POOL, NO_ENDPOINT, FIXED = "answer", "no pool", "no endpoint", "fixed"
 RANDOM_POLICIES = ("random", "least_outstanding_requests", "least_connections")  # DNS counts no connections
 ALL, WEIGHTED, HASHED = "all", "weighted", "hashed"
 DISABLED, DOWN, UNRESOLVED, SHED, WEIGHT_ZERO = "disabled", "down", "unresolved", "shed", "weight zero"
-
-
-# --- where the client is ---------------------------------------------------------------------------------------------
-
-
-def policy_of(lb: LoadBalancer) -> str:
-    if lb.steering_policy:
-        return lb.steering_policy
-    return "geo" if lb.region_pools or lb.country_pools or lb.pop_pools else "off"
-
-
-def prefers_ecs(lb: LoadBalancer) -> bool:
-    wanted = lb.location_strategy.prefer_ecs
-    return wanted == "always" or (wanted in ("proximity", "geo") and policy_of(lb) == wanted)
-
-
-def ecs_address(lb: LoadBalancer, asked: Asked) -> Address | None:
-    """Return the ECS address that this load balancer looks at, or None; whether its place is known comes later."""
-    if asked.ecs is None or not prefers_ecs(lb):
-        return None
-    address, source_bits = asked.ecs
-    return None if source_bits == 0 or is_private(address) else address
-
-
-def suffices(lb: LoadBalancer, place: Place) -> bool:
-    """Tell whether a look-up succeeded: the place says what the policy needs to know."""
-    if policy_of(lb) == "proximity":
-        return with_coordinates(place)["latitude"] is not None
-    return bool(place["country"])
-
-
-def ecs_place(world: World, lb: LoadBalancer, address: Address) -> Place:
-    place = world.look_up(address)
-    if lb.location_strategy.prefer_ecs == "geo":
-        place = {**place, "subdivision": ""}
-    return place
-
-
-def place_told(world: World, lb: LoadBalancer, address: Address) -> Place | None:
-    """Return the place that counts for an ECS address, None where the resolver's is asked for instead.
-
-    Where nobody asks for the resolver's, a network that nobody knows counts as at the PoP.
-    """
-    place = ecs_place(world, lb, address)
-    if suffices(lb, place):
-        return place
-    return world.pop if lb.location_strategy.mode == "pop" else None
-
-
-def locate(world: World, lb: LoadBalancer, asked: Asked) -> tuple[str | None, Place]:
-    """Return (location source, place); no source where every place leads to the same list."""
-    if not differs_by_place(world, lb):
-        return None, world.pop
-    address = ecs_address(lb, asked)
-    if address is not None and (place := place_told(world, lb, address)) is not None:
-        return ECS, place
-    if lb.location_strategy.mode == "resolver_ip" and suffices(lb, world.look_up(asked.resolver)):
-        return RESOLVER, world.look_up(asked.resolver)
-    return POP, world.pop
-
-
-# --- which pools are candidates --------------------------------------------------------------------------------------
-
-
-def geo_list(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
-    region = world.pop["region"]
-    if lb.location_strategy.region_from == "location":
-        region = place.get("region") or region_of(place["country"], place["subdivision"]) or region
-    if world.pop["code"] in lb.pop_pools:
-        return lb.pop_pools[world.pop["code"]]
-    if place["country"] in lb.country_pools:
-        return lb.country_pools[place["country"]]
-    if region in lb.region_pools:
-        return lb.region_pools[region]
-    return lb.default_pools
-
-
-def nearest_list(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
-    here = with_coordinates(place)
-
-    def far(name: str) -> float:
-        pool = world.configuration.pools[name]
-        if pool.latitude is None or here["latitude"] is None:
-            return math.inf
-        return distance_m(here, {"latitude": pool.latitude, "longitude": pool.longitude})
-
-    return tuple(sorted(lb.default_pools, key=far))  # a stable sort: ties keep their order
-
-
-def fastest_first(world: World, names: list[str]) -> list[str]:
-    return sorted(names, key=lambda name: world.rtt_ms.get((name, world.pop["region"]), math.inf))
-
-
-def candidates(world: World, lb: LoadBalancer, place: Place) -> tuple[str, ...]:
-    policy = policy_of(lb)
-    if policy == "geo":
-        return geo_list(world, lb, place)
-    if policy == "proximity":
-        return nearest_list(world, lb, place)
-    return lb.default_pools
 
 
 # --- which of them is taken ------------------------------------------------------------------------------------------
@@ -355,23 +259,12 @@ def decision_class(world: World, lb: LoadBalancer, differs: bool, address: Addre
     return "unknown" if place is None else candidates(world, lb, place)
 
 
-def differs_by_place(world: World, lb: LoadBalancer) -> bool:
-    """Tell whether two clients in different places may be given different lists of pools."""
-    if policy_of(lb) not in ("geo", "proximity"):
-        return False
-    places = [place for place in world.places if suffices(lb, place)]
-    if lb.location_strategy.prefer_ecs == "geo":
-        places += [{**place, "subdivision": ""} for place in places]
-    own = candidates(world, lb, world.pop)
-    return any(candidates(world, lb, place) != own for place in places)
-
-
-def scope_bits(world: World, lb: LoadBalancer, asked: Asked, listed: tuple[str, ...]) -> int:
-    """Return the SCOPE PREFIX-LENGTH: the shortest prefix all of whose addresses are decided alike."""
+def scope_bits(world: World, lb: LoadBalancer, asked: Asked, hashes: bool) -> int:
+    """Return the SCOPE PREFIX-LENGTH: the shortest prefix all of whose addresses are decided alike. `hashes`: whether
+    the answer may hang on a hash."""
     if asked.ecs is None or asked.ecs[1] == 0 or not prefers_ecs(lb):
         return 0
     address = asked.ecs[0]
-    hashes = may_hash(world, lb, listed, asked.family)
     differs = differs_by_place(world, lb)
     if not hashes and not differs:
         return 0
@@ -379,17 +272,12 @@ def scope_bits(world: World, lb: LoadBalancer, asked: Asked, listed: tuple[str, 
     def class_at(number: int) -> Any:
         return decision_class(world, lb, differs, type(address)(number))
 
-    width = address.max_prefixlen
     own_class = class_at(int(address))
     points = turning_points([*world.tree, *private_blocks(address.version)], address.version)
     classes = {point: class_at(point) for point in points}
-    for bits in range(width + 1):
-        first = int(address) >> (width - bits) << (width - bits)
-        last = first + 2 ** (width - bits) - 1
-        if class_at(first) == own_class and all(
-            classes[point] == own_class for point in points if first <= point <= last
-        ):
-            break
+    bits = prefix_around(
+        address, points, lambda point: classes[point] == own_class, lambda first: class_at(int(first)) == own_class
+    )
     if hashes and not is_private(address):
         return max(bits, HASHED_BITS[address.version])
     return bits
@@ -399,7 +287,57 @@ def scope_bits(world: World, lb: LoadBalancer, asked: Asked, listed: tuple[str, 
 
 
 def decide(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
-    """Return what must be answered, and on what grounds."""
+    """Return what must be answered, and on what grounds: rules first, then pool sets, then the load balancer that they
+    made.
+
+    `scope` is a number, or where texts are tested what is Between two.
+    """
+    hits = matching(world, lb, facts(world, lb, asked))
+    least, most = rule_scopes(world, lb, asked)
+    lb, is_fixed = ruled(lb, hits)
+    source: str | None = None
+    if not is_fixed and any(not one.disabled for one in lb.pool_sets):
+        seeker: Any = SetSeeker(lb)
+        source, place = locate(world, seeker, asked)
+        scope = scope_bits(world, seeker, asked, hashes=False)
+        least, most = max(least, scope), max(most, scope)
+        for position in set_at(world, lb, place):
+            found = lb.pool_sets[position]
+            hits += (len(lb.rules) + position,)
+            lb = lb if found.overrides is None else put_over(lb, found.overrides)
+            is_fixed = found.fixed_response is not None
+    if is_fixed:
+        answer = {**NOTHING, "outcome": FIXED, "ttl": lb.ttl, "location_source": source, "scope": 0}
+    else:
+        answer = steer(world, lb, asked)
+    least, most = max(least, answer["scope"]), max(most, answer["scope"])
+    return {**answer, "scope": least if least == most else Between(least, most), "hits": list(hits)}
+
+
+@dataclass(frozen=True)
+class Between:
+    """Stands in for a whole number that is one of these, both ends included."""
+
+    least: int
+    most: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int) and self.least <= other <= self.most
+
+
+NOTHING: dict[str, Any] = {
+    "pool": None,
+    "is_fallback": False,
+    "endpoints": [],
+    "mode": None,
+    "address": None,
+    "addresses": None,
+    "passed": [],
+}
+
+
+def steer(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
+    """Return what a load balancer without rules and pool sets answers."""
     source, place = locate(world, lb, asked)
     listed = candidates(world, lb, place)
     name, is_fallback, passed = choose_pool(world, lb, listed, asked)
@@ -430,7 +368,7 @@ def decide(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
         "address": address,
         "addresses": addresses,
         "ttl": ttl,
-        "scope": scope_bits(world, lb, asked, listed),
+        "scope": scope_bits(world, lb, asked, may_hash(world, lb, listed, asked.family)),
         "location_source": source,
         "passed": passed,
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-Place = dict[str, Any]  # country, subdivision, latitude, longitude; a PoP's has code and region too
+Place = dict[str, Any]  # country, subdivision, latitude, longitude, asn; a PoP's has code and region too
 
 UNKNOWN_PLACE: Place = {
     "country": "",
@@ -20,6 +20,7 @@ UNKNOWN_PLACE: Place = {
     "longitude": None,
     "code": "",
     "region": "",
+    "asn": 0,
 }
 EARTH_RADIUS_M = 6_371_008.8
 

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
@@ -29,6 +30,7 @@ class World:
     rtt_ms: dict[tuple[str, str], float] = field(default_factory=dict)  # (pool, region)
     resolved: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)  # {"A": 2, "AAAA": 0, "expiry": s}
 
+    rule_rows: dict[Any, Any] = field(default_factory=dict)  # what naive_rules.py has worked out
     _looked_up: dict[Address, Place] = field(default_factory=dict)
 
     def look_up(self, address: Address) -> Place:
@@ -63,7 +65,8 @@ class World:
 class Asked:
     """One query: for whom, of which family ("A", "AAAA" or "named"), when, and with which random word.
 
-    `wants_cname`: it asks for CNAME, and is decided as one for the family.
+    `wants_cname`: it asks for CNAME, and is decided as one for the family. `labels`: of the name, where that is not the
+    load balancer's own.
     """
 
     family: str
@@ -73,6 +76,7 @@ class Asked:
     draw_fixed: bool = False
     now_s: int = 1_000_000
     wants_cname: bool = False
+    labels: tuple[bytes, ...] = ()
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ TREE: dict[Network, Place] = {
     ipaddress.ip_network("20.128.0.0/9"): place("US", "CA", at=(37.25, -121.75)),
     ipaddress.ip_network("30.0.0.0/8"): place("NL", at=(52.5, 5.75)),
     ipaddress.ip_network("31.0.0.0/8"): place("DE"),
-    ipaddress.ip_network("40.0.0.0/8"): place("JP", at=(35.75, 139.5)),
+    ipaddress.ip_network("40.0.0.0/8"): {**place("JP", at=(35.75, 139.5)), "asn": 13335},
     ipaddress.ip_network("50.0.0.0/8"): place("XK", at=(42.5, 21.0)),
     ipaddress.ip_network("50.1.2.0/28"): place("NL", at=(52.5, 5.75)),
     ipaddress.ip_network("2a00::/16"): place("NL", at=(52.5, 5.75)),

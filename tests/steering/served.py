@@ -15,6 +15,7 @@ from typing import Any
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
+from lbdns.expressions.parse import parse
 from lbdns.health import verdict
 from lbdns.mapped.columns import ADDRESS_BYTES
 from lbdns.mapped.health_table import HealthTable
@@ -25,8 +26,10 @@ from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel import numbers as layout
 from tests.interpreted import standing_in
-from tests.steering import naive
+from tests.steering import naive, naive_candidates
+from tests.steering.naive_conditions import is_true
 from tests.steering.naive_places import Address, Network, Place
+from tests.steering.naive_rules import facts
 from tests.steering.naive_world import Asked, World
 
 FAMILIES = {"A": layout.FAMILY_A, "AAAA": layout.FAMILY_AAAA, "named": layout.FAMILY_NAMED}
@@ -34,13 +37,14 @@ OUTCOMES = {
     layout.OUTCOME_ANSWER: naive.ANSWER,
     layout.OUTCOME_NO_POOL: naive.NO_POOL,
     layout.OUTCOME_NO_ENDPOINT: naive.NO_ENDPOINT,
+    layout.OUTCOME_FIXED: naive.FIXED,
 }
 MODES = {layout.MODE_ALL: naive.ALL, layout.MODE_WEIGHTED: naive.WEIGHTED, layout.MODE_HASHED: naive.HASHED}
 SOURCES = {
     layout.LOCATED_BY_NOTHING: None,
-    layout.LOCATED_BY_ECS: naive.ECS,
-    layout.LOCATED_BY_RESOLVER: naive.RESOLVER,
-    layout.LOCATED_BY_POP: naive.POP,
+    layout.LOCATED_BY_ECS: naive_candidates.ECS,
+    layout.LOCATED_BY_RESOLVER: naive_candidates.RESOLVER,
+    layout.LOCATED_BY_POP: naive_candidates.POP,
 }
 REASONS = {
     layout.PASSED_DISABLED: naive.DISABLED,
@@ -101,22 +105,39 @@ def interpreted_lane() -> Lane:
 
 
 def write_geodata(tree: dict[Network, Place], path: Path) -> Geodata:
-    """Write the tree as a file in MaxMind's schema and open it."""
-    writer = MMDBWriter(6, "Toy-City", ipv4_compatible=True, languages=["en"], description="a toy")
+    """Write the tree as files in MaxMind's schema, places and AS numbers, and open them."""
+    _write_records(tree, path, "Toy-City", _city_record)
+    if not any(place["asn"] for place in tree.values()):
+        return Geodata.open(path)
+    asn_path = path.with_suffix(".asn.mmdb")
+    _write_records(tree, asn_path, "Toy-ASN", _asn_record)
+    return Geodata.open(path, asn_path)
+
+
+def _write_records(
+    tree: dict[Network, Place], path: Path, kind: str, record_of: Callable[[Place], dict[str, Any]]
+) -> None:
+    writer = MMDBWriter(6, kind, ipv4_compatible=True, languages=["en"], description="a toy", int_type="u32")
     for network in sorted(tree, key=lambda network: network.prefixlen):
         if network.version == 6 and int(network.network_address) >> 32 == 0 and network.prefixlen >= 96:
             continue  # the writer puts IPv4 there by itself
-        place = tree[network]
-        record: dict[str, Any] = {}
-        if place["country"]:
-            record["country"] = {"iso_code": place["country"]}
-        if place["subdivision"]:
-            record["subdivisions"] = [{"iso_code": place["subdivision"]}]
-        if place["latitude"] is not None:
-            record["location"] = {"latitude": place["latitude"], "longitude": place["longitude"]}
-        writer.insert_network(IPSet([str(network)]), record)
+        writer.insert_network(IPSet([str(network)]), record_of(tree[network]))
     writer.to_db_file(str(path))
-    return Geodata.open(path)
+
+
+def _asn_record(place: Place) -> dict[str, Any]:
+    return {"autonomous_system_number": place["asn"]} if place["asn"] else {}
+
+
+def _city_record(place: Place) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    if place["country"]:
+        record["country"] = {"iso_code": place["country"]}
+    if place["subdivision"]:
+        record["subdivisions"] = [{"iso_code": place["subdivision"]}]
+    if place["latitude"] is not None:
+        record["location"] = {"latitude": place["latitude"], "longitude": place["longitude"]}
+    return record
 
 
 class Served:
@@ -177,7 +198,36 @@ class Served:
         query.ecs_version, query.ecs_high, query.ecs_low = _halves(asked.ecs[0]) if asked.ecs else (0, 0, 0)
         query.ecs_bits = asked.ecs[1] if asked.ecs else 0
         query.draw_base, query.draw_fixed, query.now_s = asked.draw_base, asked.draw_fixed, asked.now_s
+        labels = asked.labels or tuple(lb.name.encode().split(b"."))
+        query.name = bytearray(b"".join(bytes((len(label),)) + label.lower() for label in labels) + b"\0")
+        query.asked_bits = self._asked_bits(lb, asked, query.lb)
         return view, query, decision
+
+    def _asked_bits(self, lb: LoadBalancer, asked: Asked, number: int) -> int:
+        """Return a bit for each test that is left to Python, worked out by the oracle."""
+        columns = self._snapshot.columns
+        rules = columns["lb_rules"][number]
+        if rules == layout.NO_RULES or not columns["rules_asks_python"][rules]:
+            return 0
+        said = facts(self.world, lb, asked)
+        bits = 0
+        for index in range(columns["rules_test_count"][rules]):
+            test = columns["rules_test_start"][rules] + index
+            if columns["test_op"][test] == layout.TEST_ASKED:
+                at = columns["test_operand"][test]
+                text = bytes(columns["blob"][at : at + columns["test_operand_length"][test]]).decode()
+                bits |= is_true(parse(text), said, self.world.configuration.settings.networks) << index
+        return bits
+
+    def _hits(self, query: Any, decision: Any) -> list[int]:
+        """Return the rules that matched, by position, and behind them the pool set."""
+        columns = self._snapshot.columns
+        found: list[int] = []
+        for row in (decision.verdict, decision.set_verdict):
+            if row != layout.NO_VERDICT:
+                start = columns["verdict_hit_start"][row]
+                found += columns["verdict_hit"][start : start + columns["verdict_hit_count"][row]]
+        return found
 
     def _address(self, query: Any, decision: Any) -> int | None:
         """Return which of a host name's several addresses the responder takes, as it does (answer/steered.py)."""
@@ -236,6 +286,7 @@ class Served:
                 (self._pool_names[decision.passed_pool[index]], REASONS[decision.passed_reason[index]])
                 for index in passed
             ],
+            "hits": self._hits(query, decision),
         }
 
 

@@ -17,7 +17,7 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import PopSettings, Settings
-from tests.steering.naive import differs_by_place
+from tests.steering.naive_candidates import differs_by_place
 from tests.steering.naive_places import UNKNOWN_PLACE, Address, Network, Place
 from tests.steering.naive_world import Asked, World
 
@@ -30,6 +30,7 @@ EXPIRIES_S = (*(NOW_S + left for left in (-5, 0, 1, 7, 100, 1000)), 1, 2**32 - 1
 """When host names' resolutions expire; the last is the greatest that the health table holds."""
 REGIONS = ("EEU", "ENAM", "NEAS", "OC", "WEU", "WNAM")
 COUNTRIES = ("NL", "DE", "FR", "PL", "US", "CA", "JP", "AU", "XK")
+AS_NUMBERS = (0, 13335, 64496, 64500, 4_200_000_000)
 POP_CODES = ("AMS", "SJC", "NRT")
 
 
@@ -101,9 +102,11 @@ def draw_tree(chance: Random, size: int = 40) -> dict[Network, Place]:
             length = min(high, max(low, near.prefixlen + chance.randrange(-1, 5)))
             spread = 1 << (width - max(near.prefixlen - 1, 0))
             address = int(near.network_address) // spread * spread + chance.randrange(spread)
-        tree[network_of(address, length, version)] = chance.choice(palette)
+        network = network_of(address, length, version)
+        # By no draw of its own, so that a seed gives the places that it always gave.
+        tree[network] = {**chance.choice(palette), "asn": AS_NUMBERS[address % len(AS_NUMBERS)]}
     if not any(found["country"] for found in tree.values()):
-        tree[network_of(192 << 24, 8, 4)] = place("NL")  # a file without any place is refused
+        tree[network_of(192 << 24, 8, 4)] = {**place("NL"), "asn": AS_NUMBERS[1]}  # a file without any place is refused
     for network, found in list(tree.items()):
         if network.version == 4:
             tree[network_of(int(network.network_address), 96 + network.prefixlen, 6)] = found

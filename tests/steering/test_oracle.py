@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lbdns.base.words import STEERING_POLICIES
 from lbdns.health.pool_state import pool_state
 from lbdns.health.verdict import POOL_WORDS, UNKNOWN
-from tests.steering import naive
+from tests.steering import naive, naive_candidates
 from tests.steering.conftest import LANES, Toy
 from tests.steering.naive_places import Network, Place, distance_m, is_private, look_up, turning_points
 from tests.steering.naive_world import Asked, World, draw, mix64
@@ -151,7 +151,7 @@ class TestTheOracleItself:
         wanted += [("at most", naive.ALL, family, True) for family in ("A", "AAAA", "named")]
         wanted += [*STEERING_POLICIES]
         wanted += ["before, and shorter", "before, and longer", "at expiry", "after expiry", "cname, whatever the time"]
-        sources = (naive.ECS, naive.RESOLVER, naive.POP, None)
+        sources = (naive_candidates.ECS, naive_candidates.RESOLVER, naive_candidates.POP, None)
         wanted += [(policy, source) for policy in ("geo", "proximity") for source in sources]
         assert {key: seen[key] for key in wanted if seen[key] < 5} == {}
 
