@@ -22,7 +22,7 @@ def asked_bits(view: ServingView, query: Query, qtype: int) -> int:
     columns = view.columns
     rules = columns["lb_rules"][query.lb]
     start, count = columns["rules_test_start"][rules], columns["rules_test_count"][rules]
-    facts = _facts(view, query, qtype)
+    facts = query_facts(view, query, qtype)
     bits = 0
     for index in range(count):
         if columns["test_op"][start + index] == TEST_ASKED:
@@ -32,11 +32,12 @@ def asked_bits(view: ServingView, query: Query, qtype: int) -> int:
     return bits
 
 
-def _facts(view: ServingView, query: Query, qtype: int) -> dict[str, Fact | None]:
+def query_facts(view: ServingView, query: Query, qtype: int) -> dict[str, Fact | None]:
+    """Return what conditions see of a query whose `lb` and `name` are known, but for what databases say of ip.src."""
     name = b"".join(label + b"." for label in labels_of(bytes(query.name))) or b"."
     has_ecs = query.ecs_bits > 0
-    ecs = _address(query.ecs_version, query.ecs_high, query.ecs_low)
-    resolver = _address(query.resolver_version, query.resolver_high, query.resolver_low)
+    ecs = address_of(query.ecs_version, query.ecs_high, query.ecs_low)
+    resolver = address_of(query.resolver_version, query.resolver_high, query.resolver_low)
     return {
         "cf.load_balancer.name": view.text("lb_text", query.lb).encode(),
         "cf.load_balancer.region": str(view.region).encode() or None,
@@ -50,5 +51,6 @@ def _facts(view: ServingView, query: Query, qtype: int) -> dict[str, Fact | None
     }
 
 
-def _address(version: int, high: int, low: int) -> Address:
+def address_of(version: int, high: int, low: int) -> Address:
+    """Return the address that a query has in two words; version 4 or 6."""
     return IPv6Address(high << 64 | low) if version == 6 else IPv4Address(high >> 32)

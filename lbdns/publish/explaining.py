@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,18 @@ from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
 from lbdns.mapped.resolved import write_addresses
+from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.configuration import Configuration
+from lbdns.model.rule import Rule
 from lbdns.model.settings import PopSettings
 from lbdns.places.geodata import Geodata
-from lbdns.places.place import unmapped
+from lbdns.places.place import Network, unmapped
 from lbdns.places.pops import pop_place
 from lbdns.publish.publisher import Published
+from lbdns.publish.what_if import moves, read_networks, read_rules, with_rules
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
+from lbdns.steering.rules.decision_table import TooLarge
 
 Addresses = tuple[Sequence[bytes], Sequence[bytes], int]
 """A hostname's packed addresses, IPv4 and IPv6, and until when they are good (unix seconds)."""
@@ -35,11 +39,14 @@ Addresses = tuple[Sequence[bytes], Sequence[bytes], int]
 
 @dataclass(frozen=True, slots=True)
 class Supposed:
-    """What an operator supposes of the world: endpoints down or up (POOL/ORIGIN patterns), another PoP (IATA code)."""
+    """What an operator supposes of the world: endpoints down or up (POOL/ORIGIN patterns), another PoP (IATA code),
+    rules that are not configured yet; `networks`: whose answers are compared, with those rules and without."""
 
     down: tuple[str, ...] = ()
     up: tuple[str, ...] = ()
     pop: str = ""
+    rules: tuple[Rule, ...] = ()
+    networks: tuple[Network, ...] = ()
 
 
 def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
@@ -58,7 +65,9 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
             scopes=bool(request.get("scopes")),
         )
         down, up = (tuple(map(str, request.get(key) or ())) for key in ("down", "up"))
-        return asked, Supposed(down, up, str(request.get("pop") or "").upper())
+        rules = read_rules(request["rules"]) if request.get("rules") else ()
+        networks = read_networks(request["networks"]) if request.get("networks") else ()
+        return asked, Supposed(down, up, str(request.get("pop") or "").upper(), rules, networks)
     except KeyError as error:
         raise LbdnsError(f"the request lacks {error}") from error
     except (ValueError, TypeError) as error:
@@ -71,16 +80,19 @@ def explain_running(published: Published, state_dir: Path, request: Mapping[str,
     `state_dir` holds what operators forced, which stays in force whatever is supposed.
     """
     asked, supposed = parse_request(request)
-    configuration, snapshot = published.configuration, published.snapshot
-    geodata = _geodata(configuration)
-    if supposed.pop:
-        configuration = _at_pop(configuration, supposed.pop)
-        layout_id = published.table.layout_id
-        snapshot = compile_snapshot(configuration, geodata, published.slots, published.generation, layout_id)
     orders = forced.load(state_dir) if supposed.down or supposed.up else ()
     table, now_s = published.table, time.time()
-    view = suppose(configuration, snapshot, published.slots, table, supposed.down, supposed.up, orders, now_s)
-    return _explain(asked, geodata, view)
+    geodata = _geodata(published.configuration)
+
+    def view_of(configuration: Configuration) -> ServingView:
+        slots, snapshot = published.slots, published.snapshot
+        if configuration is not published.configuration:
+            # What is only supposed is not counted: its rules have slots of no page.
+            slots = dataclasses.replace(slots, rule=Slots().assign(configuration).rule)
+            snapshot = _compiled(configuration, geodata, slots, published.generation, table.layout_id)
+        return suppose(configuration, snapshot, slots, table, supposed.down, supposed.up, orders, now_s)
+
+    return _told(asked, supposed, geodata, published.configuration, view_of)
 
 
 def explain_configuration(
@@ -92,22 +104,61 @@ def explain_configuration(
     """
     asked, supposed = parse_request(request)
     geodata = _geodata(configuration)
+
+    def view_of(configuration: Configuration) -> ServingView:
+        slots = Slots().assign(configuration)
+        snapshot = _compiled(configuration, geodata, slots, generation=1, layout_id=0)
+        view = suppose(configuration, snapshot, slots, None, supposed.down, supposed.up)
+        for (_, _, address), slot in slots.endpoint.items() if addresses else ():
+            if found := (addresses or {}).get(address):
+                write_addresses(view.table.columns, slot, *found)
+        return view
+
+    return _told(asked, supposed, geodata, configuration, view_of)
+
+
+def _compiled(
+    configuration: Configuration, geodata: Geodata, slots: Slots, generation: int, layout_id: int
+) -> Snapshot:
+    try:
+        return compile_snapshot(configuration, geodata, slots, generation, layout_id)
+    except TooLarge as error:
+        raise LbdnsError(
+            f"these rules come to {error.count:,} {error.what}; expected at most {error.most:,}"
+        ) from error
+
+
+def _told(
+    asked: Asked,
+    supposed: Supposed,
+    geodata: Geodata,
+    configuration: Configuration,
+    view_of: Callable[[Configuration], ServingView],
+) -> dict[str, Any]:
+    """Return the explanation of what is supposed, or what that changes for some networks."""
     if supposed.pop:
         configuration = _at_pop(configuration, supposed.pop)
-    slots = Slots().assign(configuration)
-    snapshot = compile_snapshot(configuration, geodata, slots, generation=1)
-    view = suppose(configuration, snapshot, slots, None, supposed.down, supposed.up)
-    for (_, _, address), slot in slots.endpoint.items() if addresses else ():
-        if found := (addresses or {}).get(address):
-            write_addresses(view.table.columns, slot, *found)
-    return _explain(asked, geodata, view)
-
-
-def _explain(asked: Asked, geodata: Geodata, view: ServingView) -> dict[str, Any]:
+    changed = configuration
+    if supposed.rules:
+        changed = with_rules(configuration, asked.name, asked.qtype, supposed.rules)
+    if not supposed.networks:
+        return _explain(asked, geodata, changed, view_of(changed))
     try:
-        return explain(view, geodata, asked, int(time.monotonic()), secrets.randbits(DRAW_BITS)).as_dict()
+        return moves(asked, supposed.networks, view_of(configuration), view_of(changed))
     except dns.exception.DNSException as error:
-        raise LbdnsError(f"{asked.name} {asked.qtype}: no such name or type can be asked for ({error})") from error
+        raise _no_such(asked, error) from error
+
+
+def _no_such(asked: Asked, error: Exception) -> LbdnsError:
+    return LbdnsError(f"{asked.name} {asked.qtype}: no such name or type can be asked for ({error})")
+
+
+def _explain(asked: Asked, geodata: Geodata, configuration: Configuration, view: ServingView) -> dict[str, Any]:
+    try:
+        explained = explain(view, geodata, configuration, asked, int(time.monotonic()), secrets.randbits(DRAW_BITS))
+        return explained.as_dict()
+    except dns.exception.DNSException as error:
+        raise _no_such(asked, error) from error
 
 
 def _geodata(configuration: Configuration) -> Geodata:

@@ -141,7 +141,8 @@ def candidates(world: World, lb: Any, place: Place) -> tuple[Any, ...]:
         return geo_list(world, lb, place)
     if policy == "proximity":
         return nearest_list(world, lb, place)
-    return lb.default_pools
+    pools: tuple[str, ...] = lb.default_pools
+    return pools
 
 
 def differs_by_place(world: World, lb: LoadBalancer) -> bool:

@@ -63,20 +63,21 @@ def as_regex(wildcard: bytes) -> bytes:
 
 def in_relation(operator: str, value: Any, literal: Any) -> bool:
     if operator == "contains":
-        return value.find(literal) >= 0
+        return bool(value.find(literal) >= 0)
     if operator == "bitwise_and":
-        return value & literal != 0
+        return bool(value & literal)
     if hasattr(value, "version"):
         if value.version != literal.version:
             return False
         value, literal = int(value), int(literal)
-    return {
+    found: bool = {
         "eq": value == literal,
         "lt": value < literal,
         "le": value <= literal,
         "gt": value > literal,
         "ge": value >= literal,
     }[operator]
+    return found
 
 
 def stands_in(value: Any, item: Any, lists: Lists) -> bool:
@@ -162,14 +163,14 @@ def turns_of(node: Any, lists: Lists, version: int) -> set[int]:
             if first.version == version:
                 points |= {int(first), int(last) + 1}
         if isinstance(one, tree.Call) and one.name.startswith("cidr"):
-            bits = [argument.value for argument in one.arguments[1:]]
+            bits: list[Any] = [getattr(argument, "value", None) for argument in one.arguments[1:]]
             masks.add(bits[0] if version == 4 and one.name == "cidr" else bits[-1])
     blocks = {width - min(bits, width) for bits in masks}
     masked = {((point >> lost) + more) << lost for point in points for lost in blocks for more in (0, 1)}
     return {point for point in points | masked if point < 2**width}
 
 
-def spoken_of(node: Any, lists: Lists) -> list[tuple[Address, Address]]:
+def spoken_of(node: Any, lists: Lists) -> list[tuple[Any, Any]]:
     """Return the addresses that one node names, first and last of each block; a text names one if it is its text."""
     if isinstance(node, tree.Block):
         return [(node.network[0], node.network[-1])]

@@ -6,7 +6,7 @@ else it holds: `rule_scopes`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from itertools import product
 from typing import Any
@@ -215,7 +215,7 @@ def rule_scopes(world: World, lb: LoadBalancer, asked: Asked) -> tuple[int, int]
     return shared_bits(world, lb, asked, [as_asked]), most
 
 
-def shared_bits(world: World, lb: LoadBalancer, asked: Asked, combinations: list[Given]) -> int:
+def shared_bits(world: World, lb: LoadBalancer, asked: Asked, combinations: Sequence[Given]) -> int:
     """Return the shortest prefix of the ECS address all of whose addresses have one row; 0 where ECS does not matter
     at all, else 1 at least."""
     assert asked.ecs is not None
@@ -227,7 +227,8 @@ def shared_bits(world: World, lb: LoadBalancer, asked: Asked, combinations: list
             ecs = (address, address.max_prefixlen) if has_ecs else None
             one = Asked(asked.family, address, ecs, wants_cname=asked.wants_cname, labels=asked.labels)
             world.rule_rows[key] = row_of(world, lb, one, combinations)
-        return world.rule_rows[key]
+        found: tuple[Hits, ...] = world.rule_rows[key]
+        return found
 
     everywhere = list(addresses_of(world, lb))
     if len({row_at(address, has_ecs) for address in everywhere for has_ecs in (False, True)}) == 1:

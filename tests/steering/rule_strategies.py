@@ -93,7 +93,7 @@ class Drawing:
             items.append(self.address_text())
         if chance.randrange(4) == 0:
             version = chance.choice((4, 6))
-            ends = sorted(draw_address(chance, self.tree, version) for _ in range(2))  # type: ignore[type-var]
+            ends = sorted(draw_address(chance, self.tree, version) for _ in range(2))
             items.append("..".join(address_text(end).decode() for end in ends))
         return f"{chance.choice(('ip.src', 'ip.src', 'ip.src', self.masked()))} in {{{' '.join(items)}}}"
 
@@ -275,7 +275,7 @@ def draw_rule(chance: Random, drawing: Drawing, names: list[str]) -> Rule:
 
 
 def draw_pool_set(chance: Random, names: list[str]) -> PoolSet:
-    match: dict[str, Any] | None = chance.choice((None, {"default": True}))
+    match: Any = chance.choice((None, {"default": True}))
     if chance.randrange(5):
         lists = {"pops": POP_CODES, "countries": COUNTRIES, "regions": REGIONS}
         chosen = chance.sample(list(lists), chance.choice((1, 1, 2)))

@@ -17,6 +17,7 @@ from lbdns.answer.answer import Road, answer
 from lbdns.answer.explain.fragmentation import networks_of
 from lbdns.answer.explain.hidden_wildcard import hidden_wildcard_steps
 from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
+from lbdns.answer.explain.rule_steps import rule_steps, ruled_query
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
 from lbdns.answer.serving_view import ServingView
@@ -27,12 +28,19 @@ from lbdns.dns.name import show_absolute, show_name
 from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
+from lbdns.model.configuration import Configuration
 from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address, Network, Place
 from lbdns.snapshot.lookup.name_rows import KIND_NAMES
-from lbdns.steering.kernel.numbers import LB_ECS_PREFERRED, LOCATED_BY_ECS, LOCATED_BY_NOTHING, LOCATED_BY_RESOLVER
+from lbdns.steering.kernel.numbers import (
+    LB_ECS_PREFERRED,
+    LOCATED_BY_ECS,
+    LOCATED_BY_NOTHING,
+    LOCATED_BY_RESOLVER,
+    OUTCOME_FIXED,
+)
 from lbdns.steering.kernel.view import Decision, Query
 from lbdns.steering.policies.policy_table import POLICIES, SAME_EVERYWHERE
 
@@ -86,22 +94,29 @@ class Explanation:
         return told if self.networks is None else {**told, "scopes": self.networks}
 
 
-def explain(view: ServingView, geodata: Geodata, asked: Asked, now_s: int, draw: int) -> Explanation:
+def explain(
+    view: ServingView, geodata: Geodata, configuration: Configuration, asked: Asked, now_s: int, draw: int
+) -> Explanation:
     """Return the answer that `respond` would give now, with its reasons.
 
-    `draw`: 64 random bits, used where `asked.draw` is None. Raises dns.exception.DNSException for a name or type that
+    `configuration`: what the view's snapshot is compiled from, for the words of rules. `draw`: 64 random bits, used
+    where `asked.draw` is None. Raises dns.exception.DNSException for a name or type that
     is none.
     """
     name = dns.name.from_text(asked.name)
     qtype = dns.rdatatype.from_text(asked.qtype)
-    query = _query_of(asked, now_s, draw)
+    query = query_of(asked, now_s, draw)
     road = Road()
     reply = answer(view, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road)
+    # Before anything else is looked up: the name that rules look at is in the room of look-ups.
+    rules = []
+    if road.decision is not None:
+        rules = rule_steps(ruled_query(view, geodata, configuration, query, qtype, road.decision))
     steps: list[dict[str, Any]] = [_asked_step(asked, name, qtype)]
     for found in road.matches:
         steps += [_match_step(view, found), *hidden_wildcard_steps(view, found, qtype)]
     if road.decision is not None:
-        steps += _decision_steps(view, geodata, asked, query, road.decision, ttl_of(reply))
+        steps += rules + _decision_steps(view, geodata, asked, query, road.decision, ttl_of(reply))
     steps += _reply_steps(reply, asked, road)
     texts = tuple(text for records in reply.answer for text in record_texts(records, name))
     return Explanation(
@@ -128,7 +143,8 @@ def record_texts(records: Records, asked: dns.name.Name) -> list[str]:
     return [f"{head} {rdata_text(records.type, rdata)}" for rdata in records.rdatas]
 
 
-def _query_of(asked: Asked, now_s: int, draw: int) -> Query:
+def query_of(asked: Asked, now_s: int, draw: int) -> Query:
+    """Return what decisions need to know of a query; `draw`: 64 random bits, used where `asked.draw` is None."""
     subnet = None
     if asked.ecs is not None:
         octets = (asked.ecs.prefixlen + 7) // 8
@@ -174,6 +190,8 @@ def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
 def _decision_steps(
     view: ServingView, geodata: Geodata, asked: Asked, query: Query, decision: Decision, answer_ttl_s: int | None
 ) -> list[dict[str, Any]]:
+    if decision.outcome == OUTCOME_FIXED:
+        return [_scope_step(view, asked, decision), _ttl_step(view, decision, answer_ttl_s)]
     return [
         _location_step(view, geodata, asked, query, decision),
         *narrate_pools(view, query, decision),
@@ -252,12 +270,16 @@ def _scope_step(view: ServingView, asked: Asked, decision: Decision) -> dict[str
         return {"stage": "scope", "text": "/0: this answer is the same for every client", "scope": 0}
     covered = ip_network(f"{asked.ecs.network_address}/{scope}", strict=False)
     why = "every client there is answered alike"
+    if scope == decision.rule_scope:
+        why += ", by rules or pool sets"
     return {"stage": "scope", "text": f"/{scope}: {covered}; {why}", "scope": scope}
 
 
 def _ttl_step(view: ServingView, decision: Decision, answer_ttl_s: int | None) -> dict[str, Any]:
     configured = view.columns["lb_ttl"][decision.lb]
     text = f"{decision.ttl} s, the load balancer's"
+    if configured != view.columns["lb_ttl"][decision.base]:
+        text = f"{decision.ttl} s, by rules"
     if decision.ttl < configured:
         text = f"{decision.ttl} s: what the hostname's resolution has left (the load balancer's is {configured} s)"
     if answer_ttl_s is not None and answer_ttl_s < decision.ttl:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted
 from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.running import RunningServer, explained_options
 
 STAGE_WIDTH = 11
+NAMED_NETWORKS = 6
+_FILE: Final = click.Path(path_type=Path, allow_dash=True)
 SCOPES_WIDTH = 100
 INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 
@@ -31,18 +34,90 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 @click.option("--up", multiple=True, metavar="POOL/ORIGIN", help="Suppose this endpoint up.")
 @click.option("--draw", type=click.FloatRange(0, 1), metavar="0..1", help="What every random choice draws.")
 @click.option("--scopes", is_flag=True, help="Count the networks that resolvers keep the answers for, by length.")
+@click.option(
+    "--rule", "rules", metavar="FILE", type=_FILE, help="Suppose a rule, YAML or JSON, behind those of the balancer."
+)
+@click.option(
+    "--networks", metavar="FILE", type=_FILE, help="With --rule: which of these, one a line, would change pool."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print rcode, answer, ttl, scope and steps as JSON.")
-def explain(running: RunningServer, name: str, qtype: str, config: Path | None, as_json: bool, **supposed: Any) -> None:
+def explain(
+    running: RunningServer,
+    name: str,
+    qtype: str,
+    config: Path | None,
+    rules: Path | None,
+    networks: Path | None,
+    as_json: bool,
+    **supposed: Any,
+) -> None:
     """Show the answer for NAME and TYPE (default A), and each step to it, from the code that answers queries.
 
-    Asks the running server; with --config DIR it needs none.
+    Asks the running server; with --config DIR it needs none. Files are - for standard input.
     """
     request = {"name": name, "type": qtype, **supposed}
+    if networks is not None and rules is None:
+        raise click.UsageError("--networks says whose answers a --rule would change; give one")
+    if rules is not None:
+        request["rules"] = rules_in(rules)
+    if networks is not None:
+        request["networks"] = networks_in(networks)
     explanation = _of_directory(config, request) if config and not running.is_said else _of_server(running, request)
     if as_json:
         print_json(explanation)
     else:
-        click.echo("\n".join(render(explanation)))
+        click.echo("\n".join(render_moves(explanation) if networks is not None else render(explanation)))
+
+
+def rules_in(path: Path) -> list[Any]:
+    """Return the rules that a file has: one, a list, or `rules:` with a list. Raises LbdnsError."""
+    from lbdns.config.yaml.yaml_tree import parse_yaml
+
+    tree = parse_yaml(_text_of(path), str(path))
+    if tree.problems:
+        raise LbdnsError("\n".join(map(str, tree.problems)))
+    value = tree.value
+    if isinstance(value, dict) and set(value) == {"rules"}:
+        value = value["rules"]
+    found = value if isinstance(value, list) else [value]
+    if not found or not all(isinstance(one, dict) for one in found):
+        raise LbdnsError(f"{path}: no rule; expected one, such as condition: ip.src in {{192.0.2.0/24}}")
+    return found
+
+
+def networks_in(path: Path) -> list[str]:
+    """Return the networks that a file names, one a line; what stands behind # is a remark. Raises LbdnsError."""
+    lines = (line.partition("#")[0].strip() for line in _text_of(path).splitlines())
+    found = [line for line in lines if line]
+    if not found:
+        raise LbdnsError(f"{path}: no network in it; expected one a line, such as 192.0.2.0/24")
+    return found
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with click.open_file(str(path), encoding="utf-8") as file:
+            return str(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise LbdnsError(f"{path}: {error}") from error
+
+
+def render_moves(told: dict[str, Any]) -> list[str]:
+    """Return the lines to print of what would change: how many networks, then which go where."""
+    changed, count = told["changed"], counted(told["networks"], "network")
+    lines = [click.style(f"{told['name']} {told['type']}: {changed:,} of {count} would change pool", bold=True)]
+    rows = [(f"{one['before']} -> {one['after']}", one["networks"], _moving(told, one)) for one in told["moves"]]
+    rows += [(f"{pool} stays", count, "") for pool, count in told["stay"].items()]
+    width = max(len(row[0]) for row in rows)
+    return lines + [f"  {what:<{width}}  {count:>6,}  {which}".rstrip() for what, count, which in rows]
+
+
+def _moving(told: dict[str, Any], move: dict[str, Any]) -> str:
+    """Return the networks of one move, the first few by name."""
+    ends = (move["before"], move["after"])
+    names = [one["network"] for one in told["changes"] if (one["before"], one["after"]) == ends]
+    shown = ", ".join(names[:NAMED_NETWORKS])
+    return f"{shown} and {len(names) - NAMED_NETWORKS:,} more" if len(names) > NAMED_NETWORKS else shown
 
 
 def _of_directory(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +150,7 @@ def render(explanation: dict[str, Any]) -> list[str]:
     lines += [f"  {text}" for text in explanation["answer"]] or ["  no records"]
     lines.append("")
     for step in explanation["steps"]:
-        stage = "" if step["stage"] in INDENTED else step["stage"]
+        stage = "" if step["stage"] in INDENTED else step["stage"].replace("_", " ")
         lines.append(f"{click.style(f'{stage:{STAGE_WIDTH}}', dim=True)} {step['text']}")
     if "scopes" in explanation:
         lines += ["", *_scope_lines(explanation["scopes"])]

@@ -1,0 +1,138 @@
+"""What rules that are not configured yet would change: which networks' answers would come from another pool."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import ip_network
+from random import Random
+from typing import Any, Final
+
+import dns.name
+import dns.rdatatype
+from pydantic import ValidationError
+
+from lbdns.answer.answer import Road, answer
+from lbdns.answer.explain.explain import Asked, query_of
+from lbdns.answer.reply import Transport
+from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import DRAW_BITS
+from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import counted, listed
+from lbdns.expressions.parse import parse
+from lbdns.expressions.tree import lists_of
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.configuration import Configuration
+from lbdns.model.rule import Rule
+from lbdns.places.place import Network
+from lbdns.steering.kernel.numbers import NO_POOL, OUTCOME_FIXED
+
+MAX_NETWORKS: Final = 10_000
+NO_RECORDS: Final = "no records"
+"""In place of a pool: a rule answers without records, or no pool can answer."""
+
+
+def read_rules(given: Any) -> tuple[Rule, ...]:
+    """Return the rules of a request, one or a list of them; raises LbdnsError naming what is wrong with them."""
+    bodies = given if isinstance(given, list) else [given]
+    found, mistakes = [], []
+    for position, body in enumerate(bodies):
+        try:
+            found.append(Rule.model_validate(body))
+        except ValidationError as error:
+            for one in error.errors():
+                at = ".".join(map(str, ("rule", position, *one["loc"])))
+                mistakes.append(f"{at}: {one['msg']}")
+    if mistakes:
+        raise LbdnsError("\n".join(mistakes))
+    return tuple(found)
+
+
+def read_networks(given: Sequence[Any]) -> tuple[Network, ...]:
+    """Return the networks of a request; raises LbdnsError naming each that is none."""
+    if len(given) > MAX_NETWORKS:
+        raise LbdnsError(f"{counted(len(given), 'network')}; expected at most {MAX_NETWORKS:,}")
+    found, wrong = [], []
+    for text in given:
+        try:
+            found.append(ip_network(str(text), strict=False))
+        except ValueError:
+            wrong.append(str(text))
+    if wrong:
+        raise LbdnsError(f"{listed(wrong)}: no network, such as 192.0.2.0/24")
+    return tuple(found)
+
+
+def with_rules(configuration: Configuration, name: str, qtype: str, rules: tuple[Rule, ...]) -> Configuration:
+    """Return a configuration whose load balancer at a name has these rules behind its own; raises LbdnsError."""
+    found = _balancer_at(configuration, name, qtype)
+    pools = {pool for rule in rules if rule.overrides is not None for pool in rule.overrides.named_pools()}
+    lists = {one.name for rule in rules for one in lists_of(parse(rule.condition))}
+    for what, missing in (
+        ("pool", pools - configuration.pools.keys()),
+        ("list", lists - configuration.settings.networks.keys()),
+    ):
+        if missing:
+            raise LbdnsError(f"{what} {listed(sorted(missing))}: not configured")
+    changed = found.model_copy(update={"rules": (*found.rules, *rules)})
+    balancers = tuple(changed if one is found else one for one in configuration.load_balancers)
+    return dataclasses.replace(configuration, load_balancers=balancers)
+
+
+def _balancer_at(configuration: Configuration, name: str, qtype: str) -> LoadBalancer:
+    """Return the load balancer that is asked by a name: its own, or one that a wildcard covers."""
+    kind = qtype if qtype in ("MX", "SRV") else "A"
+    balancers = {one.name: one for one in configuration.load_balancers if one.enabled and one.type == kind}
+    labels = name.rstrip(".").lower().split(".")
+    names = [".".join(labels), *(".".join(("*", *labels[at:])) for at in range(1, len(labels)))]
+    for one in names:
+        if one in balancers:
+            return balancers[one]
+    raise LbdnsError(f"{name} {qtype}: no load balancer answers that; a rule is tried on one")
+
+
+def moves(asked: Asked, networks: Sequence[Network], before: ServingView, after: ServingView) -> dict[str, Any]:
+    """Return how many of the networks are answered from another pool after a change, and which go where.
+
+    Both views draw alike, so that a difference is the change's. Keys: `networks` and `changed` (how many), `moves`
+    (pool before, pool after, how many), `changes` (the same of each network that moves).
+    """
+    changes = []
+    stay: Counter[str] = Counter()
+    went: Counter[tuple[str, str]] = Counter()
+    for network in networks:
+        one = dataclasses.replace(asked, ecs=network)
+        old, new = pool_of(before, one), pool_of(after, one)
+        if old == new:
+            stay[old] += 1
+        else:
+            went[old, new] += 1
+            changes.append({"network": str(network), "before": old, "after": new})
+    return {
+        "name": asked.name,
+        "type": asked.qtype,
+        "networks": len(networks),
+        "changed": len(changes),
+        "moves": [
+            {"before": old, "after": new, "networks": count} for (old, new), count in sorted(went.items(), key=_largest)
+        ],
+        "stay": dict(stay.most_common()),
+        "changes": changes,
+    }
+
+
+def _largest(one: tuple[tuple[str, str], int]) -> tuple[int, tuple[str, str]]:
+    return -one[1], one[0]
+
+
+def pool_of(view: ServingView, asked: Asked) -> str:
+    """Return the name of the pool that answers, or NO_RECORDS."""
+    name, qtype = dns.name.from_text(asked.name), dns.rdatatype.from_text(asked.qtype)
+    query = query_of(asked, 0, Random(str(asked.ecs)).getrandbits(DRAW_BITS))
+    road = Road()
+    answer(view, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road)
+    decision = road.decision
+    if decision is None or decision.outcome == OUTCOME_FIXED or decision.pool == NO_POOL:
+        return NO_RECORDS
+    return view.text("pool_text", decision.pool)
