@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from lbdns.base.words import PLACE_MAPS
 from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.parse import parse
-from lbdns.expressions.tree import Condition
+from lbdns.expressions.tree import Condition, lists_of
 from lbdns.model import bounds
 from lbdns.model.fields import AsSent, Flag, PoolNames, Reference, Weight, Whole
 from lbdns.model.refusal import Mistake, refuse_all
@@ -262,6 +262,11 @@ class PoolSet(AsSent):
     def topology(self) -> Topology | None:
         """The places that it is for; None: every query."""
         return None if self.match is None else self.match.topology
+
+
+def lists_named(condition: str) -> frozenset[str]:
+    """Return the names of the lists that a condition, which passed its checks, asks for."""
+    return frozenset(one.name for one in lists_of(parse(condition))) if "$" in condition else frozenset()
 
 
 def in_order(rules: tuple[Rule, ...]) -> list[int]:

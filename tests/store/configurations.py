@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -141,7 +142,41 @@ def _balancer(chance: Random, name: str, pools: tuple[str, ...]) -> dict[str, An
         made["random_steering"] = {"default_weight": 0.5, "pool_weights": {pool: 0.25 for pool in some()}}
     if chance.randrange(2):
         made["location_strategy"] = {"mode": "resolver_ip", "prefer_ecs": "always", "region_from": "location"}
+    if chance.randrange(2):
+        made["rules"] = [_rule(chance, some) for _ in range(chance.randrange(4))]
+    if chance.randrange(3) == 0:
+        made["pool_sets"] = [_pool_set(chance, some) for _ in range(chance.randrange(3))]
     return made
+
+
+CONDITIONS = (
+    "",
+    "ip.src in {192.0.2.0/24  2001:db8::/32}",
+    'dns.qry.name contains "a: b" or\n  dns.qry.name matches r#"^(w|"x").*$"#',
+    "not (dns.qry.type in {1 28})",
+    'dns.qry.name eq "\\x41\\"\\\\"',
+)
+
+
+def _rule(chance: Random, some: Callable[[], list[str]]) -> dict[str, Any]:
+    made: dict[str, Any] = {"condition": chance.choice(CONDITIONS)}
+    if chance.randrange(2):
+        made |= {"name": chance.choice(TEXTS)[:200], "priority": chance.choice((0, -3, 7)), "disabled": False}
+    if chance.randrange(4) == 0:
+        return made | {"fixed_response": {"message_body": chance.choice(TEXTS)[:1024], "status_code": 404}}
+    overrides = chance.choice(
+        (
+            {"pools": some(), "pool_weights": {pool: 0.5 for pool in some()}, "pool_default_weight": 1},
+            {"default_pools": some(), "country_pools": {"NO": some()}, "fallback_pool": some()[0]},
+            {"random_steering": {"pool_weights": {some()[0]: 1}}, "location_strategy": {"mode": "pop"}, "ttl": 30},
+        )
+    )
+    return made | {"overrides": overrides, "terminates": chance.randrange(2) == 0}
+
+
+def _pool_set(chance: Random, some: Callable[[], list[str]]) -> dict[str, Any]:
+    match = chance.choice(({"default": True}, {"topology": {"countries": ["NO", "DE"], "pops": []}}))
+    return {"match": match, "overrides": {"pools": some(), "steering_policy": "", "fallback_pool": some()[0]}}
 
 
 def _zone(chance: Random) -> str:

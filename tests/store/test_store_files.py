@@ -230,6 +230,14 @@ def test_what_files_cannot_say_is_told(desk: Desk) -> None:
     )
 
 
+def test_lists_that_rules_ask_for_are_told() -> None:
+    conditions = ("ip.src in $b or ip.src in $a", "ip.src in $b", 'dns.qry.name contains "$c"')
+    rules = [{"condition": condition, "terminates": True} for condition in conditions]
+    made = tree(load_balancers=[balancer(rules=rules)], settings={"lists": {"a": [], "b": []}})
+    told = "rules ask for $a, $b, under lists in the server's lbdns.yaml, which is not among the files"
+    assert export(state_of(parse(made, Path()).configuration, 1)).notes == (told,)
+
+
 def test_an_account_balancer_of_a_hosted_zone_stays_the_accounts(desk: Desk) -> None:
     desk.apply(tree())
     eu = desk.state.named(Kind.POOL, "eu")

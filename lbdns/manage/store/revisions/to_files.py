@@ -22,6 +22,7 @@ from lbdns.manage.store.references_by_name import to_names
 from lbdns.manage.store.revisions.from_files import is_left_out
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone
+from lbdns.model.rule import lists_named
 
 LONG_TEXT: Final = 5
 
@@ -92,6 +93,12 @@ def _notes(state: State) -> Iterator[str]:
     left_out = [item for item in state.all(Kind.LOAD_BALANCER).values() if is_left_out(item, state)]
     if left_out:
         yield f"{_listed('load balancer', left_out)} left out: in no zone here, so files cannot hold them"
+    bodies = (item.body for item in state.all(Kind.LOAD_BALANCER).values())
+    conditions = {rule.get("condition", "") for body in bodies for rule in body.get("rules", ())}
+    lists = sorted(name for condition in conditions for name in lists_named(condition))
+    if lists:
+        shown = ", ".join(f"${name}" for name in dict.fromkeys(lists))
+        yield f"rules ask for {shown}, under lists in the server's lbdns.yaml, which is not among the files"
     paused = [zone for zone in zones if zone.body.get("paused")]
     if paused:
         yield f"{_listed('zone', paused)} paused, which files cannot say"
