@@ -13,7 +13,9 @@ import pytest
 
 from lbdns.base.memo import ByObject
 from lbdns.dns.zone import RRset, Zone
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
+from lbdns.model.settings import Settings
 from lbdns.places.geodata import Geodata
 from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.snapshot.compile import compile_memo as memo
@@ -77,6 +79,58 @@ def change_balancer(chance: Random, before: Configuration) -> Configuration:
     return replace(before, load_balancers=tuple(balancers))
 
 
+CONDITIONS = (
+    "",
+    "ip.src in {20.0.0.0/9 2a00::/20}",
+    "ip.src in {20.0.0.0/9 192.0.2.0/24} and dns.qry.type eq 1",
+    'ip.src.country in {"US" "NL"}',
+    "ip.src in $office",
+    'cf.load_balancer.name contains "e" xor dns.rr.opt.client',
+    'dns.qry.name contains "ge" or ip.src.lat gt 40',
+)
+
+
+def change_rules(chance: Random, before: Configuration) -> Configuration:
+    """Give a load balancer rules and pool sets, or those of another."""
+    names = [name for name in before.pools if not name.startswith("mail")]
+    index = chance.randrange(len(before.load_balancers))
+    one = before.load_balancers[index]
+    if not names or one.type != "A":
+        return before
+
+    def draw_overrides(*more: str) -> dict[str, object]:
+        field = chance.choice(("pools", "fallback_pool", *more))
+        value = {"pools": [chance.choice(names)], "fallback_pool": chance.choice(names), "ttl": chance.randrange(90)}
+        return {field: value[field]}
+
+    rules = [
+        {
+            "condition": chance.choice(CONDITIONS),
+            "overrides": draw_overrides("ttl"),
+            "terminates": chance.random() < 0.2,
+        }
+        for _ in range(chance.randrange(4))
+    ]
+    sets = [
+        {"match": {"topology": {"countries": [chance.choice(("US", "NL", "DE"))]}}, "overrides": draw_overrides()}
+        for _ in range(chance.randrange(3))
+    ]
+    drawn = LoadBalancer(name=one.name, default_pools=names[:1], fallback_pool=names[0], rules=rules, pool_sets=sets)
+    other = chance.choice(before.load_balancers)
+    update = {"rules": drawn.rules, "pool_sets": drawn.pool_sets}
+    if other.rules and other.type == "A" and chance.randrange(2):
+        update = {"rules": other.rules, "pool_sets": other.pool_sets}
+    balancers = list(before.load_balancers)
+    balancers[index] = one.model_copy(update=update)
+    return replace(before, load_balancers=tuple(balancers))
+
+
+def change_list(chance: Random, before: Configuration) -> Configuration:
+    """Let the list that rules name say something else."""
+    office = [f"20.{chance.randrange(256)}.0.0/16", "192.0.2.0/24"]
+    return replace(before, settings=Settings(**{**before.settings.model_dump(), "lists": {"office": office}}))
+
+
 def change_kinds(chance: Random, before: Configuration) -> Configuration:
     """Let all load balancers, or one of them, answer another type."""
     kind = chance.choice(("A", "MX", "SRV"))
@@ -135,6 +189,10 @@ CHANGES = (
     remove_balancer,
     change_zone,
     change_place,
+    change_rules,
+    change_rules,
+    change_rules,
+    change_list,
     change_nothing,
 )
 
@@ -152,7 +210,9 @@ def test_a_memo_changes_no_byte(seed: int, toys: list[Toy], monkeypatch: pytest.
     chance = Random(seed)
     monkeypatch.setattr(classes, "MERGED_TRIES_MAX", chance.choice((0, 1, 2, 16)))
     monkeypatch.setattr(memo, "ROWS_BYTES_MAX", chance.choice((0, 2000, 1 << 30)))
-    configuration = draw_configuration(chance, chance.choice(POPS)[0])
+    configuration = change_list(chance, draw_configuration(chance, chance.choice(POPS)[0]))
+    for _ in range(3):
+        configuration = change_rules(chance, configuration)
     geodata, slots = chance.choice(toys)[1], Slots()
     kept, kept_targets = CompileMemo(), TargetsMemo()
     for _ in range(STEPS):
