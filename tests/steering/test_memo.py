@@ -115,7 +115,8 @@ def change_rules(chance: Random, before: Configuration) -> Configuration:
         {"match": {"topology": {"countries": [chance.choice(("US", "NL", "DE"))]}}, "overrides": draw_overrides()}
         for _ in range(chance.randrange(3))
     ]
-    drawn = LoadBalancer(name=one.name, default_pools=names[:1], fallback_pool=names[0], rules=rules, pool_sets=sets)
+    fields = {"default_pools": names[:1], "fallback_pool": names[0], "rules": rules, "pool_sets": sets}
+    drawn = LoadBalancer.model_validate({"name": one.name, **fields})
     other = chance.choice(before.load_balancers)
     update = {"rules": drawn.rules, "pool_sets": drawn.pool_sets}
     if other.rules and other.type == "A" and chance.randrange(2):

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lbdns.base.errors import LbdnsError
 from lbdns.config.yaml.source import Placed
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.places.airports import is_airport
+
+if TYPE_CHECKING:
+    from lbdns.places.geodata import Geodata
+    from lbdns.snapshot.compile.rule_bounds import Excess
 
 
 class Facts:
@@ -21,7 +26,11 @@ class Facts:
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
         self.about_conditions: dict[str, tuple[tuple[int, str], ...]] = {}  # what is wrong with each, by its text
+        self.about_bounds: dict[object, Excess | None] = {}  # which bound the rules of load balancers exceed
+        self.networks = settings.networks if knows_settings else None
+        self._asn = settings.geodata.asn
         pop = settings.pop
+        self._region = pop.region
         self.pop_code = pop.code
         self.has_pop_coordinates = pop.code is not None or pop.latitude is not None
         self._pop_country = pop.country
@@ -55,6 +64,19 @@ class Facts:
             return knows_coordinates(self._city)
         except LbdnsError:
             return True
+
+    @cached_property
+    def region(self) -> str:
+        """The region of this PoP, "" where it is not known."""
+        from lbdns.places.pops import region_at
+
+        return region_at(self.pop_code, self._pop_country, self._region)
+
+    def geodata(self) -> Geodata:
+        """Return the geolocation databases, opened. Raises LbdnsError."""
+        from lbdns.places.geodata import Geodata
+
+        return Geodata.open(self._city, self._asn)
 
     @cached_property
     def countries(self) -> frozenset[str]:

@@ -23,6 +23,7 @@ from lbdns.base.wording import listed, nearest
 from lbdns.base.words import PLACE_MAPS
 from lbdns.config.checks.effects import check_effects, missing_country, missing_pop, places_that_do_not_act
 from lbdns.config.checks.facts import Facts
+from lbdns.config.checks.rule_bound_checks import check_rule_bounds
 from lbdns.config.yaml.source import Placed
 from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
 from lbdns.expressions.tree import Always, Condition, fields_of, lists_of
@@ -38,7 +39,10 @@ def check_rules(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]],
     """Yield every problem of one load balancer's rules and pool sets."""
     if not placed.item.has_rules:
         return
-    yield from _check_rules(placed, facts)
+    found = [*_check_rules(placed, facts)]
+    yield from found
+    if placed.knows("rules") and not any(problem.severity == "error" for problem in found):
+        yield from check_rule_bounds(placed, facts)
     yield from _check_pool_sets(placed, facts)
     yield from _check_results(placed, pools, facts)
 

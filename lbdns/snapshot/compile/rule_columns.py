@@ -127,8 +127,8 @@ class RuleColumns:
         number = self._rows.get(row)
         if number is None:
             number = self._rows[row] = len(self._rows)
-            for name, value in zip((*_Head._fields, "ecs_cells", "resolver_cells"), row, strict=True):
-                self._columns[f"rules_{name}"].append(value)
+            for name, value in zip((*_Head._fields, "rules_ecs_cells", "rules_resolver_cells"), row, strict=True):
+                self._columns[name].append(value)
         return number
 
     def _trie(self, source: SourceTable, tries: Tries) -> int:
@@ -167,14 +167,14 @@ class RuleColumns:
 class _Head(NamedTuple):
     """The columns rules_* that hang on a table alone."""
 
-    ecs_trie: int
-    resolver_trie: int
-    width: int
-    scope: int
-    test_start: int
-    test_count: int
-    reads_name: int
-    asks_python: int
+    rules_ecs_trie: int
+    rules_resolver_trie: int
+    rules_width: int
+    rules_scope: int
+    rules_test_start: int
+    rules_test_count: int
+    rules_reads_name: int
+    rules_asks_python: int
 
 
 def _verdicts(

@@ -100,6 +100,13 @@ def address_atoms(rules: Sequence[FoldedRule]) -> tuple[AddressAtom | EcsAtom, .
     return tuple(dict.fromkeys(found))
 
 
+def cell_count(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsAtom, AddressSet]) -> int:
+    """Return how many cells the table of queries with ECS has, before classes that are alike are one."""
+    used = [sets[atom] for atom in address_atoms(rules)]
+    vectors, _ = _distinct(np.concatenate([cut(used, family).truths for family in FAMILIES]))
+    return len(vectors) * RULE_KINDS << len(tests_of(rules))
+
+
 def decision_table(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsAtom, AddressSet]) -> DecisionTable:
     """Return the table of rules in the order in which they act. Raises TooLarge."""
     tests, atoms = tests_of(rules), address_atoms(rules)
