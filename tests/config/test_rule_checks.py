@@ -55,6 +55,14 @@ def test_as_numbers_need_a_database(tmp_path: Path) -> None:
     assert told(examined(rules=rules, knows_settings=False)) == []
 
 
+def test_coordinates_that_no_database_knows() -> None:
+    """The one that lbdns ships knows countries."""
+    found = examined(rules=[{"condition": "ip.src.lat gt 48.5 and ip.src.lon lt 10.5", "terminates": True}])
+    assert not found.errors and paths(found) == ["rules[0].condition"] * 2
+    assert all("never known" in message for _, message in told(found))
+    assert told(examined(rules=[{"condition": 'ip.src.country eq "DE"', "terminates": True}])) == []
+
+
 def test_lists_that_are_not_there() -> None:
     rules = [{"condition": "ip.src in {$office $ofice 10.0.0.0/8} and ip.src in $shop", "terminates": True}]
     found = told(examined(rules=rules, settings={"lists": {"office": ["192.0.2.0/24"]}}))

@@ -93,6 +93,20 @@ def test_what_is_written_is_what_is_read() -> None:
     assert none.members == () and not none.monitored
 
 
+def test_pools_of_rules_and_pool_sets_are_the_load_balancers_too() -> None:
+    """Their states are its state, and who is told of a pool is told whose it is."""
+    one = {"name": "www.example.com", "default_pools": ["eu"], "fallback_pool": "eu"}
+    rules = [
+        {"overrides": {"pools": ["us"], "fallback_pool": "none"}},
+        {"overrides": {"pools": ["none"]}, "disabled": True},
+    ]
+    found = parse_targets(written(TREE | {"load_balancers": [one | {"rules": rules}]}))
+    assert found.balancers == (BalancerSpec("www.example.com", ("eu", "us"), "eu", rule_fallbacks=("none",)),)
+    sets = [{"overrides": {"pools": ["us"]}}]
+    found = parse_targets(written(TREE | {"load_balancers": [one | {"pool_sets": sets}]}))
+    assert found.balancers == (BalancerSpec("www.example.com", ("eu", "us"), "eu"),)
+
+
 def test_the_parts_make_the_whole_with_every_field() -> None:
     """A field that the parts' writer or the whole's reader did not know would be lost here."""
     document = decode_document(written(TREE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lbdns.base.errors import LbdnsError
 from lbdns.config.yaml.source import Placed
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lbdns.places.geodata import Geodata
     from lbdns.snapshot.compile.rule_bounds import Excess
 
+Mistaken = tuple[int, str, Literal["error", "warning"]]
+"""What is wrong with a condition: column, sentence, severity."""
+
 
 class Facts:
     """What is known of places and pools. Airports, countries and databases are looked at when first asked for."""
@@ -25,7 +28,7 @@ class Facts:
         """Without `knows_settings` these are not the settings of the server that will have the load balancers."""
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
-        self.about_conditions: dict[str, tuple[tuple[int, str], ...]] = {}  # what is wrong with each, by its text
+        self.about_conditions: dict[str, tuple[Mistaken, ...]] = {}  # by the condition's text
         self.about_bounds: dict[object, Excess | None] = {}  # which bound the rules of load balancers exceed
         self.networks = settings.networks if knows_settings else None
         self._asn = settings.geodata.asn

@@ -4,6 +4,7 @@ a rule ...                                                        verdict
 whose condition asks for what only a proxy sees                   error, each field by name
 whose condition asks for AS numbers, and no database knows any    error
 whose condition names a list that is not there                    error
+whose condition asks for coordinates, and no database knows any   warning
 that can never be reached, or does nothing                        warning
 of the same name as another                                       warning
 whose overrides do not act                                        warning
@@ -22,7 +23,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.wording import listed, nearest
 from lbdns.base.words import PLACE_MAPS
 from lbdns.config.checks.effects import check_effects, missing_country, missing_pop, places_that_do_not_act
-from lbdns.config.checks.facts import Facts
+from lbdns.config.checks.facts import Facts, Mistaken
 from lbdns.config.checks.rule_bound_checks import check_rule_bounds
 from lbdns.config.yaml.source import Placed
 from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
@@ -33,6 +34,7 @@ from lbdns.model.rule import FixedResponse, PoolSet, PoolSetOverrides, Rule, in_
 
 Where = tuple[str | int, ...]
 _AS_NUMBER: Final = "ip.src.asnum"
+_COORDINATES: Final = ("ip.src.lat", "ip.src.lon")
 
 
 def check_rules(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts) -> Iterator[Problem]:
@@ -84,28 +86,33 @@ def _check_condition(placed: Placed[LoadBalancer], location: Where, rule: Rule, 
     if mistakes is None:
         mistakes = facts.about_conditions[rule.condition] = tuple(_mistakes_of(rule.tree, facts))
     told = rule_words(placed.item, location).removesuffix(": ")
-    for column, message in mistakes:
-        yield placed.source.problem(
-            (*location, "condition"), f"{f'{told}, ' if told else ''}column {column}: {message}"
-        )
+    for column, message, severity in mistakes:
+        words = f"{f'{told}, ' if told else ''}column {column}: {message}"
+        yield placed.source.problem((*location, "condition"), words, severity)
 
 
-def _mistakes_of(condition: Condition, facts: Facts) -> Iterator[tuple[int, str]]:
-    """Yield what is wrong with a condition here, by columns: the same wherever it stands."""
+def _mistakes_of(condition: Condition, facts: Facts) -> Iterator[Mistaken]:
+    """Yield what is wrong with a condition here: the same wherever it stands."""
     for field in fields_of(condition):
         if FIELDS[field.name].kind is FieldKind.PROXIED:
-            yield field.column, f'"{field.name}" {PROXIED_ONLY}'
+            yield field.column, f'"{field.name}" {PROXIED_ONLY}', "error"
         elif field.name == _AS_NUMBER and facts.lacks_as_numbers:
             message = (
                 f'"{field.name}" needs a database of AS numbers; name one in lbdns.yaml, geodata: {{asn: FILE}} '
                 "(scripts/fetch-asn-database brings one)"
             )
-            yield field.column, message
+            yield field.column, message, "error"
+        elif field.name in _COORDINATES and facts.lists is not None and not facts.has_client_coordinates:
+            message = (
+                f'"{field.name}" is never known: the geolocation database knows no coordinates; '
+                "set geodata: {city: ...} in lbdns.yaml to a city-level one"
+            )
+            yield field.column, message, "warning"
     if facts.lists is None:
         return
     for one in lists_of(condition):
         if one.name not in facts.lists:
-            yield one.column, f'unknown list "${one.name}"; {_hint(one.name, sorted(facts.lists))}'
+            yield one.column, f'unknown list "${one.name}"; {_hint(one.name, sorted(facts.lists))}', "error"
 
 
 def _hint(name: str, lists: Sequence[str]) -> str:
