@@ -87,9 +87,10 @@ def test_a_fixed_response_is_told_and_no_pool_is(tmp_path: Path) -> None:
     configuration = with_raw_rules(configured(tmp_path), fixed, pool_sets=sets)
     told = explain_configuration(configuration, asked_for("198.51.100.0/24"))
     assert (told["rcode"], told["answer"]) == ("NOERROR", [])
-    assert texts(told, "rule", "pool_set", "candidates", "pool", "endpoint") == [
+    assert texts(told, "rule", "pool_set", "variant", "candidates", "pool", "endpoint") == [
         '"shut" matches: answers without records (fixed_response)',
         '"all" is not looked at: a rule answers without records',
+        'by "shut": answers without records (fixed_response)',
     ]
     open_to = explain_configuration(configuration, asked_for("203.0.113.0/24"))
     assert texts(open_to, "pool_set") == ['"all" matches every query: default_pools [eu] -> [us]']

@@ -165,7 +165,7 @@ def resolver(server: LbdnsServer, tmp_path_factory: pytest.TempPathFactory) -> I
     binary = program("unbound")
     folder = tmp_path_factory.mktemp("unbound")
     for _ in range(STARTS):
-        port = _free_port()
+        port = free_port()
         (folder / "unbound.conf").write_text(_unbound_settings(folder, port, server.port))
         with (folder / "log").open("wb") as log:
             command = [binary, "-d", "-p", "-c", str(folder / "unbound.conf")]
@@ -180,7 +180,7 @@ def resolver(server: LbdnsServer, tmp_path_factory: pytest.TempPathFactory) -> I
     pytest.fail(f"unbound does not start:\n{(folder / 'log').read_text(errors='replace')}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that is free for UDP and TCP, as far as one can tell before somebody takes it."""
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:

@@ -24,7 +24,7 @@ from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
 from lbdns.snapshot.slots import rule_keys
 from lbdns.steering.kernel.decide import walk
-from lbdns.steering.kernel.numbers import CLASS_UNKNOWN, NO_VERDICT, PRIVATE_TRIE
+from lbdns.steering.kernel.numbers import CLASS_UNKNOWN, NO_VERDICT, OUTCOME_FIXED, PRIVATE_TRIE
 from lbdns.steering.kernel.view import Decision, Query
 from lbdns.steering.policies.policy_table import prefers_ecs
 from lbdns.steering.rules.rule_facts import address_facts
@@ -76,13 +76,14 @@ def rule_steps(ruled: Ruled) -> list[Step]:
     rule_hits = hits_of(ruled.view, decision.verdict)
     steps, made = _each_rule(ruled, names, rule_hits)
     set_names = names[len(balancer.rules) :]
-    is_fixed = any(balancer.rules[hit].fixed_response is not None for hit in rule_hits)
+    has_ended = any(balancer.rules[hit].fixed_response is not None for hit in rule_hits)
     hits = rule_hits + hits_of(ruled.view, decision.set_verdict)
     set_steps, made = _each_set(ruled, set_names, [hit - len(balancer.rules) for hit in hits[len(rule_hits) :]], made)
-    if is_fixed:
+    if has_ended:
         set_steps = [_passed_set(name, "not looked at: a rule answers without records") for name in set_names]
     steps += set_steps
-    return [*steps, _variant_step(balancer, made, [names[hit] for hit in hits])]
+    is_fixed = decision.outcome == OUTCOME_FIXED
+    return [*steps, _variant_step(balancer, made, [names[hit] for hit in hits], is_fixed)]
 
 
 def hits_of(view: ServingView, verdict: int) -> list[int]:
@@ -219,11 +220,11 @@ def _place_of_sets(ruled: Ruled, made: LoadBalancer) -> tuple[Place, str]:
     return Place(*view.snapshot.meta["place"]), _BY_POP
 
 
-def _variant_step(balancer: LoadBalancer, made: LoadBalancer, matched: list[str]) -> Step:
+def _variant_step(balancer: LoadBalancer, made: LoadBalancer, matched: list[str], is_fixed: bool) -> Step:
     changes = changes_between(balancer, made)
     text = "the load balancer as it is: nothing matches"
     if matched:
         listed = ", ".join(f'"{name}"' for name in matched)
-        told = [f"{change['field']} {value_text(change['after'])}" for change in changes]
+        told = [f"{change['field']} {value_text(change['after'])}" for change in changes] + [_FIXED] * is_fixed
         text = f"by {listed}: {'; '.join(told) or 'as the load balancer is'}"
     return {"stage": "variant", "matched": matched, "changes": changes, "text": text}
