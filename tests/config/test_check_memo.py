@@ -67,6 +67,20 @@ def draw_pool(chance: Random, name: str) -> Placed[Pool]:
     return placed(Pool, body, "pools", name)
 
 
+def draw_rule(chance: Random) -> dict[str, Any]:
+    overrides: dict[str, Any] = {
+        "pools": chance.sample(POOLS, 2),
+        "steering_policy": chance.choice(("off", "proximity")),
+    }
+    conditions = ("", "ip.src in $a", "ip.src in $a and ip.src in $b", "ip.src.asnum eq 1", "ip.src.lat gt 1.5", "ip")
+    return {
+        "name": "r",
+        "condition": chance.choice(conditions),
+        "overrides": overrides,
+        "disabled": chance.random() < 0.2,
+    }
+
+
 def draw_balancer(chance: Random) -> Placed[LoadBalancer]:
     owner = chance.choice(OWNERS)
     body: dict[str, Any] = {
@@ -81,6 +95,8 @@ def draw_balancer(chance: Random) -> Placed[LoadBalancer]:
         "pop_pools": chance.choice(({}, {"AMS": ["both"]}, {"QQQ": ["both"]})),
         "random_steering": {"pool_weights": chance.choice(({}, {"v4": 0.5}, {"gone": 1.0}))},
         "ttl": chance.choice((0, 30, -1)),
+        "rules": [draw_rule(chance) for _ in range(chance.choice((0, 0, 1, 2)))],
+        "pool_sets": chance.choice(([], [{"overrides": {"pools": chance.sample(POOLS, 2)}}])),
     }
     return placed(LoadBalancer, body, "load_balancers", owner)
 
@@ -130,7 +146,12 @@ class World:
 
     def change_place(self, chance: Random) -> None:
         """Put the server elsewhere."""
-        self.settings = Settings(pop=chance.choice(POPS))
+        self.settings = self.settings.model_copy(update={"pop": chance.choice(POPS)})
+
+    def change_lists(self, chance: Random) -> None:
+        """Say anew which lists there are, and what is in them."""
+        lists = {name: chance.choice((["192.0.2.0/24"], ["2001:db8::/32"])) for name in chance.sample(("a", "b"), 1)}
+        self.settings = Settings(pop=self.settings.pop, lists=chance.choice((lists, lists, {})))  # type: ignore[arg-type]
 
     def change_nothing(self, _: Random) -> None:
         """Leave everything as it is."""
@@ -151,6 +172,7 @@ CHANGES: tuple[Callable[[World, Random], None], ...] = (
     World.move_balancer,
     World.change_zone,
     World.change_place,
+    World.change_lists,
     World.change_nothing,
 )
 

@@ -43,7 +43,7 @@ class CheckMemo:
         self._pools: Mapping[str, Placed[Pool]] = {}
         self._zones: tuple[ZoneDraft, ...] | None = None
         self._changed: set[str] = set()
-        self._is_elsewhere = self._has_other_zones = True
+        self._is_elsewhere = self._has_other_zones = self._has_other_lists = True
 
     def __len__(self) -> int:
         """How many load balancers are kept."""
@@ -59,7 +59,8 @@ class CheckMemo:
         """
         drafts = None if zones is None else tuple(zones)
         before = self._settings
-        self._is_elsewhere = before is None or _looked_at(before) != _looked_at(settings)
+        self._is_elsewhere = before is None or (before.pop, before.geodata) != (settings.pop, settings.geodata)
+        self._has_other_lists = before is None or before.lists != settings.lists
         self._has_other_zones = drafts is None or self._zones is None or not _are_same(drafts, self._zones)
         known = self._pools
         self._changed = {name for name, placed in pools.items() if known.get(name) is not placed}
@@ -76,14 +77,12 @@ class CheckMemo:
             self._balancers.keep(placed, found)
         elif self._is_elsewhere or not self._changed.isdisjoint(found.names):
             found.about_fields = found.about_zone = None
-        elif self._has_other_zones:
-            found.about_zone = None
+        else:
+            if self._has_other_lists and placed.item.has_rules:
+                found.about_fields = None
+            if self._has_other_zones:
+                found.about_zone = None
         return found
-
-
-def _looked_at(settings: Settings) -> tuple[object, ...]:
-    """Return what checks look at of settings: of named lists, which there are."""
-    return settings.pop, settings.geodata, settings.lists.keys()
 
 
 def _are_same(some: tuple[ZoneDraft, ...], others: tuple[ZoneDraft, ...]) -> bool:
