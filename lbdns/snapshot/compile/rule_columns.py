@@ -107,11 +107,12 @@ class RuleColumns:
         return list(found.values())
 
     def _head(self, table: DecisionTable, tries: Tries) -> _Head:
+        ecs_trie = self._trie(table.ecs, tries)
         asks = any(test.op == TEST_ASKED for test in table.tests)
         reads_name = any(test.reads_name or test.subject == SUBJECT_NAME for test in table.tests)
         return _Head(
-            self._trie(table.ecs, tries),
-            self._trie(table.resolver, tries),
+            ecs_trie,
+            ecs_trie if table.resolver is table.ecs else self._trie(table.resolver, tries),
             table.ecs.cells.shape[1],
             table.scope,
             self._start_of_tests(table.tests),

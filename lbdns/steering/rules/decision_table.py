@@ -112,15 +112,26 @@ def decision_table(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsA
     tests, atoms = tests_of(rules), address_atoms(rules)
     if len(tests) > bounds.MAX_TESTS:
         raise TooLarge("tests of names and texts", len(tests), bounds.MAX_TESTS)
-    drafts = [_Draft(rules, tests, atoms, sets, has_ecs) for has_ecs in (True, False)]
+    # Where nothing asks for ECS itself, queries without it are decided by the same table.
+    sources = (True, False) if _asks_for_ecs(rules) else (True,)
+    drafts = [_Draft(rules, tests, atoms, sets, has_ecs) for has_ecs in sources]
     hits, numbers = _number_hits(rules, [draft.matched for draft in drafts])
     shapes = [(len(draft.vectors), 1 << len(tests), RULE_KINDS) for draft in drafts]
     cells = [found.reshape(shape) for found, shape in zip(numbers, shapes, strict=True)]
     kept = [index for index in range(len(tests)) if any(_matters(found, index) for found in cells)]
     cells = [_without_tests(found, kept) for found in cells]
-    ecs, resolver = (draft.source(found) for draft, found in zip(drafts, cells, strict=True))
+    made = [draft.source(found) for draft, found in zip(drafts, cells, strict=True)]
+    ecs, resolver = made[0], made[-1]
     left = tuple(tests[index] for index in kept)
     return DecisionTable(hits, left, ecs, resolver, _scope(ecs, resolver, left))
+
+
+def _asks_for_ecs(rules: Sequence[FoldedRule]) -> bool:
+    return any(
+        isinstance(atom, EcsAtom | Presence) or (isinstance(atom, TestAtom) and atom.subject == SUBJECT_ECS_TEXT)
+        for rule in rules
+        for atom in atoms_of(rule.formula)
+    )
 
 
 class _Draft:
@@ -208,8 +219,7 @@ def _number_hits(rules: Sequence[FoldedRule], matched: Sequence[Truths]) -> tupl
     hits = tuple(tuple(positions[row].tolist()) for row in distinct)
     if len(hits) > bounds.MAX_VARIANTS:
         raise TooLarge("variants", len(hits), bounds.MAX_VARIANTS)
-    parts = np.split(number.astype(np.int32), [matched[0][0].size])
-    return hits, list(parts)
+    return hits, np.split(number.astype(np.int32), [matched[0][0].size] if len(matched) > 1 else [])
 
 
 def _matters(cells: Cells, test: int) -> bool:
