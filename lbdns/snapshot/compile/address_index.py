@@ -90,6 +90,16 @@ class AddressIndex:
         return _of_unit(self.places, Unit.SUBDIVISION if "ip.src.subdivision" in fields else Unit.COUNTRY)
 
 
+_held: list[AddressIndex] = []
+
+
+def address_index(places: PlaceIndex, asn: AsnTree | None, lists: Lists) -> AddressIndex:
+    """Return the index of these databases and lists, kept while they are the ones in use."""
+    if not _held or not _held[0].rests_on(places, asn, lists):
+        _held[:] = [AddressIndex(places, asn, lists)]
+    return _held[0]
+
+
 def reads_asn(atom: SetAtom) -> bool:
     """Return whether the AS database decides an atom."""
     return isinstance(atom, AddressAtom) and any(one.name == _ASNUM for one in fields_of(atom.comparison))

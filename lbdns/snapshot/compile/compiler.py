@@ -151,7 +151,7 @@ class _Compiler:
         self._numbering = numbering
         self._memo = memo
         self._alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = {}
-        self._told: dict[int, int] = {}  # a rule's identity -> its text
+        self._told: dict[tuple[int, ...], list[int]] = {}  # rules and pool sets by identity -> their texts
         self._rules = RuleColumns(columns, blob, context.site.region, memo.rules)
         self._variants: VariantRows
 
@@ -203,9 +203,11 @@ class _Compiler:
     def _append_hits(self, load_balancer: LoadBalancer) -> None:
         """Append where rules and pool sets are counted, and what is told of them."""
         columns = self._columns
-        for one in (*load_balancer.rules, *load_balancer.pool_sets):
-            text = self._told.get(id(one))
-            if text is None:
-                text = self._told[id(one)] = self._blob.add_long_text(one.model_dump_json().encode())
-            columns["rule_text"].append(text)
+        ones = (*load_balancer.rules, *load_balancer.pool_sets)
+        key = tuple(map(id, ones))
+        texts = self._told.get(key)
+        if texts is None:
+            texts = [self._blob.add_long_text(one.model_dump_json().encode()) for one in ones]
+            self._told[key] = texts
+        columns["rule_text"].extend(texts)
         columns["hit_slot"].extend([self._slots.rule[key] for key in rule_keys(load_balancer)])

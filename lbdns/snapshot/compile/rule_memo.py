@@ -14,7 +14,7 @@ from lbdns.base.memo import ByObject
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.rule import in_order
 from lbdns.places.geodata import Geodata
-from lbdns.snapshot.compile.address_index import AddressIndex, SetAtom, reads_asn
+from lbdns.snapshot.compile.address_index import AddressIndex, SetAtom, address_index, reads_asn
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.steering.rules.address_ranges import Lists
 from lbdns.steering.rules.condition_folding import FoldedFor, folded, reads_names
@@ -83,7 +83,7 @@ class RuleMemo:
             atoms.update(dict.fromkeys(address_atoms(rules)))
         asn = geodata.asn_tree() if any(map(reads_asn, atoms)) else None
         if self._index is None or not self._index.rests_on(places, asn, lists):
-            self._index = AddressIndex(places, asn, lists)
+            self._index = address_index(places, asn, lists)
             self._tables.clear()
         sets = self._index.find(atoms)
         tables = {}
