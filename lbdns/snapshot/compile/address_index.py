@@ -22,6 +22,7 @@ from lbdns.snapshot.compile.tries import PrefixTree, in_levels, reduce_tree
 from lbdns.steering.policies.plan import Unit
 from lbdns.steering.rules.address_ranges import Lists, address_ranges, network_ranges
 from lbdns.steering.rules.address_sets import FAMILIES, Addresses, AddressSet, address_set, set_of_segments
+from lbdns.steering.rules.decision_table import DecisionTable, FoldedRule, decision_table
 from lbdns.steering.rules.formulas import AddressAtom, EcsAtom
 from lbdns.steering.rules.rule_facts import Facts, place_facts
 
@@ -56,6 +57,8 @@ class AddressIndex:
         """Begin with nothing found."""
         self.places, self.asn, self.lists = places, asn, lists
         self._found: dict[SetAtom, AddressSet] = {}
+        self._tables: dict[tuple[FoldedRule, ...], DecisionTable] = {}
+        self._before = self._tables
 
     def rests_on(self, places: PlaceIndex, asn: AsnTree | None, lists: Lists) -> bool:
         """Return whether what was found is good for these as well."""
@@ -80,7 +83,15 @@ class AddressIndex:
         for fields, asking in located.items():
             found.update(zip(asking, sets_of(self._attribute(fields), asking), strict=True))
         self._found = found
+        self._before, self._tables = self._tables, {}
         return found
+
+    def table(self, rules: tuple[FoldedRule, ...], sets: Mapping[SetAtom, AddressSet]) -> DecisionTable:
+        """Return the decision table of rules; one that is not asked for between two calls of `find` is
+        forgotten. Raises TooLarge."""
+        made = self._tables.get(rules) or self._before.get(rules) or decision_table(rules, sets)
+        self._tables[rules] = made
+        return made
 
     def _attribute(self, fields: frozenset[str]) -> Attribute:
         if _ASNUM in fields:

@@ -18,7 +18,7 @@ from lbdns.snapshot.compile.address_index import AddressIndex, SetAtom, address_
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.steering.rules.address_ranges import Lists
 from lbdns.steering.rules.condition_folding import FoldedFor, folded, reads_names
-from lbdns.steering.rules.decision_table import DecisionTable, FoldedRule, TooLarge, address_atoms, decision_table
+from lbdns.steering.rules.decision_table import DecisionTable, FoldedRule, TooLarge, address_atoms
 
 FoldedRules = tuple[FoldedRule, ...]
 
@@ -91,7 +91,7 @@ class RuleMemo:
             table = self._tables.find(rules)
             if table is None:
                 try:
-                    table = decision_table(rules, sets)
+                    table = self._index.table(rules, sets)
                 except TooLarge as error:
                     raise LbdnsError(f'load balancer "{load_balancer.name}": {error}') from error
                 self._tables.keep(rules, table)
