@@ -20,7 +20,6 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +33,7 @@ from lbdns.model.settings import Settings
 from lbdns.processes.sockets import ListenerSet
 from lbdns.processes.supervisor.capabilities import Capability, become, keep_only
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+from lbdns.processes.supervisor.ready_pool import ready_pool
 
 SERVING: Final = frozenset({Capability.NET_BIND_SERVICE})
 """What the supervisor keeps: a reload may add addresses."""
@@ -174,9 +174,8 @@ def _settle_thread() -> None:
 
 
 def _limit_threads() -> None:
-    """Have the running loop's pool of threads never have what only the start needs."""
-    pool = ThreadPoolExecutor(thread_name_prefix="asyncio", initializer=_settle_thread)
-    asyncio.get_running_loop().set_default_executor(pool)
+    """Make the threads of the running loop, which never have what only the start needs; raises LbdnsError."""
+    asyncio.get_running_loop().set_default_executor(ready_pool(_settle_thread))
 
 
 def _mistakes(source: ConfigurationSource) -> ConfigError | None:

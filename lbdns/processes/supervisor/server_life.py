@@ -15,7 +15,6 @@ from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, r
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.privileges import Privileges
-from lbdns.processes.supervisor.ready_pool import ready_pool
 from lbdns.processes.supervisor.supervisor import Supervisor
 from lbdns.processes.supervisor.systemd import notify, notify_ready
 from lbdns.processes.supervisor.takeover import meet_orphans, serve_on, take_control
@@ -44,7 +43,6 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         lock = lock_state(state_dir)
         cleanup.callback(lock.release)
         privileges.drop(source, lock)
-        asyncio.get_running_loop().set_default_executor(ready_pool())
         found = read_first(source, files)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
