@@ -21,6 +21,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
 from lbdns.mapped.resolved import write_addresses
 from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
 from lbdns.model.settings import PopSettings
@@ -28,7 +29,7 @@ from lbdns.places.geodata import Geodata
 from lbdns.places.place import Network, unmapped
 from lbdns.places.pops import pop_place
 from lbdns.publish.publisher import Published
-from lbdns.publish.what_if import moves, read_networks, read_rules, with_rules
+from lbdns.publish.what_if import moves, read_balancer, read_networks, read_rules, with_balancer, with_rules
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.rules.decision_table import TooLarge
@@ -40,12 +41,14 @@ Addresses = tuple[Sequence[bytes], Sequence[bytes], int]
 @dataclass(frozen=True, slots=True)
 class Supposed:
     """What an operator supposes of the world: endpoints down or up (POOL/ORIGIN patterns), another PoP (IATA code),
-    rules that are not configured yet; `networks`: whose answers are compared, with those rules and without."""
+    rules that are not configured yet, or a load balancer as it might be; `networks`: whose answers are compared, with
+    those and without."""
 
     down: tuple[str, ...] = ()
     up: tuple[str, ...] = ()
     pop: str = ""
     rules: tuple[Rule, ...] = ()
+    balancer: LoadBalancer | None = None
     networks: tuple[Network, ...] = ()
 
 
@@ -66,8 +69,9 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
         )
         down, up = (tuple(map(str, request.get(key) or ())) for key in ("down", "up"))
         rules = read_rules(request["rules"]) if request.get("rules") else ()
+        balancer = read_balancer(request["load_balancer"]) if request.get("load_balancer") else None
         networks = read_networks(request["networks"]) if request.get("networks") else ()
-        return asked, Supposed(down, up, str(request.get("pop") or "").upper(), rules, networks)
+        return asked, Supposed(down, up, str(request.get("pop") or "").upper(), rules, balancer, networks)
     except KeyError as error:
         raise LbdnsError(f"the request lacks {error}") from error
     except (ValueError, TypeError) as error:
@@ -139,8 +143,10 @@ def _told(
     if supposed.pop:
         configuration = _at_pop(configuration, supposed.pop)
     changed = configuration
+    if supposed.balancer is not None:
+        changed = with_balancer(configuration, supposed.balancer)
     if supposed.rules:
-        changed = with_rules(configuration, asked.name, asked.qtype, supposed.rules)
+        changed = with_rules(changed, asked.name, asked.qtype, supposed.rules)
     if not supposed.networks:
         return _explain(asked, geodata, changed, view_of(changed))
     try:

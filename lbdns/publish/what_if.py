@@ -80,6 +80,29 @@ def with_rules(configuration: Configuration, name: str, qtype: str, rules: tuple
     return dataclasses.replace(configuration, load_balancers=balancers)
 
 
+def read_balancer(given: Any) -> LoadBalancer:
+    """Return the load balancer of a request, references by name; raises LbdnsError naming what is wrong with it."""
+    try:
+        return LoadBalancer.model_validate(given)
+    except ValidationError as error:
+        raise LbdnsError(
+            "\n".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        ) from error
+
+
+def with_balancer(configuration: Configuration, changed: LoadBalancer) -> Configuration:
+    """Return a configuration whose load balancer of the same name and type is another; raises LbdnsError."""
+    missing = changed.named_pools() - configuration.pools.keys()
+    if missing:
+        raise LbdnsError(f"pool {listed(sorted(missing))}: not configured")
+    balancers = [
+        changed if (one.name, one.type) == (changed.name, changed.type) else one for one in configuration.load_balancers
+    ]
+    if changed not in balancers:
+        raise LbdnsError(f"{changed.name}: no such load balancer is served")
+    return dataclasses.replace(configuration, load_balancers=tuple(balancers))
+
+
 def _balancer_at(configuration: Configuration, name: str, qtype: str) -> LoadBalancer:
     """Return the load balancer that is asked by a name: its own, or one that a wildcard covers."""
     kind = qtype if qtype in ("MX", "SRV") else "A"

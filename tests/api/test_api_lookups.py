@@ -268,6 +268,10 @@ def test_own_look_ups_without_a_server(api: Api, client: httpx.Client, ids: Ids)
         assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, 1010)
         assert "no server runs on the store in" in refused.json()["errors"][0]["message"]
     assert client.post(f"{own}/forced", json={"pattern": "eu", "state": "up"}).json()["errors"][0]["code"] == 1010
+    asked = {"name": "www.example.com", "networks": ["192.0.2.0/24"]}
+    assert client.post(f"{own}/what_if", json=asked).json()["errors"][0]["code"] == 1010
+    for mistaken in ({"name": "www.example.com"}, {**asked, "colour": "red"}):
+        assert client.post(f"{own}/what_if", json=mistaken).status_code == 400
     health = client.get(f"{api.account}/pools/{ids['eu']}/health")
     assert health.json()["errors"][0]["code"] == 1010
 

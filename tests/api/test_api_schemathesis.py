@@ -47,6 +47,7 @@ CHECKS = [
 BROKEN = "/lbdns/v1/store/"  # what is there for a store that is broken, which this one is not
 GONE = "0123456789abcdef" * 2
 V4 = "/client/v4"
+OWN_PATH = "/lbdns/v1"
 ACCOUNT = f"{V4}/accounts/{{account_id}}/load_balancers"
 Schema = dict[str, Any]
 AnyCase = Case[Any]
@@ -71,6 +72,14 @@ NARROWED: dict[str, Schema] = {
     "Zone": {"name": {"type": "string", "pattern": r"\A[a-z]{1,9}\.[a-z]{1,9}\.?\Z"}},
 }
 """Of what the document leaves to words: values of which many are accepted. Names of endpoints are on this machine."""
+TRIED: dict[str, Any] = {
+    "name": {"enum": ["a.example.com", "nothing.example.com"]},
+    "type": {"enum": ["A", "AAAA"]},
+    "load_balancer": {"enum": [None]},
+    "rules": {"type": "array", "items": {"enum": [{}, {"condition": "dns.qry.qu", "fixed_response": {}}]}},
+    "networks": {"type": "array", "items": {"enum": ["192.0.2.0/24", "2001:db8::/48", "::/0"]}, "minItems": 1},
+}
+"""The same of a change to a load balancer that is only tried."""
 MASTERS = ["a IN A 127.0.0.1\n", "$TTL 60\n@ MX 10 mail\nb TXT one two\n", "( a", "$INCLUDE /etc/passwd\n", ""]
 
 
@@ -168,6 +177,8 @@ class Target:
         schemas["GroupMemberWritten"]["properties"]["monitor_id"] = {"enum": self.ids["monitors"][:1]}
         zone_file = made["paths"][f"{V4}/zones/{{zone_id}}/dns_records/import"]["post"]["requestBody"]["content"]
         zone_file["multipart/form-data"]["schema"]["properties"]["file"] = {"enum": MASTERS}
+        what_if = made["paths"][f"{OWN_PATH}/what_if"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        what_if["properties"] |= TRIED
         return made
 
     def narrow_balancer(self, properties: Schema) -> None:

@@ -144,6 +144,29 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(web: StoreServer) ->
     assert before == shown()
 
 
+def test_a_dry_run_says_which_networks_would_change_pool(web: StoreServer, tmp_path: Path) -> None:
+    networks = tmp_path / "networks"
+    networks.write_text("198.51.100.0/25\n203.0.113.0/24\n2001:db8::/48\n")
+    trying = ("lb", "set", "www.example.com", "--dry-run", "--networks", str(networks))
+    told = done(*trying, "default_pools=us", "ttl=30")
+    assert "ttl: 60 -> 30" in told and "nothing is changed" in told
+    assert told.splitlines()[-2:] == [
+        "www.example.com A: 3 of 3 networks would change pool",
+        "  eu -> us       3  198.51.100.0/25, 203.0.113.0/24, 2001:db8::/48",
+    ]
+    body = yaml.safe_load(done("lb", "show", "www.example.com"))
+    rule = {"condition": "ip.src in {198.51.100.0/24}", "overrides": {"pools": ["us"]}}
+    body["load_balancers"][0]["rules"] = [rule]
+    file = tmp_path / "ruled.yaml"
+    file.write_text(yaml.safe_dump(body))
+    found = run(*trying, "--from", str(file), "--json").json["what_if"]
+    assert (found["changed"], found["stay"]) == (1, {"eu": 2})
+    assert found["changes"] == [{"network": "198.51.100.0/25", "before": "eu", "after": "us"}]
+    networks.write_text("198.51.100.0/33\n")
+    assert '"198.51.100.0/33": no network' in run(*trying, "ttl=30").err
+    assert run("lb", "set", "www.example.com", "ttl=30", "--networks", str(networks)).status == 2
+
+
 def test_objects_from_files(web: StoreServer, tmp_path: Path) -> None:
     file = tmp_path / "eu.yaml"
     file.write_text(done("pool", "show", "eu"))

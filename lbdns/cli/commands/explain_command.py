@@ -11,10 +11,10 @@ import click
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted
 from lbdns.cli.frame.common import config_option, print_json
+from lbdns.cli.frame.moves import networks_in, render_moves, text_of
 from lbdns.cli.frame.running import RunningServer, explained_options
 
 STAGE_WIDTH = 11
-NAMED_NETWORKS = 6
 _FILE: Final = click.Path(path_type=Path, allow_dash=True)
 SCOPES_WIDTH = 100
 INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
@@ -73,7 +73,7 @@ def rules_in(path: Path) -> list[Any]:
     """Return the rules that a file has: one, a list, or `rules:` with a list. Raises LbdnsError."""
     from lbdns.config.yaml.yaml_tree import parse_yaml
 
-    tree = parse_yaml(_text_of(path), str(path))
+    tree = parse_yaml(text_of(path), str(path))
     if tree.problems:
         raise LbdnsError("\n".join(map(str, tree.problems)))
     value = tree.value
@@ -83,41 +83,6 @@ def rules_in(path: Path) -> list[Any]:
     if not found or not all(isinstance(one, dict) for one in found):
         raise LbdnsError(f"{path}: no rule; expected one, such as condition: ip.src in {{192.0.2.0/24}}")
     return found
-
-
-def networks_in(path: Path) -> list[str]:
-    """Return the networks that a file names, one a line; what stands behind # is a remark. Raises LbdnsError."""
-    lines = (line.partition("#")[0].strip() for line in _text_of(path).splitlines())
-    found = [line for line in lines if line]
-    if not found:
-        raise LbdnsError(f"{path}: no network in it; expected one a line, such as 192.0.2.0/24")
-    return found
-
-
-def _text_of(path: Path) -> str:
-    try:
-        with click.open_file(str(path), encoding="utf-8") as file:
-            return str(file.read())
-    except (OSError, UnicodeDecodeError) as error:
-        raise LbdnsError(f"{path}: {error}") from error
-
-
-def render_moves(told: dict[str, Any]) -> list[str]:
-    """Return the lines to print of what would change: how many networks, then which go where."""
-    changed, count = told["changed"], counted(told["networks"], "network")
-    lines = [click.style(f"{told['name']} {told['type']}: {changed:,} of {count} would change pool", bold=True)]
-    rows = [(f"{one['before']} -> {one['after']}", one["networks"], _moving(told, one)) for one in told["moves"]]
-    rows += [(f"{pool} stays", count, "") for pool, count in told["stay"].items()]
-    width = max(len(row[0]) for row in rows)
-    return lines + [f"  {what:<{width}}  {count:>6,}  {which}".rstrip() for what, count, which in rows]
-
-
-def _moving(told: dict[str, Any], move: dict[str, Any]) -> str:
-    """Return the networks of one move, the first few by name."""
-    ends = (move["before"], move["after"])
-    names = [one["network"] for one in told["changes"] if (one["before"], one["after"]) == ends]
-    shown = ", ".join(names[:NAMED_NETWORKS])
-    return f"{shown} and {len(names) - NAMED_NETWORKS:,} more" if len(names) > NAMED_NETWORKS else shown
 
 
 def _of_directory(directory: Path, request: dict[str, Any]) -> dict[str, Any]:

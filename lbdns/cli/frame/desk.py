@@ -6,7 +6,7 @@ lbdns pool set eu ttl=..   ->  find: names -> id  ->  the body by names  ->  fie
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.words import INNER_SET_BY_SERVER, NOT_RUNNING_CODE, OWN_PATH, SET_BY_SERVER, V4_PATH
 from lbdns.cli.frame.client import ApiClient, ApiRefusal, Reply
 from lbdns.cli.frame.common import PIPE_COLUMNS, print_json
+from lbdns.cli.frame.moves import render_moves
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import to_ids, to_names
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Body = dict[str, Any]
+Moves = Callable[[], Body]
+"""Gives which networks a change would move to another pool."""
 
 NOT_IN_FILES: Final = frozenset({*SET_BY_SERVER, "zone_id", "notification_email"})
 """Fields of an object that are not of its own."""
@@ -134,17 +137,19 @@ class Desk:
         reply = self.client.request("POST", path, self.by_ids(body), params={"dry_run": dry_run or None})
         self._tell(reply, dry_run, as_json, "created")
 
-    def change(self, found: FoundObject, fields: Body, dry_run: bool, as_json: bool) -> None:
+    def change(
+        self, found: FoundObject, fields: Body, dry_run: bool, as_json: bool, moves: Moves | None = None
+    ) -> None:
         """Change some fields of an object, if nobody else has changed it meanwhile."""
         params = {"dry_run": dry_run or None}
         reply = self.client.request("PATCH", found.path, self.by_ids(fields), found.revision, params)
-        self._tell(reply, dry_run, as_json, "changed", found)
+        self._tell(reply, dry_run, as_json, "changed", found, moves)
 
-    def replace(self, found: FoundObject, body: Body, dry_run: bool, as_json: bool) -> None:
+    def replace(self, found: FoundObject, body: Body, dry_run: bool, as_json: bool, moves: Moves | None = None) -> None:
         """Give an object a new body, if nobody else has changed it meanwhile."""
         params = {"dry_run": dry_run or None}
         reply = self.client.request("PUT", found.path, self.by_ids(body), found.revision, params)
-        self._tell(reply, dry_run, as_json, "changed", found)
+        self._tell(reply, dry_run, as_json, "changed", found, moves)
 
     def delete(self, found: FoundObject, dry_run: bool) -> None:
         """Delete an object, if nobody else has changed it meanwhile."""
@@ -154,12 +159,23 @@ class Desk:
         else:
             click.echo(f"{self.kind.words} {found.body['name']}: deleted")
 
-    def _tell(self, reply: Reply, dry_run: bool, as_json: bool, done: str, before: FoundObject | None = None) -> None:
+    def _tell(
+        self,
+        reply: Reply,
+        dry_run: bool,
+        as_json: bool,
+        done: str,
+        before: FoundObject | None = None,
+        moves: Moves | None = None,
+    ) -> None:
         if as_json:
-            print_json(reply.result if dry_run else reply.result | {"revision": reply.revision})
+            told = reply.result if dry_run else reply.result | {"revision": reply.revision}
+            print_json(told if moves is None else told | {"what_if": moves()})
             return
         if dry_run:
             show_plan(reply.result)
+            if moves is not None:
+                click.echo("\n".join(["", *render_moves(moves())]))
             return
         name = f"{self.kind.words} {reply.result['name']}"
         if before is not None and reply.revision == before.revision:
@@ -171,6 +187,13 @@ class Desk:
 
             told = self.client.get(f"{OWN_PATH}/revisions/{reply.revision}")["differences"]
             difference.show([one for one in told if one["id"] == reply.result["id"]])
+
+    def would_move(self, body: Body, networks: Sequence[str]) -> Body:
+        """Return which networks the running server would answer from another pool, were a load balancer this."""
+        kind = body.get("type") or "A"
+        asked = {"name": body["name"], "type": kind, "load_balancer": body, "networks": [*networks]}
+        told: Body = self.client.post(f"{OWN_PATH}/what_if", asked)
+        return told
 
     # --- health ---
 

@@ -15,7 +15,8 @@ from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import local_time, print_json
-from lbdns.cli.frame.desk import Body, Desk, FoundObject, file_text, read_body
+from lbdns.cli.frame.desk import Body, Desk, FoundObject, Moves, file_text, read_body
+from lbdns.cli.frame.moves import networks_in
 
 Command = Callable[..., Any]
 
@@ -65,6 +66,18 @@ def type_option(kind: Kind) -> Callable[[Command], Command]:
     return click.option("--type", type=click.Choice(BALANCER_TYPES), help="Which one, where several have the name.")
 
 
+def networks_option(kind: Kind) -> Callable[[Command], Command]:
+    """Add `--networks FILE` to `lb set`."""
+    if kind is not Kind.LOAD_BALANCER:
+        return lambda command: command
+    return click.option(
+        "--networks",
+        metavar="FILE",
+        type=click.Path(path_type=Path, allow_dash=True),
+        help="With --dry-run, of a running server: which of these, one a line, would change pool.",
+    )
+
+
 def new_body(kind: Kind, name: str, file: Path | None, options: Body, assignments: tuple[str, ...]) -> Body:
     """Return the body of an object to be made: the file's, then what options say, then KEY=VALUE. Raises LbdnsError.
 
@@ -110,6 +123,7 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
     @type_option(kind)
     @from_option
     @dry_run_option
+    @networks_option(kind)
     @json_option
     def set_(
         client: ApiClient,
@@ -119,7 +133,11 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
         dry_run: bool,
         as_json: bool,
         type: str | None = None,
+        networks: Path | None = None,
     ) -> None:
+        if networks is not None and not dry_run:
+            raise click.UsageError("--networks says what a --dry-run would change; give both")
+        asked_of = networks_in(networks) if networks is not None else []
         parsed = [parse_assignment(text) for text in assignments]
         if not parsed and file is None:
             raise click.UsageError("nothing to set: give KEY=VALUE, or --from FILE")
@@ -128,11 +146,11 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
         if file is not None:
             body = read_body(kind, file, found.body["name"]) | {"name": found.body["name"]}
             assign(body, parsed)
-            desk.replace(found, body, dry_run, as_json)
+            desk.replace(found, body, dry_run, as_json, _moves(desk, body, asked_of))
             return
         body = desk.named(found.body)
         touched = assign(body, parsed)
-        desk.change(found, {key: body[key] for key in touched}, dry_run, as_json)
+        desk.change(found, {key: body[key] for key in touched}, dry_run, as_json, _moves(desk, body, asked_of))
 
     @group.command("delete", help=f"Delete a {words} that nothing uses. Asks first, on a terminal.")
     @name_argument(kind)
@@ -146,6 +164,11 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
         if not dry_run:
             ask(f"Delete the {words} {found.body['name']}?", yes)
         desk.delete(found, dry_run)
+
+
+def _moves(desk: Desk, body: Body, networks: list[str]) -> Moves | None:
+    """Return what says which of the networks would move, None where there are none."""
+    return (lambda: desk.would_move(body, networks)) if networks else None
 
 
 def _remarks(kind: Kind, found: FoundObject, health: Mapping[str, Any] | None) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What is lbdns's own, beside the v4 API: /lbdns/v1, with the same tokens and the same envelope.
 
-explain, health, status   the running server's own words, as `lbdns explain`, `health` and `top` show them
+explain, what_if          an answer step by step; which networks a change would give another pool
+health, status    the running server's own words, as `lbdns explain`, `health` and `top` show them
 forced                    what operators forced, and forcing
 locate                    what the geolocation databases say of an address
 load_balancers            all of them, those of every zone and those of the account
@@ -48,6 +49,33 @@ _EXPLAINED: Final[dict[str, Any]] = {
         "scopes": _OBJECT,
     },
     "required": ["rcode", "answer", "ttl", "scope", "steps"],
+}
+_WHAT_IF: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "a load balancer as it might be, references by name, or rules behind those that it has",
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX},
+        "type": {"type": "string", "minLength": 1, "maxLength": 20},
+        "load_balancer": _OBJECT,
+        "rules": {"type": "array", "items": _OBJECT},
+        "networks": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    },
+    "required": ["name", "networks"],
+    "additionalProperties": False,
+}
+_MOVES: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "type": {"type": "string"},
+        "networks": {"type": "integer"},
+        "changed": {"type": "integer"},
+        "moves": {"type": "array", "items": _OBJECT},
+        "stay": _OBJECT,
+        "changes": {"type": "array", "items": _OBJECT},
+    },
+    "required": ["name", "type", "networks", "changed", "moves", "stay", "changes"],
+    "additionalProperties": False,
 }
 _REPORT: Final[dict[str, Any]] = {
     "type": "object",
@@ -147,6 +175,16 @@ async def explain(
     """Say what the running server answers and why, as `lbdns explain --json` does; suppose endpoints down or up."""
     request = {"name": name, "type": type, "ecs": ecs, "resolver": resolver, "pop": pop, "draw": draw}
     return ok(await operate(site, "explain", {**request, "down": down, "up": up, "scopes": scopes}))
+
+
+@router.post("/what_if", summary="Say which networks a change would give another pool", **describe(_MOVES, _WHAT_IF))
+async def what_if(site: CurrentSite, body: JsonObject) -> Response:
+    """Compare what the running server answers some networks with what it would, were a load balancer otherwise."""
+    lacking = [(f"{key} is missing", (key,)) for key in ("name", "networks") if not body.get(key)]
+    unknown = [(f"{key} is unknown", (key,)) for key in body if key not in _WHAT_IF["properties"]]
+    if lacking or unknown:
+        raise invalid(*lacking, *unknown)
+    return ok(await operate(site, "explain", body))
 
 
 @router.get("/health", dependencies=[belongs_to(POOLS)], summary="Show the health of everything", **describe(_REPORT))
