@@ -29,18 +29,8 @@ class Blob:
         data = text.encode()
         return self.add(len(data).to_bytes(2, "little") + data)
 
-    def add_long_text(self, data: bytes) -> int:
-        """Return the offset of a text in UTF-8 of any length: that in four bytes, then the text."""
-        return self.add(len(data).to_bytes(4, "little") + data)
-
 
 def read_text(blob: memoryview, offset: int) -> str:
     """Return the text that `Blob.add_text` stored at `offset`."""
     length = blob[offset] | blob[offset + 1] << 8
     return str(blob[offset + 2 : offset + 2 + length], "utf-8")
-
-
-def read_long_text(blob: memoryview, offset: int) -> str:
-    """Return the text that `Blob.add_long_text` stored at `offset`."""
-    start = offset + 4
-    return str(blob[start : start + int.from_bytes(blob[offset:start], "little")], "utf-8")

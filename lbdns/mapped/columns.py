@@ -46,12 +46,11 @@ class SnapshotColumns:
     lb_slot: U32
     lb_text: U32
     lb_policy: U8
-    # Rules: a load balancer's row of rules_* (NO_RULES: none; a variant has none), and where what is told of its rules
-    # begins, then of its pool sets, each in the order of the configuration: its counter's slot, its text in the blob.
+    # Rules: a load balancer's row of rules_* (NO_RULES: none; a variant has none), and where the counters' slots
+    # of its rules begin, then those of its pool sets, each in the order of the configuration.
     lb_rules: U32
     lb_hit_start: U32
     hit_slot: U32
-    rule_text: U32
     # A decision table; equal ones are one. Class of ip.src (NO_TRIE: 0) and bits of the tests lead to a verdict:
     # cell = cells + class * width + bits * RULE_KINDS + kind, with cells and trie for a query with ECS or without.
     rules_ecs_trie: U32

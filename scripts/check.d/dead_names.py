@@ -26,7 +26,7 @@ OVERRIDES = {
     "click": ["list_commands", "get_command", "format_commands"],
     "httpx": ["handle_request"],
     "uvicorn": ["send_400_response", "lifespan"],
-    "asyncio": ["eof_received", "datagram_received"],
+    "asyncio": ["eof_received", "datagram_received", "get_buffer", "buffer_updated", "size_hint"],
     "http.server, socketserver": [
         *(
             "do_GET",

@@ -151,7 +151,6 @@ class _Compiler:
         self._numbering = numbering
         self._memo = memo
         self._alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = {}
-        self._told: dict[tuple[int, ...], list[int]] = {}  # rules and pool sets by identity -> their texts
         self._rules = RuleColumns(columns, blob, context.site.region, memo.rules)
         self._variants: VariantRows
 
@@ -194,20 +193,8 @@ class _Compiler:
         columns["lb_hit_start"].append(len(columns["hit_slot"]))
         if load_balancer.has_rules:
             varies |= self._rules.add(load_balancer, number, numbers, is_apex)
-            self._append_hits(load_balancer)
+            columns["hit_slot"].extend([self._slots.rule[key] for key in rule_keys(load_balancer)])
         append_row(columns, numbers, LB_VARIES if varies else 0)
         columns["lb_slot"].append(self._slots.load_balancer[load_balancer.name, load_balancer.type])
         columns["lb_text"].append(self._blob.add_text(load_balancer.name))
         columns["lb_rules"].append(NO_RULES)
-
-    def _append_hits(self, load_balancer: LoadBalancer) -> None:
-        """Append where rules and pool sets are counted, and what is told of them."""
-        columns = self._columns
-        ones = (*load_balancer.rules, *load_balancer.pool_sets)
-        key = tuple(map(id, ones))
-        texts = self._told.get(key)
-        if texts is None:
-            texts = [self._blob.add_long_text(one.model_dump_json().encode()) for one in ones]
-            self._told[key] = texts
-        columns["rule_text"].extend(texts)
-        columns["hit_slot"].extend([self._slots.rule[key] for key in rule_keys(load_balancer)])
