@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -23,13 +23,29 @@ class FieldKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ValueForm:
+    """How every value of a field is written: `words` say it, `case` is bytes.lower or bytes.upper, and `dot` is whether
+    there always or never is a dot at the end, None where nothing is known of that."""
+
+    words: str
+    case: Callable[[bytes], bytes]
+    dot: bool | None = None
+
+
+_LOWER_WITH_DOT: Final = ValueForm("in lower case, with the final dot", bytes.lower, True)
+_LOWER_WITHOUT_DOT: Final = ValueForm("in lower case, without the final dot", bytes.lower, False)
+_UPPER: Final = ValueForm("in upper case", bytes.upper)
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One field. `meaning` is a phrase for the documents; "" of a proxied field."""
+    """One field. `meaning` is a phrase for the documents; "" of a proxied field. `form` is None where values differ."""
 
     name: str
     type: Type
     kind: FieldKind
     meaning: str = ""
+    form: ValueForm | None = None
 
 
 PROXIED_ONLY: Final = "is a field of proxied requests; lbdns is DNS-only and never sees one, so leave it out"
@@ -37,20 +53,32 @@ PROXIED_ONLY: Final = "is a field of proxied requests; lbdns is DNS-only and nev
 
 _KNOWN: Final = (
     FieldRow(
-        "cf.load_balancer.name", Type.BYTES, FieldKind.CONSTANT, "the load balancer's hostname, without final dot"
+        "cf.load_balancer.name",
+        Type.BYTES,
+        FieldKind.CONSTANT,
+        "the load balancer's hostname, without final dot",
+        _LOWER_WITHOUT_DOT,
     ),
-    FieldRow("cf.load_balancer.region", Type.BYTES, FieldKind.CONSTANT, "the region of the PoP that answers: `WNAM`"),
+    FieldRow(
+        "cf.load_balancer.region", Type.BYTES, FieldKind.CONSTANT, "the region of the PoP that answers: `WNAM`", _UPPER
+    ),
     FieldRow("dns.qry.qu", Type.BOOL, FieldKind.CONSTANT, "whether the message was a question: always"),
-    FieldRow("dns.qry.name", Type.BYTES, FieldKind.NAME, "the name asked for, in lower case, with the final dot"),
+    FieldRow(
+        "dns.qry.name",
+        Type.BYTES,
+        FieldKind.NAME,
+        "the name asked for, in lower case, with the final dot",
+        _LOWER_WITH_DOT,
+    ),
     FieldRow("dns.qry.name.len", Type.INT, FieldKind.NAME, "its length in bytes, with the final dot"),
     FieldRow("dns.qry.type", Type.INT, FieldKind.MESSAGE, "the record type asked for: 1 is A, 28 AAAA"),
     FieldRow("dns.rr.opt.client", Type.BOOL, FieldKind.MESSAGE, "whether the query has a client subnet (ECS)"),
     FieldRow("dns.rr.opt.client.addr", Type.STRING, FieldKind.ECS_TEXT, "the address of that, as text"),
     FieldRow("ip.src", Type.IP, FieldKind.ADDRESS, "the address of the ECS, without it the resolver's"),
     FieldRow("ip.src.asnum", Type.INT, FieldKind.ADDRESS, "the number of its autonomous system"),
-    FieldRow("ip.src.continent", Type.BYTES, FieldKind.ADDRESS, "its continent: AF, AN, AS, EU, NA, OC or SA"),
-    FieldRow("ip.src.country", Type.BYTES, FieldKind.ADDRESS, "its country, ISO 3166-1: `DE`"),
-    FieldRow("ip.src.subdivision", Type.BYTES, FieldKind.ADDRESS, "its state or province, ISO 3166-2: `US-CA`"),
+    FieldRow("ip.src.continent", Type.BYTES, FieldKind.ADDRESS, "its continent: AF, AN, AS, EU, NA, OC or SA", _UPPER),
+    FieldRow("ip.src.country", Type.BYTES, FieldKind.ADDRESS, "its country, ISO 3166-1: `DE`", _UPPER),
+    FieldRow("ip.src.subdivision", Type.BYTES, FieldKind.ADDRESS, "its state or province, ISO 3166-2: `US-CA`", _UPPER),
     FieldRow("ip.src.lat", Type.FLOAT, FieldKind.ADDRESS, "its latitude in degrees"),
     FieldRow("ip.src.lon", Type.FLOAT, FieldKind.ADDRESS, "its longitude in degrees"),
 )

@@ -50,6 +50,8 @@ def _pieces(node: Node) -> list[str]:
         return _pieces(node.value)
     if isinstance(node, Compare):
         return [*_pieces(node.left), f" {node.operator} ", show(node.right)]
+    if isinstance(node, In) and len(node.items) == 1 and isinstance(node.items[0], NamedList):
+        return [*_pieces(node.left), " in ", show(node.items[0])]
     if isinstance(node, In):
         return [*_pieces(node.left), " in {", " ".join(map(show, node.items)), "}"]
     if isinstance(node, Matches):

@@ -9,6 +9,7 @@ from lbdns.base.words import BALANCER_TYPES
 from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
 from lbdns.expressions.function_table import Fact
+from lbdns.expressions.misfits import misfits
 from lbdns.expressions.parse import parse
 from lbdns.expressions.remainder import remaining
 from lbdns.expressions.showing import show
@@ -44,7 +45,8 @@ def known_facts(hostname: str, region: str) -> dict[str, Fact | None]:
 def check_expression(expression: str, hostname: str, region: str) -> dict[str, Any]:
     """Return a condition as plain values: its tree with types and what decides each comparison, and what is left.
 
-    That is what remains to be asked of a query to the load balancer that is named. Raises ExpressionError.
+    That is what remains to be asked of a query to the load balancer that is named. `warnings` are of texts that no
+    value is like. Raises ExpressionError.
     """
     tree = read(expression)
     known = known_facts(hostname, region)
@@ -55,6 +57,7 @@ def check_expression(expression: str, hostname: str, region: str) -> dict[str, A
         "fields": [field.name for field in fields_of(tree)],
         "lists": [one.name for one in lists_of(tree)],
         "left": left if isinstance(left, bool) else show(left),
+        "warnings": [{"column": column, "message": message} for column, message in misfits(tree)],
     }
 
 

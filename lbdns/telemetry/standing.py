@@ -189,7 +189,7 @@ def _configuration(facts: ServerFacts) -> Row:
 def _kept(facts: ServerFacts) -> Row:
     if facts.keeping:
         return Row("kept", "not for a restart", (facts.keeping,))
-    return Row("kept", "for a restart that finds a mistake")
+    return Row("kept", "what is served, for a restart that finds a mistake in the configuration")
 
 
 def _management(facts: ServerFacts) -> Row:

@@ -194,7 +194,7 @@ def test_an_error_has_its_problems_in_order() -> None:
 
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"^    \$ lbdns (.*)\n((?:    .*\n|\n(?=    ))*)", DOCUMENT, re.MULTILINE)
+SHOWN = re.findall(r"^    \$ lbdns (rule .*)\n((?:    .*\n|\n(?=    ))*)", DOCUMENT, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command, output", SHOWN, ids=[command for command, _ in SHOWN])
@@ -205,3 +205,21 @@ def test_the_document_shows_what_is_printed(command: str, output: str) -> None:
 
 def test_the_document_shows_each_command() -> None:
     assert {command.split()[1] for command, _ in SHOWN} == {"check", "test"}
+
+
+def test_a_text_that_no_name_is_like_is_warned_of() -> None:
+    done = run("rule", "check", 'ends_with(dns.qry.name, ".example.com")')
+    words = (
+        '".example.com" finds nothing: dns.qry.name is in lower case, with the final dot; did you mean ".example.com."?'
+    )
+    assert (done.status, done.err) == (0, f"warning: column 25: {words}\n")
+    told = run("rule", "check", 'ends_with(dns.qry.name, ".example.com")', "--json").json
+    assert told["warnings"] == [{"column": 25, "message": words}]
+    assert run("rule", "check", 'ends_with(dns.qry.name, ".example.com.")').err == ""
+
+
+def test_a_named_list_is_shown_as_it_is_written() -> None:
+    assert run("rule", "check", "not ip.src in $office").out.splitlines()[-1] == "left    not ip.src in $office"
+    assert run("rule", "check", "ip.src in {$office}").out.splitlines()[-1] == "left    ip.src in $office"
+    mixed = "ip.src in {$office 192.0.2.1}"
+    assert run("rule", "check", mixed).out.splitlines()[-1] == f"left    {mixed}"

@@ -63,6 +63,44 @@ def test_coordinates_that_no_database_knows() -> None:
     assert told(examined(rules=[{"condition": 'ip.src.country eq "DE"', "terminates": True}])) == []
 
 
+@pytest.mark.parametrize(
+    ("condition", "written", "meant"),
+    [
+        ('dns.qry.name eq "www.example.com"', '"www.example.com"', '"www.example.com."'),
+        ('dns.qry.name in {"a." "B."}', '"B."', '"b."'),
+        ('not dns.qry.name wildcard "*.Example.com"', '"*.Example.com"', '"*.Example.com."'),
+        ('dns.qry.name strict wildcard "X*"', '"X*"', '"x*"'),
+        ('ends_with(dns.qry.name, ".example.com")', '".example.com"', '".example.com."'),
+        ('starts_with(dns.qry.name, "WWW")', '"WWW"', '"www"'),
+        ('lower(dns.qry.name) eq "www"', '"www"', '"www."'),
+        ('dns.qry.name contains "WWW"', '"WWW"', '"www"'),
+        ('cf.load_balancer.name ne "www.example.com."', '"www.example.com."', '"www.example.com"'),
+        ('ip.src.country in {"de"}', '"de"', '"DE"'),
+        ('upper(ip.src.continent) eq "eu"', '"eu"', '"EU"'),
+    ],
+)
+def test_texts_that_no_value_is_like(condition: str, written: str, meant: str) -> None:
+    found = examined(rules=[{"name": "r", "condition": condition, "terminates": True}])
+    ((path, message),) = told(found)
+    assert not found.errors and path == "rules[0].condition"
+    assert message.startswith(f'rule "r", column {condition.index(written) + 1}: ') or "wildcard" in condition
+    assert f"{written} finds nothing: " in message and message.endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'dns.qry.name eq "www.example.com." or dns.qry.name contains "www" or starts_with(dns.qry.name, "www")',
+        'dns.qry.name wildcard "WWW.*" or dns.qry.name strict wildcard "*.example.com." or dns.qry.name ne "."',
+        'ip.src.country in {"DE" "AT"} or lower(ip.src.country) eq "de" or ip.src.subdivision lt "us"',
+        'upper(dns.qry.name) eq "WWW." or cf.load_balancer.name eq "www.example.com" or dns.qry.name matches "Www$"',
+        'dns.rr.opt.client.addr eq "2001:DB8::" or len(dns.qry.name) eq 3 or concat(dns.qry.name, "X") eq "www.X"',
+    ],
+)
+def test_texts_that_a_value_may_be_like(condition: str) -> None:
+    assert told(examined(rules=[{"condition": condition, "terminates": True}])) == []
+
+
 def test_lists_that_are_not_there() -> None:
     rules = [{"condition": "ip.src in {$office $ofice 10.0.0.0/8} and ip.src in $shop", "terminates": True}]
     found = told(examined(rules=rules, settings={"lists": {"office": ["192.0.2.0/24"]}}))

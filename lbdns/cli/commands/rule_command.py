@@ -57,6 +57,8 @@ def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool
         click.echo(f"{part:<{width}}  {kind:<6}  {decided}".rstrip())
     left = told["left"]
     click.echo(f"\nleft    {f'nothing: always {str(left).lower()}' if isinstance(left, bool) else left}")
+    for one in told["warnings"]:
+        click.echo(f"warning: column {one['column']}: {one['message']}", err=True)
 
 
 @rule.command()

@@ -113,11 +113,12 @@ def _check_pool(placed: Placed[Pool]) -> Iterator[Problem]:
         yield source.warning(("health_sources",), "does not act: health is what the vantage points agree on")
     if not placed.knows("origins"):
         return
-    enabled = sum(endpoint.is_used for endpoint in pool.origins)
-    if enabled == 0:
-        yield source.warning(("origins",), "no origin is enabled, so the pool is always critical")
-    elif enabled < pool.minimum_origins and placed.knows("minimum_origins"):
-        message = f"more than the {counted(enabled, 'origin')} enabled, so the pool is always critical"
+    used = sum(endpoint.is_used for endpoint in pool.origins)
+    addressed = " at a host's address" if any(one.enabled and one.is_placeholder for one in pool.origins) else ""
+    if used == 0:
+        yield source.warning(("origins",), f"no origin is enabled{addressed}, so the pool is always critical")
+    elif used < pool.minimum_origins and placed.knows("minimum_origins"):
+        message = f"more than the {counted(used, 'origin')} enabled{addressed}, so the pool is always critical"
         yield source.warning(("minimum_origins",), f"{pool.minimum_origins} is {message}")
     seen: set[str] = set()
     for index, endpoint in enumerate(pool.origins):

@@ -5,6 +5,7 @@ whose condition asks for what only a proxy sees                   error, each fi
 whose condition asks for AS numbers, and no database knows any    error
 whose condition names a list that is not there                    error
 whose condition asks for coordinates, and no database knows any   warning
+whose condition compares with a text that no value is like        warning
 that can never be reached, or does nothing                        warning
 of the same name as another                                       warning
 whose overrides do not act                                        warning
@@ -27,6 +28,7 @@ from lbdns.config.checks.facts import Facts, Mistaken
 from lbdns.config.checks.rule_bound_checks import check_rule_bounds
 from lbdns.config.yaml.source import Placed
 from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
+from lbdns.expressions.misfits import misfits
 from lbdns.expressions.tree import Always, Condition, fields_of, lists_of
 from lbdns.model.balancer import RULE_LISTS, LoadBalancer, overridden
 from lbdns.model.pool import Pool
@@ -108,6 +110,8 @@ def _mistakes_of(condition: Condition, facts: Facts) -> Iterator[Mistaken]:
                 "set geodata: {city: ...} in lbdns.yaml to a city-level one"
             )
             yield field.column, message, "warning"
+    for column, message in misfits(condition):
+        yield column, message, "warning"
     if facts.lists is None:
         return
     for one in lists_of(condition):
