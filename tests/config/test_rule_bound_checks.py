@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lbdns.model import bounds
+from lbdns.snapshot.compile import rule_bounds
 from tests.config.test_rule_checks import examined, told
 
 
@@ -29,6 +30,28 @@ def test_cells_are_counted_as_the_databases_have_them() -> None:
     networks = [f"ip.src in {{20.{number}.0.0/16}}" for number in range(90)]
     ((path, message),) = told(examined(name="*.example.com", rules=rules(*networks, " or ".join(tests))))
     assert path.endswith("rules[90].condition") and "cells, more than 65,536; this rule costs most" in message
+
+
+def test_many_comparisons_are_bounded_before_they_are_worked_out() -> None:
+    # A hundred and twenty addresses one by one in each of a hundred rules: a table of 12,000 by 24,000.
+    def one_by_one(rule: int, count: int) -> str:
+        return " or ".join(f"ip.src eq 20.{rule}.{number}.1" for number in range(count))
+
+    wide = [one_by_one(rule, 120 if rule != 7 else 130) for rule in range(bounds.MAX_RULES)]
+    ((path, message),) = told(examined(rules=rules(*wide)))
+    assert path.endswith("rules[7].condition")
+    assert "truths of comparisons of addresses, more than 134,217,728; this rule" in message
+
+
+def test_the_rule_that_costs_most_is_found_without_a_table_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> int:
+        raise AssertionError("the table is worked out once more")
+
+    monkeypatch.setattr(rule_bounds, "cell_count", fail)
+    tests = " or ".join(f'dns.qry.name contains "{letter}"' for letter in "abcdefgh")
+    wide = [" or ".join(f"ip.src eq 20.{rule}.{number}.1" for number in range(20)) for rule in range(80)]
+    ((path, message),) = told(examined(name="*.example.com", rules=rules(*wide, tests)))
+    assert path.endswith("rules[80].condition") and "cells, more than 65,536; this rule costs most" in message
 
 
 def test_as_many_rules_as_there_may_be_are_no_matter() -> None:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.places.geodata import Geodata
-from lbdns.snapshot.compile.address_index import AddressIndex, reads_asn
+from lbdns.snapshot.compile.address_index import AddressIndex, SetAtom, reads_asn
 from lbdns.snapshot.compile.place_classes import place_index
 from lbdns.snapshot.compile.rule_memo import RuleMemo
 from lbdns.steering.rules.address_ranges import Lists
+from lbdns.steering.rules.address_sets import AddressSet
 from lbdns.steering.rules.decision_table import (
     FoldedRule,
     TooLarge,
     address_atoms,
     cell_count,
     decision_table,
+    most_cells,
     tests_of,
+    truth_count,
 )
 from lbdns.steering.rules.rule_costs import heaviest, is_surely_small
+
+Cost = Callable[[Sequence[FoldedRule], Mapping[SetAtom, AddressSet]], int]
 
 
 class Excess(NamedTuple):
@@ -52,5 +57,14 @@ def _made(rules: Sequence[FoldedRule], geodata: Geodata, lists: Lists) -> Excess
     try:
         decision_table(rules, sets)
     except TooLarge as error:
-        return Excess(heaviest(rules, lambda some: cell_count(some, sets)), str(error))
+        cost = _cost(rules, sets, error)
+        return Excess(heaviest(rules, lambda some: cost(some, sets)), str(error))
     return None
+
+
+def _cost(rules: Sequence[FoldedRule], sets: Mapping[SetAtom, AddressSet], error: TooLarge) -> Cost:
+    """Return by what rules are compared, which is worked out once for each of them."""
+    truths = truth_count(rules, sets)
+    if error.most == bounds.MAX_RULE_TRUTHS:
+        return truth_count
+    return cell_count if truths * len(rules) <= bounds.MAX_RULE_TRUTHS else most_cells

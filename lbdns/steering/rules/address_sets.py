@@ -105,5 +105,5 @@ def cut(sets: Iterable[AddressSet], family: int) -> Segments:
     flips = np.zeros((int(group[-1]) + 1, len(turns)), np.bool_)
     is_turn = owner >= 0
     flips[group[is_turn], owner[is_turn]] = True
-    truths = np.bitwise_xor.accumulate(flips, axis=0)
-    return Segments(at[order[np.searchsorted(group, np.arange(len(flips)))]], truths)
+    np.bitwise_xor.accumulate(flips, axis=0, out=flips)  # in place: they may be large
+    return Segments(at[order[np.searchsorted(group, np.arange(len(flips)))]], flips)

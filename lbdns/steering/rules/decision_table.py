@@ -100,6 +100,21 @@ def address_atoms(rules: Sequence[FoldedRule]) -> tuple[AddressAtom | EcsAtom, .
     return tuple(dict.fromkeys(found))
 
 
+def truth_count(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsAtom, AddressSet]) -> int:
+    """Return how many truths of atoms are worked out for the table of queries with ECS, at most."""
+    atoms = address_atoms(rules)
+    return len(atoms) * _segment_count(atoms, sets)
+
+
+def most_cells(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsAtom, AddressSet]) -> int:
+    """Return what `cell_count` cannot exceed, without working it out."""
+    return _segment_count(address_atoms(rules), sets) * RULE_KINDS << len(tests_of(rules))
+
+
+def _segment_count(atoms: Sequence[AddressAtom | EcsAtom], sets: Mapping[AddressAtom | EcsAtom, AddressSet]) -> int:
+    return len(FAMILIES) + sum(len(sets[atom].v4) + len(sets[atom].v6) for atom in atoms)
+
+
 def cell_count(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsAtom, AddressSet]) -> int:
     """Return how many cells the table of queries with ECS has, before classes that are alike are one."""
     used = [sets[atom] for atom in address_atoms(rules)]
@@ -112,6 +127,9 @@ def decision_table(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsA
     tests, atoms = tests_of(rules), address_atoms(rules)
     if len(tests) > bounds.MAX_TESTS:
         raise TooLarge("tests of names and texts", len(tests), bounds.MAX_TESTS)
+    truths = truth_count(rules, sets)
+    if truths > bounds.MAX_RULE_TRUTHS:
+        raise TooLarge("truths of comparisons of addresses", truths, bounds.MAX_RULE_TRUTHS)
     # Where nothing asks for ECS itself, queries without it are decided by the same table.
     sources = (True, False) if _asks_for_ecs(rules) else (True,)
     drafts = [_Draft(rules, tests, atoms, sets, has_ecs) for has_ecs in sources]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from lbdns.expressions.tree import Compare, Condition, In, NamedList, Operator, fields_of
 from lbdns.model import bounds
@@ -11,17 +12,22 @@ from lbdns.steering.rules.decision_table import FoldedRule, address_atoms, tests
 from lbdns.steering.rules.formulas import EcsAtom
 
 _ONE_MORE = (Operator.LT, Operator.LE, Operator.GT, Operator.GE)
+_FEW_ATOMS: Final = 64
+"""So many are within MAX_RULE_TRUTHS where databases have a million networks each."""
 
 
 def is_surely_small(rules: Sequence[FoldedRule]) -> bool:
-    """Return whether rules are within the bounds of cells and variants whatever databases and lists say.
+    """Return whether rules are within the bounds of truths, cells and variants whatever databases and lists say.
 
     Values of one field that are named so many times fall into so many classes at most, and one more; fields go together
     in every way.
     """
+    atoms = address_atoms(rules)
+    if len(atoms) > _FEW_ATOMS:
+        return False
     classes: dict[tuple[str, ...], int] = {}
     doubled = 0
-    for atom in address_atoms(rules):
+    for atom in atoms:
         if isinstance(atom, EcsAtom):
             classes["ip.src",] = classes.get(("ip.src",), 1) + 2 * len(atom.networks)
             continue
