@@ -213,3 +213,18 @@ def test_the_command_shows_which_networks_go_where(tmp_path: Path) -> None:
     ]
     told = CliRunner().invoke(explain_command, [*arguments, "--ecs", "198.51.100.0/24"], catch_exceptions=False)
     assert '"office" matches: default_pools [eu] -> [us]' in told.output
+
+
+def test_every_mistake_in_a_supposed_rule_is_told_with_its_line(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules:\n- name: one\n  condition: ip.src in {198.51.100.0/24} and\n  overrides: {tttl: 5}\n"
+        "- condition: ip.src eq 192.0.2.0/24\n  terminate: true\n"
+    )
+    done = CliRunner().invoke(explain_command, ["www.example.com", "--config", str(tmp_path), "--rule", str(rules)])
+    told = str(done.exception).splitlines()
+    assert len(told) == 4 and all(line.startswith(f"{rules}:") for line in told)
+    assert f'{rules}:4: overrides.tttl: unknown key "tttl"; did you mean "ttl"?' in told
+    assert f'{rules}:6: terminate: unknown key "terminate"; did you mean "terminates"?' in told
+    assert any(line.startswith(f'{rules}:3: condition: rule "one", column ') for line in told)
+    assert any(line.startswith(f"{rules}:5: condition: column 11: ") for line in told)

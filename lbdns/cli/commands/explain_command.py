@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from lbdns.base.errors import LbdnsError
+from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.wording import counted
 from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.moves import networks_in, render_moves, text_of
@@ -70,18 +70,27 @@ def explain(
 
 
 def rules_in(path: Path) -> list[Any]:
-    """Return the rules that a file has: one, a list, or `rules:` with a list. Raises LbdnsError."""
-    from lbdns.config.yaml.yaml_tree import parse_yaml
+    """Return the rules that a file has: one, a list, or `rules:` with a list. Raises LbdnsError with every mistake."""
+    from lbdns.config.yaml.repair import build
+    from lbdns.config.yaml.source import Source
+    from lbdns.config.yaml.yaml_tree import lines_at, parse_yaml
+    from lbdns.model.rule import Rule
 
     tree = parse_yaml(text_of(path), str(path))
     if tree.problems:
         raise LbdnsError("\n".join(map(str, tree.problems)))
-    value = tree.value
+    value, lines = tree.value, tree.lines
     if isinstance(value, dict) and set(value) == {"rules"}:
-        value = value["rules"]
+        value, lines = value["rules"], lines_at(lines, "rules")
     found = value if isinstance(value, list) else [value]
     if not found or not all(isinstance(one, dict) for one in found):
         raise LbdnsError(f"{path}: no rule; expected one, such as condition: ip.src in {{192.0.2.0/24}}")
+    problems: list[Problem] = []
+    for index, one in enumerate(found):
+        of_rule = lines_at(lines, index) if isinstance(value, list) else lines
+        build(Rule, one, Source(str(path), of_rule, "", None), problems)
+    if problems:
+        raise LbdnsError("\n".join(map(str, problems)))
     return found
 
 
