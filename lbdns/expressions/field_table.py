@@ -74,7 +74,9 @@ _KNOWN: Final = (
     FieldRow("dns.qry.type", Type.INT, FieldKind.MESSAGE, "the record type asked for: 1 is A, 28 AAAA"),
     FieldRow("dns.rr.opt.client", Type.BOOL, FieldKind.MESSAGE, "whether the query has a client subnet (ECS)"),
     FieldRow("dns.rr.opt.client.addr", Type.STRING, FieldKind.ECS_TEXT, "the address of that, as text"),
-    FieldRow("ip.src", Type.IP, FieldKind.ADDRESS, "the address of the ECS, without it the resolver's"),
+    FieldRow(
+        "ip.src", Type.IP, FieldKind.ADDRESS, "the address of the ECS, a private one too, without it the resolver's"
+    ),
     FieldRow("ip.src.asnum", Type.INT, FieldKind.ADDRESS, "the number of its autonomous system"),
     FieldRow("ip.src.continent", Type.BYTES, FieldKind.ADDRESS, "its continent: AF, AN, AS, EU, NA, OC or SA", _UPPER),
     FieldRow("ip.src.country", Type.BYTES, FieldKind.ADDRESS, "its country, ISO 3166-1: `DE`", _UPPER),
