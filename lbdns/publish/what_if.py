@@ -22,6 +22,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted, listed
 from lbdns.expressions.parse import parse
 from lbdns.expressions.tree import lists_of
+from lbdns.model import named_lists
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
@@ -29,6 +30,8 @@ from lbdns.places.place import Network
 from lbdns.steering.kernel.numbers import NO_POOL, OUTCOME_FIXED
 
 MAX_NETWORKS: Final = 10_000
+_TOLD_MAX: Final = 20
+"""Networks of one request whose mistakes are told."""
 NO_RECORDS: Final = "no records"
 """In place of a pool: a rule answers without records, or no pool can answer."""
 
@@ -50,18 +53,15 @@ def read_rules(given: Any) -> tuple[Rule, ...]:
 
 
 def read_networks(given: Sequence[Any]) -> tuple[Network, ...]:
-    """Return the networks of a request; raises LbdnsError naming each that is none."""
+    """Return the networks of a request, as named lists have them; raises LbdnsError saying what is wrong with each."""
     if len(given) > MAX_NETWORKS:
         raise LbdnsError(f"{counted(len(given), 'network')}; expected at most {MAX_NETWORKS:,}")
-    found, wrong = [], []
-    for text in given:
-        try:
-            found.append(ip_network(str(text), strict=False))
-        except ValueError:
-            wrong.append(str(text))
-    if wrong:
-        raise LbdnsError(f"{listed(wrong)}: no network, such as 192.0.2.0/24")
-    return tuple(found)
+    _, mistakes = named_lists.read_networks(given)
+    if mistakes:
+        told = [f"networks.{index}: {message}" for index, message in mistakes[:_TOLD_MAX]]
+        more = [f"and {len(mistakes) - _TOLD_MAX:,} more that are no network"] if len(mistakes) > _TOLD_MAX else []
+        raise LbdnsError("\n".join([*told, *more]))
+    return tuple(map(ip_network, given))
 
 
 def with_rules(configuration: Configuration, name: str, qtype: str, rules: tuple[Rule, ...]) -> Configuration:

@@ -228,3 +228,26 @@ def test_every_mistake_in_a_supposed_rule_is_told_with_its_line(tmp_path: Path) 
     assert f'{rules}:6: terminate: unknown key "terminate"; did you mean "terminates"?' in told
     assert any(line.startswith(f'{rules}:3: condition: rule "one", column ') for line in told)
     assert any(line.startswith(f"{rules}:5: condition: column 11: ") for line in told)
+
+
+def test_every_mistake_in_a_file_of_networks_is_told_as_in_the_file_of_a_list(tmp_path: Path) -> None:
+    rule, networks = tmp_path / "rule.yaml.txt", tmp_path / "networks.txt"
+    rule.write_text("condition: ip.src in {198.51.100.0/25}\n")
+    networks.write_text("198.51.100.0/25\n\nfoo  # none\n192.0.2.1/24\n198.51.100.0/26\n")
+    supposed = ["www.example.com", "--config", str(tmp_path), "--rule", str(rule), "--networks", str(networks)]
+    done = CliRunner().invoke(explain_command, supposed)
+    assert str(done.exception).splitlines() == [
+        f'{networks}:3: "foo" is no network; expected one such as 192.0.2.0/24 or 2001:db8::/32',
+        f'{networks}:4: "192.0.2.1/24" has bits behind its prefix; the network that it is in is 192.0.2.0/24',
+    ]
+
+
+def test_what_if_reads_networks_as_named_lists_do(tmp_path: Path) -> None:
+    asked = {"name": "www.example.com", "type": "A", "rules": [OFFICE]}
+    with pytest.raises(LbdnsError) as told:
+        explain_configuration(configured(tmp_path), {**asked, "networks": ["192.0.2.1/24", "192.0.2.1", 7, *"x" * 25]})
+    lines = str(told.value).splitlines()
+    assert lines[0].startswith('networks.0: "192.0.2.1/24" has bits behind its prefix') and len(lines) == 21
+    assert lines[1].startswith("networks.2: 7 is no network") and lines[-1] == "and 7 more that are no network"
+    found = explain_configuration(configured(tmp_path), {**asked, "networks": ["198.51.100.0/24", "198.51.100.0/25"]})
+    assert found["networks"] == 2, "one within another is asked for itself"

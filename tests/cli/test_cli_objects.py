@@ -163,7 +163,7 @@ def test_a_dry_run_says_which_networks_would_change_pool(web: StoreServer, tmp_p
     assert (found["changed"], found["stay"]) == (1, {"eu": 2})
     assert found["changes"] == [{"network": "198.51.100.0/25", "before": "eu", "after": "us"}]
     networks.write_text("198.51.100.0/33\n")
-    assert '"198.51.100.0/33": no network' in run(*trying, "ttl=30").err
+    assert f'{networks}:1: "198.51.100.0/33" is no network' in run(*trying, "ttl=30").err
     assert run("lb", "set", "www.example.com", "ttl=30", "--networks", str(networks)).status == 2
 
 

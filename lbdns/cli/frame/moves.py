@@ -14,11 +14,18 @@ NAMED_NETWORKS: Final = 6
 
 
 def networks_in(path: Path) -> list[str]:
-    """Return the networks that a file names, one a line; what stands behind # is a remark. Raises LbdnsError."""
-    lines = (line.partition("#")[0].strip() for line in text_of(path).splitlines())
-    found = [line for line in lines if line]
-    if not found:
+    """Return the networks that a file names, read as the file of a named list, those within others too. Raises
+    LbdnsError with every mistake."""
+    from lbdns.config.yaml.list_files import line_problems, networks_by_line
+    from lbdns.model.named_lists import read_networks
+
+    numbered = networks_by_line(text_of(path))
+    if not numbered:
         raise LbdnsError(f"{path}: no network in it; expected one a line, such as 192.0.2.0/24")
+    found = [network for _, network in numbered]
+    _, mistakes = read_networks(found)
+    if mistakes:
+        raise LbdnsError("\n".join(map(str, line_problems(path, numbered, mistakes))))
     return found
 
 

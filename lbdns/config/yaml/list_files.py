@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,14 +56,27 @@ def read_list(path: Path, read: ReadText, problems: list[Problem]) -> NetworkLis
     text = read(path)
     if text is None:
         return frozenset()
-    numbered = [(number, line.partition("#")[0].strip()) for number, line in enumerate(text.split("\n"), 1)]
-    numbered = [(number, network) for number, network in numbered if network]
+    numbered = networks_by_line(text)
     if too_many := excess(len(numbered)):
         problems.append(Problem(str(path), 0, "", too_many))
         return frozenset()
     networks, mistakes = read_networks(network for _, network in numbered)
-    problems.extend(Problem(str(path), numbered[index][0], "", message) for index, message in mistakes[:_TOLD_MAX])
+    problems.extend(line_problems(path, numbered, mistakes))
+    return networks
+
+
+def networks_by_line(text: str) -> list[tuple[int, str]]:
+    """Return what stands for networks in a text, one a line, with the lines' numbers; `#` begins a remark."""
+    numbered = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.split("\n"), 1))
+    return [(number, network) for number, network in numbered if network]
+
+
+def line_problems(
+    path: Path, numbered: Sequence[tuple[int, str]], mistakes: Sequence[tuple[int, str]]
+) -> Iterator[Problem]:
+    """Yield the mistakes of `read_networks` in what `networks_by_line` gave, at their lines."""
+    for index, message in mistakes[:_TOLD_MAX]:
+        yield Problem(str(path), numbered[index][0], "", message)
     if len(mistakes) > _TOLD_MAX:
         more = counted(len(mistakes) - _TOLD_MAX, "more line")
-        problems.append(Problem(str(path), numbered[mistakes[_TOLD_MAX][0]][0], "", f"and {more} that are no network"))
-    return networks
+        yield Problem(str(path), numbered[mistakes[_TOLD_MAX][0]][0], "", f"and {more} that are no network")
