@@ -251,3 +251,18 @@ def test_what_if_reads_networks_as_named_lists_do(tmp_path: Path) -> None:
     assert lines[1].startswith("networks.2: 7 is no network") and lines[-1] == "and 7 more that are no network"
     found = explain_configuration(configured(tmp_path), {**asked, "networks": ["198.51.100.0/24", "198.51.100.0/25"]})
     assert found["networks"] == 2, "one within another is asked for itself"
+
+
+@pytest.mark.parametrize("option", ["--rule", "--networks"])
+def test_files_that_cannot_be_read_are_told_as_by_other_commands(tmp_path: Path, option: str) -> None:
+    rule, binary, none = tmp_path / "rule", tmp_path / "binary", tmp_path / "none"
+    rule.write_text("condition: ip.src in {198.51.100.0/25}\n")
+    binary.write_bytes(b"\xff\xfe")
+    before = ["--rule", str(rule)] if option == "--networks" else []
+    for path, words in (
+        (none, "cannot read it: No such file or directory"),
+        (tmp_path, "cannot read it: Is a directory"),
+        (binary, "not a text in UTF-8"),
+    ):
+        done = CliRunner().invoke(explain_command, ["www.example.com", *before, option, str(path)])
+        assert str(done.exception) == f"{path}: {words}"

@@ -32,10 +32,12 @@ def networks_in(path: Path) -> list[str]:
 def text_of(path: Path) -> str:
     """Return a file's text, - for standard input. Raises LbdnsError."""
     try:
-        with click.open_file(str(path), encoding="utf-8") as file:
+        with click.open_file(str(path), encoding="utf-8-sig") as file:
             return str(file.read())
-    except (OSError, UnicodeDecodeError) as error:
-        raise LbdnsError(f"{path}: {error}") from error
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot read it: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise LbdnsError(f"{path}: not a text in UTF-8") from None
 
 
 def render_moves(told: dict[str, Any]) -> list[str]:
