@@ -67,7 +67,10 @@ class TreeBuilder:
     # --- values ---
 
     def name(self, parts: list[Any]) -> Field | Unknown:
-        return field_of(parts[0])
+        found = field_of(parts[0])
+        if isinstance(found, Field):
+            self.told.fields.append(found)
+        return found
 
     def call(self, parts: list[Any]) -> Call | Broken:
         return call_of(parts[0], parts[1:], self.told)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest, printable
+
+if TYPE_CHECKING:
+    from lbdns.expressions.tree import Field
 
 _SHOWN_CHARS: Final = 60
 PROBLEMS_MAX: Final = 20
@@ -16,11 +19,13 @@ PROBLEMS_MAX: Final = 20
 class ExpressionError(LbdnsError):
     """An expression with mistakes: `problems` are (column from 1, sentence), in order of column.
 
-    Of more than PROBLEMS_MAX the last says how many there are from its column on.
+    Of more than PROBLEMS_MAX the last says how many there are from its column on. `fields`: those that were met.
     """
 
-    def __init__(self, problems: Iterable[tuple[int, str]]) -> None:
-        found = sorted(set(problems))
+    def __init__(self, problems: Iterable[tuple[int, str]], fields: Iterable[Field] = ()) -> None:
+        self.every = frozenset(problems)
+        self.fields = tuple(fields)
+        found = sorted(self.every)
         if len(found) > PROBLEMS_MAX:
             more = len(found) - PROBLEMS_MAX + 1
             found[PROBLEMS_MAX - 1 :] = [(found[PROBLEMS_MAX - 1][0], f"{more:,} more mistakes from here on")]

@@ -60,7 +60,7 @@ class _Parser:
                 f"nested deeper than {NESTING_MAX}; expected fewer parentheses and nots inside one another",
             )
         if told.problems:
-            raise ExpressionError(told.problems)
+            raise ExpressionError(told.problems, told.fields)
         found: Condition = made
         return found
 

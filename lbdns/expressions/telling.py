@@ -27,10 +27,11 @@ class Unknown:
 
 
 class Told:
-    """The mistakes so far: (column, sentence) each."""
+    """The mistakes so far, (column, sentence) each, and the fields that were met."""
 
     def __init__(self) -> None:
         self.problems: list[tuple[int, str]] = []
+        self.fields: list[Field] = []
 
     def tell(self, column: int, message: str) -> Broken:
         """Keep a mistake, and return what stands for the part that it spoils."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from lbdns.base.words import PLACE_MAPS
 from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.parse import parse
+from lbdns.expressions.proxied import parse_condition
 from lbdns.expressions.tree import Condition, lists_of
 from lbdns.model import bounds
 from lbdns.model.fields import AsSent, Flag, PoolNames, Reference, Weight, Whole
@@ -193,7 +194,7 @@ class Rule(AsSent):
     @cached_property
     def tree(self) -> Condition:
         """The condition as a tree."""
-        return parse(self.condition)
+        return parse_condition(self.condition)
 
     @property
     def ends(self) -> bool:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from lbdns.base.words import BALANCER_TYPES
 from lbdns.expressions.expression_error import ExpressionError
-from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
+from lbdns.expressions.field_table import FIELDS, FieldKind
 from lbdns.expressions.function_table import Fact
 from lbdns.expressions.misfits import misfits
-from lbdns.expressions.parse import parse
+from lbdns.expressions.proxied import parse_condition, proxied_mistakes
 from lbdns.expressions.remainder import remaining
 from lbdns.expressions.showing import show
 from lbdns.expressions.tree import And, Comparison, Condition, Node, Not, Or, Xor, fields_of, lists_of, parts_of
@@ -28,10 +28,9 @@ _DECIDED: Final = {
 
 def read(expression: str) -> Condition:
     """Return the condition; raises ExpressionError, as well for fields that a DNS query never has."""
-    tree = parse(expression)
-    proxied = [field for field in fields_of(tree) if FIELDS[field.name].kind is FieldKind.PROXIED]
-    if proxied:
-        raise ExpressionError((field.column, f'"{field.name}" {PROXIED_ONLY}') for field in proxied)
+    tree = parse_condition(expression)
+    if proxied := proxied_mistakes(fields_of(tree)):
+        raise ExpressionError(proxied)
     return tree
 
 

@@ -11,10 +11,11 @@ from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_MX, TYPE_SRV
 from lbdns.expressions.evaluate import Lists, evaluate, first_failure
 from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.function_table import Fact, address_text
+from lbdns.expressions.proxied import parse_condition, proxied_mistakes
 from lbdns.expressions.showing import show, text_literal
 from lbdns.expressions.tree import fields_of, lists_of
 from lbdns.places.geodata import Geodata
-from lbdns.publish.rule_tree import known_facts, read
+from lbdns.publish.rule_tree import known_facts
 from lbdns.steering.rules.rule_facts import address_facts
 
 TRIED_TYPES: Final = {"A": TYPE_A, "AAAA": TYPE_AAAA, "CNAME": TYPE_CNAME, "MX": TYPE_MX, "SRV": TYPE_SRV}
@@ -53,10 +54,10 @@ def try_expression(expression: str, query: TriedQuery, geodata: Geodata, lists: 
 
     Raises ExpressionError, as well for lists that are not there.
     """
-    tree = read(expression)
-    missing = [one for one in lists_of(tree) if one.name not in lists]
-    if missing:
-        raise ExpressionError((one.column, _no_list(one.name, lists)) for one in missing)
+    tree = parse_condition(expression)
+    missing = [(one.column, _no_list(one.name, lists)) for one in lists_of(tree) if one.name not in lists]
+    if mistakes := [*proxied_mistakes(fields_of(tree)), *missing]:
+        raise ExpressionError(mistakes)
     facts = facts_of(query, geodata)
     failed = first_failure(tree, facts, lists)
     return {

@@ -165,6 +165,9 @@ def test_ecs_of_length_zero_is_none() -> None:
         ("ip.scr eq 1 and dns.qry.type eq A", 2),
         ('http.host eq "a" or ssl', 2),
         ("(" * 200, 1),
+        ('ip.src in {192.0.2.1/24} and http.host eq "x"', 2),
+        ('http.host eq "x" and not any(http.request.uri.args["a"][*] eq 1) and ssl eq', 5),
+        ('http.host eq 1 and http.host eq "x"', 2),
     ],
 )
 def test_mistakes(verb: str, expression: str, problems: int) -> None:
@@ -186,6 +189,11 @@ def test_lists_and_region_of_a_directory(tmp_path: Path) -> None:
     assert run("rule", "test", expression, "--resolver", "198.51.100.9", "--config", str(tmp_path)).status == 1
     unknown = run("rule", "test", "ip.src in $ofice", "--config", str(tmp_path))
     assert (unknown.status, unknown.err) == (2, 'lbdns: column 11: unknown list "$ofice"; did you mean "$office"?\n')
+
+
+def test_a_list_that_is_not_there_is_told_with_what_only_a_proxy_sees() -> None:
+    told = run("rule", "test", "ip.src in $shop and ssl").err.splitlines()
+    assert [line[:19] for line in told] == ["lbdns: column 11: u", 'lbdns: column 21: "']
 
 
 def test_an_error_has_its_problems_in_order() -> None:

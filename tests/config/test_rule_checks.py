@@ -46,6 +46,12 @@ def test_what_only_a_proxy_sees_is_refused_by_name(condition: str) -> None:
     assert message.startswith('rule "web", column ') and "DNS-only" in message
 
 
+def test_what_only_a_proxy_sees_is_told_with_other_mistakes() -> None:
+    condition = 'http.host eq "x" and ip.src in {192.0.2.1/24}'
+    found = " ".join(message for _, message in told(examined(rules=[{"condition": condition, "terminates": True}])))
+    assert '"http.host" is a field of proxied requests' in found and "192.0.2.1/24" in found
+
+
 def test_as_numbers_need_a_database(tmp_path: Path) -> None:
     rules = [{"condition": "not (ip.src.asnum in {64496 64497})", "terminates": True}]
     ((path, message),) = told(examined(rules=rules))

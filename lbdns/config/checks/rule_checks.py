@@ -27,8 +27,8 @@ from lbdns.config.checks.effects import check_effects, missing_country, missing_
 from lbdns.config.checks.facts import Facts, Mistaken
 from lbdns.config.checks.rule_bound_checks import check_rule_bounds
 from lbdns.config.yaml.source import Placed
-from lbdns.expressions.field_table import FIELDS, PROXIED_ONLY, FieldKind
 from lbdns.expressions.misfits import misfits
+from lbdns.expressions.proxied import proxied_mistakes
 from lbdns.expressions.tree import Always, Condition, fields_of, lists_of
 from lbdns.model.balancer import RULE_LISTS, LoadBalancer, overridden
 from lbdns.model.pool import Pool
@@ -95,10 +95,10 @@ def _check_condition(placed: Placed[LoadBalancer], location: Where, rule: Rule, 
 
 def _mistakes_of(condition: Condition, facts: Facts) -> Iterator[Mistaken]:
     """Yield what is wrong with a condition here: the same wherever it stands."""
+    for column, message in proxied_mistakes(fields_of(condition)):
+        yield column, message, "error"
     for field in fields_of(condition):
-        if FIELDS[field.name].kind is FieldKind.PROXIED:
-            yield field.column, f'"{field.name}" {PROXIED_ONLY}', "error"
-        elif field.name == _AS_NUMBER and facts.lacks_as_numbers:
+        if field.name == _AS_NUMBER and facts.lacks_as_numbers:
             message = (
                 f'"{field.name}" needs a database of AS numbers; name one in lbdns.yaml, geodata: {{asn: FILE}} '
                 "(scripts/fetch-asn-database brings one)"
