@@ -196,6 +196,21 @@ def test_a_list_that_is_not_there_is_told_with_what_only_a_proxy_sees() -> None:
     assert [line[:19] for line in told] == ["lbdns: column 11: u", 'lbdns: column 21: "']
 
 
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["check", "", "--region", "europe"], 'unknown region "EUROPE"; expected one of EEU, '),
+        (["test", "", "--region", "wue"], 'unknown region "WUE"; expected one of EEU, '),
+        (["test", "", "--region", "wue"], 'did you mean "WEU"?'),
+        (["test", "", "--ecs", "192.0.2.0/33"], "'192.0.2.0/33' is not an IPv4 or IPv6 network, such as 192.0.2.0/24"),
+        (["test", "", "--resolver", "192.0.2"], "'192.0.2' is not an IPv4 or IPv6 address, such as 192.0.2.1"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(arguments: list[str], words: str) -> None:
+    done = run("rule", *arguments)
+    assert (done.status, done.out) == (2, "") and words in done.err and f"'{arguments[2]}'" in done.err
+
+
 def test_an_error_has_its_problems_in_order() -> None:
     with pytest.raises(ExpressionError, match=r"column 1: .*\ncolumn 16: "):
         parse("ip.scr eq 1 or ip.scr eq 2")

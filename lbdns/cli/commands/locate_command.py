@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
 from lbdns.cli.frame.common import config_option, print_json
+from lbdns.cli.frame.typed import address_of
 from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.description import describe
@@ -17,16 +17,8 @@ from lbdns.places.place import Address, Located, Place, unmapped
 UNKNOWN = "unknown"
 
 
-def _parse_address(context: click.Context, parameter: click.Parameter, text: str) -> Address:
-    """Return the address that a text stands for; end as a usage error where it stands for none."""
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1") from None
-
-
 @click.command()
-@click.argument("address", metavar="IP", callback=_parse_address)
+@click.argument("address", metavar="IP", callback=address_of)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; null where a thing is unknown.")
 @config_option("Ask the databases that this directory's settings name.")
 @click.option(

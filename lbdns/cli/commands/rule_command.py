@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.cli.frame.common import config_option, print_json
+from lbdns.cli.frame.typed import address_of, prefix_of, region_of
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.expressions.expression_error import ExpressionError
 
@@ -36,7 +37,9 @@ def rule() -> None:
 @click.option(
     "--wildcard", is_flag=True, help="It is a wildcard: the name asked for varies, as with --name '*.a.example'."
 )
-@click.option("--region", default="", metavar="CODE", help="The region of the PoP that answers, such as WEU.")
+@click.option(
+    "--region", default="", metavar="CODE", callback=region_of, help="The region of the PoP that answers, such as WEU."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool) -> None:
     """Show EXPRESSION as a tree: the type of each part, what decides it, and what is left for a load balancer.
@@ -47,7 +50,7 @@ def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool
     from lbdns.publish.rule_tree import check_expression, tree_lines
 
     hostname = f"*.{name or 'example'}" if wildcard and not name.startswith("*.") else name
-    told = _or_mistakes(lambda: check_expression(expression, hostname, region.upper()), as_json)
+    told = _or_mistakes(lambda: check_expression(expression, hostname, region), as_json)
     if as_json:
         print_json(told)
         return
@@ -66,10 +69,25 @@ def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool
 @click.option("--name", default="", metavar="NAME", help="The name that is asked for.")
 @click.option("--balancer", default="", metavar="HOSTNAME", help="The load balancer's hostname; by default the name.")
 @click.option("--type", "rtype", type=click.Choice(_TYPES, case_sensitive=False), default="A", help="[default: A]")
-@click.option("--ecs", metavar="PREFIX", help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.")
-@click.option("--resolver", metavar="IP", default="127.0.0.1", help="The resolver that asks; default 127.0.0.1.")
 @click.option(
-    "--region", default="", metavar="CODE", help="The region of the PoP that answers; by default the settings'."
+    "--ecs",
+    metavar="PREFIX",
+    callback=prefix_of,
+    help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.",
+)
+@click.option(
+    "--resolver",
+    metavar="IP",
+    default="127.0.0.1",
+    callback=address_of,
+    help="The resolver that asks; default 127.0.0.1.",
+)
+@click.option(
+    "--region",
+    default="",
+    metavar="CODE",
+    callback=region_of,
+    help="The region of the PoP that answers; by default the settings'.",
 )
 @config_option("Take databases, lists and region from these files.")
 @click.option("--city", multiple=True, type=click.Path(path_type=Path), help="A place database: an MMDB file.")
@@ -101,8 +119,6 @@ def test(expression: str, as_json: bool, config: Path | None, **asked: Any) -> N
 
 def _asked(config: Path | None, asked: dict[str, Any]) -> tuple[TriedQuery, Geodata, Lists]:
     """Return the query, the databases and the lists that a condition is tried with."""
-    from ipaddress import ip_address, ip_network
-
     from lbdns.places.geodata import Geodata
     from lbdns.places.place import unmapped
     from lbdns.publish.rule_trial import TriedQuery
@@ -110,7 +126,7 @@ def _asked(config: Path | None, asked: dict[str, Any]) -> tuple[TriedQuery, Geod
     city, asn = asked["city"], asked["asn"]
     databases = city[0] if len(city) == 1 else city or None
     lists: Lists = {}
-    region = asked["region"].upper()
+    region = asked["region"]
     if config is not None:
         if city or asn is not None:
             raise click.UsageError("--config names the databases already: leave it out, or --city and --asn")
@@ -120,12 +136,8 @@ def _asked(config: Path | None, asked: dict[str, Any]) -> tuple[TriedQuery, Geod
         settings = load(config).configuration.settings
         databases, asn, lists = settings.geodata.city, settings.geodata.asn, settings.networks
         region = region or region_at(settings.pop.code, settings.pop.country, settings.pop.region)
-    try:
-        resolver = unmapped(ip_address(asked["resolver"]))
-        ecs = ip_network(asked["ecs"], strict=False) if asked["ecs"] else None
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    query = TriedQuery(asked["name"], asked["balancer"], region, asked["rtype"].upper(), resolver, ecs)
+    resolver = unmapped(asked["resolver"])
+    query = TriedQuery(asked["name"], asked["balancer"], region, asked["rtype"].upper(), resolver, asked["ecs"])
     return query, Geodata.open(databases, asn, lookups_only=True), lists
 
 
