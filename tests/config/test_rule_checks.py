@@ -112,7 +112,7 @@ def test_lists_that_are_not_there() -> None:
     found = told(examined(rules=rules, settings={"lists": {"office": ["192.0.2.0/24"]}}))
     assert [path for path, _ in found] == ["rules[0].condition"] * 2
     assert 'unknown list "$ofice"; did you mean "$office"?' in found[0][1]
-    assert 'unknown list "$shop"' in found[1][1] and "lbdns.yaml" in found[1][1]
+    assert 'unknown list "$shop"' in found[1][1] and "in lbdns.yaml, or in any .yaml file of a directory" in found[1][1]
     assert told(examined(rules=rules, knows_settings=False)) == []
     assert "none is declared" in told(examined(rules=rules))[0][1]
 

@@ -124,7 +124,9 @@ def _hint(name: str, lists: Sequence[str]) -> str:
     if near is not None:
         return f'did you mean "${near}"?'
     there = f"there are {listed([f'${known}' for known in lists])}" if lists else "none is declared"
-    return f"{there}; lists stand under lists: {{NAME: [NETWORK, ...]}} in lbdns.yaml"
+    return (
+        f"{there}; lists stand under lists: {{NAME: [NETWORK, ...]}} in lbdns.yaml, or in any .yaml file of a directory"
+    )
 
 
 def _check_given(
