@@ -71,7 +71,7 @@ def try_expression(expression: str, query: TriedQuery, geodata: Geodata, lists: 
 
 def _no_list(name: str, lists: Lists) -> str:
     near = nearest(name, lists)
-    hint = f'did you mean "${near}"?' if near else "expected one of the settings that --config names"
+    hint = f'did you mean "${near}"?' if near else "expected one of the lists of the directory that --config names"
     return f'unknown list "${name}"; {hint}'
 
 
