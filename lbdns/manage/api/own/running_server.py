@@ -11,6 +11,7 @@ names                     the ids of objects by their names
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -35,6 +36,7 @@ from lbdns.places.geodata import Geodata
 from lbdns.places.place import unmapped
 
 NAME_CHARS_MAX: Final = 255
+TYPE_CHARS_MAX: Final = 20
 PATTERNS_MAX: Final = 100
 FOR_S_MAX: Final = 10 * 366 * 86400.0
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
@@ -55,7 +57,7 @@ _WHAT_IF: Final[dict[str, Any]] = {
     "description": "a load balancer as it might be, references by name, or rules behind those that it has",
     "properties": {
         "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX},
-        "type": {"type": "string", "minLength": 1, "maxLength": 20},
+        "type": {"type": "string", "minLength": 1, "maxLength": TYPE_CHARS_MAX},
         "load_balancer": _OBJECT,
         "rules": {"type": "array", "items": _OBJECT},
         "networks": {"type": "array", "items": {"type": "string"}, "minItems": 1},
@@ -63,6 +65,14 @@ _WHAT_IF: Final[dict[str, Any]] = {
     "required": ["name", "networks"],
     "additionalProperties": False,
 }
+_FITS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
+    "name": (f"text of 1 to {NAME_CHARS_MAX} characters", lambda value: _is_text(value, NAME_CHARS_MAX)),
+    "type": (f"text of 1 to {TYPE_CHARS_MAX} characters", lambda value: _is_text(value, TYPE_CHARS_MAX)),
+    "load_balancer": ("object", lambda value: isinstance(value, dict)),
+    "rules": ("list of objects", lambda value: _is_list(value, dict)),
+    "networks": ("list of one network or more, as texts", lambda value: bool(value) and _is_list(value, str)),
+}
+"""What each property of _WHAT_IF is to be, and whether a value is that."""
 _MOVES: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -180,10 +190,15 @@ async def explain(
 @router.post("/what_if", summary="Say which networks a change would give another pool", **describe(_MOVES, _WHAT_IF))
 async def what_if(site: CurrentSite, body: JsonObject) -> Response:
     """Compare what the running server answers some networks with what it would, were a load balancer otherwise."""
-    lacking = [(f"{key} is missing", (key,)) for key in ("name", "networks") if not body.get(key)]
+    lacking = [(f"{key} is missing", (key,)) for key in _WHAT_IF["required"] if key not in body]
     unknown = [(f"{key} is unknown", (key,)) for key in body if key not in _WHAT_IF["properties"]]
-    if lacking or unknown:
-        raise invalid(*lacking, *unknown)
+    wrong = [
+        (f"{key} is no {expected}", (key,))
+        for key, (expected, fits) in _FITS.items()
+        if key in body and not fits(body[key])
+    ]
+    if lacking or unknown or wrong:
+        raise invalid(*lacking, *unknown, *wrong)
     return ok(await operate(site, "explain", body))
 
 
@@ -288,3 +303,11 @@ def _order_in(body: dict[str, Any]) -> dict[str, Any]:
     if wrong:
         raise invalid(*wrong)
     return {"pattern": pattern, "state": state, "for_s": for_s, "why": why or ""}
+
+
+def _is_text(value: Any, chars_max: int) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= chars_max
+
+
+def _is_list(value: Any, of: type) -> bool:
+    return isinstance(value, list) and all(isinstance(one, of) for one in value)
