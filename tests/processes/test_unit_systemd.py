@@ -39,7 +39,7 @@ sleep 1.5
 echo "watchdog $(shown WatchdogTimestampMonotonic)"
 kill -KILL "$(shown MainPID)"
 echo "killed $(ask)"
-while [ "$(shown ActiveState)" != active ]; do sleep 0.1; done
+until [ "$(shown NRestarts)" != 0 ] && [ "$(shown ActiveState)" = active ]; do sleep 0.1; done
 echo "restarts $(shown NRestarts)"
 echo "again $(ask)"
 systemctl reload lbdns
