@@ -11,7 +11,7 @@ from lbdns.places.mmdb import Nodes, SearchTree
 from lbdns.places.mmdb_reader import refusal
 from lbdns.places.mmdb_records import ABSENT, DataSection, Positions
 from lbdns.places.place import Address
-from lbdns.places.place_tree import root_of, sampled
+from lbdns.places.place_tree import leaf_at, root_of, sampled
 from lbdns.places.schema import ASN_KEYS, FLAT_ASN_KEYS, autonomous_system_of
 
 UNKNOWN_AS = 0
@@ -36,13 +36,8 @@ class AsnTree:
     def lookup(self, address: Address) -> tuple[int, int]:
         """Return the AS number of an address, 0 where it is not known, and the length of the undivided network around
         it in its own family."""
-        number, bits = int(address), address.max_prefixlen
-        value = self.root_v4 if address.version == 4 else self.root_v6
-        depth = 0
-        while value >= 0:
-            depth += 1
-            value = self.nodes.item(value, (number >> (bits - depth)) & 1)
-        return int(self.numbers[~value]), depth
+        found, depth = leaf_at(self.nodes, self.root_v4 if address.version == 4 else self.root_v6, address)
+        return int(self.numbers[found]), depth
 
 
 def build_asn_tree(tree: SearchTree) -> AsnTree:

@@ -40,17 +40,21 @@ class PlaceTree:
 
     def lookup(self, address: Address) -> tuple[int, int]:
         """Return the place id of an address, and the length of the undivided network around it in its own family."""
-        number, bits = int(address), address.max_prefixlen
-        value = self.root_v4 if address.version == 4 else self.root_v6
-        depth = 0
-        while value >= 0:
-            depth += 1
-            value = self.nodes.item(value, (number >> (bits - depth)) & 1)
-        return ~value, depth
+        return leaf_at(self.nodes, self.root_v4 if address.version == 4 else self.root_v6, address)
 
     def knows(self, version: int) -> bool:
         """Return whether the place of any address of a family is known."""
         return has_leaf(self.nodes, self.root_v4, self.root_v6, version)
+
+
+def leaf_at(nodes: Nodes, root: int, address: Address) -> tuple[int, int]:
+    """Return the id at an address's leaf, below the root of its family, and how many of its bits lead there."""
+    number, bits = int(address), address.max_prefixlen
+    value, depth = root, 0
+    while value >= 0:
+        depth += 1
+        value = nodes.item(value, (number >> (bits - depth)) & 1)
+    return ~value, depth
 
 
 def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
