@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from random import Random
 
-from tests.answer.packets import OPTION_ECS, opt, option, query, record, subnet, tsig, u16
+from tests.answer.packets import OPTION_ECS, opt, option, query, record, subnet, tsig, u16, wire_name
 
 HEADER_BYTES = 12
 MESSAGE_BYTES_MAX = 1400
+NAME_BYTES_MAX = 255
+LABEL_BYTES_MAX = 63
 
 _NAMES = [
     "static.example.com.", "www.example.com.", "both.example.com.", "geo.example.com.", "sticky.example.com.",
     "alias2.example.com.", "one.old.example.com.", "x.ring1.example.com.", "to-apps.example.com.", "x.sub.example.com.",
     "nothing.example.com.", "foo.bar.example.", "_https._tcp.example.com.", "post.example.com.", "hop0.chain.test.",
     "full.big.test.", "x.cut.big.test.", "apex.test.", "some.example.com.", r"a\.b\000\255.odd.example.com.",
-    "example.net.", ".",
+    "example.net.", ".", "ruled.example.com.", "sets.example.com.", "_ruled._tcp.example.com.", "to-ruled.example.com.",
+    "api.b.words.example.com.", "aww.orders.example.com.", "x.y.lengths.example.com.", "web1.python.example.com.",
+    r"\000a\.b\255.words.example.com.", "to-words.example.com.", "wa.worded.example.com.",
 ]  # fmt: skip
 _TYPES: list[int | str] = [
     "A",
@@ -35,6 +40,14 @@ _TYPES: list[int | str] = [
     65500,
 ]
 
+_STEERED_TYPES = ("A", "A", "AAAA", "CNAME", "MX", "SRV", "TXT")
+_RULED_NAMES = [name for name in _NAMES if "rule" in name or "words" in name or name.count(".") > 4]
+_OCTETS = b"aabw019.*\\\0\xff[{@"
+_ECS_BASES = {
+    4: [int(ip_address(text)) for text in ("192.0.2.0", "203.0.113.0", "198.51.100.64", "10.0.0.0")],
+    6: [int(ip_address(text)) for text in ("2001:db8::", "2001:db8:1::", "fc00::")],
+}
+
 
 def good_messages() -> list[bytes]:
     """Return the messages that are damaged: names of every kind, with and without EDNS, ECS, TSIG."""
@@ -47,6 +60,28 @@ def good_messages() -> list[bytes]:
         found.append(query(name, qtype, ecs="2001:db8:1::/56").wire)
         found.append(query(name, "A", edns=True, additional=[tsig(name), record(name, "A", bytes(4))]).wire)
     return found
+
+
+def sound_message(random: Random) -> bytes:
+    """Return a well-formed query, of what only sound ones reach: a name or one below it, in any case, and any ECS."""
+    name = wire_name(random.choice(_NAMES if random.random() < 0.4 else _RULED_NAMES))
+    room = NAME_BYTES_MAX - len(name) - 1
+    for _ in range(random.choice((0, 0, 0, 1, 1, 2, 5))):
+        size = min(room, random.choice((1, 1, 2, 3, 5, 20, LABEL_BYTES_MAX)))
+        if size < 1:
+            break
+        label = bytes(random.choice(_OCTETS) for _ in range(size))
+        name = bytes((size,)) + label + name
+        room -= size + 1
+    if random.random() < 0.5:
+        name = bytes(octet ^ 0x20 if chr(octet).isalpha() and random.random() < 0.5 else octet for octet in name)
+    version, width = random.choice(((4, 32), (6, 128)))
+    base = random.choice(_ECS_BASES[version])
+    bits = random.choice((0, 1, 8, 24, 25, 33, 48, 56, width))
+    kept = min(bits, width)
+    address = (base ^ random.getrandbits(width) >> random.randrange(width)) >> (width - kept) << (width - kept)
+    ecs = None if random.random() < 0.3 else f"{ip_address(address.to_bytes(width // 8))}/{kept}"
+    return query(name, random.choice(_STEERED_TYPES), ecs=ecs).wire
 
 
 def mutate(message: bytes, random: Random, others: list[bytes]) -> bytes:

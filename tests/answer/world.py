@@ -49,6 +49,8 @@ to-www CNAME www
 to-cut CNAME host.sub
 to-apps CNAME one.apps
 to-dead CNAME dead
+to-ruled CNAME ruled
+to-words CNAME api.words
 loop1 CNAME loop2
 loop2 CNAME loop1
 self CNAME self
@@ -70,6 +72,7 @@ old TXT "at the DNAME's owner"
 one.new A 192.0.2.91
 away DNAME example.net.
 steered DNAME apps
+worded DNAME words
 ring1 DNAME ring2
 ring2 DNAME ring1
 stretch DNAME {LONG_LABELS}
@@ -234,6 +237,81 @@ def _balancer(name: str, *pools: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "default_pools": list(pools), "fallback_pool": pools[-1], "ttl": 20, **fields}
 
 
+def _rule(condition: str, *pools: str, **fields: Any) -> dict[str, Any]:
+    return {"condition": condition, **({"overrides": {"pools": list(pools)}} if pools else {}), **fields}
+
+
+# Every test of texts (TEST_*) under some wildcard: a load balancer has MAX_TESTS of them at most.
+TEXTS_ASKED = {
+    "words": (
+        'dns.qry.name contains "api"',
+        'starts_with(upper(dns.qry.name), "W")',
+        'ends_with(substring(dns.qry.name, 0, -21), "b.")',
+        'dns.qry.name wildcard "*A*B.WORDS*"',
+        'dns.qry.name in {"a.words.example.com." "b.words.example.com." ""}',
+        'dns.rr.opt.client.addr contains "0.2"',
+        r'dns.qry.name strict wildcard "\\*.*"',
+    ),
+    "orders": (
+        'substring(dns.qry.name, 1, 3) eq "ww"',
+        'dns.qry.name lt "b"',
+        'dns.qry.name le "c.orders.example.com."',
+        'dns.rr.opt.client.addr gt "192.0.2"',
+        'dns.rr.opt.client.addr ge "2"',
+        "len(dns.rr.opt.client.addr) in {9 11..12 -1}",
+    ),
+    "lengths": (
+        "dns.qry.name.len eq 22",
+        "dns.qry.name.len lt 23",
+        "dns.qry.name.len le 24",
+        "dns.qry.name.len gt 60",
+        "dns.qry.name.len ge 200",
+        "dns.qry.name.len & 1",
+        "len(substring(dns.qry.name, -300, 300)) in {-5..21 30..9223372036854775807}",
+    ),
+    "python": (r'dns.qry.name matches "^[a-z]+[0-9]+[.]"', 'to_string(ip.src) contains "2."'),
+}
+STICKY = {"ttl": 7, "session_affinity": "ip_cookie"}
+RULED_POOLS = ("two", "eu", "asia", "weighted", "mixed-alias", "off", "crowd")
+RULED = [
+    *(
+        _balancer(
+            f"*.{label}.example.com",
+            "one",
+            rules=[_rule(condition, pool) for condition, pool in zip(conditions, RULED_POOLS, strict=False)],
+        )
+        for label, conditions in TEXTS_ASKED.items()
+    ),
+    _balancer(
+        "ruled.example.com",
+        "two",
+        rules=[
+            _rule("ip.src in {192.0.2.0/25 2001:db8::/33}", "eu", terminates=True),
+            _rule("ip.src in {198.51.100.0/24}", fixed_response={}),
+            _rule('ip.src.country eq "JP" and dns.qry.type eq 28', overrides=STICKY),
+            _rule("not dns.rr.opt.client and cidr(ip.src, 1, 1) ge 128.0.0.0", "alias"),
+            _rule('starts_with(dns.rr.opt.client.addr, "203.0.")', "lost", "off"),
+        ],
+    ),
+    _balancer(
+        "sets.example.com",
+        "one",
+        rules=[_rule("ip.src in {128.0.0.0/1}", overrides={"location_strategy": {"prefer_ecs": "always"}})],
+        pool_sets=[
+            {"name": "nl", "match": {"topology": {"countries": ["NL"]}}, "overrides": {"pools": ["eu"]}},
+            {"name": "jp", "match": {"topology": {"countries": ["JP"]}}, "fixed_response": {}},
+            {"name": "rest", "overrides": {"pools": ["weighted", "two"], "steering_policy": "random"}},
+        ],
+    ),
+    _balancer(
+        "ruled.example.com",
+        "mx",
+        type="MX",
+        rules=[_rule("ip.src in {192.0.2.0/25}", "some-mx"), _rule("ip.src in {::/1}", fixed_response={})],
+    ),
+    _balancer("_ruled._tcp.example.com", "srv", type="SRV", rules=[_rule("dns.rr.opt.client", fixed_response={})]),
+]
+
 BALANCERS = [
     _balancer("www.example.com", "one"),
     _balancer("both.example.com", "two"),
@@ -271,6 +349,7 @@ BALANCERS = [
         session_affinity="ip_cookie",
         location_strategy={"mode": "resolver_ip", "prefer_ecs": "always"},
     ),
+    *RULED,
 ]
 
 ZONES = {
