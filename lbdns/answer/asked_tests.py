@@ -11,7 +11,6 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.dns.name import labels_of
 from lbdns.expressions.evaluate import evaluate
 from lbdns.expressions.function_table import Fact, address_text
-from lbdns.expressions.parse import parse_shown
 from lbdns.places.place import Address
 from lbdns.steering.kernel.numbers import TEST_ASKED
 from lbdns.steering.kernel.view import Query
@@ -26,9 +25,7 @@ def asked_bits(view: ServingView, query: Query, qtype: int) -> int:
     bits = 0
     for index in range(count):
         if columns["test_op"][start + index] == TEST_ASKED:
-            at = columns["test_operand"][start + index]
-            text = bytes(columns["blob"][at : at + columns["test_operand_length"][start + index]]).decode()
-            bits |= evaluate(parse_shown(text), facts) << index
+            bits |= evaluate(view.asked_trees.tree(start + index), facts) << index
     return bits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lbdns.answer.asked_trees import AskedTrees
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import read_name
@@ -46,6 +47,7 @@ class ServingView:
         self.suffixes = Suffixes()
         self.found = Found()
         self.decision = steering.Decision()
+        self.asked_trees = AskedTrees(snapshot.columns)
         # Values made once and asked for often: rows of an immutable snapshot, so they never age.
         self._rrsets: dict[int, tuple[RRset, ...]] = {}
         self._negatives: dict[int, RRset] = {}

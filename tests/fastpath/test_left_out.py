@@ -42,6 +42,12 @@ LEFT = {
     "X.y.ring2.example.com.",
     f"{'l' * 63}.ring1.example.com.",
     f"{'l' * 63}.ring2.example.com.",
+    # Rules that only Python can test, and an alias to rules that look at the name.
+    "*.python.example.com.",
+    "x.python.example.com.",
+    "X.y.python.example.com.",
+    f"{'l' * 63}.python.example.com.",
+    "to-words.example.com.",
 }
 NAME = "static.example.com."
 ASKS = question(NAME, "A")
