@@ -36,7 +36,7 @@ def centroid_name(place: Place) -> str:
     """Return the name of the country or subdivision whose centroid stands in, its code where none is known; "" for
     none."""
     code = centroid_code(place)
-    country = regions.COUNTRIES.get(place.country)
+    country = regions.country_of(place.country)
     if country is None or not code:
         return code
     if code == country.code:

@@ -17,7 +17,7 @@ def describe(address: Address, located: Located, geodata: Geodata) -> dict[str, 
     is the code of its country or subdivision; else that key is not there.
     """
     place = located.place
-    country = regions.COUNTRIES.get(place.country)
+    country = regions.country_of(place.country)
     states = country.subdivisions if country is not None else ()
     region = regions.region_of(place.country, place.subdivision)
     located_at = stand_in(place)

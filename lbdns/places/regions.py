@@ -1,7 +1,8 @@
 """The 13 regions of a geo policy: which country, and which state of the US and Canada, belongs to which.
 
-The facts are data, read once from regions.csv, countries.csv and subdivisions.csv in geodata/. A country is in one
-region; the US and Canada straddle two, by subdivision, and their own region is where an unknown subdivision goes.
+The facts are data, read once from regions.csv, countries.csv, other_countries.csv and subdivisions.csv in geodata/. A
+country is in one region; the US and Canada straddle two, by subdivision, and their own region is where an unknown
+subdivision goes. What databases call a country and ISO 3166-1 does not, or no longer, is in none.
 """
 
 from __future__ import annotations
@@ -65,6 +66,12 @@ REGION_CODES: tuple[str, ...] = tuple(sorted(REGIONS))
 COUNTRIES: dict[str, Country] = _load_countries()
 """ISO 3166-1 alpha-2 code -> country."""
 
+OTHER_COUNTRIES: dict[str, Country] = {
+    row["country"]: Country(row["country"], row["name"], "", continent=row["continent"])
+    for row in _rows("other_countries.csv")
+}
+"""Two letters that databases may give and ISO 3166-1 does not have, as XK, or no longer -> country, in no region."""
+
 STRADDLING: frozenset[str] = frozenset(country.code for country in COUNTRIES.values() if country.subdivisions)
 """The countries whose subdivisions decide the region."""
 
@@ -88,8 +95,13 @@ def region_of(country: str, subdivision: str = "") -> str:
 
 def continent_of(country: str) -> str:
     """Return the code of the continent that a country is on, "" where the country is unknown."""
-    known = COUNTRIES.get(country)
+    known = country_of(country)
     return known.continent if known is not None else ""
+
+
+def country_of(code: str) -> Country | None:
+    """Return the country that databases call so, None where there is none."""
+    return COUNTRIES.get(code) or OTHER_COUNTRIES.get(code)
 
 
 def countries_of(region: str) -> tuple[Country, ...]:

@@ -28,7 +28,7 @@ UNINHABITED = {"AQ", "BV", "HM", "UM"}
         (Place("DE", "BE"), "DE-BE", "DE-BE"),
         (Place("DE", "??"), "DE", "Germany"),
         (Place("US", "CA"), "US-CA", "California"),
-        (Place("XK"), "XK", "XK"),
+        (Place("XK"), "XK", "Kosovo"),
         (Place("AQ"), "", ""),
         (Place(), "", ""),
     ],

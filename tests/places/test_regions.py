@@ -8,6 +8,9 @@ import pytest
 
 from lbdns.model import bounds
 from lbdns.places import regions
+from lbdns.places.place import Place
+from lbdns.places.schema import NOT_COUNTRIES
+from lbdns.steering.rules.rule_facts import place_facts
 
 # ISO 3166-1 alpha-2, all 249, written down apart from the data file that is tested.
 ISO_3166_1_TEXT = """
@@ -85,6 +88,22 @@ def test_states_decide_in_the_us_and_canada() -> None:
 def test_unknown_stays_unknown(country: str) -> None:
     """XK is Kosovo to databases and airports, but no ISO 3166-1 code."""
     assert regions.region_of(country) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "continent"),
+    [("DE", "EU"), ("XK", "EU"), ("AN", "NA"), ("CS", "EU"), ("TP", "AS"), ("ZR", "AF"), ("IC", "AF"), ("ZZ", "")],
+)
+def test_continents_of_all_codes_that_databases_give(code: str, continent: str) -> None:
+    assert regions.continent_of(code) == continent
+    assert place_facts(Place(code))["ip.src.continent"] == (continent.encode() or None)
+
+
+def test_every_country_is_on_a_continent_and_none_is_listed_twice() -> None:
+    every = [*regions.COUNTRIES.values(), *regions.OTHER_COUNTRIES.values()]
+    assert {one.continent for one in every} == {"AF", "AN", "AS", "EU", "NA", "OC", "SA"}
+    assert not regions.COUNTRIES.keys() & regions.OTHER_COUNTRIES.keys()
+    assert not regions.OTHER_COUNTRIES.keys() & NOT_COUNTRIES
 
 
 def test_countries_of_a_region() -> None:

@@ -18,7 +18,17 @@ from tests.steering.naive_conditions import Facts, Given, address_text, as_equal
 from tests.steering.naive_places import Address, turning_points
 from tests.steering.naive_world import Asked, World
 
-CONTINENTS = {"NL": "EU", "DE": "EU", "FR": "EU", "PL": "EU", "US": "NA", "CA": "NA", "JP": "AS", "AU": "OC"}
+CONTINENTS = {
+    "NL": "EU",
+    "DE": "EU",
+    "FR": "EU",
+    "PL": "EU",
+    "US": "NA",
+    "CA": "NA",
+    "JP": "AS",
+    "AU": "OC",
+    "XK": "EU",
+}
 TYPE_NUMBERS = {("A", False): 1, ("A", True): 5, ("AAAA", False): 28, ("AAAA", True): 5}
 NAMED_TYPES = {"MX": 15, "SRV": 33}
 PLACE_FIELDS = ("ip.src.asnum", "ip.src.country", "ip.src.subdivision", "ip.src.continent", "ip.src.lat", "ip.src.lon")

@@ -83,10 +83,10 @@ class Facts:
 
     @cached_property
     def countries(self) -> frozenset[str]:
-        """The country codes of ISO 3166-1."""
-        from lbdns.places.regions import COUNTRIES
+        """The country codes of ISO 3166-1, and those that databases give besides."""
+        from lbdns.places.regions import COUNTRIES, OTHER_COUNTRIES
 
-        return frozenset(COUNTRIES)
+        return frozenset(COUNTRIES) | frozenset(OTHER_COUNTRIES)
 
 
 @dataclass(frozen=True, slots=True)
