@@ -26,8 +26,9 @@ from lbdns.dns.codes import (
 from lbdns.dns.name import is_at_or_below
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, NAME_OFFSETS, types_where
 from lbdns.dns.zone import RRset
-from lbdns.snapshot.lookup.look_up import has_load_balancer
+from lbdns.snapshot.lookup.look_up import directory_of, has_load_balancer
 from lbdns.snapshot.lookup.name_rows import NAME_OCCLUDED
+from lbdns.snapshot.lookup.view_of import view_of
 from lbdns.steering.kernel.view import Decision, Query
 
 CHAIN_HOPS_MAX = 16
@@ -39,16 +40,48 @@ TARGET_OFFSETS = {number: NAME_OFFSETS[number] for number in types_where(lambda 
 
 @dataclass(slots=True)
 class Road:
-    """The way to one answer: every match on it, and the decision at its end where a load balancer stands there."""
+    """The way to one answer: the number of the view it is given in, every match on it, and the decision at its end
+    where a load balancer stands there."""
 
     matches: list[Match] = field(default_factory=list)
     decision: Decision | None = None
+    view: int = 0
+
+
+def answer_client(
+    view: ServingView,
+    known: int,
+    name: bytes,
+    asked: bytes,
+    qtype: int,
+    query: Query,
+    transport: Transport,
+    road: Road,
+) -> Answer:
+    """Return the answer for a name to whom a query is from: what the view shows that they are in, with the ECS scope
+    that this takes.
+
+    `known`: the number of the view that the query's key or listener is of, 0 for none. The rest: as in `answer`.
+    """
+    seen = view_of(view.steering, query, known)
+    road.view = seen >> 8
+    reply = answer(view, directory_of(road.view), name, asked, qtype, query, transport, road)
+    reply.scope = max(reply.scope, seen & 0xFF)
+    return reply
 
 
 def answer(
-    view: ServingView, name: bytes, asked: bytes, qtype: int, query: Query | None, transport: Transport, road: Road
+    view: ServingView,
+    directory: int,
+    name: bytes,
+    asked: bytes,
+    qtype: int,
+    query: Query | None,
+    transport: Transport,
+    road: Road,
 ) -> Answer:
-    """Return the answer for a name (`asked`: as the client spelled it) and note the way to it in `road`.
+    """Return the answer for a name (`asked`: as the client spelled it) in the zones of a directory, and note the way to
+    it in `road`.
 
     CNAME and DNAME are followed within the first zone, at most CHAIN_HOPS_MAX times; what stands at the end gives the
     RCODE, what stood at the beginning the AA bit (RFC 6604 section 2). Without a `query` nothing is decided, and a load
@@ -59,7 +92,7 @@ def answer(
     first_zone: int | None = None
     seen: set[bytes] = set()
     for _ in range(CHAIN_HOPS_MAX + 1):
-        found = match(view, name, qtype)
+        found = match(view, directory, name, qtype)
         if first_zone is None:
             first_zone = found.zone
             if found.kind is MatchKind.OUT_OF_ZONE:
@@ -80,12 +113,12 @@ def answer(
     return reply
 
 
-def answer_beyond(view: ServingView, target: bytes, qtype: int, road: Road) -> Answer:
+def answer_beyond(view: ServingView, directory: int, target: bytes, qtype: int, road: Road) -> Answer:
     """Return what `answer` adds after a CNAME record of a load balancer that leads to `target` in its zone."""
     reply = Answer(answer=[Records(ASKED, TYPE_CNAME, 0, (target,), is_plain=True)])
     name = target
     for _ in range(CHAIN_HOPS_MAX):
-        found = match(view, name, qtype)
+        found = match(view, directory, name, qtype)
         if found.kind in (MatchKind.OUT_OF_ZONE, MatchKind.UNREADY) or (
             road.matches and found.zone != road.matches[0].zone
         ):

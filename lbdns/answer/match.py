@@ -43,11 +43,11 @@ OUT_OF_ZONE = Match(MatchKind.OUT_OF_ZONE)
 _KINDS = {kind.value: kind for kind in MatchKind}
 
 
-def match(view: ServingView, name: bytes, qtype: int) -> Match:
-    """Return what stands at `name` (lower-case wire form) for a type."""
+def match(view: ServingView, directory: int, name: bytes, qtype: int) -> Match:
+    """Return what stands at `name` (lower-case wire form) for a type, in the zones of a directory."""
     found = view.found
     set_name(view.suffixes, name)
-    kind = look_up(view.steering, view.suffixes, qtype, found)
+    kind = look_up(view.steering, view.suffixes, qtype, directory, found)
     if kind == codes.KIND_OUT_OF_ZONE:
         return OUT_OF_ZONE
     rrsets: tuple[RRset, ...] = ()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from lbdns.answer.answer import Road, answer
+from lbdns.answer.answer import Road, answer_client
 from lbdns.answer.render import render, render_refusal
 from lbdns.answer.reply import Answer, Client, Transport
 from lbdns.answer.serving_view import ServingView
@@ -90,7 +90,9 @@ def ask_zones(exchange: Exchange, draw: int, road: Road) -> Answer:
     """Return what the zones and load balancers served here have to say."""
     message = exchange.message
     query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, draw)
-    return answer(exchange.view, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road)
+    return answer_client(
+        exchange.view, 0, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
+    )
 
 
 def reject_early(exchange: Exchange) -> Answer | None:

@@ -63,14 +63,14 @@ class ServingView:
         entry = find(self.steering, zone + 1, self.suffixes, 0)
         return None if entry == NO_NAME else entry
 
-    def zones_above(self, name: bytes) -> list[int]:
-        """Return the zones served here that a name stands in or below, the longest apex first."""
+    def zones_above(self, directory: int, name: bytes) -> list[int]:
+        """Return the zones of a directory that a name stands in or below, the longest apex first."""
         set_name(self.suffixes, name)
         zones = []
-        label = find_zone(self.steering, self.suffixes, 0, self.found)
+        label = find_zone(self.steering, self.suffixes, 0, directory, self.found)
         while label >= 0:
             zones.append(self.found.zone)
-            label = find_zone(self.steering, self.suffixes, label + 1, self.found)
+            label = find_zone(self.steering, self.suffixes, label + 1, directory, self.found)
         return zones
 
     def is_unready(self, zone: int) -> bool:

@@ -23,8 +23,12 @@ class RRset:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A zone: its apex (wire format, lower case), its RRsets in the order of its master file, and that file's path."""
+    """A zone: its apex (wire format, lower case), its RRsets in the order of its master file, and that file's path.
+
+    `view`: "" where everybody sees it, else the one view that does ("public": of who is in no other).
+    """
 
     apex: bytes
     rrsets: tuple[RRset, ...]
     file: str
+    view: str = ""

@@ -55,7 +55,7 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     if refusal != NOERROR:
         return write_refusal(server, start, base, refusal, server.ede)
     hash_suffixes(server.suffixes)
-    look_up(server, server.suffixes, server.qtype, server.found)
+    look_up(server, server.suffixes, server.qtype, DIRECTORY, server.found)
     kind = server.found.kind
     if kind == KIND_STEERED:
         return write_steered(server, start, base, NO_TEMPLATE)
@@ -174,7 +174,7 @@ def write_dnames(server: Server, start: int, base: int) -> int:
             return DEFERRED
         if server.rcode == YXDOMAIN or asked in (TYPE_CNAME, TYPE_ANY):
             return end_dnames(server, start, base, position)
-        look_up(server, server.suffixes, asked, server.found)
+        look_up(server, server.suffixes, asked, DIRECTORY, server.found)
         if server.found.kind == KIND_OUT_OF_ZONE or server.found.zone != zone:
             return end_dnames(server, start, base, position)
         if server.found.kind != KIND_DNAME:

@@ -58,7 +58,7 @@ from lbdns.fastpath.layout import (
 from lbdns.mapped.columns import COLUMNS, NONE_32
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.lookup.look_up import has_load_balancer
-from lbdns.snapshot.lookup.name_rows import NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NAME_ROW, ROW_ZONE
+from lbdns.snapshot.lookup.name_rows import DIRECTORY, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NAME_ROW, ROW_ZONE
 from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_COUNT
 
 TTL_TO_DATA_BYTES = 6  # from a record's TTL to its data
@@ -157,7 +157,7 @@ class _Templates:
     def _alias(self, name: bytes, target: bytes) -> int:
         """Return the template of a CNAME, or a choice by type where its target stands in a zone here."""
         itself = self._render(name, TYPE_CNAME)
-        if not self.view.zones_above(target.lower()):
+        if not self.view.zones_above(DIRECTORY, target.lower()):
             return itself
         if self._alias_count == ALIASES_MAX:
             return NONE_32
@@ -189,7 +189,7 @@ class _Templates:
 
     def _chain(self, name: bytes, qtype: int, road: Road) -> int:
         """Return the template of what a chain of CNAMEs comes to for a type; `road` is filled with the way."""
-        reply = answer(self.view, name, name, qtype, None, Transport.UDP, road)
+        reply = answer(self.view, DIRECTORY, name, name, qtype, None, Transport.UDP, road)
         last = road.matches[-1]
         if not self._is_fixed(road.matches, reply):
             return NONE_32
@@ -212,7 +212,8 @@ class _Templates:
             return False
         if len(matches) > CHAIN_HOPS_MAX or last.kind not in (MatchKind.CNAME, MatchKind.DNAME):
             return True
-        return reply.rcode == YXDOMAIN or self.view.zones_above(_target(reply.answer[-1]).lower())[:1] != [last.zone]
+        target = _target(reply.answer[-1]).lower()
+        return reply.rcode == YXDOMAIN or self.view.zones_above(DIRECTORY, target)[:1] != [last.zone]
 
     def _fill_endpoint(self, endpoint: int) -> None:
         """Append what stands in our zones under an endpoint's hostname."""
@@ -229,7 +230,7 @@ class _Templates:
 
     def _beyond(self, target: bytes) -> tuple[int, bool, list[int]]:
         """Return the zone of ours that a hostname stands in, whether it is below others too, and its templates."""
-        zones = self.view.zones_above(target)
+        zones = self.view.zones_above(DIRECTORY, target)
         if not zones:
             return NONE_32, False, [NONE_32] * FAMILY_COUNT
         zone = zones[0]
@@ -238,7 +239,7 @@ class _Templates:
         templates = []
         for qtype in (TYPE_A, TYPE_AAAA):
             road = Road()
-            reply = answer_beyond(self.view, target, qtype, road)
+            reply = answer_beyond(self.view, DIRECTORY, target, qtype, road)
             is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not MatchKind.STEERED
             is_long = len(road.matches) > BEYOND_MATCHES_MAX
             templates.append(self._append(render_template(reply), is_long=is_long) if is_plain else NONE_32)
@@ -250,7 +251,9 @@ class _Templates:
         return zone, len(zones) > 1, templates
 
     def _render(self, name: bytes, rtype: int) -> int:
-        return self._append(render_template(answer(self.view, name, name, rtype, None, Transport.UDP, Road())))
+        return self._append(
+            render_template(answer(self.view, DIRECTORY, name, name, rtype, None, Transport.UDP, Road()))
+        )
 
     def _append(self, template: Template, steers: tuple[Match, int] | None = None, is_long: bool = False) -> int:
         """Return the offset of a template; `steers`: the balancer that follows, and the template without; `is_long`: of

@@ -116,7 +116,15 @@ class SnapshotColumns:
     # Tries: two roots each (IPv4, IPv6), 16 records a node.
     trie_root: U32
     trie_nodes: U32
-    # Names of all zones in one hash table, and the zone directory in the same table under zone 0.
+    # Views: the trie of their networks (one value, NO_TRIE where none has any), whose classes are rows of view_*: the
+    # view, how many bits of an address tell so much, and the class of the networks around those. And the trie of
+    # trusted resolvers (class 1).
+    view_trie: U32
+    view_number: U8
+    view_bits: U8
+    view_around: U32
+    trust_trie: U32
+    # Names of all zones in one hash table, and the directories of zones in the same table (lookup/name_rows.py).
     # A slot of the table is a name's number + 1 (0: free) and the high half of its hash; a name is a row of
     # NAME_ROW (lookup/name_rows.py): one cache line, or half of one, tells what stands at it.
     table: U32

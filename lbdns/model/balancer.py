@@ -26,6 +26,7 @@ from lbdns.model.steering_fields import (
     SteeringPolicy,
     Ttl,
 )
+from lbdns.model.views import ViewName, labelled
 
 if TYPE_CHECKING:
     BalancerType = str
@@ -83,6 +84,13 @@ class LoadBalancer(Frozen):
     """Kept for the v4 API; does not act: there is one network."""
     type: Annotated[BalancerType, SHOWN_WHERE_SET] = "A"
     """What is answered: addresses, or hostnames as MX or SRV."""
+    view: Annotated[ViewName, SHOWN_WHERE_SET] = ""
+    """The view that it is served in, `public` for who is in none; empty: in all."""
+
+    @property
+    def label(self) -> str:
+        """What people call it: its name, and its view where it has one."""
+        return labelled(self.name, self.view)
 
     @property
     def effective_policy(self) -> str:

@@ -54,6 +54,13 @@ MAX_MAIL_ADDRESSES: Final = 32
 MAX_VANTAGE_POINTS: Final = 39
 """Three speak for a region, and there are 13 regions."""
 MAX_WORKERS: Final = 256
+MAX_VIEWS: Final = 64
+MAX_VIEW_NAME_CHARS: Final = 63
+"""It is part of files' names."""
+MAX_VIEW_NETWORKS: Final = 100_000
+"""Networks of one view."""
+MAX_VIEW_KEYS: Final = 100
+MAX_TRUSTED_RESOLVERS: Final = 1000
 
 # Load balancers.
 DEFAULT_TTL_S: Final = 30

@@ -26,7 +26,8 @@ class Configuration:
     `unready`: zones that did not pass, where the rest is served; neither they nor what stands in them is in `zones` and
     `load_balancers`. `pool_ids`: the ids of pools by name, where they come from a store; files know none. `account_id`:
     the API's, where somebody is told it. `pools_by_tokens`: names of the pools that who holds a token of the API had a
-    hand in, or in what probes them. `store_revision`: the store's, None where there is none.
+    hand in, or in what probes them. `store_revision`: the store's, None where there is none. `overlays`: RRsets of one
+    view each, without an SOA, that take the place of what the zone of their apex has for everybody.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -40,3 +41,4 @@ class Configuration:
     account_id: str = field(default="", compare=False)
     pools_by_tokens: frozenset[str] = frozenset()
     store_revision: int | None = field(default=None, compare=False)
+    overlays: tuple[Zone, ...] = ()

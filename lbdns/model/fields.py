@@ -82,7 +82,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _OBJECT_NAME = re.compile(r"[-_a-zA-Z0-9]+", re.ASCII)
 
 
-def _check_object_name(name: str) -> str:
+def check_object_name(name: str) -> str:
+    """Return a name of an object; raises a refusal where it has other characters than names have."""
     if not _OBJECT_NAME.fullmatch(name):
         raise refusal(f'"{name}" may hold letters, digits, "-" and "_" only')
     return name
@@ -139,7 +140,7 @@ Number = Annotated[float, Strict(), PlainSerializer(as_written, return_type=int 
 ObjectName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS),
-    AfterValidator(_check_object_name),
+    AfterValidator(check_object_name),
 ]
 """The name of a pool, monitor or monitor group."""
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS)]

@@ -52,6 +52,17 @@ def read_networks(texts: Iterable[Any]) -> tuple[NetworkList, list[tuple[int, st
 
     An address alone is a network of that address.
     """
+    found, mistakes = _read(texts)
+    return frozenset(_merged(found)), mistakes
+
+
+def read_each(texts: Iterable[Any]) -> tuple[tuple[Network, ...], list[tuple[int, str]]]:
+    """Return the networks of some texts, all of them and in their order, and what is wrong with texts, by index."""
+    found, mistakes = _read(texts)
+    return tuple(_network(*one) for one in found), mistakes
+
+
+def _read(texts: Iterable[Any]) -> tuple[list[_Parsed], list[tuple[int, str]]]:
     found: list[_Parsed] = []
     mistakes: list[tuple[int, str]] = []
     for index, text in enumerate(texts):
@@ -60,7 +71,7 @@ def read_networks(texts: Iterable[Any]) -> tuple[NetworkList, list[tuple[int, st
             mistakes.append((index, _what_is_wrong(text)))
         else:
             found.append(parsed)
-    return frozenset(_merged(found)), mistakes
+    return found, mistakes
 
 
 def as_texts(networks: NetworkList | Path) -> list[str] | str:
@@ -114,4 +125,8 @@ def _merged(found: Sequence[_Parsed]) -> Iterable[Network]:
         if family == end_family and last <= end:
             continue
         end_family, end = family, last
-        yield (IPv4Network if family == 4 else IPv6Network)((number, prefix_len))
+        yield _network(family, number, prefix_len)
+
+
+def _network(family: int, number: int, prefix_len: int) -> Network:
+    return (IPv4Network if family == 4 else IPv6Network)((number, prefix_len))

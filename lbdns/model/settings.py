@@ -31,10 +31,7 @@ from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
-
-
-def _check_listen(text: str) -> str:
-    return format_socket_address(*parse_socket_address(text, bounds.DNS_PORT))
+from lbdns.model.views import NamedViews, TrustedNetworks, check_listener, overlapping
 
 
 def _check_tcp_listen(text: str) -> str:
@@ -210,7 +207,7 @@ class Settings(Frozen):
     """
 
     listen: Annotated[
-        tuple[Annotated[str, AfterValidator(_check_listen)], ...], Field(min_length=1, max_length=bounds.MAX_LISTEN)
+        tuple[Annotated[str, AfterValidator(check_listener)], ...], Field(min_length=1, max_length=bounds.MAX_LISTEN)
     ] = bounds.DEFAULT_LISTEN
     """The addresses and ports where DNS is answered, over UDP and TCP each; without a port it is 53."""
     workers: Annotated[Whole, Field(ge=1, le=bounds.MAX_WORKERS)] = bounds.DEFAULT_WORKERS
@@ -245,6 +242,11 @@ class Settings(Frozen):
     lists: NamedLists = Field(default_factory=dict)
     """Networks that the conditions of rules ask for by a name, `ip.src in $NAME`: a list of them, or a file that has
     one a line. Networks within others, and those that stand there twice, count once."""
+    views: NamedViews = Field(default_factory=dict)
+    """Who sees which zones, records and load balancers: views by name. Who is in none of them is in the public view."""
+    trusted_resolvers: TrustedNetworks = ()
+    """The addresses and networks of resolvers that are believed when they say by ECS whose query they pass on, and so
+    which view it is for."""
     strict: Flag = False
     """Whether a start fails wherever there is a mistake. Otherwise what was served last is served on, and where nothing
     was, all but the zones with mistakes is."""
@@ -263,8 +265,21 @@ class Settings(Frozen):
             seen.add(address)
         mistakes += _repeated("vantage_points", [one.name for one in self.vantage_points])
         mistakes += _repeated("notifications", [one.name for one in self.notifications])
+        mistakes += self._view_mistakes()
         refuse_all("Settings", mistakes)
         return self
+
+    def _view_mistakes(self) -> Iterator[Mistake]:
+        yield from overlapping(self.views)
+        for name, view in self.views.items():
+            for index, listener in enumerate(view.listeners):
+                if listener not in self.listen:
+                    at = ("views", name, "listeners", index)
+                    message = f"{listener} is not among the addresses of listen; a view's listeners are some of those"
+                    yield Mistake(at, message, (at, ("listen",)))
+        if self.trusted_resolvers and not self.views:
+            message = "there are no views; what a resolver says of its client counts for views alone"
+            yield Mistake(("trusted_resolvers",), message, (("views",),))
 
     @property
     def networks(self) -> dict[str, NetworkList]:

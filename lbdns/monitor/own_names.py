@@ -32,6 +32,7 @@ from lbdns.model.configuration import Configuration
 from lbdns.monitor.targets import Targets
 from lbdns.places.geodata import Geodata
 from lbdns.snapshot.compile.compiler import compile_snapshot
+from lbdns.snapshot.lookup.name_rows import DIRECTORY
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.endpoints import is_unresolved
 from lbdns.steering.kernel.view import Query
@@ -96,7 +97,7 @@ class OwnNames:
 
     def holds(self, name: str) -> bool:
         """Return whether a hostname stands in or below a zone here."""
-        return bool(self._view.zones_above(encode_canonical(name)))
+        return bool(self._view.zones_above(DIRECTORY, encode_canonical(name)))
 
     def loop_of(self, name: str) -> tuple[str, ...]:
         """Return the hostnames by which a hostname's addresses would be its own, itself first and last; empty where
@@ -114,7 +115,7 @@ class OwnNames:
         ttls: list[int] = []
         for _ in range(ZONES_MAX):
             road = Road()
-            reply = answer(self._view, name, name, qtype, query, Transport.TCP, road)
+            reply = answer(self._view, DIRECTORY, name, name, qtype, query, Transport.TCP, road)
             last = road.matches[-1]
             found.balancers += [one.load_balancer for one in road.matches if one.kind is MatchKind.STEERED]
             ttls += [records.ttl for records in reply.answer]

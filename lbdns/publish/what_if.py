@@ -13,7 +13,7 @@ import dns.name
 import dns.rdatatype
 from pydantic import ValidationError
 
-from lbdns.answer.answer import Road, answer
+from lbdns.answer.answer import Road, answer_client
 from lbdns.answer.explain.explain import Asked, query_of
 from lbdns.answer.reply import Transport
 from lbdns.answer.serving_view import ServingView
@@ -154,7 +154,9 @@ def pool_of(view: ServingView, asked: Asked) -> str:
     name, qtype = dns.name.from_text(asked.name), dns.rdatatype.from_text(asked.qtype)
     query = query_of(asked, 0, Random(str(asked.ecs)).getrandbits(DRAW_BITS))
     road = Road()
-    answer(view, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road)
+    answer_client(
+        view, 0, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road
+    )
     decision = road.decision
     if decision is None or decision.outcome == OUTCOME_FIXED or decision.pool == NO_POOL:
         return NO_RECORDS

@@ -57,6 +57,7 @@ def test_defaults() -> None:
         "pool_sets": (),
         "networks": (),
         "type": "A",
+        "view": "",
     }
     assert Pool.model_validate(POOL).model_dump() == {
         "name": "eu",

@@ -12,7 +12,7 @@ from lbdns.config.loading import parse
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import Snapshot
-from lbdns.processes.responder.views import Views
+from lbdns.processes.responder.view_in_force import Views
 from lbdns.publish.publisher import Published, Publisher
 from tests.places.databases import write_database
 from tests.processes.load import configuration

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -74,6 +74,7 @@ KERNEL = (
     "steering.kernel.endpoints",
     "steering.kernel.message_tests",
     "steering.kernel.decide",
+    "snapshot.lookup.view_of",
 )
 
 
@@ -84,6 +85,7 @@ class Lane:
     name: str
     decide: Callable[[Any, Any, Any], int]
     nouns: Any  # the module of View, Query and Decision
+    view_of: Callable[[Any, Any, int], int]
 
 
 def compiled_lane() -> Lane | None:
@@ -91,14 +93,19 @@ def compiled_lane() -> Lane | None:
     modules = {name: importlib.import_module(f"lbdns.{name}") for name in KERNEL}
     if any(str(module.__file__).endswith(".py") for module in modules.values()):
         return None
-    return Lane("compiled", modules["steering.kernel.decide"].decide, modules["steering.kernel.view"])
+    return _lane("compiled", modules)
 
 
 def interpreted_lane() -> Lane:
     """Return the kernel read from its source, whether or not an extension stands beside it."""
     with ExitStack() as stack:
         modules = {name: stack.enter_context(standing_in(name)) for name in KERNEL}
-    return Lane("interpreted", modules["steering.kernel.decide"].decide, modules["steering.kernel.view"])
+    return _lane("interpreted", modules)
+
+
+def _lane(name: str, modules: Mapping[str, Any]) -> Lane:
+    nouns, view_of = modules["steering.kernel.view"], modules["snapshot.lookup.view_of"].view_of
+    return Lane(name, modules["steering.kernel.decide"].decide, nouns, view_of)
 
 
 # --- worlds ----------------------------------------------------------------------------------------------------------
@@ -194,8 +201,8 @@ class Served:
         view, query, decision = self._nouns(lane)
         query.lb = self._numbers[lb.name]
         query.family, query.wants_cname = FAMILIES[asked.family], asked.wants_cname
-        query.resolver_version, query.resolver_high, query.resolver_low = _halves(asked.resolver)
-        query.ecs_version, query.ecs_high, query.ecs_low = _halves(asked.ecs[0]) if asked.ecs else (0, 0, 0)
+        query.resolver_version, query.resolver_high, query.resolver_low = halves(asked.resolver)
+        query.ecs_version, query.ecs_high, query.ecs_low = halves(asked.ecs[0]) if asked.ecs else (0, 0, 0)
         query.ecs_bits = asked.ecs[1] if asked.ecs else 0
         query.draw_base, query.draw_fixed, query.now_s = asked.draw_base, asked.draw_fixed, asked.now_s
         labels = asked.labels or tuple(lb.name.encode().split(b"."))
@@ -257,7 +264,7 @@ class Served:
             lane.decide(view, query, decision)
             counted[decision.pool, decision.picks[0]] += 1
         for client in clients:
-            query.resolver_version, query.resolver_high, query.resolver_low = _halves(client)
+            query.resolver_version, query.resolver_high, query.resolver_low = halves(client)
             lane.decide(view, query, decision)
             counted[decision.pool, decision.picks[0]] += 1
         return Counter({(self._pool_names[pool], pick - starts[pool]): n for (pool, pick), n in counted.items()})
@@ -290,7 +297,7 @@ class Served:
         }
 
 
-def _halves(address: Address) -> tuple[int, int, int]:
+def halves(address: Address) -> tuple[int, int, int]:
     """Return (version, high 64 bits, low 64 bits), an IPv4 address on the left."""
     whole = int(address) << (128 - address.max_prefixlen)
     return address.version, whole >> 64, whole & (2**64 - 1)

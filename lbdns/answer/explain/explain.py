@@ -13,7 +13,7 @@ from typing import Any
 import dns.name
 import dns.rdatatype
 
-from lbdns.answer.answer import Road, answer
+from lbdns.answer.answer import Road, answer_client
 from lbdns.answer.explain.fragmentation import networks_of
 from lbdns.answer.explain.hidden_wildcard import hidden_wildcard_steps
 from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
@@ -33,6 +33,7 @@ from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address, Network, Place
+from lbdns.snapshot.lookup.look_up import directory_of
 from lbdns.snapshot.lookup.name_rows import KIND_NAMES
 from lbdns.steering.kernel.numbers import (
     LB_ECS_PREFERRED,
@@ -107,14 +108,15 @@ def explain(
     qtype = dns.rdatatype.from_text(asked.qtype)
     query = query_of(asked, now_s, draw)
     road = Road()
-    reply = answer(view, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road)
+    wire = name.canonicalize().to_wire() or b""
+    reply = answer_client(view, 0, wire, name.to_wire() or b"", qtype, query, Transport.TCP, road)
     # Before anything else is looked up: the name that rules look at is in the room of look-ups.
     rules = []
     if road.decision is not None:
         rules = rule_steps(ruled_query(view, geodata, configuration, query, qtype, road.decision))
     steps: list[dict[str, Any]] = [_asked_step(asked, name, qtype)]
     for found in road.matches:
-        steps += [_match_step(view, found), *hidden_wildcard_steps(view, found, qtype)]
+        steps += [_match_step(view, found), *hidden_wildcard_steps(view, directory_of(road.view), found, qtype)]
     if road.decision is not None:
         steps += rules + _decision_steps(view, geodata, asked, query, road.decision, ttl_of(reply))
     steps += _reply_steps(reply, asked, road)

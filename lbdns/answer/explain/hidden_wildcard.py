@@ -14,7 +14,7 @@ from lbdns.snapshot.lookup.name_rows import NAME_ROW, ROW_ZONE
 _ANSWERING = (MatchKind.HIT, MatchKind.CNAME, MatchKind.STEERED)
 
 
-def hidden_wildcard_steps(view: ServingView, found: Match, qtype: int) -> list[dict[str, Any]]:
+def hidden_wildcard_steps(view: ServingView, directory: int, found: Match, qtype: int) -> list[dict[str, Any]]:
     """Return a step that names the wildcard which would have answered a name without data or a name that does not
     exist, and what hides it; nothing where there is none."""
     if found.kind not in (MatchKind.NODATA, MatchKind.NXDOMAIN):
@@ -23,7 +23,7 @@ def hidden_wildcard_steps(view: ServingView, found: Match, qtype: int) -> list[d
     wildcard = _wildcard_of(view, found.zone, name)
     if wildcard is None:
         return []
-    would = match(view, wildcard, qtype)
+    would = match(view, directory, wildcard, qtype)
     if would.kind not in _ANSWERING:
         return []
     what = "load balancer" if would.kind is MatchKind.STEERED else f"{type_text(qtype)} records"

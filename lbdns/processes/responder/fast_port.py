@@ -28,7 +28,7 @@ from lbdns.mapped.query_room import map_query_room
 from lbdns.processes.responder.datagram_port import Answerer
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.turns import TURN_MESSAGES, Rotation, Turns, TurnSource
-from lbdns.processes.responder.views import Views
+from lbdns.processes.responder.view_in_force import Views
 
 if TYPE_CHECKING:
     from lbdns.fastpath.known_networks import KnownNetworks

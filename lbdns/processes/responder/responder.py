@@ -44,7 +44,7 @@ from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.turns import Turns
-from lbdns.processes.responder.views import Views
+from lbdns.processes.responder.view_in_force import Views
 from lbdns.processes.responder.waiting_spare import wait_for_duty
 from lbdns.processes.sockets import ResponderDuty, listener_set
 

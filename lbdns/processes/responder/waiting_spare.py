@@ -16,7 +16,7 @@ from typing import Final
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.mapped.query_room import BEAT_BYTES, map_query_room
-from lbdns.processes.responder.views import Views
+from lbdns.processes.responder.view_in_force import Views
 from lbdns.processes.sockets import ResponderDuty, receive_duty
 
 BEAT_S: Final = 0.2

@@ -22,7 +22,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.datagram_port import DatagramPort
 from lbdns.processes.responder.responder import DRAIN_BATCHES, DRAIN_S, ViewAnswerer
 from lbdns.processes.responder.tcp_port import TcpPort
-from lbdns.processes.responder.views import Views
+from lbdns.processes.responder.view_in_force import Views
 from lbdns.processes.sockets import Listener
 
 HEAR_S: Final = 0.05  # for connections that wait to be accepted, and what they ask

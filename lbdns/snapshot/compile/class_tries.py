@@ -7,20 +7,42 @@ bits at a time, each node's records are children, or leaves of the class that th
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lbdns.snapshot.compile.shared_nodes import with_shared_nodes
-from lbdns.snapshot.compile.tries import Wide
+from lbdns.snapshot.compile.tries import Tries, Wide
 from lbdns.steering.kernel.numbers import TRIE_LEAF, TRIE_STRIDE, TRIE_WIDTH, UNUSED_SHIFT
 from lbdns.steering.rules.address_sets import Addresses
-from lbdns.steering.rules.decision_table import Cells, SourceTable
+from lbdns.steering.rules.decision_table import Cells
 
 _WORD = 64
 
 
-def trie_key(source: SourceTable) -> bytes:
+class AddressClasses(Protocol):
+    """For IPv4 and IPv6 where segments begin, and of which class each is."""
+
+    @property
+    def starts(self) -> tuple[Addresses, Addresses]:
+        """Where segments begin, the first at 0."""
+
+    @property
+    def classes(self) -> tuple[Cells, Cells]:
+        """Their classes."""
+
+
+def trie_of_classes(source: AddressClasses, tries: Tries) -> int:
+    """Return the number of the trie of a source's classes; this snapshot's or the one's before, where one has it."""
+    key = trie_key(source)
+    found = tries.find(key)
+    if found is None:
+        found = tries.recall(key)
+    return tries.add_made(key, lambda first: class_trie(source, first)) if found is None else found
+
+
+def trie_key(source: AddressClasses) -> bytes:
     """Return what two tries share that are the same."""
     digest = blake2b(digest_size=16)
     for starts, classes in zip(source.starts, source.classes, strict=True):
@@ -30,7 +52,7 @@ def trie_key(source: SourceTable) -> bytes:
     return digest.digest()
 
 
-def class_trie(source: SourceTable, first: int) -> Wide:
+def class_trie(source: AddressClasses, first: int) -> Wide:
     """Return the trie of a source's classes, numbered from node `first` on."""
     roots: list[int] = []
     nodes: list[NDArray[np.uint32]] = []

@@ -26,6 +26,7 @@ from lbdns.snapshot.compile.row_numbers import Numbering, append_row
 from lbdns.snapshot.compile.rule_columns import RuleColumns
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
+from lbdns.snapshot.compile.view_columns import append_views
 from lbdns.snapshot.compile.zone_columns import compile_zones
 from lbdns.snapshot.slots import Slots, rule_keys
 from lbdns.steering.kernel.numbers import LB_VARIES, NO_RULES, SELECT_SET
@@ -90,6 +91,7 @@ def compile_snapshot(
         compiler = _Compiler(columns, blob, slots, context, numbering, memo)
         placed = compiler.append_all(configuration)
         compiler.append_rules(tries, index, geodata, configuration.settings.networks)
+        append_views(columns, configuration.settings.views, configuration.settings.trusted_resolvers, tries)
         tries.finish()
     zones = (*configuration.zones, *(one.zone for one in configuration.unready))
     names = _compile_names(columns, blob, zones, placed, memo)

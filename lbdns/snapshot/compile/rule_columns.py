@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lbdns.mapped.blob import Blob
 from lbdns.model.balancer import LoadBalancer
 from lbdns.places.geodata import Geodata
-from lbdns.snapshot.compile.class_tries import class_trie, trie_key
+from lbdns.snapshot.compile.class_tries import trie_of_classes
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.row_numbers import RowNumbers
 from lbdns.snapshot.compile.rule_memo import FoldedRules, RuleMemo
@@ -133,13 +133,7 @@ class RuleColumns:
         return number
 
     def _trie(self, source: SourceTable, tries: Tries) -> int:
-        if source.is_one_class:
-            return NO_TRIE
-        key = trie_key(source)
-        found = tries.find(key)
-        if found is None:
-            found = tries.recall(key)
-        return tries.add_made(key, lambda first: class_trie(source, first)) if found is None else found
+        return NO_TRIE if source.is_one_class else trie_of_classes(source, tries)
 
     def _start_of_cells(self, cells: bytes) -> int:
         start = self._cells.get(cells)

@@ -13,14 +13,16 @@ cdef class Found:
     cdef public unsigned int zone, entry, row, load_balancer
 
 
+cpdef unsigned int directory_of(int view) noexcept nogil
+
 @cython.locals(label=cython.int, zone=cython.uint, index=cython.int, entry=cython.uint)
 cpdef int look_up(
-    TypedColumns names, Suffixes suffixes, int qtype, Found found
+    TypedColumns names, Suffixes suffixes, int qtype, unsigned int directory, Found found
 ) noexcept nogil
 
 @cython.locals(index=cython.int, entry=cython.uint)
 cpdef int find_zone(
-    TypedColumns names, Suffixes suffixes, int first, Found found
+    TypedColumns names, Suffixes suffixes, int first, unsigned int directory, Found found
 ) noexcept nogil
 
 @cython.locals(flags=cython.int, row=cython.ulonglong)

@@ -41,16 +41,22 @@ class Found:
         self.family = 0
 
 
-def look_up(names: TypedColumns, suffixes: Suffixes, qtype: int, found: Found) -> int:
-    """Fill `found` with what stands at the name in `suffixes` (hashed) for a type, and return its kind."""
-    label = find_zone(names, suffixes, 0, found)
+def directory_of(view: int) -> int:
+    """Return the directory of a view's zones by its number, 0 of the public one."""
+    return LAST_DIRECTORY - view if view else DIRECTORY
+
+
+def look_up(names: TypedColumns, suffixes: Suffixes, qtype: int, directory: int, found: Found) -> int:
+    """Fill `found` with what stands at the name in `suffixes` (hashed) for a type, in the zones of a directory, and
+    return its kind."""
+    label = find_zone(names, suffixes, 0, directory, found)
     if label < 0:
         found.kind = KIND_OUT_OF_ZONE
         return found.kind
     if qtype == TYPE_DS and label == 0:
         # The parent's side of a cut holds DS (RFC 4035 3.1.4.1): where both zones are ours, it answers.
         zone = found.zone
-        if find_zone(names, suffixes, 1, found) < 0:
+        if find_zone(names, suffixes, 1, directory, found) < 0:
             found.zone = zone
     for index in range(suffixes.count):
         entry = find(names, found.zone + 1, suffixes, index)
@@ -61,12 +67,14 @@ def look_up(names: TypedColumns, suffixes: Suffixes, qtype: int, found: Found) -
     return found.kind
 
 
-def find_zone(names: TypedColumns, suffixes: Suffixes, first: int, found: Found) -> int:
-    """Set the zone with the longest apex among the suffixes from `first` on; return its label, -1 where there is
-    none."""
+def find_zone(names: TypedColumns, suffixes: Suffixes, first: int, directory: int, found: Found) -> int:
+    """Set the zone of a directory with the longest apex among the suffixes from `first` on; return its label, -1 where
+    there is none."""
     for index in range(first, suffixes.count):
-        entry = find(names, DIRECTORY, suffixes, index)
-        if entry != NO_NAME:
+        entry = find(names, directory, suffixes, index)
+        if entry == NO_NAME and directory != DIRECTORY:
+            entry = find(names, DIRECTORY, suffixes, index)
+        if entry != NO_NAME and names.name_row[entry * NAME_ROW + ROW_LINK] != NO_NAME:
             found.zone = names.name_row[entry * NAME_ROW + ROW_LINK]
             return index
     return -1

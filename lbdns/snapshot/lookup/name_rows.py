@@ -14,8 +14,10 @@ NO_ROW: Final = 0xFFFFFFFF
 FNV_OFFSET: Final = 0xCBF29CE484222325
 FNV_PRIME: Final = 0x100000001B3
 
-# The "zone" of the name table under which zone apexes stand; zone z has its names under z + 1.
+# The "zones" of the name table under which zone apexes stand: the public view's, and of view v LAST_DIRECTORY - v: what
+# differs from the public one, NO_NAME for a zone that is not there. Zone z has its names under z + 1.
 DIRECTORY: Final = 0
+LAST_DIRECTORY: Final = 0xFFFFFFFF
 LABELS_MAX: Final = 128
 
 # What a look-up comes to (look_up.py).

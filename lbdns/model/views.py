@@ -1,0 +1,150 @@
+"""Views: which clients see what. A view says who is in it; zones, RRsets and load balancers say which view they are of.
+
+| an object's view | who sees it |
+|---|---|
+| "" | everybody |
+| "public" | who is in no view |
+| a view's name | who is in that view |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
+
+from lbdns.base.wording import counted
+from lbdns.model import bounds
+from lbdns.model.fields import Flag, Frozen, Reference, check_object_name
+from lbdns.model.mistakes import shown
+from lbdns.model.named_lists import Network, read_each
+from lbdns.model.refusal import Mistake, refusal, refuse_all
+from lbdns.model.socket_address import format_socket_address, parse_socket_address
+
+PUBLIC: Final = "public"
+"""The view of who is in no view."""
+VIEW_SIGN: Final = "@"
+"""Between an object's name and its view's, in texts and in files' names."""
+
+
+def _check_declared(name: str) -> str:
+    if name.lower() == PUBLIC:
+        raise refusal(f'"{name}" is the view of who is in no other; choose another name')
+    return check_object_name(name)
+
+
+def _check_view(name: str) -> str:
+    return check_object_name(name) if name else name
+
+
+def _networks(bound: int) -> Callable[[Any], tuple[Network, ...]]:
+    """Return what reads a list of networks, each in its place, so that a mistake about one has it."""
+
+    def check(value: Any) -> tuple[Network, ...]:
+        if not isinstance(value, list | tuple):
+            raise refusal(f"{shown(value)} is no list; expected networks such as 192.0.2.0/24")
+        if len(value) > bound:
+            raise refusal(f"{counted(len(value), 'network')}; expected at most {bound:,}")
+        if all(isinstance(one, Network) for one in value):
+            return tuple(value)
+        networks, mistakes = read_each(value)
+        refuse_all("Networks", (Mistake((index,), message) for index, message in mistakes))
+        return networks
+
+    return check
+
+
+def _as_texts(networks: Sequence[Network]) -> list[str]:
+    return [str(network) for network in networks]
+
+
+def _schema(bound: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "array", "items": {"type": "string"}, "maxItems": bound})
+
+
+def check_listener(text: str) -> str:
+    """Return an address and port to answer at in their usual form; raises a refusal."""
+    return format_socket_address(*parse_socket_address(text, bounds.DNS_PORT))
+
+
+if TYPE_CHECKING:
+    ViewNetworks = tuple[Network, ...]
+    TrustedNetworks = tuple[Network, ...]
+else:
+    ViewNetworks = Annotated[
+        Any,
+        PlainValidator(_networks(bounds.MAX_VIEW_NETWORKS)),
+        PlainSerializer(_as_texts),
+        _schema(bounds.MAX_VIEW_NETWORKS),
+    ]
+    TrustedNetworks = Annotated[
+        Any,
+        PlainValidator(_networks(bounds.MAX_TRUSTED_RESOLVERS)),
+        PlainSerializer(_as_texts),
+        _schema(bounds.MAX_TRUSTED_RESOLVERS),
+    ]
+DeclaredView = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=bounds.MAX_VIEW_NAME_CHARS),
+    AfterValidator(_check_declared),
+]
+"""The name of a view, where it is declared."""
+ViewName = Annotated[str, StringConstraints(max_length=bounds.MAX_VIEW_NAME_CHARS), AfterValidator(_check_view)]
+"""The view of an object. That a view of that name is declared is checked by lbdns.config."""
+
+
+class ViewSettings(Frozen):
+    """Who is in a view: by the key that signs the query, by the address that it was sent to, or by network."""
+
+    networks: ViewNetworks = ()
+    """The networks of its clients. Of all views' networks the smallest that a client is in decides."""
+    keys: Annotated[tuple[Reference, ...], Field(max_length=bounds.MAX_VIEW_KEYS)] = ()
+    """The names of TSIG keys: who signs with one of them is in the view, wherever the query comes from."""
+    listeners: Annotated[
+        tuple[Annotated[str, AfterValidator(check_listener)], ...], Field(max_length=bounds.MAX_LISTEN)
+    ] = ()
+    """Addresses of `listen`: who asks there is in the view, unless a key says otherwise."""
+    private: Flag = False
+    """Whether private load balancers that name no views are served in it."""
+
+
+NamedViews = Annotated[dict[DeclaredView, ViewSettings], Field(max_length=bounds.MAX_VIEWS)]
+
+
+def view_numbers(views: Iterable[str]) -> dict[str, int]:
+    """Return the number of each view by its name: 0 is the public one's, the others follow in their order."""
+    return {name: number for number, name in enumerate((PUBLIC, *views))}
+
+
+def labelled(name: str, view: str) -> str:
+    """Return what people call an object of a view: `www.example.com@office`; the name alone of what everybody sees."""
+    return f"{name}{VIEW_SIGN}{view}" if view else name
+
+
+def overlapping(views: Mapping[str, ViewSettings]) -> Iterator[Mistake]:
+    """Yield a mistake for each network, key and listener that stands in two views, or in one of them twice."""
+    for field, words, folded in (
+        ("networks", "network", _same),
+        ("keys", "key", _lower),
+        ("listeners", "listener", _same),
+    ):
+        seen: dict[Hashable, tuple[str, int]] = {}
+        for name, view in views.items():
+            for index, one in enumerate(getattr(view, field)):
+                at = ("views", name, field, index)
+                other, before = seen.setdefault(folded(one), (name, index))
+                about = (("views", other, field, before), at)
+                if other != name:
+                    message = f'overlapping views: the {words} {one} is in the view "{other}" already; it can be in one'
+                    yield Mistake(at, message, about)
+                elif before != index:
+                    yield Mistake(at, f"{one} is listed already; list it once", about)
+
+
+def _same(value: Hashable) -> Hashable:
+    return value
+
+
+def _lower(name: str) -> str:
+    return name.lower()
