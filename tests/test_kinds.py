@@ -11,7 +11,7 @@ import pytest
 from pydantic import Field
 
 import lbdns
-from lbdns.base.kinds import BALANCING, FILES, KEYED, REFERRED, SECTIONS, SHOWN, Kind
+from lbdns.base.kinds import BALANCING, FILES, IN_SETTINGS, KEYED, LISTED, NETWORKING, REFERRED, SECTIONS, SHOWN, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, collector, located, replacer
 from lbdns.manage.api.frame.object_shapes import filler
 from lbdns.manage.store.item import Item
@@ -26,9 +26,12 @@ PACKAGE = Path(lbdns.__file__).parent
 
 
 def test_rows() -> None:
-    assert [kind.value for kind in Kind] == ["monitor", "monitor_group", "pool", "zone", "record", "load_balancer"]
-    assert SECTIONS == ("monitors", "monitor_groups", "pools", "load_balancers")
-    assert REFERRED == KEYED == (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+    networks, balancing = ["virtual_network", "route"], ["monitor", "monitor_group", "pool"]
+    assert [kind.value for kind in Kind] == [*networks, *balancing, "zone", "record", "load_balancer"]
+    assert SECTIONS == ("virtual_networks", "routes", "monitors", "monitor_groups", "pools", "load_balancers")
+    assert REFERRED == KEYED == (Kind.VIRTUAL_NETWORK, Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+    assert LISTED == (Kind.ROUTE, Kind.LOAD_BALANCER)
+    assert [kind for kind in BALANCING if kind.area == NETWORKING] == list(IN_SETTINGS) == networks
     assert (*BALANCING, Kind.ZONE, Kind.RECORD) == SHOWN
     assert (Kind.MONITOR.users, Kind.LOAD_BALANCER.users) == ((Kind.MONITOR_GROUP, Kind.POOL), ())
     assert NAMED_BESIDE == (Kind.MONITOR, Kind.MONITOR_GROUP)

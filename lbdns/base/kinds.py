@@ -13,12 +13,16 @@ from typing import Any, Final, NamedTuple
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, ReferenceField
 from lbdns.base.words import PLACE_MAPS
 
+LOAD_BALANCING: Final = "load_balancers"
+NETWORKING: Final = "teamnet"
+
 
 class _Row(NamedTuple):
     """A kind's row: the name of one, and the section of the files that holds them, which is its path in the API too.
 
     `model` is a module of lbdns.model and a class of it, "" where an object is a zone's text; `file` is what an export
-    writes the section into. `is_keyed`: the section has the objects by name, else it is a list.
+    writes the section into. `is_keyed`: the section has the objects by name, else it is a list. `called_by`: the field
+    that has what an object is called. `area`: below an account, where the API has the section.
     """
 
     name: str
@@ -27,6 +31,8 @@ class _Row(NamedTuple):
     file: str = ""
     is_keyed: bool = True
     references: tuple[ReferenceField, ...] = ()
+    called_by: str = "name"
+    area: str = LOAD_BALANCING
 
 
 _FALLBACK: Final = ("fallback_pool",)
@@ -49,8 +55,27 @@ class Kind(StrEnum):
     file: str
     is_keyed: bool
     references: tuple[ReferenceField, ...]
+    called_by: str
+    area: str
     _value_: str
 
+    VIRTUAL_NETWORK = _Row(
+        "virtual_network",
+        "virtual_networks",
+        "virtual_network.VirtualNetwork",
+        "virtual_networks.yaml",
+        area=NETWORKING,
+    )
+    ROUTE = _Row(
+        "route",
+        "routes",
+        "virtual_network.NetworkRoute",
+        "virtual_networks.yaml",
+        is_keyed=False,
+        references=(ReferenceField(("virtual_network",), "virtual_network", "virtual_network_id"),),
+        called_by="network",
+        area=NETWORKING,
+    )
     MONITOR = _Row("monitor", "monitors", "monitors.Monitor", "monitors.yaml")
     MONITOR_GROUP = _Row(
         "monitor_group",
@@ -64,7 +89,11 @@ class Kind(StrEnum):
         "pools",
         "pool.Pool",
         "pools.yaml",
-        references=(ReferenceField(("monitor",), "monitor"), ReferenceField(("monitor_group",), "monitor_group")),
+        references=(
+            ReferenceField(("monitor",), "monitor"),
+            ReferenceField(("monitor_group",), "monitor_group"),
+            ReferenceField(("origins", ITEMS, "virtual_network"), "virtual_network", "virtual_network_id"),
+        ),
     )
     ZONE = _Row("zone", "zones")
     RECORD = _Row("record", "records")
@@ -115,6 +144,10 @@ BALANCING: Final = tuple(kind for kind in Kind if kind.model)
 """The kinds of objects that balance, in the order of reference; the others are zones and what is in them."""
 KEYED: Final = tuple(kind for kind in BALANCING if kind.is_keyed)
 """Those that files keep by name."""
+LISTED: Final = tuple(kind for kind in BALANCING if not kind.is_keyed)
+"""Those that files keep in lists."""
+IN_SETTINGS: Final = tuple(kind for kind in BALANCING if kind.area == NETWORKING)
+"""Those whose sections the settings file takes as well: what they say is about this machine."""
 REFERRED: Final = tuple(kind for kind in Kind if kind.users)
 """Those that others refer to."""
 PROBING: Final = (Kind.POOL, *Kind.POOL.referred)

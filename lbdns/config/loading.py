@@ -33,7 +33,7 @@ from lbdns.config.files_read import FilesRead
 from lbdns.config.problem_order import errors_and_warnings
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
-from lbdns.config.yaml.settings_file import read_settings
+from lbdns.config.yaml.settings_file import object_parts, read_settings
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
@@ -198,7 +198,8 @@ def examine_tree(
         reading.read_settings(tree.get("settings"), 0, source, base)
         sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
         sections = reading.without_lists(sections, 0, source, base)
-        reading.objects = read_objects([SectionPart(source, sections, 0)], [] if keeps_all else KeptProblems())
+        reading.parts.append(SectionPart(source, sections, 0))
+        reading.objects = read_objects(reading.parts, [] if keeps_all else KeptProblems())
         zones = tree.get("zones") or {}
         if isinstance(zones, Mapping):
             for name, text in zones.items():
@@ -227,10 +228,6 @@ def examine_objects(
         return _Loading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish(memo)
 
 
-def _items(table: Mapping[str, Placed[Any]]) -> dict[str, Any]:
-    return {name: placed.item for name, placed in table.items()}
-
-
 @dataclass(slots=True)
 class _Loading:
     """What has been read so far."""
@@ -250,6 +247,7 @@ class _Loading:
     has_unread_zone: bool = False
     records_left: int | None = None
     knows_settings: bool = True
+    parts: list[SectionPart] = field(default_factory=list)  # of object files, and what the settings file has of objects
 
     def read_settings_file(self, path: Path) -> None:
         """Read lbdns.yaml."""
@@ -267,10 +265,10 @@ class _Loading:
     def read_settings(self, value: Any, lines: LineTree, file: str, base: Path) -> None:
         """Read what lbdns.yaml says; `base` is what relative paths start from."""
         self.settings = read_settings(value, lines, file, base, self.problems, self._reads_lists)
+        self.parts += object_parts(value, lines, file)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
         """Read the balancing objects of all files together."""
-        parts = []
         is_whole = True
         for path in paths:
             text = self._try_read(path)
@@ -281,10 +279,9 @@ class _Loading:
             self.problems.extend(tree.problems)
             is_whole = is_whole and tree.is_whole
             base = self.base or path.parent
-            parts.append(
-                SectionPart(str(path), self.without_lists(tree.value, tree.lines, str(path), base), tree.lines)
-            )
-        self.objects = read_objects(parts)
+            value = self.without_lists(tree.value, tree.lines, str(path), base)
+            self.parts.append(SectionPart(str(path), value, tree.lines))
+        self.objects = read_objects(self.parts)
         self.objects.is_whole = is_whole
 
     def read_zone_file(self, path: Path, directory: Path) -> None:
@@ -441,10 +438,13 @@ class _Loading:
 
     def _configuration(self) -> Configuration:
         objects = self.objects
-        tables: dict[str, Any] = {kind.section: _items(table) for kind, table in objects.keyed.items()}
+        tables: dict[str, Any] = {
+            kind.section: {name: placed.item for name, placed in table.items()} for kind, table in objects.keyed.items()
+        }
         return Configuration(
             settings=self.settings,
             zones=tuple(self.zones.get(apex) or draft.finish() for apex, draft in self.drafts.items()),
             load_balancers=tuple(placed.item for placed in objects.load_balancers),
+            routes=tuple(placed.item for placed in objects.routes),
             **tables,
         )

@@ -9,6 +9,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Configuration:
     monitor_groups: dict[str, MonitorGroup] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
     load_balancers: tuple[LoadBalancer, ...] = ()
+    virtual_networks: dict[str, VirtualNetwork] = field(default_factory=dict)
+    routes: tuple[NetworkRoute, ...] = ()
     unready: tuple[UnreadyZone, ...] = ()
     pool_ids: dict[str, str] = field(default_factory=dict, compare=False)
     account_id: str = field(default="", compare=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
@@ -23,6 +23,7 @@ from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 RRsetRow = tuple[str, int, int, int, tuple[str, ...]]
 """Owner, type, TTL, line and data of an RRset; wire format in base64."""
@@ -45,6 +46,8 @@ class ConfigurationDocument:
     account_id: str
     pools_by_tokens: frozenset[str] = frozenset()
     store_revision: int | None = None
+    virtual_networks: dict[str, VirtualNetwork] = field(default_factory=dict)
+    routes: tuple[NetworkRoute, ...] = ()
 
 
 @without_cyclic_collection()
@@ -62,6 +65,8 @@ def encode_configuration(configuration: Configuration) -> bytes:
         account_id=configuration.account_id,
         pools_by_tokens=configuration.pools_by_tokens,
         store_revision=configuration.store_revision,
+        virtual_networks=configuration.virtual_networks,
+        routes=configuration.routes,
     )
     rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones"})
     return b"".join((memoryview(rest)[:-1], b',"zones":[', *_zone_pieces(configuration.zones), b"]}"))
@@ -93,6 +98,8 @@ def decode_configuration(data: bytes) -> Configuration:
         account_id=document.account_id,
         pools_by_tokens=document.pools_by_tokens,
         store_revision=document.store_revision,
+        virtual_networks=document.virtual_networks,
+        routes=document.routes,
     )
 
 

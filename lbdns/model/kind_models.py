@@ -35,5 +35,5 @@ def models_held(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
             yield from models_held(held)
 
 
-NAMED_BESIDE: Final = tuple(kind for kind, model in MODELS.items() if "name" not in model.model_fields)
+NAMED_BESIDE: Final = tuple(kind for kind, model in MODELS.items() if kind.called_by not in model.model_fields)
 """Kinds whose name is the key in files and no field of the model."""

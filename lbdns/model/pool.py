@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, StringConstraints, model_validator
 
 from lbdns.base.wording import nearest
 from lbdns.base.words import ENDPOINT_POLICIES
@@ -33,6 +33,8 @@ from lbdns.model.hostnames import parse_hostname
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 _IPV4_LIKE = re.compile(r"[0-9]+(?:\.[0-9]+)*\.?", re.ASCII)
+EndpointKey = tuple[str, ...]
+"""Pool, name and address of an endpoint; then the virtual network, of one that names any."""
 NO_HOST = ("0.0.0.0", "::")
 """Addresses that no host has (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -102,6 +104,11 @@ def _upper_host(value: Any) -> Any:
     return spelled
 
 
+def _none_where_empty(value: Any) -> Any:
+    """Take "" for none, as clients send it."""
+    return None if value == "" else value
+
+
 EndpointHeader = Annotated[
     dict[str, Annotated[tuple[HeaderValue, ...], Field(min_length=1, max_length=1)]],
     BeforeValidator(_upper_host),
@@ -129,8 +136,11 @@ class Endpoint(Frozen):
     """Where it is probed unless its monitor says where; the port of an SRV answer."""
     header: EndpointHeader = Field(default_factory=dict)
     """`Host` alone: the HTTP Host header of its probes, and the name in TLS."""
-    virtual_network_id: Annotated[str, StringConstraints(max_length=bounds.MAX_VIRTUAL_NETWORK_ID_CHARS)] | None = None
-    """Kept for the v4 API; does not act."""
+    virtual_network: Annotated[Reference | None, BeforeValidator(_none_where_empty)] = Field(
+        default=None, validation_alias=AliasChoices("virtual_network", "virtual_network_id")
+    )
+    """The virtual network that its address is meant in; without it that of the routes that hold the address. In files
+    its name; `virtual_network_id`, as the API has it, takes its id as well."""
     flatten_cname: Flag = True
     """Whether a hostname is answered as the addresses that it resolves to, or as a CNAME."""
     priority: Annotated[Whole, Field(ge=0, le=record_bounds.MAX_PRIORITY), SHOWN_WHERE_SET] = 0
@@ -143,6 +153,11 @@ class Endpoint(Frozen):
             return IPv6Address(self.address) if ":" in self.address else IPv4Address(self.address)
         except AddressValueError:
             return None
+
+    @property
+    def address_key(self) -> tuple[str, str]:
+        """What is unique in its pool: its address, and the virtual network that it names ("": none)."""
+        return self.address, self.virtual_network or ""
 
     @property
     def is_placeholder(self) -> bool:
@@ -277,6 +292,12 @@ class Pool(Frozen):
         """Its endpoints in use whose address is a hostname."""
         return tuple(endpoint for endpoint in self.origins if endpoint.is_used and endpoint.ip is None)
 
+    def endpoint_key(self, endpoint: Endpoint) -> EndpointKey:
+        """Return what one of its endpoints is known by."""
+        if endpoint.virtual_network is None:
+            return self.name, endpoint.name, endpoint.address
+        return self.name, endpoint.name, endpoint.address, endpoint.virtual_network
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         refuse_all("Pool", self._mistakes())
@@ -295,13 +316,14 @@ class Pool(Frozen):
         yield from self._repeated_addresses()
 
     def _repeated_addresses(self) -> Iterator[Mistake]:
-        first: dict[str, int] = {}
+        first: dict[tuple[str, str], int] = {}
         for index, endpoint in enumerate(self.origins):
-            before = first.setdefault(endpoint.address, index)
+            before = first.setdefault(endpoint.address_key, index)
             if before != index:
                 other = self.origins[before].name
+                where = f" and virtual network {endpoint.virtual_network}" if endpoint.virtual_network else ""
                 yield Mistake(
                     ("origins", index, "address"),
-                    f'{endpoint.address} is the address of "{other}" already; an address is unique in its pool',
+                    f'{endpoint.address} is the address of "{other}" already; an address{where} is unique in its pool',
                     (("origins", before, "address"), ("origins", index, "address")),
                 )

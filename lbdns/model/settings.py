@@ -26,10 +26,9 @@ from lbdns.model.fields import Flag, Frozen, Latitude, Longitude, ObjectName, Wh
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import NetworkList, as_texts, check_list
 from lbdns.model.notification import Notification
-from lbdns.model.pool import parse_ip
 from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.refusal import Mistake, refusal, refuse_all
-from lbdns.model.socket_address import format_socket_address, parse_resolver, parse_socket_address
+from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
 from lbdns.model.views import NamedViews, TrustedNetworks, check_listener, overlapping
 
@@ -167,13 +166,6 @@ class ApiSettings(Frozen):
         return self
 
 
-def _check_source(text: str) -> str:
-    address = parse_ip(text)
-    if address.is_unspecified or address.is_multicast:
-        raise refusal(f'"{text}" is not the address of one host; expected one of this machine\'s own')
-    return str(address)
-
-
 class VantagePoint(Frozen):
     """A place on this machine to probe from. `source` is one of its own addresses; without one the system chooses.
 
@@ -184,7 +176,7 @@ class VantagePoint(Frozen):
     """Its name in logs, events and `lbdns health`."""
     region: Annotated[str, StringConstraints(to_upper=True), AfterValidator(check_region)] | None = None
     """The region that it speaks for; without it the PoP's."""
-    source: Annotated[str, AfterValidator(_check_source)] | None = None
+    source: Annotated[str, AfterValidator(check_source)] | None = None
     """The address of this machine that its probes come from; without it the system chooses."""
 
 

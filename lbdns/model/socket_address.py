@@ -1,4 +1,4 @@
-"""Where to listen and whom to ask, as operators write it: an IP address, and a port that may be left out."""
+"""Where to listen, whom to ask and where to send from, as operators write it: an IP address, and often a port."""
 
 from __future__ import annotations
 
@@ -59,3 +59,11 @@ def parse_resolver(text: str) -> tuple[str, int]:
 def _bracketed(text: str) -> str:
     """Put a bare IPv6 address into brackets: `2001:db8::53` is a resolver's usual form."""
     return f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
+
+
+def check_source(text: str) -> str:
+    """Return the address of this machine that something is sent from, in canonical form; raises a refusal."""
+    address = parse_ip(text)
+    if address.is_unspecified or address.is_multicast:
+        raise refusal(f'"{text}" is not the address of one host; expected one of this machine\'s own')
+    return str(address)

@@ -36,7 +36,7 @@ class EndpointSpec:
     """One endpoint as configured: `host` is its own Host header ("": none); `is_name`: the address is a hostname.
 
     `identity` names the endpoint in its slot of the health table; `must_resolve`: somebody needs the addresses of a
-    hostname, to probe or to answer them.
+    hostname, to probe or to answer them. `network`: the virtual network that it stands in ("": none).
     """
 
     pool: str
@@ -49,6 +49,7 @@ class EndpointSpec:
     host: str
     identity: int
     must_resolve: bool = True
+    network: str = ""
 
 
 NOT_ON_WIRE: Final = frozenset({"pool", "name", "slot", "is_name", "enabled", "identity", "must_resolve"})
@@ -91,6 +92,20 @@ class PoolTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkTarget:
+    """One virtual network as configured, with the slot of its health: how it is reached (model/virtual_network.py's
+    Via), "" for what is not given."""
+
+    name: str
+    slot: int
+    source: str = ""
+    device: str = ""
+    namespace: str = ""
+    proxy: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BalancerSpec:
     """A load balancer's name, the pools that its policy may choose among, the last resort, what it answers, and the
     last resorts of its rules."""
@@ -115,6 +130,7 @@ class TargetsHead:
     notifications: tuple[Notification, ...] = ()
     account_id: str = ""
     probe_networks: ProbeNetworks = DEFAULT
+    networks: tuple[NetworkTarget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,9 @@ def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -
         if known.enabled != pool.enabled:
             words = _words(pool.enabled)
             yield HealthChange(now_s, "pool", pool.name, *words, pool=pool.name, cause="configuration")
-        endpoints = {(endpoint.name, endpoint.address): endpoint for endpoint in known.endpoints}
+        endpoints = {(endpoint.name, endpoint.address, endpoint.network): endpoint for endpoint in known.endpoints}
         for endpoint in pool.endpoints:
-            before = endpoints.get((endpoint.name, endpoint.address))
+            before = endpoints.get((endpoint.name, endpoint.address, endpoint.network))
             if before is not None and before.enabled != endpoint.enabled:
                 yield _endpoint(endpoint, now_s)
 

@@ -20,14 +20,14 @@ async def first_results(published: Published) -> bool:
     when the monitor worker has begun with them.
     """
     slots = [
-        published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+        published.slots.endpoint[pool.endpoint_key(endpoint)]
         for pool in published.configuration.pools.values()
         if pool.enabled and pool.is_monitored
         for endpoint in pool.origins
         if endpoint.is_used
     ]
     names = [
-        published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+        published.slots.endpoint[pool.endpoint_key(endpoint)]
         for pool, endpoint in needed_hostnames(published.configuration)
         if not pool.is_monitored
     ]

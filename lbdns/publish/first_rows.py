@@ -15,7 +15,7 @@ from lbdns.health.identity import identity
 from lbdns.health.pool_state import effective_byte, pool_state
 from lbdns.mapped.endpoint_rows import RowWrite
 from lbdns.mapped.health_table import HealthTable
-from lbdns.snapshot.checked import EndpointKey
+from lbdns.model.pool import EndpointKey
 from lbdns.snapshot.slots import Slots
 
 

@@ -16,6 +16,7 @@ from lbdns.model.settings import Settings
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,
+    NetworkTarget,
     PoolTarget,
     TargetsHead,
     Vantage,
@@ -24,6 +25,7 @@ from lbdns.model.targets_document import (
     encode_pool,
     is_name,
 )
+from lbdns.model.virtual_network import NetworkTable, VirtualNetwork
 from lbdns.snapshot.compile.compiler import site_of
 from lbdns.snapshot.slots import Slots
 
@@ -31,6 +33,8 @@ Owned = tuple[str, bool]
 """A pool's id, and whether nobody but operators on this machine had a hand in it."""
 Answered = tuple[bool, bool]
 """Whether hostnames of a pool are answered as addresses: flattened ones, the others as well."""
+Networks = tuple[str, ...]
+"""The virtual network of each endpoint of a pool; empty where there are no networks."""
 
 
 class TargetsMemo:
@@ -38,7 +42,7 @@ class TargetsMemo:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.pools: ByObject[tuple[tuple[int, ...], Answered, Owned, bytes]] = ByObject()
+        self.pools: ByObject[tuple[tuple[int, ...], Answered, Owned, Networks, bytes]] = ByObject()
         self.balancers: ByObject[_Balancer] = ByObject()
 
 
@@ -70,7 +74,9 @@ def encode_targets(
         notifications=settings.notifications,
         account_id=configuration.account_id,
         probe_networks=settings.probe_networks,
+        networks=tuple(_network(one, slots) for one in configuration.virtual_networks.values()),
     )
+    table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
     apexes = {zone.apex for zone in configuration.zones}
     with memo.pools.round(), memo.balancers.round():
         balancers = [_balancer_of(balancer, memo) for balancer in configuration.load_balancers]
@@ -83,6 +89,7 @@ def encode_targets(
                 slots,
                 (pool.name in flattened, pool.name in at_apex),
                 (ids.get(pool.name, ""), pool.name not in by_tokens),
+                tuple(map(table.network_of, pool.origins)) if table.names else (),
                 memo,
             )
             for pool in configuration.pools.values()
@@ -114,28 +121,46 @@ def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> Balanc
     return BalancerSpec(load_balancer.name, pools, fallback, load_balancer.type, others)
 
 
-def _pool_data(pool: Pool, slots: Slots, answered: Answered, owned: Owned, memo: TargetsMemo) -> bytes:
+def _network(network: VirtualNetwork, slots: Slots) -> NetworkTarget:
+    via = network.via
+    return NetworkTarget(
+        name=network.name,
+        slot=slots.network[network.name],
+        source=(via and via.source) or "",
+        device=(via and via.device) or "",
+        namespace=(via and via.namespace) or "",
+        proxy=(via and via.proxy) or "",
+        id=network.uuid,
+    )
+
+
+def _pool_data(
+    pool: Pool, slots: Slots, answered: Answered, owned: Owned, networks: Networks, memo: TargetsMemo
+) -> bytes:
     """Return a pool's part of the document. MX and SRV give names back, and so does an endpoint that is not to be
     flattened, save at an apex."""
     numbers = (
         slots.pool[pool.name],
         *[
             number
-            for endpoint in pool.origins
+            for key in map(pool.endpoint_key, pool.origins)
             for number in (
-                slots.endpoint[pool.name, endpoint.name, endpoint.address],
-                slots.tenant[pool.name, endpoint.name, endpoint.address],
+                slots.endpoint[key],
+                slots.tenant[key],
             )
         ],
     )
     found = memo.pools.find(pool)
-    if found is None or found[:3] != (numbers, answered, owned):
-        found = (numbers, answered, owned, encode_pool(_pool(pool, numbers[0], numbers[1:], answered, owned)))
+    if found is None or found[:4] != (numbers, answered, owned, networks):
+        made = _pool(pool, numbers[0], numbers[1:], answered, owned, networks)
+        found = (numbers, answered, owned, networks, encode_pool(made))
         memo.pools.keep(pool, found)
-    return found[3]
+    return found[4]
 
 
-def _pool(pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, owned: Owned) -> PoolTarget:
+def _pool(
+    pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, owned: Owned, networks: Networks
+) -> PoolTarget:
     """`numbers`: slot and tenant of each endpoint."""
     id, is_local = owned
     return PoolTarget(
@@ -157,8 +182,11 @@ def _pool(pool: Pool, slot: int, numbers: tuple[int, ...], answered: Answered, o
                 host=endpoint.host,
                 identity=tenant,
                 must_resolve=must_resolve(pool, endpoint, *answered),
+                network=network,
             )
-            for endpoint, endpoint_slot, tenant in zip(pool.origins, numbers[::2], numbers[1::2], strict=True)
+            for endpoint, endpoint_slot, tenant, network in zip(
+                pool.origins, numbers[::2], numbers[1::2], networks or ("",) * len(pool.origins), strict=True
+            )
         ),
         check_regions=pool.check_regions or (),
         notification_filter=pool.notification_filter,

@@ -17,6 +17,8 @@ def encode_slots(slots: Slots) -> str:
         "freed": [slots.endpoint_freed, slots.pool_freed, slots.load_balancer_freed],
         "rule": [[*key, slot] for key, slot in slots.rule.items()],
         "rules": [slots.rule_count, slots.rule_freed],
+        "network": slots.network,
+        "networks": [slots.network_count, slots.network_freed],
     }
     return json.dumps(document)
 
@@ -26,8 +28,9 @@ def decode_slots(text: str) -> Slots:
     document = json.loads(text)
     counts = document["counts"]
     freed = [tuple(tuple(group) for group in groups) for groups in document["freed"]]
-    endpoints = [((pool, name, address), *numbers) for pool, name, address, *numbers in document["endpoint"]]
+    endpoints = [(tuple(row[:-3]), *row[-3:]) for row in document["endpoint"]]
     pools = document["pool"]
+    network_count, network_freed = document.get("networks", (0, ()))  # nor did one without virtual networks
     rule_count, rule_freed = document.get("rules", (0, ()))  # a release without rules wrote none
     return Slots(
         endpoint={key: slot for key, slot, _, _ in endpoints},
@@ -42,6 +45,9 @@ def decode_slots(text: str) -> Slots:
         rule={(balancer, kind, rule): slot for balancer, kind, rule, slot in document.get("rule", ())},
         rule_count=rule_count,
         rule_freed=tuple(tuple(group) for group in rule_freed),
+        network=document.get("network", {}),
+        network_count=network_count,
+        network_freed=tuple(tuple(group) for group in network_freed),
         checked={key: checked for key, _, checked, _ in endpoints},
         tenant={key: tenant for key, _, _, tenant in endpoints},
         tenant_count=counts[3],

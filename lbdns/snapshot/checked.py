@@ -6,7 +6,7 @@ whatever it is called. Thresholds are none either: they say what follows from re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import itemgetter
@@ -15,14 +15,12 @@ from typing import Final
 from lbdns.base.probe_types import acts
 from lbdns.model.configuration import Configuration
 from lbdns.model.monitors import Monitor
-from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.pool import Endpoint, EndpointKey, Pool
 from lbdns.model.probed import probe_settings, probed_port
+from lbdns.model.virtual_network import NetworkTable
 
 NOT_CHECKED: Final = 0
 """The number of an endpoint that nobody probes, and whose address needs no looking up."""
-
-EndpointKey = tuple[str, str, str]
-"""Pool, name and address of an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +46,34 @@ class Checking:
     def __init__(self, configuration: Configuration) -> None:
         """Look at the monitors; groups follow when a pool asks for one."""
         self.monitors = configuration.monitors
+        self.networks = configuration.virtual_networks
+        self.routes = configuration.routes
+        self._table = NetworkTable.of(self.networks, self.routes)
         self.groups = configuration.monitor_groups
         self._alone: dict[str, Judges] = {}
         self._together: dict[str, Judges] = {}
 
     def is_of(self, configuration: Configuration) -> bool:
         """Whether another configuration's monitors check the same, pool for pool."""
-        return self.monitors == configuration.monitors and self.groups == configuration.monitor_groups
+        return (self.monitors, self.groups, self.networks, self.routes) == (
+            configuration.monitors,
+            configuration.monitor_groups,
+            configuration.virtual_networks,
+            configuration.routes,
+        )
 
     def of(self, pool: Pool) -> dict[EndpointKey, int]:
         """Return for each endpoint of a pool what is checked of it, NOT_CHECKED where nobody probes it."""
-        return _numbers(pool, self._judges(pool) if pool.enabled else Judges())
+        return _numbers(pool, self._judges(pool) if pool.enabled else Judges(), self._way)
+
+    def _way(self, endpoint: Endpoint) -> str:
+        """Return what tells the way to an endpoint from others to its address: its network's id, and how that is
+        reached; "" where it is in none. Names are no part of it."""
+        name = self._table.network_of(endpoint)
+        if not name:
+            return ""
+        network = self.networks[name]
+        return repr((network.uuid, network.via))
 
     def _judges(self, pool: Pool) -> Judges:
         if pool.monitor is not None:
@@ -77,27 +92,27 @@ class Checking:
         return found
 
 
-def _numbers(pool: Pool, judges: Judges) -> dict[EndpointKey, int]:
+def _numbers(pool: Pool, judges: Judges, ways: Callable[[Endpoint], str]) -> dict[EndpointKey, int]:
     if not judges.told:
-        return {(pool.name, one.name, one.address): _looked_up(one) for one in pool.origins}
+        return {pool.endpoint_key(one): _looked_up(one, ways(one)) for one in pool.origins}
     begun = blake2b(repr((judges.told, sorted(pool.check_regions or ()))).encode(), digest_size=8)
     with_host = any(acts(monitor.type, "header") for monitor in judges.monitors)
-    return {(pool.name, one.name, one.address): _number(one, judges, with_host, begun.copy()) for one in pool.origins}
+    return {pool.endpoint_key(one): _number(one, judges, with_host, ways(one), begun.copy()) for one in pool.origins}
 
 
-def _number(endpoint: Endpoint, judges: Judges, with_host: bool, begun: blake2b) -> int:
+def _number(endpoint: Endpoint, judges: Judges, with_host: bool, way: str, begun: blake2b) -> int:
     if not endpoint.is_used:
         return NOT_CHECKED
     ports = [probed_port(monitor, endpoint.port) for monitor in judges.monitors]
-    begun.update(repr((endpoint.address, endpoint.host if with_host else "", ports)).encode())
+    begun.update(repr((endpoint.address, endpoint.host if with_host else "", ports)).encode() + way.encode())
     return _as_number(begun)
 
 
-def _looked_up(endpoint: Endpoint) -> int:
+def _looked_up(endpoint: Endpoint, way: str) -> int:
     """Return the number of an endpoint that no monitor looks after: what is known of a hostname is its addresses."""
     if not endpoint.is_used or endpoint.ip is not None:
         return NOT_CHECKED
-    return _as_number(blake2b(endpoint.address.encode(), digest_size=8))
+    return _as_number(blake2b(endpoint.address.encode() + way.encode(), digest_size=8))
 
 
 def _as_number(digest: blake2b) -> int:

@@ -3,7 +3,7 @@
 A slot never changes what it is about while anybody reads it. Whose meaning changes gets another one, whose row begins
 with what is known already, before the generation is in force (`origin`):
 
-| an endpoint (pool, name, address)                          | its row                                     |
+| an endpoint (pool, name, address, network named)           | its row                                     |
 |------------------------------------------------------------|---------------------------------------------|
 | is checked as before                                       | stays                                       |
 | is checked as one was that left, whatever that was called  | goes on as that one's: it is the same tenant |
@@ -26,8 +26,8 @@ from typing import TypeVar
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
-from lbdns.model.pool import Pool
-from lbdns.snapshot.checked import NOT_CHECKED, Checking, EndpointKey
+from lbdns.model.pool import EndpointKey, Pool
+from lbdns.snapshot.checked import NOT_CHECKED, Checking
 
 QUARANTINE = 3  # assignments that a freed slot rests
 
@@ -55,10 +55,13 @@ class Slots:
     load_balancer_count: int = 0
     rule: Mapping[RuleKey, int] = field(default_factory=dict)
     rule_count: int = 0
+    network: Mapping[str, int] = field(default_factory=dict)
+    network_count: int = 0
     endpoint_freed: tuple[tuple[int, ...], ...] = ()
     pool_freed: tuple[tuple[int, ...], ...] = ()
     load_balancer_freed: tuple[tuple[int, ...], ...] = ()
     rule_freed: tuple[tuple[int, ...], ...] = ()
+    network_freed: tuple[tuple[int, ...], ...] = ()
     checked: Mapping[EndpointKey, int] = field(default_factory=dict)
     tenant: Mapping[EndpointKey, int] = field(default_factory=dict)
     tenant_count: int = 0
@@ -93,6 +96,9 @@ class Slots:
         )
         rules = {key: None for one in configuration.load_balancers for key in rule_keys(one)}
         rule, rule_count, rule_freed = _assign(self.rule, rules, (), self.rule_count, self.rule_freed)
+        network, network_count, network_freed = _assign(
+            self.network, configuration.virtual_networks, (), self.network_count, self.network_freed
+        )
         origin = {endpoint[key]: self.endpoint[former] for key, former in heirs.former.items()}
         assigned = Slots(
             endpoint=endpoint,
@@ -104,6 +110,9 @@ class Slots:
             rule=rule,
             rule_count=rule_count,
             rule_freed=rule_freed,
+            network=network,
+            network_count=network_count,
+            network_freed=network_freed,
             endpoint_freed=endpoint_freed,
             pool_freed=pool_freed,
             load_balancer_freed=balancer_freed,
@@ -160,8 +169,7 @@ def _rule_words(rules: tuple[str, ...], pool_sets: tuple[str, ...]) -> tuple[str
 
 
 def _makeup(pool: Pool, endpoint: Mapping[EndpointKey, int]) -> Makeup:
-    name = pool.name
-    slots = tuple([endpoint[name, one.name, one.address] for one in pool.origins if one.is_used])
+    slots = tuple([endpoint[pool.endpoint_key(one)] for one in pool.origins if one.is_used])
     return slots, pool.minimum_origins, pool.is_monitored
 
 

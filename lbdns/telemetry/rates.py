@@ -130,7 +130,7 @@ def _endpoints(
 ) -> list[dict[str, Any]]:
     rows = []
     for endpoint in pool.origins:
-        place = counted.names.index.get((pool.name, endpoint.name, endpoint.address))
+        place = counted.names.index.get(pool.endpoint_key(endpoint))
         if place is not None:
             row = {"name": endpoint.name, "address": endpoint.address}
             row["state"] = endpoint_word(pool, endpoint, endpoint_row(pool, endpoint, facts.published).state)

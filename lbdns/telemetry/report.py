@@ -112,7 +112,7 @@ def pool_word(pool: Pool, published: Published) -> str:
 
 def endpoint_row(pool: Pool, endpoint: Endpoint, published: Published) -> EndpointRow:
     """Return what the health table says of an endpoint, all of one moment."""
-    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    slot = published.slots.endpoint[pool.endpoint_key(endpoint)]
     return read_endpoint(published.table.columns, slot)
 
 

@@ -92,7 +92,7 @@ class Sample:
     levels: Mapping[int, Mapping[int, int]]  # by responder: how much waits, by the words of mapped/level_words.py
     load_balancers: Counted  # (name, type)
     pools: Counted  # (name,)
-    endpoints: Counted  # (pool, name, address)
+    endpoints: Counted  # EndpointKey
     rules: Counted  # (load balancer, type, rule or pool set)
 
     def level(self, word: int) -> int:

@@ -33,6 +33,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 from lbdns.publish.publisher import Publisher
 from lbdns.telemetry.metrics import ServerCollector
 from lbdns.telemetry.server_facts import ServerFacts
@@ -47,6 +48,12 @@ CHAPTERS = (
         "The server: lbdns.yaml",
         "Every key may be left out. Paths are relative to the file. A running server takes over what is changed.",
     ),
+    (
+        VirtualNetwork,
+        "Virtual networks: `virtual_networks`",
+        "A mapping of names to networks, in any `.yaml` file of the directory, lbdns.yaml among them.",
+    ),
+    (NetworkRoute, "Routes: `routes`", "A list, in the same files."),
     (Monitor, "Monitors: `monitors`", "A mapping of names to monitors, in any `.yaml` file of the directory."),
     (MonitorGroup, "Monitor groups: `monitor_groups`", "A mapping of names to groups."),
     (Pool, "Pools: `pools`", "A mapping of names to pools."),

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lbdns.base.kinds import Kind
+from lbdns.base.kinds import BALANCING, Kind
 from lbdns.health.events import HealthChange, Record, Seen
 from lbdns.health.forced import Forced, save
 from lbdns.places.regions import REGION_CODES
@@ -252,7 +252,7 @@ def test_own_look_ups_without_a_server(api: Api, client: httpx.Client, ids: Ids)
     assert result(client.get(f"{own}/load_balancers", params={"name": "api.example.com"})) == balancers[1:]
     names = result(client.get(f"{own}/names", params={"kind": ["pool", "monitor_group"]}))
     assert names == {"pool": {name: ids[name] for name in ("eu", "us", "lone")}, "monitor_group": {"app": ids["app"]}}
-    assert set(result(client.get(f"{own}/names"))) == {"monitor", "monitor_group", "pool", "zone", "load_balancer"}
+    assert set(result(client.get(f"{own}/names"))) == {*BALANCING, Kind.ZONE}
     save(api.manager.settings.state_dir(), [Forced("eu/*", "down", NOON_S, NOON_S + 60, "drill")])
     assert result(client.get(f"{own}/forced")) == [
         {

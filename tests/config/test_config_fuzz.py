@@ -49,7 +49,7 @@ ENDPOINT = fields(
     header=HEADER,
     flatten_cname=st.booleans(),
     priority=st.integers(0, 65535),
-    virtual_network_id=st.none() | NAME,
+    virtual_network=st.none() | NAME,
 )
 POOL = st.builds(
     lambda pool, place, monitor: {**pool, **place, **monitor},

@@ -69,7 +69,7 @@ def test_defaults() -> None:
                 "weight": 1.0,
                 "port": 0,
                 "header": {},
-                "virtual_network_id": None,
+                "virtual_network": None,
                 "flatten_cname": True,
                 "priority": 0,
             },

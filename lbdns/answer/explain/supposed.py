@@ -70,7 +70,7 @@ def _matched(configuration: Configuration, slots: Slots, patterns: Iterable[str]
     found: dict[int, int] = {}
     for pattern in patterns:
         matched = {
-            slots.endpoint[pool.name, endpoint.name, endpoint.address]: state
+            slots.endpoint[pool.endpoint_key(endpoint)]: state
             for pool in configuration.pools.values()
             for endpoint in pool.origins
             if fnmatchcase(f"{pool.name}/{endpoint.name}", pattern if "/" in pattern else f"{pattern}/*")
@@ -90,4 +90,4 @@ def _example(configuration: Configuration) -> str:
 
 
 def _slots_of(pool: Pool, slots: Slots) -> list[int]:
-    return [slots.endpoint[pool.name, endpoint.name, endpoint.address] for endpoint in pool.origins if endpoint.is_used]
+    return [slots.endpoint[pool.endpoint_key(endpoint)] for endpoint in pool.origins if endpoint.is_used]

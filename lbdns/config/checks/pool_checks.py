@@ -130,6 +130,3 @@ def _check_pool(placed: Placed[Pool]) -> Iterator[Problem]:
             place = f'"{endpoint.address}" is no host\'s address'
             message = f"{place}: nobody answers there, so it is neither probed nor answered"
             yield source.warning(("origins", index, "address"), message)
-        if endpoint.virtual_network_id:
-            message = "a virtual network does not act in DNS: the address is answered as it is"
-            yield source.warning(("origins", index, "virtual_network_id"), message)

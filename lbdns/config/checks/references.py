@@ -19,10 +19,16 @@ from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.repair import STAND_IN_ITEMS
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.mistakes import shown
+from lbdns.model.pool import Pool
 
 MAX_COMPARED: Final = 300_000
 """Names compared with misspelt ones in one configuration. A thousand misspelt references to ten thousand pools would
 otherwise take minutes to word."""
+
+
+_NO_NETWORK: Final = "there is no virtual network, so the address is reached as any other"
+"""What clients of the v4 API sent before there were networks stays without effect until there are."""
 
 
 class _Known:
@@ -63,13 +69,22 @@ def check_references(objects: Objects, memo: CheckMemo) -> Iterator[Problem]:
 
 def _check_object(placed: Placed[Any], kind: Kind, known: Mapping[Kind, _Known]) -> Iterator[Problem]:
     for field in kind.references:
+        if field.kind == Kind.VIRTUAL_NETWORK and kind is Kind.POOL and not _names_network(placed.item):
+            continue  # few do, of many endpoints
         if not placed.knows(field.path[0]) and field.path[0] not in STAND_IN_ITEMS:
             continue
         for location, name in located(placed.item, field.path):
             if placed.knows_at(location):
+                if field.kind == Kind.VIRTUAL_NETWORK and not known[Kind.VIRTUAL_NETWORK].names:
+                    yield placed.source.warning(location, f"{shown(name)} does not act: {_NO_NETWORK}")
+                    continue
                 for problem in known[Kind(field.kind)].check(name, placed.source, location):
                     told = rule_words(placed.item, location) if kind is Kind.LOAD_BALANCER else ""
                     yield replace(problem, message=told + problem.message) if told else problem
+
+
+def _names_network(pool: Pool) -> bool:
+    return any(endpoint.virtual_network is not None for endpoint in pool.origins)
 
 
 def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer]]:

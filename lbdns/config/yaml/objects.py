@@ -1,4 +1,4 @@
-"""Balancing objects out of any number of YAML trees: monitors, monitor groups, pools and load balancers.
+"""Balancing objects out of any number of YAML trees: networks, monitors, monitor groups, pools and load balancers.
 
 A name is declared once in the whole directory. What cannot be read is reported; what can is kept beside it, so that
 references are checked against everything that was declared, sound or not.
@@ -6,8 +6,8 @@ references are checked against everything that was declared, sound or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
@@ -24,6 +24,7 @@ from lbdns.model.mistakes import name_mistakes
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 _BY_SECTION: Final = {kind.section: kind for kind in BALANCING}
 
@@ -34,6 +35,7 @@ class Objects:
 
     keyed: dict[Kind, dict[str, Placed[Any]]] = field(default_factory=lambda: {kind: {} for kind in KEYED})
     load_balancers: list[Placed[LoadBalancer]] = field(default_factory=list)
+    routes: list[Placed[NetworkRoute]] = field(default_factory=list)
     declared: dict[str, dict[str, Source]] = field(default_factory=lambda: {kind.section: {} for kind in KEYED})
     is_whole: bool = True
     problems: list[Problem] = field(default_factory=list)
@@ -53,9 +55,19 @@ class Objects:
         """The pools by name."""
         return self.keyed[Kind.POOL]
 
+    @property
+    def virtual_networks(self) -> dict[str, Placed[VirtualNetwork]]:
+        """The virtual networks by name."""
+        return self.keyed[Kind.VIRTUAL_NETWORK]
+
     def of(self, kind: Kind) -> Iterable[Placed[Any]]:
         """Return the objects of a kind, in the order in which they were read."""
-        return self.keyed[kind].values() if kind.is_keyed else self.load_balancers
+        return self.keyed[kind].values() if kind.is_keyed else self.listed(kind)
+
+    def listed(self, kind: Kind) -> list[Placed[Any]]:
+        """Return the objects of a kind that files keep in a list: the list itself."""
+        found: list[Placed[Any]] = getattr(self, kind.section)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,7 @@ def read_objects(parts: Iterable[SectionPart], problems: list[Problem] | None = 
                 )
             elif value is not None:
                 _read_section(objects, section, value, lines, part.file)
+    name_networks(objects)
     return objects
 
 
@@ -100,9 +113,9 @@ def _read_section(objects: Objects, section: str, value: Any, lines: LineTree, f
     problems, kind = objects.problems, _BY_SECTION[section]
     if not kind.is_keyed:
         if isinstance(value, list):
-            objects.load_balancers.extend(_balancers(value, lines, file, problems))
+            objects.listed(kind).extend(_listed(kind, value, lines, file, problems))
         else:
-            message = 'expected a list: each load balancer begins with "- name: ..."'
+            message = f'expected a list: each {kind.words} begins with "- {kind.called_by}: ..."'
             problems.append(Problem(file, line_at(lines), section, message))
         return
     if not isinstance(value, dict):
@@ -137,15 +150,37 @@ def _named(name: str, data: Any, source: Source, problems: list[Problem]) -> Any
     return {**data, "name": name}
 
 
-def _balancers(value: list[Any], lines: LineTree, file: str, problems: list[Problem]) -> Iterator[Placed[LoadBalancer]]:
+def _listed(kind: Kind, value: list[Any], lines: LineTree, file: str, problems: list[Problem]) -> Iterator[Placed[Any]]:
     items = lines.items if isinstance(lines, Lines) and isinstance(lines.items, list) else None
     for index, data in enumerate(value):
         if is_hopeless(problems):
             break
-        name = data.get("name") if isinstance(data, dict) else None
+        name = data.get(kind.called_by) if isinstance(data, dict) else None
         item_lines = items[index] if items is not None else lines_at(lines, index)
         key = name if isinstance(name, str) and name else index
-        source = Source(file, item_lines, "load_balancers", key, None if line_at(item_lines) else index)
-        placed = build(LoadBalancer, data, source, problems)
+        source = Source(file, item_lines, kind.section, key, None if line_at(item_lines) else index)
+        placed = build(MODELS[kind], data, source, problems)
         if placed is not None:
             yield placed
+
+
+def name_networks(objects: Objects) -> None:
+    """Put names where pools and routes name virtual networks by their ids."""
+    ids = {placed.item.uuid: name for name, placed in objects.virtual_networks.items()}
+    if not ids:
+        return
+    for name, placed in objects.pools.items():
+        if any(one.virtual_network is not None for one in placed.item.origins):
+            objects.pools[name] = replace(placed, item=_pool_by_names(placed.item, ids))
+    for index, route in enumerate(objects.routes):
+        known = ids.get((route.item.virtual_network or "").lower())
+        if known is not None:
+            objects.routes[index] = replace(route, item=route.item.model_copy(update={"virtual_network": known}))
+
+
+def _pool_by_names(pool: Pool, ids: Mapping[str, str]) -> Pool:
+    origins = []
+    for endpoint in pool.origins:
+        known = ids.get((endpoint.virtual_network or "").lower())
+        origins.append(endpoint if known is None else endpoint.model_copy(update={"virtual_network": known}))
+    return pool.model_copy(update={"origins": tuple(origins)})

@@ -25,6 +25,7 @@ from lbdns.model.mistakes import mistake_count, mistakes_of
 from lbdns.model.monitors import MonitorGroup
 from lbdns.model.pool import Pool
 from lbdns.model.refusal import Location, Mistake
+from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,6 +36,8 @@ _STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
     LoadBalancer: {"name": "stand-in.invalid", "default_pools": ["-"], "fallback_pool": "-"},
     Pool: {"name": "stand-in", "origins": [{"name": "stand-in", "address": "192.0.2.1"}]},
     MonitorGroup: {"members": [{"monitor": "-"}]},
+    VirtualNetwork: {"name": "stand-in"},
+    NetworkRoute: {"network": "192.0.2.0/24"},
 }
 """What stands in for a required field whose value was refused; `Placed.refused` tells that it does."""
 

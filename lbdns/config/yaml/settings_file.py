@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
-from lbdns.base.kinds import SECTIONS
+from lbdns.base.kinds import IN_SETTINGS, SECTIONS
 from lbdns.base.system_user import find_system_user, user_name
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_lists
+from lbdns.config.yaml.objects import SectionPart
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
 from lbdns.model.settings import Settings
 from lbdns.places.airports import is_airport
 
+_SECTIONS_TAKEN: Final = frozenset(kind.section for kind in IN_SETTINGS)
+"""Sections of objects that the settings file may have."""
 _SOCKET_PATH_OCTETS: Final = 107
 """What fits into sun_path of unix(7), its closing NUL left out."""
 
@@ -33,7 +36,7 @@ def read_settings(
         value = {}
     source = Source(file, lines, "", None)
     if isinstance(value, dict):
-        for section in [key for key in value if key in SECTIONS]:
+        for section in [key for key in value if key in SECTIONS and key not in _SECTIONS_TAKEN]:
             line = line_at(lines_at(lines, section))
             message = f"{SETTINGS_FILE} holds the server's settings; {section} belong into another .yaml file beside it"
             problems.append(Problem(file, line, section, message))
@@ -46,6 +49,13 @@ def read_settings(
     if not settings.lists:
         return settings
     return settings.model_copy(update={LISTS: read_lists(settings.lists, base, read, problems)})
+
+
+def object_parts(value: Any, lines: LineTree, file: str) -> list[SectionPart]:
+    """Return what a settings file has of objects."""
+    if not isinstance(value, dict) or _SECTIONS_TAKEN.isdisjoint(value):
+        return []
+    return [SectionPart(file, {key: item for key, item in value.items() if key in _SECTIONS_TAKEN}, lines)]
 
 
 def _absolute(path: Path | None, base: Path) -> Path | None:

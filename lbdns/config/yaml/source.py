@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import LISTED
 from lbdns.base.wording import join_path
 from lbdns.config.yaml.yaml_tree import LineTree, line_at
 
 Item = TypeVar("Item")
+_LISTED: Final = frozenset(kind.section for kind in LISTED)
 
 
 class Source(NamedTuple):
@@ -43,7 +45,7 @@ class Source(NamedTuple):
 
     def path(self, location: Sequence[str | int] = ()) -> str:
         """Return the path of a location inside the object: `pools.eu.origins[1].weight`."""
-        if self.section == "load_balancers":
+        if self.section in _LISTED:
             return join_path(self.section, f"[{self.name}]", *location)
         return join_path(self.section or None, self.name, *location)
 

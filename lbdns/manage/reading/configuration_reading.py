@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kept_problems import KEPT_MAX
-from lbdns.base.kinds import SECTIONS, Kind
+from lbdns.base.kinds import LISTED, SECTIONS, Kind
 from lbdns.config.loading import examine_tree
 from lbdns.manage.reading.body_fields import ApplyBody, checked_fields
 from lbdns.manage.reading.body_refused import BadBody, BodyRefused, Found
@@ -26,6 +26,7 @@ SOURCE: Final = "configuration"
 _GENERATE: Final = re.compile(rb"\$GENERATE|\\u00", re.IGNORECASE)
 _ZONE_FILE: Final = re.compile(rf"{SOURCE}:(?P<name>.*)\.zone", re.DOTALL)
 TREE_SECTIONS: Final = (*SECTIONS, Kind.ZONE.section)
+_LISTED: Final = frozenset(kind.section for kind in LISTED)
 _FIELDS, _NAMED, _BALANCERS, _ZONE, _RECORDS = "fields", "named", "balancers", "zone", "records"
 
 
@@ -45,14 +46,15 @@ class ReadConfiguration:
         index = self._sections().get(str(section), {}).get(str(name))
         if index is None:
             return None
-        step = index if section == Kind.LOAD_BALANCER.section else name
+        step = index if section in _LISTED else name
         return (SOURCE, section, step, *(rest if section != Kind.ZONE.section else ()))
 
     def _sections(self) -> dict[str, dict[str, int]]:
         if not self._places:
             found: dict[str, dict[str, int]] = {section: {} for section in TREE_SECTIONS}
             for kind, name, _ in self.wanted.named:
-                found[kind.section][name] = 0
+                table = found[kind.section]
+                table.setdefault(name, len(table))
             for zone in self.wanted.zones:
                 found[Kind.ZONE.section][zone.body["name"]] = 0
             for index, balancer in enumerate(self.wanted.balancers):
@@ -163,7 +165,8 @@ class _Ways:
         """Return where in a list the first object of each name stands."""
         if section not in self._indexes:
             found = self._indexes[section] = {}
+            title = next(kind.called_by for kind in LISTED if kind.section == section)
             for index, one in enumerate(objects):
                 if isinstance(one, Mapping):
-                    found.setdefault(str(one.get("name")), index)
+                    found.setdefault(str(one.get(title)), index)
         return self._indexes[section]

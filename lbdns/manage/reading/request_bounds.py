@@ -27,6 +27,8 @@ FIELDS_MAX: Final = 20_000
 """Fields of one object within a body; a load balancer's pool weights are 10,000 at most."""
 
 OBJECTS_MAX: Final[Mapping[str, int]] = {
+    Kind.VIRTUAL_NETWORK.section: 1000,
+    Kind.ROUTE.section: 10_000,
     Kind.MONITOR.section: 25_000,
     Kind.MONITOR_GROUP.section: 25_000,
     Kind.POOL.section: 25_000,

@@ -52,7 +52,7 @@ def check_body(
     if kind is Kind.MONITOR:
         body = _without_empty(body)
     named = to_names(kind, body, state)
-    name = _own_name(kind, named, id) if kind in NAMED_BESIDE else named.get("name")
+    name = _own_name(kind, named, id) if kind in NAMED_BESIDE else named.get(kind.called_by)
     source = Source(STORED, 0, kind.section, name if isinstance(name, str) else id)
     found = KeptProblems()
     if kind in NAMED_BESIDE:
@@ -62,10 +62,12 @@ def check_body(
     told = (replace(problem, at=(*problem.at[:2], *as_api_says(kind, problem.at[2:]))) for problem in found)
     problems.extend(KeptProblems(told, found.more))
     if placed is None or found:
-        return CheckedBody(dict(body) | {"name": name}, placed)
+        return CheckedBody(dict(body) | {kind.called_by: name}, placed)
     if kind is Kind.LOAD_BALANCER and zone is not None:
         problems.extend(_outside(placed, zone))
     dumped = placed.item.model_dump(mode="json", exclude_defaults=True)
+    if kind is Kind.VIRTUAL_NETWORK:
+        dumped.pop("id", None)  # it is the object's own
     if kind in NAMED_BESIDE:
         dumped = {"name": name, **dumped}
     return CheckedBody(to_ids(kind, dumped, state), placed)
@@ -78,6 +80,8 @@ def placed_of(item: Item, state: State, problems: list[Problem] | None = None) -
     """
     problems = [] if problems is None else problems
     named = to_names(item.kind, item.body, state)
+    if item.kind is Kind.VIRTUAL_NETWORK:
+        named["id"] = item.id
     source = Source(STORED, 0, item.kind.section, item.name)
     if item.kind in NAMED_BESIDE:
         problems += [source.problem(("name",), message) for message in name_mistakes(named.pop("name", None))]

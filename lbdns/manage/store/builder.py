@@ -145,6 +145,8 @@ class Builder:
                 if kind.is_keyed:
                     objects.declared[kind.section][item.name] = placed.source
                     objects.keyed[kind][item.name] = placed
+                elif kind is not Kind.LOAD_BALANCER:
+                    objects.listed(kind).append(placed)
                 elif item.zone_id or state.zone_of(item.name) is not None:
                     objects.load_balancers.append(placed)
                 else:

@@ -15,7 +15,7 @@ from lbdns.base.kinds import BALANCING, Kind
 from lbdns.config.yaml.source import Placed
 from lbdns.manage.store.bodies import CheckedBody, check_body
 from lbdns.manage.store.disabling import DisabledAt, disabled_at
-from lbdns.manage.store.item import Change, Item, new_id, time_text
+from lbdns.manage.store.item import Change, Item, new_id, shaped_id, time_text
 from lbdns.manage.store.making import is_adopted, matters
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced
 from lbdns.manage.store.state import State, StateDraft
@@ -59,7 +59,7 @@ class Edit:
         self, kind: Kind, body: Mapping[str, Any], zone_id: str = "", id: str | None = None, is_local: bool = True
     ) -> Item:
         """Add an object; `id` is given where it had one before. `is_local`: nobody but who edits said what it is."""
-        id = id or new_id()
+        id = id or shaped_id(kind, new_id())
         checked = self._check(kind, body, id, zone_id)
         before = self._base.get(kind, id)  # deleted just now, to be made again elsewhere
         created_on = before.created_on if before is not None else self._now
@@ -177,6 +177,8 @@ def unique_key(item: Item) -> tuple[str, ...]:
     """Return what may be there only once."""
     if item.kind is Kind.LOAD_BALANCER:
         return item.name, str(item.body.get("type", "A"))
+    if item.kind is Kind.ROUTE:
+        return item.name, str(item.body.get("virtual_network_id", ""))
     return (item.name,)
 
 
@@ -194,6 +196,8 @@ def _taken(item: Item) -> NotUnique:
     if item.kind is Kind.LOAD_BALANCER:
         kind = {"A": "a load balancer"}.get(item.body.get("type", "A"), f"an {item.body.get('type')} load balancer")
         return NotUnique(item.kind, item.name, ("name",), f'there is {kind} "{item.name}" already')
+    if item.kind is Kind.ROUTE:
+        return NotUnique(item.kind, item.name, ("network",), f"there is a route of {item.name} to its network already")
     return NotUnique(item.kind, item.name)
 
 

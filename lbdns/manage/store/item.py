@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
-from lbdns.base.kinds import Kind
+from lbdns.base.kinds import NETWORKING, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.reference_paths import collector
 
@@ -21,9 +22,9 @@ _COLLECT: Final = {kind: [collector(field.api_path) for field in kind.references
 class Item:
     """One object. `body` is JSON that nobody changes in place: fields at their default left out, references by id.
 
-    `id` has 32 hex digits and never changes. `zone_id` is set for records and for load balancers of a zone. Times are
-    RFC 3339 in UTC; `revision` is the one that changed the object last. `disabled_at`: see disabling.py. `is_local`: an
-    operator on this machine made it (making.py).
+    `id` has 32 hex digits, of networks and routes with dashes, and never changes. `zone_id` is set for records and for
+    load balancers of a zone. Times are RFC 3339 in UTC; `revision` is the one that changed the object last.
+    `disabled_at`: see disabling.py. `is_local`: an operator on this machine made it (making.py).
     """
 
     kind: Kind
@@ -41,7 +42,7 @@ class Item:
     @property
     def name(self) -> str:
         """The object's name; every kind has one."""
-        return str(self.body.get("name", ""))
+        return str(self.body.get(self.kind.called_by, ""))
 
     def references(self) -> set[str]:
         """Return the ids of the objects that this one refers to, its zone left out."""
@@ -69,6 +70,11 @@ class Change:
 def new_id() -> str:
     """Return an id that nothing has."""
     return secrets.token_hex(ID_DIGITS // 2)
+
+
+def shaped_id(kind: Kind, id: str) -> str:
+    """Return an id as those of a kind look: with the dashes of a UUID where the v4 API's have them."""
+    return str(UUID(id)) if kind.area == NETWORKING else id
 
 
 def time_text(seconds: float) -> str:

@@ -21,7 +21,7 @@ from lbdns.model.pool import NO_HOST
 from lbdns.model.probe_networks import ProbeNetworks, refused_words
 from lbdns.model.targets_document import is_name
 
-WHERE: Final = {Kind.POOL: "origins", Kind.MONITOR_GROUP: "members"}
+WHERE: Final = {Kind.POOL: "origins", Kind.MONITOR_GROUP: "members", Kind.VIRTUAL_NETWORK: "via"}
 """The field that says where probes go. A monitor has none: whoever changed it last made it."""
 
 

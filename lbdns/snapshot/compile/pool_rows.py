@@ -14,8 +14,7 @@ import numpy as np
 from lbdns.dns.name import encode_canonical
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import COLUMNS, RESOLVED_MAX
-from lbdns.model.pool import Pool
-from lbdns.snapshot.checked import EndpointKey
+from lbdns.model.pool import EndpointKey, Pool
 from lbdns.snapshot.compile.place_classes import unit_vectors
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.numbers import (
@@ -125,7 +124,7 @@ def pool_row(pool: Pool) -> PoolRow:
     return PoolRow(
         name=pool.name,
         parts=b"".join((*_pool_parts(pool, families), *_endpoint_parts(pool, ips, families))),
-        keys=tuple((pool.name, endpoint.name, endpoint.address) for endpoint in pool.origins),
+        keys=tuple(map(pool.endpoint_key, pool.origins)),
         names=tuple(endpoint.name for endpoint in pool.origins),
         targets=tuple(
             encode_canonical(endpoint.address) if ip is None else None

@@ -30,12 +30,16 @@ class LiveHealth:
         if item.kind is not Kind.POOL or self._published is None:
             return body
         pool = self._published.configuration.pools.get(item.name)
-        up: dict[str, bool | None] = {}
-        if pool is not None:
-            up = {one.address: endpoint_is_up(pool, one, self._published) for one in pool.origins}
         body["healthy"] = None if pool is None else pool_is_up(pool, self._published)
+        up: dict[tuple[str, str | None], bool | None] = {}
+        if pool is not None:
+            networks = self._published.configuration.virtual_networks
+            for one in pool.origins:
+                network = networks.get(one.virtual_network or "")
+                id = one.virtual_network if network is None else network.uuid
+                up[one.address, id] = endpoint_is_up(pool, one, self._published)
         for origin in body["origins"]:
-            origin["healthy"] = up.get(origin["address"])
+            origin["healthy"] = up.get((origin["address"], origin["virtual_network_id"]))
         return body
 
 
@@ -55,7 +59,7 @@ def pool_is_up(pool: Pool, published: Published) -> bool | None:
 
 def endpoint_is_up(pool: Pool, endpoint: Endpoint, published: Published) -> bool | None:
     """Tell whether an enabled endpoint of an enabled pool is up; None where nobody knows."""
-    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    slot = published.slots.endpoint[pool.endpoint_key(endpoint)]
     byte: int = published.table.columns["endpoint_state"][slot]
     is_watched = pool.is_monitored or bool(byte & COUNTS)
     if pool.enabled and endpoint.is_used and byte & UNRESOLVED:

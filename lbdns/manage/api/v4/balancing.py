@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from lbdns.base.errors import OWNER_NAMES, Problem
 from lbdns.base.kept_problems import KeptProblems
-from lbdns.base.kinds import KEYED, Kind
+from lbdns.base.kinds import KEYED, LOAD_BALANCING, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.repeats import gathered
 from lbdns.base.words import NOTE_CODE
@@ -372,7 +372,7 @@ def _serve_all(places: Iterable[tuple[Kind, str, Callable[..., Any]]]) -> None:
 
 _serve_all(
     (
-        *((kind, f"{ACCOUNT}/{kind.section}", own_account) for kind in KEYED),
+        *((kind, f"{ACCOUNT}/{kind.section}", own_account) for kind in KEYED if kind.area == LOAD_BALANCING),
         (Kind.LOAD_BALANCER, ACCOUNT, own_account),
         (Kind.LOAD_BALANCER, ZONE, own_zone),
     )

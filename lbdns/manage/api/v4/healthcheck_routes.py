@@ -258,7 +258,7 @@ def _status_of(name: str, site: ApiSite) -> dict[str, str]:
     if not pool.enabled:
         return {"status": SUSPENDED, "failure_reason": ""}
     endpoint = pool.origins[0]
-    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    slot = published.slots.endpoint[pool.endpoint_key(endpoint)]
     reason = agreed_health(endpoint, read_endpoint(published.table.columns, slot))["failure_reason"]
     return _live(endpoint_is_up(pool, endpoint, published), reason)
 

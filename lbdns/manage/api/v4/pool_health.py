@@ -146,7 +146,7 @@ def _pool(
 def _endpoint(
     pool: Pool, endpoint: Endpoint, published: Published, vantage: str, rows: VantageRows | None
 ) -> dict[str, Any]:
-    slot = published.slots.endpoint[pool.name, endpoint.name, endpoint.address]
+    slot = published.slots.endpoint[pool.endpoint_key(endpoint)]
     row = read_endpoint(published.table.columns, slot)
     is_measured = endpoint.is_used and not row.state & (COUNTS | UNRESOLVED) and row.reason != Reason.DNS_UNKNOWN_HOST
     if rows is not None and is_measured:

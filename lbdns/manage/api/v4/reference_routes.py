@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
-from lbdns.base.kinds import BALANCING, REFERRED, Kind
+from lbdns.base.kinds import BALANCING, LOAD_BALANCING, REFERRED, Kind
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import ID, describe
@@ -77,4 +77,5 @@ def _serve(kind: Kind) -> None:
 
 
 for _kind in REFERRED:
-    _serve(_kind)
+    if _kind.area == LOAD_BALANCING:
+        _serve(_kind)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.kinds import BALANCING, LOAD_BALANCING, Kind
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
@@ -20,8 +20,10 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
 
-SEARCHED: Final = tuple(kind for kind in reversed(BALANCING) if kind is not Kind.MONITOR_GROUP)
-"""The v4 API has groups of monitors in no search."""
+SEARCHED: Final = tuple(
+    kind for kind in reversed(BALANCING) if kind is not Kind.MONITOR_GROUP and kind.area == LOAD_BALANCING
+)
+"""The v4 API has groups of monitors in no search, and networks elsewhere."""
 PER_PAGE: Final = 25
 QUERY_CHARS_MAX: Final = 255
 _RESOURCES: Final[dict[str, Any]] = {

@@ -1,6 +1,7 @@
 """Files -> store: what a checked directory's objects are as stored bodies, and the difference put into an edit.
 
-    a monitor, monitor group, pool, zone     is known by its name
+    a network, monitor, group, pool, zone    is known by its name
+    a route                                  by its addresses and its virtual network
     a load balancer                          by its name and type
     a record                                 by name, type and content, in its zone
 
@@ -19,8 +20,8 @@ from typing import Any, Final
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.dns.name import text_suffixes
-from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item, new_id, time_text
+from lbdns.manage.store.edit import Edit, unique_key
+from lbdns.manage.store.item import Item, new_id, shaped_id, time_text
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
 from lbdns.manage.store.revisions.wanted import Wanted, WantedZone, wanted_of
@@ -42,11 +43,17 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
     found: list[Item] = []
     shadow = _Named()
     apexes = {zone.body["name"] for zone in wanted.zones}
+    routes = {unique_key(item): item for item in state.all(Kind.ROUTE).values()}
     for kind, name, body in wanted.named:
+        body = to_ids(kind, body, shadow)
+        if kind is Kind.ROUTE:
+            found.append(_route_item(body, routes, make_id))
+            continue
         there = state.named(kind, name)
         of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
         zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.name in apexes) else ""
-        item = Item(kind, _id_of(state, kind, name, make_id), to_ids(kind, body, shadow), zone_id)
+        given = body.pop("id", None) if kind is Kind.VIRTUAL_NETWORK else None
+        item = Item(kind, _id_of(state, kind, name, make_id, given), body, zone_id)
         shadow.add(item)
         found.append(item)
     for zone in wanted.zones:
@@ -121,9 +128,17 @@ class _Named(State):
         return self._items_by_name.get((kind, name))
 
 
-def _id_of(state: State, kind: Kind, name: str, make_id: MakeId) -> str:
+def _id_of(state: State, kind: Kind, name: str, make_id: MakeId, given: str | None) -> str:
+    """Return the id of an object: the one that it has in the store, else the one given, else a new one."""
     known = state.named(kind, name)
-    return known.id if known is not None else make_id(kind, name, "")
+    return known.id if known is not None else given or shaped_id(kind, make_id(kind, name, ""))
+
+
+def _route_item(body: Mapping[str, Any], known: Mapping[tuple[str, ...], Item], make_id: MakeId) -> Item:
+    item = Item(Kind.ROUTE, "", body)
+    there = known.get(unique_key(item))
+    id = shaped_id(Kind.ROUTE, make_id(Kind.ROUTE, *unique_key(item))) if there is None else there.id
+    return replace(item, id=id)
 
 
 def _zone_items(zone: WantedZone, state: State, make_id: MakeId) -> Iterator[Item]:

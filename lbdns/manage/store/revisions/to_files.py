@@ -1,5 +1,6 @@
 """Store -> files: a state as the files of a configuration directory, and as one tree of the same shape.
 
+    virtual_networks.yaml virtual networks and routes
     monitors.yaml         monitors and monitor groups
     pools.yaml            pools
     load_balancers.yaml   load balancers
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lbdns.base.kinds import FILES, KEYED, Kind
+from lbdns.base.kinds import FILES, KEYED, LISTED, Kind
 from lbdns.config.yaml.yaml_text import block_text, item_text
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import to_names
@@ -23,6 +24,7 @@ from lbdns.manage.store.revisions.from_files import is_left_out
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone
 from lbdns.model.rule import lists_named
+from lbdns.model.virtual_network import VirtualNetwork
 
 LONG_TEXT: Final = 5
 
@@ -57,11 +59,16 @@ def tree_of(state: State) -> dict[str, Any]:
             item.name: {field: value for field, value in to_names(kind, item.body, state).items() if field != "name"}
             for item in state.all(kind).values()
         }
-    tree[Kind.LOAD_BALANCER.section] = [
-        _name_first(to_names(item.kind, item.body, state))
-        for item in state.all(Kind.LOAD_BALANCER).values()
-        if not is_left_out(item, state)
-    ]
+    for network in state.all(Kind.VIRTUAL_NETWORK).values():
+        if network.id != VirtualNetwork(name=network.name).uuid:
+            body = tree[Kind.VIRTUAL_NETWORK.section][network.name]
+            tree[Kind.VIRTUAL_NETWORK.section][network.name] = {"id": network.id, **body}
+    for kind in LISTED:
+        tree[kind.section] = [
+            _name_first(to_names(kind, item.body, state), kind)
+            for item in state.all(kind).values()
+            if not is_left_out(item, state)
+        ]
     tree["zones"] = {
         zone.name: export_zone(zone, state.records(zone.id).values()) for zone in state.all(Kind.ZONE).values()
     }
@@ -73,9 +80,9 @@ def file_name(zone: str) -> str:
     return f"{zone}.zone".replace("/", "\\047")
 
 
-def _name_first(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a load balancer's fields, name and type first."""
-    return {field: body[field] for field in ("name", "type") if field in body} | dict(body)
+def _name_first(body: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """Return the fields of an object in a list, its name and type first."""
+    return {field: body[field] for field in (kind.called_by, "type") if field in body} | dict(body)
 
 
 def _section_text(section: str, objects: Any) -> str:

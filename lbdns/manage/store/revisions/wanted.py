@@ -5,13 +5,13 @@ It is JSON throughout, so that one process can make it and another take it over 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
-from lbdns.base.kinds import KEYED, Kind
+from lbdns.base.kinds import BALANCING, Kind
 from lbdns.manage.store.records.record_bodies import GIVEN
 from lbdns.manage.store.zones.own_servers import marked_servers
 from lbdns.manage.store.zones.zone_bodies import zone_bodies
@@ -31,8 +31,8 @@ class WantedZone:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The objects of a configuration. Those that files keep by name are (kind, name, body), in the order of reference;
-    load balancers and zones have their names in their bodies."""
+    """The objects of a configuration, load balancers and zones by themselves, the others as (kind, name, body) in the
+    order of reference."""
 
     named: list[tuple[Kind, str, Body]] = field(default_factory=list)
     balancers: list[Body] = field(default_factory=list)
@@ -47,10 +47,13 @@ def wanted_of(configuration: Configuration) -> Wanted:
 
 
 def named_bodies(configuration: Configuration) -> Iterator[tuple[Kind, str, Body]]:
-    """Yield the objects that files keep by name."""
-    for kind in KEYED:
-        table: Mapping[str, BaseModel] = getattr(configuration, kind.section)
-        for name, model in table.items():
+    """Yield the objects but load balancers."""
+    for kind in BALANCING:
+        if kind is Kind.LOAD_BALANCER:
+            continue
+        table: Mapping[str, BaseModel] | Sequence[BaseModel] = getattr(configuration, kind.section)
+        rows = table.items() if isinstance(table, Mapping) else ((getattr(one, kind.called_by), one) for one in table)
+        for name, model in rows:
             body = model.model_dump(mode="json", exclude_defaults=True)
             yield kind, name, {"name": name, **body} if kind in NAMED_BESIDE else body
 
