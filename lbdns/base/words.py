@@ -92,6 +92,15 @@ OWN_PATH: Final = "/lbdns/v1"
 """What the paths of lbdns's own begin with."""
 SET_BY_SERVER: Final = ("id", "created_on", "modified_on", "disabled_at", "healthy", "zone_name")
 """Fields of balancing objects that the API shows and ignores in requests."""
+NETWORKS_SET_BY_SERVER: Final = (
+    "id",
+    "created_at",
+    "deleted_at",
+    "tun_type",
+    "tunnel_name",
+    "virtual_network_name",
+)
+"""The same of virtual networks and routes."""
 INNER_SET_BY_SERVER: Final = {"origins": ("disabled_at", "healthy"), "members": ("created_at", "updated_at")}
 """The same of the objects in their lists."""
 WARNING_CODE: Final = 1000

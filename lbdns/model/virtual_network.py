@@ -47,6 +47,11 @@ def is_network_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def lasting_network_id(name: str) -> str:
+    """Return the id of a network to which nobody gave one."""
+    return str(UUID(lasting_id("virtual_network", name)))
+
+
 def _check_name(name: str) -> str:
     if _CONTROL.search(name) or name != name.strip():
         raise refusal(f"{name!r}: a name has no control characters, and no space at its beginning or end")
@@ -188,26 +193,38 @@ class VirtualNetwork(Frozen):
     @property
     def uuid(self) -> str:
         """Its id, given or not."""
-        return self.id or str(UUID(lasting_id("virtual_network", self.name, "")))
+        return self.id or lasting_network_id(self.name)
 
 
-def check_network(text: str) -> str:
-    """Return a network in canonical form; raise a refusal that says what is wrong with the text."""
+@lru_cache(4096)
+def _prefix(text: str) -> Network:
+    return ip_network(text)
+
+
+def parse_network(text: str) -> Network:
+    """Return the network of a text; raises ValueError with a sentence about it."""
     try:
-        return str(ip_network(text))
+        return _prefix(text)
     except ValueError:
         pass
     try:
         whole = ip_network(text, strict=False)
     except ValueError:
-        raise refusal(f'"{text}" is no network; expected one such as 10.0.0.0/16 or fd00:1::/64') from None
-    raise refusal(f'"{text}" has bits behind its prefix; the network that it is in is {whole}')
+        raise ValueError(f'"{text}" is no network; expected one such as 10.0.0.0/16 or fd00:1::/64') from None
+    raise ValueError(f'"{text}" has bits behind its prefix; the network that it is in is {whole}')
+
+
+def _check_network(text: str) -> str:
+    try:
+        return str(parse_network(text))
+    except ValueError as error:
+        raise refusal(str(error)) from None
 
 
 class NetworkRoute(Frozen):
     """Addresses that stand in a virtual network: those of endpoints that name none."""
 
-    network: Annotated[str, StringConstraints(max_length=bounds.MAX_NETWORK_CHARS), AfterValidator(check_network)]
+    network: Annotated[str, StringConstraints(max_length=bounds.MAX_NETWORK_CHARS), AfterValidator(_check_network)]
     """The addresses, as a prefix: 10.0.0.0/16."""
     virtual_network: Reference | None = None
     """The virtual network that they are in; without it the default one."""
@@ -220,11 +237,6 @@ class NetworkRoute(Frozen):
     def prefix(self) -> Network:
         """The addresses."""
         return _prefix(self.network)
-
-
-@lru_cache(4096)
-def _prefix(text: str) -> Network:
-    return ip_network(text)
 
 
 def is_private(address: IPv4Address | IPv6Address) -> bool:

@@ -131,9 +131,9 @@ def _read_section(objects: Objects, section: str, value: Any, lines: LineTree, f
             problems.append(source.problem((), f'the {kind.words} "{name}" is declared in {there} already'))
             continue
         objects.declared[section][name] = source
+        data = {} if data is None and not REQUIRED[kind] - {kind.called_by} else data
         if kind in NAMED_BESIDE:
             problems.extend(source.problem((), message) for message in name_mistakes(name))
-            data = {} if data is None and not REQUIRED[kind] else data
         else:
             data = _named(name, data, source, problems)
         placed = build(MODELS[kind], data, source, problems)

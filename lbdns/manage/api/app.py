@@ -29,7 +29,7 @@ from lbdns.manage.api.own import running_server as lbdns
 from lbdns.manage.api.own import store_routes as stores
 from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import zone_import as zonefiles
-from lbdns.manage.api.v4 import accounts, balancing, preview, search, zone_extras, zone_settings
+from lbdns.manage.api.v4 import accounts, balancing, preview, search, teamnet, zone_extras, zone_settings
 from lbdns.manage.api.v4 import health_events as events
 from lbdns.manage.api.v4 import healthcheck_routes as healthchecks
 from lbdns.manage.api.v4 import pool_health as health
@@ -55,6 +55,7 @@ AREAS: Final = (
     regions,
     search,
     events,
+    teamnet,
     balancing,
 )
 OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens, stores)

@@ -27,6 +27,7 @@ from lbdns.model import bounds
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.mistakes import name_mistakes
 from lbdns.model.monitors import Monitor
+from lbdns.model.virtual_network import lasting_network_id
 
 _NOT_IN_NAMES: Final = re.compile(r"[^-_a-zA-Z0-9]+", re.ASCII)
 
@@ -80,7 +81,7 @@ def placed_of(item: Item, state: State, problems: list[Problem] | None = None) -
     """
     problems = [] if problems is None else problems
     named = to_names(item.kind, item.body, state)
-    if item.kind is Kind.VIRTUAL_NETWORK:
+    if item.kind is Kind.VIRTUAL_NETWORK and item.id != lasting_network_id(item.name):
         named["id"] = item.id
     source = Source(STORED, 0, item.kind.section, item.name)
     if item.kind in NAMED_BESIDE:

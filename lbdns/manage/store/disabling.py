@@ -10,7 +10,13 @@ from lbdns.base.kinds import Kind
 from lbdns.manage.store.item import Item
 
 DisabledAt = tuple[tuple[str, str], ...]
-"""(an endpoint's address, or "" for the pool itself; RFC 3339 time) of whatever is disabled."""
+"""(an endpoint's `origin_key`, or "" for the pool itself; RFC 3339 time) of whatever is disabled."""
+
+
+def origin_key(origin: Mapping[str, Any]) -> str:
+    """Return what tells an endpoint of a stored pool from its others: its address, and the network that it names."""
+    network = origin.get("virtual_network_id")
+    return f"{origin['address']} {network}" if network else str(origin["address"])
 
 
 def disabled_at(kind: Kind, body: Mapping[str, Any], before: Item | None, now: str) -> DisabledAt:
@@ -28,4 +34,4 @@ def _disabled(body: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     for origin in body.get("origins", ()):
         if origin.get("enabled", True) is False:
-            yield origin["address"]
+            yield origin_key(origin)

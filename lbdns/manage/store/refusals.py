@@ -41,6 +41,10 @@ class Referenced(LbdnsError):
         self.users = tuple(users)
 
 
+class InUse(LbdnsError):
+    """An object that something else hangs on cannot be deleted."""
+
+
 class Outdated(LbdnsError):
     """A change was built on a revision that is no longer the current one."""
 

@@ -37,7 +37,16 @@ from lbdns.base.wording import abridged
 from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 from lbdns.manage.reading.body_refused import BadBody, BodyRefused, Found
-from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, ReadOnly, Referenced, StoreError, Unavailable
+from lbdns.manage.store.refusals import (
+    InUse,
+    NotFound,
+    NotUnique,
+    Outdated,
+    ReadOnly,
+    Referenced,
+    StoreError,
+    Unavailable,
+)
 from lbdns.manage.store.unreadable import Unreadable
 
 INTERNAL: Final = 1000
@@ -182,6 +191,8 @@ def translated(error: Exception, request: Request) -> ApiError:
         case NotUnique():
             return ApiError(400, NOT_UNIQUE, f"{error}: value not unique", error.at)
         case Referenced():
+            return ApiError(412, REFERENCED, f"{_REFERENCED_WORDS} {error}")
+        case InUse():
             return ApiError(412, REFERENCED, f"{_REFERENCED_WORDS} {error}")
         case Outdated():
             return ApiError(412, OUTDATED, str(error))

@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.kinds import BALANCING, NETWORKING, Kind
 from lbdns.base.reference_paths import ITEMS, VALUES, ReferenceField
-from lbdns.base.words import SET_BY_SERVER
-from lbdns.manage.api.frame.object_shapes import ECHOED, EMPTY_ALONE
-from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable, schema_of
+from lbdns.base.words import NETWORKS_SET_BY_SERVER, SET_BY_SERVER
+from lbdns.manage.api.frame.object_shapes import ALSO_CALLED, ECHOED, EMPTY_ALONE
+from lbdns.manage.api.frame.openapi import ID, NETWORK_ID, TIME, component, nullable, schema_of
 from lbdns.model.fields import AsSent, ObjectName, shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, models_held
 from lbdns.model.pool import Endpoint
@@ -39,6 +39,11 @@ _SERVER_SET: Final[Mapping[Kind, Mapping[str, Schema]]] = {
 """What the server adds to an object, where it has it."""
 _INNER_SET: Final[Mapping[str, Mapping[str, Schema]]] = {Endpoint.__name__: _HEALTH}
 """The same of the objects inside, by their models."""
+
+
+def id_of(kind: Kind) -> Schema:
+    """Return the schema of the ids of a kind."""
+    return NETWORK_ID if kind.area == NETWORKING else ID
 
 
 class Shapes(NamedTuple):
@@ -86,17 +91,22 @@ def _shapes(kind: Kind, definition: Schema, where_set: Mapping[str, Container[st
     shown, written = _shown(definition, where_set[title]), _written(definition)
     named = {"name": schema_of(ObjectName)} if kind in NAMED_BESIDE else {}
     echoed = {key: {"const": value} for key, value in ECHOED.get(kind, {}).items()}
-    always = {"id": ID, **named, **echoed, "created_on": TIME, "modified_on": TIME}
+    times = {"created_at": TIME, "deleted_at": {"type": "null"}}
+    if kind.area != NETWORKING:
+        times = {"created_on": TIME, "modified_on": TIME}
+    always = {"id": id_of(kind), **named, **echoed, **times}
     shown |= {
         "properties": {**always, **shown["properties"], **_SERVER_SET.get(kind, {})},
         "required": [*always, *shown["required"]],
     }
-    ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in SET_BY_SERVER}
+    set_by_server = NETWORKS_SET_BY_SERVER if kind.area == NETWORKING else SET_BY_SERVER
+    ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in set_by_server}
     empty: Schema = {
         key: {"enum": [None, "", []], "description": why} for key, why in EMPTY_ALONE.get(kind, {}).items()
     }
     names = {key: nullable(schema) for key, schema in named.items()}
-    written |= {"properties": {**names, **written["properties"], **empty, **ignored}}
+    also = {key: written["properties"][field] for key, field in ALSO_CALLED.get(kind, {}).items()}
+    written |= {"properties": {**names, **written["properties"], **also, **empty, **ignored}}
     changed = {key: value for key, value in written.items() if key != "required"}
     return Shapes(component(title, shown), component(f"{title}Written", written), component(f"{title}Changed", changed))
 
@@ -131,11 +141,12 @@ def _refer(definitions: dict[str, Schema], schema: Schema, field: ReferenceField
         schema = next((one for one in schema.get("anyOf", ()) if one != {"type": "null"}), schema)
         if "$ref" in schema:
             schema = definitions[schema["$ref"].removeprefix(_REF)]
+    id = id_of(Kind(field.kind))
     if last in _INNER:
-        schema[_INNER[last]] = ID
+        schema[_INNER[last]] = id
     elif last in schema.get("properties", ()):
         is_required = last in schema.get("required", ())
-        put = {field.api_path[-1]: ID if is_required else {**nullable(ID), "default": None}}
+        put = {field.api_path[-1]: id if is_required else {**nullable(id), "default": None}}
         old = schema["properties"]
         schema["properties"] = {}
         for name, value in old.items():

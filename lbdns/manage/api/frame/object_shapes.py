@@ -15,10 +15,11 @@ from pydantic import BaseModel
 
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import as_written
-from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.kinds import BALANCING, NETWORKING, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
-from lbdns.base.words import INNER_SET_BY_SERVER, SET_BY_SERVER, STORED
+from lbdns.base.words import INNER_SET_BY_SERVER, NETWORKS_SET_BY_SERVER, SET_BY_SERVER, STORED
 from lbdns.manage.api.frame.reply_messages import tell
+from lbdns.manage.store.disabling import origin_key
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 from lbdns.model.fields import AsSent, shown_where_set
@@ -35,6 +36,12 @@ READ_AS: Final[Mapping[Kind, Mapping[str, Mapping[str, str]]]] = {
     Kind.LOAD_BALANCER: {"steering_policy": {"random_steering": "random"}},
 }
 """Values that the v4 API's documents print, and the values that they mean."""
+ALSO_CALLED: Final[Mapping[Kind, Mapping[str, str]]] = {Kind.VIRTUAL_NETWORK: {"is_default": "is_default_network"}}
+"""Other names that the v4 API has for fields, and what they are called here."""
+NO_EFFECT: Final[Mapping[Kind, Mapping[str, str]]] = {
+    Kind.ROUTE: {"tunnel_id": "how a network is reached says its via"},
+}
+"""Fields of the v4 API that are kept and shown, and why they do not act."""
 ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("session_affinity",)}
 """Fields where clients send "" for none, beside references that need not be."""
 ECHOED: Final[Mapping[Kind, dict[str, Any]]] = {Kind.POOL: {"notification_email": ""}}
@@ -132,9 +139,11 @@ def shown(item: Item, state: State) -> dict[str, Any]:
     if item.zone_id:
         zone = state.get(Kind.ZONE, item.zone_id)
         body["zone_name"] = zone.name if zone is not None else ""
+    if item.kind.area == NETWORKING:
+        return body | {"created_at": item.created_on, "deleted_at": None}
     body |= ECHOED.get(item.kind, {}) | {"created_on": item.created_on, "modified_on": item.modified_on}
-    for address, since in item.disabled_at:
-        for at in (origin for origin in body["origins"] if origin["address"] == address) if address else (body,):
+    for key, since in item.disabled_at:
+        for at in (origin for origin in body["origins"] if origin_key(origin) == key) if key else (body,):
             at["disabled_at"] = since
     return body
 
@@ -142,8 +151,16 @@ def shown(item: Item, state: State) -> dict[str, Any]:
 def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """Return a request's body as the store takes it; what lbdns cannot do goes into `problems`, and what it reads
     otherwise or passes over into the reply's messages."""
-    made = {key: value for key, value in body.items() if key not in SET_BY_SERVER}
-    name = made["name"] if isinstance(made.get("name"), str) else ""
+    set_by_server = NETWORKS_SET_BY_SERVER if kind.area == NETWORKING else SET_BY_SERVER
+    made = {key: value for key, value in body.items() if key not in set_by_server}
+    name = made[kind.called_by] if isinstance(made.get(kind.called_by), str) else ""
+    for key, field in ALSO_CALLED.get(kind, {}).items():
+        if key in made and made.setdefault(field, made[key]) != made.pop(key):
+            message = f"{key} is another name of {field}, and says otherwise; leave one out"
+            problems.append(Problem(STORED, 0, key, message, at=(kind.section, name, key)))
+    for key, why in NO_EFFECT.get(kind, {}).items():
+        if made.get(key) not in (None, ""):
+            tell(f"{key}: has no effect: {why}", (key,))
     for key, why in EMPTY_ALONE.get(kind, {}).items():
         value = made.pop(key, None)
         if value not in (None, "", []):

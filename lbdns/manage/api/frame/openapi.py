@@ -24,10 +24,12 @@ ACCOUNT_PARAMETER: Final = "account_id"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _REF: Final = "#/components/schemas/{model}"
 ID: Final[dict[str, Any]] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+NETWORK_ID: Final[dict[str, Any]] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+"""Of virtual networks and routes."""
 TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
 DELETED: Final[dict[str, Any]] = {
     "type": "object",
-    "properties": {"id": ID},
+    "properties": {"id": {"anyOf": [ID, NETWORK_ID]}},
     "required": ["id"],
     "additionalProperties": False,
 }

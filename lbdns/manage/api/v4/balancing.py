@@ -35,6 +35,7 @@ from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Pointing, Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, nowhere, tell, warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
+from lbdns.manage.store.default_network import settled
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.making import out_of_reach
@@ -69,7 +70,7 @@ BasedOn = Annotated[int | None, Depends(_if_match)]
 """The revision that a change builds on, from If-Match; None where the client does not say, or says any."""
 
 
-class _ObjectWriter(NamedTuple):
+class ObjectWriter(NamedTuple):
     """One change of one object: by whom, and of what."""
 
     site: ApiSite
@@ -79,11 +80,11 @@ class _ObjectWriter(NamedTuple):
     owner: str  # the zone of a load balancer that has one, else ""
     dry_run: bool
 
-    async def create(self, fields: dict[str, Any]) -> Response:
-        """Add an object."""
+    async def create(self, fields: dict[str, Any], id: str | None = None) -> Response:
+        """Add an object; `id`: the one that it shall have."""
 
         def make(edit: Edit, body: dict[str, Any]) -> Item:
-            return edit.create(self.kind, body, self.owner)
+            return edit.create(self.kind, body, self.owner, id)
 
         return await self._write("create", make, fields)
 
@@ -128,14 +129,15 @@ class _ObjectWriter(NamedTuple):
     ) -> Response:
         refused = KeptProblems()
         body = taken(self.kind, fields, refused)
-        name = old_name or _name_in(body)
-        pointing = _pointing(self.kind, self.site.state, {name, _name_in(body)}, body)
+        given = _name_in(body, self.kind)
+        name = old_name or given
+        pointing = _pointing(self.kind, self.site.state, {name, given}, body)
         point_by(self.request, pointing)
 
         def made(edit: Edit) -> Item:
             item = make(edit, body)
             edit.problems.extend(refused)
-            return item
+            return settled(edit, item)
 
         words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
         before = self.site.state
@@ -178,9 +180,9 @@ class _ObjectWriter(NamedTuple):
         return item.name if item is not None else id
 
 
-def _name_in(body: dict[str, Any]) -> str:
+def _name_in(body: dict[str, Any], kind: Kind) -> str:
     """Return the name that a body gives; "" where it gives none."""
-    name = body.get("name")
+    name = body.get(kind.called_by)
     return name if isinstance(name, str) else ""
 
 
@@ -248,7 +250,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
         body: JsonObject,
         dry_run: DryRun = False,
     ) -> Response:
-        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).create(body)
+        return await ObjectWriter(site, caller, request, kind, owner, dry_run).create(body)
 
     @router.get(one, summary=f"Show a {kind.words}", **about, **describe(shapes.shown))
     async def show(site: CurrentSite, owner: Owner, id: ObjectId) -> Response:
@@ -272,7 +274,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
         body: JsonObject,
         dry_run: DryRun = False,
     ) -> Response:
-        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).replace(id, body, based_on)
+        return await ObjectWriter(site, caller, request, kind, owner, dry_run).replace(id, body, based_on)
 
     @router.patch(
         one,
@@ -290,7 +292,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
         body: JsonObject,
         dry_run: DryRun = False,
     ) -> Response:
-        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).patch(id, body, based_on)
+        return await ObjectWriter(site, caller, request, kind, owner, dry_run).patch(id, body, based_on)
 
     @router.delete(one, summary=f"Delete a {kind.words}", **about, **describe(or_dry_run(DELETED), guarded=True))
     async def delete(
@@ -302,7 +304,7 @@ def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
         based_on: BasedOn,
         dry_run: DryRun = False,
     ) -> Response:
-        return await _ObjectWriter(site, caller, request, kind, owner, dry_run).delete(id, based_on)
+        return await ObjectWriter(site, caller, request, kind, owner, dry_run).delete(id, based_on)
 
 
 def _list_of(kind: Kind) -> dict[str, Any]:

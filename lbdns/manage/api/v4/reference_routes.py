@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from lbdns.base.kinds import BALANCING, LOAD_BALANCING, REFERRED, Kind
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
-from lbdns.manage.api.frame.openapi import ID, describe
+from lbdns.manage.api.frame.openapi import ID, NETWORK_ID, describe
 from lbdns.manage.api.frame.site import CurrentSite, ObjectId, own_account
 from lbdns.manage.api.v4.balancing import ACCOUNT
 from lbdns.manage.store.item import Item
@@ -24,7 +24,7 @@ REFERENCES: Final[dict[str, Any]] = {
         "type": "object",
         "properties": {
             "reference_type": {"enum": ["referrer", "referral"]},
-            "resource_id": ID,
+            "resource_id": {"anyOf": [ID, NETWORK_ID]},
             "resource_name": {"type": "string"},
             "resource_type": {"enum": [kind.value for kind in reversed(BALANCING)]},
         },

@@ -28,6 +28,7 @@ from lbdns.manage.store.revisions.wanted import Wanted, WantedZone, wanted_of
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.configuration import Configuration
+from lbdns.model.virtual_network import lasting_network_id
 
 MakeId = Callable[[Kind, str, str], str]
 """Returns the id of a new object of a kind, by its name and, where one name is not enough, what else tells it apart."""
@@ -52,7 +53,7 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
         there = state.named(kind, name)
         of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
         zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.name in apexes) else ""
-        given = body.pop("id", None) if kind is Kind.VIRTUAL_NETWORK else None
+        given = body.pop("id", lasting_network_id(name)) if kind is Kind.VIRTUAL_NETWORK else ""
         item = Item(kind, _id_of(state, kind, name, make_id, given), body, zone_id)
         shadow.add(item)
         found.append(item)
@@ -128,10 +129,10 @@ class _Named(State):
         return self._items_by_name.get((kind, name))
 
 
-def _id_of(state: State, kind: Kind, name: str, make_id: MakeId, given: str | None) -> str:
+def _id_of(state: State, kind: Kind, name: str, make_id: MakeId, given: str) -> str:
     """Return the id of an object: the one that it has in the store, else the one given, else a new one."""
     known = state.named(kind, name)
-    return known.id if known is not None else given or shaped_id(kind, make_id(kind, name, ""))
+    return known.id if known is not None else given or make_id(kind, name, "")
 
 
 def _route_item(body: Mapping[str, Any], known: Mapping[tuple[str, ...], Item], make_id: MakeId) -> Item:

@@ -24,7 +24,7 @@ from lbdns.manage.store.revisions.from_files import is_left_out
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone
 from lbdns.model.rule import lists_named
-from lbdns.model.virtual_network import VirtualNetwork
+from lbdns.model.virtual_network import lasting_network_id
 
 LONG_TEXT: Final = 5
 
@@ -60,7 +60,7 @@ def tree_of(state: State) -> dict[str, Any]:
             for item in state.all(kind).values()
         }
     for network in state.all(Kind.VIRTUAL_NETWORK).values():
-        if network.id != VirtualNetwork(name=network.name).uuid:
+        if network.id != lasting_network_id(network.name):
             body = tree[Kind.VIRTUAL_NETWORK.section][network.name]
             tree[Kind.VIRTUAL_NETWORK.section][network.name] = {"id": network.id, **body}
     for kind in LISTED:
