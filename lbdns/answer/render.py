@@ -22,6 +22,7 @@ from lbdns.dns.codes import (
     HEADER_BYTES,
     POINTER_BITS,
     QUESTION_TAIL_BYTES,
+    RCODE_MASK,
     TCP_BYTES_MAX,
     TYPE_CNAME,
     TYPE_SOA,
@@ -34,6 +35,7 @@ from lbdns.dns.name import POINTER_TARGET_MAX, labels_of
 from lbdns.dns.options.option import ReplyFacts
 from lbdns.dns.rdata.layouts import FieldsLayout
 from lbdns.dns.rdata.record_types import RECORD_TYPES
+from lbdns.dns.tsig import Seal
 from lbdns.dns.wire import reply_flags, udp_limit
 
 _HEADER = Struct("!6H")
@@ -45,24 +47,26 @@ TTL_OFFSET = 4  # behind a record's owner: type and class stand before it
 Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
 
 
-def render(message: Message, answer: Answer, transport: Transport, nsid: bytes) -> bytes:
-    """Return the reply's bytes: whole, or without what is optional, or truncated to header, question and OPT."""
+def render(message: Message, answer: Answer, transport: Transport, nsid: bytes, seal: Seal | None = None) -> bytes:
+    """Return the reply's bytes: whole, or without what is optional, or truncated to header, question and OPT.
+
+    `seal`: what it is signed with, where it is.
+    """
     flags = reply_flags(message.flags, answer.rcode)
     if answer.is_authoritative:
         flags |= FLAG_AA
     opt = _opt(message.edns, answer.rcode, transport, nsid, answer.ede, answer.scope)
     limit = size_limit(message.edns, transport)
-    if answer.tsig_error is not None:
+    if seal is not None:
+        return _pack_signed(message, answer, flags, opt, limit, seal)
+    if answer.tsig_error:
         return _pack_unsigned(message, flags, opt, answer.tsig_error, limit)
-    for additional in ([*answer.glue, *answer.additional], answer.glue):
-        reply = _pack(message, answer.apex, flags, (answer.answer, answer.authority, additional), opt)
-        if len(reply) <= limit:
-            return reply
-    return _pack(message, answer.apex, flags | FLAG_TC, ((), (), ()), opt)
+    whole = _pack_within(message, answer, flags, opt, limit)
+    return _pack(message, answer.apex, flags | FLAG_TC, ((), (), ()), opt) if whole is None else whole
 
 
-def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes) -> bytes:
-    """Return the reply to a query that gets an error whatever it asks."""
+def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, seal: Seal | None = None) -> bytes:
+    """Return the reply to a query that gets an error whatever it asks; `seal`: as `render` has it."""
     opt = _opt(refusal.edns, refusal.rcode, transport, nsid)
     header = _header(
         refusal.id,
@@ -72,7 +76,8 @@ def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes) -> bytes
         0,
         1 if opt else 0,
     )
-    return header + refusal.question + opt
+    reply = header + refusal.question + opt
+    return reply if seal is None or len(reply) + seal.size > size_limit(refusal.edns, transport) else seal.sign(reply)
 
 
 def size_limit(edns: Edns | None, transport: Transport) -> int:
@@ -154,8 +159,27 @@ def _pack(message: Message, apex: bytes, flags: int, sections: Sections, opt: by
     return bytes(buffer.data)
 
 
+def _pack_within(message: Message, answer: Answer, flags: int, opt: bytes, limit: int) -> bytes | None:
+    """Return a reply, whole or without what is optional; None where neither fits."""
+    for additional in ([*answer.glue, *answer.additional], answer.glue):
+        reply = _pack(message, answer.apex, flags, (answer.answer, answer.authority, additional), opt)
+        if len(reply) <= limit:
+            return reply
+    return None
+
+
+def _pack_signed(message: Message, answer: Answer, flags: int, opt: bytes, limit: int, seal: Seal) -> bytes:
+    """Return a signed reply: what does not fit beside the signature is truncated, and then its RCODE is NOERROR (RFC
+    8945 section 5.3). Where the signature does not fit beside the question, it is left out."""
+    whole = _pack_within(message, answer, flags, opt, limit - seal.size)
+    if whole is not None:
+        return seal.sign(whole)
+    cut = _pack(message, answer.apex, (flags | FLAG_TC) & ~RCODE_MASK, ((), (), ()), opt)
+    return cut if len(cut) + seal.size > limit else seal.sign(cut)
+
+
 def _pack_unsigned(message: Message, flags: int, opt: bytes, tsig_error: int, limit: int) -> bytes:
-    """Return the unsigned reply to a query signed with a key that nobody has here (RFC 8945 section 5.2.1)."""
+    """Return the unsigned reply to a query whose signature nobody here can have made (RFC 8945 section 5.3.2)."""
     signature = message.signature
     if signature is None:
         raise ValueError("the query is not signed")

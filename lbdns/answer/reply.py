@@ -51,8 +51,8 @@ class Answer:
     """A reply to a query that could be read. `glue` must be there or the reply is truncated; `additional` may go.
 
     `apex`: of the zone that answers, "" where none does. `scope`: SCOPE PREFIX-LENGTH for the query's ECS option, where
-    it had one. `ede`: an extended error code (RFC 8914). `tsig_error`: of a signed query whose reply is unsigned (RFC
-    8945 section 5.2).
+    it had one. `ede`: an extended error code (RFC 8914). `tsig_error`: what is wrong with a query's signature (RFC 8945
+    section 5.2).
     """
 
     rcode: int = NOERROR
@@ -64,4 +64,4 @@ class Answer:
     additional: list[Records] = field(default_factory=list)
     scope: int = 0
     ede: int | None = None
-    tsig_error: int | None = None
+    tsig_error: int = NOERROR

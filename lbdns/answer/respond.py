@@ -18,7 +18,6 @@ from lbdns.answer.reply import Answer, Client, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.dns.codes import (
-    BADKEY,
     BADVERS,
     CLASS_IN,
     EDE_INVALID_QUERY_TYPE,
@@ -35,6 +34,7 @@ from lbdns.dns.codes import (
 )
 from lbdns.dns.message import Message, Refusal, decode
 from lbdns.dns.options.client_subnet import ClientSubnet
+from lbdns.dns.tsig import Judgement
 
 # Types that ask for no data of a zone: they mean something elsewhere in a message, or to other protocols.
 UNASKABLE_TYPES = frozenset({0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG, TYPE_NXNAME})
@@ -42,7 +42,7 @@ UNASKABLE_TYPES = frozenset({0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG, TYPE_NXNAME})
 
 class Exchange(NamedTuple):
     """One query that could be read: what it says, for which network of clients, who sent it and how, the view that
-    answers it, and when (unix seconds)."""
+    answers it, when (seconds of CLOCK_MONOTONIC), and what is said of its signature."""
 
     message: Message
     client_subnet: ClientSubnet | None
@@ -50,6 +50,7 @@ class Exchange(NamedTuple):
     transport: Transport
     view: ServingView
     now_s: int
+    judgement: Judgement
 
 
 def respond(
@@ -60,21 +61,23 @@ def respond(
     now_s: int,
     draw: int,
     road: Road | None = None,
+    unix_s: int = 0,
 ) -> bytes | None:
     """Return the reply to a datagram, or None where it gets none.
 
     `now_s`: of CLOCK_MONOTONIC; `draw`: 64 random bits, from which every random choice of this reply follows;
-    `road`: filled with the way to the answer, for whoever counts.
+    `road`: filled with the way to the answer, for whoever counts; `unix_s`: the time of day, by which signatures hold.
     """
     if client.port == 0:
         return None
     message = decode(datagram)
     if message is None:
         return None
+    judgement = view.judge(datagram, message.signature, unix_s)
     if isinstance(message, Refusal):
-        return render_refusal(message, transport, view.nsid)
+        return render_refusal(message, transport, view.nsid, None if judgement.error else judgement.seal)
     subnet = message.edns.client_subnet if message.edns else None
-    exchange = Exchange(message, subnet, client, transport, view, now_s)
+    exchange = Exchange(message, subnet, client, transport, view, now_s, judgement)
     for guard in BEFORE:
         reply = guard(exchange)
         if reply is not None:
@@ -83,7 +86,9 @@ def respond(
         reply = ask_zones(exchange, draw, road or Road())
     for settle in AFTER:
         reply = settle(exchange, reply)
-    return render(message, reply, transport, view.nsid)
+    # An error that was found before the signature's is not signed by whoever may not be who he says he is.
+    seal = judgement.seal if judgement.error == reply.tsig_error else None
+    return render(message, reply, transport, view.nsid, seal)
 
 
 def ask_zones(exchange: Exchange, draw: int, road: Road) -> Answer:
@@ -101,7 +106,8 @@ def reject_early(exchange: Exchange) -> Answer | None:
     | case | RCODE |
     |---|---|
     | EDNS version over 0 | BADVERS |
-    | signed: nobody has keys here | NOTAUTH, TSIG error BADKEY |
+    | signed, with a MAC of a length that none has | FORMERR |
+    | signed, and not well | NOTAUTH, with a TSIG error |
     | another class than IN | REFUSED |
     | type 0, OPT, TKEY, TSIG, NXNAME | FORMERR (NXNAME with EDE 30) |
     | AXFR, IXFR | REFUSED |
@@ -109,8 +115,10 @@ def reject_early(exchange: Exchange) -> Answer | None:
     message = exchange.message
     if message.edns is not None and message.edns.version > 0:
         return Answer(BADVERS, is_authoritative=False)
-    if message.signature is not None:
-        return Answer(NOTAUTH, is_authoritative=False, tsig_error=BADKEY)
+    if exchange.judgement.is_malformed:
+        return Answer(FORMERR, is_authoritative=False)
+    if exchange.judgement.error:
+        return Answer(NOTAUTH, is_authoritative=False, tsig_error=exchange.judgement.error)
     if message.qclass != CLASS_IN:
         return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
     if message.qtype in UNASKABLE_TYPES:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+
 from lbdns.answer.asked_trees import AskedTrees
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import TYPE_SOA
+from lbdns.dns.message import Signature
 from lbdns.dns.name import read_name
+from lbdns.dns.tsig import UNSIGNED, Judgement, Keyring
 from lbdns.dns.zone import RRset
 from lbdns.mapped.blob import read_text
 from lbdns.mapped.health_table import HealthTable
-from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.mapped.snapshot_file import KEYS, Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.look_up import Found, find_zone
 from lbdns.snapshot.lookup.name_rows import (
@@ -44,6 +48,9 @@ class ServingView:
         self.region = str(snapshot.meta["region"])
         self.region_index = regions.REGION_CODES.index(self.region) if self.region else -1
         self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
+        self._keyring = Keyring(
+            (name, algorithm, b64decode(secret)) for name, algorithm, secret in snapshot.meta.get(KEYS, ())
+        )
         self.suffixes = Suffixes()
         self.found = Found()
         self.decision = steering.Decision()
@@ -56,6 +63,10 @@ class ServingView:
     def pop(self) -> str:
         """The code of this server's PoP, "" where none is configured."""
         return str(self.snapshot.meta["pop"])
+
+    def judge(self, datagram: bytes, signature: Signature | None, unix_s: int) -> Judgement:
+        """Return what is to be said of a datagram's signature at a time of day."""
+        return UNSIGNED if signature is None else self._keyring.judge(datagram, signature, unix_s)
 
     def find_name(self, zone: int, name: bytes) -> int | None:
         """Return the index of a name that exists in a zone, None where it does not."""

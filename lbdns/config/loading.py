@@ -264,7 +264,7 @@ class _Loading:
 
     def read_settings(self, value: Any, lines: LineTree, file: str, base: Path) -> None:
         """Read what lbdns.yaml says; `base` is what relative paths start from."""
-        self.settings = read_settings(value, lines, file, base, self.problems, self._reads_lists)
+        self.settings = read_settings(value, lines, file, base, self.problems, self._reads_beside)
         self.parts += object_parts(value, lines, file)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
@@ -320,7 +320,7 @@ class _Loading:
         """Take the named lists out of a file's sections and put them to those of the settings; return the others."""
         if not isinstance(value, dict) or not value.get(LISTS):
             return value
-        found = read_section(value[LISTS], lines, file, base, self._reads_lists, self.problems)
+        found = read_section(value[LISTS], lines, file, base, self._reads_beside, self.problems)
         there = self.settings.lists
         source = Source(file, lines, "", None)
         for name in found.keys() & there.keys():
@@ -329,11 +329,11 @@ class _Loading:
         return {key: inner for key, inner in value.items() if key != LISTS}
 
     @property
-    def _reads_lists(self) -> ReadText | None:
-        return self._read_list if self.knows_settings else None
+    def _reads_beside(self) -> ReadText | None:
+        return self._read_beside if self.knows_settings else None
 
-    def _read_list(self, path: Path) -> str | None:
-        """Return the text of a named list's file; where texts that were kept are read, the one among them first."""
+    def _read_beside(self, path: Path) -> str | None:
+        """Return the text of a file that settings name; of texts that were kept, the one among them first."""
         if self.base is not None and self.directory is not None:
             kept = self.directory / os.path.relpath(path, self.base)
             path = kept if kept.is_file() else path

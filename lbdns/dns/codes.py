@@ -45,7 +45,12 @@ REFUSED: Final = 5
 YXDOMAIN: Final = 6
 NOTAUTH: Final = 9
 BADVERS: Final = 16
-BADKEY: Final = 17  # a TSIG error, not a header's RCODE
+
+# TSIG errors (RFC 8945 section 3), none of them a header's RCODE.
+BADSIG: Final = 16
+BADKEY: Final = 17
+BADTIME: Final = 18
+BADTRUNC: Final = 22
 
 RCODE_NAMES: Final = {
     NOERROR: "NOERROR",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from lbdns.dns.codes import (
+    CLASS_ANY,
     FLAG_QR,
     FORMERR,
     HEADER_BYTES,
@@ -29,12 +30,27 @@ _QUESTION = Struct("!HH")
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A query's TSIG record (RFC 8945): key and algorithm names in wire form, and what a reply repeats of it."""
+    """A query's TSIG record (RFC 8945): key and algorithm names in wire form, what a reply repeats of it, and what its
+    MAC is about. `start`: where in the datagram it stands."""
 
     key: bytes
     algorithm: bytes
     time_and_fudge: bytes
     original_id: bytes
+    start: int
+    mac: bytes
+    error: int
+    other: bytes
+
+    @property
+    def time_s(self) -> int:
+        """When it was signed, in unix seconds."""
+        return int.from_bytes(self.time_and_fudge[:6])
+
+    @property
+    def fudge_s(self) -> int:
+        """By how much clocks may differ from that."""
+        return int.from_bytes(self.time_and_fudge[6:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,7 @@ class Refusal:
     rcode: int
     question: bytes = b""
     edns: Edns | None = None
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +108,7 @@ def decode(datagram: bytes) -> Message | Refusal | None:
     question = datagram[HEADER_BYTES : end + _QUESTION.size]
     rest = _decode_records(datagram, end + _QUESTION.size, answers + authorities, additionals)
     if not is_query:
-        return Refusal(message_id, flags, NOTIMP, question, rest.edns)
+        return Refusal(message_id, flags, NOTIMP, question, rest.edns, None if rest.is_malformed else rest.signature)
     # Answers belong to no query, authorities to IXFR alone (RFC 1995).
     if rest.is_malformed or answers or (authorities and qtype != TYPE_IXFR):
         return Refusal(message_id, flags, FORMERR, question, rest.edns)
@@ -133,18 +150,21 @@ def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int)
             return _Additional(edns, is_malformed=True)
         if rtype == TYPE_TSIG:
             if index == skipped + additionals - 1 and additionals:
-                signature = _decode_signature(expand_name(datagram, position), datagram[data_start:data_end])
-            is_malformed |= signature is None
+                signature = _decode_signature(expand_name(datagram, position), datagram[data_start:data_end], position)
+            is_malformed |= signature is None or rclass != CLASS_ANY
         position = data_end
     return _Additional(edns, signature, is_malformed)
 
 
-def _decode_signature(owner: bytes | None, data: bytes) -> Signature | None:
-    """Return the TSIG record's value, None where it is malformed (the algorithm's name is never compressed)."""
+def _decode_signature(owner: bytes | None, data: bytes, start: int) -> Signature | None:
+    """Return the value of the TSIG record at `start`, None where it is malformed (the algorithm's name is never
+    compressed)."""
     end = checked_name_end(data, 0)
     if owner is None or end is None or len(data) < end + 10:
         return None
     mac_end = end + 10 + int.from_bytes(data[end + 8 : end + 10], "big")
     if len(data) < mac_end + 6 or len(data) != mac_end + 6 + int.from_bytes(data[mac_end + 4 : mac_end + 6], "big"):
         return None
-    return Signature(owner, data[:end], data[end : end + 8], data[mac_end : mac_end + 2])
+    error = int.from_bytes(data[mac_end + 2 : mac_end + 4], "big")
+    mac, other = data[end + 10 : mac_end], data[mac_end + 6 :]
+    return Signature(owner, data[:end], data[end : end + 8], data[mac_end : mac_end + 2], start, mac, error, other)

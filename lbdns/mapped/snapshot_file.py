@@ -31,6 +31,8 @@ MADV_POPULATE_READ = 22  # linux/mman.h; not in the mmap module
 PREFIX = struct.Struct("=8sQ")
 TRIE_COLUMNS: Final = ("trie_root", "trie_nodes")
 """The columns in the file that snapshots share."""
+KEYS: Final = "keys"
+"""Where the meta data have the TSIG keys: name, algorithm and secret in base64 of each."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 
@@ -144,7 +146,7 @@ def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) 
     text = json.dumps(directory).encode()
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with open(partial, "wb", opener=_private) as file:
             start = _aligned(PREFIX.size + len(text))
             allocate(file.fileno(), 0, max(start + offset, start + 1))
             file.write(PREFIX.pack(MAGIC, len(text)) + text)
@@ -155,6 +157,11 @@ def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) 
     except OSError:
         partial.unlink(missing_ok=True)  # where the disk is full, what is left of it would keep it so
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that its owner alone may read: a snapshot holds the secrets of keys."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _aligned(offset: int) -> int:

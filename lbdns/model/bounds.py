@@ -61,6 +61,9 @@ MAX_VIEW_NETWORKS: Final = 100_000
 """Networks of one view."""
 MAX_VIEW_KEYS: Final = 100
 MAX_TRUSTED_RESOLVERS: Final = 1000
+MAX_KEYS: Final = 256
+MAX_KEY_SECRET_CHARS: Final = 1024
+"""Of a TSIG key's secret in base64: what is longer than a hash's block is hashed to that first (RFC 2104)."""
 
 # Load balancers.
 DEFAULT_TTL_S: Final = 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -97,6 +98,13 @@ def _check_weight(weight: float) -> float:
     return hundredths / bounds.WEIGHT_STEPS
 
 
+def check_path(path: Path) -> Path:
+    """Return a path that the kernel may be asked for; raises a refusal."""
+    if len(str(path)) > bounds.MAX_FILE_PATH_CHARS or "\0" in str(path):
+        raise refusal(f"a path has at most {bounds.MAX_FILE_PATH_CHARS} characters, none of them NUL")
+    return path
+
+
 _FIELDS_SETS_MAX: Final = 4096
 _fields_sets: dict[frozenset[str], set[str]] = {}
 
@@ -132,6 +140,7 @@ def shown_where_set(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(name for name, field in model.model_fields.items() if SHOWN_WHERE_SET in field.metadata)
 
 
+FilePath = Annotated[Path, AfterValidator(check_path)]
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), PlainSerializer(as_written, return_type=int | float, when_used="json")]

@@ -19,10 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from lbdns.base.wording import counted
+from lbdns.base.wording import counted, nearest
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
-from lbdns.model.fields import Flag, Frozen, Latitude, Longitude, ObjectName, Whole
+from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, ObjectName, Whole, check_path
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import NetworkList, as_texts, check_list
 from lbdns.model.notification import Notification
@@ -30,6 +30,7 @@ from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
+from lbdns.model.tsig_key import TsigKeys
 from lbdns.model.views import NamedViews, TrustedNetworks, check_listener, overlapping
 
 
@@ -42,12 +43,6 @@ def _check_resolver(text: str) -> str:
     return host if port == bounds.DNS_PORT else format_socket_address(host, port)
 
 
-def _check_path(path: Path) -> Path:
-    if len(str(path)) > bounds.MAX_FILE_PATH_CHARS or "\0" in str(path):
-        raise refusal(f"a path has at most {bounds.MAX_FILE_PATH_CHARS} characters, none of them NUL")
-    return path
-
-
 def _check_databases(value: Any) -> Path | tuple[Path, ...]:
     several = value if isinstance(value, list | tuple) else (value,)
     if len(several) not in (1, 2):
@@ -55,7 +50,7 @@ def _check_databases(value: Any) -> Path | tuple[Path, ...]:
     for one in several:
         if not isinstance(one, str | Path):
             raise refusal(f"{shown(one)} is not a path")
-    paths = tuple(_check_path(Path(one)) for one in several)
+    paths = tuple(check_path(Path(one)) for one in several)
     return paths[0] if len(paths) == 1 else paths
 
 
@@ -73,7 +68,6 @@ def _user_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-FilePath = Annotated[Path, AfterValidator(_check_path)]
 if TYPE_CHECKING:
     DatabasePaths = Path | tuple[Path, ...]
     NetworksOrFile = NetworkList | Path
@@ -239,6 +233,8 @@ class Settings(Frozen):
     trusted_resolvers: TrustedNetworks = ()
     """The addresses and networks of resolvers that are believed when they say by ECS whose query they pass on, and so
     which view it is for."""
+    keys: TsigKeys = ()
+    """The keys that clients may sign queries with; the replies are signed with the same."""
     strict: Flag = False
     """Whether a start fails wherever there is a mistake. Otherwise what was served last is served on, and where nothing
     was, all but the zones with mistakes is."""
@@ -258,12 +254,20 @@ class Settings(Frozen):
         mistakes += _repeated("vantage_points", [one.name for one in self.vantage_points])
         mistakes += _repeated("notifications", [one.name for one in self.notifications])
         mistakes += self._view_mistakes()
+        mistakes += _repeated("keys", [one.name for one in self.keys])
         refuse_all("Settings", mistakes)
         return self
 
     def _view_mistakes(self) -> Iterator[Mistake]:
         yield from overlapping(self.views)
+        declared = [key.name for key in self.keys]
         for name, view in self.views.items():
+            for index, key in enumerate(view.keys):
+                if key not in declared:
+                    at = ("views", name, "keys", index)
+                    near = nearest(key, declared)
+                    meant = f'did you mean "{near}"?' if near else "the keys of views are those of keys"
+                    yield Mistake(at, f'no key is called "{key}"; {meant}', (at, ("keys",)))
             for index, listener in enumerate(view.listeners):
                 if listener not in self.listen:
                     at = ("views", name, "listeners", index)

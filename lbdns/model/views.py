@@ -16,11 +16,12 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Str
 
 from lbdns.base.wording import counted
 from lbdns.model import bounds
-from lbdns.model.fields import Flag, Frozen, Reference, check_object_name
+from lbdns.model.fields import Flag, Frozen, check_object_name
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import Network, read_each
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
+from lbdns.model.tsig_key import KeyName
 
 PUBLIC: Final = "public"
 """The view of who is in no view."""
@@ -99,7 +100,7 @@ class ViewSettings(Frozen):
 
     networks: ViewNetworks = ()
     """The networks of its clients. Of all views' networks the smallest that a client is in decides."""
-    keys: Annotated[tuple[Reference, ...], Field(max_length=bounds.MAX_VIEW_KEYS)] = ()
+    keys: Annotated[tuple[KeyName, ...], Field(max_length=bounds.MAX_VIEW_KEYS)] = ()
     """The names of TSIG keys: who signs with one of them is in the view, wherever the query comes from."""
     listeners: Annotated[
         tuple[Annotated[str, AfterValidator(check_listener)], ...], Field(max_length=bounds.MAX_LISTEN)
@@ -124,27 +125,15 @@ def labelled(name: str, view: str) -> str:
 
 def overlapping(views: Mapping[str, ViewSettings]) -> Iterator[Mistake]:
     """Yield a mistake for each network, key and listener that stands in two views, or in one of them twice."""
-    for field, words, folded in (
-        ("networks", "network", _same),
-        ("keys", "key", _lower),
-        ("listeners", "listener", _same),
-    ):
+    for field, words in (("networks", "network"), ("keys", "key"), ("listeners", "listener")):
         seen: dict[Hashable, tuple[str, int]] = {}
         for name, view in views.items():
             for index, one in enumerate(getattr(view, field)):
                 at = ("views", name, field, index)
-                other, before = seen.setdefault(folded(one), (name, index))
+                other, before = seen.setdefault(one, (name, index))
                 about = (("views", other, field, before), at)
                 if other != name:
                     message = f'overlapping views: the {words} {one} is in the view "{other}" already; it can be in one'
                     yield Mistake(at, message, about)
                 elif before != index:
                     yield Mistake(at, f"{one} is listed already; list it once", about)
-
-
-def _same(value: Hashable) -> Hashable:
-    return value
-
-
-def _lower(name: str) -> str:
-    return name.lower()

@@ -322,7 +322,7 @@ def _pack(path: Path, write: Callable[[Path], None]) -> None:
     bare = path.with_name(f"{path.name}.bare")
     write(bare)
     packer = zlib.compressobj(level=1)  # a tenth of the size; more of it costs more than the disk
-    with bare.open("rb") as source, path.open("wb") as target:
+    with bare.open("rb") as source, open(path, "wb", opener=_private) as target:
         while piece := source.read(PIECE_BYTES):
             target.write(packer.compress(piece))
         target.write(packer.flush())
@@ -338,7 +338,13 @@ def _unpack(packed: Path, path: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    with open(path, "wb", opener=_private) as out:
+        out.write(data)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that its owner alone may read: settings and snapshots hold the secrets of keys."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _sync(path: Path) -> None:

@@ -11,6 +11,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.kinds import IN_SETTINGS, SECTIONS
 from lbdns.base.system_user import find_system_user, user_name
 from lbdns.base.words import SETTINGS_FILE
+from lbdns.config.yaml.key_files import KEYS, check_secrets, read_keys
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_lists
 from lbdns.config.yaml.objects import SectionPart
 from lbdns.config.yaml.repair import build
@@ -30,7 +31,7 @@ def read_settings(
 ) -> Settings:
     """Return the settings with every path absolute; `base` is what relative ones start from.
 
-    `read`: reads the files of named lists; without it they stay paths.
+    `read`: reads the files of named lists and of keys' secrets; without it they stay paths.
     """
     if value is None:
         value = {}
@@ -46,9 +47,13 @@ def read_settings(
         return Settings()
     problems.extend(_check_places(placed, base))
     settings = _with_absolute_paths(placed.item, base)
-    if not settings.lists:
-        return settings
-    return settings.model_copy(update={LISTS: read_lists(settings.lists, base, read, problems)})
+    beside: dict[str, Any] = {}
+    if settings.lists:
+        beside[LISTS] = read_lists(settings.lists, base, read, problems)
+    if settings.keys:
+        beside[KEYS] = keys = read_keys(settings.keys, base, read, problems)
+        problems.extend(check_secrets(keys, source))
+    return settings.model_copy(update=beside) if beside else settings
 
 
 def object_parts(value: Any, lines: LineTree, file: str) -> list[SectionPart]:

@@ -87,13 +87,14 @@ class ViewAnswerer:
 
     def _batch(self, transport: Transport) -> RespondOne:
         view = self.views.current()
-        now_s = int(time.monotonic())
+        now_s, unix_s = int(time.monotonic()), int(time.time())
         draw = random.getrandbits
 
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             road = Road()
             try:
-                reply = respond(view, message, Client(address, port), transport, now_s, draw(DRAW_BITS), road)
+                client = Client(address, port)
+                reply = respond(view, message, client, transport, now_s, draw(DRAW_BITS), road, unix_s)
             except Exception:
                 reply = self._fault(message)
             self._count(view, road, reply, transport)

@@ -10,7 +10,7 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.mapped.snapshot_file import KEYS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
@@ -104,6 +104,7 @@ def compile_snapshot(
         "load_balancers": len(placed),
         "pools": len(configuration.pools),
         "zones": len(configuration.zones),
+        KEYS: [(key.name, key.algorithm, key.secret) for key in configuration.settings.keys if key.secret is not None],
     }
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}
