@@ -27,13 +27,15 @@ PACKAGE = Path(lbdns.__file__).parent
 
 def test_rows() -> None:
     networks, balancing = ["virtual_network", "route"], ["monitor", "monitor_group", "pool"]
-    assert [kind.value for kind in Kind] == [*networks, *balancing, "zone", "record", "load_balancer"]
-    assert SECTIONS == ("virtual_networks", "routes", "monitors", "monitor_groups", "pools", "load_balancers")
-    assert REFERRED == KEYED == (Kind.VIRTUAL_NETWORK, Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+    assert [kind.value for kind in Kind] == [*networks, *balancing, "zone", "record", "load_balancer", "override"]
+    sections = ("virtual_networks", "routes", "monitors", "monitor_groups", "pools", "load_balancers", "overrides")
+    assert sections == SECTIONS
+    keyed = (Kind.VIRTUAL_NETWORK, Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
+    assert ((*keyed, Kind.LOAD_BALANCER), (*keyed, Kind.OVERRIDE)) == (REFERRED, KEYED)
     assert LISTED == (Kind.ROUTE, Kind.LOAD_BALANCER)
     assert [kind for kind in BALANCING if kind.area == NETWORKING] == list(IN_SETTINGS) == networks
     assert (*BALANCING, Kind.ZONE, Kind.RECORD) == SHOWN
-    assert (Kind.MONITOR.users, Kind.LOAD_BALANCER.users) == ((Kind.MONITOR_GROUP, Kind.POOL), ())
+    assert (Kind.MONITOR.users, Kind.LOAD_BALANCER.users) == ((Kind.MONITOR_GROUP, Kind.POOL), (Kind.OVERRIDE,))
     assert NAMED_BESIDE == (Kind.MONITOR, Kind.MONITOR_GROUP)
     assert sorted(kind for kinds in FILES.values() for kind in kinds) == sorted(BALANCING)
     assert (Kind("load_balancer").words, Kind.LOAD_BALANCER.plural) == ("load balancer", "load balancers")

@@ -15,6 +15,7 @@ from lbdns.base.words import PLACE_MAPS
 
 LOAD_BALANCING: Final = "load_balancers"
 NETWORKING: Final = "teamnet"
+OWN: Final = ""
 
 
 class _Row(NamedTuple):
@@ -22,7 +23,8 @@ class _Row(NamedTuple):
 
     `model` is a module of lbdns.model and a class of it, "" where an object is a zone's text; `file` is what an export
     writes the section into. `is_keyed`: the section has the objects by name, else it is a list. `called_by`: the field
-    that has what an object is called. `area`: below an account, where the API has the section.
+    that has what an object is called. `area`: where the API has the section, below an account or as lbdns's OWN.
+    `short`: the field that is meant where a text stands in an object's place in a file.
     """
 
     name: str
@@ -33,6 +35,7 @@ class _Row(NamedTuple):
     references: tuple[ReferenceField, ...] = ()
     called_by: str = "name"
     area: str = LOAD_BALANCING
+    short: str = ""
 
 
 _FALLBACK: Final = ("fallback_pool",)
@@ -57,6 +60,7 @@ class Kind(StrEnum):
     references: tuple[ReferenceField, ...]
     called_by: str
     area: str
+    short: str
     _value_: str
 
     VIRTUAL_NETWORK = _Row(
@@ -108,6 +112,15 @@ class Kind(StrEnum):
             *(ReferenceField(("rules", ITEMS, "overrides", *path), "pool") for path in (*_STEERED, *_FLAT)),
             *(ReferenceField(("pool_sets", ITEMS, "overrides", *path), "pool") for path in (*_FLAT, _FALLBACK)),
         ),
+    )
+    OVERRIDE = _Row(
+        "override",
+        "overrides",
+        "name_override.NameOverride",
+        "load_balancers.yaml",
+        references=(ReferenceField(("load_balancer",), "load_balancer"),),
+        short="load_balancer",
+        area=OWN,
     )
 
     def __new__(cls, name: str, *columns: Any) -> Kind:

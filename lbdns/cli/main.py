@@ -33,6 +33,7 @@ COMMANDS = {
     "zone": "Manage zones; import and export master files; print what the parent zone needs.",
     "record": "Manage the records of a zone.",
     "lb": "Manage load balancers.",
+    "override": "Manage names that private load balancers answer for.",
     "rule": "Check a rule's condition, or try it on a query.",
     "pool": "Manage pools and their endpoints.",
     "monitor": "Manage monitors, or run one by hand: lbdns monitor probe TYPE ADDRESS.",

@@ -11,6 +11,7 @@ from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, effective_policy
 from lbdns.model import bounds
 from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Networks, PoolNames, Reference, shared
 from lbdns.model.hostnames import parse_owner_name
+from lbdns.model.private_names import as_address
 from lbdns.model.rule import NamedList, Overrides, PoolSet, PoolSetOverrides, Rule
 from lbdns.model.steering_fields import (
     EQUAL_WEIGHTS,
@@ -86,11 +87,21 @@ class LoadBalancer(Frozen):
     """What is answered: addresses, or hostnames as MX or SRV."""
     view: Annotated[ViewName, SHOWN_WHERE_SET] = ""
     """The view that it is served in, `public` for who is in none; empty: in all."""
+    on_ramps: Annotated[
+        Annotated[tuple[Reference, ...], Field(max_length=bounds.MAX_VIEWS)] | None, SHOWN_WHERE_SET
+    ] = None
+    """Makes it a private load balancer, served to the views that it names alone; an empty list stands for all that are
+    `private`, and so does an IP address as its name. It need be in no zone."""
 
     @property
     def label(self) -> str:
         """What people call it: its name, and its view where it has one."""
         return labelled(self.name, self.view)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is served to the views of its on_ramps alone."""
+        return self.on_ramps is not None or as_address(self.name) is not None
 
     @property
     def effective_policy(self) -> str:

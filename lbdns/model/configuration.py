@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lbdns.dns.zone import Zone
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
@@ -39,6 +40,7 @@ class Configuration:
     load_balancers: tuple[LoadBalancer, ...] = ()
     virtual_networks: dict[str, VirtualNetwork] = field(default_factory=dict)
     routes: tuple[NetworkRoute, ...] = ()
+    overrides: dict[str, NameOverride] = field(default_factory=dict)
     unready: tuple[UnreadyZone, ...] = ()
     pool_ids: dict[str, str] = field(default_factory=dict, compare=False)
     account_id: str = field(default="", compare=False)

@@ -21,6 +21,7 @@ from lbdns.dns.zone import RRset, Zone
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
@@ -48,6 +49,7 @@ class ConfigurationDocument:
     store_revision: int | None = None
     virtual_networks: dict[str, VirtualNetwork] = field(default_factory=dict)
     routes: tuple[NetworkRoute, ...] = ()
+    overrides: dict[str, NameOverride] = field(default_factory=dict)
 
 
 @without_cyclic_collection()
@@ -67,6 +69,7 @@ def encode_configuration(configuration: Configuration) -> bytes:
         store_revision=configuration.store_revision,
         virtual_networks=configuration.virtual_networks,
         routes=configuration.routes,
+        overrides=configuration.overrides,
     )
     rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones"})
     return b"".join((memoryview(rest)[:-1], b',"zones":[', *_zone_pieces(configuration.zones), b"]}"))
@@ -100,6 +103,7 @@ def decode_configuration(data: bytes) -> Configuration:
         store_revision=document.store_revision,
         virtual_networks=document.virtual_networks,
         routes=document.routes,
+        overrides=document.overrides,
     )
 
 

@@ -58,6 +58,7 @@ def test_defaults() -> None:
         "networks": (),
         "type": "A",
         "view": "",
+        "on_ramps": None,
     }
     assert Pool.model_validate(POOL).model_dump() == {
         "name": "eu",

@@ -113,4 +113,4 @@ def _tree(configuration: Configuration) -> dict[str, Any]:
     from lbdns.manage.store.revisions.from_files import state_of
     from lbdns.manage.store.revisions.to_files import tree_of
 
-    return tree_of(state_of(configuration, 0))
+    return tree_of(state_of(configuration, 0), has_private_views=True)

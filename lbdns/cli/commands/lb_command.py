@@ -58,7 +58,7 @@ MAPS = {"regions": "region_pools", "countries": "country_pools", "pops": "pop_po
 
 
 @lb.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @assignments_argument
 @creating_api_options
 @click.option("--pools", metavar="POOL,...", help="The pools to choose among, in order.")
@@ -72,19 +72,28 @@ MAPS = {"regions": "region_pools", "countries": "country_pools", "pops": "pop_po
 @click.option("--country", "countries", multiple=True, metavar="CODE=POOL,...", help="Pools of a country: DE=eu.")
 @click.option("--pop", "pops", multiple=True, metavar="CODE=POOL,...", help="Pools of an airport's PoP: AMS=eu.")
 @click.option("--type", type=click.Choice(BALANCER_TYPES), help="MX or SRV: mail or services. [default: addresses]")
-@click.option("--account", "in_account", is_flag=True, help="Keep it beside the zones, not in the zone of its name.")
+@click.option(
+    "--account",
+    "in_account",
+    is_flag=True,
+    help="Keep it beside the zones, not in the zone of its name: a private one, where a view is private.",
+)
+@click.option(
+    "--on-ramp", "on_ramps", multiple=True, metavar="VIEW", help="Make it private, for this view; repeatable."
+)
 @from_option
 @dry_run_option
 @json_option
 def create(
     client: ApiClient,
-    name: str,
+    name: str | None,
     assignments: tuple[str, ...],
     pools: str | None,
     fallback: str | None,
     steering: str | None,
     type: str | None,
     in_account: bool,
+    on_ramps: tuple[str, ...],
     file: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -93,9 +102,16 @@ def create(
     """Create a load balancer: its pools, how one is chosen, and any field as KEY=VALUE.
 
     lbdns lb create www.example.com --pools eu,us --fallback us --steering geo --region ENAM=us,eu ttl=60
+
+    A private one is for clients of private views alone; without a name it is given an address:
+
+    lbdns lb create --pools dc-1,dc-2 --on-ramp office
     """
+    if name is not None and "=" in name:
+        assignments, name = (name, *assignments), None
     listed = value_of(("default_pools",), pools) if pools else None
     options: Body = {"default_pools": listed, "fallback_pool": fallback, "steering_policy": steering, "type": type}
+    options["on_ramps"] = [*on_ramps] or None
     for option, field in MAPS.items():
         options[field] = dict(_place(option, field, text) for text in places[option]) or None
     body = new_body(Kind.LOAD_BALANCER, name, file, options, assignments)
@@ -104,7 +120,10 @@ def create(
     if body["default_pools"]:
         body.setdefault("fallback_pool", body["default_pools"][-1])
     desk = Desk(client, Kind.LOAD_BALANCER)
-    desk.create(body, desk.collection(name, in_account), dry_run, as_json)
+    from lbdns.model.private_names import as_address
+
+    is_private = name is None or body.get("on_ramps") is not None or as_address(name) is not None
+    desk.create(body, desk.collection(name or "", in_account or is_private), dry_run, as_json)
 
 
 def _place(option: str, field: str, text: str) -> tuple[str, list[str]]:

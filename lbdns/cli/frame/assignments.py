@@ -31,7 +31,7 @@ TEXTS: Final = frozenset(
     }
 )
 """Fields that hold text, whatever it looks like."""
-NAME_LISTS: Final = frozenset({"default_pools", "check_regions", "pools", "pops", "countries", "regions"})
+NAME_LISTS: Final = frozenset({"default_pools", "check_regions", "pools", "pops", "countries", "regions", "on_ramps"})
 """Fields that hold lists of names: commas stand between the names, as in the lists of PLACE_MAPS."""
 NAMED_BY: Final = {"origins": "name", "members": "monitor", "rules": "name", "pool_sets": "name"}
 """Lists of objects, and the field that tells these apart."""

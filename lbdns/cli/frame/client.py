@@ -27,8 +27,9 @@ import click
 from click.core import ParameterSource
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import OWN, Kind
 from lbdns.base.wording import printable
-from lbdns.base.words import OBJECTS_PER_PAGE_MAX, SETTINGS_FILE, SETTINGS_VARIABLE, V4_PATH, WARNING_CODE
+from lbdns.base.words import OBJECTS_PER_PAGE_MAX, OWN_PATH, SETTINGS_FILE, SETTINGS_VARIABLE, V4_PATH, WARNING_CODE
 from lbdns.cli.frame.api_place import Local, Place, find_place
 
 if TYPE_CHECKING:
@@ -168,6 +169,12 @@ class ApiClient:
         return "/".join(
             [f"{V4_PATH}/accounts/{self.account}/load_balancers", *(quote(part, safe="") for part in parts)]
         )
+
+    def objects(self, kind: Kind, *parts: str) -> str:
+        """Return the path of the objects of a kind that is the account's, or of one of them."""
+        if kind.area != OWN:
+            return self.balancing(kind.section, *parts)
+        return "/".join([f"{OWN_PATH}/{kind.section}", *(quote(part, safe="") for part in parts)])
 
     @cached_property
     def _http(self) -> httpx.Client:

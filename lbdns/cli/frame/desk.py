@@ -59,7 +59,7 @@ class Desk:
         """Return all objects of the kind."""
         if self.kind is Kind.LOAD_BALANCER:
             return list(self.client.pages(f"{OWN_PATH}/load_balancers"))
-        return list(self.client.pages(self.client.balancing(self.kind.section)))
+        return list(self.client.pages(self.client.objects(self.kind)))
 
     def find(self, name: str, type: str | None = None) -> FoundObject:
         """Return an object by its name or id; raises LbdnsError. `type` tells load balancers of one name apart."""
@@ -67,12 +67,16 @@ class Desk:
         reply = self.client.fetch(path)
         return FoundObject(path, reply.result, reply.revision)
 
+    def is_there(self, name: str) -> bool:
+        """Tell whether there is an object of a name."""
+        return name in self.client.get(f"{OWN_PATH}/names", kind=self.kind.value)[self.kind.value]
+
     def _path(self, name: str) -> str:
         ids = self.client.get(f"{OWN_PATH}/names", kind=self.kind.value)[self.kind.value]
         id = ids.get(name) or (name if name in ids.values() else None)
         if id is None:
             raise LbdnsError(self._unknown(name, ids))
-        return self.client.balancing(self.kind.section, id)
+        return self.client.objects(self.kind, id)
 
     def _balancer_path(self, name: str, type: str | None) -> str:
         found = self.client.get(f"{OWN_PATH}/load_balancers", name=owner_name(name))
@@ -98,7 +102,7 @@ class Desk:
     def collection(self, name: str, in_account: bool = False) -> str:
         """Return the path that an object of a name is created at: of a load balancer, its zone's. Raises LbdnsError."""
         if self.kind is not Kind.LOAD_BALANCER:
-            return self.client.balancing(self.kind.section)
+            return self.client.objects(self.kind)
         if in_account:
             return self._balancers(None)
         zones = self.client.get(f"{OWN_PATH}/names", kind="zone")["zone"]

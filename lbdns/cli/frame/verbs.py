@@ -78,13 +78,15 @@ def networks_option(kind: Kind) -> Callable[[Command], Command]:
     )
 
 
-def new_body(kind: Kind, name: str, file: Path | None, options: Body, assignments: tuple[str, ...]) -> Body:
+def new_body(kind: Kind, name: str | None, file: Path | None, options: Body, assignments: tuple[str, ...]) -> Body:
     """Return the body of an object to be made: the file's, then what options say, then KEY=VALUE. Raises LbdnsError.
 
-    The name is the one given: a file that describes another object makes a copy of that.
+    The name is the one given: a file that describes another object makes a copy of that. None: one is given out.
     """
     body = read_body(kind, file, name) if file is not None else {}
-    body |= {"name": name} | {key: value for key, value in options.items() if value is not None}
+    body |= ({} if name is None else {"name": name}) | {
+        key: value for key, value in options.items() if value is not None
+    }
     assign(body, map(parse_assignment, assignments))
     return body
 

@@ -7,6 +7,7 @@ of type MX or SRV with an origin that is no hostname              error
 of type SRV with an origin without a port                         error
 of type MX or SRV at a CNAME                                      error
 that hides records, or has fields that do not act                 warning (effects.py)
+that is private, and what overrides lead to                       private_checks.py
 whose answers do not fit into a datagram                          warning (balancer_sizes.py)
 whose rules or pool sets are wrong                                error, or a warning (rule_checks.py)
 """
@@ -22,6 +23,7 @@ from lbdns.config.checks.balancer_sizes import check_sizes
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
+from lbdns.config.checks.private_checks import check_private
 from lbdns.config.checks.rule_checks import check_rules
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
@@ -45,6 +47,7 @@ def check_balancers(
     objects: Objects, zones: Mapping[bytes, ZoneIndex] | None, facts: Facts, memo: CheckMemo
 ) -> Iterator[Problem]:
     """Yield every problem of the load balancers. `zones` are all that are hosted, by apex; None: some are not known."""
+    yield from check_private(objects, facts.views)
     first: dict[tuple[str, str], Source] = {}
     for placed in objects.load_balancers:
         if placed.knows("name", "type"):
@@ -74,6 +77,8 @@ def _check_zone(
 ) -> Iterator[Problem]:
     source = placed.source
     index = longest_match(name, zones)
+    if index is None and placed.item.is_private:
+        return
     if index is None:
         hosted = listed([show_name(apex) for apex in zones])
         message = f"in none of the zones hosted here ({hosted}); add the zone or correct the name"

@@ -31,6 +31,7 @@ class Facts:
         self.about_conditions: dict[str, tuple[Mistaken, ...]] = {}  # by the condition's text
         self.about_bounds: dict[object, Excess | None] = {}  # which bound the rules of load balancers exceed
         self.networks = settings.networks if knows_settings else None
+        self.views = settings.views if knows_settings else None
         self._asn = settings.geodata.asn
         pop = settings.pop
         self._region = pop.region

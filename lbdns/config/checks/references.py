@@ -60,11 +60,20 @@ class _Known:
 
 def check_references(objects: Objects, memo: CheckMemo) -> Iterator[Problem]:
     """Yield every reference that leads nowhere. Names of objects that were refused count as declared."""
-    known = {kind: _Known(kind.words, objects.declared[kind.section]) for kind in REFERRED}
+    known = {kind: _Known(kind.words, _declared(objects, kind)) for kind in REFERRED}
     for kind in BALANCING:
         found = _suspects(objects, memo) if kind is Kind.LOAD_BALANCER else objects.of(kind)
         for placed in found if kind.references else ():
             yield from _check_object(placed, kind, known)
+
+
+def _declared(objects: Objects, kind: Kind) -> Mapping[str, Source]:
+    """Return the places of a kind's objects by name."""
+    if kind.is_keyed:
+        return objects.declared[kind.section]
+    if not any(objects.keyed[user] for user in kind.users):
+        return {}  # nobody asks, and there may be very many
+    return {placed.item.name: placed.source for placed in objects.of(kind)}
 
 
 def _check_object(placed: Placed[Any], kind: Kind, known: Mapping[Kind, _Known]) -> Iterator[Problem]:

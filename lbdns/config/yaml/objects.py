@@ -22,6 +22,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
 from lbdns.model.mistakes import name_mistakes
 from lbdns.model.monitors import Monitor, MonitorGroup
+from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
@@ -59,6 +60,11 @@ class Objects:
     def virtual_networks(self) -> dict[str, Placed[VirtualNetwork]]:
         """The virtual networks by name."""
         return self.keyed[Kind.VIRTUAL_NETWORK]
+
+    @property
+    def overrides(self) -> dict[str, Placed[NameOverride]]:
+        """The overrides by name."""
+        return self.keyed[Kind.OVERRIDE]
 
     def of(self, kind: Kind) -> Iterable[Placed[Any]]:
         """Return the objects of a kind, in the order in which they were read."""
@@ -132,13 +138,27 @@ def _read_section(objects: Objects, section: str, value: Any, lines: LineTree, f
             continue
         objects.declared[section][name] = source
         data = {} if data is None and not REQUIRED[kind] - {kind.called_by} else data
+        if kind.short and data is not None and not isinstance(data, dict):
+            data = {kind.short: data}
         if kind in NAMED_BESIDE:
             problems.extend(source.problem((), message) for message in name_mistakes(name))
         else:
             data = _named(name, data, source, problems)
         placed = build(MODELS[kind], data, source, problems)
         if placed is not None:
-            objects.keyed[kind][name] = placed
+            _keep(objects, kind, name, placed)
+
+
+def _keep(objects: Objects, kind: Kind, name: str, placed: Placed[Any]) -> None:
+    """Keep an object by its name, which its model may spell otherwise than the key."""
+    own = name if kind in NAMED_BESIDE or not placed.knows("name") else placed.item.name
+    there = objects.keyed[kind].get(own)
+    if there is not None:
+        message = f'the {kind.words} "{own}" is declared in {there.source.place()} already'
+        objects.problems.append(placed.source.problem((), message))
+        return
+    objects.declared[kind.section][own] = placed.source
+    objects.keyed[kind][own] = placed
 
 
 def _named(name: str, data: Any, source: Source, problems: list[Problem]) -> Any:

@@ -23,6 +23,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.fields import share_fields_set
 from lbdns.model.mistakes import mistake_count, mistakes_of
 from lbdns.model.monitors import MonitorGroup
+from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.refusal import Location, Mistake
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
@@ -38,6 +39,7 @@ _STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
     MonitorGroup: {"members": [{"monitor": "-"}]},
     VirtualNetwork: {"name": "stand-in"},
     NetworkRoute: {"network": "192.0.2.0/24"},
+    NameOverride: {"name": "stand-in.invalid", "load_balancer": "stand-in.invalid"},
 }
 """What stands in for a required field whose value was refused; `Placed.refused` tells that it does."""
 

@@ -24,6 +24,7 @@ from lbdns.manage.api.frame.large_bodies import LargeBodies
 from lbdns.manage.api.frame.openapi import OPENAPI_PATH, document
 from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.own import override_routes as overrides
 from lbdns.manage.api.own import revision_routes as revisions
 from lbdns.manage.api.own import running_server as lbdns
 from lbdns.manage.api.own import store_routes as stores
@@ -58,7 +59,7 @@ AREAS: Final = (
     teamnet,
     balancing,
 )
-OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens, stores)
+OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens, stores, overrides)
 
 
 class _App(FastAPI):

@@ -24,6 +24,7 @@ from lbdns.manage.store.references_by_name import as_api_says, to_ids, to_names
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import canonical_zone
 from lbdns.model import bounds
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.mistakes import name_mistakes
 from lbdns.model.monitors import Monitor
@@ -64,8 +65,11 @@ def check_body(
     problems.extend(KeptProblems(told, found.more))
     if placed is None or found:
         return CheckedBody(dict(body) | {kind.called_by: name}, placed)
-    if kind is Kind.LOAD_BALANCER and zone is not None:
+    if isinstance(placed.item, LoadBalancer) and zone is not None:
         problems.extend(_outside(placed, zone))
+        if placed.item.is_private:
+            message = f'a private load balancer is in no zone: make it the account\'s, not one of "{zone.name}"'
+            problems.append(placed.source.problem(("on_ramps",), message))
     dumped = placed.item.model_dump(mode="json", exclude_defaults=True)
     if kind is Kind.VIRTUAL_NETWORK:
         dumped.pop("id", None)  # it is the object's own

@@ -22,11 +22,13 @@ from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.making import has_foreign_part, pools_by_tokens
+from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
 from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
+from lbdns.model.placements import private_views
+from lbdns.model.private_names import address_mistake, as_address
 from lbdns.model.settings import Settings
-from lbdns.model.targets_document import is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Builder:
         self._names: dict[Kind, dict[str, str]] = {kind: {} for kind in REFERRED}
         self._placed: dict[str, tuple[Item, Placed[Any]]] = {}
         self._drafted: dict[str, _Drafted] = {}
+        self._opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}  # as stored, as served to the private views
         self._memo = CheckMemo()
         self._busy = threading.Lock()
 
@@ -105,10 +108,9 @@ class Builder:
     def _examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]] | None) -> Examined:
         self._follow_names(state)
         objects = Objects()
-        apart = Objects(
-            declared=objects.declared
-        )  # the load balancers whose names are in no zone: nobody asks for them
-        placed = self._objects(state, objects, apart, mended or {})
+        apart = Objects(declared=objects.declared)  # the load balancers that nobody could ask for
+        private = private_views(settings.views)
+        placed = self._objects(state, objects, apart, bool(private), mended or {})
         drafted = {id: self._zone(item, state) for id, item in state.all(Kind.ZONE).items()}
         self._placed, self._drafted = placed, drafted
         by_apex = {one.draft.apex: one for one in drafted.values()}
@@ -121,7 +123,7 @@ class Builder:
         )
         places = {one.draft.file: one.records for one in drafted.values()}
         errors = *_located(examined.errors, places), *check_references(apart, CheckMemo())
-        warnings = *_located(examined.warnings, places), *_unanswered(apart)
+        warnings = *_located(examined.warnings, places), *_unanswered(apart), *_public(state, objects, private)
         configuration = None
         if not errors and mended is None and examined.configuration is not None:
             pool_ids = {item.name: id for id, item in state.all(Kind.POOL).items()}
@@ -135,9 +137,14 @@ class Builder:
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 
     def _objects(
-        self, state: State, objects: Objects, apart: Objects, mended: Mapping[str, Placed[Any]]
+        self, state: State, objects: Objects, apart: Objects, opens: bool, mended: Mapping[str, Placed[Any]]
     ) -> dict[str, tuple[Item, Placed[Any]]]:
+        """Sort the objects of a state into `objects`, and into `apart` those that nobody could ask for.
+
+        `opens`: there is a view that serves private load balancers.
+        """
         kept: dict[str, tuple[Item, Placed[Any]]] = {}
+        opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}
         for kind in BALANCING:
             for id, item in state.all(kind).items():
                 placed = mended.get(id) or self._model(item, state)
@@ -147,11 +154,22 @@ class Builder:
                     objects.keyed[kind][item.name] = placed
                 elif kind is not Kind.LOAD_BALANCER:
                     objects.listed(kind).append(placed)
-                elif item.zone_id or state.zone_of(item.name) is not None:
+                elif not is_unplaced(item, state):
                     objects.load_balancers.append(placed)
+                elif opens and not is_misnamed(item.name):
+                    opened[id] = self._as_private(id, placed)
+                    objects.load_balancers.append(opened[id][1])
                 else:
                     apart.load_balancers.append(placed)
+        self._opened = opened
         return kept
+
+    def _as_private(self, id: str, placed: Placed[Any]) -> tuple[Placed[Any], Placed[Any]]:
+        """Return an object as it is stored, and as one that is served to the private views."""
+        before = self._opened.get(id)
+        if before is not None and before[0] is placed:
+            return before
+        return placed, replace(placed, item=placed.item.model_copy(update={"on_ramps": ()}))
 
     def _model(self, item: Item, state: State) -> Placed[Any]:
         before = self._placed.get(item.id)
@@ -167,9 +185,14 @@ class Builder:
 
     def _follow_names(self, state: State) -> None:
         """Forget every model where an object that others refer to has another name than before."""
-        names = {kind: {id: item.name for id, item in state.all(kind).items()} for kind in REFERRED}
+        names = {
+            kind: {id: item.name for id, item in state.all(kind).items()}
+            for kind in REFERRED
+            if any(state.all(user) for user in kind.users)
+        }
         for kind, before in self._names.items():
-            if any(names[kind].get(id, name) != name for id, name in before.items()):
+            now = names.get(kind, {})
+            if any(now.get(id, name) != name for id, name in before.items()):
                 self._placed = {}
         self._names = names
 
@@ -192,14 +215,36 @@ def _astray(state: State) -> Iterator[tuple[Item, Sequence[str]]]:
 
 
 def _unanswered(apart: Objects) -> Iterator[Problem]:
-    """Yield a warning for each load balancer whose name is in no zone: the v4 API's private ones, and those to come."""
+    """Yield a warning for each load balancer that is kept for want of a view or zone: an earlier release stored it."""
     for placed in apart.load_balancers:
         name = placed.item.name
-        if not is_name(name):
-            message = f'"{name}" is an IP address; private load balancers are kept, and answer nobody yet'
+        address = as_address(name)
+        if address is not None and (mistake := address_mistake(address)):
+            message = f"{mistake}; it is kept, and answers nobody"
+        elif address is not None:
+            message = f"{name} is an IP address, and no view is private; it is kept, and answers nobody until one is"
         else:
-            message = f'"{name}" is in none of the zones hosted here; it is kept, and answers nobody until one is'
+            message = (
+                f'"{name}" is in none of the zones hosted here, and no view is private; it is kept, and answers nobody '
+                "until one is"
+            )
         yield placed.source.warning(("name",), message)
+
+
+def _public(state: State, objects: Objects, private: Sequence[str]) -> Iterator[Problem]:
+    """Yield a warning for each load balancer of the account that a zone serves to everybody, where there are views for
+    it to be private in: an earlier release stored it."""
+    if not private:
+        return
+    kept = {
+        (item.name, item.body.get("type", "A"))
+        for item in state.all(Kind.LOAD_BALANCER).values()
+        if not item.zone_id and item.body.get("on_ramps") is None and not item.body.get("view")
+    }
+    for placed in objects.load_balancers if kept else ():
+        if not placed.item.is_private and (placed.item.name, placed.item.type) in kept:
+            message = "is the account's and names no on_ramps: a zone has its name, so everybody is answered"
+            yield placed.source.warning(("name",), message)
 
 
 def _located(problems: Iterable[Problem], zones: Mapping[str, Items]) -> tuple[Problem, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.config.yaml.source import Placed
@@ -21,14 +22,17 @@ from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Reference
 from lbdns.manage.store.state import State, StateDraft
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.kind_models import NAMED_BESIDE
+from lbdns.model.private_names import HANDED_OUT, next_address
 
 
 class Edit:
-    """One transaction over `base`; `state` is what it has come to so far. `is_local`: an operator on this machine's."""
+    """One transaction over `base`; `state` is what it has come to so far. `is_local`: an operator on this machine's.
+    `given_out`: the number of the last address that was given out (model/private_names.py)."""
 
-    def __init__(self, base: State, now_s: float, is_local: bool = False) -> None:
+    def __init__(self, base: State, now_s: float, is_local: bool = False, given_out: int = 0) -> None:
         self.problems = KeptProblems()
         self.mended: dict[str, Placed[Any]] = {}  # by id: what could be made of objects with mistakes
+        self.given_out = given_out
         self._base = base
         self._draft = StateDraft(base)
         self._now_s = now_s
@@ -73,6 +77,8 @@ class Edit:
         before = self.get(kind, id)
         if kind in NAMED_BESIDE and body.get("name") is None:
             body = {**body, "name": before.name}
+        if before.body.get("on_ramps") is not None and body.get("on_ramps") is None:
+            body = {**body, "on_ramps": []}  # what is private stays so
         checked = self._check(kind, body, id, before.zone_id)
         is_local = is_local and self._is_local
         if checked.body == before.body and (before.is_local or not is_local or not matters(kind)):
@@ -118,6 +124,18 @@ class Edit:
                 self._put(one, None)
         self._put(item, None)
         return item
+
+    def give_address(self) -> str:
+        """Return an address for a private load balancer that asks for none: the next that was never given out; raises
+        LbdnsError where there is none."""
+        taken = {item.name for item in self._draft.all(Kind.LOAD_BALANCER).values()}
+        found = next_address(self.given_out, taken)
+        if found is None:
+            raise LbdnsError(
+                f"every address of {HANDED_OUT} was given out once, and none is twice: ask for one by name"
+            )
+        self.given_out, address = found
+        return address
 
     def finish(self) -> tuple[Change, ...]:
         """Return the difference to the base; raises NotUnique and Referenced. SOA serials are raised here."""

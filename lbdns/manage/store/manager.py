@@ -28,6 +28,7 @@ from lbdns.manage.store.rescue import Rescued, rescued
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
 from lbdns.manage.store.unreadable import in_the_way, refusal
+from lbdns.model.placements import private_views
 from lbdns.model.settings import Settings
 from lbdns.publish.publisher import Published
 
@@ -183,12 +184,12 @@ class StoreManager:
 
     def _with_texts(self, loaded: Loaded, state: State) -> Loaded:
         """Return what was loaded, with the files that would say a state and its settings."""
-        settings_text = self._settings_text
+        settings_text, opens = self._settings_text, bool(private_views(self.settings.views))
 
         def texts() -> Mapping[str, str]:
             from lbdns.manage.store.revisions.to_files import export
 
-            return {**export(state).files, SETTINGS_FILE: settings_text}
+            return {**export(state, opens).files, SETTINGS_FILE: settings_text}
 
         return replace(loaded, texts=texts)
 
@@ -212,15 +213,15 @@ class StoreManager:
                 raise Outdated("the store", based_on, before.revision)
             if before.unreadable:
                 raise in_the_way(before.unreadable)
-            edit = Edit(before, time.time(), is_local)
+            edit = Edit(before, time.time(), is_local, self.store.given_out)
             result, changes, after, examined = await asyncio.to_thread(self._prepare, edit, make)
             warnings = (*map(_not_yet, examined.errors), *examined.warnings)
             if dry_run or not changes:
                 return Done(result, before.revision, changes, warnings)
 
             def commit() -> None:
-                now = time_text(time.time())
-                self.store.commit(changes, author, message[:MESSAGE_CHARS_MAX], now, before.revision)
+                now, told = time_text(time.time()), message[:MESSAGE_CHARS_MAX]
+                self.store.commit(changes, author, told, now, before.revision, given_out=edit.given_out)
                 self._state = after
 
             await self._serve(examined, after, f"{author}: {message}", commit)

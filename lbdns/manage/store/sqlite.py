@@ -40,6 +40,9 @@ REVISIONS_CHARS_MAX: Final = 1 << 30
 """What the kept revisions' changes may take; beyond it the oldest go, but never the newest."""
 _HISTORY_CHARS: Final = "history_chars"
 """The row of meta that says what they take."""
+_GIVEN_OUT: Final = "given_out"
+"""The row that says which address was given out last, by its number; none where none was."""
+_SET_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 log = logging.getLogger("lbdns.store")
 
@@ -116,10 +119,11 @@ class Store:
         time: str,
         based_on: int,
         dropped: Sequence[Unreadable] = (),
+        given_out: int = 0,
     ) -> Revision:
         """Write one revision, all of it or nothing; raises Outdated where another one came in between.
 
-        `dropped`: objects that cannot be read, and are deleted.
+        `dropped`: objects that cannot be read, and are deleted. `given_out`: see the property.
         """
         with self.writing():
             head = self._head()
@@ -133,6 +137,8 @@ class Store:
             for one in dropped:
                 count -= self._connection.execute("DELETE FROM objects WHERE id = ?", (one.id,)).rowcount
             set_object_count(self._connection, count)
+            if given_out:
+                self._connection.execute(_SET_META, (_GIVEN_OUT, str(given_out)))
             self._forget(number)
         return Revision(number, time, author, message, tuple(changes))
 
@@ -180,6 +186,13 @@ class Store:
         """The number of the newest revision; 0 where nothing was ever stored."""
         with self._lock, self._failures():
             return self._head()
+
+    @property
+    def given_out(self) -> int:
+        """The number of the last address that was given out (model/private_names.py); 0 where none was."""
+        with self._lock, self._failures():
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_GIVEN_OUT,)).fetchone()
+        return int(row[0]) if row is not None and str(row[0]).isdecimal() else 0
 
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file, looking through all of it."""
@@ -238,10 +251,7 @@ class Store:
             self._connection.execute("DELETE FROM changes WHERE revision = ?", (oldest,))
             self._connection.execute("DELETE FROM revisions WHERE number = ?", (oldest,))
             oldest += 1
-        self._connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (_HISTORY_CHARS, str(taken)),
-        )
+        self._connection.execute(_SET_META, (_HISTORY_CHARS, str(taken)))
 
     def _chars(self, which: str, revision: int) -> int:
         """Return how many characters the changes of some revisions take."""

@@ -41,6 +41,7 @@ from lbdns.manage.store.revisions.restore import restore
 from lbdns.manage.store.revisions.to_files import export
 from lbdns.manage.store.sqlite import Revision, Store
 from lbdns.manage.store.state import State
+from lbdns.model.placements import private_views
 
 NUMBER_MAX: Final = 1 << 53
 LIMIT: Final = 50
@@ -150,7 +151,7 @@ async def apply(site: CurrentSite, caller: CurrentCaller, request: Request, body
 @router.get("/configuration", **describe(Files))
 def configuration(site: CurrentSite) -> Response:
     """Return the objects in force as the files of a configuration directory."""
-    return _files(site.manager.state)
+    return _files(site.manager.state, site)
 
 
 @router.get("/revisions", **describe(list[RevisionEntry]))
@@ -184,7 +185,7 @@ def compare(site: CurrentSite, number: Number, other: Number) -> Response:
 @router.get("/revisions/{number}/configuration", **describe(Files))
 def revision_configuration(site: CurrentSite, number: Number) -> Response:
     """Return the objects of a revision as the files of a configuration directory."""
-    return _files(_state_at(_store(site), number))
+    return _files(_state_at(_store(site), number), site)
 
 
 @router.post("/revisions/{number}/restore", **describe(Planned, body=RestoreBody))
@@ -323,6 +324,6 @@ def _planned(done: Done[Any], before: State, more: Mapping[str, Any] | None = No
     return ok_with_list(body, "differences", diff.described(done.changes, before, after), told)
 
 
-def _files(state: State) -> Response:
-    made = export(state)
+def _files(state: State, site: ApiSite) -> Response:
+    made = export(state, bool(private_views(site.settings.views)))
     return ok({"revision": state.revision, "files": made.files, "notes": list(made.notes)})

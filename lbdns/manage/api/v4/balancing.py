@@ -40,6 +40,7 @@ from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.making import out_of_reach
 from lbdns.manage.store.manager import Done
+from lbdns.manage.store.private_balancers import private_body, what_is_answered
 from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
@@ -84,6 +85,8 @@ class ObjectWriter(NamedTuple):
         """Add an object; `id`: the one that it shall have."""
 
         def make(edit: Edit, body: dict[str, Any]) -> Item:
+            if self.kind is Kind.LOAD_BALANCER and not self.owner:
+                body = private_body(body, edit, self.site.settings.views)
             return edit.create(self.kind, body, self.owner, id)
 
         return await self._write("create", make, fields)
@@ -148,6 +151,9 @@ class ObjectWriter(NamedTuple):
         for sentence, at in out_of_reach(item, self.site.settings.probe_networks):
             tell(sentence, at if "origins" in body else None)
         messages = self._told(done, {item.name, name}, body, pointing)
+        is_new = verb == "create" and Kind.LOAD_BALANCER in (self.kind, *self.kind.referred)
+        if is_new and (sentence := what_is_answered(item, self.site.state, self.site.settings.views)):
+            tell(sentence, None, NOTE_CODE)
         if self.dry_run:
             return planned(done, before, messages)
         await tell_of_hostnames(self.site, item, body)
@@ -227,11 +233,11 @@ def _found(state: State, kind: Kind, id: str, owner: str) -> Item:
     return item
 
 
-def _serve(kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
+def serve_kind(router: APIRouter, kind: Kind, path: str, owner_of: Callable[..., Any]) -> None:
     """Add the routes of one kind of objects at a path; `owner_of` is the dependency that returns its zone, or ""."""
     shapes = SHAPES[kind]
     one = f"{path}/{{id}}"
-    area = LOAD_BALANCERS if kind is Kind.LOAD_BALANCER else POOLS
+    area = LOAD_BALANCERS if Kind.LOAD_BALANCER in (kind, *kind.referred) else POOLS
     about: Any = {"tags": [kind.plural], "dependencies": [belongs_to(area)]}
     Owner = Annotated[str, Depends(owner_of)]
 
@@ -369,7 +375,7 @@ async def change_pools(site: CurrentSite, paging: OptionalPaging, body: JsonObje
 
 def _serve_all(places: Iterable[tuple[Kind, str, Callable[..., Any]]]) -> None:
     for kind, path, owner_of in places:
-        _serve(kind, path, owner_of)
+        serve_kind(router, kind, path, owner_of)
 
 
 _serve_all(

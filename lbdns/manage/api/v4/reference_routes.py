@@ -77,5 +77,5 @@ def _serve(kind: Kind) -> None:
 
 
 for _kind in REFERRED:
-    if _kind.area == LOAD_BALANCING:
+    if _kind.area == LOAD_BALANCING and _kind.is_keyed:
         _serve(_kind)

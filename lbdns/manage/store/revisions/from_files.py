@@ -22,12 +22,14 @@ from lbdns.base.lasting_ids import lasting_id
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.edit import Edit, unique_key
 from lbdns.manage.store.item import Item, new_id, shaped_id, time_text
+from lbdns.manage.store.private_balancers import ON_RAMPS, is_unplaced
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
 from lbdns.manage.store.revisions.wanted import Wanted, WantedZone, wanted_of
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.configuration import Configuration
+from lbdns.model.private_names import as_address
 from lbdns.model.virtual_network import lasting_network_id
 
 MakeId = Callable[[Kind, str, str], str]
@@ -45,18 +47,22 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
     shadow = _Named()
     apexes = {zone.body["name"] for zone in wanted.zones}
     routes = {unique_key(item): item for item in state.all(Kind.ROUTE).values()}
-    for kind, name, body in wanted.named:
-        body = to_ids(kind, body, shadow)
-        if kind is Kind.ROUTE:
-            found.append(_route_item(body, routes, make_id))
-            continue
-        there = state.named(kind, name)
-        of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
-        zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.name in apexes) else ""
-        given = body.pop("id", lasting_network_id(name)) if kind is Kind.VIRTUAL_NETWORK else ""
-        item = Item(kind, _id_of(state, kind, name, make_id, given), body, zone_id)
-        shadow.add(item)
-        found.append(item)
+
+    def add(of: Iterable[tuple[Kind, str, Mapping[str, Any]]]) -> None:
+        for kind, name, stated in of:
+            body = to_ids(kind, stated, shadow)
+            if kind is Kind.ROUTE:
+                found.append(_route_item(body, routes, make_id))
+                continue
+            there = state.named(kind, name)
+            of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
+            zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.name in apexes) else ""
+            given = body.pop("id", lasting_network_id(name)) if kind is Kind.VIRTUAL_NETWORK else ""
+            item = Item(kind, _id_of(state, kind, name, make_id, given), body, zone_id)
+            shadow.add(item)
+            found.append(item)
+
+    add(one for one in wanted.named if Kind.LOAD_BALANCER not in one[0].referred)
     for zone in wanted.zones:
         found += _zone_items(zone, state, make_id)
     hosted = {item.name: item.id for item in found if item.kind is Kind.ZONE}
@@ -64,7 +70,10 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
         hosted = {item.name: id for id, item in state.all(Kind.ZONE).items()} | hosted
     known = {balancer_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
     for balancer in wanted.balancers:
-        found.append(_balancer_item(balancer, known, hosted, shadow, make_id))
+        item = _balancer_item(balancer, known, hosted, shadow, make_id)
+        shadow.add(item)
+        found.append(item)
+    add(one for one in wanted.named if Kind.LOAD_BALANCER in one[0].referred)
     return found
 
 
@@ -78,8 +87,8 @@ def state_of(configuration: Configuration, revision: int) -> State:
 def apply(edit: Edit, files: Wanted, prune: bool = False) -> list[Item]:
     """Put the difference between a configuration and the store into an edit.
 
-    With `prune`, objects that the files do not name are deleted, save the account's load balancers in no zone of the
-    store: files cannot hold those. Returns the objects that `prune` deletes, or would delete.
+    With `prune`, objects that the files do not name are deleted, save the account's load balancers that name no views
+    and are in no zone: an export may have left those out. Returns the objects that `prune` deletes, or would delete.
     """
     state = edit.state
     wanted = desired(files, state, prune)
@@ -108,11 +117,6 @@ def balancer_key(item: Item) -> tuple[str, str]:
     return item.name, str(item.body.get("type", "A"))
 
 
-def is_left_out(item: Item, state: State) -> bool:
-    """Tell whether an object is one that files cannot hold: a load balancer of the account in no zone of the store."""
-    return item.kind is Kind.LOAD_BALANCER and not item.zone_id and state.zone_of(item.name) is None
-
-
 class _Named(State):
     """References by name while the objects that they lead to are still being listed."""
 
@@ -121,8 +125,8 @@ class _Named(State):
         self._items_by_name: dict[tuple[Kind, str], Item] = {}
 
     def add(self, item: Item) -> None:
-        """Make an object known."""
-        self._items_by_name[item.kind, item.name] = item
+        """Make an object known; of several of a name, the first."""
+        self._items_by_name.setdefault((item.kind, item.name), item)
 
     def named(self, kind: Kind, name: str) -> Item | None:
         """Return the object of this name, or None."""
@@ -169,7 +173,8 @@ def _balancer_item(
 ) -> Item:
     body = to_ids(Kind.LOAD_BALANCER, balancer, names)
     name, type = str(body["name"]), str(body.get("type", "A"))
-    zones = [hosted[suffix] for suffix in text_suffixes(name) if suffix in hosted]
+    is_private = body.get(ON_RAMPS) is not None or as_address(name) is not None
+    zones = [hosted[suffix] for suffix in text_suffixes(name) if suffix in hosted and not is_private]
     there = known.get((name, type))
     if there is None:
         id = make_id(Kind.LOAD_BALANCER, name, type)
@@ -182,7 +187,7 @@ def _unnamed(state: State, kept: set[str]) -> Iterator[Item]:
     """Yield the objects of a store, records left out, that the files could name and do not."""
     for kind in (*reversed(BALANCING), Kind.ZONE):
         for item in state.all(kind).values():
-            if item.id not in kept and not is_left_out(item, state):
+            if item.id not in kept and not is_unplaced(item, state):
                 yield item
 
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 from lbdns.base.kinds import FILES, KEYED, LISTED, Kind
 from lbdns.config.yaml.yaml_text import block_text, item_text
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.private_balancers import as_served, is_left_out
 from lbdns.manage.store.references_by_name import to_names
-from lbdns.manage.store.revisions.from_files import is_left_out
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone
 from lbdns.model.rule import lists_named
@@ -37,9 +37,10 @@ class Exported:
     notes: tuple[str, ...]
 
 
-def export(state: State) -> Exported:
-    """Return a state as files."""
-    tree = tree_of(state)
+def export(state: State, has_private_views: bool = False) -> Exported:
+    """Return a state as files. `has_private_views`: its server has some, so that every load balancer of the account is
+    served."""
+    tree = tree_of(state, has_private_views)
     files = {}
     for name, kinds in FILES.items():
         sections = [kind.section for kind in kinds if tree[kind.section]]
@@ -48,16 +49,15 @@ def export(state: State) -> Exported:
             files[name] = text
     for name, text in tree["zones"].items():
         files[file_name(name)] = text
-    return Exported(files, tuple(_notes(state)))
+    return Exported(files, tuple(_notes(state, has_private_views)))
 
 
-def tree_of(state: State) -> dict[str, Any]:
+def tree_of(state: State, has_private_views: bool = False) -> dict[str, Any]:
     """Return a state as `lbdns.config.parse` takes it: sections of objects by name, and the zones' master texts."""
     tree: dict[str, Any] = {}
     for kind in KEYED:
         tree[kind.section] = {
-            item.name: {field: value for field, value in to_names(kind, item.body, state).items() if field != "name"}
-            for item in state.all(kind).values()
+            item.name: _in_short(kind, to_names(kind, item.body, state)) for item in state.all(kind).values()
         }
     for network in state.all(Kind.VIRTUAL_NETWORK).values():
         if network.id != lasting_network_id(network.name):
@@ -65,9 +65,9 @@ def tree_of(state: State) -> dict[str, Any]:
             tree[Kind.VIRTUAL_NETWORK.section][network.name] = {"id": network.id, **body}
     for kind in LISTED:
         tree[kind.section] = [
-            _name_first(to_names(kind, item.body, state), kind)
+            _name_first(to_names(kind, as_served(item, state, has_private_views), state), kind)
             for item in state.all(kind).values()
-            if not is_left_out(item, state)
+            if not is_left_out(item, state, has_private_views)
         ]
     tree["zones"] = {
         zone.name: export_zone(zone, state.records(zone.id).values()) for zone in state.all(Kind.ZONE).values()
@@ -78,6 +78,12 @@ def tree_of(state: State) -> dict[str, Any]:
 def file_name(zone: str) -> str:
     """Return the name of a zone's master file. A slash, as RFC 2317 has it in names, is written as master files do."""
     return f"{zone}.zone".replace("/", "\\047")
+
+
+def _in_short(kind: Kind, body: Mapping[str, Any]) -> Any:
+    """Return what files have below an object's name: its fields, or the one that a text stands for."""
+    fields = {field: value for field, value in body.items() if field != "name"}
+    return fields[kind.short] if fields.keys() == {kind.short} else fields
 
 
 def _name_first(body: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
@@ -93,11 +99,12 @@ def _section_text(section: str, objects: Any) -> str:
     return f"{section}:\n" + ("\n" if any(part.count("\n") > 1 for part in parts) else "").join(parts)
 
 
-def _notes(state: State) -> Iterator[str]:
+def _notes(state: State, has_private_views: bool) -> Iterator[str]:
     zones = state.all(Kind.ZONE).values()
     if not zones:
         yield "there is no zone; a directory needs one to be served"
-    left_out = [item for item in state.all(Kind.LOAD_BALANCER).values() if is_left_out(item, state)]
+    balancers = state.all(Kind.LOAD_BALANCER).values()
+    left_out = [item for item in balancers if is_left_out(item, state, has_private_views)]
     if left_out:
         yield f"{_listed('load balancer', left_out)} left out: in no zone here, so files cannot hold them"
     bodies = (item.body for item in state.all(Kind.LOAD_BALANCER).values())
