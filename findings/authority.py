@@ -1,8 +1,9 @@
 """An authoritative server of a few names for the findings, on 127.0.0.1: python authority.py PORT ANSWERS LOG.
 
 ANSWERS is a JSON object: owner -> {type: [TTL, [rdata, ...]], "scope": bits, "turning": true}. In place of the list of
-rdata, an object gives one list for each beginning of an ECS address ("" for the rest). A turning owner gives its
-records in an order that moves on by one with each answer. LOG gets one JSON line for each query.
+rdata, an object gives one list for each beginning of an ECS address ("" for the rest), null for REFUSED, or [] for
+NXDOMAIN. A turning owner gives its records in an order that moves on by one with each answer. LOG gets one JSON line
+for each query.
 """
 
 from __future__ import annotations
@@ -60,7 +61,14 @@ def reply(wire: bytes, transport: str, answers: dict[str, Any], log: Any) -> byt
             rdatas = next(rdatas[start] for start in sorted(rdatas, reverse=True) if address.startswith(start))
         if records.get("turning"):
             rdatas[:] = rdatas[1:] + rdatas[:1]
-        response.answer.append(rrset(owner, ttl, rtype, rdatas))
+        if rdatas is None:
+            response.flags &= ~dns.flags.AA
+            response.set_rcode(dns.rcode.REFUSED)
+        elif not rdatas:
+            response.authority.append(rrset(ORIGIN, 60, "SOA", [SOA]))
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        else:
+            response.answer.append(rrset(owner, ttl, rtype, rdatas))
     else:
         response.authority.append(rrset(ORIGIN, 60, "SOA", [SOA]))
         if records is None and owner != ORIGIN:
