@@ -232,7 +232,7 @@ class Settings(Frozen):
     """Who sees which zones, records and load balancers: views by name. Who is in none of them is in the public view."""
     trusted_resolvers: TrustedNetworks = ()
     """The addresses and networks of resolvers that are believed when they say by ECS whose query they pass on, and so
-    which view it is for."""
+    which view it is for. What they ask without saying it is for the public view, whatever network they stand in."""
     keys: TsigKeys = ()
     """The keys that clients may sign queries with; the replies are signed with the same."""
     strict: Flag = False

@@ -97,7 +97,10 @@ def test_views_are_those_of_the_naive_model(lane: Lane, tmp_path: Path, seed: in
         bits = random.choice((0, 8, 12, 20, 24, 25, 32, 48, 56, 64, 96, 128))
         bits = min(bits, client.max_prefixlen)
         cut = ip_network((client, bits), strict=False).network_address if bits else client
-        if bits and any(resolver in one for one in trusted):
+        is_trusted = any(resolver in one for one in trusted)
+        if is_trusted and not bits:
+            wanted = "public", 0
+        elif is_trusted:
             wanted = naive_views.view_of_prefix(views, cut, bits), naive_views.scope_of(views, cut)
             if not any(views.values()):
                 wanted = "public", 0
@@ -126,6 +129,16 @@ def test_a_key_or_listener_counts_before_networks(lane: Lane, tmp_path: Path) ->
     ask = Asking(lane, tmp_path, views, ["192.0.2.53"])
     assert ask(ip_address("192.0.2.53"), ip_address("10.1.2.0"), 24, known=1) == ("office", 0)
     assert ask(ip_address("10.1.2.3"), known=1) == ("office", 0)
+
+
+def test_a_trusted_resolver_that_tells_no_client_is_in_no_view(lane: Lane, tmp_path: Path) -> None:
+    """unbound 1.17.1 asks again without ECS where it was refused with it; its own network must not answer."""
+    views = {"office": {"networks": ["10.0.0.0/8"]}}
+    ask = Asking(lane, tmp_path, views, ["10.0.0.53"])
+    assert ask(ip_address("10.0.0.53")) == ("public", 0)
+    assert ask(ip_address("10.0.0.54")) == ("office", 0)
+    assert ask(ip_address("10.0.0.53"), known=1) == ("office", 0)
+    assert ask(ip_address("10.0.0.53"), ip_address("10.7.0.0"), 16) == ("office", 8)
 
 
 def test_a_prefix_that_may_hold_clients_of_a_smaller_network_is_not_in_it(lane: Lane, tmp_path: Path) -> None:
