@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, Literal
 
+_NUMBERS: Final = re.compile(r"([0-9]+)", re.ASCII)
+_PLACE: Final = attrgetter("file", "line")
 OWNER_NAMES: Final = "names"
 """In `Problem.beside`: the section of names that records or load balancers have."""
 
@@ -17,7 +22,7 @@ class LbdnsError(Exception):
     """Anything that stops lbdns from doing what it was told; the text is one line for an operator."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake or warning in a configuration: where it stands, what is wrong and what would be right.
 
@@ -46,6 +51,24 @@ class Problem:
         return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems as they are told: by file, line, path and message, numbers in these by their value."""
+    ordered: list[Problem] = []
+    for _, found in groupby(sorted(problems, key=_PLACE), key=_PLACE):
+        of_line = list(found)
+        if len(of_line) > 1:
+            of_line.sort(key=lambda one: (_by_numbers(one.path), _by_numbers(one.message), one.severity))
+        ordered += of_line
+    return ordered
+
+
+def _by_numbers(text: str) -> list[tuple[int, str]]:
+    """Return what a text is sorted by so that column 3 stands before column 13: texts and numbers in turn, of which the
+    longer one is the greater, however long."""
+    parts = _NUMBERS.split(text)
+    return [(len(digits := part.lstrip("0")), digits) if index % 2 else (0, part) for index, part in enumerate(parts)]
+
+
 class ConfigError(LbdnsError):
     """A configuration with mistakes; `problems` holds every one of them, in order of file and line.
 
@@ -53,7 +76,7 @@ class ConfigError(LbdnsError):
     """
 
     def __init__(self, problems: Iterable[Problem], more: int = 0) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(problems))
+        self.problems: tuple[Problem, ...] = tuple(in_order(problems))
         self.more = more
         told = [str(problem) for problem in self.problems]
         super().__init__("\n".join([*told, f"and {more:,} more"] if more else told))

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from operator import attrgetter
-from typing import Final
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import Problem, in_order
 from lbdns.base.wording import printable
-
-_ORDER: Final = attrgetter("file", "line", "path", "message", "severity")
-"""As problems compare, and several times as fast."""
 
 
 def errors_and_warnings(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return the errors and the warnings, each once, by file and line."""
     found = {(problem, problem.at): problem for problem in map(_on_one_line, problems)}
-    unique = sorted(found.values(), key=_ORDER)
+    unique = in_order(found.values())
     errors = tuple(problem for problem in unique if problem.severity == "error")
     return errors, tuple(problem for problem in unique if problem.severity == "warning")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import join_path
 from lbdns.model.monitors import Monitor
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
@@ -75,7 +76,7 @@ def load_targets(path: Path) -> Targets:
         raise LbdnsError(f"{path}: cannot read what to probe: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        told = ": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
+        told = ": ".join([*filter(None, [join_path(*first["loc"])]), first["msg"]])
         raise LbdnsError(f"{path}: not a targets document of this release: {told}") from error
     except LookupError as error:
         raise LbdnsError(

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from lbdns.base.errors import LbdnsError
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+
+def address_in(text: str) -> Address:
+    """Return the address that a text stands for; raises LbdnsError where it stands for none."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise LbdnsError(f"{text!r} is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1") from None
+
+
+def prefix_in(text: str) -> Network:
+    """Return the network that a text stands for, bits behind its prefix left out as EDNS Client Subnet has it; raises
+    LbdnsError where it stands for none."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise LbdnsError(f"{text!r} is not an IPv4 or IPv6 network, such as 192.0.2.0/24 or 2001:db8::/32") from None
 
 
 def unmapped(address: Address) -> Address:

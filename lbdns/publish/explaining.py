@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
 from lbdns.model.settings import PopSettings
 from lbdns.places.geodata import Geodata
-from lbdns.places.place import Network, unmapped
+from lbdns.places.place import Address, Network, address_in, prefix_in, unmapped
 from lbdns.places.pops import pop_place
 from lbdns.publish.publisher import Published
 from lbdns.publish.what_if import moves, read_balancer, read_networks, read_rules, with_balancer, with_rules
@@ -59,11 +58,12 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
     mapped ECS prefix stays what it is, family 2, as the responder takes it.
     """
     try:
+        resolver, ecs = _clients_in(request)
         asked = Asked(
             name=str(request["name"]),
             qtype=str(request.get("type") or "A").upper(),
-            resolver=unmapped(ipaddress.ip_address(request.get("resolver") or DEFAULT_RESOLVER)),
-            ecs=ipaddress.ip_network(request["ecs"], strict=False) if request.get("ecs") else None,
+            resolver=resolver,
+            ecs=ecs,
             draw=None if request.get("draw") is None else float(request["draw"]),
             scopes=bool(request.get("scopes")),
         )
@@ -76,6 +76,26 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
         raise LbdnsError(f"the request lacks {error}") from error
     except (ValueError, TypeError) as error:
         raise LbdnsError(str(error)) from error
+
+
+def _clients_in(request: Mapping[str, Any]) -> tuple[Address, Network | None]:
+    """Return who asks by a request, and for whom; raises LbdnsError naming each that is no address or network."""
+    told: list[str] = []
+    resolver: Address = DEFAULT_RESOLVER
+    ecs: Network | None = None
+    try:
+        if request.get("resolver"):
+            resolver = unmapped(address_in(str(request["resolver"])))
+    except LbdnsError as error:
+        told.append(f"resolver: {error}")
+    try:
+        if request.get("ecs"):
+            ecs = prefix_in(str(request["ecs"]))
+    except LbdnsError as error:
+        told.append(f"ecs: {error}")
+    if told:
+        raise LbdnsError("\n".join(told))
+    return resolver, ecs
 
 
 def explain_running(published: Published, state_dir: Path, request: Mapping[str, Any]) -> dict[str, Any]:

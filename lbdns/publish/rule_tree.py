@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lbdns.base.wording import nearest
 from lbdns.base.words import BALANCER_TYPES
+from lbdns.expressions.evaluate import Lists
 from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.field_table import FIELDS, FieldKind
 from lbdns.expressions.function_table import Fact
@@ -14,7 +16,7 @@ from lbdns.expressions.proxied import parse_condition, proxied_mistakes
 from lbdns.expressions.remainder import remaining
 from lbdns.expressions.showing import show
 from lbdns.expressions.tree import And, Comparison, Condition, Node, Not, Or, Xor, fields_of, lists_of, parts_of
-from lbdns.steering.rules.condition_folding import FoldedFor
+from lbdns.steering.rules.condition_folding import FoldedFor, fold
 
 _JOINS: Final[dict[type[Node], str]] = {And: "and", Or: "or", Xor: "xor", Not: "not"}
 _DECIDED: Final = {
@@ -26,12 +28,23 @@ _DECIDED: Final = {
 }
 
 
-def read(expression: str) -> Condition:
-    """Return the condition; raises ExpressionError, as well for fields that a DNS query never has."""
+def read(expression: str, hostname: str, lists: Lists | None) -> Condition:
+    """Return the condition; raises ExpressionError, as well for fields that a DNS query never has, for lists that are
+    not among `lists` where these are known, and for what a load balancer of that name cannot be served with."""
     tree = parse_condition(expression)
-    if proxied := proxied_mistakes(fields_of(tree)):
-        raise ExpressionError(proxied)
+    mistakes = proxied_mistakes(fields_of(tree))
+    if lists is not None:
+        mistakes += [(one.column, _no_list(one.name, lists)) for one in lists_of(tree) if one.name not in lists]
+    if mistakes:
+        raise ExpressionError(mistakes)
+    fold(expression, FoldedFor(hostname.lower().removesuffix(".") or "example", BALANCER_TYPES[0], ""))
     return tree
+
+
+def _no_list(name: str, lists: Lists) -> str:
+    near = nearest(name, lists)
+    hint = f'did you mean "${near}"?' if near else "expected one of the lists of the directory that --config names"
+    return f'unknown list "${name}"; {hint}'
 
 
 def known_facts(hostname: str, region: str) -> dict[str, Fact | None]:
@@ -41,13 +54,14 @@ def known_facts(hostname: str, region: str) -> dict[str, Fact | None]:
     return {name: value for name, value in facts.items() if said.get(name, said.get(FIELDS[name].kind, "always"))}
 
 
-def check_expression(expression: str, hostname: str, region: str) -> dict[str, Any]:
+def check_expression(expression: str, hostname: str, region: str, lists: Lists | None = None) -> dict[str, Any]:
     """Return a condition as plain values: its tree with types and what decides each comparison, and what is left.
 
     That is what remains to be asked of a query to the load balancer that is named. `warnings` are of texts that no
-    value is like. Raises ExpressionError.
+    value is like. Raises ExpressionError, as well for what no configuration may have; where lists are given, for others
+    too.
     """
-    tree = read(expression)
+    tree = read(expression, hostname, lists)
     known = known_facts(hostname, region)
     left = remaining(tree, known)
     return {

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
-from lbdns.base.wording import nearest
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_MX, TYPE_SRV
 from lbdns.expressions.evaluate import Lists, evaluate, first_failure
-from lbdns.expressions.expression_error import ExpressionError
 from lbdns.expressions.function_table import Fact, address_text
-from lbdns.expressions.proxied import parse_condition, proxied_mistakes
 from lbdns.expressions.showing import show, text_literal
-from lbdns.expressions.tree import fields_of, lists_of
+from lbdns.expressions.tree import fields_of
 from lbdns.places.geodata import Geodata
-from lbdns.publish.rule_tree import known_facts
+from lbdns.publish.rule_tree import known_facts, read
 from lbdns.steering.rules.rule_facts import address_facts
 
 TRIED_TYPES: Final = {"A": TYPE_A, "AAAA": TYPE_AAAA, "CNAME": TYPE_CNAME, "MX": TYPE_MX, "SRV": TYPE_SRV}
@@ -54,10 +51,7 @@ def try_expression(expression: str, query: TriedQuery, geodata: Geodata, lists: 
 
     Raises ExpressionError, as well for lists that are not there.
     """
-    tree = parse_condition(expression)
-    missing = [(one.column, _no_list(one.name, lists)) for one in lists_of(tree) if one.name not in lists]
-    if mistakes := [*proxied_mistakes(fields_of(tree)), *missing]:
-        raise ExpressionError(mistakes)
+    tree = read(expression, query.hostname or query.name, lists)
     facts = facts_of(query, geodata)
     failed = first_failure(tree, facts, lists)
     return {
@@ -67,12 +61,6 @@ def try_expression(expression: str, query: TriedQuery, geodata: Geodata, lists: 
         "facts": {field.name: _plain(facts.get(field.name)) for field in fields_of(tree)},
         "has_as_numbers": geodata.has_asn,
     }
-
-
-def _no_list(name: str, lists: Lists) -> str:
-    near = nearest(name, lists)
-    hint = f'did you mean "${near}"?' if near else "expected one of the lists of the directory that --config names"
-    return f'unknown list "${name}"; {hint}'
 
 
 def _plain(fact: Fact | None) -> Any:

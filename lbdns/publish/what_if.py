@@ -19,7 +19,7 @@ from lbdns.answer.reply import Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
-from lbdns.base.wording import counted, listed
+from lbdns.base.wording import counted, join_path, listed
 from lbdns.expressions.parse import parse
 from lbdns.expressions.tree import lists_of
 from lbdns.model import named_lists
@@ -45,7 +45,7 @@ def read_rules(given: Any) -> tuple[Rule, ...]:
             found.append(Rule.model_validate(body))
         except ValidationError as error:
             for one in error.errors():
-                at = ".".join(map(str, ("rule", position, *one["loc"])))
+                at = join_path("rules", position, *one["loc"])
                 mistakes.append(f"{at}: {one['msg']}")
     if mistakes:
         raise LbdnsError("\n".join(mistakes))
@@ -58,7 +58,7 @@ def read_networks(given: Sequence[Any]) -> tuple[Network, ...]:
         raise LbdnsError(f"{counted(len(given), 'network')}; expected at most {MAX_NETWORKS:,}")
     _, mistakes = named_lists.read_networks(given)
     if mistakes:
-        told = [f"networks.{index}: {message}" for index, message in mistakes[:_TOLD_MAX]]
+        told = [f"networks[{index}]: {message}" for index, message in mistakes[:_TOLD_MAX]]
         more = [f"and {len(mistakes) - _TOLD_MAX:,} more that are no network"] if len(mistakes) > _TOLD_MAX else []
         raise LbdnsError("\n".join([*told, *more]))
     return tuple(map(ip_network, given))
@@ -85,9 +85,7 @@ def read_balancer(given: Any) -> LoadBalancer:
     try:
         return LoadBalancer.model_validate(given)
     except ValidationError as error:
-        raise LbdnsError(
-            "\n".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        ) from error
+        raise LbdnsError("\n".join(f"{join_path(*one['loc'])}: {one['msg']}" for one in error.errors())) from error
 
 
 def with_balancer(configuration: Configuration, changed: LoadBalancer) -> Configuration:

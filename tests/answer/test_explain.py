@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from lbdns.base.errors import LbdnsError
 from lbdns.cli.commands.explain_command import explain, render
 from lbdns.config.loading import parse
 from lbdns.model.configuration import Configuration
@@ -221,6 +222,23 @@ def test_an_unknown_client_subnet_is_told_as_at_the_pop(tmp_path: Path) -> None:
     assert location["source"] == "pop"
     assert location["text"].startswith("this PoP (AMS): NL, region WEU, ")
     assert location["text"].endswith("; the ECS network has no known place")
+
+
+def test_who_asks_is_told_each_that_is_no_address(configuration: Configuration) -> None:
+    with pytest.raises(LbdnsError) as told:
+        explain_configuration(configuration, {"name": "www.example.com", "resolver": "192.0.2", "ecs": "192.0.2.0/33"})
+    assert str(told.value).splitlines() == [
+        "resolver: '192.0.2' is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1",
+        "ecs: '192.0.2.0/33' is not an IPv4 or IPv6 network, such as 192.0.2.0/24 or 2001:db8::/32",
+    ]
+
+
+@pytest.mark.parametrize("said", [["AAAA"], ["--type", "aaaa"], ["aaaa", "--type", "AAAA"]])
+def test_the_type_is_an_argument_or_an_option(tmp_path: Path, said: list[str]) -> None:
+    (tmp_path / "example.com.zone").write_text("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns AAAA 2001:db8::53\n")
+    done = CliRunner().invoke(explain, ["ns.example.com", *said, "--config", str(tmp_path), "--json"])
+    assert json.loads(done.output)["answer"] == ["ns.example.com. 60 IN AAAA 2001:db8::53"]
+    assert CliRunner().invoke(explain, ["ns.example.com", "A", "--type", "AAAA"]).exit_code == 2
 
 
 def test_scopes_are_counted_when_asked_for(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_a_rule_that_is_not_configured_is_tried_on_networks(tmp_path: Path) -> N
         ({**OFFICE, "overrides": {"pools": ["nowhere"]}}, 'pool "nowhere": not configured'),
         ({**OFFICE, "condition": "ip.src in $nowhere"}, 'list "nowhere": not configured'),
         ({**OFFICE, "condition": "ip.scr eq 192.0.2.1"}, '"ip.scr" is not known'),
-        ({**OFFICE, "colour": "red"}, "rule.0.colour"),
+        ({**OFFICE, "colour": "red"}, "rules[0].colour"),
     ],
 )
 def test_mistakes_of_a_supposed_rule_are_told(tmp_path: Path, rule: dict[str, Any], said: str) -> None:
@@ -247,8 +247,8 @@ def test_what_if_reads_networks_as_named_lists_do(tmp_path: Path) -> None:
     with pytest.raises(LbdnsError) as told:
         explain_configuration(configured(tmp_path), {**asked, "networks": ["192.0.2.1/24", "192.0.2.1", 7, *"x" * 25]})
     lines = str(told.value).splitlines()
-    assert lines[0].startswith('networks.0: "192.0.2.1/24" has bits behind its prefix') and len(lines) == 21
-    assert lines[1].startswith("networks.2: 7 is no network") and lines[-1] == "and 7 more that are no network"
+    assert lines[0].startswith('networks[0]: "192.0.2.1/24" has bits behind its prefix') and len(lines) == 21
+    assert lines[1].startswith("networks[2]: 7 is no network") and lines[-1] == "and 7 more that are no network"
     found = explain_configuration(configured(tmp_path), {**asked, "networks": ["198.51.100.0/24", "198.51.100.0/25"]})
     assert found["networks"] == 2, "one within another is asked for itself"
 

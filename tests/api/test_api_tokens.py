@@ -78,4 +78,4 @@ def test_a_wrong_scope_is_named_once(api: Api) -> None:
     with api.local() as local:
         wrong = local.post("http://localhost/lbdns/v1/tokens", json={"name": "x", "scope": ["read", "bad"]}).json()
         (error,) = wrong["errors"]
-        assert error["message"].startswith('scope.1: "bad" is no scope; ')
+        assert error["message"].startswith('scope[1]: "bad" is no scope; ')

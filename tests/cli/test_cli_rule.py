@@ -191,6 +191,49 @@ def test_lists_and_region_of_a_directory(tmp_path: Path) -> None:
     assert (unknown.status, unknown.err) == (2, 'lbdns: column 11: unknown list "$ofice"; did you mean "$office"?\n')
 
 
+def test_rule_check_takes_lists_and_region_of_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "lbdns.yaml").write_text("pop: {code: FRA}\nlists: {home: [198.51.100.0/24]}\n")
+    (tmp_path / "example.com.zone").write_text("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.53\n")
+    config = ["--config", str(tmp_path)]
+    known = run("rule", "check", 'ip.src in $home and cf.load_balancer.region eq "WEU"', "--json", *config)
+    assert (known.status, known.json["left"], known.json["lists"]) == (0, "ip.src in $home", ["home"])
+    elsewhere = run("rule", "check", 'cf.load_balancer.region eq "WEU"', "--json", "--region", "OC", *config)
+    assert elsewhere.json["left"] is False
+    unknown = run("rule", "check", "ip.src in $hme and ssl", *config)
+    assert unknown.status == 2
+    assert [line[:44] for line in unknown.err.splitlines()] == [
+        'lbdns: column 11: unknown list "$hme"; did y',
+        'lbdns: column 20: "ssl" is a field of proxie',
+    ]
+    assert run("rule", "check", "ip.src in $any").status == 0
+
+
+@pytest.mark.parametrize("verb", ["check", "test"])
+def test_what_cannot_be_served_is_told(verb: str) -> None:
+    both = 'concat(to_string(ip.src), ip.src.country) eq "192.0.2.1DE"'
+    words = "lbdns: column 1: compares at once what databases know of an address and what a query says; "
+    done = run("rule", verb, both)
+    assert (done.status, done.out) == (2, "") and done.err.startswith(words)
+    of_name = 'concat(dns.qry.name, ip.src.country) eq "a.DE"'
+    assert run("rule", verb, of_name, "--name", "*.example.com").status == 2
+    assert run("rule", verb, of_name, "--name", "www.example.com").status != 2
+
+
+@pytest.mark.parametrize(
+    "said", [["AAAA"], ["aaaa"], ["--type", "AAAA"], ["--type", "aaaa"], ["AAAA", "--type", "aaaa"]]
+)
+def test_the_type_is_an_argument_or_an_option(said: list[str]) -> None:
+    assert run("rule", "test", "dns.qry.type eq 28", *said).status == 0
+    assert run("rule", "test", "dns.qry.type eq 1").status == 0
+
+
+def test_types_that_mean_nothing_are_refused() -> None:
+    two = run("rule", "test", "", "A", "--type", "AAAA")
+    assert two.status == 2 and "two types, A and --type AAAA: leave one out" in two.err
+    other = run("rule", "test", "", "TXT")
+    assert other.status == 2 and "no load balancer is asked for TXT; expected one of A, AAAA, CNAME, MX" in other.err
+
+
 def test_a_list_that_is_not_there_is_told_with_what_only_a_proxy_sees() -> None:
     told = run("rule", "test", "ip.src in $shop and ssl").err.splitlines()
     assert [line[:19] for line in told] == ["lbdns: column 11: u", 'lbdns: column 21: "']

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import ConfigError, Problem, in_order
 from lbdns.base.repeats import gathered
 from lbdns.cli.commands.check_command import check
 from lbdns.dns.name import ROOT
@@ -106,6 +106,15 @@ def test_many_problems_of_one_kind_are_one() -> None:
         'the owner "x" is outside',
     ]
     assert gathered(outside[:5]) == outside[:5]
+
+
+def test_numbers_in_paths_and_messages_are_sorted_by_their_value() -> None:
+    columns = [Problem("f", 3, "rules[0]", f'rule "x", column {column}: wrong') for column in (1, 5, 13, 113)]
+    rules = [Problem("f", 3, f"rules[{index}]", "wrong") for index in (2, 10)]
+    long = [Problem("f", 3, "rules[11]", f"{'9' * size} is too many") for size in (5, 6, 5000)]
+    ordered = [Problem("f", 2, "z", "wrong"), *columns, *rules, *long, Problem("g", 1, "", "wrong")]
+    assert in_order(reversed(ordered)) == ordered
+    assert list(ConfigError(reversed(ordered)).problems) == ordered
 
 
 def test_check_shows_some_of_a_kind_and_counts_the_rest(tmp_path: Path) -> None:

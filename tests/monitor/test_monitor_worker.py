@@ -217,8 +217,8 @@ def test_a_worker_waits_for_a_first_generation_that_can_be_read(stage: Stage, ca
     ("more", "told"),
     [
         ({"monitors": {"web": {"type": "htpp"}}}, "monitors.web.type: "),
-        ({"load_balancers": [{"name": "www", "pools": []}]}, "load_balancers.0.fallback: Field required"),
-        ({"monitors": {"web": {"header": {"X": ["x\n"]}}}}, "monitors.web.header.X.0: "),
+        ({"load_balancers": [{"name": "www", "pools": []}]}, "load_balancers[0].fallback: Field required"),
+        ({"monitors": {"web": {"header": {"X": ["x\n"]}}}}, "monitors.web.header.X[0]: "),
         ({"monitors": {}}, "it has no monitor or group 'web'"),
     ],
 )

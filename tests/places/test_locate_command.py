@@ -164,11 +164,29 @@ def test_folder_of_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path:
         assert json.loads(out)["country"] == country
 
 
+def test_several_addresses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    city = str(write_database(tmp_path / "city.mmdb", CITY))
+    status, out, err = run(capsys, "192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "--city", city)
+    assert (status, err) == (0, "")
+    parts = [part.splitlines() for part in out.split("\n\n")]
+    assert [part[0] for part in parts] == [
+        "address      192.0.2.1",
+        "address      192.0.2.1, which ::ffff:192.0.2.1 stands for",
+        "address      2001:db8::1",
+    ]
+    assert parts[2][2] == "country      DE (Germany)"
+    _, out, _ = run(capsys, "192.0.2.1", "2001:db8::1", "--city", city, "--json")
+    assert [one["country"] for one in json.loads(out)] == ["US", "DE"]
+    status, out, err = run(capsys, "192.0.2.1", "300.1.1.1", "x", "--city", city)
+    assert (status, out) == (2, "")
+    assert "'300.1.1.1' is not an IPv4" in err and "'x' is not an IPv4" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (("300.1.1.1",), 2, "'300.1.1.1' is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1"),
-        ((), 2, "Missing argument 'IP'"),
+        ((), 2, "Missing argument 'IP...'"),
         (("192.0.2.1", "--config", ".", "--city", "x"), 2, "--config names the databases already"),
         (("192.0.2.1", "--city", "/none.mmdb"), 1, "lbdns: /none.mmdb: geolocation database: cannot be read: No such"),
     ],

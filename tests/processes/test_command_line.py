@@ -87,8 +87,8 @@ def test_explain_needs_no_server_where_it_is_given_a_directory(server: LbdnsServ
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--resolver", "resolver.example"], "'resolver.example' does not appear to be an IPv4 or IPv6 address"),
-        (["--ecs", "192.0.2.0/99"], "'192.0.2.0/99' does not appear to be an IPv4 or IPv6 network"),
+        (["--resolver", "resolver.example"], "resolver: 'resolver.example' is not an IPv4 or IPv6 address"),
+        (["--ecs", "192.0.2.0/99"], "ecs: '192.0.2.0/99' is not an IPv4 or IPv6 network, such as"),
         (["--down", "nowhere/x"], 'no endpoint matches "nowhere/x"'),
         (["--pop", "QQQQ"], "QQQQ is not an IATA airport code"),
         (["--pop", "QQQ"], "no airport has the IATA code QQQ"),
@@ -176,6 +176,21 @@ def test_health_lines_for_every_state() -> None:
     text = shown.getvalue()
     assert "unhealthy (forced; measured healthy)" in text and "33.3 %" in text
     assert "The monitor worker has been silent for 9 s" in text
+
+
+def test_load_balancers_are_shown_in_columns() -> None:
+    balancers = [
+        {"name": "a.example.com", "state": "healthy", "pools": ["eu", "us"], "fallback": "us"},
+        {"name": "[b]ern.longer.example.com", "state": "critical", "pools": ["eu"], "fallback": "eu"},
+    ]
+    report = {"pools": [], "load_balancers": balancers, "monitor": {"silent_s": 0}}
+    shown = io.StringIO()
+    Console(width=140, file=shown).print(render(report, 100.0))
+    lines = [line.rstrip() for line in shown.getvalue().splitlines() if "fallback" in line]
+    assert lines == [
+        "a.example.com              healthy   eu, us; fallback us",
+        "[b]ern.longer.example.com  critical  eu; fallback eu",
+    ]
 
 
 @pytest.mark.parametrize("group", ["health", "lb", "monitor", "pool", "record", "revision", "store", "token", "zone"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from lbdns.base.errors import LbdnsError, Problem
+from lbdns.base.errors import LbdnsError, Problem, in_order
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.repeats import REPEATS_MAX, kind_of
 from lbdns.base.wording import counted, listed, moment
@@ -53,12 +53,12 @@ def _checked_further(examined: Examined) -> Examined:
         found += _check_hostnames(examined)
     if examined.settings is not None and examined.settings.knows("geodata"):
         found += check_databases(examined.settings)
-    errors = tuple(sorted(one for one in found if one.severity == "error"))
+    errors = tuple(in_order(one for one in found if one.severity == "error"))
     return dataclasses.replace(
         examined,
         configuration=None if errors else examined.configuration,
         errors=errors,
-        warnings=tuple(sorted(one for one in found if one.severity == "warning")),
+        warnings=tuple(in_order(one for one in found if one.severity == "warning")),
     )
 
 

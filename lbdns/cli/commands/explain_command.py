@@ -13,6 +13,7 @@ from lbdns.base.wording import counted
 from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.moves import networks_in, render_moves, text_of
 from lbdns.cli.frame.running import RunningServer, explained_options
+from lbdns.cli.frame.typed import type_of, type_option
 
 STAGE_WIDTH = 11
 _FILE: Final = click.Path(path_type=Path, allow_dash=True)
@@ -23,7 +24,7 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 @click.command()
 @explained_options
 @click.argument("name")
-@click.argument("qtype", metavar="[TYPE]", default="A")
+@type_option
 @config_option("Explain what these files would answer; every monitored endpoint is up unless --down says otherwise.")
 @click.option("--resolver", metavar="IP", help="The resolver that asks; default 127.0.0.1.")
 @click.option("--ecs", metavar="PREFIX", help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.")
@@ -44,7 +45,8 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 def explain(
     running: RunningServer,
     name: str,
-    qtype: str,
+    qtype: str | None,
+    type_said: str | None,
     config: Path | None,
     rules: Path | None,
     networks: Path | None,
@@ -55,7 +57,7 @@ def explain(
 
     Asks the running server; with --config DIR it needs none. Files are - for standard input.
     """
-    request = {"name": name, "type": qtype, **supposed}
+    request = {"name": name, "type": type_of(qtype, type_said), **supposed}
     if networks is not None and rules is None:
         raise click.UsageError("--networks says whose answers a --rule would change; give one")
     if rules is not None:

@@ -21,6 +21,7 @@ from lbdns.cli.frame.verb_group import VerbGroup
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
 WATCH_S = 1.0
 PROBLEMS_MAX = 5  # that stand below the tables
@@ -124,11 +125,8 @@ def render(report: dict[str, Any], now_s: float) -> Group:
                 share(endpoint),
             )
     lines: list[Any] = [table]
-    for load_balancer in report["load_balancers"]:
-        line = Text(f"{load_balancer['name']}  ")
-        line.append(load_balancer["state"], STYLES.get(load_balancer["state"], ""))
-        line.append(f"  {', '.join(load_balancer['pools'])}; fallback {load_balancer['fallback']}", "dim")
-        lines.append(line)
+    if report["load_balancers"]:
+        lines.append(balancer_table(report["load_balancers"]))
     lines += [Text(line, "yellow") for line in forced_lines(report, now_s)]
     silent_s = report["monitor"]["silent_s"]
     if silent_s is None or silent_s > STALE_S:
@@ -141,6 +139,20 @@ def render(report: dict[str, Any], now_s: float) -> Group:
         lines.append(Text(told, "bold red"))
     lines += [Text(line, "bold red") for line in configuration_lines(report)]
     return Group(*lines)
+
+
+def balancer_table(balancers: list[dict[str, Any]]) -> Table:
+    """Return a line for each load balancer: its state and its pools, which go on below where they are many."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for one in balancers:
+        pools = f"{', '.join(one['pools'])}; fallback {one['fallback']}"
+        table.add_row(Text(one["name"]), Text(one["state"], STYLES.get(one["state"], "")), Text(pools, "dim"))
+    return table
 
 
 def configuration_lines(report: dict[str, Any]) -> Iterator[str]:

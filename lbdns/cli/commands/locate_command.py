@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lbdns.cli.frame.common import config_option, print_json
-from lbdns.cli.frame.typed import address_of
+from lbdns.cli.frame.typed import addresses_of
 from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.description import describe
@@ -18,8 +18,13 @@ UNKNOWN = "unknown"
 
 
 @click.command()
-@click.argument("address", metavar="IP", callback=address_of)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object; null where a thing is unknown.")
+@click.argument("addresses", metavar="IP...", nargs=-1, required=True, callback=addresses_of)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object, a list of them for several addresses; null where a thing is unknown.",
+)
 @config_option("Ask the databases that this directory's settings name.")
 @click.option(
     "--city",
@@ -28,8 +33,10 @@ UNKNOWN = "unknown"
     help="A place database: an MMDB file, one for each family, or their folder.",
 )
 @click.option("--asn", type=click.Path(path_type=Path), help="An AS number database: an MMDB file.")
-def locate(address: Address, as_json: bool, config: Path | None, city: tuple[Path, ...], asn: Path | None) -> None:
-    """Say where IP is: country, subdivision, region, coordinates, AS number, network.
+def locate(
+    addresses: tuple[Address, ...], as_json: bool, config: Path | None, city: tuple[Path, ...], asn: Path | None
+) -> None:
+    """Say where each IP is: country, subdivision, region, coordinates, AS number, network.
 
     Of an IPv4-mapped address, ::ffff:192.0.2.1, the IPv4 address is looked up, and said.
 
@@ -44,12 +51,19 @@ def locate(address: Address, as_json: bool, config: Path | None, city: tuple[Pat
         settings = load_settings(config).geodata
         databases, asn = settings.city, settings.asn
     geodata = Geodata.open(databases, asn, lookups_only=True)
-    looked_up = unmapped(address)
-    located = geodata.locate(looked_up)
     if as_json:
-        print_json(describe(looked_up, located, geodata))
+        told = [describe(one, geodata.locate(one), geodata) for one in map(unmapped, addresses)]
+        print_json(told[0] if len(told) == 1 else told)
         return
-    lines = text_lines(looked_up, located, geodata)
+    for number, address in enumerate(addresses):
+        if number:
+            click.echo()
+        _tell(address, geodata)
+
+
+def _tell(address: Address, geodata: Geodata) -> None:
+    looked_up = unmapped(address)
+    lines = text_lines(looked_up, geodata.locate(looked_up), geodata)
     if looked_up != address:
         lines[0] = ("address", f"{looked_up}, which ::ffff:{looked_up} stands for")
     width = max(len(key) for key, _ in lines)

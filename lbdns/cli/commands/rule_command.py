@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdns.cli.frame.common import config_option, print_json
-from lbdns.cli.frame.typed import address_of, prefix_of, region_of
+from lbdns.cli.frame.typed import address_of, prefix_of, region_of, type_of, type_option
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.expressions.expression_error import ExpressionError
 
 if TYPE_CHECKING:
     from lbdns.expressions.evaluate import Lists
+    from lbdns.model.settings import Settings
     from lbdns.places.geodata import Geodata
     from lbdns.publish.rule_trial import TriedQuery
 
 _MISTAKE = 2
 _DOES_NOT_HOLD = 1
-_TYPES = ("A", "AAAA", "CNAME", "MX", "SRV")
 
 
 @click.group(cls=VerbGroup)
@@ -40,8 +40,9 @@ def rule() -> None:
 @click.option(
     "--region", default="", metavar="CODE", callback=region_of, help="The region of the PoP that answers, such as WEU."
 )
+@config_option("Take lists and region from these files; a list that they do not have is a mistake.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool) -> None:
+def check(expression: str, name: str, wildcard: bool, region: str, config: Path | None, as_json: bool) -> None:
     """Show EXPRESSION as a tree: the type of each part, what decides it, and what is left for a load balancer.
 
     What the load balancer decides folds: it is worked out once, as the configuration is compiled. Exit status 2 where
@@ -50,7 +51,11 @@ def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool
     from lbdns.publish.rule_tree import check_expression, tree_lines
 
     hostname = f"*.{name or 'example'}" if wildcard and not name.startswith("*.") else name
-    told = _or_mistakes(lambda: check_expression(expression, hostname, region), as_json)
+    lists = None
+    if config is not None:
+        settings, own_region = _settings_in(config)
+        lists, region = settings.networks, region or own_region
+    told = _or_mistakes(lambda: check_expression(expression, hostname, region, lists), as_json)
     if as_json:
         print_json(told)
         return
@@ -68,7 +73,7 @@ def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool
 @click.argument("expression")
 @click.option("--name", default="", metavar="NAME", help="The name that is asked for.")
 @click.option("--balancer", default="", metavar="HOSTNAME", help="The load balancer's hostname; by default the name.")
-@click.option("--type", "rtype", type=click.Choice(_TYPES, case_sensitive=False), default="A", help="[default: A]")
+@type_option
 @click.option(
     "--ecs",
     metavar="PREFIX",
@@ -93,14 +98,19 @@ def check(expression: str, name: str, wildcard: bool, region: str, as_json: bool
 @click.option("--city", multiple=True, type=click.Path(path_type=Path), help="A place database: an MMDB file.")
 @click.option("--asn", type=click.Path(path_type=Path), help="An AS number database: an MMDB file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def test(expression: str, as_json: bool, config: Path | None, **asked: Any) -> None:
-    """Say whether EXPRESSION holds for a query, and if not, the first part that failed.
+def test(
+    expression: str, qtype: str | None, type_said: str | None, as_json: bool, config: Path | None, **asked: Any
+) -> None:
+    """Say whether EXPRESSION holds for a query for TYPE (default A), and if not, the first part that failed.
 
     Exit status 0 where it holds, 1 where it does not, 2 where it has mistakes.
     """
-    from lbdns.publish.rule_trial import try_expression
+    from lbdns.publish.rule_trial import TRIED_TYPES, try_expression
 
-    query, geodata, lists = _asked(config, asked)
+    rtype = type_of(qtype, type_said)
+    if rtype not in TRIED_TYPES:
+        raise click.UsageError(f"no load balancer is asked for {rtype}; expected one of {', '.join(TRIED_TYPES)}")
+    query, geodata, lists = _asked(config, rtype, asked)
     told = _or_mistakes(lambda: try_expression(expression, query, geodata, lists), as_json)
     if as_json:
         print_json(told)
@@ -117,7 +127,7 @@ def test(expression: str, as_json: bool, config: Path | None, **asked: Any) -> N
         click.get_current_context().exit(_DOES_NOT_HOLD)
 
 
-def _asked(config: Path | None, asked: dict[str, Any]) -> tuple[TriedQuery, Geodata, Lists]:
+def _asked(config: Path | None, rtype: str, asked: dict[str, Any]) -> tuple[TriedQuery, Geodata, Lists]:
     """Return the query, the databases and the lists that a condition is tried with."""
     from lbdns.places.geodata import Geodata
     from lbdns.places.place import unmapped
@@ -130,15 +140,21 @@ def _asked(config: Path | None, asked: dict[str, Any]) -> tuple[TriedQuery, Geod
     if config is not None:
         if city or asn is not None:
             raise click.UsageError("--config names the databases already: leave it out, or --city and --asn")
-        from lbdns.config.loading import load
-        from lbdns.places.pops import region_at
-
-        settings = load(config).configuration.settings
+        settings, own_region = _settings_in(config)
         databases, asn, lists = settings.geodata.city, settings.geodata.asn, settings.networks
-        region = region or region_at(settings.pop.code, settings.pop.country, settings.pop.region)
+        region = region or own_region
     resolver = unmapped(asked["resolver"])
-    query = TriedQuery(asked["name"], asked["balancer"], region, asked["rtype"].upper(), resolver, asked["ecs"])
+    query = TriedQuery(asked["name"], asked["balancer"], region, rtype, resolver, asked["ecs"])
     return query, Geodata.open(databases, asn, lookups_only=True), lists
+
+
+def _settings_in(directory: Path) -> tuple[Settings, str]:
+    """Return what the files of a directory set, and the region of their PoP; raises LbdnsError."""
+    from lbdns.config.loading import load
+    from lbdns.places.pops import region_at
+
+    settings = load(directory).configuration.settings
+    return settings, region_at(settings.pop.code, settings.pop.country, settings.pop.region)
 
 
 def _or_mistakes(work: Callable[[], dict[str, Any]], as_json: bool) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,7 +27,7 @@ from click.core import ParameterSource
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import OWN, Kind
-from lbdns.base.wording import printable
+from lbdns.base.wording import join_path, printable
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX, OWN_PATH, SETTINGS_FILE, SETTINGS_VARIABLE, V4_PATH, WARNING_CODE
 from lbdns.cli.frame.api_place import Local, Place, find_place
 
@@ -44,7 +43,6 @@ _FIXED_WORDS: Final = (
     "This object is referenced by other objects, delete them first. ",
 )
 """What programs look for at either end of messages, beside a sentence that says more."""
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +214,7 @@ def _reply(response: httpx.Response) -> Reply:
 
 def _refusal(error: Mapping[str, Any]) -> ApiProblem:
     pointer = (error.get("source") or {}).get("pointer", "")
-    message = error["message"].removeprefix(".".join(_keys(pointer)) + ": ")
+    message = error["message"].removeprefix(f"{dotted(pointer)}: ")
     for words in _FIXED_WORDS:
         message = message.removesuffix(words).removeprefix(words)
     return ApiProblem(error["code"], printable(message), dotted(pointer))
@@ -235,15 +233,7 @@ def _keys(pointer: str) -> list[str]:
 
 def dotted(pointer: str) -> str:
     """Return a JSON pointer (RFC 6901) as people write it: /origins/0/weight is origins[0].weight."""
-    text = ""
-    for key in _keys(pointer):
-        if key.isdigit():
-            text += f"[{key}]"
-        elif _PLAIN_KEY.fullmatch(key):
-            text += f".{key}" if text else key
-        else:
-            text += f'["{key}"]'
-    return text
+    return join_path(*(int(key) if key.isdigit() else key for key in _keys(pointer)))
 
 
 Command = Callable[..., Any]

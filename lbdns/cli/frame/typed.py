@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 from pydantic_core import PydanticCustomError
 
-from lbdns.places.place import Address, Network
+from lbdns.base.errors import LbdnsError
+from lbdns.places.place import Address, Network, address_in, prefix_in
+
+Read = TypeVar("Read")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def address_of(context: click.Context, parameter: click.Parameter, text: str) -> Address:
+def address_of(context: click.Context, parameter: click.Parameter, text: str | None) -> Address | None:
     """Return the address that a text stands for; end as a usage error where it stands for none."""
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1") from None
+    return _read(address_in, text) if text is not None else None
+
+
+def addresses_of(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Address, ...]:
+    """Return the addresses that texts stand for; end as a usage error that tells each which stands for none."""
+    found, mistakes = [], []
+    for text in texts:
+        try:
+            found.append(address_in(text))
+        except LbdnsError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise click.BadParameter("\n".join(mistakes))
+    return tuple(found)
 
 
 def prefix_of(context: click.Context, parameter: click.Parameter, text: str | None) -> Network | None:
     """Return the network that a text stands for, bits behind its prefix left out as EDNS Client Subnet has it; end as a
     usage error where it stands for none."""
+    return _read(prefix_in, text) if text else None
+
+
+def _read(reader: Callable[[str], Read], text: str) -> Read:
     try:
-        return ip_network(text, strict=False) if text else None
-    except ValueError:
-        message = f"{text!r} is not an IPv4 or IPv6 network, such as 192.0.2.0/24 or 2001:db8::/32"
-        raise click.BadParameter(message) from None
+        return reader(text)
+    except LbdnsError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def type_option(command: Decorated) -> Decorated:
+    """Add `[TYPE]` as an argument, and `--type TYPE` as another way to say the same."""
+    command = click.option("--type", "type_said", metavar="TYPE", help="The same as TYPE.")(command)
+    return click.argument("qtype", metavar="[TYPE]", required=False)(command)
+
+
+def type_of(qtype: str | None, type_said: str | None) -> str:
+    """Return the record type that is asked for, in upper case, A where none is said; end as a usage error where two are
+    said."""
+    types = {one.upper() for one in (qtype, type_said) if one is not None}
+    if len(types) > 1:
+        raise click.UsageError(f"two types, {qtype} and --type {type_said}: leave one out")
+    return types.pop() if types else "A"
 
 
 def region_of(context: click.Context, parameter: click.Parameter, text: str) -> str:

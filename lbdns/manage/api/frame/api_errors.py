@@ -33,7 +33,7 @@ from starlette.exceptions import HTTPException
 
 from lbdns.base.errors import Clash, ConfigError, LbdnsError, Problem
 from lbdns.base.kinds import Kind
-from lbdns.base.wording import abridged
+from lbdns.base.wording import abridged, join_path
 from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 from lbdns.manage.reading.body_refused import BadBody, BodyRefused, Found
@@ -164,7 +164,7 @@ def _refusal(problem: Problem, at: Steps | None) -> dict[str, Any]:
 def _told(problem: Problem, at: Steps | None) -> str:
     """Return what is wrong, with the object's path where no pointer says where."""
     if at:
-        return f"{'.'.join(str(step) for step in at)}: {problem.message}"
+        return f"{join_path(*at)}: {problem.message}"
     return f"{problem.path}: {problem.message}" if problem.path else problem.message
 
 
@@ -227,7 +227,7 @@ def _bad_parameters(error: RequestValidationError, request: Request) -> ApiError
 
 def _parameter_words(detail: Mapping[str, Any]) -> str:
     where, *names = detail["loc"]
-    return f"{where} parameter {'.'.join(str(name) for name in names)}: {detail['msg']}"
+    return f"{where} parameter {join_path(*names)}: {detail['msg']}"
 
 
 def _of_routing(error: HTTPException, request: Request) -> ApiError:

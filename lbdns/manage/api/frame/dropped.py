@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from lbdns.base.wording import listed
+from lbdns.base.wording import join_path, listed
 
 _TOLD_APART_BY: Final = ("name", "monitor_id", "address")
 """What tells the objects of a list apart, the first of these that one has."""
@@ -31,7 +31,7 @@ def dropped(
     for key, value in sent.items():
         if key in before and _holds_objects(value):
             for at, names in _lost(before[key], after.get(key), value, (key,)):
-                path = ".".join(map(str, at))
+                path = join_path(*at)
                 yield f"{path}: is replaced as a whole; what it had and was not sent is dropped: {listed(names)}", at
 
 

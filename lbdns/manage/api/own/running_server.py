@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
 from lbdns.base.words import BALANCER_TYPES, OWN_PATH
 from lbdns.health import forced
@@ -33,7 +33,7 @@ from lbdns.manage.store.item import time_text
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
 from lbdns.places.description import describe as describe_address
 from lbdns.places.geodata import Geodata
-from lbdns.places.place import unmapped
+from lbdns.places.place import address_in, unmapped
 
 NAME_CHARS_MAX: Final = 255
 TYPE_CHARS_MAX: Final = 20
@@ -239,9 +239,9 @@ def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Respo
     `address` is the one that was looked up.
     """
     try:
-        address = unmapped(ip_address(ip))
-    except ValueError:
-        raise invalid((f'ip "{ip}" is not an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1', None)) from None
+        address = unmapped(address_in(ip))
+    except LbdnsError as error:
+        raise invalid((f"ip {error}", None)) from None
     paths = site.settings.geodata
     # The databases of a running server are in memory already; else only what this look-up needs is read.
     geodata = Geodata.open(paths.city, paths.asn, lookups_only=site.manager.running is None)

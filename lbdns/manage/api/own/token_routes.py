@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
+from lbdns.base.wording import join_path
 from lbdns.base.words import OWN_PATH
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, WRONG_AUTH, ApiError, invalid
 from lbdns.manage.api.frame.auth import CurrentCaller
@@ -88,7 +89,7 @@ def _refused_scopes(scopes: list[Any], is_list: bool) -> Iterator[tuple[str, Ste
     """Yield what is wrong with scopes that a body gives, and where each of them stands in it."""
     for index, scope in enumerate(scopes):
         at: Steps = ("scope", index) if is_list else ("scope",)
-        key = ".".join(map(str, at))
+        key = join_path(*at)
         if not isinstance(scope, str):
             yield f"{key}: expected {FORMS}", at
             continue
