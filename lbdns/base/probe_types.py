@@ -25,6 +25,7 @@ class ProbeType(NamedTuple):
     """One row. `module`, of lbdns/monitor/probes, makes the probes; a `default_port` of 0 is none.
 
     `own_fields` are those of a monitor that act with this type, and with no other that has not got them as well.
+    `is_tcp`: its probes are connections, which a proxy carries.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ProbeType(NamedTuple):
     needs_port: bool
     default_port: int = 0
     own_fields: tuple[str, ...] = ()
+    is_tcp: bool = True
 
 
 PROBE_TYPES: Final = {
@@ -40,8 +42,8 @@ PROBE_TYPES: Final = {
         ProbeType("http", "http", needs_port=False, default_port=80, own_fields=HTTP_FIELDS),
         ProbeType("https", "http", needs_port=False, default_port=443, own_fields=HTTP_FIELDS),
         ProbeType("tcp", "tcp", needs_port=True),
-        ProbeType("udp_icmp", "udp", needs_port=True),
-        ProbeType("icmp_ping", "icmp", needs_port=False),
+        ProbeType("udp_icmp", "udp", needs_port=True, is_tcp=False),
+        ProbeType("icmp_ping", "icmp", needs_port=False, is_tcp=False),
         ProbeType("smtp", "smtp", needs_port=True),
         ProbeType("ldap", "ldap", needs_port=True),
     )

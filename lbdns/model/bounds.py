@@ -24,6 +24,8 @@ MAX_EXPECTED_BODY_CHARS: Final = 10_240
 """Only the first 10 KB of a body are searched, so nothing longer can match."""
 MAX_HEADER_NAME_CHARS: Final = 64
 MAX_HEADER_VALUE_CHARS: Final = 1024
+MAX_NETWORK_NAME_CHARS: Final = 256
+"""Of a virtual network, as the v4 API has it."""
 MAX_TUNNEL_ID_CHARS: Final = 64
 MAX_NETWORK_CHARS: Final = 64
 MAX_FILE_PATH_CHARS: Final = 4096

@@ -154,6 +154,8 @@ ObjectName = Annotated[
 """The name of a pool, monitor or monitor group."""
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS)]
 """Another object's name. Its form is not checked: that an object of that name exists is, by lbdns.config."""
+NetworkReference = Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NETWORK_NAME_CHARS)]
+"""The name of a virtual network."""
 Description = Annotated[str, StringConstraints(max_length=bounds.MAX_DESCRIPTION_CHARS)]
 Weight = Annotated[Number, Field(ge=0, le=1), AfterValidator(_check_weight)]
 Percent = Annotated[Number, Field(ge=0, le=bounds.MAX_PERCENT)]

@@ -20,6 +20,7 @@ from lbdns.model.fields import (
     Frozen,
     Latitude,
     Longitude,
+    NetworkReference,
     Networks,
     ObjectName,
     Percent,
@@ -136,7 +137,7 @@ class Endpoint(Frozen):
     """Where it is probed unless its monitor says where; the port of an SRV answer."""
     header: EndpointHeader = Field(default_factory=dict)
     """`Host` alone: the HTTP Host header of its probes, and the name in TLS."""
-    virtual_network: Annotated[Reference | None, BeforeValidator(_none_where_empty)] = Field(
+    virtual_network: Annotated[NetworkReference | None, BeforeValidator(_none_where_empty)] = Field(
         default=None, validation_alias=AliasChoices("virtual_network", "virtual_network_id")
     )
     """The virtual network that its address is meant in; without it that of the routes that hold the address. In files

@@ -26,7 +26,7 @@ from pydantic import AfterValidator, StringConstraints, model_validator
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.base.wording import listed
 from lbdns.model import bounds
-from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Reference
+from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, NetworkReference
 from lbdns.model.hostnames import parse_hostname
 from lbdns.model.pool import Endpoint, parse_ip
 from lbdns.model.refusal import Mistake, refusal, refuse_all
@@ -125,22 +125,25 @@ def _check_proxy(text: str) -> str:
     return text
 
 
+SourceAddress = Annotated[str, AfterValidator(check_source)]
+DeviceName = Annotated[str, AfterValidator(_check_device)]
+NamespaceName = Annotated[
+    str, StringConstraints(max_length=bounds.MAX_FILE_PATH_CHARS), AfterValidator(_check_namespace)
+]
+ProxyAddress = Annotated[str, StringConstraints(max_length=bounds.MAX_URL_CHARS), AfterValidator(_check_proxy)]
+
+
 class Via(Frozen):
     """How this machine reaches a virtual network: by one of `source`, `device`, `namespace` and `proxy`; `source` may
     stand beside `device` and `namespace`. Without any, by its own routing."""
 
-    source: Annotated[str, AfterValidator(check_source), SHOWN_WHERE_SET] | None = None
+    source: Annotated[SourceAddress | None, SHOWN_WHERE_SET] = None
     """The address of this machine that probes come from."""
-    device: Annotated[str, AfterValidator(_check_device)] | None = None
+    device: Annotated[DeviceName | None, SHOWN_WHERE_SET] = None
     """The interface that they leave by, or a VRF: wg0, gre1."""
-    namespace: (
-        Annotated[str, StringConstraints(max_length=bounds.MAX_FILE_PATH_CHARS), AfterValidator(_check_namespace)]
-        | None
-    ) = None
+    namespace: Annotated[NamespaceName | None, SHOWN_WHERE_SET] = None
     """The network namespace that they are sent in: its name, as `ip netns` lists it, or the path of its file."""
-    proxy: Annotated[str, StringConstraints(max_length=bounds.MAX_URL_CHARS), AfterValidator(_check_proxy)] | None = (
-        None
-    )
+    proxy: Annotated[ProxyAddress | None, SHOWN_WHERE_SET] = None
     """The proxy that carries their connections: `socks5://[USER:PASSWORD@]HOST:PORT` or `http://...` (CONNECT)."""
 
     @model_validator(mode="after")
@@ -178,10 +181,10 @@ class VirtualNetwork(Frozen):
     """A network that endpoints stand in. One address may be another host in each."""
 
     name: Annotated[
-        str, StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS), AfterValidator(_check_name)
+        str, StringConstraints(min_length=1, max_length=bounds.MAX_NETWORK_NAME_CHARS), AfterValidator(_check_name)
     ]
     """Its name; in a file, the key."""
-    id: Annotated[str, AfterValidator(_check_id), SHOWN_WHERE_SET] | None = None
+    id: Annotated[Annotated[str, AfterValidator(_check_id)] | None, SHOWN_WHERE_SET] = None
     """Its id in the API, a UUID; without it one that follows from the name."""
     comment: Description = ""
     """For people."""
@@ -226,7 +229,7 @@ class NetworkRoute(Frozen):
 
     network: Annotated[str, StringConstraints(max_length=bounds.MAX_NETWORK_CHARS), AfterValidator(_check_network)]
     """The addresses, as a prefix: 10.0.0.0/16."""
-    virtual_network: Reference | None = None
+    virtual_network: NetworkReference | None = None
     """The virtual network that they are in; without it the default one."""
     comment: Description = ""
     """For people."""
@@ -285,15 +288,24 @@ class NetworkTable:
     def candidates(self, ip: IPv4Address | IPv6Address) -> tuple[str, ...]:
         """Return the networks that an address may be in, the one that has it first: several where routes tie and none
         of them is the default network's."""
+        names = self._routed(ip)
+        if names:
+            return (self.default,) if self.default in names else names
+        return (self.default,) if self.default and is_private(ip) else ()
+
+    def is_routed(self, ip: IPv4Address | IPv6Address) -> bool:
+        """Whether a route holds an address."""
+        return bool(self._routed(ip))
+
+    def _routed(self, ip: IPv4Address | IPv6Address) -> tuple[str, ...]:
+        """Return the networks of the routes with the longest prefix that hold an address."""
         bits, number = ip.max_prefixlen, int(ip)
         for version, length, table in self.routes:
-            if version != ip.version:
-                continue
-            found = table.get(number >> (bits - length) << (bits - length))
-            if found:
-                names = tuple(dict.fromkeys(found))
-                return (self.default,) if self.default in names else names
-        return (self.default,) if self.default and is_private(ip) else ()
+            if version == ip.version:
+                found = table.get(number >> (bits - length) << (bits - length))
+                if found:
+                    return tuple(dict.fromkeys(found))
+        return ()
 
 
 _NO_NETWORKS: Final = NetworkTable()

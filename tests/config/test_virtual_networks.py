@@ -167,3 +167,147 @@ def test_what_names_no_network() -> None:
 )
 def test_bad_shapes(sections: dict[str, Any], wanted: str) -> None:
     assert said({"address": "192.0.2.1"}, **{"virtual_networks": SITES, **sections}) == [wanted]
+
+
+A_NETWORK: dict[str, Any] = {"virtual_networks": {"a": {}}}
+DEFAULT: dict[str, Any] = {"virtual_networks": {"a": {"is_default_network": True}, "b": {}}}
+BOTH: dict[str, Any] = {"virtual_networks": {"a": {}, "b": {}}}
+
+
+def to(network: str, name: str | None = None) -> dict[str, Any]:
+    return {"network": network, **({"virtual_network": name} if name else {})}
+
+
+@pytest.mark.parametrize(
+    ("origins", "sections", "wanted"),
+    [
+        (
+            [],
+            {"virtual_networks": {name: {"is_default_network": True} for name in "abc"}},
+            [
+                f'virtual_networks.{name}.is_default_network: "a" is the default network already; one is, so take this '
+                "from one of the two"
+                for name in "bc"
+            ],
+        ),
+        (
+            [],
+            {**BOTH, "routes": [to("10.0.0.0/8")]},
+            [
+                "routes[10.0.0.0/8].network: names no virtual network, and there is no default network; name one, or "
+                "make one the default"
+            ],
+        ),
+        (
+            [],
+            {"routes": [to("10.0.0.0/8", "a")]},
+            ['routes[10.0.0.0/8].virtual_network: unknown virtual network "a"; no virtual network is declared'],
+        ),
+        (
+            [],
+            {**DEFAULT, "routes": [to("10.0.0.0/8"), to("10.0.0.0/8", "a")]},
+            ['routes[10.0.0.0/8].network: 10.0.0.0/8 is a route to "a" already; keep one'],
+        ),
+        (
+            [{"address": "10.0.0.1"}],
+            {**BOTH, "routes": [to("10.0.0.0/8", "a"), to("10.0.0.0/8", "b")]},
+            ['pools.eu.origins[0].address: routes to "a", "b" hold 10.0.0.1 alike; name its virtual_network'],
+        ),
+        (
+            [{"address": "10.0.0.1", "virtual_network": "b"}],
+            {**BOTH, "routes": [to("10.0.0.0/8", "a"), to("10.0.0.0/8", "b")]},
+            [
+                'routes[10.0.0.0/8].network: 10.0.0.0/8 is a route to "a" as well: endpoints there have to name '
+                "their network",
+            ],
+        ),
+        ([{"address": "10.0.0.1"}], {**DEFAULT, "routes": [to("10.0.0.0/8", "b"), to("10.0.0.0/8")]}, []),
+        (
+            [{"address": "10.0.0.1"}, {"address": "fd00::1"}, {"address": "192.0.2.1"}, {"address": "a.example.com"}],
+            A_NETWORK,
+            [
+                f"pools.eu.origins[{number}].address: {ip} is private, names no virtual_network, and no route holds "
+                "it: it is in none"
+                for number, ip in enumerate(("10.0.0.1", "fd00::1"))
+            ],
+        ),
+        (
+            [{"address": "100.64.0.1"}],
+            DEFAULT,
+            [
+                "pools.eu.origins[0].address: 100.64.0.1 is private, names no virtual_network, and no route holds it: "
+                'it is taken to be in the default network "a"'
+            ],
+        ),
+        (
+            [{"address": "10.0.0.1", "virtual_network": "b"}, {"address": "10.0.0.1"}],
+            {**BOTH, "routes": [to("10.0.0.0/8", "b")]},
+            ['pools.eu.origins[1].address: 10.0.0.1 in "b" is the address of "e0" already; it is unique in its pool'],
+        ),
+        ([{"address": "10.0.0.1", "virtual_network": "a"}, {"address": "10.0.0.1", "virtual_network": "b"}], BOTH, []),
+    ],
+)
+def test_where_addresses_are(origins: list[dict[str, Any]], sections: dict[str, Any], wanted: list[str]) -> None:
+    assert said(*(origins or [{"address": "192.0.2.1"}]), **sections) == wanted
+
+
+def proxied(**hosts: str) -> dict[str, Any]:
+    return {name: {"via": {"proxy": f"socks5://{host}:1080"}} for name, host in hosts.items()}
+
+
+@pytest.mark.parametrize(
+    ("sections", "wanted"),
+    [
+        (
+            {"virtual_networks": proxied(a="10.0.0.9"), "routes": [to("10.0.0.0/8", "a")]},
+            {"a": "10.0.0.9 through the network itself"},
+        ),
+        (
+            {"virtual_networks": proxied(a="198.51.100.1"), "routes": [to("0.0.0.0/0", "a")]},
+            {"a": "198.51.100.1 through the network itself"},
+        ),
+        (
+            {
+                "virtual_networks": proxied(a="10.2.0.1", b="10.3.0.1", c="10.1.0.1", d="10.1.0.2"),
+                "routes": [to("10.1.0.0/16", "a"), to("10.2.0.0/16", "b"), to("10.3.0.0/16", "c")],
+            },
+            {
+                "a": '10.2.0.1 through "b", "c" and back',
+                "b": '10.3.0.1 through "c", "a" and back',
+                "c": '10.1.0.1 through "a", "b" and back',
+            },
+        ),
+        (
+            {"virtual_networks": {"a": {**proxied(a="10.0.0.9")["a"], "is_default_network": True}}},
+            {"a": "10.0.0.9 through the network itself"},
+        ),
+        ({"virtual_networks": proxied(a="10.2.0.1", b="192.0.2.1"), "routes": [to("10.2.0.0/16", "b")]}, {}),
+        ({"virtual_networks": proxied(a="proxy.example.com"), "routes": [to("0.0.0.0/0", "a")]}, {}),
+        ({"virtual_networks": proxied(a="[2001:db8::1]"), "routes": [to("0.0.0.0/0", "a")]}, {}),
+    ],
+)
+def test_route_loops(sections: dict[str, Any], wanted: dict[str, str]) -> None:
+    assert said({"address": "192.0.2.1"}, **sections) == [
+        f"virtual_networks.{name}.via.proxy: a loop: routes lead to the proxy {way}, so that nothing is ever reached; "
+        "give the proxy an address that no such route holds"
+        for name, way in wanted.items()
+    ]
+
+
+@pytest.mark.parametrize("type", ["icmp_ping", "udp_icmp", "tcp", "http"])
+@pytest.mark.parametrize("is_group", [False, True])
+def test_probes_that_no_proxy_carries(type: str, is_group: bool) -> None:
+    networks = {"a": {"via": {"proxy": "http://me:secret@192.0.2.9:3128"}}, "b": {}}
+    judge = {"monitor_group": "all"} if is_group else {"monitor": "web"}
+    origins = [{"name": name, "address": "10.0.0.1", "virtual_network": name} for name in ("b", "a")]
+    sections = {
+        "monitors": {"web": {"type": type, "port": 7}},
+        "monitor_groups": {"all": {"members": [{"monitor": "web"}]}},
+        "pools": {"eu": {**judge, "origins": origins}},
+    }
+    wanted = [
+        'pools.eu.origins[1]: "a" is reached by the proxy 192.0.2.9:3128, which carries connections alone: the monitor '
+        '"web" cannot probe through it'
+    ]
+    found = said(virtual_networks=networks, **sections)
+    assert found == (wanted if type in ("icmp_ping", "udp_icmp") else [])

@@ -10,6 +10,7 @@ from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.key_pair import check_key_pair
 from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
 from lbdns.base.wording import counted, listed
+from lbdns.config.checks.network_checks import check_networks
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
 from lbdns.model import bounds
@@ -23,6 +24,7 @@ from lbdns.places.pops import region_at
 def check_pools(objects: Objects, settings: Settings) -> Iterator[Problem]:
     """Yield what an operator should know about monitors, monitor groups and pools."""
     vantages = _VantageRegions(settings)
+    yield from check_networks(objects)
     for monitor in objects.monitors.values():
         yield from _check_monitor(monitor)
     for group in objects.monitor_groups.values():

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import BALANCING, REFERRED, Kind
-from lbdns.base.reference_paths import located
+from lbdns.base.reference_paths import ReferenceField, located
 from lbdns.base.wording import nearest
+from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.rule_checks import rule_words
 from lbdns.config.yaml.objects import Objects
@@ -21,14 +22,14 @@ from lbdns.config.yaml.source import Placed, Source
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.mistakes import shown
 from lbdns.model.pool import Pool
+from lbdns.model.virtual_network import is_network_id
 
 MAX_COMPARED: Final = 300_000
 """Names compared with misspelt ones in one configuration. A thousand misspelt references to ten thousand pools would
 otherwise take minutes to word."""
 
 
-_NO_NETWORK: Final = "there is no virtual network, so the address is reached as any other"
-"""What clients of the v4 API sent before there were networks stays without effect until there are."""
+_AS_ANY: Final = "so the address is reached as any other"
 
 
 class _Known:
@@ -84,12 +85,25 @@ def _check_object(placed: Placed[Any], kind: Kind, known: Mapping[Kind, _Known])
             continue
         for location, name in located(placed.item, field.path):
             if placed.knows_at(location):
-                if field.kind == Kind.VIRTUAL_NETWORK and not known[Kind.VIRTUAL_NETWORK].names:
-                    yield placed.source.warning(location, f"{shown(name)} does not act: {_NO_NETWORK}")
+                if kind is Kind.POOL and (why := _passed_over(name, field, placed.source, known)):
+                    yield placed.source.warning(location, f"{shown(name)} does not act: {why}")
                     continue
                 for problem in known[Kind(field.kind)].check(name, placed.source, location):
                     told = rule_words(placed.item, location) if kind is Kind.LOAD_BALANCER else ""
                     yield replace(problem, message=told + problem.message) if told else problem
+
+
+def _passed_over(name: str, field: ReferenceField, source: Source, known: Mapping[Kind, _Known]) -> str:
+    """Return why an endpoint's network may be none that there is, "" where it may not.
+
+    Where there is no network at all, nothing is. What the store has from before is no mistake of whoever changes
+    something else; who sends an id that there is not is refused by the store.
+    """
+    if field.kind != Kind.VIRTUAL_NETWORK or name in known[Kind.VIRTUAL_NETWORK].names:
+        return ""
+    if not known[Kind.VIRTUAL_NETWORK].names:
+        return f"there is no virtual network, {_AS_ANY}"
+    return f"no virtual network has this id, {_AS_ANY}" if source.file == STORED and is_network_id(name) else ""
 
 
 def _names_network(pool: Pool) -> bool:

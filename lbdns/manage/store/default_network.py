@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
+
+from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
+from lbdns.base.wording import nearest
+from lbdns.base.words import STORED
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import InUse
@@ -14,14 +19,17 @@ def default_network(state: State) -> Item | None:
     return next((one for one in state.all(Kind.VIRTUAL_NETWORK).values() if one.body.get("is_default_network")), None)
 
 
-def settled(edit: Edit, item: Item) -> Item:
-    """Return an object that was created or changed, once what follows from it is done in the same edit.
+def settled(edit: Edit, item: Item, fields: Container[str]) -> Item:
+    """Return an object of which some fields were given, once what follows from them is done in the same edit.
 
     A network that is made the default takes that from the one that was; a route that names no network is put into the
-    default one, and stays there when another becomes the default, as the v4 API has it.
+    default one, and stays there when another becomes the default, as the v4 API has it. Endpoints that are sent name
+    networks that there are, once there is any.
     """
     if edit.problems:
         return item
+    if item.kind is Kind.POOL and "origins" in fields and edit.state.all(Kind.VIRTUAL_NETWORK):
+        edit.problems.extend(_astray(edit.state, item))
     if item.kind is Kind.VIRTUAL_NETWORK and item.body.get("is_default_network"):
         for other in [*edit.state.all(Kind.VIRTUAL_NETWORK).values()]:
             if other.id != item.id and other.body.get("is_default_network"):
@@ -31,6 +39,17 @@ def settled(edit: Edit, item: Item) -> Item:
         if default is not None:
             return edit.patch(Kind.ROUTE, item.id, {"virtual_network_id": default.id})
     return item
+
+
+def _astray(state: State, pool: Item) -> Iterator[Problem]:
+    known = state.all(Kind.VIRTUAL_NETWORK)
+    for index, origin in enumerate(pool.body["origins"]):
+        id = origin.get("virtual_network_id")
+        if id is not None and id not in known:
+            near = nearest(id, [item.name for item in known.values()])
+            meant = f'did you mean "{near}"?' if near else "none has this id or name"
+            at = (Kind.POOL.section, pool.name, "origins", index, "virtual_network")
+            yield Problem(STORED, 0, f"pools.{pool.name}", f'unknown virtual network "{id}"; {meant}', at=at)
 
 
 def check_not_default(edit: Edit, id: str) -> None:

@@ -140,7 +140,7 @@ class ObjectWriter(NamedTuple):
         def made(edit: Edit) -> Item:
             item = make(edit, body)
             edit.problems.extend(refused)
-            return settled(edit, item)
+            return settled(edit, item, body)
 
         words = f'{verb} {self.kind.words} "{name}"' if name else f"{verb} {self.kind.words}"
         before = self.site.state

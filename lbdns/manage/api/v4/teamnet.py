@@ -39,7 +39,7 @@ from lbdns.manage.store.item import Item, time_text
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import POOLS
-from lbdns.model.bounds import MAX_DESCRIPTION_CHARS, MAX_NETWORK_CHARS, MAX_OBJECT_NAME_CHARS
+from lbdns.model.bounds import MAX_DESCRIPTION_CHARS, MAX_NETWORK_CHARS, MAX_NETWORK_NAME_CHARS
 from lbdns.model.virtual_network import Network, is_network_id, parse_network
 
 TEAMNET: Final = "/accounts/{account_id}/teamnet"
@@ -75,7 +75,7 @@ def list_networks(
     site: CurrentSite,
     paging: OptionalPaging,
     id: Id = None,
-    name: Annotated[str | None, Query(max_length=MAX_OBJECT_NAME_CHARS)] = None,
+    name: Annotated[str | None, Query(max_length=MAX_NETWORK_NAME_CHARS)] = None,
     is_default: Flag = None,
     is_default_network: Flag = None,
     is_deleted: Flag = None,
