@@ -34,6 +34,7 @@ COMMANDS = {
     "record": "Manage the records of a zone.",
     "lb": "Manage load balancers.",
     "override": "Manage names that private load balancers answer for.",
+    "vnet": "Manage virtual networks, and the routes to them.",
     "rule": "Check a rule's condition, or try it on a query.",
     "pool": "Manage pools and their endpoints.",
     "monitor": "Manage monitors, or run one by hand: lbdns monitor probe TYPE ADDRESS.",

@@ -33,7 +33,7 @@ from lbdns.config.files_read import FilesRead
 from lbdns.config.problem_order import errors_and_warnings
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
-from lbdns.config.yaml.settings_file import object_parts, read_settings
+from lbdns.config.yaml.settings_file import misplaced, object_parts, read_settings
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
@@ -125,6 +125,7 @@ def load_settings(place: Path, files: FilesRead | None = None) -> Settings:
     reading.files.note(path)
     if path.exists():
         reading.read_settings_file(path)
+    reading.problems += misplaced(reading.parts) if path is place else []
     errors, _ = errors_and_warnings(reading.problems)
     if errors:
         raise ConfigError(errors)
@@ -278,8 +279,7 @@ class _Loading:
             tree = parse_yaml(text, str(path))
             self.problems.extend(tree.problems)
             is_whole = is_whole and tree.is_whole
-            base = self.base or path.parent
-            value = self.without_lists(tree.value, tree.lines, str(path), base)
+            value = self.without_lists(tree.value, tree.lines, str(path), self.base or path.parent)
             self.parts.append(SectionPart(str(path), value, tree.lines))
         self.objects = read_objects(self.parts)
         self.objects.is_whole = is_whole

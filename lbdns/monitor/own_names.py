@@ -186,7 +186,7 @@ class UnservedNames:
     def put(self, name: str, v4: Sequence[str], v6: Sequence[str], expiry_s: int) -> None:
         """Take it that a hostname has these addresses until then (unix seconds)."""
         packed4, packed6 = [ip_address(one).packed for one in v4], [ip_address(one).packed for one in v6]
-        for (_, _, address), slot in self._slots.endpoint.items():
+        for (_, _, address, *_), slot in self._slots.endpoint.items():
             if address == name:
                 write_addresses(self._table.columns, slot, packed4, packed6, expiry_s)
 

@@ -133,7 +133,7 @@ def explain_configuration(
         slots = Slots().assign(configuration)
         snapshot = _compiled(configuration, geodata, slots, generation=1, layout_id=0)
         view = suppose(configuration, snapshot, slots, None, supposed.down, supposed.up)
-        for (_, _, address), slot in slots.endpoint.items() if addresses else ():
+        for (_, _, address, *_), slot in slots.endpoint.items() if addresses else ():
             if found := (addresses or {}).get(address):
                 write_addresses(view.table.columns, slot, *found)
         return view

@@ -42,6 +42,8 @@ HEALTH_VALUES = {
 """Other states have no sample."""
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
+ENDPOINT_LABELS = ("pool", "endpoint", "address", "virtual_network")
+"""What an endpoint is known by; the last of those that name a virtual network: no label is the same as an empty one."""
 
 
 class ServerCollector(Collector):
@@ -98,7 +100,7 @@ def _decisions(sample: Sample) -> Iterator[Metric]:
     for name, text, labels, counted in (
         ("decisions", "Decisions of a load balancer.", ("load_balancer", "type"), sample.load_balancers),
         ("pool_answers", "Decisions that chose a pool.", ("pool",), sample.pools),
-        ("endpoint_answers", "Decisions that chose an endpoint.", ("pool", "endpoint", "address"), sample.endpoints),
+        ("endpoint_answers", "Decisions that chose an endpoint.", ENDPOINT_LABELS, sample.endpoints),
         ("rule_hits", "Decisions that a rule or pool set matched.", ("load_balancer", "type", "rule"), sample.rules),
     ):
         yield _counter(name, text, labels, zip(counted.names.keys, counted.counts.tolist(), strict=True))
@@ -116,19 +118,20 @@ def _health(facts: ServerFacts) -> Iterator[Metric]:
         if value is not None:
             pools.append(((pool.name,), value))
         for endpoint in pool.origins:
-            labels = (pool.name, endpoint.name, endpoint.address)
+            labels = pool.endpoint_key(endpoint)
             row = endpoint_row(pool, endpoint, published)
             value = HEALTH_VALUES.get(endpoint_word(pool, endpoint, row.state))
             if value is not None:
                 endpoints.append((labels, value))
             if row.checks:
-                checks += [((*labels, "passed"), row.passed), ((*labels, "failed"), max(row.checks - row.passed, 0))]
+                for result, count in (("passed", row.passed), ("failed", max(row.checks - row.passed, 0))):
+                    checks.append(((*labels[:3], result, *labels[3:]), count))
                 round_trips.append((labels, row.rtt_us / 1e6))
     yield _gauge("pool_healthy", "1 healthy, 0.5 degraded, 0 critical; absent where not known.", ("pool",), pools)
-    names = ("pool", "endpoint", "address")
-    yield _gauge("endpoint_healthy", "1 healthy, 0 unhealthy; absent where not known.", names, endpoints)
-    yield _counter("endpoint_checks", "Checks of an endpoint, by result.", (*names, "result"), checks)
-    yield _gauge("endpoint_rtt_seconds", "How long the last check took to be answered.", names, round_trips)
+    yield _gauge("endpoint_healthy", "1 healthy, 0 unhealthy; absent where not known.", ENDPOINT_LABELS, endpoints)
+    names = (*ENDPOINT_LABELS[:3], "result", *ENDPOINT_LABELS[3:])
+    yield _counter("endpoint_checks", "Checks of an endpoint, by result.", names, checks)
+    yield _gauge("endpoint_rtt_seconds", "How long the last check took to be answered.", ENDPOINT_LABELS, round_trips)
     age_s = silent_s(columns)
     ages: Rows = [] if age_s is None else [((), age_s)]
     yield _gauge("monitor_heartbeat_age_seconds", "Since the monitor worker's last sign of life.", (), ages)

@@ -81,7 +81,7 @@ def test_what_a_plan_was_based_on_must_still_be(own: httpx.Client) -> None:
         ({"configuration": {}, "prune": 1}, "/prune", "expected true or false"),
         ({"configuration": {}, "based_on": True}, "/based_on", "expected a revision's number"),
         ({"configuration": {}, "force": True}, "/force", 'unknown field "force"'),
-        ({"configuration": {"settings": {}}}, None, "expected only the sections monitors"),
+        ({"configuration": {"settings": {}}}, None, "expected only the sections virtual_networks"),
         (
             {"configuration": {"zones": {"example.com": ZONE + "x\n"}}},
             "/configuration/zones/example.com",

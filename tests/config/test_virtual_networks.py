@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lbdns.base.errors import ConfigError
-from lbdns.config.loading import load, parse
+from lbdns.config.loading import load, load_settings, parse
 from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.manage.store.revisions.to_files import export, tree_of
 from lbdns.model.configuration import Configuration
@@ -22,8 +22,8 @@ from tests.processes.load import ZONE
 
 UUID_A = "a5624d4e-044a-4ff0-b3e1-e2465353d4b4"
 SITES = {
-    "a": {"id": UUID_A, "via": {"device": "wg0"}},
-    "b": {"comment": "the other site", "via": {"namespace": "site-b", "source": "10.9.0.2"}},
+    "a": {"id": UUID_A, "via": {"device": "lo"}},
+    "b": {"comment": "the other site", "via": {"namespace": "/proc/self/ns/net", "source": "10.9.0.2"}},
 }
 
 
@@ -90,7 +90,7 @@ def test_endpoints_of_one_address_have_their_own_slots_and_checks() -> None:
     document = targets(configuration, slots)
     assert [(one.address, one.network) for one in document.pools[0].endpoints] == [("10.0.0.1", "a"), ("10.0.0.1", "b")]
     found = [(one.name, one.slot, one.device, one.namespace, one.source) for one in document.networks]
-    assert found == [("a", 0, "wg0", "", ""), ("b", 1, "", "site-b", "10.9.0.2")]
+    assert found == [("a", 0, "lo", "", ""), ("b", 1, "", "/proc/self/ns/net", "10.9.0.2")]
     assert document.networks[0].id == UUID_A
 
 
@@ -311,3 +311,33 @@ def test_probes_that_no_proxy_carries(type: str, is_group: bool) -> None:
     ]
     found = said(virtual_networks=networks, **sections)
     assert found == (wanted if type in ("icmp_ping", "udp_icmp") else [])
+
+
+def test_what_this_machine_lacks_is_told() -> None:
+    """An interface, a namespace and an address that are there, and others that are not."""
+    there = [{"device": "lo"}, {"namespace": "/proc/self/ns/net"}, {"source": "127.0.0.1"}]
+    gone = [
+        {"device": "lbdns-none"},
+        {"namespace": "lbdns-none"},
+        {"namespace": "/lbdns/none"},
+        {"source": "192.0.2.1"},
+    ]
+    networks = {str(number): {"via": via} for number, via in enumerate((*there, *gone), 1)}
+    until = "on this machine; until there is, the network is down"
+    assert said({"address": "192.0.2.1"}, virtual_networks=networks) == [
+        f'virtual_networks.4.via.device: there is no interface "lbdns-none" {until}',
+        f'virtual_networks.5.via.namespace: there is no network namespace "lbdns-none" {until}',
+        f'virtual_networks.6.via.namespace: there is no network namespace "/lbdns/none" {until}',
+        f"virtual_networks.7.via.source: there is no address 192.0.2.1 {until}",
+    ]
+
+
+def test_a_settings_file_without_a_directory_has_no_networks(tmp_path: Path) -> None:
+    """Its server has its objects in the store, and would never look at these."""
+    settings = tmp_path / "lbdns.yaml"
+    settings.write_text("workers: 2\nvirtual_networks:\n  a: {}\nroutes: []\n")
+    assert load_settings(tmp_path).workers == 2
+    with pytest.raises(ConfigError) as refused:
+        load_settings(settings)
+    assert [(one.line, one.path) for one in refused.value.problems] == [(2, "virtual_networks"), (4, "routes")]
+    assert "`lbdns vnet`" in refused.value.problems[0].message

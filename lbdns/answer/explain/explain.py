@@ -29,6 +29,7 @@ from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.model.configuration import Configuration
+from lbdns.model.virtual_network import NetworkTable
 from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.geodata import Geodata
@@ -118,7 +119,7 @@ def explain(
     for found in road.matches:
         steps += [_match_step(view, found), *hidden_wildcard_steps(view, directory_of(road.view), found, qtype)]
     if road.decision is not None:
-        steps += rules + _decision_steps(view, geodata, asked, query, road.decision, ttl_of(reply))
+        steps += rules + _decision_steps(view, geodata, configuration, asked, query, road.decision, ttl_of(reply))
     steps += _reply_steps(reply, asked, road)
     texts = tuple(text for records in reply.answer for text in record_texts(records, name))
     return Explanation(
@@ -189,15 +190,30 @@ def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
     return {**step, "text": f"zone {zone}: {texts[found.kind]}"}
 
 
+def _networks(configuration: Configuration) -> dict[str, list[str]]:
+    """Return the virtual networks of the endpoints of each pool, of those pools that have any."""
+    table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
+    if not table.names:
+        return {}
+    found = {pool.name: [table.network_of(one) for one in pool.origins] for pool in configuration.pools.values()}
+    return {name: networks for name, networks in found.items() if any(networks)}
+
+
 def _decision_steps(
-    view: ServingView, geodata: Geodata, asked: Asked, query: Query, decision: Decision, answer_ttl_s: int | None
+    view: ServingView,
+    geodata: Geodata,
+    configuration: Configuration,
+    asked: Asked,
+    query: Query,
+    decision: Decision,
+    answer_ttl_s: int | None,
 ) -> list[dict[str, Any]]:
     if decision.outcome == OUTCOME_FIXED:
         return [_scope_step(view, asked, decision), _ttl_step(view, decision, answer_ttl_s)]
     return [
         _location_step(view, geodata, asked, query, decision),
         *narrate_pools(view, query, decision),
-        *narrate_endpoints(view, query, decision),
+        *narrate_endpoints(view, query, decision, _networks(configuration)),
         _scope_step(view, asked, decision),
         _ttl_step(view, decision, answer_ttl_s),
     ]

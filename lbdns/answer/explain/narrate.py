@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -97,21 +98,26 @@ def _fallback_step(view: ServingView, decision: Decision) -> Step:
     return {**step, "text": f"{name}: the fallback pool, but it is disabled: no answer"}
 
 
-def narrate_endpoints(view: ServingView, query: Query, decision: Decision) -> list[Step]:
-    """Return a step for each endpoint of the decided pool."""
+def narrate_endpoints(
+    view: ServingView, query: Query, decision: Decision, networks: Mapping[str, Sequence[str]]
+) -> list[Step]:
+    """Return a step for each endpoint of the decided pool. `networks`: the virtual network of each, by pool, of those
+    pools that have any."""
     if decision.pool == NO_POOL:
         return []
     columns = view.columns
     picks = decision.picked()
     text = f"answered: {_mode_text(view, decision)}" if picks else "none can answer this type"
     steps: list[Step] = [{"stage": "endpoints", "text": text}]
-    start = columns["pool_endpoint_start"][decision.pool]
-    for endpoint in range(start, start + columns["pool_endpoint_count"][decision.pool]):
+    start, count = columns["pool_endpoint_start"][decision.pool], columns["pool_endpoint_count"][decision.pool]
+    there = networks.get(view.text("pool_text", decision.pool)) or ("",) * count
+    for endpoint, network in zip(range(start, start + count), there, strict=True):
         name = view.text("endpoint_text", endpoint)
         address = endpoint_address(view, query.family, endpoint)
         health = endpoint_health(view, decision.pool, endpoint)
         reason = reason_against_endpoint(view.steering, query, decision, endpoint)
         weight = columns["endpoint_weight"][endpoint] / 100
+        where = f"{address} in {network}" if network else address
         if endpoint in picks:
             verdict = "answered" if len(picks) == 1 else f"answered, place {picks.index(endpoint) + 1}"
         elif query.wants_cname and not reason and not is_cname(view.steering, decision.lb, query.family, endpoint):
@@ -128,7 +134,8 @@ def narrate_endpoints(view: ServingView, query: Query, decision: Decision) -> li
                 "health": health,
                 "weight": weight,
                 "answered": endpoint in picks,
-                "text": f"{name} {address} (weight {weight:g}, {health}): {verdict}",
+                "text": f"{name} {where} (weight {weight:g}, {health}): {verdict}",
+                **({"virtual_network": network} if network else {}),
             }
         )
     return steps

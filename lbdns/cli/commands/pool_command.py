@@ -45,7 +45,7 @@ def list_(client: ApiClient, as_json: bool) -> None:
         monitor = named["monitor"] or named["monitor_group"] or ""
         place = "" if body["latitude"] is None else f"{body['latitude']:g}, {body['longitude']:g}"
         state = state_cell(health.get(body["name"])) if body["enabled"] else Text(Health.DISABLED, "dim")
-        table.add_row(Text(body["name"], "bold"), state, _endpoints(body, health), monitor, place)
+        table.add_row(Text(body["name"], "bold"), state, _endpoints(named, health), monitor, place)
     print_table(table)
 
 
@@ -60,7 +60,8 @@ def _endpoints(body: Body, health: dict[str, Body]) -> Any:
     for one in body["origins"][:ENDPOINTS_SHOWN]:
         state = states.get(one["name"], "")
         told = f" {state}" if state not in UNREMARKABLE else ""
-        parts.append(Text(f"{one['name']} {one['address']}{told}", STYLES.get(state, "")))
+        network = f" in {one['virtual_network']}" if one.get("virtual_network") else ""
+        parts.append(Text(f"{one['name']} {one['address']}{network}{told}", STYLES.get(state, "")))
     if len(body["origins"]) > ENDPOINTS_SHOWN:
         parts.append(Text(f"and {len(body['origins']) - ENDPOINTS_SHOWN} more", "dim"))
     return Text("\n").join(parts)

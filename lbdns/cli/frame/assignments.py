@@ -28,6 +28,7 @@ TEXTS: Final = frozenset(
     {
         *("name", "description", "path", "expected_codes", "expected_body", "address"),
         *("client_certificate", "client_key", "condition", "message_body", "content_type", "location"),
+        *("comment", "device", "namespace", "proxy", "source", "virtual_network"),
     }
 )
 """Fields that hold text, whatever it looks like."""

@@ -170,9 +170,8 @@ class ApiClient:
 
     def objects(self, kind: Kind, *parts: str) -> str:
         """Return the path of the objects of a kind that is the account's, or of one of them."""
-        if kind.area != OWN:
-            return self.balancing(kind.section, *parts)
-        return "/".join([f"{OWN_PATH}/{kind.section}", *(quote(part, safe="") for part in parts)])
+        above = OWN_PATH if kind.area == OWN else f"{V4_PATH}/accounts/{self.account}/{kind.area}"
+        return "/".join([above, kind.section, *(quote(part, safe="") for part in parts)])
 
     @cached_property
     def _http(self) -> httpx.Client:

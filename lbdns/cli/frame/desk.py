@@ -16,7 +16,14 @@ import click
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.base.words import INNER_SET_BY_SERVER, NOT_RUNNING_CODE, OWN_PATH, SET_BY_SERVER, V4_PATH
+from lbdns.base.words import (
+    INNER_SET_BY_SERVER,
+    NETWORKS_SET_BY_SERVER,
+    NOT_RUNNING_CODE,
+    OWN_PATH,
+    SET_BY_SERVER,
+    V4_PATH,
+)
 from lbdns.cli.frame.client import ApiClient, ApiRefusal, Reply
 from lbdns.cli.frame.common import PIPE_COLUMNS, print_json
 from lbdns.cli.frame.moves import render_moves
@@ -32,7 +39,7 @@ Body = dict[str, Any]
 Moves = Callable[[], Body]
 """Gives which networks a change would move to another pool."""
 
-NOT_IN_FILES: Final = frozenset({*SET_BY_SERVER, "zone_id", "notification_email"})
+NOT_IN_FILES: Final = frozenset({*SET_BY_SERVER, *NETWORKS_SET_BY_SERVER, "zone_id", "notification_email"})
 """Fields of an object that are not of its own."""
 FILE_BYTES_MAX: Final = 1 << 20
 
@@ -161,7 +168,7 @@ class Desk:
         if dry_run:
             show_plan(reply.result)
         else:
-            click.echo(f"{self.kind.words} {found.body['name']}: deleted")
+            click.echo(f"{self.kind.words} {found.body[self.kind.called_by]}: deleted")
 
     def _tell(
         self,
@@ -181,7 +188,7 @@ class Desk:
             if moves is not None:
                 click.echo("\n".join(["", *render_moves(moves())]))
             return
-        name = f"{self.kind.words} {reply.result['name']}"
+        name = f"{self.kind.words} {reply.result[self.kind.called_by]}"
         if before is not None and reply.revision == before.revision:
             click.echo(f"{name}: nothing changed")
             return

@@ -176,7 +176,7 @@ def _moves(desk: Desk, body: Body, networks: list[str]) -> Moves | None:
 def _remarks(kind: Kind, found: FoundObject, health: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield what is known of an object beside its fields."""
     revision = "" if found.revision is None else f", revision {found.revision}"
-    modified = found.body["modified_on"]
+    modified = found.body.get("modified_on")
     yield f"id {found.body['id']}{revision}" + (f", changed {local_time(modified)}" if modified else "")
     if zone := found.body.get("zone_name"):
         yield f"in the zone {zone}"

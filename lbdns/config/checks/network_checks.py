@@ -10,6 +10,7 @@
 | a probe that is no connection, of an endpoint behind a proxy               | mistake  |
 | routes of the same addresses to two networks                               | notice   |
 | a private address that names no network and that no route holds            | notice   |
+| an interface, a namespace or an address that this machine has not          | notice   |
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ipaddress import IPv4Address, IPv6Address
 from lbdns.base.errors import Problem
 from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.base.wording import listed
+from lbdns.config.checks.local_ways import missing_here
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
 from lbdns.model.monitors import Monitor
@@ -36,6 +38,7 @@ def check_networks(objects: Objects) -> Iterator[Problem]:
     yield from _defaults(objects)
     yield from _routes(objects, table)
     yield from _loops(objects, table)
+    yield from _ways(objects)
     if not networks:
         return
     udp = {name: one.item for name, one in objects.monitors.items() if not PROBE_TYPES[one.item.type].is_tcp}
@@ -104,6 +107,13 @@ def _loops(objects: Objects, table: NetworkTable) -> Iterator[Problem]:
             "give the proxy an address that no such route holds"
         )
         yield objects.virtual_networks[name].source.problem(("via", "proxy"), message)
+
+
+def _ways(objects: Objects) -> Iterator[Problem]:
+    for placed in objects.virtual_networks.values():
+        if placed.item.via is not None and placed.knows("via"):
+            for field, message in missing_here(placed.item.via):
+                yield placed.source.warning(("via", field), message)
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +61,20 @@ def object_parts(value: Any, lines: LineTree, file: str) -> list[SectionPart]:
     if not isinstance(value, dict) or _SECTIONS_TAKEN.isdisjoint(value):
         return []
     return [SectionPart(file, {key: item for key, item in value.items() if key in _SECTIONS_TAKEN}, lines)]
+
+
+def misplaced(parts: Iterable[SectionPart]) -> list[Problem]:
+    """Return the mistakes of objects in the settings file of a server whose objects are in its store."""
+    return [
+        Problem(
+            part.file,
+            line_at(lines_at(part.lines, section)),
+            section,
+            f"a server without a directory has its {section} in the store: make them by `lbdns vnet` or `lbdns apply`",
+        )
+        for part in parts
+        for section in part.value
+    ]
 
 
 def _absolute(path: Path | None, base: Path) -> Path | None:

@@ -30,6 +30,7 @@ from lbdns.mapped.vantage_rows import FILE, VantageRows
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
 from lbdns.model.targets_document import Vantage
+from lbdns.model.virtual_network import NetworkTable
 from lbdns.monitor.probe_plan import reaching, standing_in
 from lbdns.publish.monitor_targets import vantages_of
 from lbdns.publish.publisher import Published
@@ -45,6 +46,7 @@ ENDPOINT_HEALTH: Final[dict[str, Any]] = {
         "rtt": {"type": "string", "description": "such as 12.1ms"},
         "failure_reason": {"type": "string"},
         "response_code": {"type": "integer"},
+        "virtual_network": {"type": "string", "description": "the network that the endpoint stands in; ours"},
     },
     "required": ["healthy", "rtt", "failure_reason", "response_code"],
     "additionalProperties": False,
@@ -55,7 +57,7 @@ POOL_HEALTH: Final[dict[str, Any]] = {
         "healthy": {"type": "boolean"},
         "origins": {
             "type": "array",
-            "description": "one object each, whose only key is the endpoint's address",
+            "description": "one object each, whose only key is the endpoint's address: two where two networks have it",
             "items": {
                 "type": "object",
                 "additionalProperties": ENDPOINT_HEALTH,
@@ -87,11 +89,11 @@ def show_health(site: CurrentSite, id: ObjectId) -> Response:
     pool = published.configuration.pools.get(item.name)
     if pool is None or not has_health(pool, published):
         return ok({"pool_id": id, "pop_health": {}})
-    return ok({"pool_id": id, "pop_health": _by_place(pool, published)})
+    return ok({"pool_id": id, "pop_health": health_by_place(pool, published)})
 
 
-def _by_place(pool: Pool, published: Published) -> dict[str, Any]:
-    """Return a pool's health by place."""
+def health_by_place(pool: Pool, published: Published) -> dict[str, Any]:
+    """Return a pool's health by place, as the v4 API says it."""
     settings = published.configuration.settings
     vantages = vantages_of(settings)
     table = published.table
@@ -134,6 +136,10 @@ def _pool(
     """Return a pool's health as a vantage point sees it; without `rows` it speaks alone, and the table says it."""
     state: int = published.table.columns["pool_state"][published.slots.pool[pool.name]]
     origins = [(one, _endpoint(pool, one, published, vantage, rows)) for one in endpoints]
+    table = NetworkTable.of(published.configuration.virtual_networks, published.configuration.routes)
+    for one, found in origins if table.names else ():
+        if network := table.network_of(one):
+            found["virtual_network"] = network
     if rows is not None and not state & (COUNTS | UNRESOLVED):
         seen = [HEALTHY if found["healthy"] else UNHEALTHY for one, found in origins if one.is_used]
         state = pool_state(seen, pool.minimum_origins)

@@ -42,7 +42,7 @@ from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import POOLS
 from lbdns.model.monitors import Monitor
-from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.pool import Endpoint, EndpointKey, Pool
 from lbdns.model.settings import Settings
 from lbdns.model.targets_document import Vantage, lone_endpoint
 from lbdns.monitor.probe_check import Check, CheckKey, check_key
@@ -74,13 +74,13 @@ router = APIRouter(tags=["previews"], dependencies=[belongs_to(POOLS), Depends(o
 
 @dataclass(slots=True)
 class _Preview:
-    """One preview: the monitor, the pools by id, and what was found so far by (pool id, address)."""
+    """One preview: the monitor, the pools by id, and what was found so far by (pool id, endpoint)."""
 
     monitor: Monitor
     pools: dict[str, Pool]
     ends_at_s: float  # the loop's clock
     is_local: bool  # an operator on this machine looks
-    found: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    found: dict[tuple[str, EndpointKey], dict[str, Any]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
     def shown(self) -> dict[str, Any]:
@@ -89,12 +89,12 @@ class _Preview:
 
     def _pool(self, id: str, pool: Pool) -> dict[str, Any]:
         missing = endpoint_health(False, 0, NO_RESULT, 0)
-        results = [(one, self.found.get((id, one.address), missing)) for one in pool.origins]
+        results = [(one, self.found.get((id, pool.endpoint_key(one)), missing)) for one in pool.origins]
         enabled = [HEALTHY if result["healthy"] else UNHEALTHY for one, result in results if one.is_used]
         state = pool_state(enabled, pool.minimum_origins)
         return {
             "healthy": bool(state & TAKES_TRAFFIC),
-            "origins": [{endpoint.address: result} for endpoint, result in results],
+            "origins": [{endpoint.address: result} for endpoint, result in results],  # each its own
         }
 
 
@@ -163,15 +163,15 @@ class Previews:
             self._kept.popitem(last=False)
 
     async def _probe_all(self, preview: _Preview, monitor: Monitor, settings: Settings, names: NameSources) -> None:
-        async def one(id: str, endpoint: Endpoint) -> None:
+        async def one(id: str, pool: Pool, endpoint: Endpoint) -> None:
             async with self._room:
                 result = await _probe(monitor, endpoint, settings, names, id, preview.is_local)
-                preview.found[id, endpoint.address] = result
+                preview.found[id, pool.endpoint_key(endpoint)] = result
 
         async with asyncio.TaskGroup() as group:
             for id, pool in preview.pools.items():
                 for endpoint in pool.origins:
-                    group.create_task(one(id, endpoint))
+                    group.create_task(one(id, pool, endpoint))
 
 
 class _Ignoring:

@@ -1,7 +1,7 @@
 """Virtual networks and routes, as the v4 API's zero_trust.networks has them: below /accounts/{account_id}/teamnet.
 
-    /virtual_networks, /virtual_networks/{id}    GET POST / GET PATCH DELETE
-    /routes, /routes/{id}                        the same
+    /virtual_networks, /virtual_networks/{id}    GET POST / GET PUT PATCH DELETE
+    /routes, /routes/{id}                        GET POST / GET PATCH DELETE
     /routes/ip/{ip}                              GET: the route that holds an address
     /routes/network/{network}                    POST PATCH DELETE: a route by its addresses
 
@@ -117,6 +117,24 @@ async def show_network(site: CurrentSite, id: NetworkId) -> Response:
     """Show a network."""
     item = _found(site.state, Kind.VIRTUAL_NETWORK, id)
     return ok(shown(item, site.state), headers=etag(item))
+
+
+@router.put(
+    f"{NETWORKS}/{{id}}",
+    summary="Replace a virtual network: what is not named goes back to its default",
+    **describe(or_dry_run(_NETWORK.shown), _NETWORK.written, guarded=True),
+)
+async def replace_network(
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    id: NetworkId,
+    based_on: BasedOn,
+    body: JsonObject,
+    dry_run: DryRun = False,
+) -> Response:
+    """Replace a network; this is ours."""
+    return await ObjectWriter(site, caller, request, Kind.VIRTUAL_NETWORK, "", dry_run).replace(id, body, based_on)
 
 
 @router.patch(

@@ -1,0 +1,135 @@
+"""Two endpoints of one address in two networks, in one pool: who shows them shows both, each with its own health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.base.kinds import Kind
+from lbdns.config.loading import parse
+from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.manage.api.frame.live_health import LiveHealth
+from lbdns.manage.api.frame.object_shapes import shown
+from lbdns.manage.api.v4.pool_health import health_by_place
+from lbdns.manage.store.revisions.from_files import state_of
+from lbdns.mapped.control import Control
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.monitor.own_names import UnservedNames
+from lbdns.publish.explaining import Addresses, explain_configuration, explain_running
+from lbdns.publish.publisher import Published, Publisher
+from lbdns.telemetry.metrics import ServerCollector
+from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.tally import Tally
+from tests.processes.load import configuration
+
+ORIGINS = [
+    {"name": "one", "address": "10.0.0.1", "virtual_network": "a"},
+    {"name": "one", "address": "10.0.0.1", "virtual_network": "b", "enabled": True},
+    {"name": "two", "address": "10.1.0.1"},
+]
+SECTIONS: dict[str, Any] = {
+    "virtual_networks": {"a": {}, "b": {}},
+    "routes": [{"network": "10.1.0.0/16", "virtual_network": "b"}],
+    "monitors": {"web": {"type": "tcp", "port": 80}},
+}
+
+
+class Running:
+    """What LiveHealth asks of a running server."""
+
+    def __init__(self, published: Published) -> None:
+        self._published = published
+
+    def in_force(self) -> Published:
+        """Return what is served."""
+        return self._published
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunDirectory]:
+    made = RunDirectory(tmp_path / "state")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def published(run: RunDirectory) -> Published:
+    """A pool with both, of which the one in the network `b` is down."""
+    publisher = Publisher(Control.create(run.control), run)
+    tree = {**configuration(), **SECTIONS, "pools": {"main": {"monitor": "web", "origins": ORIGINS}}}
+    publisher.publish(publisher.prepare(parse(tree, Path()).configuration))
+    assert publisher.current is not None
+    table, slots = publisher.current.table.columns, publisher.current.slots.endpoint
+    table["pool_state"][publisher.current.slots.pool["main"]] = HEALTHY
+    for key, slot in slots.items():
+        table["endpoint_state"][slot] = table["endpoint_measured"][slot] = UNHEALTHY if key[3:] == ("b",) else HEALTHY
+        table["endpoint_checks"][slot], table["endpoint_passed"][slot] = 2, 1
+    return publisher.current
+
+
+def test_the_api_shows_each(published: Published) -> None:
+    """In a pool's origins, and in its health, where both have the same key."""
+    state = state_of(published.configuration, 1)
+    pool = state.named(Kind.POOL, "main")
+    assert pool is not None
+    body = LiveHealth(Running(published)).add(pool, shown(pool, state))  # type: ignore[arg-type]
+    assert [one["healthy"] for one in body["origins"]] == [True, False, True]
+    ids = {name: one.uuid for name, one in published.configuration.virtual_networks.items()}
+    assert [one["virtual_network_id"] for one in body["origins"]] == [ids["a"], ids["b"], None]
+    (place,) = health_by_place(published.configuration.pools["main"], published).values()
+    found = [
+        (address, one["healthy"], one["virtual_network"]) for each in place["origins"] for address, one in each.items()
+    ]
+    assert found == [("10.0.0.1", True, "a"), ("10.0.0.1", False, "b"), ("10.1.0.1", True, "b")]
+
+
+def test_explain_says_which_network(published: Published, tmp_path: Path) -> None:
+    told = explain_running(published, tmp_path, {"name": "www.example.com"})
+    steps = [step["text"] for step in told["steps"] if step["stage"] == "endpoint"]
+    assert [text.partition(" (")[0] for text in steps] == [
+        "one 10.0.0.1 in a",
+        "one 10.0.0.1 in b",
+        "two 10.1.0.1 in b",
+    ]
+    assert ["down" in text or "unhealthy" in text for text in steps] == [False, True, False]
+
+
+def test_metrics_have_a_row_for_each(published: Published, run: RunDirectory) -> None:
+    """The label of the network is there for endpoints that name one, and no two rows are alike."""
+    tally = Tally(run)
+    tally.follow(tally.plan(published.slots))
+    facts = ServerFacts(published, 0.0, 0.0, True, (), 0, 0, "", 0.0, None, "", 0, "")
+    families = {family.name: family for family in ServerCollector(tally, lambda: facts).collect()}
+    healthy = {tuple(sorted(one.labels.items())): one.value for one in families["lbdns_endpoint_healthy"].samples}
+    of_one = [("address", "10.0.0.1"), ("endpoint", "one"), ("pool", "main")]
+    of_two = [("address", "10.1.0.1"), ("endpoint", "two"), ("pool", "main")]
+    assert healthy == {
+        (*of_one, ("virtual_network", "a")): 1,
+        (*of_one, ("virtual_network", "b")): 0,
+        tuple(of_two): 1,
+    }
+    for name in ("lbdns_endpoint_checks", "lbdns_endpoint_answers"):
+        rows = [tuple(sorted(one.labels.items())) for one in families[name].samples]
+        assert len(rows) == len({*rows}) > 0
+
+
+def test_files_are_explained_with_names_in_networks() -> None:
+    """A hostname that stands in a network gets the addresses that it was looked up to have."""
+    origins = [{"name": "one", "address": "app.example.org", "virtual_network": "a"}]
+    tree = {**configuration(), **SECTIONS, "pools": {"main": {"origins": origins}}}
+    addresses: dict[str, Addresses] = {"app.example.org": ([bytes((192, 0, 2, 7))], [], 1 << 40)}
+    told = explain_configuration(parse(tree, Path()).configuration, {"name": "www.example.com"}, addresses)
+    assert told["answer"] == ["www.example.com. 30 IN A 192.0.2.7"]
+
+
+def test_names_in_networks_are_known_before_anybody_serves_them() -> None:
+    """What `lbdns check` and the API look up of hostnames goes to whoever has the name, in whatever network."""
+    origins = [{"name": name, "address": "app.example.org", "virtual_network": name} for name in ("a", "b")]
+    tree = {**configuration(), **SECTIONS, "pools": {"main": {"origins": origins}}}
+    with UnservedNames(parse(tree, Path()).configuration) as served:
+        assert served.names.lacks_answers("main")
+        served.put("app.example.org", ["192.0.2.7"], [], 1 << 40)
+        assert not served.names.lacks_answers("main")
