@@ -85,7 +85,7 @@ MAX_RULE_CELLS: Final = 65_536
 MAX_VARIANTS: Final = 4096
 """Of one load balancer: sets of rules that match together."""
 MAX_RULE_TRUTHS: Final = 1 << 27
-"""Of one load balancer's rules: comparisons of addresses, times the addresses at which they turn; a byte each."""
+"""Of one load balancer's rules: comparisons of addresses, times the addresses at which they turn; a bit each."""
 MAX_RULE_PRIORITY: Final = 1_000_000_000
 MAX_RESPONSE_BODY_CHARS: Final = 1024
 MAX_RESPONSE_LOCATION_CHARS: Final = 2048

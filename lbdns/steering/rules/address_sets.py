@@ -38,10 +38,11 @@ EMPTY_SET: Final = AddressSet(_NOWHERE, _NOWHERE)
 
 
 class Segments(NamedTuple):
-    """Addresses where segments begin, the first at 0, and for each which sets it is in: bool (segments, sets)."""
+    """Addresses where segments begin, the first at 0, and for each which sets it is in: uint8 (segments, sets / 8), a
+    bit a set, the first one the highest, as np.packbits has them."""
 
     starts: Addresses
-    truths: NDArray[np.bool_]
+    truths: NDArray[np.uint8]
 
 
 def as_addresses(numbers: Sequence[int], family: int) -> Addresses:
@@ -77,10 +78,16 @@ def _union(ranges: Sequence[tuple[int, int]], family: int) -> Addresses:
 
 def _grouped(addresses: Addresses) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the order of addresses, and in that order the number of each distinct one."""
-    order = np.lexsort((addresses[:, 1], addresses[:, 0]))
-    ordered = addresses[order]
+    upper, lower = addresses[:, 0], addresses[:, 1]
+    is_upper = not lower.any()  # of IPv4, and of networks of 64 bits at most
+    order = np.argsort(upper, kind="stable") if is_upper else np.lexsort((lower, upper))
+    ordered = upper[order]
+    differs = ordered[1:] != ordered[:-1]
+    if not is_upper:
+        ordered = lower[order]
+        differs |= ordered[1:] != ordered[:-1]
     group = np.zeros(len(order), np.intp)
-    np.cumsum((ordered[1:] != ordered[:-1]).any(axis=1), out=group[1:])
+    np.cumsum(differs, out=group[1:])
     return order, group
 
 
@@ -101,9 +108,14 @@ def cut(sets: Iterable[AddressSet], family: int) -> Segments:
     turns = [one.v4 if family == 4 else one.v6 for one in sets]
     at = np.concatenate([np.zeros((1, 2), np.uint64), *turns])
     order, group = _grouped(at)
-    owner = np.repeat(np.arange(-1, len(turns)), [1, *map(len, turns)])[order]
-    flips = np.zeros((int(group[-1]) + 1, len(turns)), np.bool_)
-    is_turn = owner >= 0
-    flips[group[is_turn], owner[is_turn]] = True
-    np.bitwise_xor.accumulate(flips, axis=0, out=flips)  # in place: they may be large
+    group_of = np.empty_like(group)
+    group_of[order] = group
+    # Bits from the beginning, and in place: there may be MAX_RULE_TRUTHS of them.
+    flips = np.zeros((int(group[-1]) + 1, -(-len(turns) // 8)), np.uint8)
+    start = 1
+    for number, one in enumerate(turns):
+        # A set turns once at an address, so that no bit is met twice.
+        flips[group_of[start : start + len(one)], number // 8] |= np.uint8(0x80 >> number % 8)
+        start += len(one)
+    np.bitwise_xor.accumulate(flips, axis=0, out=flips)
     return Segments(at[order[np.searchsorted(group, np.arange(len(flips)))]], flips)

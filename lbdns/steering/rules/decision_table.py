@@ -118,7 +118,7 @@ def _segment_count(atoms: Sequence[AddressAtom | EcsAtom], sets: Mapping[Address
 def cell_count(rules: Sequence[FoldedRule], sets: Mapping[AddressAtom | EcsAtom, AddressSet]) -> int:
     """Return how many cells the table of queries with ECS has, before classes that are alike are one."""
     used = [sets[atom] for atom in address_atoms(rules)]
-    vectors, _ = _distinct(np.concatenate([cut(used, family).truths for family in FAMILIES]))
+    vectors, _ = _distinct_bits(np.concatenate([cut(used, family).truths for family in FAMILIES]))
     return len(vectors) * RULE_KINDS << len(tests_of(rules))
 
 
@@ -166,7 +166,8 @@ class _Draft:
         used = [sets[atom] if has_ecs or isinstance(atom, AddressAtom) else EMPTY_SET for atom in atoms]
         segments = [cut(used, family) for family in FAMILIES]
         self._starts = (segments[0].starts, segments[1].starts)
-        self.vectors, self._vector_of = _distinct(np.concatenate([one.truths for one in segments]))
+        bits_of, self._vector_of = _distinct_bits(np.concatenate([one.truths for one in segments]))
+        self.vectors = np.unpackbits(bits_of, axis=1, count=len(atoms)).astype(np.bool_)
         width = RULE_KINDS << len(tests)
         if len(self.vectors) * width > bounds.MAX_RULE_CELLS:
             raise TooLarge("cells", len(self.vectors) * width, bounds.MAX_RULE_CELLS)
@@ -217,16 +218,23 @@ def _merged(starts: Addresses, classes: Cells) -> tuple[Addresses, Cells]:
 
 def _distinct(rows: Truths) -> tuple[Truths, NDArray[np.intp]]:
     """Return the distinct rows, and the number of each row's."""
-    packed = np.packbits(rows, axis=1)
+    packed, number = _distinct_bits(np.packbits(rows, axis=1))
+    return np.unpackbits(packed, axis=1, count=rows.shape[1]).astype(np.bool_), number
+
+
+def _distinct_bits(packed: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Return the distinct rows of bits, eight a byte, and the number of each row's."""
     if packed.shape[1] == 0:
-        return rows[:1], np.zeros(len(rows), np.intp)
+        return packed[:1], np.zeros(len(packed), np.intp)
     if packed.shape[1] <= 8:
-        wide = np.zeros((len(rows), 8), np.uint8)
+        wide = np.zeros((len(packed), 8), np.uint8)
         wide[:, : packed.shape[1]] = packed
         _, first, number = np.unique(wide.view(np.uint64)[:, 0], return_index=True, return_inverse=True)
     else:
-        _, first, number = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    return rows[first], number.reshape(-1)
+        # As texts, which compare many times as fast as rows; that they lose zeros at the end makes no two alike.
+        texts = np.ascontiguousarray(packed).view(f"S{packed.shape[1]}")[:, 0]
+        _, first, number = np.unique(texts, return_index=True, return_inverse=True)
+    return packed[first], number.reshape(-1)
 
 
 def _number_hits(rules: Sequence[FoldedRule], matched: Sequence[Truths]) -> tuple[tuple[Hits, ...], list[Cells]]:
