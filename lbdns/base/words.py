@@ -73,6 +73,8 @@ EVENTS_FILE: Final = _in_state("events.jsonl")
 OLDER_EVENTS_FILE: Final = _in_state("events.1.jsonl")
 RUN_DIRECTORY: Final = _in_state("run")
 """What the processes share, where the machine has no shared memory."""
+BESIDE: Final = ".beside"
+"""Among the texts of what was served last: the files that settings name and that do not lie in the directory."""
 LAST_SERVED: Final = _in_state("served")
 """The directory of the configuration that was served last."""
 

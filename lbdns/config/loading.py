@@ -20,7 +20,7 @@ from typing import Any, Final
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
-from lbdns.base.words import SETTINGS_FILE
+from lbdns.base.words import BESIDE, SETTINGS_FILE
 from lbdns.config.checks.balancer_checks import address_names, check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
@@ -86,6 +86,11 @@ class Examined:
 Tolerates = Callable[[bytes], bool]
 
 
+def _name_beside(path: Path) -> str:
+    """Return the name among texts that are kept of a file that settings name and that lies elsewhere."""
+    return f"{BESIDE}/{os.path.abspath(path).lstrip('/')}"
+
+
 def none_tolerated(_: bytes) -> bool:
     """Tolerate no zone with a mistake."""
     return False
@@ -115,12 +120,13 @@ def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded
     return examine_tree(tree, base, source).loaded()
 
 
-def load_settings(place: Path, files: FilesRead | None = None) -> Settings:
+def load_settings(place: Path, files: FilesRead | None = None, texts: dict[str, str] | None = None) -> Settings:
     """Read a settings file, or a directory's lbdns.yaml alone; every default where there is none.
 
-    `files` notes what is read, or looked for. Raises ConfigError with every mistake in it.
+    `files` notes what is read, or looked for; `texts` is filled with what is read beside the settings' own file. Raises
+    ConfigError with every mistake in it.
     """
-    reading = _Loading(files=FilesRead() if files is None else files)
+    reading = _Loading(files=FilesRead() if files is None else files, texts=texts)
     path = place / SETTINGS_FILE if place.is_dir() else place
     reading.files.note(path)
     if path.exists():
@@ -335,12 +341,13 @@ class _Loading:
     def _read_beside(self, path: Path) -> str | None:
         """Return the text of a file that settings name; of texts that were kept, the one among them first."""
         if self.base is not None and self.directory is not None:
-            kept = self.directory / os.path.relpath(path, self.base)
-            path = kept if kept.is_file() else path
+            kept = (self.directory / name for name in (os.path.relpath(path, self.base), _name_beside(path)))
+            path = next((one for one in kept if one.is_file()), path)
         self.files.note(path)
         text = try_read(path, self.problems)
-        if text is not None and self.directory is not None and path.is_relative_to(self.directory):
-            self._keep_text(path, text)
+        if text is not None and self.texts is not None:
+            is_inside = self.directory is not None and path.is_relative_to(self.directory)
+            self.texts[os.path.relpath(path, self.directory) if is_inside else _name_beside(path)] = text
         return text
 
     def _try_read(self, path: Path) -> str | None:

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from lbdns import __version__
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import LAST_SERVED, STORE_PLACE
+from lbdns.base.words import BESIDE, LAST_SERVED, SETTINGS_FILE, STORE_PLACE
 from lbdns.mapped.columns import COLUMNS
 from lbdns.mapped.snapshot_file import MAGIC, Snapshot
 from lbdns.model.configuration import Configuration
@@ -150,6 +150,11 @@ class LastServed:
         """Return every text by its name; raises LbdnsError where one is missing or damaged."""
         names = (name.removeprefix(f"{TEXTS}/") for name in self.digests if name.startswith(f"{TEXTS}/"))
         return {name: self.text(name) for name in names}
+
+    def settings_texts(self) -> Mapping[str, str]:
+        """Return the texts of the settings' file and of those that it names; raises LbdnsError as `text` does."""
+        beside = [name.removeprefix(f"{TEXTS}/") for name in self.digests if name.startswith(f"{TEXTS}/{BESIDE}/")]
+        return {name: self.text(name) for name in (SETTINGS_FILE, *beside)}
 
     def text(self, name: str) -> str:
         """Return one text; raises LbdnsError where it is missing or damaged."""

@@ -284,6 +284,30 @@ def test_the_texts_serve_where_the_compiled_parts_do_not(server: LbdnsServer, da
     assert again["served_at"] == served_at
 
 
+def test_lists_that_lie_elsewhere_are_kept_with_the_texts(server: LbdnsServer, tmp_path: Path) -> None:
+    listed = tmp_path / "elsewhere" / "office.txt"
+    listed.parent.mkdir()
+    listed.write_text("127.0.0.0/8\n")
+    settings_of(server.directory, lists={"office": str(listed), "home": "home.txt"})
+    (server.directory / "home.txt").write_text("192.0.2.0/24\n")
+    objects = server.directory / "objects.yaml"
+    tree = yaml.safe_load(objects.read_text())
+    rule = {"condition": "ip.src in $office and not ip.src in $home", "overrides": {"ttl": 7}}
+    tree["load_balancers"][0]["rules"] = [rule]
+    objects.write_text(yaml.safe_dump(tree))
+    served_once(server)
+    (copy,) = [path for path in kept(server).iterdir() if path.is_dir()]
+    of_another_release(copy)
+    listed.unlink()
+    (server.directory / "home.txt").unlink()
+    server.start()
+    assert server.query(NAME).answer[0].ttl == 7
+    assert server.status()["standing"]["state"] == "degraded"
+    assert server.stop() == 0
+    (copy,) = [path for path in kept(server).iterdir() if path.is_dir()]
+    assert (copy / "files" / "home.txt").read_text() == "192.0.2.0/24\n"
+
+
 def damage_all(server: LbdnsServer) -> None:
     for path in kept(server).rglob("*"):
         if path.is_file() and path.name != "current.json":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,41 @@ def test_settings_with_a_mistake_leave_the_store_served_and_changed(server: Stor
     (copy,) = [path for path in (server.state_dir / LAST_SERVED).iterdir() if path.is_dir()]
     assert (copy / "files" / "lbdns.yaml").read_text() == good
     assert "192.0.2.9" in (copy / "files" / "pools.yaml").read_text()
+
+
+@pytest.mark.parametrize("is_of_another_release", [False, True])
+def test_a_list_whose_file_is_gone_is_what_was_served_last(tmp_path: Path, is_of_another_release: bool) -> None:
+    listed = tmp_path / "lists" / "office.txt"
+    listed.parent.mkdir()
+    listed.write_text("127.0.0.0/8 # here\n")
+    with stopped_server(tmp_path, "lists: {office: lists/office.txt}") as server:
+        server.start()
+        server.wait_for_api()
+        with server.local as client:
+            (balancer,) = client.get("/lbdns/v1/load_balancers").json()["result"]
+            at = f"/client/v4/zones/{balancer['zone_id']}/load_balancers/{balancer['id']}"
+            rules = [{"name": "office", "condition": "ip.src in $office", "fixed_response": {}}]
+            client.patch(at, json={"rules": rules}).raise_for_status()
+        eventually(lambda: server.query(NAME).answer == [])
+        assert server.stop() == 0
+        listed.unlink()
+        for _ in range(2):  # what is kept of such a start serves the next one
+            if is_of_another_release:
+                current = server.state_dir / LAST_SERVED / "current.json"
+                current.write_text(json.dumps({**json.loads(current.read_text()), "format": "another release"}))
+                (copy,) = [path for path in (server.state_dir / LAST_SERVED).iterdir() if path.is_dir()]
+                (copy / "configuration.json").write_bytes(b"{}")
+            server.start()
+            server.wait_for_api()
+            assert server.query(NAME).answer == []
+            assert standing(server)["state"] == "degraded"
+            assert server.stop() == 0
+        (copy,) = [path for path in (server.state_dir / LAST_SERVED).iterdir() if path.is_dir()]
+        (text,) = [path for path in (copy / "files" / ".beside").rglob("*.txt")]
+        assert text.read_text() == "127.0.0.0/8 # here\n"
+        listed.write_text("192.0.2.0/24\n")
+        server.start()
+        assert server.addresses(NAME) == ["192.0.2.1", "192.0.2.2"]
 
 
 def test_a_store_that_cannot_be_opened_is_survived(server: StoreServer) -> None:

@@ -175,9 +175,9 @@ def _from_store(
 
     def load_store(files: FilesRead, tolerates: Tolerates) -> Loaded:
         files.note(settings_file)
-        present = override(load_settings(settings_file, files))
-        text = read_text(settings_file) if settings_file.is_file() else ""
-        loaded = opened().load(present, text, tolerates)
+        texts = {SETTINGS_FILE: read_text(settings_file) if settings_file.is_file() else ""}
+        present = override(load_settings(settings_file, files, texts))
+        loaded = opened().load(present, texts, tolerates)
         told = check_listeners(present, Source(str(settings_file), 0, "", None))
         return dataclasses.replace(loaded, warnings=(*told, *loaded.warnings))
 
@@ -205,7 +205,7 @@ def _from_store(
         settings=lambda: override(readable_settings(settings_file)),
         override=override,
         load_texts=lambda texts: _under(load(texts, base=settings_file.parent), override),
-        load_under=lambda present, text: opened().load(present, text),
+        load_under=lambda present, texts: opened().load(present, texts),
         suffixes=(),
         check=lambda settings: _check_api(settings, keys),
         check_settings=lambda: load_settings(settings_file),

@@ -121,7 +121,7 @@ class StoreManager:
         """Read the store. `running` is set once there is a server to publish to."""
         self.store: Store = store
         self.settings = settings
-        self._settings_text = ""
+        self._settings_texts: Mapping[str, str] = {SETTINGS_FILE: ""}
         self.place = f"{STORE_PLACE}{store.path.parent}"
         self.running: Running | None = None
         self._builder = Builder(store.account_id)
@@ -161,12 +161,15 @@ class StoreManager:
         return self.store.head == self._state.revision
 
     def load(
-        self, settings: Settings, settings_text: str = "", tolerates: Callable[[bytes], bool] = none_tolerated
+        self,
+        settings: Settings,
+        settings_texts: Mapping[str, str] | None = None,
+        tolerates: Callable[[bytes], bool] = none_tolerated,
     ) -> Loaded:
         """Return what is stored as a checked configuration under these settings; raises ConfigError.
 
-        `settings_text`: the text of the settings' file. `tolerates`: which zones, by apex, may have to do with objects
-        that cannot be read; they are `unready` in the configuration.
+        `settings_texts`: the texts of the settings' file and of those that it names, as they are kept. `tolerates`:
+        which zones, by apex, may have to do with objects that cannot be read; they are `unready` in the configuration.
         """
         if not self.is_current:
             self._state = self._builder.sift(self.store.load())
@@ -176,7 +179,7 @@ class StoreManager:
         examined = self._builder.examine(rest.state, settings)
         self._mistakes = frozenset(map(str, examined.errors))
         loaded = examined.loaded()
-        self.settings, self._settings_text = settings, settings_text
+        self.settings, self._settings_texts = settings, settings_texts or {SETTINGS_FILE: ""}
         configuration = replace(loaded.configuration, unready=rest.unready)
         told = tuple(replace(one.problem(), severity="warning") for one in self._state.unreadable)
         loaded = replace(loaded, configuration=configuration, warnings=(*told, *loaded.warnings))
@@ -184,12 +187,12 @@ class StoreManager:
 
     def _with_texts(self, loaded: Loaded, state: State) -> Loaded:
         """Return what was loaded, with the files that would say a state and its settings."""
-        settings_text, opens = self._settings_text, bool(private_views(self.settings.views))
+        settings_texts, opens = self._settings_texts, bool(private_views(self.settings.views))
 
         def texts() -> Mapping[str, str]:
             from lbdns.manage.store.revisions.to_files import export
 
-            return {**export(state, opens).files, SETTINGS_FILE: settings_text}
+            return {**export(state, opens).files, **settings_texts}
 
         return replace(loaded, texts=texts)
 

@@ -21,7 +21,6 @@ from typing import NamedTuple, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted, moment
-from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded, Tolerates, none_tolerated
 from lbdns.dns.name import show_name
@@ -201,7 +200,7 @@ def _under_settings(one: _KeptCopy) -> Beginning | None:
     if one.source.load_under is None:
         return None
     settings = one.adapted(one.kept.configuration()).settings
-    return one.beginning(one.source.load_under(settings, one.kept.text(SETTINGS_FILE)))
+    return one.beginning(one.source.load_under(settings, one.kept.settings_texts()))
 
 
 def _compiled(one: _KeptCopy) -> Beginning:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,8 @@ class ConfigurationSource:
 
     `settings`: the settings as far as they can be read, for a start that finds mistakes. `override`: settings as the
     command line changes them. `load_texts` reads texts that `Loaded.texts` gave, from a directory; raises LbdnsError.
-    `load_under` reads what does not stand in settings, under these, whose file's text is given; None: nothing does.
+    `load_under` reads what does not stand in settings, under these, given the texts of their file and of those that it
+    names, as they were kept; None: nothing does.
     `check` is called before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
     `check_settings` raises ConfigError with every mistake in the settings. `read_as_root` reads what only root may,
     before the server becomes another user, and says nothing of mistakes.
@@ -36,7 +37,7 @@ class ConfigurationSource:
     settings: Callable[[], Settings]
     override: Callable[[Settings], Settings]
     load_texts: Callable[[Path], Loaded]
-    load_under: Callable[[Settings, str], Loaded] | None = None
+    load_under: Callable[[Settings, Mapping[str, str]], Loaded] | None = None
     suffixes: tuple[str, ...] = FILE_SUFFIXES
     check: Callable[[Settings], None] = lambda settings: None
     check_settings: Callable[[], object] = lambda: None
