@@ -138,3 +138,5 @@ class Health:
     NO_HEALTH: Final = "no health"  # the label of a pool that is a fallback pool and nothing else
     ENABLED: Final = "enabled"
     DISABLED: Final = "disabled"
+    UP: Final = "up"  # the way into a virtual network
+    DOWN: Final = "down"

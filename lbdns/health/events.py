@@ -20,7 +20,7 @@ FILE_BYTES_MAX: Final = 8 * 1024 * 1024  # per file; there are two
 PROBES_MAX: Final = 20  # per change
 RECORD_MAX: Final = 200_000  # more changes than two files can hold
 
-Kind = Literal["endpoint", "pool", "load_balancer", "vantage_point", "monitor"]
+Kind = Literal["endpoint", "pool", "load_balancer", "vantage_point", "monitor", "virtual_network"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ class Seen:
 class HealthChange:
     """One change of state. Times are unix seconds; names that do not apply are empty.
 
-    The kind "monitor" is what a group's member that only watches sees of an endpoint; no answer follows from it.
+    The kind "virtual_network" is the way into the `network`, which is up or down; endpoints behind it have no changes
+    of their own for that. The kind "monitor" is what a group's member that only watches sees of an endpoint; no answer
+    follows from it.
 
     `was_for_s` says how long the state before it lasted (0: unknown); `streak` counts the results in a row that
     decided, of which the last is `reason`, `detail`, `code` and `rtt_us`; `cause` is "measured", "forced" or
@@ -71,6 +73,7 @@ class HealthChange:
     streak: int = 0
     was_for_s: float = 0.0
     cause: str = "measured"
+    network: str = ""
     hidden: bool = False  # a forced state lies over it: no answer changed
     probes: tuple[Seen, ...] = ()
 
@@ -82,6 +85,7 @@ class HealthChange:
             "pool": f"pool {self.name}",
             "load_balancer": f"load balancer {self.name}",
             "vantage_point": f"vantage point {self.name}",
+            "virtual_network": f"virtual network {self.name}",
             "monitor": f"monitor {self.monitor} (monitoring only) of pool {self.pool} endpoint {self.endpoint} "
             f"({self.address})",
         }[self.kind]

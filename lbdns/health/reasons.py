@@ -30,6 +30,7 @@ class Reason(IntEnum):
     CONFIG_ERROR = 16
     OTHER = 17
     UDP_UNREACHABLE = 18
+    NETWORK_DOWN = 19
 
 
 REASONS: tuple[str, ...] = (
@@ -52,6 +53,7 @@ REASONS: tuple[str, ...] = (
     "Monitor config error",
     "Other failure",
     "UDP port unreachable",
+    "Virtual network is down",
 )
 
 # Only these make a probe run again at once: an answer that does not match is an answer.

@@ -24,6 +24,7 @@ TYPE_CODES: Final = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", 
 NONE_32: Final = 0xFFFFFFFF
 
 REGION_COUNT: Final = 13  # regions of a geo policy, in sorted order of their codes
+NETWORK_ROWS: Final = 1024  # virtual networks whose health the table has room for
 ADDRESS_BYTES: Final = 16  # room for one address, of either family: IPv4 uses the first 4
 RESOLVED_MAX: Final = 8  # addresses kept per hostname endpoint and family
 RESOLVED_BYTES: Final = 2 * RESOLVED_MAX * ADDRESS_BYTES  # IPv4 addresses, then IPv6
@@ -184,6 +185,10 @@ class HealthColumns:
     probes_late: U64 = once()  # begun more than 250 ms after their time
     probes_in_flight: U64 = once()
     frozen_since: F64 = once()  # unix s since when this machine believes itself cut off; 0 = it does not
+    network_identity: U64 = once(NETWORK_ROWS)  # hash of the network whose slot it is; 0 = nobody's
+    network_state: U8 = once(NETWORK_ROWS)  # of the way into it: WAY_ of health/way_faults.py
+    network_fault: U8 = once(NETWORK_ROWS)  # what is wrong with the way: a WayFault
+    network_since: F64 = once(NETWORK_ROWS)  # unix s of the last change of network_state
     endpoint_state: U8 = per_endpoint()  # effective: measured, or what an operator forced
     endpoint_measured: U8 = per_endpoint()
     pool_state: U8 = per_pool()  # effective

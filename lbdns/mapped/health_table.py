@@ -21,7 +21,7 @@ from lbdns.mapped.allocation import allocate
 from lbdns.mapped.columns import HEALTH_COLUMNS
 
 _MAGIC = b"LBDNSHLT"
-_VERSION = 2
+_VERSION = 3
 _HEADER = struct.Struct("<8sIIQIIQ")  # magic, version, header bytes, layout id, endpoints, pools, file bytes
 _HEADER_BYTES = 64
 _ALIGN = 64

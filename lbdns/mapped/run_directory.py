@@ -215,6 +215,11 @@ def targets_path(run_dir: Path, generation: int) -> Path:
     return run_dir / f"targets-{generation}.json"
 
 
+def opener_path(run_dir: Path) -> Path:
+    """Return where in a run directory the UNIX socket of who opens sockets in network namespaces is."""
+    return run_dir / "opener.sock"
+
+
 class RunDirectory:
     """The files that the processes of one server share, by what they are."""
 

@@ -10,6 +10,10 @@ which nothing is said came from somewhere, so they clear the doubt. In a busy va
 time and nothing is ever held back; in a small one the witnesses, up to three other addresses that answered last time,
 are probed at once, which takes one round trip. With fewer than two others to ask there is nothing to judge by, and
 every result is believed.
+
+Endpoints of virtual networks neither clear a doubt nor are witnesses: that a private network works says nothing of the
+rest, and one of whose endpoints all fall silent is no reason to doubt that. Their own silence is asked about as any.
+That the way into a network is down is known and passes (ways/).
 """
 
 from __future__ import annotations
@@ -47,6 +51,9 @@ class IsolationGate:
     def take(self, check: Check, result: Result, started_s: float) -> None:
         """Believe a result, hold it back until witnesses are heard, or set it aside."""
         address = check.target.address
+        if check.target.way is not None:
+            self._take_of_network(check, result, started_s)
+            return
         if result.healthy:
             self._good[address] = check
         elif self._good.get(address) is check:
@@ -55,7 +62,20 @@ class IsolationGate:
             self._answered_s = asyncio.get_running_loop().time()
             self._clear()
             check.tell(result)
-        elif self.cut_off:
+        else:
+            self._take_silence(check, result, started_s)
+
+    def _take_of_network(self, check: Check, result: Result, started_s: float) -> None:
+        if result.silent or result.reason in _SILENT:
+            self._take_silence(check, result, started_s)
+        else:
+            self._held.pop(check, None)
+            self._aside.pop(check, None)
+            check.tell(result)
+
+    def _take_silence(self, check: Check, result: Result, started_s: float) -> None:
+        address = check.target.address
+        if self.cut_off:
             self._aside[check] = None
         elif self._held:
             self._held[check] = result
@@ -68,7 +88,8 @@ class IsolationGate:
 
     def expect(self, check: Check) -> None:
         """Count a check among those that answered last time: what a worker that was restarted knows from the table."""
-        self._good.setdefault(check.target.address, check)
+        if check.target.way is None:
+            self._good.setdefault(check.target.address, check)
 
     def forget(self, check: Check) -> None:
         """Drop a check that is no more."""

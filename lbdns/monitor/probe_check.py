@@ -8,17 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from lbdns.base.probe_types import acts
 from lbdns.health.reasons import TIMEOUTS, Reason
+from lbdns.health.way_faults import WayFault
 from lbdns.model.monitors import Monitor
 from lbdns.model.probe_networks import is_loopback, refused_words
 from lbdns.model.probed import probe_settings, probed_port
-from lbdns.model.targets_document import EndpointSpec, Vantage
+from lbdns.model.targets_document import EndpointSpec, Vantage, is_name
 from lbdns.monitor.probes.http import host_header
 from lbdns.monitor.probes.make import probe_of
-from lbdns.monitor.probes.result import Result, Target
+from lbdns.monitor.probes.result import Carrier, Result, Target
+
+SUSPICIOUS: Final = frozenset({Reason.NETWORK_DOWN, Reason.NETWORK_UNREACHABLE, Reason.NO_ROUTE})
+"""What a probe meets where its way into a virtual network is at fault; the last two may be the endpoint's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +128,32 @@ class Check:
             )
             return
         for _ in range(self.retries + 1):
-            try:
-                result = await self.probe.run(target, loop.time() + self.timeout_s)
-            except Exception as error:  # a defect in one probe must neither end the others nor count as an answer
-                result = Result(False, Reason.OTHER, detail=f"internal error: {error!r}")
-                loop.call_exception_handler({"message": "a probe raised", "exception": error})
+            result = await self._probe(loop, target)
             if not timed_out(result):
                 break
         self.give(result, started_s)
+
+    async def _probe(self, loop: asyncio.AbstractEventLoop, target: Target) -> Result:
+        way = target.way
+        if way is None:
+            return await self._probe_once(loop, target)
+        if way.fault:
+            return cut_off(way, way.fault)
+        result = await self._probe_once(loop, target)
+        if result.reason in SUSPICIOUS and (fault := await way.suspected()):
+            return cut_off(way, fault)
+        if result.reason is Reason.NETWORK_DOWN:  # for a moment: the way is there
+            result = await self._probe_once(loop, target)
+        if result.reason is Reason.NETWORK_DOWN:
+            return replace(result, reason=Reason.OTHER)
+        return result
+
+    async def _probe_once(self, loop: asyncio.AbstractEventLoop, target: Target) -> Result:
+        try:
+            return await self.probe.run(target, loop.time() + self.timeout_s)
+        except Exception as error:  # a defect in one probe must neither end the others nor count as an answer
+            loop.call_exception_handler({"message": "a probe raised", "exception": error})
+            return Result(False, Reason.OTHER, detail=f"internal error: {error!r}")
 
     def give(self, result: Result, started_s: float) -> None:
         """Take a result as that of a run that began at `started_s` (the loop's clock)."""
@@ -150,21 +172,37 @@ class Check:
             listener.take(result)
 
 
+def cut_off(way: Carrier, fault: WayFault) -> Result:
+    """Return the result of every probe while the way into its network is at fault."""
+    return Result(False, Reason.NETWORK_DOWN, detail=way.down_text(fault))
+
+
 def timed_out(result: Result) -> bool:
     """Whether no answer came, which alone makes a probe run again at once."""
     return result.reason in TIMEOUTS or result.silent
 
 
 def check_key(
-    monitor: Monitor, endpoint: EndpointSpec, address: str, vantage: Vantage, is_local: bool = True
+    monitor: Monitor,
+    endpoint: EndpointSpec,
+    address: str,
+    vantage: Vantage,
+    is_local: bool = True,
+    way: Carrier | None = None,
 ) -> CheckKey:
-    """Return the key of the check that `monitor` wants of one of the endpoint's addresses; `is_local`: its pool's."""
+    """Return the key of the check that `monitor` wants of one of the endpoint's addresses; `is_local`: its pool's.
+
+    `way`: into the endpoint's virtual network, which says where probes come from where it is another than the machine's
+    own.
+    """
     port = probed_port(monitor, endpoint.port)
     host = ""
     if acts(monitor.type, "header"):
         host = endpoint.host or monitor_host(monitor) or host_header(endpoint.address, port, monitor.type)
-    target = Target(address, port, host, vantage.source)
-    return CheckKey(probe_settings(monitor), target, vantage, is_local or not is_loopback(address))
+    source = "" if way is not None and way.is_given else vantage.source
+    target = Target(address, port, host, source, way=way)
+    reached_by_all = is_local or is_name(address) or not is_loopback(address)
+    return CheckKey(probe_settings(monitor), target, vantage, reached_by_all)
 
 
 def monitor_host(monitor: Monitor) -> str:

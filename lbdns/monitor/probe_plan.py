@@ -7,6 +7,7 @@ last result is news to the newcomer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, replace
 from operator import attrgetter
@@ -15,30 +16,45 @@ from typing import Final
 from lbdns.health.verdict import HEALTHY
 from lbdns.model.bounds import ALL_REGIONS
 from lbdns.model.probe_networks import ProbeNetworks
-from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage
+from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage, is_name
 from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.ledger.states import EndpointHealth, Series
-from lbdns.monitor.probe_check import Check, CheckKey, check_key
+from lbdns.monitor.probe_check import Check, CheckKey, check_key, cut_off
 from lbdns.monitor.schedule import Scheduler
 from lbdns.monitor.targets import Member, Targets
+from lbdns.monitor.ways.way import Way
 
 on_wire: Final = attrgetter(*(field.name for field in fields(EndpointSpec) if field.name not in NOT_ON_WIRE))
 """Returns what of an endpoint reaches its probes, as a tuple."""
 
 # Which monitor's part, on which address, from where, and what of the endpoint reaches the wire.
 SeriesKey = tuple[Member, str, Vantage, tuple[object, ...]]
-Addresses = Callable[[str], Sequence[str]]
+Addresses = Callable[[EndpointSpec], Sequence[str]]
+CUTS_PER_TURN: Final = 32  # of the event loop: each may change a pool
+
+
+def _no_way(network: str) -> Way | None:
+    """Return the way into a network where there are none."""
+    return None
 
 
 class ProbePlan:
     """The checks in force."""
 
-    def __init__(self, ledger: Ledger, scheduler: Scheduler, tell: Callable[[Vantage, bool], None]) -> None:
-        """Begin with no checks; `tell` hears of vantage points that are cut off, and that are no more."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        scheduler: Scheduler,
+        tell: Callable[[Vantage, bool], None],
+        way_into: Callable[[str], Way | None] = _no_way,
+    ) -> None:
+        """Begin with no checks; `tell` hears of vantage points that are cut off, and that are no more; `way_into` gives
+        the way into a virtual network."""
         self._ledger = ledger
         self._scheduler = scheduler
         self._tell = tell
+        self._way_into = way_into
         self._vantages: tuple[Vantage, ...] = ()
         self._gates: dict[Vantage, IsolationGate] = {}
         self._series: dict[int, dict[SeriesKey, tuple[Series, Check]]] = {}  # by the endpoint's identity
@@ -60,6 +76,22 @@ class ProbePlan:
                 self._leave(check, series)
         for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
             del self._gates[vantage]
+
+    def follow_way(self, way: Way) -> None:
+        """Have every endpoint behind a way be down with it, or be probed now that it is back."""
+        self._follow_some(way, [check for check in self.checks.values() if check.target.way is way])
+
+    def _follow_some(self, way: Way, checks: list[Check]) -> None:
+        for check in checks[:CUTS_PER_TURN]:
+            if not check.active:
+                continue
+            if way.fault:
+                check.give(cut_off(way, way.fault), check.started_s)
+            else:
+                self._scheduler.hurry(check)
+        rest = checks[CUTS_PER_TURN:]
+        if rest:
+            asyncio.get_running_loop().call_soon(self._follow_some, way, rest)
 
     @property
     def vantages(self) -> Set[Vantage]:
@@ -108,8 +140,8 @@ class ProbePlan:
     ) -> SeriesKey | None:
         """Return the series that goes on as another one: with the same probes and a vote as before, under whatever
         name, threshold or weight; the one of its name where there are several."""
-        member, address, vantage, _ = key
-        wanted = check_key(member.monitor, endpoint.spec, address, vantage, endpoint.pool.spec.is_local)
+        member = key[0]
+        wanted = self._key_of(endpoint, key)
         found = [one for one, (_, check) in going.items() if check.key == wanted and one[0].votes == member.votes]
         return min(found, key=lambda one: one[0].name != member.name, default=None)
 
@@ -117,25 +149,35 @@ class ProbePlan:
         spec, pool = endpoint.spec, endpoint.pool.spec
         regions = pool.check_regions
         vantages = standing_in(regions, self._vantages)
-        own = *on_wire(spec), pool.is_local
+        way = self._way_into(spec.network)
+        own = *on_wire(spec), pool.is_local, way
+        goes_as_it_is = not spec.is_name or (way is not None and way.resolves)
         return [
             (self._members[member], address, vantage, own)
-            for address in (addresses(spec.address) if spec.is_name else (spec.address,))
+            for address in ((spec.address,) if goes_as_it_is else addresses(spec))
             for member in pool.members
-            for vantage in reaching(vantages, address)
+            for vantage in (vantages if way is not None and way.is_given else reaching(vantages, address))
         ]
+
+    def _key_of(self, endpoint: EndpointHealth, key: SeriesKey) -> CheckKey:
+        member, address, vantage, _ = key
+        spec = endpoint.spec
+        way = self._way_into(spec.network)
+        return check_key(member.monitor, spec, address, vantage, endpoint.pool.spec.is_local, way)
 
     def _join(self, endpoint: EndpointHealth, key: SeriesKey) -> tuple[Series, Check]:
         member, address, vantage, _ = key
         gate = self._gates.get(vantage)
         if gate is None:
             gate = self._gates[vantage] = IsolationGate(vantage, self._scheduler.hurry, self._tell)
-        wanted = check_key(member.monitor, endpoint.spec, address, vantage, endpoint.pool.spec.is_local)
+        wanted = self._key_of(endpoint, key)
         check = self.checks.get(wanted)
         if check is None:
             may_reach = self._may_reach if wanted.is_local else self._may_reach_for_others
             check = self.checks[wanted] = Check(wanted, member.monitor, gate, may_reach)
             self._scheduler.add(check)
+            if check.target.way is not None:
+                check.target.way.join(check.target.address, check.target.port)
         series = self._ledger.begin_series(endpoint, member, address, vantage)
         check.listeners.append(series)
         if series.state == HEALTHY:
@@ -143,16 +185,18 @@ class ProbePlan:
         return series, check
 
     def _may_reach(self, address: str) -> bool:
-        return not self._networks.refuses(address)
+        return is_name(address) or not self._networks.refuses(address)
 
     def _may_reach_for_others(self, address: str) -> bool:
-        return not self._networks.refuses(address, is_local=False)
+        return is_name(address) or not self._networks.refuses(address, is_local=False)
 
     def _leave(self, check: Check, series: Series) -> None:
         check.listeners.remove(series)
         if not check.listeners:
             self._scheduler.remove(check)
             del self.checks[check.key]
+            if check.target.way is not None:
+                check.target.way.leave(check.target.address, check.target.port)
             gate = self._gates.get(check.vantage)
             if gate is not None:
                 gate.forget(check)

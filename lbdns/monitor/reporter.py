@@ -35,11 +35,18 @@ class Reporter:
         First good results are expected: no line in the log tells of them.
         """
         self._notifier.tell(change)
-        good = change.after in (Health.HEALTHY, Health.RESOLVED, "connected", Health.ENABLED, Health.DISABLED)
+        good = change.after in (
+            Health.HEALTHY,
+            Health.RESOLVED,
+            "connected",
+            Health.ENABLED,
+            Health.DISABLED,
+            Health.UP,
+        )
         first = (
             change.before == Health.UNKNOWN
             and good
-            and (change.kind in ("endpoint", "monitor") or change.cause == "configuration")
+            and (change.kind in ("endpoint", "monitor", "virtual_network") or change.cause == "configuration")
         )
         log.log(logging.DEBUG if first else logging.INFO if good else logging.WARNING, "%s", change.text)
         if self._record is None:

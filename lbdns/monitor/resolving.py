@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import dns.asyncresolver
 import dns.exception
 import dns.nameserver
 import dns.resolver
+from dns._asyncbackend import Backend  # dns.asyncbackend has it, and does not say so to type checkers
 
 from lbdns.mapped.columns import RESOLVED_MAX
 from lbdns.model.socket_address import parse_resolver
@@ -73,6 +74,16 @@ class Outcome(NamedTuple):
     resolved: Resolved | None
     problem: str = ""
     is_final: bool = False
+
+
+class Sources(Protocol):
+    """Who is asked for a hostname."""
+
+    own: OwnNames | None
+
+    async def look_up(self, name: str, now_s: float, known: Resolved | None = None) -> Outcome:
+        """Ask for both families; an answer for either is one. `known`: what an earlier look-up came to."""
+        ...
 
 
 class NameSources:
@@ -143,7 +154,7 @@ class NameSources:
             elif is_localhost(name):
                 outcome = _of_hosts_file(LOOPBACK, now_s)
             else:
-                outcome, failure = await self._ask_dns(name, now_s, known)
+                outcome, failure = await ask_dns(self._resolver, name, now_s, known)
             if outcome.resolved is not None:
                 return outcome
             failures.append(outcome)
@@ -152,21 +163,28 @@ class NameSources:
         # That DNS is silent says more than that the hosts file does not have a name.
         return next((one for one in failures if not one.is_final), failures[-1])
 
-    async def _ask_dns(self, name: str, now_s: float, known: Resolved | None) -> tuple[Outcome, str]:
-        """Return what DNS says, and of what kind its failure is for nsswitch.conf.
 
-        One family's failure is not the other's answer: what was `known` of it stays for this round.
-        """
-        answers = await asyncio.gather(_ask(self._resolver, name, "A"), _ask(self._resolver, name, "AAAA"))
-        ttls = [ttl_s for addresses, ttl_s, _, _ in answers if addresses]
-        if not ttls:
-            problem = next((problem for _, _, problem, _ in answers if problem), "it has no addresses")
-            return Outcome(None, problem), next((kind for *_, kind in answers if kind), hosts_file.NOT_FOUND)
-        (v4, _, problem4, _), (v6, _, problem6, _) = answers
-        if known is not None and known.may_be_stale:
-            v4, v6 = (known.v4 if problem4 else v4), (known.v6 if problem6 else v6)
-        until_s = now_s + min(max(min(ttls), TTL_MIN_S), TTL_MAX_S)
-        return Outcome(Resolved(v4, v6, until_s, until_s)), ""
+async def ask_dns(
+    resolver: dns.asyncresolver.Resolver,
+    name: str,
+    now_s: float,
+    known: Resolved | None,
+    backend: Backend | None = None,
+) -> tuple[Outcome, str]:
+    """Return what DNS says, and of what kind its failure is for nsswitch.conf; `backend` opens sockets.
+
+    One family's failure is not the other's answer: what was `known` of it stays for this round.
+    """
+    answers = await asyncio.gather(*(_ask(resolver, name, kind, backend) for kind in ("A", "AAAA")))
+    ttls = [ttl_s for addresses, ttl_s, _, _ in answers if addresses]
+    if not ttls:
+        problem = next((problem for _, _, problem, _ in answers if problem), "it has no addresses")
+        return Outcome(None, problem), next((kind for *_, kind in answers if kind), hosts_file.NOT_FOUND)
+    (v4, _, problem4, _), (v6, _, problem6, _) = answers
+    if known is not None and known.may_be_stale:
+        v4, v6 = (known.v4 if problem4 else v4), (known.v6 if problem6 else v6)
+    until_s = now_s + min(max(min(ttls), TTL_MIN_S), TTL_MAX_S)
+    return Outcome(Resolved(v4, v6, until_s, until_s)), ""
 
 
 def _of_hosts_file(found: Addresses, now_s: float) -> Outcome:
@@ -186,13 +204,19 @@ def _good_for(now_s: float, ttl_s: float, again_in_s: float) -> Resolved:
 class HostNames:
     """The hostnames in use, each looked up by a task of its own."""
 
-    def __init__(self, changed: Callable[[str], None], failed: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        changed: Callable[[str], None],
+        failed: Callable[[str, str], None],
+        elsewhere: Callable[[Sequence[str]], Sources] | None = None,
+    ) -> None:
         """`changed(name)` hears of a new answer or expiry, `failed(name, problem)` of a look-up without any address to
-        use."""
+        use. `elsewhere`: returns who is asked where that is neither zones here nor this system, given resolvers."""
         self._changed = changed
         self._failed = failed
         self._system = SystemNames()
-        self._sources = NameSources((), None, self._system)
+        self._elsewhere = elsewhere
+        self._sources: Sources = NameSources((), None, self._system)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
         self._found: dict[str, Resolved] = {}
@@ -213,13 +237,21 @@ class HostNames:
             self._tasks.pop(name).cancel()
             self._wakes.pop(name)
             self._found.pop(name, None)
-        before, self._sources = self._sources.own, NameSources(servers, own, self._system)
+        before, self._sources = self._sources.own, self._sources_of(servers, own)
         for name, wake in self._wakes.items():
             if any(one is not None and one.holds(name) for one in (before, own)):
                 wake.set()
         for name in sorted(wanted - self._tasks.keys()):
             self._wakes[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._keep(name, self._wakes[name]))
+
+    def _sources_of(self, servers: Sequence[str], own: OwnNames | None) -> Sources:
+        return self._elsewhere(servers) if self._elsewhere else NameSources(servers, own, self._system)
+
+    def ask_again(self) -> None:
+        """Ask for all names at once: the network that they are in is back."""
+        for wake in self._wakes.values():
+            wake.set()
 
     def follow_system(self) -> None:
         """Ask at once for the names of which the hosts file, or who is asked first, says another thing than before; to
@@ -294,11 +326,15 @@ class HostNames:
         self._failed(name, problem)
 
 
-async def _ask(resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> tuple[tuple[str, ...], float, str, str]:
+async def _ask(
+    resolver: dns.asyncresolver.Resolver, name: str, kind: str, backend: Backend | None
+) -> tuple[tuple[str, ...], float, str, str]:
     """Return (addresses, TTL, problem, what nsswitch.conf calls it); a name without records of this kind is no
     problem."""
     try:
-        answer = await resolver.resolve(name + ".", kind, raise_on_no_answer=False, search=False, lifetime=QUERY_S)
+        answer = await resolver.resolve(
+            name + ".", kind, raise_on_no_answer=False, search=False, lifetime=QUERY_S, backend=backend
+        )
     except dns.resolver.NXDOMAIN:
         return (), 0.0, "no such name", hosts_file.NOT_FOUND
     except dns.exception.Timeout:

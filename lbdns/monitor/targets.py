@@ -16,6 +16,7 @@ from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,
+    NetworkTarget,
     PoolTarget,
     TargetsDocument,
     Vantage,
@@ -66,6 +67,7 @@ class Targets:
     notifications: tuple[Notification, ...] = ()
     account_id: str = ""
     probe_networks: ProbeNetworks = DEFAULT
+    networks: tuple[NetworkTarget, ...] = ()
 
 
 def load_targets(path: Path) -> Targets:
@@ -99,6 +101,7 @@ def parse_targets(data: bytes) -> Targets:
         notifications=document.notifications,
         account_id=document.account_id,
         probe_networks=document.probe_networks,
+        networks=document.networks,
     )
 
 

@@ -19,12 +19,14 @@ from lbdns.base.clocks import elapsed_s, wall_offset_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.wording import counted
+from lbdns.mapped.run_directory import opener_path
 from lbdns.monitor import latency
 from lbdns.monitor.cut_offs import CutOffs
 from lbdns.monitor.generations import Generation, Generations
 from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.ledger.states import EndpointHealth
 from lbdns.monitor.named_endpoints import NamedEndpoints
+from lbdns.monitor.network_states import NetworkStates
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probe_watch import ProbeWatch
 from lbdns.monitor.reporter import Reporter
@@ -32,6 +34,9 @@ from lbdns.monitor.schedule import IN_FLIGHT_MAX, Scheduler
 from lbdns.monitor.standing_orders import StandingOrders
 from lbdns.monitor.tenure import Tenure
 from lbdns.monitor.toggles import toggles
+from lbdns.monitor.ways.opener_client import Opening
+from lbdns.monitor.ways.way import Way
+from lbdns.monitor.ways.ways import Ways
 
 TICK_S: Final = 0.2  # heartbeat, and how soon a forced state or a new generation is seen where nobody tells of it
 SLOW_TICK_S: Final = 1.0
@@ -58,8 +63,10 @@ class MonitorWorker:
         self._reporter = Reporter(state_dir)
         self._ledger = Ledger(first.table, time.time, self._reporter.tell, self._address_flipped, elapsed_s)
         self._cut_offs = CutOffs(self._ledger, self._reporter.tell)
-        self._plan = ProbePlan(self._ledger, self._scheduler, self._cut_offs.tell)
-        self._named = NamedEndpoints(self._ledger, self._plan)
+        self._networks = NetworkStates(self._ledger, self._reporter.tell)
+        self._ways = Ways(Opening(opener_path(generations.run_dir)), self._way_changed)
+        self._plan = ProbePlan(self._ledger, self._scheduler, self._cut_offs.tell, self._ways.of)
+        self._named = NamedEndpoints(self._ledger, self._plan, self._ways.of)
         self._orders = StandingOrders(state_dir, tenure.control, self._ledger.force)
         self._orders.follow()
         self._reporter.adopt(first.targets)
@@ -87,6 +94,7 @@ class MonitorWorker:
         finally:
             await self._named.close()
             await self._scheduler.close()
+            await self._ways.close()
             self._save_latency()
             await self._reporter.close()
 
@@ -122,8 +130,11 @@ class MonitorWorker:
         self._targets = targets = generation.targets
         lacks = generation.own.lacks_answers if generation.own is not None else lambda pool: False
         self._ledger.adopt(targets.pools, targets.balancers, generation.table, targets.vantages, lacks)
+        self._ways.adopt(targets.networks, targets.resolvers)
+        self._networks.adopt(self._ways.all)
         self._named.adopt(targets.resolvers, generation.own)
         self._plan.adopt(targets, self._named.addresses)
+        self._ways.begin()
         self._cut_offs.keep(self._plan.vantages)
         self._named.publish()
 
@@ -140,6 +151,12 @@ class MonitorWorker:
             counted(len(targets.pools), "pool"),
             counted(len(self._plan.checks), "check"),
         )
+
+    def _way_changed(self, way: Way) -> None:
+        """Tell of the network first, and then have all that is behind it follow."""
+        self._networks.take(way)
+        self._plan.follow_way(way)
+        self._named.follow_way(way)
 
     def _address_flipped(self, endpoint: EndpointHealth) -> None:
         self._named.publish_one(endpoint)

@@ -74,7 +74,9 @@ def encode_targets(
         notifications=settings.notifications,
         account_id=configuration.account_id,
         probe_networks=settings.probe_networks,
-        networks=tuple(_network(one, slots) for one in configuration.virtual_networks.values()),
+        networks=tuple(
+            network_target(one, slots.network[name]) for name, one in configuration.virtual_networks.items()
+        ),
     )
     table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
     apexes = {zone.apex for zone in configuration.zones}
@@ -121,11 +123,12 @@ def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> Balanc
     return BalancerSpec(load_balancer.name, pools, fallback, load_balancer.type, others)
 
 
-def _network(network: VirtualNetwork, slots: Slots) -> NetworkTarget:
+def network_target(network: VirtualNetwork, slot: int) -> NetworkTarget:
+    """Return a virtual network's part of the document, with the slot of its health."""
     via = network.via
     return NetworkTarget(
         name=network.name,
-        slot=slots.network[network.name],
+        slot=slot,
         source=(via and via.source) or "",
         device=(via and via.device) or "",
         namespace=(via and via.namespace) or "",

@@ -9,11 +9,12 @@ from typing import Any
 from lbdns.base.words import Health
 from lbdns.health import forced, verdict
 from lbdns.health.forced import Forced
-from lbdns.health.reasons import REASONS, Reason, reason_text
+from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import COUNTS, UNRESOLVED, load_balancer_word
 from lbdns.mapped.endpoint_rows import EndpointRow, read_endpoint
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
+from lbdns.publish.network_health import NetworkHealth
 from lbdns.publish.publisher import Published
 
 Columns = Mapping[str, "memoryview[Any]"]
@@ -36,7 +37,8 @@ def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[s
         return {"state": found.state, "set": found.set_at_s, "until": found.until_s, "why": found.why}
 
     resorts = _last_resorts(configuration)
-    pools = [_pool(pool, published, columns, pool.name in resorts) for pool in configuration.pools.values()]
+    networks = NetworkHealth(published)
+    pools = [_pool(pool, published, networks, pool.name in resorts) for pool in configuration.pools.values()]
     for pool in pools if orders else ():
         pool["order"] = order(pool["name"])
         for endpoint in pool["origins"]:
@@ -44,6 +46,7 @@ def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[s
     return {
         "generation": published.generation,
         "monitor": {"silent_s": silent_s(columns), "frozen_since": columns["frozen_since"][0] or None},
+        "virtual_networks": _networks(networks),
         "pools": pools,
         "load_balancers": _load_balancers(configuration, published, columns),
     }
@@ -62,8 +65,22 @@ def _last_resorts(configuration: Configuration) -> frozenset[str]:
     return frozenset().union(*(one.fallback_names() for one in enabled)) - candidates
 
 
-def _pool(pool: Pool, published: Published, columns: Columns, is_last_resort: bool) -> dict[str, Any]:
-    slot = published.slots.pool[pool.name]
+def _networks(networks: NetworkHealth) -> list[dict[str, Any]]:
+    counts = networks.endpoint_counts()
+    return [
+        {
+            "name": row.name,
+            "state": row.state,
+            "reason": row.why or None,
+            "since": row.since or None,
+            "endpoints": counts[row.name],
+        }
+        for row in networks.rows.values()
+    ]
+
+
+def _pool(pool: Pool, published: Published, networks: NetworkHealth, is_last_resort: bool) -> dict[str, Any]:
+    slot, columns = published.slots.pool[pool.name], published.table.columns
     return {
         "name": pool.name,
         "state": _shown_word(pool, published, is_last_resort),
@@ -73,11 +90,11 @@ def _pool(pool: Pool, published: Published, columns: Columns, is_last_resort: bo
         "since": columns["pool_since"][slot] or None,
         "monitor": pool.monitor or pool.monitor_group,
         "minimum_origins": pool.minimum_origins,
-        "origins": [_endpoint(pool, endpoint, published) for endpoint in pool.origins],
+        "origins": [_endpoint(pool, endpoint, published, networks) for endpoint in pool.origins],
     }
 
 
-def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str, Any]:
+def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, networks: NetworkHealth) -> dict[str, Any]:
     row = endpoint_row(pool, endpoint, published)
     return {
         "name": endpoint.name,
@@ -88,7 +105,7 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published) -> dict[str,
         "order": None,
         "since": row.since or None,
         "checked": row.checked_at or None,
-        "reason": _reason(row),
+        "reason": _reason(endpoint, row, networks),
         "code": row.code or None,
         "rtt_ms": row.rtt_us / 1000 or None,
         "checks": row.checks,
@@ -121,10 +138,10 @@ def endpoint_word(pool: Pool, endpoint: Endpoint, state: int) -> str:
     return _word(endpoint.is_used, pool.is_monitored, state, verdict.endpoint_word)
 
 
-def _reason(row: EndpointRow) -> str | None:
+def _reason(endpoint: Endpoint, row: EndpointRow, networks: NetworkHealth) -> str | None:
     if row.state & UNRESOLVED:
         return REASONS[Reason.DNS_UNKNOWN_HOST]
-    return reason_text(row.reason) if row.checks else None
+    return networks.told(endpoint, row.reason) if row.checks else None
 
 
 def _word(enabled: bool, monitored: bool, state: int, word: Callable[[int], str]) -> str:

@@ -6,6 +6,7 @@ A matter is one more function in ROWS. The server is degraded where any row has 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from lbdns.health.events import duration_text
 from lbdns.mapped.counter_words import DROPPED_COUNT, OVERFLOWS, SEND_ERRORS
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.model.configuration import Configuration
+from lbdns.publish.network_health import NetworkHealth
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
@@ -233,6 +235,16 @@ def _pools(facts: ServerFacts) -> Row:
     return Row("pools", text, tuple(f"pool {name} is {word}" for name, word in out.items()))
 
 
+def _networks(facts: ServerFacts) -> Row:
+    networks = NetworkHealth(facts.published)
+    counts = Counter(row.state for row in networks.rows.values())
+    text = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "none"
+    down = [row for row in networks.rows.values() if row.is_down]
+    behind = networks.endpoint_counts() if down else {}
+    told = tuple(f"{row.down_text}; {counted(behind.get(row.name, 0), 'endpoint')} in it" for row in down)
+    return Row("virtual networks", text, told)
+
+
 def _monitor(facts: ServerFacts) -> Row:
     columns = facts.published.table.columns
     silence_s, frozen_since = silent_s(columns), columns["frozen_since"][0]
@@ -256,6 +268,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _store,
     _run_directory,
     _zones,
+    _networks,
     _pools,
     _forced,
     _monitor,

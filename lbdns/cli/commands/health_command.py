@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdns.base.wording import moment
+from lbdns.base.wording import counted, moment
 from lbdns.base.words import Health
 from lbdns.cli.frame.common import (
     PIPE_COLUMNS,
@@ -127,6 +127,7 @@ def render(report: dict[str, Any], now_s: float) -> Group:
     lines: list[Any] = [table]
     if report["load_balancers"]:
         lines.append(balancer_table(report["load_balancers"]))
+    lines += [Text(line, "bold red") for line in network_lines(report, now_s)]
     lines += [Text(line, "yellow") for line in forced_lines(report, now_s)]
     silent_s = report["monitor"]["silent_s"]
     if silent_s is None or silent_s > STALE_S:
@@ -153,6 +154,19 @@ def balancer_table(balancers: list[dict[str, Any]]) -> Table:
         pools = f"{', '.join(one['pools'])}; fallback {one['fallback']}"
         table.add_row(Text(one["name"]), Text(one["state"], STYLES.get(one["state"], "")), Text(pools, "dim"))
     return table
+
+
+def network_lines(report: dict[str, Any], now_s: float) -> Iterator[str]:
+    """Yield a line for each virtual network that is down: why, for how long, and for how many endpoints."""
+    from lbdns.health.events import duration_text
+    from lbdns.health.way_faults import down_text
+
+    for network in report.get("virtual_networks", ()):  # a server of an earlier release does not say
+        if network["state"] == Health.DOWN:
+            since = network["since"]
+            how_long = f", for {duration_text(now_s - since)}" if since else ""
+            behind = counted(network["endpoints"], "endpoint")
+            yield f"{down_text(network['name'], network['reason'])}{how_long}: {behind} in it"
 
 
 def configuration_lines(report: dict[str, Any]) -> Iterator[str]:

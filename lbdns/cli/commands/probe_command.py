@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lbdns.model.monitors import Monitor
     from lbdns.monitor.probes.result import Result
     from lbdns.monitor.resolving import Resolved
+    from lbdns.monitor.ways.way import Way
 
 LABEL_CHARS = 10
 
@@ -43,6 +45,9 @@ def pem_file() -> click.Path:
 @click.option("--client-key", type=pem_file(), help="Its private key. [default: in the same file]")
 @click.option("--timeout", type=int, help="Seconds. [default: 5]")
 @click.option("--source", default="", help="The local address to probe from.")
+@click.option("--device", default="", help="The interface or VRF to leave by.")
+@click.option("--namespace", default="", help="The network namespace to probe in: its name, or its file's path.")
+@click.option("--proxy", default="", help="The proxy to go through: socks5://HOST:PORT or http://HOST:PORT.")
 @click.option("--resolver", "resolvers", multiple=True, help="Who resolves ADDRESS where it is a name: IP or IP:PORT.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def probe(
@@ -50,6 +55,9 @@ def probe(
     address: str,
     host: str | None,
     source: str,
+    device: str,
+    namespace: str,
+    proxy: str,
     resolvers: tuple[str, ...],
     as_json: bool,
     headers: tuple[str, ...],
@@ -57,7 +65,9 @@ def probe(
 ) -> None:
     """Probe ADDRESS, an IP address or a name, once; exit status 1 where one of its addresses is not healthy."""
     monitor = make_monitor({"type": type, "retries": 0, **settings}, headers)
-    results = asyncio.run(probe_all(monitor, address, host or "", source, resolvers))
+    via = {"device": device, "namespace": namespace, "proxy": proxy}
+    given = {name: value for name, value in via.items() if value}
+    results = asyncio.run(probe_all(monitor, address, host or "", source, resolvers, given))
     if as_json:
         print_json([as_dict(*one) for one in results])
     else:
@@ -87,30 +97,57 @@ def make_monitor(settings: dict[str, Any], headers: tuple[str, ...]) -> Monitor:
 
 
 async def probe_all(
-    monitor: Monitor, address: str, host: str, source: str, resolvers: tuple[str, ...]
+    monitor: Monitor,
+    address: str,
+    host: str,
+    source: str,
+    resolvers: tuple[str, ...],
+    via: Mapping[str, str] | None = None,
 ) -> list[tuple[str, Result]]:
-    """Probe an address, or every address of a name; returns (address, result) pairs. Raises LbdnsError."""
+    """Probe an address, or every address of a name; returns (address, result) pairs. `via`: by which device, namespace
+    or proxy. Raises LbdnsError."""
     from lbdns.model.targets_document import Vantage, lone_endpoint
     from lbdns.monitor.probe_check import check_key
     from lbdns.monitor.probes.make import probe_of
 
     spec = lone_endpoint(address, host=host)
-    addresses = (await resolve(address, resolvers)).addresses if spec.is_name else (address,)
+    way = way_by(source, via, resolvers) if via else None
+    goes_as_it_is = not spec.is_name or (way is not None and way.resolves)
+    addresses = (address,) if goes_as_it_is else (await resolve(address, resolvers, way)).addresses
     what = probe_of(monitor)
     results = []
     for one in addresses:
-        key = check_key(monitor, spec, one, Vantage(source=source))
+        key = check_key(monitor, spec, one, Vantage(source=source), way=way)
         deadline_s = asyncio.get_running_loop().time() + monitor.timeout
         results.append((one, await what.run(key.target, deadline_s)))
     return results
 
 
-async def resolve(name: str, resolvers: tuple[str, ...]) -> Resolved:
-    """Return a name's addresses; raises LbdnsError where it has none, or a resolver is none."""
-    from lbdns.monitor.resolving import NameSources
+def way_by(source: str, via: Mapping[str, str], resolvers: tuple[str, ...]) -> Way:
+    """Return the way that the options describe, checked as a configured one is; raises LbdnsError."""
+    from pydantic import ValidationError
+
+    from lbdns.model.targets_document import NetworkTarget
+    from lbdns.model.virtual_network import Via
+    from lbdns.monitor.ways.lone_way import lone_way
 
     try:
-        sources = NameSources(resolvers)
+        Via.model_validate({**via, **({"source": source} if source else {})})
+    except ValidationError as error:
+        told = "; ".join(dict.fromkeys(problem["msg"] for problem in error.errors()))
+        raise LbdnsError(told) from None
+    words = " ".join(f"--{name}" for name in via)
+    return lone_way(NetworkTarget(words, 0, source=source, **via), None, resolvers)
+
+
+async def resolve(name: str, resolvers: tuple[str, ...], way: Way | None = None) -> Resolved:
+    """Return a name's addresses, by the resolvers at the end of a way; raises LbdnsError where it has none, or a
+    resolver is none."""
+    from lbdns.monitor.resolving import NameSources
+    from lbdns.monitor.ways.names_there import NamesThere
+
+    try:
+        sources = NameSources(resolvers) if way is None else NamesThere(way, resolvers)
     except ValueError as error:
         raise LbdnsError(f"--resolver: {error}") from None
     outcome = await sources.look_up(name, time.monotonic())

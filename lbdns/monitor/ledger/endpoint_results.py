@@ -12,20 +12,20 @@ from typing import Final
 from lbdns.base.words import Health
 from lbdns.health import verdict
 from lbdns.health.events import HealthChange, lasted_s
+from lbdns.health.forced import endpoint_byte
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.agreement import agreed_state, mean_rtt_us, telling, watched_state
 from lbdns.monitor.ledger.pool_changes import PoolChanges
 from lbdns.monitor.ledger.pool_rtt import PoolRtt
-from lbdns.monitor.ledger.states import EndpointHealth, Series, deciding
+from lbdns.monitor.ledger.states import CUT_OFF, EndpointHealth, Series, deciding, is_cut_off
 from lbdns.monitor.ledger.table_rows import TableRows
 from lbdns.monitor.ledger.vantage_views import VantageViews
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Member
 
 RTT_MAX_US: Final = 0xFFFFFFFF  # what the table's column holds
-_UNRESOLVED: Final = Result(False, Reason.DNS_UNKNOWN_HOST)
 _NOBODY_SAYS: Final = Result(True, Reason.NO_FAILURES)
 
 
@@ -61,6 +61,8 @@ class EndpointResults:
         slot, rows = endpoint.spec.slot, self._rows
         series.streak = rows.endpoint_streak[slot] if len(endpoint.series) == 1 else 0
         series.rtt_us = rows.endpoint_rtt_us[slot] if series.state == HEALTHY else 0
+        if series.state == UNHEALTHY and rows.endpoint_reason[slot] == Reason.NETWORK_DOWN:
+            series.shown = CUT_OFF
         return series
 
     def end_series(self, endpoint: EndpointHealth, series: Series) -> None:
@@ -94,21 +96,29 @@ class EndpointResults:
         if result.healthy and series.member.votes:
             self._pool_rtt.note(endpoint.pool, series.vantage.region, clock_s)
 
-    def unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
-        """Take it that an endpoint's name leads nowhere: it is down, and no series decides that."""
-        if endpoint.probed:
-            self._take_unresolved(endpoint, problem)
+    def unresolved(self, endpoint: EndpointHealth, problem: str, is_probed_by_name: bool = False) -> None:
+        """Take it that an endpoint's name leads nowhere: it is down, and no series decides that.
+
+        `is_probed_by_name`: somebody else resolves it for its probes, and only answers lack its addresses.
+        """
+        if endpoint.probed and not is_probed_by_name:
+            self._take_nowhere(endpoint, Result(False, Reason.DNS_UNKNOWN_HOST, detail=problem))
         if endpoint.spec.must_resolve:
             self._mark(endpoint, Health.UNRESOLVED, problem)
 
-    def _take_unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
+    def unreached(self, endpoint: EndpointHealth, result: Result) -> None:
+        """Take it that the network in which an endpoint's name would resolve is down."""
+        if endpoint.probed and not endpoint.series:
+            self._take_nowhere(endpoint, result)
+
+    def _take_nowhere(self, endpoint: EndpointHealth, result: Result) -> None:
         slot, rows, now_s = endpoint.spec.slot, self._rows, self._wall()
         before, since_s = endpoint.state, rows.endpoint_since[slot]
         with rows.writing(slot):
             rows.endpoint_checks[slot] += 1
             rows.endpoint_checked_at[slot] = now_s
-            self._put(endpoint, UNHEALTHY, _UNRESOLVED, now_s)
-        self._follow(endpoint, before, since_s, now_s, None, Result(False, Reason.DNS_UNKNOWN_HOST, detail=problem))
+            self._put(endpoint, UNHEALTHY, result, now_s)
+        self._follow(endpoint, before, since_s, now_s, None, result)
 
     def resolved(self, endpoint: EndpointHealth) -> None:
         """Take it that an endpoint's name has addresses, which are in the table."""
@@ -215,14 +225,23 @@ class EndpointResults:
     ) -> None:
         """Do what follows from an endpoint's change, which the table has: its pool, load balancers, the report."""
         state = endpoint.state
-        if state == before:
+        is_cut, told = is_cut_off(result) and state == UNHEALTHY, endpoint.told
+        if state == before and told is None:
             return
         effective = endpoint.byte
         hidden = effective == endpoint.effective
         probes = deciding(endpoint.series, cause)
-        if not hidden:
+        if effective != endpoint.effective:
             endpoint.effective = effective
             self._pool_changes.recount(endpoint.pool, "measured", probes)
+        if is_cut:  # the network is what is told of
+            endpoint.told = before if told is None else told
+            return
+        if told is not None:
+            before, endpoint.told = told, None
+            if before == state:
+                return
+            hidden = effective == endpoint_byte(before, endpoint.forced, endpoint.is_unresolved)
         detail = result.detail
         if hidden:
             detail = "; ".join(filter(None, (detail, "hidden by the forced state")))
@@ -252,6 +271,8 @@ class EndpointResults:
     def _watch(self, series: Series, now_s: float, clock_s: float) -> None:
         """Tell of what a member that only watches sees of an endpoint, where that changes; no answer follows."""
         endpoint, member, result = series.endpoint, series.member, series.last
+        if is_cut_off(result):
+            return
         before = endpoint.watched.get(member.name, UNKNOWN)
         state = watched_state(endpoint.series, member, clock_s)
         if state == before:

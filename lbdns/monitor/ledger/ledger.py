@@ -29,6 +29,7 @@ from lbdns.monitor.ledger.roster import Roster, adopt_roster
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth, Series
 from lbdns.monitor.ledger.table_rows import TableRows
 from lbdns.monitor.ledger.vantage_views import VantageViews
+from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Member, PoolSpec
 
 
@@ -111,9 +112,16 @@ class Ledger:
         """Take a series away; its endpoint is judged by those that are left."""
         self._results.end_series(endpoint, series)
 
-    def unresolved(self, endpoint: EndpointHealth, problem: str) -> None:
-        """Take it that an endpoint's name leads nowhere: it is down, and no series decides that."""
-        self._results.unresolved(endpoint, problem)
+    def unresolved(self, endpoint: EndpointHealth, problem: str, is_probed_by_name: bool = False) -> None:
+        """Take it that an endpoint's name leads nowhere: it is down, and no series decides that.
+
+        `is_probed_by_name`: somebody else resolves it for its probes, and only answers lack its addresses.
+        """
+        self._results.unresolved(endpoint, problem, is_probed_by_name)
+
+    def unreached(self, endpoint: EndpointHealth, result: Result) -> None:
+        """Take it that the network in which an endpoint's name would resolve is down."""
+        self._results.unreached(endpoint, result)
 
     def resolved(self, endpoint: EndpointHealth) -> None:
         """Take it that an endpoint's name has addresses, which are in the table."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from lbdns.base.words import Health
 from lbdns.health.identity import identity
-from lbdns.health.verdict import STATE_MASK, UNKNOWN, UNRESOLVED, shown_pool_word
+from lbdns.health.reasons import Reason
+from lbdns.health.verdict import STATE_MASK, UNHEALTHY, UNKNOWN, UNRESOLVED, shown_pool_word
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
@@ -80,9 +81,11 @@ def _adopt_endpoint(
     if endpoint.probed:
         endpoint.state = rows.endpoint_measured[slot] & STATE_MASK
         if known is not None:
-            endpoint.series, endpoint.watched = known.series, known.watched
+            endpoint.series, endpoint.watched, endpoint.told = known.series, known.watched, known.told
             for series in endpoint.series:
                 series.endpoint = endpoint
+        elif endpoint.state == UNHEALTHY and rows.endpoint_reason[slot] == Reason.NETWORK_DOWN:
+            endpoint.told = UNKNOWN  # by an earlier worker
     endpoint.effective = rows.endpoint_state[slot]
     if endpoint.spec.is_name and endpoint.spec.enabled and endpoint.spec.must_resolve:
         if known is not None:

@@ -10,7 +10,7 @@ from lbdns.health import forced, verdict
 from lbdns.health.events import PROBES_MAX, Seen
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import REASONS, Reason
-from lbdns.health.verdict import HEALTHY, UNKNOWN
+from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.model.targets_document import BalancerSpec, EndpointSpec, Vantage
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Member, PoolSpec
@@ -19,6 +19,14 @@ RUN_MAX = 5  # results in a row that are remembered
 STALE_INTERVALS = 3  # a vantage point that says nothing for so many intervals is not heard
 
 _NO_RESULT = Result(True, Reason.NO_FAILURES)
+
+
+CUT_OFF = Result(False, Reason.NETWORK_DOWN)
+
+
+def is_cut_off(result: Result | None) -> bool:
+    """Whether a result says that the endpoint's virtual network is down."""
+    return result is not None and result.reason is Reason.NETWORK_DOWN
 
 
 class Taker(Protocol):
@@ -91,10 +99,18 @@ class Series:
             self.run = ()
 
     def advance(self, result: Result) -> bool:
-        """Let a result count towards the thresholds; True where the state flips."""
+        """Let a result count towards the thresholds; True where the state flips.
+
+        That the network is down counts at once, and the first result after it decides alone: what went before says
+        nothing of an endpoint that nobody could reach meanwhile.
+        """
         monitor, before = self.member.monitor, self.state
+        if result.reason is Reason.NETWORK_DOWN:
+            self.state, self.streak, self.shown = UNHEALTHY, 0, result
+            return before != self.state
+        state, streak = (UNKNOWN, 0) if is_cut_off(self.shown) else (before, self.streak)
         self.state, self.streak = verdict.advance(
-            before, self.streak, result.healthy, monitor.consecutive_up, monitor.consecutive_down
+            state, streak, result.healthy, monitor.consecutive_up, monitor.consecutive_down
         )
         if result.healthy == (self.state == HEALTHY):
             self.shown = result
@@ -129,10 +145,11 @@ class EndpointHealth:
     """One endpoint: its specification, its series, its measured state and its effective byte.
 
     `watched`: the states that members see which only watch, by their names. `resolution`: whether its hostname, whose
-    addresses somebody needs, was found to have any: UNKNOWN, RESOLVED or UNRESOLVED in Health's words.
+    addresses somebody needs, was found to have any: UNKNOWN, RESOLVED or UNRESOLVED in Health's words. `told`: while
+    its virtual network is down, the state that people were told of before; else None.
     """
 
-    __slots__ = ("effective", "forced", "pool", "resolution", "series", "spec", "state", "watched")
+    __slots__ = ("effective", "forced", "pool", "resolution", "series", "spec", "state", "told", "watched")
 
     def __init__(self, spec: EndpointSpec, pool: PoolHealth) -> None:
         self.spec = spec
@@ -143,6 +160,7 @@ class EndpointHealth:
         self.forced: Forced | None = None
         self.watched: dict[str, int] = {}
         self.resolution: str = Health.UNKNOWN
+        self.told: int | None = None
 
     @property
     def is_unresolved(self) -> bool:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from lbdns.base.wording import counted
 from lbdns.monitor.notify.alerts import Alert
 
 CHANGES_MAX: Final = 100
@@ -19,11 +20,8 @@ BALANCERS_MAX: Final = 10  # load balancers named in an alert
 def summary_text(alerts: Sequence[Alert], unheard: int) -> str:
     """Return many alerts in one line: how many, of what, where."""
     counts = Counter((alert.source, alert.new_health) for alert in alerts)
-    nouns = {"pool": "pools", "origin": "endpoints"}
-    told = [
-        f"{count} {source if count == 1 else nouns[source]} {health}".replace("origin", "endpoint")
-        for (source, health), count in counts.most_common()
-    ]
+    nouns = {"pool": "pool", "origin": "endpoint", "virtual_network": "virtual network"}
+    told = [f"{counted(count, nouns[source])} {health}" for (source, health), count in counts.most_common()]
     if unheard:
         told.append(f"{unheard} more")
     return f"{len(alerts) + unheard} changes: {', '.join(told)}"

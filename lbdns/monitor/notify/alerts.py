@@ -15,7 +15,8 @@ between carries one correlation id, which survives restarts.
 | gone from the configuration              | yes        | END   | closed                      |
 
 For filters everything but healthy is unhealthy, a degraded pool too: part of it is down. A member of a group that only
-watches has alerts of its own, as its endpoint's.
+watches has alerts of its own, as its endpoint's. A virtual network whose way is down has one, for all endpoints behind
+it, which have none for that; whoever hears of a pool with endpoints in it hears of it.
 """
 
 from __future__ import annotations
@@ -39,12 +40,18 @@ START: Final = "ALERT_STATE_EVENT_START"
 END: Final = "ALERT_STATE_EVENT_END"
 HEALTH: Final = "load_balancing_health_alert"
 ENABLEMENT: Final = "load_balancing_pool_enablement_alert"
-_BAD: Final = frozenset({Health.UNHEALTHY, Health.DEGRADED, Health.CRITICAL, Health.UNRESOLVED, Health.DISABLED})
-_GOOD: Final = frozenset({Health.HEALTHY, Health.NO_MONITOR, Health.RESOLVED, Health.ENABLED})
+NETWORK: Final = "lbdns_virtual_network_alert"
+"""The v4 API has no alert of a network."""
+_BAD: Final = frozenset(
+    {Health.UNHEALTHY, Health.DEGRADED, Health.CRITICAL, Health.UNRESOLVED, Health.DISABLED, Health.DOWN}
+)
+_GOOD: Final = frozenset({Health.HEALTHY, Health.NO_MONITOR, Health.RESOLVED, Health.ENABLED, Health.UP})
+_KINDS: Final = frozenset({"pool", "endpoint", "monitor", "virtual_network"})
 _GONE: Final = "no longer configured"
 
-Source = Literal["pool", "origin"]
+Source = Literal["pool", "origin", "virtual_network"]
 Key = tuple[str, str, str, str]  # type, pool, endpoint ("": the pool itself), monitor ("": the endpoint itself)
+"""That of a virtual network has its name in the place of the monitor's, and no pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +74,13 @@ class Alert:
     monitor: str = ""
     pool_id: str = ""
     account_id: str = ""
+    network: str = ""
 
     @property
     def source(self) -> Source:
-        """Whether a pool or one of its endpoints changed, in the words of the v4 API."""
+        """Whether a pool or one of its endpoints changed, in the words of the v4 API, or a virtual network."""
+        if self.network:
+            return "virtual_network"
         return "origin" if self.endpoint else "pool"
 
 
@@ -84,10 +94,12 @@ class AlertBook:
 
     def take(self, change: HealthChange) -> Alert | None:
         """Return what a change means, None where nobody need hear of it."""
-        if change.kind not in ("pool", "endpoint", "monitor") or change.hidden or change.after not in _BAD | _GOOD:
+        if change.kind not in _KINDS or change.hidden or change.after not in _BAD | _GOOD:
             return None
         kind = ENABLEMENT if change.after in (Health.ENABLED, Health.DISABLED) else HEALTH
         monitor = change.monitor if change.kind == "monitor" else ""
+        if change.kind == "virtual_network":
+            kind, monitor = NETWORK, change.network
         key = (kind, change.pool, change.endpoint, monitor)
         known = self._open.get(key)
         if change.after in _GOOD:
@@ -100,19 +112,28 @@ class AlertBook:
         self._open[key] = (correlation_id, change.after)
         self.changed = True
         told = (change.after, _why(change), change.at_s, change.text)
-        return Alert(kind, START, correlation_id, change.pool, change.endpoint, *told, monitor)
+        return _alert(START, correlation_id, key, told)
 
     def adopt(
-        self, enabled: Mapping[tuple[str, str], bool], now_s: float, watching: Container[tuple[str, str]] = ()
+        self,
+        enabled: Mapping[tuple[str, str], bool],
+        now_s: float,
+        watching: Container[tuple[str, str]] = (),
+        networks: Container[str] = (),
     ) -> list[Alert]:
         """Close the alerts of what is gone, and of what was enabled while nobody watched.
 
         `enabled` says of every configured (pool, endpoint; "": the pool itself) whether it is; `watching` holds every
-        (pool, monitor) of a group's member that only watches.
+        (pool, monitor) of a group's member that only watches, `networks` the virtual networks.
         """
         closed = []
         for key in tuple(self._open):
             kind, pool, endpoint, monitor = key
+            if kind == NETWORK:
+                if monitor not in networks:
+                    told = f"virtual network {monitor} is {_GONE}"
+                    closed.append(self._close(key, Health.UNKNOWN, _GONE, now_s, told))
+                continue
             named = f"pool {pool}" + (f" endpoint {endpoint}" if endpoint else "")
             named += f" monitor {monitor}" if monitor else ""
             is_enabled = enabled.get((pool, endpoint))
@@ -124,14 +145,13 @@ class AlertBook:
 
     def forget(self, alert: Alert) -> None:
         """Take it that nobody was told of an alert."""
-        self._open.pop((alert.type, alert.pool, alert.endpoint, alert.monitor), None)
+        self._open.pop((alert.type, alert.pool, alert.endpoint, alert.monitor or alert.network), None)
         self.changed = True
 
     def _close(self, key: Key, new_health: str, reason: str, at_s: float, text: str) -> Alert:
         correlation_id, _ = self._open.pop(key)
         self.changed = True
-        kind, pool, endpoint, monitor = key
-        return Alert(kind, END, correlation_id, pool, endpoint, new_health, reason, at_s, text, monitor)
+        return _alert(END, correlation_id, key, (new_health, reason, at_s, text))
 
     def snapshot(self) -> list[list[str]]:
         """Return the open alerts as plain values, for `save`."""
@@ -144,6 +164,13 @@ class AlertBook:
             self._open.setdefault((kind, pool, endpoint, monitor), (correlation_id, told))
 
 
+def _alert(event: str, correlation_id: str, key: Key, told: tuple[str, str, float, str]) -> Alert:
+    """Return an alert; `told`: new health, reason, when, text."""
+    kind, pool, endpoint, last = key
+    monitor, network = ("", last) if kind == NETWORK else (last, "")
+    return Alert(kind, event, correlation_id, pool, endpoint, *told, monitor, network=network)
+
+
 def _why(change: HealthChange) -> str:
     """Return the reason in a few words."""
     if change.kind in ("endpoint", "monitor") and change.after == Health.HEALTHY and not change.detail:
@@ -151,14 +178,18 @@ def _why(change: HealthChange) -> str:
     return change.reason or change.detail or change.cause
 
 
-def wants(notification: Notification, pool_filter: NotificationFilter | None, alert: Alert) -> bool:
-    """Whether a receiver wants an alert, by its own filters and by those of the alert's pool."""
-    if not any(fnmatch.fnmatchcase(alert.pool, glob) for glob in notification.pools):
+def wants(
+    notification: Notification, pool_filter: NotificationFilter | None, alert: Alert, behind: Iterable[str] = ()
+) -> bool:
+    """Whether a receiver wants an alert, by its own filters and by those of the alert's pool; `behind`: the pools with
+    endpoints in the alert's virtual network, which whoever hears of pools or endpoints hears of."""
+    pools = behind if alert.network else (alert.pool,)
+    if not any(fnmatch.fnmatchcase(pool, glob) for pool in pools for glob in notification.pools):
         return False
-    if notification.event_source not in (None, alert.source):
+    if notification.event_source not in (None, alert.source) and not alert.network:
         return False
     health = None
-    if alert.type == HEALTH and alert.new_health != Health.UNKNOWN:
+    if alert.type in (HEALTH, NETWORK) and alert.new_health != Health.UNKNOWN:
         health = Health.HEALTHY if alert.new_health in _GOOD else Health.UNHEALTHY
     if notification.new_health is not None and notification.new_health != health:
         return False

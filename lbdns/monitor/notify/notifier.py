@@ -161,6 +161,7 @@ class Notifier:
         self._pool_ids: dict[str, str] = {}
         self._account_id = ""
         self._networks = DEFAULT
+        self._behind: dict[str, tuple[str, ...]] = {}  # pools with endpoints in a virtual network, by its name
 
     def adopt(
         self,
@@ -189,6 +190,11 @@ class Notifier:
                 names.setdefault(pool_name, {})[balancer.name] = None
         self._balancers = {pool_name: tuple(found) for pool_name, found in names.items()}
         self._account_id = account_id
+        behind: dict[str, dict[str, None]] = {}
+        for pool in pools:
+            for spec in pool.endpoints:
+                behind.setdefault(spec.network, {})[pool.name] = None
+        self._behind = {network: tuple(found) for network, found in behind.items()}
         pool_ids = {pool.name: pool.id for pool in pools}
         former_ids, self._pool_ids = self._pool_ids, pool_ids
         if not self._receivers:
@@ -198,7 +204,7 @@ class Notifier:
         self._restored = True
         watching = {(pool.name, one.name) for pool in pools for one in pool.members if not one.votes}
         self._pool_ids = former_ids | pool_ids  # also of those that are gone, which is told now
-        for alert in self._book.adopt(_enabled(pools), time.time(), watching):
+        for alert in self._book.adopt(_enabled(pools), time.time(), watching, self._behind):
             if not self._ends_unheard(alert):
                 self._queue(alert)
         self._pool_ids = pool_ids
@@ -225,7 +231,7 @@ class Notifier:
 
     def _ends_unheard(self, alert: Alert) -> bool:
         """Whether an alert is the end of one that is still held back, which any other news of the pool replaces."""
-        if alert.endpoint or alert.type != HEALTH or alert.pool not in self._settling:
+        if alert.endpoint or alert.network or alert.type != HEALTH or alert.pool not in self._settling:
             return False
         self._settling.pop(alert.pool)[1].cancel()
         return alert.event == END
@@ -250,9 +256,11 @@ class Notifier:
 
     def _queue(self, alert: Alert) -> None:
         alert = replace(alert, pool_id=self._pool_ids.get(alert.pool, ""), account_id=self._account_id)
+        pools = self._behind.get(alert.network, ()) if alert.network else (alert.pool,)
+        balancers = tuple(dict.fromkeys(name for pool in pools for name in self._balancers.get(pool, ())))
         for notification, receiver in self._receivers.items():
-            if wants(notification, self._filters.get(alert.pool), alert):
-                receiver.put(alert, self._balancers.get(alert.pool, ()))
+            if wants(notification, self._filters.get(alert.pool), alert, pools):
+                receiver.put(alert, balancers)
 
     async def _save(self) -> None:
         """Keep the open alerts, so that an end finds its alert's id after a restart."""

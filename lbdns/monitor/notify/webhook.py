@@ -130,8 +130,9 @@ def _document(notification: Notification, alert: Alert, text: str, data: dict[st
 
 
 def _data(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
-    # Beside what the v4 API has: that it is a monitor's view which changed, and no endpoint.
+    # Beside what the v4 API has: that it is a monitor's view which changed, and no endpoint, or a virtual network.
     watching = {"monitor_name": alert.monitor, "monitoring_only": True} if alert.monitor else {}
+    network = {"virtual_network_name": alert.network} if alert.network else {}
     return {
         "pool_id": alert.pool_id or (lasting_id(Kind.POOL, alert.pool, "") if alert.pool else ""),
         "pool_name": alert.pool,
@@ -142,4 +143,5 @@ def _data(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
         "reason": alert.reason,
         "status_change_time": moment(alert.at_s),
         **watching,
+        **network,
     }

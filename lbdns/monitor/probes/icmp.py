@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import socket
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +21,11 @@ from icmplib.exceptions import (
     TimeExceeded,
     TimeoutExceeded,
 )
+from icmplib.sockets import ICMPSocket
 
 from lbdns.health.reasons import Reason
 from lbdns.model.monitors import Monitor
-from lbdns.monitor.probes.result import ProbeFailure, Result, Target, failure_of
+from lbdns.monitor.probes.result import Carrier, ProbeFailure, Result, Target, failure_of
 
 PAYLOAD: Final = b"lbdns health check"
 
@@ -67,7 +69,7 @@ async def ping(loop: asyncio.AbstractEventLoop, target: Target, deadline_s: floa
     """Return the round-trip time in microseconds; raises ProbeFailure."""
     request = ICMPRequest(target.address, id=os.getpid() & 0xFFFF, sequence=next(_sequence) & 0xFFFF, payload=PAYLOAD)
     try:
-        with AsyncSocket(_ping_socket(target)) as sock:
+        with AsyncSocket(await _ping_socket(target)) as sock:
             # Connected, a raw socket sees this host's packets alone, and the errors that concern them.
             sock.sock.connect((target.address, 0))
             sock.send(request)
@@ -87,9 +89,42 @@ async def ping(loop: asyncio.AbstractEventLoop, target: Target, deadline_s: floa
         raise failure_of(error) from None
 
 
-def _ping_socket(target: Target) -> ICMPv4Socket | ICMPv6Socket:
+async def _ping_socket(target: Target) -> ICMPv4Socket | ICMPv6Socket:
+    if target.way is not None:
+        return await _ping_socket_of(target.way, target)
     kind = ICMPv6Socket if ":" in target.address else ICMPv4Socket
     try:
         return kind(target.source or None, privileged=False)
     except SocketPermissionError:
         return kind(target.source or None, privileged=True)
+
+
+async def _ping_socket_of(way: Carrier, target: Target) -> ICMPv4Socket | ICMPv6Socket:
+    is_v6 = ":" in target.address
+    family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if is_v6 else (socket.AF_INET, socket.IPPROTO_ICMP)
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            sock = await way.open(family, kind, protocol)
+        except PermissionError:
+            continue
+        return (_GivenV6 if is_v6 else _GivenV4)(sock, target.source)
+    raise SocketPermissionError(True)
+
+
+class _Given(ICMPSocket):  # type: ignore[misc]
+    """A socket for pings that somebody else has opened."""
+
+    def __init__(self, sock: socket.socket, source: str) -> None:
+        self._given = sock
+        super().__init__(source or None, privileged=sock.type == socket.SOCK_RAW)
+
+    def _create_socket(self, type: int) -> socket.socket:
+        return self._given
+
+
+class _GivenV4(_Given, ICMPv4Socket):  # type: ignore[misc]
+    pass
+
+
+class _GivenV6(_Given, ICMPv6Socket):  # type: ignore[misc]
+    pass

@@ -3,18 +3,69 @@
 from __future__ import annotations
 
 import errno
+import socket
 import ssl
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from lbdns.health.reasons import REASONS, Reason
+from lbdns.health.way_faults import WayFault
+
+
+class Carrier(Protocol):
+    """By which way probes leave for a virtual network, as a target has it: ways/way.py."""
+
+    fault: WayFault
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is another one than the machine's own routing."""
+        ...
+
+    @property
+    def resolves(self) -> bool:
+        """Whether hostnames go through it as they are."""
+        ...
+
+    async def open(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """Return a socket that leaves by this way; raises ProbeFailure, OSError."""
+        ...
+
+    async def begins_at(self, address: str, port: int) -> tuple[str, int]:
+        """Return where a connection to an address begins."""
+        ...
+
+    async def carry_on(self, stream: Any, target: Target) -> None:
+        """Go on from there to a target."""
+        ...
+
+    def failed(self, error: OSError) -> ProbeFailure:
+        """Return what a failure to connect means."""
+        ...
+
+    async def suspected(self) -> WayFault:
+        """Return what is wrong with it, after a probe failed as it would by the way's fault."""
+        ...
+
+    def down_text(self, fault: WayFault) -> str:
+        """Return what is said of an endpoint behind it while it is at fault."""
+        ...
+
+    def join(self, address: str, port: int) -> None:
+        """Take it that one more check probes an end of it."""
+        ...
+
+    def leave(self, address: str, port: int) -> None:
+        """Take it that one less does."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """One address to probe. `host` is what a Host header says (text, may carry a port); `source` a local address.
 
-    `pool_id`: of the one pool that the probe is for, where it is for one that has an id.
+    `pool_id`: of the one pool that the probe is for, where it is for one that has an id. `way`: into the virtual
+    network that it stands in; None: by the machine's own routing.
     """
 
     address: str
@@ -22,6 +73,7 @@ class Target:
     host: str = ""
     source: str = ""
     pool_id: str = ""
+    way: Carrier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +95,8 @@ class Result:
     @property
     def text(self) -> str:
         """The reason in words, with the detail where there is one."""
+        if self.reason is Reason.NETWORK_DOWN and self.detail:
+            return self.detail
         return f"{REASONS[self.reason]} ({self.detail})" if self.detail else REASONS[self.reason]
 
 

@@ -56,23 +56,46 @@ class Stream:
         self.close()
 
     async def connect(self, target: Target) -> None:
-        """Open the connection, from `target.source` where one is given; adds the phase "connect"."""
-        family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
+        """Open the connection, from `target.source` where one is given, by `target.way` where there is one; adds the
+        phase "connect", and "proxy" before it."""
+        if target.way is None:
+            await self._open(target.address, target.port, target)
+        else:
+            await self.begin(target)
+            await target.way.carry_on(self, target)
+        self.phase("connect")
+
+    async def begin(self, target: Target) -> None:
+        """Open the connection as far as the target's way begins: to the target, or to who carries it on."""
+        way = target.way
+        assert way is not None
+        address, port = await way.begins_at(target.address, target.port)
+        if not way.resolves:
+            await self._open(address, port, target)
+            return
+        self.reason = Reason.NETWORK_DOWN  # that the proxy is silent
+        await self._open(address, port, target)
+        self.phase("proxy")
+
+    async def _open(self, address: str, port: int, target: Target) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            if target.way is None:
+                sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            else:
+                sock = await target.way.open(family, socket.SOCK_STREAM)
             self._sock, self._fd = sock, sock.fileno()
             if target.source:
                 bind_source(sock, target.source)
             try:
-                sock.connect((target.address, target.port))
+                sock.connect((address, port))
             except BlockingIOError:
                 await self._wait(writing=True)
                 failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if failed:
                     raise OSError(failed, "") from None
         except OSError as error:
-            raise failure_of(error) from None
-        self.phase("connect")
+            raise (failure_of(error) if target.way is None else target.way.failed(error)) from None
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Shake hands, checking the certificate against `server_name` as `context` says; adds the phase "tls"."""
@@ -109,15 +132,15 @@ class Stream:
         except OSError as error:
             raise failure_of(error) from None
 
-    async def receive(self) -> bytes:
-        """Return what has come, at most 16 KB; empty at the end of the stream."""
+    async def receive(self, at_most: int = RECV_BYTES, flags: int = 0) -> bytes:
+        """Return what has come, at most 16 KB; empty at the end of the stream. `flags` are recv's."""
         assert self._sock is not None
         try:
             while True:
                 if self.expired:
                     raise ProbeFailure(self.reason)
                 try:
-                    return self._sock.recv(RECV_BYTES)
+                    return self._sock.recv(at_most, flags)
                 except ssl.SSLWantWriteError:
                     await self._wait(writing=True)
                 except (BlockingIOError, ssl.SSLWantReadError):

@@ -47,7 +47,7 @@ def make(monitor: Monitor) -> UdpProbe:
 async def knock(loop: asyncio.AbstractEventLoop, target: Target, wait_s: float) -> None:
     """Send one datagram and wait for what comes back; raises ProbeFailure where that is "port unreachable"."""
     family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+    with await _datagram_socket(family, target) as sock:
         try:
             if target.source:
                 sock.bind((target.source, 0))
@@ -61,3 +61,12 @@ async def knock(loop: asyncio.AbstractEventLoop, target: Target, wait_s: float) 
             if error.errno == errno.ECONNREFUSED:
                 raise ProbeFailure(Reason.UDP_UNREACHABLE) from None
             raise failure_of(error) from None
+
+
+async def _datagram_socket(family: int, target: Target) -> socket.socket:
+    if target.way is None:
+        return socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        return await target.way.open(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise failure_of(error) from None

@@ -38,6 +38,7 @@ class Capability(IntEnum):
     NET_BIND_SERVICE = 10
     NET_ADMIN = 12
     NET_RAW = 13
+    SYS_ADMIN = 21
 
 
 class CapabilitySets(NamedTuple):
@@ -120,12 +121,15 @@ def lent(capabilities: Iterable[Capability]) -> Iterator[None]:
             set_capabilities(before)
 
 
-def become(uid: int, gid: int, groups: Iterable[int], kept: Iterable[Capability]) -> None:
-    """Be another user for good, with `kept` of the capabilities that this thread has; raises OSError.
+def become(
+    uid: int, gid: int, groups: Iterable[int], kept: Iterable[Capability], lendable: Iterable[Capability] = ()
+) -> None:
+    """Be another user for good, with `kept` of the capabilities that this thread has, and `lendable` without effect
+    here; raises OSError.
 
     All threads of the process become that user, the others without capabilities.
     """
-    bound = bits(kept)
+    bound = bits(kept) | bits(lendable)
     if capability_sets().effective >> Capability.SETPCAP & 1:
         _narrow_bounds(bound)
     _prctl(_PR_SET_KEEPCAPS, 1)
@@ -133,7 +137,7 @@ def become(uid: int, gid: int, groups: Iterable[int], kept: Iterable[Capability]
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     _prctl(_PR_SET_KEEPCAPS, 0)
-    keep_only(kept)
+    keep_only(kept, lendable)
 
 
 def _narrow_bounds(kept: int) -> None:

@@ -5,7 +5,8 @@
                                               what a start needs of root is kept so long +-------------+--> settled
 
 Settled, the supervisor may bind to ports below 1024, so that a reload may add addresses, and lends the monitor worker
-what pings need; responders get nothing, and nobody gets more by starting a program. Sockets are made by that user:
+what pings need, and where a virtual network is reached by a network namespace its opener what entering one takes;
+responders get nothing, and nobody gets more by starting a program. Sockets are made by that user:
 SO_REUSEPORT joins those of one user alone. The supervisor is not dumpable from then on (prctl(2)), which is right: it
 holds a key that only root may read, and processes of the same user cannot look into it.
 """
@@ -39,6 +40,8 @@ SERVING: Final = frozenset({Capability.NET_BIND_SERVICE})
 """What the supervisor keeps: a reload may add addresses."""
 PINGS: Final = frozenset({Capability.NET_RAW})
 """What the monitor worker is lent where the system has no sockets for pings (ping_group_range in icmp(7))."""
+NAMESPACES: Final = frozenset({Capability.SYS_ADMIN})
+"""What is lent to who enters network namespaces (setns(2)), where the configuration at the start has any."""
 STARTING: Final = SERVING | PINGS | {Capability.NET_ADMIN, Capability.CHOWN, Capability.KILL}
 """What a start needs beside it: buffers of its sockets, and the sockets and processes of a start before as root."""
 
@@ -77,7 +80,7 @@ class Privileges:
             except OSError as error:
                 raise LbdnsError(f"cannot become the user {self.user.name}: {error.strerror}") from error
         elif os.geteuid() != ROOT_UID:
-            keep_only(STARTING)
+            keep_only(STARTING, lendable=NAMESPACES)
         _limit_threads()
 
     def _become(self, source: ConfigurationSource, lock: StateLock, user: SystemUser) -> None:
@@ -95,7 +98,7 @@ class Privileges:
         _prepare_control(settings, user)
         source.read_as_root(settings)
         os.environ.setdefault("HOME", str(Path.home()))  # what follows from who started it stays so
-        become(user.uid, user.gid, user.groups, STARTING)
+        become(user.uid, user.gid, user.groups, STARTING, lendable=NAMESPACES)
         log.info("runs as user %s (%d:%d)", user.name, user.uid, user.gid)
         _tell_unreadable(settings, user)
 
@@ -110,10 +113,10 @@ class Privileges:
         except OSError as error:
             raise LbdnsError(f"cannot take sockets over for {self.user.name}: {error.strerror}") from error
 
-    def settle(self) -> None:
-        """Give up what only the start needed."""
+    def settle(self, enters_namespaces: bool) -> None:
+        """Give up what only the start needed; `enters_namespaces`: what is served has networks in namespaces."""
         if os.geteuid() != ROOT_UID:
-            keep_only(SERVING, lendable=_for_pings())
+            keep_only(SERVING, lendable=NAMESPACES | PINGS if enters_namespaces else _for_pings())
 
 
 def _compare(text: str) -> None:

@@ -14,6 +14,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.hangups import Hangups
+from lbdns.processes.supervisor.opener_child import needs_opener
 from lbdns.processes.supervisor.privileges import Privileges
 from lbdns.processes.supervisor.supervisor import Supervisor
 from lbdns.processes.supervisor.systemd import notify, notify_ready
@@ -70,7 +71,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
             raise
         del found
         await supervisor.start(orphans, cleanup)
-        privileges.settle()
+        privileges.settle(needs_opener(supervisor.in_force().configuration))
         supervisor.state_keeper.keep(lock)
         if orphans:
             leave_run.callback(run.remove)

@@ -55,6 +55,7 @@ from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.last_reader import close_unread
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.monitor_silence import MonitorSilence
+from lbdns.processes.supervisor.opener_child import OpenerChild
 from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
@@ -106,7 +107,8 @@ class Supervisor:
         self._keeper = Keeper(self.state_dir, source.place)
         self._responders = Responders(settings.state_dir(), run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
-        self._children: tuple[Kept, ...] = (self._responders, monitor_child)
+        # The worker is asked for its first results at its start, and asks the opener for them.
+        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run))
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._changes, self._changed = ChangeQueue(), asyncio.Event()

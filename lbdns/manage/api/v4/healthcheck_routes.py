@@ -44,9 +44,11 @@ from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import POOLS
+from lbdns.manage.ways_out import WaysOut
 from lbdns.mapped.endpoint_rows import read_endpoint
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Pool
+from lbdns.publish.network_health import NetworkHealth
 
 PATH: Final = f"/zones/{{zone_id}}/{SECTION}"
 ONE: Final = f"{PATH}/{{id}}"
@@ -107,7 +109,7 @@ async def start_preview(
     monitor, pool = _models(body, site.state)
     published = running(site).in_force()
     settings = published.configuration.settings
-    id = kept.start(monitor, {PREVIEWED: pool}, settings, names_of(published), caller.local)
+    id = kept.start(monitor, {PREVIEWED: pool}, settings, names_of(published), caller.local, WaysOut(published))
     return ok(shown(monitor, pool, id, {}, {"status": Health.UNKNOWN, "failure_reason": ""}))
 
 
@@ -259,7 +261,8 @@ def _status_of(name: str, site: ApiSite) -> dict[str, str]:
         return {"status": SUSPENDED, "failure_reason": ""}
     endpoint = pool.origins[0]
     slot = published.slots.endpoint[pool.endpoint_key(endpoint)]
-    reason = agreed_health(endpoint, read_endpoint(published.table.columns, slot))["failure_reason"]
+    row = read_endpoint(published.table.columns, slot)
+    reason = agreed_health(endpoint, row, NetworkHealth(published))["failure_reason"]
     return _live(endpoint_is_up(pool, endpoint, published), reason)
 
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Response
 
 from lbdns.base.kinds import Kind
 from lbdns.health.pool_state import pool_state
-from lbdns.health.reasons import REASONS, Reason, reason_text
+from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNHEALTHY, UNRESOLVED
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
@@ -30,9 +30,9 @@ from lbdns.mapped.vantage_rows import FILE, VantageRows
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import Settings
 from lbdns.model.targets_document import Vantage
-from lbdns.model.virtual_network import NetworkTable
 from lbdns.monitor.probe_plan import reaching, standing_in
 from lbdns.publish.monitor_targets import vantages_of
+from lbdns.publish.network_health import NetworkHealth
 from lbdns.publish.publisher import Published
 
 LOCAL: Final = "local"
@@ -100,9 +100,10 @@ def health_by_place(pool: Pool, published: Published) -> dict[str, Any]:
     rows = VantageRows.attach(table.path.with_name(FILE), table.layout_id) if len(vantages) > 1 else None
     probing = standing_in(pool.check_regions or (), vantages)
     try:
+        networks = NetworkHealth(published)
         return {
             one.name if settings.vantage_points else _place_of(settings): _pool(
-                pool, _endpoints_of(one, pool, probing), published, one.name, rows
+                pool, _endpoints_of(one, pool, probing, networks), networks, one.name, rows
             )
             for one in probing
         }
@@ -111,11 +112,16 @@ def health_by_place(pool: Pool, published: Published) -> dict[str, Any]:
             rows.close()
 
 
-def _endpoints_of(vantage: Vantage, pool: Pool, probing: Sequence[Vantage]) -> list[Endpoint]:
-    """Return the endpoints that a vantage point can probe; names may have addresses of either family."""
+def _endpoints_of(vantage: Vantage, pool: Pool, probing: Sequence[Vantage], networks: NetworkHealth) -> list[Endpoint]:
+    """Return the endpoints that a vantage point can probe; names may have addresses of either family, and the way into
+    a virtual network has a source of its own."""
 
     def is_reached(endpoint: Endpoint) -> bool:
-        return endpoint.ip is None or any(one.name == vantage.name for one in reaching(probing, endpoint.address))
+        return (
+            endpoint.ip is None
+            or networks.is_way_given(endpoint)
+            or any(one.name == vantage.name for one in reaching(probing, endpoint.address))
+        )
 
     return [endpoint for endpoint in pool.origins if is_reached(endpoint)]
 
@@ -131,14 +137,14 @@ def endpoint_health(healthy: bool, rtt_us: int, reason: str, code: int) -> dict[
 
 
 def _pool(
-    pool: Pool, endpoints: Sequence[Endpoint], published: Published, vantage: str, rows: VantageRows | None
+    pool: Pool, endpoints: Sequence[Endpoint], networks: NetworkHealth, vantage: str, rows: VantageRows | None
 ) -> dict[str, Any]:
     """Return a pool's health as a vantage point sees it; without `rows` it speaks alone, and the table says it."""
+    published = networks.published
     state: int = published.table.columns["pool_state"][published.slots.pool[pool.name]]
-    origins = [(one, _endpoint(pool, one, published, vantage, rows)) for one in endpoints]
-    table = NetworkTable.of(published.configuration.virtual_networks, published.configuration.routes)
-    for one, found in origins if table.names else ():
-        if network := table.network_of(one):
+    origins = [(one, _endpoint(pool, one, networks, vantage, rows)) for one in endpoints]
+    for one, found in origins if networks.rows else ():
+        if network := networks.network_of(one):
             found["virtual_network"] = network
     if rows is not None and not state & (COUNTS | UNRESOLVED):
         seen = [HEALTHY if found["healthy"] else UNHEALTHY for one, found in origins if one.is_used]
@@ -150,8 +156,9 @@ def _pool(
 
 
 def _endpoint(
-    pool: Pool, endpoint: Endpoint, published: Published, vantage: str, rows: VantageRows | None
+    pool: Pool, endpoint: Endpoint, networks: NetworkHealth, vantage: str, rows: VantageRows | None
 ) -> dict[str, Any]:
+    published = networks.published
     slot = published.slots.endpoint[pool.endpoint_key(endpoint)]
     row = read_endpoint(published.table.columns, slot)
     is_measured = endpoint.is_used and not row.state & (COUNTS | UNRESOLVED) and row.reason != Reason.DNS_UNKNOWN_HOST
@@ -159,14 +166,14 @@ def _endpoint(
         seen = rows.view(slot, vantage)
         if seen is None:
             return endpoint_health(False, 0, NO_RESULT, 0)
-        return endpoint_health(seen.state == HEALTHY, seen.rtt_us, reason_text(seen.reason), seen.code)
-    return agreed_health(endpoint, row)
+        return endpoint_health(seen.state == HEALTHY, seen.rtt_us, networks.told(endpoint, seen.reason), seen.code)
+    return agreed_health(endpoint, row, networks)
 
 
-def agreed_health(endpoint: Endpoint, row: EndpointRow) -> dict[str, Any]:
+def agreed_health(endpoint: Endpoint, row: EndpointRow, networks: NetworkHealth) -> dict[str, Any]:
     """Return an endpoint's health as answers follow it, from its row of the health table."""
     is_up = row.state & STATE_MASK == HEALTHY and not row.state & UNRESOLVED
-    reason = reason_text(row.reason) if row.checks else NO_RESULT
+    reason = networks.told(endpoint, row.reason) if row.checks else NO_RESULT
     if not endpoint.is_used:
         reason = DISABLED if not endpoint.enabled else NOBODYS_ADDRESS
     elif row.state & UNRESOLVED:

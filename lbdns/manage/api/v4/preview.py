@@ -41,10 +41,11 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import POOLS
+from lbdns.manage.ways_out import WaysOut
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Endpoint, EndpointKey, Pool
 from lbdns.model.settings import Settings
-from lbdns.model.targets_document import Vantage, lone_endpoint
+from lbdns.model.targets_document import Vantage, is_name, lone_endpoint
 from lbdns.monitor.probe_check import Check, CheckKey, check_key
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.resolving import NameSources
@@ -81,6 +82,7 @@ class _Preview:
     ends_at_s: float  # the loop's clock
     is_local: bool  # an operator on this machine looks
     found: dict[tuple[str, EndpointKey], dict[str, Any]] = field(default_factory=dict)
+    ways: WaysOut | None = None
     task: asyncio.Task[None] | None = None
 
     def shown(self) -> dict[str, Any]:
@@ -112,18 +114,19 @@ class Previews:
         settings: Settings,
         names: NameSources | None = None,
         is_local: bool = False,
+        ways: WaysOut | None = None,
     ) -> str:
         """Begin to probe, and return the preview's id; raises ApiError where there is too much to probe.
 
         `names`: who is asked for hostnames; None: the settings' resolvers. `is_local`: for an operator on this machine,
-        who may look at its loopback.
+        who may look at its loopback. `ways`: those into virtual networks.
         """
         count = sum(len(pool.origins) for pool in pools.values())
         if count > ENDPOINTS_MAX:
             raise ApiError(400, TOO_MANY, f"{count} endpoints are too many for one preview; at most {ENDPOINTS_MAX}")
         self._forget()
         id = secrets.token_hex(ID_DIGITS // 2)
-        preview = _Preview(monitor, pools, asyncio.get_running_loop().time() + LIFETIME_S, is_local)
+        preview = _Preview(monitor, pools, asyncio.get_running_loop().time() + LIFETIME_S, is_local, ways=ways)
         names = names or NameSources(settings.resolvers)
         preview.task = asyncio.create_task(self._probe_all(preview, monitor, settings, names))
         self._kept[id] = preview
@@ -165,13 +168,17 @@ class Previews:
     async def _probe_all(self, preview: _Preview, monitor: Monitor, settings: Settings, names: NameSources) -> None:
         async def one(id: str, pool: Pool, endpoint: Endpoint) -> None:
             async with self._room:
-                result = await _probe(monitor, endpoint, settings, names, id, preview.is_local)
+                result = await _probe(monitor, endpoint, settings, names, id, preview)
                 preview.found[id, pool.endpoint_key(endpoint)] = result
 
-        async with asyncio.TaskGroup() as group:
-            for id, pool in preview.pools.items():
-                for endpoint in pool.origins:
-                    group.create_task(one(id, pool, endpoint))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for id, pool in preview.pools.items():
+                    for endpoint in pool.origins:
+                        group.create_task(one(id, pool, endpoint))
+        finally:
+            if preview.ways is not None:
+                preview.ways.close()
 
 
 class _Ignoring:
@@ -182,27 +189,31 @@ class _Ignoring:
 
 
 async def _probe(
-    monitor: Monitor, endpoint: Endpoint, settings: Settings, names: NameSources, pool_id: str, is_local: bool
+    monitor: Monitor, endpoint: Endpoint, settings: Settings, names: NameSources, pool_id: str, preview: _Preview
 ) -> dict[str, Any]:
     """Probe an endpoint, each address of a hostname, as the monitor worker does; one failure decides."""
     if endpoint.is_placeholder:
         return endpoint_health(False, 0, NOBODYS_ADDRESS, 0)
     spec = lone_endpoint(endpoint.address, endpoint.port, endpoint.host)
     addresses: Sequence[str] = (endpoint.address,)
-    if spec.is_name:
-        outcome = await names.look_up(endpoint.address, time.monotonic())
+    ways, is_local = preview.ways, preview.is_local
+    way = ways.of(endpoint) if ways is not None else None
+    if spec.is_name and not (way is not None and way.resolves):
+        asked = names if ways is None or way is None or not way.is_given else ways.names_by(way)
+        outcome = await asked.look_up(endpoint.address, time.monotonic())
         if outcome.resolved is None:
             return endpoint_health(False, 0, REASONS[Reason.DNS_UNKNOWN_HOST], 0)
         addresses = outcome.resolved.addresses
 
     def may_reach(address: str) -> bool:
-        return not settings.probe_networks.refuses(address, is_local)
+        return is_name(address) or not settings.probe_networks.refuses(address, is_local)
 
-    keys = [check_key(monitor, spec, address, _vantage(settings), is_local) for address in addresses]
+    keys = [check_key(monitor, spec, address, _vantage(settings), is_local, way) for address in addresses]
     results = [await _run(monitor, key, pool_id, may_reach) for key in keys]
     told = next((result for result in results if not result.healthy), results[0])
     # A code that does not match is no preview's to tell: it would read services that only this machine reaches.
-    return endpoint_health(told.healthy, told.rtt_us, REASONS[told.reason], told.code if told.healthy else 0)
+    reason = told.text if told.reason is Reason.NETWORK_DOWN else REASONS[told.reason]
+    return endpoint_health(told.healthy, told.rtt_us, reason, told.code if told.healthy else 0)
 
 
 async def _run(monitor: Monitor, key: CheckKey, pool_id: str, may_reach: Callable[[str], bool]) -> Result:
@@ -255,7 +266,7 @@ async def _start(site: CurrentSite, kept: Previews, caller: Caller, item: Item, 
     pools = {item.id: item} if item.kind is Kind.POOL else _pools_using(item, state)
     models = {id: placed_of(pool, state).item for id, pool in pools.items()}
     settings = published.configuration.settings
-    id = kept.start(_monitor_in(body, state), models, settings, names_of(published), caller.local)
+    id = kept.start(_monitor_in(body, state), models, settings, names_of(published), caller.local, WaysOut(published))
     return ok({"preview_id": id, "pools": {id: pool.name for id, pool in pools.items()}})
 
 
