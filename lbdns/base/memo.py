@@ -1,25 +1,27 @@
-"""Values kept from one round of a job to the next, by the identity of the objects that they were made from.
+"""Values kept from one round of a job to the next, by the objects that they were made from or by value.
 
 Jobs that are done again and again over a whole configuration, of which little changes, keep here what rests on one
-unchanged object alone. The objects are frozen, and one that is kept is alive, so no other can have its identity.
+unchanged object alone, or on a value that says all. The objects are frozen, and one that is kept is alive, so no other
+can have its identity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 Made = TypeVar("Made")
+Key = TypeVar("Key", bound=Hashable)
 
 
-class ByObject(Generic[Made]):
-    """One value for each object. What a round has neither asked for nor kept is dropped when the round ends."""
+class ByValue(Generic[Key, Made]):
+    """One value for each key. What a round has neither asked for nor kept is dropped when the round ends."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._before: dict[int, tuple[object, Made]] = {}
-        self._now: dict[int, tuple[object, Made]] = {}
+        self._before: dict[Key, Made] = {}
+        self._now: dict[Key, Made] = {}
 
     def __len__(self) -> int:
         """How many values are kept."""
@@ -34,21 +36,43 @@ class ByObject(Generic[Made]):
         finally:
             self._before = {}
 
-    def find(self, made_from: object) -> Made | None:
-        """Return what was kept for this very object, None where nothing was."""
-        key = id(made_from)
+    def find(self, key: Key) -> Made | None:
+        """Return what was kept for this key, None where nothing was."""
         kept = self._now.get(key)
         if kept is None:
             kept = self._before.get(key)
             if kept is None:
                 return None
             self._now[key] = kept
-        return kept[1]
+        return kept
+
+    def keep(self, key: Key, made: Made) -> None:
+        """Keep a value, in place of one that was kept for the same key."""
+        self._now[key] = made
+
+    def clear(self) -> None:
+        """Drop everything: what the values rest on beside their keys has changed."""
+        self._before, self._now = {}, {}
+
+
+class ByObject(Generic[Made]):
+    """One value for each object, as `ByValue` keeps it."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._kept: ByValue[int, tuple[object, Made]] = ByValue()
+        self.round = self._kept.round
+        self.clear = self._kept.clear
+
+    def __len__(self) -> int:
+        """How many values are kept."""
+        return len(self._kept)
+
+    def find(self, made_from: object) -> Made | None:
+        """Return what was kept for this very object, None where nothing was."""
+        kept = self._kept.find(id(made_from))
+        return None if kept is None else kept[1]
 
     def keep(self, made_from: object, made: Made) -> None:
         """Keep a value, in place of one that was kept for the same object."""
-        self._now[id(made_from)] = (made_from, made)
-
-    def clear(self) -> None:
-        """Drop everything: what the values rest on beside their objects has changed."""
-        self._before, self._now = {}, {}
+        self._kept.keep(id(made_from), (made_from, made))

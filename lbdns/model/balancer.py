@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -12,7 +12,7 @@ from lbdns.model import bounds
 from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Networks, PoolNames, Reference, shared
 from lbdns.model.hostnames import parse_owner_name
 from lbdns.model.private_names import as_address
-from lbdns.model.rule import NamedList, Overrides, PoolSet, PoolSetOverrides, Rule
+from lbdns.model.rule import NamedList, PoolSet, PoolSetOverrides, Rule
 from lbdns.model.steering_fields import (
     EQUAL_WEIGHTS,
     AdaptiveRouting,
@@ -168,29 +168,47 @@ class LoadBalancer(Frozen):
 
 RULE_LISTS: Final = ("rules", "pool_sets")
 """Fields of a load balancer that hold what puts overrides over it, in the order in which they act."""
-_PLAIN: Final = tuple(
-    name
-    for name in Overrides.model_fields
-    if name in LoadBalancer.model_fields and name not in ("default_pools", *PLACE_MAPS)
-)
-"""Overrides that take the place of the load balancer's field of the same name, whatever else is given."""
+_WEIGHTS: Final = {"pool_weights": "pool_weights", "pool_default_weight": "default_weight"}
+"""Overrides that replace a part of random_steering, and which."""
 
 
-def overridden(load_balancer: LoadBalancer, overrides: PoolSetOverrides) -> LoadBalancer:
-    """Return a load balancer with overrides in place of its own fields; its rules and pool sets stay as they are.
+class Replacing(NamedTuple):
+    """What overrides put in place: `fields` of a load balancer, and `weights`, parts of its random_steering."""
+
+    fields: dict[str, Any]
+    weights: dict[str, Any]
+
+    def over(self, random_steering: RandomSteering) -> dict[str, Any]:
+        """Return the fields to put in place of those of a load balancer that has this random_steering."""
+        if not self.weights:
+            return self.fields
+        weighted = self.fields.get("random_steering", random_steering).model_copy(update=self.weights)
+        return {**self.fields, "random_steering": weighted}
+
+
+def replacing(several: Iterable[PoolSetOverrides]) -> Replacing:
+    """Return what overrides replace, each put over those before it.
 
     A field that is given replaces the load balancer's as a whole. `pools` replaces default_pools and empties the three
     maps of places, whatever else is given of these. `pool_weights` and `pool_default_weight` each replace their part of
     random_steering and leave the other.
     """
-    update: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(overrides, name, None)) is not None}
-    if overrides.pools is not None:
-        update |= {"default_pools": overrides.pools, **{field: {} for field in PLACE_MAPS}}
-    elif isinstance(overrides, Overrides):
-        topology = {field: getattr(overrides, field) for field in ("default_pools", *PLACE_MAPS)}
-        update |= {field: value for field, value in topology.items() if value is not None}
-    weights = {"pool_weights": overrides.pool_weights, "default_weight": overrides.pool_default_weight}
-    weights = {field: value for field, value in weights.items() if value is not None}
-    if weights:
-        update["random_steering"] = load_balancer.random_steering.model_copy(update=weights)
-    return load_balancer.model_copy(update=update)
+    fields: dict[str, Any] = {}
+    weights: dict[str, Any] = {}
+    for overrides in several:
+        given = {name: value for name in overrides.model_fields_set if (value := getattr(overrides, name)) is not None}
+        pools = given.pop("pools", None)
+        if pools is not None:
+            given |= {"default_pools": pools, **{field: {} for field in PLACE_MAPS}}
+        if "random_steering" in given:  # never beside weights in the same overrides
+            weights = {}
+        for name, part in _WEIGHTS.items():
+            if name in given:
+                weights[part] = given.pop(name)
+        fields |= given
+    return Replacing(fields, weights)
+
+
+def overridden(load_balancer: LoadBalancer, overrides: PoolSetOverrides) -> LoadBalancer:
+    """Return a load balancer with overrides in place of its own fields; its rules and pool sets stay as they are."""
+    return load_balancer.model_copy(update=replacing((overrides,)).over(load_balancer.random_steering))

@@ -207,7 +207,7 @@ def _whereabouts(ruled: Ruled, made: LoadBalancer) -> tuple[str, str, str]:
 
 def _place_of_sets(ruled: Ruled, made: LoadBalancer) -> tuple[Place, str]:
     view, query, strategy = ruled.view, ruled.query, made.location_strategy
-    if query.ecs_bits and prefers_ecs(made, SETS_FOUND_AS):
+    if query.ecs_bits and prefers_ecs(made.location_strategy, SETS_FOUND_AS):
         found = walk(view.steering, PRIVATE_TRIE, query.ecs_version, query.ecs_high, query.ecs_low)
         place = ruled.geodata.locate(address_of(query.ecs_version, query.ecs_high, query.ecs_low)).place
         if found >> 8 == CLASS_UNKNOWN and place.country:

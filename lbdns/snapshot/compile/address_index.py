@@ -19,7 +19,7 @@ from lbdns.places.asn_tree import AsnTree
 from lbdns.places.place import Place
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.tries import PrefixTree, in_levels, reduce_tree
-from lbdns.steering.policies.plan import Unit
+from lbdns.steering.policies.units import Unit
 from lbdns.steering.rules.address_ranges import Lists, address_ranges, network_ranges
 from lbdns.steering.rules.address_sets import FAMILIES, Addresses, AddressSet, address_set, set_of_segments
 from lbdns.steering.rules.decision_table import DecisionTable, FoldedRule, decision_table

@@ -14,20 +14,15 @@ from typing import Final
 from lbdns.base.memo import ByObject
 from lbdns.dns.zone import Zone
 from lbdns.mapped.snapshot_file import Snapshot
-from lbdns.model.balancer import LoadBalancer
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
 from lbdns.snapshot.compile.rule_memo import RuleMemo
 from lbdns.snapshot.compile.tries import Tries
-from lbdns.steering.policies.context import Site
-from lbdns.steering.rules.decision_table import Hits
-from lbdns.steering.rules.variants import Variant, by_rules
+from lbdns.steering.policies.context import PlanParts, Site
 
 ROWS_BYTES_MAX: Final = 128_000_000
-"""Rows of load balancers beyond so many bytes are made anew each time."""
-
-VARIANT_BYTES = 1500  # of a load balancer that was copied, in this process
+"""Rows of load balancers, and what their plans share, beyond so many bytes are made anew each time."""
 
 Placed = tuple[bytes, str, int]
 """An enabled load balancer's wire name, its kind and its row."""
@@ -64,7 +59,7 @@ class CompileMemo:
         self.balancers: ByObject[BalancerRow] = ByObject()
         self.rules = RuleMemo()
         self.tries = Tries()
-        self._variants: ByObject[dict[Hits, Variant]] = ByObject()
+        self.parts = PlanParts(self._has_room)
         self.names: NameColumns | None = None
         self._rows_bytes = 0
         self._place: tuple[Site, PlaceIndex] | None = None
@@ -75,10 +70,11 @@ class CompileMemo:
         if self._place is None or self._place[0] != site or self._place[1] is not index:
             self._place = (site, index)
             self.balancers.clear()
+            self.parts.clear()
             self.tries = Tries()
         self._rows_bytes = 0
         tries = Tries(self.tries)
-        with self.pools.round(), self.balancers.round(), self._variants.round(), self.rules.round():
+        with self.pools.round(), self.balancers.round(), self.parts.round(), self.rules.round():
             yield tries
         self.tries = tries
 
@@ -88,22 +84,12 @@ class CompileMemo:
         if self.names is not None:
             self.names.columns = {name: snapshot.columns[name] for name in self.names.columns}
 
-    def variant(self, balancer: LoadBalancer, hits: Hits) -> Variant:
-        """Return what the rules that match make of a load balancer: the same object as the last time, where its row is
-        kept."""
-        kept = self._variants.find(balancer)
-        if kept is None:
-            kept = {}
-            if self._rows_bytes <= ROWS_BYTES_MAX:
-                self._variants.keep(balancer, kept)
-        found = kept.get(hits)
-        if found is None:
-            found = kept[hits] = by_rules(balancer, hits)
-            self._rows_bytes += VARIANT_BYTES
-        return found
-
     def keep_row(self, balancer: object, row: BalancerRow) -> None:
         """Keep a load balancer's row, as long as there is room."""
-        self._rows_bytes += row.size
-        if self._rows_bytes <= ROWS_BYTES_MAX:
+        if self._has_room(row.size):
             self.balancers.keep(balancer, row)
+
+    def _has_room(self, size: int) -> bool:
+        """Return whether so many bytes more may be kept of what this compile makes."""
+        self._rows_bytes += size
+        return self._rows_bytes <= ROWS_BYTES_MAX

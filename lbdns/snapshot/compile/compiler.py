@@ -18,22 +18,22 @@ from lbdns.model.settings import Settings
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
 from lbdns.places.pops import pop_place, region_at
-from lbdns.snapshot.compile.balancer_rows import BalancerRow, balancer_row
+from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balancer_row
 from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns, Placed
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
 from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
-from lbdns.snapshot.compile.row_numbers import Numbering, append_row
+from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
 from lbdns.snapshot.compile.rule_columns import RuleColumns
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.snapshot.compile.view_columns import append_views
 from lbdns.snapshot.compile.zone_columns import compile_zones
 from lbdns.snapshot.slots import Slots, rule_keys
-from lbdns.steering.kernel.numbers import LB_VARIES, NO_RULES, SELECT_SET
+from lbdns.steering.kernel.numbers import LB_GIVES_CNAME, LB_VARIES, NO_RULES, SELECT_SET
 from lbdns.steering.policies.context import Context, Site
 from lbdns.steering.policies.plan import Candidates
+from lbdns.steering.policies.what_steers import steered_of
 from lbdns.steering.rules.address_ranges import Lists
-from lbdns.steering.rules.variants import Variant
 
 NAME_COLUMNS = (
     "table",
@@ -87,7 +87,7 @@ def compile_snapshot(
         for row in pools:
             append_pool(columns, blob, row, slots)
         numbering = Numbering(columns, pools, PlaceClasses(columns, index, site.place, tries))
-        context = Context(site, index.units, configuration.pools)
+        context = Context(site, index.units, configuration.pools, memo.parts, numbering.classes.has_many_partitions)
         compiler = _Compiler(columns, blob, slots, context, numbering, memo)
         placed = compiler.append_all(configuration)
         compiler.append_rules(tries, index, geodata, configuration.settings.networks)
@@ -160,44 +160,53 @@ class _Compiler:
     def append_all(self, configuration: Configuration) -> list[Placed]:
         """Append all load balancers that are enabled; return where they stand."""
         enabled = [one for one in configuration.load_balancers if one.enabled]
-        self._variants = VariantRows(self._columns, self._numbering, self._planned, len(enabled))
+        self._variants = VariantRows(self._columns, self._numbering, self._context, len(enabled))
         apexes = {zone.apex for zone in configuration.zones}
         placed: list[Placed] = []
+        rows: list[RowNumbers] = []
+        flags: list[int] = []
         for number, load_balancer in enumerate(enabled):
             if number % STEP == 0:
                 report("compiling load balancers", number, len(enabled))
             row = self._planned(load_balancer)
-            self._append(load_balancer, row, number, is_apex=row.owner in apexes)
+            is_apex = row.owner in apexes
+            rows.append(self._numbers(load_balancer, row.planned, is_apex))
+            flags.append(self._append(load_balancer, number, rows[-1], is_apex))
             placed.append((row.owner, load_balancer.type, number))
+        append_rows(self._columns, rows, flags)
         return placed
 
     def append_rules(self, tries: Tries, index: PlaceIndex, geodata: Geodata, lists: Lists) -> None:
         """Append decision tables and variants: all load balancers are there."""
-        self._rules.finish(self._variants, self._memo.variant, tries, index, geodata, lists)
+        self._rules.finish(self._variants, tries, index, geodata, lists)
         self._variants.append_all()
 
     def _planned(self, load_balancer: LoadBalancer) -> BalancerRow:
-        self._context.many_partitions = self._numbering.classes.has_many_partitions
         row = self._memo.balancers.find(load_balancer)
         if row is None or not row.reads.hold(self._context):
             row = balancer_row(load_balancer, self._context)
-            row = row._replace(lists=self._alike.setdefault(row.lists, row.lists))
+            lists = row.planned.lists
+            row = row._replace(planned=row.planned._replace(lists=self._alike.setdefault(lists, lists)))
             self._memo.keep_row(load_balancer, row)
         return row
 
-    def _append(self, load_balancer: LoadBalancer, row: BalancerRow, number: int, is_apex: bool) -> None:
-        """Append one load balancer, with the lists and tries that it needs."""
-        columns = self._columns
+    def _numbers(self, load_balancer: LoadBalancer, row: PlannedRow, is_apex: bool) -> RowNumbers:
+        """Return a row with the lists and tries that it needs."""
         if row.select == SELECT_SET:
-            numbers = self._variants.row_of(Variant(load_balancer), is_apex, len(load_balancer.rules))
-        else:
-            numbers = self._numbering.steering(load_balancer, row, is_apex)
+            steered = steered_of(load_balancer)
+            return self._variants.row_with_sets(steered, row, is_apex, len(load_balancer.rules))
+        return self._numbering.steering(row, is_apex)
+
+    def _append(self, load_balancer: LoadBalancer, number: int, row: RowNumbers, is_apex: bool) -> int:
+        """Append which load balancer a row is of; return the row's flags that variants do not have."""
+        columns = self._columns
         varies = row.select == SELECT_SET
         columns["lb_hit_start"].append(len(columns["hit_slot"]))
         if load_balancer.has_rules:
-            varies |= self._rules.add(load_balancer, number, numbers, is_apex)
+            varies |= self._rules.add(load_balancer, number, row, is_apex)
             columns["hit_slot"].extend([self._slots.rule[key] for key in rule_keys(load_balancer)])
-        append_row(columns, numbers, LB_VARIES if varies else 0)
         columns["lb_slot"].append(self._slots.load_balancer[load_balancer.name, load_balancer.type])
         columns["lb_text"].append(self._blob.add_text(load_balancer.name))
         columns["lb_rules"].append(NO_RULES)
+        gives_cname = not is_apex and self._numbering.gives_cname(load_balancer)
+        return (LB_VARIES if varies else 0) | (LB_GIVES_CNAME if gives_cname else 0)

@@ -19,7 +19,8 @@ from lbdns.places.place import Place
 from lbdns.places.place_tree import PlaceTree
 from lbdns.snapshot.compile.tries import PrefixTree, Tries, in_levels, private_tree, reduce_tree
 from lbdns.steering.kernel.numbers import CLASS_UNKNOWN, NO_TRIE, SELECT_NEAREST
-from lbdns.steering.policies.plan import UNKNOWN_LIST, Partition, Plan, Unit, Units
+from lbdns.steering.policies.cut import Cut
+from lbdns.steering.policies.units import Unit, Units
 
 MERGED_TRIES_MAX: Final = 16
 MERGED_BYTES_MAX: Final = 64_000_000
@@ -57,60 +58,6 @@ def place_index(places: PlaceTree) -> PlaceIndex:
     return _held[0]
 
 
-class Cut(NamedTuple):
-    """How a plan by location cuts the places up: all that follows from the plan alone.
-
-    `partitions`: for resolver and ECS (one where they are the same), the kind of unit and, as int32, each unit's class:
-    together the key of a trie. `class_lists`: the list of each class. `unit_lists`: for each partition the list of each
-    unit, behind the last one that of the PoP. Lists are those of the plan.
-    """
-
-    partitions: tuple[tuple[Unit, bytes], ...]
-    class_lists: tuple[int, ...]
-    pop_class: int
-    unit_lists: tuple[NDArray[np.int32], ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes, near enough."""
-        return sum(len(classes) for _, classes in self.partitions) + sum(lists.nbytes for lists in self.unit_lists)
-
-
-def cut_places(made: Plan) -> Cut | None:
-    """Return how a plan cuts the places up, None where location does not matter to it."""
-    if made.resolver is None or made.ecs is None:
-        return None
-    parts = (made.resolver,) if made.ecs is made.resolver else (made.resolver, made.ecs)
-    class_of_list: dict[int, int] = {}
-    classes = [(part.unit, _number_classes(part, class_of_list).tobytes()) for part in parts]
-    pop_class = class_of_list.setdefault(made.pop_list, len(class_of_list) + 1)
-    unit_lists = []
-    for part in parts:
-        listed = np.full(len(part.lists) + 1, made.pop_list, dtype=np.int32)
-        np.copyto(listed[:-1], part.lists, where=part.lists != UNKNOWN_LIST)
-        unit_lists.append(listed)
-    # Class 0 is the unknown place: never looked up, since the PoP's class stands in for it.
-    return Cut(tuple(classes), (made.pop_list, *class_of_list), pop_class, tuple(unit_lists))
-
-
-def _number_classes(partition: Partition, class_of_list: dict[int, int]) -> NDArray[np.int32]:
-    """Return each unit's class; `class_of_list` numbers lists by first appearance, from 1."""
-    lists = partition.lists
-    # Written from the end, the first place where a list appears stands last; UNKNOWN_LIST, -1, writes behind all.
-    first = np.full(int(lists.max(initial=0)) + 2, len(lists))
-    first[lists[::-1]] = np.arange(len(lists) - 1, -1, -1)
-    first[UNKNOWN_LIST] = len(lists)
-    for listed in first.argsort(kind="stable").tolist():
-        if first[listed] == len(lists):
-            break
-        class_of_list.setdefault(listed, len(class_of_list) + 1)
-    table = np.zeros(max(class_of_list, default=0) + 2, dtype=np.int32)
-    for listed, number in class_of_list.items():
-        table[listed] = number
-    # The last entry is where UNKNOWN_LIST leads: class 0.
-    return table[lists]
-
-
 class PlaceColumns(NamedTuple):
     """The columns of a row that lead from a place to a candidate list, or to a verdict."""
 
@@ -137,17 +84,16 @@ class PlaceClasses:
         self._segments: dict[bytes, int] = {}
         self._here_unit: int | None = None
 
-    @property
     def has_many_partitions(self) -> bool:
         """Whether no more partitions get a trie of their own."""
         return self._merged >= MERGED_TRIES_MAX or self._tries.size > MERGED_BYTES_MAX
 
-    def columns(self, select: int, pop_list: int, cut: Cut | None, numbers: Sequence[int]) -> PlaceColumns:
+    def columns(self, select: int, cut: Cut | None, numbers: Sequence[int]) -> PlaceColumns:
         """Return one row's tries and classes; `numbers` are the rows of its plan's lists."""
         if select == SELECT_NEAREST:
             return self._nearest(numbers[0])
         if cut is None:
-            lists = self._segment(array("I", (numbers[pop_list], numbers[pop_list])).tobytes())
+            lists = self._segment(array("I", (numbers[0], numbers[0])).tobytes())
             return PlaceColumns(NO_TRIE, NO_TRIE, 1, lists, lists)
         return self._merged_ones(cut, numbers) or self._units(cut, numbers)
 
@@ -165,7 +111,7 @@ class PlaceClasses:
         for key in cut.partitions:
             found = self._tries.find(key)
             if found is None:
-                if self.has_many_partitions:
+                if self.has_many_partitions():
                     return None
                 found = self._tries.recall(key)
                 if found is None:
@@ -179,7 +125,7 @@ class PlaceClasses:
     def _units(self, cut: Cut, numbers: Sequence[int]) -> PlaceColumns:
         """Give every unit its list; the PoP's stands after the last unit."""
         rows = np.array(numbers, dtype=np.uint32)
-        starts = [self._segment(rows[lists].tobytes()) for lists in cut.unit_lists]
+        starts = [self._segment(rows.take(lists).tobytes()) for lists in cut.unit_lists]
         tries = [self._unit_trie(unit) for unit, _ in cut.partitions]
         return PlaceColumns(tries[0], tries[-1], len(cut.unit_lists[0]) - 1, starts[0], starts[-1])
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lbdns.model.balancer import LoadBalancer
-from lbdns.snapshot.compile.balancer_rows import BalancerRow
+from lbdns.snapshot.compile.balancer_rows import PlannedRow
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceColumns
 from lbdns.snapshot.compile.pool_rows import PoolRow
-from lbdns.steering.kernel.numbers import LB_APEX, LB_FIXED, LB_GIVES_CNAME, NO_TRIE, SELECT_FIRST
+from lbdns.steering.kernel.numbers import LB_APEX, LB_FIXED, NO_TRIE, SELECT_FIRST
 from lbdns.steering.policies.plan import Candidates
 
 Columns = dict[str, "array[int]"]
@@ -30,18 +30,18 @@ class RowNumbers(NamedTuple):
 NO_PLACES = PlaceColumns(NO_TRIE, NO_TRIE, 0, 0, 0)
 
 
-def append_row(columns: Columns, row: RowNumbers, flags: int = 0) -> None:
-    """Append a row, with flags beside its own."""
-    columns["lb_select"].append(row.select)
-    columns["lb_flags"].append(row.flags | flags)
-    columns["lb_ttl"].append(row.ttl)
-    columns["lb_fallback"].append(row.fallback)
-    columns["lb_policy"].append(row.policy)
-    columns["lb_resolver_trie"].append(row.places.resolver_trie)
-    columns["lb_ecs_trie"].append(row.places.ecs_trie)
-    columns["lb_pop_class"].append(row.places.pop_class)
-    columns["lb_lists"].append(row.places.lists)
-    columns["lb_ecs_lists"].append(row.places.ecs_lists)
+def append_rows(columns: Columns, rows: Sequence[RowNumbers], flags: Sequence[int]) -> None:
+    """Append rows, each with flags beside its own."""
+    columns["lb_select"].extend([row.select for row in rows])
+    columns["lb_flags"].extend([row.flags | more for row, more in zip(rows, flags, strict=True)])
+    columns["lb_ttl"].extend([row.ttl for row in rows])
+    columns["lb_fallback"].extend([row.fallback for row in rows])
+    columns["lb_policy"].extend([row.policy for row in rows])
+    columns["lb_resolver_trie"].extend([row.places.resolver_trie for row in rows])
+    columns["lb_ecs_trie"].extend([row.places.ecs_trie for row in rows])
+    columns["lb_pop_class"].extend([row.places.pop_class for row in rows])
+    columns["lb_lists"].extend([row.places.lists for row in rows])
+    columns["lb_ecs_lists"].extend([row.places.ecs_lists for row in rows])
 
 
 class Numbering:
@@ -54,35 +54,32 @@ class Numbering:
         self._lists: dict[tuple[Candidates, int], int] = {}
         self._pool_index: Mapping[str, int] = {row.name: index for index, row in enumerate(pools)}
         self._cname_pools = {row.name for row in pools if row.gives_cname}
+        self._numbers_of: dict[tuple[bool, int], _ListNumbers] = {}
 
-    def steering(self, load_balancer: LoadBalancer, row: BalancerRow, is_apex: bool) -> RowNumbers:
+    def steering(self, row: PlannedRow, is_apex: bool) -> RowNumbers:
         """Return the row of what a policy planned."""
-        fallback = self._pool_index[load_balancer.fallback_pool]
-        fallback_hashes = self._pools[fallback].hashed_as_fallback[row.is_sticky]
-        numbers = [self._list(candidates, row.is_sticky, fallback_hashes) for candidates in row.lists]
-        return self.leading(load_balancer, row, is_apex, numbers)
+        hashed = row.is_sticky, self._pools[self._pool_index[row.fallback_pool]].hashed_as_fallback[row.is_sticky]
+        number_of = self._numbers_of.get(hashed)
+        if number_of is None:
+            number_of = self._numbers_of[hashed] = _ListNumbers(self._number_list, *hashed)
+        return self.leading(row, is_apex, [number_of[candidates] for candidates in row.lists])
 
-    def leading(
-        self, load_balancer: LoadBalancer, row: BalancerRow, is_apex: bool, numbers: Sequence[int]
-    ) -> RowNumbers:
+    def leading(self, row: PlannedRow, is_apex: bool, numbers: Sequence[int]) -> RowNumbers:
         """Return the row whose place classes lead to `numbers`, one for each of its plan's lists."""
-        places = self.classes.columns(row.select, row.pop_list, row.cut, numbers)
-        fallback = self._pool_index[load_balancer.fallback_pool]
-        flags = row.flags | self._place_flags(load_balancer, is_apex)
-        return RowNumbers(row.select, flags, load_balancer.ttl, fallback, row.policy, places)
+        places = self.classes.columns(row.select, row.cut, numbers)
+        flags = row.flags | LB_APEX if is_apex else row.flags
+        return RowNumbers(row.select, flags, row.ttl, self._pool_index[row.fallback_pool], row.policy, places)
 
-    def fixed(self, load_balancer: LoadBalancer) -> RowNumbers:
+    def fixed(self, ttl: int) -> RowNumbers:
         """Return the row of an answer without records: its TTL is all that counts."""
-        return RowNumbers(SELECT_FIRST, LB_FIXED, load_balancer.ttl, 0, 0, NO_PLACES)
+        return RowNumbers(SELECT_FIRST, LB_FIXED, ttl, 0, 0, NO_PLACES)
 
-    def _place_flags(self, load_balancer: LoadBalancer, is_apex: bool) -> int:
-        """Return what of a load balancer's flags hangs on the zones and on its pools' endpoints."""
-        if is_apex:
-            return LB_APEX
+    def gives_cname(self, load_balancer: LoadBalancer) -> bool:
+        """Return whether any pool of a load balancer has an endpoint that is answered as a CNAME."""
         is_asked = load_balancer.type == "A" and self._cname_pools
-        return LB_GIVES_CNAME if is_asked and not self._cname_pools.isdisjoint(load_balancer.pool_names()) else 0
+        return bool(is_asked) and not self._cname_pools.isdisjoint(load_balancer.pool_names())
 
-    def _list(self, candidates: Candidates, is_sticky: bool, fallback_hashes: int) -> int:
+    def _number_list(self, candidates: Candidates, is_sticky: bool, fallback_hashes: int) -> int:
         """Return the number of a candidate list, stored once per hashing flags."""
         pools = [self._pool_index[name] for name, _ in candidates]
         flags = fallback_hashes
@@ -97,4 +94,16 @@ class Numbering:
             columns["list_flags"].append(flags)
             columns["member_pool"].extend(pools)
             columns["member_weight"].extend([weight for _, weight in candidates])
+        return number
+
+
+class _ListNumbers(dict[Candidates, int]):
+    """The numbers of candidate lists for rows that hash alike, found when they are asked for."""
+
+    def __init__(self, number: Callable[[Candidates, bool, int], int], is_sticky: bool, fallback_hashes: int) -> None:
+        self._number = number
+        self._hashed = is_sticky, fallback_hashes
+
+    def __missing__(self, candidates: Candidates) -> int:
+        number = self[candidates] = self._number(candidates, *self._hashed)
         return number

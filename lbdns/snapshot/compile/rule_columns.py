@@ -7,7 +7,7 @@ what comes of them.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,29 +23,31 @@ from lbdns.snapshot.compile.rule_memo import FoldedRules, RuleMemo
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.steering.kernel.numbers import NO_TRIE, SUBJECT_NAME, TEST_ASKED
+from lbdns.steering.policies.what_steers import steered_of
 from lbdns.steering.rules.address_ranges import Lists
 from lbdns.steering.rules.decision_table import DecisionTable, Hits, SourceTable
 from lbdns.steering.rules.formulas import TestAtom
-from lbdns.steering.rules.variants import Variant
+from lbdns.steering.rules.variants import Effect, effect_of
 
 Columns = dict[str, "array[int]"]
 
 
 class _Asking(NamedTuple):
-    """A load balancer whose rules are to be compiled, its number and its own row."""
+    """A load balancer whose rules are to be compiled, its number and its own row. `acting`: what load balancers share
+    whose rules do the same; the same objects say the same, and whether others do is not worth finding out."""
 
     load_balancer: LoadBalancer
     number: int
     row: RowNumbers
     is_apex: bool
     rules: FoldedRules
+    acting: tuple[int, ...]
 
     @property
     def alike(self) -> tuple[object, ...]:
         """What load balancers share whose variants are the same."""
         one = self.load_balancer
-        # The same objects say the same; whether others do is not worth finding out.
-        same = id(self.rules), *map(id, one.rules), *map(id, one.pool_sets), id(one.random_steering)
+        same = *self.acting, *map(id, one.pool_sets), id(one.random_steering)
         places = id(one) if one.region_pools or one.country_pools or one.pop_pools else None
         steered = one.default_pools, one.fallback_pool, one.ttl, one.steering_policy, one.session_affinity
         strategy = one.location_strategy
@@ -70,13 +72,13 @@ class RuleColumns:
         """Take a load balancer whose row is appended; return whether any of its rules may match."""
         rules = self._memo.fold(load_balancer, self._region)
         if rules:
-            self._asking.append(_Asking(load_balancer, number, row, is_apex, rules))
+            acting = id(rules), *map(id, load_balancer.rules)
+            self._asking.append(_Asking(load_balancer, number, row, is_apex, rules, acting))
         return bool(rules)
 
     def finish(
         self,
         rows: VariantRows,
-        variant_of: Callable[[LoadBalancer, Hits], Variant],
         tries: Tries,
         places: PlaceIndex,
         geodata: Geodata,
@@ -85,11 +87,16 @@ class RuleColumns:
         """Fill the columns of all that were added. Raises LbdnsError where rules exceed a bound."""
         tables = self._memo.tables(self._asking_by_rules(), places, geodata, lists)
         # All variants before any trie of rules, so that tries of places do not hang on those.
+        effects: dict[tuple[int, ...], list[Effect]] = {}
         verdicts: dict[tuple[object, ...], list[int]] = {}
         asking = [(one, one.alike) for one in self._asking]
         for one, alike in asking:
             if alike not in verdicts:
-                verdicts[alike] = _verdicts(one, tables[id(one.rules)].hits, rows, variant_of)
+                hits = tables[id(one.rules)].hits
+                done = effects.get(one.acting)
+                if done is None:
+                    done = effects[one.acting] = [_effect_of(one.load_balancer, matched) for matched in hits]
+                verdicts[alike] = _verdicts(one, hits, done, rows)
         heads = {key: self._head(table, tries) for key, table in tables.items() if not table.never_matches}
         numbers: dict[tuple[object, ...], int] = {}
         for one, alike in asking:
@@ -98,6 +105,9 @@ class RuleColumns:
                     table, head = tables[id(one.rules)], heads[id(one.rules)]
                     numbers[alike] = self._row(table, head, np.array(verdicts[alike], np.uint32))
                 self._columns["lb_rules"][one.number] = numbers[alike]
+        names = *_Head._fields, "rules_ecs_cells", "rules_resolver_cells"
+        for place, name in enumerate(names):
+            self._columns[name].extend([row[place] for row in self._rows])
 
     def _asking_by_rules(self) -> list[tuple[FoldedRules, LoadBalancer]]:
         """Return each distinct tuple of rules, with the first load balancer that has it."""
@@ -123,14 +133,10 @@ class RuleColumns:
 
     def _row(self, table: DecisionTable, head: _Head, verdicts: NDArray[np.uint32]) -> int:
         """Return the row of rules_* of a table whose sets of matching rules have these verdicts."""
-        cells = [self._start_of_cells(verdicts[source.cells].tobytes()) for source in (table.ecs, table.resolver)]
-        row = (*head, *cells)
-        number = self._rows.get(row)
-        if number is None:
-            number = self._rows[row] = len(self._rows)
-            for name, value in zip((*_Head._fields, "rules_ecs_cells", "rules_resolver_cells"), row, strict=True):
-                self._columns[name].append(value)
-        return number
+        ecs = resolver = self._start_of_cells(verdicts[table.ecs.cells].tobytes())
+        if table.resolver is not table.ecs:
+            resolver = self._start_of_cells(verdicts[table.resolver.cells].tobytes())
+        return self._rows.setdefault((*head, ecs, resolver), len(self._rows))
 
     def _trie(self, source: SourceTable, tries: Tries) -> int:
         return NO_TRIE if source.is_one_class else trie_of_classes(source, tries)
@@ -172,10 +178,15 @@ class _Head(NamedTuple):
     rules_asks_python: int
 
 
-def _verdicts(
-    one: _Asking, hits: Sequence[Hits], rows: VariantRows, variant_of: Callable[[LoadBalancer, Hits], Variant]
-) -> list[int]:
+def _effect_of(load_balancer: LoadBalancer, matched: Hits) -> Effect:
+    return effect_of([load_balancer.rules[position] for position in matched])
+
+
+def _verdicts(one: _Asking, hits: Sequence[Hits], effects: Sequence[Effect], rows: VariantRows) -> list[int]:
     """Return the verdict of each set of rules that match."""
-    count = len(one.load_balancer.rules)
-    made = [rows.row_of(variant_of(one.load_balancer, matched), one.is_apex, count) for matched in hits]
-    return [rows.verdict(row, matched, one.row) for row, matched in zip(made, hits, strict=True)]
+    steered, count = steered_of(one.load_balancer), len(one.load_balancer.rules)
+    made = []
+    for matched, effect in zip(hits, effects, strict=True):
+        row = one.row if effect.is_nothing else rows.row_of(effect.on(steered), one.is_apex, count)
+        made.append(rows.verdict(row, matched, one.row))
+    return made

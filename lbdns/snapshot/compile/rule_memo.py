@@ -6,11 +6,11 @@ walked once for all tables that are new.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import ByObject, ByValue
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.rule import in_order
 from lbdns.places.geodata import Geodata
@@ -30,19 +30,17 @@ class RuleMemo:
         """Begin with nothing."""
         self._index: AddressIndex | None = None
         self._tables: ByObject[DecisionTable] = ByObject()
-        self._before: dict[object, FoldedRules] = {}
-        self._now: dict[object, FoldedRules] = {}
+        self._folded: ByValue[Hashable, FoldedRules] = ByValue()
         self._same: dict[object, FoldedRules] = {}
 
     @contextmanager
     def round(self) -> Iterator[None]:
         """Begin a compile with what the last one left, and drop what it does not use."""
-        self._before, self._now, self._same = self._now, {}, {}
         try:
-            with self._tables.round():
+            with self._tables.round(), self._folded.round():
                 yield
         finally:
-            self._before, self._same = {}, {}
+            self._same = {}
 
     def fold(self, load_balancer: LoadBalancer, region: str) -> FoldedRules:
         """Return what is left of the rules in a PoP's region, without those that never match; the same object for rules
@@ -59,12 +57,12 @@ class RuleMemo:
             if reads_names(rule.condition):
                 key = (*key, load_balancer.name)
                 names = True
-        found = self._now.get(key) or self._before.get(key)
+        found = self._folded.find(key)
         if found is None:
             constants = FoldedFor(load_balancer.name, load_balancer.type, region)
             parts = ((at, folded(rules[at].condition, constants), rules[at].ends) for at in in_order(rules))
             found = tuple(FoldedRule(*part) for part in parts if part[1] is not False)
-        self._now[key] = found
+            self._folded.keep(key, found)
         if not names:
             self._same[same] = found
         return found

@@ -1,19 +1,24 @@
-"""What a policy may look at beside the load balancer, and what it did look at: the two are one thing.
+"""What a policy may look at beside what steers, and what it did look at: the two are one thing.
 
 A plan is kept from one compile to the next while all that it read reads the same. Nobody lists what that is: a policy
 gets pools through its `Context` alone, and every field that it takes is noted with its value. Site and units are not
 noted: where they change, every plan is made anew.
+
+What takes long to work out hangs on less than a plan does: on which list stands where, say, and not on what is in it. A
+policy has it made from that alone, by `Context.part`, and all plans that need the same share it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
+from lbdns.base.memo import ByValue
 from lbdns.model.pool import Pool
 from lbdns.places.place import Place
-from lbdns.steering.policies.plan import Units
+from lbdns.steering.policies.units import Units
 
 UNKNOWN_PLACE = Place()
 
@@ -25,6 +30,49 @@ class Site:
     code: str = ""
     place: Place = UNKNOWN_PLACE
     region: str = ""
+
+
+class Part(Protocol):
+    """Something that plans share."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, near enough."""
+        ...
+
+
+OnePart = TypeVar("OnePart", bound=Part)
+AllThat = TypeVar("AllThat", bound=Hashable)
+
+
+class PlanParts:
+    """What plans share, by who makes it and all that it is made from beside site and units; kept from one compile to
+    the next as long as each asks for it."""
+
+    def __init__(self, has_room: Callable[[int], bool]) -> None:
+        """Begin with none; `has_room` says whether a part of so many bytes may be kept."""
+        self._has_room = has_room
+        self._kept: ByValue[Hashable, Part] = ByValue()
+
+    def round(self) -> AbstractContextManager[None]:
+        """Begin a compile with what the last one left, and drop what it does not use."""
+        return self._kept.round()
+
+    def clear(self) -> None:
+        """Drop everything: site or units have changed."""
+        self._kept.clear()
+
+    def find(
+        self, make: Callable[[AllThat, Site, Units], OnePart], made_from: AllThat, site: Site, units: Units
+    ) -> OnePart:
+        """Return what `make` gives, the same object for all that is equal."""
+        key = (make, made_from)
+        part = self._kept.find(key)
+        if part is None:
+            part = make(made_from, site, units)
+            if self._has_room(part.size):
+                self._kept.keep(key, part)
+        return cast(OnePart, part)
 
 
 class PoolRead(NamedTuple):
@@ -48,7 +96,7 @@ class Reads(NamedTuple):
 
     def hold(self, context: Context) -> bool:
         """Return whether a plan would read the same now, and so be the same."""
-        if self.many_partitions is not None and self.many_partitions is not context.many_partitions:
+        if self.many_partitions is not None and self.many_partitions is not context.many_partitions():
             return False
         return not self.pools or context.pools.read_as(self.pools)
 
@@ -59,25 +107,37 @@ NOTHING_READ = Reads((), None)
 class Context:
     """What policies see while they plan, one load balancer after the other.
 
-    `site` and `units` are those of the whole compile; `many_partitions` is for whoever compiles, policies ask
-    `has_many_partitions`.
+    `site` and `units` are those of the whole compile. `many_partitions` says whether there are many by now, to whoever
+    compiles; policies ask `has_many_partitions`.
     """
 
-    __slots__ = ("_partitions_asked", "many_partitions", "pools", "site", "units")
+    __slots__ = ("_partitions_asked", "_parts", "many_partitions", "pools", "site", "units")
 
-    def __init__(self, site: Site, units: Units, pools: Mapping[str, Pool]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        units: Units,
+        pools: Mapping[str, Pool],
+        parts: PlanParts,
+        many_partitions: Callable[[], bool],
+    ) -> None:
         """Begin with nothing read."""
         self.site = site
         self.units = units
         self.pools = WatchedPools(pools)
-        self.many_partitions = False
+        self._parts = parts
+        self.many_partitions = many_partitions
         self._partitions_asked = False
 
     @property
     def has_many_partitions(self) -> bool:
         """Whether so many ways to tell places apart are in use already that no more are worked out ahead."""
         self._partitions_asked = True
-        return self.many_partitions
+        return self.many_partitions()
+
+    def part(self, make: Callable[[AllThat, Site, Units], OnePart], made_from: AllThat) -> OnePart:
+        """Return what is made from a value, from site and units alone, once for all plans that need the same."""
+        return self._parts.find(make, made_from, self.site, self.units)
 
     def take_reads(self) -> Reads:
         """Return what has been read since this was asked last."""
@@ -85,7 +145,7 @@ class Context:
         if not self._partitions_asked:
             return Reads(pools, None) if pools else NOTHING_READ
         self._partitions_asked = False
-        return Reads(pools, self.many_partitions)
+        return Reads(pools, self.many_partitions())
 
 
 class WatchedPools:

@@ -1,97 +1,158 @@
 """What rules and pool sets make of a load balancer: variants, each planned like a load balancer of its own.
 
+What a set of rules that match does is worked out once for all load balancers that have these rules.
+
 A pool set is found by place, as `geo` finds lists: a variant with pool sets is a row of SELECT_SET, whose classes lead
 to the variants that its sets make.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lbdns.model.balancer import LoadBalancer, overridden
-from lbdns.model.rule import PoolSet
+from lbdns.model.balancer import LoadBalancer, Replacing, replacing
+from lbdns.model.rule import PoolSet, Rule
 from lbdns.places import regions
 from lbdns.steering.kernel.numbers import SELECT_SET
-from lbdns.steering.policies.context import Context
-from lbdns.steering.policies.plan import UNKNOWN_LIST, Candidates, Lists, Partition, Plan, Unit, located_plan
+from lbdns.steering.policies.context import Context, Site
+from lbdns.steering.policies.cut import UNKNOWN_LIST, Partition, Spread, spread
+from lbdns.steering.policies.plan import Candidates, Lists, Plan, spread_plan
+from lbdns.steering.policies.units import Unit, Units
+from lbdns.steering.policies.what_steers import Steered
 
 REGION_NUMBERS = {code: number for number, code in enumerate(regions.REGION_CODES)}
 _KEY = "pool_sets"
 NO_SET: Candidates = ()
 SETS_FOUND_AS = "geo"
 """The policy as under which places are found for pool sets."""
+_STEERING = frozenset(Steered._fields)
+
+Codes = tuple[str, ...]
 
 
 class Variant(NamedTuple):
-    """A load balancer with overrides in place of its own fields; `is_fixed`: it answers without records."""
+    """What steers with overrides in place; `is_fixed`: it is answered without records."""
 
-    load_balancer: LoadBalancer
+    steered: Steered
     is_fixed: bool = False
 
 
-def by_rules(load_balancer: LoadBalancer, hits: Sequence[int]) -> Variant:
-    """Return what the rules at these positions, which match in this order, make of a load balancer; it has no rules of
-    its own any more."""
-    made = load_balancer.model_copy(update={"rules": ()})
-    for position in hits:
-        rule = load_balancer.rules[position]
-        if rule.overrides is not None:
-            made = overridden(made, rule.overrides)
-        if rule.fixed_response is not None:
-            return Variant(made, is_fixed=True)
-    return Variant(made)
+class Effect(NamedTuple):
+    """What rules that match, or a pool set, do, whichever load balancer has them."""
+
+    replaced: Replacing
+    is_fixed: bool
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether a load balancer with it is as it was."""
+        return not (self.is_fixed or self.replaced.fields or self.replaced.weights)
+
+    def on(self, steered: Steered) -> Variant:
+        """Return what it makes."""
+        return Variant(steered._replace(**self.replaced.over(steered.random_steering)), self.is_fixed)
 
 
-def by_set(load_balancer: LoadBalancer, position: int | None) -> Variant:
+def effect_of(matched: Iterable[Rule | PoolSet]) -> Effect:
+    """Return what rules do that match in this order; nothing behind a fixed response acts."""
+    several = []
+    is_fixed = False
+    for one in matched:
+        if one.overrides is not None:
+            several.append(one.overrides)
+        if one.fixed_response is not None:
+            is_fixed = True
+            break
+    fields, weights = replacing(several)
+    return Effect(Replacing({name: fields[name] for name in fields if name in _STEERING}, weights), is_fixed)
+
+
+def by_set(steered: Steered, position: int | None) -> Variant:
     """Return what a pool set makes of a variant, None: no set; it has no pool sets of its own any more."""
-    made = load_balancer.model_copy(update={"pool_sets": ()})
-    if position is None:
-        return Variant(made)
-    one = load_balancer.pool_sets[position]
-    if one.overrides is not None:
-        made = overridden(made, one.overrides)
-    return Variant(made, is_fixed=one.fixed_response is not None)
+    matched = () if position is None else (steered.pool_sets[position],)
+    return effect_of(matched).on(steered._replace(pool_sets=()))
 
 
-def has_sets(load_balancer: LoadBalancer) -> bool:
+def has_sets(one: Steered | LoadBalancer) -> bool:
     """Return whether any pool set may match."""
-    return any(not one.disabled for one in load_balancer.pool_sets)
+    return bool(one.pool_sets) and not all([each.disabled for each in one.pool_sets])
 
 
-def plan_sets(load_balancer: LoadBalancer, context: Context) -> Plan:
+class _Set(NamedTuple):
+    """A pool set that may match, by its position, and which places it is for."""
+
+    position: int
+    pops: Codes
+    countries: Codes
+    regions: Codes
+    is_everywhere: bool
+
+
+class _Sets(NamedTuple):
+    """The pool sets that may match, in order, and how places are found for them."""
+
+    sets: tuple[_Set, ...]
+    by_location: bool
+    mode: str
+    prefer_ecs: str
+
+
+class _Found(NamedTuple):
+    """A list for each pool set that is found anywhere, and how these are spread over places."""
+
+    lists: tuple[Candidates, ...]
+    over: Spread
+
+    @property
+    def size(self) -> int:
+        """Bytes, near enough."""
+        return self.over.size
+
+
+def plan_sets(steered: Steered, context: Context) -> Plan:
     """Return which pool set each place has, as a plan whose lists name one set, by its position as weight, or none.
 
     A place is a country and a region, as `geo` finds them; the PoP is known.
     """
-    site = context.site
-    enabled = [(position, one) for position, one in enumerate(load_balancer.pool_sets) if not one.disabled]
-    strategy = load_balancer.location_strategy
-    by_location = strategy.region_from == "location" and any(
-        one.topology and one.topology.regions for _, one in enabled
-    )
+    sets = tuple([_set(position, one) for position, one in enumerate(steered.pool_sets) if not one.disabled])
+    strategy = steered.location_strategy
+    by_location = strategy.region_from == "location" and any([one.regions for one in sets])
+    found = context.part(_find_sets, _Sets(sets, by_location, strategy.mode, strategy.prefer_ecs))
+    return spread_plan(SELECT_SET, found.lists, found.over)
+
+
+def _set(position: int, one: PoolSet) -> _Set:
+    where = one.topology
+    if where is None:
+        return _Set(position, (), (), (), is_everywhere=True)
+    return _Set(position, where.pops or (), where.countries or (), where.regions or (), is_everywhere=False)
+
+
+def _find_sets(asked: _Sets, site: Site, units: Units) -> _Found:
     lists = Lists()
 
     def partition(unit: Unit) -> Partition:
-        region_of = context.units.region_of[unit]
+        region_of = units.region_of[unit]
         here = REGION_NUMBERS.get(site.region, -1)
-        region_of = np.where(region_of < 0, here, region_of) if by_location else np.full_like(region_of, here)
+        region_of = np.where(region_of < 0, here, region_of) if asked.by_location else np.full_like(region_of, here)
         numbers = np.full(len(region_of), lists.number(NO_SET), dtype=np.int32)
-        for position, one in reversed(enabled):
-            found = _where(one, site.code, region_of, context.units.of_country[unit])
+        for one in reversed(asked.sets):
+            found = _where(one, site.code, region_of, units.of_country[unit])
             if found.any():
-                numbers[found] = lists.number(((_KEY, position),))
+                numbers[found] = lists.number(((_KEY, one.position),))
         numbers[0] = UNKNOWN_LIST
         return Partition(unit, numbers)
 
     by_country = partition(Unit.COUNTRY)
-    resolver = partition(Unit.SUBDIVISION) if by_location else by_country
-    ecs = by_country if strategy.prefer_ecs == "geo" else resolver  # which takes no more than the country from ECS
-    pop_list = lists.number(_at(enabled, site.code, site.place.country, site.region))
-    return located_plan(SELECT_SET, lists, pop_list, ecs, resolver, strategy.mode)
+    resolver = partition(Unit.SUBDIVISION) if asked.by_location else by_country
+    ecs = by_country if asked.prefer_ecs == "geo" else resolver  # which takes no more than the country from ECS
+    pop_list = lists.number(_at(asked.sets, site.code, site.place.country, site.region))
+    over = spread(pop_list, ecs, resolver, asked.mode)
+    return _Found(lists.all(), over)
 
 
 def set_positions(lists: Sequence[Candidates]) -> list[int | None]:
@@ -100,26 +161,21 @@ def set_positions(lists: Sequence[Candidates]) -> list[int | None]:
 
 
 def _where(
-    one: PoolSet, pop: str, region_of: NDArray[np.int32], of_country: dict[str, NDArray[np.intp]]
+    one: _Set, pop: str, region_of: NDArray[np.int32], of_country: dict[str, NDArray[np.intp]]
 ) -> NDArray[np.bool_]:
     """Return which units a pool set matches."""
-    topology = one.topology
-    if topology is None or pop in (topology.pops or ()):
+    if one.is_everywhere or pop in one.pops:
         return np.ones(len(region_of), np.bool_)
-    wanted = [REGION_NUMBERS[code] for code in topology.regions or ()]
-    found = np.isin(region_of, wanted)
-    for country in topology.countries or ():
+    found = np.isin(region_of, [REGION_NUMBERS[code] for code in one.regions])
+    for country in one.countries:
         if country in of_country:
             found[of_country[country]] = True
     return found
 
 
-def _at(enabled: Sequence[tuple[int, PoolSet]], pop: str, country: str, region: str) -> Candidates:
+def _at(sets: Sequence[_Set], pop: str, country: str, region: str) -> Candidates:
     """Return the set of this server's own place."""
-    for position, one in enabled:
-        topology = one.topology
-        if topology is None or pop in (topology.pops or ()):
-            return ((_KEY, position),)
-        if country in (topology.countries or ()) or region in (topology.regions or ()):
-            return ((_KEY, position),)
+    for one in sets:
+        if one.is_everywhere or pop in one.pops or country in one.countries or region in one.regions:
+            return ((_KEY, one.position),)
     return NO_SET
