@@ -20,7 +20,7 @@ from typing import Any, Final
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
-from lbdns.base.words import BESIDE, SETTINGS_FILE
+from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.balancer_checks import address_names, check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
@@ -30,6 +30,7 @@ from lbdns.config.checks.references import check_references
 from lbdns.config.checks.wildcards import check_wildcards, enabled_balancers
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
+from lbdns.config.kept_texts import kept_file, name_of_text
 from lbdns.config.problem_order import errors_and_warnings
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
@@ -84,11 +85,6 @@ class Examined:
 
 
 Tolerates = Callable[[bytes], bool]
-
-
-def _name_beside(path: Path) -> str:
-    """Return the name among texts that are kept of a file that settings name and that lies elsewhere."""
-    return f"{BESIDE}/{os.path.abspath(path).lstrip('/')}"
 
 
 def none_tolerated(_: bytes) -> bool:
@@ -340,14 +336,11 @@ class _Loading:
 
     def _read_beside(self, path: Path) -> str | None:
         """Return the text of a file that settings name; of texts that were kept, the one among them first."""
-        if self.base is not None and self.directory is not None:
-            kept = (self.directory / name for name in (os.path.relpath(path, self.base), _name_beside(path)))
-            path = next((one for one in kept if one.is_file()), path)
+        path = kept_file(path, self.directory, self.base)
         self.files.note(path)
         text = try_read(path, self.problems)
         if text is not None and self.texts is not None:
-            is_inside = self.directory is not None and path.is_relative_to(self.directory)
-            self.texts[os.path.relpath(path, self.directory) if is_inside else _name_beside(path)] = text
+            self.texts[name_of_text(path, self.directory)] = text
         return text
 
     def _try_read(self, path: Path) -> str | None:

@@ -142,7 +142,9 @@ def test_kept_texts_are_read_with_the_lists_among_them(
     (directory / "all.txt").write_text("broken\n")
     kept = tmp_path_factory.mktemp("kept")
     for name, text in texts.items():
+        (kept / name).parent.mkdir(parents=True, exist_ok=True)
         (kept / name).write_text(text)
+    (directory.parent / "elsewhere.txt").unlink()
     assert load(kept, base=directory).configuration.settings.networks == {
         "all": nets("192.0.2.0/24"),
         "elsewhere": nets("198.51.100.0/24"),

@@ -284,11 +284,15 @@ def test_the_texts_serve_where_the_compiled_parts_do_not(server: LbdnsServer, da
     assert again["served_at"] == served_at
 
 
-def test_lists_that_lie_elsewhere_are_kept_with_the_texts(server: LbdnsServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_lists_that_lie_elsewhere_are_kept_with_the_texts(
+    server: LbdnsServer, tmp_path: Path, is_relative: bool
+) -> None:
     listed = tmp_path / "elsewhere" / "office.txt"
     listed.parent.mkdir()
     listed.write_text("127.0.0.0/8\n")
-    settings_of(server.directory, lists={"office": str(listed), "home": "home.txt"})
+    office = "../elsewhere/office.txt" if is_relative else str(listed)
+    settings_of(server.directory, lists={"office": office, "home": "home.txt"})
     (server.directory / "home.txt").write_text("192.0.2.0/24\n")
     objects = server.directory / "objects.yaml"
     tree = yaml.safe_load(objects.read_text())
@@ -305,6 +309,7 @@ def test_lists_that_lie_elsewhere_are_kept_with_the_texts(server: LbdnsServer, t
     assert server.status()["standing"]["state"] == "degraded"
     assert server.stop() == 0
     (copy,) = [path for path in kept(server).iterdir() if path.is_dir()]
+    assert sorted(path.name for path in copy.iterdir() if path.is_dir()) == ["files"]
     assert (copy / "files" / "home.txt").read_text() == "192.0.2.0/24\n"
 
 
