@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dns.exception
 
@@ -17,6 +17,7 @@ from lbdns.answer.explain.supposed import suppose
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import Health
 from lbdns.health import forced
 from lbdns.mapped.resolved import write_addresses
 from lbdns.mapped.snapshot_file import Snapshot
@@ -24,14 +25,18 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
 from lbdns.model.settings import PopSettings
+from lbdns.model.virtual_network import NetworkTable
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address, Network, address_in, prefix_in, unmapped
 from lbdns.places.pops import pop_place
+from lbdns.publish.network_health import network_rows
 from lbdns.publish.publisher import Published
 from lbdns.publish.what_if import moves, read_balancer, read_networks, read_rules, with_balancer, with_rules
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.rules.decision_table import TooLarge
+
+_NOT_UP: Final = frozenset({Health.UNHEALTHY, Health.CRITICAL, Health.DEGRADED})
 
 Addresses = tuple[Sequence[bytes], Sequence[bytes], int]
 """A hostname's packed addresses, IPv4 and IPv6, and until when they are good (unix seconds)."""
@@ -182,9 +187,28 @@ def _no_such(asked: Asked, error: Exception) -> LbdnsError:
 def _explain(asked: Asked, geodata: Geodata, configuration: Configuration, view: ServingView) -> dict[str, Any]:
     try:
         explained = explain(view, geodata, configuration, asked, int(time.monotonic()), secrets.randbits(DRAW_BITS))
-        return explained.as_dict()
     except dns.exception.DNSException as error:
         raise _no_such(asked, error) from error
+    told = explained.as_dict()
+    rows = network_rows(configuration, view.table.columns).values()
+    down = {row.name: row.down_text for row in rows if row.is_down}
+    if down:
+        _tell_networks(told["steps"], down, configuration)
+    return told
+
+
+def _tell_networks(steps: list[dict[str, Any]], down: Mapping[str, str], configuration: Configuration) -> None:
+    """Add to what is said of pools and endpoints that are not up the virtual networks in them that are down; `down`:
+    what is said of each of those."""
+    table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
+    for step in steps:
+        names = {step.get("virtual_network", "")}
+        if step["stage"] == "pool" and step["pool"] in configuration.pools:
+            names = {table.network_of(one) for one in configuration.pools[step["pool"]].origins if one.is_used}
+        reasons = [text for name, text in down.items() if name in names]
+        if reasons and step["health"] in _NOT_UP:
+            step["reason"] = "; ".join(reasons)
+            step["text"] += f"; {step['reason']}"
 
 
 def _geodata(configuration: Configuration) -> Geodata:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from lbdns.health.reasons import Reason, reason_text
 from lbdns.health.way_faults import WAY_DOWN, WAY_WORDS, down_text, fault_text, way_identity
+from lbdns.mapped.endpoint_rows import Columns
+from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint
 from lbdns.model.virtual_network import NetworkTable, Via, VirtualNetwork, parse_proxy
 from lbdns.publish.publisher import Published
@@ -41,16 +43,7 @@ class NetworkHealth:
         configuration = published.configuration
         self.published = published
         self._table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
-        columns = published.table.columns
-        slots = {identity: slot for slot, identity in enumerate(columns["network_identity"]) if identity}
-        self.rows: dict[str, NetworkRow] = {}
-        for name, network in configuration.virtual_networks.items():
-            slot = slots.get(_identity(network))
-            state = columns["network_state"][slot] if slot is not None else 0
-            fault = columns["network_fault"][slot] if slot is not None else 0
-            since = columns["network_since"][slot] if slot is not None else 0.0
-            word = WAY_WORDS[state] if state < len(WAY_WORDS) else WAY_WORDS[0]
-            self.rows[name] = NetworkRow(name, word, _told(network.via, fault), since)
+        self.rows = network_rows(configuration, published.table.columns)
 
     def endpoint_counts(self) -> dict[str, int]:
         """Return how many endpoints in use stand in each network."""
@@ -75,6 +68,22 @@ class NetworkHealth:
         if network is None or not network.is_down:
             return reason_text(reason)
         return network.down_text
+
+
+def network_rows(configuration: Configuration, columns: Columns) -> dict[str, NetworkRow]:
+    """Return the networks of a configuration, as a health table's columns say."""
+    if not configuration.virtual_networks:
+        return {}
+    slots = {identity: slot for slot, identity in enumerate(columns["network_identity"]) if identity}
+    rows = {}
+    for name, network in configuration.virtual_networks.items():
+        slot = slots.get(_identity(network))
+        state = columns["network_state"][slot] if slot is not None else 0
+        fault = columns["network_fault"][slot] if slot is not None else 0
+        since = columns["network_since"][slot] if slot is not None else 0.0
+        word = WAY_WORDS[state] if state < len(WAY_WORDS) else WAY_WORDS[0]
+        rows[name] = NetworkRow(name, word, _told(network.via, fault), since)
+    return rows
 
 
 def _identity(network: VirtualNetwork) -> int:

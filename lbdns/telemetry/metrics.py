@@ -24,6 +24,7 @@ from lbdns.mapped.counter_words import (
     TCP_MESSAGES,
 )
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
+from lbdns.publish.network_health import NetworkHealth
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
@@ -38,6 +39,8 @@ HEALTH_VALUES = {
     Health.CRITICAL: 0.0,
     Health.UNHEALTHY: 0.0,
     Health.UNRESOLVED: 0.0,
+    Health.UP: 1.0,
+    Health.DOWN: 0.0,
 }
 """Other states have no sample."""
 
@@ -132,6 +135,13 @@ def _health(facts: ServerFacts) -> Iterator[Metric]:
     names = (*ENDPOINT_LABELS[:3], "result", *ENDPOINT_LABELS[3:])
     yield _counter("endpoint_checks", "Checks of an endpoint, by result.", names, checks)
     yield _gauge("endpoint_rtt_seconds", "How long the last check took to be answered.", ENDPOINT_LABELS, round_trips)
+    ways: Rows = [
+        ((row.name,), HEALTH_VALUES[row.state])
+        for row in NetworkHealth(published).rows.values()
+        if row.state in HEALTH_VALUES
+    ]
+    told = "1 where the way into it works, 0 where it is down; absent where not known."
+    yield _gauge("virtual_network_up", told, ("virtual_network",), ways)
     age_s = silent_s(columns)
     ages: Rows = [] if age_s is None else [((), age_s)]
     yield _gauge("monitor_heartbeat_age_seconds", "Since the monitor worker's last sign of life.", (), ages)
