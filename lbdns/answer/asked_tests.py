@@ -11,6 +11,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.dns.name import labels_of
 from lbdns.expressions.evaluate import evaluate
 from lbdns.expressions.function_table import Fact, address_text
+from lbdns.model.views import unlabelled
 from lbdns.places.place import Address
 from lbdns.steering.kernel.numbers import TEST_ASKED
 from lbdns.steering.kernel.view import Query
@@ -36,7 +37,7 @@ def query_facts(view: ServingView, query: Query, qtype: int) -> dict[str, Fact |
     ecs = address_of(query.ecs_version, query.ecs_high, query.ecs_low)
     resolver = address_of(query.resolver_version, query.resolver_high, query.resolver_low)
     return {
-        "cf.load_balancer.name": view.text("lb_text", query.lb).encode(),
+        "cf.load_balancer.name": unlabelled(view.text("lb_text", query.lb)).encode(),
         "cf.load_balancer.region": str(view.region).encode() or None,
         "dns.qry.qu": True,
         "dns.qry.name": name,

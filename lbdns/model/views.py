@@ -25,6 +25,8 @@ from lbdns.model.tsig_key import KeyName
 
 PUBLIC: Final = "public"
 """The view of who is in no view."""
+EVERY_VIEW: Final = ""
+"""What an object says that everybody sees."""
 VIEW_SIGN: Final = "@"
 """Between an object's name and its view's, in texts and in files' names."""
 
@@ -121,6 +123,11 @@ def view_numbers(views: Iterable[str]) -> dict[str, int]:
 def labelled(name: str, view: str) -> str:
     """Return what people call an object of a view: `www.example.com@office`; the name alone of what everybody sees."""
     return f"{name}{VIEW_SIGN}{view}" if view else name
+
+
+def unlabelled(label: str) -> str:
+    """Return the name of an object that is called so."""
+    return label.partition(VIEW_SIGN)[0]
 
 
 def overlapping(views: Mapping[str, ViewSettings]) -> Iterator[Mistake]:

@@ -64,7 +64,7 @@ class OwnNames:
     def __init__(
         self, view: ServingView, pools: Mapping[str, Iterable[str]], hostnames: Mapping[str, Sequence[str]]
     ) -> None:
-        """`pools`: of each load balancer that answers addresses, by its name; `hostnames`: those of each pool."""
+        """`pools`: of each load balancer that answers addresses, by its label; `hostnames`: those of each pool."""
         self._view = view
         self._pools = pools
         self._hostnames = hostnames
@@ -85,7 +85,7 @@ class OwnNames:
     def of_configuration(cls, snapshot: Snapshot, table: HealthTable, configuration: Configuration) -> OwnNames:
         """Return those of a configuration, with its snapshot and its health."""
         view = ServingView(snapshot, table)
-        pools = {one.name: one.pool_names() for one in configuration.load_balancers if one.enabled and one.type == "A"}
+        pools = {one.label: one.pool_names() for one in configuration.load_balancers if one.enabled and one.type == "A"}
         enabled = [pool for pool in configuration.pools.values() if pool.enabled]
         return cls(view, pools, {pool.name: [one.address for one in pool.hostnames] for pool in enabled})
 

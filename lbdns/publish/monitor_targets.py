@@ -120,7 +120,7 @@ def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> Balanc
     pools = tuple(sorted(candidates))
     fallback = load_balancer.fallback_pool
     others = tuple(sorted(load_balancer.fallback_names() - {fallback}))
-    return BalancerSpec(load_balancer.name, pools, fallback, load_balancer.type, others)
+    return BalancerSpec(load_balancer.label, pools, fallback, load_balancer.type, others)
 
 
 def network_target(network: VirtualNetwork, slot: int) -> NetworkTarget:

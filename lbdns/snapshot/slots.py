@@ -33,7 +33,7 @@ QUARANTINE = 3  # assignments that a freed slot rests
 
 Key = TypeVar("Key")
 RuleKey = tuple[str, str, str]
-"""A rule or pool set: its load balancer's name and type, and what it is called."""
+"""A rule or pool set: its load balancer's label and type, and what it is called."""
 Makeup = tuple[tuple[int, ...], int, bool]
 """What a pool's state follows from: the slots of its enabled endpoints, minimum_origins, whether it has a monitor."""
 
@@ -90,7 +90,7 @@ class Slots:
         pool, pool_count, pool_freed = _assign(
             self.pool, makeup, others.keys() & self.pool.keys(), self.pool_count, self.pool_freed
         )
-        balancer_keys = dict.fromkeys((balancer.name, balancer.type) for balancer in configuration.load_balancers)
+        balancer_keys = dict.fromkeys((balancer.label, balancer.type) for balancer in configuration.load_balancers)
         balancer, balancer_count, balancer_freed = _assign(
             self.load_balancer, balancer_keys, (), self.load_balancer_count, self.load_balancer_freed
         )
@@ -154,7 +154,7 @@ def rule_keys(load_balancer: LoadBalancer) -> tuple[RuleKey, ...]:
     words = _rule_words(
         tuple([one.name for one in load_balancer.rules]), tuple([one.name for one in load_balancer.pool_sets])
     )
-    name, kind = load_balancer.name, load_balancer.type
+    name, kind = load_balancer.label, load_balancer.type
     return tuple([(name, kind, word) for word in words])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 
@@ -41,7 +42,9 @@ def view_of_prefix(networks: Networks, address: Address, bits: int) -> str:
 def scope_of(networks: Networks, address: Address) -> int:
     """Return the length of the shortest prefix around an address whose clients are in the same networks."""
     lengths = range(1, address.max_prefixlen + 1)
-    return next(bits for bits in lengths if _is_one(networks, ip_network((address, bits), strict=False)))
+    return lengths[
+        bisect(lengths, False, key=lambda bits: _is_one(networks, ip_network((address, bits), strict=False)))
+    ]
 
 
 def holds(outer: Network, inner: Network) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
-from itertools import islice
 from typing import Any, NamedTuple
 
 from lbdns.answer.asked_tests import address_of, query_facts
 from lbdns.answer.serving_view import ServingView
+from lbdns.dns.codes import TYPE_MX, TYPE_SRV
 from lbdns.expressions.evaluate import Facts, Lists, first_failure
 from lbdns.expressions.parse import parse
 from lbdns.expressions.showing import show
@@ -31,6 +31,7 @@ from lbdns.steering.rules.rule_facts import address_facts
 from lbdns.steering.rules.variants import SETS_FOUND_AS, has_sets
 
 Step = dict[str, Any]
+_KINDS = {TYPE_MX: "MX", TYPE_SRV: "SRV"}
 _BY_POP = "as this PoP is"
 _FIXED = "answers without records (fixed_response)"
 
@@ -57,8 +58,9 @@ def ruled_query(
 ) -> Ruled:
     """Return a query for a record type that was just decided, with the load balancer that it was decided for; the
     snapshot in the view is compiled from the configuration."""
+    label, kind = view.text("lb_text", decision.base), _KINDS.get(qtype, "A")
     enabled = (one for one in configuration.load_balancers if one.enabled)
-    balancer = next(islice(enabled, decision.base, None))
+    balancer = next(one for one in enabled if (one.label, one.type) == (label, kind))
     facts = query_facts(view, query, qtype)
     address = facts["ip.src"]
     assert isinstance(address, IPv4Address | IPv6Address)

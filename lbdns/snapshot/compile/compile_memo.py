@@ -19,13 +19,12 @@ from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
 from lbdns.snapshot.compile.rule_memo import RuleMemo
 from lbdns.snapshot.compile.tries import Tries
+from lbdns.snapshot.compile.view_zones import DirectoryRow, ViewedMemo
+from lbdns.snapshot.compile.zone_columns import Placed
 from lbdns.steering.policies.context import PlanParts, Site
 
 ROWS_BYTES_MAX: Final = 128_000_000
 """Rows of load balancers, and what their plans share, beyond so many bytes are made anew each time."""
-
-Placed = tuple[bytes, str, int]
-"""An enabled load balancer's wire name, its kind and its row."""
 
 
 class NameColumns:
@@ -35,19 +34,28 @@ class NameColumns:
         self,
         zones: Sequence[Zone],
         placed: Sequence[Placed],
+        directories: Sequence[DirectoryRow] | None,
         texts: dict[bytes, int],
         columns: dict[str, memoryview],
     ) -> None:
         """Keep columns by what they rest on; `texts`: the offsets in the blob before the zones filled it."""
         self._zones = zones
         self._placed = placed
+        self._directories = directories
         self._texts = texts
         self.columns = columns
 
-    def rests_on(self, zones: Sequence[Zone], placed: Sequence[Placed], texts: dict[bytes, int]) -> bool:
+    def rests_on(
+        self,
+        zones: Sequence[Zone],
+        placed: Sequence[Placed],
+        directories: Sequence[DirectoryRow] | None,
+        texts: dict[bytes, int],
+    ) -> bool:
         """Return whether the columns are what these would give."""
         same_zones = len(zones) == len(self._zones) and all(map(is_, zones, self._zones))
-        return same_zones and placed == self._placed and texts == self._texts
+        same_places = same_zones and directories == self._directories and placed == self._placed
+        return same_places and texts == self._texts
 
 
 class CompileMemo:
@@ -58,6 +66,7 @@ class CompileMemo:
         self.pools: ByObject[PoolRow] = ByObject()
         self.balancers: ByObject[BalancerRow] = ByObject()
         self.rules = RuleMemo()
+        self.views = ViewedMemo()
         self.tries = Tries()
         self.parts = PlanParts(self._has_room)
         self.names: NameColumns | None = None

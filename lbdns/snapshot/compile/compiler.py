@@ -19,7 +19,7 @@ from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
 from lbdns.places.pops import pop_place, region_at
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balancer_row
-from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns, Placed
+from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
 from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
 from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
@@ -27,7 +27,8 @@ from lbdns.snapshot.compile.rule_columns import RuleColumns
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.snapshot.compile.view_columns import append_views
-from lbdns.snapshot.compile.zone_columns import compile_zones
+from lbdns.snapshot.compile.view_zones import DirectoryRow, ViewedZones
+from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed, compile_zones
 from lbdns.snapshot.slots import Slots, rule_keys
 from lbdns.steering.kernel.numbers import LB_GIVES_CNAME, LB_VARIES, NO_RULES, SELECT_SET
 from lbdns.steering.policies.context import Context, Site
@@ -45,6 +46,7 @@ NAME_COLUMNS = (
     "rdata_offset",
     "rdata_length",
     "zone_apex",
+    "zone_directory",
     "blob",
 )
 """What the zones fill, the blob among it: they come last."""
@@ -89,19 +91,20 @@ def compile_snapshot(
         numbering = Numbering(columns, pools, PlaceClasses(columns, index, site.place, tries))
         context = Context(site, index.units, configuration.pools, memo.parts, numbering.classes.has_many_partitions)
         compiler = _Compiler(columns, blob, slots, context, numbering, memo)
-        placed = compiler.append_all(configuration)
+        viewed = memo.views.see(configuration)
+        placed = compiler.append_all(configuration, viewed)
         compiler.append_rules(tries, index, geodata, configuration.settings.networks)
         append_views(columns, configuration.settings.views, configuration.settings.trusted_resolvers, tries)
         tries.finish()
-    zones = (*configuration.zones, *(one.zone for one in configuration.unready))
-    names = _compile_names(columns, blob, zones, placed, memo)
+    zones = viewed.zones if viewed else (*configuration.zones, *(one.zone for one in configuration.unready))
+    names = _compile_names(columns, blob, zones, placed, viewed.rows if viewed else None, memo)
     meta = {
         "generation": generation,
         "layout_id": layout_id,
         "pop": site.code,
         "region": site.region,
         "place": [site.place.country, site.place.subdivision, site.place.latitude, site.place.longitude],
-        "load_balancers": len(placed),
+        "load_balancers": sum(one.enabled for one in configuration.load_balancers),
         "pools": len(configuration.pools),
         "zones": len(configuration.zones),
         KEYS: [(key.name, key.algorithm, key.secret) for key in configuration.settings.keys if key.secret is not None],
@@ -127,16 +130,20 @@ def _trie_columns(tries: Tries) -> dict[str, memoryview]:
 
 
 def _compile_names(
-    columns: Columns, blob: Blob, zones: Sequence[Zone], placed: list[Placed], memo: CompileMemo
+    columns: Columns,
+    blob: Blob,
+    zones: Sequence[Zone],
+    placed: list[Placed],
+    directories: Sequence[DirectoryRow] | None,
+    memo: CompileMemo,
 ) -> Mapping[str, memoryview]:
     """Return NAME_COLUMNS: those of the last compile where they would be the same."""
     texts = blob.offsets()
-    if memo.names is None or not memo.names.rests_on(zones, placed, texts):
+    if memo.names is None or not memo.names.rests_on(zones, placed, directories, texts):
         memo.names = None  # not kept beside those that take its place
-        compile_zones(columns, blob, zones, placed)
-        memo.names = NameColumns(
-            zones, placed, texts, {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS}
-        )
+        compile_zones(columns, blob, zones, placed, directories)
+        filled = {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS}
+        memo.names = NameColumns(zones, placed, directories, texts, filled)
     return memo.names.columns
 
 
@@ -157,23 +164,33 @@ class _Compiler:
         self._rules = RuleColumns(columns, blob, context.site.region, memo.rules)
         self._variants: VariantRows
 
-    def append_all(self, configuration: Configuration) -> list[Placed]:
-        """Append all load balancers that are enabled; return where they stand."""
+    def append_all(self, configuration: Configuration, viewed: ViewedZones | None) -> list[Placed]:
+        """Append all load balancers that are enabled; return where they stand.
+
+        One that views see at an apex and elsewhere has a row for each.
+        """
         enabled = [one for one in configuration.load_balancers if one.enabled]
-        self._variants = VariantRows(self._columns, self._numbering, self._context, len(enabled))
+        at_apex = viewed.rows_by_position(len(enabled)) if viewed else None
+        count = sum(map(len, at_apex)) if at_apex else len(enabled)
+        self._variants = VariantRows(self._columns, self._numbering, self._context, count)
         apexes = {zone.apex for zone in configuration.zones}
         placed: list[Placed] = []
         rows: list[RowNumbers] = []
         flags: list[int] = []
-        for number, load_balancer in enumerate(enabled):
-            if number % STEP == 0:
-                report("compiling load balancers", number, len(enabled))
+        numbers: dict[tuple[int, bool], int] = {}
+        for position, load_balancer in enumerate(enabled):
+            if position % STEP == 0:
+                report("compiling load balancers", position, len(enabled))
             row = self._planned(load_balancer)
-            is_apex = row.owner in apexes
-            rows.append(self._numbers(load_balancer, row.planned, is_apex))
-            flags.append(self._append(load_balancer, number, rows[-1], is_apex))
-            placed.append((row.owner, load_balancer.type, number))
+            for is_apex in (row.owner in apexes,) if at_apex is None else at_apex[position]:
+                number = numbers[position, is_apex] = len(rows)
+                rows.append(self._numbers(load_balancer, row.planned, is_apex))
+                flags.append(self._append(load_balancer, number, rows[-1], is_apex))
+                if viewed is None:
+                    placed.append((BY_NAME, row.owner, load_balancer.type, number))
         append_rows(self._columns, rows, flags)
+        for one in viewed.standing if viewed else ():
+            placed.append((one.instance, one.owner, one.kind, numbers[one.position, one.is_apex]))
         return placed
 
     def append_rules(self, tries: Tries, index: PlaceIndex, geodata: Geodata, lists: Lists) -> None:
@@ -205,8 +222,8 @@ class _Compiler:
         if load_balancer.has_rules:
             varies |= self._rules.add(load_balancer, number, row, is_apex)
             columns["hit_slot"].extend([self._slots.rule[key] for key in rule_keys(load_balancer)])
-        columns["lb_slot"].append(self._slots.load_balancer[load_balancer.name, load_balancer.type])
-        columns["lb_text"].append(self._blob.add_text(load_balancer.name))
+        columns["lb_slot"].append(self._slots.load_balancer[load_balancer.label, load_balancer.type])
+        columns["lb_text"].append(self._blob.add_text(load_balancer.label))
         columns["lb_rules"].append(NO_RULES)
         gives_cname = not is_apex and self._numbering.gives_cname(load_balancer)
         return (LB_VARIES if varies else 0) | (LB_GIVES_CNAME if gives_cname else 0)

@@ -7,7 +7,7 @@ cut above it, if any, and its wildcard child, so that a query needs no walk but 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -21,6 +21,7 @@ from lbdns.dns.rdata.record_types import HIDDEN_TYPES
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import NONE_32
+from lbdns.snapshot.compile.view_zones import DirectoryRow
 from lbdns.snapshot.lookup.name_rows import (
     DIRECTORY,
     FLAGS_SHIFT,
@@ -46,18 +47,27 @@ class _Node:
     load_balancers: Mapping[str, int] = field(default_factory=lambda: _NO_BALANCERS)
 
 
+BY_NAME: Final = NONE_32
+"""In place of a zone's index: the one with the longest apex."""
+Placed = tuple[int, bytes, str, int]
+"""Where an enabled load balancer stands: the zone's index, or BY_NAME, and the wire name; its kind and its row."""
+
+
 def compile_zones(
-    columns: Columns, blob: Blob, zones: Iterable[Zone], load_balancers: Iterable[tuple[bytes, str, int]]
+    columns: Columns,
+    blob: Blob,
+    zones: Sequence[Zone],
+    load_balancers: Iterable[Placed],
+    directories: Iterable[DirectoryRow] | None,
 ) -> None:
     """Fill the name columns. A zone without RRsets is not ready to be served.
 
-    `load_balancers`: (wire name in lower case, kind, index) of those that are enabled.
+    `directories`: which zones are in which; None: all in the public one.
     """
-    zones = tuple(zones)
     apexes = {zone.apex: index for index, zone in enumerate(zones)}
     trees: list[dict[bytes, _Node]] = [_nodes(zone) for zone in zones]
-    for name, kind, index in load_balancers:
-        zone_index = longest_match(name, apexes)
+    for at, name, kind, index in load_balancers:
+        zone_index = longest_match(name, apexes) if at == BY_NAME else at
         if zone_index is None:
             raise LbdnsError(f"load balancer {index} stands in no zone; the configuration was not checked")
         node = _node(trees[zone_index], name, zones[zone_index].apex)
@@ -69,8 +79,14 @@ def compile_zones(
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
         columns["zone_apex"].append(len(hashes))
         _append_zone(columns, blob, hashes, suffixes, index, zone.apex, tree, is_ready=bool(zone.rrsets))
-    for index, zone in enumerate(zones):
-        _append_name(columns, blob, hashes, suffixes, DIRECTORY, zone.apex, index, 0, _Node())
+    if directories is None:
+        directories = (DirectoryRow(DIRECTORY, zone.apex, index) for index, zone in enumerate(zones))
+    found_in = [DIRECTORY] * len(zones)
+    for row in directories:
+        _append_name(columns, blob, hashes, suffixes, row.directory, row.apex, row.instance, 0, _Node())
+        if row.instance != NO_NAME and row.directory != DIRECTORY:
+            found_in[row.instance] = row.directory
+    columns["zone_directory"].extend(found_in)
     columns["table"] = build_table(hashes)
 
 
