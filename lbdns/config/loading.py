@@ -21,17 +21,18 @@ from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
 from lbdns.base.words import SETTINGS_FILE
-from lbdns.config.checks.balancer_checks import address_names, check_balancers
+from lbdns.config.checks.balancer_checks import check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.listeners import check_listeners
 from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
-from lbdns.config.checks.wildcards import check_wildcards, enabled_balancers
+from lbdns.config.checks.sights import ZoneKey, check_sights, check_views, sights_of, zone_key
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
 from lbdns.config.kept_texts import kept_file, name_of_text
 from lbdns.config.problem_order import errors_and_warnings
+from lbdns.config.sound_zones import Tolerates, sound_zones
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
 from lbdns.config.yaml.settings_file import misplaced, object_parts, read_settings
@@ -39,12 +40,12 @@ from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, parse_yaml
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
-from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
-from lbdns.dns.name import BadName, encode_canonical, longest_match, show_name
+from lbdns.dns.name import BadName, show_name
 from lbdns.dns.zone import Zone
-from lbdns.model.configuration import Configuration, UnreadyZone
+from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.views import labelled
 
 _TOP_LEVEL: Final = re.compile(r"(?m)^(?=[A-Za-z_]+:)")
 """Where a top-level key of a YAML file may begin."""
@@ -82,9 +83,6 @@ class Examined:
         if self.configuration is None:
             raise ConfigError(self.errors, self.more)
         return Loaded(self.configuration, self.warnings)
-
-
-Tolerates = Callable[[bytes], bool]
 
 
 def none_tolerated(_: bytes) -> bool:
@@ -219,11 +217,12 @@ def examine_tree(
 def examine_objects(
     settings: Settings,
     objects: Objects,
-    drafts: Mapping[bytes, ZoneDraft],
-    zones: Mapping[bytes, Zone],
+    drafts: Mapping[ZoneKey, ZoneDraft],
+    zones: Mapping[ZoneKey, Zone],
     memo: CheckMemo | None = None,
 ) -> Examined:
-    """Check objects and zones that were read already, by apex; `zones` has the finished form of drafts where known.
+    """Check objects and zones that were read already, by apex and view; `zones` has the finished form of drafts where
+    known.
 
     `memo`: what checking has left when most objects and drafts were these very ones.
     """
@@ -239,17 +238,18 @@ class _Loading:
     settings: Settings = field(default_factory=Settings)
     settings_source: Source | None = None
     objects: Objects = field(default_factory=Objects)
-    drafts: dict[bytes, ZoneDraft] = field(default_factory=dict)
-    zones: Mapping[bytes, Zone] = field(default_factory=dict)
+    drafts: dict[ZoneKey, ZoneDraft] = field(default_factory=dict)
+    zones: Mapping[ZoneKey, Zone] = field(default_factory=dict)
     files: FilesRead = field(default_factory=FilesRead)
     directory: Path | None = None
     base: Path | None = None
     texts: dict[str, str] | None = None
     tolerates: Tolerates = none_tolerated
-    zone_of: dict[str, bytes] = field(default_factory=dict)  # file -> apex, whatever came of reading it
+    zone_of: dict[str, ZoneKey] = field(default_factory=dict)  # by file, whatever came of reading it
     has_unread_zone: bool = False
     records_left: int | None = None
     knows_settings: bool = True
+    knows_views: bool = True
     parts: list[SectionPart] = field(default_factory=list)  # of object files, and what the settings file has of objects
 
     def read_settings_file(self, path: Path) -> None:
@@ -267,7 +267,10 @@ class _Loading:
 
     def read_settings(self, value: Any, lines: LineTree, file: str, base: Path) -> None:
         """Read what lbdns.yaml says; `base` is what relative paths start from."""
+        before = len(self.problems)
         self.settings = read_settings(value, lines, file, base, self.problems, self._reads_beside)
+        told = self.problems[before:]
+        self.knows_views = self.knows_settings and not any(one.at[:1] == ("views",) for one in told)
         self.parts += object_parts(value, lines, file)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
@@ -292,29 +295,30 @@ class _Loading:
         if text is None:
             self.has_unread_zone = True
             with contextlib.suppress(BadName):
-                self.zone_of[str(path)] = encode_canonical(path.name.removesuffix(".zone"))
+                self.zone_of[str(path)] = zone_key(path.name.removesuffix(".zone"))
         else:
             self.read_zone_text(path.name.removesuffix(".zone"), text, str(path), directory)
 
     def read_zone_text(self, name: str, text: str, file: str, directory: Path | None) -> None:
         """Read the text of a master file. $INCLUDE may not leave `directory`; None: it is not allowed."""
         try:
-            apex = encode_canonical(name)
+            apex, view = key = zone_key(name)
         except BadName as error:
             self.has_unread_zone = True
             self.problems.append(Problem(file, 0, "", f"the file's name is to be the zone's: {error}"))
             return
-        self.zone_of[file] = apex
-        if apex in self.drafts:
-            there = self.drafts[apex].file
-            message = f'the zone "{show_name(apex)}" is read from {there} already; keep one of the two'
+        self.zone_of[file] = key
+        if key in self.drafts:
+            there = self.drafts[key].file
+            message = f'the zone "{labelled(show_name(apex), view)}" is read from {there} already; keep one of the two'
             self.problems.append(Problem(file, 0, "", message))
             return
         problems = KeptProblems() if isinstance(self.problems, KeptProblems) else []
         draft = read_master(
             text, apex, file, directory, self._read_included, problems=problems, records_max=self.records_left
         )
-        self.drafts[apex] = draft
+        draft.view = view
+        self.drafts[key] = draft
         if self.records_left is not None:
             self.records_left -= sum(len(rrset.rdatas) for rrsets in draft.nodes.values() for rrset in rrsets)
 
@@ -383,58 +387,38 @@ class _Loading:
     def _without_unready(self, errors: Sequence[Problem], read: Sequence[Problem]) -> Examined | None:
         """Return what is left without the zones whose files have mistakes, where all of them are tolerated and nothing
         else is wrong; None elsewhere. `read`: the problems that stood there before anything was checked."""
-        zones_of = self._zones_by_file()
-        unready: dict[bytes, list[str]] = {}
-        for error in errors:
-            for apex in zones_of.get(error.file, ()):
-                unready.setdefault(apex, []).append(str(error))
-        if not unready or not all(map(self.tolerates, unready)):
+        sound = sound_zones(errors, self.zone_of, self.drafts, self.objects.load_balancers, self.tolerates)
+        if sound is None:
             return None
-        is_ready = {apex: apex not in unready for apex in (*self.zone_of.values(), *self.drafts)}
-        balancers = [
-            placed
-            for placed in self.objects.load_balancers
-            if longest_match(encode_canonical(placed.item.name), is_ready) is not False
-        ]
         rest = _Loading(
-            problems=[problem for problem in read if unready.keys().isdisjoint(zones_of.get(problem.file, ()))],
+            problems=[problem for problem in read if sound.keeps(problem)],
             settings=self.settings,
             settings_source=self.settings_source,
-            objects=replace(self.objects, load_balancers=balancers),
-            drafts={apex: draft for apex, draft in self.drafts.items() if apex not in unready},
+            objects=replace(self.objects, load_balancers=sound.load_balancers),
+            drafts=sound.drafts,
             knows_settings=self.knows_settings,
+            knows_views=self.knows_views,
         )
         examined = rest.finish()
         if examined.configuration is None:
             return None
-        files = {apex: file for file, apex in self.zone_of.items()}
-        found = tuple(UnreadyZone(Zone(apex, (), files[apex]), tuple(told)) for apex, told in unready.items())
-        return replace(examined, configuration=replace(examined.configuration, unready=found))
-
-    def _zones_by_file(self) -> dict[str, set[bytes]]:
-        """Return the zones that each master file is of, or is included by."""
-        found = {file: {apex} for file, apex in self.zone_of.items()}
-        for apex, draft in self.drafts.items():
-            for file in draft.include_lines:
-                found.setdefault(file, set()).add(apex)
-        return found
+        return replace(examined, configuration=replace(examined.configuration, unready=sound.unready))
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems
         if self.settings_source is not None:
             problems.extend(check_listeners(self.settings, self.settings_source))
-        balanced = address_names(objects, memo)
-        indexes = {apex: ZoneIndex(draft, balanced) for apex, draft in self.drafts.items()}
-        for index in indexes.values():
-            problems.extend(index.draft.problems)
-            problems.extend(check_zone(index))
-        if not self.has_unread_zone:
-            problems.extend(check_wildcards(indexes, enabled_balancers(objects, memo)))
+        for draft in self.drafts.values():
+            problems.extend(draft.problems)
+        facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views)
+        is_complete = not self.has_unread_zone
+        sights = sights_of(self.drafts, objects, memo, facts.views)
+        problems.extend(check_views(self.drafts, facts.views, is_complete))
+        problems.extend(check_sights(sights, is_complete))
         if objects.is_whole:
             problems.extend(check_references(objects, memo))
         problems.extend(check_pools(objects, self.settings))
-        facts = Facts(self.settings, objects.pools, self.knows_settings)
-        problems.extend(check_balancers(objects, None if self.has_unread_zone else indexes, facts, memo))
+        problems.extend(check_balancers(objects, sights if is_complete else None, facts, memo))
 
     def _configuration(self) -> Configuration:
         objects = self.objects
@@ -443,8 +427,12 @@ class _Loading:
         }
         return Configuration(
             settings=self.settings,
-            zones=tuple(self.zones.get(apex) or draft.finish() for apex, draft in self.drafts.items()),
+            zones=tuple(self._finished(key) for key, draft in self.drafts.items() if not draft.is_overlay),
+            overlays=tuple(self._finished(key) for key, draft in self.drafts.items() if draft.is_overlay),
             load_balancers=tuple(placed.item for placed in objects.load_balancers),
             routes=tuple(placed.item for placed in objects.routes),
             **tables,
         )
+
+    def _finished(self, key: ZoneKey) -> Zone:
+        return self.zones.get(key) or self.drafts[key].finish()

@@ -62,10 +62,6 @@ def _as_texts(networks: Sequence[Network]) -> list[str]:
     return [str(network) for network in networks]
 
 
-def _schema(bound: int) -> WithJsonSchema:
-    return WithJsonSchema({"type": "array", "items": {"type": "string"}, "maxItems": bound})
-
-
 def check_listener(text: str) -> str:
     """Return an address and port to answer at in their usual form; raises a refusal."""
     return format_socket_address(*parse_socket_address(text, bounds.DNS_PORT))
@@ -75,18 +71,18 @@ if TYPE_CHECKING:
     ViewNetworks = tuple[Network, ...]
     TrustedNetworks = tuple[Network, ...]
 else:
-    ViewNetworks = Annotated[
-        Any,
-        PlainValidator(_networks(bounds.MAX_VIEW_NETWORKS)),
-        PlainSerializer(_as_texts),
-        _schema(bounds.MAX_VIEW_NETWORKS),
-    ]
-    TrustedNetworks = Annotated[
-        Any,
-        PlainValidator(_networks(bounds.MAX_TRUSTED_RESOLVERS)),
-        PlainSerializer(_as_texts),
-        _schema(bounds.MAX_TRUSTED_RESOLVERS),
-    ]
+
+    def _listed(bound: int) -> Any:
+        """Return the type of a list of networks with at most `bound` of them."""
+        return Annotated[
+            Annotated[tuple[str, ...], Field(max_length=bound)],
+            PlainValidator(_networks(bound)),
+            PlainSerializer(_as_texts),
+            WithJsonSchema({"type": "array", "items": {"type": "string"}, "maxItems": bound}),
+        ]
+
+    ViewNetworks = _listed(bounds.MAX_VIEW_NETWORKS)
+    TrustedNetworks = _listed(bounds.MAX_TRUSTED_RESOLVERS)
 DeclaredView = Annotated[
     str,
     StringConstraints(min_length=1, max_length=bounds.MAX_VIEW_NAME_CHARS),

@@ -48,7 +48,7 @@ APEXES = ("example.com", "sub.example.com", "deep.sub.example.com", "example.net
 LABELS = ("", "www", "mail", "a.b", "b", "*.w", "x.w", "old", "one.old", "sub", "h.sub", "deep.sub", "x.deep.sub", "*")
 TYPES = ("A", "AAAA", "TXT", "MX", "CNAME", "SRV", "NS", "DNAME", "DS")
 ASKED = (*TYPES, "ANY", "SOA")
-POOLS = {
+POOLS: dict[str, dict[str, Any]] = {
     "one": {"origins": [{"name": "a", "address": "192.0.2.1"}, {"name": "b", "address": "2001:db8::1"}]},
     "two": {"origins": [{"name": "a", "address": "192.0.2.2"}]},
     "hosts": {"origins": [{"name": "m", "address": "mail.example.com", "port": 25}]},

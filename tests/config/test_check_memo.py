@@ -162,7 +162,8 @@ class World:
         for name, pool in self.pools.items():
             objects.declared["pools"][name] = pool.source
         objects.declared["monitors"]["web"] = Source("store", 0, "monitors", "web")
-        return examine_objects(self.settings, objects, self.zones, {}, memo)
+        zones = {(apex, ""): draft for apex, draft in self.zones.items()}
+        return examine_objects(self.settings, objects, zones, {}, memo)
 
 
 CHANGES: tuple[Callable[[World, Random], None], ...] = (

@@ -22,7 +22,8 @@ from lbdns.processes.supervisor.hangups import Hangups
 
 if TYPE_CHECKING:
     from lbdns.config.files_read import FilesRead
-    from lbdns.config.loading import Loaded, Tolerates
+    from lbdns.config.loading import Loaded
+    from lbdns.config.sound_zones import Tolerates
     from lbdns.manage.api.frame.site import ApiSite
     from lbdns.manage.api.frame.tls import Certificate
     from lbdns.manage.api.hosting import ApiServer

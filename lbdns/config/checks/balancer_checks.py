@@ -25,6 +25,7 @@ from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.private_checks import check_private
 from lbdns.config.checks.rule_checks import check_rules
+from lbdns.config.checks.sights import Sights, in_view, missing_view
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.dns.codes import TYPE_CNAME
@@ -32,26 +33,16 @@ from lbdns.dns.master.zone_checks import ZoneIndex
 from lbdns.dns.name import longest_match, show_name
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
+from lbdns.model.views import EVERY_VIEW, PUBLIC
 
 
-def address_names(objects: Objects, memo: CheckMemo) -> frozenset[bytes]:
-    """Return the names (wire, lower case) that enabled load balancers answer with addresses."""
-    return frozenset(
-        memo.of(placed).wire
-        for placed in objects.load_balancers
-        if placed.item.enabled and placed.item.type == "A" and placed.knows("name", "type")
-    )
-
-
-def check_balancers(
-    objects: Objects, zones: Mapping[bytes, ZoneIndex] | None, facts: Facts, memo: CheckMemo
-) -> Iterator[Problem]:
-    """Yield every problem of the load balancers. `zones` are all that are hosted, by apex; None: some are not known."""
+def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo: CheckMemo) -> Iterator[Problem]:
+    """Yield every problem of the load balancers. `sights` have all zones that are hosted; None: some are not known."""
     yield from check_private(objects, facts.views)
-    first: dict[tuple[str, str], Source] = {}
+    first: dict[tuple[str, str, str], Source] = {}
     for placed in objects.load_balancers:
         if placed.knows("name", "type"):
-            key = (placed.item.name, placed.item.type)
+            key = (placed.item.name, placed.item.type, placed.item.view)
             if key in first:
                 kind = {"A": "an address"}.get(placed.item.type, f"an {placed.item.type}")
                 there = first[key].place()
@@ -60,16 +51,41 @@ def check_balancers(
                 )
                 yield placed.source.problem(("name",), message)
             first.setdefault(key, placed.source)
+        view = placed.item.view
+        is_seen = not view or facts.views is None or view in (PUBLIC, *facts.views)
+        if not is_seen and facts.views is not None:
+            yield placed.source.problem(("view",), missing_view(view, facts.views))
         checked = memo.of(placed)
-        if checked.about_zone is None and placed.knows("name") and zones is not None:
-            checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
+        if placed.knows("name") and sights is not None and is_seen:
+            if len(sights) > 1:  # what views see of a zone hangs on the other load balancers too
+                yield from _check_sights(placed, checked.wire, objects.pools, sights)
+            elif checked.about_zone is None:
+                zones = sights[EVERY_VIEW].zones
+                checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
         if checked.about_fields is None:
             plain = replace(placed, item=placed.item.without_rules()) if placed.item.has_rules else placed
             hosts, effects = _check_hosts(placed, objects.pools), check_effects(plain, objects.pools, facts)
             rules, sizes = check_rules(placed, objects.pools, facts), check_sizes(placed, checked.wire, objects.pools)
             checked.about_fields = (*hosts, *effects, *rules, *sizes)
-        yield from checked.about_zone or ()
+        if sights is not None and len(sights) == 1:
+            yield from checked.about_zone or ()
         yield from checked.about_fields
+
+
+def _check_sights(
+    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], sights: Sights
+) -> Iterator[Problem]:
+    """Check a load balancer in each view that sees it; what everybody is told of it is told once."""
+    seeing = [one for one in sights.values() if one.shows(placed.item, name)] or [sights[EVERY_VIEW]]
+    inside = [one for one in seeing if longest_match(name, one.zones) is not None] or seeing[:1]
+    told: set[Problem] = set()
+    for sight in inside:
+        index = longest_match(name, sight.zones)
+        if sight is inside[0] or (index is not None and index.apex in sight.own):
+            for problem in _check_zone(placed, name, pools, sight.zones):
+                if problem not in told:
+                    told.add(problem)
+                    yield problem if sight.view == EVERY_VIEW else in_view(problem, sight.view)
 
 
 def _check_zone(

@@ -24,14 +24,21 @@ Mistaken = tuple[int, str, Literal["error", "warning"]]
 class Facts:
     """What is known of places and pools. Airports, countries and databases are looked at when first asked for."""
 
-    def __init__(self, settings: Settings, pools: Mapping[str, Placed[Pool]], knows_settings: bool = True) -> None:
-        """Without `knows_settings` these are not the settings of the server that will have the load balancers."""
+    def __init__(
+        self,
+        settings: Settings,
+        pools: Mapping[str, Placed[Pool]],
+        knows_settings: bool = True,
+        knows_views: bool = True,
+    ) -> None:
+        """Without `knows_settings` these are not the settings of the server that will have the load balancers; without
+        `knows_views` some views were refused."""
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
         self.about_conditions: dict[str, tuple[Mistaken, ...]] = {}  # by the condition's text
         self.about_bounds: dict[object, Excess | None] = {}  # which bound the rules of load balancers exceed
         self.networks = settings.networks if knows_settings else None
-        self.views = settings.views if knows_settings else None
+        self.views = settings.views if knows_settings and knows_views else None
         self._asn = settings.geodata.asn
         pop = settings.pop
         self._region = pop.region

@@ -19,8 +19,6 @@ from typing import Final, NamedTuple
 from lbdns.base.errors import OWNER_NAMES, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.wording import listed
-from lbdns.config.checks.check_memo import CheckMemo
-from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.codes import TYPE_CNAME, TYPE_NS
 from lbdns.dns.master.draft import RRsetDraft, subject
@@ -55,15 +53,6 @@ class _Kept(NamedTuple):
     wildcard: _Wildcard
     above: bytes
     names: list[bytes]
-
-
-def enabled_balancers(objects: Objects, memo: CheckMemo) -> Balancers:
-    """Return the load balancers that exist."""
-    found: dict[bytes, dict[str, Placed[LoadBalancer]]] = {}
-    for placed in objects.load_balancers:
-        if placed.item.enabled and placed.knows("name", "type", "enabled"):
-            found.setdefault(memo.of(placed).wire, {})[placed.item.type] = placed
-    return found
 
 
 def check_wildcards(zones: Mapping[bytes, ZoneIndex], balancers: Balancers) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from lbdns.base.errors import Clash, Problem
 from lbdns.dns import record_bounds
-from lbdns.dns.codes import TYPE_RRSIG
+from lbdns.dns.codes import TYPE_RRSIG, TYPE_SOA
 from lbdns.dns.name import show_name
 from lbdns.dns.rdata.master_form import canonical_rdata
 from lbdns.dns.rdata.record_types import type_text
@@ -76,7 +76,7 @@ class ZoneDraft:
 
     `include_lines` gives the line in `file` of the directive that brought in each other file. `lost` holds (owner,
     type) of the records that were refused, None for what is not known of them: what seems to be missing may be one of
-    those.
+    those. `view`: whose it is, "" where everybody sees it.
     """
 
     apex: bytes
@@ -85,11 +85,18 @@ class ZoneDraft:
     problems: list[Problem] = field(default_factory=list)
     include_lines: dict[str, int] = field(default_factory=dict)
     lost: set[tuple[bytes | None, int | None]] = field(default_factory=set)
+    view: str = ""
 
     @property
     def is_stored(self) -> bool:
         """Whether it comes from the store; lines count its records then."""
         return self.file.startswith(STORE_START)
+
+    @property
+    def is_overlay(self) -> bool:
+        """Whether it is RRsets of a view over the zone that everybody sees: it has a view and no SOA."""
+        has_soa = self.rrset(self.apex, TYPE_SOA) is not None or self.may_have_lost(self.apex, (TYPE_SOA,))
+        return bool(self.view) and not has_soa
 
     def rrset(self, owner: bytes, rdtype: int) -> RRsetDraft | None:
         """Return the RRset at a name, or None."""
@@ -163,7 +170,7 @@ class ZoneDraft:
             for owner, drafts in self.nodes.items()
             for draft in drafts
         )
-        return Zone(self.apex, rrsets, self.file)
+        return Zone(self.apex, rrsets, self.file, self.view)
 
     def drained(self) -> Iterator[RRset]:
         """Yield the same RRsets one by one, and keep none: a large zone is there once only."""

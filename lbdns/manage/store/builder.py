@@ -29,6 +29,7 @@ from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
 from lbdns.model.placements import private_views
 from lbdns.model.private_names import address_mistake, as_address
 from lbdns.model.settings import Settings
+from lbdns.model.views import EVERY_VIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ class Builder:
         examined = examine_objects(
             settings,
             objects,
-            {apex: one.draft for apex, one in by_apex.items()},
-            {apex: one.zone for apex, one in by_apex.items()},
+            {(apex, EVERY_VIEW): one.draft for apex, one in by_apex.items()},
+            {(apex, EVERY_VIEW): one.zone for apex, one in by_apex.items()},
             self._memo,
         )
         places = {one.draft.file: one.records for one in drafted.values()}

@@ -22,7 +22,8 @@ from typing import NamedTuple, TypeVar
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted, moment
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import Loaded, Tolerates, none_tolerated
+from lbdns.config.loading import Loaded, none_tolerated
+from lbdns.config.sound_zones import Tolerates
 from lbdns.dns.name import show_name
 from lbdns.mapped.run_directory import StateLock
 from lbdns.model.configuration import Configuration

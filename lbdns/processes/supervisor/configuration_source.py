@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import Loaded, Tolerates
+from lbdns.config.loading import Loaded
+from lbdns.config.sound_zones import Tolerates
 from lbdns.model.settings import Settings
 
 FILE_SUFFIXES: Final = (".yaml", ".zone")

@@ -16,7 +16,7 @@ Views that see the same in a zone share one instance.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import is_
 from typing import NamedTuple
@@ -24,16 +24,16 @@ from typing import NamedTuple
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import TYPE_CNAME
 from lbdns.dns.name import encode_canonical, longest_match
-from lbdns.dns.rdata.record_types import HIDDEN_TYPES
 from lbdns.dns.zone import RRset, Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.placements import made_apex, made_zone, placements
+from lbdns.model.view_content import displaces_balancer, displaces_records
 from lbdns.model.views import EVERY_VIEW, PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 from lbdns.snapshot.lookup.name_rows import NO_NAME
 
 
-class Standing(NamedTuple):
+class BalancerPlace(NamedTuple):
     """A load balancer at a name of an instance (by its index). `position`: among those that are enabled."""
 
     instance: int
@@ -56,7 +56,7 @@ class ViewedZones(NamedTuple):
 
     zones: tuple[Zone, ...]
     rows: tuple[DirectoryRow, ...]
-    standing: tuple[Standing, ...]
+    standing: tuple[BalancerPlace, ...]
 
     def rows_by_position(self, count: int) -> list[tuple[bool, ...]]:
         """Return whether each of `count` load balancers stands at an apex: once for each that it is answered in another
@@ -137,7 +137,7 @@ class _Viewing:
         for one in everybody.balancers:
             self._balancers.setdefault(longest_match(one.owner, self._apexes), []).append(one)
         self._instances: list[Zone] = []
-        self._standing: list[Standing] = []
+        self._standing: list[BalancerPlace] = []
         self._known: dict[object, int] = {}
 
     def _of(self, view: str) -> _Content:
@@ -198,7 +198,7 @@ class _Viewing:
         types = _types(zone.rrsets if zone.view else (), overlay.rrsets if overlay else ())
         taken = {(one.owner, one.kind) for one in own}
         left = [one for one in shared if (one.owner, one.kind) not in taken]
-        left = [one for one in left if not _displaces(types.get(one.owner), one.kind)]
+        left = [one for one in left if not displaces_balancer(types.get(one.owner, ()), one.kind)]
         balancers = tuple(sorted((*left, *own), key=lambda one: one.position))
         key = id(zone), overlay.rrsets if overlay else (), balancers, tuple(one.owner for one in own)
         found = self._known.get(key)
@@ -206,7 +206,7 @@ class _Viewing:
             found = self._known[key] = len(self._instances)
             self._instances.append(laid_over(zone, overlay, {one.owner for one in own}))
             self._standing += [
-                Standing(found, one.owner, one.kind, one.position, one.owner == zone.apex) for one in balancers
+                BalancerPlace(found, one.owner, one.kind, one.position, one.owner == zone.apex) for one in balancers
             ]
         return found
 
@@ -220,26 +220,18 @@ def _types(*several: Iterable[RRset]) -> dict[bytes, set[int]]:
     return found
 
 
-def _displaces(types: set[int] | None, kind: str) -> bool:
-    """Return whether a view's records at a name take the place of a load balancer that everybody sees there."""
-    return types is not None and (TYPE_CNAME in types or not HIDDEN_TYPES[kind].isdisjoint(types))
-
-
 def laid_over(zone: Zone, overlay: Zone | None, balanced: set[bytes]) -> Zone:
     """Return a zone with a view's RRsets in place of those that cannot stand beside them, nor beside its load balancers
     at `balanced`: itself where that changes nothing."""
     types = _types(overlay.rrsets if overlay else ())
-    kept = tuple([rrset for rrset in zone.rrsets if not is_displaced(rrset, zone, types, balanced)])
+
+    def stays(rrset: RRset) -> bool:
+        if rrset.type == TYPE_CNAME and not zone.view and rrset.owner in balanced:
+            return False
+        own = types.get(rrset.owner)
+        return own is None or not displaces_records(own, rrset.type, rrset.owner == zone.apex)
+
+    kept = tuple([rrset for rrset in zone.rrsets if stays(rrset)])
     if overlay is None:
         return zone if len(kept) == len(zone.rrsets) else Zone(zone.apex, kept, zone.file, zone.view)
     return Zone(zone.apex, (*kept, *overlay.rrsets), zone.file, overlay.view)
-
-
-def is_displaced(rrset: RRset, zone: Zone, types: Mapping[bytes, set[int]], balanced: set[bytes]) -> bool:
-    """Return whether a view's RRsets of these types, or its load balancers, take the place of one of a zone's."""
-    own = types.get(rrset.owner)
-    if rrset.type == TYPE_CNAME and not zone.view and rrset.owner in balanced:
-        return True
-    if own is None:
-        return False
-    return rrset.type in own or rrset.type == TYPE_CNAME or (TYPE_CNAME in own and rrset.owner != zone.apex)
