@@ -263,9 +263,9 @@ def view_of(
     views: Mapping[str, Sequence[Network]], trusted: Sequence[Network], resolver: Address, ecs: Network | None
 ) -> tuple[str, int]:
     """Return the view and the scope that it needs at least."""
-    if ecs is None or not ecs.prefixlen or not any(resolver in one for one in trusted):
+    if not any(resolver in one for one in trusted):
         return naive_views.view_of_address(views, resolver), 0
-    if not any(views.values()):
+    if ecs is None or not ecs.prefixlen or not any(views.values()):
         return "public", 0
     first = ecs.network_address
     return naive_views.view_of_prefix(views, first, ecs.prefixlen), naive_views.scope_of(views, first)
