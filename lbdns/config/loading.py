@@ -85,7 +85,7 @@ class Examined:
         return Loaded(self.configuration, self.warnings)
 
 
-def none_tolerated(_: bytes) -> bool:
+def none_tolerated(_apex: bytes, _view: str) -> bool:
     """Tolerate no zone with a mistake."""
     return False
 
@@ -99,7 +99,8 @@ def load(
     """Read a configuration directory and note in `files` what is read; raises ConfigError with every mistake in it.
 
     `base`: what relative paths in its settings start from, where it is not the directory. With `files`, the texts that
-    were read are kept. `tolerates`: which zones, by apex, may have mistakes; they are `unready` in the configuration.
+    were read are kept. `tolerates`: which zones, by apex and view, may have mistakes; they are `unready` in the
+    configuration.
     """
     texts: dict[str, str] = {}
     loaded = examine(directory, files, base, None if files is None else texts, tolerates).loaded()

@@ -15,8 +15,8 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import UnreadyZone
 from lbdns.model.views import EVERY_VIEW
 
-Tolerates = Callable[[bytes], bool]
-"""Tells of which zones, by apex, mistakes are tolerated."""
+Tolerates = Callable[[bytes, str], bool]
+"""Tells of which zones, by apex and view, mistakes are tolerated."""
 ZoneFiles = Mapping[str, ZoneKey]
 """The files of zones, whatever came of reading them, and which zone each is of."""
 
@@ -50,7 +50,7 @@ def sound_zones(
     for error in errors:
         for key in files_of.get(error.file, ()):
             told.setdefault(key, []).append(str(error))
-    if not told or not all(tolerates(apex) for apex, _ in told):
+    if not told or not all(tolerates(apex, view) for apex, view in told):
         return None
     places = {key: file for file, key in files.items()}
     unready = tuple(

@@ -24,10 +24,13 @@ from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.views import VIEW_SIGN, labelled
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 RRsetRow = tuple[str, int, int, int, tuple[str, ...]]
 """Owner, type, TTL, line and data of an RRset; wire format in base64."""
+ZoneRow = tuple[str, str, tuple[RRsetRow, ...]]
+"""Apex (and its view behind VIEW_SIGN where it is of one), file and RRsets of a zone."""
 ROWS_AT_ONCE: Final = 1000
 """RRsets that are encoded together."""
 
@@ -37,12 +40,12 @@ class ConfigurationDocument:
     """The document: the fields of a Configuration, zones as rows."""
 
     settings: Settings
-    zones: tuple[tuple[str, str, tuple[RRsetRow, ...]], ...]  # apex, file, RRsets
+    zones: tuple[ZoneRow, ...]
     monitors: dict[str, Monitor]
     monitor_groups: dict[str, MonitorGroup]
     pools: dict[str, Pool]
     load_balancers: tuple[LoadBalancer, ...]
-    unready: tuple[tuple[str, tuple[str, ...]], ...]  # apex, problems
+    unready: tuple[tuple[str, tuple[str, ...]], ...]  # apex as in a ZoneRow, problems
     pool_ids: dict[str, str]
     account_id: str
     pools_by_tokens: frozenset[str] = frozenset()
@@ -50,6 +53,7 @@ class ConfigurationDocument:
     virtual_networks: dict[str, VirtualNetwork] = field(default_factory=dict)
     routes: tuple[NetworkRoute, ...] = ()
     overrides: dict[str, NameOverride] = field(default_factory=dict)
+    overlays: tuple[ZoneRow, ...] = ()
 
 
 @without_cyclic_collection()
@@ -62,7 +66,7 @@ def encode_configuration(configuration: Configuration) -> bytes:
         monitor_groups=configuration.monitor_groups,
         pools=configuration.pools,
         load_balancers=configuration.load_balancers,
-        unready=tuple((_text(one.zone.apex), one.problems) for one in configuration.unready),
+        unready=tuple((_apex(one.zone), one.problems) for one in configuration.unready),
         pool_ids=configuration.pool_ids,
         account_id=configuration.account_id,
         pools_by_tokens=configuration.pools_by_tokens,
@@ -71,8 +75,9 @@ def encode_configuration(configuration: Configuration) -> bytes:
         routes=configuration.routes,
         overrides=configuration.overrides,
     )
-    rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones"})
-    return b"".join((memoryview(rest)[:-1], b',"zones":[', *_zone_pieces(configuration.zones), b"]}"))
+    rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones", "overlays"})
+    overlays = b'],"overlays":[', *_zone_pieces(configuration.overlays)
+    return b"".join((memoryview(rest)[:-1], b',"zones":[', *_zone_pieces(configuration.zones), *overlays, b"]}"))
 
 
 @without_cyclic_collection()
@@ -80,7 +85,7 @@ def decode_configuration(data: bytes) -> Configuration:
     """Return the configuration of a document; raises LbdnsError where this release does not take it."""
     try:
         document = _adapter().validate_json(data)
-        zones = tuple(_zone(*row) for row in document.zones)
+        zones, overlays = (tuple(_zone(*row) for row in rows) for rows in (document.zones, document.overlays))
         unready = tuple(UnreadyZone(_zone(apex, "", ()), problems) for apex, problems in document.unready)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -104,6 +109,7 @@ def decode_configuration(data: bytes) -> Configuration:
         virtual_networks=document.virtual_networks,
         routes=document.routes,
         overrides=document.overrides,
+        overlays=overlays,
     )
 
 
@@ -116,7 +122,7 @@ def _zone_pieces(zones: Iterable[Zone]) -> Iterator[bytes]:
     """Yield the rows of zones as JSON, some RRsets at a time: as objects they take several times as much."""
     comma = b""
     for zone in zones:
-        yield comma + to_json((_text(zone.apex), zone.file))[:-1] + b",["
+        yield comma + to_json((_apex(zone), zone.file))[:-1] + b",["
         for at in range(0, len(zone.rrsets), ROWS_AT_ONCE):
             rows = [_row(one) for one in zone.rrsets[at : at + ROWS_AT_ONCE]]
             yield (b"," if at else b"") + to_json(rows)[1:-1]
@@ -132,7 +138,12 @@ def _zone(apex: str, file: str, rows: tuple[RRsetRow, ...]) -> Zone:
     rrsets = [
         RRset(_octets(owner), kind, ttl, tuple(map(_octets, rdatas)), line) for owner, kind, ttl, line, rdatas in rows
     ]
-    return Zone(_octets(apex), tuple(rrsets), file)
+    octets, _, view = apex.partition(VIEW_SIGN)
+    return Zone(_octets(octets), tuple(rrsets), file, view)
+
+
+def _apex(zone: Zone) -> str:
+    return labelled(_text(zone.apex), zone.view)
 
 
 def _text(octets: bytes) -> str:

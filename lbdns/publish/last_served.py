@@ -33,6 +33,7 @@ from lbdns.mapped.columns import COLUMNS
 from lbdns.mapped.snapshot_file import MAGIC, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
+from lbdns.model.views import labelled
 from lbdns.publish.publisher import Published
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.slots import Slots
@@ -101,9 +102,9 @@ class LastServed:
         """Whether it came from a store."""
         return self.source.startswith(STORE_PLACE)
 
-    def tolerates(self, apex: bytes) -> bool:
+    def tolerates(self, apex: bytes, view: str) -> bool:
         """Whether a zone was not ready then: it may be so again."""
-        return apex.hex() in self.unready
+        return labelled(apex.hex(), view) in self.unready
 
     @property
     def text_directory(self) -> Path:
@@ -244,7 +245,8 @@ class LastServedWriter:
                 for name, text in texts.items():
                     copy.put(f"{TEXTS}/{name}", text.encode())
                 copy.settle()
-                unready = [one.zone.apex.hex() for one in published.configuration.unready]
+                zones = [one.zone for one in published.configuration.unready]
+                unready = [labelled(zone.apex.hex(), zone.view) for zone in zones]
                 self._point_to(LastServed(place, source, served_at, compiled_format(), unready, copy.digests))
             except BaseException:
                 shutil.rmtree(place, ignore_errors=True)

@@ -101,7 +101,7 @@ def test_a_zone_with_a_mistake_is_unready_in_its_view_alone(
     (tmp_path / "example.com@office.zone").write_text("$TTL 60\nwww A 10.0.0.1\n")
     with (tmp_path / broken).open("a") as file:
         file.write("www A nothing\n")
-    examined = examine(tmp_path, tolerates=lambda _: True)
+    examined = examine(tmp_path, tolerates=lambda *_: True)
     configuration = examined.configuration
     assert configuration is not None
     apex = encode_canonical("example.com")

@@ -14,7 +14,7 @@ import pytest
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import LAST_SERVED
 from lbdns.config.loading import examine, parse
-from lbdns.dns.zone import Zone
+from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.configuration import Configuration, UnreadyZone
@@ -157,6 +157,16 @@ def test_nothing_of_a_configuration_is_left_out() -> None:
     full = Configuration(pool_ids={"eu": "1"}, account_id="2", unready=(UnreadyZone(Zone(b"\x00", (), ""), ("no",)),))
     again = decode_configuration(encode_configuration(full))
     assert (again.pool_ids, again.account_id, again.unready) == ({"eu": "1"}, "2", full.unready)
+
+
+def test_whose_view_zones_are_is_kept() -> None:
+    """Else a start would tell everybody what one view alone may see."""
+    office, guests = (Zone(b"\x04corp\x00", (), "", view) for view in ("office", "guests"))
+    overlay = Zone(b"\x00", (RRset(b"\x00", 16, 60, (b"\x01x",), 1),), "overlay", "office")
+    one = Configuration(
+        zones=(office, Zone(b"\x00", (), "")), overlays=(overlay,), unready=(UnreadyZone(guests, ("no",)),)
+    )
+    assert decode_configuration(encode_configuration(one)) == one
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"settings": 1}', b"\xff"])

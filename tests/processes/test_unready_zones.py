@@ -131,7 +131,7 @@ def files(directory: Path, **texts: str) -> Path:
 
 
 def unready(directory: Path) -> dict[bytes, tuple[str, ...]] | None:
-    found = examine(directory, tolerates=lambda apex: True).configuration
+    found = examine(directory, tolerates=lambda *_: True).configuration
     return None if found is None else {one.zone.apex: one.problems for one in found.unready}
 
 

@@ -248,14 +248,14 @@ def test_where_nothing_was_ever_served_the_zones_that_it_has_nothing_to_do_with_
     ids = filled(tmp_path)
     id = WAYS[way][0](tmp_path, ids)
     with managed(tmp_path) as manager:
-        loaded = manager.load(Settings(), tolerates=lambda apex: True)
+        loaded = manager.load(Settings(), tolerates=lambda *_: True)
         apexes = {encode_canonical(name) for name in unready}
         assert {one.zone.apex for one in loaded.configuration.unready} == apexes
         served = {encode_canonical(name) for name in ("example.com", "example.net")} - apexes
         assert {zone.apex for zone in loaded.configuration.zones} == served
         assert any(id in str(warning) for warning in loaded.warnings)
         with pytest.raises(ConfigError):
-            manager.load(Settings(), tolerates=lambda apex: apex == encode_canonical("example.net"))
+            manager.load(Settings(), tolerates=lambda apex, _: apex == encode_canonical("example.net"))
 
 
 @pytest.mark.process

@@ -113,7 +113,7 @@ def _without_unready(directory: Path) -> str:
     """Return what a server that never served anything would serve of files with mistakes, "" where it would not."""
     from lbdns.config.loading import examine
 
-    found = examine(directory, tolerates=lambda apex: True).configuration
+    found = examine(directory, tolerates=lambda *_: True).configuration
     if found is None or not found.zones:
         return ""
     names = listed([show_name(one.zone.apex) for one in found.unready])

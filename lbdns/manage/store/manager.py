@@ -164,7 +164,7 @@ class StoreManager:
         self,
         settings: Settings,
         settings_texts: Mapping[str, str] | None = None,
-        tolerates: Callable[[bytes], bool] = none_tolerated,
+        tolerates: Callable[[bytes, str], bool] = none_tolerated,
     ) -> Loaded:
         """Return what is stored as a checked configuration under these settings; raises ConfigError.
 

@@ -13,6 +13,7 @@ from lbdns.dns.zone import Zone
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.state import State
 from lbdns.model.configuration import UnreadyZone
+from lbdns.model.views import EVERY_VIEW
 
 NO_ZONE: Final = b""
 """The apex of no zone: who tolerates it does without objects that no zone is known to need."""
@@ -26,7 +27,7 @@ class Rescued:
     unready: tuple[UnreadyZone, ...]
 
 
-def rescued(state: State, tolerates: Callable[[bytes], bool]) -> Rescued | None:
+def rescued(state: State, tolerates: Callable[[bytes, str], bool]) -> Rescued | None:
     """Return what is left of a state without the zones that its unreadable objects have to do with: what stands in
     them, or is answered there. None where not all of those are tolerated, by apex."""
     broken = _broken(state)
@@ -40,13 +41,13 @@ def rescued(state: State, tolerates: Callable[[bytes], bool]) -> Rescued | None:
         try:
             apex = encode_canonical(name)
         except BadName:  # nobody can ask for it
-            if not tolerates(NO_ZONE):
+            if not tolerates(NO_ZONE, EVERY_VIEW):
                 return None
             continue
-        if not tolerates(apex):
+        if not tolerates(apex, EVERY_VIEW):
             return None
         unready.append(UnreadyZone(Zone(apex, (), f"{STORE_START}{name}"), tuple(dict.fromkeys(problems))))
-    if not told and not tolerates(NO_ZONE):
+    if not told and not tolerates(NO_ZONE, EVERY_VIEW):
         return None
     gone = [Change(item, None) for item in _left_out(state, broken, zones, told)]
     return Rescued(state.changed(gone, state.revision), tuple(unready))

@@ -27,6 +27,7 @@ from lbdns.config.sound_zones import Tolerates
 from lbdns.dns.name import show_name
 from lbdns.mapped.run_directory import StateLock
 from lbdns.model.configuration import Configuration
+from lbdns.model.views import labelled
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.publish.last_served import Compiled, LastServed, Origin, find_last_served
 from lbdns.telemetry.server_facts import NotServed
@@ -94,7 +95,7 @@ def _tolerance(source: ConfigurationSource) -> Tolerates:
     return all_tolerated if kept is None else kept.tolerates
 
 
-def all_tolerated(_: bytes) -> bool:
+def all_tolerated(_apex: bytes, _view: str) -> bool:
     """Tolerate every zone with a mistake."""
     return True
 
@@ -150,7 +151,8 @@ def tell_unready(configuration: Configuration) -> None:
     for one in configuration.unready:
         for problem in one.problems:
             log.error("%s", problem)
-        log.error("zone %s is answered with SERVFAIL until that is mended", show_name(one.zone.apex))
+        zone = labelled(show_name(one.zone.apex), one.zone.view)
+        log.error("zone %s is answered with SERVFAIL until that is mended", zone)
 
 
 def _kept_ones(

@@ -234,8 +234,9 @@ class Supervisor:
         self._not_served = NotServed.of(error, time.time())
         return self._not_served
 
-    def _was_unready(self, apex: bytes) -> bool:
-        return any(one.zone.apex == apex for one in self.in_force().configuration.unready)
+    def _was_unready(self, apex: bytes, view: str) -> bool:
+        zones = (one.zone for one in self.in_force().configuration.unready)
+        return any((zone.apex, zone.view) == (apex, view) for zone in zones)
 
     def _load(self) -> Loaded:
         """Read what lies on disk now; refused or not, what is watched for is that it changes.
