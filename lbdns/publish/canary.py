@@ -6,12 +6,18 @@ import itertools
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
+from lbdns.answer.answer import Road, answer
+from lbdns.answer.match import MatchKind, match
+from lbdns.answer.render import render
 from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.steered import make_query
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
+from lbdns.dns.message import Message, decode
 from lbdns.dns.name import encode_canonical
 from lbdns.dns.rdata.record_types import STEERED_TYPES
 from lbdns.dns.zone import Zone
@@ -19,6 +25,9 @@ from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
+from lbdns.model.placements import placements
+from lbdns.model.views import PUBLIC, view_numbers
+from lbdns.snapshot.lookup.look_up import directory_of
 
 CANARIES_MAX = 2000  # of what changed: a reload of a very large configuration tries so many of its names
 UNCHANGED_MAX = 200  # of the rest, others each time
@@ -43,31 +52,63 @@ def try_canaries(
     view = ServingView(snapshot, table)
     now_s = int(time.monotonic())
     chosen = _chosen(configuration, before, snapshot.generation)
-    for (owner, kind), client in zip(chosen, itertools.cycle(CLIENTS), strict=False):
-        query = _HEADER.pack(QUERY_ID, 0, 1, 0, 0, 0) + owner + _QUESTION.pack(kind, CLASS_IN)
-        reply = respond(view, query, client, Transport.TCP, now_s, QUERY_ID)
+    if configuration.settings.views:
+        chosen = (one for one in chosen if one.must_answer or _stands(view, one))
+    for one, client in zip(chosen, itertools.cycle(CLIENTS), strict=False):
+        query = _HEADER.pack(QUERY_ID, 0, 1, 0, 0, 0) + one.owner + _QUESTION.pack(one.kind, CLASS_IN)
+        if configuration.settings.views:
+            reply = _respond_in_view(view, one.view, query, client, now_s)
+        else:
+            reply = respond(view, query, client, Transport.TCP, now_s, QUERY_ID)
         if reply is None or len(reply) < HEADER_BYTES or reply[3] & 0x0F != NOERROR:
             said = "nothing" if reply is None else f"rcode {reply[3] & 0x0F}"
-            raise CanaryError(f"a canary query for {owner!r}, type {kind}, was answered with {said}")
+            raise CanaryError(f"a canary query for {one.owner!r}, type {one.kind}, was answered with {said}")
 
 
-def _chosen(configuration: Configuration, before: Configuration | None, generation: int) -> Iterator[tuple[bytes, int]]:
+class _Canary(NamedTuple):
+    """What is asked for: in which view (by its number), a name and a type; `must_answer`: nothing of another view may
+    stand in its place."""
+
+    view: int
+    owner: bytes
+    kind: int
+    must_answer: bool = True
+
+
+def _respond_in_view(view: ServingView, number: int, query: bytes, client: Client, now_s: int) -> bytes | None:
+    """Return the reply that who is in a view gets; no client need be in it."""
+    message = decode(query)
+    assert isinstance(message, Message), "it was made here"
+    asked = make_query(client, None, now_s, QUERY_ID)
+    name, qtype = message.qname, message.qtype
+    reply = answer(view, directory_of(number), name, message.qname_asked, qtype, asked, Transport.TCP, Road())
+    return render(message, reply, Transport.TCP, view.nsid)
+
+
+def _stands(view: ServingView, one: _Canary) -> bool:
+    """Return whether what everybody sees stands in a view: the view may have something else there, or not the zone."""
+    return match(view, directory_of(one.view), one.owner, one.kind).kind in (MatchKind.STEERED, MatchKind.HIT)
+
+
+def _chosen(configuration: Configuration, before: Configuration | None, generation: int) -> Iterator[_Canary]:
     """Yield what to ask for: of all, or first of what changed and then of the rest."""
-    zones, balancers = configuration.zones, [one for one in configuration.load_balancers if one.enabled]
+    asking = _CanaryWriter(configuration)
+    zones = (*configuration.zones, *configuration.overlays)
+    balancers = [one for one in configuration.load_balancers if one.enabled]
     if before is None:
-        yield from _spread([*_of_zones(zones), *_of_balancers(balancers)], CANARIES_MAX)
+        yield from _spread([*asking.of_zones(zones), *asking.of_balancers(balancers)], CANARIES_MAX)
         return
     is_changed = _changes(configuration, before)
     changed = [one for one in balancers if is_changed(one)]
-    known = {id(zone) for zone in before.zones}
+    known = {id(zone) for zone in (*before.zones, *before.overlays)}
     fresh = [zone for zone in zones if id(zone) not in known]
-    yield from _spread([*_of_zones(fresh), *_of_balancers(changed)], CANARIES_MAX)
+    yield from _spread([*asking.of_zones(fresh), *asking.of_balancers(changed)], CANARIES_MAX)
     # A step that grows with the configuration, from a start that moves: after as many generations all had their turn.
     rest: list[Zone | LoadBalancer] = [*zones, *balancers]
     step = -(-len(rest) // UNCHANGED_MAX) or 1
     sample = rest[generation % step :: step]
-    yield from _of_zones([one for one in sample if isinstance(one, Zone)])
-    yield from _of_balancers([one for one in sample if isinstance(one, LoadBalancer)])
+    yield from asking.of_zones([one for one in sample if isinstance(one, Zone)])
+    yield from asking.of_balancers([one for one in sample if isinstance(one, LoadBalancer)])
 
 
 def _changes(configuration: Configuration, before: Configuration) -> Callable[[LoadBalancer], bool]:
@@ -81,18 +122,30 @@ def _changes(configuration: Configuration, before: Configuration) -> Callable[[L
     return is_changed
 
 
-def _of_zones(zones: Iterable[Zone]) -> Iterator[tuple[bytes, int]]:
-    for zone in zones:
-        yield zone.apex, TYPE_SOA
+class _CanaryWriter:
+    """What to ask for, of a configuration: each zone and load balancer where it is seen."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._numbers = view_numbers(configuration.settings.views)
+        self._places: dict[int, list[tuple[str, str]]] = {}
+        if configuration.settings.views:
+            for one in placements(configuration):
+                self._places.setdefault(id(one.load_balancer), []).append((one.owner, one.view))
+
+    def of_zones(self, zones: Iterable[Zone]) -> Iterator[_Canary]:
+        """Yield the apexes of zones."""
+        for zone in zones:
+            yield _Canary(self._numbers[zone.view or PUBLIC], zone.apex, TYPE_SOA, must_answer=bool(zone.view))
+
+    def of_balancers(self, load_balancers: Iterable[LoadBalancer]) -> Iterator[_Canary]:
+        """Yield the names of load balancers."""
+        for one in load_balancers:
+            for name, view in self._places.get(id(one), ((one.name, one.view),)):
+                owner = encode_canonical(name)
+                for kind in STEERED_TYPES[one.type]:
+                    yield _Canary(self._numbers[view or PUBLIC], owner, kind, must_answer=bool(view))
 
 
-def _of_balancers(load_balancers: Iterable[LoadBalancer]) -> Iterator[tuple[bytes, int]]:
-    for load_balancer in load_balancers:
-        owner = encode_canonical(load_balancer.name)
-        for kind in STEERED_TYPES[load_balancer.type]:
-            yield owner, kind
-
-
-def _spread(questions: list[tuple[bytes, int]], most: int) -> Iterable[tuple[bytes, int]]:
+def _spread(questions: list[_Canary], most: int) -> Iterable[_Canary]:
     """Return at most `most` of the questions, evenly from all of them."""
     return questions[:: -(-len(questions) // most)] if questions else ()
