@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lbdns.base.errors import ConfigError
 from lbdns.base.kinds import Kind
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.revisions.to_files import export
@@ -88,6 +89,14 @@ def test_a_private_load_balancer_needs_a_view(api: Api, client: httpx.Client, bo
     for more in ({}, {"name": "10.0.0.1"}, {"name": "app.internal"}, {"name": "www.example.com", "on_ramps": []}):
         ((pointer, message),) = refusals(client.post(api.account, json=body | more))
         assert pointer == "/on_ramps" and "nobody would be answered: no view is private" in message
+    stored = body | {"name": "app.internal", "on_ramps": []}  # while there was a private view
+    sound = Settings.model_validate({"views": VIEWS, "state": api.manager.settings.state_dir()})
+    settings, api.manager.settings = api.manager.settings, sound
+    item = api.change(lambda edit: edit.create(Kind.LOAD_BALANCER, stored))
+    with pytest.raises(ConfigError, match=r"load_balancers\[app.internal\].on_ramps: nobody would be answered"):
+        api.manager.load(settings)
+    api.manager.settings = settings
+    assert client.delete(f"{api.account}/{item.id}").status_code == 200
     public, said = done(client.post(api.account, json=body | {"name": "shop.example.com"}))
     assert "on_ramps" not in public and said == []
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import runpy
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lbdns.config.loading import examine_tree, parse
+from lbdns.config.loading import examine_tree, load, parse
 from lbdns.dns.codes import TYPE_NS, TYPE_SOA
 from lbdns.dns.name import encode_canonical
 from lbdns.model.placements import made_apex, made_zone, placements
 
+ROOT = Path(__file__).resolve().parents[2]
 ZONE = "@ 300 SOA ns1 hostmaster 1 7200 900 1209600 300\n@ 300 NS ns1\nns1 300 A 192.0.2.53\n"
 POOLS = {"eu": {"origins": [{"name": "one", "address": "192.0.2.1"}]}}
 VIEWS = {
@@ -175,6 +178,22 @@ def test_each_mistake_has_its_sentence(
         assert any(one == path and sentence in message for one, message in found), (path, found)
 
 
+def test_what_an_override_hides_is_told() -> None:
+    made = tree(balancer("100.112.0.1"), balancer("shop.example.com"))
+    made["zones"]["example.com"] += "www A 192.0.2.7\nwww TXT x\ncut NS ns.example.net.\n"
+    made["overrides"] = dict.fromkeys(("shop.example.com", "www.example.com", "new.example.com"), "100.112.0.1")
+    examined = examine_tree(made, Path())
+    assert not examined.errors
+    told = {one.path: one.message for one in examined.warnings if one.path.startswith("overrides")}
+    assert told["overrides[shop.example.com].name"].startswith(
+        'hides, in the views "office", "plant", the load balancer'
+    )
+    assert told["overrides[www.example.com].name"].startswith("hides the zone's own records of this name: A ")
+    assert len(told) == 2
+    made["overrides"] = {"x.cut.example.com": "100.112.0.1"}
+    assert "is delegated to other servers" in examine_tree(made, Path()).errors[0].message
+
+
 def test_objects_for_another_server_are_not_held_against_views() -> None:
     made = tree(balancer("app.internal", on_ramps=["elsewhere"]), balancer("100.112.0.1"))
     del made["settings"]
@@ -188,3 +207,18 @@ def test_a_zone_that_is_made_has_what_a_zone_needs() -> None:
     soa = made.rrsets[0].rdatas[0]
     assert soa.startswith(apex + encode_canonical("nobody.invalid")) and len(soa) == len(apex) + 16 + 20
     assert made_apex(encode_canonical("*.app.corp")) == made_apex(apex) == apex
+
+
+def test_the_demonstration_serves_what_the_document_shows(tmp_path: Path) -> None:
+    text = (ROOT / "docs/private-networks.md").read_text()
+    files = runpy.run_path(str(ROOT / "scripts/demo.d/private.py"))["FILES"]
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+        if name.endswith(".yaml"):
+            assert f"    # {name}\n{textwrap.indent(content, '    ')}\n" in text
+    served = load(tmp_path).configuration
+    assert [(one.owner, one.view) for one in placements(served)] == [
+        ("100.112.0.0", "office"),
+        ("www.example.com", ""),
+        ("app.corp", "office"),
+    ]

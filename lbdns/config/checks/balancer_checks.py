@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed
@@ -23,15 +24,16 @@ from lbdns.config.checks.balancer_sizes import check_sizes
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
-from lbdns.config.checks.private_checks import check_private
+from lbdns.config.checks.private_checks import check_private, overridden
 from lbdns.config.checks.rule_checks import check_rules
 from lbdns.config.checks.sights import Sights, in_view, missing_view
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.dns.codes import TYPE_CNAME
 from lbdns.dns.master.zone_checks import ZoneIndex
-from lbdns.dns.name import longest_match, show_name
+from lbdns.dns.name import encode_canonical, longest_match, show_name
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.placements import private_views, ramps
 from lbdns.model.pool import Pool
 from lbdns.model.views import EVERY_VIEW, PUBLIC
 
@@ -70,6 +72,13 @@ def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo:
         if sights is not None and len(sights) == 1:
             yield from checked.about_zone or ()
         yield from checked.about_fields
+    private = private_views(facts.views or {})
+    if sights is None:
+        return
+    for placed in overridden(objects):
+        seeing = [sights.get(view, sights[EVERY_VIEW]) for view in ramps(placed.item, private)]
+        found = (_check_zone(placed, encode_canonical(placed.item.name), objects.pools, one.zones) for one in seeing)
+        yield from dict.fromkeys(chain.from_iterable(found))
 
 
 def _check_sights(

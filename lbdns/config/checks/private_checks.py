@@ -8,7 +8,8 @@ with an address outside 100.112.0.0/16 and RFC 1918, or of another type  error
 an override ...
 that leads to a load balancer that is not private                        error
 of a name that another load balancer has in one of its views             error
-of a name that everybody has something else at                           warning: it is hidden in these views
+of a name that a load balancer answers for everybody                     warning: it is hidden in these views
+of a name that a zone has                                                as of a load balancer there
 
 That an override leads to nothing, references.py says.
 """
@@ -16,6 +17,7 @@ That an override leads to nothing, references.py says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from lbdns.base.errors import Problem
@@ -57,6 +59,20 @@ def check_private(objects: Objects, views: Mapping[str, ViewSettings] | None) ->
                     message = f'in the view "{view}" that is the name of the load balancer of {there.place()} already'
                     yield placed.source.problem(("name",), message)
     yield from _check_overrides(objects, by_name, taken, private)
+
+
+def overridden(objects: Objects) -> Iterator[Placed[LoadBalancer]]:
+    """Yield, as it stands at each override's name, the private load balancer that answers there."""
+    if not objects.overrides:
+        return
+    by_name: dict[str, list[Placed[LoadBalancer]]] = {}
+    for placed in objects.load_balancers:
+        if placed.knows("name") and placed.item.is_private:
+            by_name.setdefault(placed.item.name, []).append(placed)
+    for override in objects.overrides.values():
+        for target in by_name.get(override.item.load_balancer, ()) if override.knows("name") else ():
+            here = target.item.model_copy(update={"name": override.item.name, "on_ramps": target.item.on_ramps or ()})
+            yield replace(target, item=here, source=override.source)
 
 
 def _check_name(placed: Placed[LoadBalancer]) -> Iterator[Problem]:
@@ -105,7 +121,9 @@ def _check_overrides(
     taken: Mapping[tuple[str, str, str], Source],
     private: tuple[str, ...],
 ) -> Iterator[Problem]:
-    others = {placed.item.name for placed in objects.load_balancers if placed.knows("name")} - by_name.keys()
+    plain = [placed for placed in objects.load_balancers if placed.knows("name") and not placed.item.is_private]
+    others = {placed.item.name for placed in plain}
+    everybodys = {(one.item.name, one.item.type): one.source for one in plain if not one.item.view}
     for placed in objects.overrides.values():
         override, source = placed.item, placed.source
         if not placed.knows("name", "load_balancer"):
@@ -123,3 +141,8 @@ def _check_overrides(
                         f'in the view "{view}" a load balancer has this name ({there.place()}); keep one of the two'
                     )
                     yield source.problem(("name",), message)
+            hidden = everybodys.get((override.name, target.item.type))
+            if hidden is not None:
+                seen = listed([*ramps(target.item, private)])
+                message = f"hides, in the views {seen}, the load balancer of this name ({hidden.place()})"
+                yield source.warning(("name",), message)

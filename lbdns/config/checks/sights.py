@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from lbdns.base.errors import Problem
 from lbdns.base.wording import nearest
 from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.private_checks import overridden
 from lbdns.config.checks.wildcards import Balancers, check_wildcards
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
@@ -67,7 +68,7 @@ def enabled_balancers(
     """Return the load balancers that exist, by view, name and type."""
     private = private_views(views or {})
     found: dict[str, BalancersByName] = {EVERY_VIEW: {}}
-    for placed in objects.load_balancers:
+    for placed in (*objects.load_balancers, *overridden(objects)):
         one = placed.item
         if one.enabled and placed.knows("name", "type", "enabled", "view"):
             for view in ramps(one, private) if one.is_private else (one.view,):

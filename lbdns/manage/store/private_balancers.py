@@ -53,7 +53,7 @@ def private_body(body: Mapping[str, Any], edit: Edit, views: Mapping[str, ViewSe
     """Return the body of a new load balancer of the account: with an address where it names none, and with its on_ramps
     unless its zone is to serve it to everybody, for want of a private view. May raise LbdnsError."""
     made = dict(body)
-    if made.get("name") is None:
+    if made.get("name") in (None, ""):  # clients that must send one send ""
         made["name"] = edit.give_address()
     name = str(made["name"]).lower().rstrip(".")
     is_private = private_views(views) or as_address(name) is not None or edit.state.zone_of(name) is None

@@ -81,11 +81,10 @@ class ViewedMemo:
         """Return the zones of a configuration as views see them; None where everybody sees all of them."""
         zones = (*configuration.zones, *(one.zone for one in configuration.unready))
         placed = tuple(placements(configuration))
-        enabled = [one for one in configuration.load_balancers if one.enabled]
-        is_plain = len(placed) == len(enabled) and not any(one.view for one in placed)
-        if is_plain and not configuration.overlays and not any(zone.view for zone in zones):
+        if not configuration.overlays and not any(zone.view for zone in zones) and not any(one[1] for one in placed):
             self._viewed = None
             return None
+        enabled = (one for one in configuration.load_balancers if one.enabled)
         positions = {id(one): position for position, one in enumerate(enabled)}
         standing = [(name, view, one.type, positions[id(one)]) for name, view, one in placed]
         views = tuple(configuration.settings.views)
@@ -133,12 +132,20 @@ class _Viewing:
         everybody = self._content[EVERY_VIEW]
         self._zones = everybody.zones
         self._apexes = {apex: apex for apex in self._zones}
+        for view in self._numbers:
+            self._make_zones(self._of(view))
         self._balancers: dict[bytes | None, list[_Placed]] = {}
         for one in everybody.balancers:
             self._balancers.setdefault(longest_match(one.owner, self._apexes), []).append(one)
         self._instances: list[Zone] = []
         self._standing: list[BalancerPlace] = []
         self._known: dict[object, int] = {}
+
+    def _make_zones(self, content: _Content) -> None:
+        """Give a view a zone for each of its load balancers that is in none, however near another one's may be."""
+        apexes = ChainMap({apex: apex for apex in content.zones}, self._apexes)
+        alone = [one.owner for one in content.balancers if longest_match(one.owner, apexes) is None]
+        content.zones.update({apex: made_zone(apex) for apex in map(made_apex, alone)})
 
     def _of(self, view: str) -> _Content:
         found = self._content.get(view)
@@ -170,13 +177,11 @@ class _Viewing:
         """Return the instances of the zones in which a view has something of its own, by their apexes."""
         content = self._of(view)
         apexes = ChainMap({apex: apex for apex in content.zones}, self._apexes)
-        outside = [made_apex(one.owner) for one in content.balancers if longest_match(one.owner, apexes) is None]
-        content.zones |= {apex: made_zone(apex) for apex in outside}
-        apexes.maps[0].update({apex: apex for apex in outside})
         own: dict[bytes, list[_Placed]] = {}
         for one in content.balancers:
             apex = longest_match(one.owner, apexes)
-            assert apex is not None, "one was made"
+            if apex is None:
+                raise LbdnsError(f"load balancer {one.position} stands in no zone; the configuration was not checked")
             own.setdefault(apex, []).append(one)
         above = {apex: longest_match(apex, self._apexes) for apex in content.zones}
         touched = dict.fromkeys((*content.zones, *content.overlays, *own, *(one for one in above.values() if one)))

@@ -153,7 +153,7 @@ class ObjectWriter(NamedTuple):
         messages = self._told(done, {item.name, name}, body, pointing)
         is_new = verb == "create" and Kind.LOAD_BALANCER in (self.kind, *self.kind.referred)
         if is_new and (sentence := what_is_answered(item, self.site.state, self.site.settings.views)):
-            tell(sentence, None, NOTE_CODE)
+            tell(sentence)
         if self.dry_run:
             return planned(done, before, messages)
         await tell_of_hostnames(self.site, item, body)
