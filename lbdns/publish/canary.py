@@ -1,7 +1,4 @@
-"""Canary queries: a compiled snapshot must answer for its own names before anybody else is answered from it.
-
-Each is asked in the view that it is of; what all see, in the public one, where something else may be in its place.
-"""
+"""Canary queries: a compiled snapshot must answer for its own names before anybody else is answered from it."""
 
 from __future__ import annotations
 
@@ -12,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from lbdns.answer.answer import Road, answer
+from lbdns.answer.match import MatchKind, match
 from lbdns.answer.render import render
 from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.base.errors import LbdnsError
-from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, NXDOMAIN, REFUSED, TYPE_SOA
+from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
 from lbdns.dns.message import Message, decode
 from lbdns.dns.name import encode_canonical
 from lbdns.dns.rdata.record_types import STEERED_TYPES
@@ -27,8 +25,8 @@ from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
-from lbdns.model.placements import Placement, placements
-from lbdns.model.views import EVERY_VIEW, view_numbers
+from lbdns.model.placements import placements
+from lbdns.model.views import PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 
 CANARIES_MAX = 2000  # of what changed: a reload of a very large configuration tries so many of its names
@@ -37,14 +35,6 @@ QUERY_ID = 0x6C62
 CLIENTS = (Client(bytes((127, 0, 0, 1)), 53), Client(bytes(15) + b"\x01", 53))
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!2H")
-
-
-class _Question(NamedTuple):
-    """What is asked, and the view of what shall answer, "" for all."""
-
-    owner: bytes
-    kind: int
-    view: str
 
 
 class CanaryError(LbdnsError):
@@ -61,50 +51,64 @@ def try_canaries(
     """
     view = ServingView(snapshot, table)
     now_s = int(time.monotonic())
-    views = configuration.settings.views
-    numbers = {EVERY_VIEW: 0, **view_numbers(views)}
     chosen = _chosen(configuration, before, snapshot.generation)
-    for (owner, kind, seen_in), client in zip(chosen, itertools.cycle(CLIENTS), strict=False):
-        query = _HEADER.pack(QUERY_ID, 0, 1, 0, 0, 0) + owner + _QUESTION.pack(kind, CLASS_IN)
-        if views:
-            reply = _respond_in(view, directory_of(numbers[seen_in]), query, client, now_s)
+    if configuration.settings.views:
+        chosen = (one for one in chosen if one.must_answer or _stands(view, one))
+    for one, client in zip(chosen, itertools.cycle(CLIENTS), strict=False):
+        query = _HEADER.pack(QUERY_ID, 0, 1, 0, 0, 0) + one.owner + _QUESTION.pack(one.kind, CLASS_IN)
+        if configuration.settings.views:
+            reply = _respond_in_view(view, one.view, query, client, now_s)
         else:
             reply = respond(view, query, client, Transport.TCP, now_s, QUERY_ID)
-        rcode = None if reply is None or len(reply) < HEADER_BYTES else reply[3] & 0x0F
-        if rcode == NOERROR or (views and seen_in == EVERY_VIEW and rcode in (NXDOMAIN, REFUSED)):
-            continue
-        said = "nothing" if rcode is None else f"rcode {rcode}"
-        where = f", in the view {seen_in}" if seen_in else ""
-        raise CanaryError(f"a canary query for {owner!r}, type {kind}{where}, was answered with {said}")
+        if reply is None or len(reply) < HEADER_BYTES or reply[3] & 0x0F != NOERROR:
+            said = "nothing" if reply is None else f"rcode {reply[3] & 0x0F}"
+            raise CanaryError(f"a canary query for {one.owner!r}, type {one.kind}, was answered with {said}")
 
 
-def _respond_in(view: ServingView, directory: int, query: bytes, client: Client, now_s: int) -> bytes | None:
-    """Return what somebody is answered who is in the view of a directory, whoever he is."""
+class _Canary(NamedTuple):
+    """What is asked for: in which view (by its number), a name and a type; `must_answer`: nothing of another view may
+    stand in its place."""
+
+    view: int
+    owner: bytes
+    kind: int
+    must_answer: bool = True
+
+
+def _respond_in_view(view: ServingView, number: int, query: bytes, client: Client, now_s: int) -> bytes | None:
+    """Return the reply that who is in a view gets; no client need be in it."""
     message = decode(query)
-    if not isinstance(message, Message):
-        return None
+    assert isinstance(message, Message), "it was made here"
     asked = make_query(client, None, now_s, QUERY_ID)
-    found = answer(view, directory, message.qname, message.qname_asked, message.qtype, asked, Transport.TCP, Road())
-    return render(message, found, Transport.TCP, view.nsid)
+    name, qtype = message.qname, message.qtype
+    reply = answer(view, directory_of(number), name, message.qname_asked, qtype, asked, Transport.TCP, Road())
+    return render(message, reply, Transport.TCP, view.nsid)
 
 
-def _chosen(configuration: Configuration, before: Configuration | None, generation: int) -> Iterator[_Question]:
+def _stands(view: ServingView, one: _Canary) -> bool:
+    """Return whether what everybody sees stands in a view: the view may have something else there, or not the zone."""
+    return match(view, directory_of(one.view), one.owner, one.kind).kind in (MatchKind.STEERED, MatchKind.HIT)
+
+
+def _chosen(configuration: Configuration, before: Configuration | None, generation: int) -> Iterator[_Canary]:
     """Yield what to ask for: of all, or first of what changed and then of the rest."""
-    zones, balancers = configuration.zones, [*placements(configuration)]
+    asking = _CanaryWriter(configuration)
+    zones = (*configuration.zones, *configuration.overlays)
+    balancers = [one for one in configuration.load_balancers if one.enabled]
     if before is None:
-        yield from _spread([*_of_zones(zones), *_of_balancers(balancers)], CANARIES_MAX)
+        yield from _spread([*asking.of_zones(zones), *asking.of_balancers(balancers)], CANARIES_MAX)
         return
     is_changed = _changes(configuration, before)
-    changed = [one for one in balancers if is_changed(one.load_balancer)]
-    known = {id(zone) for zone in before.zones}
+    changed = [one for one in balancers if is_changed(one)]
+    known = {id(zone) for zone in (*before.zones, *before.overlays)}
     fresh = [zone for zone in zones if id(zone) not in known]
-    yield from _spread([*_of_zones(fresh), *_of_balancers(changed)], CANARIES_MAX)
+    yield from _spread([*asking.of_zones(fresh), *asking.of_balancers(changed)], CANARIES_MAX)
     # A step that grows with the configuration, from a start that moves: after as many generations all had their turn.
-    rest: list[Zone | Placement] = [*zones, *balancers]
+    rest: list[Zone | LoadBalancer] = [*zones, *balancers]
     step = -(-len(rest) // UNCHANGED_MAX) or 1
     sample = rest[generation % step :: step]
-    yield from _of_zones([one for one in sample if isinstance(one, Zone)])
-    yield from _of_balancers([one for one in sample if isinstance(one, Placement)])
+    yield from asking.of_zones([one for one in sample if isinstance(one, Zone)])
+    yield from asking.of_balancers([one for one in sample if isinstance(one, LoadBalancer)])
 
 
 def _changes(configuration: Configuration, before: Configuration) -> Callable[[LoadBalancer], bool]:
@@ -118,18 +122,30 @@ def _changes(configuration: Configuration, before: Configuration) -> Callable[[L
     return is_changed
 
 
-def _of_zones(zones: Iterable[Zone]) -> Iterator[_Question]:
-    for zone in zones:
-        yield _Question(zone.apex, TYPE_SOA, zone.view)
+class _CanaryWriter:
+    """What to ask for, of a configuration: each zone and load balancer where it is seen."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._numbers = view_numbers(configuration.settings.views)
+        self._places: dict[int, list[tuple[str, str]]] = {}
+        if configuration.settings.views:
+            for one in placements(configuration):
+                self._places.setdefault(id(one.load_balancer), []).append((one.owner, one.view))
+
+    def of_zones(self, zones: Iterable[Zone]) -> Iterator[_Canary]:
+        """Yield the apexes of zones."""
+        for zone in zones:
+            yield _Canary(self._numbers[zone.view or PUBLIC], zone.apex, TYPE_SOA, must_answer=bool(zone.view))
+
+    def of_balancers(self, load_balancers: Iterable[LoadBalancer]) -> Iterator[_Canary]:
+        """Yield the names of load balancers."""
+        for one in load_balancers:
+            for name, view in self._places.get(id(one), ((one.name, one.view),)):
+                owner = encode_canonical(name)
+                for kind in STEERED_TYPES[one.type]:
+                    yield _Canary(self._numbers[view or PUBLIC], owner, kind, must_answer=bool(view))
 
 
-def _of_balancers(placed: Iterable[Placement]) -> Iterator[_Question]:
-    for one in placed:
-        owner = encode_canonical(one.owner)
-        for kind in STEERED_TYPES[one.load_balancer.type]:
-            yield _Question(owner, kind, one.view)
-
-
-def _spread(questions: list[_Question], most: int) -> Iterable[_Question]:
+def _spread(questions: list[_Canary], most: int) -> Iterable[_Canary]:
     """Return at most `most` of the questions, evenly from all of them."""
     return questions[:: -(-len(questions) // most)] if questions else ()

@@ -19,6 +19,7 @@ from lbdns.model.settings import PopSettings
 from lbdns.publish import canary
 from lbdns.publish.canary import CanaryError
 from lbdns.publish.publisher import Publisher
+from lbdns.snapshot.lookup.look_up import directory_of
 
 COUNT = 60
 ZONE = "$TTL 60\n@ SOA ns1 hostmaster 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.53\n"
@@ -152,3 +153,30 @@ def test_in_another_place_everything_is_tried(
     settings = configuration.settings.model_copy(update={"pop": PopSettings(code="AMS")})
     serve(publisher, replace(configuration, settings=settings))
     assert asked.take() == ALL
+
+
+def with_views(folder: Path) -> Configuration:
+    """Return zones and load balancers of a view and of all; who asks is in the view, and nobody in the public one."""
+    pools = {"p": {"origins": [{"name": "e", "address": "192.0.2.1"}]}}
+    places = (("www.example.com", ""), ("www.corp", "office"), ("ftp.corp", ""), ("at.example.com", "office"))
+    balancers = [{"name": name, "default_pools": ["p"], "fallback_pool": "p", "view": view} for name, view in places]
+    zones = {"example.com": ZONE, "example.com@public": "$TTL 60\nwww CNAME nothing\n", "corp@office": ZONE}
+    views = {"office": {"networks": ["0.0.0.0/0", "::/0"]}}
+    tree = {"settings": {"views": views}, "zones": zones, "pools": pools, "load_balancers": balancers}
+    return parse(tree, folder).configuration
+
+
+def test_each_view_is_asked_for_what_it_sees(publisher: Publisher, tmp_path: Path) -> None:
+    """Nobody else has an answer for it, and what a view has in its place may lead nowhere."""
+    configuration = with_views(tmp_path)
+    serve(publisher, configuration)
+    serve(publisher, replace(configuration, zones=tuple(map(replace, configuration.zones))))
+
+
+def test_what_a_view_is_not_answered_is_not_served(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = directory_of
+    monkeypatch.setattr(canary, "directory_of", lambda _: real(0))
+    with pytest.raises(CanaryError, match="corp"):
+        publisher.prepare(with_views(tmp_path))
