@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import time
 from collections.abc import Iterator
 from ipaddress import ip_network
 from itertools import permutations
-from pathlib import Path
 
 import dns.edns
 import dns.message
@@ -17,11 +13,10 @@ import dns.rcode
 import pytest
 
 from lbdns.testing import LbdnsServer, running_server
-from tests.answer.test_resolvers import free_port, program
+from tests.answer.unbound import running_unbound
 
 pytestmark = pytest.mark.process
 
-START_S = 10.0
 ZONES = (".", "example.com.")  # all that it would ask anybody: nothing leaves here
 ZONE = "$TTL 300\n@ SOA ns1 hostmaster 1 7200 3600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 POOLS = {
@@ -62,51 +57,20 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
 @pytest.fixture(scope="module")
 def cache(ruled: LbdnsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of an unbound that caches by client subnet, as clients send it, and asks that server alone."""
-    binary = program("unbound")
     folder = tmp_path_factory.mktemp("subnet cache")
-    port = free_port()
-    (folder / "unbound.conf").write_text(_settings(folder, port, ruled.port))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([binary, "-d", "-p", "-c", str(folder / "unbound.conf")], stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(OSError, dns.exception.Timeout):
-                ask(port, "ns1.example.com.", "192.0.2.0/24", timeout_s=1.0)
-                break
-        said = (folder / "log").read_text(errors="replace")
-        if process.poll() is not None and "subnet" in said:
-            pytest.skip("unbound is built without its cache by client subnet")
-        assert process.poll() is None, said
+    more = [
+        'module-config: "subnetcache iterator"',
+        "send-client-subnet: 127.0.0.1",
+        "client-subnet-always-forward: yes",
+        "max-client-subnet-ipv4: 32",
+        "max-client-subnet-ipv6: 128",
+    ]
+
+    def first(port: int) -> object:
+        return ask(port, "ns1.example.com.", "192.0.2.0/24", timeout_s=1.0)
+
+    with running_unbound(folder, ruled.port, ZONES, more, first) as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _settings(folder: Path, port: int, server_port: int) -> str:
-    return "\n".join([
-        "server:",
-        f' directory: "{folder}"',
-        " interface: 127.0.0.1",
-        f" port: {port}",
-        " outgoing-interface: 127.0.0.1",
-        " do-not-query-localhost: no",
-        " do-ip6: no",
-        ' username: ""',
-        ' chroot: ""',
-        ' pidfile: ""',
-        " use-syslog: no",
-        " num-threads: 1",
-        ' module-config: "subnetcache iterator"',
-        " send-client-subnet: 127.0.0.1",
-        " client-subnet-always-forward: yes",
-        " max-client-subnet-ipv4: 32",
-        " max-client-subnet-ipv6: 128",
-        "remote-control:",
-        " control-enable: no",
-        *(f'stub-zone:\n name: "{zone}"\n stub-addr: 127.0.0.1@{server_port}\n stub-prime: no' for zone in ZONES),
-    ]) + "\n"  # fmt: skip
 
 
 def ask(port: int, name: str, ecs: str, timeout_s: float = 10.0) -> list[str]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import dns.message
 import dns.query
@@ -18,21 +13,12 @@ import dns.rcode
 import pytest
 
 from lbdns.testing import LbdnsServer
+from tests.answer.unbound import program, running_unbound
 
 pytestmark = pytest.mark.process
 
-STARTS = 5  # another process may take the port meanwhile
-START_S = 10.0
 ANSWER_S = 10.0
 RECORD = re.compile(r"^([^;\s]\S*)\s+(\d+)\s+IN\s+(\S+)\s+(.*)$", re.MULTILINE)
-
-
-def program(name: str) -> str:
-    """Return a program's path; the test is skipped by name where it is not installed."""
-    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if path is None:
-        pytest.skip(f"{name} is not installed")
-    return path
 
 
 class Digger:
@@ -162,69 +148,21 @@ def test_badvers_and_unknown_flags(server: LbdnsServer) -> None:
 @pytest.fixture(scope="module")
 def resolver(server: LbdnsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of an unbound that asks the server for its zones, and for everything else too: nothing leaves here."""
-    binary = program("unbound")
     folder = tmp_path_factory.mktemp("unbound")
-    for _ in range(STARTS):
-        port = free_port()
-        (folder / "unbound.conf").write_text(_unbound_settings(folder, port, server.port))
-        with (folder / "log").open("wb") as log:
-            command = [binary, "-d", "-p", "-c", str(folder / "unbound.conf")]
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            if _is_answering(port, process):
-                yield port
-                return
-        finally:
-            process.terminate()
-            process.wait(10)
-    pytest.fail(f"unbound does not start:\n{(folder / 'log').read_text(errors='replace')}")
-
-
-def free_port() -> int:
-    """Return a port that is free for UDP and TCP, as far as one can tell before somebody takes it."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                tcp.bind(udp.getsockname())
-                return int(udp.getsockname()[1])
-
-
-def _unbound_settings(folder: Path, port: int, server_port: int) -> str:
     zones = [".", "example.com.", "example.", "apex.test.", "big.test.", "chain.test.", "parent.test."]
-    stubs = [f'stub-zone:\n name: "{zone}"\n stub-addr: 127.0.0.1@{server_port}\n stub-prime: no' for zone in zones]
-    return "\n".join([
-        "server:",
-        f" directory: {folder}",
-        " interface: 127.0.0.1",
-        f" port: {port}",
-        " outgoing-interface: 127.0.0.1",
-        " do-not-query-localhost: no",
-        " do-ip6: no",
-        ' username: ""',
-        ' chroot: ""',
-        ' pidfile: ""',
-        " use-syslog: no",
-        " num-threads: 1",
-        ' module-config: "iterator"',
-        " local-zone: test. nodefault",
-        " qname-minimisation: yes",
-        " harden-below-nxdomain: yes",
-        " aggressive-nsec: no",
-        "remote-control:",
-        " control-enable: no",
-        *stubs,
-    ]) + "\n"  # fmt: skip
+    more = [
+        'module-config: "iterator"',
+        "local-zone: test. nodefault",
+        "qname-minimisation: yes",
+        "harden-below-nxdomain: yes",
+        "aggressive-nsec: no",
+    ]
 
+    def first(port: int) -> object:
+        return resolve(port, "static.example.com.", timeout_s=1.0)
 
-def _is_answering(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Wait for the first answer; False where the process ended instead, or says nothing for long."""
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError, dns.exception.Timeout):
-            resolve(port, "static.example.com.", timeout_s=1.0)
-            return True
-    return False
+    with running_unbound(folder, server.port, zones, more, first) as port:
+        yield port
 
 
 def resolve(port: int, name: str, qtype: str = "A", timeout_s: float = ANSWER_S) -> dns.message.Message:
