@@ -170,11 +170,11 @@ def _told(
     changed = configuration
     if supposed.balancer is not None:
         changed = with_balancer(configuration, supposed.balancer)
-    if supposed.rules:
-        changed = with_rules(changed, asked.name, asked.qtype, supposed.rules)
-    if not supposed.networks:
-        return _explain(asked, geodata, changed, view_of(changed))
     try:
+        if supposed.rules:
+            changed = with_rules(changed, asked, view_of(changed), supposed.rules)
+        if not supposed.networks:
+            return _explain(asked, geodata, changed, view_of(changed))
         return moves(asked, supposed.networks, view_of(configuration), view_of(changed))
     except dns.exception.DNSException as error:
         raise _no_such(asked, error) from error
@@ -185,10 +185,7 @@ def _no_such(asked: Asked, error: Exception) -> LbdnsError:
 
 
 def _explain(asked: Asked, geodata: Geodata, configuration: Configuration, view: ServingView) -> dict[str, Any]:
-    try:
-        explained = explain(view, geodata, configuration, asked, int(time.monotonic()), secrets.randbits(DRAW_BITS))
-    except dns.exception.DNSException as error:
-        raise _no_such(asked, error) from error
+    explained = explain(view, geodata, configuration, asked, int(time.monotonic()), secrets.randbits(DRAW_BITS))
     told = explained.as_dict()
     rows = network_rows(configuration, view.table.columns).values()
     down = {row.name: row.down_text for row in rows if row.is_down}

@@ -20,6 +20,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted, join_path, listed
+from lbdns.base.words import BALANCER_TYPES
 from lbdns.expressions.parse import parse
 from lbdns.expressions.tree import lists_of
 from lbdns.model import named_lists
@@ -64,9 +65,10 @@ def read_networks(given: Sequence[Any]) -> tuple[Network, ...]:
     return tuple(map(ip_network, given))
 
 
-def with_rules(configuration: Configuration, name: str, qtype: str, rules: tuple[Rule, ...]) -> Configuration:
-    """Return a configuration whose load balancer at a name has these rules behind its own; raises LbdnsError."""
-    found = _balancer_at(configuration, name, qtype)
+def with_rules(configuration: Configuration, asked: Asked, view: ServingView, rules: tuple[Rule, ...]) -> Configuration:
+    """Return a configuration in which the load balancer that a query comes to has these rules behind its own; raises
+    LbdnsError. `view`: the configuration's."""
+    found = _balancer_at(configuration, asked, view)
     pools = {pool for rule in rules if rule.overrides is not None for pool in rule.overrides.named_pools()}
     lists = {one.name for rule in rules for one in lists_of(parse(rule.condition))}
     for what, missing in (
@@ -101,16 +103,14 @@ def with_balancer(configuration: Configuration, changed: LoadBalancer) -> Config
     return dataclasses.replace(configuration, load_balancers=tuple(balancers))
 
 
-def _balancer_at(configuration: Configuration, name: str, qtype: str) -> LoadBalancer:
-    """Return the load balancer that is asked by a name: its own, or one that a wildcard covers."""
-    kind = qtype if qtype in ("MX", "SRV") else "A"
-    balancers = {one.name: one for one in configuration.load_balancers if one.enabled and one.type == kind}
-    labels = name.rstrip(".").lower().split(".")
-    names = [".".join(labels), *(".".join(("*", *labels[at:])) for at in range(1, len(labels)))]
-    for one in names:
-        if one in balancers:
-            return balancers[one]
-    raise LbdnsError(f"{name} {qtype}: no load balancer answers that; a rule is tried on one")
+def _balancer_at(configuration: Configuration, asked: Asked, view: ServingView) -> LoadBalancer:
+    """Return the load balancer that a query comes to in its configuration's view, by whatever aliases."""
+    kind = asked.qtype if asked.qtype in BALANCER_TYPES else BALANCER_TYPES[0]
+    decision = _road_of(view, dataclasses.replace(asked, qtype=kind)).decision
+    if decision is None:
+        raise LbdnsError(f"{asked.name} {asked.qtype}: no load balancer answers that; a rule is tried on one")
+    label = view.text("lb_text", decision.base)
+    return next(one for one in configuration.load_balancers if one.enabled and (one.label, one.type) == (label, kind))
 
 
 def moves(asked: Asked, networks: Sequence[Network], before: ServingView, after: ServingView) -> dict[str, Any]:
@@ -147,15 +147,20 @@ def _largest(one: tuple[tuple[str, str], int]) -> tuple[int, tuple[str, str]]:
     return -one[1], one[0]
 
 
-def pool_of(view: ServingView, asked: Asked) -> str:
-    """Return the name of the pool that answers, or NO_RECORDS."""
+def _road_of(view: ServingView, asked: Asked) -> Road:
+    """Return the way to an answer; draws are the same for the same client."""
     name, qtype = dns.name.from_text(asked.name), dns.rdatatype.from_text(asked.qtype)
     query = query_of(asked, 0, Random(str(asked.ecs)).getrandbits(DRAW_BITS))
     road = Road()
     answer_client(
         view, 0, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road
     )
-    decision = road.decision
+    return road
+
+
+def pool_of(view: ServingView, asked: Asked) -> str:
+    """Return the name of the pool that answers, or NO_RECORDS."""
+    decision = _road_of(view, asked).decision
     if decision is None or decision.outcome == OUTCOME_FIXED or decision.pool == NO_POOL:
         return NO_RECORDS
     return view.text("pool_text", decision.pool)

@@ -194,6 +194,31 @@ def test_mistakes_of_a_supposed_rule_are_told(tmp_path: Path, rule: dict[str, An
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["www.example.com", "alias", "twice", "www.tree", "x.wild", "to-wild"])
+def test_a_supposed_rule_is_tried_on_the_load_balancer_that_aliases_lead_to(tmp_path: Path, name: str) -> None:
+    more = "twice CNAME alias\ntree DNAME example.com.\nto-wild CNAME y.wild\nhidden.wild TXT x\n"
+    tree = {
+        "zones": {"example.com": f"{ZONE}{more}out CNAME a.example.net.\n"},
+        "pools": POOLS,
+        "load_balancers": [
+            {"name": owner, "default_pools": ["eu"], "fallback_pool": "eu"}
+            for owner in ("www.example.com", "*.wild.example.com")
+        ],
+    }
+    configuration = parse(tree, tmp_path).configuration
+    full = name if name.endswith("example.com") else f"{name}.example.com"
+    request = {"name": full, "rules": [OFFICE], "networks": ["198.51.100.0/25", "203.0.113.0/24"]}
+    told = explain_configuration(configuration, request)
+    assert told["moves"] == [{"before": "eu", "after": "us", "networks": 1}]
+    step = explain_configuration(configuration, {**request, "networks": [], "ecs": "198.51.100.0/25"})
+    assert any('"office" matches' in text for text in texts(step, "rule"))
+    for other in ("hidden.wild", "out", "ns1", "nothing"):
+        with pytest.raises(LbdnsError, match="no load balancer answers that; a rule is tried on one"):
+            explain_configuration(configuration, {**request, "name": f"{other}.example.com"})
+    with pytest.raises(LbdnsError, match="no such name or type can be asked for"):
+        explain_configuration(configuration, {**request, "name": "a..b"})
+
+
 def test_the_command_shows_which_networks_go_where(tmp_path: Path) -> None:
     (tmp_path / "example.com.zone").write_text(f"$ORIGIN example.com.\n{ZONE}")
     (tmp_path / "objects.yaml").write_text(

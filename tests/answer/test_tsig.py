@@ -30,7 +30,8 @@ from lbdns.testing import LbdnsServer, running_server
 from tests.answer.lanes import CLIENT, compiled_view
 from tests.answer.packets import header, opt, question, record, tsig, u16
 from tests.answer.replies import Reply
-from tests.answer.test_resolvers import Digger, program
+from tests.answer.test_resolvers import Digger
+from tests.answer.unbound import program
 
 NAME = "static.example.com."
 ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
