@@ -15,14 +15,23 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from ipaddress import ip_address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from lbdns.cli.commands.probe_command import probe_all
 from lbdns.health.events import HealthChange, read_events
 from lbdns.health.reasons import REASONS
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.manage.api.v4 import preview
+from lbdns.manage.ways_out import WaysOut
 from lbdns.mapped.resolved import read_addresses
 from lbdns.mapped.run_directory import opener_path
+from lbdns.model.configuration import Configuration
+from lbdns.model.monitors import Monitor
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
 from lbdns.model.targets_document import NetworkTarget
+from lbdns.model.virtual_network import Via, VirtualNetwork
 from lbdns.monitor.ways import names_there
 from lbdns.monitor.ways.opener_client import Opening
 from lbdns.monitor.ways.ways import Ways
@@ -250,9 +259,26 @@ async def every_type(folder: Path) -> dict[str, Any]:
         async with opening(opener_path(folder)), stage.running():
             stage.publish(*pools, networks=networks, monitors=monitors())
             await until(lambda: 0 not in stage["endpoint_state"][:8], within_s=20)
+            by_hand = await probe_all(Monitor(type="http", port=HTTP_PORT), "10.0.0.2", "", "", (), {"namespace": "a"})
+            previewed = await preview_of("app.corp.example", folder)
             found = read_addresses(stage.table.columns, 1, 4)
             saw = {"states": states(stage, 8), "resolved": [str(ip_address(one)) for one in found]}
+            saw["by hand"] = [result.text for _, result in by_hand]
+            saw["previewed"] = previewed
     return saw
+
+
+async def preview_of(name: str, folder: Path) -> Any:
+    """Return what a preview says of a hostname in the network of site b."""
+    network = VirtualNetwork(name="site-b", via=Via(namespace="b"))
+    configuration = Configuration(virtual_networks={"site-b": network})
+    published: Any = SimpleNamespace(configuration=configuration, table=SimpleNamespace(path=folder / "table"))
+    origin = {"name": "n", "address": name, "port": HTTP_PORT, "virtual_network": "site-b"}
+    one = Pool.model_validate({"name": "p", "origins": [origin]})
+    previews, monitor = preview.Previews(), Monitor(type="http", expected_body="site b")
+    id = previews.start(monitor, {"1" * 32: one}, Settings(), is_local=True, ways=WaysOut(published))
+    shown = await previews.result(id)
+    return shown and shown["1" * 32]["origins"][0][name]["failure_reason"]
 
 
 SCENARIOS: dict[str, Callable[[Path], Coroutine[Any, Any, dict[str, Any]]]] = {

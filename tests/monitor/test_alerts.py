@@ -18,7 +18,7 @@ from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 from lbdns.monitor.notify import alerts
 from lbdns.monitor.notify.alert_messages import CHANGES_MAX, summary_text
-from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, START, Alert, AlertBook, wants
+from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, NETWORK, START, Alert, AlertBook, wants
 from lbdns.monitor.notify.mail import mail_of
 from lbdns.monitor.notify.webhook import document_of, summary_of
 from lbdns.monitor.toggles import toggles
@@ -217,3 +217,64 @@ def test_enabling_and_disabling_are_changes() -> None:
     ]
     assert list(toggles(specs(True, True), specs(True, True), 3.0)) == []
     assert [one.after for one in toggles(specs(False, True), specs(True, True), 3.0)] == ["enabled"]
+
+
+def down(after: str = "down") -> HealthChange:
+    """Return that the way into a virtual network is down, or up."""
+    told: dict[str, Any] = {"kind": "virtual_network", "network": "site-a", "detail": "interface wg0 is down"}
+    return HealthChange(1_800_000_000.0, name="site-a", before="up", after=after, **told)
+
+
+def test_a_network_has_an_alert_of_its_own_with_an_end() -> None:
+    book = AlertBook()
+    start = book.take(down())
+    assert start is not None
+    assert (start.type, start.event, start.source, start.network, start.pool) == (
+        NETWORK,
+        START,
+        "virtual_network",
+        "site-a",
+        "",
+    )
+    assert book.take(down()) is None  # told already, by a worker before
+    restored = AlertBook()
+    restored.restore(book.snapshot())
+    end = restored.take(down("up"))
+    assert end is not None and (end.event, end.correlation_id) == (END, start.correlation_id)
+    (gone,) = book.adopt({}, 0.0, (), ["site-b"])
+    assert (gone.event, gone.text) == (END, "virtual network site-a is no longer configured")
+    assert not book.adopt({}, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "behind", "wanted"),
+    [
+        ({}, ["eu"], True),
+        ({}, [], False),
+        ({"pools": ["eu*"]}, ["us", "eu-1"], True),
+        ({"pools": ["eu*"]}, ["us"], False),
+        ({"event_source": "origin"}, ["eu"], True),
+        ({"event_source": "pool"}, ["eu"], True),
+        ({"new_health": "healthy"}, ["eu"], False),
+        ({"new_health": "unhealthy"}, ["eu"], True),
+    ],
+)
+def test_who_hears_of_what_is_behind_a_network_hears_of_it(
+    fields: dict[str, Any], behind: list[str], wanted: bool
+) -> None:
+    alert = AlertBook().take(down())
+    assert alert is not None
+    assert wants(receiver(**fields), None, alert, behind) is wanted
+
+
+def test_a_message_names_the_network() -> None:
+    alert = AlertBook().take(down())
+    assert alert is not None
+    data = document_of(receiver(), alert, ["www.example.com"])["data"]
+    assert (data["virtual_network_name"], data["event_source"], data["new_health"]) == (
+        "site-a",
+        "virtual_network",
+        "down",
+    )
+    assert "virtual network site-a is down: interface wg0 is down" in document_of(receiver(), alert, ())["text"]
+    assert summary_text([alert, alert], 0) == "2 changes: 2 virtual networks down"

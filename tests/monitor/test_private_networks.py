@@ -87,3 +87,5 @@ def test_every_type_probes_in_a_namespace_and_names_are_resolved_there() -> None
     said = in_own_network("every type")
     assert said["states"] == [GOOD] * 8
     assert said["resolved"] == ["10.0.0.1"]
+    assert said["by hand"] == ["No failures"]  # lbdns monitor probe --namespace a
+    assert said["previewed"] == "No failures"

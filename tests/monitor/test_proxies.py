@@ -8,15 +8,24 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lbdns.base.errors import LbdnsError
+from lbdns.cli.commands.probe_command import probe_all
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.health.way_faults import WAY_DOWN, WAY_UP
+from lbdns.manage.api.v4 import preview
+from lbdns.manage.ways_out import WaysOut
+from lbdns.model.configuration import Configuration
 from lbdns.model.monitors import Monitor
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
 from lbdns.model.targets_document import NetworkTarget
+from lbdns.model.virtual_network import Via, VirtualNetwork
 from lbdns.monitor.probes.make import probe_of
 from lbdns.monitor.probes.result import Result, Target
 from lbdns.monitor.ways.opener_client import Opening
@@ -213,6 +222,60 @@ async def _at(port: int, proxy: PlayedProxy) -> AsyncIterator[PlayedProxy]:
 
         async with peers.serving(handle, port=port):
             yield proxy
+
+
+def configured(port: int, **more: Any) -> Any:
+    """Return what a server has published whose network `far` is behind a SOCKS5 proxy at a port."""
+    network = VirtualNetwork(name="far", via=Via(proxy=f"socks5://127.0.0.1:{port}"))
+    configuration = Configuration(virtual_networks={"far": network}, **more)
+    return SimpleNamespace(configuration=configuration, table=SimpleNamespace(path=Path("/nowhere/health-1.bin")))
+
+
+def test_a_preview_goes_through_the_network_of_each_endpoint() -> None:
+    async def run() -> list[dict[str, Any]]:
+        async with peers.saying(peers.answer()) as there, socks5(PlayedProxy({"app.corp.example": "127.0.0.1"})) as far:
+            origins = [
+                {"name": name, "address": address, "port": there.port, "virtual_network": "far"}
+                for name, address in (("a", "127.0.0.1"), ("n", "app.corp.example"))
+            ]
+            one = Pool.model_validate({"name": "p", "origins": origins})
+            monitor = Monitor.model_validate({"type": "http", "timeout": 1, "retries": 0})
+            previews, shown = preview.Previews(), []
+            for port in (far.peer.port, peers.refused_port()):
+                ways = WaysOut(configured(port))
+                id = previews.start(monitor, {"1" * 32: one}, Settings(), is_local=True, ways=ways)
+                found = await previews.result(id)
+                assert found is not None
+                shown += [each for origin in found["1" * 32]["origins"] for each in origin.values()]
+            return shown
+
+    *good, first, second = asyncio.run(run())
+    assert [one["healthy"] for one in good] == [True, True]
+    assert first["failure_reason"].startswith("Virtual network far is down: proxy 127.0.0.1:")
+    assert first["failure_reason"].endswith(" refuses") and first == second
+
+
+def test_a_probe_by_hand_goes_through_a_proxy() -> None:
+    async def run() -> list[Result]:
+        async with peers.saying(peers.answer()) as there, socks5(PlayedProxy({"app.corp.example": "127.0.0.1"})) as far:
+            monitor = Monitor.model_validate({"type": "http", "port": there.port})
+            via = {"proxy": f"socks5://127.0.0.1:{far.peer.port}"}
+            return [result for _, result in await probe_all(monitor, "app.corp.example", "", "", (), via)]
+
+    (result,) = asyncio.run(run())
+    assert result.healthy, result
+
+
+def test_a_probe_by_hand_is_told_what_is_wrong_with_its_way() -> None:
+    monitor = Monitor.model_validate({"type": "tcp", "port": 1})
+    for via, told in (
+        ({"proxy": "ftp://127.0.0.1:1"}, '"ftp" is no kind of proxy'),
+        ({"device": "wg0", "namespace": "a"}, "a network is reached one way"),
+    ):
+        with pytest.raises(LbdnsError, match=told):
+            asyncio.run(probe_all(monitor, "127.0.0.1", "", "", (), via))
+    ((_, result),) = asyncio.run(probe_all(monitor, "127.0.0.1", "", "", (), {"device": "lbdns-none"}))
+    assert result.text == "Virtual network --device is down: interface lbdns-none is not there"
 
 
 @pytest.mark.process

@@ -40,4 +40,5 @@ class OwnOpening(Opening):
         _, failed, step, device, inode = REPLY.unpack(reply)
         if failed or sock is None:
             raise OpenFailed(failed or errno.ENOENT, step or AT_FILE)
+        sock.setblocking(False)
         return InNamespace(sock, (device, inode))

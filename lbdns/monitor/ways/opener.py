@@ -85,6 +85,8 @@ class Opener:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             except OSError as error:
                 raise Failure(error.errno, AT_FILE) from None
+            except ValueError:  # a path with a NUL in it
+                raise Failure(errno.EINVAL, AT_FILE) from None
             try:
                 status = os.fstat(descriptor)
                 found = status.st_dev, status.st_ino
@@ -139,7 +141,7 @@ class Opener:
     ) -> socket.socket | None:
         try:
             inside.send(REQUEST.pack(0, family, kind, protocol))
-            data, descriptors, _, _ = socket.recv_fds(inside, REPLY.size, 1)
+            data, descriptors = receive(inside)
             _, failed, step, _, _ = REPLY.unpack(data)
         except (OSError, struct.error):  # it has ended: another goes in the next time
             self._inside.pop(found).close()
@@ -172,6 +174,20 @@ def _reply(channel: socket.socket, reply: bytes, opened: socket.socket | None) -
     with opened:
         rights = array.array("i", [opened.fileno()])
         channel.sendmsg([reply], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+
+def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
+    """Return a reply and the descriptor that came with it, which programs that are started do not inherit.
+
+    socket.recv_fds passes no flags on, up to Python 3.13 at least, so that they would.
+    """
+    room = socket.CMSG_LEN(array.array("i").itemsize)
+    data, ancillary, _, _ = channel.recvmsg(REPLY.size, room, socket.MSG_CMSG_CLOEXEC)
+    descriptors = array.array("i")
+    for level, kind, rights in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
+    return data, list(descriptors)
 
 
 class OpenerServer:

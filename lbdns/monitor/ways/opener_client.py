@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from lbdns.mapped.run_directory import unix_address
-from lbdns.monitor.ways.opener import REPLY, REQUEST
+from lbdns.monitor.ways.opener import REPLY, REQUEST, receive
 
 WAITING_MAX: Final = 64
 """Requests on their way: the sockets of one that nobody reads count against the opener's descriptors."""
@@ -58,44 +58,45 @@ class Opening:
 
     async def open(self, namespace: str, family: int, kind: int, protocol: int = 0) -> InNamespace:
         """Return a socket of a namespace, given by name or path; raises OpenFailed, NoOpener."""
+        ends_s = asyncio.get_running_loop().time() + APPEARANCE_S
         async with self._room:
-            loop = asyncio.get_running_loop()
-            channel = await self._connected(loop)
-            number = next(self._numbers) & 0xFFFFFFFF
-            try:
-                channel.send(REQUEST.pack(number, family, kind, protocol) + os.fsencode(namespace))
-            except OSError as error:
-                self._lose()
-                raise NoOpener from error
-            answer: asyncio.Future[InNamespace] = loop.create_future()
-            self._waiting.append((number, answer))
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    return await answer
-            except TimeoutError:
-                self._lose()
-                raise NoOpener from None
-            except asyncio.CancelledError:
-                if answer.done() and not answer.cancelled() and answer.exception() is None:
-                    answer.result().sock.close()
-                raise
+            while True:
+                try:
+                    return await self._ask(namespace, family, kind, protocol)
+                except NoOpener:
+                    if asyncio.get_running_loop().time() > ends_s:
+                        raise
+                await asyncio.sleep(RETRY_S)
+
+    async def _ask(self, namespace: str, family: int, kind: int, protocol: int) -> InNamespace:
+        loop = asyncio.get_running_loop()
+        channel = self._connected(loop)
+        number = next(self._numbers) & 0xFFFFFFFF
+        try:
+            channel.send(REQUEST.pack(number, family, kind, protocol) + os.fsencode(namespace))
+        except OSError as error:
+            self._lose()
+            raise NoOpener from error
+        answer: asyncio.Future[InNamespace] = loop.create_future()
+        self._waiting.append((number, answer))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await answer
+        except TimeoutError:
+            self._lose()
+            raise NoOpener from None
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                answer.result().sock.close()
+            raise
 
     def close(self) -> None:
         """Ask no more; whoever waits is told that there is no opener."""
         self._lose()
 
-    async def _connected(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
-        ends_s = loop.time() + APPEARANCE_S
-        while self._channel is None:
-            try:
-                return self._connect(loop)
-            except NoOpener:
-                if loop.time() > ends_s:
-                    raise
-            await asyncio.sleep(RETRY_S)
-        return self._channel
-
-    def _connect(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
+    def _connected(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
+        if self._channel is not None:
+            return self._channel
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             with unix_address(self._path) as address:
@@ -110,7 +111,7 @@ class Opening:
     def _read(self) -> None:
         while self._channel is not None and self._waiting:
             try:
-                data, descriptors, _, _ = socket.recv_fds(self._channel, REPLY.size, 1)
+                data, descriptors = receive(self._channel)
             except BlockingIOError:
                 return
             except OSError:
@@ -128,6 +129,8 @@ class Opening:
         number, failed, step, device, inode = REPLY.unpack(data)
         wanted, answer = self._waiting.popleft()
         sock = socket.socket(fileno=descriptors[0]) if descriptors else None
+        if sock is not None:
+            sock.setblocking(False)  # it does not, and Python's socket and TLS are to know
         if answer.done():  # whoever asked has gone
             if sock is not None:
                 sock.close()
