@@ -79,9 +79,10 @@ class Serving:
         return self._publisher.current
 
 
+# A load balancer has more than 21 fields, from where on CPython gives a dictionary 832 bytes and not 464.
 @pytest.mark.parametrize(
     ("make", "stays", "beside"),
-    [(records, 1200, 1500), (pools, 4700, 2000), (balancers, 3100, 1800)],
+    [(records, 1200, 1500), (pools, 4700, 2000), (balancers, 3500, 1800)],
     ids=["records", "pools", "LBs"],
 )
 def test_what_a_large_change_takes(
