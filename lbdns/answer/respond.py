@@ -42,7 +42,8 @@ UNASKABLE_TYPES = frozenset({0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG, TYPE_NXNAME})
 
 class Exchange(NamedTuple):
     """One query that could be read: what it says, for which network of clients, who sent it and how, the view that
-    answers it, when (seconds of CLOCK_MONOTONIC), and what is said of its signature."""
+    answers it, when (seconds of CLOCK_MONOTONIC), what is said of its signature, and the number of the view that its
+    listener is of, 0 for none."""
 
     message: Message
     client_subnet: ClientSubnet | None
@@ -51,6 +52,7 @@ class Exchange(NamedTuple):
     view: ServingView
     now_s: int
     judgement: Judgement
+    listener_view: int
 
 
 def respond(
@@ -62,11 +64,13 @@ def respond(
     draw: int,
     road: Road | None = None,
     unix_s: int = 0,
+    listener_view: int = 0,
 ) -> bytes | None:
     """Return the reply to a datagram, or None where it gets none.
 
     `now_s`: of CLOCK_MONOTONIC; `draw`: 64 random bits, from which every random choice of this reply follows;
-    `road`: filled with the way to the answer, for whoever counts; `unix_s`: the time of day, by which signatures hold.
+    `road`: filled with the way to the answer, for whoever counts; `unix_s`: the time of day, by which signatures hold;
+    `listener_view`: the number of the view that who asks at this listener is in, 0 for none.
     """
     if client.port == 0:
         return None
@@ -77,7 +81,7 @@ def respond(
     if isinstance(message, Refusal):
         return render_refusal(message, transport, view.nsid, None if judgement.error else judgement.seal)
     subnet = message.edns.client_subnet if message.edns else None
-    exchange = Exchange(message, subnet, client, transport, view, now_s, judgement)
+    exchange = Exchange(message, subnet, client, transport, view, now_s, judgement, listener_view)
     for guard in BEFORE:
         reply = guard(exchange)
         if reply is not None:
@@ -95,8 +99,10 @@ def ask_zones(exchange: Exchange, draw: int, road: Road) -> Answer:
     """Return what the zones and load balancers served here have to say."""
     message = exchange.message
     query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, draw)
+    # A key says who somebody is wherever he asks.
+    known = exchange.judgement.view or exchange.listener_view
     return answer_client(
-        exchange.view, 0, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
+        exchange.view, known, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
     )
 
 

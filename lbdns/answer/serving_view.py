@@ -13,7 +13,7 @@ from lbdns.dns.tsig import UNSIGNED, Judgement, Keyring
 from lbdns.dns.zone import RRset
 from lbdns.mapped.blob import read_text
 from lbdns.mapped.health_table import HealthTable
-from lbdns.mapped.snapshot_file import KEYS, Snapshot
+from lbdns.mapped.snapshot_file import KEYS, LISTENERS, Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.look_up import Found, find_zone
 from lbdns.snapshot.lookup.name_rows import (
@@ -49,8 +49,9 @@ class ServingView:
         self.region_index = regions.REGION_CODES.index(self.region) if self.region else -1
         self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
         self._keyring = Keyring(
-            (name, algorithm, b64decode(secret)) for name, algorithm, secret in snapshot.meta.get(KEYS, ())
+            (name, algorithm, b64decode(secret), number) for name, algorithm, secret, number in snapshot.meta[KEYS]
         )
+        self._listeners: dict[str, int] = snapshot.meta[LISTENERS]
         self.suffixes = Suffixes()
         self.found = Found()
         self.decision = steering.Decision()
@@ -63,6 +64,14 @@ class ServingView:
     def pop(self) -> str:
         """The code of this server's PoP, "" where none is configured."""
         return str(self.snapshot.meta["pop"])
+
+    def listener_view(self, address: str) -> int:
+        """Return the number of the view that who asks at a listener is in, 0 for none: of `IP:PORT`, or of port 0 where
+        the port was chosen for it."""
+        if not self._listeners:
+            return 0
+        number = self._listeners.get(address)
+        return self._listeners.get(f"{address.rpartition(':')[0]}:0", 0) if number is None else number
 
     def judge(self, datagram: bytes, signature: Signature | None, unix_s: int) -> Judgement:
         """Return what is to be said of a datagram's signature at a time of day."""

@@ -32,10 +32,10 @@ _ERROR: Final = Struct("!HH")
 
 
 class KnownKey(NamedTuple):
-    """A key that is known here: its name as configured, its HMAC with nothing hashed, and both names as MACs cover
-    them."""
+    """A key that is known here: the number of the view that it is of (0: none), its HMAC with nothing hashed, and both
+    names as MACs cover them."""
 
-    name: str
+    view: int
     empty: hmac.HMAC
     owner: bytes
     algorithm: bytes
@@ -100,6 +100,11 @@ class Judgement(NamedTuple):
     seal: Seal | None = None
     is_malformed: bool = False
 
+    @property
+    def view(self) -> int:
+        """The number of the view that the key is of, 0 for none, or where the signature does not hold."""
+        return self.seal.known.view if self.seal is not None and self.error == NOERROR else 0
+
 
 UNSIGNED: Final = Judgement()
 UNKNOWN_KEY: Final = Judgement(BADKEY)
@@ -108,13 +113,13 @@ UNKNOWN_KEY: Final = Judgement(BADKEY)
 class Keyring:
     """The keys that are known here."""
 
-    def __init__(self, keys: Iterable[tuple[str, str, bytes]]) -> None:
-        """Take the name, algorithm and secret of each."""
+    def __init__(self, keys: Iterable[tuple[str, str, bytes, int]]) -> None:
+        """Take the name, algorithm, secret and view of each."""
         self._keys: dict[bytes, KnownKey] = {}
-        for name, algorithm, secret in keys:
+        for name, algorithm, secret, view in keys:
             owner = encode_canonical(name)
             empty = hmac.new(secret, digestmod=algorithm.removeprefix(_PREFIX))
-            self._keys[owner] = KnownKey(name, empty, owner, encode_canonical(algorithm))
+            self._keys[owner] = KnownKey(view, empty, owner, encode_canonical(algorithm))
 
     def judge(self, datagram: bytes, signature: Signature, now_s: int) -> Judgement:
         """Return what is to be said of the signature of a datagram that could be read; `now_s`: in unix seconds."""

@@ -6,7 +6,9 @@ from lbdns.dns.wire cimport is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.columns cimport *
 from lbdns.snapshot.lookup.look_up cimport Found
+from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport Suffixes
+from lbdns.steering.kernel.numbers cimport *
 from lbdns.steering.kernel.view cimport Decision, Query, View
 
 
@@ -22,6 +24,9 @@ cdef class Server(View):
     cdef public int name_bytes, qtype, qclass, limit, ecs_start, ecs_bytes, ecs_source, rcode, extended, ede
     cdef public int edns_version
     cdef public bint has_edns, has_nsid, is_malformed, is_steered, is_long
+    cdef public bint has_views
+    cdef public int listener_view, seen_view, view_scope
+    cdef public unsigned int directory
 
 
 cpdef int get16(Server server, int position) noexcept nogil

@@ -14,7 +14,9 @@ from lbdns.dns.wire import is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout import *
 from lbdns.mapped.columns import *
 from lbdns.snapshot.lookup.look_up import Found
+from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import Suffixes
+from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
 
 
@@ -22,10 +24,16 @@ class Server(View):
     """A view made ready for datagrams: with room to work in. One for each thread that serves.
 
     Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s` and `query.draw_base`. After it,
-    `found`, `decision` (where `is_steered`) and `rcode` tell what was done, for whoever counts.
+    `found`, `decision` (where `is_steered`), `rcode` and `seen_view` tell what was done, for whoever counts.
     """
 
-    def __init__(self, columns: Mapping[str, memoryview], health: Mapping[str, memoryview], pop_region: int) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, memoryview],
+        health: Mapping[str, memoryview],
+        pop_region: int,
+        listener_view: int = 0,
+    ) -> None:
         self.suffixes = Suffixes()
         self.found = Found()
         self.query = Query()
@@ -54,11 +62,23 @@ class Server(View):
         self.is_steered = False
         self.is_long = False
         self.rcode = 0
-        self.load(columns, health, pop_region)
+        self.seen_view = 0
+        self.view_scope = 0
+        self.directory = DIRECTORY
+        self.load(columns, health, pop_region, listener_view)
 
-    def load(self, columns: Mapping[str, memoryview], health: Mapping[str, memoryview], pop_region: int) -> None:
-        """Serve from these columns from now on; nobody may be in `serve` meanwhile."""
+    def load(
+        self,
+        columns: Mapping[str, memoryview],
+        health: Mapping[str, memoryview],
+        pop_region: int,
+        listener_view: int = 0,
+    ) -> None:
+        """Serve from these columns from now on; nobody may be in `serve` meanwhile. `listener_view`: the number of the
+        view that who asks here is in, 0 for none."""
         super().__init__(columns, health, pop_region)
+        self.listener_view = listener_view
+        self.has_views = listener_view != 0 or (len(self.view_trie) != 0 and self.view_trie[0] != NO_TRIE)
 
 
 def get16(server: Server, position: int) -> int:

@@ -21,13 +21,17 @@ from lbdns.fastpath.write cimport (
     write_template,
     write_truncated,
 )
-from lbdns.snapshot.lookup.look_up cimport has_load_balancer, look_up
+from lbdns.snapshot.lookup.look_up cimport directory_of, has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport hash_suffixes
+from lbdns.snapshot.lookup.view_of cimport view_of
 
 
 @cython.locals(refusal=cython.int, kind=cython.int, template=cython.uint)
 cpdef int serve(Server server, int start, int length, int base) noexcept nogil
+
+@cython.locals(found=cython.int)
+cdef void choose_view(Server server) noexcept nogil
 
 cdef int guard(Server server, int start, int length) noexcept nogil
 

@@ -33,9 +33,10 @@ from lbdns.fastpath.write import (
     write_template,
     write_truncated,
 )
-from lbdns.snapshot.lookup.look_up import has_load_balancer, look_up
+from lbdns.snapshot.lookup.look_up import directory_of, has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import hash_suffixes
+from lbdns.snapshot.lookup.view_of import view_of
 
 
 def serve(server: Server, start: int, length: int, base: int) -> int:
@@ -45,6 +46,7 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     """
     server.is_steered = False
     server.rcode = 0
+    server.view_scope = 0
     if guard(server, start, length) == DROPPED:
         return DROPPED
     if get16(server, start + 4) != 1 or not read_name(server, start, length):
@@ -55,26 +57,36 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     if refusal != NOERROR:
         return write_refusal(server, start, base, refusal, server.ede)
     hash_suffixes(server.suffixes)
-    look_up(server, server.suffixes, server.qtype, DIRECTORY, server.found)
+    if server.has_views:
+        choose_view(server)
+    look_up(server, server.suffixes, server.qtype, server.directory, server.found)
     kind = server.found.kind
     if kind == KIND_STEERED:
         return write_steered(server, start, base, NO_TEMPLATE)
     if kind == KIND_HIT and server.qtype == TYPE_ANY:
-        return write_template(server, start, base, any_template(server), 0, 0)
+        return write_template(server, start, base, any_template(server), 0)
     if kind in (KIND_HIT, KIND_CNAME):
         return write_rrset(server, start, base, server.rrset_template[server.found.row])
     if kind == KIND_NXDOMAIN:
         template = server.zone_template[server.found.zone]
-        return write_template(server, start, base, template, NXDOMAIN, 0)
+        return write_template(server, start, base, template, NXDOMAIN)
     if kind == KIND_NODATA:
-        return write_template(server, start, base, server.zone_template[server.found.zone], 0, 0)
+        return write_template(server, start, base, server.zone_template[server.found.zone], 0)
     if kind == KIND_REFERRAL:
-        return write_template(server, start, base, server.name_template[server.found.entry], 0, 0)
+        return write_template(server, start, base, server.name_template[server.found.entry], 0)
     if kind == KIND_OUT_OF_ZONE:
         return write_refusal(server, start, base, REFUSED, EDE_NOT_AUTHORITATIVE)
     if kind == KIND_UNREADY:
         return write_refusal(server, start, base, SERVFAIL, EDE_NOT_READY)
     return write_dnames(server, start, base)
+
+
+def choose_view(server: Server) -> None:
+    """Find the view that the query is answered in: its directory, and for how many bits of its ECS address it holds."""
+    found = view_of(server, server.query, server.listener_view)
+    server.seen_view = found >> 8
+    server.view_scope = found & 0xFF
+    server.directory = directory_of(server.seen_view)
 
 
 def guard(server: Server, start: int, length: int) -> int:
@@ -142,7 +154,7 @@ def write_rrset(server: Server, start: int, base: int, template: int) -> int:
     if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS:
         find_balancer(server, template)
         return write_steered(server, start, base, template)
-    return write_template(server, start, base, template, 0, 0)
+    return write_template(server, start, base, template, 0)
 
 
 def choose(server: Server, choice: int, qtype: int) -> int:
@@ -174,7 +186,7 @@ def write_dnames(server: Server, start: int, base: int) -> int:
             return DEFERRED
         if server.rcode == YXDOMAIN or asked in (TYPE_CNAME, TYPE_ANY):
             return end_dnames(server, start, base, position)
-        look_up(server, server.suffixes, asked, DIRECTORY, server.found)
+        look_up(server, server.suffixes, asked, server.directory, server.found)
         if server.found.kind == KIND_OUT_OF_ZONE or server.found.zone != zone:
             return end_dnames(server, start, base, position)
         if server.found.kind != KIND_DNAME:
@@ -230,8 +242,8 @@ def write_dname(server: Server, start: int, base: int, position: int, count: int
 def end_dnames(server: Server, start: int, base: int, position: int) -> int:
     """End a reply that stands before `position`."""
     if position + opt_bytes(server, 0) > base + server.limit:
-        return write_truncated(server, start, base, 0)
-    return write_end(server, base, position, 0, 0)
+        return write_truncated(server, start, base, server.view_scope)
+    return write_end(server, base, position, server.view_scope, 0)
 
 
 def write_found(server: Server, start: int, base: int, position: int) -> int:
@@ -253,4 +265,4 @@ def write_found(server: Server, start: int, base: int, position: int) -> int:
     if field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS:
         find_balancer(server, template)
         return steer_on(server, start, base, position, template)
-    return write_rest(server, start, base, position, template, 0)
+    return write_rest(server, start, base, position, template, server.view_scope)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from lbdns.answer.answer import ANY_RECORDS, CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
 from lbdns.answer.match import Match, MatchKind
@@ -47,6 +47,7 @@ from lbdns.dns.codes import (
 from lbdns.dns.name import WILDCARD_LABEL
 from lbdns.dns.rdata.record_types import types_where
 from lbdns.dns.zone import RRset
+from lbdns.fastpath.directories import Directories
 from lbdns.fastpath.layout import (
     DNAMES_MAX,
     NO_TEMPLATE,
@@ -58,8 +59,8 @@ from lbdns.fastpath.layout import (
 from lbdns.mapped.columns import COLUMNS, NONE_32
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.lookup.look_up import has_load_balancer
-from lbdns.snapshot.lookup.name_rows import DIRECTORY, NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NAME_ROW, ROW_ZONE
-from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_COUNT
+from lbdns.snapshot.lookup.name_rows import NAME_CUT, NAME_DNAME, NAME_OCCLUDED, NAME_ROW, ROW_ZONE
+from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME, FAMILY_COUNT, FAMILY_NAMED
 
 TTL_TO_DATA_BYTES = 6  # from a record's TTL to its data
 # What may stand together in one answer, as far as no bound on hops cuts it short.
@@ -75,6 +76,7 @@ TEMPLATE_COLUMNS = (
     "name_template",
     "zone_template",
     "endpoint_zone",
+    "endpoint_other",
     "endpoint_is_nested",
     "endpoint_template",
     "template_blob",
@@ -84,6 +86,19 @@ HEAD = struct.Struct("<9H")
 STEERS_TAIL = struct.Struct("<IIH")
 RELOCATION = struct.Struct("<HH")
 PAIR = struct.Struct("<II")
+
+
+class _Beyond(NamedTuple):
+    """What stands under an endpoint's hostname in one instance of a zone: whether others stand above that, its
+    templates, and whether it is the last of the hostname's."""
+
+    zone: int
+    is_nested: bool
+    templates: list[int]
+    is_last: bool = True
+
+
+NOWHERE = _Beyond(NONE_32, False, [NONE_32] * FAMILY_COUNT)
 
 
 @without_cyclic_collection()
@@ -101,7 +116,8 @@ class _Templates:
         self.columns = columns
         self._alias_count = 0
         self._known: dict[bytes, int] = {}
-        self._after: dict[bytes, tuple[int, bool, list[int]]] = {}
+        self._after: dict[bytes, list[_Beyond]] = {}
+        self._directories = Directories(view)
 
     def fill(self) -> None:
         """Render what has a template, row by row; ANY_TEMPLATE first."""
@@ -115,10 +131,9 @@ class _Templates:
         report(LAST_STAGE, count, count)
         for zone, apex in enumerate(rows["zone_apex"]):
             is_ready = not self.view.is_unready(zone)
-            template = self._render(self.view.name(apex), PRIVATE_TYPE) if is_ready else NONE_32
+            template = self._render(zone, self.view.name(apex), PRIVATE_TYPE) if is_ready else NONE_32
             self.columns["zone_template"].append(template)
-        for endpoint in range(len(rows["endpoint_slot"])):
-            self._fill_endpoint(endpoint)
+        self._fill_endpoints(len(rows["endpoint_slot"]))
 
     def _fill_name(self, entry: int) -> None:
         """Append a name's template, and one for each of its RRsets (whose rows follow each other in order of names)."""
@@ -126,10 +141,11 @@ class _Templates:
         flags = self.view.name_flags(entry)
         first, count = self.view.rrset_rows(entry)
         name = self.view.name(entry)
+        zone = rows["name_row"][entry * NAME_ROW + ROW_ZONE] - 1
         is_cut = flags & NAME_CUT and not flags & NAME_OCCLUDED
         template = NONE_32
         if is_cut:
-            template = self._render(name, TYPE_A)
+            template = self._render(zone, name, TYPE_A)
         elif flags & NAME_DNAME and not flags & NAME_OCCLUDED:
             template = self._dname(entry)
         self.columns["name_template"].append(template)
@@ -139,9 +155,9 @@ class _Templates:
             template = NONE_32
             if is_hit and rtype != TYPE_OPT:
                 if rtype == TYPE_CNAME:
-                    template = self._alias(name, self.view.rrsets(entry)[row - first].rdatas[0])
+                    template = self._alias(zone, name, self.view.rrsets(entry)[row - first].rdatas[0])
                 else:
-                    template = self._render(name, rtype)
+                    template = self._render(zone, name, rtype)
             self.columns["rrset_template"].append(template)
 
     def _dname(self, entry: int) -> int:
@@ -154,28 +170,36 @@ class _Templates:
         made = render_template(Answer(apex=apex, answer=[Records(rrset.owner, TYPE_DNAME, rrset.ttl, rrset.rdatas)]))
         return self._append(replace(made, ttl_at=len(made.body) - len(rrset.rdatas[0]) - TTL_TO_DATA_BYTES))
 
-    def _alias(self, name: bytes, target: bytes) -> int:
-        """Return the template of a CNAME, or a choice by type where its target stands in a zone here."""
-        itself = self._render(name, TYPE_CNAME)
-        if not self.view.zones_above(DIRECTORY, target.lower()):
+    def _alias(self, zone: int, name: bytes, target: bytes) -> int:
+        """Return the template of a CNAME, or a choice by type where its target stands in a zone here; none where the
+        directories that the zone is in do not agree."""
+        directories = self._directories.of_name(zone, name)
+        templates = {self._alias_in(directory, zone, name, target) for directory in directories}
+        return templates.pop() if len(templates) == 1 else NONE_32
+
+    def _alias_in(self, directory: int, zone: int, name: bytes, target: bytes) -> int:
+        itself = self._render(zone, name, TYPE_CNAME)
+        if not self.view.zones_above(directory, target.lower()):
             return itself
         if self._alias_count == ALIASES_MAX:
             return NONE_32
         self._alias_count += 1
         road = Road()
-        rest = self._chain(name, PRIVATE_TYPE, road)
+        rest = self._chain(directory, name, PRIVATE_TYPE, road)
         first, last = road.matches[0], road.matches[-1]
         if first.kind is not MatchKind.CNAME:
-            return self._chain(name, TYPE_DS, Road())  # all else is asked of the zone below, whose name it is
+            return self._chain(
+                directory, name, TYPE_DS, Road()
+            )  # all else is asked of the zone below, whose name it is
         # No type but these can end otherwise than one that nobody has. DS is asked for at the parent's side of a cut.
         pairs = {TYPE_CNAME: itself}
         if self._differs_for_ds(last):
-            pairs[TYPE_DS] = self._chain(name, TYPE_DS, Road())
+            pairs[TYPE_DS] = self._chain(directory, name, TYPE_DS, Road())
         if rest != NONE_32:
             types = [rrset.type for rrset in self.view.rrsets(last.entry)] if last.kind is MatchKind.NODATA else []
             if any(has_load_balancer(self.view.steering, match.entry) for match in road.matches):
                 types += STEERED
-            pairs |= {rtype: self._chain(name, rtype, Road()) for rtype in types if rtype not in pairs}
+            pairs |= {rtype: self._chain(directory, name, rtype, Road()) for rtype in types if rtype not in pairs}
         different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]
         head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0, 0, 0)
         return self._store(head + b"".join(different) + PAIR.pack(0, rest))
@@ -187,11 +211,12 @@ class _Templates:
             return last.entry == self.view.columns["zone_apex"][last.zone]
         return True
 
-    def _chain(self, name: bytes, qtype: int, road: Road) -> int:
+    def _chain(self, directory: int, name: bytes, qtype: int, road: Road) -> int:
         """Return the template of what a chain of CNAMEs comes to for a type; `road` is filled with the way."""
-        reply = answer(self.view, DIRECTORY, name, name, qtype, None, Transport.UDP, road)
+        reply = answer(self.view, directory, name, name, qtype, None, Transport.UDP, road)
         last = road.matches[-1]
-        if not self._is_fixed(road.matches, reply):
+        is_own = last.kind is MatchKind.STEERED and not reply.answer  # a load balancer at the alias's own name
+        if is_own or not self._is_fixed(directory, road.matches, reply):
             return NONE_32
         is_long = len(road.matches) > CHAIN_MATCHES_MAX
         if last.kind is not MatchKind.STEERED:
@@ -202,7 +227,7 @@ class _Templates:
             return NONE_32  # more than a pointer, as where pointers lead on too often
         return self._append(before, (last, none), is_long=is_long)
 
-    def _is_fixed(self, matches: list[Match], reply: Answer) -> bool:
+    def _is_fixed(self, directory: int, matches: list[Match], reply: Answer) -> bool:
         """Return whether a chain is the same whatever name under a wildcard it began with. It is not where it comes to
         something twice, or to where it began: another name would go round once more."""
         if not any(self.view.name(match.entry).startswith(WILDCARD_LABEL) for match in matches):
@@ -213,33 +238,59 @@ class _Templates:
         if len(matches) > CHAIN_HOPS_MAX or last.kind not in (MatchKind.CNAME, MatchKind.DNAME):
             return True
         target = _target(reply.answer[-1]).lower()
-        return reply.rcode == YXDOMAIN or self.view.zones_above(DIRECTORY, target)[:1] != [last.zone]
+        return reply.rcode == YXDOMAIN or self.view.zones_above(directory, target)[:1] != [last.zone]
 
-    def _fill_endpoint(self, endpoint: int) -> None:
-        """Append what stands in our zones under an endpoint's hostname."""
-        zone, is_nested, templates = NONE_32, False, [NONE_32] * FAMILY_COUNT
-        if self.view.columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
-            target = self.view.endpoint_target(endpoint)
-            found = self._after.get(target)
-            if found is None:
-                found = self._after[target] = self._beyond(target)
-            zone, is_nested, templates = found
-        self.columns["endpoint_zone"].append(zone)
-        self.columns["endpoint_is_nested"].append(is_nested)
-        self.columns["endpoint_template"].extend(templates)
+    def _fill_endpoints(self, count: int) -> None:
+        """Append what stands in our zones under each endpoint's hostname: a row for each, and behind these more for
+        hostnames that are in several instances of zones."""
+        others: list[_Beyond] = []
+        first_other: dict[bytes, int] = {}
+        for endpoint in range(count):
+            found: list[_Beyond] = []
+            target = b""
+            if self.view.columns["endpoint_flags"][endpoint] & ENDPOINT_HOSTNAME:
+                target = self.view.endpoint_target(endpoint)
+                known = self._after.get(target)
+                found = self._after[target] = self._beyond(target) if known is None else known
+            if len(found) > 1 and target not in first_other:
+                first_other[target] = count + len(others)
+                others += found[1:]
+            self._append_beyond(found[0] if found else NOWHERE, first_other.get(target, NONE_32))
+        for row, one in enumerate(others, count + 1):
+            self._append_beyond(one, NONE_32 if one.is_last else row)
 
-    def _beyond(self, target: bytes) -> tuple[int, bool, list[int]]:
-        """Return the zone of ours that a hostname stands in, whether it is below others too, and its templates."""
-        zones = self.view.zones_above(DIRECTORY, target)
-        if not zones:
-            return NONE_32, False, [NONE_32] * FAMILY_COUNT
-        zone = zones[0]
+    def _append_beyond(self, beyond: _Beyond, other: int) -> None:
+        self.columns["endpoint_zone"].append(beyond.zone)
+        self.columns["endpoint_other"].append(other)
+        self.columns["endpoint_is_nested"].append(beyond.is_nested)
+        self.columns["endpoint_template"].extend(beyond.templates)
+
+    def _beyond(self, target: bytes) -> list[_Beyond]:
+        """Return the zones of ours that a hostname stands in, one where views see the same, with its templates there.
+
+        Whatever is not the same in all directories that see an instance has no template.
+        """
+        around = {one: self.view.zones_above(one, target) for one in self._directories.around(target)}
+        is_nested = any(len(zones) > 1 for zones in around.values())
+        templates: dict[int, list[int]] = {}
+        for directory, zones in around.items():
+            if zones:
+                made = self._templates_beyond(directory, zones[0], target)
+                before = templates.setdefault(zones[0], made)
+                templates[zones[0]] = [one if one == two else NONE_32 for one, two in zip(before, made, strict=True)]
+        for zone, made in templates.items():
+            if any(zone in zones[1:] for zones in around.values()):
+                made[:FAMILY_NAMED] = [NONE_32] * FAMILY_NAMED  # where a zone below has the name, nothing follows
+        last = len(templates) - 1
+        return [_Beyond(zone, is_nested, made, at == last) for at, (zone, made) in enumerate(templates.items())]
+
+    def _templates_beyond(self, directory: int, zone: int, target: bytes) -> list[int]:
         if self.view.is_unready(zone):
-            return zone, len(zones) > 1, [NONE_32] * FAMILY_COUNT
+            return [NONE_32] * FAMILY_COUNT
         templates = []
         for qtype in (TYPE_A, TYPE_AAAA):
             road = Road()
-            reply = answer_beyond(self.view, DIRECTORY, target, qtype, road)
+            reply = answer_beyond(self.view, directory, target, qtype, road)
             is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not MatchKind.STEERED
             is_long = len(road.matches) > BEYOND_MATCHES_MAX
             templates.append(self._append(render_template(reply), is_long=is_long) if is_plain else NONE_32)
@@ -248,11 +299,12 @@ class _Templates:
         add_targets(self.view, zone, records, reply.additional, is_apart=True)
         extra = render_template(reply)
         templates.append(self._append(extra) if len(extra.body) <= UDP_BYTES_MAX else NONE_32)
-        return zone, len(zones) > 1, templates
+        return templates
 
-    def _render(self, name: bytes, rtype: int) -> int:
+    def _render(self, zone: int, name: bytes, rtype: int) -> int:
+        directory = self._directories.of_name(zone, name)[0]
         return self._append(
-            render_template(answer(self.view, DIRECTORY, name, name, rtype, None, Transport.UDP, Road()))
+            render_template(answer(self.view, directory, name, name, rtype, None, Transport.UDP, Road()))
         )
 
     def _append(self, template: Template, steers: tuple[Match, int] | None = None, is_long: bool = False) -> int:

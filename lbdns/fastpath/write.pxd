@@ -6,6 +6,7 @@ from lbdns.dns.wire cimport named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, get16
 from lbdns.mapped.columns cimport *
+from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.steering.kernel.decide cimport decide
 from lbdns.steering.kernel.numbers cimport *
 
@@ -56,8 +57,8 @@ cpdef int target_bytes(Server server, unsigned int offset) noexcept nogil
 cdef int write_target(Server server, int position, int endpoint, int size) noexcept nogil
 
 @cython.locals(
-    fixed=cython.int, head=cython.ulonglong, octet=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, after=cython.uint,
-    required=cython.int,
+    fixed=cython.int, head=cython.ulonglong, octet=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, row=cython.uint,
+    after=cython.uint, required=cython.int,
 )
 cdef int write_named(Server server, int base, int position, int limit) noexcept nogil
 
@@ -71,7 +72,7 @@ cdef int write_nsid(Server server, int position) noexcept nogil
 
 @cython.locals(position=cython.int)
 cpdef int write_template(
-    Server server, int start, int base, unsigned int template, int rcode, int scope
+    Server server, int start, int base, unsigned int template, int rcode
 ) noexcept nogil
 
 @cython.locals(flags=cython.int, room=cython.int, size=cython.int, end=cython.int)
@@ -98,5 +99,10 @@ cdef bint are_rules_left(Server server, unsigned int before) noexcept nogil
 @cython.locals(size=cython.int, at=cython.int, ttl=cython.longlong)
 cdef int write_none(Server server, int start, int base, int position, unsigned int template) noexcept nogil
 
-@cython.locals(size=cython.int, end=cython.int, after=cython.uint, flags=cython.int, rest=cython.int)
+@cython.locals(row=cython.uint)
+cdef unsigned int endpoint_row(Server server, unsigned int endpoint) noexcept nogil
+
+@cython.locals(
+    size=cython.int, end=cython.int, row=cython.uint, after=cython.uint, flags=cython.int, rest=cython.int
+)
 cdef int write_cname(Server server, int base, int position, int limit, int endpoint) noexcept nogil

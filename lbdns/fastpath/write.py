@@ -12,6 +12,7 @@ from lbdns.dns.wire import named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server, get16
 from lbdns.mapped.columns import *
+from lbdns.snapshot.lookup.name_rows import *
 from lbdns.steering.kernel.decide import decide
 from lbdns.steering.kernel.numbers import *
 
@@ -125,10 +126,10 @@ def write_refusal(server: Server, start: int, base: int, rcode: int, ede: int) -
     """Write an error, with `ede` (0: none) where there is an OPT record for it. It answers for no zone."""
     server.extended = rcode >> 4
     position = write_head(server, start, base, 0, rcode & RCODE_MASK)
-    return write_end(server, base, position, 0, ede)
+    return write_end(server, base, position, server.view_scope, ede)
 
 
-def write_template(server: Server, start: int, base: int, template: int, rcode: int, scope: int) -> int:
+def write_template(server: Server, start: int, base: int, template: int, rcode: int) -> int:
     """Write a rendered answer, its pointers set for this question; `rcode` 0: the template's own.
 
     Where it does not fit, what is optional gives way; where that does not suffice, it is truncated.
@@ -137,7 +138,7 @@ def write_template(server: Server, start: int, base: int, template: int, rcode: 
         return DEFERRED
     position = write_head(server, start, base, (field16(server, template + TEMPLATE_FLAGS) >> 8) & AA_BIT, rcode)
     server.owner = ASKED_POINTER
-    return write_rest(server, start, base, position, template, scope)
+    return write_rest(server, start, base, position, template, server.view_scope)
 
 
 def write_rest(server: Server, start: int, base: int, position: int, template: int, scope: int) -> int:
@@ -229,6 +230,8 @@ def steer_on(server: Server, start: int, base: int, position: int, before: int) 
     server.query.family = server.found.family
     server.query.wants_cname = server.qtype == TYPE_CNAME
     decide(server, server.query, server.decision)
+    if server.decision.scope < server.view_scope:
+        server.decision.scope = server.view_scope
     server.is_steered = True
     server.is_long = False
     if server.decision.pick_count == 0:
@@ -345,14 +348,24 @@ def write_target(server: Server, position: int, endpoint: int, size: int) -> int
     return position + size
 
 
+def endpoint_row(server: Server, endpoint: int) -> int:
+    """Return the row that says what stands at an endpoint's hostname in the zone that answers, NO_ROW where it is in
+    another, or in none here: its own, or one behind it where views see other zones there."""
+    row = endpoint
+    while row != NO_ROW and server.endpoint_zone[row] != server.found.zone:
+        row = server.endpoint_other[row]
+    return row
+
+
 def write_cname(server: Server, base: int, position: int, limit: int, endpoint: int) -> int:
     """Write an endpoint's CNAME, and what follows from it where its hostname stands in the zone that answers."""
     size = target_bytes(server, server.endpoint_target[endpoint])
     end = position + RECORD_HEAD_BYTES + size
     after = NO_TEMPLATE
     rest = 0
-    if server.endpoint_zone[endpoint] == server.found.zone and server.qtype != TYPE_CNAME:
-        after = server.endpoint_template[endpoint * FAMILY_COUNT + server.found.family]
+    row = endpoint_row(server, endpoint)
+    if row != NO_ROW and server.qtype != TYPE_CNAME:
+        after = server.endpoint_template[row * FAMILY_COUNT + server.found.family]
         if after == NO_TEMPLATE:
             return DEFERRED
         flags = field16(server, after + TEMPLATE_FLAGS)
@@ -396,11 +409,12 @@ def write_named(server: Server, base: int, position: int, limit: int) -> int:
     required = position
     for index in range(min(server.decision.pick_count, ADDITIONAL_NAMES_MAX)):
         endpoint = server.decision.picks[index]
-        if server.endpoint_zone[endpoint] != server.found.zone:
+        row = endpoint_row(server, endpoint)
+        if row == NO_ROW:
             if server.endpoint_is_nested[endpoint]:
                 return DEFERRED
             continue
-        after = server.endpoint_template[endpoint * FAMILY_COUNT + FAMILY_NAMED]
+        after = server.endpoint_template[row * FAMILY_COUNT + FAMILY_NAMED]
         # No template: no datagram holds it.
         size = 0 if after == NO_TEMPLATE else field16(server, after + TEMPLATE_LENGTH)
         if after == NO_TEMPLATE or position + size > limit:

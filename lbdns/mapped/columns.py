@@ -145,8 +145,10 @@ class SnapshotColumns:
     name_template: U32
     zone_template: U32
     # Of endpoints that are hostnames: the zone here that the hostname stands in (NONE_32: none), whether others here
-    # stand above that, and what follows the endpoint's records in that zone (A, AAAA, named: three entries each).
+    # stand above that, and what follows the endpoint's records in that zone (A, AAAA, named: three entries each). Where
+    # views see other zones there, each has a row behind those of all endpoints; which one comes next (NONE_32: none).
     endpoint_zone: U32
+    endpoint_other: U32
     endpoint_is_nested: U8
     endpoint_template: U32
     template_blob: U8

@@ -32,7 +32,9 @@ PREFIX = struct.Struct("=8sQ")
 TRIE_COLUMNS: Final = ("trie_root", "trie_nodes")
 """The columns in the file that snapshots share."""
 KEYS: Final = "keys"
-"""Where the meta data have the TSIG keys: name, algorithm and secret in base64 of each."""
+"""Where the meta data have the TSIG keys: name, algorithm, secret in base64, and number of the view, of each."""
+LISTENERS: Final = "listeners"
+"""Where they have the number of the view of each address that is listened on, where any is of a view."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 

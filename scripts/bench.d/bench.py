@@ -21,6 +21,7 @@ from typing import Any
 
 import rules
 import special
+import views
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
 from peers import ALL, PEERS, Scene, beside
 from questions import KINDS, LOADS, NAMES, write_load, write_size_load
@@ -33,6 +34,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "fairness": special.fairness,
     "swap": special.swap,
     "rules": rules.rules,
+    "views": views.views,
 }
 SPECIAL_LOADS = ("size", *SPECIAL)
 SIZES = (1000, 100, 10_000, 1_000_000)  # the first is what the others are compared with

@@ -25,6 +25,7 @@ KERNEL = (
     "steering.kernel.decide",
     "snapshot.lookup.name_table",
     "snapshot.lookup.look_up",
+    "snapshot.lookup.view_of",
     "fastpath.read",
     "fastpath.write",
     "fastpath.serve",

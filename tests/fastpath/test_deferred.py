@@ -34,14 +34,14 @@ class Noting:
         self.views: Any = SimpleNamespace(current=lambda: view)
         self.clients: list[str] = []
 
-    def udp_batch(self) -> RespondOne:
+    def udp_batch(self, listener: str = "") -> RespondOne:
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             self.clients.append(socket.inet_ntoa(address))
             return message
 
         return respond_one
 
-    def tcp_batch(self) -> RespondOne:
+    def tcp_batch(self, listener: str = "") -> RespondOne:
         raise AssertionError("these tests speak UDP")
 
 

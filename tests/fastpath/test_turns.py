@@ -40,7 +40,7 @@ class Noting:
         self.views: Any = SimpleNamespace(current=lambda: view)
         self.clients: list[str] = []
 
-    def udp_batch(self) -> RespondOne:
+    def udp_batch(self, listener: str = "") -> RespondOne:
         return self._respond_one
 
     tcp_batch = udp_batch
@@ -91,7 +91,7 @@ def test_networks_have_turns_and_nobody_waits_twice() -> None:
 @contextlib.asynccontextmanager
 async def serving(port: TcpPort) -> Any:
     """Run a port on loopback; yields where."""
-    server = await asyncio.get_running_loop().create_server(port, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(port.at(""), "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()
     finally:

@@ -20,7 +20,7 @@ class Counting:
         self.batches = 0
         self.clients: list[tuple[bytes, int]] = []
 
-    def udp_batch(self) -> RespondOne:
+    def udp_batch(self, listener: str = "") -> RespondOne:
         self.batches += 1
         reply = b"%d" % self.batches
 
@@ -30,7 +30,7 @@ class Counting:
 
         return respond_one
 
-    def tcp_batch(self) -> RespondOne:
+    def tcp_batch(self, listener: str = "") -> RespondOne:
         raise AssertionError("these tests speak UDP")
 
 
@@ -136,10 +136,10 @@ def test_the_view_is_asked_for_after_the_last_datagram_was_read(pair: tuple[sock
         client.send(b"query")
 
     class Late(Counting):
-        def udp_batch(self) -> RespondOne:
+        def udp_batch(self, listener: str = "") -> RespondOne:
             with pytest.raises(BlockingIOError):
                 server.recv(1)
-            return super().udp_batch()
+            return super().udp_batch(listener)
 
     answerer = Late()
     assert DatagramPort(server, answerer).read_batch() is False

@@ -22,10 +22,10 @@ class Echo:
     def __init__(self) -> None:
         self.messages: list[bytes] = []
 
-    def udp_batch(self) -> RespondOne:
+    def udp_batch(self, listener: str = "") -> RespondOne:
         raise AssertionError("these tests speak TCP")
 
-    def tcp_batch(self) -> RespondOne:
+    def tcp_batch(self, listener: str = "") -> RespondOne:
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             assert address[:1] == socket.inet_aton("127.0.0.1")[:1] and port > 0
             self.messages.append(message)
@@ -40,7 +40,7 @@ async def listening(
 ) -> AsyncIterator[tuple[TcpPort, int]]:
     """Run a port on loopback; yields it and its number."""
     port = TcpPort(Echo(), connections_max, idle_s, idle_s if first_message_s is None else first_message_s)
-    server = await asyncio.get_running_loop().create_server(port, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(port.at(""), "127.0.0.1", 0)
     try:
         yield port, server.sockets[0].getsockname()[1]
     finally:

@@ -26,21 +26,22 @@ _LINK_LOCAL = b"\xfe\x80"
 class Answerer(Protocol):
     """What answers queries; each batch is answered from one view of snapshot and health."""
 
-    def udp_batch(self) -> RespondOne:
-        """Return the function that answers the next batch of datagrams."""
+    def udp_batch(self, listener: str = "") -> RespondOne:
+        """Return the function that answers the next batch of datagrams that came to a listener, `IP:PORT`."""
 
-    def tcp_batch(self) -> RespondOne:
-        """Return the function that answers the next batch of messages over TCP."""
+    def tcp_batch(self, listener: str = "") -> RespondOne:
+        """Return the function that answers the next batch of messages over TCP that came to a listener."""
 
 
 class DatagramPort:
     """One UDP socket; `read_batch` is the event loop's reader."""
 
-    def __init__(self, sock: socket.socket, answerer: Answerer) -> None:
-        """Take over a bound UDP socket."""
+    def __init__(self, sock: socket.socket, answerer: Answerer, listener: str = "") -> None:
+        """Take over a bound UDP socket; `listener`: what the settings call it, `IP:PORT`."""
         sock.setblocking(False)
         self._sock = sock
         self._family = sock.family
+        self._listener = listener
         self._answerer = answerer
         self._buffer = memoryview(bytearray(DATAGRAM_BYTES))
         self._wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
@@ -52,7 +53,7 @@ class DatagramPort:
         """
         waiting, may_wait = self._receive()
         if waiting:
-            respond_one = self._answerer.udp_batch()
+            respond_one = self._answerer.udp_batch(self._listener)
             for datagram, ancillary, peer in waiting:
                 reply = respond_one(datagram, socket.inet_pton(self._family, peer[0]), peer[1])
                 if reply is not None:

@@ -88,14 +88,16 @@ class FastPort:
         room: int | None = None,
         thread: ReadyThread | None = None,
         known: KnownNetworks | None = None,
+        listener: str = "",
     ):
         """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
         is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made.
-        `known`: networks whose queries wait apart."""
+        `known`: networks whose queries wait apart; `listener`: what the settings call the socket, `IP:PORT`."""
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
         self._sock = sock
+        self._listener = listener
         self._views = views
         self._answerer = answerer
         self._words = words
@@ -110,7 +112,7 @@ class FastPort:
             known,
         )
         self.deferred = tuple(Deferred(self, is_known) for is_known in (False, True))
-        self._loop.start_with(_server_of(self._view), _server_of(self._view))
+        self._loop.start_with(self._server(), self._server())
         self._thread = thread or ReadyThread()
         # From where on of those that its thread deferred are counted, and how many of them the slow path has taken.
         self._deferred_from, self._taken = words[DEFERRED_COUNT], -self._loop.left
@@ -118,6 +120,10 @@ class FastPort:
         self._before: ServingView | None = None  # the idle Server still has it
         self._following: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+
+    def _server(self) -> Server:
+        view = self._view
+        return Server(view.columns, view.table.columns, view.region_index, view.listener_view(self._listener))
 
     @property
     def waiting(self) -> int:
@@ -160,7 +166,7 @@ class FastPort:
                 await asyncio.sleep(PIECE_S)
             idle = self._loop.idle_server()
             if idle is not None:
-                idle.load(view.columns, view.table.columns, view.region_index)
+                idle.load(view.columns, view.table.columns, view.region_index, view.listener_view(self._listener))
                 self._loop.swap()
                 gone, self._before, self._view = self._before, self._view, view
                 self._words[GENERATION] = view.snapshot.generation
@@ -194,7 +200,7 @@ class FastPort:
             return False
         self._taken += 1
         # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
-        self._loop.reply(self._answerer.udp_batch()(*taken) or b"")
+        self._loop.reply(self._answerer.udp_batch(self._listener)(*taken) or b"")
         return True
 
     async def stop(self) -> None:
@@ -216,7 +222,3 @@ def yield_to_fast_path() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SLOW_PATH_NICE)
     except PermissionError:  # a filter of system calls, such as systemd's ~@resources
         log.warning("the slow path cannot give way to the fast path: setpriority(2) is not permitted")
-
-
-def _server_of(view: ServingView) -> Server:
-    return Server(view.columns, view.table.columns, view.region_index)

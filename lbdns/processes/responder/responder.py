@@ -77,15 +77,15 @@ class ViewAnswerer:
     def _show_life(self) -> None:
         self._counters.words[BEAT_NS] = time.monotonic_ns()
 
-    def udp_batch(self) -> RespondOne:
-        """Return the function that answers the next batch of datagrams."""
-        return self._batch(Transport.UDP)
+    def udp_batch(self, listener: str = "") -> RespondOne:
+        """Return the function that answers the next batch of datagrams that came to a listener, `IP:PORT`."""
+        return self._batch(Transport.UDP, listener)
 
-    def tcp_batch(self) -> RespondOne:
-        """Return the function that answers the next batch of messages over TCP."""
-        return self._batch(Transport.TCP)
+    def tcp_batch(self, listener: str = "") -> RespondOne:
+        """Return the function that answers the next batch of messages over TCP that came to a listener."""
+        return self._batch(Transport.TCP, listener)
 
-    def _batch(self, transport: Transport) -> RespondOne:
+    def _batch(self, transport: Transport, listener: str) -> RespondOne:
         view = self.views.current()
         now_s, unix_s = int(time.monotonic()), int(time.time())
         draw = random.getrandbits
@@ -93,8 +93,8 @@ class ViewAnswerer:
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             road = Road()
             try:
-                client = Client(address, port)
-                reply = respond(view, message, client, transport, now_s, draw(DRAW_BITS), road, unix_s)
+                client, known = Client(address, port), view.listener_view(listener)
+                reply = respond(view, message, client, transport, now_s, draw(DRAW_BITS), road, unix_s, known)
             except Exception:
                 reply = self._fault(message)
             self._count(view, road, reply, transport)
@@ -153,7 +153,9 @@ class Responder:
         # The bound is the server's; the kernel spreads connections over the workers.
         self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // duty.count))
         if loop_class is None:
-            self._ports = [(listener.udp, DatagramPort(listener.udp, answerer)) for listener in held.listeners]
+            self._ports = [
+                (listener.udp, DatagramPort(listener.udp, answerer, listener.address)) for listener in held.listeners
+            ]
         else:
             answerer.is_behind_fast_path = True
             known = loop_class.known_networks()
@@ -168,6 +170,7 @@ class Responder:
                     room,
                     thread,
                     known,
+                    listener.address,
                 )
                 for part, (listener, room, thread) in enumerate(
                     zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
@@ -188,7 +191,7 @@ class Responder:
         for sock, port in self._ports:
             loop.add_reader(sock, port.read_batch)
         acceptors = [
-            Acceptor(one.tcp, streams(self._tcp), f"TCP on {one.address}", self._tcp.room.give_way)
+            Acceptor(one.tcp, streams(self._tcp.at(one.address)), f"TCP on {one.address}", self._tcp.room.give_way)
             for one in self._held.listeners
             if self._stays
         ]

@@ -46,8 +46,8 @@ class TcpPort:
         first_message_s: float = FIRST_MESSAGE_S,
         note_network: Callable[[bytes], None] = lambda address: None,
     ) -> None:
-        """Make the protocol factory for every listener of a worker. `note_network` is told the address of each client
-        that has sent a query, which is surely its own."""
+        """Begin with no connection. `note_network` is told the address of each client that has sent a query, which is
+        surely its own."""
         self.answerer = answerer
         self.idle_s = idle_s
         self.first_message_s = first_message_s
@@ -60,9 +60,9 @@ class TcpPort:
         self._per_address: dict[bytes, int] = {}
         self._open: set[Connection] = set()
 
-    def __call__(self) -> Connection:
-        """Return the protocol of a new connection."""
-        return Connection(self)
+    def at(self, listener: str) -> Callable[[], Connection]:
+        """Return what makes the protocol of each new connection to a listener, `IP:PORT`."""
+        return lambda: Connection(self, listener)
 
     def __len__(self) -> int:
         """The number of open connections."""
@@ -87,7 +87,7 @@ class TcpPort:
     def answer_some(self) -> bool:
         """Answer the messages whose turn it is; False where none waits."""
         while (connection := self._queues.take()) is not None:
-            if connection.answer_some(self.answerer.tcp_batch()):
+            if connection.answer_some(self.answerer.tcp_batch(connection.listener)):
                 return True
         return False
 
@@ -123,9 +123,10 @@ class TcpPort:
 class Connection(asyncio.BufferedProtocol):
     """One client's connection."""
 
-    def __init__(self, port: TcpPort) -> None:
-        """Wait to be connected."""
+    def __init__(self, port: TcpPort, listener: str) -> None:
+        """Wait to be connected; `listener`: where."""
         self._port = port
+        self.listener = listener
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.address = self.network = b""

@@ -53,11 +53,12 @@ async def _answer(listeners: Sequence[Listener], run: RunDirectory) -> None:
     answerer = ViewAnswerer(Views(control, run), uncounted)
     tcp = TcpPort(answerer)
     acceptors = [
-        Acceptor(one.tcp, streams(tcp), f"TCP on {one.address}, to be closed", tcp.room.give_way) for one in listeners
+        Acceptor(one.tcp, streams(tcp.at(one.address)), f"TCP on {one.address}, to be closed", tcp.room.give_way)
+        for one in listeners
     ]
     try:
         for one in listeners:
-            DatagramPort(one.udp, answerer).drain(DRAIN_BATCHES)
+            DatagramPort(one.udp, answerer, one.address).drain(DRAIN_BATCHES)
         await asyncio.sleep(HEAR_S)
     finally:
         for acceptor in acceptors:

@@ -10,7 +10,7 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import KEYS, Snapshot
+from lbdns.mapped.snapshot_file import KEYS, LISTENERS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
@@ -26,7 +26,7 @@ from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_row
 from lbdns.snapshot.compile.rule_columns import RuleColumns
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
-from lbdns.snapshot.compile.view_columns import append_views
+from lbdns.snapshot.compile.view_columns import append_views, key_rows, listener_rows
 from lbdns.snapshot.compile.view_zones import DirectoryRow, ViewedZones
 from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed, compile_zones
 from lbdns.snapshot.slots import Slots, rule_keys
@@ -107,7 +107,8 @@ def compile_snapshot(
         "load_balancers": sum(one.enabled for one in configuration.load_balancers),
         "pools": len(configuration.pools),
         "zones": len(configuration.zones),
-        KEYS: [(key.name, key.algorithm, key.secret) for key in configuration.settings.keys if key.secret is not None],
+        KEYS: key_rows(configuration.settings),
+        LISTENERS: listener_rows(configuration.settings),
     }
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}

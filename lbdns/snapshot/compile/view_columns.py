@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lbdns.model.named_lists import Network
+from lbdns.model.settings import Settings
 from lbdns.model.views import ViewSettings
 from lbdns.snapshot.compile.class_tries import trie_of_classes
 from lbdns.snapshot.compile.tries import Tries
@@ -50,6 +51,22 @@ def append_views(columns: Columns, views: Mapping[str, ViewSettings], trusted: I
     resolvers = [(network, _TRUSTED) for network in trusted]
     segments = _segments(resolvers, {_NetworkRow(0, 0, 0): 0})
     columns["trust_trie"].append(trie_of_classes(segments, tries) if resolvers else NO_TRIE)
+
+
+def key_rows(settings: Settings) -> list[tuple[str, str, str, int]]:
+    """Return name, algorithm, secret in base64 and number of the view (0: none) of each key."""
+    numbers = {key: number for number, view in enumerate(settings.views.values(), 1) for key in view.keys}
+    return [
+        (key.name, key.algorithm, key.secret, numbers.get(key.name, 0))
+        for key in settings.keys
+        if key.secret is not None
+    ]
+
+
+def listener_rows(settings: Settings) -> dict[str, int]:
+    """Return the number of the view of each address that is listened on, 0 for none; nothing where all have none."""
+    numbers = {one: number for number, view in enumerate(settings.views.values(), 1) for one in view.listeners}
+    return {address: numbers.get(address, 0) for address in settings.listen} if numbers else {}
 
 
 def _segments(networks: list[tuple[Network, int]], rows: dict[_NetworkRow, int]) -> _Segments:
