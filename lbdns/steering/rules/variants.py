@@ -139,18 +139,24 @@ def _find_sets(asked: _Sets, site: Site, units: Units) -> _Found:
         region_of = units.region_of[unit]
         here = REGION_NUMBERS.get(site.region, -1)
         region_of = np.where(region_of < 0, here, region_of) if asked.by_location else np.full_like(region_of, here)
-        numbers = np.full(len(region_of), lists.number(NO_SET), dtype=np.int32)
-        for one in reversed(asked.sets):
-            found = _where(one, site.code, region_of, units.of_country[unit])
-            if found.any():
-                numbers[found] = lists.number(((_KEY, one.position),))
+        numbers = first_sets(region_of, units.of_country[unit])
         numbers[0] = UNKNOWN_LIST
         return Partition(unit, numbers)
+
+    def first_sets(region_of: NDArray[np.int32], of_country: dict[str, NDArray[np.intp]]) -> NDArray[np.int32]:
+        """Return for each unit the list of the first set that matches it."""
+        numbers = np.full(len(region_of), lists.number(NO_SET), dtype=np.int32)
+        for one in reversed(asked.sets):
+            found = _where(one, site.code, region_of, of_country)
+            if found.any():
+                numbers[found] = lists.number(((_KEY, one.position),))
+        return numbers
 
     by_country = partition(Unit.COUNTRY)
     resolver = partition(Unit.SUBDIVISION) if asked.by_location else by_country
     ecs = by_country if asked.prefer_ecs == "geo" else resolver  # which takes no more than the country from ECS
-    pop_list = lists.number(_at(asked.sets, site.code, site.place.country, site.region))
+    own_place = np.array([REGION_NUMBERS.get(site.region, -1)], np.int32), {site.place.country: np.array([0])}
+    pop_list = int(first_sets(*own_place)[0])
     over = spread(pop_list, ecs, resolver, asked.mode)
     return _Found(lists.all(), over)
 
@@ -171,11 +177,3 @@ def _where(
         if country in of_country:
             found[of_country[country]] = True
     return found
-
-
-def _at(sets: Sequence[_Set], pop: str, country: str, region: str) -> Candidates:
-    """Return the set of this server's own place."""
-    for one in sets:
-        if one.is_everywhere or pop in one.pops or country in one.countries or region in one.regions:
-            return ((_KEY, one.position),)
-    return NO_SET

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Response
 
@@ -52,27 +52,45 @@ _EXPLAINED: Final[dict[str, Any]] = {
     },
     "required": ["rcode", "answer", "ttl", "scope", "steps"],
 }
+
+
+class _Wanted(NamedTuple):
+    """What a property of a body is to be: its schema, the same in words, and whether a value is that."""
+
+    schema: dict[str, Any]
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def _text_of(chars_max: int) -> _Wanted:
+    schema = {"type": "string", "minLength": 1, "maxLength": chars_max}
+    words = f"text of 1 to {chars_max} characters"
+    return _Wanted(schema, words, lambda value: isinstance(value, str) and 0 < len(value) <= chars_max)
+
+
+def _list_of(items: dict[str, Any], of: type, words: str, least: int = 0) -> _Wanted:
+    schema = {"type": "array", "items": items, **({"minItems": least} if least else {})}
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, list) and len(value) >= least and all(isinstance(one, of) for one in value)
+
+    return _Wanted(schema, words, fits)
+
+
+_WANTED: Final = {
+    "name": _text_of(NAME_CHARS_MAX),
+    "type": _text_of(TYPE_CHARS_MAX),
+    "load_balancer": _Wanted(_OBJECT, "object", lambda value: isinstance(value, dict)),
+    "rules": _list_of(_OBJECT, dict, "list of objects"),
+    "networks": _list_of({"type": "string"}, str, "list of one network or more, as texts", least=1),
+}
 _WHAT_IF: Final[dict[str, Any]] = {
     "type": "object",
     "description": "a load balancer as it might be, references by name, or rules behind those that it has",
-    "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX},
-        "type": {"type": "string", "minLength": 1, "maxLength": TYPE_CHARS_MAX},
-        "load_balancer": _OBJECT,
-        "rules": {"type": "array", "items": _OBJECT},
-        "networks": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-    },
+    "properties": {name: one.schema for name, one in _WANTED.items()},
     "required": ["name", "networks"],
     "additionalProperties": False,
 }
-_FITS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
-    "name": (f"text of 1 to {NAME_CHARS_MAX} characters", lambda value: _is_text(value, NAME_CHARS_MAX)),
-    "type": (f"text of 1 to {TYPE_CHARS_MAX} characters", lambda value: _is_text(value, TYPE_CHARS_MAX)),
-    "load_balancer": ("object", lambda value: isinstance(value, dict)),
-    "rules": ("list of objects", lambda value: _is_list(value, dict)),
-    "networks": ("list of one network or more, as texts", lambda value: bool(value) and _is_list(value, str)),
-}
-"""What each property of _WHAT_IF is to be, and whether a value is that."""
 _MOVES: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -193,9 +211,9 @@ async def what_if(site: CurrentSite, body: JsonObject) -> Response:
     lacking = [(f"{key} is missing", (key,)) for key in _WHAT_IF["required"] if key not in body]
     unknown = [(f"{key} is unknown", (key,)) for key in body if key not in _WHAT_IF["properties"]]
     wrong = [
-        (f"{key} is no {expected}", (key,))
-        for key, (expected, fits) in _FITS.items()
-        if key in body and not fits(body[key])
+        (f"{key} is no {wanted.words}", (key,))
+        for key, wanted in _WANTED.items()
+        if key in body and not wanted.fits(body[key])
     ]
     if lacking or unknown or wrong:
         raise invalid(*lacking, *unknown, *wrong)
@@ -303,11 +321,3 @@ def _order_in(body: dict[str, Any]) -> dict[str, Any]:
     if wrong:
         raise invalid(*wrong)
     return {"pattern": pattern, "state": state, "for_s": for_s, "why": why or ""}
-
-
-def _is_text(value: Any, chars_max: int) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= chars_max
-
-
-def _is_list(value: Any, of: type) -> bool:
-    return isinstance(value, list) and all(isinstance(one, of) for one in value)
