@@ -75,8 +75,12 @@ def _packed(addresses: Iterable[str]) -> list[bytes]:
 
 
 async def look_up_needed(configuration: Configuration) -> dict[str, Outcome]:
-    """Return what the hostnames come to whose addresses somebody needs, of a configuration that is not served here."""
-    needed = list(dict.fromkeys(endpoint.address for _, endpoint in needed_hostnames(configuration)))[:LOOKUPS_MAX]
+    """Return what the hostnames come to whose addresses somebody needs, of a configuration that is not served here.
+
+    Those of endpoints that name a virtual network are looked up in it, by whoever probes there.
+    """
+    hostnames = (one.address for _, one in needed_hostnames(configuration) if one.virtual_network is None)
+    needed = list(dict.fromkeys(hostnames))[:LOOKUPS_MAX]
     ends_s = time.monotonic() + LOOKUPS_S
     with contextlib.ExitStack() as cleanup:
         own = cleanup.enter_context(UnservedNames(configuration)) if _stands_here(configuration, needed) else None

@@ -27,6 +27,9 @@ MAX_HEADER_VALUE_CHARS: Final = 1024
 MAX_NETWORK_NAME_CHARS: Final = 256
 """Of a virtual network, as the v4 API has it."""
 MAX_TUNNEL_ID_CHARS: Final = 64
+MAX_VIRTUAL_NETWORKS: Final = 1000
+"""Of one configuration, as of an account of the v4 API; the health table has room for a few more."""
+MAX_ROUTES: Final = 10_000
 MAX_NETWORK_CHARS: Final = 64
 MAX_FILE_PATH_CHARS: Final = 4096
 MAX_URL_CHARS: Final = 2048

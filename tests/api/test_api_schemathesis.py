@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -49,6 +50,12 @@ GONE = "0123456789abcdef" * 2
 V4 = "/client/v4"
 OWN_PATH = "/lbdns/v1"
 ACCOUNT = f"{V4}/accounts/{{account_id}}/load_balancers"
+TEAMNET = f"{V4}/accounts/{{account_id}}/teamnet"
+NETWORKS = ("virtual_networks", "routes")
+SETTINGS = """
+resolvers: ["127.0.0.1:9"]                                        # names of endpoints are looked up nowhere else
+views: {office: {networks: [192.0.2.0/24], private: true}}        # who asks for the account's load balancers
+"""
 Schema = dict[str, Any]
 AnyCase = Case[Any]
 AnyOperation = APIOperation[Any, Any, Any, Any]
@@ -61,7 +68,15 @@ NARROWED: dict[str, Schema] = {
         "monitor_group": {"enum": [None, ""]},
         "check_regions": {"enum": [None, [], ["WEU"], ["ALL_REGIONS", "ENAM"]]},
     },
-    "Endpoint": {"address": {"enum": ["127.0.0.1", "127.0.0.2", "::1", "127.0.0.3"]}},
+    "Endpoint": {
+        "address": {"enum": ["127.0.0.1", "127.0.0.2", "::1", "127.0.0.3"]},
+        "virtual_network_id": {"enum": [None, ""]},
+    },
+    "VirtualNetwork": {"name": {"enum": ["d", "e f", "g"]}, "via": {"enum": [None, {"device": "lo"}]}, "id": {}},
+    "NetworkRoute": {
+        "network": {"enum": ["10.7.0.0/16", "fd00:7::/64", "10.8.0.1"]},
+        "virtual_network_id": {"enum": ["a", "b"]},
+    },
     "Monitor": {"expected_codes": {"enum": ["200", "2xx", "200-299,404", "2xx,302", None]}},
     "Record": {
         "name": {"enum": ["a", "@", "*.b", "c.example.com", "d.example.com."]},
@@ -122,6 +137,11 @@ class Target:
             balancer = {"default_pools": [id], "fallback_pool": id}
             self.post("zones", f"{V4}/zones/{zone}/load_balancers", {"name": f"{label}.example.com", **balancer})
             self.post("accounts", ACCOUNT, {"name": f"{label}.example.net", **balancer})
+        for number, label in enumerate(("a", "b", "c")):
+            network = self.post(NETWORKS[0], f"{TEAMNET}/{NETWORKS[0]}", {"name": label})
+            if label != "c":
+                route = {"network": f"10.{number}.0.0/16", "virtual_network_id": network["id"]}
+                self.post(NETWORKS[1], f"{TEAMNET}/{NETWORKS[1]}", route)
         for label in ("c", "d"):  # not in use: these can be deleted
             self.post("monitors", f"{ACCOUNT}/monitors", {"description": label, "interval": 3600})
             self.post("pools", f"{ACCOUNT}/pools", {"name": label, "origins": [{"name": "o", "address": "127.0.0.2"}]})
@@ -150,15 +170,20 @@ class Target:
                 parameter["schema"] = {"enum": ['"999999999"', '"0"']}  # after all changes, and before all
             case "ip":
                 parameter["schema"] = {"enum": ["127.0.0.1", "192.0.2.1", "2001:db8::1", "nowhere"]}
+            case "network":
+                parameter["schema"] = {"enum": ["10.1.0.0/16", "10.9.0.0/16", "fd00::/64", "nowhere"]}
+            case "virtual_network_id":
+                parameter["schema"] = {"enum": self.ids[NETWORKS[0]][:2]}
             case "wait":
                 parameter["schema"]["maximum"] = 0.01  # seconds
 
     def ids_of(self, path: str, method: str) -> Schema:
         """Return the schema of the `id` in a path: objects that are there and one that is not."""
         parts = path.removeprefix(f"{V4}/").split("/")
-        kind = next((kind for kind in ("monitor_groups", "monitors", "pools") if kind in parts), parts[0])
+        kind = next((kind for kind in ("monitor_groups", "monitors", "pools", *NETWORKS) if kind in parts), parts[0])
         known = self.ids.get("record" if "dns_records" in parts else kind, [])
-        return {"enum": [*(known[-1:] if method == "delete" else known[:-1]), GONE]}
+        gone = str(UUID(GONE)) if kind in NETWORKS else GONE
+        return {"enum": [*(known[-1:] if method == "delete" else known[:-1]), gone]}
 
     def narrowed(self) -> Schema:
         """Return the document with the ids that there are, and endpoints on this machine, so that much is accepted."""
@@ -192,7 +217,7 @@ class Target:
 
 @contextmanager
 def running_target(work: Path) -> Iterator[Target]:
-    server = StoreServer(work, 'resolvers: ["127.0.0.1:9"]')  # names of endpoints are looked up nowhere else
+    server = StoreServer(work, SETTINGS)
     try:
         server.start()
         server.wait_for_api()

@@ -189,6 +189,9 @@ def test_origins_are_read_as_they_were_sent(sdk: Sdk) -> None:
     )
     assert made["result"]["id"] == UUID_A  # type: ignore[index]
     assert patched() == [UUID_A, UUID_A]
+    origins[0]["virtual_network_id"] = UUID_A.upper()
+    assert patched() == [UUID_A, UUID_A], "an id is read in either case"
+    origins[0]["virtual_network_id"] = UUID_A
     other = some(sdk.client.zero_trust.networks.virtual_networks.create(account_id=sdk.account, name="dc-2"))
     origins[1] |= {"address": "10.0.0.1", "virtual_network_id": other.id}
     assert patched() == [UUID_A, other.id], "one address in two networks, in one pool"

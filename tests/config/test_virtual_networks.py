@@ -12,6 +12,7 @@ from lbdns.base.errors import ConfigError
 from lbdns.config.loading import load, load_settings, parse
 from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.manage.store.revisions.to_files import export, tree_of
+from lbdns.model.bounds import MAX_VIRTUAL_NETWORKS
 from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
 from lbdns.model.targets_document import TargetsDocument, decode_document
@@ -341,3 +342,10 @@ def test_a_settings_file_without_a_directory_has_no_networks(tmp_path: Path) -> 
         load_settings(settings)
     assert [(one.line, one.path) for one in refused.value.problems] == [(2, "virtual_networks"), (4, "routes")]
     assert "`lbdns vnet`" in refused.value.problems[0].message
+
+
+def test_there_are_only_so_many() -> None:
+    networks: dict[str, Any] = {f"n{number}": {} for number in range(MAX_VIRTUAL_NETWORKS + 1)}
+    assert said({"address": "192.0.2.1"}, virtual_networks=networks) == [
+        f"virtual_networks.n{MAX_VIRTUAL_NETWORKS}: 1,001 virtual networks; expected at most 1,000"
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lbdns.base.errors import ConfigError
 from lbdns.base.kinds import Kind
 from lbdns.base.words import STORE_FILE
 from lbdns.config.loading import parse
@@ -205,3 +206,55 @@ def test_a_store_of_an_earlier_release_tells_by_its_revisions(making: Making) ->
         assert [one.after is not None and one.after.is_local for one in again.revision(1).changes] == [False] * 3
     finally:
         again.close()
+
+
+def test_a_hand_in_the_way_is_one_in_the_pool(tmp_path: Path) -> None:
+    """In the network that an endpoint names, in a route that holds its address, or in the default network."""
+    making = Making(tmp_path)
+
+    def make(edit: Edit) -> dict[str, Item]:
+        edit.create(Kind.MONITOR, {"name": "m", "type": "http"})
+        network = edit.create(Kind.VIRTUAL_NETWORK, {"name": "n", "via": {"proxy": "http://127.0.0.1:3128"}})
+        default = edit.create(Kind.VIRTUAL_NETWORK, {"name": "d", "is_default_network": True})
+        route = edit.create(Kind.ROUTE, {"network": "192.0.2.0/24", "virtual_network_id": network.id})
+        for name, address in (("p", "192.0.2.1"), ("q", "10.0.0.1"), ("r", "198.51.100.1")):
+            origin = {"name": "e", "address": address, "virtual_network_id": network.id if name == "r" else None}
+            edit.create(Kind.POOL, {"name": name, "monitor": "m", "origins": [origin]})
+        edit.create(Kind.POOL, {"name": "far", "monitor": "m", "origins": [{"name": "e", "address": "198.51.100.1"}]})
+        return {"network": network, "default": default, "route": route}
+
+    made: dict[str, Item] = making.operator(make)
+    assert by_tokens(making.manager.state) == frozenset()
+    other = {"network": "203.0.113.0/24", "virtual_network_id": made["default"].id}
+    route = making.operator(lambda edit: edit.create(Kind.ROUTE, other))
+    making.token(lambda edit: edit.patch(Kind.ROUTE, route.id, {"comment": "x"}))
+    assert by_tokens(making.manager.state) == {"p", "q"}
+    making.operator(lambda edit: edit.delete(Kind.ROUTE, route.id))
+    assert by_tokens(making.manager.state) == frozenset()
+    making.token(lambda edit: edit.patch(Kind.VIRTUAL_NETWORK, made["default"].id, {"via": {"device": "wg0"}}))
+    assert by_tokens(making.manager.state) == {"p", "q"}
+    making.operator(lambda edit: edit.patch(Kind.VIRTUAL_NETWORK, made["default"].id, {"via": None}))
+    assert by_tokens(making.manager.state) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("http://127.0.0.1:3128", "127.0.0.1 is the loopback of this machine"),
+        ("socks5://[::1]:1080", "::1 is the loopback of this machine"),
+        ("http://169.254.169.254:80", "169.254.169.254 is not in a network that may be probed"),
+        ("http://localhost:3128", "localhost is a name, and may lead to this machine"),
+    ],
+)
+def test_no_token_has_a_proxy_where_it_may_not_go(tmp_path: Path, proxy: str, said: str) -> None:
+    making = Making(tmp_path)
+    body = {"name": "n", "via": {"proxy": proxy}}
+    with pytest.raises(ConfigError) as refused:
+        making.token(lambda edit: edit.create(Kind.VIRTUAL_NETWORK, body))
+    (problem,) = refused.value.problems
+    assert said in problem.message and problem.at == ("virtual_networks", "n", "via", "proxy")
+    network: Item = making.operator(lambda edit: edit.create(Kind.VIRTUAL_NETWORK, body))
+    with pytest.raises(ConfigError):
+        making.token(lambda edit: edit.patch(Kind.VIRTUAL_NETWORK, network.id, {"comment": "mine now"}))
+    there = {"via": {"proxy": "http://192.0.2.9:3128"}}
+    making.token(lambda edit: edit.patch(Kind.VIRTUAL_NETWORK, network.id, there))

@@ -2,6 +2,7 @@
 
 | what                                                                       |          |
 |----------------------------------------------------------------------------|----------|
+| more networks or routes than there may be                                  | mistake  |
 | a second default network                                                   | mistake  |
 | a route to the default network, where there is none; one that is there twice | mistake |
 | a proxy whose own address is behind itself, or behind others round to it   | mistake  |
@@ -24,6 +25,7 @@ from lbdns.base.wording import listed
 from lbdns.config.checks.local_ways import missing_here
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
+from lbdns.model import bounds
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Pool
 from lbdns.model.virtual_network import NetworkTable, is_private, parse_proxy
@@ -35,6 +37,7 @@ def check_networks(objects: Objects) -> Iterator[Problem]:
         return
     networks = {name: placed.item for name, placed in objects.virtual_networks.items()}
     table = NetworkTable.of(networks, [placed.item for placed in objects.routes])
+    yield from _counts(objects)
     yield from _defaults(objects)
     yield from _routes(objects, table)
     yield from _loops(objects, table)
@@ -48,6 +51,17 @@ def check_networks(objects: Objects) -> Iterator[Problem]:
             yield from _addresses(pool, table)
             if udp and proxied:
                 yield from _carried(pool, table, proxied, _monitors_of(pool.item, objects, udp))
+
+
+def _counts(objects: Objects) -> Iterator[Problem]:
+    """Tell of the first object beyond what a configuration may have."""
+    for found, most in (
+        ([*objects.virtual_networks.values()], bounds.MAX_VIRTUAL_NETWORKS),
+        (objects.routes, bounds.MAX_ROUTES),
+    ):
+        if len(found) > most:
+            source = found[most].source
+            yield source.problem((), f"{len(found):,} {source.section.replace('_', ' ')}; expected at most {most:,}")
 
 
 def _defaults(objects: Objects) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lbdns.base.kinds import Kind
+from lbdns.model.bounds import MAX_ROUTES, MAX_VIRTUAL_NETWORKS
 
 MIB: Final = 1 << 20
 BODY_BYTES_MAX: Final = MIB
@@ -27,8 +28,8 @@ FIELDS_MAX: Final = 20_000
 """Fields of one object within a body; a load balancer's pool weights are 10,000 at most."""
 
 OBJECTS_MAX: Final[Mapping[str, int]] = {
-    Kind.VIRTUAL_NETWORK.section: 1000,
-    Kind.ROUTE.section: 10_000,
+    Kind.VIRTUAL_NETWORK.section: MAX_VIRTUAL_NETWORKS,
+    Kind.ROUTE.section: MAX_ROUTES,
     Kind.MONITOR.section: 25_000,
     Kind.MONITOR_GROUP.section: 25_000,
     Kind.POOL.section: 25_000,

@@ -6,20 +6,25 @@
     the operator: brings an earlier revision back                                          -> whose it was then
 
 What a token had a hand in does not probe this machine's loopback (model/probe_networks.py). A hand in where hostnames
-lead counts too: in the zones and load balancers here, where an endpoint's name stands in one of the zones.
+lead counts too: in the zones and load balancers here, where an endpoint's name stands in one of the zones. So does one
+in the way to an address: in a route, or in the virtual network that it leads to. No token has a proxy on the loopback.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from typing import Final
 
+from lbdns.base.errors import Problem
 from lbdns.base.kinds import BALANCING, PROBING, Kind
-from lbdns.manage.store.item import Item
+from lbdns.base.words import STORED
+from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.state import Items, State
 from lbdns.model.pool import NO_HOST
 from lbdns.model.probe_networks import ProbeNetworks, refused_words
 from lbdns.model.targets_document import is_name
+from lbdns.model.virtual_network import NetworkRoute, NetworkTable, VirtualNetwork, parse_proxy
 
 WHERE: Final = {Kind.POOL: "origins", Kind.MONITOR_GROUP: "members", Kind.VIRTUAL_NETWORK: "via"}
 """The field that says where probes go. A monitor has none: whoever changed it last made it."""
@@ -63,6 +68,10 @@ def pools_by_tokens(state: State, has_foreign_zones: bool) -> frozenset[str]:
                 id for id, item in state.all(kind).items() if not item.is_local or by_tokens & item.references()
             }
     pools = state.all(Kind.POOL)
+    networks = state.all(Kind.VIRTUAL_NETWORK)
+    if not by_tokens.isdisjoint(networks) or not all(item.is_local for item in state.all(Kind.ROUTE).values()):
+        table = _table(state)
+        by_tokens |= {id for id, pool in pools.items() if id not in by_tokens and _is_routed(pool, table)}
     if has_foreign_zones or not all(item.is_local for item in state.all(Kind.LOAD_BALANCER).values()):
         by_tokens |= {id for id, pool in pools.items() if id not in by_tokens and _is_led_here(pool, state)}
     return frozenset(item.name for id, item in pools.items() if id in by_tokens)
@@ -72,3 +81,43 @@ def _is_led_here(pool: Item, state: State) -> bool:
     """Tell whether the zones here say where one of a pool's hostnames leads."""
     names = (str(origin["address"]).lower().rstrip(".") for origin in pool.body.get("origins", ()))
     return any(is_name(name) and state.zone_of(name) is not None for name in names)
+
+
+def _table(state: State) -> NetworkTable:
+    """Return which network addresses are in, networks by their ids."""
+    networks = {
+        id: VirtualNetwork(name=item.name, is_default_network=item.body.get("is_default_network", False))
+        for id, item in state.all(Kind.VIRTUAL_NETWORK).items()
+    }
+    routes = state.all(Kind.ROUTE).values()
+    return NetworkTable.of(
+        networks, [NetworkRoute(network=one.name, virtual_network=one.body.get("virtual_network_id")) for one in routes]
+    )
+
+
+def _is_routed(pool: Item, table: NetworkTable) -> bool:
+    """Tell whether a pool has an address that names no network and is in one."""
+    origins = pool.body.get("origins", ())
+    unnamed = (str(one["address"]) for one in origins if "virtual_network_id" not in one)
+    return any(not is_name(address) and table.candidates(ip_address(address)) for address in unnamed)
+
+
+def ways_by_tokens(changes: Iterable[Change], networks: ProbeNetworks) -> Iterator[Problem]:
+    """Yield the mistakes of proxies that a token has a hand in: where they are has to be known, and not the loopback or
+    another place that no token may reach."""
+    for change in changes:
+        item = change.after
+        if item is None or item.kind is not Kind.VIRTUAL_NETWORK or item.is_local:
+            continue
+        proxy = item.body.get("via", {}).get("proxy")
+        host = parse_proxy(proxy).host if proxy else ""
+        if not host:
+            continue
+        if is_name(host):
+            why = f"{host} is a name, and may lead to this machine; the proxy of a token has an IP address"
+        elif networks.refuses(host, is_local=False):
+            why = refused_words(host, is_local=False)
+        else:
+            continue
+        at = (item.kind.section, item.name, "via", "proxy")
+        yield Problem(STORED, 0, f"{item.kind.section}.{item.name}.via.proxy", why, at=at)

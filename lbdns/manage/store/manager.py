@@ -23,6 +23,7 @@ from lbdns.config.loading import Examined, Loaded, none_tolerated
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Change, time_text
+from lbdns.manage.store.making import ways_by_tokens
 from lbdns.manage.store.refusals import Outdated, ReadOnly, StoreError, Unavailable
 from lbdns.manage.store.rescue import Rescued, rescued
 from lbdns.manage.store.sqlite import Store
@@ -324,6 +325,9 @@ class StoreManager:
             found = {(problem, problem.at): problem for problem in (*edit.problems, *examined.errors)}
             raise ConfigError(found.values(), edit.problems.more)
         changes = edit.finish()
+        refused = tuple(ways_by_tokens(changes, self.settings.probe_networks))
+        if refused:
+            raise ConfigError(refused)
         after = self._state.changed(changes, self._state.revision + 1)
         examined = self._builder.examine(after, self.settings)
         if examined.errors and not frozenset(map(str, examined.errors)) < self._mistakes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from lbdns.base.kinds import Kind
+from lbdns.base.kinds import NETWORKING, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Steps, replacer
 from lbdns.manage.store.state import State
 
@@ -24,7 +24,9 @@ def to_names(kind: Kind, body: Mapping[str, Any], state: State) -> dict[str, Any
     """Return a body whose references are names; what is not of the expected shape is left for the model to refuse."""
 
     def name_of(referred: Kind, reference: Any) -> Any:
-        item = state.get(referred, reference) if isinstance(reference, str) else None
+        if not isinstance(reference, str):
+            return reference
+        item = state.get(referred, reference.lower() if referred.area == NETWORKING else reference)
         return item.name if item is not None and item.name else reference
 
     made = dict(body)

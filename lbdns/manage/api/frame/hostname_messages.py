@@ -11,7 +11,7 @@ from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.name_lookups import WHOLE_POOL, look_up_all, names_of, tell_of_pool
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.item import Item
-from lbdns.model.pool import Pool
+from lbdns.model.pool import Endpoint, Pool
 
 
 async def tell_of_hostnames(site: ApiSite, item: Item, body: Mapping[str, Any]) -> None:
@@ -47,10 +47,15 @@ async def _tell_of_pools(site: ApiSite, item: Item) -> None:
 
 async def _problems(site: ApiSite, pools: Sequence[Pool]) -> list[dict[str, str]]:
     """Return, for each pool, its hostnames that lead nowhere, with why; those answered as a CNAME need no address."""
-    wanted = [[one.address for one in pool.hostnames if one.flatten_cname or pool.is_monitored] for pool in pools]
+    wanted = [[one.address for one in pool.hostnames if _is_wanted(one, pool)] for pool in pools]
     if not any(wanted) or site.manager.running is None:
         return [{} for _ in pools]
     names = names_of(site.manager.running.in_force())
     found = await look_up_all(names, (name for each in wanted for name in each))
     lost = {name: outcome.problem for name, outcome in found.items() if outcome.resolved is None}
     return [{name: lost[name] for name in each if name in lost} for each in wanted]
+
+
+def _is_wanted(endpoint: Endpoint, pool: Pool) -> bool:
+    """Tell whether somebody needs an address of a hostname that is looked up here, and not in a virtual network."""
+    return endpoint.virtual_network is None and (endpoint.flatten_cname or pool.is_monitored)
