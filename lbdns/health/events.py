@@ -46,9 +46,9 @@ class Seen:
 class HealthChange:
     """One change of state. Times are unix seconds; names that do not apply are empty.
 
-    The kind "virtual_network" is the way into the `network`, which is up or down; endpoints behind it have no changes
-    of their own for that. The kind "monitor" is what a group's member that only watches sees of an endpoint; no answer
-    follows from it.
+    `network`: the virtual network that an endpoint stands in. The kind "virtual_network" is the way into it, which is
+    up or down; endpoints behind it have no changes of their own for that. The kind "monitor" is what a group's member
+    that only watches sees of an endpoint; no answer follows from it.
 
     `was_for_s` says how long the state before it lasted (0: unknown); `streak` counts the results in a row that
     decided, of which the last is `reason`, `detail`, `code` and `rtt_us`; `cause` is "measured", "forced" or
@@ -80,14 +80,15 @@ class HealthChange:
     @property
     def text(self) -> str:
         """The change in one line for an operator."""
+        where = f"{self.address} in {self.network}" if self.network else self.address
         subject = {
-            "endpoint": f"pool {self.pool} endpoint {self.endpoint} ({self.address})",
+            "endpoint": f"pool {self.pool} endpoint {self.endpoint} ({where})",
             "pool": f"pool {self.name}",
             "load_balancer": f"load balancer {self.name}",
             "vantage_point": f"vantage point {self.name}",
             "virtual_network": f"virtual network {self.name}",
             "monitor": f"monitor {self.monitor} (monitoring only) of pool {self.pool} endpoint {self.endpoint} "
-            f"({self.address})",
+            f"({where})",
         }[self.kind]
         why = f"{self.reason} ({self.detail})" if self.reason and self.detail else self.reason or self.detail
         before = f"was {self.before}" + (f" for {duration_text(self.was_for_s)}" if self.was_for_s else "")

@@ -36,6 +36,7 @@ def _endpoint(endpoint: EndpointSpec, now_s: float) -> HealthChange:
         pool=endpoint.pool,
         endpoint=endpoint.name,
         address=endpoint.address,
+        network=endpoint.network,
         cause="configuration",
     )
 

@@ -99,6 +99,7 @@ def _endpoint(pool: Pool, endpoint: Endpoint, published: Published, networks: Ne
     return {
         "name": endpoint.name,
         "address": endpoint.address,
+        "virtual_network": networks.network_of(endpoint) or None,
         "state": endpoint_word(pool, endpoint, row.state),
         "measured": verdict.endpoint_word(row.measured),
         "forced": bool(row.state & COUNTS),

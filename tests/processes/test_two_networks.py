@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lbdns.base.kinds import Kind
+from lbdns.cli.commands.health_command import render
 from lbdns.config.loading import parse
+from lbdns.health.events import HealthChange
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_shapes import shown
+from lbdns.manage.api.v4.health_events import event_body, events_of
 from lbdns.manage.api.v4.pool_health import health_by_place
 from lbdns.manage.store.revisions.from_files import state_of
+from lbdns.manage.store.state import State
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.model.targets_document import EndpointSpec
 from lbdns.monitor.own_names import UnservedNames
+from lbdns.monitor.targets import PoolSpec
+from lbdns.monitor.toggles import toggles
 from lbdns.publish.explaining import Addresses, explain_configuration, explain_running
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.metrics import ServerCollector
+from lbdns.telemetry.report import health_report
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Tally
 from tests.processes.load import configuration
@@ -133,3 +143,31 @@ def test_names_in_networks_are_known_before_anybody_serves_them() -> None:
         assert served.names.lacks_answers("main")
         served.put("app.example.org", ["192.0.2.7"], [], 1 << 40)
         assert not served.names.lacks_answers("main")
+
+
+def test_health_says_which_network(published: Published) -> None:
+    report = health_report(published)
+    (pool,) = report["pools"]
+    found = [(one["virtual_network"], one["state"]) for one in pool["origins"]]
+    assert found == [("a", "healthy"), ("b", "unhealthy"), ("b", "healthy")]
+    shown = io.StringIO()
+    Console(width=140, file=shown).print(render(report, 100.0))
+    for text in ("10.0.0.1 in a", "10.0.0.1 in b", "10.1.0.1 in b"):
+        assert text in shown.getvalue()
+
+
+def test_changes_say_which_network() -> None:
+    """In the line for people, and in the v4 API's events."""
+    change = HealthChange(1.0, "endpoint", "p/one", "healthy", "unhealthy", "p", "one", "10.0.0.1", network="b")
+    assert change.text.startswith("pool p endpoint one (10.0.0.1 in b) is unhealthy")
+    (event,) = events_of([change])
+    assert event_body(event, State())["origins"][0]["virtual_network"] == "b"
+    former = [PoolSpec("p", 0, True, 1, False, (), (), (endpoint("a", True), endpoint("b", True)))]
+    now = [PoolSpec("p", 0, True, 1, False, (), (), (endpoint("a", True), endpoint("b", False)))]
+    (told,) = toggles(former, now, 1.0)
+    assert (told.network, told.after) == ("b", "disabled")
+
+
+def endpoint(network: str, enabled: bool) -> EndpointSpec:
+    """One of two endpoints of one name and address."""
+    return EndpointSpec("p", "one", 0, "10.0.0.1", False, enabled, 0, "", 1, network=network)

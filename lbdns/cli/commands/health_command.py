@@ -117,7 +117,7 @@ def render(report: dict[str, Any], now_s: float) -> Group:
         for endpoint in pool["origins"]:
             table.add_row(
                 Text(f"  {endpoint['name']}"),
-                Text(endpoint["address"], "dim"),
+                Text(placed(endpoint), "dim"),
                 state_text(endpoint),
                 age(endpoint, now_s),
                 result_text(endpoint),
@@ -140,6 +140,12 @@ def render(report: dict[str, Any], now_s: float) -> Group:
         lines.append(Text(told, "bold red"))
     lines += [Text(line, "bold red") for line in configuration_lines(report)]
     return Group(*lines)
+
+
+def placed(endpoint: dict[str, Any]) -> str:
+    """Return where an endpoint is: its address, and the virtual network that it stands in."""
+    network = endpoint.get("virtual_network")  # a server of an earlier release says none
+    return f"{endpoint['address']} in {network}" if network else str(endpoint["address"])
 
 
 def balancer_table(balancers: list[dict[str, Any]]) -> Table:

@@ -65,6 +65,7 @@ class Overlay:
                 pool=spec.pool,
                 endpoint=spec.name,
                 address=spec.address,
+                network=spec.network,
                 detail=order.text if order else "no longer forced" if before & COUNTS else "not probed",
                 was_for_s=lasted_s(since_s, now_s),
                 cause="forced" if order or before & COUNTS else "configuration",

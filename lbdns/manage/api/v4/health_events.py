@@ -69,6 +69,7 @@ _ORIGIN: Final[dict[str, Any]] = {
         "name": _TEXT,
         "address": _TEXT,
         "ip": {**_TEXT, "description": "the address that was probed"},
+        "virtual_network": {**_TEXT, "description": "the network that it stood in; ours"},
         "enabled": _FLAG,
         "healthy": _FLAG,
         "changed": _FLAG,
@@ -212,10 +213,11 @@ def _shown(events: list[Event], state: State, paging: OptionalPaging) -> Respons
     if paging.is_whole:
         events = events[:EVENTS_MAX]
     page, info = paging.of(events)
-    return ok([_event(event, state) for event in page], info)
+    return ok([event_body(event, state) for event in page], info)
 
 
-def _event(event: Event, state: State) -> dict[str, Any]:
+def event_body(event: Event, state: State) -> dict[str, Any]:
+    """Return an event as the v4 API says it."""
     pool = state.named(Kind.POOL, event.pool)
     origins: dict[str, Mapping[str, Any]] = {}
     if pool is not None:
@@ -250,6 +252,7 @@ def _origin(change: HealthChange, changed: bool, origin: Mapping[str, Any] | Non
         "name": change.endpoint,
         "address": origin["address"] if origin is not None else change.address,
         "ip": change.address,
+        **({"virtual_network": change.network} if change.network else {}),
         "enabled": origin.get("enabled", True) if origin is not None else False,
         "healthy": _is_up(change),
         "changed": changed,
