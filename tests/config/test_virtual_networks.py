@@ -16,6 +16,7 @@ from lbdns.model.bounds import MAX_VIRTUAL_NETWORKS
 from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
 from lbdns.model.targets_document import TargetsDocument, decode_document
+from lbdns.model.virtual_network import VirtualNetwork
 from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.slots import Slots, SlotsMemo
@@ -348,4 +349,13 @@ def test_there_are_only_so_many() -> None:
     networks: dict[str, Any] = {f"n{number}": {} for number in range(MAX_VIRTUAL_NETWORKS + 1)}
     assert said({"address": "192.0.2.1"}, virtual_networks=networks) == [
         f"virtual_networks.n{MAX_VIRTUAL_NETWORKS}: 1,001 virtual networks; expected at most 1,000"
+    ]
+
+
+def test_an_id_is_one_networks() -> None:
+    of_a = VirtualNetwork(name="a").uuid
+    networks = {"a": {}, "b": {"id": UUID_A}, "c": {"id": UUID_A.upper()}, "d": {"id": of_a}}
+    assert said({"address": "192.0.2.1"}, virtual_networks=networks) == [
+        f'virtual_networks.c.id: {UUID_A} is the id of "b" already; an id is one network\'s',
+        f'virtual_networks.d.id: {of_a} is the id of "a" already; an id is one network\'s',
     ]

@@ -3,6 +3,7 @@
 | what                                                                       |          |
 |----------------------------------------------------------------------------|----------|
 | more networks or routes than there may be                                  | mistake  |
+| one id of two networks                                                     | mistake  |
 | a second default network                                                   | mistake  |
 | a route to the default network, where there is none; one that is there twice | mistake |
 | a proxy whose own address is behind itself, or behind others round to it   | mistake  |
@@ -38,6 +39,7 @@ def check_networks(objects: Objects) -> Iterator[Problem]:
     networks = {name: placed.item for name, placed in objects.virtual_networks.items()}
     table = NetworkTable.of(networks, [placed.item for placed in objects.routes])
     yield from _counts(objects)
+    yield from _ids(objects)
     yield from _defaults(objects)
     yield from _routes(objects, table)
     yield from _loops(objects, table)
@@ -62,6 +64,16 @@ def _counts(objects: Objects) -> Iterator[Problem]:
         if len(found) > most:
             source = found[most].source
             yield source.problem((), f"{len(found):,} {source.section.replace('_', ' ')}; expected at most {most:,}")
+
+
+def _ids(objects: Objects) -> Iterator[Problem]:
+    names: dict[str, str] = {}
+    for name, placed in objects.virtual_networks.items():
+        other = names.setdefault(placed.item.uuid, name)
+        if other != name:
+            yield placed.source.problem(
+                ("id",), f'{placed.item.uuid} is the id of "{other}" already; an id is one network\'s'
+            )
 
 
 def _defaults(objects: Objects) -> Iterator[Problem]:
