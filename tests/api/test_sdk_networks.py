@@ -113,6 +113,7 @@ def test_a_route_is_created_listed_changed_and_deleted(sdk: Sdk) -> None:
 
     assert holds("172.16.5.9") == "172.16.5.0/24"
     assert holds("172.16.5.9", virtual_network_id=default.id) == holds("172.16.9.9") == "172.16.0.0/16"
+    assert holds("172.16.5.9", default_virtual_network_fallback=True) == "172.16.0.0/16"
     with pytest.raises(NotFoundError):
         holds("192.0.2.1")
 

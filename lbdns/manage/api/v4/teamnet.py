@@ -223,13 +223,16 @@ def show_route_of(
     default_virtual_network_fallback: Flag = None,
 ) -> Response:
     """Show the route with the longest prefix, of a network or of all: the one that an endpoint of this address follows
-    where it names no network. Of several alike it is the default network's."""
+    where it names no network. Of several alike it is the default network's, which `default_virtual_network_fallback`
+    has searched alone."""
     try:
         address = ip_address(ip)
     except ValueError:
         raise invalid((f'ip: "{ip}" is no IP address', None)) from None
     state = site.state
     default = default_network(state)
+    if default is not None and default_virtual_network_fallback and not virtual_network_id:
+        virtual_network_id = default.id
     items = [
         item
         for item in state.all(Kind.ROUTE).values()
@@ -310,14 +313,9 @@ async def change_route_of(
 
 @router.delete(BY_NETWORK, summary="Delete the route of these addresses", **describe(_ROUTE.shown))
 async def delete_route_of(
-    site: CurrentSite,
-    caller: CurrentCaller,
-    network: Prefix,
-    virtual_network_id: Id = None,
-    tun_type: Words = None,
-    tunnel_id: Words = None,
+    site: CurrentSite, caller: CurrentCaller, network: Prefix, virtual_network_id: Id = None
 ) -> Response:
-    """Delete a route; of the default network's where no network is named."""
+    """Delete a route; the default network's where no network is named."""
     item = _route_of(site.state, network, virtual_network_id)
     return await _delete(site, caller, Kind.ROUTE, item.id, None, False)
 
