@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lbdns.base.errors import ConfigError
 from lbdns.base.kinds import Kind
 from lbdns.cli.commands.health_command import render
 from lbdns.config.loading import parse
@@ -35,7 +36,7 @@ from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Tally
 from tests.processes.load import configuration
 
-ORIGINS = [
+ORIGINS: list[dict[str, Any]] = [
     {"name": "one", "address": "10.0.0.1", "virtual_network": "a"},
     {"name": "one", "address": "10.0.0.1", "virtual_network": "b", "enabled": True},
     {"name": "two", "address": "10.1.0.1"},
@@ -94,6 +95,32 @@ def test_the_api_shows_each(published: Published) -> None:
         (address, one["healthy"], one["virtual_network"]) for each in place["origins"] for address, one in each.items()
     ]
     assert found == [("10.0.0.1", True, "a"), ("10.0.0.1", False, "b"), ("10.1.0.1", True, "b")]
+
+
+def test_an_address_is_answered_once(tmp_path: Path) -> None:
+    """As long as it is up in either network: an RRset holds a record once (RFC 2181 section 5)."""
+    for origins, wanted in (
+        (ORIGINS, ["10.0.0.1", "10.1.0.1"]),
+        ([{**one, "address": "fd00::1"} for one in ORIGINS[:2]], ["fd00::1"]),
+        ([{**one, "weight": weight} for one, weight in zip(ORIGINS[:2], (1, 0.5), strict=True)], ["10.0.0.1"]),
+    ):
+        tree = {**configuration(), **SECTIONS, "pools": {"main": {"origins": origins}}}
+        qtype = "AAAA" if ":" in wanted[0] else "A"
+        told = explain_configuration(parse(tree, tmp_path).configuration, {"name": "www.example.com", "type": qtype})
+        assert sorted(text.split()[-1] for text in told["answer"]) == wanted
+
+
+@pytest.mark.parametrize("kind", ["MX", "SRV"])
+def test_a_host_is_named_once(kind: str, tmp_path: Path) -> None:
+    origins = [{"name": one, "address": "mail.example.org", "port": 25, "virtual_network": one} for one in ("a", "b")]
+    tree = {**configuration(), **SECTIONS, "pools": {"main": {"origins": origins}}}
+    tree["load_balancers"] = [
+        {"name": "m.example.com", "type": kind, "default_pools": ["main"], "fallback_pool": "main"}
+    ]
+    with pytest.raises(ConfigError) as refused:
+        parse(tree, tmp_path)
+    (problem,) = refused.value.problems
+    assert f"in another virtual network; {kind} records name it once" in problem.message
 
 
 def test_explain_says_which_network(published: Published, tmp_path: Path) -> None:

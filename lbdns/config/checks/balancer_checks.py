@@ -143,10 +143,15 @@ def _check_hosts(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]]
         pool = pools[name]
         if not pool.knows("origins"):
             continue
+        seen: set[str] = set()
         for index, endpoint in enumerate(pool.item.origins):
             place = f'origin "{endpoint.name}" of pool "{name}" ({pool.source.place(("origins", index))})'
             if endpoint.ip is not None:
                 message = f"{place} has the address {endpoint.address}; {balancer.type} records point to hostnames"
                 yield placed.source.problem(("type",), message)
+            if endpoint.address in seen:
+                message = f"{place} has the host {endpoint.address} as another has, in another virtual network"
+                yield placed.source.problem(("type",), f"{message}; {balancer.type} records name it once")
+            seen.add(endpoint.address)
             if balancer.type == "SRV" and endpoint.port == 0:
                 yield placed.source.problem(("type",), f"{place} has no port; SRV records need one")

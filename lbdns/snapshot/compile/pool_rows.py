@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,6 +21,7 @@ from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.numbers import (
     ENDPOINT_FLATTEN,
     ENDPOINT_HOSTNAME,
+    ENDPOINT_REPEATED,
     FAMILY_A,
     FAMILY_AAAA,
     FAMILY_NAMED,
@@ -165,12 +167,15 @@ def _pool_parts(pool: Pool, families: list[int]) -> Iterator[bytes]:
 
 def _endpoint_parts(pool: Pool, ips: list[IPv4Address | IPv6Address | None], families: list[int]) -> Iterator[bytes]:
     endpoints = pool.origins
+    counts = Counter([endpoint.address for endpoint in endpoints])
     return _packed(
         ENDPOINT_PARTS,
         [endpoint.weight_hundredths for endpoint in endpoints],
         families,
         [
-            (ENDPOINT_HOSTNAME if ip is None else 0) | (ENDPOINT_FLATTEN if endpoint.flatten_cname else 0)
+            (ENDPOINT_HOSTNAME if ip is None else 0)
+            | (ENDPOINT_FLATTEN if endpoint.flatten_cname else 0)
+            | (ENDPOINT_REPEATED if counts[endpoint.address] > 1 else 0)
             for endpoint, ip in zip(endpoints, ips, strict=True)
         ],
         [name_hash(endpoint.name) for endpoint in endpoints],

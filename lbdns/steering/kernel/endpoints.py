@@ -313,8 +313,9 @@ def list_addresses(view: View, family: int, decision: Decision) -> int:
         # What an endpoint has is read behind what is kept, and moves up from there.
         number = kept
         end = kept + 1
-        if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
+        if view.endpoint_flags[endpoint] & (ENDPOINT_HOSTNAME | ENDPOINT_REPEATED):
             may_repeat = True
+        if view.endpoint_flags[endpoint] & ENDPOINT_HOSTNAME:
             end = kept + read_resolved(view, family, decision, view.endpoint_slot[endpoint], kept)
             if decision.mode != MODE_ALL and end - kept > 1:
                 number = kept + decision.address_draw % (end - kept)
@@ -322,7 +323,7 @@ def list_addresses(view: View, family: int, decision: Decision) -> int:
         else:
             read_own(view, decision, endpoint, kept, size)
         while number < end:
-            # The model keeps a pool's own addresses apart.
+            # A pool's own addresses differ where none says that it does not.
             if not may_repeat or not is_listed(decision, kept, number, size):
                 move_address(decision, number, kept, size)
                 decision.owners[kept] = endpoint

@@ -87,6 +87,7 @@ SHED_BY_HASH: Final = 1
 
 ENDPOINT_HOSTNAME: Final = 1
 ENDPOINT_FLATTEN: Final = 2
+ENDPOINT_REPEATED: Final = 4  # its address is another one's of the pool as well, in another virtual network
 
 # Trie nodes have 16 records, one for each value of the next 4 bits: a node, or TRIE_LEAF | unused << UNUSED_SHIFT |
 # class, where `unused` of the 4 bits do not matter. One cache line a node.
