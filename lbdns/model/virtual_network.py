@@ -49,7 +49,7 @@ def is_network_id(text: str) -> bool:
 
 def lasting_network_id(name: str) -> str:
     """Return the id of a network to which nobody gave one."""
-    return str(UUID(lasting_id("virtual_network", name)))
+    return str(UUID(lasting_id("virtual_network", name), version=5))
 
 
 def _check_name(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cloudflare import APIStatusError, BadRequestError, NotFoundError
@@ -47,7 +48,7 @@ def test_a_network_is_created_listed_changed_and_deleted(sdk: Sdk) -> None:
         "created_at": "",
         "deleted_at": None,
     }
-    assert len(made.id) == 36 and isinstance(made.created_at, datetime)
+    assert UUID(made.id).version == 4 and isinstance(made.created_at, datetime)
     assert plain(networks.get(made.id, account_id=sdk.account)) == plain(made)
     other = some(networks.create(account_id=sdk.account, name="Our second site", is_default=True))
     assert other.is_default_network
@@ -251,3 +252,13 @@ def test_via_is_shown_where_it_is_set(sdk: Sdk) -> None:
     id = made["result"]["id"]
     cleared: Any = sdk.client.patch(f"{path}/{id}", cast_to=object, body={"via": None})
     assert "via" not in cleared["result"]
+
+
+def test_a_private_address_without_a_network_is_told(sdk: Sdk) -> None:
+    """The documents say that it must have one; it had none before there were networks, so it is told and taken."""
+    some(sdk.client.zero_trust.networks.virtual_networks.create(account_id=sdk.account, name="site"))
+    body = {"name": "eu", "origins": [{"name": "a", "address": "192.0.2.1"}, {"name": "b", "address": "10.0.0.1"}]}
+    made: Any = sdk.client.post(f"/accounts/{sdk.account}/load_balancers/pools", cast_to=object, body=body)
+    told = [(one["message"], one.get("source", {}).get("pointer")) for one in made["messages"]]
+    (found,) = [one for one in told if "10.0.0.1" in one[0]]
+    assert "is private, names no virtual_network" in found[0] and found[1] == "/origins/1/address"

@@ -74,7 +74,7 @@ def new_id() -> str:
 
 def shaped_id(kind: Kind, id: str) -> str:
     """Return an id as those of a kind look: with the dashes of a UUID where the v4 API's have them."""
-    return str(UUID(id)) if kind.area == NETWORKING else id
+    return str(UUID(id, version=4)) if kind.area == NETWORKING else id
 
 
 def time_text(seconds: float) -> str:
