@@ -10,6 +10,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from lbdns.base.kinds import Kind
 from lbdns.config.loading import load, parse
 from lbdns.manage.api.app import local_app
 from lbdns.manage.api.frame.site import ApiSite
@@ -78,3 +79,34 @@ def test_what_only_a_store_can_do_is_refused(site: ApiSite, method: str, path: s
     (error,) = refused.json()["errors"]
     assert refused.status_code == 403 and error["code"] == 1007
     assert "this server serves the files in /etc/lbdns" in error["message"]
+
+
+def test_networks_of_files_are_shown() -> None:
+    """With ids that follow from their names, so that origins and routes lead to them; nothing is changed."""
+    server = Server()
+    networks = {"a": {"via": {"source": "127.0.0.1"}}, "b": {"is_default_network": True}}
+    origins = [{"name": "e1", "address": "10.0.0.1", "virtual_network": "a"}]
+    routes = [{"network": "10.0.0.0/8", "virtual_network": "a"}, {"network": "10.1.0.0/16"}]
+    tree = {**TREE, "pools": {"eu": {"origins": origins}}, "virtual_networks": networks, "routes": routes}
+    server.published.configuration = parse(tree, Path()).configuration
+    manager = FilesManager(None, Path("/etc/lbdns"), cast(Running, server))
+    site = ApiSite(manager, None, manager.settings)
+    account = f"http://lbdns/client/v4/accounts/{site.account_id}"
+
+    def shown(path: str) -> Any:
+        answer = ask(site, "GET", f"{account}/{path}").json()
+        assert answer["success"], answer
+        return answer["result"]
+
+    a, b = shown("teamnet/virtual_networks")
+    assert (a["name"], a["via"], b["is_default_network"]) == ("a", {"source": "127.0.0.1"}, True)
+    assert shown(f"teamnet/virtual_networks/{a['id']}") == a
+    found = [
+        (one["network"], one["virtual_network_id"], one["virtual_network_name"]) for one in shown("teamnet/routes")
+    ]
+    assert found == [("10.0.0.0/8", a["id"], "a"), ("10.1.0.0/16", b["id"], "b")]
+    assert shown("teamnet/routes/ip/10.1.2.3")["virtual_network_name"] == "b"
+    (pool,) = site.state.all(Kind.POOL).values()
+    assert pool.body["origins"][0]["virtual_network_id"] == a["id"]
+    refused = ask(site, "DELETE", f"{account}/teamnet/virtual_networks/{a['id']}")
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (403, 1007)
