@@ -47,3 +47,13 @@ class Configuration:
     pools_by_tokens: frozenset[str] = frozenset()
     store_revision: int | None = field(default=None, compare=False)
     overlays: tuple[Zone, ...] = ()
+
+    def of_views(self) -> dict[str, int]:
+        """Return how many zones, records and load balancers there are that not everybody sees, by noun; none of what
+        there is none of."""
+        counts = {
+            "zone": sum(bool(zone.view) for zone in self.zones),
+            "record": sum(len(rrset.rdatas) for overlay in self.overlays for rrset in overlay.rrsets),
+            "load balancer": sum(bool(one.view) for one in self.load_balancers),
+        }
+        return {noun: count for noun, count in counts.items() if count}

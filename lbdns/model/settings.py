@@ -31,7 +31,7 @@ from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
 from lbdns.model.tsig_key import TsigKeys
-from lbdns.model.views import NamedViews, TrustedNetworks, check_listener, overlapping
+from lbdns.model.views import Address, NamedViews, TrustedNetworks, check_listener, overlapping
 
 
 def _check_tcp_listen(text: str) -> str:
@@ -276,6 +276,10 @@ class Settings(Frozen):
         if self.trusted_resolvers and not self.views:
             message = "there are no views; what a resolver says of its client counts for views alone"
             yield Mistake(("trusted_resolvers",), message, (("views",),))
+
+    def trusts(self, resolver: Address) -> bool:
+        """Return whether a resolver is believed when it says whose query it passes on."""
+        return any(resolver in network for network in self.trusted_resolvers)
 
     @property
     def networks(self) -> dict[str, NetworkList]:

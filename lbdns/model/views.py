@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
@@ -23,12 +25,17 @@ from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
 from lbdns.model.tsig_key import KeyName
 
+Address = IPv4Address | IPv6Address
 PUBLIC: Final = "public"
 """The view of who is in no view."""
+VIEW: Final = "view"
+"""The field of an object that says its view."""
 EVERY_VIEW: Final = ""
 """What an object says that everybody sees."""
 VIEW_SIGN: Final = "@"
-"""Between an object's name and its view's, in texts and in files' names."""
+"""Between an object's name and its view's, in texts and in files' names. In names themselves it is escaped (RFC 1035
+section 5.1)."""
+_LABELLED: Final = re.compile(rf"(?P<name>.*[^\\]){VIEW_SIGN}(?P<view>[^{VIEW_SIGN}\\]+)", re.DOTALL)
 
 
 def _check_declared(name: str) -> str:
@@ -121,9 +128,44 @@ def labelled(name: str, view: str) -> str:
     return f"{name}{VIEW_SIGN}{view}" if view else name
 
 
+def parted(label: str) -> tuple[str, str]:
+    """Return the name and the view of what people call an object; the view is "" where it says none."""
+    found = _LABELLED.fullmatch(label)
+    return (found["name"], found["view"]) if found else (label, "")
+
+
 def unlabelled(label: str) -> str:
     """Return the name of an object that is called so."""
-    return label.partition(VIEW_SIGN)[0]
+    return parted(label)[0]
+
+
+def network_holding(views: Mapping[str, ViewSettings], asked: Address | Network) -> tuple[str, Network] | None:
+    """Return the view that an address, or the whole of a network, is in by the smallest of all views' networks that
+    holds it, and that network; None where it is in no view."""
+    whole = asked if isinstance(asked, Network) else None
+    first = whole.network_address if whole is not None else asked
+    assert isinstance(first, Address), "an address, or a network's first"
+    bits, number = first.max_prefixlen, int(first)
+    length = whole.prefixlen if whole is not None else bits
+    found: tuple[str, Network] | None = None
+    for name, view in views.items():
+        for network in view.networks:
+            if network.version != first.version or network.prefixlen > length:
+                continue
+            shift = bits - network.prefixlen
+            holds = int(network.network_address) >> shift == number >> shift
+            if holds and (found is None or network.prefixlen > found[1].prefixlen):
+                found = name, network
+    return found
+
+
+def view_facts(views: Mapping[str, ViewSettings], address: Address) -> dict[str, str | None]:
+    """Return the view that an address is in by the networks of views, and the network, as JSON values; nothing where
+    there are no views."""
+    if not views:
+        return {}
+    name, network = network_holding(views, address) or (PUBLIC, None)
+    return {"view": name, "view_network": None if network is None else str(network)}
 
 
 def overlapping(views: Mapping[str, ViewSettings]) -> Iterator[Mistake]:

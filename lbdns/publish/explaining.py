@@ -14,6 +14,7 @@ import dns.exception
 
 from lbdns.answer.explain.explain import DEFAULT_RESOLVER, Asked, explain
 from lbdns.answer.explain.supposed import suppose
+from lbdns.answer.explain.view_step import Viewer, number_of
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
@@ -71,6 +72,7 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
             ecs=ecs,
             draw=None if request.get("draw") is None else float(request["draw"]),
             scopes=bool(request.get("scopes")),
+            viewer=Viewer(*(str(request.get(key) or "") for key in ("view", "key", "listener"))),
         )
         down, up = (tuple(map(str, request.get(key) or ())) for key in ("down", "up"))
         rules = read_rules(request["rules"]) if request.get("rules") else ()
@@ -165,6 +167,7 @@ def _told(
     view_of: Callable[[Configuration], ServingView],
 ) -> dict[str, Any]:
     """Return the explanation of what is supposed, or what that changes for some networks."""
+    asked = dataclasses.replace(asked, view_number=number_of(asked.viewer, configuration.settings))
     if supposed.pop:
         configuration = _at_pop(configuration, supposed.pop)
     changed = configuration

@@ -13,9 +13,8 @@ import dns.name
 import dns.rdatatype
 from pydantic import ValidationError
 
-from lbdns.answer.answer import Road, answer_client
-from lbdns.answer.explain.explain import Asked, query_of
-from lbdns.answer.reply import Transport
+from lbdns.answer.answer import Road
+from lbdns.answer.explain.explain import Asked, answer_asked, query_of
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
@@ -91,15 +90,16 @@ def read_balancer(given: Any) -> LoadBalancer:
 
 
 def with_balancer(configuration: Configuration, changed: LoadBalancer) -> Configuration:
-    """Return a configuration whose load balancer of the same name and type is another; raises LbdnsError."""
+    """Return a configuration whose load balancer of the same name, type and view is another; raises LbdnsError."""
     missing = changed.named_pools() - configuration.pools.keys()
     if missing:
         raise LbdnsError(f"pool {listed(sorted(missing))}: not configured")
     balancers = [
-        changed if (one.name, one.type) == (changed.name, changed.type) else one for one in configuration.load_balancers
+        changed if (one.label, one.type) == (changed.label, changed.type) else one
+        for one in configuration.load_balancers
     ]
     if changed not in balancers:
-        raise LbdnsError(f"{changed.name}: no such load balancer is served")
+        raise LbdnsError(f"{changed.label}: no such load balancer is served")
     return dataclasses.replace(configuration, load_balancers=tuple(balancers))
 
 
@@ -152,9 +152,7 @@ def _road_of(view: ServingView, asked: Asked) -> Road:
     name, qtype = dns.name.from_text(asked.name), dns.rdatatype.from_text(asked.qtype)
     query = query_of(asked, 0, Random(str(asked.ecs)).getrandbits(DRAW_BITS))
     road = Road()
-    answer_client(
-        view, 0, name.canonicalize().to_wire() or b"", name.to_wire() or b"", qtype, query, Transport.TCP, road
-    )
+    answer_asked(view, asked, name, qtype, query, road)
     return road
 
 

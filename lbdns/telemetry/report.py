@@ -14,6 +14,7 @@ from lbdns.health.verdict import COUNTS, UNRESOLVED, load_balancer_word
 from lbdns.mapped.endpoint_rows import EndpointRow, read_endpoint
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.views import VIEW
 from lbdns.publish.network_health import NetworkHealth
 from lbdns.publish.publisher import Published
 
@@ -162,6 +163,7 @@ def _load_balancers(configuration: Configuration, published: Published, columns:
         rows.append(
             {
                 "name": load_balancer.name,
+                **({VIEW: load_balancer.view} if load_balancer.view else {}),
                 "type": load_balancer.type,
                 "state": load_balancer_word(states) if load_balancer.enabled else Health.DISABLED,
                 "pools": list(names),

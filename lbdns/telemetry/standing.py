@@ -17,6 +17,7 @@ from lbdns.health.events import duration_text
 from lbdns.mapped.counter_words import DROPPED_COUNT, OVERFLOWS, SEND_ERRORS
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.model.configuration import Configuration
+from lbdns.model.views import labelled
 from lbdns.publish.network_health import NetworkHealth
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import pool_word, silent_s
@@ -43,7 +44,7 @@ class Row(NamedTuple):
 def standing(facts: ServerFacts) -> dict[str, Any]:
     """Return all matters: `state` is "good" or "degraded", `rows` a list of {name, text, problems}; `configuration` as
     `in_force` returns it."""
-    rows = [make(facts) for make in ROWS]
+    rows = [row for make in ROWS if (row := make(facts)).text]
     return {
         "state": "degraded" if any(row.problems for row in rows) else "good",
         "configuration": in_force(facts),
@@ -209,12 +210,20 @@ def _run_directory(facts: ServerFacts) -> Row:
 def _zones(facts: ServerFacts) -> Row:
     configuration = facts.published.configuration
     told = tuple(
-        f"{show_name(one.zone.apex)} is answered with SERVFAIL: {problem}"
+        f"{labelled(show_name(one.zone.apex), one.zone.view)} is answered with SERVFAIL: {problem}"
         for one in configuration.unready
         for problem in one.problems
     )
     unready = f", {len(configuration.unready)} not ready" if told else ""
     return Row("zones", f"{len(configuration.zones)} served{unready}", told)
+
+
+def _views(facts: ServerFacts) -> Row:
+    configuration = facts.published.configuration
+    if not configuration.settings.views:
+        return Row("views", "")
+    counts = ", ".join(counted(count, noun) for noun, count in configuration.of_views().items())
+    return Row("views", f"{', '.join(configuration.settings.views)}; of one: {counts or 'nothing'}")
 
 
 def _pools(facts: ServerFacts) -> Row:
@@ -268,6 +277,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _store,
     _run_directory,
     _zones,
+    _views,
     _networks,
     _pools,
     _forced,
@@ -278,4 +288,4 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _room,
     _certificates,
 )
-"""The matters, in the order in which they are shown."""
+"""The matters, in the order in which they are shown; one without a text is of no account."""

@@ -13,11 +13,12 @@ from typing import Any
 import dns.name
 import dns.rdatatype
 
-from lbdns.answer.answer import Road, answer_client
+from lbdns.answer.answer import Road, answer, answer_client
 from lbdns.answer.explain.fragmentation import networks_of
 from lbdns.answer.explain.hidden_wildcard import hidden_wildcard_steps
 from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
 from lbdns.answer.explain.rule_steps import rule_steps, ruled_query
+from lbdns.answer.explain.view_step import NOBODY, Viewer, view_step
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
 from lbdns.answer.serving_view import ServingView
@@ -29,6 +30,7 @@ from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.model.configuration import Configuration
+from lbdns.model.views import labelled, parted
 from lbdns.model.virtual_network import NetworkTable
 from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in
@@ -54,7 +56,8 @@ DRAW_SCALE = 1 << DRAW_BITS
 class Asked:
     """What to explain: a query (`name`, `qtype`: texts), who sends it, and the draw that all random choices take.
 
-    `scopes`: whether to count the networks that resolvers keep the answers for.
+    `scopes`: whether to count the networks that resolvers keep the answers for. `viewer`: what is supposed of the view
+    that it is asked in, and `view_number` what that comes to, None where the addresses say it.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Asked:
     ecs: Network | None = None
     draw: float | None = None
     scopes: bool = False
+    viewer: Viewer = NOBODY
+    view_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class Explanation:
     """An answer with the way to it.
 
     `answer`: records as texts; `ttl`: seconds for which all of them may be kept, None where there are none; `steps`:
-    dictionaries with at least `stage` and `text`; `networks`: what `networks_of` counted, None where nobody asked.
+    dictionaries with at least `stage` and `text`; `networks`: what `networks_of` counted, None where nobody asked;
+    `view`: the name of the view that it is given in, None where there are none.
     """
 
     name: str
@@ -81,6 +87,7 @@ class Explanation:
     scope: int
     steps: tuple[dict[str, Any], ...]
     networks: dict[str, dict[str, Any]] | None = None
+    view: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that `--json` prints; its keys stay."""
@@ -93,6 +100,8 @@ class Explanation:
             "scope": self.scope,
             "steps": list(self.steps),
         }
+        if self.view is not None:
+            told["view"] = self.view
         return told if self.networks is None else {**told, "scopes": self.networks}
 
 
@@ -108,18 +117,24 @@ def explain(
     name = dns.name.from_text(asked.name)
     qtype = dns.rdatatype.from_text(asked.qtype)
     query = query_of(asked, now_s, draw)
-    road = Road()
-    wire = name.canonicalize().to_wire() or b""
-    reply = answer_client(view, 0, wire, name.to_wire() or b"", qtype, query, Transport.TCP, road)
+    road, settings = Road(), configuration.settings
+    reply = answer_asked(view, asked, name, qtype, query, road)
     # Before anything else is looked up: the name that rules look at is in the room of look-ups.
     rules = []
     if road.decision is not None:
         rules = rule_steps(ruled_query(view, geodata, configuration, query, qtype, road.decision))
     steps: list[dict[str, Any]] = [_asked_step(asked, name, qtype)]
+    seen = None
+    if settings.views:
+        steps.append(view_step(asked.viewer, settings, road.view, asked.resolver, asked.ecs))
+        seen = str(steps[-1]["view"])
     for found in road.matches:
-        steps += [_match_step(view, found), *hidden_wildcard_steps(view, directory_of(road.view), found, qtype)]
+        steps.append(_match_step(view, configuration, seen, found))
+        steps += hidden_wildcard_steps(view, directory_of(road.view), found, qtype)
     if road.decision is not None:
-        steps += rules + _decision_steps(view, geodata, configuration, asked, query, road.decision, ttl_of(reply))
+        steps += rules + _decision_steps(view, geodata, configuration, asked, query, road.decision, reply)
+    elif seen and asked.ecs is not None and reply.scope:
+        steps.append(_scope_step(asked, None, reply))
     steps += _reply_steps(reply, asked, road)
     texts = tuple(text for records in reply.answer for text in record_texts(records, name))
     return Explanation(
@@ -131,7 +146,17 @@ def explain(
         scope=reply.scope if asked.ecs is not None else 0,
         steps=tuple(steps),
         networks=networks_of(view, query if road.decision is not None else None) if asked.scopes else None,
+        view=seen,
     )
+
+
+def answer_asked(view: ServingView, asked: Asked, name: dns.name.Name, qtype: int, query: Query, road: Road) -> Answer:
+    """Return the answer to a query that is explained, and note the way to it in `road`."""
+    wire, spelled = name.canonicalize().to_wire() or b"", name.to_wire() or b""
+    if asked.view_number is not None:
+        road.view = asked.view_number
+        return answer(view, directory_of(road.view), wire, spelled, qtype, query, Transport.TCP, road)
+    return answer_client(view, 0, wire, spelled, qtype, query, Transport.TCP, road)
 
 
 def ttl_of(reply: Answer) -> int | None:
@@ -169,10 +194,12 @@ def _asked_step(asked: Asked, name: dns.name.Name, qtype: dns.rdatatype.RdataTyp
     return {"stage": "query", "text": text, "resolver": str(asked.resolver), "ecs": asked.ecs and str(asked.ecs)}
 
 
-def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
+def _match_step(view: ServingView, configuration: Configuration, seen: str | None, found: Match) -> dict[str, Any]:
+    """Say what stands at a name; `seen` is the view whose client asks, None where there are no views."""
     if found.kind is MatchKind.OUT_OF_ZONE:
         return {"stage": "match", "text": "in none of the zones served here", "kind": KIND_NAMES[found.kind.value]}
-    zone = show_name(view.name(view.columns["zone_apex"][found.zone]))
+    apex = view.name(view.columns["zone_apex"][found.zone])
+    zone = labelled(show_name(apex), _zone_view(configuration, apex, seen))
     at = show_name(view.name(found.entry))
     texts = {
         MatchKind.REFERRAL: f"delegated at {at}: a referral to its name servers",
@@ -186,8 +213,22 @@ def _match_step(view: ServingView, found: Match) -> dict[str, Any]:
     step = {"stage": "match", "zone": zone, "at": at, "kind": KIND_NAMES[found.kind.value]}
     if found.kind is MatchKind.STEERED:
         policy = POLICIES[view.columns["lb_policy"][found.load_balancer]]
-        return {**step, "text": f'load balancer {at} in zone {zone}, policy "{policy}"', "policy": policy}
-    return {**step, "text": f"zone {zone}: {texts[found.kind]}"}
+        label = labelled(at, parted(view.text("lb_text", found.load_balancer))[1])
+        return {**step, "text": f'load balancer {label} in zone {zone}, policy "{policy}"', "policy": policy}
+    own = ", the view's own" if _is_own(configuration, apex, seen, found) else ""
+    return {**step, "text": f"zone {zone}: {texts[found.kind]}{own}"}
+
+
+def _zone_view(configuration: Configuration, apex: bytes, seen: str | None) -> str:
+    """Return the view that a zone is of which a view sees, "" where everybody does."""
+    return seen if seen and any(zone.view == seen and zone.apex == apex for zone in configuration.zones) else ""
+
+
+def _is_own(configuration: Configuration, apex: bytes, seen: str | None, found: Match) -> bool:
+    """Return whether the records that were found are what a view sees in place of what everybody does."""
+    overlays = (one for one in configuration.overlays if seen and one.view == seen and one.apex == apex)
+    own = {(rrset.owner, rrset.type, rrset.rdatas) for overlay in overlays for rrset in overlay.rrsets}
+    return any((one.owner, one.type, one.rdatas) in own for one in found.rrsets)
 
 
 def _networks(configuration: Configuration) -> dict[str, list[str]]:
@@ -206,16 +247,16 @@ def _decision_steps(
     asked: Asked,
     query: Query,
     decision: Decision,
-    answer_ttl_s: int | None,
+    reply: Answer,
 ) -> list[dict[str, Any]]:
+    last = [_scope_step(asked, decision, reply), _ttl_step(view, decision, ttl_of(reply))]
     if decision.outcome == OUTCOME_FIXED:
-        return [_scope_step(view, asked, decision), _ttl_step(view, decision, answer_ttl_s)]
+        return last
     return [
         _location_step(view, geodata, asked, query, decision),
         *narrate_pools(view, query, decision),
         *narrate_endpoints(view, query, decision, _networks(configuration)),
-        _scope_step(view, asked, decision),
-        _ttl_step(view, decision, answer_ttl_s),
+        *last,
     ]
 
 
@@ -280,15 +321,17 @@ def _place_text(place: Place, policy: str) -> str:
     return ", ".join(parts)
 
 
-def _scope_step(view: ServingView, asked: Asked, decision: Decision) -> dict[str, Any]:
+def _scope_step(asked: Asked, decision: Decision | None, reply: Answer) -> dict[str, Any]:
     if asked.ecs is None:
         return {"stage": "scope", "text": "none: the query carries no ECS", "scope": 0}
-    scope = decision.scope
+    scope = reply.scope
     if scope == 0:
         return {"stage": "scope", "text": "/0: this answer is the same for every client", "scope": 0}
     covered = ip_network(f"{asked.ecs.network_address}/{scope}", strict=False)
     why = "every client there is answered alike"
-    if scope == decision.rule_scope:
+    if decision is None or scope > decision.scope:
+        why += ", by views"
+    elif scope == decision.rule_scope:
         why += ", by rules or pool sets"
     return {"stage": "scope", "text": f"/{scope}: {covered}; {why}", "scope": scope}
 

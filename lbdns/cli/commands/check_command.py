@@ -17,6 +17,7 @@ from lbdns.base.wording import counted, listed, moment
 from lbdns.base.words import PLACE_POLICIES
 from lbdns.cli.frame.common import files_place
 from lbdns.dns.name import show_name
+from lbdns.model.views import labelled
 
 if TYPE_CHECKING:
     from lbdns.config.loading import Examined
@@ -39,6 +40,7 @@ def check(directory: Path) -> None:
 
     with bar():
         examined = _checked_further(examine(directory))
+    _show_notices(examined)
     click.echo(summary(required(examined, lambda: served_instead(directory, examined.errors)), len(examined.warnings)))
 
 
@@ -60,6 +62,15 @@ def _checked_further(examined: Examined) -> Examined:
         errors=errors,
         warnings=tuple(in_order(one for one in found if one.severity == "warning")),
     )
+
+
+def _show_notices(examined: Examined) -> None:
+    """Show what is meant to be so, and worth knowing; it counts as no warning."""
+    from lbdns.config.checks.view_notices import view_notices
+
+    placed = examined.settings
+    for notice in view_notices(placed) if placed is not None and placed.knows("views") else ():
+        click.echo(_worded(notice, "note"), err=True)
 
 
 def _check_hostnames(examined: Examined) -> Iterator[Problem]:
@@ -116,7 +127,7 @@ def _without_unready(directory: Path) -> str:
     found = examine(directory, tolerates=lambda *_: True).configuration
     if found is None or not found.zones:
         return ""
-    names = listed([show_name(one.zone.apex) for one in found.unready])
+    names = listed([labelled(show_name(one.zone.apex), one.zone.view) for one in found.unready])
     return f"a first start would answer {names} with SERVFAIL and serve the rest; a running server keeps what it has"
 
 
@@ -135,7 +146,8 @@ def required(examined: Examined, instead: Callable[[], str] = str) -> Configurat
 
 def summary(configuration: Configuration, warning_count: int) -> str:
     """Return what a configuration holds, in one line."""
-    records = sum(len(rrset.rdatas) for zone in configuration.zones for rrset in zone.rrsets)
+    zones = (*configuration.zones, *configuration.overlays)
+    records = sum(len(rrset.rdatas) for zone in zones for rrset in zone.rrsets)
     endpoints = sum(len(pool.origins) for pool in configuration.pools.values())
     parts = [
         counted(len(configuration.zones), "zone"),
@@ -144,9 +156,19 @@ def summary(configuration: Configuration, warning_count: int) -> str:
         counted(len(configuration.pools), "pool"),
         counted(endpoints, "endpoint"),
         counted(len(configuration.monitors), "monitor"),
+        *_views(configuration),
         *_places(configuration),
     ]
     return f"{', '.join(parts)}: no problems, {counted(warning_count, 'warning') if warning_count else 'no warnings'}"
+
+
+def _views(configuration: Configuration) -> Iterator[str]:
+    """Yield how many views there are, and what is of one; records of views count among the records."""
+    if not configuration.settings.views:
+        return
+    views = counted(len(configuration.settings.views), "view")
+    counts = ", ".join(counted(count, noun) for noun, count in configuration.of_views().items())
+    yield f"{views} ({counts})" if counts else views
 
 
 def _places(configuration: Configuration) -> Iterator[str]:
@@ -180,8 +202,11 @@ def _show_all(problems: Iterable[Problem], noun: str) -> None:
 
 def _show(problem: Problem) -> None:
     """Print a problem; click leaves the colours out where standard error is no terminal."""
-    text = str(problem)
-    if problem.severity == "warning":
-        place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-        text = f"{place}: warning{text[len(place) :]}"
+    text = _worded(problem, "warning") if problem.severity == "warning" else str(problem)
     click.secho(text, fg=_COLOURS[problem.severity], err=True)
+
+
+def _worded(problem: Problem, word: str) -> str:
+    """Return a problem as a line, with a word behind its place that says how grave it is."""
+    text, place = str(problem), f"{problem.file}:{problem.line}" if problem.line else problem.file
+    return f"{place}: {word}{text[len(place) :]}"

@@ -28,6 +28,9 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 @config_option("Explain what these files would answer; every monitored endpoint is up unless --down says otherwise.")
 @click.option("--resolver", metavar="IP", help="The resolver that asks; default 127.0.0.1.")
 @click.option("--ecs", metavar="PREFIX", help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.")
+@click.option("--view", metavar="VIEW", help="As a client of this view sees it; public for who is in none.")
+@click.option("--listener", metavar="HOST:PORT", help="As if it came to this address of listen.")
+@click.option("--key", metavar="NAME", help="As if it were signed by this TSIG key.")
 @click.option("--pop", metavar="CODE", help="As if the server stood at this airport.")
 @click.option(
     "--down", multiple=True, metavar="POOL/ORIGIN", help="Suppose this endpoint down; * and ? match; repeatable."

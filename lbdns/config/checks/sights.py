@@ -24,7 +24,7 @@ from lbdns.dns.name import BadName, encode_canonical, longest_match, show_name
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.placements import private_views, ramps
 from lbdns.model.view_content import displaces_balancer, displaces_records
-from lbdns.model.views import EVERY_VIEW, PUBLIC, VIEW_SIGN, ViewSettings
+from lbdns.model.views import EVERY_VIEW, PUBLIC, VIEW, VIEW_SIGN, ViewSettings
 
 ZoneKey = tuple[bytes, str]
 """A zone's apex, and the view that it is of."""
@@ -201,7 +201,7 @@ def check_views(
     known = None if views is None else tuple(views)
     for draft in drafts.values():
         if known is not None and draft.view and draft.view not in (PUBLIC, *known):
-            yield Problem(draft.file, 0, "", missing_view(draft.view, known))
+            yield Problem(draft.file, 0, "", missing_view(draft.view, known), at=(VIEW,) if draft.is_stored else ())
         if draft.is_overlay and is_complete and (draft.apex, EVERY_VIEW) not in drafts:
             message = (
                 f'there is no zone "{show_name(draft.apex)}" that everybody sees for these records to lie over; '
