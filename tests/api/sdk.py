@@ -62,9 +62,9 @@ probe_networks: {allow: ["127.0.0.0/8"]}   # where the endpoints of these tests 
 
 
 @contextmanager
-def sdk_over_store(work: Path) -> Iterator[Sdk]:
-    """Run a server over an empty store for a `with` block."""
-    server = StoreServer(work, SETTINGS)
+def sdk_over_store(work: Path, settings: str = SETTINGS) -> Iterator[Sdk]:
+    """Run a server over an empty store for a `with` block; `settings` are more lines of lbdns.yaml."""
+    server = StoreServer(work, settings)
     try:
         server.start()
         server.wait_for_api()

@@ -17,11 +17,12 @@ from lbdns.base.kinds import Kind
 from lbdns.config.loading import load, parse
 from lbdns.config.yaml.yaml_text import block_text
 from lbdns.config.yaml.yaml_tree import parse_yaml
+from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done, StoreManager
 from lbdns.manage.store.refusals import Referenced
 from lbdns.manage.store.revisions import from_files as files
-from lbdns.manage.store.revisions.from_files import balancer_key, state_of
+from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.manage.store.revisions.restore import restore
 from lbdns.manage.store.revisions.to_files import export, file_name, tree_of
 from lbdns.manage.store.revisions.wanted import wanted_of
@@ -118,9 +119,9 @@ def test_what_goes_in_comes_out(desk: Desk, tmp_path: Path, seed: int) -> None:
     for kind in (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL, Kind.ZONE):
         ids = {item.name: item.id for item in before.all(kind).values()}
         assert all(ids.get(item.name, item.id) == item.id for item in desk.state.all(kind).values())
-    balancers = {balancer_key(item): item.id for item in before.all(Kind.LOAD_BALANCER).values()}
+    balancers = {unique_key(item): item.id for item in before.all(Kind.LOAD_BALANCER).values()}
     assert all(
-        balancers.get(balancer_key(item), item.id) == item.id for item in desk.state.all(Kind.LOAD_BALANCER).values()
+        balancers.get(unique_key(item), item.id) == item.id for item in desk.state.all(Kind.LOAD_BALANCER).values()
     )
 
     desk.do(lambda edit: restore(edit, before))

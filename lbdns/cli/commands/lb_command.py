@@ -12,7 +12,7 @@ from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES, Heal
 from lbdns.cli.frame.assignments import value_of
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
-from lbdns.cli.frame.desk import Body, Desk, make_table, print_table, state_cell
+from lbdns.cli.frame.desk import Body, Desk, called, make_table, print_table, state_cell
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import (
     add_verbs,
@@ -21,7 +21,9 @@ from lbdns.cli.frame.verbs import (
     from_option,
     json_option,
     new_body,
+    view_option,
 )
+from lbdns.model.views import VIEW, parted
 
 
 @click.group(cls=VerbGroup)
@@ -31,13 +33,14 @@ def lb() -> None:
 
 @lb.command("list")
 @api_options
+@view_option("Those of a view alone; '' for those that all see.")
 @json_option
-def list_(client: ApiClient, as_json: bool) -> None:
+def list_(client: ApiClient, view: str | None, as_json: bool) -> None:
     """List load balancers with their pools, and their health where a server runs."""
     from rich.text import Text
 
     desk = Desk(client, Kind.LOAD_BALANCER)
-    balancers = desk.list()
+    balancers = desk.list(view)
     if as_json:
         print_json(balancers)
         return
@@ -45,11 +48,11 @@ def list_(client: ApiClient, as_json: bool) -> None:
     table = make_table("load balancer", "type", "health", "steering", "pools", "fallback", "ttl")
     for body in balancers:
         named = desk.named(body)
-        state = state_cell(health.get(body["name"])) if body["enabled"] else Text(Health.DISABLED, "dim")
+        state = state_cell(health.get(called(body))) if body["enabled"] else Text(Health.DISABLED, "dim")
         policy = effective_policy(body["steering_policy"], any(body[key] for key in PLACE_MAPS))
         pools = ", ".join(named["default_pools"])
         table.add_row(
-            Text(body["name"], "bold"), body["type"], state, policy, pools, named["fallback_pool"], str(body["ttl"])
+            Text(called(body), "bold"), body["type"], state, policy, pools, named["fallback_pool"], str(body["ttl"])
         )
     print_table(table)
 
@@ -72,6 +75,7 @@ MAPS = {"regions": "region_pools", "countries": "country_pools", "pops": "pop_po
 @click.option("--country", "countries", multiple=True, metavar="CODE=POOL,...", help="Pools of a country: DE=eu.")
 @click.option("--pop", "pops", multiple=True, metavar="CODE=POOL,...", help="Pools of an airport's PoP: AMS=eu.")
 @click.option("--type", type=click.Choice(BALANCER_TYPES), help="MX or SRV: mail or services. [default: addresses]")
+@view_option("The view that is served by it. [default: all]")
 @click.option(
     "--account",
     "in_account",
@@ -92,6 +96,7 @@ def create(
     fallback: str | None,
     steering: str | None,
     type: str | None,
+    view: str | None,
     in_account: bool,
     on_ramps: tuple[str, ...],
     file: Path | None,
@@ -109,9 +114,10 @@ def create(
     """
     if name is not None and "=" in name:
         assignments, name = (name, *assignments), None
+    name, said = parted(name) if name is not None else (None, "")
     listed = value_of(("default_pools",), pools) if pools else None
     options: Body = {"default_pools": listed, "fallback_pool": fallback, "steering_policy": steering, "type": type}
-    options["on_ramps"] = [*on_ramps] or None
+    options |= {"on_ramps": [*on_ramps] or None, VIEW: view or said or None}
     for option, field in MAPS.items():
         options[field] = dict(_place(option, field, text) for text in places[option]) or None
     body = new_body(Kind.LOAD_BALANCER, name, file, options, assignments)
@@ -123,7 +129,8 @@ def create(
     from lbdns.model.private_names import as_address
 
     is_private = name is None or body.get("on_ramps") is not None or as_address(name) is not None
-    desk.create(body, desk.collection(name or "", in_account or is_private), dry_run, as_json)
+    path = desk.collection(name or "", in_account or is_private, body.get(VIEW) or "")
+    desk.create(body, path, dry_run, as_json)
 
 
 def _place(option: str, field: str, text: str) -> tuple[str, list[str]]:

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import listed
 from lbdns.base.words import AUTOMATIC_TTL
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.frame.client import ApiClient, api_options
@@ -15,17 +16,19 @@ from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import make_table, print_table, show_plan
 from lbdns.cli.frame.hosted import (
     Body,
+    HostedZone,
     complete_name,
     data_text,
+    find_zone,
     record_line,
     records_of,
     relative_name,
     tell,
     ttl_text,
-    zone_path,
 )
 from lbdns.cli.frame.verb_group import VerbGroup
-from lbdns.cli.frame.verbs import Command, dry_run_option, json_option, zone_argument
+from lbdns.cli.frame.verbs import Command, dry_run_option, json_option, view_option, zone_argument
+from lbdns.model.views import VIEW, labelled
 
 SHOWN_MAX: Final = 10
 AUTOMATIC: Final = "auto"
@@ -70,24 +73,37 @@ def record() -> None:
 @api_options
 @click.option("--type", "rdtype", metavar="TYPE", help="Records of this type alone.")
 @click.option("--search", metavar="TEXT", help="Records with this in name, content, comment or tags.")
+@view_option("Records of a view alone; '' for those that all see.")
 @json_option
 def list_(
-    client: ApiClient, zone: str, name: str | None, rdtype: str | None, search: str | None, as_json: bool
+    client: ApiClient,
+    zone: str,
+    name: str | None,
+    rdtype: str | None,
+    search: str | None,
+    view: str | None,
+    as_json: bool,
 ) -> None:
     """List a zone's records, or those of one name."""
     from rich.text import Text
 
-    path, origin = _zone(client, zone)
+    hosted = find_zone(client, zone, view)
+    path, origin = hosted.path, hosted.name
     wanted = complete_name(name, origin) if name is not None else None
-    found = records_of(client, path, name=wanted, type=rdtype, search=search)
+    of_view = hosted.of_view if hosted.view or view is not None else None
+    found = records_of(client, path, name=wanted, type=rdtype, search=search, view=of_view)
     if as_json:
         print_json(found)
         return
     found.sort(key=lambda one: (_order(one["name"], origin), one["type"] != "NS", one["type"]))
-    table = make_table("name", "type", "ttl", "content", "comment")
+    views = {one.get(VIEW, "") for one in found}
+    has_views = len(views) > 1 or hosted.view in views - {""}
+    table = make_table("name", *(["view"] if has_views else []), "type", "ttl", "content", "comment")
     for one in found:
         shown = Text(relative_name(one["name"], origin), "bold")
-        table.add_row(shown, one["type"], ttl_text(one), Text(data_text(one)), Text(one["comment"] or "", "dim"))
+        seen = [one.get(VIEW, "")] if has_views else []
+        content, comment = Text(data_text(one)), Text(one["comment"] or "", "dim")
+        table.add_row(shown, *seen, one["type"], ttl_text(one), content, comment)
     print_table(table)
 
 
@@ -102,6 +118,7 @@ def _order(name: str, origin: str) -> list[str]:
 @click.argument("content", nargs=-1, required=True)
 @api_options
 @fields_options
+@view_option("The view that sees the record. [default: all]")
 @dry_run_option
 @json_option
 def add(
@@ -113,6 +130,7 @@ def add(
     ttl: int | None,
     comment: str | None,
     tags: tuple[str, ...],
+    view: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -123,8 +141,9 @@ def add(
     lbdns record add example.com @ MX 10 mail --ttl 1h
     lbdns record add example.com @ TXT "v=spf1 -all"
     """
-    path, _ = _zone(client, zone)
-    body = {"name": name, "type": rdtype, "content": " ".join(content), **_fields(ttl, comment, tags)}
+    hosted = find_zone(client, zone, view)
+    path = hosted.path
+    body = {"name": name, "type": rdtype, "content": " ".join(content), **_fields(ttl, comment, tags), **_seen(hosted)}
     reply = client.request("POST", f"{path}/dns_records", body, params={"dry_run": dry_run or None})
     tell(reply, "record" if dry_run else record_line(reply.result), "added", dry_run, as_json)
 
@@ -137,6 +156,7 @@ def add(
 @api_options
 @click.option("--was", metavar="CONTENT", help="Which record, where there are several of the name and type.")
 @fields_options
+@view_option("The view that sees the record. [default: all]")
 @dry_run_option
 @json_option
 def set_(
@@ -149,25 +169,31 @@ def set_(
     ttl: int | None,
     comment: str | None,
     tags: tuple[str, ...],
+    view: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Change the record of a name and type, or add it where there is none. What is not given stays."""
-    path, origin = _zone(client, zone)
+    hosted = find_zone(client, zone, view)
+    path, origin = hosted.path, hosted.name
     fields = _fields(ttl, comment, tags)
     if content:
         fields["content"] = " ".join(content)
     if not fields:
         raise click.UsageError("nothing to set: give CONTENT, --ttl, --comment or --tag")
-    found = _chosen(records_of(client, path, name=complete_name(name, origin), type=rdtype), was)
+    owner = complete_name(name, origin)
+    found = _chosen(records_of(client, path, name=owner, type=rdtype, view=hosted.of_view), was)
     params = {"dry_run": dry_run or None}
     if not found and was is None:
         if not content:
-            raise LbdnsError(f"there is no {rdtype.upper()} record at {complete_name(name, origin)}; give its content")
-        reply = client.request("POST", f"{path}/dns_records", {"name": name, "type": rdtype, **fields}, params=params)
+            raise _none(client, hosted, owner, rdtype, "; give its content")
+        body = {"name": name, "type": rdtype, **fields, **_seen(hosted)}
+        reply = client.request("POST", f"{path}/dns_records", body, params=params)
         tell(reply, "record" if dry_run else record_line(reply.result), "added", dry_run, as_json)
         return
-    one = _one_of(found, complete_name(name, origin), rdtype, was)
+    if not found:
+        raise _none(client, hosted, owner, rdtype, _with(was))
+    one = _one_of(found, owner, rdtype)
     current = client.fetch(f"{path}/dns_records/{one['id']}")
     if rdtype.upper() == "MX" and len(content) == 2:
         fields |= {"priority": None}  # the preference stands in the content
@@ -181,6 +207,7 @@ def set_(
 @click.argument("rdtype", metavar="[TYPE]", required=False)
 @click.argument("content", nargs=-1)
 @api_options
+@view_option("The view that sees the records. [default: all]")
 @dry_run_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -190,17 +217,19 @@ def delete(
     name: str,
     rdtype: str | None,
     content: tuple[str, ...],
+    view: str | None,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Delete the records of a name, of a type there, or the one with CONTENT. Asks first, on a terminal."""
-    path, origin = _zone(client, zone)
+    hosted = find_zone(client, zone, view)
+    path, origin = hosted.path, hosted.name
     owner = complete_name(name, origin)
     was = " ".join(content) or None
-    found = _chosen(records_of(client, path, name=owner, type=rdtype), was)
+    found = _chosen(records_of(client, path, name=owner, type=rdtype, view=hosted.of_view), was)
     if not found:
-        raise LbdnsError(f"there is no {f'{rdtype.upper()} ' if rdtype else ''}record at {owner}{_with(was)}")
+        raise _none(client, hosted, owner, rdtype, _with(was))
     body = {"deletes": [{"id": one["id"]} for one in found]}
     if dry_run:
         plan = client.post(f"{path}/dns_records/batch", body, dry_run=True)
@@ -216,13 +245,24 @@ def delete(
     if as_json:
         print_json(done)
     else:
-        click.echo(f"{owner}: {len(done)} record{'' if len(done) == 1 else 's'} deleted")
+        click.echo(f"{labelled(owner, hosted.view)}: {len(done)} record{'' if len(done) == 1 else 's'} deleted")
 
 
-def _zone(client: ApiClient, name: str) -> tuple[str, str]:
-    """Return a zone's path and name."""
-    path = zone_path(client, name)
-    return path, str(client.get(path)["name"])
+def _seen(hosted: HostedZone) -> Body:
+    """Return the field that says which view a record is of, nothing where its zone says it."""
+    return {VIEW: hosted.view} if hosted.view else {}
+
+
+def _none(client: ApiClient, hosted: HostedZone, owner: str, rdtype: str | None, rest: str) -> LbdnsError:
+    """Return what to say where there is no such record; the views that have some are named."""
+    kind = f"{rdtype.upper()} " if rdtype else ""
+    elsewhere = {one.get(VIEW, "") for one in records_of(client, hosted.path, name=owner, type=rdtype)} - {hosted.view}
+    seen = "" if hosted.of_view is None else f" of the view {hosted.view}" if hosted.view else " that all see"
+    views = sorted(elsewhere - {""}) if hosted.of_view is not None else []
+    if not views:
+        seen = seen if hosted.view else ""
+    told = f"; there is one of {'the view ' if len(views) == 1 else 'the views '}{listed(views)}: say so by --view"
+    return LbdnsError(f"there is no {kind}record{seen} at {owner}{rest}{told if views else ''}")
 
 
 def _chosen(found: list[Body], was: str | None) -> list[Body]:
@@ -243,11 +283,9 @@ def _spellings(record: Body) -> Iterable[str]:
         yield f'"{content}"'
 
 
-def _one_of(found: list[Body], owner: str, rdtype: str, was: str | None) -> Body:
+def _one_of(found: list[Body], owner: str, rdtype: str) -> Body:
     if len(found) == 1:
         return found[0]
-    if not found:
-        raise LbdnsError(f"there is no {rdtype.upper()} record at {owner}{_with(was)}")
     lines = "\n".join(f"  {line}" for line in _lines(found))
     raise LbdnsError(
         f"there are {len(found)} {rdtype.upper()} records at {owner}; say which by --was CONTENT:\n{lines}"

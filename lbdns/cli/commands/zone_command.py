@@ -10,16 +10,17 @@ from typing import Any, Final
 import click
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import V4_PATH, ZONES_PER_PAGE_MAX
+from lbdns.base.words import OWN_PATH, V4_PATH, ZONES_PER_PAGE_MAX
 from lbdns.cli.commands.apply_command import ask
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, told
 from lbdns.cli.frame.common import local_time, print_json
-from lbdns.cli.frame.desk import make_table, print_table, show_plan
-from lbdns.cli.frame.hosted import Body, records_of, tell, ttl_s, upload_path, zone_name, zone_path
+from lbdns.cli.frame.desk import called, make_table, print_table, show_plan
+from lbdns.cli.frame.hosted import Body, find_zone, records_of, tell, ttl_s, upload_path, zone_name, zone_path
 from lbdns.cli.frame.verb_group import VerbGroup
-from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option, zone_argument
+from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option, view_option, zone_argument
 from lbdns.dns.name import text_suffixes
+from lbdns.model.views import VIEW, labelled, parted
 
 FILE_SUFFIXES: Final = (".zone", ".txt", ".db")
 
@@ -34,19 +35,20 @@ def zone() -> None:
 
 @zone.command("list")
 @api_options
+@view_option("Those of a view alone; '' for those that all see.")
 @json_option
-def list_(client: ApiClient, as_json: bool) -> None:
+def list_(client: ApiClient, view: str | None, as_json: bool) -> None:
     """List zones with their name servers and serials."""
     from rich.text import Text
 
-    zones = list(client.pages(f"{V4_PATH}/zones", ZONES_PER_PAGE_MAX))
+    zones = list(client.pages(f"{V4_PATH}/zones", ZONES_PER_PAGE_MAX, view=view))
     if as_json:
         print_json(zones)
         return
     table = make_table("zone", "name servers", "serial", "changed")
     for one in zones:
         changed = local_time(one["modified_on"])
-        table.add_row(Text(one["name"], "bold"), ", ".join(one["name_servers"]), str(one["serial"]), changed)
+        table.add_row(Text(called(one), "bold"), ", ".join(one["name_servers"]), str(one["serial"]), changed)
     print_table(table)
 
 
@@ -60,12 +62,12 @@ def show(client: ApiClient, zone: str, as_json: bool) -> None:
     reply = client.fetch(path)
     shown = reply.result
     types = Counter(record["type"] for record in records_of(client, path))
-    balancers = [one["name"] for one in client.get(f"{path}/load_balancers")]
+    balancers = [called(one) for one in client.get(f"{path}/load_balancers")]
     if as_json:
         counts = {"records": dict(types.most_common()), "load_balancers": balancers}
         print_json(shown | {"revision": reply.revision} | counts)
         return
-    click.secho(shown["name"], bold=True)
+    click.secho(called(shown), bold=True)
     records = ", ".join(f"{count:,} {rdtype}" for rdtype, count in types.most_common())
     facts = {
         "id": shown["id"],
@@ -83,19 +85,23 @@ def show(client: ApiClient, zone: str, as_json: bool) -> None:
 @click.argument("name")
 @assignments_argument
 @creating_api_options
+@view_option("The view that sees it: also NAME@VIEW. [default: all]")
 @dry_run_option
 @json_option
-def create(client: ApiClient, name: str, assignments: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+def create(
+    client: ApiClient, name: str, assignments: tuple[str, ...], view: str | None, dry_run: bool, as_json: bool
+) -> None:
     """Create a zone with an SOA, the name server ns1.NAME, and this server's addresses for it.
 
     KEY=VALUE sets what is to be otherwise: soa.rname=dns-admin.example.net, soa.minimum=60, serial=7.
     """
-    body: Body = {"name": name}
+    name, said = parted(name)
+    body: Body = {"name": name, VIEW: view or said} if view or said else {"name": name}
     assign(body, map(parse_assignment, assignments))
     reply = client.request("POST", f"{V4_PATH}/zones", body, params={"dry_run": dry_run or None})
-    tell(reply, f"zone {zone_name(name)}", "created", dry_run, as_json)
+    tell(reply, f"zone {labelled(zone_name(name), body.get(VIEW, ''))}", "created", dry_run, as_json)
     if not (dry_run or as_json):
-        click.echo(f"`lbdns zone delegation {reply.result['name']}` prints what its parent zone needs", err=True)
+        click.echo(f"`lbdns zone delegation {called(reply.result)}` prints what its parent zone needs", err=True)
 
 
 @zone.command("set")
@@ -112,7 +118,7 @@ def set_(client: ApiClient, zone: str, assignments: tuple[str, ...], dry_run: bo
     fields = {key: body[key] for key in touched}
     path = f"{V4_PATH}/zones/{found.result['id']}"
     reply = client.request("PATCH", path, fields, found.revision, {"dry_run": dry_run or None})
-    tell(reply, f"zone {found.result['name']}", "changed", dry_run, as_json, found.revision)
+    tell(reply, f"zone {called(found.result)}", "changed", dry_run, as_json, found.revision)
 
 
 @zone.command()
@@ -130,21 +136,29 @@ def delete(client: ApiClient, zone: str, dry_run: bool, yes: bool) -> None:
         return
     counts = plan["counts"]["delete"]
     inside = ", ".join(f"{count:,} {kind.replace('_', ' ')}s" for kind, count in counts.items() if kind != "zone")
-    ask(f"Delete the zone {found.result['name']}{f' with {inside}' if inside else ''}?", yes)
+    ask(f"Delete the zone {called(found.result)}{f' with {inside}' if inside else ''}?", yes)
     client.delete(path, found.revision)
-    click.echo(f"zone {found.result['name']}: deleted")
+    click.echo(f"zone {called(found.result)}: deleted")
 
 
 @zone.command("import")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
 @creating_api_options
 @click.option("--name", metavar="ZONE", help="The zone. [default: FILE's name without .zone]")
+@view_option("Make what a view sees in the zone what the file says; without an SOA. [default: FILE's @VIEW]")
 @click.option("--add", is_flag=True, help="Add the file's records to the zone; delete and change none.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @dry_run_option
 @json_option
 def import_(
-    client: ApiClient, file: Path, name: str | None, add: bool, yes: bool, dry_run: bool, as_json: bool
+    client: ApiClient,
+    file: Path,
+    name: str | None,
+    view: str | None,
+    add: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Make a zone what a master file says: all of it or nothing.
 
@@ -152,20 +166,25 @@ def import_(
     change is shown first, and asked about on a terminal. Records that stay keep their ids, comments and tags. With
     --add the zone keeps its SOA and its records.
     """
-    zone = zone_name(name) if name is not None else _zone_of(file)
+    zone, said = parted(name if name is not None else _zone_of(file))
+    zone, view = zone_name(zone), view or said
     content = _read(file)
     if add:
-        path = f"{zone_path(client, zone)}/dns_records/import"
+        hosted = find_zone(client, zone, view)
+        path, seen = f"{hosted.path}/dns_records/import", hosted.view or None
         if dry_run:
-            _show_plan(client.upload(path, content, dry_run=True).result, as_json)
+            _show_plan(client.upload(path, content, dry_run=True, view=seen).result, as_json)
             return
-        done = client.upload(path, content).result
+        done = client.upload(path, content, view=seen).result
         if as_json:
             print_json(done)
         else:
-            click.echo(f"zone {zone}: {done['recs_added']:,} of {done['total_records_parsed']:,} records added")
+            click.echo(
+                f"zone {labelled(zone, view)}: {done['recs_added']:,} of {done['total_records_parsed']:,} records added"
+            )
         return
-    tried = client.upload(upload_path(zone), content, tells=False, dry_run=True)
+    path, seen = _upload_place(client, zone, view, content)
+    tried = client.upload(path, content, tells=False, dry_run=True, view=seen)
     plan = tried.result
     if dry_run:
         told(tried)
@@ -180,7 +199,25 @@ def import_(
             difference.show(plan["differences"])
             click.echo(f"\nto do: {difference.summary(plan['counts'])}")
         ask("Apply this?", yes)
-    _tell_import(client.upload(upload_path(zone), content, tells=not is_asked).result, as_json)
+    _tell_import(client.upload(path, content, tells=not is_asked, view=seen).result, as_json)
+
+
+def _upload_place(client: ApiClient, zone: str, view: str, content: bytes) -> tuple[str, str | None]:
+    """Return the path that takes a file, and the view whose records in a zone it says, None for a zone of its own.
+
+    A file without an SOA says what a view sees in the zone that all see, where the view has no zone of that name.
+    """
+    label = labelled(zone, view)
+    labels = client.get(f"{OWN_PATH}/names", kind="zone")["zone"] if view else {}
+    if not view or label in labels or zone not in labels or _has_soa(content, zone):
+        return upload_path(label), None
+    return upload_path(zone), view
+
+
+def _has_soa(content: bytes, zone: str) -> bool:
+    from lbdns.manage.store.zones.zone_bodies import import_zone
+
+    return import_zone(content.decode(errors="replace"), zone, []).fields is not None
 
 
 def _show_plan(plan: Body, as_json: bool) -> None:
@@ -196,11 +233,11 @@ def _tell_import(done: Body, as_json: bool) -> None:
         return
     records = f"{done['records']:,} records, serial {done['serial']}"
     if done["created"]:
-        click.echo(f"zone {done['name']}: created, {records}")
+        click.echo(f"zone {called(done)}: created, {records}")
     elif done["changes"]:
-        click.echo(f"zone {done['name']}: {done['changes']:,} records changed; {records}")
+        click.echo(f"zone {called(done)}: {done['changes']:,} records changed; {records}")
     else:
-        click.echo(f"zone {done['name']}: no record changed; {records}")
+        click.echo(f"zone {called(done)}: no record changed; {records}")
 
 
 def _read(file: Path) -> bytes:
@@ -215,16 +252,18 @@ def _zone_of(file: Path) -> str:
     stem = next((file.name.removesuffix(end) for end in FILE_SUFFIXES if file.name.endswith(end)), file.name)
     if str(file) == "-" or not stem.strip("."):
         raise LbdnsError("standard input has no name: say which zone by --name")
-    return zone_name(stem)
+    return stem
 
 
 @zone.command()
 @zone_argument
 @api_options
+@view_option("What a view sees otherwise in the zone, without its SOA: also ZONE@VIEW.")
 @click.option("--output", "-o", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
-def export(client: ApiClient, zone: str, output: Path | None) -> None:
-    """Print a zone as a master file."""
-    text = client.text(f"{zone_path(client, zone)}/dns_records/export")
+def export(client: ApiClient, zone: str, view: str | None, output: Path | None) -> None:
+    """Print a zone as a master file: what all its clients see."""
+    hosted = find_zone(client, zone, view)
+    text = client.text(f"{hosted.path}/dns_records/export", view=hosted.view or None)
     if output is None:
         click.echo(text, nl=False)
         return
@@ -241,12 +280,14 @@ def export(client: ApiClient, zone: str, output: Path | None) -> None:
 def delegation(client: ApiClient, zone: str, as_json: bool) -> None:
     """Print the NS and glue records that the parent zone needs, in master-file form, ready to paste."""
     path = zone_path(client, zone)
-    name = client.get(path)["name"]
-    servers = records_of(client, path, name=name, type="NS")
+    hosted = client.get(path)
+    name = hosted["name"]
+    seen = [one for one in records_of(client, path) if one.get(VIEW, "") == hosted.get(VIEW, "")]
+    servers = [one for one in seen if (one["name"], one["type"]) == (name, "NS")]
     hosts = {zone_name(record["content"]) for record in servers}
     glue = [
         record
-        for record in records_of(client, path)
+        for record in seen
         if record["type"] in ("A", "AAAA") and record["name"] in hosts and name in text_suffixes(record["name"])
     ]
     _share_ttls([*servers, *glue])

@@ -16,6 +16,7 @@ import click
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
+from lbdns.base.wording import listed
 from lbdns.base.words import (
     INNER_SET_BY_SERVER,
     NETWORKS_SET_BY_SERVER,
@@ -31,6 +32,7 @@ from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import to_ids, to_names
 from lbdns.manage.store.state import State
+from lbdns.model.views import VIEW, labelled, parted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,15 +64,16 @@ class Desk:
 
     # --- finding ---
 
-    def list(self) -> list[Body]:
-        """Return all objects of the kind."""
+    def list(self, view: str | None = None) -> list[Body]:
+        """Return all objects of the kind; of load balancers, those of a view where one is given, "" for all's."""
         if self.kind is Kind.LOAD_BALANCER:
-            return list(self.client.pages(f"{OWN_PATH}/load_balancers"))
+            return list(self.client.pages(f"{OWN_PATH}/load_balancers", view=view))
         return list(self.client.pages(self.client.objects(self.kind)))
 
-    def find(self, name: str, type: str | None = None) -> FoundObject:
-        """Return an object by its name or id; raises LbdnsError. `type` tells load balancers of one name apart."""
-        path = self._balancer_path(name, type) if self.kind is Kind.LOAD_BALANCER else self._path(name)
+    def find(self, name: str, type: str | None = None, view: str | None = None) -> FoundObject:
+        """Return an object by its name or id; raises LbdnsError. `type` and `view` tell load balancers of one name
+        apart, and so does NAME@VIEW; a name alone is that of the one that all see, where there is one."""
+        path = self._balancer_path(name, type, view) if self.kind is Kind.LOAD_BALANCER else self._path(name)
         reply = self.client.fetch(path)
         return FoundObject(path, reply.result, reply.revision)
 
@@ -85,15 +88,27 @@ class Desk:
             raise LbdnsError(self._unknown(name, ids))
         return self.client.objects(self.kind, id)
 
-    def _balancer_path(self, name: str, type: str | None) -> str:
+    def _balancer_path(self, text: str, type: str | None, view: str | None) -> str:
+        name, said = parted(text)
+        if view is not None and said not in ("", view):
+            raise LbdnsError(f'"{text}" is of the view {said}, and --view says {view or "none"}; give one of the two')
+        wanted = said or view
         found = self.client.get(f"{OWN_PATH}/load_balancers", name=owner_name(name))
-        found = [one for one in found if type in (None, one["type"])]
+        found = [one for one in found if type in (None, one["type"]) and wanted in (None, one.get(VIEW, ""))]
+        if wanted is None:
+            found = [one for one in found if VIEW not in one] or found
         if not found:
             ids = self.client.get(f"{OWN_PATH}/names", kind=self.kind.value)[self.kind.value]
-            raise LbdnsError(self._unknown(f"{name} {type}" if type else name, ids))
+            label = labelled(name, wanted or "")
+            raise LbdnsError(self._unknown(f"{label} {type}" if type else label, ids))
         if len(found) > 1:
-            types = ", ".join(one["type"] for one in found)
-            raise LbdnsError(f"there are {len(found)} load balancers {name}, of types {types}: say which by --type")
+            by_type = len({one["type"] for one in found}) > 1
+            one_view = len({one.get(VIEW) for one in found}) == 1
+            if one_view:
+                types = ", ".join(one["type"] for one in found)
+                raise LbdnsError(f"there are {len(found)} load balancers {name}, of types {types}: say which by --type")
+            shown = listed([f"{called(one)} {one['type']}" if by_type else called(one) for one in found])
+            raise LbdnsError(f'"{name}" is {len(found)} load balancers, {shown}: say which by NAME@VIEW or --view')
         return self._balancers(found[0]["zone_id"]) + f"/{found[0]['id']}"
 
     def _balancers(self, zone_id: str | None) -> str:
@@ -106,17 +121,33 @@ class Desk:
         meant = f'; did you mean "{near}"?' if near else ""
         return f'there is no {self.kind.words} "{name}"{meant}'
 
-    def collection(self, name: str, in_account: bool = False) -> str:
-        """Return the path that an object of a name is created at: of a load balancer, its zone's. Raises LbdnsError."""
+    def collection(self, name: str, in_account: bool = False, view: str = "") -> str:
+        """Return the path that an object of a name is created at: of a load balancer, its zone's, as its view sees it.
+        Raises LbdnsError."""
         if self.kind is not Kind.LOAD_BALANCER:
             return self.client.objects(self.kind)
         if in_account:
             return self._balancers(None)
         zones = self.client.get(f"{OWN_PATH}/names", kind="zone")["zone"]
-        zone_id = next((zones[zone] for zone in text_suffixes(owner_name(name)) if zone in zones), None)
+        suffixes = [*text_suffixes(owner_name(name))]
+        labels = (labelled(suffix, one) for suffix in suffixes for one in dict.fromkeys((view, "")))
+        zone_id = next((zones[label] for label in labels if label in zones), None)
+        if zone_id is None and not view:
+            zone_id = self._of_some_view(name, suffixes, zones)
         if zone_id is None:
-            raise LbdnsError(f'no zone here holds "{name}": make it by `lbdns zone create`, or use --account')
+            whole = labelled(name, view)
+            raise LbdnsError(f'no zone here holds "{whole}": make it by `lbdns zone create`, or use --account')
         return self._balancers(zone_id)
+
+    def _of_some_view(self, name: str, suffixes: Iterable[str], zones: Mapping[str, str]) -> str | None:
+        """Return the id of the zone around a name where only zones of views are; raises LbdnsError for several."""
+        for suffix in suffixes:
+            found = [label for label in zones if parted(label)[0] == suffix]
+            if len(found) > 1:
+                raise LbdnsError(f'"{name}" is in {len(found)} zones, {listed(found)}: say which by --view')
+            if found:
+                return zones[found[0]]
+        return None
 
     # --- names and ids ---
 
@@ -168,7 +199,7 @@ class Desk:
         if dry_run:
             show_plan(reply.result)
         else:
-            click.echo(f"{self.kind.words} {found.body[self.kind.called_by]}: deleted")
+            click.echo(f"{self.kind.words} {called(found.body, self.kind)}: deleted")
 
     def _tell(
         self,
@@ -188,7 +219,7 @@ class Desk:
             if moves is not None:
                 click.echo("\n".join(["", *render_moves(moves())]))
             return
-        name = f"{self.kind.words} {reply.result[self.kind.called_by]}"
+        name = f"{self.kind.words} {called(reply.result, self.kind)}"
         if before is not None and reply.revision == before.revision:
             click.echo(f"{name}: nothing changed")
             return
@@ -203,20 +234,28 @@ class Desk:
         """Return which networks the running server would answer from another pool, were a load balancer this."""
         kind = body.get("type") or "A"
         asked = {"name": body["name"], "type": kind, "load_balancer": body, "networks": [*networks]}
+        if view := body.get(VIEW):
+            asked[VIEW] = view
         told: Body = self.client.post(f"{OWN_PATH}/what_if", asked)
         return told
 
     # --- health ---
 
     def health(self) -> dict[str, Body]:
-        """Return what the running server says of pools or load balancers, by name; nothing where none runs."""
+        """Return what the running server says of pools or load balancers, by what they are called; nothing where none
+        runs."""
         try:
             report = self.client.get(f"{OWN_PATH}/health")
         except ApiRefusal as error:
             if error.refusals[0].code != NOT_RUNNING_CODE:
                 raise
             return {}
-        return {one["name"]: one for one in report[self.kind.section]}
+        return {called(one): one for one in report[self.kind.section]}
+
+
+def called(body: Mapping[str, Any], kind: Kind = Kind.LOAD_BALANCER) -> str:
+    """Return what an object of a kind is called: its name, with its view where it is of one."""
+    return labelled(str(body[kind.called_by]), body.get(VIEW) or "")
 
 
 def owner_name(text: str) -> str:

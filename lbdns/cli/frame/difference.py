@@ -21,6 +21,7 @@ import click
 
 from lbdns.base.kinds import SHOWN
 from lbdns.base.wording import counted, printable
+from lbdns.model.views import VIEW, labelled
 
 SHOWN_MAX: Final = 200
 """Objects that are shown; a zone of a million records is not read on a terminal."""
@@ -53,7 +54,7 @@ def summary(counts: Mapping[str, Mapping[str, int]], words: Mapping[str, str] = 
 
 def title(one: Mapping[str, Any]) -> str:
     """Return what an object is, on one line."""
-    words = f"{one['kind'].replace('_', ' ')} {one['name']}"
+    words = f"{one['kind'].replace('_', ' ')} {labelled(one['name'], one.get(VIEW, ''))}"
     if one["kind"] == "load_balancer" and one["type"] != "A":
         return f"{words} {one['type']}"
     if one["kind"] != "record":

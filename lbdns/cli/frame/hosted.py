@@ -1,19 +1,24 @@
-"""What the commands of zones and records share: a zone by its name, what a write did, names as people write them."""
+"""What the commands of zones and records share: a zone by its name, what a write did, names as people write them.
+
+example.com             the zone that all see; where there is none, that of the only view that has one
+example.com@office      the zone of a view; where there is none, what the view sees in the zone that all see
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import click
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.wording import printable
+from lbdns.base.wording import listed, printable
 from lbdns.base.words import AUTOMATIC_TTL, AUTOMATIC_TTL_S, OWN_PATH, RECORDS_PER_PAGE_MAX, V4_PATH
 from lbdns.cli.frame.client import ApiClient, Reply
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import show_plan
+from lbdns.model.views import VIEW, labelled, parted
 
 Body = dict[str, Any]
 
@@ -23,17 +28,63 @@ def zone_name(text: str) -> str:
     return text.lower().removesuffix(".") or text
 
 
-def zone_path(client: ApiClient, name: str) -> str:
-    """Return the path of a zone by its name or id; raises LbdnsError with the nearest name where there is none."""
+class HostedZone(NamedTuple):
+    """A zone, and whose records in it are meant: "" of those that all its clients see, else the view's."""
+
+    path: str
+    label: str
+    view: str
+
+    @property
+    def name(self) -> str:
+        """The zone's name."""
+        return parted(self.label)[0]
+
+    @property
+    def of_view(self) -> str | None:
+        """The filter of records that are of the view; None where the zone itself is of one, and so all of them."""
+        return None if parted(self.label)[1] else self.view
+
+
+def find_zone(client: ApiClient, text: str, view: str | None = None) -> HostedZone:
+    """Return a zone by its name, by NAME@VIEW or its id; `view` is another word for VIEW. Raises LbdnsError with those
+    that may be meant, or with the nearest name where there is none."""
     ids: dict[str, str] = client.get(f"{OWN_PATH}/names", kind="zone")["zone"]
-    id = ids.get(zone_name(name)) or (name if name in ids.values() else None)
-    if id is None:
+    labels = {id: label for label, id in ids.items()}
+    name, said = parted(text)
+    if view and said not in ("", view):
+        raise LbdnsError(f'"{text}" is of the view {said}, and --view says {view}; give one of the two')
+    name, view = zone_name(name), view or said
+    if text in labels:
+        return HostedZone(f"{V4_PATH}/zones/{text}", labels[text], view)
+    whole = labelled(name, view)
+    label = next((one for one in (whole, name) if one in ids), None) or _of_some_view(name, view, ids)
+    if label is None:
         from lbdns.base.wording import nearest
 
-        near = nearest(zone_name(name), ids)
+        near = nearest(whole, ids)
         meant = f'; did you mean "{near}"?' if near else ""
-        raise LbdnsError(f'there is no zone "{name}"{meant}')
-    return f"{V4_PATH}/zones/{id}"
+        raise LbdnsError(f'there is no zone "{labelled(text, view) if view != said else text}"{meant}')
+    return HostedZone(f"{V4_PATH}/zones/{ids[label]}", label, "" if label == whole else view)
+
+
+def _of_some_view(name: str, view: str, labels: Iterable[str]) -> str | None:
+    """Return the only zone of a name that no zone has which all see; raises LbdnsError where there are several."""
+    found = [label for label in labels if parted(label)[0] == name] if not view else []
+    if len(found) > 1:
+        raise LbdnsError(f'"{name}" is {len(found)} zones, {listed(found)}: say which')
+    return found[0] if found else None
+
+
+def zone_path(client: ApiClient, name: str) -> str:
+    """Return the path of a zone as `find_zone` finds it; raises LbdnsError."""
+    found = find_zone(client, name)
+    if found.view:
+        raise LbdnsError(
+            f'there is no zone "{labelled(found.label, found.view)}"; what the view sees otherwise in {found.label}, '
+            f"`lbdns record list {found.label} --view {found.view}` lists"
+        )
+    return found.path
 
 
 def records_of(client: ApiClient, zone: str, **filters: Any) -> list[Body]:
@@ -68,7 +119,7 @@ def data_text(record: Mapping[str, Any]) -> str:
 
 def record_line(record: Mapping[str, Any]) -> str:
     """Return a record on one line."""
-    return f"{record['name']} {record['type']} {data_text(record)}"
+    return f"{labelled(record['name'], record.get(VIEW, ''))} {record['type']} {data_text(record)}"
 
 
 def ttl_text(record: Mapping[str, Any]) -> str:

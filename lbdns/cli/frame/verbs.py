@@ -15,7 +15,7 @@ from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import local_time, print_json
-from lbdns.cli.frame.desk import Body, Desk, FoundObject, Moves, file_text, read_body
+from lbdns.cli.frame.desk import Body, Desk, FoundObject, Moves, called, file_text, read_body
 from lbdns.cli.frame.moves import networks_in
 
 Command = Callable[..., Any]
@@ -31,6 +31,11 @@ def name_argument(kind: Kind) -> Callable[[Command], Command]:
 def zone_argument(command: Command) -> Command:
     """Add the argument ZONE, likewise."""
     return click.argument("zone", shell_complete=names_of(Kind.ZONE))(command)
+
+
+def view_option(help: str) -> Callable[[Command], Command]:
+    """Add `--view VIEW`."""
+    return click.option("--view", metavar="VIEW", help=help)
 
 
 def json_option(command: Command) -> Command:
@@ -64,6 +69,13 @@ def type_option(kind: Kind) -> Callable[[Command], Command]:
     if kind is not Kind.LOAD_BALANCER:
         return lambda command: command
     return click.option("--type", type=click.Choice(BALANCER_TYPES), help="Which one, where several have the name.")
+
+
+def which_view_option(kind: Kind) -> Callable[[Command], Command]:
+    """Add `--view` to commands of load balancers, likewise."""
+    if kind is not Kind.LOAD_BALANCER:
+        return lambda command: command
+    return view_option("Which one, where views see others of the name: also NAME@VIEW.")
 
 
 def networks_option(kind: Kind) -> Callable[[Command], Command]:
@@ -101,11 +113,12 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
     @name_argument(kind)
     @api_options
     @type_option(kind)
+    @which_view_option(kind)
     @json_option
-    def show(client: ApiClient, name: str, as_json: bool, type: str | None = None) -> None:
+    def show(client: ApiClient, name: str, as_json: bool, type: str | None = None, view: str | None = None) -> None:
         desk = Desk(client, kind)
-        found = desk.find(name, type)
-        health = desk.health().get(found.body["name"]) if kind in HEALTH_KINDS else None
+        found = desk.find(name, type, view)
+        health = desk.health().get(called(found.body)) if kind in HEALTH_KINDS else None
         if as_json:
             shown = {**found.body, "revision": found.revision}
             print_json(shown | {"health": health} if kind in HEALTH_KINDS else shown)
@@ -123,6 +136,7 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
     @assignments_argument
     @api_options
     @type_option(kind)
+    @which_view_option(kind)
     @from_option
     @dry_run_option
     @networks_option(kind)
@@ -135,6 +149,7 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
         dry_run: bool,
         as_json: bool,
         type: str | None = None,
+        view: str | None = None,
         networks: Path | None = None,
     ) -> None:
         if networks is not None and not dry_run:
@@ -144,7 +159,7 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
         if not parsed and file is None:
             raise click.UsageError("nothing to set: give KEY=VALUE, or --from FILE")
         desk = Desk(client, kind)
-        found = desk.find(name, type)
+        found = desk.find(name, type, view)
         if file is not None:
             body = read_body(kind, file, found.body["name"]) | {"name": found.body["name"]}
             assign(body, parsed)
@@ -158,13 +173,16 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
     @name_argument(kind)
     @api_options
     @type_option(kind)
+    @which_view_option(kind)
     @dry_run_option
     @click.option("--yes", is_flag=True, help="Do not ask.")
-    def delete(client: ApiClient, name: str, dry_run: bool, yes: bool, type: str | None = None) -> None:
+    def delete(
+        client: ApiClient, name: str, dry_run: bool, yes: bool, type: str | None = None, view: str | None = None
+    ) -> None:
         desk = Desk(client, kind)
-        found = desk.find(name, type)
+        found = desk.find(name, type, view)
         if not dry_run:
-            ask(f"Delete the {words} {found.body['name']}?", yes)
+            ask(f"Delete the {words} {called(found.body)}?", yes)
         desk.delete(found, dry_run)
 
 

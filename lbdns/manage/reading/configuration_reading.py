@@ -56,7 +56,7 @@ class ReadConfiguration:
                 table = found[kind.section]
                 table.setdefault(name, len(table))
             for zone in self.wanted.zones:
-                found[Kind.ZONE.section][zone.body["name"]] = 0
+                found[Kind.ZONE.section] |= dict.fromkeys(zone.labels(), 0)
             for index, balancer in enumerate(self.wanted.balancers):
                 found[Kind.LOAD_BALANCER.section].setdefault(balancer["name"], index)
             self._places.update(found)

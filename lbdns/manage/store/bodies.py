@@ -28,6 +28,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.mistakes import name_mistakes
 from lbdns.model.monitors import Monitor
+from lbdns.model.views import VIEW
 from lbdns.model.virtual_network import lasting_network_id
 
 _NOT_IN_NAMES: Final = re.compile(r"[^-_a-zA-Z0-9]+", re.ASCII)
@@ -48,9 +49,11 @@ def check_body(
     body = without_nulls(body)
     if kind is Kind.RECORD:
         assert zone is not None, "a record has a zone"
-        return CheckedBody(canonical_record(body, zone.name, problems, (kind.section, id)))
+        return CheckedBody(canonical_record(body, zone.name, problems, (kind.section, id), zone.view))
     if kind is Kind.ZONE:
         return CheckedBody(canonical_zone(body, problems, (kind.section, str(body.get("name", "")))))
+    if kind is Kind.LOAD_BALANCER and zone is not None and zone.view:
+        body = {**body, VIEW: body.get(VIEW) or zone.view}
     if kind is Kind.MONITOR:
         body = _without_empty(body)
     named = to_names(kind, body, state)
@@ -124,7 +127,10 @@ def _own_name(kind: Kind, body: Mapping[str, Any], id: str) -> Any:
 
 
 def _outside(placed: Placed[Any], zone: Item) -> list[Problem]:
-    name = placed.item.name
-    if name == zone.name or name.endswith(f".{zone.name}"):
-        return []
-    return [placed.source.problem(("name",), f'"{name}" is not in the zone "{zone.name}"')]
+    name, view = placed.item.name, placed.item.view
+    if name != zone.name and not name.endswith(f".{zone.name}"):
+        return [placed.source.problem(("name",), f'"{name}" is not in the zone "{zone.label}"')]
+    if zone.view not in ("", view):
+        message = f'what is in the zone "{zone.label}" is of its view, "{zone.view}"; leave it out'
+        return [placed.source.problem((VIEW,), message)]
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import BALANCING, REFERRED, Kind
+from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
 from lbdns.config.loading import Examined, examine_objects
@@ -25,19 +27,23 @@ from lbdns.manage.store.making import has_foreign_part, pools_by_tokens
 from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
-from lbdns.manage.store.zones.zone_bodies import problem_at, zone_draft
+from lbdns.manage.store.zones.zone_bodies import by_view, problem_at, zone_draft
 from lbdns.model.placements import private_views
 from lbdns.model.private_names import address_mistake, as_address
 from lbdns.model.settings import Settings
-from lbdns.model.views import EVERY_VIEW
+from lbdns.model.views import VIEW
 
 
 @dataclass(frozen=True, slots=True)
 class _Drafted:
-    """A zone as it was read last, and what from; `is_foreign`: a token had a hand in it."""
+    """A zone as it was read last, or what a view sees otherwise in it, and what from.
+
+    `records` are those of the whole zone, `own` those of it that were read; `is_foreign`: a token had a hand in them.
+    """
 
     item: Item
     records: Items
+    own: Items
     draft: ZoneDraft
     zone: Zone
     is_foreign: bool
@@ -51,7 +57,7 @@ class Builder:
         self._account_id = account_id
         self._names: dict[Kind, dict[str, str]] = {kind: {} for kind in REFERRED}
         self._placed: dict[str, tuple[Item, Placed[Any]]] = {}
-        self._drafted: dict[str, _Drafted] = {}
+        self._drafted: dict[str, dict[str, _Drafted]] = {}  # by a zone's id: it under "", and by view what that sees
         self._opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}  # as stored, as served to the private views
         self._memo = CheckMemo()
         self._busy = threading.Lock()
@@ -97,7 +103,7 @@ class Builder:
         for id, item in state.all(Kind.ZONE).items():
             records, lost = state.records(id), dict[str, str]()
             try:
-                self._drafted[id] = self._zone(item, state, lost)
+                self._drafted[id] = self._zones(item, state, lost)
             except Exception as error:
                 yield item, (str(error) if isinstance(error, BadName) else f"lbdns failed on it: {error!r}",)
                 continue
@@ -112,18 +118,20 @@ class Builder:
         apart = Objects(declared=objects.declared)  # the load balancers that nobody could ask for
         private = private_views(settings.views)
         placed = self._objects(state, objects, apart, bool(private), mended or {})
-        drafted = {id: self._zone(item, state) for id, item in state.all(Kind.ZONE).items()}
-        self._placed, self._drafted = placed, drafted
-        by_apex = {one.draft.apex: one for one in drafted.values()}
+        by_zone = {id: self._zones(item, state) for id, item in state.all(Kind.ZONE).items()}
+        drafted = [one for of_zone in by_zone.values() for one in of_zone.values()]
+        self._placed, self._drafted = placed, by_zone
+        keyed = {(one.draft.apex, one.draft.view): one for one in drafted}
         examined = examine_objects(
             settings,
             objects,
-            {(apex, EVERY_VIEW): one.draft for apex, one in by_apex.items()},
-            {(apex, EVERY_VIEW): one.zone for apex, one in by_apex.items()},
+            {key: one.draft for key, one in keyed.items()},
+            {key: one.zone for key, one in keyed.items()},
             self._memo,
         )
-        places = {one.draft.file: one.records for one in drafted.values()}
-        errors = *_located(examined.errors, places), *check_references(apart, CheckMemo())
+        places = {one.draft.file: one.own for one in drafted}
+        apart_errors = check_references(apart, CheckMemo())
+        errors = *_located(examined.errors, places), *apart_errors, *_beside_own(state)
         warnings = *_located(examined.warnings, places), *_unanswered(apart), *_public(state, objects, private)
         configuration = None
         if not errors and mended is None and examined.configuration is not None:
@@ -132,7 +140,7 @@ class Builder:
                 examined.configuration,
                 pool_ids=pool_ids,
                 account_id=self._account_id,
-                pools_by_tokens=pools_by_tokens(state, any(one.is_foreign for one in drafted.values())),
+                pools_by_tokens=pools_by_tokens(state, any(one.is_foreign for one in drafted)),
                 store_revision=state.revision,
             )
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
@@ -176,13 +184,21 @@ class Builder:
         before = self._placed.get(item.id)
         return before[1] if before is not None and before[0] is item else placed_of(item, state)
 
-    def _zone(self, item: Item, state: State, lost: dict[str, str] | None = None) -> _Drafted:
+    def _zones(self, item: Item, state: State, lost: dict[str, str] | None = None) -> dict[str, _Drafted]:
+        """Return a zone, and by view what each sees otherwise in it; what is unchanged is what it was."""
         records = state.records(item.id)
-        before = self._drafted.get(item.id)
-        if before is not None and before.item is item and before.records is records:
+        before = self._drafted.get(item.id, {})
+        if before and before[""].item is item and before[""].records is records:
             return before
-        draft = zone_draft(item, records.values(), lost)
-        return _Drafted(item, records, draft, draft.finish(), has_foreign_part(item, records))
+        found = {}
+        for view, own in by_view(records).items():
+            there = before.get(view) if view else None
+            if there is not None and _are_same(there.own, own):
+                found[view] = there
+                continue
+            draft = zone_draft(item, own.values(), lost, view)
+            found[view] = _Drafted(item, records, own, draft, draft.finish(), has_foreign_part(item, own))
+        return found
 
     def _follow_names(self, state: State) -> None:
         """Forget every model where an object that others refer to has another name than before."""
@@ -196,6 +212,29 @@ class Builder:
             if any(now.get(id, name) != name for id, name in before.items()):
                 self._placed = {}
         self._names = names
+
+
+def _are_same(before: Items, now: Items) -> bool:
+    """Tell whether records are the very ones that they were, in the same order."""
+    return len(before) == len(now) and all(map(operator.is_, before.values(), now.values()))
+
+
+def _beside_own(state: State) -> Iterator[Problem]:
+    """Yield a problem for what a view sees in a zone that all see where it has a zone of the same name: who may write
+    one of the two has no say in the other."""
+    for zone in state.all(Kind.ZONE).values():
+        base = state.named(Kind.ZONE, zone.name) if zone.view else None
+        if base is None:
+            continue
+        message = f'the view "{zone.view}" has a zone of its own, "{zone.label}", which this is to be in'
+        for record in state.records(base.id).values():
+            if record.view == zone.view:
+                path = f"{record.name} {record.body.get('type')}"
+                yield Problem(STORED, 0, path, message, at=("records", record.id, VIEW))
+        for balancer in state.all(Kind.LOAD_BALANCER).values():
+            if balancer.zone_id == base.id and balancer.view == zone.view:
+                section = Kind.LOAD_BALANCER.section
+                yield Problem(STORED, 0, f"{section}.{balancer.name}", message, at=(section, balancer.name, VIEW))
 
 
 def _astray(state: State) -> Iterator[tuple[Item, Sequence[str]]]:

@@ -194,10 +194,10 @@ def _is_same(first: Item, after: Item) -> bool:
 def unique_key(item: Item) -> tuple[str, ...]:
     """Return what may be there only once."""
     if item.kind is Kind.LOAD_BALANCER:
-        return item.name, str(item.body.get("type", "A"))
+        return item.name, str(item.body.get("type", "A")), item.view
     if item.kind is Kind.ROUTE:
         return item.name, str(item.body.get("virtual_network_id", ""))
-    return (item.name,)
+    return item.name, item.view
 
 
 def _check_unique(changes: tuple[Change, ...], state: State) -> None:
@@ -213,10 +213,10 @@ def _check_unique(changes: tuple[Change, ...], state: State) -> None:
 def _taken(item: Item) -> NotUnique:
     if item.kind is Kind.LOAD_BALANCER:
         kind = {"A": "a load balancer"}.get(item.body.get("type", "A"), f"an {item.body.get('type')} load balancer")
-        return NotUnique(item.kind, item.name, ("name",), f'there is {kind} "{item.name}" already')
+        return NotUnique(item.kind, item.label, ("name",), f'there is {kind} "{item.label}" already')
     if item.kind is Kind.ROUTE:
         return NotUnique(item.kind, item.name, ("network",), f"there is a route of {item.name} to its network already")
-    return NotUnique(item.kind, item.name)
+    return NotUnique(item.kind, item.label)
 
 
 def _check_references(changes: tuple[Change, ...], state: State) -> None:

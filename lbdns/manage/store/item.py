@@ -12,6 +12,7 @@ from uuid import UUID
 from lbdns.base.kinds import NETWORKING, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.reference_paths import collector
+from lbdns.model.views import VIEW, labelled
 
 Rrset = tuple[bytes, int, int, bytes]
 """A record: owner in wire format and lower case, type, TTL in seconds, data in wire format."""
@@ -43,6 +44,16 @@ class Item:
     def name(self) -> str:
         """The object's name; every kind has one."""
         return str(self.body.get(self.kind.called_by, ""))
+
+    @property
+    def view(self) -> str:
+        """The view that it belongs to; "" where all see it, or what it is in says which do."""
+        return str(self.body.get(VIEW, ""))
+
+    @property
+    def label(self) -> str:
+        """Its name, with its view where it is of one: `www.example.com@office`."""
+        return labelled(self.name, self.view)
 
     def references(self) -> set[str]:
         """Return the ids of the objects that this one refers to, its zone left out."""

@@ -34,9 +34,9 @@ class Referenced(LbdnsError):
     """An object that others refer to cannot be deleted."""
 
     def __init__(self, item: Item, users: Sequence[Item]) -> None:
-        shown = ", ".join(f'{user.kind.words} "{user.name}"' for user in users[:SHOWN_MAX])
+        shown = ", ".join(f'{user.kind.words} "{user.label}"' for user in users[:SHOWN_MAX])
         more = f" and {len(users) - SHOWN_MAX} more" if len(users) > SHOWN_MAX else ""
-        super().__init__(f'the {item.kind.words} "{item.name}" is used by {shown}{more}; change or delete those first')
+        super().__init__(f'the {item.kind.words} "{item.label}" is used by {shown}{more}; change or delete those first')
         self.item = item
         self.users = tuple(users)
 

@@ -11,6 +11,7 @@ from lbdns.base.kinds import Kind
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.unreadable import Unreadable
+from lbdns.model.views import labelled
 
 _NONE: Final[Mapping[str, Item]] = MappingProxyType({})
 Items = Mapping[str, Item]
@@ -72,14 +73,29 @@ class State:
             return self.records(zone_id).get(id) if zone_id is not None else None
         return self._items.get(kind, _NONE).get(id)
 
-    def named(self, kind: Kind, name: str) -> Item | None:
-        """Return the first object of this name, or None."""
-        return self._by_name(kind).get(name)
+    def named(self, kind: Kind, label: str) -> Item | None:
+        """Return the first object of this label (its name, and its view where it is of one), or None."""
+        return self._by_label(kind).get(label)
 
-    def zone_of(self, name: str) -> Item | None:
-        """Return the zone with the longest name that a name is within, or None."""
-        zones = self._by_name(Kind.ZONE)
-        return next(filter(None, map(zones.get, text_suffixes(name))), None)
+    def zone_of(self, name: str, view: str = "") -> Item | None:
+        """Return the zone with the longest name that a name is within, as who is in a view sees it, or None. For all
+        (""), it is one that all see, or where there is none, one of any view."""
+        zones = self._by_label(Kind.ZONE)
+        labels = (labelled(suffix, one) for suffix in text_suffixes(name) for one in dict.fromkeys((view, "")))
+        found = next(filter(None, map(zones.get, labels)), None)
+        return found if found is not None or view else next(self.zones_around(name), None)
+
+    def zones_around(self, name: str) -> Iterator[Item]:
+        """Yield the zones that a name is within, the longest names first, of all views."""
+        for suffix in text_suffixes(name):
+            yield from self._zones_by_name.get(suffix, ())
+
+    @cached_property
+    def _zones_by_name(self) -> Mapping[str, Sequence[Item]]:
+        found: dict[str, list[Item]] = {}
+        for zone in self.all(Kind.ZONE).values():
+            found.setdefault(zone.name, []).append(zone)
+        return found
 
     def users(self, kind: Kind, id: str) -> list[Item]:
         """Return the objects that refer to one, in the order of their kinds."""
@@ -117,16 +133,16 @@ class State:
     def _zone_ids(self) -> dict[str, str]:
         return {id: zone_id for zone_id, records in self._records.items() for id in records}
 
-    def _by_name(self, kind: Kind) -> Mapping[str, Item]:
-        found = self._names.get(kind)
+    def _by_label(self, kind: Kind) -> Mapping[str, Item]:
+        found = self._labels.get(kind)
         if found is None:
-            found = self._names[kind] = {}
+            found = self._labels[kind] = {}
             for item in self.all(kind).values():
-                found.setdefault(item.name, item)
+                found.setdefault(item.label, item)
         return found
 
     @cached_property
-    def _names(self) -> dict[Kind, dict[str, Item]]:
+    def _labels(self) -> dict[Kind, dict[str, Item]]:
         return {}
 
 
@@ -147,13 +163,15 @@ class StateDraft(State):
             into[item.id] = change.after
         if item.kind is Kind.RECORD and "_zone_ids" in self.__dict__:
             self._zone_ids[item.id] = item.zone_id
-        names = self._names.get(item.kind)
-        if names is None:
+        if item.kind is Kind.ZONE:
+            self.__dict__.pop("_zones_by_name", None)
+        labels = self._labels.get(item.kind)
+        if labels is None:
             return
-        if change.before is not None and names.get(change.before.name) is change.before:
-            del names[change.before.name]
+        if change.before is not None and labels.get(change.before.label) is change.before:
+            del labels[change.before.label]
         if change.after is not None:
-            names.setdefault(change.after.name, change.after)
+            labels.setdefault(change.after.label, change.after)
 
     def _own(self, kind: Kind, zone_id: str) -> dict[str, Item]:
         """Return the objects of a kind, or a zone's records, in a dictionary that is this draft's own."""

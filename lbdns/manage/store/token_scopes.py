@@ -2,7 +2,7 @@
 
     read, write                     everything
     AREA:read, AREA:write           what belongs to an area; whoever may write it may read it
-    AREA:read:ZONE, AREA:write:ZONE of one zone alone, where the area is divided by zones
+    AREA:read:ZONE, AREA:write:ZONE of one zone alone, where the area is divided by zones; of a zone of a view NAME@VIEW
 
 | area           | what belongs to it                                              | by zone |
 |----------------|-----------------------------------------------------------------|---------|
@@ -21,6 +21,7 @@ from typing import Final, Literal, NamedTuple
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest
 from lbdns.dns.name import BadName, encode_canonical, show_name
+from lbdns.model.views import labelled, parted
 
 Verb = Literal["read", "write"]
 READ: Final = "read"
@@ -38,7 +39,10 @@ FORMS: Final = f"read, write, or AREA:read, AREA:write and AREA:write:ZONE, wher
 
 
 class TokenScope(NamedTuple):
-    """One scope: of an area or of everything, of a zone (its name in A-labels, lower case) or of all."""
+    """One scope: of an area or of everything, of a zone or of all.
+
+    `zone` is a zone's name in A-labels, lower case, with its view where it is of one: example.com@office.
+    """
 
     verb: Verb
     area: str = EVERYTHING
@@ -68,10 +72,11 @@ def parse_scope(text: str) -> TokenScope:
     if colon and not zone:
         raise LbdnsError(f'"{text}" is no scope; expected a zone at its end, or {area}:{verb} for all')
     try:
-        name = show_name(encode_canonical(zone)) if colon else ""
+        name, view = parted(zone)
+        label = labelled(show_name(encode_canonical(name)), view) if colon else ""
     except BadName as error:
         raise LbdnsError(f'"{text}" is no scope: {error}') from None
-    return TokenScope(READ if verb == READ else WRITE, area, name)
+    return TokenScope(READ if verb == READ else WRITE, area, label)
 
 
 class TokenScopes(tuple[TokenScope, ...]):

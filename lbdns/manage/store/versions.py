@@ -59,7 +59,12 @@ def _note_makers(connection: Connection) -> None:
         )
 
 
-STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_note_disabling, _note_makers)
+def _know_views(_: Connection) -> None:
+    """Version 4: objects may be of a view. Their layout stays; a release that knows no views would serve to everybody
+    what is of one, and so refuses the store by its version."""
+
+
+STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_note_disabling, _note_makers, _know_views)
 """What leads from version 1 to 2, from 2 to 3, and so on; a step may find done what it does."""
 VERSION: Final = 1 + len(STEPS)
 

@@ -24,6 +24,7 @@ from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import AREAS, EVERYTHING, READ, WRITE, Verb
 from lbdns.manage.store.unreadable import NAMED_MAX
+from lbdns.model.views import labelled, parted
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 ZONE_ID: Final = "zone_id"
@@ -93,14 +94,15 @@ def lacking(caller: Caller, verb: Verb, area: str, request: Request) -> ApiError
 
 
 def _zone_of(request: Request, belonging: Belonging, state: State) -> str:
-    """Return the name of the zone that a path is about; "" where it is about none, or none that there is."""
+    """Return the label of the zone that a path is about; "" where it is about none, or none that there is."""
     if belonging.zone_name:
+        name, view = parted(request.path_params[belonging.zone_name])
         try:
-            return show_name(encode_canonical(request.path_params[belonging.zone_name]))
+            return labelled(show_name(encode_canonical(name)), view)
         except BadName:
             return ""
     zone = state.get(Kind.ZONE, request.path_params.get(ZONE_ID, ""))
-    return zone.name if zone is not None else ""
+    return zone.label if zone is not None else ""
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lbdns.base.wording import join_path, listed
+from lbdns.manage.store.item import Item
+from lbdns.model.views import VIEW
 
 _TOLD_APART_BY: Final = ("name", "monitor_id", "address")
 """What tells the objects of a list apart, the first of these that one has."""
@@ -33,6 +35,12 @@ def dropped(
             for at, names in _lost(before[key], after.get(key), value, (key,)):
                 path = join_path(*at)
                 yield f"{path}: is replaced as a whole; what it had and was not sent is dropped: {listed(names)}", at
+
+
+def widened(before: Item, after: Item, sent: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what to say where a PUT that does not name the view of an object has all see it."""
+    if before.view and not after.view and VIEW not in sent:
+        yield f'{VIEW}: was "{before.view}"; a PUT puts back what it does not name, so all see it now'
 
 
 def _holds_objects(value: Any) -> bool:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from lbdns import __version__
 from lbdns.base.words import V4_PATH
 from lbdns.manage.api.frame.envelope import JSON_TYPE
+from lbdns.model import bounds
 
 OPENAPI_PATH: Final = f"{V4_PATH}/openapi.json"
 ACCOUNT_PARAMETER: Final = "account_id"
@@ -27,6 +28,14 @@ ID: Final[dict[str, Any]] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 NETWORK_ID: Final[dict[str, Any]] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
 """Of virtual networks and routes."""
 TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
+VIEW_SHOWN: Final[dict[str, Any]] = {
+    "type": "string",
+    "description": "the view that sees it, public for who is in none; not there where all do",
+}
+VIEW_WRITTEN: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string", "maxLength": bounds.MAX_VIEW_NAME_CHARS}, {"type": "null"}],
+    "description": "the view that sees it, public for who is in none; nothing, or left out, where all do",
+}
 DELETED: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"id": {"anyOf": [ID, NETWORK_ID]}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import FILES_ACCOUNT_ID, ID_DIGITS
@@ -18,6 +18,8 @@ from lbdns.manage.store.tokens import Tokens
 from lbdns.model.settings import Settings
 
 ACCOUNT_NAME: Final = "lbdns"
+VIEW_CHARS_MAX: Final = 100
+"""No view's name has as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ async def _site(request: Request) -> ApiSite:
 
 CurrentSite = Annotated[ApiSite, Depends(_site)]
 """What a handler declares to get the site."""
+
+ViewQuery = Annotated[str | None, Query(max_length=VIEW_CHARS_MAX)]
+"""The view that a query parameter names: "" for what all see, None where none is named."""
 
 ObjectId = Annotated[str, Path(pattern=f"^[0-9a-f]{{{ID_DIGITS}}}$")]
 """The id of an object in a path."""

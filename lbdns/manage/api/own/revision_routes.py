@@ -74,6 +74,7 @@ class Difference(TypedDict):
     kind: str
     id: str
     name: str
+    view: NotRequired[str]
     zone: NotRequired[str]
     type: NotRequired[str]
     fields: list[FieldDifference]

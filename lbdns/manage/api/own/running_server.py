@@ -28,9 +28,10 @@ from lbdns.manage.api.frame.live import operate, running
 from lbdns.manage.api.frame.object_shapes import shown
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
 from lbdns.manage.api.frame.paging import OptionalPaging
-from lbdns.manage.api.frame.site import CurrentSite
+from lbdns.manage.api.frame.site import CurrentSite, ViewQuery
 from lbdns.manage.store.item import time_text
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
+from lbdns.model.views import view_facts
 from lbdns.places.description import describe as describe_address
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import address_in, unmapped
@@ -49,6 +50,7 @@ _EXPLAINED: Final[dict[str, Any]] = {
         "scope": nullable({"type": "integer"}),
         "steps": {"type": "array", "items": _OBJECT},
         "scopes": _OBJECT,
+        "view": {"type": "string", "description": "the view that it is given in, where there are any"},
     },
     "required": ["rcode", "answer", "ttl", "scope", "steps"],
 }
@@ -80,6 +82,7 @@ def _list_of(items: dict[str, Any], of: type, words: str, least: int = 0) -> _Wa
 _WANTED: Final = {
     "name": _text_of(NAME_CHARS_MAX),
     "type": _text_of(TYPE_CHARS_MAX),
+    "view": _text_of(NAME_CHARS_MAX),
     "load_balancer": _Wanted(_OBJECT, "object", lambda value: isinstance(value, dict)),
     "rules": _list_of(_OBJECT, dict, "list of objects"),
     "networks": _list_of({"type": "string"}, str, "list of one network or more, as texts", least=1),
@@ -154,7 +157,13 @@ _NAMES: Final[dict[str, Any]] = {
 }
 _LOCATED: Final[dict[str, Any]] = {
     "type": "object",
-    "properties": {"address": {"type": "string"}, "network": {"type": "string"}, "centroid_of": {"type": "string"}},
+    "properties": {
+        "address": {"type": "string"},
+        "network": {"type": "string"},
+        "centroid_of": {"type": "string"},
+        "view": {"type": "string"},
+        "view_network": nullable({"type": "string"}),
+    },
     "required": ["address", "network", "country", "subdivision", "region", "latitude", "longitude", "asn"],
 }
 _BALANCERS: Final[dict[str, Any]] = {
@@ -171,7 +180,7 @@ NAMED: Final = tuple(kind for kind in Kind if kind is not Kind.RECORD)
 """Kinds whose objects a name tells apart."""
 _NAMED: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "by kind: name -> id, in the order in which the objects were made",
+    "description": "by kind: name, NAME@VIEW of what is of a view -> id, in the order in which the objects were made",
     "properties": {kind.value: {"type": "object", "additionalProperties": ID} for kind in NAMED},
     "additionalProperties": False,
 }
@@ -194,6 +203,9 @@ async def explain(
     type: Annotated[str, Query(max_length=20)] = "A",
     ecs: Text = None,
     resolver: Text = None,
+    view: Text = None,
+    listener: Text = None,
+    key: Text = None,
     pop: Text = None,
     down: Patterns = [],  # noqa: B006 - FastAPI copies it
     up: Patterns = [],  # noqa: B006
@@ -202,6 +214,7 @@ async def explain(
 ) -> Response:
     """Say what the running server answers and why, as `lbdns explain --json` does; suppose endpoints down or up."""
     request = {"name": name, "type": type, "ecs": ecs, "resolver": resolver, "pop": pop, "draw": draw}
+    request |= {"view": view, "listener": listener, "key": key}
     return ok(await operate(site, "explain", {**request, "down": down, "up": up, "scopes": scopes}))
 
 
@@ -254,7 +267,8 @@ async def force(site: CurrentSite, body: JsonObject) -> Response:
 def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Response:
     """Say what the geolocation databases of this server know of an address; of an IPv4-mapped one, its IPv4 address.
 
-    `address` is the one that was looked up.
+    `address` is the one that was looked up; `view` the view that it is in, by the network `view_network`, where there
+    are views.
     """
     try:
         address = unmapped(address_in(ip))
@@ -263,7 +277,8 @@ def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Respo
     paths = site.settings.geodata
     # The databases of a running server are in memory already; else only what this look-up needs is read.
     geodata = Geodata.open(paths.city, paths.asn, lookups_only=site.manager.running is None)
-    return ok(describe_address(address, geodata.locate(address), geodata))
+    told = describe_address(address, geodata.locate(address), geodata)
+    return ok(told | view_facts(site.settings.views, address))
 
 
 @router.get(
@@ -272,10 +287,13 @@ def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Respo
     summary="List load balancers of all zones",
     **describe(_BALANCERS, paged=True),
 )
-def list_load_balancers(site: CurrentSite, paging: OptionalPaging, name: Text = None) -> Response:
-    """List every load balancer, or those of a name; zone_id is null for those of the account."""
+def list_load_balancers(
+    site: CurrentSite, paging: OptionalPaging, name: Text = None, view: ViewQuery = None
+) -> Response:
+    """List every load balancer, or those of a name or view, "" for what all see; zone_id is null for the account's."""
     state = site.state
-    found = [item for item in state.all(Kind.LOAD_BALANCER).values() if name in (None, item.name)]
+    balancers = state.all(Kind.LOAD_BALANCER).values()
+    found = [item for item in balancers if name in (None, item.name) and view in (None, item.view)]
     page, info = paging.of(found)
     own = [{"zone_id": item.zone_id or None, "type": item.body.get("type", BALANCER_TYPES[0])} for item in page]
     return ok([{**shown(item, state), **more} for item, more in zip(page, own, strict=True)], info)
@@ -289,7 +307,7 @@ def list_names(
     """List the ids of objects by name, of the kinds asked for or of all."""
     state = site.state
     wanted = [Kind(one) for one in kind] or NAMED
-    return ok({one.value: {item.name: item.id for item in state.all(one).values()} for one in wanted})
+    return ok({one.value: {item.label: item.id for item in state.all(one).values()} for one in wanted})
 
 
 def _shown(one: forced.Forced) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from lbdns.config.yaml.yaml_tree import spelled
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
-from lbdns.manage.api.frame.dropped import dropped
+from lbdns.manage.api.frame.dropped import dropped, widened
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.hostname_messages import tell_of_hostnames
@@ -34,7 +34,7 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Pointing, Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, nowhere, tell, warnings
-from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_account, own_zone
+from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_account, own_zone
 from lbdns.manage.store.default_network import settled
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
@@ -45,6 +45,7 @@ from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
+from lbdns.model.views import VIEW
 
 ACCOUNT: Final = "/accounts/{account_id}/load_balancers"
 ZONE: Final = "/zones/{zone_id}/load_balancers"
@@ -95,8 +96,11 @@ class ObjectWriter(NamedTuple):
         """Give an object a new body."""
 
         def make(edit: Edit, body: dict[str, Any]) -> Item:
-            self._find(edit, id, based_on)
-            return edit.replace(self.kind, id, body)
+            before = self._find(edit, id, based_on)
+            after = edit.replace(self.kind, id, body)
+            for sentence in widened(before, after, body) if not edit.problems else ():
+                tell(sentence, (VIEW,))
+            return after
 
         return await self._write("replace", make, fields, self._name_of(id))
 
@@ -241,7 +245,14 @@ def serve_kind(router: APIRouter, kind: Kind, path: str, owner_of: Callable[...,
     about: Any = {"tags": [kind.plural], "dependencies": [belongs_to(area)]}
     Owner = Annotated[str, Depends(owner_of)]
 
-    if kind is not Kind.POOL:
+    if kind is Kind.LOAD_BALANCER:
+
+        @router.get(path, summary=f"List {kind.plural}", **about, **describe(_list_of(kind), paged=True))
+        def list_seen(site: CurrentSite, owner: Owner, paging: OptionalPaging, view: ViewQuery = None) -> Response:
+            found = [item for item in site.state.all(kind).values() if item.zone_id == owner]
+            return _listed([item for item in found if view in (None, item.view)], site, paging)
+
+    elif kind is not Kind.POOL:
 
         @router.get(path, summary=f"List {kind.plural}", **about, **describe(_list_of(kind), paged=True))
         def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging) -> Response:

@@ -6,7 +6,8 @@
     CNAME beside other records                          nothing that the v4 API has words for
 
 The checks of a zone tell of an RRset once. Here, a record is at fault that comes behind one that it clashes with, or
-that clashes with one which the change does not write.
+that clashes with one which the change does not write. Records of a view clash with one another alone: those that all
+see give way to them.
 """
 
 from __future__ import annotations
@@ -32,19 +33,20 @@ def each_told(problems: Iterable[Problem], state: State, written: Collection[str
     """Return problems, the clashes among them once for each written record (by id) that is at fault."""
     others: list[Problem] = []
     clashes: dict[tuple[str | int, ...], Problem] = {}
-    by_name: dict[str, list[Item]] = {}
+    by_label: dict[str, list[Item]] = {}
     told: dict[tuple[object, ...], bool] = {}
     for problem in problems:
         record = _clashing(problem, state)
         if record is None:
             others.append(problem)
             continue
-        key = stored_key(record) if problem.clash == "exists" else (record.name,)
+        key = stored_key(record) if problem.clash == "exists" else ()
+        key = (record.label, *key)
         if key not in told:
-            if not by_name:
+            if not by_label:
                 for one in state.records(record.zone_id).values():
-                    by_name.setdefault(one.name, []).append(one)
-            found = _at_fault(problem, record, by_name[record.name], written)
+                    by_label.setdefault(one.label, []).append(one)
+            found = _at_fault(problem, record, by_label[record.label], written)
             told[key] = bool(found)
             for clash in found:
                 clashes.setdefault(clash.at, clash)

@@ -34,7 +34,8 @@ Types = Annotated[str, Field(max_length=TYPES_CHARS_MAX)]
 class RecordFilters(BaseModel):
     """The parameters. Comparisons ignore case; `name` alone is `name.exact`, `content` alone `content.exact`.
 
-    `name_servers` is ours: whether the zone's own name servers are listed too.
+    `name_servers` and `view` are ours: whether the zone's own name servers are listed too; of which view records are,
+    "" for those that all see.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -67,6 +68,7 @@ class RecordFilters(BaseModel):
     proxied: bool | None = None
     search: Text = None
     name_servers: bool = False
+    view: Text = None
     match: Literal["any", "all"] = "all"
     tag_match: Literal["any", "all"] = "all"
     order: Literal["type", "name", "content", "ttl", "proxied"] | None = None
@@ -74,8 +76,9 @@ class RecordFilters(BaseModel):
     page: Annotated[int, BeforeValidator(within("page", 1, PAGE_MAX, 1))] = 1
     per_page: Annotated[int, BeforeValidator(within("per_page", 1, words.RECORDS_PER_PAGE_MAX, PER_PAGE))] = PER_PAGE
 
-    def chosen(self, records: Iterable[Item], zone_name: str) -> list[Item]:
+    def chosen(self, records: Iterable[Item], zone: Item) -> list[Item]:
         """Return the records of a zone that fit, in order."""
+        zone_name = zone.name
         tests = [*self._tests(zone_name)]
         tags = [*self._tag_tests()]
         if tags:
@@ -85,7 +88,9 @@ class RecordFilters(BaseModel):
         found = [
             record
             for record in records
-            if (fits is None or fits(record)) and (not search or search in _searched(record))
+            if (fits is None or fits(record))
+            and (not search or search in _searched(record))
+            and self.view in (None, zone.view or record.view)
         ]
         if not self.name_servers:
             asked = self.name_exact or self.name

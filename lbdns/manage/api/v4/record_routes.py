@@ -21,8 +21,8 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import page
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
-from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, own_zone
-from lbdns.manage.api.own.zone_import import add_records, many_as_one
+from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_zone
+from lbdns.manage.api.own.zone_import import add_records, many_as_one, view_within
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.record_filters import RecordFiltersQuery
 from lbdns.manage.api.v4.record_shapes import (
@@ -60,17 +60,17 @@ ZoneId = Annotated[str, Depends(own_zone)]
 def list_records(site: CurrentSite, zone_id: ZoneId, filters: RecordFiltersQuery) -> Response:
     """List a zone's records by pages, those alone that fit the filters."""
     state = site.state
-    name = _zone_name(state, zone_id)
-    found = filters.chosen(state.records(zone_id).values(), name)
+    zone = _zone(state, zone_id)
+    found = filters.chosen(state.records(zone_id).values(), zone)
     shown, info = page(found, filters.page, filters.per_page)
-    return ok([shown_record(record, name) for record in shown], info)
+    return ok([shown_record(record, zone) for record in shown], info)
 
 
-def _zone_name(state: State, zone_id: str) -> str:
+def _zone(state: State, zone_id: str) -> Item:
     zone = state.get(Kind.ZONE, zone_id)
     if zone is None:
         raise NotFound(Kind.ZONE, zone_id)
-    return zone.name
+    return zone
 
 
 @router.post(PATH, summary="Create a record", **describe(or_dry_run(RECORD), RECORD_WRITTEN))
@@ -94,13 +94,13 @@ async def create_record(
     },
     response_model=None,
 )
-def export_records(site: CurrentSite, zone_id: ZoneId) -> Response:
+def export_records(site: CurrentSite, zone_id: ZoneId, view: ViewQuery = None) -> Response:
+    """Return the records that all see, under the zone's SOA; with `view`, those of the view, without one."""
     state = site.state
-    zone = state.get(Kind.ZONE, zone_id)
-    if zone is None:
-        raise NotFound(Kind.ZONE, zone_id)
+    zone = _zone(state, zone_id)
     headers = {"Content-Disposition": 'attachment; filename="zone.txt"'}
-    return PlainTextResponse(export_zone(zone, state.records(zone_id).values()), headers=headers)
+    own = view_within(zone, view)
+    return PlainTextResponse(export_zone(zone, state.records(zone_id).values(), own), headers=headers)
 
 
 @router.post(
@@ -114,16 +114,19 @@ async def import_records(
     request: Request,
     zone_id: ZoneId,
     body: LargeBody,
+    view: ViewQuery = None,
     dry_run: DryRun = False,
 ) -> Response:
-    """Add every record of a master file, or none. Records that are there already are left; the zone keeps its SOA."""
-    zone = site.state.get(Kind.ZONE, zone_id)
-    if zone is None:
-        raise NotFound(Kind.ZONE, zone_id)
+    """Add every record of a master file, or none. Records that are there already are left; the zone keeps its SOA.
+
+    With `view`, they are records of the view.
+    """
+    zone = _zone(site.state, zone_id)
+    own = view_within(zone, view)
     writer = RecordWriter(site, caller, request, zone_id, dry_run)
     read = await body.read(ZoneReading(request.headers.get("content-type", ""), zone.name))
     with many_as_one():
-        done = await writer.change("import records", lambda edit: add_records(edit, zone_id, read))
+        done = await writer.change("import records", lambda edit: add_records(edit, zone_id, read, own))
     added, parsed, noted = done.result
     written = {change.item.name for change in done.changes if change.item.kind is Kind.RECORD}
     messages = [*warnings(gathered(noted)[:MESSAGES_MAX]), *writer.messages(done, written)]
@@ -163,7 +166,7 @@ async def batch_records(
     names = {item.name for items in result.values() for item in items}
     if dry_run:
         return planned(done, writer.before, writer.messages(done, names))
-    shown = {step: [shown_record(item, writer.zone_name) for item in items] for step, items in result.items()}
+    shown = {step: [shown_record(item, writer.zone) for item in items] for step, items in result.items()}
     return ok(shown, messages=writer.messages(done, names))
 
 
@@ -206,7 +209,7 @@ async def show_record(site: CurrentSite, zone_id: ZoneId, id: ObjectId) -> Respo
     record = state.get(Kind.RECORD, id)
     if record is None or record.zone_id != zone_id:
         raise NotFound(Kind.RECORD, id)
-    return ok(shown_record(record, _zone_name(state, zone_id)), headers=etag(record))
+    return ok(shown_record(record, _zone(state, zone_id)), headers=etag(record))
 
 
 @router.put(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from lbdns.base import words
 from lbdns.dns import record_bounds
-from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable
+from lbdns.manage.api.frame.openapi import ID, TIME, VIEW_SHOWN, VIEW_WRITTEN, component, nullable
 from lbdns.manage.api.v4.record_taking import WITHOUT_EFFECT
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import (
@@ -18,10 +18,12 @@ from lbdns.manage.store.records.record_bodies import (
     record_data,
     record_priority,
 )
+from lbdns.model.views import VIEW
 
 
-def shown_record(item: Item, zone_name: str) -> dict[str, Any]:
-    """Return a record as the API says it: `priority` and `data` where its type has them.
+def shown_record(item: Item, zone: Item) -> dict[str, Any]:
+    """Return a record as the API says it: `priority` and `data` where its type has them, `view` where it or its zone is
+    of one.
 
     Clients of old need its zone's id and name in it.
     """
@@ -30,7 +32,7 @@ def shown_record(item: Item, zone_name: str) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": item.id,
         "zone_id": item.zone_id,
-        "zone_name": zone_name,
+        "zone_name": zone.name,
         "name": item.name,
         "type": body["type"],
         "content": body["content"],
@@ -44,6 +46,8 @@ def shown_record(item: Item, zone_name: str) -> dict[str, Any]:
         "created_on": item.created_on,
         "modified_on": item.modified_on,
     }
+    if view := zone.view or item.view:
+        shown[VIEW] = view
     priority = record_priority(body)
     if priority is not None:
         shown["priority"] = priority
@@ -102,7 +106,13 @@ RECORD: Final = component(
     "Record",
     {
         "type": "object",
-        "properties": {**_SHOWN, "priority": _PRIORITY, "data": _DATA, **{key: {} for key in WITHOUT_EFFECT}},
+        "properties": {
+            **_SHOWN,
+            "priority": _PRIORITY,
+            "data": _DATA,
+            VIEW: VIEW_SHOWN,
+            **{key: {} for key in WITHOUT_EFFECT},
+        },
         "required": list(_SHOWN),
         "additionalProperties": False,
     },
@@ -119,6 +129,7 @@ _WRITTEN: Final[dict[str, Any]] = {
     "comment": nullable(_COMMENT),
     "tags": nullable(_TAGS),
     "settings": nullable(_SETTINGS),
+    VIEW: VIEW_WRITTEN,
     **{key: nullable({"const": False}) for key in NOT_FOR_DNS},
 }
 RECORD_WRITTEN: Final = component(

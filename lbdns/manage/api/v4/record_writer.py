@@ -20,6 +20,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.words import STORED
 from lbdns.manage.api.frame.api_errors import no_record, point_by, several
 from lbdns.manage.api.frame.auth import Caller
+from lbdns.manage.api.frame.dropped import widened
 from lbdns.manage.api.frame.dry_run import planned
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.pointers import Steps
@@ -36,6 +37,7 @@ from lbdns.manage.store.records.record_bodies import NAME_SERVER, merged_record,
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.own_servers import ADDRESSES, is_of_server, shown_server, yielding
+from lbdns.model.views import VIEW
 
 Places = dict[str, tuple[str | int, ...]]
 """Where in the request's body each record stands that it writes, by id."""
@@ -54,7 +56,9 @@ class RecordWriter:
         self.places: Places = {}
         self.before = site.state
         zone = self.before.get(Kind.ZONE, zone_id)
-        self.zone_name = zone.name if zone is not None else zone_id
+        if zone is None:
+            raise NotFound(Kind.ZONE, zone_id)
+        self.zone = zone
         self._after: State | None = None
         self._servers: Servers | None = None
         self._unknown: list[Problem] = []
@@ -67,7 +71,7 @@ class RecordWriter:
             self._after = edit.state
             return make(edit)
 
-        words = f'{verb} of zone "{self.zone_name}"'
+        words = f'{verb} of zone "{self.zone.label}"'
         try:
             return await self.site.manager.change(
                 self.caller.author, words, made, dry_run=self.dry_run, is_local=self.caller.local
@@ -89,9 +93,12 @@ class RecordWriter:
 
     def replace(self, edit: Edit, id: str, body: Mapping[str, Any], *place: str | int) -> Item:
         """Give a record a new body."""
-        self.find(edit, id)
+        before = self.find(edit, id)
         self.places[id] = place
-        return edit.replace(Kind.RECORD, id, self._taken(id, body))
+        after = edit.replace(Kind.RECORD, id, self._taken(id, body))
+        for sentence in widened(before, after, body):
+            tell(sentence, (*place, VIEW))
+        return after
 
     def patch(self, edit: Edit, id: str, fields: Mapping[str, Any], *place: str | int) -> Item:
         """Change some fields of a record."""
@@ -136,7 +143,7 @@ class RecordWriter:
 
     def _beside_servers(self, edit: Edit, record: Item) -> Item:
         """Return a new record as it stands beside those of the zone's own name servers: it may be one of them."""
-        ids = self._own_servers(edit).get(record.name, ())
+        ids = self._own_servers(edit).get(record.name, ()) if not record.view else ()
         servers = [server for id in ids if (server := edit.state.get(Kind.RECORD, id)) and is_of_server(server)]
         gone = yielding([record.body], servers)
         for server in servers:
@@ -188,7 +195,7 @@ class RecordWriter:
         messages = self.messages(done, [record.name])
         if self.dry_run:
             return planned(done, self.before, messages)
-        return ok(shown_record(record, self.zone_name), messages=messages, headers=etag(record))
+        return ok(shown_record(record, self.zone), messages=messages, headers=etag(record))
 
 
 def _as_clients_write_it(body: Mapping[str, Any]) -> dict[str, Any]:

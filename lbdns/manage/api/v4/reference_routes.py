@@ -58,7 +58,7 @@ def references_of(item: Item, users: Iterable[Item], state: State) -> Iterator[d
 
 def resource(item: Item) -> dict[str, str]:
     """Return what names an object in lists of objects of several kinds."""
-    return {"resource_id": item.id, "resource_name": item.name, "resource_type": item.kind.value}
+    return {"resource_id": item.id, "resource_name": item.label, "resource_type": item.kind.value}
 
 
 def _serve(kind: Kind) -> None:

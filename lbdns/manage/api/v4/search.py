@@ -77,7 +77,7 @@ def _is_found(item: Item) -> bool:
 
 
 def _matches(item: Item, wanted: str) -> bool:
-    texts = [item.name, str(item.body.get("description", "")), item.id]
+    texts = [item.label, str(item.body.get("description", "")), item.id]
     for endpoint in item.body.get("origins", ()):
         texts += [endpoint["name"], endpoint["address"]]
     return any(wanted in text.lower() for text in texts)

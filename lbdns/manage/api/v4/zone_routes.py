@@ -23,7 +23,7 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import Paging, paged
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, warnings
-from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId
+from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId, ViewQuery
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
 from lbdns.manage.store.edit import Edit
@@ -32,6 +32,7 @@ from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS, READ, WRITE, ZONES
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, new_zone_records
+from lbdns.model.views import VIEW
 
 PER_PAGE: Final = 20
 TEXT_CHARS_MAX: Final = 300
@@ -68,8 +69,12 @@ def list_zones(
     order: Literal["name", "status", "account.id", "account.name", "plan.id"] | None = None,
     direction: Literal["asc", "desc"] = "asc",
     match: Literal["any", "all"] = "all",
+    view: ViewQuery = None,
 ) -> Response:
-    """List zones by pages. A name to look for may have an operator before it, such as `contains:example`."""
+    """List zones by pages. A name to look for may have an operator before it, such as `contains:example`.
+
+    `view` (ours) asks for the zones of a view, "" for those that all see; of one name these come first.
+    """
     state = site.state
     constant = [
         given == value
@@ -89,9 +94,13 @@ def list_zones(
         return join(tests) if tests else True
 
     def is_seen(zone: Item) -> bool:
-        return any(caller.scopes.allow(READ, area, zone.name) for area in (ZONES, LOAD_BALANCERS))
+        return any(caller.scopes.allow(READ, area, zone.label) for area in (ZONES, LOAD_BALANCERS))
 
-    found = [zone for zone in state.all(Kind.ZONE).values() if fits(zone) and is_seen(zone)]
+    found = [
+        zone for zone in state.all(Kind.ZONE).values() if view in (None, zone.view) and fits(zone) and is_seen(zone)
+    ]
+    if name is not None:
+        found.sort(key=lambda zone: bool(zone.view))
     if order == "name":
         found.sort(key=lambda zone: zone.name)
     if direction == "desc":
@@ -171,17 +180,21 @@ async def change_zone(
         zone = edit.get(Kind.ZONE, zone_id)
         if based_on is not None:
             edit.expect(Kind.ZONE, zone_id, based_on)
-        fields = {key: value for key, value in body.items() if key != "name"}
+        fields = {key: value for key, value in body.items() if key not in ("name", VIEW)}
         name = body.get("name")
+        if VIEW in body and (body[VIEW] or "") != zone.view:
+            whose = f'of the view "{zone.view}"' if zone.view else "for all"
+            message = f"the zone is {whose}; to have it in another view, create another"
+            edit.problems.append(Problem(STORED, 0, zone.label, message, at=("zones", zone.label, VIEW)))
         if name is not None and not (isinstance(name, str) and name.removesuffix(".").lower() == zone.name):
             message = f'the zone is "{zone.name}"; to rename one, create another'
-            edit.problems.append(Problem(STORED, 0, zone.name, message, at=("zones", zone.name, "name")))
+            edit.problems.append(Problem(STORED, 0, zone.label, message, at=("zones", zone.label, "name")))
         if isinstance(fields.get("soa"), dict):
             fields["soa"] = {**zone.body["soa"], **fields["soa"]}
         return edit.patch(Kind.ZONE, zone_id, fields)
 
     point_by(request, _pointing)
-    words = f'change zone "{_name_of(site, zone_id)}"'
+    words = f'change zone "{_label_of(site, zone_id)}"'
     before = site.state
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
     return planned(done, before, _messages(done)) if dry_run else _told(site, done)
@@ -204,7 +217,7 @@ async def delete_zone(
     before = site.state
     for kind, area in ((Kind.LOAD_BALANCER, LOAD_BALANCERS), (Kind.POOL, POOLS)):
         goes_too = any(item.zone_id == zone_id for item in before.all(kind).values())
-        if goes_too and not caller.scopes.allow(WRITE, area, _name_of(site, zone_id)):
+        if goes_too and not caller.scopes.allow(WRITE, area, _label_of(site, zone_id)):
             raise lacking(caller, WRITE, area, request)
 
     def make(edit: Edit) -> Item:
@@ -212,14 +225,14 @@ async def delete_zone(
             edit.expect(Kind.ZONE, zone_id, based_on)
         return edit.delete(Kind.ZONE, zone_id)
 
-    words = f'delete zone "{_name_of(site, zone_id)}"'
+    words = f'delete zone "{_label_of(site, zone_id)}"'
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
     return planned(done, before, ()) if dry_run else ok({"id": zone_id})
 
 
-def _name_of(site: ApiSite, zone_id: str) -> str:
+def _label_of(site: ApiSite, zone_id: str) -> str:
     zone = site.state.get(Kind.ZONE, zone_id)
-    return zone.name if zone is not None else zone_id
+    return zone.label if zone is not None else zone_id
 
 
 def _pointing(problem: Problem) -> Steps | None:
@@ -236,5 +249,5 @@ def _told(site: ApiSite, done: Done[Item]) -> Response:
 def _messages(done: Done[Item]) -> list[ReplyMessage]:
     """Return the warnings about a zone and what a change wrote into it."""
     written = {change.item.id for change in done.changes}
-    about = [one for one in done.warnings if len(one.at) > 1 and one.at[1] in {done.result.name, *written}]
+    about = [one for one in done.warnings if len(one.at) > 1 and one.at[1] in {done.result.label, *written}]
     return warnings(about[:MESSAGES_MAX])

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.dns import record_bounds
-from lbdns.manage.api.frame.openapi import ID, TIME, component, nullable
+from lbdns.manage.api.frame.openapi import ID, TIME, VIEW_SHOWN, VIEW_WRITTEN, component, nullable
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_soa import FIELDS, UINT32_MAX
 from lbdns.model import bounds
+from lbdns.model.views import VIEW
 
 ACTIVE: Final = "active"
 PERMISSIONS: Final = ("#zone:read", "#zone:edit", "#dns_records:read", "#dns_records:edit")
@@ -39,10 +40,11 @@ _META: Final[dict[str, Any]] = {
 
 
 def shown_zone(zone: Item, state: State, site: ApiSite) -> dict[str, Any]:
-    """Return a zone as the API says it; `soa` and `serial` are ours."""
+    """Return a zone as the API says it; `soa`, `serial` and `view` are ours, the last shown where it is of one."""
     return {
         "id": zone.id,
         "name": zone.name,
+        **({VIEW: zone.view} if zone.view else {}),
         "status": ACTIVE,
         "paused": bool(zone.body.get("paused", False)),
         "type": "full",
@@ -65,11 +67,11 @@ def shown_zone(zone: Item, state: State, site: ApiSite) -> dict[str, Any]:
 
 
 def name_servers(zone: Item, state: State) -> list[str]:
-    """Return the hosts that the zone's own NS records name."""
+    """Return the hosts that the zone's own NS records name, those that views see in their place left out."""
     return [
         record.body["content"]
         for record in state.records(zone.id).values()
-        if record.body["type"] == "NS" and record.name == zone.name
+        if record.body["type"] == "NS" and record.name == zone.name and not record.view
     ]
 
 
@@ -131,10 +133,16 @@ _SHOWN: Final[dict[str, Any]] = {
 }
 ZONE: Final = component(
     "Zone",
-    {"type": "object", "properties": _SHOWN, "required": list(_SHOWN), "additionalProperties": False},
+    {
+        "type": "object",
+        "properties": {**_SHOWN, VIEW: VIEW_SHOWN},
+        "required": list(_SHOWN),
+        "additionalProperties": False,
+    },
 )
 _WRITTEN: Final[dict[str, Any]] = {
     "name": _NAME,
+    VIEW: VIEW_WRITTEN,
     "account": nullable({"type": "object", "description": "of no effect: there is one account"}),
     "type": nullable({"const": "full"}),
     "paused": nullable({"type": "boolean", "description": "kept, of no effect: lbdns answers queries alone"}),

@@ -9,6 +9,7 @@ from typing import Any
 from lbdns.base import words
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import NAME_SERVER, content_meant
+from lbdns.model.views import VIEW
 
 Body = Mapping[str, Any]
 Match = tuple[Item | None, dict[str, Any]]
@@ -18,17 +19,17 @@ def matched_records(wanted: Sequence[dict[str, Any]], stored: Mapping[str, Item]
     """Yield each record of a file with the stored one that it is, or None, and the body that it shall have.
 
     A record that lost its match to a change keeps its id where the change is plain: another priority at the same
-    content, or the one record of its name and type with other content. What files cannot say is kept: comment, tags,
-    settings, how content that stays the same is spelled, whether clients know the record of a name server. A TTL counts
-    as the RRset's, the lowest of its records: a record whose own is higher keeps it.
+    content, or the one record of its name, type and view with other content. What files cannot say is kept: comment,
+    tags, settings, how content that stays the same is spelled, whether clients know the record of a name server. A TTL
+    counts as the RRset's, the lowest of its records: a record whose own is higher keeps it.
     """
     if not stored:
         yield from ((None, body) for body in wanted)
         return
     pairs = dict(_pairs(wanted, stored))
-    by_rrset: dict[tuple[str, str], list[int]] = defaultdict(list)
+    by_rrset: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, body in enumerate(wanted):
-        by_rrset[body["name"], body["type"]].append(index)
+        by_rrset[_rrset(body)].append(index)
     keeps_ttl = {index for indexes in by_rrset.values() for index in indexes if _ttls_agree(indexes, wanted, pairs)}
     for index, body in enumerate(wanted):
         item = pairs.get(index)
@@ -55,16 +56,21 @@ def _pairs(wanted: Sequence[Body], stored: Mapping[str, Item]) -> Iterator[tuple
     left: dict[int, Body] = dict(enumerate(wanted))
     spare = dict(stored)
     for key, only_single in (
-        (lambda body: (body["name"], body["type"], body["content"], body.get("priority")), False),
-        (lambda body: (body["name"], body["type"], content_meant(body), body.get("priority")), False),
-        (lambda body: (body["name"], body["type"], content_meant(body)), True),
-        (lambda body: (body["name"], body["type"]), True),
+        (lambda body: (*_rrset(body), body["content"], body.get("priority")), False),
+        (lambda body: (*_rrset(body), content_meant(body), body.get("priority")), False),
+        (lambda body: (*_rrset(body), content_meant(body)), True),
+        (_rrset, True),
     ):
         if not left or not spare:
             return
         for index, item in list(_likened(left, spare, key, only_single)):
             del left[index], spare[item.id]
             yield index, item
+
+
+def _rrset(body: Body) -> tuple[str, ...]:
+    """Return what the records of one RRset have in common: one of a view stands beside that of all."""
+    return body["name"], body["type"], body.get(VIEW, "")
 
 
 def _likened(

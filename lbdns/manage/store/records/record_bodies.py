@@ -19,10 +19,23 @@ from lbdns.dns.rdata.content import content_of, data_of, encode_content
 from lbdns.dns.rdata.master_form import canonical_rdata
 from lbdns.dns.rdata.record_types import Priority, parse_type, record_type, type_text, types_where
 from lbdns.manage.store.item import Item, Rrset
+from lbdns.model.views import VIEW
 
 NOT_FOR_DNS: Final = ("proxied", "private_routing")
 """What a record may say only that it is not."""
-WRITABLE: Final = ("name", "type", "content", "data", "ttl", "priority", "comment", "tags", "settings", *NOT_FOR_DNS)
+WRITABLE: Final = (
+    "name",
+    "type",
+    "content",
+    "data",
+    "ttl",
+    "priority",
+    "comment",
+    "tags",
+    "settings",
+    VIEW,
+    *NOT_FOR_DNS,
+)
 READ_ONLY: Final = frozenset(
     {
         "id",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from lbdns.base import words
 from lbdns.base.errors import Problem
@@ -26,16 +29,19 @@ from lbdns.manage.store.records.record_bodies import (
     WRITABLE,
     known_type,
 )
+from lbdns.model.mistakes import mistakes_of
+from lbdns.model.views import VIEW, ViewName, labelled
 
 
 def canonical_record(
-    body: Mapping[str, Any], zone_name: str, problems: list[Problem], at: tuple[str | int, ...]
+    body: Mapping[str, Any], zone_name: str, problems: list[Problem], at: tuple[str | int, ...], zone_view: str = ""
 ) -> dict[str, Any]:
     """Return the body to store; every mistake goes into `problems`, and what comes back is then good for nothing else.
 
-    `at` is the record's own place, the first part of every problem's.
+    `at` is the record's own place, the first part of every problem's. `zone_view`: the zone's, where it is of one, and
+    so of its records, which then say none.
     """
-    reading = _RecordReading(body, zone_name, problems, at)
+    reading = _RecordReading(body, zone_name, problems, at, zone_view)
     return reading.read()
 
 
@@ -43,12 +49,18 @@ class _RecordReading:
     """One body while it is checked. A field that is wrong is reported once and stands at its default from then on."""
 
     def __init__(
-        self, body: Mapping[str, Any], zone_name: str, problems: list[Problem], at: tuple[str | int, ...]
+        self,
+        body: Mapping[str, Any],
+        zone_name: str,
+        problems: list[Problem],
+        at: tuple[str | int, ...],
+        zone_view: str,
     ) -> None:
         self.body = body
         self.zone_name = zone_name
         self.problems = problems
         self.at = at
+        self.zone_view = zone_view
         self.subject = "a record"
 
     def read(self) -> dict[str, Any]:
@@ -248,9 +260,35 @@ class _RecordReading:
                 self.report(message, "settings", key)
         return {key: True for key in SETTINGS if value.get(key) is True}
 
+    def view(self, value: Any) -> str | None:
+        """Check and return the view; None where all see the record, or its zone says who does."""
+        given = view_in(value, lambda message: self.report(message, VIEW))
+        if given and self.zone_view and given != self.zone_view:
+            zone = labelled(self.zone_name, self.zone_view)
+            self.report(f'what is in the zone "{zone}" is of its view, "{self.zone_view}"; leave it out', VIEW)
+        return given if not self.zone_view else None
+
+
+def view_in(value: Any, report: Callable[[str], None]) -> str:
+    """Return the view that a field names, "" where it names none, or hears of a mistake."""
+    if value in (None, ""):
+        return ""
+    try:
+        return _view_name().validate_python(value, strict=True)
+    except ValidationError as error:
+        for found in mistakes_of(error):
+            report(found.message)
+    return ""
+
+
+@cache
+def _view_name() -> TypeAdapter[str]:
+    return TypeAdapter(ViewName)
+
 
 _OTHERS: Final[dict[str, Callable[[_RecordReading, Any], Any]]] = {
     "comment": _RecordReading.comment,
     "tags": _RecordReading.tags,
     "settings": _RecordReading.settings,
+    VIEW: _RecordReading.view,
 }

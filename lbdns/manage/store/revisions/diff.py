@@ -26,6 +26,7 @@ from lbdns.model.kind_models import NAMED_BESIDE
 from lbdns.model.monitors import GroupMember
 from lbdns.model.pool import Endpoint
 from lbdns.model.rule import PoolSet, Rule
+from lbdns.model.views import VIEW
 
 Action = Literal["create", "update", "delete"]
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
@@ -90,6 +91,8 @@ def _action(change: Change) -> Action:
 def _described(change: Change, before: State, after: State) -> dict[str, Any]:
     item = change.item
     made: dict[str, Any] = {"action": _action(change), "kind": item.kind.value, "id": item.id, "name": item.name}
+    if item.view:
+        made[VIEW] = item.view
     zone = _zone_name(item, after) or _zone_name(item, before)
     if zone is not None:
         made["zone"] = zone
@@ -108,13 +111,13 @@ def _described(change: Change, before: State, after: State) -> dict[str, Any]:
 
 def _zone_name(item: Item, state: State) -> str | None:
     zone = state.get(Kind.ZONE, item.zone_id) if item.zone_id else None
-    return zone.name if zone is not None else None
+    return zone.label if zone is not None else None
 
 
 def _sparse(item: Item, state: State) -> Iterator[tuple[str, Any]]:
-    """Yield the fields that are not at their default, name and type left out, and whose a name server's record is."""
+    """Yield the fields that are not at their default, but name, type and view, and whose a name server's record is."""
     for field, value in to_names(item.kind, item.body, state).items():
-        is_title = field == "name" or (field == "type" and item.kind in (Kind.LOAD_BALANCER, Kind.RECORD))
+        is_title = field in ("name", VIEW) or (field == "type" and item.kind in (Kind.LOAD_BALANCER, Kind.RECORD))
         if not is_title and field != NAME_SERVER:
             yield field, value
 

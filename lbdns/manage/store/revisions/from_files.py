@@ -1,9 +1,10 @@
 """Files -> store: what a checked directory's objects are as stored bodies, and the difference put into an edit.
 
-    a network, monitor, group, pool, zone    is known by its name
+    a network, monitor, group, pool          is known by its name
+    a zone                                   by its name and view
     a route                                  by its addresses and its virtual network
-    a load balancer                          by its name and type
-    a record                                 by name, type and content, in its zone
+    a load balancer                          by its name, type and view
+    a record                                 by name, type, view and content, in its zone
 
 What is known keeps its id, and what files cannot say of it: a record's comment and tags, that a zone is paused, that a
 load balancer is the account's, or which of the zones around its name has it. Within a zone that the files hold, the
@@ -30,6 +31,7 @@ from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.configuration import Configuration
 from lbdns.model.private_names import as_address
+from lbdns.model.views import VIEW, labelled
 from lbdns.model.virtual_network import lasting_network_id
 
 MakeId = Callable[[Kind, str, str], str]
@@ -45,7 +47,7 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
     """
     found: list[Item] = []
     shadow = _Named()
-    apexes = {zone.body["name"] for zone in wanted.zones}
+    labels = {zone.label for zone in wanted.zones}
     routes = {unique_key(item): item for item in state.all(Kind.ROUTE).values()}
 
     def add(of: Iterable[tuple[Kind, str, Mapping[str, Any]]]) -> None:
@@ -56,7 +58,7 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
                 continue
             there = state.named(kind, name)
             of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
-            zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.name in apexes) else ""
+            zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.label in labels) else ""
             given = body.pop("id", lasting_network_id(name)) if kind is Kind.VIRTUAL_NETWORK else ""
             item = Item(kind, _id_of(state, kind, name, make_id, given), body, zone_id)
             shadow.add(item)
@@ -65,10 +67,10 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
     add(one for one in wanted.named if Kind.LOAD_BALANCER not in one[0].referred)
     for zone in wanted.zones:
         found += _zone_items(zone, state, make_id)
-    hosted = {item.name: item.id for item in found if item.kind is Kind.ZONE}
+    hosted = {item.label: item.id for item in found if item.kind is Kind.ZONE}
     if not prune:
-        hosted = {item.name: id for id, item in state.all(Kind.ZONE).items()} | hosted
-    known = {balancer_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
+        hosted = {item.label: id for id, item in state.all(Kind.ZONE).items()} | hosted
+    known = {unique_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
     for balancer in wanted.balancers:
         item = _balancer_item(balancer, known, hosted, shadow, make_id)
         shadow.add(item)
@@ -93,9 +95,9 @@ def apply(edit: Edit, files: Wanted, prune: bool = False) -> list[Item]:
     state = edit.state
     wanted = desired(files, state, prune)
     kept = {item.id for item in wanted}
-    hosted = {item.name: item.id for item in wanted if item.kind is Kind.ZONE}
+    zone_ids = [item.id for item in wanted if item.kind is Kind.ZONE]
     unnamed = list(_unnamed(state, kept))
-    gone = [*(unnamed if prune else ()), *_gone_records(state, hosted.values(), kept)]
+    gone = [*(unnamed if prune else ()), *_gone_records(state, zone_ids, kept)]
     changed_zones = {item.zone_id for item in gone if item.kind is Kind.RECORD}
     changed_zones |= {item.zone_id for item in wanted if item.kind is Kind.RECORD and _differs(item, state)}
     before = {item.id: state.get(item.kind, item.id) for item in wanted}
@@ -112,11 +114,6 @@ def apply(edit: Edit, files: Wanted, prune: bool = False) -> list[Item]:
     return unnamed
 
 
-def balancer_key(item: Item) -> tuple[str, str]:
-    """Return what a load balancer is known by in files: its name and type."""
-    return item.name, str(item.body.get("type", "A"))
-
-
 class _Named(State):
     """References by name while the objects that they lead to are still being listed."""
 
@@ -128,9 +125,9 @@ class _Named(State):
         """Make an object known; of several of a name, the first."""
         self._items_by_name.setdefault((item.kind, item.name), item)
 
-    def named(self, kind: Kind, name: str) -> Item | None:
+    def named(self, kind: Kind, label: str) -> Item | None:
         """Return the object of this name, or None."""
-        return self._items_by_name.get((kind, name))
+        return self._items_by_name.get((kind, label))
 
 
 def _id_of(state: State, kind: Kind, name: str, make_id: MakeId, given: str) -> str:
@@ -149,9 +146,8 @@ def _route_item(body: Mapping[str, Any], known: Mapping[tuple[str, ...], Item], 
 def _zone_items(zone: WantedZone, state: State, make_id: MakeId) -> Iterator[Item]:
     """Yield a zone and its records."""
     body, records = zone.body, zone.records
-    name = str(body["name"])
-    known = state.named(Kind.ZONE, name)
-    id = known.id if known is not None else make_id(Kind.ZONE, name, "")
+    known = state.named(Kind.ZONE, zone.label)
+    id = known.id if known is not None else make_id(Kind.ZONE, zone.label, "")
     if known is not None:
         body = {**known.body, **body}
     yield Item(Kind.ZONE, id, body)
@@ -160,24 +156,26 @@ def _zone_items(zone: WantedZone, state: State, make_id: MakeId) -> Iterator[Ite
         if record is not None:
             yield Item(Kind.RECORD, record.id, wanted, id)
         else:
-            key = f"{wanted['type']} {wanted['content']} {wanted.get('priority', '')}"
-            yield Item(Kind.RECORD, make_id(Kind.RECORD, f"{name} {wanted['name']}", key), wanted, id)
+            key = labelled(f"{wanted['type']} {wanted['content']} {wanted.get('priority', '')}", wanted.get(VIEW, ""))
+            yield Item(Kind.RECORD, make_id(Kind.RECORD, f"{zone.label} {wanted['name']}", key), wanted, id)
 
 
 def _balancer_item(
     balancer: Mapping[str, Any],
-    known: Mapping[tuple[str, str], Item],
+    known: Mapping[tuple[str, ...], Item],
     hosted: Mapping[str, str],
     names: State,
     make_id: MakeId,
 ) -> Item:
     body = to_ids(Kind.LOAD_BALANCER, balancer, names)
-    name, type = str(body["name"]), str(body.get("type", "A"))
+    name, type, view = str(body["name"]), str(body.get("type", "A")), str(body.get(VIEW, ""))
     is_private = body.get(ON_RAMPS) is not None or as_address(name) is not None
-    zones = [hosted[suffix] for suffix in text_suffixes(name) if suffix in hosted and not is_private]
-    there = known.get((name, type))
+    suffixes = text_suffixes(name) if not is_private else ()
+    labels = (labelled(suffix, one) for suffix in suffixes for one in dict.fromkeys((view, "")))
+    zones = [hosted[label] for label in labels if label in hosted]
+    there = known.get((name, type, view))
     if there is None:
-        id = make_id(Kind.LOAD_BALANCER, name, type)
+        id = make_id(Kind.LOAD_BALANCER, name, labelled(type, view))
         return Item(Kind.LOAD_BALANCER, id, body, next(iter(zones), ""))
     is_kept = not there.zone_id or there.zone_id in zones
     return Item(Kind.LOAD_BALANCER, there.id, body, there.zone_id if is_kept else next(iter(zones), ""))

@@ -4,7 +4,8 @@
     monitors.yaml         monitors and monitor groups
     pools.yaml            pools
     load_balancers.yaml   load balancers
-    ZONE.zone             a master file each
+    ZONE.zone             a master file each, of a zone of a view ZONE@VIEW.zone
+    ZONE@VIEW.zone        beside ZONE.zone: the records that a view sees there, without an SOA
 
 References by name, fields at their default left out, everything in the order in which it was made. `lbdns check`
 accepts the files, and `lbdns apply` finds no difference in them. What files cannot say is told in `notes`.
@@ -24,6 +25,7 @@ from lbdns.manage.store.references_by_name import to_names
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone
 from lbdns.model.rule import lists_named
+from lbdns.model.views import VIEW, labelled
 from lbdns.model.virtual_network import lasting_network_id
 
 LONG_TEXT: Final = 5
@@ -69,15 +71,21 @@ def tree_of(state: State, has_private_views: bool = False) -> dict[str, Any]:
             for item in state.all(kind).values()
             if not is_left_out(item, state, has_private_views)
         ]
-    tree["zones"] = {
-        zone.name: export_zone(zone, state.records(zone.id).values()) for zone in state.all(Kind.ZONE).values()
-    }
+    tree["zones"] = {label: text for zone in state.all(Kind.ZONE).values() for label, text in _texts(zone, state)}
     return tree
 
 
-def file_name(zone: str) -> str:
+def _texts(zone: Item, state: State) -> Iterator[tuple[str, str]]:
+    """Yield a zone's master files: its own, and one for each view that sees other records in it."""
+    records = state.records(zone.id).values()
+    yield zone.label, export_zone(zone, records)
+    for view in dict.fromkeys(record.view for record in records if record.view):
+        yield labelled(zone.name, view), export_zone(zone, records, view)
+
+
+def file_name(label: str) -> str:
     """Return the name of a zone's master file. A slash, as RFC 2317 has it in names, is written as master files do."""
-    return f"{zone}.zone".replace("/", "\\047")
+    return f"{label}.zone".replace("/", "\\047")
 
 
 def _in_short(kind: Kind, body: Mapping[str, Any]) -> Any:
@@ -87,8 +95,8 @@ def _in_short(kind: Kind, body: Mapping[str, Any]) -> Any:
 
 
 def _name_first(body: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    """Return the fields of an object in a list, its name and type first."""
-    return {field: body[field] for field in (kind.called_by, "type") if field in body} | dict(body)
+    """Return the fields of an object in a list, its name, type and view first."""
+    return {field: body[field] for field in (kind.called_by, "type", VIEW) if field in body} | dict(body)
 
 
 def _section_text(section: str, objects: Any) -> str:
@@ -122,6 +130,6 @@ def _notes(state: State, has_private_views: bool) -> Iterator[str]:
 
 
 def _listed(noun: str, items: list[Item]) -> str:
-    shown = ", ".join(item.name for item in items[:LONG_TEXT])
+    shown = ", ".join(item.label for item in items[:LONG_TEXT])
     more = f" and {len(items) - LONG_TEXT} more" if len(items) > LONG_TEXT else ""
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'} ({shown}{more})"

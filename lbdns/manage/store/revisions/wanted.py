@@ -14,19 +14,30 @@ from pydantic import BaseModel
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.manage.store.records.record_bodies import GIVEN
 from lbdns.manage.store.zones.own_servers import marked_servers
-from lbdns.manage.store.zones.zone_bodies import zone_bodies
+from lbdns.manage.store.zones.zone_bodies import overlay_bodies, zone_bodies
 from lbdns.model.configuration import Configuration
 from lbdns.model.kind_models import NAMED_BESIDE
+from lbdns.model.views import VIEW, labelled
 
 Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class WantedZone:
-    """A zone's body and its records' bodies, those of its own name servers marked."""
+    """A zone's body and its records' bodies, those of its own name servers marked, those of views behind them."""
 
     body: Body
     records: list[Body]
+
+    @property
+    def label(self) -> str:
+        """Its name, with its view where it is of one."""
+        return labelled(str(self.body["name"]), self.body.get(VIEW, ""))
+
+    def labels(self) -> dict[str, None]:
+        """Return what the files are called that say it: its own, and those of what views see in it."""
+        views = dict.fromkeys(record[VIEW] for record in self.records if VIEW in record)
+        return dict.fromkeys([self.label, *(labelled(str(self.body["name"]), view) for view in views)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,10 @@ def balancer_bodies(configuration: Configuration) -> Iterator[Body]:
 
 def zones_of(configuration: Configuration) -> Iterator[WantedZone]:
     """Yield the zones with their records."""
+    overlays: dict[bytes, list[Body]] = {}
+    for overlay in configuration.overlays:
+        overlays.setdefault(overlay.apex, []).extend(overlay_bodies(overlay))
     for zone in configuration.zones:
         body, records = zone_bodies(zone)
-        yield WantedZone(body, marked_servers(records, str(body["name"]), GIVEN))
+        records = marked_servers(records, str(body["name"]), GIVEN)
+        yield WantedZone(body, records if zone.view else records + overlays.get(zone.apex, []))

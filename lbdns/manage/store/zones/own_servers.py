@@ -14,6 +14,7 @@ from lbdns.dns.name import text_suffixes
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, type_text
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import MADE, NAME_SERVER, record_key, stored_key
+from lbdns.model.views import VIEW
 
 ADDRESSES: Final = frozenset(map(type_text, ADDRESS_TYPES))
 _TEXTS: Final = frozenset({"TXT", "SPF"})
@@ -24,7 +25,8 @@ Body = dict[str, Any]
 def marked_servers(records: Iterable[Mapping[str, Any]], zone_name: str, how: str) -> list[Body]:
     """Return the canonical bodies of a zone's records, those of its name servers marked: MADE or GIVEN.
 
-    A host that is more than a name server (it is the apex, has other records, or other records name it) is not.
+    A host that is more than a name server (it is the apex, has other records, or other records name it) is not; nor is
+    what a view sees in their place.
     """
     bodies = [dict(record) for record in records]
     hosts = {body["content"].lower() for body in bodies if _is_apex_ns(body, zone_name)}
@@ -35,7 +37,7 @@ def marked_servers(records: Iterable[Mapping[str, Any]], zone_name: str, how: st
             if body["type"] not in _TEXTS and not _is_ns(body):
                 hosts.difference_update(word.removesuffix(".") for word in body["content"].lower().split())
     for body in bodies:
-        if _is_apex_ns(body, zone_name) or (body["type"] in ADDRESSES and body["name"] in hosts):
+        if _is_apex_ns(body, zone_name) or (_is_address(body) and body["name"] in hosts):
             body.setdefault(NAME_SERVER, how)
     return bodies
 
@@ -50,7 +52,7 @@ def yielding(new: Iterable[Mapping[str, Any]], stored: Iterable[Item]) -> list[I
 
     What this server found of itself holds as long as nobody says better.
     """
-    addresses = [body for body in new if body["type"] in ADDRESSES]
+    addresses = [body for body in new if _is_address(body)]
     hosts = {body["name"] for body in addresses}
     made = [
         record
@@ -71,4 +73,8 @@ def _is_ns(body: Mapping[str, Any]) -> bool:
 
 
 def _is_apex_ns(body: Mapping[str, Any], zone_name: str) -> bool:
-    return _is_ns(body) and body["name"] == zone_name
+    return _is_ns(body) and body["name"] == zone_name and VIEW not in body
+
+
+def _is_address(body: Mapping[str, Any]) -> bool:
+    return body["type"] in ADDRESSES and VIEW not in body

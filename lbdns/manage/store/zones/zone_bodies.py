@@ -20,25 +20,29 @@ from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dns.rdata.master_form import BadRdata
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import record_rrset
+from lbdns.manage.store.records.record_reading import view_in
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.manage.store.zones.zone_soa import UINT32_MAX, canonical_soa, first_serial, raised_serial, soa_rdata
-from lbdns.manage.store.zones.zone_text import ImportedZone, export_zone, import_zone, zone_bodies
+from lbdns.manage.store.zones.zone_text import ImportedZone, export_zone, import_zone, overlay_bodies, zone_bodies
 from lbdns.model import bounds
+from lbdns.model.views import VIEW, labelled
 
 __all__ = [
     "ImportedZone",
+    "by_view",
     "canonical_zone",
     "export_zone",
     "first_serial",
     "import_zone",
     "new_zone_records",
+    "overlay_bodies",
     "problem_at",
     "raised_serial",
     "zone_bodies",
     "zone_draft",
 ]
 
-WRITABLE: Final = ("name", "type", "paused", "soa", "serial", "account", "jump_start")
+WRITABLE: Final = ("name", VIEW, "type", "paused", "soa", "serial", "account", "jump_start")
 READ_ONLY: Final = frozenset(
     {
         "id",
@@ -62,7 +66,8 @@ ONLY_TYPE: Final = "full"
 
 
 def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[str | int, ...]) -> dict[str, Any]:
-    """Return the body to store: name, soa, serial, and paused where it is; every mistake goes into `problems`.
+    """Return the body to store: name, soa, serial, its view where it is of one, and paused where it is; every mistake
+    goes into `problems`.
 
     `at` is the zone's own place, the first part of every problem's. `account` and `jump_start` have no effect: there is
     one account, and records come by import.
@@ -99,6 +104,8 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
             report(unknown_field(str(key), WRITABLE), str(key))
     soa = canonical_soa(body.get("soa"), name or "invalid", lambda key, message: report(message, "soa", key))
     made: dict[str, Any] = {"name": name or str(given), "soa": soa, "serial": serial}
+    if view := view_in(body.get(VIEW), lambda message: report(message, VIEW)):
+        made[VIEW] = view
     if body.get("paused") is True:
         made["paused"] = True
     return made
@@ -113,21 +120,29 @@ def _zone_name(given: Any) -> str:
     return show_name(encode_canonical(given))
 
 
-def zone_draft(zone: Item, records: Iterable[Item], lost: dict[str, str] | None = None) -> ZoneDraft:
-    """Return a stored zone for the checks that files go through.
+def by_view(records: Mapping[str, Item]) -> dict[str, Mapping[str, Item]]:
+    """Return a zone's records by the view that they are of, those that all its clients see under ""."""
+    if not any(record.view for record in records.values()):
+        return {"": records}
+    found: dict[str, dict[str, Item]] = {"": {}}
+    for id, record in records.items():
+        found.setdefault(record.view, {})[id] = record
+    return dict(found)
 
-    The file is `store:ZONE`; an RRset's line counts its first record, from 1, in the order of `records`; the SOA's is
-    0. Records with mistakes, which `canonical_record` has reported, are left out and noted as lost: in `lost`, by id,
-    why. Raises BadName where the zone has no name.
+
+def zone_draft(zone: Item, records: Iterable[Item], lost: dict[str, str] | None = None, view: str = "") -> ZoneDraft:
+    """Return a stored zone for the checks that files go through; with `view`, what that view sees otherwise in a zone
+    that all see, which has no SOA.
+
+    The file is `store:ZONE`, or `store:ZONE@VIEW`; an RRset's line counts its first record, from 1, in the order of
+    `records`; the SOA's is 0. Records with mistakes, which `canonical_record` has reported, are left out and noted as
+    lost: in `lost`, by id, why. Raises BadName where the zone has no name.
     """
     apex = encode_canonical(zone.name)
-    draft = ZoneDraft(apex, f"{STORE_START}{zone.name}")
-    try:
-        soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
-        draft.add(apex, TYPE_SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)
-    except (BadName, KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
-        draft.lose(apex, TYPE_SOA)
-        _note(lost, zone, error)
+    seen_by = view or zone.view
+    draft = ZoneDraft(apex, f"{STORE_START}{labelled(zone.name, seen_by)}", view=seen_by)
+    if not view:
+        _add_soa(draft, zone, lost)
     for line, record in enumerate(records, 1):
         try:
             owner, rdtype, ttl_s, rdata = record_rrset(record)
@@ -139,6 +154,15 @@ def zone_draft(zone: Item, records: Iterable[Item], lost: dict[str, str] | None 
     return draft
 
 
+def _add_soa(draft: ZoneDraft, zone: Item, lost: dict[str, str] | None) -> None:
+    try:
+        soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
+        draft.add(draft.apex, TYPE_SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)
+    except (BadName, KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
+        draft.lose(draft.apex, TYPE_SOA)
+        _note(lost, zone, error)
+
+
 def _note(lost: dict[str, str] | None, item: Item, error: Exception) -> None:
     if lost is not None:
         missing = isinstance(error, KeyError) and len(error.args) == 1
@@ -146,11 +170,15 @@ def _note(lost: dict[str, str] | None, item: Item, error: Exception) -> None:
 
 
 def problem_at(problem: Problem, records: Mapping[str, Item]) -> tuple[str | int, ...]:
-    """Return where a problem of `zone_draft` or of the checks stands: ("records", ID, field), or ("zones", NAME).
+    """Return where a problem of `zone_draft` or of the checks stands: ("records", ID, field), or ("zones", LABEL).
 
-    `records` are those that the draft was made of, in the same order.
+    `records` are those that the draft was made of, in the same order. What is wrong with all that a view sees
+    otherwise in a zone is told at its first record.
     """
     id = next(itertools.islice(records, problem.line - 1, None), None) if problem.line > 0 else None
     if id is not None:
         return ("records", id, *(problem.at or ("content",)))
-    return ("zones", problem.file.removeprefix(STORE_START))
+    first = next(iter(records.values()), None)
+    if first is not None and first.view:
+        return ("records", first.id, *problem.at)
+    return ("zones", problem.file.removeprefix(STORE_START), *(step for step in problem.at if step == VIEW))

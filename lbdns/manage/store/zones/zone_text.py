@@ -21,6 +21,7 @@ from lbdns.manage.store.item import Item, Rrset
 from lbdns.manage.store.records.record_bodies import record_body, record_rrset
 from lbdns.manage.store.zones.cloudflare_export import CloudflareExport, complete_soa
 from lbdns.manage.store.zones.zone_soa import TIMES, soa_of
+from lbdns.model.views import VIEW
 
 OWNER_CHARS_MAX: Final = 40
 """Longer owner names push their own line's columns aside, not those of all lines."""
@@ -29,10 +30,15 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 Bodies = list[dict[str, Any]]
 
 
-def export_zone(zone: Item, records: Iterable[Item]) -> str:
-    """Return a zone as a master file: sorted by name, the apex first, a record's comment behind it."""
+def export_zone(zone: Item, records: Iterable[Item], view: str = "") -> str:
+    """Return a zone as a master file: sorted by name, the apex first, a record's comment behind it.
+
+    Of its records, those that all see, under the zone's SOA; with a view, those of the view, without one.
+    """
     apex = encode_canonical(zone.name)
-    rows = sorted(records, key=lambda item: _order(record_rrset(item), apex))
+    rows = sorted(
+        (record for record in records if record.view == view), key=lambda item: _order(record_rrset(item), apex)
+    )
     ttls: dict[tuple[bytes, int], int] = {}
     owner_chars = 1
     for owner, rdtype, ttl_s, _ in map(record_rrset, rows):
@@ -44,8 +50,8 @@ def export_zone(zone: Item, records: Iterable[Item]) -> str:
             ttls[owner, rdtype] = ttl_s
     type_chars = max([3, *(len(type_text(rdtype)) for rdtype in {rdtype for _, rdtype in ttls})])
     lines = [f"$ORIGIN {show_absolute(apex)}", f"$TTL {words.AUTOMATIC_TTL_S}", ""]
-    soa = zone.body["soa"]
-    lines += _soa_lines(zone, f"{'@':{owner_chars}}  {soa['ttl']:>6} IN {'SOA':{type_chars}} ")
+    if not view:
+        lines += _soa_lines(zone, f"{'@':{owner_chars}}  {zone.body['soa']['ttl']:>6} IN {'SOA':{type_chars}} ")
     for item in rows:
         owner, rdtype, _, rdata = record_rrset(item)
         shown = _relative(owner, apex)
@@ -144,7 +150,13 @@ def zone_bodies(zone: Zone) -> tuple[dict[str, Any], Bodies]:
     A TTL of 1 s, which stands for automatic in the API, becomes 2 s.
     """
     fields, records = _parted(zone.apex, zone.rrsets)
-    return {"name": show_name(zone.apex), **(fields or {})}, records
+    of_view = {VIEW: zone.view} if zone.view else {}
+    return {"name": show_name(zone.apex), **of_view, **(fields or {})}, records
+
+
+def overlay_bodies(overlay: Zone) -> Bodies:
+    """Return the bodies of the records that a view sees in a zone that all see."""
+    return [{**body, VIEW: overlay.view} for body in _parted(overlay.apex, overlay.rrsets)[1]]
 
 
 def _parted(
