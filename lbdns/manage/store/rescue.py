@@ -13,7 +13,7 @@ from lbdns.dns.zone import Zone
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.state import State
 from lbdns.model.configuration import UnreadyZone
-from lbdns.model.views import EVERY_VIEW
+from lbdns.model.views import EVERY_VIEW, labelled, parted
 
 NO_ZONE: Final = b""
 """The apex of no zone: who tolerates it does without objects that no zone is known to need."""
@@ -29,7 +29,7 @@ class Rescued:
 
 def rescued(state: State, tolerates: Callable[[bytes, str], bool]) -> Rescued | None:
     """Return what is left of a state without the zones that its unreadable objects have to do with: what stands in
-    them, or is answered there. None where not all of those are tolerated, by apex."""
+    them, or is answered there. None where not all of those are tolerated, by apex and view."""
     broken = _broken(state)
     zones = _zones(state)
     told: dict[str, list[str]] = {}
@@ -37,16 +37,17 @@ def rescued(state: State, tolerates: Callable[[bytes, str], bool]) -> Rescued | 
         if zone in zones.values():
             told.setdefault(zone, []).append(problem)
     unready = []
-    for name, problems in told.items():
+    for label, problems in told.items():
+        name, view = parted(label)
         try:
             apex = encode_canonical(name)
         except BadName:  # nobody can ask for it
             if not tolerates(NO_ZONE, EVERY_VIEW):
                 return None
             continue
-        if not tolerates(apex, EVERY_VIEW):
+        if not tolerates(apex, view):
             return None
-        unready.append(UnreadyZone(Zone(apex, (), f"{STORE_START}{name}"), tuple(dict.fromkeys(problems))))
+        unready.append(UnreadyZone(Zone(apex, (), f"{STORE_START}{label}", view), tuple(dict.fromkeys(problems))))
     if not told and not tolerates(NO_ZONE, EVERY_VIEW):
         return None
     gone = [Change(item, None) for item in _left_out(state, broken, zones, told)]
@@ -65,26 +66,35 @@ def _broken(state: State) -> dict[str, str]:
 
 
 def _zones(state: State) -> dict[str, str]:
-    """Return the names of all zones by id, those that cannot be read too where their names can be told."""
-    found = {id: item.name for id, item in state.all(Kind.ZONE).items()}
-    return found | {one.id: one.name for one in state.unreadable if one.kind == Kind.ZONE and one.name}
+    """Return the labels of all zones by id, those that cannot be read too where their names can be told."""
+    found = {id: item.label for id, item in state.all(Kind.ZONE).items()}
+    return found | {
+        one.id: labelled(one.name, one.view) for one in state.unreadable if one.kind == Kind.ZONE and one.name
+    }
 
 
-def _zone_of(zone_id: str, name: str, zones: Mapping[str, str]) -> str:
-    """Return the name of the zone that an object is in, "" where it is in none."""
-    if zone_id in zones:
-        return zones[zone_id]
-    names = {*zones.values()}
-    return next((suffix for suffix in text_suffixes(name) if suffix in names), "")
+def _zones_of(zone_id: str, name: str, view: str, zones: Mapping[str, str]) -> list[str]:
+    """Return the labels of the zones that an object is in: its own, and where it is of all views, each view's around
+    its name."""
+    labels = dict.fromkeys(zones.values())
+    found = [zones[zone_id]] if zone_id in zones else []
+    for seen_by in [view] if view else dict.fromkeys(parted(label)[1] for label in labels):
+        around = (labelled(suffix, one) for suffix in text_suffixes(name) for one in (seen_by, EVERY_VIEW))
+        found += [label for label in around if label in labels][:1]
+    return list(dict.fromkeys(found))
 
 
 def _concerned(state: State, broken: Mapping[str, str], zones: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for one in state.unreadable:
-        if one.kind not in PROBING:
-            yield zones.get(one.id) or _zone_of(one.zone_id, one.name, zones), broken[one.id]
+        if one.id in zones:
+            yield zones[one.id], broken[one.id]
+        elif one.kind == Kind.RECORD and one.zone_id in zones:
+            yield zones[one.zone_id], broken[one.id]
+        elif one.kind not in PROBING:
+            yield from ((zone, broken[one.id]) for zone in _zones_of(one.zone_id, one.name, one.view, zones))
     for id, item in state.all(Kind.LOAD_BALANCER).items():
         if id in broken:
-            yield _zone_of(item.zone_id, item.name, zones), broken[id]
+            yield from ((zone, broken[id]) for zone in _zones_of(item.zone_id, item.name, item.view, zones))
 
 
 def _left_out(
@@ -92,10 +102,13 @@ def _left_out(
 ) -> Iterator[Item]:
     for kind in BALANCING:
         for id, item in state.all(kind).items():
-            is_in = kind is Kind.LOAD_BALANCER and _zone_of(item.zone_id, item.name, zones) in unready
-            if id in broken or is_in:
+            if id in broken:
                 yield item
+            elif kind is Kind.LOAD_BALANCER:
+                around = _zones_of(item.zone_id, item.name, item.view, zones)
+                if around and all(zone in unready for zone in around):
+                    yield item
     for id, item in state.all(Kind.ZONE).items():
-        if item.name in unready:
+        if item.label in unready:
             yield item
             yield from state.records(id).values()

@@ -18,6 +18,7 @@ from lbdns.base.wording import counted, printable
 from lbdns.base.words import STORED
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import Unavailable
+from lbdns.model.views import VIEW
 
 NAMED_MAX: Final = 5
 """How many a refusal names."""
@@ -28,7 +29,8 @@ _TEXT_CHARS_MAX: Final = 100
 class Unreadable:
     """One of them: `kind`, `id`, `zone_id` and `text` (the body) as its row has them, `why` it cannot be read.
 
-    `name` is what it seems to be called, "" where that cannot be told either.
+    `name` is what it seems to be called, "" where that cannot be told either, and `view` the view that it seems to be
+    of.
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Unreadable:
     why: tuple[str, ...]
     name: str = ""
     created_on: str = ""
+    view: str = ""
 
     @property
     def called(self) -> str:
@@ -103,7 +106,9 @@ def read_row(row: Sequence[Any]) -> Item | Unreadable:
     if not all(isinstance(one, str) and is_text(one) for one in texts) or not isinstance(revision, int):
         why.append("its row has values of other types than it is to have")
     if why:
-        return Unreadable(str(kind), str(id), str(zone_id), _shown(body), tuple(why), _name(value), str(made))
+        return Unreadable(
+            str(kind), str(id), str(zone_id), _shown(body), tuple(why), _name(value), str(made), _text(value, VIEW)
+        )
     return Item(Kind(kind), id, value, zone_id, made, changed, revision, times, bool(is_local))
 
 
@@ -115,13 +120,17 @@ def times_of(text: str) -> tuple[tuple[str, str], ...]:
 def set_aside(item: Item, why: Iterable[str]) -> Unreadable:
     """Return an object whose row can be read, and whose body cannot."""
     text = json.dumps(item.body, ensure_ascii=False)
-    name = _name(item.body)
-    return Unreadable(item.kind.value, item.id, item.zone_id, text, tuple(why), name, item.created_on)
+    name, view = _name(item.body), _text(item.body, VIEW)
+    return Unreadable(item.kind.value, item.id, item.zone_id, text, tuple(why), name, item.created_on, view)
 
 
 def _name(body: Any) -> str:
-    name = body.get("name", "") if isinstance(body, Mapping) else ""
-    return name if isinstance(name, str) and is_text(name) else ""
+    return _text(body, "name")
+
+
+def _text(body: Any, field: str) -> str:
+    value = body.get(field, "") if isinstance(body, Mapping) else ""
+    return value if isinstance(value, str) and is_text(value) else ""
 
 
 def _shown(body: Any) -> str:
