@@ -182,7 +182,7 @@ def add_verbs(group: click.Group, kind: Kind) -> None:
         desk = Desk(client, kind)
         found = desk.find(name, type, view)
         if not dry_run:
-            ask(f"Delete the {words} {called(found.body)}?", yes)
+            ask(f"Delete the {words} {called(found.body, kind)}?", yes)
         desk.delete(found, dry_run)
 
 
