@@ -13,7 +13,7 @@ import dns.rcode
 import pytest
 
 from lbdns.testing import LbdnsServer, running_server
-from tests.answer.unbound import running_unbound
+from tests.answer.unbound import BY_SUBNET, running_unbound
 
 pytestmark = pytest.mark.process
 
@@ -58,18 +58,11 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LbdnsServer]:
 def cache(ruled: LbdnsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of an unbound that caches by client subnet, as clients send it, and asks that server alone."""
     folder = tmp_path_factory.mktemp("subnet cache")
-    more = [
-        'module-config: "subnetcache iterator"',
-        "send-client-subnet: 127.0.0.1",
-        "client-subnet-always-forward: yes",
-        "max-client-subnet-ipv4: 32",
-        "max-client-subnet-ipv6: 128",
-    ]
 
     def first(port: int) -> object:
         return ask(port, "ns1.example.com.", "192.0.2.0/24", timeout_s=1.0)
 
-    with running_unbound(folder, ruled.port, ZONES, more, first) as port:
+    with running_unbound(folder, ruled.port, ZONES, BY_SUBNET, first) as port:
         yield port
 
 

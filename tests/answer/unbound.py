@@ -14,6 +14,14 @@ from pathlib import Path
 import dns.exception
 import pytest
 
+BY_SUBNET = (
+    'module-config: "subnetcache iterator"',
+    "send-client-subnet: 127.0.0.1",
+    "client-subnet-always-forward: yes",
+    "max-client-subnet-ipv4: 32",
+    "max-client-subnet-ipv6: 128",
+)
+"""Lines with which it caches by client subnet, as clients send it."""
 STARTS = 5  # another process may take the port meanwhile
 START_S = 10.0
 
