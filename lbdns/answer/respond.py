@@ -1,6 +1,6 @@
 """The road of a query on the slow path, from datagram to datagram.
 
-    decode -> BEFORE (reject early) -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED)
+    decode -> BEFORE (reject early) -> view of -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED)
            -> decide if STEERED -> answer -> AFTER (settle the ECS scope) -> render
 
 BEFORE and AFTER are lists: what guards queries or looks at answers is one more entry. Pure: time and randomness come in

@@ -80,10 +80,10 @@ class ViewedMemo:
     def see(self, configuration: Configuration) -> ViewedZones | None:
         """Return the zones of a configuration as views see them; None where everybody sees all of them."""
         zones = (*configuration.zones, *(one.zone for one in configuration.unready))
-        placed = tuple(placements(configuration))
-        if not configuration.overlays and not any(zone.view for zone in zones) and not any(one[1] for one in placed):
+        if not _has_views(configuration, zones):
             self._viewed = None
             return None
+        placed = tuple(placements(configuration))
         enabled = (one for one in configuration.load_balancers if one.enabled)
         positions = {id(one): position for position, one in enumerate(enabled)}
         standing = [(name, view, one.type, positions[id(one)]) for name, view, one in placed]
@@ -94,6 +94,15 @@ class ViewedMemo:
             self._viewed = _Viewing(zones, configuration.overlays, standing, views).finish()
             self._zones, self._placed, self._views = inputs, standing, views
         return self._viewed
+
+
+def _has_views(configuration: Configuration, zones: Iterable[Zone]) -> bool:
+    """Return whether anything is of one view alone."""
+    if configuration.overlays or any(zone.view for zone in zones):
+        return True
+    if configuration.settings.views:
+        return any(one.view for one in placements(configuration))
+    return any(one.view for one in configuration.load_balancers)
 
 
 class _Placed(NamedTuple):
