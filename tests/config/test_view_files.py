@@ -108,3 +108,11 @@ def test_a_zone_with_a_mistake_is_unready_in_its_view_alone(
     assert {("example.com", one.zone.view) for one in configuration.unready} == unready
     assert {("example.com", one.view) for one in configuration.zones if one.apex == apex} == zones
     assert {("example.com", one.view) for one in configuration.overlays} == overlays
+
+
+def test_a_view_that_nobody_is_in_is_told(tmp_path: Path) -> None:
+    (tmp_path / "lbdns.yaml").write_text("views: {office: {networks: [10.0.0.0/8]}, empty: {private: true}}\n")
+    (tmp_path / "example.com.zone").write_text(ZONE)
+    (warning,) = load(tmp_path).warnings
+    assert (warning.path, warning.line) == ("views.empty", 1)
+    assert warning.message == "nobody is in this view; give it networks, keys or listeners"

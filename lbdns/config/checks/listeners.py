@@ -12,8 +12,7 @@ from lbdns.model.socket_address import parse_socket_address
 
 
 def check_listeners(settings: Settings, source: Source) -> Iterator[Problem]:
-    """Yield a warning for each address that others reach and where what is said can be read, or is told to anybody; and
-    for each view that nobody is in."""
+    """Yield a warning for each address that others reach and where what is said can be read, or is told to anybody."""
     api = settings.api
     if api is not None and api.certificate is None and is_exposed(api.listen):
         message = (
@@ -21,15 +20,19 @@ def check_listeners(settings: Settings, source: Source) -> Iterator[Problem]:
             "give it certificate and key, or let it listen on 127.0.0.1 or [::1]"
         )
         yield source.warning(("api", "listen"), message)
-    for name, view in settings.views.items():
-        if not (view.networks or view.keys or view.listeners):
-            yield source.warning(("views", name), "nobody is in this view; give it networks, keys or listeners")
     if settings.metrics is not None and is_exposed(settings.metrics):
         message = (
             f"the metrics at {settings.metrics} are for {_whom(settings.metrics)}, without TLS and without a password; "
             "let them listen on 127.0.0.1 or [::1], or see to it that a firewall stands before them"
         )
         yield source.warning(("metrics",), message)
+
+
+def check_empty_views(settings: Settings, source: Source) -> Iterator[Problem]:
+    """Yield a warning for each view that nobody is in."""
+    for name, view in settings.views.items():
+        if not (view.networks or view.keys or view.listeners):
+            yield source.warning(("views", name), "nobody is in this view; give it networks, keys or listeners")
 
 
 def is_exposed(listen: str) -> bool:
