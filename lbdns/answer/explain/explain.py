@@ -17,6 +17,7 @@ from lbdns.answer.answer import Road, answer, answer_client
 from lbdns.answer.explain.fragmentation import networks_of
 from lbdns.answer.explain.hidden_wildcard import hidden_wildcard_steps
 from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
+from lbdns.answer.explain.private_words import made_words, override_words
 from lbdns.answer.explain.rule_steps import rule_steps, ruled_query
 from lbdns.answer.explain.view_step import NOBODY, Viewer, view_step
 from lbdns.answer.match import Match, MatchKind
@@ -200,6 +201,7 @@ def _match_step(view: ServingView, configuration: Configuration, seen: str | Non
         return {"stage": "match", "text": "in none of the zones served here", "kind": KIND_NAMES[found.kind.value]}
     apex = view.name(view.columns["zone_apex"][found.zone])
     zone = labelled(show_name(apex), _zone_view(configuration, apex, seen))
+    made = made_words(configuration, apex)
     at = show_name(view.name(found.entry))
     texts = {
         MatchKind.REFERRAL: f"delegated at {at}: a referral to its name servers",
@@ -213,10 +215,11 @@ def _match_step(view: ServingView, configuration: Configuration, seen: str | Non
     step = {"stage": "match", "zone": zone, "at": at, "kind": KIND_NAMES[found.kind.value]}
     if found.kind is MatchKind.STEERED:
         policy = POLICIES[view.columns["lb_policy"][found.load_balancer]]
-        label = labelled(at, parted(view.text("lb_text", found.load_balancer))[1])
-        return {**step, "text": f'load balancer {label} in zone {zone}, policy "{policy}"', "policy": policy}
+        name, of_view = parted(view.text("lb_text", found.load_balancer))
+        words = f"load balancer {labelled(name, of_view)}{override_words(at, name)} in zone {zone}{made}"
+        return {**step, "text": f'{words}, policy "{policy}"', "policy": policy}
     own = ", the view's own" if _is_own(configuration, apex, seen, found) else ""
-    return {**step, "text": f"zone {zone}: {texts[found.kind]}{own}"}
+    return {**step, "text": f"zone {zone}{made}: {texts[found.kind]}{own}"}
 
 
 def _zone_view(configuration: Configuration, apex: bytes, seen: str | None) -> str:
