@@ -29,7 +29,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def namespaces(starts_processes: None) -> None:
     """Skip where this machine lets nobody make network namespaces."""
-    made = subprocess.run([*APART, "ip", "link", "add", "a", "type", "veth"], capture_output=True, check=False)
+    made = subprocess.run([*APART, "ip", "link", "add", "pair0", "type", "veth"], capture_output=True, check=False)
     if made.returncode != 0:
         pytest.skip(f"no network namespaces here: {made.stderr.decode().strip()}")
 
