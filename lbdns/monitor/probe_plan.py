@@ -31,7 +31,7 @@ on_wire: Final = attrgetter(*(field.name for field in fields(EndpointSpec) if fi
 # Which monitor's part, on which address, from where, and what of the endpoint reaches the wire.
 SeriesKey = tuple[Member, str, Vantage, tuple[object, ...]]
 Addresses = Callable[[EndpointSpec], Sequence[str]]
-CUTS_PER_TURN: Final = 32  # of the event loop: each may change a pool
+CUTS_PER_TURN: Final = 128  # of the event loop; more than a pool has endpoints
 
 
 def _no_way(network: str) -> Way | None:
@@ -82,13 +82,14 @@ class ProbePlan:
         self._follow_some(way, [check for check in self.checks.values() if check.target.way is way])
 
     def _follow_some(self, way: Way, checks: list[Check]) -> None:
-        for check in checks[:CUTS_PER_TURN]:
-            if not check.active:
-                continue
-            if way.fault:
-                check.give(cut_off(way, way.fault), check.started_s)
-            else:
-                self._scheduler.hurry(check)
+        with self._ledger.together():
+            for check in checks[:CUTS_PER_TURN]:
+                if not check.active:
+                    continue
+                if way.fault:
+                    check.give(cut_off(way, way.fault), check.started_s)
+                else:
+                    self._scheduler.hurry(check)
         rest = checks[CUTS_PER_TURN:]
         if rest:
             asyncio.get_running_loop().call_soon(self._follow_some, way, rest)

@@ -215,11 +215,11 @@ async def two_sites(folder: Path, by: str) -> dict[str, Any]:
             told = len(events(stage))
             run(away)
             await until(lambda: list(stage["pool_state"][:2]) == [UNHEALTHY, HEALTHY], within_s=20)
-            await until(lambda: len(events(stage)) >= told + 3)
+            await until(lambda: len(events(stage)) >= told + 2)
             saw["link down"] = changes(stage, told), states(stage, 4), stage["network_state"][0]
             hurry(running)  # what probes say meanwhile is not told either
             await asyncio.sleep(0.5)
-            saw["still down"] = changes(stage, told + 3), stage["network_state"][0]
+            saw["still down"] = changes(stage, told + 2), stage["network_state"][0]
             told = len(events(stage))
             run(back)
             await until(lambda: list(stage["endpoint_state"][:4]) == [HEALTHY] * 4, within_s=20)

@@ -118,8 +118,9 @@ def test_all_behind_it_are_down_at_once_and_nobody_is_told_of_each(
         assert not any(one.startswith("10.") for one in played.probed)  # nothing is sent into it
 
     played = play(tmp_path, monkeypatch, story)
-    assert [change.kind for change in played.changes] == ["pool", "pool"]
-    assert played.changes[-1].after == "critical"
+    assert [(change.kind, change.before, change.after) for change in played.changes] == [
+        ("pool", "healthy", "critical")
+    ]
     assert played.told == []
 
 
@@ -136,7 +137,7 @@ def test_the_first_result_after_it_decides_and_is_taken_at_once(
 
     played = play(tmp_path, monkeypatch, story)
     (told,) = played.of_endpoints()
-    assert told.startswith(".0.0.2) is unhealthy: TCP connection failed; was healthy")
+    assert told.startswith(".0.0.2 in far) is unhealthy: TCP connection failed; was healthy")
 
 
 def test_one_that_was_down_by_itself_is_told_to_be_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +154,7 @@ def test_one_that_was_down_by_itself_is_told_to_be_back(tmp_path: Path, monkeypa
         await asyncio.sleep(0.1)
 
     (told,) = play(tmp_path, monkeypatch, story).of_endpoints()
-    assert told.startswith(".0.0.1) is healthy; was unhealthy")
+    assert told.startswith(".0.0.1 in far) is healthy; was unhealthy")
 
 
 def test_thresholds_hold_again_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

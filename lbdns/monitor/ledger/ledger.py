@@ -15,6 +15,7 @@ through `wall` and `clock`, changes go out through `report`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lbdns.health.events import HealthChange
@@ -134,6 +135,10 @@ class Ledger:
         for pool in self.pools.values():
             if self._overlay.lay(pool):
                 self._pool_changes.recount(pool, "forced")
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """Take what is told meanwhile as happening at once: a pool changes once."""
+        return self._pool_changes.together()
 
     def sample(self) -> None:
         """Put the pools' round-trip times into the table, of those that had a good result since the last call."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from lbdns.base.words import Health
 from lbdns.health import verdict
@@ -25,6 +26,18 @@ class PoolChanges:
         self._wall = wall
         self._report = report
         self.lacks_answers: Callable[[str], bool] = lambda pool: False
+        self._held: dict[str, tuple[PoolHealth, str, tuple[Seen, ...]]] | None = None
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Count each pool once, at the end, whose endpoints change in between: what happens at once is one change."""
+        self._held = {}
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for pool, cause, probes in held.values():
+                self.recount(pool, cause, probes)
 
     def put_endpoint(self, endpoint: EndpointHealth, byte: int) -> None:
         """Write an endpoint's effective byte into the health table.
@@ -51,6 +64,9 @@ class PoolChanges:
 
         `cause` and `probes` are a change's evidence, as in HealthChange.
         """
+        if self._held is not None:
+            self._held[pool.spec.name] = pool, cause, probes
+            return
         spec, rows = pool.spec, self._rows
         enabled = [endpoint for endpoint in pool.endpoints if endpoint.spec.enabled]
         effective = effective_byte(

@@ -14,6 +14,8 @@ from typing import Final
 
 SETTLE_S: Final = 0.01
 """What changes together is heard of once."""
+QUIET_S: Final = 0.1
+"""Between two times that anything is heard, however fast routes change: the first is told at once."""
 _LINK, _IPV4_ADDRESS, _IPV4_ROUTE, _IPV6_ADDRESS, _IPV6_ROUTE = 0x1, 0x10, 0x40, 0x100, 0x400
 GROUPS: Final = _LINK | _IPV4_ADDRESS | _IPV4_ROUTE | _IPV6_ADDRESS | _IPV6_ROUTE  # RTMGRP_ of linux/rtnetlink.h
 _DRAIN_BYTES: Final = 64 * 1024
@@ -29,6 +31,7 @@ class KernelNews:
         self._heard = heard
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._told_s = float("-inf")
         try:
             sock.bind((0, GROUPS))
         except OSError:
@@ -53,8 +56,9 @@ class KernelNews:
             except OSError:  # more than it had room for: something changed
                 continue
         if self._timer is None:
-            self._timer = self._loop.call_later(SETTLE_S, self._tell)
+            now_s = self._loop.time()
+            self._timer = self._loop.call_at(max(now_s + SETTLE_S, self._told_s + QUIET_S), self._tell)
 
     def _tell(self) -> None:
-        self._timer = None
+        self._timer, self._told_s = None, self._loop.time()
         self._heard()

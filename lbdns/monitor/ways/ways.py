@@ -80,12 +80,11 @@ class Ways:
 
     async def suspect(self, way: Way) -> WayFault:
         """Look at a way on which a probe failed as it would by the way's fault; returns what is found."""
-        if way.fault:
-            return way.fault
         looking = self._looking.get(way)
-        if looking is None:
-            looking = self._look_soon(way)
-        await asyncio.wait({looking})
+        if looking is not None:  # it may have looked before what the probe met
+            await asyncio.wait({looking})
+        if not way.fault:
+            await asyncio.wait({self._look_soon(way)})
         return way.fault
 
     async def close(self) -> None:
