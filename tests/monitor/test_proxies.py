@@ -285,7 +285,7 @@ def test_a_probe_by_hand_is_told_what_is_wrong_with_its_way() -> None:
 )
 def test_a_real_proxy_carries_probes(tmp_path: Path, scheme: str, program: str, arguments: list[str]) -> None:
     if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed (Debian's {program})")
+        pytest.skip(f"{program} is not installed (Debian: {program})")
     port = peers.refused_port()
     conf = tmp_path / "conf"
     conf.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 10\nMaxClients 20\nLogLevel Critical\n")
