@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import click
 import dns.message
 import dns.query
 import pytest
+from cloudflare import BadRequestError
 
-from lbdns.testing import ServerError
+from lbdns.cli.commands.zone_command import zone as zone_group
 from tests.api.sdk import SETTINGS, Sdk, sdk_over_store, some
 from tests.store.served import wait_until
 
@@ -159,12 +160,25 @@ def test_dig_from_two_addresses(sdk: Sdk) -> None:
         assert ended.stdout.split() == [expected], ended
 
 
-def test_a_view_that_there_is_not_stores_nothing(sdk: Sdk, tmp_path: Path) -> None:
+def test_a_view_that_there_is_not_stores_nothing(sdk: Sdk) -> None:
     revision = sdk.revision()
-    from cloudflare import BadRequestError
-
     with pytest.raises(BadRequestError) as refused:
         sdk.client.zones.create(account={"id": sdk.account}, name="x.example", **view("offce"))
     assert "office" in str(refused.value)
     assert sdk.revision() == revision
-    assert ServerError is not None
+
+
+def test_the_shell_completes_views_and_labels(sdk: Sdk) -> None:
+    zone = sdk.zone("complete.example")
+    sdk.client.zones.create(account={"id": sdk.account}, name="complete.example", **view("lab"))
+    assert zone
+    shown = zone_group.commands["show"]
+    context = click.Context(shown)
+    context.params = {"state": sdk.server.state_dir}
+    name = next(one for one in shown.params if one.name == "zone")
+    assert [one.value for one in name.shell_complete(context, "complete")] == [
+        "complete.example",
+        "complete.example@lab",
+    ]
+    option = next(one for one in zone_group.commands["create"].params if one.name == "view")
+    assert [one.value for one in option.shell_complete(context, "la")] == ["lab"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,9 +36,27 @@ def completion(shell: str) -> None:
 def names_of(kind: Kind) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Return what completes the names of a kind: asks a running server, and offers nothing where none answers."""
 
+    return _completing(lambda named: named[kind.value], (kind.value,))
+
+
+def views_of(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of views that zones or load balancers are of, likewise."""
+    return _completing(_views_in, ("zone", "load_balancer"))(context, parameter, incomplete)
+
+
+def _views_in(named: Mapping[str, Iterable[str]]) -> list[str]:
+    from lbdns.model.views import PUBLIC, parted
+
+    found = {parted(label)[1] for labels in named.values() for label in labels}
+    return sorted({*filter(None, found), PUBLIC})
+
+
+def _completing(
+    choose: Callable[[Mapping[str, Iterable[str]]], Iterable[str]], kinds: tuple[str, ...]
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         try:
-            names = _ask(context.params, kind)
+            names = choose(_ask(context.params, kinds))
         except (LbdnsError, OSError):
             return []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)][:SHOWN_MAX]
@@ -46,7 +64,7 @@ def names_of(kind: Kind) -> Callable[[click.Context, click.Parameter, str], list
     return complete
 
 
-def _ask(options: dict[str, Any], kind: Kind) -> list[str]:
+def _ask(options: dict[str, Any], kinds: tuple[str, ...]) -> Mapping[str, Iterable[str]]:
     from lbdns.cli.frame.api_place import Local, answers, find_place
     from lbdns.cli.frame.client import ApiClient
 
@@ -54,6 +72,7 @@ def _ask(options: dict[str, Any], kind: Kind) -> list[str]:
     settings: Path | None = options.get("settings") or options.get("config")
     place = find_place(settings=settings, **given)
     if isinstance(place, Local) and not answers(place.socket_path()):
-        return []  # a store is not locked for a key stroke
+        return dict.fromkeys(kinds, ())  # a store is not locked for a key stroke
     with ApiClient(place) as client:
-        return list(client.get(f"{OWN_PATH}/names", kind=kind.value)[kind.value])
+        named: dict[str, dict[str, str]] = client.get(f"{OWN_PATH}/names", kind=list(kinds))
+    return named

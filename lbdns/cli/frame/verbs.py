@@ -11,7 +11,7 @@ import click
 from lbdns.base.kinds import Kind
 from lbdns.base.words import BALANCER_TYPES, Health
 from lbdns.cli.commands.apply_command import ask
-from lbdns.cli.commands.completion_command import names_of
+from lbdns.cli.commands.completion_command import names_of, views_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import local_time, print_json
@@ -35,7 +35,7 @@ def zone_argument(command: Command) -> Command:
 
 def view_option(help: str) -> Callable[[Command], Command]:
     """Add `--view VIEW`."""
-    return click.option("--view", metavar="VIEW", help=help)
+    return click.option("--view", metavar="VIEW", shell_complete=views_of, help=help)
 
 
 def json_option(command: Command) -> Command:
