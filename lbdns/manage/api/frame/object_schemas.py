@@ -91,7 +91,7 @@ def _shapes(kind: Kind, definition: Schema, where_set: Mapping[str, Container[st
     shown, written = _shown(definition, where_set[title]), _written(definition)
     named = {"name": schema_of(ObjectName)} if kind in NAMED_BESIDE else {}
     echoed = {key: {"const": value} for key, value in ECHOED.get(kind, {}).items()}
-    times = {"created_at": TIME, "deleted_at": {"type": "null"}}
+    times = {"created_at": TIME, "deleted_at": nullable(TIME)}
     if kind.area != NETWORKING:
         times = {"created_on": TIME, "modified_on": TIME}
     always = {"id": id_of(kind), **named, **echoed, **times}

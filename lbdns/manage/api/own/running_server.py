@@ -25,6 +25,7 @@ from lbdns.manage.api.frame.api_errors import invalid
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live import operate, running
+from lbdns.manage.api.frame.object_schemas import id_of
 from lbdns.manage.api.frame.object_shapes import shown
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
 from lbdns.manage.api.frame.paging import OptionalPaging
@@ -181,7 +182,7 @@ NAMED: Final = tuple(kind for kind in Kind if kind is not Kind.RECORD)
 _NAMED: Final[dict[str, Any]] = {
     "type": "object",
     "description": "by kind: name, NAME@VIEW of what is of a view -> id, in the order in which the objects were made",
-    "properties": {kind.value: {"type": "object", "additionalProperties": ID} for kind in NAMED},
+    "properties": {kind.value: {"type": "object", "additionalProperties": id_of(kind)} for kind in NAMED},
     "additionalProperties": False,
 }
 
