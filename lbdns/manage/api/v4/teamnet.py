@@ -29,7 +29,7 @@ from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject, read_json
 from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_shapes import shown
-from lbdns.manage.api.frame.openapi import NETWORK_ID, describe, nullable
+from lbdns.manage.api.frame.openapi import NETWORK_ID, TIME, describe, nullable
 from lbdns.manage.api.frame.paging import PER_PAGE, OptionalPaging, Paging, paged
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, own_account
 from lbdns.manage.api.v4.balancing import BasedOn, ObjectWriter, etag
@@ -54,9 +54,21 @@ Id = Annotated[str | None, Query(max_length=MAX_NETWORK_CHARS)]
 Flag = Annotated[bool | None, Query()]
 Words = Annotated[str | None, Query(max_length=MAX_DESCRIPTION_CHARS)]
 
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
 _LISTED_ROUTE: Final[dict[str, Any]] = {
-    "allOf": [_ROUTE.shown],
-    "properties": {"virtual_network_name": nullable({"type": "string"})},
+    "type": "object",
+    "properties": {
+        "id": NETWORK_ID,
+        "network": _TEXT,
+        "comment": _TEXT,
+        "virtual_network_id": nullable(NETWORK_ID),
+        "virtual_network_name": nullable(_TEXT),
+        "tunnel_id": _TEXT,
+        "created_at": TIME,
+        "deleted_at": nullable(TIME),
+    },
+    "required": ["id", "network", "comment", "virtual_network_id", "virtual_network_name", "created_at", "deleted_at"],
+    "additionalProperties": False,
 }
 """A route in a list: with the name of its network."""
 
