@@ -42,7 +42,7 @@ def server(tmp_path: Path) -> Iterator[LbdnsServer]:
 def ask(server: LbdnsServer, name: str, network: str) -> tuple[str, list[str]]:
     """Return RCODE and addresses that a client in a network is given, over UDP as over TCP."""
     address, _, bits = network.partition("/")
-    options = [dns.edns.ECSOption(address, int(bits))]
+    options: list[dns.edns.Option] = [dns.edns.ECSOption(address, int(bits))]
     message = dns.message.make_query(name, "A", use_edns=0, options=options)
     replies = [send(message, server.host, port=server.port, timeout=5) for send in (dns.query.udp, dns.query.tcp)]
     found = [
