@@ -44,10 +44,15 @@ def private(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def asked(sdk: Sdk, name: str, source: str, rdtype: str = "A") -> tuple[str, list[str]]:
-    """Return the code and the texts of the answer that a client of an address gets."""
+    """Return the code and the texts of the answer that a client of an address gets, over UDP and TCP."""
     query = dns.message.make_query(name, rdtype)
-    reply = dns.query.tcp(query, sdk.server.host, port=sdk.server.port, timeout=5, source=source)
-    return dns.rcode.to_text(reply.rcode()), sorted(str(rdata) for rrset in reply.answer for rdata in rrset)
+    found = []
+    for ask in (dns.query.udp, dns.query.tcp):
+        reply = ask(query, sdk.server.host, port=sdk.server.port, timeout=5, source=source)
+        texts = sorted(str(rdata) for rrset in reply.answer for rdata in rrset)
+        found.append((dns.rcode.to_text(reply.rcode()), texts))
+    assert found[0] == found[1]
+    return found[0]
 
 
 def test_the_documents_private_networks(private: Sdk) -> None:
