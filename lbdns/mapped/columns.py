@@ -136,9 +136,9 @@ class SnapshotColumns:
     rrset_rdata_count: U32
     rdata_offset: U32
     rdata_length: U16
-    # Zones: index of the apex name, and a directory that the zone is in.
+    # Zones: index of the apex name; how many there are before those that only views see (one value).
     zone_apex: U32
-    zone_directory: U32
+    public_zones: U32
     # Templates: replies rendered beforehand for the fast path (fastpath/layout.py), and which one answers an RRset, a
     # referral at a name, a negative reply of a zone, as offsets.
     rrset_template: U32

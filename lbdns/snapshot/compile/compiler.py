@@ -46,7 +46,7 @@ NAME_COLUMNS = (
     "rdata_offset",
     "rdata_length",
     "zone_apex",
-    "zone_directory",
+    "public_zones",
     "blob",
 )
 """What the zones fill, the blob among it: they come last."""

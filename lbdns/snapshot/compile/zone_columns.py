@@ -32,7 +32,7 @@ from lbdns.snapshot.lookup.name_rows import (
     NAME_UNREADY,
     NO_NAME,
 )
-from lbdns.snapshot.lookup.name_table import Suffixes, build_table, set_name, spread
+from lbdns.snapshot.lookup.name_table import Suffixes, build_table, hash_in, set_name
 
 Columns = dict[str, "array[int]"]
 
@@ -58,7 +58,7 @@ def compile_zones(
     blob: Blob,
     zones: Sequence[Zone],
     load_balancers: Iterable[Placed],
-    directories: Iterable[DirectoryRow] | None,
+    directories: Sequence[DirectoryRow] | None,
 ) -> None:
     """Fill the name columns. A zone without RRsets is not ready to be served.
 
@@ -74,19 +74,17 @@ def compile_zones(
         node.load_balancers = {**node.load_balancers, kind: index}
         hidden = HIDDEN_TYPES[kind]
         node.rrsets = [rrset for rrset in node.rrsets if rrset.type not in hidden]
+    if directories is None:
+        directories = [DirectoryRow(DIRECTORY, zone.apex, index) for index, zone in enumerate(zones)]
+    public = [row.instance for row in directories if row.directory == DIRECTORY and row.instance != NO_NAME]
+    columns["public_zones"].append(max(public, default=-1) + 1)
     suffixes = Suffixes()
     hashes = array("Q")
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
         columns["zone_apex"].append(len(hashes))
         _append_zone(columns, blob, hashes, suffixes, index, zone.apex, tree, is_ready=bool(zone.rrsets))
-    if directories is None:
-        directories = (DirectoryRow(DIRECTORY, zone.apex, index) for index, zone in enumerate(zones))
-    found_in = [DIRECTORY] * len(zones)
     for row in directories:
         _append_name(columns, blob, hashes, suffixes, row.directory, row.apex, row.instance, 0, _Node())
-        if row.instance != NO_NAME and row.directory != DIRECTORY:
-            found_in[row.instance] = row.directory
-    columns["zone_directory"].extend(found_in)
     columns["table"] = build_table(hashes)
 
 
@@ -168,7 +166,7 @@ def _append_name(
 ) -> None:
     """Append a name's row; its RRsets follow from the present end of theirs."""
     set_name(suffixes, name)
-    hashes.append(spread(suffixes.hashes[0]))
+    hashes.append(hash_in(suffixes.hashes[0], zone, columns["public_zones"][0]))
     row = [blob.add(name), zone, link, len(columns["rrset_type"]), len(node.rrsets) | flags << FLAGS_SHIFT]
     row += [node.load_balancers.get(kind, NONE_32) for kind in BALANCER_TYPES]
     columns["name_row"].extend(row)

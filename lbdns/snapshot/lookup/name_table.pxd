@@ -25,6 +25,10 @@ cpdef unsigned long long mask_of(TypedColumns names) noexcept nogil
 
 cpdef unsigned long long spread(unsigned long long hashed) noexcept nogil
 
+cpdef unsigned long long hash_in(
+    unsigned long long hashed, unsigned long long zone, unsigned long long public_zones
+) noexcept nogil
+
 @cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, mask=cython.ulonglong, start=cython.int, entry=cython.uint, row=cython.ulonglong)
 cpdef unsigned int find(TypedColumns names, unsigned int zone, Suffixes suffixes, int label) noexcept nogil
 

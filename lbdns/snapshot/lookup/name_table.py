@@ -1,7 +1,8 @@
 """The hash table of names in a snapshot: open addressing, linear probing, wire-format names in lower case.
 
 One table holds the names of all zones, and the zone directory under the zone `DIRECTORY`. A name's hash does not depend
-on its zone, so that all look-ups of one name meet at the same slot: the directory's, its own zone's, its parent's.
+on its zone, so that all look-ups of one name meet at the same slot: the directory's, its own zone's, its parent's. In
+what only views see it does, lest the same name of many views stand in the way of all.
 Suffixes of a name are hashed in one pass from the root, so that a walk towards the root costs one probe a label.
 
 Runs interpreted and compiled (types in the `.pxd`).
@@ -65,6 +66,13 @@ def spread(hashed: int) -> int:
     return hashed ^ (hashed >> 29)
 
 
+def hash_in(hashed: int, zone: int, public_zones: int) -> int:
+    """Return the hash of a name in a zone (as `find` has it) as the table has it, of a name's own hash."""
+    if zone > public_zones:
+        hashed = hashed ^ ((zone * FNV_PRIME) & MASK_64)
+    return spread(hashed)
+
+
 def mask_of(names: TypedColumns) -> int:
     """Return what a hash is cut to for its slot: the table has a power of two of them, of two numbers each."""
     return (len(names.table) >> 1) - 1
@@ -73,7 +81,7 @@ def mask_of(names: TypedColumns) -> int:
 def find(names: TypedColumns, zone: int, suffixes: Suffixes, label: int) -> int:
     """Return the index of the suffix from `label` on in a zone (DIRECTORY, or zone index + 1), NO_NAME where it is not
     there."""
-    wanted = spread(suffixes.hashes[label])
+    wanted = hash_in(suffixes.hashes[label], zone, names.public_zones[0])
     mask = mask_of(names)
     slot = wanted & mask
     start = suffixes.starts[label]
