@@ -87,6 +87,8 @@ class ProbePlan:
                 if not check.active:
                     continue
                 if way.fault:
+                    # What it sent is lost with the way: a time-out would be told as the endpoint's.
+                    self._scheduler.break_off(check)
                     check.give(cut_off(way, way.fault), check.started_s)
                 else:
                     self._scheduler.hurry(check)

@@ -62,8 +62,7 @@ class Scheduler:
         """End a check; a probe in flight is broken off, and its result is nobody's."""
         check.active = False
         self._removed += 1
-        if check.task is not None:
-            check.task.cancel()
+        self.break_off(check)
         if self._removed > HEAP_WASTE and self._removed > len(self._heap) // 2:
             self._heap = [entry for entry in self._heap if entry[2].active]
             heapq.heapify(self._heap)
@@ -74,12 +73,17 @@ class Scheduler:
         if check.active and check.task is None and not check.queued:
             self._push(check, self._loop.time())
 
+    def break_off(self, check: Check) -> None:
+        """End a check's probe in flight, whose result is nobody's; the interval goes on."""
+        if check.task is not None:
+            check.task.cancel()
+
     def end_overdue(self) -> None:
         """Break off each probe that goes on though all its time-outs have passed: it fails as one that hung."""
         now_s = self._loop.time()
         for check in [one for one in self._running if now_s - one.started_s > one.longest_s + OVERDUE_S]:
             if check.task is not None and check.active:
-                check.task.cancel()
+                self.break_off(check)
                 check.give(hung(check), check.started_s)
 
     def is_stalled(self) -> bool:

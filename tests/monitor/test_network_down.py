@@ -140,6 +140,43 @@ def test_the_first_result_after_it_decides_and_is_taken_at_once(
     assert told.startswith(".0.0.2 in far) is unhealthy: TCP connection failed; was healthy")
 
 
+async def in_flight(played: Played) -> None:
+    """Have a probe of the first endpoint be under way that nobody answers."""
+    played.does["10.0.0.1"] = SILENT
+    played.probed.clear()
+    while "10.0.0.1" not in played.probed:
+        await asyncio.sleep(0.1)
+
+
+def test_what_was_under_way_when_it_went_down_is_not_the_endpoints_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(played: Played) -> None:
+        await in_flight(played)
+        played.break_way()
+        await asyncio.sleep(5)
+        assert played.states() == [(UNHEALTHY, Reason.NETWORK_DOWN)] * 2
+
+    assert play(tmp_path, monkeypatch, story, consecutive_down=1).of_endpoints() == []
+
+
+def test_what_was_under_way_while_it_was_down_for_a_moment_is_asked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(played: Played) -> None:
+        await in_flight(played)
+        del played.does["10.0.0.1"]
+        played.break_way()
+        await asyncio.sleep(0.5)
+        played.mend_way()
+        await asyncio.sleep(0.1)
+        assert played.states() == [(HEALTHY, Reason.NO_FAILURES)] * 2
+        await asyncio.sleep(5)
+        assert played.states() == [(HEALTHY, Reason.NO_FAILURES)] * 2
+
+    assert play(tmp_path, monkeypatch, story, consecutive_down=1).of_endpoints() == []
+
+
 def test_one_that_was_down_by_itself_is_told_to_be_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(played: Played) -> None:
         played.does["10.0.0.1"] = REFUSED
