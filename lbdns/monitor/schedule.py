@@ -47,7 +47,7 @@ class Scheduler:
         self._waiting: deque[Check] = deque()
         self._waiting_slow: deque[Check] = deque()
         self._slow_in_flight = 0
-        self._running: set[Check] = set()
+        self._running: dict[Check, bool] = {}  # with whether it has the slow lane
         self._removed = 0
         self.in_flight = 0
         self.started = 0
@@ -75,8 +75,10 @@ class Scheduler:
 
     def break_off(self, check: Check) -> None:
         """End a check's probe in flight, whose result is nobody's; the interval goes on."""
-        if check.task is not None:
-            check.task.cancel()
+        task = check.task
+        if task is not None:
+            task.cancel()
+            self._ended(check)  # not by its own last step: one that is cancelled before its first has none
 
     def end_overdue(self) -> None:
         """Break off each probe that goes on though all its time-outs have passed: it fails as one that hung."""
@@ -143,21 +145,26 @@ class Scheduler:
         self._slow_in_flight += slow
         self.started += 1
         self.late += now_s - check.due_s > LATE_S
-        self._running.add(check)
-        check.task = self._loop.create_task(self._run(check, slow))
+        self._running[check] = slow
+        check.started_s = now_s
+        check.task = self._loop.create_task(self._run(check))
 
-    async def _run(self, check: Check, slow: bool) -> None:
+    async def _run(self, check: Check) -> None:
+        task = check.task
         try:
             await self._runs.run(check)
         finally:
-            check.task = None
-            self._running.discard(check)
-            self.in_flight -= 1
-            self._slow_in_flight -= slow
-            if check.active:
-                self._push(check, self._next_due_s(check))
-            if self._waiting or self._waiting_slow:
-                self._start_waiting()
+            if check.task is task:
+                self._ended(check)
+
+    def _ended(self, check: Check) -> None:
+        check.task = None
+        self.in_flight -= 1
+        self._slow_in_flight -= self._running.pop(check)
+        if check.active:
+            self._push(check, self._next_due_s(check))
+        if self._waiting or self._waiting_slow:
+            self._start_waiting()
 
     def _next_due_s(self, check: Check) -> float:
         if check.first:

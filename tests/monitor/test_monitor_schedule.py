@@ -152,6 +152,48 @@ def test_a_removed_check_is_broken_off_and_probed_no_more() -> None:
     assert world.starts["a"] == [0.0] and all(address == "b" for address, _ in world.results)
 
 
+async def on_the_point_of_beginning(check: Check) -> None:
+    """Wait until a check's task is made and has not taken its first step."""
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert check.task is not None
+
+
+@pytest.mark.parametrize("ends_it", ["break_off", "remove"])
+def test_one_that_is_broken_off_before_it_begins_is_done_with(ends_it: str) -> None:
+    world = World()
+
+    async def main() -> None:
+        scheduler = Scheduler(seed=1)
+        check = world.check("early")
+        scheduler.add(check)
+        await on_the_point_of_beginning(check)
+        getattr(scheduler, ends_it)(check)
+        await asyncio.sleep(25)
+        assert (scheduler.in_flight, check.task) == (0, None)
+        await scheduler.close()
+
+    virtual.run(main())
+    assert len(world.starts.get("early", ())) == (3 if ends_it == "break_off" else 0)
+
+
+def test_one_that_has_only_just_begun_is_not_overdue() -> None:
+    world = World()
+
+    async def main() -> None:
+        await asyncio.sleep(1000)
+        scheduler = Scheduler(seed=1)
+        check = world.check("fresh")
+        scheduler.add(check)
+        await on_the_point_of_beginning(check)
+        scheduler.end_overdue()
+        await asyncio.sleep(1)
+        await scheduler.close()
+
+    virtual.run(main())
+    assert world.results == [("fresh", GOOD)]
+
+
 def test_a_hurried_check_is_probed_now_and_once() -> None:
     world = World()
 
