@@ -69,6 +69,11 @@ def placements(configuration: Configuration) -> Iterator[Placement]:
                 yield Placement(override.name, view, one)
 
 
+def private_placements(configuration: Configuration) -> Iterator[Placement]:
+    """Yield those of private load balancers."""
+    return (one for one in placements(configuration) if one.load_balancer.is_private)
+
+
 def made_apex(owner: bytes) -> bytes:
     """Return the apex of the zone that is made for an owner: itself; for a wildcard what it stands below."""
     return owner.removeprefix(WILDCARD_LABEL)

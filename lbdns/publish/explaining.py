@@ -26,6 +26,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
 from lbdns.model.settings import PopSettings
+from lbdns.model.views import parted
 from lbdns.model.virtual_network import NetworkTable
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address, Network, address_in, prefix_in, unmapped
@@ -65,14 +66,15 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
     """
     try:
         resolver, ecs = _clients_in(request)
+        name, view = _name_in(request)
         asked = Asked(
-            name=str(request["name"]),
+            name=name,
             qtype=str(request.get("type") or "A").upper(),
             resolver=resolver,
             ecs=ecs,
             draw=None if request.get("draw") is None else float(request["draw"]),
             scopes=bool(request.get("scopes")),
-            viewer=Viewer(*(str(request.get(key) or "") for key in ("view", "key", "listener"))),
+            viewer=Viewer(view, *(str(request.get(key) or "") for key in ("key", "listener"))),
         )
         down, up = (tuple(map(str, request.get(key) or ())) for key in ("down", "up"))
         rules = read_rules(request["rules"]) if request.get("rules") else ()
@@ -83,6 +85,16 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
         raise LbdnsError(f"the request lacks {error}") from error
     except (ValueError, TypeError) as error:
         raise LbdnsError(str(error)) from error
+
+
+def _name_in(request: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name that is asked for, and the view that is supposed by `view` or NAME@VIEW, "" where none is; raises
+    LbdnsError where they say two."""
+    name, said = parted(str(request["name"]))
+    view = str(request.get("view") or "")
+    if view and said not in ("", view):
+        raise LbdnsError(f'"{request["name"]}" is of the view {said}, and view says {view}; give one of the two')
+    return name, view or said
 
 
 def _clients_in(request: Mapping[str, Any]) -> tuple[Address, Network | None]:

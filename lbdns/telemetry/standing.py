@@ -77,6 +77,8 @@ def count_objects(configuration: Configuration) -> str:
 def _processes(facts: ServerFacts) -> Row:
     texts, problems = [], []
     for child in facts.children:
+        if not child.process_count:
+            continue  # nothing needs one
         texts.append(counted(child.process_count, child.words))
         dead = child.process_count - child.alive
         if dead:
@@ -223,7 +225,7 @@ def _views(facts: ServerFacts) -> Row:
     if not configuration.settings.views:
         return Row("views", "")
     counts = ", ".join(counted(count, noun) for noun, count in configuration.of_views().items())
-    return Row("views", f"{', '.join(configuration.settings.views)}; of one: {counts or 'nothing'}")
+    return Row("views", f"{', '.join(configuration.settings.views)}; of one view: {counts or 'nothing'}")
 
 
 def _pools(facts: ServerFacts) -> Row:
@@ -247,7 +249,7 @@ def _pools(facts: ServerFacts) -> Row:
 def _networks(facts: ServerFacts) -> Row:
     networks = NetworkHealth(facts.published)
     counts = Counter(row.state for row in networks.rows.values())
-    text = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "none"
+    text = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))
     down = [row for row in networks.rows.values() if row.is_down]
     behind = networks.endpoint_counts() if down else {}
     told = tuple(f"{row.down_text}; {counted(behind.get(row.name, 0), 'endpoint')} in it" for row in down)

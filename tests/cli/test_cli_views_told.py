@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +119,25 @@ def test_a_scope_that_views_need_is_said(directory: str) -> None:
     [
         (["--view", "ofice"], 'there is no view "ofice"; did you mean "office"?'),
         (["--listener", "127.0.0.1:5355"], 'there is no listener "127.0.0.1:5355"; did you mean "127.0.0.1:5354"?'),
+        (["--key", "ns3"], 'there is no key "ns3"; did you mean "ns2"?'),
+        (["--key", "elsewhere.", "--listener", "127.0.0.1:5354"], 'there is no key "elsewhere."; there are "ns2"'),
+        (["--key", "ns2", "--listener", "127.0.0.1:5355"], 'there is no listener "127.0.0.1:5355"'),
     ],
 )
 def test_what_there_is_not_is_refused(directory: str, options: list[str], message: str) -> None:
     outcome = run("explain", "www.example.com", "--config", directory, *options)
     assert outcome.status == 1 and message in outcome.err
+
+
+def test_a_name_with_its_view_is_explained_in_that_view(directory: str) -> None:
+    assert explained(directory, "www.example.com@office") == explained(directory, "www.example.com", "--view", "office")
+    assert explained(directory, "www.corp.example@public")["rcode"] == "REFUSED"
+    for arguments, message in (
+        (["www.example.com@ofice"], 'there is no view "ofice"; did you mean "office"?'),
+        (["www.example.com@office", "--view", "lab"], "is of the view office, and view says lab; give one of the two"),
+    ):
+        outcome = run("explain", *arguments, "--config", directory)
+        assert outcome.status == 1 and message in outcome.err
 
 
 def test_which_networks_a_rule_would_move_in_a_view(directory: str, tmp_path: Path) -> None:
@@ -151,8 +166,37 @@ def test_check_counts_views_and_notes_networks_within_others(directory: str) -> 
     assert outcome.status == 0, outcome.err
     assert "2 zones" in outcome.out and "2 views (1 zone, 1 record, 1 load balancer)" in outcome.out
     notes = [line for line in outcome.err.splitlines() if ": note: " in line]
+    refused = (
+        "{}/lbdns.yaml:7: note: trusted_resolvers: for clients whose view lacks {} these resolvers are refused it, and "
+        "may then answer SERVFAIL to all others for some seconds; an empty zone of that name for everybody makes it "
+        "NXDOMAIN"
+    )
     within = '{}/lbdns.yaml:{}: note: views.{}: {} lies within {} of the view "{}"; whoever is in both is in "{}"'
     assert notes == [
         within.format(directory, 5, "lab.networks[1]", "10.8.0.0/16", "10.0.0.0/8", "office", "lab"),
         within.format(directory, 4, "office.networks[2]", "10.9.9.0/24", "10.9.0.0/16", "lab", "office"),
+        refused.format(directory, '"corp.example"'),
     ]
+
+
+def test_check_notes_what_resolvers_of_several_views_are_refused(directory: str) -> None:
+    place = Path(directory)
+
+    def names() -> list[str]:
+        told = [line for line in run("check", directory).err.splitlines() if "note: trusted_resolvers" in line]
+        return re.findall('"([^"]+)"', told[0]) if told else []
+
+    (place / "private.yaml").write_text(
+        "load_balancers:\n"
+        "  - {name: app.internal, on_ramps: [office], default_pools: [inside], fallback_pool: inside}\n"
+        "  - {name: in.example.com, on_ramps: [office], default_pools: [inside], fallback_pool: inside}\n"
+    )
+    assert names() == ["app.internal", "corp.example"]
+    (place / "corp.example.zone").write_text(ZONE)
+    assert names() == ["app.internal"]
+    for view in ("lab", "public"):
+        (place / f"internal@{view}.zone").write_text(ZONE)
+    (place / "app.internal@public.zone").write_text(ZONE)
+    assert names() == ["internal"]  # the office sees no more than one name in it
+    (place / "lbdns.yaml").write_text(SETTINGS.replace("trusted_resolvers", "# trusted_resolvers"))
+    assert names() == []

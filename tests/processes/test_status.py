@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-from lbdns.cli.commands.status_command import exit_status
+from lbdns.cli.commands.status_command import exit_status, render
 from lbdns.testing import LbdnsServer
 from tests.processes.test_reload import eventually
 from tests.processes.test_survival import MONITORED
@@ -58,3 +58,18 @@ def test_a_certificate_that_is_about_to_expire_makes_it_degraded(lbdns_server: S
     assert exit_status(server.status()) == 1
     path.write_text("none")
     assert rows(server)["certificates"]["problems"] == [f"{path}: when the certificate expires cannot be read"]
+
+
+def test_what_is_not_there_takes_no_room_and_names_are_one_column(lbdns_server: Start) -> None:
+    server = lbdns_server(MONITORED)
+    assert "namespace" not in rows(server)["processes"]["text"] and "virtual networks" not in rows(server)
+    server = lbdns_server({**MONITORED, "virtual_networks": {"far": {"via": {"source": "127.0.0.9"}}}})
+    report = server.status()
+    texts = {row["name"]: row["text"] for row in report["standing"]["rows"]}
+    begins = {
+        line.removeprefix(name).index(texts[name]) + len(name)
+        for line in render(report)[1:]
+        for name in ("pools", "virtual networks")
+        if line.startswith(f"{name} ")
+    }
+    assert begins == {len("virtual networks ")}

@@ -37,14 +37,18 @@ def number_of(viewer: Viewer, settings: Settings) -> int | None:
         if viewer.view not in numbers:
             raise LbdnsError(_no_such("view", viewer.view, [*numbers]))
         return numbers[viewer.view]
-    named = _of_key(viewer.key, settings) or _of_listener(viewer.listener, settings)
-    return numbers[named] if named else None
+    # Both are looked at, so that a mistake in what does not decide is told as well.
+    named = [_of_key(viewer.key, settings), _of_listener(viewer.listener, settings)]
+    return next((numbers[one] for one in named if one), None)
 
 
 def _of_key(key: str, settings: Settings) -> str:
     if not key:
         return ""
     wanted = key.rstrip(".").lower()
+    known = [one.name.rstrip(".").lower() for one in settings.keys]
+    if wanted not in known:
+        raise LbdnsError(_no_such("key", key, known))
     for name, view in settings.views.items():
         if wanted in {one.rstrip(".").lower() for one in view.keys}:
             return name
@@ -65,7 +69,8 @@ def _of_listener(listener: str, settings: Settings) -> str:
 
 def _no_such(what: str, name: str, known: list[str]) -> str:
     near = nearest(name, known)
-    return f'there is no {what} "{name}"; ' + (f'did you mean "{near}"?' if near else f"there are {listed(known)}")
+    others = f"there are {listed(known)}" if known else f"lbdns.yaml has no {what}s"
+    return f'there is no {what} "{name}"; ' + (f'did you mean "{near}"?' if near else others)
 
 
 def view_step(

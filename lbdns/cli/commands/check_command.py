@@ -66,10 +66,15 @@ def _checked_further(examined: Examined) -> Examined:
 
 def _show_notices(examined: Examined) -> None:
     """Show what is meant to be so, and worth knowing; it counts as no warning."""
-    from lbdns.config.checks.view_notices import view_notices
+    from lbdns.config.checks.view_notices import refusal_notice, view_notices
 
     placed = examined.settings
-    for notice in view_notices(placed) if placed is not None and placed.knows("views") else ():
+    if placed is None or not placed.knows("views"):
+        return
+    notices = [*view_notices(placed)]
+    if examined.configuration is not None:
+        notices += refusal_notice(placed, examined.configuration)
+    for notice in notices:
         click.echo(_worded(notice, "note"), err=True)
 
 

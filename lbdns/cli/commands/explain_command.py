@@ -10,6 +10,7 @@ import click
 
 from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.wording import counted
+from lbdns.cli.commands.completion_command import views_of
 from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.moves import networks_in, render_moves, text_of
 from lbdns.cli.frame.running import RunningServer, explained_options
@@ -28,7 +29,12 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
 @config_option("Explain what these files would answer; every monitored endpoint is up unless --down says otherwise.")
 @click.option("--resolver", metavar="IP", help="The resolver that asks; default 127.0.0.1.")
 @click.option("--ecs", metavar="PREFIX", help="The client's network as EDNS Client Subnet carries it: 192.0.2.0/24.")
-@click.option("--view", metavar="VIEW", help="As a client of this view sees it; public for who is in none.")
+@click.option(
+    "--view",
+    metavar="VIEW",
+    shell_complete=views_of,
+    help="As a client of this view sees it, public for who is in none: also NAME@VIEW.",
+)
 @click.option("--listener", metavar="HOST:PORT", help="As if it came to this address of listen.")
 @click.option("--key", metavar="NAME", help="As if it were signed by this TSIG key.")
 @click.option("--pop", metavar="CODE", help="As if the server stood at this airport.")

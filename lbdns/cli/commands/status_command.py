@@ -55,7 +55,8 @@ def render(report: dict[str, Any]) -> list[str]:
     colour = "green" if word == "good" else "red"
     head = f"lbdns {report['version']}, pid {report['pid']}, on {', '.join(report['listen'])}: "
     lines = [head + click.style(word, fg=colour, bold=True)]
+    width = max(NAME_WIDTH, *(len(row["name"]) for row in standing["rows"]))
     for row in standing["rows"]:
-        lines.append(f"{row['name']:{NAME_WIDTH}} {row['text']}")
-        lines += [f"{'':{NAME_WIDTH}} {click.style(text, fg='red')}" for text in row["problems"]]
+        lines.append(f"{row['name']:{width}} {row['text']}")
+        lines += [f"{'':{width}} {click.style(text, fg='red')}" for text in row["problems"]]
     return lines

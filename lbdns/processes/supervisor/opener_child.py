@@ -26,7 +26,7 @@ class OpenerChild(Kept):
     """At most one process, which holds no state."""
 
     kind = "opener"
-    words = "opener of namespaces"
+    words = "namespace opener"
 
     def __init__(self, run: RunDirectory) -> None:
         """Describe it; it listens in the run directory."""
