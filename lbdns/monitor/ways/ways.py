@@ -137,6 +137,7 @@ class Ways:
         stack.tried = True
         try:
             sock = await way.open(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+            stack.close()  # another network of that namespace may have been first
             stack.news = KernelNews(sock, lambda: self._changed_in(namespace))
             stack.identity = way.namespace
         except WayDown:
