@@ -41,7 +41,8 @@ def test_names_of_private_ones() -> None:
     done("lb", "create", "app.internal", "--pools", "dc-1", "--on-ramp", "plant")
     done("lb", "create", "db.internal", "--pools", "dc-1", "--account")
     assert "on_ramps: []" in done("lb", "show", "db.internal")
-    assert "no zone here holds" in refused("lb", "create", "www.internal", "--pools", "dc-1")[0]
+    (told,) = refused("lb", "create", "www.internal", "--pools", "dc-1")
+    assert "no zone here holds" in told and told.endswith("or make it private by --on-ramp")
     said = refused("lb", "create", "203.0.113.1", "--pools", "dc-1")
     assert "is no address of a private load balancer" in said[0]
     assert 'there is no view "plnt"; did you mean "plant"?' in refused("lb", "set", "10.0.0.9", "on_ramps=plnt")[0]

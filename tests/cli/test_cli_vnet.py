@@ -96,7 +96,10 @@ def test_endpoints_name_networks() -> None:
     assert 'pool "both"' in why("vnet", "delete", "a", "--yes")
     done("pool", "set", "both", "origins.a.virtual_network=null")
     assert "virtual network a: deleted" in done("vnet", "delete", "a", "--yes")
-    assert "unknown virtual network" in why("pool", "set", "both", "origins.a.virtual_network=c")
+    once = 'unknown virtual network "{}"'
+    for name in ("c", "far-away", "6c1a5b9e-0000-4000-8000-000000000000"):
+        told = why("pool", "set", "both", f"origins.a.virtual_network={name}")
+        assert told.count(once.format(name)) == 1, told
 
 
 def test_ways_that_are_none_are_why() -> None:

@@ -9,6 +9,7 @@ import click
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
 from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, STEERING_POLICIES, Health, effective_policy
+from lbdns.cli.commands.completion_command import views_of
 from lbdns.cli.frame.assignments import value_of
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options
 from lbdns.cli.frame.common import print_json
@@ -83,7 +84,12 @@ MAPS = {"regions": "region_pools", "countries": "country_pools", "pops": "pop_po
     help="Keep it beside the zones, not in the zone of its name: a private one, where a view is private.",
 )
 @click.option(
-    "--on-ramp", "on_ramps", multiple=True, metavar="VIEW", help="Make it private, for this view; repeatable."
+    "--on-ramp",
+    "on_ramps",
+    multiple=True,
+    metavar="VIEW",
+    shell_complete=views_of,
+    help="Make it private, for this view; repeatable.",
 )
 @from_option
 @dry_run_option

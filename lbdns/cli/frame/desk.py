@@ -136,7 +136,9 @@ class Desk:
             zone_id = self._of_some_view(name, suffixes, zones)
         if zone_id is None:
             whole = labelled(name, view)
-            raise LbdnsError(f'no zone here holds "{whole}": make it by `lbdns zone create`, or use --account')
+            raise LbdnsError(
+                f'no zone here holds "{whole}": make it by `lbdns zone create`, or make it private by --on-ramp'
+            )
         return self._balancers(zone_id)
 
     def _of_some_view(self, name: str, suffixes: Iterable[str], zones: Mapping[str, str]) -> str | None:

@@ -6,12 +6,12 @@ from collections.abc import Container, Iterator
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import Kind
-from lbdns.base.wording import nearest
 from lbdns.base.words import STORED
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import InUse
 from lbdns.manage.store.state import State
+from lbdns.model.virtual_network import is_network_id
 
 
 def default_network(state: State) -> Item | None:
@@ -42,14 +42,14 @@ def settled(edit: Edit, item: Item, fields: Container[str]) -> Item:
 
 
 def _astray(state: State, pool: Item) -> Iterator[Problem]:
+    """Yield what the checks of a configuration leave to whoever sends it: ids of networks that there are not; of names
+    they tell themselves."""
     known = state.all(Kind.VIRTUAL_NETWORK)
     for index, origin in enumerate(pool.body["origins"]):
         id = origin.get("virtual_network_id")
-        if id is not None and id not in known:
-            near = nearest(id, [item.name for item in known.values()])
-            meant = f'did you mean "{near}"?' if near else "none has this id or name"
+        if id is not None and id not in known and is_network_id(id):
             at = (Kind.POOL.section, pool.name, "origins", index, "virtual_network")
-            yield Problem(STORED, 0, f"pools.{pool.name}", f'unknown virtual network "{id}"; {meant}', at=at)
+            yield Problem(STORED, 0, f"pools.{pool.name}", f'unknown virtual network "{id}"; none has this id', at=at)
 
 
 def check_not_default(edit: Edit, id: str) -> None:
