@@ -176,3 +176,38 @@ def test_what_an_earlier_release_stored_is_served_to_the_private_views(
     text = files.files["load_balancers.yaml"]
     assert "- name: www.example.org\n    default_pools: [eu]\n    fallback_pool: eu\n    on_ramps: []\n" in text
     assert files.notes == ("1 load balancer (203.0.113.9) left out: in no zone here, so files cannot hold them",)
+
+
+@without_views
+def test_private_views_that_a_reload_brings_count_at_once(api: Api, client: httpx.Client, body: dict[str, Any]) -> None:
+    api.zone()
+    api.change(partial(stored, body=body, name="app.internal"))
+    sound = Settings.model_validate({"views": VIEWS, "state": api.manager.settings.state_dir()})
+    api.manager.load(sound)
+    made, said = done(client.post(api.account, json=body | {"name": "www.example.com"}))
+    assert made["on_ramps"] == [] and "in the view office" in said[0]  # and not everybody's
+    own = f"{api.server.address}/lbdns/v1"
+    files = client.get(f"{own}/configuration").json()["result"]
+    assert "- name: app.internal" in files["files"]["load_balancers.yaml"] and files["notes"] == []
+    assert client.get(f"{own}/locate", params={"ip": "10.1.2.3"}).json()["result"]["view"] == "office"
+
+
+def test_a_put_says_which_views_it_adds(api: Api, client: httpx.Client, body: dict[str, Any]) -> None:
+    made, _ = done(client.post(api.account, json=body | {"name": "app.internal", "on_ramps": ["guests"]}))
+    at = f"{api.account}/{made['id']}"
+    _, said = done(client.put(at, json=body | {"name": "app.internal", "on_ramps": ["guests"]}))
+    assert said == []
+    changed, said = done(client.put(at, json=body | {"name": "app.internal"}))
+    assert changed["on_ramps"] == [] and said == [
+        "on_ramps: was guests; a PUT puts back what it does not name, so all private views serve it now"
+    ]
+    assert done(client.put(at, json=body | {"name": "app.internal"}))[1] == []
+
+
+def test_a_zone_that_a_load_balancer_stands_in_is_not_deleted(
+    api: Api, client: httpx.Client, body: dict[str, Any]
+) -> None:
+    zone, _ = done(client.post("/zones", json={"name": "corp", "view": "guests"}))
+    done(client.post(api.account, json=body | {"name": "app.corp", "view": "guests"}))
+    ((_, message),) = refusals(client.delete(f"/zones/{zone['id']}"))
+    assert '"app.corp" is in no zone: no zone is hosted here' in message

@@ -127,6 +127,8 @@ def test_a_plan_names_views(run: Run, zones: None) -> None:
     told = done(run, "record", "add", "example.com", "www", "A", "10.9.0.1", "--view", "lab", "--dry-run")
     assert "+ record www.example.com@lab A 10.9.0.1" in told
     assert "+ zone new.example@lab" in done(run, "zone", "create", "new.example@lab", "--dry-run")
+    told = done(run, "record", "add", "only.example", "www", "A", "10.9.0.1", "--dry-run")
+    assert "+ record www.only.example@lab A 10.9.0.1" in told  # of its zone's view
 
 
 def test_load_balancers_of_views(run: Run, zones: None) -> None:

@@ -21,7 +21,7 @@ import click
 
 from lbdns.base.kinds import SHOWN
 from lbdns.base.wording import counted, printable
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.views import VIEW, labelled, parted
 
 SHOWN_MAX: Final = 200
 """Objects that are shown; a zone of a million records is not read on a terminal."""
@@ -53,8 +53,9 @@ def summary(counts: Mapping[str, Mapping[str, int]], words: Mapping[str, str] = 
 
 
 def title(one: Mapping[str, Any]) -> str:
-    """Return what an object is, on one line."""
-    words = f"{one['kind'].replace('_', ' ')} {labelled(one['name'], one.get(VIEW, ''))}"
+    """Return what an object is, on one line: what is in a zone of a view is of that view."""
+    view = one.get(VIEW) or parted(one.get("zone", ""))[1]
+    words = f"{one['kind'].replace('_', ' ')} {labelled(one['name'], view)}"
     if one["kind"] == "load_balancer" and one["type"] != "A":
         return f"{words} {one['type']}"
     if one["kind"] != "record":

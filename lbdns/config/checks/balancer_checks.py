@@ -107,7 +107,8 @@ def _check_zone(
     if index is None:
         hosted = listed([show_name(apex) for apex in zones])
         message = f"in none of the zones hosted here ({hosted}); add the zone or correct the name"
-        yield source.problem(("name",), f'"{placed.item.name}" is {message}' if zones else "no zone is hosted here")
+        none = "in no zone: no zone is hosted here"
+        yield source.problem(("name",), f'"{placed.item.name}" is {message if zones else none}')
         return
     cut = name if name in index.cuts else index.cut_above(name)
     if cut is not None:

@@ -29,7 +29,7 @@ ON_RAMPS: Final = "on_ramps"
 def is_unplaced(item: Item, state: State) -> bool:
     """Tell whether a load balancer is one of the account's that names no views and stands in no zone."""
     is_open = item.kind is Kind.LOAD_BALANCER and not item.zone_id and item.body.get(ON_RAMPS) is None
-    return is_open and state.zone_of(item.name) is None
+    return is_open and not item.view and state.zone_of(item.name) is None
 
 
 def is_misnamed(name: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from lbdns.base.wording import join_path, listed
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.private_balancers import ON_RAMPS
 from lbdns.model.views import VIEW
 
 _TOLD_APART_BY: Final = ("name", "monitor_id", "address")
@@ -37,10 +38,15 @@ def dropped(
                 yield f"{path}: is replaced as a whole; what it had and was not sent is dropped: {listed(names)}", at
 
 
-def widened(before: Item, after: Item, sent: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what to say where a PUT that does not name the view of an object has all see it."""
+def widened(before: Item, after: Item, sent: Mapping[str, Any]) -> Iterator[tuple[str, Steps]]:
+    """Yield what to say where a PUT that does not name an object's views has others see it, and where it would be."""
+    back = "a PUT puts back what it does not name"
     if before.view and not after.view and VIEW not in sent:
-        yield f'{VIEW}: was "{before.view}"; a PUT puts back what it does not name, so all see it now'
+        yield f'{VIEW}: was "{before.view}"; {back}, so all see it now', (VIEW,)
+    ramps = before.body.get(ON_RAMPS)
+    if ramps and not after.body.get(ON_RAMPS) and ON_RAMPS not in sent:
+        seen = "all private views serve it now"
+        yield f"{ON_RAMPS}: was {', '.join(ramps)}; {back}, so {seen}", (ON_RAMPS,)
 
 
 def _holds_objects(value: Any) -> bool:

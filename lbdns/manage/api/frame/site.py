@@ -35,6 +35,11 @@ class ApiSite:
     problem: str = ""
 
     @property
+    def in_force(self) -> Settings:
+        """The settings of what is served: a reload may have changed what `settings`, of the start, say."""
+        return self.manager.settings
+
+    @property
     def state(self) -> State:
         """The objects in force. A handler takes it once, and sees one revision throughout."""
         return self.manager.state

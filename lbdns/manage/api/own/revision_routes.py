@@ -326,5 +326,5 @@ def _planned(done: Done[Any], before: State, more: Mapping[str, Any] | None = No
 
 
 def _files(state: State, site: ApiSite) -> Response:
-    made = export(state, bool(private_views(site.settings.views)))
+    made = export(state, bool(private_views(site.in_force.views)))
     return ok({"revision": state.revision, "files": made.files, "notes": list(made.notes)})

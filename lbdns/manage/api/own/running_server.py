@@ -275,11 +275,11 @@ def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Respo
         address = unmapped(address_in(ip))
     except LbdnsError as error:
         raise invalid((f"ip {error}", None)) from None
-    paths = site.settings.geodata
+    paths = site.in_force.geodata
     # The databases of a running server are in memory already; else only what this look-up needs is read.
     geodata = Geodata.open(paths.city, paths.asn, lookups_only=site.manager.running is None)
     told = describe_address(address, geodata.locate(address), geodata)
-    return ok(told | view_facts(site.settings.views, address))
+    return ok(told | view_facts(site.in_force.views, address))
 
 
 @router.get(

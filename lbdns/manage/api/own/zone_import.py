@@ -225,7 +225,7 @@ async def import_whole_zone(
             lambda edit: (
                 put_records(edit, there, own, read)
                 if there is not None and own
-                else put_zone(edit, made, read, site.settings)
+                else put_zone(edit, made, read, site.in_force)
             ),
             dry_run=dry_run,
             is_local=caller.local,

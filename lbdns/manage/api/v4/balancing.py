@@ -45,7 +45,6 @@ from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
-from lbdns.model.views import VIEW
 
 ACCOUNT: Final = "/accounts/{account_id}/load_balancers"
 ZONE: Final = "/zones/{zone_id}/load_balancers"
@@ -87,7 +86,7 @@ class ObjectWriter(NamedTuple):
 
         def make(edit: Edit, body: dict[str, Any]) -> Item:
             if self.kind is Kind.LOAD_BALANCER and not self.owner:
-                body = private_body(body, edit, self.site.settings.views)
+                body = private_body(body, edit, self.site.in_force.views)
             return edit.create(self.kind, body, self.owner, id)
 
         return await self._write("create", make, fields)
@@ -98,8 +97,8 @@ class ObjectWriter(NamedTuple):
         def make(edit: Edit, body: dict[str, Any]) -> Item:
             before = self._find(edit, id, based_on)
             after = edit.replace(self.kind, id, body)
-            for sentence in widened(before, after, body) if not edit.problems else ():
-                tell(sentence, (VIEW,))
+            for sentence, at in widened(before, after, body) if not edit.problems else ():
+                tell(sentence, at)
             return after
 
         return await self._write("replace", make, fields, self._name_of(id))
@@ -152,11 +151,11 @@ class ObjectWriter(NamedTuple):
             self.caller.author, words, made, dry_run=self.dry_run, is_local=self.caller.local
         )
         item = done.result
-        for sentence, at in out_of_reach(item, self.site.settings.probe_networks):
+        for sentence, at in out_of_reach(item, self.site.in_force.probe_networks):
             tell(sentence, at if "origins" in body else None)
         messages = self._told(done, {item.name, name}, body, pointing)
         is_new = verb == "create" and Kind.LOAD_BALANCER in (self.kind, *self.kind.referred)
-        if is_new and (sentence := what_is_answered(item, self.site.state, self.site.settings.views)):
+        if is_new and (sentence := what_is_answered(item, self.site.state, self.site.in_force.views)):
             tell(sentence)
         if self.dry_run:
             return planned(done, before, messages)

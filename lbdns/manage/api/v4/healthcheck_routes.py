@@ -218,7 +218,7 @@ async def _written(
     point_by(request, pointing)
     before = site.state
     done = await site.manager.change(caller.author, words, make, dry_run=dry_run, is_local=caller.local)
-    for sentence, _ in out_of_reach(done.result, site.settings.probe_networks):
+    for sentence, _ in out_of_reach(done.result, site.in_force.probe_networks):
         tell(sentence, ("address",))
     messages = _messages(done)
     return planned(done, before, messages) if dry_run else ok(_shown(done.result, site.state, site), messages=messages)

@@ -37,7 +37,6 @@ from lbdns.manage.store.records.record_bodies import NAME_SERVER, merged_record,
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.own_servers import ADDRESSES, is_of_server, shown_server, yielding
-from lbdns.model.views import VIEW
 
 Places = dict[str, tuple[str | int, ...]]
 """Where in the request's body each record stands that it writes, by id."""
@@ -96,8 +95,8 @@ class RecordWriter:
         before = self.find(edit, id)
         self.places[id] = place
         after = edit.replace(Kind.RECORD, id, self._taken(id, body))
-        for sentence in widened(before, after, body):
-            tell(sentence, (*place, VIEW))
+        for sentence, at in widened(before, after, body):
+            tell(sentence, (*place, *at))
         return after
 
     def patch(self, edit: Edit, id: str, fields: Mapping[str, Any], *place: str | int) -> Item:

@@ -125,7 +125,7 @@ async def create_zone(
     site: CurrentSite, caller: CurrentCaller, request: Request, body: JsonObject, dry_run: DryRun = False
 ) -> Response:
     """Create a zone from its name: an SOA, the name server ns1 in the zone, and this server's addresses for it."""
-    settings = site.settings
+    settings = site.in_force
 
     def make(edit: Edit) -> Item:
         problems: list[Problem] = []
