@@ -181,3 +181,17 @@ def _parse(line: str, known: set[str]) -> HealthChange | None:
         return HealthChange(**found)
     except (ValueError, TypeError, AttributeError):
         return None
+
+
+def last_told(directory: Path) -> dict[tuple[str, str, str], str]:
+    """Return what was told last of each endpoint in a virtual network, as it was measured: a word by pool, endpoint and
+    network.
+
+    Raises LbdnsError where the record cannot be read.
+    """
+    found: dict[tuple[str, str, str], str] = {}
+    for name in (OLDER_EVENTS_FILE, EVENTS_FILE):
+        for change in _read(directory / name):
+            if change.kind == "endpoint" and change.network and change.cause != "forced":
+                found[change.pool, change.endpoint, change.network] = change.after
+    return found

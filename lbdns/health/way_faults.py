@@ -35,6 +35,7 @@ class WayFault(IntEnum):
     PROXY_DENIES = 13
     PROXY_INVALID = 14
     BIND_DENIED = 15
+    UNSTEADY = 16
 
 
 _TEXTS: Final = {
@@ -54,6 +55,7 @@ _TEXTS: Final = {
     WayFault.PROXY_DENIES: "proxy {proxy} takes no such user and password",
     WayFault.PROXY_INVALID: "proxy {proxy} does not speak as its scheme says",
     WayFault.BIND_DENIED: "interface {device} may not be bound to",
+    WayFault.UNSTEADY: "it goes up and down",
 }
 
 

@@ -8,6 +8,7 @@ last result is news to the newcomer.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, replace
 from operator import attrgetter
@@ -31,7 +32,7 @@ on_wire: Final = attrgetter(*(field.name for field in fields(EndpointSpec) if fi
 # Which monitor's part, on which address, from where, and what of the endpoint reaches the wire.
 SeriesKey = tuple[Member, str, Vantage, tuple[object, ...]]
 Addresses = Callable[[EndpointSpec], Sequence[str]]
-CUTS_PER_TURN: Final = 128  # of the event loop; more than a pool has endpoints
+CUTS_PER_TURN: Final = 128  # of the event loop, and the rest of the last pool
 
 
 def _no_way(network: str) -> Way | None:
@@ -79,11 +80,22 @@ class ProbePlan:
 
     def follow_way(self, way: Way) -> None:
         """Have every endpoint behind a way be down with it, or be probed now that it is back."""
-        self._follow_some(way, [check for check in self.checks.values() if check.target.way is way])
+        behind: dict[Check, None] = {}
+        ends = []  # of pools among them
+        for pool in self._ledger.pools.values():
+            planned = (self._series.get(endpoint.spec.identity, {}) for endpoint in pool.endpoints)
+            found = (check for each in planned for _, check in each.values() if check.target.way is way)
+            behind.update(dict.fromkeys(found))
+            ends.append(len(behind))
+        self._follow_some(way, list(behind), deque(ends))
 
-    def _follow_some(self, way: Way, checks: list[Check]) -> None:
+    def _follow_some(self, way: Way, checks: list[Check], ends: deque[int], begin: int = 0) -> None:
+        """Do so for some from `begin` on, and for the rest in later turns; no pool is cut in two."""
+        end = begin
+        while ends and end - begin < CUTS_PER_TURN:
+            end = ends.popleft()
         with self._ledger.together():
-            for check in checks[:CUTS_PER_TURN]:
+            for check in checks[begin:end]:
                 if not check.active:
                     continue
                 if way.fault:
@@ -92,9 +104,8 @@ class ProbePlan:
                     check.give(cut_off(way, way.fault), check.started_s)
                 else:
                     self._scheduler.hurry(check)
-        rest = checks[CUTS_PER_TURN:]
-        if rest:
-            asyncio.get_running_loop().call_soon(self._follow_some, way, rest)
+        if ends:
+            asyncio.get_running_loop().call_soon(self._follow_some, way, checks, ends, end)
 
     @property
     def vantages(self) -> Set[Vantage]:

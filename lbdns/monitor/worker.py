@@ -19,6 +19,8 @@ from lbdns.base.clocks import elapsed_s, wall_offset_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.wording import counted
+from lbdns.health.events import last_told
+from lbdns.health.verdict import ENDPOINT_WORDS
 from lbdns.mapped.run_directory import opener_path
 from lbdns.monitor import latency
 from lbdns.monitor.cut_offs import CutOffs
@@ -72,6 +74,7 @@ class MonitorWorker:
         self._reporter.adopt(first.targets)
         self._adopt(first)
         self._restore_latency()
+        self._recall_told()
         self._say_adopted()
 
     async def run(self) -> None:
@@ -160,6 +163,22 @@ class MonitorWorker:
 
     def _address_flipped(self, endpoint: EndpointHealth) -> None:
         self._named.publish_one(endpoint)
+
+    def _recall_told(self) -> None:
+        """Go on with what an earlier worker told of endpoints whose network is down; the record alone knows."""
+        cut_off = [one for one in self._ledger.endpoints.values() if one.told is not None]
+        if not cut_off or self._state_dir is None:
+            return
+        try:
+            told = last_told(self._state_dir)
+        except LbdnsError as error:
+            log.warning("what was told of endpoints whose network is down may be told again: %s", error)
+            return
+        for endpoint in cut_off:
+            spec = endpoint.spec
+            word = told.get((spec.pool, spec.name, spec.network))
+            if word in ENDPOINT_WORDS:
+                endpoint.told = ENDPOINT_WORDS.index(word)
 
     # --- round-trip times ---
 

@@ -16,7 +16,7 @@ import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
-from lbdns.health.events import read_events
+from lbdns.health.events import HealthChange, Record, read_events
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
@@ -362,3 +362,30 @@ def test_round_trip_times_come_back_from_disk(stage: Stage) -> None:
 
 def test_the_bound_on_probes_leaves_descriptors_for_the_rest() -> None:
     assert 2 <= in_flight_limit() <= 16_384
+
+
+def test_a_worker_knows_what_was_told_before_of_endpoints_whose_network_is_down(stage: Stage) -> None:
+    """One was up and one was not; the network went down, the worker ended, the network is back with both up."""
+    record = Record(stage.path)
+    for name, after in (("good", "healthy"), ("bad", "healthy"), ("bad", "unhealthy")):
+        change = HealthChange(1.0, "endpoint", f"p/{name}", "unknown", after, "p", name, "127.0.0.1", network="far")
+        record.append(change)
+    record.close()
+
+    async def main() -> None:
+        async with peers.saying(peers.answer()) as good, peers.saying(peers.answer()) as bad:
+
+            def publish(device: str) -> None:
+                one, other = (endpoint(n, port=p.port, network="far") for n, p in (("good", good), ("bad", bad)))
+                stage.publish(pool("p", one, other), networks=[{"name": "far", "slot": 0, "device": device}])
+
+            publish("lbdns-none")
+            async with stage.running():
+                await until(lambda: list(stage["endpoint_reason"][:2]) == [Reason.NETWORK_DOWN] * 2)
+            publish("lo")
+            async with stage.running():
+                await until(lambda: list(stage["endpoint_state"][:2]) == [HEALTHY] * 2)
+
+    asyncio.run(main())
+    told = [(one.name, one.before, one.after) for one in read_events(stage.path)[3:] if one.kind == "endpoint"]
+    assert told == [("p/bad", "unhealthy", "healthy")]

@@ -18,6 +18,7 @@ from lbdns.health.way_faults import WayFault
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.targets_document import NetworkTarget, Vantage
 from lbdns.monitor import probe_check as checks
+from lbdns.monitor import probe_plan
 from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probes.result import Result, Target
@@ -146,6 +147,18 @@ async def in_flight(played: Played) -> None:
     played.probed.clear()
     while "10.0.0.1" not in played.probed:
         await asyncio.sleep(0.1)
+
+
+def test_pools_change_once_however_many_stand_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe_plan, "CUTS_PER_TURN", 1)
+
+    async def story(played: Played) -> None:
+        played.break_way()
+        await asyncio.sleep(1)
+        assert played.states() == [(UNHEALTHY, Reason.NETWORK_DOWN)] * 2
+
+    played = play(tmp_path, monkeypatch, story)
+    assert [(change.kind, change.after) for change in played.changes] == [("pool", "critical")]
 
 
 def test_what_was_under_way_when_it_went_down_is_not_the_endpoints_fault(

@@ -30,6 +30,7 @@ from lbdns.model.targets_document import NetworkTarget
 from lbdns.monitor.probes.result import ProbeFailure, failure_of
 from lbdns.monitor.ways.opener import AT_SOCKET
 from lbdns.monitor.ways.opener_client import NoOpener, OpenFailed, Opening
+from lbdns.monitor.ways.steadiness import Steadiness
 
 if TYPE_CHECKING:
     from lbdns.monitor.probes.result import Target
@@ -61,7 +62,8 @@ class Way:
     """The way into one network, `target`.
 
     `fault`: what is wrong with it, as far as is known; whoever watches it (ways.py) writes that, and `is_known` once
-    anything is, and is the `watcher` that is asked to look. `ends`: what is probed behind it, and by how many checks.
+    anything is, and is the `watcher` that is asked to look; `steadiness` judges what it finds. `ends`: what is probed
+    behind it, and by how many checks.
     """
 
     def __init__(self, target: NetworkTarget, opening: Opening) -> None:
@@ -70,6 +72,7 @@ class Way:
         self.fault = WayFault.NONE
         self.is_known = False
         self.namespace: tuple[int, int] | None = None
+        self.steadiness = Steadiness()
         self.ends: Counter[End] = Counter()
         self.watcher: Callable[[Way], Awaitable[WayFault]] = Way.look
         self._opening = opening

@@ -120,7 +120,7 @@ class Ways:
     async def _look(self, way: Way) -> None:
         if not way.target.proxy:
             await self._hear(way)
-        fault = await way.look()
+        fault = way.steadiness.judge(await way.look(), asyncio.get_running_loop().time())
         if self._by_name.get(way.name) is not way or (way.is_known and fault == way.fault):
             return
         way.fault, way.is_known = fault, True
