@@ -232,3 +232,11 @@ def test_exported_and_applied_without_loss(run: Run, zones: None, tmp_path: Path
 def change(one: dict[str, Any]) -> tuple[str, str, str, str]:
     """Return what an entry of a plan is about."""
     return one["action"], one["kind"], one["name"], one.get("view", "")
+
+
+def test_lists_of_a_view_that_there_is_not_say_so(run: Run, zones: None) -> None:
+    for command in (["zone", "list"], ["record", "list", "example.com"], ["lb", "list"]):
+        told = run(*command, "--view", "ofice")
+        assert told.err == 'warning: query parameter view: unknown view "ofice"; did you mean "office"?\n'
+        for view in ("office", "public", ""):
+            assert run(*command, "--view", view).err == ""

@@ -98,6 +98,15 @@ def test_files_with_mistakes_and_secrets_that_others_may_know(directory: Path) -
     assert problems(directory) == [
         "lbdns.yaml:3: keys[1]: the secret of ns3 has 5 octets; have 16 at least, as tsig-keygen makes them"
     ]
+    (directory / "lbdns.yaml").write_text(
+        "keys:\n- {name: none}\n- {name: NS4., secret: c2hvcnQ=}\n- {name: ns5, secret: c2hvcnQ=}\n"
+    )
+    assert [one for one in problems(directory) if "octets" in one] == [
+        f"lbdns.yaml:{line}: keys[{line - 2}]: the secret of {name} has 5 octets; have 16 at least, as tsig-keygen "
+        "makes them"
+        for line, name in ((3, "ns4"), (4, "ns5"))
+    ]
+    (directory / "lbdns.yaml").write_text("keys: [{name: ns3, secret_file: secret.txt}]\n")
     path.unlink()
     with pytest.raises(ConfigError, match=r"secret\.txt: the file cannot be read: there is no such file"):
         load_settings(directory)

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
@@ -19,9 +19,15 @@ from lbdns.model.tsig_key import SHORT_SECRET_OCTETS, TsigKey, read_secret
 KEYS: Final = "keys"
 
 
-def check_secrets(keys: Sequence[TsigKey], source: Source) -> Iterator[Problem]:
-    """Yield a warning for each secret that is soon found by trying."""
-    for index, key in enumerate(keys):
+def check_secrets(keys: Sequence[TsigKey], written: Any, source: Source) -> Iterator[Problem]:
+    """Yield a warning for each secret that is soon found by trying; `written`: the list as it stands in the file, which
+    may have more than what was made of it."""
+    places: dict[str, int] = {}
+    for index, one in enumerate(written if isinstance(written, list) else ()):
+        if isinstance(one, dict):
+            places.setdefault(_compared(one.get("name")), index)
+    for position, key in enumerate(keys):
+        index = places.get(_compared(key.name), position)
         octets = len(key.octets)
         if 0 < octets < SHORT_SECRET_OCTETS:
             message = (
@@ -29,6 +35,10 @@ def check_secrets(keys: Sequence[TsigKey], source: Source) -> Iterator[Problem]:
                 "as tsig-keygen makes them"
             )
             yield source.warning((KEYS, index), message)
+
+
+def _compared(name: object) -> str:
+    return str(name).rstrip(".").lower()
 
 
 def read_keys(

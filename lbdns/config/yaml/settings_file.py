@@ -52,7 +52,7 @@ def read_settings(
         beside[LISTS] = read_lists(settings.lists, base, read, problems)
     if settings.keys:
         beside[KEYS] = keys = read_keys(settings.keys, base, read, problems)
-        problems.extend(check_secrets(keys, source))
+        problems.extend(check_secrets(keys, value.get(KEYS), source))
     return settings.model_copy(update=beside) if beside else settings
 
 

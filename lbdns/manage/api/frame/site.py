@@ -9,13 +9,16 @@ from fastapi import Depends, Path, Query, Request
 
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import FILES_ACCOUNT_ID, ID_DIGITS
+from lbdns.config.checks.sights import missing_view
 from lbdns.manage.api.frame.api_errors import INTERNAL, ApiError, no_route
+from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.store.manager import Manager
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
 from lbdns.model.settings import Settings
+from lbdns.model.views import VIEW, view_numbers
 
 ACCOUNT_NAME: Final = "lbdns"
 VIEW_CHARS_MAX: Final = 100
@@ -67,6 +70,13 @@ CurrentSite = Annotated[ApiSite, Depends(_site)]
 
 ViewQuery = Annotated[str | None, Query(max_length=VIEW_CHARS_MAX)]
 """The view that a query parameter names: "" for what all see, None where none is named."""
+
+
+def tell_of_view(site: ApiSite, view: str | None) -> None:
+    """Tell whoever filters a list by a view that there is none of that name, which is why nothing is listed."""
+    if view and view not in view_numbers(site.settings.views):
+        tell(f"query parameter {VIEW}: {missing_view(view, site.settings.views)}")
+
 
 ObjectId = Annotated[str, Path(pattern=f"^[0-9a-f]{{{ID_DIGITS}}}$")]
 """The id of an object in a path."""

@@ -29,7 +29,7 @@ from lbdns.manage.api.frame.object_schemas import id_of
 from lbdns.manage.api.frame.object_shapes import shown
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
 from lbdns.manage.api.frame.paging import OptionalPaging
-from lbdns.manage.api.frame.site import CurrentSite, ViewQuery
+from lbdns.manage.api.frame.site import CurrentSite, ViewQuery, tell_of_view
 from lbdns.manage.store.item import time_text
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
 from lbdns.model.views import view_facts
@@ -293,6 +293,7 @@ def list_load_balancers(
 ) -> Response:
     """List every load balancer, or those of a name or view, "" for what all see; zone_id is null for the account's."""
     state = site.state
+    tell_of_view(site, view)
     balancers = state.all(Kind.LOAD_BALANCER).values()
     found = [item for item in balancers if name in (None, item.name) and view in (None, item.view)]
     page, info = paging.of(found)

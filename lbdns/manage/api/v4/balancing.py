@@ -34,7 +34,7 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Pointing, Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, nowhere, tell, warnings
-from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_account, own_zone
+from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_account, own_zone, tell_of_view
 from lbdns.manage.store.default_network import settled
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
@@ -248,6 +248,7 @@ def serve_kind(router: APIRouter, kind: Kind, path: str, owner_of: Callable[...,
 
         @router.get(path, summary=f"List {kind.plural}", **about, **describe(_list_of(kind), paged=True))
         def list_seen(site: CurrentSite, owner: Owner, paging: OptionalPaging, view: ViewQuery = None) -> Response:
+            tell_of_view(site, view)
             found = [item for item in site.state.all(kind).values() if item.zone_id == owner]
             return _listed([item for item in found if view in (None, item.view)], site, paging)
 

@@ -21,7 +21,7 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import page
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
-from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_zone
+from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_zone, tell_of_view
 from lbdns.manage.api.own.zone_import import add_records, many_as_one, view_within
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.record_filters import RecordFiltersQuery
@@ -61,6 +61,7 @@ def list_records(site: CurrentSite, zone_id: ZoneId, filters: RecordFiltersQuery
     """List a zone's records by pages, those alone that fit the filters."""
     state = site.state
     zone = _zone(state, zone_id)
+    tell_of_view(site, filters.view)
     found = filters.chosen(state.records(zone_id).values(), zone)
     shown, info = page(found, filters.page, filters.per_page)
     return ok([shown_record(record, zone) for record in shown], info)

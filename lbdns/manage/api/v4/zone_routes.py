@@ -23,7 +23,7 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import Paging, paged
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, warnings
-from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId, ViewQuery
+from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite, CurrentSite, ObjectId, ViewQuery, tell_of_view
 from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
 from lbdns.manage.store.edit import Edit
@@ -76,6 +76,7 @@ def list_zones(
     `view` (ours) asks for the zones of a view, "" for those that all see; of one name these come first.
     """
     state = site.state
+    tell_of_view(site, view)
     constant = [
         given == value
         for given, value in (
