@@ -41,11 +41,16 @@ class NamedEndpoints:
             if spec.is_name and spec.enabled and (spec.must_resolve or not self._goes_as_it_is(spec)):
                 self._by_name.setdefault((spec.network, spec.address), []).append(endpoint)
                 self._names_in(spec.network).seed(spec.address, self._found_earlier(endpoint))
-        needed = {one for one, endpoints in self._by_name.items() if any(each.spec.must_resolve for each in endpoints)}
+        wanted: dict[str, set[str]] = {}
+        quiet: dict[str, set[str]] = {}
+        for (network, name), endpoints in self._by_name.items():
+            wanted.setdefault(network, set()).add(name)
+            if not any(each.spec.must_resolve for each in endpoints):
+                quiet.setdefault(network, set()).add(name)
         for network, (_, names) in self._names.items():
-            wanted = {name for in_network, name in self._by_name if in_network == network}
-            quiet = {name for in_network, name in self._by_name.keys() - needed if in_network == network}
-            names.adopt(wanted, resolvers, quiet, own)
+            names.adopt(wanted.get(network, ()), resolvers, quiet.get(network, ()), own)
+        for gone in self._names.keys() - wanted.keys():
+            del self._names[gone]
 
     def _names_in(self, network: str) -> HostNames:
         """Return who looks names of a network up, another where its way is another."""

@@ -389,3 +389,15 @@ def test_a_worker_knows_what_was_told_before_of_endpoints_whose_network_is_down(
     asyncio.run(main())
     told = [(one.name, one.before, one.after) for one in read_events(stage.path)[3:] if one.kind == "endpoint"]
     assert told == [("p/bad", "unhealthy", "healthy")]
+
+
+def test_who_looks_names_up_in_a_network_goes_with_it(stage: Stage) -> None:
+    async def main() -> None:
+        async with stage.running() as running:
+            for number in range(3):
+                named = pool("p", endpoint("e", "app.corp.example", network=f"far{number}"))
+                stage.publish(named, networks=[{"name": f"far{number}", "slot": 0, "device": "lbdns-none"}])
+                await adopted(stage, number + 1)
+            assert running.worker._named._names.keys() == {"far2"}
+
+    asyncio.run(main())
