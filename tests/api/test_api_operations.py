@@ -114,6 +114,10 @@ def api(sdk: Sdk) -> Iterator[Api]:
     pools: Any = {"default_pools": [pool], "fallback_pool": pool}
     below_zone = some(balancing.create(zone_id=zone, name="a.operations.example", **pools).id)
     below_account = some(balancing.create(account_id=sdk.account, name="b.operations.example", **pools).id)
+    networks = sdk.client.zero_trust.networks
+    network = networks.virtual_networks.create(account_id=sdk.account, name="operations").id
+    place: Any = {"network": "10.66.0.0/16", "tunnel_id": "", "virtual_network_id": network}
+    route = networks.routes.create(account_id=sdk.account, **place).id
     check = sdk.client.healthchecks.create(zone_id=zone, name="operations", address="127.0.0.1", interval=3600)
     record = next(iter(sdk.client.dns.records.list(zone_id=zone, name={"exact": "operations.example"}))).id
     paths = {
@@ -125,6 +129,11 @@ def api(sdk: Sdk) -> Iterator[Api]:
         "healthchecks/{id}": f"healthchecks/{check.id if check else ''}",
         "zones/{zone_id}/load_balancers/{id}": f"zones/{zone}/load_balancers/{below_zone}",
         "load_balancers/{id}": f"load_balancers/{below_account}",
+        "virtual_networks/{id}": f"virtual_networks/{network}",
+        "routes/{id}": f"routes/{route}",
+        "{network}": "10.66.0.0%2F16",
+        "{ip}": "10.66.0.1",
+        "overrides/{id}": f"overrides/{GONE}",
         "{account_id}": sdk.account,
         "{zone_id}": zone,
         "{region_code}": "WEU",

@@ -46,7 +46,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 BROKEN = "/lbdns/v1/store/"  # what is there for a store that is broken, which this one is not
-GONE = "0123456789abcdef" * 2
+GONE = "f" * 32  # the last in order: what is there is tried first
 V4 = "/client/v4"
 OWN_PATH = "/lbdns/v1"
 ACCOUNT = f"{V4}/accounts/{{account_id}}/load_balancers"
@@ -72,7 +72,11 @@ NARROWED: dict[str, Schema] = {
         "address": {"enum": ["127.0.0.1", "127.0.0.2", "::1", "127.0.0.3"]},
         "virtual_network_id": {"enum": [None, ""]},
     },
-    "VirtualNetwork": {"name": {"enum": ["d", "e f", "g"]}, "via": {"enum": [None, {"device": "lo"}]}, "id": {}},
+    "VirtualNetwork": {
+        "name": {"type": "string", "pattern": r"\A[a-z ]{2,5}\Z"},
+        "via": {"enum": [None, {"device": "lo"}]},
+        "id": {},
+    },
     "NetworkRoute": {
         "network": {"enum": ["10.7.0.0/16", "fd00:7::/64", "10.8.0.1"]},
         "virtual_network_id": {"enum": ["a", "b"]},
@@ -84,6 +88,7 @@ NARROWED: dict[str, Schema] = {
         "data": {"enum": [None, {"flags": 0, "tag": "issue", "value": "ca.example.org"}]},
         "content": {"enum": ["127.0.0.1", "::1", '"text"', "text", "host.example.com", "10 host.example.org", None]},
     },
+    "NameOverride": {"name": {"type": "string", "pattern": r"\A[a-z]{2,5}\.corp\Z"}},
     "Zone": {"name": {"type": "string", "pattern": r"\A[a-z]{1,9}\.[a-z]{1,9}\.?\Z"}},
 }
 """Of what the document leaves to words: values of which many are accepted. Names of endpoints are on this machine."""
@@ -108,6 +113,7 @@ class Target:
     ids: dict[str, list[str]] = field(default_factory=dict)
     token: str = ""
     requests: int = 0
+    revision: int = 0
     answers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def send(self, case: AnyCase) -> schemathesis.Response:
@@ -137,14 +143,17 @@ class Target:
             balancer = {"default_pools": [id], "fallback_pool": id}
             self.post("zones", f"{V4}/zones/{zone}/load_balancers", {"name": f"{label}.example.com", **balancer})
             self.post("accounts", ACCOUNT, {"name": f"{label}.example.net", **balancer})
+            override = {"name": f"{label}.corp", "load_balancer": "a.example.net"}
+            self.post("overrides", f"{OWN_PATH}/overrides", override)
         for number, label in enumerate(("a", "b", "c")):
-            network = self.post(NETWORKS[0], f"{TEAMNET}/{NETWORKS[0]}", {"name": label})
+            network = self.post(NETWORKS[0], f"{TEAMNET}/{NETWORKS[0]}", {"name": label, "is_default": label == "a"})
             if label != "c":
                 route = {"network": f"10.{number}.0.0/16", "virtual_network_id": network["id"]}
                 self.post(NETWORKS[1], f"{TEAMNET}/{NETWORKS[1]}", route)
         for label in ("c", "d"):  # not in use: these can be deleted
             self.post("monitors", f"{ACCOUNT}/monitors", {"description": label, "interval": 3600})
             self.post("pools", f"{ACCOUNT}/pools", {"name": label, "origins": [{"name": "o", "address": "127.0.0.2"}]})
+        self.revision = self.client.get(f"{OWN_PATH}/revisions").json()["result"][0]["revision"]
 
     def post(self, kind: str, path: str, body: Schema | None = None) -> Schema:
         """Make an object; without a body, get the first of a list."""
@@ -166,20 +175,24 @@ class Target:
                 parameter["schema"] = {"enum": [self.ids["zone_id"][-1 if is_deleted else 0]]}
             case "id":
                 parameter["schema"] = self.ids_of(path, method)
+            case "region_code":
+                parameter["schema"] = {"enum": ["WEU", "ENAM", "nowhere"]}
             case "If-Match":
                 parameter["schema"] = {"enum": ['"999999999"', '"0"']}  # after all changes, and before all
             case "ip":
-                parameter["schema"] = {"enum": ["127.0.0.1", "192.0.2.1", "2001:db8::1", "nowhere"]}
+                parameter["schema"] = {"enum": ["10.0.0.1", "192.0.2.1", "2001:db8::1", "nowhere at all"]}
             case "network":
-                parameter["schema"] = {"enum": ["10.1.0.0/16", "10.9.0.0/16", "fd00::/64", "nowhere"]}
+                parameter["schema"] = {"enum": ["10.9.0.0/16" if method == "post" else "10.0.0.0/16", "nowhere at all"]}
             case "virtual_network_id":
                 parameter["schema"] = {"enum": self.ids[NETWORKS[0]][:2]}
+            case "number" if path.endswith("restore"):
+                parameter["schema"] = {"enum": [self.revision, 10**9]}  # with all the objects
             case "wait":
                 parameter["schema"]["maximum"] = 0.01  # seconds
 
     def ids_of(self, path: str, method: str) -> Schema:
         """Return the schema of the `id` in a path: objects that are there and one that is not."""
-        parts = path.removeprefix(f"{V4}/").split("/")
+        parts = path.removeprefix(f"{V4}/").removeprefix(f"{OWN_PATH}/").split("/")
         kind = next((kind for kind in ("monitor_groups", "monitors", "pools", *NETWORKS) if kind in parts), parts[0])
         known = self.ids.get("record" if "dns_records" in parts else kind, [])
         gone = str(UUID(GONE)) if kind in NETWORKS else GONE
@@ -200,6 +213,8 @@ class Target:
                 self.narrow_balancer(written["properties"])
         schemas = made["components"]["schemas"]
         schemas["GroupMemberWritten"]["properties"]["monitor_id"] = {"enum": self.ids["monitors"][:1]}
+        for name in ("NameOverrideWritten", "NameOverrideChanged"):
+            schemas[name]["properties"]["load_balancer"] = {"enum": self.ids["accounts"][:1]}
         zone_file = made["paths"][f"{V4}/zones/{{zone_id}}/dns_records/import"]["post"]["requestBody"]["content"]
         zone_file["multipart/form-data"]["schema"]["properties"]["file"] = {"enum": MASTERS}
         what_if = made["paths"][f"{OWN_PATH}/what_if"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -229,7 +244,7 @@ def running_target(work: Path) -> Iterator[Target]:
         server.close()
 
 
-@pytest.mark.timeout(120 + EXAMPLES * 60)
+@pytest.mark.timeout(300 + EXAMPLES * 60)
 def test_answers_are_as_the_document_says(tmp_path: Path) -> None:
     with running_target(tmp_path) as target:
         schema = schemathesis.openapi.from_dict(target.narrowed())
