@@ -141,6 +141,11 @@ def test_the_older_forms_name_a_route_by_its_addresses(sdk: Sdk) -> None:
     assert [one.id for one in routes.list(account_id=sdk.account)] == [made.id]
     with pytest.raises(NotFoundError):
         routes.networks.delete(encoded, account_id=sdk.account, virtual_network_id=site.id)
+    with pytest.raises(BadRequestError) as refused:
+        body = {"network": "172.17.0.0/16"}
+        sdk.client.post(f"/accounts/{sdk.account}/teamnet/routes/network/{encoded}", cast_to=object, body=body)
+    (error,) = errors(refused)
+    assert error["source"]["pointer"] == "/network" and "stands in the path" in error["message"]
 
 
 def test_what_others_name_is_not_deleted(sdk: Sdk) -> None:
@@ -211,7 +216,7 @@ def test_origins_are_read_as_they_were_sent(sdk: Sdk) -> None:
         ({"name": ""}, "/name"),
         ({"name": "a", "via": {}}, "/via"),
         ({"name": "a", "via": {"proxy": "ftp://10.0.0.1"}}, "/via/proxy"),
-        ({"name": "a", "is_default": "yes"}, "/is_default_network"),
+        ({"name": "a", "is_default": "yes"}, "/is_default"),
         ({"name": "a", "is_default": True, "is_default_network": False}, "/is_default"),
         ({"name": "a", "id": "a"}, "/id"),
     ],

@@ -1,14 +1,13 @@
 """Balancing objects: what is stored <-> what the API says.
 
 Stored bodies leave out what is at its default; the API echoes every field but those marked SHOWN_WHERE_SET, and what is
-AsSent as it was sent. Requests
-may repeat what only the server sets, so that an object that was read can be sent back, and may set to nothing what
-lbdns has no use for.
+AsSent as it was sent. Requests may repeat what only the server sets, so that an object that was read can be sent back,
+and may set to nothing what lbdns has no use for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
@@ -18,6 +17,7 @@ from lbdns.base.json_values import as_written
 from lbdns.base.kinds import BALANCING, NETWORKING, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
 from lbdns.base.words import INNER_SET_BY_SERVER, NETWORKS_SET_BY_SERVER, SET_BY_SERVER, STORED
+from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.store.disabling import origin_key
 from lbdns.manage.store.item import Item
@@ -178,6 +178,15 @@ def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[
     for key, ignored in INNER_SET_BY_SERVER.items():
         _each(made, key, ignored)
     return made
+
+
+def by_names_sent(kind: Kind, steps: Steps, sent: Container[str | int]) -> Steps:
+    """Return the way to a value in a request's body, which may call a field by its other name."""
+    if steps and steps[0] not in sent:
+        for key, field in ALSO_CALLED.get(kind, {}).items():
+            if field == steps[0] and key in sent:
+                return (key, *steps[1:])
+    return steps
 
 
 def _each(body: dict[str, Any], key: str, ignored: tuple[str, ...]) -> None:

@@ -119,6 +119,12 @@ def component(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"$ref": _REF.format(model=name)}
 
 
+def without(reference: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Return the schema that a reference leads to, without one of its properties."""
+    schema = _components[reference["$ref"].rpartition("/")[2]]
+    return {**schema, "properties": {key: one for key, one in schema["properties"].items() if key != field}}
+
+
 def schema_of(shape: Any) -> dict[str, Any]:
     """Return the schema of a type; a schema is returned as it is."""
     if isinstance(shape, Mapping):

@@ -29,7 +29,7 @@ from lbdns.manage.api.frame.hostname_messages import tell_of_hostnames
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import SHAPES
-from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, shown, taken
+from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, by_names_sent, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Pointing, Steps
@@ -137,7 +137,7 @@ class ObjectWriter(NamedTuple):
         body = taken(self.kind, fields, refused)
         given = _name_in(body, self.kind)
         name = old_name or given
-        pointing = _pointing(self.kind, self.site.state, {name, given}, body)
+        pointing = _pointing(self.kind, self.site.state, {name, given}, fields)
         point_by(self.request, pointing)
 
         def made(edit: Edit) -> Item:
@@ -208,7 +208,7 @@ def _pointing(kind: Kind, state: State, names: set[str], body: dict[str, Any]) -
         name, steps = problem.at[1], problem.at[2:]
         if name not in names and state.named(kind, str(name)) is not None:
             return None
-        return _as_sent(body, as_api_says(kind, steps, id_of))
+        return _as_sent(body, by_names_sent(kind, as_api_says(kind, steps, id_of), body))
 
     return pointing
 

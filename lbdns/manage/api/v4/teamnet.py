@@ -29,7 +29,7 @@ from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject, read_json
 from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_shapes import shown
-from lbdns.manage.api.frame.openapi import NETWORK_ID, TIME, describe, nullable
+from lbdns.manage.api.frame.openapi import NETWORK_ID, TIME, describe, nullable, without
 from lbdns.manage.api.frame.paging import PER_PAGE, OptionalPaging, Paging, paged
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, own_account
 from lbdns.manage.api.v4.balancing import BasedOn, ObjectWriter, etag
@@ -298,11 +298,17 @@ async def delete_route(
 BY_NETWORK: Final = f"{ROUTES}/network/{{network:path}}"
 
 
-@router.post(BY_NETWORK, summary="Create a route of these addresses", **describe(_ROUTE.shown, _ROUTE.changed))
+@router.post(
+    BY_NETWORK,
+    summary="Create a route of these addresses",
+    **describe(_ROUTE.shown, without(_ROUTE.changed, "network")),
+)
 async def create_route_of(
     site: CurrentSite, caller: CurrentCaller, request: Request, network: Prefix, body: JsonObject
 ) -> Response:
     """Create a route; its addresses stand in the path."""
+    if "network" in body:
+        raise invalid(("network: stands in the path; leave it out of the body", ("network",)))
     fields = {**body, "network": unquote(network)}
     return await ObjectWriter(site, caller, request, Kind.ROUTE, "", False).create(fields)
 
