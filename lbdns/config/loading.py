@@ -24,7 +24,7 @@ from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.balancer_checks import check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
-from lbdns.config.checks.listeners import check_empty_views, check_listeners
+from lbdns.config.checks.listeners import check_empty_views, check_listeners, check_trust
 from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
 from lbdns.config.checks.sights import ZoneKey, check_sights, check_views, sights_of, zone_key
@@ -411,6 +411,7 @@ class _Loading:
             problems.extend(check_listeners(self.settings, self.settings_source))
             if self.knows_views:
                 problems.extend(check_empty_views(self.settings, self.settings_source))
+                problems.extend(check_trust(self.settings, self.settings_source))
         for draft in self.drafts.values():
             problems.extend(draft.problems)
         facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 from lbdns.model.fields import Frozen
 from lbdns.model.hostnames import parse_owner_name
-from lbdns.model.private_names import as_address
+from lbdns.model.private_names import as_address, is_numeric
 from lbdns.model.refusal import refusal
 
 
@@ -16,6 +16,8 @@ def _check_name(text: str) -> str:
     name = parse_owner_name(text)
     if as_address(name) is not None:
         raise refusal(f'"{name}" is an IP address; an override is of a name, such as app.corp')
+    if is_numeric(name):
+        raise refusal(f'"{name}" has nothing but numbers; an override is of a name, such as app.corp')
     return name
 
 

@@ -1,11 +1,11 @@
 """What private load balancers are called by: addresses that are handed out here, private addresses, hostnames.
 
-| a name                                     | as a private load balancer's                                     |
-|--------------------------------------------|------------------------------------------------------------------|
-| an address of 100.112.0.0/16               | HANDED_OUT: given where none is asked, each once; asked for, too |
-| an address of RFC 1918                     | asked for                                                        |
-| any other address                          | a mistake                                                        |
-| anything else                              | a name like any                                                  |
+| a name                                      | as a private load balancer's                                     |
+|---------------------------------------------|------------------------------------------------------------------|
+| an address of 100.112.0.0/16                | HANDED_OUT: given where none is asked, each once; asked for, too |
+| an address of RFC 1918                      | asked for                                                        |
+| any other address, or numbers that are none | a mistake                                                        |
+| anything else                               | a name like any                                                  |
 
 In DNS an address is a name by its letters: `dig 100.112.0.3` asks for it.
 """
@@ -31,12 +31,24 @@ def as_address(name: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def address_mistake(address: IPv4Address | IPv6Address) -> str:
-    """Return why a private load balancer cannot have an address, "" where it can."""
+def name_mistake(name: str) -> str:
+    """Return why a private load balancer cannot have a name, "" where it can."""
+    address = as_address(name)
+    if address is None:
+        return "" if not is_numeric(name) else _expected(f"{name} is no IP address, nor a hostname")
     if address.version == 4 and (address in HANDED_OUT or any(address in one for one in RFC_1918)):
         return ""
+    return _expected(f"{address} is no address of a private load balancer")
+
+
+def is_numeric(name: str) -> bool:
+    """Tell whether a name has nothing but numbers: a mistyped address where it is none, `010.0.0.1` or `10.0.0.300`."""
+    return name.replace(".", "").isdigit()
+
+
+def _expected(what: str) -> str:
     ranges = ", ".join(str(one) for one in (*RFC_1918, HANDED_OUT))
-    return f"{address} is no address of a private load balancer; expected a hostname, or an address of {ranges}"
+    return f"{what}; expected a hostname, or an address of {ranges}"
 
 
 def next_address(last: int, taken: Container[str]) -> tuple[int, str] | None:

@@ -35,6 +35,7 @@ EVERY_VIEW: Final = ""
 VIEW_SIGN: Final = "@"
 """Between an object's name and its view's, in texts and in files' names. In names themselves it is escaped (RFC 1035
 section 5.1)."""
+_MAPPED_BITS: Final = 96
 _LABELLED: Final = re.compile(rf"(?P<name>.*[^\\]){VIEW_SIGN}(?P<view>[^{VIEW_SIGN}\\]+)", re.DOTALL)
 
 
@@ -60,9 +61,19 @@ def _networks(bound: int) -> Callable[[Any], tuple[Network, ...]]:
             return tuple(value)
         networks, mistakes = read_each(value)
         refuse_all("Networks", (Mistake((index,), message) for index, message in mistakes))
+        refuse_all("Networks", _mapped(networks))
         return networks
 
     return check
+
+
+def _mapped(networks: Iterable[Network]) -> Iterator[Mistake]:
+    """Yield a mistake for each IPv4 network in IPv6 form: whoever is in it is known by his IPv4 address."""
+    for index, network in enumerate(networks):
+        first = network.network_address
+        if first.version == 6 and first.ipv4_mapped is not None and network.prefixlen >= _MAPPED_BITS:
+            plain = f"{first.ipv4_mapped}/{network.prefixlen - _MAPPED_BITS}"
+            yield Mistake((index,), f"this is an IPv4 network in IPv6 form; write {plain}")
 
 
 def _as_texts(networks: Sequence[Network]) -> list[str]:

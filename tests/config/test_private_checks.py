@@ -222,3 +222,11 @@ def test_the_demonstration_serves_what_the_document_shows(tmp_path: Path) -> Non
         ("www.example.com", ""),
         ("app.corp", "office"),
     ]
+
+
+@pytest.mark.parametrize("name", ["10.0.0.300", "010.0.0.1", "10.0.0", "100.112.0.0.1"])
+def test_numbers_that_are_no_address_name_nothing(name: str) -> None:
+    ((path, message),) = told(tree(balancer(name, on_ramps=[])))
+    assert path == f"load_balancers[{name}].name" and f"{name} is no IP address, nor a hostname; expected" in message
+    ((_, message),) = told(tree(balancer("100.112.0.1"), overrides={name: "100.112.0.1"}))
+    assert "has nothing but numbers; an override is of a name" in message

@@ -116,3 +116,24 @@ def test_a_view_that_nobody_is_in_is_told(tmp_path: Path) -> None:
     (warning,) = load(tmp_path).warnings
     assert (warning.path, warning.line) == ("views.empty", 1)
     assert warning.message == "nobody is in this view; give it networks, keys or listeners"
+
+
+def test_an_ipv4_network_in_ipv6_form_is_no_other_network() -> None:
+    """Whoever is in it is known by his IPv4 address, so that it would overlap another view unseen."""
+    views = {"office": {"networks": ["10.0.0.0/8"]}, "lab": {"networks": ["2001:db8::/32", "::ffff:10.0.0.0/104"]}}
+    settings = {"views": views, "trusted_resolvers": ["::ffff:192.0.2.53", "::/0"]}
+    with pytest.raises(ConfigError) as refused:
+        parse({"settings": settings, "zones": {"example.com": ZONE}}, Path())
+    assert {(one.path, one.message) for one in refused.value.problems} == {
+        ("views.lab.networks[1]", "this is an IPv4 network in IPv6 form; write 10.0.0.0/8"),
+        ("trusted_resolvers[0]", "this is an IPv4 network in IPv6 form; write 192.0.2.53/32"),
+    }
+
+
+def test_trust_in_everybody_is_told(tmp_path: Path) -> None:
+    views = "views: {office: {networks: [10.0.0.0/8]}}\ntrusted_resolvers: [192.0.2.53, 0.0.0.0/0]\n"
+    (tmp_path / "lbdns.yaml").write_text(views)
+    (tmp_path / "example.com.zone").write_text(ZONE)
+    (told,) = [(one.path, one.message) for one in load(tmp_path).warnings if "trust" in one.message]
+    message = "0.0.0.0/0 trusts everybody, so that anybody chooses a view by ECS; name your resolvers alone"
+    assert told == ("trusted_resolvers[1]", message)

@@ -35,6 +35,14 @@ def check_empty_views(settings: Settings, source: Source) -> Iterator[Problem]:
             yield source.warning(("views", name), "nobody is in this view; give it networks, keys or listeners")
 
 
+def check_trust(settings: Settings, source: Source) -> Iterator[Problem]:
+    """Yield a warning for each network of trusted resolvers that holds everybody."""
+    for index, network in enumerate(settings.trusted_resolvers):
+        if network.prefixlen == 0:
+            message = f"{network} trusts everybody, so that anybody chooses a view by ECS; name your resolvers alone"
+            yield source.warning(("trusted_resolvers", index), message)
+
+
 def is_exposed(listen: str) -> bool:
     """Tell whether more than this machine reaches a TCP address, `IP:PORT`."""
     host = ip_address(parse_socket_address(listen)[0])

@@ -26,7 +26,7 @@ from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.placements import private_views, ramps
-from lbdns.model.private_names import address_mistake, as_address
+from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.views import PUBLIC, ViewSettings
 
 NO_VIEW: Final = (
@@ -76,12 +76,9 @@ def overridden(objects: Objects) -> Iterator[Placed[LoadBalancer]]:
 
 
 def _check_name(placed: Placed[LoadBalancer]) -> Iterator[Problem]:
-    address = as_address(placed.item.name)
-    if address is None:
-        return
-    if message := address_mistake(address):
+    if message := name_mistake(placed.item.name):
         yield placed.source.problem(("name",), message)
-    elif placed.item.type != "A":
+    elif placed.item.type != "A" and as_address(placed.item.name) is not None:
         message = f"{placed.item.name} is an IP address; {placed.item.type} is asked for by names"
         yield placed.source.problem(("type",), message)
 

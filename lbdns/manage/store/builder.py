@@ -29,7 +29,7 @@ from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
 from lbdns.manage.store.zones.zone_bodies import by_view, problem_at, zone_draft
 from lbdns.model.placements import private_views
-from lbdns.model.private_names import address_mistake, as_address
+from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.settings import Settings
 from lbdns.model.views import VIEW
 
@@ -258,10 +258,9 @@ def _unanswered(apart: Objects) -> Iterator[Problem]:
     """Yield a warning for each load balancer that is kept for want of a view or zone: an earlier release stored it."""
     for placed in apart.load_balancers:
         name = placed.item.name
-        address = as_address(name)
-        if address is not None and (mistake := address_mistake(address)):
+        if mistake := name_mistake(name):
             message = f"{mistake}; it is kept, and answers nobody"
-        elif address is not None:
+        elif as_address(name) is not None:
             message = f"{name} is an IP address, and no view is private; it is kept, and answers nobody until one is"
         else:
             message = (

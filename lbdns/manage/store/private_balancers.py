@@ -20,7 +20,7 @@ from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 from lbdns.model.placements import private_views
-from lbdns.model.private_names import address_mistake, as_address
+from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.views import ViewSettings
 
 ON_RAMPS: Final = "on_ramps"
@@ -33,9 +33,8 @@ def is_unplaced(item: Item, state: State) -> bool:
 
 
 def is_misnamed(name: str) -> bool:
-    """Tell whether a name is an address that no private load balancer can have; earlier releases took any."""
-    address = as_address(name)
-    return address is not None and bool(address_mistake(address))
+    """Tell whether a name is one that no private load balancer can have; earlier releases took any."""
+    return bool(name_mistake(name))
 
 
 def is_left_out(item: Item, state: State, has_private_views: bool) -> bool:
