@@ -46,6 +46,7 @@ class Directory:
         self.objects: list[Path] = []
         self.zones: list[Path] = []
         self.warnings: list[Problem] = []
+        self.lack: Problem | None = None  # of any zone: a mistake where nothing is served without one
         try:
             names = sorted(entry.name for entry in path.iterdir())
         except NotADirectoryError:
@@ -63,7 +64,7 @@ class Directory:
         if not self.zones:
             seen = "" if names else ", and the directory is empty"
             message = f"no zone file{seen}; put one here whose name is the zone's, such as example.com.zone"
-            problems.append(Problem(str(path), 0, "", message))
+            self.lack = Problem(str(path), 0, "", message)
 
     def _sort_in(self, name: str) -> None:
         path = self.path / name

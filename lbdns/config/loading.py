@@ -175,6 +175,8 @@ def examine(
         if listing.settings is not None:
             reading.read_settings_file(listing.settings)
         reading.read_object_files(listing.objects)
+        if listing.lack is not None and not any(one.item.is_private for one in reading.objects.load_balancers):
+            reading.problems.append(listing.lack)
         for path in listing.zones:
             reading.read_zone_file(path, directory)
         return reading.finish()

@@ -312,8 +312,10 @@ class Demo:
         words = shlex.split(line)
         verb, given = words[0], words[1:]
         takes = 1 if verb in ("stop", "start", "plug", "unplug") else 0
-        if verb not in self.verbs or len(given) != takes or any(one not in SITES for one in given):
-            print(HELP, end="")
+        if verb not in self.verbs:
+            print(HELP if verb == "help" else f'there is no "{verb}"\n{HELP}', end="")
+        elif len(given) != takes or any(one not in SITES for one in given):
+            print(f"{verb} takes the number of a site, {' or '.join(SITES)}" if takes else f"{verb} stands alone")
         else:
             self.verbs[verb](*given)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lbdns.config.loading import examine_tree, load, parse
+from lbdns.config.loading import examine, examine_tree, load, parse
 from lbdns.dns.codes import TYPE_NS, TYPE_SOA
 from lbdns.dns.name import encode_canonical
 from lbdns.model.placements import made_apex, made_zone, placements
@@ -230,3 +230,13 @@ def test_numbers_that_are_no_address_name_nothing(name: str) -> None:
     assert path == f"load_balancers[{name}].name" and f"{name} is no IP address, nor a hostname; expected" in message
     ((_, message),) = told(tree(balancer("100.112.0.1"), overrides={name: "100.112.0.1"}))
     assert "has nothing but numbers; an override is of a name" in message
+
+
+def test_a_directory_of_private_load_balancers_needs_no_zone(tmp_path: Path) -> None:
+    text = "pools: {p: {origins: [{name: a, address: 10.0.0.1}]}}\nload_balancers:\n- {name: NAME, default_pools: [p], "
+    text += "fallback_pool: p}\n"
+    (tmp_path / "lbdns.yaml").write_text("views: {office: {networks: [10.0.0.0/8], private: true}}\n")
+    (tmp_path / "objects.yaml").write_text(text.replace("NAME", "100.112.0.0"))
+    assert examine(tmp_path).errors == () and examine(tmp_path).configuration is not None
+    (tmp_path / "objects.yaml").write_text(text.replace("NAME", "www.example.com"))
+    assert any("no zone file" in str(one) for one in examine(tmp_path).errors)
