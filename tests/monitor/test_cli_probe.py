@@ -93,3 +93,10 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_resolver_is_refused(resolver: str) -> None:
     result = run("tcp", "none.example", "--port", "1", "--resolver", resolver)
     assert isinstance(result.exception, LbdnsError) and resolver in str(result.exception)
+
+
+def test_a_name_in_a_network_that_is_down_says_so() -> None:
+    result = run("http", "app.corp.example", "--port", 80, "--device", "lbdns-none", "--resolver", "127.0.0.1:1")
+    assert result.exit_code != 0
+    told = "app.corp.example does not resolve: Virtual network --device is down: interface lbdns-none is not there"
+    assert told in f"{result.output}{result.exception}"

@@ -48,6 +48,8 @@ class NamesThere:
     async def look_up(self, name: str, now_s: float, known: Resolved | None = None) -> Outcome:
         """Ask for both families; an answer for either is one. `known`: what an earlier look-up came to."""
         outcome, _ = await ask_dns(self._current(), name, now_s, known, WayBackend(self._way))
+        if outcome.resolved is None and (fault := await self._way.suspected()):
+            return Outcome(None, self._way.down_text(fault))
         return outcome
 
     def _current(self) -> dns.asyncresolver.Resolver:
