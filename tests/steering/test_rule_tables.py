@@ -21,7 +21,7 @@ from lbdns.model import bounds
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address
 from lbdns.snapshot.compile.address_index import AddressIndex
-from lbdns.snapshot.compile.class_tries import class_trie
+from lbdns.snapshot.compile.class_tries import class_tries
 from lbdns.snapshot.compile.place_classes import place_index
 from lbdns.steering.kernel.decide import walk
 from lbdns.steering.kernel.numbers import (
@@ -140,7 +140,7 @@ class Compiled:
         self._columns = {source: self._tries(source) for source in ("ecs", "resolver")}
 
     def _tries(self, name: str) -> View:
-        wide = class_trie(getattr(self.table, name), 0)
+        (wide,) = class_tries([getattr(self.table, name)])
         columns = {key: memoryview(column) for key, column in empty_columns().items()}
         columns |= {"trie_root": wide.roots.data, "trie_nodes": wide.nodes.data}
         return View(columns, {one.name: memoryview(array(one.code)) for one in HEALTH_COLUMNS}, -1)

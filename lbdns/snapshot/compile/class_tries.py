@@ -6,8 +6,10 @@ bits at a time, each node's records are children, or leaves of the class that th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Protocol
+from itertools import pairwise
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from lbdns.steering.rules.address_sets import Addresses
 from lbdns.steering.rules.decision_table import Cells
 
 _WORD = 64
+_TURNS_AT_ONCE: Final = 65_536
+"""So many segments are worked on together, some MiB, and more only where one source has them."""
 
 
 class AddressClasses(Protocol):
@@ -35,11 +39,21 @@ class AddressClasses(Protocol):
 
 def trie_of_classes(source: AddressClasses, tries: Tries) -> int:
     """Return the number of the trie of a source's classes; this snapshot's or the one's before, where one has it."""
-    key = trie_key(source)
-    found = tries.find(key)
-    if found is None:
-        found = tries.recall(key)
-    return tries.add_made(key, lambda first: class_trie(source, first)) if found is None else found
+    return tries_of_classes([source], tries)[0]
+
+
+def tries_of_classes(sources: Sequence[AddressClasses], tries: Tries) -> list[int]:
+    """Return the same of several sources, whose tries are made together where they are new."""
+    keys = [trie_key(source) for source in sources]
+    fresh = {key: one for key, one in zip(keys, sources, strict=True) if not tries.knows(key)}
+    made = dict(zip(fresh, class_tries(list(fresh.values())), strict=True))
+    numbers = []
+    for key in keys:
+        found = tries.find(key)
+        if found is None:
+            found = tries.recall(key)
+        numbers.append(tries.add_made(key, made.pop(key)) if found is None else found)
+    return numbers
 
 
 def trie_key(source: AddressClasses) -> bytes:
@@ -52,57 +66,122 @@ def trie_key(source: AddressClasses) -> bytes:
     return digest.digest()
 
 
-def class_trie(source: AddressClasses, first: int) -> Wide:
-    """Return the trie of a source's classes, numbered from node `first` on."""
-    roots: list[int] = []
-    nodes: list[NDArray[np.uint32]] = []
-    count = first
-    for starts, classes in zip(source.starts, source.classes, strict=True):
-        levels = _levels(starts[1:], classes, count)
-        roots.append(count if levels else TRIE_LEAF | int(classes[0]))
-        nodes += levels
-        count += sum(map(len, levels))
-    flat = np.concatenate([one.reshape(-1) for one in nodes]) if nodes else np.zeros(0, np.uint32)
-    return with_shared_nodes(Wide(first, np.array(roots, np.uint32), flat))
+def class_tries(sources: Sequence[AddressClasses]) -> list[Wide]:
+    """Return the trie of each source's classes, its nodes numbered from 0 on."""
+    made: list[Wide] = []
+    batch: list[AddressClasses] = []
+    turns = 0
+    for source in sources:
+        more = sum(map(len, source.classes))
+        if batch and turns + more > _TURNS_AT_ONCE:
+            made += _batch(batch)
+            batch, turns = [], 0
+        batch.append(source)
+        turns += more
+    return made + _batch(batch) if batch else made
 
 
-def _levels(turns: Addresses, classes: Cells, first: int) -> list[NDArray[np.uint32]]:
-    """Return the nodes of one family, a table of records a level; `turns`: where segments begin but the first one."""
+class _Level(NamedTuple):
+    """The nodes of one depth: the part (a family of a source) that each is of, and their records, flat.
+
+    Records of nodes, which stand at `inner`, are filled in when all nodes are numbered: those of the next level, in
+    order.
+    """
+
+    parts: NDArray[np.intp]
+    records: NDArray[np.uint32]
+    inner: NDArray[np.intp]
+
+
+def _batch(sources: Sequence[AddressClasses]) -> list[Wide]:
+    """Return the tries of a few sources: what numpy costs each time it is asked is paid once for all of them."""
+    starts = [one for source in sources for one in source.starts]
+    classes = np.concatenate([one for source in sources for one in source.classes]).astype(np.uint32)
+    sizes = np.array([len(one) for one in starts])
+    levels = _levels(np.concatenate(starts), classes, np.repeat(np.arange(len(starts)), sizes))
+    counts = np.zeros(len(starts), np.intp)
+    for level in levels:
+        counts += np.bincount(level.parts, minlength=len(starts))
+    begins = np.cumsum(counts) - counts  # of a part's nodes; those of a source stand together, IPv4 before IPv6
+    firsts = begins - begins[::2].repeat(2)
+    firsts_of = [TRIE_LEAF | int(value) for value in classes[np.cumsum(sizes) - sizes]]
+    roots = np.where(counts > 0, firsts, firsts_of).astype(np.uint32).reshape(-1, 2)
+    flat = _in_parts(levels, begins)
+    ends = np.cumsum(counts)[1::2] * TRIE_WIDTH
+    bounds = pairwise([0, *ends.tolist()])
+    return [with_shared_nodes(Wide(0, root, flat[a:b])) for root, (a, b) in zip(roots, bounds, strict=True)]
+
+
+def _in_parts(levels: Sequence[_Level], begins: NDArray[np.intp]) -> NDArray[np.uint32]:
+    """Return the records of all levels, part by part, with the numbers of nodes in them."""
+    if not levels:
+        return np.zeros(0, np.uint32)
+    parts = np.concatenate([level.parts for level in levels])
+    order = np.argsort(parts, kind="stable")
+    place = np.empty(len(order), np.intp)
+    place[order] = np.arange(len(order))
+    number = (place - begins[parts & ~1]).astype(np.uint32)
+    below = 0
+    for level in levels:
+        below += len(level.parts)
+        level.records[level.inner] = number[below : below + len(level.inner)]
+    nodes = np.concatenate([level.records for level in levels]).reshape(-1, TRIE_WIDTH)
+    return nodes[order].reshape(-1)
+
+
+def _levels(turns: Addresses, classes: NDArray[np.uint32], parts: NDArray[np.intp]) -> list[_Level]:
+    """Return the nodes of several parts, whose segments begin at `turns`: one part behind the other, in order."""
     lengths = _significant_bits(turns)
     levels = []
     inside = np.flatnonzero(lengths > 0)  # indices of turns that stand strictly inside of some node of this level
     depth = 0
     while len(inside):
+        part = parts[inside]
         ordered = turns[inside] & _mask(depth)
-        is_new = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
+        is_new = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1) | (part[1:] != part[:-1])])
         node_of = np.cumsum(is_new) - 1
-        count = int(node_of[-1]) + 1
+        begins = np.flatnonzero(is_new)
         step = (turns[inside, depth // _WORD] >> np.uint64(_WORD - TRIE_STRIDE - depth % _WORD)).astype(np.intp) & 15
         slot = node_of * TRIE_WIDTH + step
-        size = count * TRIE_WIDTH
-        turning = np.bincount(slot, minlength=size).reshape(count, TRIE_WIDTH)
         is_deeper = lengths[inside] > depth + TRIE_STRIDE
-        at_start = np.bincount(slot[~is_deeper], minlength=size).reshape(count, TRIE_WIDTH)
-        deeper = np.bincount(slot[is_deeper], minlength=size).reshape(count, TRIE_WIDTH) > 0
-        segment = inside[is_new][:, None] + np.cumsum(turning, axis=1) - turning + at_start
-        unused = _unused(turning, at_start)
-        records = (np.uint32(TRIE_LEAF) | unused << np.uint32(UNUSED_SHIFT)) | classes[segment].astype(np.uint32)
-        first += count
-        records[deeper] = np.arange(first, first + int(deeper.sum()), dtype=np.uint32)
-        levels.append(records)
+        # A node is of the class before its first turn; from a turn on, or from the record behind it where it stands
+        # within one, of the turn's.
+        count = len(begins)
+        values = np.insert(classes[inside], begins, classes[inside[begins] - 1])
+        since = np.insert(slot + is_deeper, begins, np.arange(count) * TRIE_WIDTH)
+        records = np.repeat(values, np.diff(since, append=count * TRIE_WIDTH))
+        records |= _unused(step, is_deeper, begins)
+        slots = slot[is_deeper]
+        inner = slots[np.concatenate([[True], slots[1:] != slots[:-1]])] if len(slots) else slots
+        levels.append(_Level(part[begins], records, inner))
         inside = inside[is_deeper]
         depth += TRIE_STRIDE
     return levels
 
 
-def _unused(turning: NDArray[np.intp], at_start: NDArray[np.intp]) -> NDArray[np.uint32]:
-    """Return for each record how many of its four bits do not matter: those of the widest block that nothing cuts."""
-    unused = np.zeros(turning.shape, np.uint32)
-    for bits in range(1, TRIE_STRIDE):
-        blocks = (len(turning), TRIE_WIDTH >> bits, 1 << bits)
-        inside = turning.reshape(blocks).sum(axis=2) - at_start.reshape(blocks)[:, :, 0]
-        unused[np.repeat(inside == 0, 1 << bits, axis=1)] = bits
-    return unused
+def _unused(step: NDArray[np.intp], is_deeper: NDArray[np.bool_], begins: NDArray[np.intp]) -> NDArray[np.uint32]:
+    """Return for each record of nodes that it is a leaf, and how many of its four bits do not matter: those of the
+    widest block that nothing cuts."""
+    turned = np.left_shift(1, step + TRIE_WIDTH * is_deeper)
+    marks = np.bitwise_or.reduceat(turned, begins)  # a bit a record, of each node
+    start, deeper = marks & 0xFFFF, marks >> TRIE_WIDTH
+    # Whether a block of 2, 4, 8 records is cut, at the bit of its first record.
+    pairs = (deeper | (deeper | start) >> 1) & 0x5555
+    fours = (pairs | (pairs | start) >> 2) & 0x1111
+    eights = (fours | (fours | start) >> 4) & 0x0101
+    halves = pairs | fours << 1 | eights << 3  # in each byte bits that no two of them share
+    records: NDArray[np.uint32] = _LEAVES[halves[:, None] >> np.array([0, 8]) & 0xFF].reshape(-1)
+    return records
+
+
+def _leaves(half: int) -> list[int]:
+    """Return eight leaves, without classes, of which blocks are cut as `_unused` marks them."""
+    cut_pairs, cut_fours, is_cut = half & 0x55, half >> 1 & 0x11, half >> 3 & 1
+    bits = [3 - is_cut - (cut_fours >> (record & 4) & 1) - (cut_pairs >> (record & 6) & 1) for record in range(8)]
+    return [TRIE_LEAF | one << UNUSED_SHIFT for one in bits]
+
+
+_LEAVES: Final = np.array([_leaves(half) for half in range(256)], np.uint32)
 
 
 def _significant_bits(addresses: Addresses) -> NDArray[np.intp]:

@@ -7,7 +7,7 @@ what comes of them.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lbdns.mapped.blob import Blob
 from lbdns.model.balancer import LoadBalancer
 from lbdns.places.geodata import Geodata
-from lbdns.snapshot.compile.class_tries import trie_of_classes
+from lbdns.snapshot.compile.class_tries import tries_of_classes
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.row_numbers import RowNumbers
 from lbdns.snapshot.compile.rule_memo import FoldedRules, RuleMemo
@@ -25,7 +25,7 @@ from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.steering.kernel.numbers import NO_TRIE, SUBJECT_NAME, TEST_ASKED
 from lbdns.steering.policies.what_steers import steered_of
 from lbdns.steering.rules.address_ranges import Lists
-from lbdns.steering.rules.decision_table import DecisionTable, Hits, SourceTable
+from lbdns.steering.rules.decision_table import DecisionTable, Hits
 from lbdns.steering.rules.formulas import TestAtom
 from lbdns.steering.rules.variants import Effect, effect_of
 
@@ -97,7 +97,7 @@ class RuleColumns:
                 if done is None:
                     done = effects[one.acting] = [_effect_of(one.load_balancer, matched) for matched in hits]
                 verdicts[alike] = _verdicts(one, hits, done, rows)
-        heads = {key: self._head(table, tries) for key, table in tables.items() if not table.never_matches}
+        heads = self._heads({key: table for key, table in tables.items() if not table.never_matches}, tries)
         numbers: dict[tuple[object, ...], int] = {}
         for one, alike in asking:
             if id(one.rules) in heads:
@@ -116,13 +116,18 @@ class RuleColumns:
             found.setdefault(id(one.rules), (one.rules, one.load_balancer))
         return list(found.values())
 
-    def _head(self, table: DecisionTable, tries: Tries) -> _Head:
-        ecs_trie = self._trie(table.ecs, tries)
+    def _heads(self, tables: Mapping[int, DecisionTable], tries: Tries) -> dict[int, _Head]:
+        sources = {id(one): one for table in tables.values() for one in (table.ecs, table.resolver)}
+        walked = {key: one for key, one in sources.items() if not one.is_one_class}
+        trie_of = dict(zip(walked, tries_of_classes(list(walked.values()), tries), strict=True))
+        return {key: self._head(table, trie_of) for key, table in tables.items()}
+
+    def _head(self, table: DecisionTable, trie_of: Mapping[int, int]) -> _Head:
         asks = any(test.op == TEST_ASKED for test in table.tests)
         reads_name = any(test.reads_name or test.subject == SUBJECT_NAME for test in table.tests)
         return _Head(
-            ecs_trie,
-            ecs_trie if table.resolver is table.ecs else self._trie(table.resolver, tries),
+            trie_of.get(id(table.ecs), NO_TRIE),
+            trie_of.get(id(table.resolver), NO_TRIE),
             table.ecs.cells.shape[1],
             table.scope,
             self._start_of_tests(table.tests),
@@ -137,9 +142,6 @@ class RuleColumns:
         if table.resolver is not table.ecs:
             resolver = self._start_of_cells(verdicts[table.resolver.cells].tobytes())
         return self._rows.setdefault((*head, ecs, resolver), len(self._rows))
-
-    def _trie(self, source: SourceTable, tries: Tries) -> int:
-        return NO_TRIE if source.is_one_class else trie_of_classes(source, tries)
 
     def _start_of_cells(self, cells: bytes) -> int:
         start = self._cells.get(cells)

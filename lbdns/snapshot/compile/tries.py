@@ -7,7 +7,7 @@ alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
@@ -215,6 +215,10 @@ class Tries:
         found = self._made.get(key)
         return None if found is None else found[0]
 
+    def knows(self, key: object) -> bool:
+        """Return whether this snapshot or the one before has a trie under `key`."""
+        return key in self._made or bool(self._before and key in self._before._made)
+
     def recall(self, key: object) -> int | None:
         """Store the trie that the snapshot before had under `key` and return its number, None where it had none."""
         found = self._before._made.get(key) if self._before else None
@@ -224,9 +228,9 @@ class Tries:
         """Store a tree, whose values are below `value_count`, under `key` and return its number."""
         return self._store(key, widen(tree, self._node_count, value_count))
 
-    def add_made(self, key: object, make: Callable[[int], Wide]) -> int:
-        """Store the trie that `make` numbers from the given node on, under `key`, and return its number."""
-        return self._store(key, make(self._node_count))
+    def add_made(self, key: object, wide: Wide) -> int:
+        """Store a trie, wherever it is numbered from, under `key`, and return its number."""
+        return self._store(key, wide.moved(self._node_count))
 
     def _store(self, key: object, wide: Wide) -> int:
         number = len(self._made)
