@@ -6,7 +6,7 @@ bits at a time, each node's records are children, or leaves of the class that th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
@@ -21,7 +21,7 @@ from lbdns.steering.rules.address_sets import Addresses
 from lbdns.steering.rules.decision_table import Cells
 
 _WORD = 64
-_TURNS_AT_ONCE: Final = 65_536
+_TURNS_AT_ONCE: Final = 8_192
 """So many segments are worked on together, some MiB, and more only where one source has them."""
 
 
@@ -46,13 +46,13 @@ def tries_of_classes(sources: Sequence[AddressClasses], tries: Tries) -> list[in
     """Return the same of several sources, whose tries are made together where they are new."""
     keys = [trie_key(source) for source in sources]
     fresh = {key: one for key, one in zip(keys, sources, strict=True) if not tries.knows(key)}
-    made = dict(zip(fresh, class_tries(list(fresh.values())), strict=True))
+    made = class_tries(fresh.values())  # as they are asked for, so that a batch is let go before the next one
     numbers = []
     for key in keys:
         found = tries.find(key)
         if found is None:
             found = tries.recall(key)
-        numbers.append(tries.add_made(key, made.pop(key)) if found is None else found)
+        numbers.append(tries.add_made(key, next(made)) if found is None else found)
     return numbers
 
 
@@ -66,19 +66,19 @@ def trie_key(source: AddressClasses) -> bytes:
     return digest.digest()
 
 
-def class_tries(sources: Sequence[AddressClasses]) -> list[Wide]:
-    """Return the trie of each source's classes, its nodes numbered from 0 on."""
-    made: list[Wide] = []
+def class_tries(sources: Iterable[AddressClasses]) -> Iterator[Wide]:
+    """Yield the trie of each source's classes, its nodes numbered from 0 on."""
     batch: list[AddressClasses] = []
     turns = 0
     for source in sources:
         more = sum(map(len, source.classes))
         if batch and turns + more > _TURNS_AT_ONCE:
-            made += _batch(batch)
+            yield from _batch(batch)
             batch, turns = [], 0
         batch.append(source)
         turns += more
-    return made + _batch(batch) if batch else made
+    if batch:
+        yield from _batch(batch)
 
 
 class _Level(NamedTuple):
