@@ -97,10 +97,10 @@ def test_health_of_a_pool(sdk: Sdk, watched: tuple[str, str]) -> None:
     down = found["127.0.0.44"]
     assert (down["healthy"], down["failure_reason"], down["response_code"]) == (False, REFUSED, 0)
 
+    sdk.zone("live.example")
     sdk.client.load_balancers.create(
         account_id=sdk.account, name="live.example", default_pools=[pool], fallback_pool=pool
     )
-    sdk.zone("live.example")
     assert sdk.server.addresses("live.example") == ["127.0.0.1"]
 
 
@@ -185,6 +185,7 @@ def test_regions(sdk: Sdk) -> None:
 def test_searches(sdk: Sdk) -> None:
     balancing = sdk.client.load_balancers
     pool = sdk.pool("haystack-needle", "192.0.2.1")
+    sdk.zone("needle.example")  # in which it is everybody's, where no view is private
     balancer = balancing.create(
         account_id=sdk.account, name="needle.example", default_pools=[pool], fallback_pool=pool
     ).id

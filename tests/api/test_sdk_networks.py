@@ -10,12 +10,19 @@ from uuid import UUID
 import pytest
 from cloudflare import APIStatusError, BadRequestError, NotFoundError
 
-from tests.api.sdk import Sdk, plain, some
+from tests.api.sdk import Sdk, plain, sdk_over_store, some
 
 pytestmark = pytest.mark.process
 
 UUID_A = "a5624d4e-044a-4ff0-b3e1-e2465353d4b4"
 TUNNEL = "f70ff985-a4ef-4643-bbbc-4a0ed4fc8415"
+
+
+@pytest.fixture(scope="module")
+def sdk(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sdk]:
+    """A server of its own: these tests leave nothing, and count what there is."""
+    with sdk_over_store(tmp_path_factory.mktemp("networks")) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -79,7 +79,7 @@ def test_a_larger_table_takes_over_what_the_smaller_knew(tmp_path: Path) -> None
         (lambda data: b"", "not a health table"),
         (lambda data: b"X" + data[1:], "not a health table"),
         (lambda data: data[:-1], "cut short or damaged"),
-        (lambda data: data[:8] + struct.pack("<I", 99) + data[12:], "format 99; this release reads format 2"),
+        (lambda data: data[:8] + struct.pack("<I", 99) + data[12:], "format 99; this release reads format 3"),
         (lambda data: data[:24] + struct.pack("<I", 2**31) + data[28:], "cut short or damaged"),
     ],
 )

@@ -65,6 +65,10 @@ def test_load_balancer_words(pools: list[int], word: str) -> None:
 def test_reasons_are_the_specified_words_in_the_order_of_their_bytes() -> None:
     assert REASONS[0] == "No failures"
     assert [reason_text(reason) for reason in Reason] == list(REASONS)
-    assert REASONS[17:] == ("Other failure", "UDP port unreachable")  # appended, never inserted
+    assert REASONS[17:] == (
+        "Other failure",
+        "UDP port unreachable",
+        "Virtual network is down",
+    )  # appended, never inserted
     assert reason_text(200) == "Other failure"
     assert UNHEALTHY == CRITICAL == 2

@@ -152,6 +152,9 @@ def write(world: World, step: Step, fresh: Callable[[], str], wrong: list[str]) 
         body["zone"] = step.owner
     if kind == "zones":
         body["edits"] = before.get("edits", 0)
+    is_the_accounts = kind == "balancers" and step.verb == "post" and not step.owner
+    if is_the_accounts and not any(is_in(body["name"], zone["name"]) for zone in world.zones.values()):
+        wrong.append("outside of all zones it is private, and no view is")
     wrong += value_mistakes(kind, body)
     id = step.id or fresh()
     if kind == "records" and step.verb == "post":

@@ -301,41 +301,55 @@ BY_NETWORK: Final = f"{ROUTES}/network/{{network:path}}"
 @router.post(
     BY_NETWORK,
     summary="Create a route of these addresses",
-    **describe(_ROUTE.shown, without(_ROUTE.changed, "network")),
+    **describe(or_dry_run(_ROUTE.shown), without(_ROUTE.changed, "network")),
 )
 async def create_route_of(
-    site: CurrentSite, caller: CurrentCaller, request: Request, network: Prefix, body: JsonObject
+    site: CurrentSite,
+    caller: CurrentCaller,
+    request: Request,
+    network: Prefix,
+    body: JsonObject,
+    dry_run: DryRun = False,
 ) -> Response:
     """Create a route; its addresses stand in the path."""
     if "network" in body:
         raise invalid(("network: stands in the path; leave it out of the body", ("network",)))
     fields = {**body, "network": unquote(network)}
-    return await ObjectWriter(site, caller, request, Kind.ROUTE, "", False).create(fields)
+    return await ObjectWriter(site, caller, request, Kind.ROUTE, "", dry_run).create(fields)
 
 
-@router.patch(BY_NETWORK, summary="Change the route of these addresses", **describe(_ROUTE.shown, _ROUTE.changed))
+@router.patch(
+    BY_NETWORK,
+    summary="Change the route of these addresses",
+    **describe(or_dry_run(_ROUTE.shown), _ROUTE.changed),
+)
 async def change_route_of(
     site: CurrentSite,
     caller: CurrentCaller,
     request: Request,
     network: Prefix,
     virtual_network_id: Id = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Change a route; without a body, as the SDK sends it, it stays as it is."""
     body = await read_json(request) if await request.body() else {}
     if not isinstance(body, dict):
         raise ApiError(400, BAD_BODY, "the body is not a JSON object; expected {...}")
     item = _route_of(site.state, network, virtual_network_id)
-    return await ObjectWriter(site, caller, request, Kind.ROUTE, "", False).patch(item.id, body, None)
+    return await ObjectWriter(site, caller, request, Kind.ROUTE, "", dry_run).patch(item.id, body, None)
 
 
-@router.delete(BY_NETWORK, summary="Delete the route of these addresses", **describe(_ROUTE.shown))
+@router.delete(BY_NETWORK, summary="Delete the route of these addresses", **describe(or_dry_run(_ROUTE.shown)))
 async def delete_route_of(
-    site: CurrentSite, caller: CurrentCaller, network: Prefix, virtual_network_id: Id = None
+    site: CurrentSite,
+    caller: CurrentCaller,
+    network: Prefix,
+    virtual_network_id: Id = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Delete a route; the default network's where no network is named."""
     item = _route_of(site.state, network, virtual_network_id)
-    return await _delete(site, caller, Kind.ROUTE, item.id, None, False)
+    return await _delete(site, caller, Kind.ROUTE, item.id, None, dry_run)
 
 
 # --- what they share ---
