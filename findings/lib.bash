@@ -94,6 +94,29 @@ authority() {
     done
 }
 
+# ecs_unbound PORT ADDRESS...: unbound at these addresses, which tells the authority at 127.0.0.1:5353 its clients' networks.
+ecs_unbound() {
+    cat >unbound.conf <<CONF
+server:
+    module-config: "subnetcache iterator"
+$(printf "    interface: %s@$1\n" "${@:2}")
+    access-control: 0.0.0.0/0 allow
+    access-control: ::/0 allow
+    do-not-query-localhost: no
+    send-client-subnet: 127.0.0.1
+    local-zone: "test." nodefault
+    username: ""
+    chroot: ""
+    pidfile: ""
+    directory: "$folder"
+    use-syslog: no
+stub-zone:
+    name: example.test
+    stub-addr: 127.0.0.1@5353
+CONF
+    unbound -d -c unbound.conf >unbound.log 2>&1 &
+}
+
 # asked OWNER TYPE: how often the authority was asked that.
 asked() {
     python - "$folder/queries.jsonl" "$1" "$2" <<'PY'

@@ -35,25 +35,7 @@ CONF
 }
 recursor asis 5300 ""
 recursor named 5301 "ecs-add-for=0.0.0.0/0, ::/0"
-cat >unbound.conf <<CONF
-server:
-    module-config: "subnetcache iterator"
-$(printf '    interface: %s@5302\n' "${clients[@]}")
-    access-control: 0.0.0.0/0 allow
-    access-control: ::/0 allow
-    do-not-query-localhost: no
-    send-client-subnet: 127.0.0.1
-    local-zone: "test." nodefault
-    username: ""
-    chroot: ""
-    pidfile: ""
-    directory: "$folder"
-    use-syslog: no
-stub-zone:
-    name: example.test
-    stub-addr: 127.0.0.1@5353
-CONF
-unbound -d -c unbound.conf >unbound.log 2>&1 &
+ecs_unbound 5302 "${clients[@]}"
 cat >ask.py <<'PY'
 import sys
 import uuid

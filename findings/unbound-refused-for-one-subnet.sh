@@ -22,25 +22,7 @@ authority 5353 "{\"split.example.test.\": {\"scope\": 24, \"A\": [300, $split]},
     \"warm.example.test.\": {\"scope\": 24, \"A\": [300, $split]},
     \"absent.example.test.\": {\"scope\": 24, \"A\": [300, $absent]},
     \"open.example.test.\": {\"scope\": 24, \"A\": [300, $open]}}"
-cat >unbound.conf <<CONF
-server:
-    module-config: "subnetcache iterator"
-    interface: 198.51.100.3@5300
-    interface: 203.0.113.9@5300
-    access-control: 0.0.0.0/0 allow
-    do-not-query-localhost: no
-    send-client-subnet: 127.0.0.1
-    local-zone: "test." nodefault
-    username: ""
-    chroot: ""
-    pidfile: ""
-    directory: "$folder"
-    use-syslog: no
-stub-zone:
-    name: example.test
-    stub-addr: 127.0.0.1@5353
-CONF
-unbound -d -c unbound.conf >unbound.log 2>&1 &
+ecs_unbound 5300 198.51.100.3 203.0.113.9
 cat >ask.py <<'PY'
 import sys
 
