@@ -260,8 +260,13 @@ class Demo:
             time.sleep(STEP_S)
 
     def until_it_moves(self, before: str) -> None:
-        """Wait until the office is answered otherwise than before."""
-        self.wait_for(lambda: self.answer("office", "app.corp") != before)
+        """Wait until the office is answered otherwise, by all endpoints of a site: they come one by one."""
+
+        def has_moved() -> bool:
+            answer = self.answer("office", "app.corp")
+            return answer != before and len(answer.split()) == len(SITES["1"])
+
+        self.wait_for(has_moved)
 
     def ask(self) -> None:
         """Show what the clients are answered."""

@@ -38,6 +38,7 @@ pytestmark = pytest.mark.process
 OWN_IDS = "\t".join([str(USER_ID)] * 4)
 BIND = bits([Capability.NET_BIND_SERVICE])
 WITHIN_S = 15.0
+PORT_PARTS = 16
 RAW = bits([Capability.NET_RAW])
 
 Started = Callable[..., contextlib.AbstractContextManager[LbdnsServer]]
@@ -95,8 +96,12 @@ def test_every_process_is_the_user_with_no_more_than_it_needs(started: Started) 
 
 
 def low_port() -> int:
-    """Return a port that only the privileged bind to, free on every address of loopback."""
-    for port in range(1023, 600, -1):
+    """Return a port that only the privileged bind to, free on every address of loopback.
+
+    It is bound to later: each process that runs tests has ports of its own.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_PARTS
+    for port in range(1023 - process, 600, -PORT_PARTS):
         with contextlib.suppress(OSError), socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind(("0.0.0.0", port))
             udp.bind(("0.0.0.0", port))
