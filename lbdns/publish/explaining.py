@@ -32,6 +32,7 @@ from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address, Network, address_in, prefix_in, unmapped
 from lbdns.places.pops import pop_place
 from lbdns.publish.network_health import network_rows
+from lbdns.publish.pool_map import Clients, pool_map, read_clients
 from lbdns.publish.publisher import Published
 from lbdns.publish.what_if import moves, read_balancer, read_networks, read_rules, with_balancer, with_rules
 from lbdns.snapshot.compile.compiler import compile_snapshot
@@ -48,7 +49,7 @@ Addresses = tuple[Sequence[bytes], Sequence[bytes], int]
 class Supposed:
     """What an operator supposes of the world: endpoints down or up (POOL/ORIGIN patterns), another PoP (IATA code),
     rules that are not configured yet, or a load balancer as it might be; `networks`: whose answers are compared, with
-    those and without."""
+    those and without; `clients`: whose pools are told by country, in place of one answer."""
 
     down: tuple[str, ...] = ()
     up: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class Supposed:
     rules: tuple[Rule, ...] = ()
     balancer: LoadBalancer | None = None
     networks: tuple[Network, ...] = ()
+    clients: Clients | None = None
 
 
 def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
@@ -80,7 +82,8 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
         rules = read_rules(request["rules"]) if request.get("rules") else ()
         balancer = read_balancer(request["load_balancer"]) if request.get("load_balancer") else None
         networks = read_networks(request["networks"]) if request.get("networks") else ()
-        return asked, Supposed(down, up, str(request.get("pop") or "").upper(), rules, balancer, networks)
+        clients = read_clients(request["clients"]) if request.get("clients") else None
+        return asked, Supposed(down, up, str(request.get("pop") or "").upper(), rules, balancer, networks, clients)
     except KeyError as error:
         raise LbdnsError(f"the request lacks {error}") from error
     except (ValueError, TypeError) as error:
@@ -178,7 +181,7 @@ def _told(
     configuration: Configuration,
     view_of: Callable[[Configuration], ServingView],
 ) -> dict[str, Any]:
-    """Return the explanation of what is supposed, or what that changes for some networks."""
+    """Return the explanation of what is supposed, what that changes for some networks, or who gets which pool."""
     asked = dataclasses.replace(asked, view_number=number_of(asked.viewer, configuration.settings))
     if supposed.pop:
         configuration = _at_pop(configuration, supposed.pop)
@@ -188,6 +191,8 @@ def _told(
     try:
         if supposed.rules:
             changed = with_rules(changed, asked, view_of(changed), supposed.rules)
+        if supposed.clients is not None:
+            return pool_map(asked, supposed.clients, view_of(changed), geodata, changed)
         if not supposed.networks:
             return _explain(asked, geodata, changed, view_of(changed))
         return moves(asked, supposed.networks, view_of(configuration), view_of(changed))
