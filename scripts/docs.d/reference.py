@@ -7,15 +7,11 @@ are those that the collector yields for a small configuration, published in a fo
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import tempfile
-import textwrap
 from collections.abc import Iterator
-from functools import cache
 from importlib.metadata import Distribution, distribution
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +26,7 @@ from lbdns.expressions.function_table import FUNCTIONS
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.field_meanings import field_meanings
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
@@ -116,7 +113,7 @@ def _row(model: type[BaseModel], key: str, prop: dict[str, Any], required: bool)
     """Return a field as a row of its table."""
     field = next(name for name, one in model.model_fields.items() if key in (name, one.alias))
     default = "required" if required else _default(prop)
-    meaning = field_docs(model)[field]
+    meaning = field_meanings(model)[field]
     return f"| `{key}` | {_type(prop)} | {default} | {meaning} |"
 
 
@@ -183,23 +180,6 @@ def _models(model: type[BaseModel], key: str) -> list[type[BaseModel]]:
 
 def _summary(model: type[BaseModel]) -> str:
     return " ".join((inspect.getdoc(model) or "").split("\n\n")[0].split())
-
-
-@cache
-def field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """Return field -> meaning, the docstring below each, those of base classes among them."""
-    bases = [base for base in model.__bases__ if issubclass(base, BaseModel) and base.__module__.startswith("lbdns.")]
-    inherited = {field: meaning for base in bases for field, meaning in field_docs(base).items()}
-    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    return inherited | {
-        item.target.id: " ".join(str(after.value.value).split())
-        for item, after in pairwise(body.body)
-        if isinstance(item, ast.AnnAssign)
-        and isinstance(item.target, ast.Name)
-        and isinstance(after, ast.Expr)
-        and isinstance(after.value, ast.Constant)
-    }
 
 
 TREE = {

@@ -30,6 +30,7 @@ from lbdns.manage.api.own import revision_routes as revisions
 from lbdns.manage.api.own import running_server as lbdns
 from lbdns.manage.api.own import store_routes as stores
 from lbdns.manage.api.own import token_routes as tokens
+from lbdns.manage.api.own import view_routes as views
 from lbdns.manage.api.own import zone_import as zonefiles
 from lbdns.manage.api.v4 import accounts, balancing, preview, search, teamnet, zone_extras, zone_settings
 from lbdns.manage.api.v4 import health_events as events
@@ -60,7 +61,16 @@ AREAS: Final = (
     teamnet,
     balancing,
 )
-OWN_AREAS: Final = (lbdns, revisions, zonefiles, tokens, stores, overrides, maps)
+OWN_AREAS: Final = (
+    lbdns,
+    revisions,
+    zonefiles,
+    tokens,
+    stores,
+    overrides,
+    maps,
+    views,
+)
 
 
 class _App(FastAPI):

@@ -6,9 +6,11 @@ from typing import Any
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNKNOWN, UNRESOLVED
+from lbdns.base.words import BALANCER_TYPES, Health
+from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNKNOWN, UNRESOLVED, load_balancer_word
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Running
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.publish.publisher import Published
 
@@ -41,6 +43,33 @@ class LiveHealth:
         for origin in body["origins"]:
             origin["healthy"] = up.get((origin["address"], origin["virtual_network_id"]))
         return body
+
+    def balancer_state(self, item: Item) -> str | None:
+        """Return the word for a load balancer, one of `Health`; None where nobody knows."""
+        if self._published is None:
+            return None
+        key = item.name, str(item.body.get("type", BALANCER_TYPES[0])), item.view
+        found = _balancers_of(self._published).get(key)
+        if found is None:
+            return None
+        if not found.enabled:
+            return Health.DISABLED
+        pools = self._published.configuration.pools
+        enabled = (pools[name] for name in found.candidate_names() if pools[name].enabled)
+        return load_balancer_word(_byte(pool, self._published) for pool in enabled)
+
+
+_by_key: list[tuple[Published, dict[tuple[str, str, str], LoadBalancer]]] = []
+"""The load balancers of the generation that was asked for last, by name, type and view."""
+
+
+def _balancers_of(published: Published) -> dict[tuple[str, str, str], LoadBalancer]:
+    for known, found in _by_key:
+        if known is published:
+            return found
+    made = {(one.name, one.type, one.view): one for one in published.configuration.load_balancers}
+    _by_key[:] = [(published, made)]
+    return made
 
 
 def has_health(pool: Pool, published: Published) -> bool:

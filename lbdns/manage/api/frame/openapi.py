@@ -119,9 +119,15 @@ def component(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"$ref": _REF.format(model=name)}
 
 
+def followed(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that a reference leads to; another one as it is."""
+    found: Mapping[str, Any] = _components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return found
+
+
 def without(reference: Mapping[str, Any], field: str) -> dict[str, Any]:
     """Return the schema that a reference leads to, without one of its properties."""
-    schema = _components[reference["$ref"].rpartition("/")[2]]
+    schema = followed(reference)
     return {**schema, "properties": {key: one for key, one in schema["properties"].items() if key != field}}
 
 

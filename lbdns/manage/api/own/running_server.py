@@ -25,7 +25,9 @@ from lbdns.manage.api.frame.api_errors import invalid
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live import operate, running
+from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import id_of
+from lbdns.manage.api.frame.object_search import SearchQuery, found_by
 from lbdns.manage.api.frame.object_shapes import shown
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
 from lbdns.manage.api.frame.paging import OptionalPaging
@@ -172,7 +174,7 @@ _BALANCERS: Final[dict[str, Any]] = {
     "items": {
         "description": "a load balancer, with its type and the zone that it belongs to",
         "type": "object",
-        "properties": {"zone_id": nullable(ID)},
+        "properties": {"zone_id": nullable(ID), "state": nullable({"type": "string"})},
         "required": ["id", "name", "zone_id"],
     },
 }
@@ -289,15 +291,31 @@ def locate(site: CurrentSite, ip: Annotated[str, Query(max_length=64)]) -> Respo
     **describe(_BALANCERS, paged=True),
 )
 def list_load_balancers(
-    site: CurrentSite, paging: OptionalPaging, name: Text = None, view: ViewQuery = None
+    site: CurrentSite,
+    paging: OptionalPaging,
+    name: Text = None,
+    view: ViewQuery = None,
+    search: SearchQuery = "",
+    health: bool = False,
 ) -> Response:
-    """List every load balancer, or those of a name or view, "" for what all see; zone_id is null for the account's."""
+    """List every load balancer, or those of a name or view, "" for what all see; zone_id is null for the account's.
+
+    `health`: with the `state` of each, null where nobody knows.
+    """
     state = site.state
     tell_of_view(site, view)
-    balancers = state.all(Kind.LOAD_BALANCER).values()
+    balancers = found_by(search, state.all(Kind.LOAD_BALANCER).values())
     found = [item for item in balancers if name in (None, item.name) and view in (None, item.view)]
     page, info = paging.of(found)
-    own = [{"zone_id": item.zone_id or None, "type": item.body.get("type", BALANCER_TYPES[0])} for item in page]
+    live = LiveHealth(site.manager.running) if health else None
+    own = [
+        {
+            "zone_id": item.zone_id or None,
+            "type": item.body.get("type", BALANCER_TYPES[0]),
+            **({"state": live.balancer_state(item)} if live is not None else {}),
+        }
+        for item in page
+    ]
     return ok([{**shown(item, state), **more} for item, more in zip(page, own, strict=True)], info)
 
 

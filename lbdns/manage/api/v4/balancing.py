@@ -29,6 +29,7 @@ from lbdns.manage.api.frame.hostname_messages import tell_of_hostnames
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import SHAPES
+from lbdns.manage.api.frame.object_search import SearchQuery, found_by
 from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, by_names_sent, shown, taken
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
@@ -247,16 +248,24 @@ def serve_kind(router: APIRouter, kind: Kind, path: str, owner_of: Callable[...,
     if kind is Kind.LOAD_BALANCER:
 
         @router.get(path, summary=f"List {kind.plural}", **about, **describe(_list_of(kind), paged=True))
-        def list_seen(site: CurrentSite, owner: Owner, paging: OptionalPaging, view: ViewQuery = None) -> Response:
+        def list_seen(
+            site: CurrentSite,
+            owner: Owner,
+            paging: OptionalPaging,
+            view: ViewQuery = None,
+            search: SearchQuery = "",
+        ) -> Response:
             tell_of_view(site, view)
-            found = [item for item in site.state.all(kind).values() if item.zone_id == owner]
+            own = (item for item in site.state.all(kind).values() if item.zone_id == owner)
+            found = found_by(search, own)
             return _listed([item for item in found if view in (None, item.view)], site, paging)
 
     elif kind is not Kind.POOL:
 
         @router.get(path, summary=f"List {kind.plural}", **about, **describe(_list_of(kind), paged=True))
-        def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging) -> Response:
-            return _listed([item for item in site.state.all(kind).values() if item.zone_id == owner], site, paging)
+        def list_all(site: CurrentSite, owner: Owner, paging: OptionalPaging, search: SearchQuery = "") -> Response:
+            own = (item for item in site.state.all(kind).values() if item.zone_id == owner)
+            return _listed(found_by(search, own), site, paging)
 
     @router.post(path, summary=f"Create a {kind.words}", **about, **describe(or_dry_run(shapes.shown), shapes.written))
     async def create(
@@ -346,10 +355,13 @@ def _live(site: ApiSite) -> LiveHealth:
     **describe(_list_of(Kind.POOL), paged=True),
 )
 def list_pools(
-    site: CurrentSite, paging: OptionalPaging, monitor: Annotated[str | None, Query(max_length=ID_DIGITS)] = None
+    site: CurrentSite,
+    paging: OptionalPaging,
+    monitor: Annotated[str | None, Query(max_length=ID_DIGITS)] = None,
+    search: SearchQuery = "",
 ) -> Response:
     """List all pools, or those whose monitor has an id; those of zones' health checks are listed there."""
-    pools = _pools(site)
+    pools = found_by(search, _pools(site))
     return _listed([item for item in pools if not monitor or item.body.get("monitor") == monitor], site, paging)
 
 

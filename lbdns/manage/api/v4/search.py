@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from lbdns.base.kinds import BALANCING, LOAD_BALANCING, Kind
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.object_search import SearchQuery, found_by
 from lbdns.manage.api.frame.openapi import ID, describe
 from lbdns.manage.api.frame.paging import Paging, paged
 from lbdns.manage.api.frame.site import CurrentSite, own_account
@@ -25,7 +26,6 @@ SEARCHED: Final = tuple(
 )
 """The v4 API has groups of monitors in no search, and networks elsewhere."""
 PER_PAGE: Final = 25
-QUERY_CHARS_MAX: Final = 255
 _RESOURCES: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -57,15 +57,13 @@ router = APIRouter(tags=["search"], dependencies=[belongs_to(LOAD_BALANCERS, POO
 def search(
     site: CurrentSite,
     paging: Annotated[Paging, paged(PER_PAGE, OBJECTS_PER_PAGE_MAX)],
-    query: Annotated[str, Query(max_length=QUERY_CHARS_MAX)] = "",
+    query: SearchQuery = "",
     references: Literal["", "*", "referral", "referrer"] = "",
 ) -> Response:
     """List objects with the query in their name, description, or an endpoint's name or address, in any case."""
     state = site.state
-    wanted = query.strip().lower()
-    found = [
-        item for kind in SEARCHED for item in state.all(kind).values() if _matches(item, wanted) and _is_found(item)
-    ]
+    everything = (item for kind in SEARCHED for item in state.all(kind).values() if _is_found(item))
+    found = found_by(query, everything)
     shown, info = paging.of(found)
     users = users_in(state) if references else {}
     return ok({"resources": [_shown(item, users, state, references) for item in shown]}, info)
@@ -74,13 +72,6 @@ def search(
 def _is_found(item: Item) -> bool:
     """Tell whether an object is none of those that make up a health check of a zone."""
     return item.kind is Kind.LOAD_BALANCER or not item.zone_id
-
-
-def _matches(item: Item, wanted: str) -> bool:
-    texts = [item.label, str(item.body.get("description", "")), item.id]
-    for endpoint in item.body.get("origins", ()):
-        texts += [endpoint["name"], endpoint["address"]]
-    return any(wanted in text.lower() for text in texts)
 
 
 def _shown(item: Item, users: Mapping[str, list[Item]], state: State, references: str) -> dict[str, Any]:
