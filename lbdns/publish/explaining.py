@@ -21,7 +21,6 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.words import Health
 from lbdns.health import forced
 from lbdns.mapped.resolved import write_addresses
-from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
@@ -34,10 +33,9 @@ from lbdns.places.pops import pop_place
 from lbdns.publish.network_health import network_rows
 from lbdns.publish.pool_map import Clients, pool_map, read_clients
 from lbdns.publish.publisher import Published
+from lbdns.publish.replay.two_views import compiled
 from lbdns.publish.what_if import moves, read_balancer, read_networks, read_rules, with_balancer, with_rules
-from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
-from lbdns.steering.rules.decision_table import TooLarge
 
 _NOT_UP: Final = frozenset({Health.UNHEALTHY, Health.CRITICAL, Health.DEGRADED})
 
@@ -135,7 +133,7 @@ def explain_running(published: Published, state_dir: Path, request: Mapping[str,
         if configuration is not published.configuration:
             # What is only supposed is not counted: its rules have slots of no page.
             slots = dataclasses.replace(slots, rule=Slots().assign(configuration).rule)
-            snapshot = _compiled(configuration, geodata, slots, published.generation, table.layout_id)
+            snapshot = compiled(configuration, geodata, slots, published.generation, table.layout_id)
         return suppose(configuration, snapshot, slots, table, supposed.down, supposed.up, orders, now_s)
 
     return _told(asked, supposed, geodata, published.configuration, view_of)
@@ -153,7 +151,7 @@ def explain_configuration(
 
     def view_of(configuration: Configuration) -> ServingView:
         slots = Slots().assign(configuration)
-        snapshot = _compiled(configuration, geodata, slots, generation=1, layout_id=0)
+        snapshot = compiled(configuration, geodata, slots, generation=1, layout_id=0)
         view = suppose(configuration, snapshot, slots, None, supposed.down, supposed.up)
         for (_, _, address, *_), slot in slots.endpoint.items() if addresses else ():
             if found := (addresses or {}).get(address):
@@ -161,17 +159,6 @@ def explain_configuration(
         return view
 
     return _told(asked, supposed, geodata, configuration, view_of)
-
-
-def _compiled(
-    configuration: Configuration, geodata: Geodata, slots: Slots, generation: int, layout_id: int
-) -> Snapshot:
-    try:
-        return compile_snapshot(configuration, geodata, slots, generation, layout_id)
-    except TooLarge as error:
-        raise LbdnsError(
-            f"these rules come to {error.count:,} {error.what}; expected at most {error.most:,}"
-        ) from error
 
 
 def _told(

@@ -6,7 +6,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_network
-from random import Random
 from typing import Any, Final
 
 import dns.name
@@ -16,7 +15,6 @@ from pydantic import ValidationError
 from lbdns.answer.answer import Road
 from lbdns.answer.explain.explain import Asked, answer_asked, query_of
 from lbdns.answer.serving_view import ServingView
-from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted, join_path, listed
 from lbdns.base.words import BALANCER_TYPES
@@ -27,13 +25,12 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
 from lbdns.places.place import Network
-from lbdns.steering.kernel.numbers import NO_POOL, OUTCOME_FIXED
+from lbdns.publish.replay.movement import LEAST, flows
+from lbdns.publish.replay.replayed import Replay, Replayed
 
 MAX_NETWORKS: Final = 10_000
 _TOLD_MAX: Final = 20
 """Networks of one request whose mistakes are told."""
-NO_RECORDS: Final = "no records"
-"""In place of a pool: a rule answers without records, or no pool can answer."""
 
 
 def read_rules(given: Any) -> tuple[Rule, ...]:
@@ -106,7 +103,10 @@ def with_balancer(configuration: Configuration, changed: LoadBalancer) -> Config
 def _balancer_at(configuration: Configuration, asked: Asked, view: ServingView) -> LoadBalancer:
     """Return the load balancer that a query comes to in its configuration's view, by whatever aliases."""
     kind = asked.qtype if asked.qtype in BALANCER_TYPES else BALANCER_TYPES[0]
-    decision = _road_of(view, dataclasses.replace(asked, qtype=kind)).decision
+    qtype = dns.rdatatype.from_text(kind)
+    road = Road()
+    answer_asked(view, asked, dns.name.from_text(asked.name), qtype, query_of(asked, 0, 0), road)
+    decision = road.decision
     if decision is None:
         raise LbdnsError(f"{asked.name} {asked.qtype}: no load balancer answers that; a rule is tried on one")
     label = view.text("lb_text", decision.base)
@@ -116,27 +116,34 @@ def _balancer_at(configuration: Configuration, asked: Asked, view: ServingView) 
 def moves(asked: Asked, networks: Sequence[Network], before: ServingView, after: ServingView) -> dict[str, Any]:
     """Return how many of the networks are answered from another pool after a change, and which go where.
 
-    Both views draw alike, so that a difference is the change's. Keys: `networks` and `changed` (how many), `moves`
-    (pool before, pool after, how many), `changes` (the same of each network that moves).
+    Keys: `networks` and `changed` (how many), `moves` (pool before, pool after, how many), `changes` (the same of each
+    network that moves, with `part`, how much of it, where that is not the whole).
     """
+    old, new = Replay(before, 0, now_s=0), Replay(after, 1, now_s=0)
+    qtype, name = dns.rdatatype.from_text(asked.qtype), _wire_of(asked.name)
     changes = []
     stay: Counter[str] = Counter()
     went: Counter[tuple[str, str]] = Counter()
+    changed = 0
     for network in networks:
-        one = dataclasses.replace(asked, ecs=network)
-        old, new = pool_of(before, one), pool_of(after, one)
-        if old == new:
-            stay[old] += 1
-        else:
-            went[old, new] += 1
-            changes.append({"network": str(network), "before": old, "after": new})
+        one = Replayed(name, qtype, asked.resolver, network, (asked.view_number, asked.view_number))
+        shares = old.come_to(one).shares
+        ways = flows(shares, new.come_to(one).shares)
+        changed += bool(ways)
+        if not ways:
+            stay[max(shares.pools, key=lambda pool: (shares.pools[pool], pool))] += 1
+        for source, target, part in ways:
+            went[source, target] += 1
+            whole = {} if part > 1.0 - LEAST else {"part": round(part, 6)}
+            changes.append({"network": str(network), "before": source, "after": target, **whole})
     return {
         "name": asked.name,
         "type": asked.qtype,
         "networks": len(networks),
-        "changed": len(changes),
+        "changed": changed,
         "moves": [
-            {"before": old, "after": new, "networks": count} for (old, new), count in sorted(went.items(), key=_largest)
+            {"before": source, "after": target, "networks": count}
+            for (source, target), count in sorted(went.items(), key=_largest)
         ],
         "stay": dict(stay.most_common()),
         "changes": changes,
@@ -147,18 +154,5 @@ def _largest(one: tuple[tuple[str, str], int]) -> tuple[int, tuple[str, str]]:
     return -one[1], one[0]
 
 
-def _road_of(view: ServingView, asked: Asked) -> Road:
-    """Return the way to an answer; draws are the same for the same client."""
-    name, qtype = dns.name.from_text(asked.name), dns.rdatatype.from_text(asked.qtype)
-    query = query_of(asked, 0, Random(str(asked.ecs)).getrandbits(DRAW_BITS))
-    road = Road()
-    answer_asked(view, asked, name, qtype, query, road)
-    return road
-
-
-def pool_of(view: ServingView, asked: Asked) -> str:
-    """Return the name of the pool that answers, or NO_RECORDS."""
-    decision = _road_of(view, asked).decision
-    if decision is None or decision.outcome == OUTCOME_FIXED or decision.pool == NO_POOL:
-        return NO_RECORDS
-    return view.text("pool_text", decision.pool)
+def _wire_of(name: str) -> bytes:
+    return dns.name.from_text(name).canonicalize().to_wire() or b""
