@@ -34,7 +34,15 @@ from lbdns.publish.network_health import network_rows
 from lbdns.publish.pool_map import Clients, pool_map, read_clients
 from lbdns.publish.publisher import Published
 from lbdns.publish.replay.two_views import compiled
-from lbdns.publish.what_if import moves, read_balancer, read_networks, read_rules, with_balancer, with_rules
+from lbdns.publish.what_if import (
+    moves,
+    read_balancer,
+    read_networks,
+    read_rules,
+    with_balancer,
+    with_rules,
+    with_switched,
+)
 from lbdns.snapshot.slots import Slots
 
 _NOT_UP: Final = frozenset({Health.UNHEALTHY, Health.CRITICAL, Health.DEGRADED})
@@ -47,7 +55,8 @@ Addresses = tuple[Sequence[bytes], Sequence[bytes], int]
 class Supposed:
     """What an operator supposes of the world: endpoints down or up (POOL/ORIGIN patterns), another PoP (IATA code),
     rules that are not configured yet, or a load balancer as it might be; `networks`: whose answers are compared, with
-    those and without; `clients`: whose pools are told by country, in place of one answer."""
+    those and without; `clients`: whose pools are told by country, in place of one answer; `rules_off`, `rules_on`:
+    rules and pool sets that are passed over, or not, by name."""
 
     down: tuple[str, ...] = ()
     up: tuple[str, ...] = ()
@@ -56,6 +65,8 @@ class Supposed:
     balancer: LoadBalancer | None = None
     networks: tuple[Network, ...] = ()
     clients: Clients | None = None
+    rules_off: tuple[str, ...] = ()
+    rules_on: tuple[str, ...] = ()
 
 
 def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
@@ -76,12 +87,13 @@ def parse_request(request: Mapping[str, Any]) -> tuple[Asked, Supposed]:
             scopes=bool(request.get("scopes")),
             viewer=Viewer(view, *(str(request.get(key) or "") for key in ("key", "listener"))),
         )
-        down, up = (tuple(map(str, request.get(key) or ())) for key in ("down", "up"))
+        down, up, off, on = (tuple(map(str, request.get(key) or ())) for key in ("down", "up", "rules_off", "rules_on"))
         rules = read_rules(request["rules"]) if request.get("rules") else ()
         balancer = read_balancer(request["load_balancer"]) if request.get("load_balancer") else None
         networks = read_networks(request["networks"]) if request.get("networks") else ()
         clients = read_clients(request["clients"]) if request.get("clients") else None
-        return asked, Supposed(down, up, str(request.get("pop") or "").upper(), rules, balancer, networks, clients)
+        pop = str(request.get("pop") or "").upper()
+        return asked, Supposed(down, up, pop, rules, balancer, networks, clients, off, on)
     except KeyError as error:
         raise LbdnsError(f"the request lacks {error}") from error
     except (ValueError, TypeError) as error:
@@ -176,6 +188,8 @@ def _told(
     if supposed.balancer is not None:
         changed = with_balancer(configuration, supposed.balancer)
     try:
+        if supposed.rules_off or supposed.rules_on:
+            changed = with_switched(changed, asked, view_of(changed), supposed.rules_off, supposed.rules_on)
         if supposed.rules:
             changed = with_rules(changed, asked, view_of(changed), supposed.rules)
         if supposed.clients is not None:

@@ -21,7 +21,7 @@ from lbdns.base.words import BALANCER_TYPES
 from lbdns.model.configuration import Configuration
 from lbdns.places import regions
 from lbdns.places.geodata import Geodata
-from lbdns.publish.what_if import NO_RECORDS
+from lbdns.publish.replay.lots import NO_RECORDS
 from lbdns.snapshot.compile.place_classes import place_index
 
 BY_ECS: Final = "ecs"

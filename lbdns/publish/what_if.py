@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import dns.name
 import dns.rdatatype
@@ -23,14 +23,16 @@ from lbdns.expressions.tree import lists_of
 from lbdns.model import named_lists
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
-from lbdns.model.rule import Rule
+from lbdns.model.rule import PoolSet, Rule
 from lbdns.places.place import Network
 from lbdns.publish.replay.movement import LEAST, flows
 from lbdns.publish.replay.replayed import Replay, Replayed
+from lbdns.snapshot.slots import rule_keys
 
 MAX_NETWORKS: Final = 10_000
 _TOLD_MAX: Final = 20
 """Networks of one request whose mistakes are told."""
+Switched = TypeVar("Switched", Rule, PoolSet)
 
 
 def read_rules(given: Any) -> tuple[Rule, ...]:
@@ -73,7 +75,29 @@ def with_rules(configuration: Configuration, asked: Asked, view: ServingView, ru
     ):
         if missing:
             raise LbdnsError(f"{what} {listed(sorted(missing))}: not configured")
-    changed = found.model_copy(update={"rules": (*found.rules, *rules)})
+    return _with(configuration, found, found.model_copy(update={"rules": (*found.rules, *rules)}))
+
+
+def with_switched(
+    configuration: Configuration, asked: Asked, view: ServingView, off: Sequence[str], on: Sequence[str]
+) -> Configuration:
+    """Return a configuration in which some rules and pool sets of the load balancer that a query comes to are disabled,
+    and others are not; raises LbdnsError for a name that none of them has. `view`: the configuration's."""
+    found = _balancer_at(configuration, asked, view)
+    names = [key[2] for key in rule_keys(found)]
+    if unknown := [name for name in (*off, *on) if name not in names]:
+        known = listed(names) if names else "none"
+        raise LbdnsError(f"{found.label}: no rule or pool set is called {listed(unknown)}; it has {known}")
+
+    def switched(one: Switched, name: str) -> Switched:
+        return one.model_copy(update={"disabled": name in off}) if name in (*off, *on) else one
+
+    rules = tuple(map(switched, found.rules, names))
+    pool_sets = tuple(map(switched, found.pool_sets, names[len(found.rules) :]))
+    return _with(configuration, found, found.model_copy(update={"rules": rules, "pool_sets": pool_sets}))
+
+
+def _with(configuration: Configuration, found: LoadBalancer, changed: LoadBalancer) -> Configuration:
     balancers = tuple(changed if one is found else one for one in configuration.load_balancers)
     return dataclasses.replace(configuration, load_balancers=balancers)
 

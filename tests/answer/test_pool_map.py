@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
+import dns.name
+import dns.rdatatype
 import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
+from lbdns.answer.answer import Road
 from lbdns.answer.explain import address_cells
-from lbdns.answer.explain.explain import Asked
+from lbdns.answer.explain.explain import Asked, answer_asked, query_of
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
 from lbdns.config.loading import parse
@@ -21,7 +24,8 @@ from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
 from lbdns.publish.explaining import explain_configuration
 from lbdns.publish.pool_map import Clients, pool_map
-from lbdns.publish.what_if import NO_RECORDS, pool_of
+from lbdns.publish.replay.lots import NO_RECORDS
+from lbdns.steering.kernel.numbers import NO_POOL
 from tests.answer.lanes import compiled_view
 
 ZONE = "$TTL 60\n@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ NS ns\nns A 192.0.2.53\n"
@@ -143,6 +147,15 @@ def asked_of(name: str, clients: Clients, network: Any) -> Asked:
     return Asked(f"{name}.example.com", resolver=ip_address(network.network_address))
 
 
+def pool_of(view: ServingView, asked: Asked) -> str:
+    """Return the pool that answers a query, NO_RECORDS where none does."""
+    road = Road()
+    name, qtype = dns.name.from_text(asked.name), dns.rdatatype.from_text(asked.qtype)
+    answer_asked(view, asked, name, qtype, query_of(asked, 0, 7), road)
+    assert road.decision is not None
+    return NO_RECORDS if road.decision.pool == NO_POOL else view.text("pool_text", road.decision.pool)
+
+
 def naive(view: ServingView, name: str, clients: Clients) -> dict[str, dict[str, float]]:
     """Return each country's shares, by asking for each network of it alone."""
     counts: dict[str, Counter[str]] = {}
@@ -228,6 +241,24 @@ def test_endpoints_can_be_supposed_down(configuration: Configuration) -> None:
 
     assert of_germany(asked) == {"eu": 1.0}
     assert of_germany({**asked, "down": ["eu/a"]}) == {"asia": 1.0}
+
+
+def test_rules_and_pool_sets_can_be_supposed_off_and_on(configuration: Configuration) -> None:
+    def pools(name: str, country: str, **more: list[str]) -> dict[str, float]:
+        asked = {"name": f"{name}.example.com", "clients": "ecs", **more}
+        countries = explain_configuration(configuration, asked)["countries"]
+        return next(one["pools"] for one in countries if one["country"] == country)
+
+    assert pools("ruled", "JP").keys() == {"west", "asia"}
+    assert pools("ruled", "JP", rules_off=["some"]) == {"asia": 1.0}
+    assert pools("ruled", "US", rules_off=["closed"], rules_on=["some"]) == pools("geo", "US")
+    assert pools("sets", "JP", rules_off=["here"]) == {"asia": 1.0}
+    asked = {"name": "ruled.example.com", "ecs": "11.0.4.0/24"}
+    assert "asia" in str(explain_configuration(configuration, asked))
+    steps = explain_configuration(configuration, {**asked, "rules_off": ["some"]})["steps"]
+    assert [one["text"] for one in steps if one.get("rule") == "some"] == ['"some" is disabled']
+    with pytest.raises(LbdnsError, match='no rule or pool set is called "nobody"; it has "some", "closed"'):
+        explain_configuration(configuration, {**asked, "rules_on": ["nobody"]})
 
 
 def test_what_no_map_can_be_drawn_of_is_refused(configuration: Configuration) -> None:

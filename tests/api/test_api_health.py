@@ -208,6 +208,22 @@ def test_explain_health_and_status_are_those_of_the_command_line(shop: Shop) -> 
         assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, 1002), params
 
 
+def test_the_map_says_what_dig_is_answered(shop: Shop) -> None:
+    countries = {one["country"]: one for one in shop.get("/lbdns/v1/countries")}
+    assert countries["DE"]["name"] == "Germany" and countries["DE"]["region"] == "WEU"
+    for code in ("DE", "JP", "US"):
+        assert shop.get("/lbdns/v1/locate", ip=countries[code]["ipv4"].split("/")[0])["country"] == code
+        assert shop.get("/lbdns/v1/locate", ip=countries[code]["ipv6"].split("/")[0])["country"] == code
+    shop.until(lambda: shop.server.addresses("www.example.com") == ["127.0.0.1"])
+    for query, pool in (({}, "a"), ({"down": ["a/*"]}, "b")):
+        found = shop.get("/lbdns/v1/map", load_balancer="www.example.com", **query)
+        assert found["exact"] and found["load_balancer"] == "www.example.com"
+        assert {tuple(one["pools"]) for one in found["countries"]} == {(pool,)}
+        assert [one["name"] for one in found["pools"]] == ["a", "b"]
+    for params in ({"load_balancer": "nobody.example.com"}, {"load_balancer": "www.example.com", "clients": "x"}, {}):
+        assert shop.client.get("/lbdns/v1/map", params=params).status_code == 400, params
+
+
 def test_a_forced_state_is_in_the_answers(shop: Shop) -> None:
     def answers() -> list[str]:
         return shop.server.addresses("www.example.com")
@@ -306,6 +322,18 @@ def test_health_has_a_key_for_each_vantage_point_and_lists_say_what_they_agree_o
         wait_until(lambda: told(west) == {"far": bad}, lambda: str(told(west)))
         assert float(health(watched)["near"]["origins"][0]["127.0.0.1"]["rtt"].removesuffix("ms")) > 0
         assert health(watched)["near"]["origins"][1]["127.0.0.9"]["failure_reason"] == "Disabled"
+
+        matrix = {one["name"]: one for one in client.get("/lbdns/v1/health/places").json()["result"]}
+        assert {name: one["id"] for name, one in matrix.items()} == {"p": watched, "west": west, "bare": bare}
+        seen = {place: (one["healthy"], one["up"], one["origins"]) for place, one in matrix["p"]["places"].items()}
+        assert seen == {"near": (True, 1, 2), "far": (False, 0, 2), "third": (True, 1, 2)}
+        assert matrix["p"]["places"]["near"]["rtt_ms"] > 0 and matrix["p"]["places"]["far"]["rtt_ms"] is None
+        assert matrix["west"]["places"]["far"]["reasons"] == {"Response code mismatch error": 1, "Disabled": 1}
+        assert matrix["bare"]["places"] == {}
+        page = client.get("/lbdns/v1/health/places", params={"page": 2, "per_page": 2}).json()
+        assert [one["name"] for one in page["result"]] == ["bare"] and page["result_info"]["total_count"] == 3
+        named = client.get("/lbdns/v1/health/places", params={"pool": ["west", "nobody"]}).json()["result"]
+        assert [one["name"] for one in named] == ["west"]
 
         listed = {one["id"]: one for one in client.get(f"{at}/pools").json()["result"]}
         assert [listed[id]["healthy"] for id in (watched, west, bare)] == [True, False, None]

@@ -24,6 +24,7 @@ from lbdns.manage.api.frame.large_bodies import LargeBodies
 from lbdns.manage.api.frame.openapi import OPENAPI_PATH, document
 from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.own import health_places as seen
 from lbdns.manage.api.own import map_routes as maps
 from lbdns.manage.api.own import override_routes as overrides
 from lbdns.manage.api.own import revision_routes as revisions
@@ -69,6 +70,7 @@ OWN_AREAS: Final = (
     stores,
     overrides,
     maps,
+    seen,
     views,
 )
 

@@ -14,6 +14,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
 from lbdns.health.forced import Forced
 from lbdns.processes.supervisor.control_socket import Operation
+from lbdns.publish.country_networks import country_networks
 from lbdns.publish.explaining import explain_running
 from lbdns.publish.publisher import Published
 from lbdns.telemetry.rates import answer_counters
@@ -60,6 +61,7 @@ class Operations:
             "health": self._health,
             "force": self._force,
             "explain": self._explain,
+            "countries": self._countries,
             "reload": self._reload,
             "status": self._status,
             "counters": self._counters,
@@ -94,6 +96,9 @@ class Operations:
 
     async def _explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return await asyncio.to_thread(explain_running, self._server.in_force(), self._server.state_dir, request)
+
+    async def _countries(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(country_networks, self._server.in_force().configuration)
 
     async def _reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
         refusal = await self._server.reload("asked to reload")

@@ -1,4 +1,4 @@
-"""The map: which pool the clients of each country get of a load balancer, of the running server and its health now."""
+"""The map: which pool the clients of each country get of a load balancer, by the running server and its health now."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Response
 
 from lbdns.base.words import OWN_PATH
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.live import operate
 from lbdns.manage.api.frame.openapi import describe, nullable
 from lbdns.manage.api.frame.site import CurrentSite
-from lbdns.manage.api.own.running_server import TYPE_CHARS_MAX, Name, Patterns, Text
+from lbdns.manage.api.own.running_server import TYPE_CHARS_MAX, Name, Names, Patterns, Text
 
 _TEXT: Final = {"type": "string"}
 _SHARES: Final[dict[str, Any]] = {
@@ -65,6 +66,22 @@ _MAP: Final[dict[str, Any]] = {
     "required": ["load_balancer", "type", "clients", "family", "pop", "exact", "hangs_on", "pools", "countries"],
 }
 
+_COUNTRIES: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "country": {"type": "string", "description": "ISO 3166-1 alpha-2"},
+            "name": _TEXT,
+            "region": nullable(_TEXT),
+            "ipv4": nullable(_TEXT),
+            "ipv6": nullable(_TEXT),
+        },
+        "required": ["country", "name", "region", "ipv4", "ipv6"],
+        "additionalProperties": False,
+    },
+}
+
 router = APIRouter(prefix=OWN_PATH, tags=["lbdns"])
 
 
@@ -79,8 +96,19 @@ async def map_pools(
     pop: Text = None,
     down: Patterns = [],  # noqa: B006 - FastAPI copies it
     up: Patterns = [],  # noqa: B006
+    rules_off: Names = [],  # noqa: B006
+    rules_on: Names = [],  # noqa: B006
 ) -> Response:
     """Say which pool clients of each country get, told by their ECS or standing for resolvers there; suppose endpoints
-    down or up, or another PoP."""
-    request = {"name": load_balancer, "type": type, "view": view, "pop": pop, "down": down, "up": up}
+    down or up, rules disabled or not, or another PoP."""
+    request: dict[str, Any] = {"name": load_balancer, "type": type, "view": view, "pop": pop, "down": down, "up": up}
+    request |= {"rules_off": rules_off, "rules_on": rules_on}
     return ok(await operate(site, "explain", {**request, "clients": f"{clients}/{family}"}))
+
+
+@router.get(
+    "/countries", dependencies=[belongs_to()], summary="List countries, with a network of each", **describe(_COUNTRIES)
+)
+async def list_countries(site: CurrentSite) -> Response:
+    """List the countries that the geolocation databases know, each with a network in it, to ask about."""
+    return ok(await operate(site, "countries", {}))

@@ -196,6 +196,8 @@ Name = Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)]
 Text = Annotated[str | None, Query(max_length=NAME_CHARS_MAX)]
 Patterns = Annotated[list[Annotated[str, Query(max_length=forced.PATTERN_CHARS_MAX)]], Query(max_length=PATTERNS_MAX)]
 
+Names = Annotated[list[Annotated[str, Query(max_length=NAME_CHARS_MAX)]], Query(max_length=PATTERNS_MAX)]
+
 router = APIRouter(prefix=OWN_PATH, tags=["lbdns"])
 
 
@@ -212,13 +214,17 @@ async def explain(
     pop: Text = None,
     down: Patterns = [],  # noqa: B006 - FastAPI copies it
     up: Patterns = [],  # noqa: B006
+    rules_off: Names = [],  # noqa: B006
+    rules_on: Names = [],  # noqa: B006
     draw: Annotated[float | None, Query(ge=0, le=1)] = None,
     scopes: bool = False,
 ) -> Response:
-    """Say what the running server answers and why, as `lbdns explain --json` does; suppose endpoints down or up."""
-    request = {"name": name, "type": type, "ecs": ecs, "resolver": resolver, "pop": pop, "draw": draw}
+    """Say what the running server answers and why, as `lbdns explain --json` does; suppose endpoints down or up, and
+    rules or pool sets of the load balancer disabled or not, by name."""
+    request: dict[str, Any] = {"name": name, "type": type, "ecs": ecs, "resolver": resolver, "pop": pop, "draw": draw}
     request |= {"view": view, "listener": listener, "key": key}
-    return ok(await operate(site, "explain", {**request, "down": down, "up": up, "scopes": scopes}))
+    request |= {"down": down, "up": up, "rules_off": rules_off, "rules_on": rules_on}
+    return ok(await operate(site, "explain", {**request, "scopes": scopes}))
 
 
 @router.post("/what_if", summary="Say which networks a change would give another pool", **describe(_MOVES, _WHAT_IF))
