@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": "Answer queries as a directory's files, or the store, say.",
     "check": "Report every problem in a directory's files.",
     "explain": "Show an answer and every step to it.",
+    "dashboard": "Open the dashboard in a browser, signed in.",
     "status": "Show on one screen how the running server stands; exit status 0, 1 or 2.",
     "health": "Show pools and endpoints of the running server.",
     "top": "Show rates, busiest names and shares, live.",

@@ -51,6 +51,7 @@ MAX_RULES: Final = 100
 """Of one load balancer."""
 MAX_POOL_SETS: Final = 100
 """Of one load balancer."""
+MAX_API_NAMES: Final = 100
 MAX_LISTEN: Final = 64
 MAX_RESOLVERS: Final = 8
 MAX_PROBE_NETWORKS: Final = 64

@@ -54,6 +54,15 @@ def _check_databases(value: Any) -> Path | tuple[Path, ...]:
     return paths[0] if len(paths) == 1 else paths
 
 
+_API_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+
+def _check_api_name(text: str) -> str:
+    if _API_NAME.fullmatch(text) is None:
+        raise refusal(f'"{text}" is no name of a host; expected one such as dns.example.com, without scheme and port')
+    return text
+
+
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?")
 
 
@@ -89,6 +98,7 @@ User = Annotated[
     AfterValidator(_check_user),
 ]
 TcpListen = Annotated[str, AfterValidator(_check_tcp_listen)]
+ApiName = Annotated[str, StringConstraints(to_lower=True), AfterValidator(_check_api_name)]
 NamedLists = Annotated[dict[ObjectName, NetworksOrFile], Field(max_length=bounds.MAX_LISTS)]
 
 
@@ -150,6 +160,9 @@ class ApiSettings(Frozen):
     """The file of its TLS certificate and chain, in PEM; without it the API speaks plain HTTP."""
     key: FilePath | None = None
     """The file of the certificate's private key."""
+    names: Annotated[tuple[ApiName, ...], Field(max_length=bounds.MAX_API_NAMES)] = ()
+    """The names that browsers reach the dashboard by over plain HTTP, beside addresses, `localhost` and the name of
+    this machine: that of a proxy in front of it. Pages that point other names here are given nothing."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -209,6 +222,9 @@ class Settings(Frozen):
     """The UNIX socket by which commands ask the running server; without it `control.sock` in the state directory."""
     api: ApiSettings | None = None
     """The management API. Off without it where files are served; where a store is, it listens at the default."""
+    dashboard: Flag = True
+    """Whether the management API's addresses show the dashboard to browsers: to who signs in by a token, or by the link
+    that `lbdns dashboard` prints."""
     metrics: TcpListen | None = None
     """The address and port of metrics for Prometheus; off without it."""
     state: FilePath | None = None

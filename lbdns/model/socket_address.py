@@ -48,6 +48,12 @@ def format_socket_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def reachable(host: str) -> str:
+    """Return the address by which this machine reaches what listens at an IP address: loopback for all addresses."""
+    address = parse_ip(host)
+    return host if not address.is_unspecified else "127.0.0.1" if address.version == 4 else "::1"
+
+
 def parse_resolver(text: str) -> tuple[str, int]:
     """Return (IP address, port) of a resolver, an address with or without a port; raises a refusal."""
     host, port = parse_socket_address(_bracketed(text), bounds.DNS_PORT)

@@ -102,6 +102,13 @@ def names_in_cython() -> set[str]:
     return {word for path in ROOT.rglob("lbdns/**/*.pyx") for word in re.findall(r"\w+", path.read_text())}
 
 
+def names_in_templates() -> set[str]:
+    """Return every word of the dashboard's templates that is of Jinja's, not of HTML's."""
+    texts = (path.read_text() for path in ROOT.rglob("lbdns/**/templates/**/*.html"))
+    said = (part for text in texts for part in re.findall(r"\{[{%](.*?)[%}]\}", text, re.DOTALL))
+    return {word for part in said for word in re.findall(r"\w+", part)}
+
+
 def dead(folders: list[str], known: set[str]) -> list[tuple[Path, int, str, str]]:
     """Return (file, line, name, kind) of each name in these folders that nothing in them and none of `known` reads."""
     overrides = [name for names in OVERRIDES.values() for name in names]
@@ -117,7 +124,7 @@ def dead(folders: list[str], known: set[str]) -> list[tuple[Path, int, str, str]
 
 def main() -> int:
     """Print what is dead."""
-    known = names_of_models() | names_of_columns() | names_in_cython()
+    known = names_of_models() | names_of_columns() | names_in_cython() | names_in_templates()
     code = dead(["lbdns", "scripts", "setup.py"], known)
     tests = [one for one in dead(["lbdns", "scripts", "setup.py", "tests"], known) if one[0].parts[0] == "tests"]
     found = [one for one in (*code, *tests) if one[2] not in KEPT]

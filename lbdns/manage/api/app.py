@@ -24,6 +24,7 @@ from lbdns.manage.api.frame.large_bodies import LargeBodies
 from lbdns.manage.api.frame.openapi import OPENAPI_PATH, document
 from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.api.own import dashboard_links as dashboard
 from lbdns.manage.api.own import health_places as seen
 from lbdns.manage.api.own import map_routes as maps
 from lbdns.manage.api.own import override_routes as overrides
@@ -42,6 +43,7 @@ from lbdns.manage.api.v4 import reference_routes as references
 from lbdns.manage.api.v4 import region_routes as regions
 from lbdns.manage.api.v4 import user_routes as users
 from lbdns.manage.api.v4 import zone_routes as zones
+from lbdns.manage.dashboard.sessions import SignInLinks
 
 # Load balancers come last: theirs is the path of an account's objects with an id behind it. What stands beside a zone's
 # records comes before those for the same reason.
@@ -72,6 +74,7 @@ OWN_AREAS: Final = (
     maps,
     seen,
     views,
+    dashboard,
 )
 
 
@@ -97,6 +100,8 @@ def make_app(site: ApiSite) -> FastAPI:
     )
     app.state.site = site
     app.state.large_bodies = LargeBodies()
+    app.state.sign_in_links = SignInLinks()
+    app.state.address = None  # where it is served over TCP, while it is
     app.state.is_closing = False  # those who wait for something look at it
     install(app)
     app.add_middleware(Gate, tokens=lambda: app.state.site.tokens)

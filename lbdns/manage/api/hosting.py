@@ -38,8 +38,9 @@ from lbdns.manage.api.frame.api_sockets import (
 from lbdns.manage.api.frame.gate import GUEST, LOCAL_USER
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.frame.tls import Certificate
+from lbdns.manage.dashboard.door import Door
 from lbdns.mapped.socket_file import SocketFile
-from lbdns.model.socket_address import format_socket_address
+from lbdns.model.socket_address import format_socket_address, reachable
 
 CONNECTIONS_MAX: Final = 512
 """Of each socket: a crowd at the address does not shut out the local user."""
@@ -220,6 +221,7 @@ class ApiServer:
         self._certificate = certificate
         self._app: FastAPI = make_app(site)
         build_routes(self._app)
+        self._door = Door(self._app)
         self._servers: list[tuple[Server, Acceptor]] = []
         self._local: _Entrance | None = None
         self._file: SocketFile | None = None
@@ -256,6 +258,7 @@ class ApiServer:
                 scheme = "https" if context else "http"
                 await self._serve(sock, _Connection, context)
                 self.address = f"{scheme}://{format_socket_address(host, port)}"
+                self._app.state.address = f"{scheme}://{format_socket_address(reachable(host), port)}"
                 if held is not None:
                     self._renewing = asyncio.create_task(held.keep_renewed())
         except BaseException:
@@ -285,7 +288,7 @@ class ApiServer:
 
     async def close(self) -> None:
         """Finish requests in hand, within seconds, and close the sockets."""
-        self.address = None
+        self.address = self._app.state.address = None
         self._app.state.is_closing = True
         if self._renewing is not None:
             self._renewing.cancel()
@@ -301,7 +304,7 @@ class ApiServer:
         self, sock: socket.socket, connection: type[_Connection], context: ssl.SSLContext | None
     ) -> _Entrance:
         config = Config(
-            self._app,
+            self._door,
             http=connection,
             ws="none",
             loop="none",

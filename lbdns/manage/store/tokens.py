@@ -75,6 +75,10 @@ class Tokens:
         """Return every token, oldest first."""
         return [token for _, token in self._load()]
 
+    def held(self, id: str) -> Token | None:
+        """Return what is known of the token of an id, or None."""
+        return next((token for token in self.all() if token.id == id), None)
+
     def revoke(self, name: str) -> Token:
         """Delete a token by its name or id; raises LbdnsError where there is none."""
         found = next((token for token in self.all() if name in (token.name, token.id)), None)

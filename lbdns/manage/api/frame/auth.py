@@ -1,4 +1,4 @@
-"""Who asks: a token's holder over TCP, or the server's own user over the UNIX socket.
+"""Who asks: a token's holder over TCP, the server's own user over the UNIX socket, or whom the dashboard asks for.
 
 A client shows its token as `Authorization: Bearer TOKEN`, or as `X-Auth-Key` beside `X-Auth-Email`.
 """
@@ -33,6 +33,14 @@ class Caller:
     scopes: TokenScopes
     local: bool
     token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Whom a session of the dashboard stands for: the holder of a token by its id, or else a user of this machine."""
+
+    token_id: str = ""
+    user: str = ""
 
 
 def local_caller(user: str) -> Caller:
@@ -70,6 +78,14 @@ def shown_token(headers: Headers) -> str:
 def known_caller(tokens: Tokens | None, text: str) -> Caller | None:
     """Return who holds a token, or None where nobody does."""
     found = tokens.find(text) if tokens is not None else None
+    return token_caller(found) if found is not None else None
+
+
+def signed_in_caller(tokens: Tokens | None, who: SignedIn) -> Caller | None:
+    """Return who is signed in, or None where the token was revoked meanwhile."""
+    if not who.token_id:
+        return local_caller(who.user)
+    found = tokens.held(who.token_id) if tokens is not None else None
     return token_caller(found) if found is not None else None
 
 

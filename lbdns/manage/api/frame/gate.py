@@ -16,7 +16,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lbdns.manage.api.frame.api_errors import INTERNAL, TOO_MANY, ApiError
-from lbdns.manage.api.frame.auth import Caller, known_caller, local_caller, shown_token, wrong_token
+from lbdns.manage.api.frame.auth import (
+    Caller,
+    SignedIn,
+    known_caller,
+    local_caller,
+    shown_token,
+    signed_in_caller,
+    wrong_token,
+)
 from lbdns.manage.api.frame.limits import (
     BUCKETS_MAX,
     TOKEN_BURST,
@@ -33,6 +41,8 @@ from lbdns.manage.store.tokens import Tokens
 
 LOCAL_USER: Final = "local_user"
 """The key of a connection's state that names the user at the other end of a UNIX socket."""
+SIGNED_IN: Final = "signed_in"
+"""The key of a request's state that says for whom the dashboard asks; no connection's state has it."""
 GUEST: Final = "guest"
 """The key of a connection's state that holds its place among the others, to be told whether somebody is known."""
 IPV6_CLIENT_BITS: Final = 64
@@ -102,9 +112,12 @@ class Gate:
 
     def _caller(self, scope: Scope) -> Caller:
         """Return who asks; raises ApiError where nobody does, or too often."""
-        user = scope.get("state", {}).get(LOCAL_USER)
+        state = scope.get("state", {})
+        user = state.get(LOCAL_USER)
         if user is not None:
             return local_caller(user)
+        if SIGNED_IN in state:
+            return self._signed_in(state[SIGNED_IN])
         text = shown_token(scope["headers"])
         client = _client_network(scope)
         if text not in self._seen:
@@ -116,6 +129,14 @@ class Gate:
             raise wrong_token()
         self._remember(text)
         _check_rate(self._requests.take(caller.token_id))
+        return caller
+
+    def _signed_in(self, who: SignedIn) -> Caller:
+        caller = signed_in_caller(self._tokens(), who)
+        if caller is None:
+            raise wrong_token()
+        if not caller.local:
+            _check_rate(self._requests.take(caller.token_id))
         return caller
 
     def _remember(self, text: str) -> None:

@@ -27,17 +27,18 @@ class RequestPaths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its path and method as they are meant."""
         if scope["type"] == "http":
-            path = _without_empty(scope["path"], scope.get("raw_path") or b"")
+            path = tidy_path(scope)
             method = "GET" if scope["method"] == "HEAD" else scope["method"]
             scope = {**scope, "path": _of_account(path, scope), "method": method}
         await self._app(scope, receive, send)
 
 
-def _without_empty(path: str, raw: bytes) -> str:
-    """Return a path without empty segments. `raw` is the path as it was sent, where an escaped slash is no border."""
+def tidy_path(scope: Scope) -> str:
+    """Return a request's path without empty segments; an escaped slash, as it was sent, is no border."""
+    path: str = scope["path"]
     if "//" not in path and not path.endswith("/"):
         return path
-    sent = raw.decode("latin-1") or path
+    sent = (scope.get("raw_path") or b"").decode("latin-1") or path
     return "/" + "/".join(unquote(segment) for segment in sent.split("/") if segment)
 
 

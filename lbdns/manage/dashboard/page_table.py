@@ -1,0 +1,21 @@
+"""The pages of the dashboard, a row each, in the order of the navigation.
+
+A page is made of its module in pages/, which has a `router`, its templates in templates/, and its row here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lbdns.manage.dashboard.page_row import PageRow
+from lbdns.manage.dashboard.pages import overview_page, sign_in_page, tokens_page
+
+PAGES: Final = (
+    (
+        PageRow("Overview", "/", "overview", "Is anything wrong, where does traffic go, what changed last"),
+        overview_page.router,
+    ),
+    (PageRow("Tokens", "/tokens", "tokens", "Who may use the API, and for what"), tokens_page.router),
+)
+UNLISTED: Final = (sign_in_page.router,)
+"""Routes that no row of the navigation leads to."""

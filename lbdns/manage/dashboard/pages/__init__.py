@@ -1,0 +1,1 @@
+"""The pages, a module each; page_table.py lists them."""
