@@ -13,7 +13,7 @@ from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.dashboard.page_calls import ApiAnswer, ApiRefused, Query, ask_api
 from lbdns.manage.dashboard.sessions import Note, Session
 
-FIELDS_MAX: Final = 2000
+FIELDS_MAX: Final = 20_000
 """Of one form."""
 FILES_MAX: Final = 1
 FORM_TOKEN: Final = "form_token"
