@@ -41,11 +41,16 @@ TARGET_OFFSETS = {number: NAME_OFFSETS[number] for number in types_where(lambda 
 @dataclass(slots=True)
 class Road:
     """The way to one answer: the number of the view it is given in, every match on it, and the decision at its end
-    where a load balancer stands there."""
+    where a load balancer stands there.
+
+    Where a client asks: his query, the number of the view that key or listener said, and the ECS scope."""
 
     matches: list[Match] = field(default_factory=list)
     decision: Decision | None = None
     view: int = 0
+    query: Query | None = None
+    known_view: int = 0
+    scope: int = 0
 
 
 def answer_client(
@@ -64,9 +69,9 @@ def answer_client(
     `known`: the number of the view that the query's key or listener is of, 0 for none. The rest: as in `answer`.
     """
     seen = view_of(view.steering, query, known)
-    road.view = seen >> 8
+    road.view, road.query, road.known_view = seen >> 8, query, known
     reply = answer(view, directory_of(road.view), name, asked, qtype, query, transport, road)
-    reply.scope = max(reply.scope, seen & 0xFF)
+    road.scope = reply.scope = max(reply.scope, seen & 0xFF)
     return reply
 
 

@@ -2,6 +2,7 @@
 
 from lbdns.fastpath.known_networks import KnownNetworks
 from lbdns.fastpath.read import Server
+from lbdns.fastpath.sampling import Sampler
 from lbdns.mapped.counters import Counters
 
 class Loop:
@@ -19,6 +20,7 @@ class Loop:
         seed: int,
         room: memoryview,
         known: KnownNetworks | None = None,
+        sampler: Sampler | None = None,
     ) -> None: ...
     @staticmethod
     def room_bytes() -> int: ...

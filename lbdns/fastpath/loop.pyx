@@ -3,7 +3,7 @@
 
 The loop of the fast path: batches of datagrams in and out of one socket, without the interpreter.
 
-    recvmmsg -> the view in force, once a batch -> serve each -> count it -> sendmmsg
+    recvmmsg -> the view in force, once a batch -> serve each -> count it, sample some -> sendmmsg
                                                   `- deferred: into the queue of the client's network, for the slow path
                                                      in the same process
 
@@ -17,6 +17,7 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from lbdns.fastpath.sampling import no_sampler
 from lbdns.mapped.counter_words import BATCH_BOUNDS_US
 from lbdns.fastpath.ahead cimport Ahead, is_worth_it
 from lbdns.fastpath.counting cimport count_served
@@ -40,11 +41,13 @@ from lbdns.fastpath.layout cimport *
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
+from lbdns.fastpath.sampling cimport Sampler, begin_batch, is_due, sample_served, take
 from lbdns.fastpath.serve cimport serve, write_overflow
 from lbdns.fastpath.system_calls cimport (
     AF_INET,
     CLOCK_MONOTONIC,
     CLOCK_MONOTONIC_COARSE,
+    CLOCK_REALTIME_COARSE,
     CLOCK_THREAD_CPUTIME_ID,
     EFD_CLOEXEC,
     EFD_NONBLOCK,
@@ -103,6 +106,7 @@ cdef class Loop:
     cdef Ahead ahead
     cdef InHand in_hand
     cdef KnownNetworks known
+    cdef Sampler sampler
     cdef Hand *hand
     cdef uint64_t random
     cdef mmsghdr *messages
@@ -112,11 +116,12 @@ cdef class Loop:
     cdef const unsigned char[::1] incoming
     cdef unsigned char[::1] outgoing
 
-    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed, room, KnownNetworks known=None):
+    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed, room, KnownNetworks known=None, Sampler sampler=None):
         cdef uint64_t one = 1
         self.fd = fd
         self.is_wildcard = is_wildcard
         self.counters = counters
+        self.sampler = no_sampler() if sampler is None else sampler
         self.ahead = Ahead()
         self.random = seed
         self.in_use = -1
@@ -248,6 +253,7 @@ cdef class Loop:
                 continue
             began = clock_ns(CLOCK_MONOTONIC)
             self.counters.words[BEAT_NS] = began
+            begin_batch(self.sampler, began)
             # One view a batch: say which Server is in use, then look again, so that nobody loads it meanwhile.
             while True:
                 chosen = LBDNS_LOAD(&self.active)
@@ -327,6 +333,8 @@ cdef class Loop:
                 size = write_overflow(server, index * IN_BYTES, index * OUT_BYTES)
             if size > 0:
                 count_served(self.counters, server)
+                if is_due(self.sampler):
+                    self.sample(server, index * OUT_BYTES)
                 self.add_reply(count, index, size)
                 count += 1
             else:
@@ -336,6 +344,12 @@ cdef class Loop:
         if deferred:
             self.wake(head)
         self.send(count)
+
+    cdef void sample(self, Server server, int base) noexcept nogil:
+        """Write the reply that a sample falls on into the ring, where there is room."""
+        if take(self.sampler):
+            self.sampler.unix_ns = clock_ns(CLOCK_REALTIME_COARSE)
+            sample_served(self.sampler, server, base)
 
     cdef bint set_client(self, Server server, int index) noexcept nogil:
         """Put the client's address into the query; False for source port 0, which nobody can be answered at."""

@@ -25,8 +25,8 @@ cdef class Server(View):
     cdef public int edns_version
     cdef public bint has_edns, has_nsid, is_malformed, is_steered, is_long
     cdef public bint has_views
-    cdef public int listener_view, seen_view, view_scope
-    cdef public unsigned int directory
+    cdef public int listener_view, seen_view, view_scope, kind
+    cdef public unsigned int directory, generation
 
 
 cpdef int get16(Server server, int position) noexcept nogil

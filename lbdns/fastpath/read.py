@@ -24,7 +24,8 @@ class Server(View):
     """A view made ready for datagrams: with room to work in. One for each thread that serves.
 
     Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s` and `query.draw_base`. After it,
-    `found`, `decision` (where `is_steered`), `rcode` and `seen_view` tell what was done, for whoever counts.
+    `kind` (of the first look-up), `decision` (where `is_steered`), `rcode` and `seen_view` tell what was done, for
+    whoever counts.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Server(View):
         health: Mapping[str, memoryview],
         pop_region: int,
         listener_view: int = 0,
+        generation: int = 0,
     ) -> None:
         self.suffixes = Suffixes()
         self.found = Found()
@@ -64,8 +66,9 @@ class Server(View):
         self.rcode = 0
         self.seen_view = 0
         self.view_scope = 0
+        self.kind = NO_KIND
         self.directory = DIRECTORY
-        self.load(columns, health, pop_region, listener_view)
+        self.load(columns, health, pop_region, listener_view, generation)
 
     def load(
         self,
@@ -73,11 +76,13 @@ class Server(View):
         health: Mapping[str, memoryview],
         pop_region: int,
         listener_view: int = 0,
+        generation: int = 0,
     ) -> None:
         """Serve from these columns from now on; nobody may be in `serve` meanwhile. `listener_view`: the number of the
-        view that who asks here is in, 0 for none."""
+        view that who asks here is in, 0 for none; `generation`: whose columns they are."""
         super().__init__(columns, health, pop_region)
         self.listener_view = listener_view
+        self.generation = generation
         self.has_views = listener_view != 0 or (len(self.view_trie) != 0 and self.view_trie[0] != NO_TRIE)
 
 

@@ -46,6 +46,7 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     """
     server.is_steered = False
     server.rcode = 0
+    server.kind = NO_KIND
     server.view_scope = 0
     if guard(server, start, length) == DROPPED:
         return DROPPED
@@ -61,6 +62,7 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
         choose_view(server)
     look_up(server, server.suffixes, server.qtype, server.directory, server.found)
     kind = server.found.kind
+    server.kind = kind
     if kind == KIND_STEERED:
         return write_steered(server, start, base, NO_TEMPLATE)
     if kind == KIND_HIT and server.qtype == TYPE_ANY:
@@ -107,6 +109,7 @@ def write_overflow(server: Server, start: int, base: int) -> int:
     """Write what a client gets whose query `serve` has just DEFERRED, and for which there is no room: come over TCP,
     which nobody does in another's name. DROPPED for what is no query."""
     server.is_steered = False
+    server.kind = NO_KIND
     if server.incoming[start + 2] & OPCODE_BITS or get16(server, start + 4) != 1:
         return DROPPED
     position = write_head(server, start, base, TC_BIT, NOERROR)

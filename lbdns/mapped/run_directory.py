@@ -289,6 +289,14 @@ class RunDirectory:
         """The counters of all threads of all responders, those of earlier ones among them."""
         return sorted(self.path.glob("counters-*.bin"))
 
+    def samples(self, index: int, part: int) -> Path:
+        """The samples of one thread of a responder; part 0 is its slow path."""
+        return self.path / f"samples-{index}-{part}.bin"
+
+    def all_samples(self) -> list[Path]:
+        """The samples of all threads of all responders, those of earlier ones among them."""
+        return sorted(self.path.glob("samples-*.bin"))
+
     def responder(self, pid: int) -> Path:
         """The UNIX socket on which a responder hands its listening sockets to a new supervisor."""
         return self.path / f"responder-{pid}.sock"

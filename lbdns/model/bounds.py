@@ -53,6 +53,8 @@ MAX_POOL_SETS: Final = 100
 """Of one load balancer."""
 MAX_API_NAMES: Final = 100
 MAX_LISTEN: Final = 64
+MAX_SAMPLES_PER_SECOND: Final = 1000
+"""Of all processes of a server; a thread's ring holds a second of them."""
 MAX_RESOLVERS: Final = 8
 MAX_PROBE_NETWORKS: Final = 64
 MAX_NOTIFICATIONS: Final = 32
@@ -126,6 +128,10 @@ MAX_CONSECUTIVE: Final = 100
 DEFAULT_LISTEN: Final = ("127.0.0.1:5353", "[::1]:5353")
 DEFAULT_API_LISTEN: Final = "127.0.0.1:8053"
 DEFAULT_WORKERS: Final = 1
+DEFAULT_SAMPLES_PER_SECOND: Final = 200
+SAMPLED_BITS_4: Final = 24
+"""Of an address that a sample keeps: a network of so many bits is the least that is told apart (RFC 7871 11.1)."""
+SAMPLED_BITS_6: Final = 56
 DEFAULT_USER: Final = "lbdns"
 """Whom a server that is started by root becomes, where this machine has the user and nobody else is named."""
 MAX_USER_CHARS: Final = 65

@@ -28,6 +28,7 @@ from lbdns.model.named_lists import NetworkList, as_texts, check_list
 from lbdns.model.notification import Notification
 from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.refusal import Mistake, refusal, refuse_all
+from lbdns.model.sample_settings import SampleSettings
 from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
 from lbdns.model.tsig_key import TsigKeys
@@ -254,6 +255,8 @@ class Settings(Frozen):
     strict: Flag = False
     """Whether a start fails wherever there is a mistake. Otherwise what was served last is served on, and where nothing
     was, all but the zones with mistakes is."""
+    samples: SampleSettings = SampleSettings()
+    """Samples of what is answered."""
     log: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object a line."""
 

@@ -16,12 +16,13 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.wording import counted
 from lbdns.fastpath.read import Server
+from lbdns.fastpath.sampling import Sampler
 from lbdns.mapped.counter_words import DEFERRED_COUNT, DROPPED_COUNT, GENERATION
 from lbdns.mapped.counters import Counters
 from lbdns.mapped.query_room import map_query_room
@@ -57,6 +58,11 @@ def load_loop() -> type[Loop] | None:
     return Loop
 
 
+def parts_of(addresses: int) -> int:
+    """Return how many threads of a responder answer: the slow path's, and the fast path's, one for each address."""
+    return addresses + 1 if load_loop() else 1
+
+
 def deferred_sources(ports: Sequence[FastPort]) -> list[TurnSource]:
     """Return what gives turns to what these sockets have deferred: of known networks, and of all others."""
     return [Rotation([port.deferred[is_known] for port in ports]) for is_known in (True, False)]
@@ -89,10 +95,12 @@ class FastPort:
         thread: ReadyThread | None = None,
         known: KnownNetworks | None = None,
         listener: str = "",
+        sampler: Sampler | None = None,
     ):
         """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
         is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made.
-        `known`: networks whose queries wait apart; `listener`: what the settings call the socket, `IP:PORT`."""
+        `known`: networks whose queries wait apart; `listener`: what the settings call the socket, `IP:PORT`; `sampler`:
+        by which its thread samples, none by default."""
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
@@ -110,7 +118,10 @@ class FastPort:
             random.getrandbits(SEED_BITS),
             map_query_room(room, loop_class.room_bytes()),
             known,
+            sampler,
         )
+        self._sampler = sampler
+        self._follow_privacy()
         self.deferred = tuple(Deferred(self, is_known) for is_known in (False, True))
         self._loop.start_with(self._server(), self._server())
         self._thread = thread or ReadyThread()
@@ -122,8 +133,17 @@ class FastPort:
         self._woken = asyncio.Event()
 
     def _server(self) -> Server:
+        return Server(*self._served())
+
+    def _served(self) -> tuple[Mapping[str, memoryview], Mapping[str, memoryview], int, int, int]:
+        """Return what a Server serves of the view in force."""
         view = self._view
-        return Server(view.columns, view.table.columns, view.region_index, view.listener_view(self._listener))
+        known = view.listener_view(self._listener)
+        return view.columns, view.table.columns, view.region_index, known, view.snapshot.generation
+
+    def _follow_privacy(self) -> None:
+        if self._sampler is not None:
+            self._sampler.set_privacy(*self._view.sampled_bits)
 
     @property
     def waiting(self) -> int:
@@ -166,9 +186,10 @@ class FastPort:
                 await asyncio.sleep(PIECE_S)
             idle = self._loop.idle_server()
             if idle is not None:
-                idle.load(view.columns, view.table.columns, view.region_index, view.listener_view(self._listener))
-                self._loop.swap()
                 gone, self._before, self._view = self._before, self._view, view
+                idle.load(*self._served())
+                self._follow_privacy()
+                self._loop.swap()
                 self._words[GENERATION] = view.snapshot.generation
                 for _ in gone.snapshot.let_go(view.snapshot) if gone else ():
                     await asyncio.sleep(PIECE_S)

@@ -33,15 +33,18 @@ from lbdns.base.words import RESPONDER_MODULE
 from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, RCODE_MASK, SERVFAIL
 from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision
+from lbdns.fastpath.sampled_road import sample_answered
+from lbdns.fastpath.sampling import Sampler, begin_batch, is_due, no_sampler, take
 from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import BEAT_NS, DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
 from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
-from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, yield_to_fast_path
+from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, parts_of, yield_to_fast_path
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
+from lbdns.processes.responder.sample_shares import SampleShares
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.turns import Turns
 from lbdns.processes.responder.view_in_force import Views
@@ -61,10 +64,13 @@ log = logging.getLogger("lbdns.processes")
 class ViewAnswerer:
     """Answers each batch from one view, at one time, with fresh draws."""
 
-    def __init__(self, views: Views, words: memoryview) -> None:
-        """Answer from what `views` has in force; `words`: the counters of the slow path."""
+    def __init__(self, views: Views, words: memoryview, sampler: Sampler | None = None) -> None:
+        """Answer from what `views` has in force; `words`: the counters of the slow path; `sampler`: by which it
+        samples, none by default."""
         self.views = views
         self._counters = Counters(words)
+        self._sampler = sampler or no_sampler()
+        self._sampled_view: ServingView | None = None
         self._fault_logged_at = -FAULT_LOG_S
         self.is_behind_fast_path = False
 
@@ -89,15 +95,18 @@ class ViewAnswerer:
         view = self.views.current()
         now_s, unix_s = int(time.monotonic()), int(time.time())
         draw = random.getrandbits
+        self._begin_samples(view)
 
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
             road = Road()
+            client, known = Client(address, port), view.listener_view(listener)
             try:
-                client, known = Client(address, port), view.listener_view(listener)
                 reply = respond(view, message, client, transport, now_s, draw(DRAW_BITS), road, unix_s, known)
             except Exception:
                 reply = self._fault(message)
             self._count(view, road, reply, transport)
+            if reply is not None and is_due(self._sampler) and take(self._sampler):
+                sample_answered(self._sampler, view, client, transport, road, reply, time.time_ns())
             self._show_life()  # a turn that has much to answer is no silence
             return reply
 
@@ -115,6 +124,12 @@ class ViewAnswerer:
         count_reply(self._counters, reply[3] & RCODE_MASK, asked_type(reply))
         if road.decision is not None:
             count_decision(self._counters, view.steering, road.decision)
+
+    def _begin_samples(self, view: ServingView) -> None:
+        if view is not self._sampled_view:
+            self._sampled_view = view
+            self._sampler.set_privacy(*view.sampled_bits)
+        begin_batch(self._sampler, time.monotonic_ns())
 
     def _fault(self, message: bytes) -> bytes | None:
         """Answer SERVFAIL where lbdns itself failed on a query, and say so in the log, not more often than bearable.
@@ -140,9 +155,16 @@ class Responder:
     """One responder: its sockets, the way to stop it, the way to take its sockets over."""
 
     def __init__(
-        self, run: RunDirectory, duty: ResponderDuty, answerer: ViewAnswerer, threads: Sequence[ReadyThread] = ()
+        self,
+        run: RunDirectory,
+        duty: ResponderDuty,
+        answerer: ViewAnswerer,
+        shares: SampleShares,
+        threads: Sequence[ReadyThread] = (),
     ) -> None:
-        """Prepare to serve; nothing is read yet. `threads` wait for work of the fast path."""
+        """Prepare to serve; nothing is read yet. `shares`: what each thread samples; `threads` wait for work of the
+        fast path."""
+        self._shares = shares
         self._stays = duty.stays
         held = self._held = duty.held
         self._run = run
@@ -171,6 +193,7 @@ class Responder:
                     thread,
                     known,
                     listener.address,
+                    shares.samplers[part],
                 )
                 for part, (listener, room, thread) in enumerate(
                     zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
@@ -186,6 +209,7 @@ class Responder:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        self._share_out()
         for fast_port in self._fast_ports:
             fast_port.start(self._tcp.turns)
         for sock, port in self._ports:
@@ -233,9 +257,13 @@ class Responder:
             TCP_IDLE: self._tcp.room.at(Standing.IDLE),
         }
 
+    def _share_out(self) -> None:
+        self._shares.share_out(self._answerer.views.current().samples_per_second, time.monotonic())
+
     async def _beat(self) -> None:
         while True:
             self._answerer.beat(self._levels())
+            self._share_out()
             await asyncio.sleep(BEAT_S)
 
 
@@ -284,8 +312,10 @@ def main(arguments: list[str] | None = None) -> int:
             duty = ResponderDuty(
                 said.index, said.count, listener_set(addresses, descriptors), tuple(said.room_fd), not said.finish
             )
-        answerer = ViewAnswerer(views, open_counters(run.counters(duty.index, 0), writable=True))
-        worker = Responder(run, duty, answerer, threads)
+        shares = SampleShares(run, duty.index, parts_of(len(duty.held.listeners)))
+        words = open_counters(run.counters(duty.index, 0), writable=True)
+        answerer = ViewAnswerer(views, words, shares.samplers[0])
+        worker = Responder(run, duty, answerer, shares, threads)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1

@@ -24,7 +24,8 @@ from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.query_room import BEAT_BYTES, allocate_query_room, map_query_room
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.processes.responder.fast_port import load_loop
+from lbdns.mapped.sample_room import allocate_samples, capacity_for
+from lbdns.processes.responder.fast_port import load_loop, parts_of
 from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, send_duty
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child, child_command
@@ -98,14 +99,17 @@ class Responders(Kept):
     def make_room(self, count: int, addresses: int, prepared: Published) -> None:
         """Allocate what `count` responders on so many addresses count in; raises LbdnsError where there is no room."""
         slots = prepared.slots
-        paths = {self._run.counters(index, part) for index in range(count) for part in range(_parts(addresses))}
+        paths = {self._run.counters(index, part) for index in range(count) for part in range(parts_of(addresses))}
         try:
             for path in paths.union(self._run.all_counters()):
                 allocate_counters(
                     path, slots.load_balancer_count, slots.pool_count, slots.endpoint_count, slots.rule_count
                 )
+            parts = parts_of(addresses)
+            for path in (self._run.samples(index, part) for index in range(count) for part in range(parts)):
+                allocate_samples(path, capacity_for(parts))
         except OSError as error:
-            raise LbdnsError(f"{self._run.path}: no room for counters: {error.strerror}") from error
+            raise LbdnsError(f"{self._run.path}: no room for counters and samples: {error.strerror}") from error
 
     async def start(self, duty: Duty) -> None:
         """Put a responder on each set of sockets; raises LbdnsError where one does not start."""
@@ -128,11 +132,12 @@ class Responders(Kept):
         await self._replace(self.sets, self._log_format)
 
     def held_files(self) -> list[Path]:
-        """Return what those that run count in."""
+        """Return what those that run count in, and put their samples into."""
         return [
-            self._run.counters(index, part)
+            path
             for index, held in enumerate(self.sets)
-            for part in range(_parts(len(held.listeners)))
+            for part in range(parts_of(len(held.listeners)))
+            for path in (self._run.counters(index, part), self._run.samples(index, part))
         ]
 
     async def _replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
@@ -207,7 +212,7 @@ class Responders(Kept):
             await self._spare.stop(STOP_S)
         addresses = max(len(held.listeners) for held in self.sets)
         arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--beat-fd", str(self._beat_fd)]
-        arguments += ["--threads", str(_parts(addresses) - 1)]
+        arguments += ["--threads", str(parts_of(addresses) - 1)]
         pulse = Pulse(lambda: [self._beat[0]], SPARE_SILENT_S)
         self._spare = Child(
             "spare responder", RESPONDER_MODULE, arguments, [self._beat_fd], says_ready=True, listens=True, pulse=pulse
@@ -284,7 +289,7 @@ class Responders(Kept):
         def beats() -> list[int]:
             if not words:  # of the slow path, and of the fast path's threads
                 with contextlib.suppress(OSError):  # removed, before anybody looked (run_keeper.py)
-                    paths = [self._run.counters(index, part) for part in range(_parts(len(held.listeners)))]
+                    paths = [self._run.counters(index, part) for part in range(parts_of(len(held.listeners)))]
                     words.extend([open_counters(path) for path in paths])
             return [part[BEAT_NS] for part in words]
 
@@ -322,11 +327,6 @@ class Responders(Kept):
             running.signal(signal.SIGKILL)
             return None
         return running
-
-
-def _parts(addresses: int) -> int:
-    """Return how many threads of a responder count: the slow path's, and the fast path's, one for each address."""
-    return addresses + 1 if load_loop() else 1
 
 
 def allocate_rooms(count: int) -> tuple[int, ...]:

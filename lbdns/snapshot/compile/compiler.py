@@ -10,11 +10,13 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import KEYS, LISTENERS, Snapshot
+from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, VIEWS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
+from lbdns.model.sample_settings import sample_row
 from lbdns.model.settings import Settings
+from lbdns.model.views import view_numbers
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
 from lbdns.places.pops import pop_place, region_at
@@ -109,6 +111,8 @@ def compile_snapshot(
         "zones": len(configuration.zones),
         KEYS: key_rows(configuration.settings),
         LISTENERS: listener_rows(configuration.settings),
+        VIEWS: list(view_numbers(configuration.settings.views)),
+        SAMPLES: sample_row(configuration.settings.samples),
     }
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}

@@ -21,6 +21,7 @@ LAST_DIRECTORY: Final = 0xFFFFFFFF
 LABELS_MAX: Final = 128
 
 # What a look-up comes to (look_up.py).
+NO_KIND: Final = -1  # nothing was looked up
 KIND_OUT_OF_ZONE: Final = 0
 KIND_REFERRAL: Final = 1
 KIND_STEERED: Final = 2
