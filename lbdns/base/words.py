@@ -71,6 +71,8 @@ ALERTS_FILE: Final = _in_state("alerts.json")
 LATENCY_FILE: Final = _in_state("latency.json")
 EVENTS_FILE: Final = _in_state("events.jsonl")
 OLDER_EVENTS_FILE: Final = _in_state("events.1.jsonl")
+HISTORY_FILE: Final = _in_state("history.db")
+HISTORY_LOCK: Final = _in_state("history.lock")
 RUN_DIRECTORY: Final = _in_state("run")
 """What the processes share, where the machine has no shared memory."""
 BESIDE: Final = ".beside"

@@ -106,6 +106,9 @@ def duration_text(seconds: float) -> str:
     return "less than 1 s"
 
 
+_FIELDS: Final = frozenset(field.name for field in fields(HealthChange))
+
+
 class Record:
     """The record on disk, for its one writer."""
 
@@ -160,11 +163,10 @@ def read_events(directory: Path, since_s: float = 0.0, limit: int = 1000) -> lis
 
 
 def _read(path: Path) -> Iterator[HealthChange]:
-    known = {field.name for field in fields(HealthChange)}
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                change = _parse(line, known)
+                change = parse_change(line)
                 if change is not None:
                     yield change
     except (FileNotFoundError, NotADirectoryError):
@@ -173,10 +175,11 @@ def _read(path: Path) -> Iterator[HealthChange]:
         raise LbdnsError(f"{path}: cannot read the record of changes: {error.strerror}") from error
 
 
-def _parse(line: str, known: set[str]) -> HealthChange | None:
+def parse_change(line: str) -> HealthChange | None:
+    """Return the change that a line of the record says; None where it says none."""
     try:
         values: Any = json.loads(line)
-        found = {key: value for key, value in values.items() if key in known}
+        found = {key: value for key, value in values.items() if key in _FIELDS}
         found["probes"] = tuple(Seen(**probe) for probe in found.get("probes", ()))
         return HealthChange(**found)
     except (ValueError, TypeError, AttributeError):

@@ -31,6 +31,7 @@ _WORDS = {
     "monitor_step": 9,  # monitor worker: the mark of the check that has the processor; 0 = none
     "notifications_waiting": 10,  # monitor worker: alerts that are to go out, each as often as it has receivers
     "notification_ns": 11,  # monitor worker: CLOCK_MONOTONIC since when the first of them waits; 0 = none does
+    "counters_began_ns": 12,  # supervisor: unix ns of when responders began to count from 0; 0 = not known
 }
 
 

@@ -59,6 +59,12 @@ MAX_RESOLVERS: Final = 8
 MAX_PROBE_NETWORKS: Final = 64
 MAX_NOTIFICATIONS: Final = 32
 MAX_MAIL_ADDRESSES: Final = 32
+MIN_HISTORY_BYTES: Final = 32_000_000
+"""The history's file, with its write-ahead log."""
+MAX_HISTORY_BYTES: Final = 1_000_000_000_000
+DEFAULT_HISTORY_BYTES: Final = 1_000_000_000
+MAX_HISTORY_DAYS: Final = 3650
+DEFAULT_HISTORY_DAYS: Final = 90
 MAX_VANTAGE_POINTS: Final = 39
 """Three speak for a region, and there are 13 regions."""
 MAX_WORKERS: Final = 256

@@ -23,6 +23,7 @@ from lbdns.base.wording import counted, nearest
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
 from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, ObjectName, Whole, check_path
+from lbdns.model.history_settings import HistorySettings
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import NetworkList, as_texts, check_list
 from lbdns.model.notification import Notification
@@ -252,6 +253,8 @@ class Settings(Frozen):
     which view it is for. What they ask without saying it is for the public view, whatever network they stand in."""
     keys: TsigKeys = ()
     """The keys that clients may sign queries with; the replies are signed with the same."""
+    history: HistorySettings = HistorySettings()
+    """What is kept of what was counted, for charts, analytics and `lbdns status`."""
     strict: Flag = False
     """Whether a start fails wherever there is a mistake. Otherwise what was served last is served on, and where nothing
     was, all but the zones with mistakes is."""

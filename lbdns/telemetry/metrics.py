@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import platform
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ from lbdns.mapped.counter_words import (
 )
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.publish.network_health import NetworkHealth
+from lbdns.telemetry.history.history_status import HistoryUnreadable, history_status
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
@@ -65,6 +67,7 @@ class ServerCollector(Collector):
         yield from _health(facts)
         yield from _server(facts)
         yield from _queues(facts, sample)
+        yield from _history(facts)
 
 
 def _traffic(sample: Sample) -> Iterator[Metric]:
@@ -232,6 +235,22 @@ def _queues(facts: ServerFacts, sample: Sample) -> Iterator[Metric]:
     refused: Rows = [] if store is None else [((), store.refused)]
     told = "Changes by API or command that were refused; absent where files are served."
     yield _counter("changes_refused", told, (), refused)
+
+
+def _history(facts: ServerFacts) -> Iterator[Metric]:
+    found = None
+    if facts.published.configuration.settings.history.enabled:
+        with contextlib.suppress(HistoryUnreadable):  # then there is no sample, as `lbdns status` says
+            found = history_status(facts.state_dir)
+    for name, key, text in (
+        ("bytes", "bytes", "Bytes of the history's file and its write-ahead log; absent where none is kept."),
+        ("rows", "rows", "Rows of the history: counts by name, in spans of a minute and more."),
+        ("age_seconds", "age_s", "Since the history was written last."),
+    ):
+        rows: Rows = [] if found is None or found[key] is None else [((), found[key])]
+        yield _gauge(f"history_{name}", text, (), rows)
+    lost = [] if found is None else [((what,), count) for what, count in found["lost"].items()]
+    yield _counter("history_lost", "What is not in the history, by what was lost.", ("what",), lost)
 
 
 def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:

@@ -5,6 +5,7 @@ A matter is one more function in ROWS. The server is degraded where any row has 
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.model.configuration import Configuration
 from lbdns.model.views import labelled
 from lbdns.publish.network_health import NetworkHealth
+from lbdns.telemetry.history.history_status import HistoryUnreadable, history_status
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
@@ -28,6 +30,7 @@ from lbdns.telemetry.thresholds import (
     DEFERRED_WAITING_MAX,
     FIRST_BEAT_S,
     FREE_MIN,
+    HISTORY_SILENT_S,
     NOTIFICATION_WAITS_S,
     STALE_S,
 )
@@ -160,6 +163,24 @@ def _room(facts: ServerFacts) -> Row:
     return Row("room", text, problems)
 
 
+def _history(facts: ServerFacts) -> Row:
+    if not facts.published.configuration.settings.history.enabled:
+        return Row("history", "not kept")
+    try:
+        found = history_status(facts.state_dir)
+    except HistoryUnreadable as error:
+        return Row("history", "not to be read", (str(error),))
+    told = [_size(found["bytes"]) if found["exists"] else "none yet"]
+    if found["since"] is not None:
+        told.append(f"since {moment(found['since'])}")
+    lost = ", ".join(f"{count:,} {what}" for what, count in found["lost"].items())
+    told += [f"lost: {lost}"] if lost else []
+    age_s = min(time.time() - facts.started_at, found["age_s"] if found["age_s"] is not None else math.inf)
+    if age_s > HISTORY_SILENT_S:
+        return Row("history", ", ".join(told), (f"nothing has been written to the history for {age_s:.0f} s",))
+    return Row("history", ", ".join(told))
+
+
 def _size(count: int) -> str:
     return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{count / (1 << 10):.0f} KiB"
 
@@ -288,6 +309,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _queries,
     _queues,
     _room,
+    _history,
     _certificates,
 )
 """The matters, in the order in which they are shown; one without a text is of no account."""

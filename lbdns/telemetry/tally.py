@@ -189,7 +189,7 @@ class Tally:
         """Return all counts as they are now."""
         with self._lock:
             files = self._opened()
-            fast = [words for path, words in self._files.items() if _is_fast(path)]
+            fast = [words for path, words in self._files.items() if is_fast(path)]
             fast += [words for is_fast, words in self._former if is_fast]
             return Sample(
                 at_s=time.monotonic(),
@@ -216,7 +216,7 @@ class Tally:
         """Let files that were removed go: what is counted in them is summed on, and others may take their places."""
         with self._lock:
             for path in self._held.lost(self._files):
-                self._former.append((_is_fast(path), self._files.pop(path)))
+                self._former.append((is_fast(path), self._files.pop(path)))
             self._held.forget()
             self._held.lost(self._files)
 
@@ -249,7 +249,8 @@ class Tally:
         return [*self._files.values(), *(words for _, words in self._former)]
 
 
-def _is_fast(path: Path) -> bool:
+def is_fast(path: Path) -> bool:
+    """Whether a file of counters is of a thread of the fast path."""
     return path.stem.rpartition("-")[2] != SLOW_PART
 
 

@@ -18,3 +18,5 @@ CHANGE_WAITS_S: Final = 60.0
 """A change that is not in force for so long, and not refused either, is stuck."""
 CERTIFICATE_DAYS_MIN: Final = 14.0
 """So many days a certificate is to have left."""
+HISTORY_SILENT_S: Final = 60.0
+"""The history is written six times a minute."""

@@ -30,6 +30,8 @@ class Kept(ABC):
 
     kind: str
     words: str
+    ends_last = False
+    """Whether it ends only when the others have: it sees what they did to the end."""
 
     @property
     @abstractmethod

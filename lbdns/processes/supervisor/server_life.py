@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 
 from lbdns.base.errors import LbdnsError
@@ -57,6 +58,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         leave_run = cleanup.enter_context(contextlib.ExitStack())
         if not orphans:
             leave_run.callback(run.remove)
+            control.set("counters_began_ns", time.time_ns())
 
         async def prepared(beginning: Beginning) -> Supervisor:
             supervisor = Supervisor(source, beginning, files, run, control)

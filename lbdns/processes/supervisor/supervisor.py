@@ -50,6 +50,7 @@ from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.hangups import Hangups
+from lbdns.processes.supervisor.history_child import HistoryChild
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.last_reader import close_unread
@@ -108,7 +109,8 @@ class Supervisor:
         self._responders = Responders(settings.state_dir(), run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         # The worker is asked for its first results at its start, and asks the opener for them.
-        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run))
+        history_child = HistoryChild(settings.state_dir())
+        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), history_child)
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._changes, self._changed = ChangeQueue(), asyncio.Event()
@@ -302,7 +304,8 @@ class Supervisor:
             child.wake()
 
     async def _stop_children(self) -> None:
-        await asyncio.gather(*(child.stop() for child in self._children))
+        for ends_last in (False, True):
+            await asyncio.gather(*(child.stop() for child in self._children if child.ends_last is ends_last))
 
     def _on_hangup(self) -> None:
         async def reload() -> None:
