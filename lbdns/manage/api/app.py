@@ -36,6 +36,7 @@ from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import view_routes as views
 from lbdns.manage.api.own import zone_import as zonefiles
 from lbdns.manage.api.v4 import accounts, balancing, preview, search, teamnet, zone_extras, zone_settings
+from lbdns.manage.api.v4 import graphql_routes as graphql
 from lbdns.manage.api.v4 import health_events as events
 from lbdns.manage.api.v4 import healthcheck_routes as healthchecks
 from lbdns.manage.api.v4 import pool_health as health
@@ -63,6 +64,7 @@ AREAS: Final = (
     search,
     events,
     teamnet,
+    graphql,
     balancing,
 )
 OWN_AREAS: Final = (

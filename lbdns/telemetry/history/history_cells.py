@@ -10,7 +10,8 @@
 | others of CELL_DIMENSIONS                           | cells: each load balancer's add up to its count | no    |
 | others of samples: resolver_network, qname...       | the samples that are kept                       | no    |
 
-"time" is a dimension as well. Each endpoint of an answer counts, and each rule that matched.
+"time" is a dimension as well. Each endpoint of an answer counts, and each rule that matched; by "endpoints" and
+"rules", the lists of these, each answer counts once.
 """
 
 from __future__ import annotations
@@ -35,16 +36,20 @@ CELL_ROWS_MAX: Final = 100_000
 _BALANCER: Final = frozenset({"load_balancer", "type", "view"})
 _PARTS_MAX: Final = 64  # blocks that wait to be added up
 
+WHOLE: Final = frozenset(LISTED.values())
+"""Dimensions that are whole lists, each that differs in its order; by LISTED's keys each member counts for itself."""
+
+Value = str | int | tuple[str, ...]
 Where = Mapping[str, str | Collection[str]]
 Row = tuple[Name | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CellRow:
-    """A count by some dimensions: texts by their names, "time" as unix seconds. Where it is not `exact` it is drawn
-    from so many `samples`; those of an exact one are not told (0)."""
+    """A count by some dimensions: texts by their names, lists as tuples, "time" as unix seconds. Where it is not
+    `exact` it is drawn from so many `samples`; those of an exact one are not told (0)."""
 
-    dimensions: Mapping[str, str | int]
+    dimensions: Mapping[str, Value]
     count: int
     exact: bool
     samples: int
@@ -93,7 +98,7 @@ def exact_counting(dimensions: Iterable[str]) -> Counting | None:
 
 def is_cell_dimension(dimension: str) -> bool:
     """Whether cells are told apart by a dimension."""
-    return dimension in (TIME, *LISTED) or (dimension in CELL_DIMENSIONS and dimension not in LISTED.values())
+    return dimension in (TIME, *LISTED, *CELL_DIMENSIONS)
 
 
 class Tallied:
@@ -103,9 +108,9 @@ class Tallied:
         """Begin with nothing."""
         self._by = by
         self._where = {name: frozenset((one,) if isinstance(one, str) else one) for name, one in where.items()}
-        self._sums: dict[tuple[str | int, ...], list[int]] = {}
+        self._sums: dict[tuple[Value, ...], list[int]] = {}
 
-    def add(self, values: Mapping[str, Sequence[str | int]], count: int, samples: int) -> None:
+    def add(self, values: Mapping[str, Sequence[Value]], count: int, samples: int) -> None:
         """Add a count; a dimension has one value, or each of several: a list of none is one that is empty."""
         for name, wanted in self._where.items():
             if wanted.isdisjoint(map(str, values.get(name) or ("",))):
@@ -159,8 +164,9 @@ def sampled_rows(
     block = _summed_by(spans.blocks(HistoryKind.CELLS, covering), columns, step_s)
     names = names_of(connection, block.keys[:, 1:].ravel().tolist())
     for (at, *numbers), (count, samples) in zip(block.keys.tolist(), block.values.tolist(), strict=True):
-        values: dict[str, Sequence[str | int]] = {
-            name: names.get(number, ()) for name, number in zip(wanted, numbers, strict=True)
+        values: dict[str, Sequence[Value]] = {
+            name: (names.get(number, ()),) if name in WHOLE else names.get(number, ())
+            for name, number in zip(wanted, numbers, strict=True)
         }
         tallied.add({**values, TIME: (at * step_s,)}, count, samples)
     return tallied.rows(exact=False)

@@ -1,7 +1,8 @@
 """What every route asks before anything else: whether the token may, and which query parameters it does not know.
 
 A router or a route says by `belongs_to` which areas what it serves belongs to (lbdns.manage.store.token_scopes); one
-that says nothing takes a scope of everything. Methods that read want to read, the others to write.
+that says nothing takes a scope of everything. Methods that read want to read, the others to write, but for those whose
+body is a question.
 """
 
 from __future__ import annotations
@@ -40,28 +41,35 @@ class Belonging:
 
     `zone_name` is the path parameter that names a zone, where a path does so. `is_filtered`: what it serves is what the
     token may see, so that a scope of any zone will do, in any of the areas. `takes_any_query`: it is the same whatever
-    is asked.
+    is asked. `only_reads`: it changes nothing, whatever its method.
     """
 
     areas: tuple[str, ...]
     zone_name: str = ""
     is_filtered: bool = False
     takes_any_query: bool = False
+    only_reads: bool = False
 
     async def __call__(self) -> None:
         """Do nothing: it is `admit` that looks at it, on every route."""
 
 
-def belongs_to(*areas: str, zone_name: str = "", is_filtered: bool = False, takes_any_query: bool = False) -> Any:
+def belongs_to(
+    *areas: str,
+    zone_name: str = "",
+    is_filtered: bool = False,
+    takes_any_query: bool = False,
+    only_reads: bool = False,
+) -> Any:
     """Return the dependency by which a router or a route says where what it serves belongs."""
-    return Depends(Belonging(areas, zone_name, is_filtered, takes_any_query))
+    return Depends(Belonging(areas, zone_name, is_filtered, takes_any_query, only_reads))
 
 
 async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> None:
     """Refuse what the caller's scopes do not cover, and tell of query parameters that the route does not know."""
     route = request.scope["route"]
-    verb: Verb = READ if request.method in READING else WRITE
     belonging = belonging_of(route)
+    verb: Verb = READ if belonging.only_reads or request.method in READING else WRITE
     zone = _zone_of(request, belonging, site.state)
     if belonging.is_filtered and any(caller.scopes.allow_somewhere(verb, area) for area in belonging.areas):
         missing = None

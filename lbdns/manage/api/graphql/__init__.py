@@ -1,0 +1,1 @@
+"""GraphQL over what was answered and how healthy everything was. START HERE: query_execution.py."""
