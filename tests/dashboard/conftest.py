@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SCREENSHOTS: Final = "LBDNS_SCREENSHOTS"
 WIDTHS: Final = {1440: 900, 390: 844}
+ELSEWHERE: Final = "elsewhere.example"
+"""A name of somebody else's, which the browser finds at 127.0.0.1."""
 SETTINGS: Final = """
 resolvers: ["127.0.0.1:9"]
 probe_networks: {allow: ["127.0.0.0/8"]}
@@ -149,7 +151,9 @@ def browser(starts_processes: None) -> Iterator[Browser]:
     path = chromium()
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as running:
-        made = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        made = running.chromium.launch(
+            executable_path=path, args=["--no-sandbox", f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"]
+        )
         yield made
         made.close()
 

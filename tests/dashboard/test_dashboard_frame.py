@@ -13,15 +13,27 @@ from tests.store.served import StoreServer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+PATHS = [
+    "/",
+    "/log",
+    "/log/notifications",
+    "/log/server",
+    "/revisions",
+    "/revisions/1",
+    "/revisions/0/restore",
+    "/tokens",
+    "/nowhere",
+]
+
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("path", ["/", "/tokens", "/nowhere"])
+@pytest.mark.parametrize("path", PATHS)
 def test_pages_suit_everybody(pages: Pages, path: str) -> None:
     pages.open(path)
     if path == "/nowhere":
         pages.problems.clear()  # the browser's own word for a 404
-    pages.check(path.strip("/") or "overview")
+    pages.check(path.strip("/").replace("/", "-") or "overview")
 
 
 def test_a_token_signs_in_and_revoking_it_signs_out(changed: StoreServer, browser: Browser) -> None:

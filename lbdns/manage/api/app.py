@@ -26,6 +26,7 @@ from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.own import dashboard_links as dashboard
 from lbdns.manage.api.own import health_places as seen
+from lbdns.manage.api.own import health_summary as summary
 from lbdns.manage.api.own import history_routes as history
 from lbdns.manage.api.own import map_routes as maps
 from lbdns.manage.api.own import override_routes as overrides
@@ -76,6 +77,7 @@ OWN_AREAS: Final = (
     overrides,
     maps,
     seen,
+    summary,
     views,
     dashboard,
     history,

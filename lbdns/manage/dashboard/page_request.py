@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -89,6 +90,16 @@ async def call_api(
     answer = await ask_api(request.scope["app"], request.scope, who, method, path, query, body, headers)
     request.answers.append(answer)
     return answer
+
+
+async def call_all(request: PageRequest, *wanted: tuple[str, Query]) -> list[ApiAnswer]:
+    """Return the answers of several GETs, each a path and a query, in their order; they are asked for together."""
+    who = request.visit.who if request.visit is not None else None
+    app = request.scope["app"]
+    asked = (ask_api(app, request.scope, who, "GET", path, query) for path, query in wanted)
+    answers = await asyncio.gather(*asked)
+    request.answers += answers
+    return answers
 
 
 async def api_result(request: PageRequest, path: str, query: Query | None = None) -> Any:

@@ -8,12 +8,17 @@ from __future__ import annotations
 from typing import Final
 
 from lbdns.manage.dashboard.page_row import PageRow
-from lbdns.manage.dashboard.pages import overview_page, sign_in_page, tokens_page
+from lbdns.manage.dashboard.pages import log_page, overview_page, revisions_page, sign_in_page, tokens_page
 
 PAGES: Final = (
     (
         PageRow("Overview", "/", "overview", "Is anything wrong, where does traffic go, what changed last"),
         overview_page.router,
+    ),
+    (PageRow("Log", "/log", "log", "What happened, in order, with evidence"), log_page.router),
+    (
+        PageRow("Revisions", "/revisions", "revisions", "Who changed what, what it moved, how to go back"),
+        revisions_page.router,
     ),
     (PageRow("Tokens", "/tokens", "tokens", "Who may use the API, and for what"), tokens_page.router),
 )

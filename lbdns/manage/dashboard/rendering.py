@@ -34,6 +34,7 @@ FILTERS: Final = {
     "duration": words.duration,
     "counted": words.counted_words,
     "pretty": words.pretty,
+    "shown_value": words.shown_value,
     "state_shape": words.state_shape,
     "field_id": words.field_id,
     "with_query": words.with_query,

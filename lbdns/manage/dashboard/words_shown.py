@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterable
@@ -133,6 +134,11 @@ def counted_words(count: int, name: str) -> str:
 def pretty(value: Any) -> str:
     """Return JSON for people to read."""
     return as_text(value)
+
+
+def shown_value(value: Any) -> str:
+    """Return a field's value as it stands in a list of differences: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def field_id(pointer: str) -> str:

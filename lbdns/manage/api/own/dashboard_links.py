@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from typing_extensions import TypedDict
 
 from lbdns.base.words import OWN_PATH
@@ -13,6 +13,7 @@ from lbdns.manage.api.frame.api_errors import WRONG_AUTH, ApiError, invalid
 from lbdns.manage.api.frame.auth import CurrentCaller, SignedIn
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.gate import LOCAL_USER
+from lbdns.manage.api.frame.limits import read_unused
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.dashboard.sessions import LINK_S, SignInLinks
@@ -30,7 +31,12 @@ class DashboardLink(TypedDict):
     until: str
 
 
-@router.post("", summary="Make a link that signs a browser in, once", **describe(DashboardLink))
+@router.post(
+    "",
+    summary="Make a link that signs a browser in, once",
+    dependencies=[Depends(read_unused)],
+    **describe(DashboardLink),
+)
 async def create_dashboard_link(site: CurrentSite, caller: CurrentCaller, request: Request) -> Response:
     """Make it; it is good for a minute, on any machine that reaches the address."""
     user = request.scope.get("state", {}).get(LOCAL_USER)
