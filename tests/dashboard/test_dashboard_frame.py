@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.dashboard.conftest import Pages, signed_in
-from tests.store.served import StoreServer
+from lbdns.testing import running_server
+from tests.dashboard.conftest import CONFIGURATION, Pages, signed_in
+from tests.store.served import StoreServer, free_port, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -115,3 +119,80 @@ def test_the_sign_in_suits_everybody(looked_at: StoreServer, browser: Browser) -
     pages = Pages(looked_at, context, context.new_page())
     pages.check("sign-in", "/sign-in")
     context.close()
+
+
+def test_a_revision_is_shown_and_restored(changing: Pages) -> None:
+    with changing.api() as client:
+        account = client.get("/client/v4/accounts").json()["result"][0]["id"]
+        made = client.post(
+            f"/client/v4/accounts/{account}/load_balancers/pools",
+            json={"name": "spare", "origins": [{"name": "one", "address": "192.0.2.99"}]},
+        )
+        made.raise_for_status()
+        number = client.get("/lbdns/v1/revisions", params={"limit": 1}).json()["result"][0]["revision"]
+        page = changing.open(f"/revisions/{number}")
+        assert "spare" in page.locator("main").inner_text()
+        assert page.get_by_text("192.0.2.99").count() == 1
+        page.get_by_role("link", name="Undo").click()
+        assert page.url == f"{changing.address}/revisions/{number - 1}/restore"
+        changing.check("revision-restore")
+        client.patch(made.request.url.path + f"/{made.json()['result']['id']}", json={"description": "meanwhile"})
+        page.get_by_role("button", name=f"Restore revision {number - 1}").click()
+        assert "Nothing was changed" in page.get_by_role("alert").inner_text(), "somebody changed something meanwhile"
+        page.goto(f"{changing.address}/revisions/{number - 1}/restore")
+        page.get_by_label("Message").fill("no spare")
+        page.get_by_role("button", name=f"Restore revision {number - 1}").click()
+        assert f"as it was at revision {number - 1}" in page.get_by_role("status").inner_text()
+        assert page.get_by_role("heading", level=1).inner_text() == "no spare"
+        names = client.get("/lbdns/v1/names", params={"kind": "pool"}).json()["result"]["pool"]
+        assert "spare" not in names
+
+
+def test_the_log_shows_who_saw_what_and_filters(pages: Pages) -> None:
+    page = pages.open("/log?pool_name=europe")
+    wait_until(lambda: page.reload() and page.get_by_text("Monitor web saw it down").count(), lambda: pages.server.log)
+    page.get_by_label("Pool became").select_option("up")
+    page.get_by_role("button", name="Show").click()
+    assert "pool_healthy=true" in page.url
+    assert page.get_by_text("No change of health").count() == 1
+
+
+def test_pages_keep_themselves_current(changing: Pages) -> None:
+    page = changing.open("/")
+    with changing.api() as client:
+        client.post("/lbdns/v1/forced", json={"pattern": "asia", "state": "down"}).raise_for_status()
+        page.get_by_text("asia", exact=True).first.wait_for(timeout=15_000)
+        client.post("/lbdns/v1/forced", json={"pattern": "asia", "state": "auto"}).raise_for_status()
+    assert changing.problems == []
+
+
+def test_keyboard_alone_leads_everywhere(pages: Pages) -> None:
+    page = pages.open("/tokens")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+    page.goto(f"{pages.address}/")
+    for _ in range(2 + len(page.get_by_role("navigation", name="Pages").get_by_role("link").all())):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Tokens"
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{pages.address}/tokens")
+
+
+def test_files_are_shown_and_not_changed(browser: Browser, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    files = {**CONFIGURATION, "settings": {"api": {"listen": address}}}
+    with running_server(files, tmp_path) as server:
+        command = [sys.executable, "-P", "-m", "lbdns", "dashboard", "--no-open", "--state", str(server.state_dir)]
+        url = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+        assert url.startswith(f"http://{address}/sign-in?code=")
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(url)
+        assert page.get_by_role("link", name="Load balancers").first.inner_text().split()[:2] == ["Load", "balancers"]
+        assert "3 available" in " ".join(page.locator(".tiles").inner_text().split())
+        page.goto(f"http://{address}/revisions")
+        assert "revisions are kept of a store" in page.locator("main").inner_text()
+        context.close()
