@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import history
 import rules
 import special
 import views
@@ -35,6 +36,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "swap": special.swap,
     "rules": rules.rules,
     "views": views.views,
+    "history": history.history,
 }
 SPECIAL_LOADS = ("size", *SPECIAL)
 SIZES = (1000, 100, 10_000, 1_000_000)  # the first is what the others are compared with

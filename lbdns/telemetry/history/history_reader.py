@@ -93,6 +93,7 @@ class HistoryReader:
         _check_span(since_s, until_s)
         points = min(max(points, 1), POINTS_MAX)
         plan = history_series.plan_for(what)
+        history_series.check_by(what, by)
         with self._opened() as connection:
             spans = None if connection is None else HistorySpans(connection)
             step_s = MINUTE_S if spans is None else spans.step_for(since_s, until_s)
@@ -228,12 +229,9 @@ def _split(
     name: str | None,
     by: str,
 ) -> SpanSums:
-    """Return the cells of a load balancer or pool, or of all, by one of their dimensions; raises LbdnsError."""
-    own = {"load_balancers": "load_balancer", "pools": "pool"}.get(what)
-    column = LISTED.get(by, by)
-    if own is None or column not in CELL_DIMENSIONS:
-        raise LbdnsError(f'by: "{by}" does not go with what={what}')
-    at, of = CELL_DIMENSIONS.index(column), CELL_DIMENSIONS.index(own)
+    """Return the cells of a load balancer or pool, or of all, by one of their dimensions."""
+    own = history_series.SPLIT_BY_CELLS[what]
+    at, of = CELL_DIMENSIONS.index(LISTED.get(by, by)), CELL_DIMENSIONS.index(own)
     wanted = None if name is None else np.array(ids_beginning(connection, (name,)))
     for start_s, block in decoded(blocks):
         rows = np.arange(block.rows) if wanted is None else np.flatnonzero(np.isin(block.keys[:, of], wanted))

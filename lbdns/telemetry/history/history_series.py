@@ -26,7 +26,17 @@ import numpy as np
 
 from lbdns.base.errors import LbdnsError
 from lbdns.telemetry.history.history_block import HistoryBlock
-from lbdns.telemetry.history.history_words import COVERED, PATH, RCODE, SOURCE, TRANSPORT, TYPE, HistoryKind
+from lbdns.telemetry.history.history_words import (
+    CELL_DIMENSIONS,
+    COVERED,
+    LISTED,
+    PATH,
+    RCODE,
+    SOURCE,
+    TRANSPORT,
+    TYPE,
+    HistoryKind,
+)
 from lbdns.telemetry.history.name_book import Name, ids_beginning, names_of
 
 LINES_MAX: Final = 50
@@ -62,6 +72,10 @@ PLANS: Final = {
 }
 """By `what`."""
 GROUPS_OF_QUERIES: Final = (TRANSPORT, PATH)
+SPLIT_BY_CELLS: Final = {"load_balancers": "load_balancer", "pools": "pool"}
+"""What cells split further, and the dimension that it is."""
+DIMENSIONS: Final = tuple({column: name for name, column in LISTED.items()}.get(one, one) for one in CELL_DIMENSIONS)
+"""The dimensions of cells as they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +151,24 @@ def plan_for(what: str) -> SeriesPlan:
     return PLANS[what]
 
 
+def check_by(what: str, by: str | None) -> None:
+    """Raise LbdnsError where lines of that kind are not split by a word."""
+    if what == "queries":
+        known: Iterable[str] = GROUPS_OF_QUERIES
+    elif what in SPLIT_BY_CELLS:
+        known = [name for name in DIMENSIONS if name != SPLIT_BY_CELLS[what]]
+    else:
+        known = ()
+    if by is not None and by not in known:
+        expected = f"; expected one of {', '.join(known)}" if known else ""
+        raise LbdnsError(f'by: "{by}" does not go with what={what}{expected}')
+
+
 def wanted_ids(connection: sqlite3.Connection, what: str, name: str | None, by: str | None) -> list[int] | None:
-    """Return the numbers of the names that lines are asked for, None for all of the kind; raises LbdnsError."""
+    """Return the numbers of the names that lines are asked for, None for all of the kind."""
     plan = plan_for(what)
     if plan.group:
-        group = plan.group
-        if by is not None:
-            if what != "queries" or by not in GROUPS_OF_QUERIES:
-                raise LbdnsError(f'by: "{by}" does not go with what={what}')
-            group = by
+        group = by or plan.group
         return ids_beginning(connection, (group,) if name is None else (group, name))
     if name is None:
         return None

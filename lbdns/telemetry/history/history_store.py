@@ -24,7 +24,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.words import HISTORY_LOCK
 from lbdns.telemetry.history.cell_room import CELLS_MAX, within_room
 from lbdns.telemetry.history.history_block import HistoryBlock, block_of, decode_block, encode_block, merged
-from lbdns.telemetry.history.history_file import history_path, is_damage, open_for_reading, open_for_writing
+from lbdns.telemetry.history.history_file import history_path, open_for_reading, open_for_writing
 from lbdns.telemetry.history.history_words import DAY_S, MINUTE_S, QUARTER_S, STEPS, HistoryKind
 from lbdns.telemetry.history.minute_counts import MinuteCounts, number_count
 from lbdns.telemetry.history.name_book import NOTHING, NameBook
@@ -263,8 +263,3 @@ def _take_lock(state_dir: Path) -> int:
         os.close(handle)
         raise LbdnsError(f"{history_path(state_dir)}: another process writes the history") from None
     return handle
-
-
-def is_file_damage(error: BaseException) -> bool:
-    """Whether what went wrong is that the file is damaged."""
-    return isinstance(error, sqlite3.Error) and is_damage(error)
