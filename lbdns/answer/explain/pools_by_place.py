@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from random import Random
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from lbdns.answer.asked_tests import asked_bits
 from lbdns.answer.explain.address_cells import Cells, Walker, cells_of, place_spans, units_of
 from lbdns.answer.serving_view import ServingView
+from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.places.place import Place
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.steering.kernel.decide import decide, reason_against
@@ -45,6 +47,9 @@ from lbdns.steering.kernel.view import Decision, Query
 TRIES: Final = 500
 _SEED: Final = 12
 _ROUNDS_MAX: Final = 8
+_KEPT_MAX: Final = 64
+_kept: WeakKeyDictionary[Snapshot, dict[object, Cells]] = WeakKeyDictionary()
+"""Cells by snapshot and query: to lay all places over all tries takes a second, to decide for each cell some ms."""
 SOURCES: Final = {
     LOCATED_BY_ECS: "ecs",
     LOCATED_BY_RESOLVER: "resolver",
@@ -151,7 +156,7 @@ class PoolsByPlace:
 
     def find(self, places: PlaceIndex, no_records: str) -> AllPlaces:
         """Return what the clients of every place get, countries and subdivisions in order of their codes."""
-        cells = self._cells(places)
+        cells = self._known_cells(places)
         units = units_of(places)
         found = {number: PlacePools(units[number]) for number in sorted(set(cells.place.tolist()))}
         memo: dict[_MemoKey, _Shares] = {}
@@ -167,6 +172,19 @@ class PoolsByPlace:
             at.end()
         ordered = sorted(found.values(), key=lambda one: (one.place.country, one.place.subdivision))
         return AllPlaces(tuple(ordered), is_exact)
+
+    def _known_cells(self, places: PlaceIndex) -> Cells:
+        """Return the cells, which are kept while their snapshot is: they do not hang on health."""
+        query = self._query
+        kept = _kept.setdefault(self._view.snapshot, {})
+        resolver = (query.resolver_high, query.resolver_low, query.resolver_version) if self._by_ecs else ()
+        key = (query.lb, query.family, query.wants_cname, bytes(query.name), self._version, self._by_ecs, resolver)
+        found = kept.get(key)
+        if found is None:
+            if len(kept) >= _KEPT_MAX:
+                kept.clear()
+            found = kept[key] = self._cells(places)
+        return found
 
     def _cells(self, places: PlaceIndex) -> Cells:
         """Return the cells in which one address stands for all: as the tries of every row cut them that decides

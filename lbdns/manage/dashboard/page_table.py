@@ -8,12 +8,33 @@ from __future__ import annotations
 from typing import Final
 
 from lbdns.manage.dashboard.page_row import PageRow
-from lbdns.manage.dashboard.pages import log_page, overview_page, revisions_page, sign_in_page, tokens_page
+from lbdns.manage.dashboard.pages import (
+    ask_page,
+    health_page,
+    log_page,
+    map_page,
+    overview_page,
+    revisions_page,
+    sign_in_page,
+    tokens_page,
+)
 
 PAGES: Final = (
     (
         PageRow("Overview", "/", "overview", "Is anything wrong, where does traffic go, what changed last"),
         overview_page.router,
+    ),
+    (
+        PageRow("Ask", "/ask", "ask", "For this client: each step, the answer, its scope, what would change it"),
+        ask_page.router,
+    ),
+    (
+        PageRow("Map", "/map", "map", "Which pool each country gets, and which pools are slow from where"),
+        map_page.router,
+    ),
+    (
+        PageRow("Health", "/health", "health", "What is down, since when, seen from where, why, and who forced what"),
+        health_page.router,
     ),
     (PageRow("Log", "/log", "log", "What happened, in order, with evidence"), log_page.router),
     (

@@ -1,0 +1,1 @@
+"""The world as SVG paths: outlines from geodata/, projected once."""

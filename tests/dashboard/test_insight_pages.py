@@ -1,0 +1,248 @@
+"""Ask, Map and Health in a real browser: what they say is what a resolver is answered."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.dashboard.conftest import CONFIGURATION, Pages, signed_in, violations
+from tests.store.served import StoreServer, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+WORLD: dict[str, Any] = {
+    "pools": {
+        "frankfurt": {
+            "monitor": "web",
+            "latitude": 50.1,
+            "longitude": 8.7,
+            "origins": [{"name": "fra-1", "address": "127.0.0.31"}, {"name": "fra-2", "address": "127.0.0.32"}],
+        },
+        "virginia": {
+            "latitude": 38.9,
+            "longitude": -77.4,
+            "origins": [{"name": "iad-1", "address": "192.0.2.41"}, {"name": "iad-2", "address": "192.0.2.42"}],
+        },
+        "singapore": {"latitude": 1.35, "longitude": 103.8, "origins": [{"name": "sin-1", "address": "203.0.113.51"}]},
+        "saopaulo": {"latitude": -23.5, "longitude": -46.6, "origins": [{"name": "gru-1", "address": "203.0.113.61"}]},
+    },
+    "load_balancers": [
+        {
+            "name": "world.example.com",
+            "default_pools": ["virginia"],
+            "fallback_pool": "virginia",
+            "steering_policy": "geo",
+            "country_pools": {"JP": ["singapore"], "BR": ["saopaulo", "virginia"]},
+            "region_pools": {"SEAS": ["singapore"], "OC": ["singapore"], "SSAM": ["saopaulo"], "NSAM": ["saopaulo"]},
+            "location_strategy": {"prefer_ecs": "always", "region_from": "location"},
+            "rules": [
+                {
+                    "name": "half-of-india",
+                    "condition": 'ip.src.country eq "IN" and ip.src in {1.0.0.0/8 49.0.0.0/8 117.0.0.0/8}',
+                    "overrides": {"default_pools": ["singapore"]},
+                },
+                {"name": "holiday", "condition": 'ip.src.country eq "FR"', "fixed_response": {}, "disabled": True},
+            ],
+        }
+    ],
+}
+NAME = "world.example.com"
+
+
+@pytest.fixture(scope="module")
+def world(changed: StoreServer) -> StoreServer:
+    """The server with a load balancer that decides by country."""
+    with changed.local as client:
+        merged = {
+            "zones": CONFIGURATION["zones"],
+            "monitors": CONFIGURATION["monitors"],
+            "pools": {**CONFIGURATION["pools"], **WORLD["pools"]},
+            "load_balancers": [*CONFIGURATION["load_balancers"], *WORLD["load_balancers"]],
+        }
+        answer = client.post("/lbdns/v1/apply", json={"configuration": merged})
+        assert answer.is_success, answer.text
+    wait_until(lambda: dig(changed, "") != [], lambda: changed.log)
+    return changed
+
+
+@pytest.fixture
+def shown(world: StoreServer, changing: Pages) -> Pages:
+    """A browser that is signed in there."""
+    return changing
+
+
+def dig(server: StoreServer, network: str) -> list[str]:
+    """Return the addresses that a resolver is given for a client's network, in order; "": it tells none."""
+    return server.addresses(NAME, ecs=network or None)
+
+
+def asked(page: Page) -> list[str]:
+    """Return the addresses that the Ask page shows."""
+    return sorted(page.locator("#answer li").all_inner_texts())
+
+
+def network_of(server: StoreServer, country: str) -> str:
+    with server.local as client:
+        rows = client.get("/lbdns/v1/countries").json()["result"]
+    return str(next(one["ipv4"] for one in rows if one["country"] == country))
+
+
+def test_ask_answers_as_dig_does_and_supposes_without_changing_it(world: StoreServer, shown: Pages) -> None:
+    page = shown.open("/ask")
+    page.fill("#ask-name", NAME)
+    page.select_option("#ask-country", "BR")
+    page.click("#ask-form button.main")
+    network = network_of(world, "BR")
+    assert page.input_value("#ask-ecs") == network
+    before = dig(world, network)
+    assert asked(page) == before == ["203.0.113.61"]
+    assert page.inner_text("#answer-pool") == "saopaulo"
+    assert page.inner_text("#answer-scope").startswith("/")
+    row = page.locator("tr", has_text="pool saopaulo is down")
+    assert "virginia" in row.inner_text() and "192.0.2.41" in row.inner_text()
+    row.locator("a").click()
+    assert asked(page) == ["192.0.2.41", "192.0.2.42"] and "As it is: 203.0.113.61" in page.inner_text("main")
+    assert dig(world, network) == before
+    shown.check("ask")
+    page.reload()
+    assert asked(page) == ["192.0.2.41", "192.0.2.42"]
+    page.click("text=As it is >> nth=0")
+    assert asked(page) == before
+
+
+def test_ask_supposes_rules_and_tells_mistakes_beside_their_fields(world: StoreServer, shown: Pages) -> None:
+    france = network_of(world, "FR")
+    page = shown.open(f"/ask?name={NAME}&ecs={france}")
+    assert asked(page) == dig(world, france)
+    page.click("text=rule holiday is on")
+    assert asked(page) == [] and "No records" in page.inner_text("#answer")
+    assert dig(world, france) != []
+    shown.open(f"/ask?name={NAME}&ecs=192.0.2.0%2F99&resolver=nowhere&pop=ZZZ")
+    assert "network" in page.inner_text("#ask-ecs-told") and page.get_attribute("#ask-ecs", "aria-invalid") == "true"
+    assert "address" in page.inner_text("#ask-resolver-told")
+    shown.open(f"/ask?name={NAME}&pop=ZZZ")
+    assert "IATA" in page.inner_text("#ask-pop-told")
+    shown.problems.clear()  # the browser's own word for a 400
+    shown.check("ask-wrong")
+
+
+def test_the_map_equals_explain_and_leads_to_it(world: StoreServer, shown: Pages) -> None:
+    page = shown.open(f"/map?load_balancer={NAME}")
+    shown.check("map", f"/map?load_balancer={NAME}&pool=saopaulo")  # axe-core takes long over 250 rows
+    shown.open(f"/map?load_balancer={NAME}")
+    for country, pool in (
+        ("Germany", "virginia"),
+        ("Japan", "singapore"),
+        ("Brazil", "saopaulo"),
+        ("Malta", "virginia"),
+    ):
+        row = page.locator("tbody tr:not(.part)", has=page.locator(f"th:text-matches('^{country}')"))
+        assert pool in row.first.inner_text(), country
+        with page.expect_navigation():
+            row.first.locator("a").first.click()
+        assert page.inner_text("#answer-pool") == pool
+        assert asked(page) == dig(world, page.input_value("#ask-ecs"))
+        page.go_back()
+    india = page.locator("tbody tr", has=page.locator("th:text-matches('^India')")).first
+    assert "singapore" in india.inner_text() and "the network within the country" in india.inner_text()
+    page.locator("svg.world a[aria-label='Brazil: saopaulo']").click()
+    page.wait_for_selector("#answer-pool")
+    assert page.inner_text("#answer-pool") == "saopaulo"
+    shown.open(f"/map?load_balancer={NAME}&pool=singapore")
+    assert "Germany" not in page.inner_text("#content table") and "Japan" in page.inner_text("#content table")
+    shown.open(f"/map?load_balancer={NAME}&by=latency&pool=saopaulo")
+    assert violations(page) == []
+    shown.open("/map?load_balancer=nobody.example.com")
+    assert "no load balancer answers" in page.inner_text("[role=alert]")
+    shown.problems.clear()
+
+
+def test_a_forced_state_with_an_end_is_in_the_answers_until_it_is_taken_back(world: StoreServer, shown: Pages) -> None:
+    spain = network_of(world, "ES")
+    before = dig(world, spain)
+    page = shown.open("/health")
+    shown.check("health")
+    page.fill("#force-pattern", "virginia/iad-1")
+    page.select_option("#force-state", "down")
+    page.select_option("#force-for", "3600")
+    page.fill("#force-why", "a drill")
+    page.click("#force-form button")
+    assert "virginia/iad-1 is forced down" in page.inner_text("main")
+    wait_until(lambda: dig(world, spain) == ["192.0.2.42"], lambda: world.log)
+    page.reload()
+    told = page.locator("section", has=page.locator("#orders-heading")).inner_text()
+    assert "a drill" in told and "in 59 minutes" in told
+    shown.check("health-forced", "/health/virginia")
+    page.get_by_role("button", name="Take back").first.click()
+    wait_until(lambda: dig(world, spain) == before, lambda: world.log)
+    assert page.url.endswith("/health/virginia")
+    shown.open("/health")
+    page.fill("#force-pattern", "nobody/*")
+    page.click("#force-form button")
+    assert "nobody" in page.inner_text("#force-pattern-told") and page.input_value("#force-pattern") == "nobody/*"
+    shown.problems.clear()
+
+
+def test_health_tells_what_is_down_seen_from_where_and_why(world: StoreServer, shown: Pages) -> None:
+    page = shown.open("/health")
+    wait_until(lambda: "TCP connection failed" in shown.open("/health").inner_text(".matrix"), lambda: world.log)
+    first = page.locator(".matrix tbody tr").first.inner_text()
+    assert "critical" in first and "0 of" in first
+    assert "From AMS" in page.inner_text(".matrix thead")
+    shown.open("/health?show=poor&search=fra-2")
+    assert page.locator(".matrix tbody tr").count() == 1
+    page.click("text=frankfurt")
+    assert "fra-2" in page.inner_text("main") and "went down" in page.inner_text("#events")
+    shown.check("health-pool")
+
+
+@pytest.fixture
+def without_scripts(world: StoreServer, browser: Browser) -> Iterator[Pages]:
+    found = signed_in(world, browser, java_script_enabled=False)
+    yield found
+    found.context.close()
+
+
+def test_everything_works_without_javascript(world: StoreServer, without_scripts: Pages) -> None:
+    page = without_scripts.open(f"/map?load_balancer={NAME}")
+    page.locator("svg.world a[aria-label='Brazil: saopaulo']").click()
+    assert page.inner_text("#answer-pool") == "saopaulo"
+    page.fill("#ask-ecs", "")
+    page.click("#ask-form button.main")
+    assert asked(page) == dig(world, "")
+    page = without_scripts.open("/health")
+    page.fill("#force-pattern", "singapore/sin-1")
+    page.click("#force-form button")
+    assert "is forced down" in page.inner_text("main")
+    page.get_by_role("button", name="Take back").first.click()
+    assert "goes by what is measured again" in page.inner_text("main")
+
+
+def test_the_keyboard_alone_asks(world: StoreServer, shown: Pages) -> None:
+    page = shown.open("/ask")
+    page.focus("#ask-name")
+    page.keyboard.type(NAME)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.type(network_of(world, "JP"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#answer-pool")
+    assert page.inner_text("#answer-pool") == "singapore"
+    change = page.locator("a", has_text="pool singapore is down").first
+    change.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".chip")
+    assert page.inner_text("#answer-pool") == "virginia"
+
+
+def test_pages_are_small(shown: Pages) -> None:
+    for path in ("/ask", f"/map?load_balancer={NAME}", "/health"):
+        answer = shown.context.request.get(shown.address + path)
+        assert answer.ok and len(answer.body()) < 250_000, path
+        assert len(gzip.compress(answer.body())) < 50_000, path
