@@ -64,10 +64,10 @@ class Question:
         return path_with(PLACE, self.query)
 
     @property
-    def supposed(self) -> list[Change]:
+    def supposed(self) -> list[Supposition]:
         """What is supposed, and each time the question without it."""
         return [
-            Change(how, what, self.having(**{how: tuple(one for one in getattr(self, how) if one != what)}))
+            Supposition(how, what, self.having(**{how: tuple(one for one in getattr(self, how) if one != what)}))
             for how in _SUPPOSED
             for what in getattr(self, how)
         ]
@@ -77,11 +77,11 @@ class Question:
         """The same query of the world as it is."""
         return replace(self, down=(), up=(), rules_off=(), rules_on=())
 
-    def supposing(self, how: str, what: str) -> Change:
+    def supposing(self, how: str, what: str) -> Supposition:
         """Return the question with one thing more supposed; the opposite is not supposed any more."""
         other = _OPPOSITE[how]
         kept = {other: tuple(one for one in getattr(self, other) if one != what)}
-        return Change(how, what, self.having(**kept, **{how: tuple(dict.fromkeys((*getattr(self, how), what)))}))
+        return Supposition(how, what, self.having(**kept, **{how: tuple(dict.fromkeys((*getattr(self, how), what)))}))
 
     def having(self, **changed: Any) -> Question:
         """Return the question with other values in some fields."""
@@ -89,7 +89,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Supposition:
     """One thing that is supposed or might be: `how` as in Question, of `what`, and the question then."""
 
     how: str
@@ -109,7 +109,7 @@ class Change:
         }[self.how]
 
 
-def changes_of(question: Question, steps: Iterable[Mapping[str, Any]]) -> list[Change]:
+def changes_of(question: Question, steps: Iterable[Mapping[str, Any]]) -> list[Supposition]:
     """Return what an operator may want to suppose next: pools and endpoints on the way the other way round, rules and
     pool sets off that are on, and on that are off."""
     chosen = chosen_pool(steps)
@@ -129,7 +129,7 @@ def changes_of(question: Question, steps: Iterable[Mapping[str, Any]]) -> list[C
     return [one for one in found if (one.how, one.what) not in given]
 
 
-def tried_of(changes: Iterable[Change], steps: Iterable[Mapping[str, Any]]) -> list[Change]:
+def tried_of(changes: Iterable[Supposition], steps: Iterable[Mapping[str, Any]]) -> list[Supposition]:
     """Return the changes of which the page says at once what would come of them: those that cost little to try and can
     matter, of the pool that answers and of pools that are down."""
     chosen = chosen_pool(steps)

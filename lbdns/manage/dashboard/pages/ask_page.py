@@ -14,8 +14,8 @@ from lbdns.manage.dashboard.page_router import PageRouter, render, see_other
 from lbdns.manage.dashboard.question import (
     PLACE,
     TYPES,
-    Change,
     Question,
+    Supposition,
     answer_words,
     balancer_text,
     changes_of,
@@ -107,7 +107,7 @@ async def _quietly(request: PageRequest, question: Question) -> ApiAnswer:
     return await ask_api(request.scope["app"], request.scope, who, "GET", EXPLAIN, question.query)
 
 
-def _outcome(change: Change, answer: ApiAnswer, explained: dict[str, Any]) -> dict[str, Any] | None:
+def _outcome(change: Supposition, answer: ApiAnswer, explained: dict[str, Any]) -> dict[str, Any] | None:
     """Return what a change comes to; None where the API refuses to try it."""
     if not answer.is_success:
         return None

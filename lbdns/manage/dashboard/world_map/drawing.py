@@ -26,7 +26,7 @@ _HANGS_ON: Final = {
 }
 
 
-class Drawn(NamedTuple):
+class DrawnCountry(NamedTuple):
     """A country on the map. `fill`: a pattern's name; `is_mixed`: its clients do not all get one pool; `href`: "" where
     it leads nowhere."""
 
@@ -49,7 +49,7 @@ class Mark(NamedTuple):
     down: int = 0
 
 
-class Entry(NamedTuple):
+class LegendLine(NamedTuple):
     """A line of the legend: how many countries have a fill, and their share of addresses."""
 
     fill: str
@@ -63,10 +63,10 @@ def hangs_on_words(words: Iterable[str]) -> str:
     return ", ".join(_HANGS_ON[word] for word in words)
 
 
-def to_pick(rows: Iterable[Mapping[str, Any]], link: Callable[[Mapping[str, Any]], str]) -> list[Drawn]:
+def to_pick(rows: Iterable[Mapping[str, Any]], link: Callable[[Mapping[str, Any]], str]) -> list[DrawnCountry]:
     """Return the map on which a country is picked."""
     links = {row["country"]: link(row) for row in rows}
-    return [Drawn(one, NOTHING, one.name, links.get(one.code, "")) for one in country_shapes()]
+    return [DrawnCountry(one, NOTHING, one.name, links.get(one.code, "")) for one in country_shapes()]
 
 
 def fills_of(found: Mapping[str, Any]) -> dict[str, str]:
@@ -95,31 +95,31 @@ def step_of(rtt_ms: float | None) -> str:
     return f"ms{next((index for index, (most, _) in enumerate(LATENCIES) if rtt_ms < most), len(LATENCIES))}"
 
 
-def by_pool(found: Mapping[str, Any], link: Callable[[Mapping[str, Any]], str]) -> list[Drawn]:
+def by_pool(found: Mapping[str, Any], link: Callable[[Mapping[str, Any]], str]) -> list[DrawnCountry]:
     """Return the countries filled by the pool that they get."""
     fills = fills_of(found)
     rows = {row["country"]: row for row in found["countries"]}
 
-    def drawn(shape: CountryShape) -> Drawn:
+    def drawn(shape: CountryShape) -> DrawnCountry:
         row = rows.get(shape.code) if shape.code else None
         if row is None or not row["pools"]:
-            return Drawn(shape, NOTHING, f"{shape.name}: no addresses known", "")
-        return Drawn(shape, fills[next(iter(row["pools"]))], _title(row), link(row), len(row["pools"]) > 1)
+            return DrawnCountry(shape, NOTHING, f"{shape.name}: no addresses known", "")
+        return DrawnCountry(shape, fills[next(iter(row["pools"]))], _title(row), link(row), len(row["pools"]) > 1)
 
     return [drawn(one) for one in country_shapes()]
 
 
-def by_latency(found: Mapping[str, Any], link: Callable[[Mapping[str, Any]], str]) -> list[Drawn]:
+def by_latency(found: Mapping[str, Any], link: Callable[[Mapping[str, Any]], str]) -> list[DrawnCountry]:
     """Return the countries filled by how far, in time, the pool is that they get."""
     rows = {row["country"]: row for row in found["countries"]}
 
-    def drawn(shape: CountryShape) -> Drawn:
+    def drawn(shape: CountryShape) -> DrawnCountry:
         row = rows.get(shape.code) if shape.code else None
         if row is None or not row["pools"]:
-            return Drawn(shape, NOTHING, f"{shape.name}: no addresses known", "")
+            return DrawnCountry(shape, NOTHING, f"{shape.name}: no addresses known", "")
         ms = rtt_of(found, row)
         told = "not measured from its region" if ms is None else f"{ms:.1f} ms"
-        return Drawn(shape, step_of(ms), f"{_title(row)}; {told}", link(row), len(row["pools"]) > 1)
+        return DrawnCountry(shape, step_of(ms), f"{_title(row)}; {told}", link(row), len(row["pools"]) > 1)
 
     return [drawn(one) for one in country_shapes()]
 
@@ -130,7 +130,7 @@ def _title(row: Mapping[str, Any]) -> str:
     return f"{row['name']}: {told}"
 
 
-def legend_by_pool(found: Mapping[str, Any]) -> list[Entry]:
+def legend_by_pool(found: Mapping[str, Any]) -> list[LegendLine]:
     """Return a line for each pool and, where there is any, for no pool: its fill, how many countries get it first."""
     fills = fills_of(found)
     first: dict[str, list[Mapping[str, Any]]] = {}
@@ -140,7 +140,7 @@ def legend_by_pool(found: Mapping[str, Any]) -> list[Entry]:
     total = sum(row["addresses"] for row in found["countries"] if row["country"]) or 1.0
     names = [name for name in fills if name != _NO_RECORDS or name in first]
     return [
-        Entry(
+        LegendLine(
             fills[name],
             name,
             len(first.get(name, ())),
@@ -150,7 +150,7 @@ def legend_by_pool(found: Mapping[str, Any]) -> list[Entry]:
     ]
 
 
-def legend_by_latency(found: Mapping[str, Any]) -> list[Entry]:
+def legend_by_latency(found: Mapping[str, Any]) -> list[LegendLine]:
     """Return a line for each step of the scale, and for what nobody measures."""
     words = [told for _, told in LATENCIES] + [SLOWEST]
     named = {f"ms{index}": told for index, told in enumerate(words)} | {UNKNOWN: "not measured from there"}
@@ -158,7 +158,7 @@ def legend_by_latency(found: Mapping[str, Any]) -> list[Entry]:
     total = sum(row["addresses"] for row in rows) or 1.0
     steps = [(row, step_of(rtt_of(found, row))) for row in rows]
     return [
-        Entry(
+        LegendLine(
             fill,
             name,
             sum(1 for _, step in steps if step == fill),
