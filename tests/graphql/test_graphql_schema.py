@@ -106,6 +106,16 @@ def _nothing_is_null(value: Any) -> bool:
     return value is not None
 
 
+def test_directives_are_of_places_that_older_clients_know() -> None:
+    """A client that does not know a directive's place refuses the whole schema (findings/graphql-core-new-place.sh)."""
+    text = "{ __schema { directives { name locations } } }"
+    directives = ask(PlayedTraffic({}), text)["data"]["__schema"]["directives"]
+    assert {one["name"]: one["locations"] for one in directives} == {
+        "include": ["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"],
+        "skip": ["FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"],
+    }
+
+
 def test_the_schema_that_clients_see_is_told_beside_data() -> None:
     text = """{ __typename viewer { zones { zoneTag } } __type(name: "zone") { name fields { name } }
       __schema { queryType { name } } }"""

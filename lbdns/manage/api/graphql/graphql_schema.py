@@ -16,6 +16,7 @@ from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
     GraphQLField,
+    GraphQLIncludeDirective,
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInputType,
@@ -25,6 +26,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
+    GraphQLSkipDirective,
 )
 
 from lbdns.manage.api.graphql.node_table import NODES, Nested, Node, NodeField
@@ -38,6 +40,9 @@ CONFIDENCE: Final = "confidence"
 CONFIDENCE_FIELDS: Final = {"estimate": FLOAT64, "lower": FLOAT64, "upper": FLOAT64, "sampleSize": UINT64}
 SCOPES: Final = {"zones": ("Zone", "zone", "zoneTag"), "accounts": ("Account", "account", "accountTag")}
 """The fields of `viewer`: what its types' names begin with, the type of one, and the field that has its id."""
+_DIRECTIVES: Final = (GraphQLIncludeDirective, GraphQLSkipDirective)
+"""What a query may have. Of others the schema would say places that clients as of 2021 do not know, and those
+refuse the whole of it."""
 _ROWS: Final = GraphQLScalarType("Rows", description="rows of a node, as they were asked for")
 
 
@@ -75,7 +80,8 @@ class _Maker:
         viewer = GraphQLObjectType("viewer", fields, description="who asks")
         root = GraphQLField(GraphQLNonNull(viewer), resolve=lambda root, info: {}, description="all there is to ask")
         types: list[GraphQLNamedType] = list(self._scalars.values())
-        return GraphQLSchema(GraphQLObjectType("Query", {"viewer": root}), types=types)
+        query = GraphQLObjectType("Query", {"viewer": root})
+        return GraphQLSchema(query, types=types, directives=_DIRECTIVES)
 
     def _type(self, scalar: Scalar) -> GraphQLScalarType:
         return self._scalars[scalar]

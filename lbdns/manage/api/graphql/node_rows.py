@@ -99,38 +99,35 @@ def rows_of(asked: AskedNode, kept: KeptRows, facts: NodeFacts, work: Work) -> l
     return found
 
 
-def _value_of(field: NodeField, facts: NodeFacts) -> Value:
-    """Return what gives a field's value of a row; what is looked up is remembered."""
-    if field.is_plain:
-        word = field.words[0]
-        return lambda row: row[word]
-    known: dict[Any, Any] = {}
-    make, words = field.make, field.words
+def _values(fields: Iterable[NodeField], facts: NodeFacts) -> dict[str, Value]:
+    return {field.name: _value_of(field, facts) for field in fields}
 
-    def value(row: Row) -> Any:
+
+def _value_of(field: NodeField, facts: NodeFacts) -> Value:
+    """Return what gives a field's value of a row, what is not known as nothing, so that values can be compared and put
+    in order; what is looked up is remembered."""
+    nothing: Any = () if field.is_list else "" if field.type.meaning == "text" else 0
+    words, make = field.words, field.make
+    known: dict[Any, Any] = {}
+    if field.is_plain:
+        word = words[0]
+
+        def plain(row: Row) -> Any:
+            found = row[word]
+            return nothing if found is None else found
+
+        return plain
+
+    def made(row: Row) -> Any:
         key = tuple([row[word] for word in words])
         try:
             return known[key]
         except KeyError:
-            found = known[key] = make(facts, *key)
+            found = make(facts, *key)
+            known[key] = found = nothing if found is None else found
             return found
 
-    return value
-
-
-def _comparable(field: NodeField, value: Value) -> Value:
-    """Return the same with what is not known as nothing, so that it can be compared and put in order."""
-    nothing: Any = () if field.is_list else "" if field.type.meaning == "text" else 0
-
-    def compared(row: Row) -> Any:
-        found = value(row)
-        return nothing if found is None else found
-
-    return compared
-
-
-def _values(fields: Iterable[NodeField], facts: NodeFacts) -> dict[str, Value]:
-    return {field.name: _comparable(field, _value_of(field, facts)) for field in fields}
+    return made
 
 
 def _ordered(node: Node, order: Sequence[str]) -> list[tuple[tuple[str, str], bool]]:
@@ -191,7 +188,7 @@ def _constant(value: Any, row: Any) -> Any:
 
 
 def _field_show(field: NodeField, value: Callable[[Any], Any]) -> Show:
-    show = field.type.shown
+    show = field.type.show
     if field.is_list:
         return lambda row: [show(one) for one in value(row)]
     return lambda row: show(value(row))
@@ -204,7 +201,8 @@ def _nested_show(asked: AskedNode, nested: Nested, selected: Selected, facts: No
     known: dict[Any, list[dict[str, Any]]] = {}
 
     def show(row: Row) -> list[dict[str, Any]]:
-        key = tuple([row[word] for word in nested.words])
+        # Nothing is known of health within a second.
+        key = tuple([int(row[word]) if word == "time" else row[word] for word in nested.words])
         if key not in known:
             known[key] = [
                 {as_: type_name if name == TYPENAME else types[name].shown(one.get(name)) for as_, name in wanted}

@@ -105,9 +105,9 @@ def check_size(document: DocumentNode, nodes: Mapping[str, Any]) -> None:
 
 
 class Work:
-    """What one query may do: seconds, by a clock, and rows to look at."""
+    """What one query may do: seconds of work of the thread that carries it out, and rows to look at."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, seconds: float = WORK_S) -> None:
+    def __init__(self, clock: Callable[[], float] = time.thread_time, seconds: float = WORK_S) -> None:
         self._clock = clock
         self._seconds = seconds
         self._ends_at = clock() + seconds
@@ -118,11 +118,6 @@ class Work:
         if self._clock() > self._ends_at:
             told = f"the query takes more than {self._seconds:g} seconds of work"
             raise beyond(f"{told}; ask for a shorter span of time, fewer nodes or fewer rows")
-
-    @property
-    def left_s(self) -> float:
-        """The seconds that are left."""
-        return max(0.0, self._ends_at - self._clock())
 
     def row(self) -> None:
         """Count a row; raises GraphQLError where there are too many, or the time is over."""
