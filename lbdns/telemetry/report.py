@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lbdns.base.words import Health
@@ -21,8 +21,11 @@ from lbdns.publish.publisher import Published
 Columns = Mapping[str, "memoryview[Any]"]
 
 
-def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[str, Any]:
-    """Return the health of every pool, endpoint and load balancer of a generation, with the evidence.
+def health_report(
+    published: Published, orders: Sequence[Forced] = (), pools_wanted: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return the health of every pool, endpoint and load balancer of a generation, with the evidence; of the pools of
+    some names alone, and of no load balancer, where `pools_wanted` says so.
 
     `orders` are the operators' forced states. Times are unix seconds, round-trip times milliseconds; None stands for
     what is not known, or not the case.
@@ -39,7 +42,12 @@ def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[s
 
     resorts = _last_resorts(configuration)
     networks = NetworkHealth(published)
-    pools = [_pool(pool, published, networks, pool.name in resorts) for pool in configuration.pools.values()]
+    wanted = (
+        configuration.pools if pools_wanted is None else [one for one in pools_wanted if one in configuration.pools]
+    )
+    pools = [
+        _pool(pool, published, networks, pool.name in resorts) for pool in map(configuration.pools.__getitem__, wanted)
+    ]
     for pool in pools if orders else ():
         pool["order"] = order(pool["name"])
         for endpoint in pool["origins"]:
@@ -49,7 +57,7 @@ def health_report(published: Published, orders: Sequence[Forced] = ()) -> dict[s
         "monitor": {"silent_s": silent_s(columns), "frozen_since": columns["frozen_since"][0] or None},
         "virtual_networks": _networks(networks),
         "pools": pools,
-        "load_balancers": _load_balancers(configuration, published, columns),
+        "load_balancers": [] if pools_wanted is not None else _load_balancers(configuration, published, columns),
     }
 
 

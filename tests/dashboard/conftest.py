@@ -187,6 +187,7 @@ def signed_in(server: StoreServer, browser: Browser, **options: Any) -> Pages:
     """Return a browser context of its own that is signed in by a link; close `context`. `options` are Playwright's."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light", **options)
     page = context.new_page()
+    page.set_default_timeout(15_000)
     pages = Pages(server, context, page)
     page.on("console", lambda said: pages.problems.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: pages.problems.append(str(error)))

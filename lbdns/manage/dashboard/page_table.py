@@ -11,12 +11,17 @@ from lbdns.manage.dashboard.page_row import PageRow
 from lbdns.manage.dashboard.pages import (
     ask_page,
     health_page,
+    load_balancers_page,
     log_page,
     map_page,
+    monitors_page,
+    networks_page,
     overview_page,
+    pools_page,
     revisions_page,
     sign_in_page,
     tokens_page,
+    zones_page,
 )
 
 PAGES: Final = (
@@ -24,6 +29,14 @@ PAGES: Final = (
         PageRow("Overview", "/", "overview", "Is anything wrong, where does traffic go, what changed last"),
         overview_page.router,
     ),
+    (
+        PageRow("Load balancers", "/load_balancers", "balancers", "Why a query goes where it goes, and what is next"),
+        load_balancers_page.router,
+    ),
+    (PageRow("Pools", "/pools", "pools", "Where answers come from, and how that is"), pools_page.router),
+    (PageRow("Monitors", "/monitors", "monitors", "How health is found out"), monitors_page.router),
+    (PageRow("Zones", "/zones", "records", "What is answered beside load balancers"), zones_page.router),
+    (PageRow("Networks", "/networks", "networks", "Who sees what, and what is reached how"), networks_page.router),
     (
         PageRow("Ask", "/ask", "ask", "For this client: each step, the answer, its scope, what would change it"),
         ask_page.router,

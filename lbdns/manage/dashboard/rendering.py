@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from lbdns import __version__
 from lbdns.manage.dashboard import words_shown as words
+from lbdns.manage.dashboard.object_forms.form_nodes import node_id
 from lbdns.manage.dashboard.page_calls import ApiAnswer
 from lbdns.manage.dashboard.page_request import THEMES, PageRequest
 from lbdns.manage.dashboard.page_row import PageRow
@@ -39,6 +40,7 @@ FILTERS: Final = {
     "field_id": words.field_id,
     "with_query": words.with_query,
     "curl": words.curl,
+    "input_id": node_id,
 }
 HTML: Final = "text/html; charset=utf-8"
 

@@ -126,9 +126,9 @@ def milliseconds(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
-def counted_words(count: int, name: str) -> str:
-    """Return a count with its noun: "1 pool", "3 pools"."""
-    return counted(count, name)
+def counted_words(count: int, name: str, plural: str = "") -> str:
+    """Return a count with its noun: "1 pool", "3 pools", "2 entries"."""
+    return counted(count, name, plural)
 
 
 def pretty(value: Any) -> str:

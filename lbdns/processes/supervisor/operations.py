@@ -67,9 +67,10 @@ class Operations:
             "counters": self._counters,
         }
 
-    async def _health(self, _: Mapping[str, Any]) -> dict[str, Any]:
+    async def _health(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Report on everything, or on the pools of some names."""
         server = self._server
-        report = health_report(server.in_force(), await asyncio.to_thread(server.orders))
+        report = health_report(server.in_force(), await asyncio.to_thread(server.orders), request.get("pools"))
         return report | {"configuration": in_force(server.facts())}
 
     async def _force(self, request: Mapping[str, Any]) -> dict[str, Any]:

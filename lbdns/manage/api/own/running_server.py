@@ -243,9 +243,10 @@ async def what_if(site: CurrentSite, body: JsonObject) -> Response:
 
 
 @router.get("/health", dependencies=[belongs_to(POOLS)], summary="Show the health of everything", **describe(_REPORT))
-async def health(site: CurrentSite) -> Response:
-    """Show pools, endpoints and load balancers, with the evidence, as `lbdns health --json` does."""
-    return ok(await operate(site, "health", {}))
+async def health(site: CurrentSite, pool: Names = []) -> Response:  # noqa: B006 - FastAPI copies it
+    """Show pools, endpoints and load balancers, with the evidence, as `lbdns health --json` does; with `pool`, the
+    pools of these names alone."""
+    return ok(await operate(site, "health", {"pools": pool} if pool else {}))
 
 
 @router.get("/status", summary="Show the server's processes and addresses", **describe(_OBJECT))

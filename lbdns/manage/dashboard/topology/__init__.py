@@ -1,0 +1,1 @@
+"""The topology of a load balancer, drawn. START HERE: topology_ways.py."""
