@@ -113,6 +113,10 @@ NOTE_CODE: Final = 1011
 """The code of a message that says what followed from what was sent; the command line knows it already."""
 NOT_RUNNING_CODE: Final = 1010
 """The code of the error that there is no server to ask."""
+GUARDED_CODE: Final = 1012
+"""The code of the error that a change moves more clients than its guard allows."""
+GUARD_HEADER: Final = "Lbdns-Guard"
+"""The header of a write that says how much it may move: `5%`."""
 ZONES_PER_PAGE_MAX: Final = 1000
 RECORDS_PER_PAGE_MAX: Final = 5000
 OBJECTS_PER_PAGE_MAX: Final = 1000

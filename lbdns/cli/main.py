@@ -27,6 +27,7 @@ COMMANDS = {
     "top": "Show rates, busiest names and shares, live.",
     "events": "Show what changed, when and why.",
     "locate": "Show where an address is.",
+    "whatif": "Show what a change would move of the recorded traffic, before it is made.",
     "apply": "Make the store what a directory's files say, after showing the difference.",
     "export": "Write the store as a directory of files.",
     "store": "Check the store, mend what in it cannot be read, make it anew.",

@@ -23,6 +23,7 @@ from lbdns.base.words import LOCK_FILE, RUN_DIRECTORY
 from lbdns.mapped.directory_locks import DirectoryLocks, lock_holder
 
 SHARED_MEMORY = Path("/dev/shm")
+CONTROL_FILE = "control"
 PRIVATE = 0o700
 OTHERS = 0o077
 OTHERS_WRITE = 0o022
@@ -215,6 +216,16 @@ def targets_path(run_dir: Path, generation: int) -> Path:
     return run_dir / f"targets-{generation}.json"
 
 
+def slots_path(run_dir: Path, generation: int) -> Path:
+    """Return where in a run directory it stands who has which slot in a generation."""
+    return run_dir / f"slots-{generation}.json"
+
+
+def table_path(run_dir: Path, number: int) -> Path:
+    """Return where in a run directory the health table of a layout id is."""
+    return run_dir / f"health-{number}.bin"
+
+
 def opener_path(run_dir: Path) -> Path:
     """Return where in a run directory the UNIX socket of who opens sockets in network namespaces is."""
     return run_dir / "opener.sock"
@@ -239,7 +250,7 @@ class RunDirectory:
     @property
     def control(self) -> Path:
         """The control file."""
-        return self.path / "control"
+        return self.path / CONTROL_FILE
 
     @staticmethod
     def location(state_dir: Path) -> Path:
@@ -271,11 +282,11 @@ class RunDirectory:
 
     def slots(self, generation: int) -> Path:
         """Who has which slot of the health table in a generation; what a new supervisor continues from."""
-        return self.path / f"slots-{generation}.json"
+        return slots_path(self.path, generation)
 
     def table(self, number: int) -> Path:
         """A health table; a new one is made when the old has no room."""
-        return self.path / f"health-{number}.bin"
+        return table_path(self.path, number)
 
     def counters(self, index: int, part: int) -> Path:
         """The counters of one thread of a responder; part 0 is its slow path."""
@@ -320,6 +331,19 @@ class RunDirectory:
 
     def _ours(self) -> list[Path]:
         return [place for place in self.places if is_private(place)]
+
+
+def run_directory_in_use(state_dir: Path) -> Path | None:
+    """Return the run directory that there is of a state directory and that belongs to whom that belongs to, root's
+    looking on, None where there is none."""
+    for path in run_places(state_dir):
+        try:
+            found, owner = path.lstat(), state_dir.stat().st_uid
+        except OSError:
+            continue
+        if stat.S_ISDIR(found.st_mode) and found.st_uid in (owner, os.geteuid()) and not found.st_mode & OTHERS:
+            return path
+    return None
 
 
 def is_private(path: Path) -> bool:

@@ -188,6 +188,11 @@ def find_served_of_store(state_dir: Path) -> LastServed | None:
     return kept if kept is not None and kept.is_of_store else None
 
 
+def last_served(state_dir: Path) -> LastServed | None:
+    """Return what was served last, whatever it came from; raises LbdnsError as above."""
+    return _read_current(state_dir / LAST_SERVED)
+
+
 def _read_current(directory: Path) -> LastServed | None:
     path = directory / CURRENT
     try:

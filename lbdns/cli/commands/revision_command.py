@@ -9,6 +9,7 @@ from lbdns.cli.commands.apply_command import carry_out
 from lbdns.cli.frame import difference
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import local_time, print_json
+from lbdns.cli.frame.guarded import guard_options
 from lbdns.cli.frame.verb_group import VerbGroup
 
 LIMIT = 20
@@ -79,10 +80,13 @@ def show(client: ApiClient, number: int, other: int | None, as_json: bool) -> No
 @click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--message", default="", help="Why, for the audit trail. [default: restore revision N]")
+@guard_options
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
-def restore(client: ApiClient, number: int, dry_run: bool, yes: bool, message: str, as_json: bool) -> None:
+def restore(
+    client: ApiClient, number: int, dry_run: bool, yes: bool, message: str, guard: str | None, as_json: bool
+) -> None:
     """Make the objects as they were at revision N, as a new revision. Ids stay; SOA serials go on."""
     path = f"{OWN_PATH}/revisions/{number}/restore"
     plan = client.post(path, {"dry_run": True})
     body = {"message": message} if message else {}
-    carry_out(client, path, plan, body, dry_run=dry_run, yes=yes, as_json=as_json)
+    carry_out(client, path, plan, body, dry_run=dry_run, yes=yes, guard=guard, as_json=as_json)

@@ -28,7 +28,15 @@ from click.core import ParameterSource
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import OWN, Kind
 from lbdns.base.wording import join_path, printable
-from lbdns.base.words import OBJECTS_PER_PAGE_MAX, OWN_PATH, SETTINGS_FILE, SETTINGS_VARIABLE, V4_PATH, WARNING_CODE
+from lbdns.base.words import (
+    GUARD_HEADER,
+    OBJECTS_PER_PAGE_MAX,
+    OWN_PATH,
+    SETTINGS_FILE,
+    SETTINGS_VARIABLE,
+    V4_PATH,
+    WARNING_CODE,
+)
 from lbdns.cli.frame.api_place import Local, Place, find_place
 
 if TYPE_CHECKING:
@@ -147,9 +155,13 @@ class ApiClient:
         revision: int | None = None,
         params: Mapping[str, Any] | None = None,
         tells: bool = True,
+        guard: str | None = None,
     ) -> Reply:
-        """Ask; `tells`: show on standard error what the answer says beside its result."""
+        """Ask; `tells`: show on standard error what the answer says beside its result. `guard`: how much of the
+        recorded traffic it may move, such as 5%."""
         headers = {} if revision is None else {"If-Match": f'"{revision}"'}
+        if guard is not None:
+            headers[GUARD_HEADER] = guard
         arguments: dict[str, Any] = {"headers": headers, "params": params or {}}
         if body is not None:
             arguments["content"] = json.dumps(body, ensure_ascii=False).encode()

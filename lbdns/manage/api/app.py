@@ -35,6 +35,7 @@ from lbdns.manage.api.own import running_server as lbdns
 from lbdns.manage.api.own import store_routes as stores
 from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import view_routes as views
+from lbdns.manage.api.own import what_if_routes as what_ifs
 from lbdns.manage.api.own import zone_import as zonefiles
 from lbdns.manage.api.v4 import accounts, balancing, preview, search, teamnet, zone_extras, zone_settings
 from lbdns.manage.api.v4 import graphql_routes as graphql
@@ -70,6 +71,7 @@ AREAS: Final = (
 )
 OWN_AREAS: Final = (
     lbdns,
+    what_ifs,
     revisions,
     zonefiles,
     tokens,

@@ -22,13 +22,16 @@ from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
 from lbdns.config.loading import Examined, Loaded, none_tolerated
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
+from lbdns.manage.store.guarding import keep_guard
 from lbdns.manage.store.item import Change, time_text
 from lbdns.manage.store.making import ways_by_tokens
+from lbdns.manage.store.proposing import proposed
 from lbdns.manage.store.refusals import Outdated, ReadOnly, StoreError, Unavailable
 from lbdns.manage.store.rescue import Rescued, rescued
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
 from lbdns.manage.store.unreadable import in_the_way, refusal
+from lbdns.model.configuration import Configuration
 from lbdns.model.placements import private_views
 from lbdns.model.settings import Settings
 from lbdns.publish.publisher import Published
@@ -111,6 +114,9 @@ class Manager(Protocol):
 
         `is_local`: for an operator on this machine.
         """
+
+    async def propose(self, make: Callable[[Edit], object], is_local: bool = False) -> Configuration:
+        """Return what would be served after a change that is not made; raises as `change` does."""
 
 
 class StoreManager:
@@ -220,6 +226,8 @@ class StoreManager:
             edit = Edit(before, time.time(), is_local, self.store.given_out)
             result, changes, after, examined = await asyncio.to_thread(self._prepare, edit, make)
             warnings = (*map(_not_yet, examined.errors), *examined.warnings)
+            if dry_run and changes:
+                await self._keep_guard(examined)
             if dry_run or not changes:
                 return Done(result, before.revision, changes, warnings)
 
@@ -286,6 +294,7 @@ class StoreManager:
     async def _serve(self, examined: Examined, after: State, cause: str, commit: Callable[[], None]) -> None:
         """Store a change, and serve it unless something is wrong with it yet."""
         was_served = not (self._mistakes or self._state.unreadable)
+        await self._keep_guard(examined)
         if examined.errors:
             await asyncio.to_thread(commit)
         else:
@@ -293,6 +302,20 @@ class StoreManager:
         self._mistakes = frozenset(map(str, examined.errors))
         if self.running is not None and not was_served and not examined.errors:
             await self.running.reload("the store can be served again")
+
+    async def _keep_guard(self, examined: Examined) -> None:
+        """Raise Guarded where serving a change would move more clients than its request allows."""
+        if examined.configuration is not None:
+            await keep_guard(self.settings.state_dir(), examined.configuration)
+
+    async def propose(self, make: Callable[[Edit], object], is_local: bool = False) -> Configuration:
+        """Return what would be served after a change that is not made; raises as `change` does."""
+        before = self._state
+        if before.unreadable:
+            raise in_the_way(before.unreadable)
+        edit = Edit(before, time.time(), is_local, self.store.given_out)
+        *_, examined = await asyncio.to_thread(self._prepare, edit, make)
+        return examined.loaded().configuration
 
     async def _put_in_force(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         try:
@@ -386,6 +409,10 @@ class FilesManager:
         raise ReadOnly(
             f"this server serves {self.place}; change them there, or serve a store: `lbdns serve` without a directory"
         )
+
+    async def propose(self, make: Callable[[Edit], object], is_local: bool = False) -> Configuration:
+        """Return what would be served, were the files changed so; raises ConfigError with every mistake."""
+        return await asyncio.to_thread(lambda: proposed(self.state, self.settings, make, is_local))
 
 
 class ServedManager(FilesManager):

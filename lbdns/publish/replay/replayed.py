@@ -74,7 +74,7 @@ class Replay:
 
     def come_to(self, asked: Replayed) -> CameTo:
         """Return what a query comes to."""
-        query = make_query(Client(asked.resolver.packed, PORT), _subnet(asked.ecs), self._now_s, 0)
+        query = make_query(Client(asked.resolver.packed, PORT), subnet_of(asked.ecs), self._now_s, 0)
         query.draw_fixed = True
         road = Road()
         reply = self._answer(asked, query, road)
@@ -117,7 +117,8 @@ def _ttl_s(reply: Answer) -> int:
     return min((one.ttl for one in reply.answer or reply.authority), default=0)
 
 
-def _subnet(ecs: Network | None) -> ClientSubnet | None:
+def subnet_of(ecs: Network | None) -> ClientSubnet | None:
+    """Return the option by which a query tells a network, None where it tells none."""
     if ecs is None:
         return None
     octets = ecs.network_address.packed[: (ecs.prefixlen + 7) // 8]

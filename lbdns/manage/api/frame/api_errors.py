@@ -8,6 +8,7 @@
 | A, AAAA and CNAME at one name          | 400       | 81053 |
 | deleting what others use               | 412       | 1005  |
 | changed since (If-Match)               | 412       | 1006  |
+| more clients move than the guard allows | 412      | 1012  |
 | objects come from files                | 403       | 1007  |
 | no such object; no such record         | 404       | 1001; 81044 |
 | no such route, another account         | 404       | 7003  |
@@ -34,6 +35,7 @@ from starlette.exceptions import HTTPException
 from lbdns.base.errors import Clash, ConfigError, LbdnsError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.wording import abridged, join_path
+from lbdns.base.words import GUARDED_CODE
 from lbdns.manage.api.frame.envelope import failed, ok
 from lbdns.manage.api.frame.pointers import Pointing, Steps, pointer
 from lbdns.manage.reading.body_refused import BadBody, BodyRefused, Found
@@ -48,6 +50,7 @@ from lbdns.manage.store.refusals import (
     Unavailable,
 )
 from lbdns.manage.store.unreadable import Unreadable
+from lbdns.publish.replay.guard import Guarded
 
 INTERNAL: Final = 1000
 NOT_FOUND: Final = 1001
@@ -196,6 +199,8 @@ def translated(error: Exception, request: Request) -> ApiError:
             return ApiError(412, REFERENCED, f"{_REFERENCED_WORDS} {error}")
         case Outdated():
             return ApiError(412, OUTDATED, str(error))
+        case Guarded():
+            return ApiError(412, GUARDED_CODE, str(error))
         case ReadOnly():
             return ApiError(403, READ_ONLY, str(error))
         case Unavailable():

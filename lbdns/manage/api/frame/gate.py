@@ -15,7 +15,9 @@ from typing import Final, Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lbdns.manage.api.frame.api_errors import INTERNAL, TOO_MANY, ApiError
+from lbdns.base.errors import LbdnsError
+from lbdns.base.words import GUARD_HEADER
+from lbdns.manage.api.frame.api_errors import INTERNAL, TOO_MANY, ApiError, invalid
 from lbdns.manage.api.frame.auth import (
     Caller,
     SignedIn,
@@ -37,6 +39,7 @@ from lbdns.manage.api.frame.limits import (
     too_large,
 )
 from lbdns.manage.api.frame.reply_messages import begin_request
+from lbdns.manage.store.guarding import begin_guard
 from lbdns.manage.store.tokens import Tokens
 
 LOCAL_USER: Final = "local_user"
@@ -46,6 +49,7 @@ SIGNED_IN: Final = "signed_in"
 GUEST: Final = "guest"
 """The key of a connection's state that holds its place among the others, to be told whether somebody is known."""
 IPV6_CLIENT_BITS: Final = 64
+_GUARD: Final = GUARD_HEADER.lower().encode()
 
 log = logging.getLogger("lbdns.api")
 
@@ -87,6 +91,7 @@ class Gate:
         try:
             caller = self._introduced(scope)
             scope.setdefault("state", {})["caller"] = caller
+            _begin_guard(headers.get(_GUARD))
             passage.check_length(headers.get(b"content-length"))
             await self._app(scope, passage.body, passage.send)
         except ApiError as error:
@@ -176,6 +181,14 @@ class _Passage:
         if self._has_begun:
             raise error
         await error.response()(self._scope, self.body, self.send)
+
+
+def _begin_guard(value: bytes | None) -> None:
+    """Begin a request with the guard that its header says; raises ApiError where that is none."""
+    try:
+        begin_guard(None if value is None else value.decode("latin-1"))
+    except LbdnsError as error:
+        raise invalid((f"header {GUARD_HEADER}: {error}", None)) from None
 
 
 def _check_rate(wait_s: float) -> None:

@@ -21,7 +21,7 @@ from lbdns.manage.reading.json_body import parse_json
 from lbdns.manage.reading.request_bounds import BODY_BYTES_MAX, LARGE_BODY_BYTES_MAX, MIB
 
 _LARGE: Final = re.compile(
-    rf"{V4_PATH}/zones/[^/]+/dns_records/import|{OWN_PATH}/(?:zones/.+/import|plan|apply)", re.DOTALL
+    rf"{V4_PATH}/zones/[^/]+/dns_records/import|{OWN_PATH}/(?:zones/.+/import|plan|apply|whatif)", re.DOTALL
 )
 """Paths that take a whole zone, or a whole configuration."""
 INLINE_BYTES_MAX: Final = 64 * 1024

@@ -16,7 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from lbdns import __version__
-from lbdns.base.words import V4_PATH
+from lbdns.base.words import GUARD_HEADER, V4_PATH
 from lbdns.manage.api.frame.envelope import JSON_TYPE
 from lbdns.model import bounds
 
@@ -98,7 +98,7 @@ _FAILURES: Final[dict[str, str]] = {
     "404": "There is no such object, or no such path",
     "405": "The path does not take this method",
     "408": "The body did not come",
-    "412": "Others use the object, or it changed since",
+    "412": "Others use the object, it changed since, or more clients move than the guard allows",
     "413": "The body is too large",
     "429": "Too many requests",
     "500": "lbdns failed",
@@ -109,6 +109,14 @@ _IF_MATCH: Final[dict[str, Any]] = {
     "required": False,
     "description": "the ETag of the object as it was read; the change is refused where it has changed since",
     "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
+}
+_GUARD: Final[dict[str, Any]] = {
+    "name": GUARD_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "how much of the last hour's recorded traffic the change may move, such as 5%; it is refused where "
+    "it moves more, or where that cannot be told",
+    "schema": {"type": "string", "pattern": r"^(100|[0-9]{1,2}(\.[0-9]{1,6})?)%$"},
 }
 
 
@@ -190,7 +198,9 @@ def document(app: FastAPI, account_id: str) -> dict[str, Any]:
         separate_input_output_schemas=True,
     )
     for path in made["paths"].values():
-        for operation in path.values():
+        for method, operation in path.items():
+            if method != "get":  # whatever may change something is held to a guard (manage/store/guarding.py)
+                operation.setdefault("parameters", []).append(_GUARD)
             operation["responses"].pop("422", None)
             for status, description in _FAILURES.items():
                 operation["responses"].setdefault(status, _failure(description))

@@ -293,6 +293,11 @@ def _state_at(store: Store, number: int) -> State:
     return store.state_at(number)
 
 
+def state_of_revision(site: ApiSite, number: int) -> State:
+    """Return the objects of a revision of a site's store; raises ReadOnly and ApiError."""
+    return _state_at(_store(site), number)
+
+
 def _undone(after: State, revision: Revision) -> State:
     changes = [Change(change.after, change.before) for change in reversed(revision.changes)]
     return after.changed(changes, revision.number - 1)
