@@ -14,7 +14,8 @@ def endpoint(name: str, state: str, **more: Any) -> dict[str, Any]:
 
 
 def pool(name: str, state: str, *origins: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": name, "state": state, "order": None, "origins": list(origins), "minimum_origins": 1, **more}
+    known = {"order": None, "minimum_origins": 1, "monitor": "web"}
+    return {"name": name, "state": state, "origins": list(origins), **known, **more}
 
 
 ORDER = {"state": "down", "set": 1.0, "until": 99.0, "why": "drill"}
@@ -52,7 +53,7 @@ def test_a_row_says_how_many_are_up_why_not_and_what_is_forced() -> None:
 
 def test_lines_have_gaps_where_nothing_is_known() -> None:
     series = {
-        "series": [{"name": "a/WEU", "values": [None, 1.0, 2.0, None, 4.0]}, {"name": "a/ME", "values": [None] * 5}]
+        "series": [{"name": "a WEU", "values": [None, 1.0, 2.0, None, 4.0]}, {"name": "a ME", "values": [None] * 5}]
     }
     lines = matrix.lines_by_pool(series)
     assert list(lines["a"]) == ["WEU", "ME"]

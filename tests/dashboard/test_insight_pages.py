@@ -202,6 +202,17 @@ def test_health_tells_what_is_down_seen_from_where_and_why(world: StoreServer, s
     shown.check("health-pool")
 
 
+def test_health_keeps_itself_current(world: StoreServer, shown: Pages) -> None:
+    page = shown.open("/health?search=singapore")
+    assert "degraded" not in page.inner_text(".matrix")
+    with world.local as client:
+        order = {"pattern": "singapore/sin-1", "state": "down", "for_s": 60, "why": "seen without a reload"}
+        client.post("/lbdns/v1/forced", json=order).raise_for_status()
+        page.wait_for_selector("text=seen without a reload")
+        client.post("/lbdns/v1/forced", json={**order, "state": "auto"}).raise_for_status()
+    page.wait_for_selector("text=seen without a reload", state="detached")
+
+
 @pytest.fixture
 def without_scripts(world: StoreServer, browser: Browser) -> Iterator[Pages]:
     found = signed_in(world, browser, java_script_enabled=False)

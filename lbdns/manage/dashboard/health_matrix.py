@@ -82,7 +82,7 @@ def row_of(
         **pool,
         "up": up,
         "used": len(used),
-        "places": seen.get("places", {}),
+        "places": seen.get("places", {}) if pool["monitor"] else {},
         "reasons": [reason for reason, _ in reasons.most_common()],
         "orders": orders_of(pool),
         "spark": sparkline(lines[first]) if first else "",
@@ -106,10 +106,10 @@ def places_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def lines_by_pool(series: Mapping[str, Any] | None) -> dict[str, dict[str, list[float | None]]]:
-    """Return the lines of /lbdns/v1/history/series?what=rtt by pool and region; a line is called POOL/REGION."""
+    """Return the lines of /lbdns/v1/history/series?what=rtt by pool and region; a line is called "POOL REGION"."""
     found: dict[str, dict[str, list[float | None]]] = {}
     for line in series["series"] if series else ():
-        pool, _, region = line["name"].partition("/")
+        pool, _, region = line["name"].rpartition(" ")
         found.setdefault(pool, {})[region] = line["values"]
     return found
 
