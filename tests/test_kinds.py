@@ -11,7 +11,19 @@ import pytest
 from pydantic import Field
 
 import lbdns
-from lbdns.base.kinds import BALANCING, FILES, IN_SETTINGS, KEYED, LISTED, NETWORKING, REFERRED, SECTIONS, SHOWN, Kind
+from lbdns.base.kinds import (
+    BALANCING,
+    FILES,
+    IN_SETTINGS,
+    KEYED,
+    LISTED,
+    NETWORKING,
+    REACHING,
+    REFERRED,
+    SECTIONS,
+    SHOWN,
+    Kind,
+)
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, collector, located, replacer
 from lbdns.manage.api.frame.object_shapes import filler
 from lbdns.manage.store.item import Item
@@ -27,16 +39,21 @@ PACKAGE = Path(lbdns.__file__).parent
 
 def test_rows() -> None:
     networks, balancing = ["virtual_network", "route"], ["monitor", "monitor_group", "pool"]
-    assert [kind.value for kind in Kind] == [*networks, *balancing, "zone", "record", "load_balancer", "override"]
+    alerting = ["webhook", "pagerduty_service", "notification_policy", "silence"]
+    balancers = ["load_balancer", "override"]
+    assert [kind.value for kind in Kind] == [*networks, *balancing, "zone", "record", *balancers, *alerting]
     sections = ("virtual_networks", "routes", "monitors", "monitor_groups", "pools", "load_balancers", "overrides")
-    assert sections == SECTIONS
+    assert (*sections, "webhooks", "pagerduty", "policies", "silences") == SECTIONS
     keyed = (Kind.VIRTUAL_NETWORK, Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
-    assert ((*keyed, Kind.LOAD_BALANCER), (*keyed, Kind.OVERRIDE)) == (REFERRED, KEYED)
+    told = (Kind.WEBHOOK, Kind.PAGERDUTY, Kind.POLICY)
+    assert (*keyed, Kind.LOAD_BALANCER, *told) == REFERRED
+    assert (*keyed, Kind.OVERRIDE, *told, Kind.SILENCE) == KEYED
+    assert (*keyed, Kind.WEBHOOK, Kind.PAGERDUTY) == tuple(sorted(REACHING, key=[*Kind].index))
     assert LISTED == (Kind.ROUTE, Kind.LOAD_BALANCER)
     assert [kind for kind in BALANCING if kind.area == NETWORKING] == list(IN_SETTINGS) == networks
     assert (*BALANCING, Kind.ZONE, Kind.RECORD) == SHOWN
     assert (Kind.MONITOR.users, Kind.LOAD_BALANCER.users) == ((Kind.MONITOR_GROUP, Kind.POOL), (Kind.OVERRIDE,))
-    assert NAMED_BESIDE == (Kind.MONITOR, Kind.MONITOR_GROUP)
+    assert NAMED_BESIDE == (Kind.MONITOR, Kind.MONITOR_GROUP, Kind.SILENCE)
     assert sorted(kind for kinds in FILES.values() for kind in kinds) == sorted(BALANCING)
     assert (Kind("load_balancer").words, Kind.LOAD_BALANCER.plural) == ("load balancer", "load balancers")
 

@@ -15,6 +15,8 @@ from lbdns.base.words import PLACE_MAPS
 
 LOAD_BALANCING: Final = "load_balancers"
 NETWORKING: Final = "teamnet"
+ALERTING: Final = "alerting/v3"
+DESTINATIONS: Final = f"{ALERTING}/destinations"
 OWN: Final = ""
 
 
@@ -122,6 +124,28 @@ class Kind(StrEnum):
         short="load_balancer",
         area=OWN,
     )
+    WEBHOOK = _Row("webhook", "webhooks", "alerting.WebhookDestination", "alerting.yaml", area=DESTINATIONS)
+    PAGERDUTY = _Row("pagerduty_service", "pagerduty", "alerting.PagerDutyService", "alerting.yaml", area=DESTINATIONS)
+    POLICY = _Row(
+        "notification_policy",
+        "policies",
+        "alerting.NotificationPolicy",
+        "alerting.yaml",
+        references=(
+            ReferenceField(("filters", "pool_id", ITEMS), "pool"),
+            ReferenceField(("mechanisms", "webhooks", ITEMS, "name"), "webhook", "id"),
+            ReferenceField(("mechanisms", "pagerduty", ITEMS, "name"), "pagerduty_service", "id"),
+        ),
+        area=ALERTING,
+    )
+    SILENCE = _Row(
+        "silence",
+        "silences",
+        "alerting.Silence",
+        "alerting.yaml",
+        references=(ReferenceField(("policy",), "notification_policy", "policy_id"),),
+        area=ALERTING,
+    )
 
     def __new__(cls, name: str, *columns: Any) -> Kind:
         """Make a member of a row, whose columns become its attributes."""
@@ -164,7 +188,9 @@ IN_SETTINGS: Final = tuple(kind for kind in BALANCING if kind.area == NETWORKING
 REFERRED: Final = tuple(kind for kind in Kind if kind.users)
 """Those that others refer to."""
 PROBING: Final = (Kind.POOL, *Kind.POOL.referred)
-"""What says whom probes ask, and how: who made it matters."""
+"""What says whom probes ask, and how."""
+REACHING: Final = (*PROBING, *(kind for kind in BALANCING if kind.area == DESTINATIONS))
+"""What says where this server connects to: who made it matters."""
 SHOWN: Final = (*BALANCING, *(kind for kind in Kind if not kind.model))
 """All, in the order in which people are shown them: records come behind the zones."""
 FILES: Final = {

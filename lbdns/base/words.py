@@ -68,6 +68,8 @@ API_SOCKET: Final = _in_state("api.sock")
 CONTROL_SOCKET: Final = _in_state("control.sock")
 FORCED_FILE: Final = _in_state("forced.json")
 ALERTS_FILE: Final = _in_state("alerts.json")
+"""Where earlier releases kept the alerts that are open."""
+NOTIFICATIONS_FILE: Final = _in_state("notifications.sqlite")
 LATENCY_FILE: Final = _in_state("latency.json")
 EVENTS_FILE: Final = _in_state("events.jsonl")
 OLDER_EVENTS_FILE: Final = _in_state("events.1.jsonl")

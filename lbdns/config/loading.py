@@ -21,6 +21,7 @@ from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
 from lbdns.base.words import SETTINGS_FILE
+from lbdns.config.checks.alerting_checks import check_alerting
 from lbdns.config.checks.balancer_checks import check_balancers
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.facts import Facts
@@ -424,6 +425,7 @@ class _Loading:
         if objects.is_whole:
             problems.extend(check_references(objects, memo))
         problems.extend(check_pools(objects, self.settings))
+        problems.extend(check_alerting(objects, self.settings if self.knows_settings else None))
         problems.extend(check_balancers(objects, sights if is_complete else None, facts, memo))
 
     def _configuration(self) -> Configuration:

@@ -65,6 +65,19 @@ MAX_HISTORY_BYTES: Final = 1_000_000_000_000
 DEFAULT_HISTORY_BYTES: Final = 1_000_000_000
 MAX_HISTORY_DAYS: Final = 3650
 DEFAULT_HISTORY_DAYS: Final = 90
+MAX_ALERTING_NAME_CHARS: Final = 255
+"""Of policies and destinations."""
+MAX_ROUTING_KEY_CHARS: Final = 64
+"""PagerDuty's have 32."""
+MAX_MECHANISMS: Final = 32
+"""Of each kind, of one policy."""
+MAX_FILTER_VALUES: Final = 16
+MAX_MOMENT_CHARS: Final = 64
+MAX_ALERTING_OBJECTS: Final = 1000
+"""Policies, and destinations of each kind."""
+MAX_SILENCES: Final = 10_000
+MAX_LOGIN_CHARS: Final = 1024
+"""Of a name or a password at a mail server."""
 MAX_VANTAGE_POINTS: Final = 39
 """Three speak for a region, and there are 13 regions."""
 MAX_WORKERS: Final = 256
@@ -144,7 +157,11 @@ MAX_USER_CHARS: Final = 65
 """Of two names, each of at most 32 (useradd(8))."""
 DNS_PORT: Final = 53
 SMTP_PORT: Final = 25
+SMTPS_PORT: Final = 465
+"""Where TLS comes before SMTP (RFC 8314 section 3.3)."""
 DEFAULT_MAIL_SERVER: Final = "localhost:25"
+DEFAULT_PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
+"""The Events API v2."""
 DEFAULT_SECRET_HEADER: Final = "cf-webhook-auth"
 """The header of the v4 API's webhooks."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lbdns.base.kinds import Kind
+from lbdns.base.lasting_ids import lasting_id
 from lbdns.dns.zone import Zone
+from lbdns.model.alerting import NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.name_override import NameOverride
@@ -41,12 +44,22 @@ class Configuration:
     virtual_networks: dict[str, VirtualNetwork] = field(default_factory=dict)
     routes: tuple[NetworkRoute, ...] = ()
     overrides: dict[str, NameOverride] = field(default_factory=dict)
+    webhooks: dict[str, WebhookDestination] = field(default_factory=dict)
+    pagerduty: dict[str, PagerDutyService] = field(default_factory=dict)
+    policies: dict[str, NotificationPolicy] = field(default_factory=dict)
+    silences: dict[str, Silence] = field(default_factory=dict)
     unready: tuple[UnreadyZone, ...] = ()
     pool_ids: dict[str, str] = field(default_factory=dict, compare=False)
     account_id: str = field(default="", compare=False)
     pools_by_tokens: frozenset[str] = frozenset()
     store_revision: int | None = field(default=None, compare=False)
     overlays: tuple[Zone, ...] = ()
+    alerting_ids: dict[str, str] = field(default_factory=dict, compare=False)
+    destinations_by_tokens: frozenset[str] = frozenset()
+
+    def alerting_id(self, kind: Kind, name: str) -> str:
+        """Return the API's id of a policy or a destination of messages."""
+        return self.alerting_ids.get(f"{kind} {name}") or lasting_id(kind, name, "")
 
     def of_views(self) -> dict[str, int]:
         """Return how many zones, records and load balancers there are that not everybody sees, by noun; none of what

@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.dns.zone import RRset, Zone
+from lbdns.model.alerting import NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.monitors import Monitor, MonitorGroup
@@ -54,6 +55,12 @@ class ConfigurationDocument:
     routes: tuple[NetworkRoute, ...] = ()
     overrides: dict[str, NameOverride] = field(default_factory=dict)
     overlays: tuple[ZoneRow, ...] = ()
+    webhooks: dict[str, WebhookDestination] = field(default_factory=dict)
+    pagerduty: dict[str, PagerDutyService] = field(default_factory=dict)
+    policies: dict[str, NotificationPolicy] = field(default_factory=dict)
+    silences: dict[str, Silence] = field(default_factory=dict)
+    alerting_ids: dict[str, str] = field(default_factory=dict)
+    destinations_by_tokens: frozenset[str] = frozenset()
 
 
 @without_cyclic_collection()
@@ -74,6 +81,12 @@ def encode_configuration(configuration: Configuration) -> bytes:
         virtual_networks=configuration.virtual_networks,
         routes=configuration.routes,
         overrides=configuration.overrides,
+        webhooks=configuration.webhooks,
+        pagerduty=configuration.pagerduty,
+        policies=configuration.policies,
+        silences=configuration.silences,
+        alerting_ids=configuration.alerting_ids,
+        destinations_by_tokens=configuration.destinations_by_tokens,
     )
     rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones", "overlays"})
     overlays = b'],"overlays":[', *_zone_pieces(configuration.overlays)
@@ -109,6 +122,12 @@ def decode_configuration(data: bytes) -> Configuration:
         virtual_networks=document.virtual_networks,
         routes=document.routes,
         overrides=document.overrides,
+        webhooks=document.webhooks,
+        pagerduty=document.pagerduty,
+        policies=document.policies,
+        silences=document.silences,
+        alerting_ids=document.alerting_ids,
+        destinations_by_tokens=document.destinations_by_tokens,
         overlays=overlays,
     )
 

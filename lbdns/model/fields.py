@@ -135,6 +135,19 @@ SHOWN_WHERE_SET: Final = _ShownWhereSet()
 """Marks fields of lbdns's own, and those of the v4 API that few send: strict clients then read back what they sent."""
 
 
+class _NeverShown:
+    """Marks a secret."""
+
+
+NEVER_SHOWN: Final = _NeverShown()
+"""Marks secrets, as the v4 API's destinations have them: written and stored, in no answer and no difference."""
+
+
+def never_shown(model: type[BaseModel]) -> frozenset[str]:
+    """Return the fields of a model that are marked so, those of models inside of it left out."""
+    return frozenset(name for name, field in model.model_fields.items() if NEVER_SHOWN in field.metadata)
+
+
 def shown_where_set(model: type[BaseModel]) -> frozenset[str]:
     """Return the fields of a model that are marked so, those of models inside of it left out."""
     return frozenset(name for name, field in model.model_fields.items() if SHOWN_WHERE_SET in field.metadata)

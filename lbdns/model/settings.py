@@ -26,7 +26,7 @@ from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, Obje
 from lbdns.model.history_settings import HistorySettings
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import NetworkList, as_texts, check_list
-from lbdns.model.notification import Notification
+from lbdns.model.notification import MailServer, Notification
 from lbdns.model.probe_networks import ProbeNetworks
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.sample_settings import SampleSettings
@@ -243,6 +243,8 @@ class Settings(Frozen):
     of clouds; what a token asks for or had a hand in does not reach loopback either."""
     notifications: Annotated[tuple[Notification, ...], Field(max_length=bounds.MAX_NOTIFICATIONS)] = ()
     """Who is told of changes of health."""
+    mail: MailServer | None = None
+    """The mail server by which policies tell mail addresses; without it none is told."""
     lists: NamedLists = Field(default_factory=dict)
     """Networks that the conditions of rules ask for by a name, `ip.src in $NAME`: a list of them, or a file that has
     one a line. Networks within others, and those that stand there twice, count once."""

@@ -17,9 +17,9 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from lbdns.model.monitors import Monitor, MonitorGroup
-from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
+from lbdns.model.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class TargetsHead:
     monitor_groups: dict[str, MonitorGroup]
     resolvers: tuple[str, ...] = ()
     vantage_points: tuple[Vantage, ...] = (Vantage(),)
-    notifications: tuple[Notification, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
     account_id: str = ""
     probe_networks: ProbeNetworks = DEFAULT
     networks: tuple[NetworkTarget, ...] = ()

@@ -26,7 +26,7 @@ class Reporter:
     def adopt(self, targets: Targets) -> None:
         """Take a generation's receivers and filters of notifications."""
         self._notifier.adopt(
-            targets.notifications, targets.pools, targets.balancers, targets.account_id, targets.probe_networks
+            targets.subscriptions, targets.pools, targets.balancers, targets.account_id, targets.probe_networks
         )
 
     def tell(self, change: HealthChange) -> None:

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import join_path
 from lbdns.model.monitors import Monitor
-from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
 from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
+from lbdns.model.subscription import Subscription
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,
@@ -64,7 +64,7 @@ class Targets:
     pools: tuple[PoolSpec, ...]
     balancers: tuple[BalancerSpec, ...]
     vantages: tuple[Vantage, ...]
-    notifications: tuple[Notification, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
     account_id: str = ""
     probe_networks: ProbeNetworks = DEFAULT
     networks: tuple[NetworkTarget, ...] = ()
@@ -98,7 +98,7 @@ def parse_targets(data: bytes) -> Targets:
         pools=tuple([_pool(pool, members) for pool in document.pools]),
         balancers=document.load_balancers,
         vantages=document.vantage_points,
-        notifications=document.notifications,
+        subscriptions=document.subscriptions,
         account_id=document.account_id,
         probe_networks=document.probe_networks,
         networks=document.networks,

@@ -13,6 +13,7 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.needed_names import answered_pools, must_resolve
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.subscription import subscriptions_of
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,
@@ -71,7 +72,7 @@ def encode_targets(
         monitor_groups=configuration.monitor_groups,
         resolvers=settings.resolvers,
         vantage_points=vantages_of(settings),
-        notifications=settings.notifications,
+        subscriptions=subscriptions_of(configuration),
         account_id=configuration.account_id,
         probe_networks=settings.probe_networks,
         networks=tuple(

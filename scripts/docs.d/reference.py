@@ -25,6 +25,7 @@ from lbdns.expressions.field_table import DNS_FIELDS, FIELDS
 from lbdns.expressions.function_table import FUNCTIONS
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.model.alerting import NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.field_meanings import field_meanings
 from lbdns.model.monitors import Monitor, MonitorGroup
@@ -55,6 +56,14 @@ CHAPTERS = (
     (MonitorGroup, "Monitor groups: `monitor_groups`", "A mapping of names to groups."),
     (Pool, "Pools: `pools`", "A mapping of names to pools."),
     (LoadBalancer, "Load balancers: `load_balancers`", "A list."),
+    (
+        NotificationPolicy,
+        "Notification policies: `policies`",
+        "A mapping of names to policies. What they do is in [notifications.md](notifications.md).",
+    ),
+    (WebhookDestination, "Webhooks: `webhooks`", "A mapping of names to webhooks, which policies name."),
+    (PagerDutyService, "PagerDuty services: `pagerduty`", "A mapping of names to services, which policies name."),
+    (Silence, "Silences: `silences`", "A mapping of names to silences."),
 )
 
 

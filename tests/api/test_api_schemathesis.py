@@ -52,6 +52,8 @@ OWN_PATH = "/lbdns/v1"
 ACCOUNT = f"{V4}/accounts/{{account_id}}/load_balancers"
 TEAMNET = f"{V4}/accounts/{{account_id}}/teamnet"
 NETWORKS = ("virtual_networks", "routes")
+ALERTING = f"{V4}/accounts/{{account_id}}/alerting/v3"
+TOLD = ("webhooks", "pagerduty", "policies", "silences")
 SETTINGS = """
 resolvers: ["127.0.0.1:9"]                                        # names of endpoints are looked up nowhere else
 views: {office: {networks: [192.0.2.0/24], private: true}}        # who asks for the account's load balancers
@@ -90,6 +92,13 @@ NARROWED: dict[str, Schema] = {
     },
     "NameOverride": {"name": {"type": "string", "pattern": r"\A[a-z]{2,5}\.corp\Z"}},
     "Zone": {"name": {"type": "string", "pattern": r"\A[a-z]{1,9}\.[a-z]{1,9}\.?\Z"}},
+    "WebhookDestination": {"url": {"enum": ["http://127.0.0.1:9/in", "https://localhost:9/", "nowhere"]}},
+    "PagerDutyService": {"events_url": {"enum": ["http://127.0.0.1:9/in"]}},
+    "NotificationPolicy": {
+        "filters": {"enum": [None, {}, {"new_health": ["Unhealthy"]}, {"pool_id": [GONE]}]},
+        "mechanisms": {"enum": [{"email": [{"id": "ops@example.com"}]}, {}]},
+    },
+    "Silence": {"start_time": {"enum": ["2026-01-01T00:00:00Z"]}, "end_time": {"enum": ["2099-01-01T00:00:00Z", ""]}},
 }
 """Of what the document leaves to words: values of which many are accepted. Names of endpoints are on this machine."""
 TRIED: dict[str, Any] = {
@@ -150,6 +159,15 @@ class Target:
             if label != "c":
                 route = {"network": f"10.{number}.0.0/16", "virtual_network_id": network["id"]}
                 self.post(NETWORKS[1], f"{TEAMNET}/{NETWORKS[1]}", route)
+        for label in ("a", "b"):
+            policy = {"name": label, "alert_type": "load_balancing_health_alert", "enabled": True}
+            policy |= {"mechanisms": {"email": [{"id": "ops@example.com"}]}}
+            id = self.post("policies", f"{ALERTING}/policies", policy)["id"]
+            self.post("webhooks", f"{ALERTING}/destinations/webhooks", {"name": label, "url": "http://127.0.0.1:9/"})
+            service = {"name": label, "routing_key": "R0"}
+            self.post("pagerduty", f"{ALERTING}/destinations/pagerduty/connect", service)
+            silence = {"policy_id": id, "end_time": "2099-01-01T00:00:00Z"}
+            self.post("silences", f"{ALERTING}/silences", silence)
         for label in ("c", "d"):  # not in use: these can be deleted
             self.post("monitors", f"{ACCOUNT}/monitors", {"description": label, "interval": 3600})
             self.post("pools", f"{ACCOUNT}/pools", {"name": label, "origins": [{"name": "o", "address": "127.0.0.2"}]})
@@ -161,7 +179,7 @@ class Target:
         answer = self.client.get(path) if body is None else self.client.post(path, json=body)
         assert answer.status_code == 200, answer.text
         result = answer.json()["result"]
-        made: Schema = result[0] if body is None else result
+        made: Schema = result[0] if isinstance(result, list) else result
         self.ids.setdefault(kind, []).append(made["id"])
         return made
 
@@ -187,13 +205,17 @@ class Target:
                 parameter["schema"] = {"enum": self.ids[NETWORKS[0]][:2]}
             case "number" if path.endswith("restore"):
                 parameter["schema"] = {"enum": [self.revision, 10**9]}  # with all the objects
+            case "since" | "before" if "alerting" in path:
+                parameter["schema"] = {"enum": ["2026-01-01T00:00:00Z", "yesterday"]}
             case "wait":
                 parameter["schema"]["maximum"] = 0.01  # seconds
 
     def ids_of(self, path: str, method: str) -> Schema:
         """Return the schema of the `id` in a path: objects that are there and one that is not."""
         parts = path.removeprefix(f"{V4}/").removeprefix(f"{OWN_PATH}/").split("/")
-        kind = next((kind for kind in ("monitor_groups", "monitors", "pools", *NETWORKS) if kind in parts), parts[0])
+        kind = next(
+            (kind for kind in ("monitor_groups", "monitors", "pools", *NETWORKS, *TOLD) if kind in parts), parts[0]
+        )
         known = self.ids.get("record" if "dns_records" in parts else kind, [])
         gone = str(UUID(GONE)) if kind in NETWORKS else GONE
         return {"enum": [*(known[-1:] if method == "delete" else known[:-1]), gone]}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lbdns.health.identity import identity
+from lbdns.model.notification import Notification
+from lbdns.model.subscription import subscription_of
 from lbdns.model.targets_document import is_name
 from lbdns.monitor import targets
 from lbdns.monitor.targets import Targets
@@ -30,9 +34,10 @@ def document(
     *pools: dict[str, Any],
     generation: int = 1,
     monitors: dict[str, dict[str, Any]] | None = None,
+    notifications: Sequence[dict[str, Any]] = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """A whole document, with slots in order."""
+    """A whole document, with slots in order; `notifications` as lbdns.yaml has them."""
     slots = itertools.count()
     for number, one in enumerate(pools):
         one["slot"] = number
@@ -48,6 +53,7 @@ def document(
         "monitor_groups": {},
         "pools": list(pools),
         "load_balancers": [],
+        "subscriptions": [asdict(subscription_of(Notification.model_validate(one))) for one in notifications],
         **more,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,17 @@ import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.base.words import ALERTS_FILE
+from lbdns.base.words import ALERTS_FILE, NOTIFICATIONS_FILE
 from lbdns.config.loading import parse
 from lbdns.health.events import HealthChange
 from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
-from lbdns.monitor.notify import alerts
+from lbdns.model.subscription import Subscription, subscription_of
 from lbdns.monitor.notify.alert_messages import CHANGES_MAX, summary_text
-from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, NETWORK, START, Alert, AlertBook, wants
+from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, NETWORK, START, Alert, AlertBook, load_former, wants
 from lbdns.monitor.notify.mail import mail_of
+from lbdns.monitor.notify.notification_store import NotificationChanges, NotificationStore
 from lbdns.monitor.notify.webhook import document_of, summary_of
 from lbdns.monitor.toggles import toggles
 from tests.monitor.documents import document, endpoint, parse_targets, pool
@@ -39,8 +41,8 @@ def alert(at: str = "eu/e", health: str = "unhealthy", type: str = HEALTH, event
     return Alert(type, event, "c" * 32, pool_name, name, health, "TCP timeout", 1_800_000_000.0, f"{at} is {health}")
 
 
-def receiver(**more: Any) -> Notification:
-    return Notification.model_validate({"name": "n", "webhook": "http://127.0.0.1/", **more})
+def receiver(**more: Any) -> Subscription:
+    return subscription_of(Notification.model_validate({"name": "n", "webhook": "http://127.0.0.1/", **more}))
 
 
 def test_an_alert_and_its_end_share_an_id() -> None:
@@ -72,11 +74,12 @@ def test_the_id_survives_a_restart_and_what_is_gone_ends(tmp_path: Path) -> None
     first = book.take(change("healthy", "unhealthy", "eu/e"))
     book.take(change("healthy", "critical", "gone"))
     book.take(change("enabled", "disabled", "off"))
-    assert book.changed
-    alerts.save(tmp_path, book.snapshot())
-    assert not book.changed
+    kept = NotificationStore(tmp_path)
+    kept.write(NotificationChanges(alerts=book.taken()))
+    assert book.taken() == {}
+    kept.close()
     later = AlertBook()
-    later.restore(alerts.load(tmp_path))
+    later.restore(NotificationStore(tmp_path).load()[0])
     ended = later.adopt({("eu", ""): True, ("eu", "e"): True, ("off", ""): True}, 5.0)
     assert [(one.pool, one.event, one.new_health) for one in ended] == [
         ("gone", END, "unknown"),
@@ -84,10 +87,28 @@ def test_the_id_survives_a_restart_and_what_is_gone_ends(tmp_path: Path) -> None
     ]
     end = later.take(change("unhealthy", "healthy", "eu/e"))
     assert first and end and end.correlation_id == first.correlation_id and end.reason == "No failures"
+
+
+def test_a_damaged_file_is_put_aside_and_where_none_can_be_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / NOTIFICATIONS_FILE).write_bytes(b"SQLite format 3\0" + b"x" * 4096)
+    kept = NotificationStore(tmp_path)
+    assert kept.load() == ({}, [])
+    kept.close()
+    assert (tmp_path / f"{NOTIFICATIONS_FILE}.damaged").exists()
+    with pytest.raises(LbdnsError, match="cannot keep notifications"):
+        NotificationStore(tmp_path / "none").load()
+
+
+def test_alerts_that_an_earlier_release_kept_are_taken_over(tmp_path: Path) -> None:
+    rows = [[HEALTH, "eu", "e", "1" * 32, "unhealthy"], [HEALTH, "eu", "e", "m", "2" * 32, "unhealthy"]]
+    (tmp_path / ALERTS_FILE).write_text(json.dumps({"open": rows}))
+    found = load_former(tmp_path)
+    assert found == {
+        (HEALTH, "eu", "e", ""): ("1" * 32, "unhealthy"),
+        (HEALTH, "eu", "e", "m"): ("2" * 32, "unhealthy"),
+    }
     (tmp_path / ALERTS_FILE).write_text("[1")
-    assert alerts.load(tmp_path) == []
-    with pytest.raises(LbdnsError, match="cannot write the open alerts"):
-        alerts.save(tmp_path / "none", [])
+    assert load_former(tmp_path) == load_former(tmp_path / "none") == {}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +141,7 @@ def test_a_pools_filter(pool_filter: dict[str, Any], wanted: str) -> None:
     assert passing(receiver(), NotificationFilter.model_validate(pool_filter)) == wanted
 
 
-def passing(notification: Notification, pool_filter: NotificationFilter | None) -> str:
+def passing(notification: Subscription, pool_filter: NotificationFilter | None) -> str:
     """Which of eight alerts pass: Endpoint, endpOint toggled, Pool, pool toggleD; capital: bad news."""
     told = {
         "E": alert(),
@@ -192,17 +213,17 @@ def test_a_summary_has_the_same_shape_and_is_bounded() -> None:
 
 
 def test_a_mail_holds_every_change_in_words() -> None:
-    notification = Notification.model_validate(MAIL)
-    mail = mail_of(notification, [(alert(), ["www.example.com"])], 0, 0.0)
+    receiver = subscription_of(Notification.model_validate(MAIL)).destination
+    mail = mail_of(receiver, [(alert(), ["www.example.com"])], 0, 0.0)
     assert mail["Subject"] == "[lbdns] eu/e is unhealthy" and mail["To"] == "a@example.com"
     assert mail["References"] == f"<{'c' * 32}@example.com>" and mail["Auto-Submitted"] == "auto-generated"
     assert "load balancers: www.example.com" in mail.get_content()
-    many = mail_of(notification, [(alert(f"eu/e{number}"), []) for number in range(300)], 7, 0.0)
+    many = mail_of(receiver, [(alert(f"eu/e{number}"), []) for number in range(300)], 7, 0.0)
     assert many["Subject"] == "[lbdns] 307 changes: 300 endpoints unhealthy, 7 more"
     assert many.get_content().endswith("and 207 more\n")
     # A reason that an operator typed cannot break into the head.
     sly = Alert(HEALTH, START, "c", "eu", "", "critical", "r", 0.0, "pool eu is critical: forced down: a\r\nBcc: x@y.z")
-    assert mail_of(notification, [(sly, [])], 0, 0.0)["Bcc"] is None
+    assert mail_of(receiver, [(sly, [])], 0, 0.0)["Bcc"] is None
 
 
 def test_enabling_and_disabling_are_changes() -> None:
@@ -238,7 +259,7 @@ def test_a_network_has_an_alert_of_its_own_with_an_end() -> None:
     )
     assert book.take(down()) is None  # told already, by a worker before
     restored = AlertBook()
-    restored.restore(book.snapshot())
+    restored.restore({key: row for key, row in book.taken().items() if row is not None})
     end = restored.take(down("up"))
     assert end is not None and (end.event, end.correlation_id) == (END, start.correlation_id)
     (gone,) = book.adopt({}, 0.0, (), ["site-b"])

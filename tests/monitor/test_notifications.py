@@ -18,7 +18,8 @@ from lbdns.health.events import HealthChange
 from lbdns.health.forced import Forced
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.model.notification import SINK_FIELDS, Notification
-from lbdns.monitor.notify import notifier
+from lbdns.model.subscription import Subscription, subscription_of
+from lbdns.monitor.notify import receiver
 from lbdns.monitor.notify.delivery import DeliveryFailed, Told
 from lbdns.monitor.notify.notifier import Notifier
 from lbdns.monitor.notify.sinks import SINKS
@@ -30,10 +31,10 @@ from tests.monitor.stage import Stage, hurry, until
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    monkeypatch.setattr(notifier, "GATHER_S", 0.02)
-    monkeypatch.setattr(notifier, "RETRY_FIRST_S", 0.02)
-    monkeypatch.setattr(notifier, "SEND_S", 5.0)
-    monkeypatch.setattr(notifier, "CLOSE_S", 0.5)
+    monkeypatch.setattr(receiver, "GATHER_S", 0.02)
+    monkeypatch.setattr(receiver, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(receiver, "SEND_S", 5.0)
+    monkeypatch.setattr(receiver, "CLOSE_S", 0.5)
     caplog.set_level(logging.INFO)
     yield
 
@@ -45,6 +46,10 @@ def flip(number: int = 0, after: str = "unhealthy") -> HealthChange:
     )
 
 
+def subscribed(settings: dict[str, Any]) -> Subscription:
+    return subscription_of(Notification.model_validate(settings))
+
+
 def notifying(*settings: dict[str, Any], state_dir: Path | None = None) -> Notifier:
     found = Notifier(state_dir)
     targets = parse_targets(
@@ -54,7 +59,7 @@ def notifying(*settings: dict[str, Any], state_dir: Path | None = None) -> Notif
             load_balancers=[{"name": "www.example.com", "pools": ["p"], "fallback": "p"}],
         )
     )
-    found.adopt([Notification.model_validate(one) for one in settings], targets.pools, targets.balancers)
+    found.adopt([subscribed(one) for one in settings], targets.pools, targets.balancers)
     return found
 
 
@@ -65,10 +70,11 @@ class Flaky:
         self.failures = failures
         self.told: list[list[str]] = []
 
-    async def deliver(self, told: Sequence[Told], unheard: int) -> None:
+    async def deliver(self, told: Sequence[Told], unheard: int, id: str) -> str:
         if self.failures:
             raise self.failures.pop(0)
         self.told.append([alert.endpoint for alert, _ in told])
+        return ""
 
 
 def test_every_way_has_its_sink() -> None:
@@ -89,7 +95,7 @@ def test_a_sink_sends_once_and_whoever_asks_it_tries_again(
     monkeypatch: pytest.MonkeyPatch, failures: list[Exception], told: list[list[str]]
 ) -> None:
     sink = Flaky([*failures])
-    monkeypatch.setitem(SINKS, "webhook", lambda notification, may_reach: sink)
+    monkeypatch.setitem(SINKS, "webhook", lambda subscription, may_reach: sink)
 
     async def main() -> None:
         telling = notifying({"name": "hook", "webhook": "http://127.0.0.1/"})
@@ -145,7 +151,7 @@ def test_webhooks_carry_the_pools_and_the_accounts_id_until_the_pool_is_gone() -
             ids = parse_targets(document(Path("t"), pool("p", endpoint("e0"), id="f" * 32), account_id="a" * 32))
             none = parse_targets(document(Path("t")))
             telling = Notifier(None)
-            receivers = [Notification.model_validate(hook.settings())]
+            receivers = [subscribed(hook.settings())]
             telling.adopt(receivers, ids.pools, ids.balancers, ids.account_id)
             telling.tell(flip())
             await until(lambda: len(hook.documents) == 1)
@@ -204,7 +210,7 @@ def test_a_refusal_and_a_redirect_are_not_tried_again(caplog: pytest.LogCaptureF
 
 
 def test_tries_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(notifier, "ATTEMPTS_MAX", 3)
+    monkeypatch.setattr(receiver, "ATTEMPTS_MAX", 3)
 
     async def main() -> None:
         refused = {"name": "hook", "webhook": f"http://127.0.0.1:{peers.refused_port()}/"}
@@ -218,7 +224,7 @@ def test_tries_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
 
 @pytest.mark.slow
 def test_a_receiver_that_hangs_holds_nobody_else_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifier, "SEND_S", 0.3)
+    monkeypatch.setattr(receiver, "SEND_S", 0.3)
 
     async def main() -> None:
         async with Hook(codes=[0] * 100).running() as hangs, Hook().running() as well:
@@ -235,7 +241,7 @@ def test_a_receiver_that_hangs_holds_nobody_else_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_storm_is_one_summary_and_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifier, "QUEUE_MAX", 50)
+    monkeypatch.setattr(receiver, "QUEUE_MAX", 50)
 
     async def main() -> None:
         async with Hook().running() as hook:
@@ -314,8 +320,8 @@ def test_mail_is_sent_and_tried_again_while_the_server_says_later(caplog: pytest
 def test_a_mail_server_that_says_nothing_is_given_up_in_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(notifier, "SEND_S", 0.2)
-    monkeypatch.setattr(notifier, "ATTEMPTS_MAX", 2)
+    monkeypatch.setattr(receiver, "SEND_S", 0.2)
+    monkeypatch.setattr(receiver, "ATTEMPTS_MAX", 2)
 
     async def main() -> None:
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -333,7 +339,7 @@ def test_a_mail_server_that_says_nothing_is_given_up_in_time(
 
 
 def test_https_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(notifier, "ATTEMPTS_MAX", 1)
+    monkeypatch.setattr(receiver, "ATTEMPTS_MAX", 1)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

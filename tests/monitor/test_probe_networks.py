@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from lbdns.config.loading import examine_tree
 from lbdns.health.reasons import Reason
 from lbdns.model.monitors import Monitor
-from lbdns.model.notification import Notification
 from lbdns.model.probe_networks import ProbeNetworks
+from lbdns.model.subscription import Destination
 from lbdns.model.targets_document import Vantage, lone_endpoint
 from lbdns.monitor.notify.delivery import DeliveryFailed
 from lbdns.monitor.notify.webhook import post
@@ -135,12 +135,10 @@ def test_what_may_not_be_reached_is_not_connected_to(listener: socket.socket) ->
     "host", ["127.0.0.1", "2130706433", "0x7f000001", "127.1", "0.0.0.0", "localhost", "[::ffff:127.0.0.1]"]
 )
 def test_a_webhook_is_judged_by_where_it_leads(listener: socket.socket, host: str) -> None:
-    notification = Notification.model_validate(
-        {"name": "hook", "webhook": f"http://{host}:{port_of(listener)}/latest/meta-data"}
-    )
+    hook = Destination(mechanism="webhook", name="hook", url=f"http://{host}:{port_of(listener)}/latest/meta-data")
     networks = ProbeNetworks(deny=("127.0.0.0/8", "::1/128"))
     with pytest.raises(DeliveryFailed, match=r"network that may be probed|Cannot connect|cannot be used"):
-        asyncio.run(post(notification, {}, lambda address: not networks.refuses(address)))
+        asyncio.run(post(hook, {}, lambda address: not networks.refuses(address)))
     assert not was_asked(listener)
 
 
@@ -155,8 +153,8 @@ def test_a_webhook_that_may_be_reached_is(listener: socket.socket) -> None:
 
     thread = threading.Thread(target=answer)
     thread.start()
-    notification = Notification.model_validate({"name": "hook", "webhook": f"http://127.0.0.1:{port_of(listener)}/"})
-    asyncio.run(post(notification, {}, lambda address: not ProbeNetworks().refuses(address)))
+    hook = Destination(mechanism="webhook", name="hook", url=f"http://127.0.0.1:{port_of(listener)}/")
+    asyncio.run(post(hook, {}, lambda address: not ProbeNetworks().refuses(address)))
     thread.join(10)
 
 

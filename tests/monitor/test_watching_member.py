@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import pytest
 from lbdns.health.events import HealthChange, read_events
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
-from lbdns.monitor.notify import alerts
 from lbdns.monitor.notify.alerts import END, START, AlertBook
+from lbdns.monitor.notify.notification_store import NotificationChanges, NotificationStore
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.receivers import Hook
@@ -110,20 +109,12 @@ def test_a_watchers_alert_is_beside_its_endpoints_and_ends_with_its_membership(t
     own, watchers = book.take(change("endpoint", "unhealthy")), book.take(change("monitor", "unhealthy"))
     assert own and watchers and own.correlation_id != watchers.correlation_id
     assert (own.monitor, watchers.monitor, watchers.source) == ("", "login", "origin")
-    alerts.save(tmp_path, book.snapshot())
+    NotificationStore(tmp_path).write(NotificationChanges(alerts=book.taken()))
     later = AlertBook()
-    later.restore(alerts.load(tmp_path))
+    later.restore(NotificationStore(tmp_path).load()[0])
     enabled = {("eu", ""): True, ("eu", "e"): True}
     assert later.adopt(enabled, 5.0, {("eu", "login")}) == []
     (gone,) = later.adopt(enabled, 5.0)
     assert (gone.event, gone.monitor, gone.correlation_id) == (END, "login", watchers.correlation_id)
     end = later.take(change("endpoint", "healthy"))
     assert end and end.correlation_id == own.correlation_id
-
-
-def test_open_alerts_of_an_earlier_release_are_read(tmp_path: Path) -> None:
-    book = AlertBook()
-    book.take(HealthChange(1.0, "pool", "eu", "healthy", "critical", pool="eu"))
-    alerts.save(tmp_path, [[*row[:3], *row[4:]] for row in book.snapshot()])
-    assert json.loads(next(tmp_path.iterdir()).read_text())["open"][0][:3] == [alerts.HEALTH, "eu", ""]
-    assert alerts.load(tmp_path) == book.snapshot()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.config.loading import parse
-from lbdns.model.notification import Notification
+from lbdns.model.subscription import subscription_of
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,
@@ -67,7 +67,7 @@ def test_what_is_written_is_what_is_read() -> None:
     found = parse_targets(written(TREE))
     configuration = parse(TREE, Path("/")).configuration
     assert (found.generation, found.table, found.resolvers) == (7, Path("/run/t"), configuration.settings.resolvers)
-    assert found.notifications == configuration.settings.notifications
+    assert found.subscriptions == tuple(map(subscription_of, configuration.settings.notifications))
     assert found.balancers == (BalancerSpec("www.example.com", ("eu", "us"), "none"),)
     assert {pool.name for pool in found.pools} == configuration.pools.keys()
     for spec in found.pools:
@@ -128,8 +128,3 @@ def test_keys_of_a_later_release_are_passed_over() -> None:
     for part in (later, later["pools"][0], later["pools"][0]["endpoints"][0], later["load_balancers"][0]):
         part["tomorrow"] = {"a": 1}
     assert decode_document(json.dumps(later).encode()) == decode_document(written(TREE))
-
-
-def test_a_notification_is_written_as_it_is_read() -> None:
-    assert {"from", "email"} <= json.loads(written(TREE))["notifications"][0].keys()
-    assert isinstance(decode_document(written(TREE)).notifications[0], Notification)

@@ -19,6 +19,7 @@ from lbdns.base.kept_problems import KEPT_MAX, KeptProblems
 from lbdns.config.yaml.bounded import cut, is_within, shape_of
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import upper_spellings
+from lbdns.model.alerting import HEALTH_ALERT, NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.fields import share_fields_set
 from lbdns.model.mistakes import mistake_count, mistakes_of
@@ -40,6 +41,14 @@ _STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
     VirtualNetwork: {"name": "stand-in"},
     NetworkRoute: {"network": "192.0.2.0/24"},
     NameOverride: {"name": "stand-in.invalid", "load_balancer": "stand-in.invalid"},
+    WebhookDestination: {"name": "stand-in", "url": "http://stand-in.invalid/"},
+    PagerDutyService: {"name": "stand-in", "routing_key": "-"},
+    NotificationPolicy: {
+        "name": "stand-in",
+        "alert_type": HEALTH_ALERT,
+        "mechanisms": {"email": [{"id": "stand-in@example.com"}]},
+    },
+    Silence: {"policy": "-", "start_time": "1970-01-01T00:00:00Z", "end_time": "9999-12-31T00:00:00Z"},
 }
 """What stands in for a required field whose value was refused; `Placed.refused` tells that it does."""
 

@@ -38,6 +38,8 @@ from lbdns.manage.api.own import view_routes as views
 from lbdns.manage.api.own import what_if_routes as what_ifs
 from lbdns.manage.api.own import zone_import as zonefiles
 from lbdns.manage.api.v4 import accounts, balancing, preview, search, teamnet, zone_extras, zone_settings
+from lbdns.manage.api.v4 import alerting_routes as alerting
+from lbdns.manage.api.v4 import destination_routes as destinations
 from lbdns.manage.api.v4 import graphql_routes as graphql
 from lbdns.manage.api.v4 import health_events as events
 from lbdns.manage.api.v4 import healthcheck_routes as healthchecks
@@ -45,6 +47,7 @@ from lbdns.manage.api.v4 import pool_health as health
 from lbdns.manage.api.v4 import record_routes as records
 from lbdns.manage.api.v4 import reference_routes as references
 from lbdns.manage.api.v4 import region_routes as regions
+from lbdns.manage.api.v4 import silence_routes as silences
 from lbdns.manage.api.v4 import user_routes as users
 from lbdns.manage.api.v4 import zone_routes as zones
 from lbdns.manage.dashboard.sessions import SignInLinks
@@ -67,6 +70,9 @@ AREAS: Final = (
     events,
     teamnet,
     graphql,
+    alerting,
+    destinations,
+    silences,
     balancing,
 )
 OWN_AREAS: Final = (

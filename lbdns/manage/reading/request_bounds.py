@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lbdns.base.kinds import Kind
-from lbdns.model.bounds import MAX_ROUTES, MAX_VIRTUAL_NETWORKS
+from lbdns.model.bounds import MAX_ALERTING_OBJECTS, MAX_ROUTES, MAX_SILENCES, MAX_VIRTUAL_NETWORKS
 
 MIB: Final = 1 << 20
 BODY_BYTES_MAX: Final = MIB
@@ -35,6 +35,10 @@ OBJECTS_MAX: Final[Mapping[str, int]] = {
     Kind.POOL.section: 25_000,
     Kind.LOAD_BALANCER.section: 100_000,
     Kind.ZONE.section: 10_000,
+    Kind.WEBHOOK.section: MAX_ALERTING_OBJECTS,
+    Kind.PAGERDUTY.section: MAX_ALERTING_OBJECTS,
+    Kind.POLICY.section: MAX_ALERTING_OBJECTS,
+    Kind.SILENCE.section: MAX_SILENCES,
 }
 """Objects of each section of one configuration."""
 ENDPOINTS_MAX: Final = 100_000

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from lbdns.base.errors import Problem
-from lbdns.base.kinds import BALANCING, REFERRED, Kind
+from lbdns.base.kinds import ALERTING, BALANCING, REFERRED, Kind
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
@@ -23,7 +23,7 @@ from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.making import has_foreign_part, pools_by_tokens
+from lbdns.manage.store.making import destinations_by_tokens, has_foreign_part, pools_by_tokens
 from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
@@ -142,6 +142,8 @@ class Builder:
                 account_id=self._account_id,
                 pools_by_tokens=pools_by_tokens(state, any(one.is_foreign for one in drafted)),
                 store_revision=state.revision,
+                alerting_ids=_alerting_ids(state),
+                destinations_by_tokens=destinations_by_tokens(state),
             )
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 
@@ -212,6 +214,12 @@ class Builder:
             if any(now.get(id, name) != name for id, name in before.items()):
                 self._placed = {}
         self._names = names
+
+
+def _alerting_ids(state: State) -> dict[str, str]:
+    """Return the ids of policies and destinations, by kind and name."""
+    kinds = (kind for kind in BALANCING if kind.area.startswith(ALERTING))
+    return {f"{kind} {item.name}": id for kind in kinds for id, item in state.all(kind).items()}
 
 
 def _are_same(before: Items, now: Items) -> bool:

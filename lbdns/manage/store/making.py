@@ -8,6 +8,7 @@
 What a token had a hand in does not probe this machine's loopback (model/probe_networks.py). A hand in where hostnames
 lead counts too: in the zones and load balancers here, where an endpoint's name stands in one of the zones. So does one
 in the way to an address: in a route, or in the virtual network that it leads to. No token has a proxy on the loopback.
+So it is with the destinations of messages, which policies name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from lbdns.base.errors import Problem
-from lbdns.base.kinds import BALANCING, PROBING, Kind
+from lbdns.base.kinds import BALANCING, DESTINATIONS, PROBING, REACHING, Kind
 from lbdns.base.words import STORED
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.state import Items, State
@@ -26,8 +27,14 @@ from lbdns.model.probe_networks import ProbeNetworks, refused_words
 from lbdns.model.targets_document import is_name
 from lbdns.model.virtual_network import NetworkRoute, NetworkTable, VirtualNetwork, parse_proxy
 
-WHERE: Final = {Kind.POOL: "origins", Kind.MONITOR_GROUP: "members", Kind.VIRTUAL_NETWORK: "via"}
-"""The field that says where probes go. A monitor has none: whoever changed it last made it."""
+WHERE: Final = {
+    Kind.POOL: "origins",
+    Kind.MONITOR_GROUP: "members",
+    Kind.VIRTUAL_NETWORK: "via",
+    Kind.WEBHOOK: "url",
+    Kind.PAGERDUTY: "events_url",
+}
+"""The field that says where probes and messages go. A monitor has none: whoever changed it last made it."""
 
 
 def is_adopted(before: Item, fields: Iterable[str]) -> bool:
@@ -38,7 +45,7 @@ def is_adopted(before: Item, fields: Iterable[str]) -> bool:
 
 def matters(kind: Kind) -> bool:
     """Tell whether it is of any account who made an object of a kind."""
-    return kind in PROBING
+    return kind in REACHING
 
 
 def out_of_reach(item: Item, networks: ProbeNetworks) -> Iterator[tuple[str, tuple[str | int, ...]]]:
@@ -63,7 +70,7 @@ def pools_by_tokens(state: State, has_foreign_zones: bool) -> frozenset[str]:
     in where its hostnames lead. `has_foreign_zones`: a token had a hand in one of the zones."""
     by_tokens: set[str] = set()
     for kind in BALANCING:  # in the order of reference
-        if matters(kind):
+        if kind in PROBING:
             by_tokens |= {
                 id for id, item in state.all(kind).items() if not item.is_local or by_tokens & item.references()
             }
@@ -75,6 +82,12 @@ def pools_by_tokens(state: State, has_foreign_zones: bool) -> frozenset[str]:
     if has_foreign_zones or not all(item.is_local for item in state.all(Kind.LOAD_BALANCER).values()):
         by_tokens |= {id for id, pool in pools.items() if id not in by_tokens and _is_led_here(pool, state)}
     return frozenset(item.name for id, item in pools.items() if id in by_tokens)
+
+
+def destinations_by_tokens(state: State) -> frozenset[str]:
+    """Return the ids of the destinations of messages that a token had a hand in."""
+    kinds = (kind for kind in BALANCING if kind.area == DESTINATIONS)
+    return frozenset(id for kind in kinds for id, item in state.all(kind).items() if not item.is_local)
 
 
 def _is_led_here(pool: Item, state: State) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.kinds import PROBING, Kind
+from lbdns.base.kinds import REACHING, Kind
 from lbdns.base.wording import moment
 from lbdns.base.words import STORE_FILE
 from lbdns.manage.store.consistency import note_restored, served_revision
@@ -140,8 +140,8 @@ def _fill(store: Store, configuration: Configuration, served_at: float, tokens: 
 
 
 def _is_local(kind: Kind) -> bool:
-    """Nobody knows any more who made it: what probes is taken for a token's."""
-    return kind not in PROBING
+    """Nobody knows any more who made it: what probes, or is told, is taken for a token's."""
+    return kind not in REACHING
 
 
 def _tokens(path: Path) -> list[tuple[Any, ...]]:

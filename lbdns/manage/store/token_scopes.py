@@ -9,6 +9,7 @@
 | load_balancers | load balancers, of zones and of the account                     | yes     |
 | pools          | pools, monitors, monitor groups, health checks, health          | no      |
 | zones          | zones, their records and settings                               | yes     |
+| notifications  | policies, destinations, silences, what was sent                 | no      |
 
 What stands in no area, such as whole configurations and revisions, takes a scope of everything.
 """
@@ -29,7 +30,8 @@ WRITE: Final = "write"
 LOAD_BALANCERS: Final = "load_balancers"
 POOLS: Final = "pools"
 ZONES: Final = "zones"
-AREAS: Final = {LOAD_BALANCERS: True, POOLS: False, ZONES: True}
+NOTIFICATIONS: Final = "notifications"
+AREAS: Final = {LOAD_BALANCERS: True, POOLS: False, ZONES: True, NOTIFICATIONS: False}
 """Every area, and whether it is divided by zones."""
 EVERYTHING: Final = ""
 """Stands for the area of what takes a scope of everything."""

@@ -29,11 +29,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lbdns.base.whole_file import write_whole
 from lbdns.base.words import ALERTS_FILE, Health
 from lbdns.health.events import HealthChange
-from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
+from lbdns.model.subscription import Subscription
 
 OPEN_MAX: Final = 100_000
 START: Final = "ALERT_STATE_EVENT_START"
@@ -46,6 +45,7 @@ _BAD: Final = frozenset(
     {Health.UNHEALTHY, Health.DEGRADED, Health.CRITICAL, Health.UNRESOLVED, Health.DISABLED, Health.DOWN}
 )
 _GOOD: Final = frozenset({Health.HEALTHY, Health.NO_MONITOR, Health.RESOLVED, Health.ENABLED, Health.UP})
+_ENABLED: Final[dict[str, str]] = {Health.ENABLED: "true", Health.DISABLED: "false"}
 _KINDS: Final = frozenset({"pool", "endpoint", "monitor", "virtual_network"})
 _GONE: Final = "no longer configured"
 
@@ -90,7 +90,7 @@ class AlertBook:
     def __init__(self) -> None:
         """Begin with none."""
         self._open: dict[Key, tuple[str, str]] = {}
-        self.changed = False  # since the last `save`
+        self._changed: dict[Key, None] = {}  # since `taken`
 
     def take(self, change: HealthChange) -> Alert | None:
         """Return what a change means, None where nobody need hear of it."""
@@ -110,7 +110,7 @@ class AlertBook:
             return None
         correlation_id = known[0] if known else uuid.uuid4().hex
         self._open[key] = (correlation_id, change.after)
-        self.changed = True
+        self._changed[key] = None
         told = (change.after, _why(change), change.at_s, change.text)
         return _alert(START, correlation_id, key, told)
 
@@ -143,25 +143,21 @@ class AlertBook:
                 closed.append(self._close(key, "enabled", "configuration", now_s, f"{named} is enabled"))
         return closed
 
-    def forget(self, alert: Alert) -> None:
-        """Take it that nobody was told of an alert."""
-        self._open.pop((alert.type, alert.pool, alert.endpoint, alert.monitor or alert.network), None)
-        self.changed = True
-
     def _close(self, key: Key, new_health: str, reason: str, at_s: float, text: str) -> Alert:
         correlation_id, _ = self._open.pop(key)
-        self.changed = True
+        self._changed[key] = None
         return _alert(END, correlation_id, key, (new_health, reason, at_s, text))
 
-    def snapshot(self) -> list[list[str]]:
-        """Return the open alerts as plain values, for `save`."""
-        self.changed = False
-        return [[*key, *value] for key, value in self._open.items()]
+    def taken(self) -> dict[Key, tuple[str, str] | None]:
+        """Return what changed since this was called last: of each alert correlation id and the last state told, None of
+        one that is not open any more."""
+        changed, self._changed = self._changed, {}
+        return {key: self._open.get(key) for key in changed}
 
-    def restore(self, rows: Iterable[Iterable[str]]) -> None:
-        """Open what was open when `snapshot` was taken."""
-        for kind, pool, endpoint, monitor, correlation_id, told in rows:
-            self._open.setdefault((kind, pool, endpoint, monitor), (correlation_id, told))
+    def restore(self, rows: Mapping[Key, tuple[str, str]]) -> None:
+        """Open what was open before."""
+        for key, value in rows.items():
+            self._open.setdefault(key, value)
 
 
 def _alert(event: str, correlation_id: str, key: Key, told: tuple[str, str, float, str]) -> Alert:
@@ -179,43 +175,41 @@ def _why(change: HealthChange) -> str:
 
 
 def wants(
-    notification: Notification, pool_filter: NotificationFilter | None, alert: Alert, behind: Iterable[str] = ()
+    subscription: Subscription, pool_filter: NotificationFilter | None, alert: Alert, behind: Iterable[str] = ()
 ) -> bool:
     """Whether a receiver wants an alert, by its own filters and by those of the alert's pool; `behind`: the pools with
     endpoints in the alert's virtual network, which whoever hears of pools or endpoints hears of."""
-    pools = behind if alert.network else (alert.pool,)
-    if not any(fnmatch.fnmatchcase(pool, glob) for pool in pools for glob in notification.pools):
+    # A network's alert is one of health, whatever its own type is called.
+    kind = HEALTH if alert.type == NETWORK else alert.type
+    if subscription.alert_types and kind not in subscription.alert_types:
         return False
-    if notification.event_source not in (None, alert.source) and not alert.network:
+    pools = behind if alert.network else (alert.pool,)
+    if not any(fnmatch.fnmatchcase(pool, glob) for pool in pools for glob in subscription.pools):
+        return False
+    if subscription.event_source and alert.source not in subscription.event_source and not alert.network:
         return False
     health = None
-    if alert.type in (HEALTH, NETWORK) and alert.new_health != Health.UNKNOWN:
-        health = Health.HEALTHY if alert.new_health in _GOOD else Health.UNHEALTHY
-    if notification.new_health is not None and notification.new_health != health:
+    if kind == HEALTH and alert.new_health != Health.UNKNOWN:
+        health = "Healthy" if alert.new_health in _GOOD else "Unhealthy"
+    if subscription.new_health and health not in subscription.new_health:
+        return False
+    if subscription.enabled and _ENABLED.get(alert.new_health) not in subscription.enabled:
         return False
     scope = getattr(pool_filter, alert.source, None)
     if scope is None:
         return True
-    return not scope.disable and (
-        scope.healthy is None or health is None or scope.healthy == (health == Health.HEALTHY)
-    )
+    return not scope.disable and (scope.healthy is None or health is None or scope.healthy == (health == "Healthy"))
 
 
-def save(state_dir: Path, rows: list[list[str]]) -> None:
-    """Write open alerts to disk, whole or not at all; raises LbdnsError."""
-    write_whole(state_dir / ALERTS_FILE, json.dumps({"open": rows}), "the open alerts")
-
-
-def _row(kind: Any, pool: Any, endpoint: Any, *rest: Any) -> list[str]:
-    """Return a row as `snapshot` makes it; an earlier release, which had no alerts of monitors, wrote none."""
-    monitor, correlation_id, told = rest if len(rest) == 3 else ("", *rest)
-    return [str(kind), str(pool), str(endpoint), str(monitor), str(correlation_id), str(told)]
-
-
-def load(state_dir: Path) -> list[list[str]]:
-    """Return the open alerts on disk; none where there is no file or none that can be read."""
+def load_former(state_dir: Path) -> dict[Key, tuple[str, str]]:
+    """Return the open alerts as an earlier release kept them; none where there is no file or none that can be read."""
+    found: dict[Key, tuple[str, str]] = {}
     try:
         rows: Any = json.loads((state_dir / ALERTS_FILE).read_text(encoding="utf-8"))["open"]
-        return [_row(*row) for row in rows]
+        for kind, pool, endpoint, *rest in rows:
+            # A release before that one had no alerts of monitors.
+            monitor, correlation_id, told = rest if len(rest) == 3 else ("", *rest)
+            found[str(kind), str(pool), str(endpoint), str(monitor)] = str(correlation_id), str(told)
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        return {}
+    return found

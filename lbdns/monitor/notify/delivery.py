@@ -26,9 +26,10 @@ class DeliveryFailed(Exception):
 class Sink(Protocol):
     """One way of telling a receiver. Whoever calls it sets the deadline and tries again; a sink sends once."""
 
-    async def deliver(self, told: Sequence[Told], unheard: int) -> None:
+    async def deliver(self, told: Sequence[Told], unheard: int, id: str) -> str:
         """Tell of alerts, oldest first, in one message; `unheard` counts further ones that were not kept.
 
-        Raises DeliveryFailed.
+        `id` is the message's own, the same whenever it is tried again. Returns the text that was sent; raises
+        DeliveryFailed.
         """
         ...

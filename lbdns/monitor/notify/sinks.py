@@ -1,21 +1,25 @@
-"""The table of sinks: for each key that says where a notification goes, what sends it there."""
+"""The table of sinks: for each mechanism, what sends by it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-from lbdns.model.notification import Notification
+from lbdns.model.subscription import Subscription
 from lbdns.monitor.notify.delivery import MayReach, Sink
 from lbdns.monitor.notify.mail import MailSink
+from lbdns.monitor.notify.pagerduty import PagerDutySink
 from lbdns.monitor.notify.webhook import WebhookSink
 
-SINKS: Final[dict[str, Callable[[Notification, MayReach], Sink]]] = {
+SINKS: Final[dict[str, Callable[[Subscription, MayReach], Sink]]] = {
     "webhook": WebhookSink,
-    "email": lambda notification, may_reach: MailSink(notification),  # to the one server that lbdns.yaml names
+    "email": lambda subscription, may_reach: MailSink(subscription),  # to the servers that lbdns.yaml names
+    "pagerduty": PagerDutySink,
 }
+ONE_BY_ONE: Final = frozenset({"pagerduty"})
+"""Mechanisms that have no summary: each alert opens and resolves an incident of its own."""
 
 
-def sink_of(notification: Notification, may_reach: MayReach) -> Sink:
-    """Return what a notification is sent with."""
-    return SINKS[notification.sink](notification, may_reach)
+def sink_of(subscription: Subscription, may_reach: MayReach) -> Sink:
+    """Return what a receiver is sent with."""
+    return SINKS[subscription.destination.mechanism](subscription, may_reach)

@@ -1,93 +1,90 @@
-"""Webhooks: the v4 API's JSON, posted with aiohttp. What is sent is pure, and bounded.
+"""Webhooks: the v4 API's JSON, posted. What is sent is pure, and bounded.
 
 A summary has the shape of one alert, with the counts in `text` and the alerts in `changes` of its data; each names its
-own correlation id. aiohttp is imported when something is first sent, in a thread: a worker without webhooks does
-without it, and no probe waits for it. A receiver is believed nothing but its status code; its body is not read.
+own correlation id. What is tried again carries the same Idempotency-Key.
 """
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import importlib
 import json
-import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from lbdns import __version__
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.base.words import Health
-from lbdns.model.notification import Notification
-from lbdns.model.probe_networks import refused_words
+from lbdns.model.subscription import Destination, Subscription
 from lbdns.monitor.notify.alert_messages import BALANCERS_MAX, CHANGES_MAX, moment, summary_text
 from lbdns.monitor.notify.alerts import END, HEALTH, START, Alert
-from lbdns.monitor.notify.delivery import DeliveryFailed, MayReach, Told
-from lbdns.monitor.trust import client_context
+from lbdns.monitor.notify.delivery import MayReach, Told
+from lbdns.monitor.notify.posting import send_json
 
-AGAIN_CODES: Final = frozenset({408, 425, 429})  # and 5xx: the receiver says that it may work later
+DISCORD_CHARS_MAX: Final = 2000
+CHAT_BODIES: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
+    "slack": lambda text: {"text": text},
+    "discord": lambda text: {"content": text[:DISCORD_CHARS_MAX]},
+    "gchat": lambda text: {"text": text},
+    "feishu": lambda text: {"msg_type": "text", "content": {"text": text}},
+}
+"""What the chats take that have no use for an alert's fields."""
+TEST_TEXT: Final = "This is a test message sent by lbdns. Whoever reads it has a webhook that works."
+_HOSTS: Final = {
+    "hooks.slack.com": "slack",
+    "discord.com": "discord",
+    "discordapp.com": "discord",
+    "chat.googleapis.com": "gchat",
+    "open.feishu.cn": "feishu",
+    "open.larksuite.com": "feishu",
+}
+
+
+def webhook_type(url: str) -> str:
+    """Return the type of a webhook, in the v4 API's words, by the host of its URL; "generic" for all others."""
+    return _HOSTS.get(urlsplit(url).hostname or "", "generic")
 
 
 class WebhookSink:
     """One webhook."""
 
-    def __init__(self, notification: Notification, may_reach: MayReach) -> None:
-        """Post to the webhook of a notification, with its secret, at addresses that may be reached."""
-        self._notification = notification
+    def __init__(self, subscription: Subscription, may_reach: MayReach) -> None:
+        """Post to the webhook of a subscription, with its secret, at addresses that may be reached."""
+        self._subscription = subscription
         self._may_reach = may_reach
 
-    async def deliver(self, told: Sequence[Told], unheard: int) -> None:
+    async def deliver(self, told: Sequence[Told], unheard: int, id: str) -> str:
         """Post one alert, or a summary of many; raises DeliveryFailed."""
         if len(told) == 1 and not unheard:
-            await post(self._notification, document_of(self._notification, *told[0]), self._may_reach)
+            document = document_of(self._subscription, *told[0])
         else:
-            await post(self._notification, summary_of(self._notification, told, unheard), self._may_reach)
+            document = summary_of(self._subscription, told, unheard)
+        return await post(self._subscription.destination, document, self._may_reach, id)
 
 
-async def post(notification: Notification, document: dict[str, Any], may_reach: MayReach) -> None:
-    """Post a document to a webhook; raises DeliveryFailed. To be called under a deadline.
-
-    Whether it may be reached is judged by the address of the socket that is about to be connected.
-    """
-    await asyncio.to_thread(importlib.import_module, "aiohttp")
-    import aiohttp
-
-    url = notification.webhook or ""
-    headers = {"Content-Type": "application/json", "User-Agent": f"lbdns/{__version__}"}
-    if notification.secret is not None:
-        headers[notification.secret_header] = notification.secret
-    tls = await asyncio.to_thread(client_context, notification.allow_insecure) if url.startswith("https:") else True
-    body = json.dumps(document, ensure_ascii=False).encode()
-
-    def reachable(address: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, where = address
-        if not may_reach(where[0]):
-            raise OSError(errno.EACCES, refused_words(where[0]))
-        return socket.socket(family, kind, protocol)
-
-    try:
-        async with (
-            aiohttp.TCPConnector(force_close=True, socket_factory=reachable) as connector,
-            aiohttp.ClientSession(connector=connector) as session,
-            session.post(url, data=body, headers=headers, ssl=tls, allow_redirects=False) as answer,
-        ):
-            code = answer.status
-    except aiohttp.InvalidURL as error:
-        raise DeliveryFailed("the URL cannot be used", again=False) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise DeliveryFailed(str(error) or type(error).__name__, again=True) from error
-    if not 200 <= code < 300:
-        raise DeliveryFailed(f"the receiver answered {code}", again=code >= 500 or code in AGAIN_CODES)
+async def post(destination: Destination, document: dict[str, Any], may_reach: MayReach, id: str = "") -> str:
+    """Post a document to a webhook, in its own form where it is a chat; returns the text that was sent, raises
+    DeliveryFailed. To be called under a deadline. `id`: see Sink."""
+    chat = CHAT_BODIES.get(webhook_type(destination.url))
+    body = json.dumps(document if chat is None else chat(document["text"]), ensure_ascii=False)
+    headers = {destination.secret_header: destination.secret} if destination.secret else {}
+    if id:
+        headers["Idempotency-Key"] = id
+    await send_json(destination, body, headers, may_reach)
+    return body
 
 
-def document_of(notification: Notification, alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
+def test_message(destination: Destination) -> dict[str, Any]:
+    """Return what a webhook is sent when it is made."""
+    return {"name": destination.name, "text": TEST_TEXT, "alert_type": "test"}
+
+
+def document_of(subscription: Subscription, alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
     """Return a webhook's JSON for one alert."""
-    return _document(notification, alert, alert.text, _data(alert, balancers))
+    return _document(subscription, alert, alert.text, data_of(alert, balancers))
 
 
-def summary_of(notification: Notification, told: Sequence[Told], unheard: int) -> dict[str, Any]:
+def summary_of(subscription: Subscription, told: Sequence[Told], unheard: int) -> dict[str, Any]:
     """Return a webhook's JSON for many alerts, oldest first; `unheard` counts further ones that were not kept."""
     pools = dict.fromkeys(alert.pool for alert, _ in told)
     balancers = dict.fromkeys(name for _, names in told for name in names)
@@ -108,28 +105,29 @@ def summary_of(notification: Notification, told: Sequence[Told], unheard: int) -
         account_id=first.account_id,
     )
     changes = [
-        {**_data(one, names), "alert_correlation_id": one.correlation_id, "alert_event": one.event}
+        {**data_of(one, names), "alert_correlation_id": one.correlation_id, "alert_event": one.event}
         for one, names in told[:CHANGES_MAX]
     ]
-    return _document(notification, alert, alert.text, {**_data(alert, list(balancers)), "changes": changes})
+    return _document(subscription, alert, alert.text, {**data_of(alert, list(balancers)), "changes": changes})
 
 
-def _document(notification: Notification, alert: Alert, text: str, data: dict[str, Any]) -> dict[str, Any]:
+def _document(subscription: Subscription, alert: Alert, text: str, data: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": notification.name,
+        "name": subscription.destination.name,
         "text": text,
         "data": data,
         "ts": int(alert.at_s),
         "account_id": alert.account_id,
-        "policy_id": lasting_id(notification.name),
-        "policy_name": notification.name,
+        "policy_id": subscription.policy_id,
+        "policy_name": subscription.policy_name,
         "alert_type": alert.type,
         "alert_correlation_id": alert.correlation_id,
         "alert_event": alert.event,
     }
 
 
-def _data(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
+def data_of(alert: Alert, balancers: Sequence[str]) -> dict[str, Any]:
+    """Return what the v4 API says of an alert, as a webhook's `data`."""
     # Beside what the v4 API has: that it is a monitor's view which changed, and no endpoint, or a virtual network.
     watching = {"monitor_name": alert.monitor, "monitoring_only": True} if alert.monitor else {}
     network = {"virtual_network_name": alert.network} if alert.network else {}

@@ -15,10 +15,9 @@ from pydantic.json_schema import models_json_schema
 
 from lbdns.base.kinds import BALANCING, NETWORKING, Kind
 from lbdns.base.reference_paths import ITEMS, VALUES, ReferenceField
-from lbdns.base.words import NETWORKS_SET_BY_SERVER, SET_BY_SERVER
-from lbdns.manage.api.frame.object_shapes import ALSO_CALLED, ECHOED, EMPTY_ALONE
+from lbdns.manage.api.frame.object_shapes import ALSO_CALLED, ECHOED, EMPTY_ALONE, set_by_server, times_of
 from lbdns.manage.api.frame.openapi import ID, NETWORK_ID, TIME, component, nullable, schema_of
-from lbdns.model.fields import AsSent, ObjectName, shown_where_set
+from lbdns.model.fields import AsSent, ObjectName, never_shown, shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, models_held
 from lbdns.model.pool import Endpoint
 
@@ -88,19 +87,16 @@ def _where_set(model: type[BaseModel]) -> Container[str]:
 
 def _shapes(kind: Kind, definition: Schema, where_set: Mapping[str, Container[str]]) -> Shapes:
     title = MODELS[kind].__name__
-    shown, written = _shown(definition, where_set[title]), _written(definition)
+    shown, written = _shown(_without_secrets(definition, MODELS[kind]), where_set[title]), _written(definition)
     named = {"name": schema_of(ObjectName)} if kind in NAMED_BESIDE else {}
     echoed = {key: {"const": value} for key, value in ECHOED.get(kind, {}).items()}
-    times = {"created_at": TIME, "deleted_at": nullable(TIME)}
-    if kind.area != NETWORKING:
-        times = {"created_on": TIME, "modified_on": TIME}
+    times = {name: nullable(TIME) if name == "deleted_at" else TIME for name in times_of(kind)}
     always = {"id": id_of(kind), **named, **echoed, **times}
     shown |= {
         "properties": {**always, **shown["properties"], **_SERVER_SET.get(kind, {})},
         "required": [*always, *shown["required"]],
     }
-    set_by_server = NETWORKS_SET_BY_SERVER if kind.area == NETWORKING else SET_BY_SERVER
-    ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in set_by_server}
+    ignored = {key: {"readOnly": True, "description": "set by the server; ignored"} for key in set_by_server(kind)}
     empty: Schema = {
         key: {"enum": [None, "", []], "description": why} for key, why in EMPTY_ALONE.get(kind, {}).items()
     }
@@ -109,6 +105,13 @@ def _shapes(kind: Kind, definition: Schema, where_set: Mapping[str, Container[st
     written |= {"properties": {**names, **written["properties"], **also, **empty, **ignored}}
     changed = {key: value for key, value in written.items() if key != "required"}
     return Shapes(component(title, shown), component(f"{title}Written", written), component(f"{title}Changed", changed))
+
+
+def _without_secrets(definition: Schema, model: type[BaseModel]) -> Schema:
+    """Return the schema of an object without what the API never shows."""
+    secret = never_shown(model)
+    properties = {key: value for key, value in definition["properties"].items() if key not in secret}
+    return {**definition, "properties": properties}
 
 
 def _mend(schema: Any) -> None:

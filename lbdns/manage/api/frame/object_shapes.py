@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import as_written
-from lbdns.base.kinds import BALANCING, NETWORKING, Kind
+from lbdns.base.kinds import ALERTING, BALANCING, NETWORKING, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
 from lbdns.base.words import INNER_SET_BY_SERVER, NETWORKS_SET_BY_SERVER, SET_BY_SERVER, STORED
 from lbdns.manage.api.frame.pointers import Steps
@@ -22,12 +22,12 @@ from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.store.disabling import origin_key
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
-from lbdns.model.fields import AsSent, shown_where_set
+from lbdns.model.fields import AsSent, never_shown, shown_where_set
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
 
 EMPTY_ALONE: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.POOL: {
-        "notification_email": "who is told stands in notification policies: in lbdns.yaml, under notifications"
+        "notification_email": "who is told stands in notification policies, and in lbdns.yaml under notifications"
     },
 }
 """Fields of the v4 API that lbdns does not have, and why. They may be sent empty: who fills them wants something done.
@@ -40,6 +40,7 @@ ALSO_CALLED: Final[Mapping[Kind, Mapping[str, str]]] = {Kind.VIRTUAL_NETWORK: {"
 """Other names that the v4 API has for fields, and what they are called here."""
 NO_EFFECT: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.ROUTE: {"tunnel_id": "how a network is reached says its via"},
+    Kind.POLICY: {"alert_interval": "no alert of load balancing is told again while it lasts"},
 }
 """Fields of the v4 API that are kept and shown, and why they do not act."""
 ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("session_affinity",)}
@@ -47,7 +48,34 @@ ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("sessi
 ECHOED: Final[Mapping[Kind, dict[str, Any]]] = {Kind.POOL: {"notification_email": ""}}
 """Fields without effect that clients expect to read back."""
 
+_TIMES: Final[Mapping[Kind, tuple[str, str]]] = {
+    Kind.WEBHOOK: ("created_at", ""),
+    Kind.PAGERDUTY: ("", ""),
+    Kind.POLICY: ("created", "modified"),
+    Kind.SILENCE: ("created_at", "updated_at"),
+}
+"""What the v4 API calls when an object was made, and when it was changed last, where not as elsewhere; "": it says
+nothing of it."""
+WEBHOOK_STATE: Final = ("type", "last_success", "last_failure")
+"""What the v4 API says of a webhook beside what was sent."""
+
 Fill = Callable[[Any], Any]
+
+
+def times_of(kind: Kind) -> tuple[str, ...]:
+    """Return the fields that say when objects of a kind were made and changed last."""
+    if kind.area == NETWORKING:
+        return ("created_at", "deleted_at")
+    return tuple(filter(None, _TIMES.get(kind, ("created_on", "modified_on"))))
+
+
+def set_by_server(kind: Kind) -> tuple[str, ...]:
+    """Return the fields of a kind's objects that the API shows, or may show, and ignores in requests."""
+    if kind.area == NETWORKING:
+        return NETWORKS_SET_BY_SERVER
+    if kind.area.startswith(ALERTING):
+        return ("id", *times_of(kind), *(WEBHOOK_STATE if kind is Kind.WEBHOOK else ()))
+    return SET_BY_SERVER
 
 
 class _Field(NamedTuple):
@@ -68,8 +96,10 @@ def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) 
     `path` leads to the model, inside an object whose references `api_fields` has by their paths, items left out.
     """
     found = []
-    where_set = shown_where_set(model)
+    where_set, secret = shown_where_set(model), never_shown(model)
     for name, field in model.model_fields.items():
+        if name in secret:
+            continue
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         if isinstance(default, BaseModel):
             default = filler(type(default), (*path, name), api_fields)({})
@@ -141,7 +171,9 @@ def shown(item: Item, state: State) -> dict[str, Any]:
         body["zone_name"] = zone.name if zone is not None else ""
     if item.kind.area == NETWORKING:
         return body | {"created_at": item.created_on, "deleted_at": None}
-    body |= ECHOED.get(item.kind, {}) | {"created_on": item.created_on, "modified_on": item.modified_on}
+    made, changed = _TIMES.get(item.kind, ("created_on", "modified_on"))
+    body |= ECHOED.get(item.kind, {})
+    body |= {name: at for name, at in ((made, item.created_on), (changed, item.modified_on)) if name}
     for key, since in item.disabled_at:
         for at in (origin for origin in body["origins"] if origin_key(origin) == key) if key else (body,):
             at["disabled_at"] = since
@@ -151,8 +183,8 @@ def shown(item: Item, state: State) -> dict[str, Any]:
 def taken(kind: Kind, body: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """Return a request's body as the store takes it; what lbdns cannot do goes into `problems`, and what it reads
     otherwise or passes over into the reply's messages."""
-    set_by_server = NETWORKS_SET_BY_SERVER if kind.area == NETWORKING else SET_BY_SERVER
-    made = {key: value for key, value in body.items() if key not in set_by_server}
+    passed_over = set_by_server(kind)
+    made = {key: value for key, value in body.items() if key not in passed_over}
     name = made[kind.called_by] if isinstance(made.get(kind.called_by), str) else ""
     for key, field in ALSO_CALLED.get(kind, {}).items():
         if key in made and made.setdefault(field, made[key]) != made.pop(key):

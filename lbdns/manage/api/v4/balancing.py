@@ -160,9 +160,12 @@ class ObjectWriter(NamedTuple):
             tell(sentence)
         if self.dry_run:
             return planned(done, before, messages)
+        return ok(await self.present(item, body), messages=messages, headers=etag(item))
+
+    async def present(self, item: Item, body: dict[str, Any]) -> dict[str, Any]:
+        """Return an object that was just stored as the reply shows it; `body`: what was sent of it."""
         await tell_of_hostnames(self.site, item, body)
-        shown_now = _live(self.site).add(item, shown(item, self.site.state))
-        return ok(shown_now, messages=messages, headers=etag(item))
+        return _live(self.site).add(item, shown(item, self.site.state))
 
     def _told(
         self, done: Done[Item], names: set[str], body: dict[str, Any] | None = None, pointing: Pointing = nowhere

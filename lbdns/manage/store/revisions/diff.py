@@ -22,7 +22,8 @@ from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.records.record_bodies import NAME_SERVER
 from lbdns.manage.store.references_by_name import to_names
 from lbdns.manage.store.state import State
-from lbdns.model.kind_models import NAMED_BESIDE
+from lbdns.model.fields import never_shown
+from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.monitors import GroupMember
 from lbdns.model.pool import Endpoint
 from lbdns.model.rule import PoolSet, Rule
@@ -36,6 +37,10 @@ _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "pool_sets": ("name", PoolSet),
 }
 """Lists of mappings: what tells their items apart, and what these are."""
+_SECRET: Final = {kind: never_shown(MODELS[kind]) if kind in MODELS else frozenset() for kind in Kind}
+"""The fields that hold secrets."""
+SECRET: Final = "(secret)"
+"""Stands for a secret's value."""
 _MISSING: Final = object()
 
 
@@ -99,14 +104,23 @@ def _described(change: Change, before: State, after: State) -> dict[str, Any]:
     if item.kind in (Kind.LOAD_BALANCER, Kind.RECORD):
         made["type"] = item.body.get("type", "A")
     if change.before is not None and change.after is not None:
-        made["fields"] = list(_compared(_whole(change.before, before), _whole(change.after, after)))
+        whole = _whole(change.before, before), _whole(change.after, after)
+        made["fields"] = [_without_secret(one, item.kind) for one in _compared(*whole)]
         if change.before.zone_id != change.after.zone_id:
             made["fields"].append(_field("zone", _zone_name(change.before, before), _zone_name(change.after, after)))
-    elif change.after is not None:
-        made["fields"] = [{"field": field, "after": value} for field, value in _sparse(change.after, after)]
     else:
-        made["fields"] = [{"field": field, "before": value} for field, value in _sparse(item, before)]
+        side, state = ("before", before) if change.after is None else ("after", after)
+        made["fields"] = [
+            _without_secret({"field": field, side: value}, item.kind) for field, value in _sparse(item, state)
+        ]
     return made
+
+
+def _without_secret(field: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    """Return a field that differs; of a secret, that it does, and not what it is."""
+    if field["field"] not in _SECRET[kind]:
+        return field
+    return {key: value if key == "field" or value is None else SECRET for key, value in field.items()}
 
 
 def _zone_name(item: Item, state: State) -> str | None:
