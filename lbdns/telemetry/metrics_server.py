@@ -15,6 +15,7 @@ from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from lbdns.base.accepting import OF_THE_CONNECTION, connections_max
@@ -36,14 +37,27 @@ REST_S: Final = 0.25
 log = logging.getLogger("lbdns.telemetry")
 
 
+def _application(plain: Collector, open_metrics: Collector) -> Any:
+    """Return the WSGI application: OpenMetrics for who asks for it, else the text format of Prometheus."""
+    applications = {}
+    for is_open, collector in ((False, plain), (True, open_metrics)):
+        registry = CollectorRegistry()
+        registry.register(collector)
+        applications[is_open] = make_wsgi_app(registry)
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        _, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
+        return applications[content_type.startswith("application/openmetrics-text")](environ, start_response)
+
+    return application
+
+
 class MetricsServer:
     """The HTTP server of metrics where the settings want one; a moment's work for the caller, from any thread."""
 
-    def __init__(self, collector: Collector) -> None:
-        """Begin without one."""
-        registry = CollectorRegistry()
-        registry.register(collector)
-        self._application = make_wsgi_app(registry)
+    def __init__(self, plain: Collector, open_metrics: Collector | None = None) -> None:
+        """Begin without one. Who takes OpenMetrics gets those of `open_metrics`, where they are others."""
+        self._application = _application(plain, open_metrics or plain)
         self._lock = threading.Lock()
         self._wanted: str | None = None
         self._server: _HttpServer | None = None

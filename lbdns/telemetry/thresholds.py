@@ -1,4 +1,4 @@
-"""From where on something is wrong: what `lbdns status` reports, and what the alert rules in docs/alerts.yaml ask."""
+"""From where on something is wrong: what `lbdns status` reports, and docs/monitoring/alerts.yaml asks of Prometheus."""
 
 from __future__ import annotations
 

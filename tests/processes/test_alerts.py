@@ -1,10 +1,12 @@
-"""The alert rules in docs/alerts.yaml: of metrics that there are, by the thresholds of `lbdns status`."""
+"""What docs/monitoring ships: alert rules and a dashboard, of metrics that there are, by the thresholds of `status`."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -20,17 +22,82 @@ from lbdns.telemetry.thresholds import (
 )
 
 DOCS = Path(__file__).parents[2] / "docs"
+MONITORING = DOCS / "monitoring"
 RULES = {
     rule["alert"]: rule["expr"]
-    for group in yaml.safe_load((DOCS / "alerts.yaml").read_text())["groups"]
+    for group in yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"]
     for rule in group["rules"]
 }
 
+DASHBOARD = json.loads((MONITORING / "grafana-dashboard.json").read_text())
+
+
+def shown() -> dict[str, set[str]]:
+    """Return the series that a server shows, which docs/metrics.md has from its code, and the labels of each."""
+    rows = re.findall(r"^\| `(lbdns_\w+)` \| (\w+) \| (.*?) \|", (DOCS / "metrics.md").read_text(), re.MULTILINE)
+    found = {}
+    for name, kind, labels in rows:
+        words = {*re.findall(r"`(\w+)`", labels), "job", "instance"}
+        for end in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
+            found[f"{name}{end}"] = words | ({"le"} if end == "_bucket" else set())
+    return found
+
+
+def asked(expressions: Iterable[str]) -> dict[str, set[str]]:
+    """Return the series that expressions ask for, and the labels that each picks by."""
+    found: dict[str, set[str]] = {}
+    for expression in expressions:
+        for name, picked in re.findall(r"(lbdns_\w+)(?:\{([^}]*)\})?", expression):
+            found.setdefault(name, set()).update(re.findall(r"(\w+)(?==|!)", picked))
+    return found
+
 
 def test_alerts_name_metrics_that_there_are() -> None:
-    shown = set(re.findall(r"^\| `(lbdns_\w+)`", (DOCS / "metrics.md").read_text(), re.MULTILINE))
-    asked = {name for expression in RULES.values() for name in re.findall(r"lbdns_\w+", expression)}
-    assert len(asked) > 15 and asked <= shown
+    there, wanted = shown(), asked(RULES.values())
+    assert len(wanted) > 15 and wanted.keys() <= there.keys()
+    assert all(labels <= there[name] for name, labels in wanted.items())
+
+
+def test_the_dashboard_names_metrics_and_labels_that_there_are() -> None:
+    panels = DASHBOARD["panels"]
+    targets = [target for panel in panels for target in panel.get("targets", ())]
+    queries = [row["definition"] for row in DASHBOARD["templating"]["list"] if row["type"] == "query"]
+    there, wanted = shown(), asked([*(target["expr"] for target in targets), *queries])
+    assert len(wanted) > 30 and wanted.keys() <= there.keys()
+    assert all(labels <= there[name] for name, labels in wanted.items())
+    for target in targets:
+        grouped = {word.strip() for part in re.findall(r"by \(([^)]*)\)", target["expr"]) for word in part.split(",")}
+        legend = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+        assert legend <= grouped, "a legend shows what the query groups by"
+        labels = set().union(*(there[name] for name in asked([target["expr"]])))
+        assert grouped <= labels
+    assert len({panel["id"] for panel in panels}) == len(panels) and DASHBOARD["uid"] == "lbdns"
+    variables = {row["name"] for row in DASHBOARD["templating"]["list"]} | {"__rate_interval", "__all"}
+    assert set(re.findall(r"\$\{?(\w+)\}?", json.dumps(DASHBOARD))) <= variables
+
+
+def test_no_two_panels_of_the_dashboard_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert at["x"] + at["w"] <= 24 and not cells & taken
+        taken |= cells
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed")
+def test_prometheus_takes_the_dashboards_queries(tmp_path: Path) -> None:
+    """Each is read as a recording rule would be, with Grafana's variables put in."""
+    rules = []
+    for panel in DASHBOARD["panels"]:
+        for number, target in enumerate(panel.get("targets", ())):
+            expression = re.sub(r"\$__rate_interval", "5m", target["expr"])
+            rules.append({"record": f"panel:{panel['id']}_{number}", "expr": re.sub(r"\$(\w+)", ".*", expression)})
+    path = tmp_path / "panels.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    checked = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_alerts_have_the_thresholds_of_status() -> None:
@@ -46,7 +113,7 @@ def test_alerts_have_the_thresholds_of_status() -> None:
 @pytest.mark.process
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed")
 def test_prometheus_takes_the_alerts() -> None:
-    checked = subprocess.run(["promtool", "check", "rules", DOCS / "alerts.yaml"], capture_output=True, text=True)
+    checked = subprocess.run(["promtool", "check", "rules", MONITORING / "alerts.yaml"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -65,6 +132,8 @@ WRONG = {
     "LbdnsVirtualNetworkDown": {'lbdns_virtual_network_up{virtual_network="eu"}': "0"},
     "LbdnsProbesLate": {"lbdns_probes_late_total": "rises", "lbdns_probes_started_total": "rises"},
     "LbdnsQueriesLost": {"lbdns_overflows_total": "rises"},
+    "LbdnsServfail": {'lbdns_responses_total{rcode="SERVFAIL"}': "rises"},
+    "LbdnsChecksFail": {'lbdns_endpoint_checks_total{result="failed"}': "rises twice"},
     "LbdnsSlowPathBehind": {"lbdns_slow_path_waiting": "201"},
     "LbdnsNotificationsStuck": {"lbdns_notification_wait_seconds": "61"},
     "LbdnsChangeStuck": {"lbdns_change_wait_seconds": "61"},
@@ -91,6 +160,10 @@ RIGHT = {
     "lbdns_probes_started_total": "rises",
     "lbdns_overflows_total": "0",
     "lbdns_send_errors_total": "0",
+    'lbdns_responses_total{rcode="NOERROR"}': "rises",
+    'lbdns_responses_total{rcode="SERVFAIL"}': "0",
+    'lbdns_endpoint_checks_total{result="passed"}': "rises",
+    'lbdns_endpoint_checks_total{result="failed"}': "rises",
     "lbdns_slow_path_waiting": "200",
     "lbdns_notification_wait_seconds": "60",
     "lbdns_change_wait_seconds": "60",
@@ -105,7 +178,7 @@ MINUTES = 20
 
 def scene(values: dict[str, str]) -> list[dict[str, str]]:
     """Return series as promtool takes them."""
-    shown = {"rises": f"0+100x{MINUTES}"}
+    shown = {"rises": f"0+100x{MINUTES}", "rises twice": f"0+200x{MINUTES}"}
     return [{"series": name, "values": shown.get(value, f"{value}x{MINUTES}")} for name, value in values.items()]
 
 
@@ -129,6 +202,6 @@ def test_each_alert_is_there_for_what_it_tells_of_and_for_nothing_else(tmp_path:
             }
         )
     path = tmp_path / "tests.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(DOCS / "alerts.yaml")], "tests": tests}))
+    path.write_text(yaml.safe_dump({"rule_files": [str(MONITORING / "alerts.yaml")], "tests": tests}))
     done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -66,6 +66,7 @@ from lbdns.processes.supervisor.takeover import Orphan
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.publisher import Published, Publisher
+from lbdns.telemetry.exemplars import Exemplars, OpenMetricsCollector, counting_since
 from lbdns.telemetry.metrics import ServerCollector
 from lbdns.telemetry.metrics_server import MetricsServer
 from lbdns.telemetry.report import silent_s
@@ -123,7 +124,14 @@ class Supervisor:
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem]
         self.tally = Tally(run)
         self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
-        self._metrics = MetricsServer(ServerCollector(self.tally, self.facts))
+        self._metrics = self._metrics_server()
+
+    def _metrics_server(self) -> MetricsServer:
+        def began() -> dict[str, float]:
+            return counting_since(self._control.get("counters_began_ns") / 1e9, self._started_at)
+
+        plain = ServerCollector(self.tally, self.facts)
+        return MetricsServer(plain, OpenMetricsCollector(plain, Exemplars(self._run), began))
 
     async def prepare(self, orphans: list[Orphan]) -> None:
         """Do all that may be refused: bind, compile, try. Raises LbdnsError with nothing changed."""
