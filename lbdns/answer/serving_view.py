@@ -13,7 +13,7 @@ from lbdns.dns.tsig import UNSIGNED, Judgement, Keyring
 from lbdns.dns.zone import RRset
 from lbdns.mapped.blob import read_text
 from lbdns.mapped.health_table import HealthTable
-from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, Snapshot
+from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, TAPPED, Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.look_up import Found, find_zone
 from lbdns.snapshot.lookup.name_rows import (
@@ -53,6 +53,7 @@ class ServingView:
         )
         # Samples a second of all processes, and the bits of IPv4 and IPv6 networks that are kept.
         self.samples_per_second, *self.sampled_bits = snapshot.meta.get(SAMPLES, (0, 0, 0))
+        self.tapped_share = int(snapshot.meta.get(TAPPED, 0))
         self._listeners: dict[str, int] = snapshot.meta[LISTENERS]
         self.suffixes = Suffixes()
         self.found = Found()

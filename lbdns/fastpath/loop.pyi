@@ -4,6 +4,7 @@ from lbdns.fastpath.known_networks import KnownNetworks
 from lbdns.fastpath.read import Server
 from lbdns.fastpath.sampling import Sampler
 from lbdns.mapped.counters import Counters
+from lbdns.mapped.tap_ring import Tap
 
 class Loop:
     """The fast path of one UDP socket."""
@@ -21,6 +22,7 @@ class Loop:
         room: memoryview,
         known: KnownNetworks | None = None,
         sampler: Sampler | None = None,
+        tap: Tap | None = None,
     ) -> None: ...
     @staticmethod
     def room_bytes() -> int: ...

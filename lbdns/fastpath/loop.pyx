@@ -43,10 +43,13 @@ from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.sampling cimport Sampler, begin_batch, is_due, sample_served, take
 from lbdns.fastpath.serve cimport serve, write_overflow
+from lbdns.fastpath.tapping cimport is_tapped, tap_served
+from lbdns.mapped.tap_ring cimport Tap
 from lbdns.fastpath.system_calls cimport (
     AF_INET,
     CLOCK_MONOTONIC,
     CLOCK_MONOTONIC_COARSE,
+    CLOCK_REALTIME,
     CLOCK_REALTIME_COARSE,
     CLOCK_THREAD_CPUTIME_ID,
     EFD_CLOEXEC,
@@ -64,10 +67,12 @@ from lbdns.fastpath.system_calls cimport (
     errno,
     eventfd,
     iovec,
+    lbdns_local_address,
     lbdns_turn_pktinfo,
     mmsghdr,
     msghdr,
     ntohl,
+    ntohs,
     recvmmsg,
     sendmmsg,
     sendmsg,
@@ -107,6 +112,7 @@ cdef class Loop:
     cdef InHand in_hand
     cdef KnownNetworks known
     cdef Sampler sampler
+    cdef Tap tap
     cdef Hand *hand
     cdef uint64_t random
     cdef mmsghdr *messages
@@ -116,12 +122,14 @@ cdef class Loop:
     cdef const unsigned char[::1] incoming
     cdef unsigned char[::1] outgoing
 
-    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed, room, KnownNetworks known=None, Sampler sampler=None):
+    def __cinit__(self, int fd, bint is_wildcard, Counters counters, seed, room, KnownNetworks known=None, Sampler sampler=None,
+                  Tap tap=None):
         cdef uint64_t one = 1
         self.fd = fd
         self.is_wildcard = is_wildcard
         self.counters = counters
         self.sampler = no_sampler() if sampler is None else sampler
+        self.tap = Tap() if tap is None else tap
         self.ahead = Ahead()
         self.random = seed
         self.in_use = -1
@@ -314,6 +322,8 @@ cdef class Loop:
         cdef timespec now
         clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
         server.query.now_s = now.tv_sec
+        if self.tap.share:
+            self.tap.query_ns = clock_ns(CLOCK_REALTIME)
         if got > 1 and is_worth_it(server):
             for index in range(got):
                 self.ahead.add(server, index * IN_BYTES, self.messages[index].msg_len)
@@ -331,6 +341,8 @@ cdef class Loop:
                     deferred += 1
                     continue
                 size = write_overflow(server, index * IN_BYTES, index * OUT_BYTES)
+            if is_tapped(self.tap, server.query.draw_base):
+                self.tap_exchange(server, index, size)
             if size > 0:
                 count_served(self.counters, server)
                 if is_due(self.sampler):
@@ -344,6 +356,17 @@ cdef class Loop:
         if deferred:
             self.wake(head)
         self.send(count)
+
+    cdef void tap_exchange(self, Server server, int index, int size) noexcept nogil:
+        """Copy a datagram and its reply for dnstap, with who asked whom when."""
+        self.tap.response_ns = clock_ns(CLOCK_REALTIME)
+        self.tap.version = server.query.resolver_version
+        self.tap.client_high = server.query.resolver_high
+        self.tap.client_low = server.query.resolver_low
+        self.tap.client_port = ntohs(self.hand.peers[index].sin6_port)
+        if self.is_wildcard:
+            lbdns_local_address(&self.messages[index].msg_hdr, &self.tap.local_high, &self.tap.local_low)
+        tap_served(self.tap, server, index * IN_BYTES, self.messages[index].msg_len, index * OUT_BYTES, size)
 
     cdef void sample(self, Server server, int base) noexcept nogil:
         """Write the reply that a sample falls on into the ring, where there is room."""

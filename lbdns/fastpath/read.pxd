@@ -26,7 +26,7 @@ cdef class Server(View):
     cdef public bint has_edns, has_nsid, is_malformed, is_steered, is_long
     cdef public bint has_views
     cdef public int listener_view, seen_view, view_scope, kind
-    cdef public unsigned int directory, generation
+    cdef public unsigned int directory, generation, asked_zone
 
 
 cpdef int get16(Server server, int position) noexcept nogil

@@ -24,8 +24,8 @@ class Server(View):
     """A view made ready for datagrams: with room to work in. One for each thread that serves.
 
     Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s` and `query.draw_base`. After it,
-    `kind` (of the first look-up), `decision` (where `is_steered`), `rcode` and `seen_view` tell what was done, for
-    whoever counts.
+    `kind` and `asked_zone` (of the first look-up), `decision` (where `is_steered`), `rcode` and `seen_view` tell what
+    was done, for whoever counts.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Server(View):
         self.seen_view = 0
         self.view_scope = 0
         self.kind = NO_KIND
+        self.asked_zone = 0
         self.directory = DIRECTORY
         self.load(columns, health, pop_region, listener_view, generation)
 

@@ -63,6 +63,7 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     look_up(server, server.suffixes, server.qtype, server.directory, server.found)
     kind = server.found.kind
     server.kind = kind
+    server.asked_zone = server.found.zone
     if kind == KIND_STEERED:
         return write_steered(server, start, base, NO_TEMPLATE)
     if kind == KIND_HIT and server.qtype == TYPE_ANY:

@@ -34,9 +34,22 @@ cdef extern from *:
             m->msg_controllen = CMSG_SPACE(sizeof *i);
         } else m->msg_controllen = 0;
     }
+
+    /* The local address that a query was sent to, in two words, an IPv4 address in the top 32 bits of the first. */
+    static void lbdns_local_address(struct msghdr *m, unsigned long long *high, unsigned long long *low) {
+        struct cmsghdr *c = CMSG_FIRSTHDR(m);
+        *high = *low = 0;
+        if (!c) return;
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+            *high = (unsigned long long)ntohl(((struct in_pktinfo *)CMSG_DATA(c))->ipi_spec_dst.s_addr) << 32;
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            unsigned char *a = ((struct in6_pktinfo *)CMSG_DATA(c))->ipi6_addr.s6_addr;
+            for (int i = 0; i < 8; i++) { *high = *high << 8 | a[i]; *low = *low << 8 | a[i + 8]; }
+        }
+    }
     """
     int EAGAIN, EINTR, AF_INET, MSG_WAITFORONE, MSG_DONTWAIT, MSG_TRUNC, EFD_NONBLOCK, EFD_CLOEXEC
-    int CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID
+    int CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID
     int errno
 
     cdef struct iovec:
@@ -91,3 +104,4 @@ cdef extern from *:
     int LBDNS_LOAD(int *) nogil
     void LBDNS_STORE(int *, int) nogil
     void lbdns_turn_pktinfo(msghdr *) nogil
+    void lbdns_local_address(msghdr *, unsigned long long *, unsigned long long *) nogil

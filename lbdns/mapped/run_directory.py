@@ -308,6 +308,14 @@ class RunDirectory:
         """The samples of all threads of all responders, those of earlier ones among them."""
         return sorted(self.path.glob("samples-*.bin"))
 
+    def taps(self, index: int, part: int) -> Path:
+        """What one thread of a responder copies for dnstap; part 0 is its slow path."""
+        return self.path / f"taps-{index}-{part}.bin"
+
+    def all_taps(self) -> list[Path]:
+        """What all threads of all responders copy for dnstap."""
+        return sorted(self.path.glob("taps-*.bin"))
+
     def responder(self, pid: int) -> Path:
         """The UNIX socket on which a responder hands its listening sockets to a new supervisor."""
         return self.path / f"responder-{pid}.sock"

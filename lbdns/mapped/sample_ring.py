@@ -2,10 +2,10 @@
 
     head | record 1 | record 2 | ... | record `capacity`, then record `capacity` + 1 in the place of 1, and so on
 
-A record's number is 0 while it is written, so that a reader, any number of whom keep their own place, knows what is
-half old; sample_words.py says where what stands. The writer takes no lock, calls nothing and waits for nobody. While
-one responder replaces another both have the file mapped: the one that came last owns it, and leaves out the record that
-the other may be at.
+A record's number is one that none has (NEVER) while it is written, so that a reader, any number of whom keep their own
+place, knows what is half old; sample_words.py says where what stands. The writer takes no lock, calls nothing and waits
+for nobody. While one responder replaces another both have the file mapped: the one that came last owns it, and leaves
+out the record that the other may be at.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class SampleRing:
     def own(self) -> None:
         """Be the one that writes."""
         self.capacity = self.words[HEAD_CAPACITY]
-        self.number = self.words[HEAD_WRITTEN] + 1
+        self.number = self.words[HEAD_WRITTEN]
+        if self.words[HEAD_OWNER]:
+            self.number += 1
         write_fence()
         self.words[HEAD_OWNER] = self.owner
 
@@ -48,7 +50,7 @@ def begin_record(ring: SampleRing) -> None:
     ring.number += 1
     ring.place = 1 + ring.number % ring.capacity
     start = ring.place * SAMPLE_WORDS
-    ring.words[start] = 0
+    ring.words[start] = NEVER
     write_fence()
     for word in range(start + 1, start + WORDS_CLEARED):
         ring.words[word] = 0

@@ -23,7 +23,7 @@ HEAD_INTERVAL: Final = 5  # one in how many is sampled just now; 0 = none is
 HEAD_OWNER: Final = 6  # process id of the writer
 
 # A record's words.
-SAMPLE_NUMBER: Final = 0  # 0 while it is written
+SAMPLE_NUMBER: Final = 0  # NEVER while it is written; 0 = nothing has been
 SAMPLE_UNIX_NS: Final = 1
 SAMPLE_DRAW: Final = 2  # the query's random bits
 SAMPLE_RESOLVER: Final = 3  # the first 64 bits of its network, IPv4 in the top 32, cut
@@ -84,7 +84,7 @@ TRANSPORT_UDP: Final = 0
 TRANSPORT_TCP: Final = 1
 
 # How a writer samples.
-NEVER: Final = 1 << 62  # replies to the next sample
+NEVER: Final = 1 << 62  # more than there are of replies and records
 INTERVAL_MAX: Final = 1 << 30
 PERIOD_NS: Final = 1_000_000_000
 AIM: Final = 0.75  # of the quota

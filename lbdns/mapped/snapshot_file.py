@@ -39,6 +39,8 @@ VIEWS: Final = "views"
 """Where they have the names of views by their numbers, the public one's first."""
 SAMPLES: Final = "samples"
 """Where they have how answers are sampled: how many a second, and the bits of IPv4 and IPv6 networks that are kept."""
+TAPPED: Final = "tapped"
+"""Where they have of 2^64 exchanges how many are told of by dnstap, less one; 0 for none."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 

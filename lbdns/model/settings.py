@@ -22,6 +22,7 @@ from pydantic import (
 from lbdns.base.wording import counted, nearest
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
+from lbdns.model.dnstap_settings import DnstapSettings
 from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, ObjectName, Whole, check_path
 from lbdns.model.history_settings import HistorySettings
 from lbdns.model.mistakes import shown
@@ -262,6 +263,8 @@ class Settings(Frozen):
     was, all but the zones with mistakes is."""
     samples: SampleSettings = SampleSettings()
     """Samples of what is answered."""
+    dnstap: DnstapSettings | None = None
+    """Who is told of queries and replies by dnstap; nobody without it."""
     log: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object a line."""
 

@@ -29,6 +29,7 @@ from lbdns.publish.network_health import NetworkHealth
 from lbdns.telemetry.history.history_status import HistoryUnreadable, history_status
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
+from lbdns.telemetry.ring_counts import RingCounts, ring_counts
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.tally import Sample, Tally
 
@@ -68,6 +69,7 @@ class ServerCollector(Collector):
         yield from _server(facts)
         yield from _queues(facts, sample)
         yield from _history(facts)
+        yield from _rings(ring_counts(facts.run_dir))
 
 
 def _traffic(sample: Sample) -> Iterator[Metric]:
@@ -251,6 +253,18 @@ def _history(facts: ServerFacts) -> Iterator[Metric]:
         yield _gauge(f"history_{name}", text, (), rows)
     lost = [] if found is None else [((what,), count) for what, count in found["lost"].items()]
     yield _counter("history_lost", "What is not in the history, by what was lost.", ("what",), lost)
+
+
+def _rings(counts: RingCounts) -> Iterator[Metric]:
+    yield _counter("samples", "Replies that were sampled.", (), [((), counts.samples)])
+    missed = "Replies that samples over the bound of a second would have stood for."
+    yield _counter("samples_missed", missed, (), [((), counts.missed)])
+    intervals = [(tuple(name.split("-", 1)), value) for name, value in counts.intervals.items()]
+    text = "One in how many replies a thread samples just now; 0 where it samples none."
+    yield _gauge("sample_interval", text, ("responder", "part"), intervals)
+    yield _counter("dnstap_exchanges", "Exchanges that dnstap's worker told of.", (), [((), counts.told)])
+    lost = "Exchanges that found no room in dnstap's rings."
+    yield _counter("dnstap_lost", lost, (), [((), counts.not_told)])
 
 
 def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:

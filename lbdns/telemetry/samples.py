@@ -311,7 +311,7 @@ class _RingReader:
             after = int(self._records["words"][row][at.SAMPLE_NUMBER])
             if before == number == after:
                 found.append(record)
-            elif before > number or before == 0 or after != before:
+            elif before > number or after != before:
                 lost += 1  # and an earlier number is of a record that was left out (sample_ring.py)
         self._place = max(self._place, last)
         return found, lost

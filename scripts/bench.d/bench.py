@@ -21,6 +21,7 @@ from typing import Any
 
 import history
 import rules
+import samples
 import special
 import views
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
@@ -37,6 +38,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "rules": rules.rules,
     "views": views.views,
     "history": history.history,
+    "samples": samples.samples,
 }
 SPECIAL_LOADS = ("size", *SPECIAL)
 SIZES = (1000, 100, 10_000, 1_000_000)  # the first is what the others are compared with

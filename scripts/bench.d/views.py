@@ -46,7 +46,7 @@ def _views(kind: str) -> str:
     return "".join(lines) + trusted
 
 
-def _write(folder: Path, port: int, kind: str) -> None:
+def write_files(folder: Path, port: int, kind: str) -> None:
     """Write one server's files: each view has some records of its own in the zone, which nobody asks for."""
     (folder / "lbdns.yaml").write_text(
         f'listen: ["{CLIENT}:{port}"]\nworkers: 1\npop: {{code: AMS}}\nstate: state\n{_views(kind)}'
@@ -71,7 +71,7 @@ def _write(folder: Path, port: int, kind: str) -> None:
     (folder / "balancing.yaml").write_text("".join(lines))
 
 
-def _records(bench: Bench, has_ecs: bool) -> Path:
+def records_of(bench: Bench, has_ecs: bool) -> Path:
     path = bench.work / f"views-{has_ecs}.queries"
     path.write_bytes(b"".join(Question(f"lb{number}.{ZONE}", has_ecs=has_ecs).record() for number in range(NAMES)))
     return path
@@ -80,10 +80,10 @@ def _records(bench: Bench, has_ecs: bool) -> Path:
 def _start(bench: Bench, kind: str) -> Running:
     folder = Path(tempfile.mkdtemp(prefix="views-", dir=bench.work))
     port = free_port()
-    _write(folder, port, kind)
+    write_files(folder, port, kind)
     server = Running(kind, [sys.executable, "-P", "-m", "lbdns", "serve", str(folder)], port, folder)
     bench.servers.append(server)
-    why = wait_ready(server, bench.generator, _records(bench, has_ecs=False), START_S)
+    why = wait_ready(server, bench.generator, records_of(bench, has_ecs=False), START_S)
     if why:
         raise SystemExit(f"bench: lbdns with {kind} does not serve: {why}")
     return server
@@ -95,7 +95,7 @@ def views(bench: Bench) -> dict[str, Any]:
     servers = {kind: _start(bench, kind) for kind in (NONE, OUTSIDE, INSIDE, TRUSTED)}
     for has_ecs, kinds in ((False, (NONE, OUTSIDE, INSIDE)), (True, (NONE, TRUSTED))):
         here = [servers[kind] for kind in kinds]
-        rows = bench.rounds(here, [_records(bench, has_ecs)] * len(here))
+        rows = bench.rounds(here, [records_of(bench, has_ecs)] * len(here))
         bench.report(f"views, {'ECS at random' if has_ecs else 'no ECS'}", rows, NONE)
         for row in rows[1:]:
             ratio = row.ratio_to(rows[0])

@@ -234,6 +234,7 @@ def _families() -> list[Any]:
 
 
 LICENCES = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
     "BSD": "BSD-2-Clause",
     "GNU Lesser General Public License v3.0": "LGPL-3.0",

@@ -32,6 +32,7 @@ from lbdns.manage.api.own import map_routes as maps
 from lbdns.manage.api.own import override_routes as overrides
 from lbdns.manage.api.own import revision_routes as revisions
 from lbdns.manage.api.own import running_server as lbdns
+from lbdns.manage.api.own import sample_routes as samples
 from lbdns.manage.api.own import store_routes as stores
 from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import view_routes as views
@@ -87,6 +88,7 @@ OWN_AREAS: Final = (
     seen,
     summary,
     views,
+    samples,
     dashboard,
     history,
 )

@@ -16,7 +16,7 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lbdns.answer.serving_view import ServingView
@@ -26,8 +26,11 @@ from lbdns.fastpath.sampling import Sampler
 from lbdns.mapped.counter_words import DEFERRED_COUNT, DROPPED_COUNT, GENERATION
 from lbdns.mapped.counters import Counters
 from lbdns.mapped.query_room import map_query_room
+from lbdns.mapped.tap_ring import Tap
+from lbdns.model.socket_address import format_socket_address
 from lbdns.processes.responder.datagram_port import Answerer
 from lbdns.processes.responder.ready_thread import ReadyThread
+from lbdns.processes.responder.taps import set_local
 from lbdns.processes.responder.turns import TURN_MESSAGES, Rotation, Turns, TurnSource
 from lbdns.processes.responder.view_in_force import Views
 
@@ -96,11 +99,14 @@ class FastPort:
         known: KnownNetworks | None = None,
         listener: str = "",
         sampler: Sampler | None = None,
+        tap: Tap | None = None,
+        follow_tap: Callable[[ServingView], None] = lambda view: None,
     ):
         """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
         is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made.
         `known`: networks whose queries wait apart; `listener`: what the settings call the socket, `IP:PORT`; `sampler`:
-        by which its thread samples, none by default."""
+        by which its thread samples, none by default; `tap`: what it copies for dnstap, which `follow_tap` opens and
+        shuts."""
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
@@ -119,9 +125,12 @@ class FastPort:
             map_query_room(room, loop_class.room_bytes()),
             known,
             sampler,
+            tap,
         )
-        self._sampler = sampler
-        self._follow_privacy()
+        self._sampler, self._follow_tap = sampler, follow_tap
+        if tap is not None:
+            set_local(tap, format_socket_address(*sock.getsockname()[:2]))
+        self._follow_watching()
         self.deferred = tuple(Deferred(self, is_known) for is_known in (False, True))
         self._loop.start_with(self._server(), self._server())
         self._thread = thread or ReadyThread()
@@ -141,7 +150,9 @@ class FastPort:
         known = view.listener_view(self._listener)
         return view.columns, view.table.columns, view.region_index, known, view.snapshot.generation
 
-    def _follow_privacy(self) -> None:
+    def _follow_watching(self) -> None:
+        """Sample and tap as the view in force says."""
+        self._follow_tap(self._view)
         if self._sampler is not None:
             self._sampler.set_privacy(*self._view.sampled_bits)
 
@@ -188,7 +199,7 @@ class FastPort:
             if idle is not None:
                 gone, self._before, self._view = self._before, self._view, view
                 idle.load(*self._served())
-                self._follow_privacy()
+                self._follow_watching()
                 self._loop.swap()
                 self._words[GENERATION] = view.snapshot.generation
                 for _ in gone.snapshot.let_go(view.snapshot) if gone else ():

@@ -17,6 +17,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -35,16 +36,20 @@ from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision
 from lbdns.fastpath.sampled_road import sample_answered
 from lbdns.fastpath.sampling import Sampler, begin_batch, is_due, no_sampler, take
+from lbdns.fastpath.tapped_road import tap_answered
+from lbdns.fastpath.tapping import is_tapped
 from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import BEAT_NS, DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
 from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.mapped.tap_ring import Tap
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
 from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, parts_of, yield_to_fast_path
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.sample_shares import SampleShares
+from lbdns.processes.responder.taps import Taps, set_local
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.turns import Turns
 from lbdns.processes.responder.view_in_force import Views
@@ -64,13 +69,17 @@ log = logging.getLogger("lbdns.processes")
 class ViewAnswerer:
     """Answers each batch from one view, at one time, with fresh draws."""
 
-    def __init__(self, views: Views, words: memoryview, sampler: Sampler | None = None) -> None:
+    def __init__(
+        self, views: Views, words: memoryview, sampler: Sampler | None = None, taps: Taps | None = None
+    ) -> None:
         """Answer from what `views` has in force; `words`: the counters of the slow path; `sampler`: by which it
-        samples, none by default."""
+        samples, `taps`: what it copies for dnstap; none by default."""
         self.views = views
         self._counters = Counters(words)
         self._sampler = sampler or no_sampler()
-        self._sampled_view: ServingView | None = None
+        self._taps = taps
+        self._tap = taps.taps[0] if taps else Tap()
+        self._watched_view: ServingView | None = None
         self._fault_logged_at = -FAULT_LOG_S
         self.is_behind_fast_path = False
 
@@ -95,18 +104,22 @@ class ViewAnswerer:
         view = self.views.current()
         now_s, unix_s = int(time.monotonic()), int(time.time())
         draw = random.getrandbits
-        self._begin_samples(view)
+        self._begin_watching(view, listener)
 
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
-            road = Road()
+            road, drawn = Road(), draw(DRAW_BITS)
+            if self._tap.share:
+                self._tap.query_ns = time.time_ns()
             client, known = Client(address, port), view.listener_view(listener)
             try:
-                reply = respond(view, message, client, transport, now_s, draw(DRAW_BITS), road, unix_s, known)
+                reply = respond(view, message, client, transport, now_s, drawn, road, unix_s, known)
             except Exception:
                 reply = self._fault(message)
             self._count(view, road, reply, transport)
             if reply is not None and is_due(self._sampler) and take(self._sampler):
                 sample_answered(self._sampler, view, client, transport, road, reply, time.time_ns())
+            if is_tapped(self._tap, drawn):
+                tap_answered(self._tap, view, client, transport, road, message, reply, time.time_ns())
             self._show_life()  # a turn that has much to answer is no silence
             return reply
 
@@ -125,10 +138,15 @@ class ViewAnswerer:
         if road.decision is not None:
             count_decision(self._counters, view.steering, road.decision)
 
-    def _begin_samples(self, view: ServingView) -> None:
-        if view is not self._sampled_view:
-            self._sampled_view = view
+    def _begin_watching(self, view: ServingView, listener: str) -> None:
+        """Sample and tap as the view says, from a listener."""
+        if view is not self._watched_view:
+            self._watched_view = view
             self._sampler.set_privacy(*view.sampled_bits)
+            if self._taps:
+                self._taps.follow(0, view)
+        if self._tap.share:
+            set_local(self._tap, listener)
         begin_batch(self._sampler, time.monotonic_ns())
 
     def _fault(self, message: bytes) -> bytes | None:
@@ -160,10 +178,11 @@ class Responder:
         duty: ResponderDuty,
         answerer: ViewAnswerer,
         shares: SampleShares,
+        taps: Taps,
         threads: Sequence[ReadyThread] = (),
     ) -> None:
-        """Prepare to serve; nothing is read yet. `shares`: what each thread samples; `threads` wait for work of the
-        fast path."""
+        """Prepare to serve; nothing is read yet. `shares`: what each thread samples; `taps`: what it copies for
+        dnstap; `threads` wait for work of the fast path."""
         self._shares = shares
         self._stays = duty.stays
         held = self._held = duty.held
@@ -194,6 +213,8 @@ class Responder:
                     known,
                     listener.address,
                     shares.samplers[part],
+                    taps.taps[part],
+                    partial(taps.follow, part),
                 )
                 for part, (listener, room, thread) in enumerate(
                     zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
@@ -312,10 +333,11 @@ def main(arguments: list[str] | None = None) -> int:
             duty = ResponderDuty(
                 said.index, said.count, listener_set(addresses, descriptors), tuple(said.room_fd), not said.finish
             )
-        shares = SampleShares(run, duty.index, parts_of(len(duty.held.listeners)))
+        parts = parts_of(len(duty.held.listeners))
+        shares, taps = SampleShares(run, duty.index, parts), Taps(run, duty.index, parts)
         words = open_counters(run.counters(duty.index, 0), writable=True)
-        answerer = ViewAnswerer(views, words, shares.samplers[0])
-        worker = Responder(run, duty, answerer, shares, threads)
+        answerer = ViewAnswerer(views, words, shares.samplers[0], taps)
+        worker = Responder(run, duty, answerer, shares, taps, threads)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from lbdns.base.errors import LbdnsError
 from lbdns.health import forced
 from lbdns.health.forced import Forced
+from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.control_socket import Operation
 from lbdns.publish.country_networks import country_networks
 from lbdns.publish.explaining import explain_running
@@ -20,6 +21,7 @@ from lbdns.publish.publisher import Published
 from lbdns.telemetry.rates import answer_counters
 from lbdns.telemetry.report import health_report
 from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.shown_samples import recent_samples
 from lbdns.telemetry.standing import in_force, standing
 from lbdns.telemetry.tally import Tally
 
@@ -30,6 +32,7 @@ class Operated(Protocol):
     """The server that is asked."""
 
     state_dir: Path
+    run: RunDirectory
     tally: Tally
 
     def in_force(self) -> Published:
@@ -65,6 +68,7 @@ class Operations:
             "reload": self._reload,
             "status": self._status,
             "counters": self._counters,
+            "samples": self._samples,
         }
 
     async def _health(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,6 +113,10 @@ class Operations:
 
     async def _counters(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return await answer_counters(self._server.tally, self._server.facts, request)
+
+    async def _samples(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        server = self._server
+        return await asyncio.to_thread(recent_samples, server.run, server.in_force().configuration, request)
 
     async def _status(self, _: Mapping[str, Any]) -> dict[str, Any]:
         def stand() -> dict[str, Any]:

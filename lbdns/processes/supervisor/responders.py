@@ -25,6 +25,7 @@ from lbdns.mapped.counters import open_counters
 from lbdns.mapped.query_room import BEAT_BYTES, allocate_query_room, map_query_room
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.sample_room import allocate_samples, capacity_for
+from lbdns.mapped.tap_room import allocate_tap
 from lbdns.processes.responder.fast_port import load_loop, parts_of
 from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, send_duty
 from lbdns.processes.supervisor.child_process import ChildProcess
@@ -108,8 +109,11 @@ class Responders(Kept):
             parts = parts_of(addresses)
             for path in (self._run.samples(index, part) for index in range(count) for part in range(parts)):
                 allocate_samples(path, capacity_for(parts))
+            if prepared.configuration.settings.dnstap is not None:
+                for path in (self._run.taps(index, part) for index in range(count) for part in range(parts)):
+                    allocate_tap(path)
         except OSError as error:
-            raise LbdnsError(f"{self._run.path}: no room for counters and samples: {error.strerror}") from error
+            raise LbdnsError(f"{self._run.path}: no room for counters, samples or dnstap: {error.strerror}") from error
 
     async def start(self, duty: Duty) -> None:
         """Put a responder on each set of sockets; raises LbdnsError where one does not start."""

@@ -49,6 +49,7 @@ from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
+from lbdns.processes.supervisor.dnstap_child import DnstapChild
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.history_child import HistoryChild
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
@@ -98,7 +99,7 @@ class Supervisor:
         """Serve `first`, and then whatever the source says when it is no longer as it was read, from `files`."""
         self._source = source
         self._files = files
-        self._run = run
+        self.run = run
         self._control = control
         settings = first.configuration.settings
         self.state_dir = settings.state_dir()
@@ -110,8 +111,8 @@ class Supervisor:
         self._responders = Responders(settings.state_dir(), run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         # The worker is asked for its first results at its start, and asks the opener for them.
-        history_child = HistoryChild(settings.state_dir())
-        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), history_child)
+        beside = HistoryChild(settings.state_dir()), DnstapChild(settings.state_dir())
+        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._changes, self._changed = ChangeQueue(), asyncio.Event()
@@ -151,7 +152,7 @@ class Supervisor:
         except BaseException:
             if published is not None:
                 self._publisher.abandon(published)
-            await close_unread(absent([listener for one in sets for listener in one.listeners], held), self._run)
+            await close_unread(absent([listener for one in sets for listener in one.listeners], held), self.run)
             raise
         self._prepared = Duty(sets, published, settings.log, takes_over=resumed), tallied
 
@@ -377,7 +378,7 @@ class Supervisor:
             waiting=self._changes.waiting(self._control),
             store=self.store(),
             state_dir=self.state_dir,
-            run_dir=self._run.path,
+            run_dir=self.run.path,
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 

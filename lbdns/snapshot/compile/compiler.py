@@ -10,9 +10,10 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, VIEWS, Snapshot
+from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, TAPPED, VIEWS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
+from lbdns.model.dnstap_settings import tapped_share
 from lbdns.model.pool import Pool
 from lbdns.model.sample_settings import sample_row
 from lbdns.model.settings import Settings
@@ -113,6 +114,7 @@ def compile_snapshot(
         LISTENERS: listener_rows(configuration.settings),
         VIEWS: list(view_numbers(configuration.settings.views)),
         SAMPLES: sample_row(configuration.settings.samples),
+        TAPPED: tapped_share(configuration.settings.dnstap),
     }
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}
