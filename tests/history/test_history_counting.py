@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +23,11 @@ from lbdns.telemetry.history.history_bounds import HistoryBounds, prune
 from lbdns.telemetry.history.history_reader import HistoryReader
 from lbdns.telemetry.history.history_store import HistoryStore
 from lbdns.telemetry.history.history_words import DAY_S, MINUTE_S, QUARTER_S, HistoryKind
+from lbdns.telemetry.history.history_worker import HistoryOptions, HistoryWorker
 from lbdns.telemetry.history.minute_counts import MinuteCounts, in_proportion, spread
 from lbdns.telemetry.history.slot_counts import SlotHolders
 from tests.history.filled import LOAD_BALANCER, POOLS, fill, minute, sample
+from tests.history.recorded import eventually, recorded
 
 NAMES: Final = [f"lb{number}.example.com" for number in range(6)]
 NOON_S: Final = 1_700_000_000 // DAY_S * DAY_S + DAY_S // 2
@@ -229,3 +233,34 @@ def test_a_damaged_block_is_passed_over(tmp_path: Path) -> None:
         )
     store.close()
     assert counted(tmp_path, NOON_S - 3 * MINUTE_S, NOON_S) == {pool: count * 2 for pool, count in POOLS.items()}
+
+
+def test_the_time_of_day_is_set_while_it_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Back by half an hour, ahead by a day: each query counts once, under the time that it was then."""
+    with recorded(tmp_path) as site:
+        ahead_s = [0.0]
+        worker = HistoryWorker(
+            HistoryOptions(site.state_dir, HistoryBounds(100_000_000, 90), write_s=0.05),
+            lambda: time.time() + ahead_s[-1],
+        )
+        began_s = time.time()
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            sent = 0
+            for step_s in (0.0, -1800.0, 86_400.0, 3.0):
+                ahead_s.append(step_s)
+                site.count("www.example.com", 5)
+                sent += 5
+                eventually(lambda sent=sent: _all(site.state_dir, began_s) == sent, "not all is counted")  # type: ignore[misc]
+        finally:
+            worker.stop()
+            thread.join()
+        tomorrow = HistoryReader(site.state_dir).cells(began_s + DAY_S - 3600, began_s + DAY_S + 3600)
+        assert [row.count for row in tomorrow] == [5]
+        assert "the time of day jumped by -1800 s" in caplog.text
+
+
+def _all(state_dir: Path, began_s: float) -> int:
+    rows = HistoryReader(state_dir).cells(began_s - 3600, began_s + 2 * DAY_S)
+    return sum(row.count for row in rows)

@@ -107,8 +107,8 @@ def _delete_blocks(connection: sqlite3.Connection, step_s: int, first_s: int, be
 def _bound(store: HistoryStore, table: str, most: int, column: str, kept_s: float) -> None:
     """Delete the oldest rows of a table that are more than `most` bytes, but none that are newer than a time."""
     query = f"""SELECT max({column}) FROM
-        (SELECT {column}, sum(length(data)) OVER (ORDER BY {column} DESC, id DESC) AS bytes FROM {table})
-        WHERE bytes > ?"""
+        (SELECT {column}, sum(bytes) OVER (ORDER BY {column} DESC, id DESC) AS total FROM {table})
+        WHERE total > ?"""
     last_s = store.connection.execute(query, (most,)).fetchone()[0]
     if last_s is not None:
         with store.transaction() as connection:

@@ -57,11 +57,16 @@ CREATE TRIGGER rows_go AFTER DELETE ON blocks BEGIN
     UPDATE facts SET value = value - OLD.rows WHERE name = 'rows';
 END;
 CREATE TABLE samples(
-    id INTEGER PRIMARY KEY, first_s REAL NOT NULL, last_s REAL NOT NULL, rows INTEGER NOT NULL, data BLOB NOT NULL
+    id INTEGER PRIMARY KEY,
+    first_s REAL NOT NULL,
+    last_s REAL NOT NULL,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    data BLOB NOT NULL
 );
-CREATE INDEX samples_by_time ON samples(last_s);
-CREATE TABLE events(id INTEGER PRIMARY KEY, at_s REAL NOT NULL, data BLOB NOT NULL);
-CREATE INDEX events_by_time ON events(at_s);
+CREATE INDEX samples_by_time ON samples(last_s, first_s, rows, bytes);
+CREATE TABLE events(id INTEGER PRIMARY KEY, at_s REAL NOT NULL, bytes INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX events_by_time ON events(at_s, bytes);
 PRAGMA application_id={APPLICATION};
 PRAGMA user_version={FORMAT};
 COMMIT;

@@ -2,7 +2,7 @@
 
     a minute, while it lasts --(each time replaced, with what the file had of it before)--> its blocks
     60 s --(all of 15 minutes are over)--> 900 s --(the UTC day is over)--> 86,400 s
-    a minute of a span that is rolled up already: the time of day was set back --> added to the roll-up too
+    a minute of a span that is rolled up already: the time of day was set --> added to the roll-up too
 
 Who writes holds a lock on a file of its own, whatever SQLite allows.
 """
@@ -150,15 +150,16 @@ class HistoryStore:
         samples: Sequence[SampleBatch] = (),
         events: Sequence[EventRow] = (),
     ) -> None:
-        """Write minutes as they are now, those before the last for good; what the file had of one before this writer
-        stays in it."""
+        """Write minutes as they are now; what the file had of one before this writer stays in it."""
         with self.transaction() as connection:
-            for place, minute in enumerate(minutes):
-                self._write_minute(minute, is_over=place < len(minutes) - 1)
-            rows = [(one.first_s, one.last_s, one.rows, one.data) for one in samples]
-            connection.executemany("INSERT INTO samples(first_s, last_s, rows, data) VALUES (?, ?, ?, ?)", rows)
+            for minute in minutes:
+                self._write_minute(minute)
+            rows = [(one.first_s, one.last_s, one.rows, len(one.data), one.data) for one in samples]
+            query = "INSERT INTO samples(first_s, last_s, rows, bytes, data) VALUES (?, ?, ?, ?, ?)"
+            connection.executemany(query, rows)
             lines = [(one.at_s, zlib.compress(one.line)) for one in events]
-            connection.executemany("INSERT INTO events(at_s, data) VALUES (?, ?)", lines)
+            query = "INSERT INTO events(at_s, bytes, data) VALUES (?, ?, ?)"
+            connection.executemany(query, [(at_s, len(data), data) for at_s, data in lines])
             self._write_facts({**facts, "written_s": now_s})
             self.names.write(connection, now_s)
         self.names.written()
@@ -170,19 +171,19 @@ class HistoryStore:
         ]
         self.connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
 
-    def _write_minute(self, minute: MinuteCounts, is_over: bool) -> None:
+    def _write_minute(self, minute: MinuteCounts) -> None:
+        """Write a minute, also to the roll-ups that its span is in: there are none, unless the time of day was set."""
         if minute.file != self.file_id:
             minute.file, minute.before = self.file_id, {}
-        for kind in minute.kinds():
-            block = self._block_of(minute, kind)
-            if kind not in minute.before:
-                minute.before[kind] = self.block(kind, MINUTE_S, minute.start_s)
-            self._put(kind, MINUTE_S, minute.start_s, block, minute.before[kind])
-            for step_s in STEPS[1:] if is_over else ():
-                start_s = minute.start_s // step_s * step_s
-                rolled = self.block(kind, step_s, start_s)
-                if rolled is not None:
-                    self._put(kind, step_s, start_s, block, rolled)
+        blocks = {kind: self._block_of(minute, kind) for kind in minute.kinds()}
+        for step_s in STEPS:
+            start_s = minute.start_s // step_s * step_s
+            if step_s != MINUTE_S and self.block(HistoryKind.SERVER, step_s, start_s) is None:
+                continue
+            for kind, block in blocks.items():
+                if (step_s, kind) not in minute.before:
+                    minute.before[step_s, kind] = self.block(kind, step_s, start_s)
+                self._put(kind, step_s, start_s, block, minute.before[step_s, kind])
 
     def _block_of(self, minute: MinuteCounts, kind: HistoryKind) -> HistoryBlock:
         id_of = self.names.id_of

@@ -28,15 +28,15 @@ _UNKNOWN: Final[tuple[Name, ...]] = ((),) * len(CELL_DIMENSIONS)
 class MinuteCounts:
     """What this process counted of one minute, which began at `start_s` (unix seconds).
 
-    `before`: the blocks that the file `file` had of it before this process wrote any; what is written is those and
-    these counts, so that it may be written again and again.
+    `before`: the blocks, by step and kind, that the file `file` had of its span before this process wrote any; what is
+    written is those and these counts, so that it may be written again and again.
     """
 
     start_s: int
     counts: dict[HistoryKind, dict[Name, list[int]]] = field(default_factory=dict)
     cells: dict[CellKey, list[float]] = field(default_factory=dict)  # the samples' weight, and how many they are
     file: str = ""
-    before: dict[HistoryKind, HistoryBlock | None] = field(default_factory=dict)
+    before: dict[tuple[int, HistoryKind], HistoryBlock | None] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
