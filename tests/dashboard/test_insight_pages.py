@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,7 @@ def test_ask_supposes_rules_and_tells_mistakes_beside_their_fields(world: StoreS
     shown.open(f"/ask?name={NAME}&pop=ZZZ")
     assert "IATA" in page.inner_text("#ask-pop-told")
     shown.problems.clear()  # the browser's own word for a 400
-    shown.check("ask-wrong")
+    assert violations(page) == []
 
 
 def test_the_map_equals_explain_and_leads_to_it(world: StoreServer, shown: Pages) -> None:
@@ -178,7 +179,8 @@ def test_a_forced_state_with_an_end_is_in_the_answers_until_it_is_taken_back(wor
     page.reload()
     told = page.locator("section", has=page.locator("#orders-heading")).inner_text()
     assert "a drill" in told and "in 59 minutes" in told
-    shown.check("health-forced", "/health/virginia")
+    shown.open("/health/virginia")
+    assert violations(page) == []
     page.get_by_role("button", name="Take back").first.click()
     wait_until(lambda: dig(world, spain) == before, lambda: world.log)
     assert page.url.endswith("/health/virginia")
@@ -211,6 +213,36 @@ def test_health_keeps_itself_current(world: StoreServer, shown: Pages) -> None:
         page.wait_for_selector("text=seen without a reload")
         client.post("/lbdns/v1/forced", json={**order, "state": "auto"}).raise_for_status()
     page.wait_for_selector("text=seen without a reload", state="detached")
+
+
+def test_what_if_says_what_recorded_queries_would_move(world: StoreServer, shown: Pages) -> None:
+    networks = {country: network_of(world, country) for country in ("BR", "ES")}
+    for _ in range(10):
+        assert [dig(world, network) for network in networks.values()] != []
+    page = shown.open("/what-if")
+    assert violations(page) == []
+    change = {"pools": {"saopaulo": {**WORLD["pools"]["saopaulo"], "enabled": False}}}
+
+    def has_moved() -> bool:
+        page.fill("#what-text", json.dumps(change))
+        page.click("#configuration-form button.main")
+        return page.locator("#moved-share").count() > 0 and page.inner_text("#moved-share") not in ("unknown", "0 %")
+
+    wait_until(has_moved, lambda: page.inner_text("main"))
+    row = page.locator("tbody tr", has=page.locator("th", has_text=NAME)).first.inner_text()
+    assert "saopaulo" in row and "virginia" in row and "BR 100 %" in row
+    shown.check("what-if")
+    assert dig(world, networks["BR"]) == ["203.0.113.61"]
+    page.locator("a", has_text=NAME).first.click()
+    assert page.inner_text("#answer-pool") == "saopaulo"
+    page = shown.open("/what-if")
+    page.fill("#what-text", "{")
+    page.click("#configuration-form button.main")
+    assert "no JSON" in page.inner_text("[role=alert]")
+    shown.problems.clear()
+    page = shown.open("/what-if?revision=1")
+    assert page.locator("#moved-share").count() == 1
+    assert page.input_value("#what-revision") == "1"
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from lbdns.manage.dashboard.pages import (
     revisions_page,
     sign_in_page,
     tokens_page,
+    what_if_page,
     zones_page,
 )
 
@@ -48,6 +49,10 @@ PAGES: Final = (
     (
         PageRow("Health", "/health", "health", "What is down, since when, seen from where, why, and who forced what"),
         health_page.router,
+    ),
+    (
+        PageRow("What-if", "/what-if", "what-if", "How much of the recorded traffic a change would move, and where"),
+        what_if_page.router,
     ),
     (PageRow("Log", "/log", "log", "What happened, in order, with evidence"), log_page.router),
     (
