@@ -132,7 +132,7 @@ class Supervisor:
             return counting_since(self._control.get("counters_began_ns") / 1e9, self._started_at)
 
         plain = ServerCollector(self.tally, self.facts)
-        return MetricsServer(plain, OpenMetricsCollector(plain, Exemplars(self._run), began))
+        return MetricsServer(plain, OpenMetricsCollector(plain, Exemplars(self.run), began))
 
     async def prepare(self, orphans: list[Orphan]) -> None:
         """Do all that may be refused: bind, compile, try. Raises LbdnsError with nothing changed."""
