@@ -101,7 +101,7 @@ def _caveats(
         said.append(f"no traffic is recorded since {moment(question.since_s)}{problem}")
     else:
         if left_out:
-            said.append(f"{counted(left_out, 'sample')} without networks are left out (samples.privacy)")
+            said.append(f"left out, as they name no network (samples.privacy): {counted(left_out, 'sample')}")
         if count < FEW:
             said.append(f"few samples say little: {count}")
         asked_s = question.until_s - question.since_s
@@ -113,9 +113,7 @@ def _caveats(
     if views.supposed_up:
         said.append(f"new endpoints are supposed to be up: {listed([*views.supposed_up])}")
     if found.held:
-        said.append(f"{counted(found.held, 'sample')} are held in the view that answered them")
+        said.append(f"held in the view that answered them: {counted(found.held, 'sample')}")
     if found.cut:
-        said.append(
-            f"{counted(found.cut, 'sample')} were answered for networks smaller than what samples keep, /24 and /56"
-        )
+        said.append(f"answered for networks smaller than samples keep (/24, /56): {counted(found.cut, 'sample')}")
     return said

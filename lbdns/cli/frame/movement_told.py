@@ -12,6 +12,7 @@ from lbdns.base.wording import counted
 from lbdns.publish.replay.guard import percent
 
 ROWS: Final = 12
+SCOPES: Final = 4
 DOUBLED: Final = 2.0
 NOTABLE: Final = 0.01
 """Of all load: a change of an endpoint's by less is not worth a line."""
@@ -104,9 +105,9 @@ def _caches(caches: Told) -> list[str]:
         rows.append(("answered by them again", f"{percent(before['hit_rate'])} -> {percent(after['hit_rate'])}", ""))
     rows += [
         (f"IPv{one['family']} scope /{one['before']} -> /{one['after']}", percent(one["share"]), "")
-        for one in caches["scopes"][:ROWS]
+        for one in caches["scopes"][:SCOPES]
     ]
-    return _table("resolvers' caches", rows, 0)
+    return _table("resolvers' caches", rows, max(0, len(caches["scopes"]) - SCOPES))
 
 
 def _table(title: str, rows: Sequence[tuple[str, str, str]], more: int) -> list[str]:
