@@ -185,6 +185,18 @@ def test_counts_are_ordered_by_what_is_counted_and_by_dimensions_that_are_shown(
     assert "region" in reply["errors"][0]["message"] and reply["data"] is None
 
 
+def test_parts_of_counts_are_made_whole_and_add_up() -> None:
+    rows = [
+        steered(10, load_balancer=name, interval=weight)
+        for name, weight in zip("abcd", (1.25, 2.5, 3.5, 4), strict=True)
+    ]
+    query = "{ viewer { zones { n: loadBalancingRequestsAdaptiveGroups { count dimensions { lbName } } } } }"
+    zone = ask(PlayedTraffic({"steered": rows}), query)["data"]["viewer"]["zones"][0]
+    counts = {row["dimensions"]["lbName"]: row["count"] for row in zone["n"]}
+    assert sum(counts.values()) == 11 and counts["a"] == 1 and counts["d"] == 4
+    assert sorted((counts["b"], counts["c"])) in ([2, 4], [3, 3])
+
+
 def test_minutes_that_a_span_touches_are_counted() -> None:
     """A count by the minute begins before what is looked for, where that begins within a minute."""
     rows = [steered(before_s) for before_s in (150, 95, 61, 30)]
@@ -221,6 +233,28 @@ def test_a_keeper_is_asked_for_the_span_and_the_values_that_a_filter_leaves() ->
     assert {"load_balancer", "pool", "time"} <= reading.words and "rule" not in reading.words
     ask(traffic, QUERY, {})
     assert traffic.read[1].since_s == NOW_S - KEPT_S
+
+
+MOMENTS = [NOW_S - before_s for before_s in (7200, 3600, 3599.5, 3599, 61, 60, 59.5, 30, 1, 0)]
+
+
+@pytest.mark.parametrize("name", ["date", "datetime", "datetimeMinute", "datetimeHour"])
+@pytest.mark.parametrize("ending", ["", "_in", "_gt", "_geq", "_lt", "_leq"])
+@pytest.mark.parametrize("wanted", [NOW_S - 3600, NOW_S - 60, NOW_S - 59.25, NOW_S - 30, NOW_S - NOW_S % 86_400])
+def test_a_span_has_all_that_fits_and_where_it_is_all_that_is_asked_nothing_else(
+    name: str, ending: str, wanted: float
+) -> None:
+    node = NODE_BY_NAME["dnsAnalyticsAdaptive"]
+    field = node.field(name)
+    read = read_filter(node, {f"{name}{ending}": [wanted] if ending == "_in" else wanted})
+    fits = read.condition({name: lambda row: field.make(None, row["time"])})
+    since_s, until_s = read.span(float("-inf"), float("inf"))
+    for moment in MOMENTS:
+        within = since_s <= moment < until_s
+        if fits({"time": moment}):
+            assert within, moment
+        elif list(read.beside_span().fields()) == []:
+            assert not within, moment
 
 
 def test_every_field_has_every_operator() -> None:

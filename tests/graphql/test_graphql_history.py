@@ -269,6 +269,28 @@ def test_queries_are_counted_by_name_from_samples_that_add_up_to_the_counters(hi
     ]
 
 
+def test_a_minute_that_a_span_cuts_is_told_by_its_samples(history: HistorySite) -> None:
+    """Each minute has samples at 1, 2 and 3 s, the last of `us`: 20 of its decisions each."""
+    text = "loadBalancingRequestsAdaptiveGroups(filter: {datetime_geq: $start, datetime_lt: $end}) { count %s }"
+    begin = NOW_S - 600
+
+    def count(start_s: float, end_s: float, more: str = "") -> int:
+        given = {"start": time_shown(start_s), "end": time_shown(end_s)}
+        return sum(row["count"] for row in history.rows(text % more, **given))
+
+    every = sum(filled.POOLS.values())
+    assert count(begin, begin + 60) == every
+    assert count(begin + 1, begin + 60) == every, "nothing of the minute lies before"
+    assert count(begin + 2, begin + 60) == every * 2 // 3
+    assert count(begin + 2, begin + 3) == every // 3
+    assert count(begin + 30, begin + 40) == 0
+    assert count(begin + 3, begin + 122) == every // 3 + every + every // 3
+    assert count(begin + 3, begin + 122, "dimensions { datetimeMinute region selectedOriginName }") == every * 5 // 3
+    of_us = text.replace("datetime_lt: $end", 'datetime_lt: $end, selectedPoolName: "us"')
+    (row,) = history.rows(of_us % "", start=time_shown(begin + 3), end=time_shown(begin + 60))
+    assert row == {"count": 20}
+
+
 def test_a_span_that_ends_before_it_begins_or_lies_ahead_has_nothing(history: HistorySite) -> None:
     for start, end in ((NOW_S - 60, NOW_S - 600), (NOW_S + 7200, NOW_S + 9000)):
         for node in ("loadBalancingRequestsAdaptive", "healthCheckEventsAdaptive", "dnsAnalyticsAdaptive"):

@@ -262,6 +262,7 @@ def _grouped(asked: AskedNode, kept: KeptRows, facts: NodeFacts, work: Work) -> 
     ]
     asked_for += [measures[key] for key, _ in order if key in measures]
     groups = _added_up(asked, kept, facts, work, dimensions, asked_for)
+    _make_whole(groups.values())
     found = list(groups.items())
     if not order:
         found.sort(key=lambda one: one[0])
@@ -307,8 +308,8 @@ def _counted(
     dimensions: Sequence[NodeField],
     more: frozenset[str],
 ) -> Iterator[tuple[_Key, Row]]:
-    """Yield the rows that fit, with their values of the dimensions. What is counted by the minute is asked of the
-    minutes that a filter's span of time touches; else each row is held against it."""
+    """Yield the rows that fit, with their values of the dimensions. What is counted by the minute is asked for
+    within the filter's span of time; else each row is held against it."""
     wanted = asked.wanted.beside_span()
     fields = {field.name: field for field in (*dimensions, *wanted.fields())}
     reading = asked.reading(fields.values(), more)
@@ -327,6 +328,16 @@ def _counted(
         work.row()
         if fits(row):
             yield tuple([value(row) for value in getters]), row
+
+
+def _make_whole(groups: Iterable[_Group]) -> None:
+    """Make counts whole numbers that add up to what they did, largest remainders first."""
+    parted = sorted((group for group in groups if not group.count.is_integer()), key=lambda one: one.count % 1.0)
+    left = round(sum(group.count % 1.0 for group in parted))
+    for group in parted:
+        group.count = float(int(group.count))
+    for group in parted[len(parted) - left :]:
+        group.count += 1.0
 
 
 def _order_key(

@@ -162,21 +162,28 @@ def _is_spanned(term: Term) -> bool:
 
 
 def _span_of(term: Term) -> tuple[float, float]:
-    """Return from when and until before when a row lies that a term of its time holds of."""
+    """Return from when and until before when a row lies that a term of its time holds of. Values of fields are cut, of
+    `datetime` to the second: 10:00:00.9 is 10:00:00, and not after it."""
     if term.field.words != ("time",) or term.operator.takes_text:
         return -math.inf, math.inf
-    lasting_s = term.field.step_s
+    step_s = term.field.step_s
+    if term.operator.takes_list:
+        if term.operator.ending != "_in":
+            return -math.inf, math.inf
+        return min(term.wanted, default=math.inf), max(term.wanted, default=-math.inf) + step_s
+    begin_s = term.wanted // step_s * step_s
+    next_s, is_begin = begin_s + step_s, begin_s == term.wanted
     match term.operator.ending:
         case "":
-            return term.wanted, term.wanted + lasting_s
-        case "_in":
-            return min(term.wanted, default=math.inf), max(term.wanted, default=-math.inf) + lasting_s
-        case "_gt" | "_geq":
-            return term.wanted, math.inf
+            return (begin_s, next_s) if is_begin else (math.inf, -math.inf)
+        case "_gt":
+            return next_s, math.inf
+        case "_geq":
+            return begin_s if is_begin else next_s, math.inf
         case "_lt":
-            return -math.inf, term.wanted
+            return -math.inf, begin_s if is_begin else next_s
         case "_leq":
-            return -math.inf, term.wanted + lasting_s
+            return -math.inf, next_s
     return -math.inf, math.inf
 
 

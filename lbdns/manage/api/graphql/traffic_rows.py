@@ -2,7 +2,7 @@
 
 | rows           | from                                                                                       |
 |----------------|--------------------------------------------------------------------------------------------|
-| of one query   | samples that the history keeps; words say how (SAMPLE_WORDS)                               |
+| of one query   | samples that the history keeps; traffic_words.py says how                                  |
 | counts         | the history's cells, or its counters where they tell the words apart (CELL_WORDS): a load  |
 |                | balancer's add up to what it answered. Where words are of samples alone, these are counted |
 | health         | changes of health (health_then.py), each counting one                                      |
@@ -11,28 +11,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from graphql import GraphQLError
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import Health
-from lbdns.health.verdict import pool_word
 from lbdns.manage.api.frame.auth import Caller
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.graphql.health_then import HealthHistory
 from lbdns.manage.api.graphql.node_facts import NodeFacts
 from lbdns.manage.api.graphql.node_rows import RowReading
+from lbdns.manage.api.graphql.query_bounds import Work
 from lbdns.manage.api.graphql.query_execution import QueryContext
 from lbdns.manage.api.graphql.row_filter import Row
+from lbdns.manage.api.graphql.traffic_words import (
+    CELL_WORDS,
+    SAMPLE_WORDS,
+    BalancerStep,
+    WeighedSamples,
+    balancer_words,
+    zone_of,
+)
 from lbdns.manage.store.state import State
 from lbdns.telemetry.history.history_cells import CellRow
 from lbdns.telemetry.history.history_reader import SAMPLES_MAX, HistoryReader
 from lbdns.telemetry.history.history_words import MINUTE_S, STEPS
-from lbdns.telemetry.samples import SampledDecision, TrafficSample
-from lbdns.telemetry.tally import rcode_name
+from lbdns.telemetry.samples import TrafficSample
 
 DAY_S: Final = 86_400.0
 WINDOW_S: Final = 60.0
@@ -41,81 +47,6 @@ WINDOW_MAX_S: Final = 3600.0
 FEW: Final = 1000
 STEPS_OF_SPAN: Final = 1440
 """A span is weighed by the finest steps of which it has at most so many: the history keeps these of it."""
-ANSWERED: Final = frozenset({"answer", "fixed response"})
-"""What a load balancer's decision came to where nothing was wrong."""
-
-_Word = Callable[[TrafficSample, NodeFacts], Any]
-
-
-def _decided(value: Callable[[SampledDecision], Any], otherwise: Any = "") -> _Word:
-    return lambda sample, facts: otherwise if sample.decision is None else value(sample.decision)
-
-
-def _balancer_words(sample: TrafficSample) -> tuple[str, str]:
-    balancer = sample.decision.load_balancer if sample.decision is not None else None
-    return (balancer.name, balancer.view) if balancer is not None else ("", "")
-
-
-def _zone(sample: TrafficSample, facts: NodeFacts) -> str:
-    name, view = _balancer_words(sample)
-    return facts.balancer_zone(name, view) if name else facts.name_zone(sample.name, sample.view)
-
-
-def _endpoints(decision: SampledDecision) -> tuple[str, ...]:
-    return tuple(key[1] for key in decision.endpoints)
-
-
-def _is_up(word: str) -> int:
-    """Tell whether a pool of a state is healthy, 0 or 1: one that nobody looks after is."""
-    return int(word not in (Health.CRITICAL, Health.UNRESOLVED))
-
-
-def _error(outcome: str) -> str:
-    return "" if outcome in ANSWERED else outcome
-
-
-SAMPLE_WORDS: Final[Mapping[str, _Word]] = {
-    "time": lambda sample, facts: sample.unix_ns / 1e9,
-    "interval": lambda sample, facts: sample.interval,
-    "zone": _zone,
-    "load_balancer": lambda sample, facts: _balancer_words(sample)[0],
-    "view": lambda sample, facts: _balancer_words(sample)[1],
-    "region": lambda sample, facts: sample.region,
-    "pop": lambda sample, facts: sample.pop,
-    "pool": _decided(lambda one: one.pool),
-    "pool_position": _decided(lambda one: one.pool_position or 0, 0),
-    "pool_up": _decided(lambda one: _is_up(pool_word(one.pool_state)), 0),
-    "pool_rtt_ms": _decided(lambda one: round(one.rtt_ms or 0), 0),
-    "endpoints": _decided(_endpoints, ()),
-    "endpoint": _decided(lambda one: (_endpoints(one) or ("",))[0]),
-    "endpoint_count": _decided(lambda one: one.endpoint_count, 0),
-    "error": _decided(lambda one: _error(one.outcome)),
-    "qname": lambda sample, facts: sample.name.removesuffix("."),
-    "qtype": lambda sample, facts: sample.type,
-    "rcode": lambda sample, facts: rcode_name(sample.rcode),
-    "transport": lambda sample, facts: sample.transport,
-    "ip_version": lambda sample, facts: sample.resolver.version if sample.resolver is not None else 0,
-    "resolver_network": lambda sample, facts: str(sample.resolver or ""),
-}
-"""What each word is of a sample."""
-
-CELL_WORDS: Final[Mapping[str, tuple[tuple[str, ...], Callable[..., Any]]]] = {
-    "load_balancer": (("load_balancer",), str),
-    "view": (("view",), str),
-    "region": (("region",), str),
-    "pop": (("pop",), str),
-    "pool": (("pool",), str),
-    "pool_up": (("pool_state",), _is_up),
-    "endpoints": (("endpoints",), tuple),
-    "endpoint": (("endpoints",), lambda names: names[0] if names else ""),
-    "endpoint_count": (("endpoints",), len),
-    "error": (("reason",), _error),
-    "rule": (("rule",), str),
-    "qtype": (("qtype",), str),
-    "rcode": (("rcode",), str),
-    "time": (("time",), int),
-}
-"""What each word is of the dimensions of a cell."""
 _OF_POOLS: Final = frozenset({"pool", "time"})
 """The dimensions that pools' counters have."""
 _OF_RULES: Final = frozenset({"matched", "with_rule"})
@@ -124,10 +55,11 @@ _OF_RULES: Final = frozenset({"matched", "with_rule"})
 class TrafficKept:
     """What one server keeps, for one query."""
 
-    def __init__(self, reader: HistoryReader, facts: NodeFacts, health: HealthHistory) -> None:
+    def __init__(self, reader: HistoryReader, facts: NodeFacts, health: HealthHistory, work: Work) -> None:
         self._reader = reader
         self._facts = facts
         self._health = health
+        self._work = work
 
     # --- rows ---
 
@@ -154,9 +86,9 @@ class TrafficKept:
         zone_id, facts, is_steered = reading.zone_id, self._facts, reading.data == "steered"
 
         def made(sample: TrafficSample) -> Row | None:
-            if is_steered and not _balancer_words(sample)[0]:
+            if is_steered and not balancer_words(sample)[0]:
                 return None
-            if zone_id and _zone(sample, facts) != zone_id:
+            if zone_id and zone_of(sample, facts) != zone_id:
                 return None
             if not all(of(sample, facts) in values for of, values in wanted):
                 return None
@@ -176,7 +108,9 @@ class TrafficKept:
             first_s, last_s = (edge_s, until_s) if newest_first else (since_s, edge_s)
             with _told():
                 found = self._reader.samples(first_s, last_s, SAMPLES_MAX)
-            yield from found if newest_first else reversed(found)
+            for sample in found if newest_first else reversed(found):
+                self._work.row()
+                yield sample
             since_s, until_s = (since_s, edge_s) if newest_first else (edge_s, until_s)
             if len(found) < FEW:
                 width_s = min(2 * width_s, WINDOW_MAX_S)
@@ -204,7 +138,44 @@ class TrafficKept:
             return self._weighed(reading)
         if "rule" in reading.words:
             return self._by_rule(reading, step_s)
-        return self._cells(reading, step_s)
+        return self._by_minutes(reading, step_s)
+
+    def _by_minutes(self, reading: RowReading, step_s: int) -> Iterator[Row]:
+        """Yield what whole minutes have, and of those that the span cuts what the samples within it stand for; where
+        none are kept outside of it, these are whole as well."""
+        since_s, until_s = reading.since_s, reading.until_s
+        first_s, last_s = since_s // MINUTE_S * MINUTE_S, -(-until_s // MINUTE_S) * MINUTE_S
+        edges = []
+        if first_s < since_s and self._is_any_sampled(first_s, since_s):
+            first_s += MINUTE_S
+            edges.append((since_s, min(first_s, until_s)))
+        if until_s < last_s and first_s < last_s and self._is_any_sampled(until_s, last_s):
+            last_s -= MINUTE_S
+            edges.append((max(last_s, since_s), until_s))
+        if first_s < last_s:
+            yield from self._cells(reading._replace(since_s=first_s, until_s=last_s), step_s)
+        for begin_s, end_s in edges:
+            yield from self._within_minute(reading._replace(since_s=begin_s, until_s=end_s), step_s)
+
+    def _is_any_sampled(self, since_s: float, until_s: float) -> bool:
+        with _told():
+            return bool(self._reader.samples(since_s, until_s, 1))
+
+    def _within_minute(self, reading: RowReading, step_s: int) -> Iterator[Row]:
+        """Yield what a part of a minute has; of load balancers that have no sample in it, what all of it has."""
+        minute_s = reading.since_s // MINUTE_S * MINUTE_S
+        weighed = WeighedSamples(MINUTE_S)
+        made = self._maker(reading)
+        for sample in self._samples(minute_s, minute_s + MINUTE_S, True):
+            is_within = reading.since_s <= sample.unix_ns / 1e9 < reading.until_s
+            weighed.add(sample, made(sample) if is_within else None)
+        counted = self._counters(minute_s, minute_s + MINUTE_S, MINUTE_S)
+        yield from weighed.rows(counted)
+        if reading.data == "steered":
+            whole = reading._replace(since_s=minute_s, until_s=minute_s + MINUTE_S)
+            for row in self._cells(whole, step_s):
+                if (int(minute_s), row["load_balancer"], row["view"]) not in weighed.weights:
+                    yield row
 
     def _weighed(self, reading: RowReading) -> Iterator[Row]:
         """Yield samples, each with what it stands for: its share of what the counters have of its load balancer, or of
@@ -214,20 +185,12 @@ class TrafficKept:
         since_s = reading.since_s // step_s * step_s
         until_s = -(-reading.until_s // step_s) * step_s
         made = self._maker(reading)
-        weights: dict[tuple[int, str, str], float] = {}
-        rows: list[tuple[tuple[int, str, str], Row]] = []
+        weighed = WeighedSamples(step_s)
         for sample in self._samples(since_s, until_s, True):
-            key = (int(sample.unix_ns // 1_000_000_000 // step_s * step_s), *_balancer_words(sample))
-            weights[key] = weights.get(key, 0.0) + sample.interval
-            row = made(sample)
-            if row is not None:
-                rows.append((key, row))
-        counted = self._counters(since_s, until_s, step_s) if rows else {}
-        for key, row in rows:
-            count = row["interval"] / weights[key] * counted.get(key, weights[key])
-            yield {**row, "count": count, "samples": 1, "inexact": count if count > 1 else 0}
+            weighed.add(sample, made(sample))
+        yield from weighed.rows(self._counters(since_s, until_s, step_s))
 
-    def _counters(self, since_s: float, until_s: float, step_s: int) -> dict[tuple[int, str, str], float]:
+    def _counters(self, since_s: float, until_s: float, step_s: int) -> dict[BalancerStep, float]:
         """Return what each load balancer answered in each step, and under "" what none did."""
         with _told():
             every = self._reader.cells(since_s, until_s, ("time",), None, step_s)
@@ -329,13 +292,15 @@ def context_of(site: ApiSite, caller: Caller) -> QueryContext:
     reader = HistoryReader(site.settings.state_dir())
     health = HealthHistory(site, state, reader)
     facts = NodeFacts(state, health)
+    work = Work()
     history = site.in_force.history
     return QueryContext(
         scopes=caller.scopes,
         account_id=site.account_id,
         state=state,
         facts=facts,
-        kept=TrafficKept(reader, facts, health),
+        kept=TrafficKept(reader, facts, health, work),
+        work=work,
         kept_s=history.days * DAY_S,
         enabled=history.enabled,
     )
