@@ -40,7 +40,7 @@ GENERATIONS_KEPT = 2
 log = logging.getLogger("lbdns.publish")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Published:
     """A generation that can be in force: what was configured and where its parts are."""
 

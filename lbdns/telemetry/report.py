@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from lbdns.base.words import Health
 from lbdns.health import forced, verdict
@@ -16,6 +16,7 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.views import VIEW
 from lbdns.publish.network_health import NetworkHealth
+from lbdns.publish.of_generation import OfGeneration
 from lbdns.publish.publisher import Published
 
 Columns = Mapping[str, "memoryview[Any]"]
@@ -40,7 +41,7 @@ def health_report(
             return None
         return {"state": found.state, "set": found.set_at_s, "until": found.until_s, "why": found.why}
 
-    resorts = _last_resorts(configuration)
+    resorts = _resorts.of(published)
     networks = NetworkHealth(published)
     wanted = (
         configuration.pools if pools_wanted is None else [one for one in pools_wanted if one in configuration.pools]
@@ -72,6 +73,9 @@ def _last_resorts(configuration: Configuration) -> frozenset[str]:
     enabled = [one for one in configuration.load_balancers if one.enabled]
     candidates = frozenset().union(*(one.candidate_names() for one in enabled))
     return frozenset().union(*(one.fallback_names() for one in enabled)) - candidates
+
+
+_resorts: Final = OfGeneration(lambda published: _last_resorts(published.configuration))
 
 
 def _networks(networks: NetworkHealth) -> list[dict[str, Any]]:

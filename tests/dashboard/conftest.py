@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SCREENSHOTS: Final = "LBDNS_SCREENSHOTS"
 WIDTHS: Final = {1440: 900, 390: 844}
+AXE_AT: Final = ((1440, "light"), (390, "dark"))
+"""Where axe-core looks: each width and each theme once, which together are all rules there are."""
 ELSEWHERE: Final = "elsewhere.example"
 """A name of somebody else's, which the browser finds at 127.0.0.1."""
 SETTINGS: Final = """
@@ -119,7 +121,8 @@ class Pages:
             for width, height in WIDTHS.items():
                 self.page.set_viewport_size({"width": width, "height": height})
                 self._picture(f"{name}-{width}-{scheme}")
-                assert violations(self.page) == [], f"{name} at {width} px, {scheme}"
+                if (width, scheme) in AXE_AT:
+                    assert violations(self.page) == [], f"{name} at {width} px, {scheme}"
                 wide = self.page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, f"{name} is {wide} px wide at {width} px"
         self.page.emulate_media(color_scheme="light")

@@ -344,3 +344,12 @@ def test_what_comes_from_files_is_shown_and_not_changed(browser: Browser, tmp_pa
         assert "Nothing can be changed here" in page.get_by_role("status").inner_text()
         assert page.get_by_role("button", name="Review").last.is_disabled()
         pages.context.close()
+
+
+def test_health_is_asked_for_some_pools_alone(pages: Pages) -> None:
+    with pages.api() as client:
+        whole = client.get("/lbdns/v1/health").json()["result"]
+        some = client.get("/lbdns/v1/health", params={"pool": ["asia", "nowhere"]}).json()["result"]
+    assert [one["name"] for one in some["pools"]] == ["asia"]
+    assert some["pools"][0]["state"] == next(one["state"] for one in whole["pools"] if one["name"] == "asia")
+    assert some["load_balancers"] == [] != whole["load_balancers"]

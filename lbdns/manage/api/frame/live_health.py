@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
@@ -10,8 +10,8 @@ from lbdns.base.words import BALANCER_TYPES, Health
 from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNKNOWN, UNRESOLVED, load_balancer_word
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Running
-from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Endpoint, Pool
+from lbdns.publish.of_generation import OfGeneration
 from lbdns.publish.publisher import Published
 
 
@@ -49,9 +49,10 @@ class LiveHealth:
         if self._published is None:
             return None
         key = item.name, str(item.body.get("type", BALANCER_TYPES[0])), item.view
-        found = _balancers_of(self._published).get(key)
-        if found is None:
+        at = _balancers.of(self._published).get(key)
+        if at is None:
             return None
+        found = self._published.configuration.load_balancers[at]
         if not found.enabled:
             return Health.DISABLED
         pools = self._published.configuration.pools
@@ -59,17 +60,13 @@ class LiveHealth:
         return load_balancer_word(_byte(pool, self._published) for pool in enabled)
 
 
-_by_key: list[tuple[Published, dict[tuple[str, str, str], LoadBalancer]]] = []
-"""The load balancers of the generation that was asked for last, by name, type and view."""
+def _by_key(published: Published) -> dict[tuple[str, str, str], int]:
+    """Return where each load balancer stands in the configuration, by name, type and view."""
+    balancers = published.configuration.load_balancers
+    return {(one.name, one.type, one.view): at for at, one in enumerate(balancers)}
 
 
-def _balancers_of(published: Published) -> dict[tuple[str, str, str], LoadBalancer]:
-    for known, found in _by_key:
-        if known is published:
-            return found
-    made = {(one.name, one.type, one.view): one for one in published.configuration.load_balancers}
-    _by_key[:] = [(published, made)]
-    return made
+_balancers: Final = OfGeneration(_by_key)
 
 
 def has_health(pool: Pool, published: Published) -> bool:

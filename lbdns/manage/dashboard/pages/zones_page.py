@@ -18,6 +18,8 @@ from lbdns.manage.dashboard.page_request import PageRequest, api_result, call_ap
 from lbdns.manage.dashboard.page_router import PageRouter, render, see_other
 
 PER_PAGE: Final = 100
+BALANCERS_SHOWN: Final = 8
+"""Of a zone, above its records."""
 ZONES_API: Final = f"{V4_PATH}/zones"
 
 
@@ -96,7 +98,8 @@ async def list_records(request: PageRequest) -> Response:
         "view": asked.get("view"),
     }
     answer = checked(await call_api(request, "GET", RECORDS.api(request), query))
-    balancers = await call_api(request, "GET", path_of(ZONES_API, zone["id"], "load_balancers"))
+    few = {"page": 1, "per_page": BALANCERS_SHOWN}
+    balancers = await call_api(request, "GET", path_of(ZONES_API, zone["id"], "load_balancers"), few)
     return render(
         request,
         "zones/records.html",
@@ -107,6 +110,7 @@ async def list_records(request: PageRequest) -> Response:
         type=asked.get("type", ""),
         types=RECORD_TYPES_OFFERED,
         balancers=balancers.result if balancers.is_success else [],
+        balancer_count=balancers.info["total_count"] if balancers.is_success else 0,
         place=RECORDS.page(request),
         is_writable=request.site.manager.is_writable,
     )

@@ -92,6 +92,7 @@ class DrawnLine:
     label: str
     label_x: float
     label_y: float
+    anchor: str
     width: float
     kind: str
     state: str
@@ -255,10 +256,12 @@ def _line(link: _Link, leaves: float, arrives: float) -> DrawnLine:
     bend = (x1 + x2) / 2
     path = f"M{x1:.0f} {y1:.1f}C{bend:.0f} {y1:.1f} {bend:.0f} {y2:.1f} {x2:.0f} {y2:.1f}"
     width = 1.5 if link.part is None else 1.0 + (LINE_WIDTH_MOST - 1.0) * link.part
+    if link.part is not None:  # above where it comes to an endpoint
+        return DrawnLine(path, link.label, x2 - 8, y2 - 4 - width / 2, "end", width, link.kind, link.end.state)
     near, far = _eased(_LABEL_AT)
     label_y = y1 * near + y2 * far
     label_x = x1 * (1 - _LABEL_AT) ** 3 + bend * 3 * _LABEL_AT * (1 - _LABEL_AT) + x2 * _LABEL_AT**3
-    return DrawnLine(path, link.label, label_x, label_y + 4, width, link.kind, link.end.state)
+    return DrawnLine(path, link.label, label_x, label_y + 4, "middle", width, link.kind, link.end.state)
 
 
 def _eased(part: float) -> tuple[float, float]:
