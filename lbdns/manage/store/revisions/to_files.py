@@ -4,6 +4,7 @@
     monitors.yaml         monitors and monitor groups
     pools.yaml            pools
     load_balancers.yaml   load balancers
+    alerting.yaml         notification policies, their destinations and silences
     ZONE.zone             a master file each, of a zone of a view ZONE@VIEW.zone
     ZONE@VIEW.zone        beside ZONE.zone: the records that a view sees there, without an SOA
 
