@@ -19,7 +19,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from lbdns.model import bounds
-from lbdns.model.fields import NEVER_SHOWN, SHOWN_WHERE_SET, Description, Flag, Frozen, Reference
+from lbdns.model.fields import NEVER_SHOWN, SHOWN_WHERE_SET, AsSent, Description, Flag, Frozen, Reference
 from lbdns.model.notification import MailAddress, RoutingKey, Secret, WebhookUrl
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
@@ -96,7 +96,7 @@ class PagerDutyService(Frozen):
     """Where events are posted to: another one for PagerDuty's European region, or for what takes the same events."""
 
 
-class PolicyFilters(Frozen):
+class PolicyFilters(AsSent):
     """Which changes a policy tells of; without a filter, or with an empty one, all of its alert type."""
 
     pool_id: Annotated[tuple[Reference, ...], Field(max_length=bounds.MAX_POOLS_PER_LIST)] = ()
@@ -130,7 +130,7 @@ class PagerDutyMechanism(Frozen):
     """Its name; the API says its `id`."""
 
 
-class Mechanisms(Frozen):
+class Mechanisms(AsSent):
     """Whom a policy tells."""
 
     email: Annotated[tuple[MailMechanism, ...], Field(max_length=bounds.MAX_MECHANISMS)] = ()
@@ -153,7 +153,7 @@ class NotificationPolicy(Frozen):
     """Whether it tells of anything."""
     description: Description = ""
     """A text for people."""
-    filters: PolicyFilters = PolicyFilters()
+    filters: PolicyFilters | None = None
     """Which changes of that type."""
     mechanisms: Mechanisms
     """Who is told."""
@@ -168,7 +168,7 @@ class NotificationPolicy(Frozen):
     def _mistakes(self) -> Iterator[Mistake]:
         known = FILTERS[self.alert_type]
         for name in PolicyFilters.model_fields:
-            if getattr(self.filters, name) and name not in known:
+            if getattr(self.filters, name, None) and name not in known:
                 at = ("filters", name)
                 message = f"{self.alert_type} has no such filter; it has {', '.join(known)}"
                 yield Mistake(at, message, (at, ("alert_type",)))

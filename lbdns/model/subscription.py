@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.model import bounds
+from lbdns.model.alerting import NotificationPolicy, PolicyFilters
 from lbdns.model.notification import MailServer, Mechanism, Notification
 
 if TYPE_CHECKING:
-    from lbdns.model.alerting import NotificationPolicy
     from lbdns.model.configuration import Configuration
 
 
@@ -114,7 +114,7 @@ def _of_policy(
     configuration: Configuration,
     silences: tuple[tuple[float, float], ...],
 ) -> Subscription:
-    filters = policy.filters
+    filters = policy.filters or PolicyFilters()
     return Subscription(
         policy_id=configuration.alerting_id(Kind.POLICY, policy.name),
         policy_name=policy.name,

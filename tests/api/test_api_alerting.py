@@ -171,3 +171,25 @@ def test_an_empty_history(client: httpx.Client, path: str, query: str) -> None:
 def test_what_is_no_list_of_silences(client: httpx.Client, path: str, body: Any) -> None:
     assert client.post(f"{path}/silences", json=body).status_code == 400
     assert client.put(f"{path}/silences", json=body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"filters": {}},
+        {"filters": {"new_health": []}},
+        {"filters": {"event_source": ["pool"], "new_health": ["Unhealthy", "Healthy"]}},
+        {"mechanisms": {"email": [{"id": "a@example.com"}, {"id": "b@example.com"}], "webhooks": []}},
+    ],
+)
+def test_filters_and_mechanisms_are_shown_as_they_were_sent(
+    client: httpx.Client, path: str, sent: dict[str, Any]
+) -> None:
+    """A client that compares what it wrote with what it reads finds no difference."""
+    policy = {**POLICY, **sent}
+    shown = result(client.post(f"{path}/policies", json=policy))
+    assert {**shown, **policy} == shown and shown["filters"] == sent.get("filters")
+    revision = client.get(f"{path}/policies/{shown['id']}").headers["ETag"]
+    again = client.put(f"{path}/policies/{shown['id']}", json=shown)
+    assert result(again) == shown and again.headers["ETag"] == revision, "what is sent back changes nothing"

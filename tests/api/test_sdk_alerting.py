@@ -167,8 +167,8 @@ def test_policies(sdk: Sdk, client: Cloudflare, hook: HookServer) -> None:
         "alert_type": HEALTH,
         "enabled": True,
         "description": "what is down",
-        "filters": {"pool_id": [pool], "new_health": ["Unhealthy"], "event_source": ["pool", "origin"], "enabled": []},
-        "mechanisms": {"email": [{"id": "ops@example.com"}], "webhooks": [{"id": webhook.id}], "pagerduty": []},
+        "filters": {"pool_id": [pool], "new_health": ["Unhealthy"], "event_source": ["pool", "origin"]},
+        "mechanisms": {"email": [{"id": "ops@example.com"}], "webhooks": [{"id": webhook.id}]},
         "created": "",
         "modified": "",
     }
