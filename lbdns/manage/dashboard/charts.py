@@ -27,7 +27,7 @@ Y_TICKS: Final = 4
 X_STEPS_S: Final = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600)
 X_TICKS: Final = 6
 DAY_S: Final = 86400
-UNITS: Final = {"q/s": words.rate, "%": lambda value: words.share(value, 100.0), "ms": words.milliseconds}
+UNITS: Final = ("q/s", "%", "ms")
 
 Values = Sequence[float | None]
 
@@ -82,12 +82,12 @@ def chart_of(title: str, series: dict[str, Any], unit: str, stacked: bool = Fals
     drawn = _stacked(found) if stacked else [(name, values, [0.0] * len(values)) for name, values in found]
     top = 100.0 if share else _top(value for _, values, _ in drawn for value in values if value is not None)
     lines = tuple(
-        ChartLine(name, number % COLOURS, *_paths(values, below, top), UNITS[unit](_last(raw)))
+        ChartLine(name, number % COLOURS, *_paths(values, below, top), words.number(_last(raw), unit))
         for number, ((name, values, below), (_, raw)) in enumerate(zip(drawn, found, strict=True))
     )
     data = {"times": times, "unit": unit, "stacked": stacked, "lines": [{"name": n, "values": v} for n, v in found]}
     step = top / Y_TICKS
-    y = tuple(Tick(UNITS[unit](step * place), 100 - 100 * place / Y_TICKS) for place in range(1, Y_TICKS + 1))
+    y = tuple(Tick(words.number(step * place, unit), 100 - 100 * place / Y_TICKS) for place in range(1, Y_TICKS + 1))
     told = f"{title}: " + ("; ".join(f"{line.name} {line.last}" for line in lines) or "nothing is known yet")
     return Chart(title, lines, tuple(_x_ticks(times, series["step_s"])), y, to_json(data).decode(), told)
 

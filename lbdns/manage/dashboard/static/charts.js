@@ -12,6 +12,14 @@
     return `${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
   };
 
+  // A time of day, or a day where it is midnight or ticks are days apart; in UTC, as the server draws it.
+  const told = (at, step) => {
+    const time = new Date(at * 1000);
+    const isDay = step >= 86400 || at % 86400 === 0;
+    const shown = isDay ? { day: "2-digit", month: "short" } : { hour: "2-digit", minute: "2-digit", hour12: false };
+    return time.toLocaleString("en-GB", { ...shown, timeZone: "UTC" });
+  };
+
   const colours = (figure) => {
     const style = getComputedStyle(figure);
     return (name) => style.getPropertyValue(name).trim();
@@ -37,11 +45,12 @@
       width: figure.clientWidth,
       height: Number(figure.dataset.height) + 4,
       padding: [8, 8, 0, 0],
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
       legend: { show: false },
       cursor: { y: false, points: { size: 6 } },
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, size: 28 },
+        { ...axis, grid: { show: false }, space: 70, size: 26, values: (_, ticks, __, ___, step) => ticks.map((at) => told(at, step)) },
         { ...axis, size: 62, space: 34, values: (_, ticks) => ticks.map((tick) => said(tick, data.unit)) },
       ],
       series: [
@@ -50,7 +59,7 @@
           label: data.lines[at].name,
           stroke: colour(`--c${at % 8}`),
           width: 1.8,
-          dash: data.stacked ? [] : DASHES[at % 8],
+          dash: DASHES[at % 8],
           fill: data.stacked ? colour("--surface") : undefined,
           spanGaps: false,
           points: { show: false },
@@ -67,7 +76,7 @@
               item.textContent = said(at === null || at === undefined ? last : values[at], data.unit);
             });
             const when = figure.querySelector(".chart-time");
-            when.textContent = at === null || at === undefined ? "" : new Date(data.times[at] * 1000).toLocaleString();
+            when.textContent = at === null || at === undefined ? "" : `${new Date(data.times[at] * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
           },
         ],
         drawClear: [
