@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import history
+import dashboard
 import rules
 import samples
 import special
@@ -38,6 +39,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "rules": rules.rules,
     "views": views.views,
     "history": history.history,
+    "dashboard": dashboard.dashboard,
     "samples": samples.samples,
 }
 SPECIAL_LOADS = ("size", *SPECIAL)

@@ -73,6 +73,11 @@ class Server:
         self._process.terminate()
         self._process.wait()
 
+    def cpu_s(self) -> float:
+        """Return the CPU time that its supervisor's process has taken, in seconds: all threads, user and system."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     @property
     def pools(self) -> str:
         """The path of all pools."""

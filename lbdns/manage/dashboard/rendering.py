@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
 
 from lbdns import __version__
@@ -50,7 +51,6 @@ class Renderer:
 
     def __init__(self, static: StaticFiles, rows: tuple[PageRow, ...]) -> None:
         """Make the environment."""
-        self._rows = rows
         self._environment = Environment(
             loader=PackageLoader("lbdns.manage.dashboard", TEMPLATES),
             autoescape=True,
@@ -61,7 +61,11 @@ class Renderer:
             undefined=StrictUndefined,
         )
         self._environment.filters |= FILTERS
-        self._environment.globals |= {"static": static.path, "version": __version__, "pages": rows, "themes": THEMES}
+        self._environment.globals |= {"static": static.path, "icons": static.icons(), "themes": THEMES}
+        navigation = self._environment.get_template("navigation.html")
+        self._navigation = {
+            row: Markup(navigation.render(pages=rows, row=row, version=__version__)) for row in (*rows, None)
+        }
 
     def prepare(self) -> None:
         """Compile every template."""
@@ -78,6 +82,7 @@ class Renderer:
         known: Mapping[str, Any] = {
             "request": request,
             "row": row,
+            "navigation": self._navigation[row],
             "now_s": time.time(),
             "form_token": session.form_token if session is not None else "",
             "notes": session.take_notes() if session is not None else [],

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 FOLDER: Final = Path(__file__).parent / "static"
 STATIC_PATH: Final = "/static"
 DIGEST_CHARS: Final = 16
+ICONS: Final = "icons.svg"
+_SYMBOL: Final = re.compile(r'<symbol id="([a-z-]+)"')
 SERVED: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -63,10 +67,24 @@ class StaticFiles:
             for path in sorted(folder.rglob("*"))
             if path.suffix in SERVED
         }
+        self._paths = {
+            name: Markup(f"{STATIC_PATH}/{file.digest}/{escape(name)}") for name, file in self._files.items()
+        }
 
-    def path(self, name: str) -> str:
-        """Return the path of a file; raises KeyError where there is none of that name."""
-        return f"{STATIC_PATH}/{self._files[name].digest}/{name}"
+    def path(self, name: str) -> Markup:
+        """Return the path of a file, as it stands in HTML; raises KeyError where there is none of that name."""
+        return self._paths[name]
+
+    def icons(self) -> dict[str, Markup]:
+        """Return the element that shows each picture of ICONS, by its name."""
+        href = self.path(ICONS)
+        names = _SYMBOL.findall(self._files[ICONS].content.decode())
+        return {
+            name: Markup(
+                f'<svg class="icon" width="18" height="18" aria-hidden="true"><use href="{href}#{name}"/></svg>'
+            )
+            for name in names
+        }
 
     def find(self, digest: str, name: str) -> StaticFile | None:
         """Return the file of a path; None where it has another content now, or none."""
