@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import history
 import dashboard
+import history
 import rules
 import samples
 import special

@@ -1,7 +1,7 @@
 """What the dashboard's pages cost beside the API calls whose data they show: `scripts/bench dashboard`.
 
 A server over a store with BALANCERS load balancers and 90 days of history. A page and the calls that it made (it says
-them itself, `?format=json`) are asked for in turn, over one connection each, and the supervisor's CPU time is read around
+them itself, `?format=json`) are asked for in turn, a connection each, and the CPU time of the supervisor is read around
 every round: what is told is the median of the rounds' ratios.
 """
 
