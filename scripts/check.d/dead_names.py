@@ -25,6 +25,7 @@ DECORATORS = ["@*.command", "@*.group", "@router.*", "@*_validator", "@pytest.*"
 OVERRIDES = {
     "click": ["list_commands", "get_command", "format_commands"],
     "httpx": ["handle_request"],
+    "graphql-core": ["enter_variable", "enter_variable_definition", "enter_fragment_spread"],
     "uvicorn": ["send_400_response", "lifespan"],
     "asyncio": ["eof_received", "datagram_received", "get_buffer", "buffer_updated", "size_hint"],
     "http.server, socketserver": [

@@ -150,6 +150,16 @@ def test_settings_tell_the_bounds_of_each_node() -> None:
     assert viewer["accounts"] == [{"settings": {"healthCheckEventsAdaptive": {"enabled": True}}}]
 
 
+def test_where_no_history_is_kept_settings_and_errors_say_so() -> None:
+    settings = "{ viewer { zones { settings { %s { enabled } } } } }"
+    for node, is_kept in (("dnsAnalyticsAdaptive", False), ("healthCheckEventsAdaptive", True)):
+        zones = ask(PlayedTraffic(TRAFFIC), settings % node, enabled=False)["data"]["viewer"]["zones"]
+        assert [zone["settings"][node]["enabled"] for zone in zones] == [is_kept] * 2
+        reply = ask(PlayedTraffic(TRAFFIC), f"{{ viewer {{ zones {{ {node} {{ datetime }} }} }} }}", enabled=False)
+        assert (reply["errors"] is None) is is_kept
+        assert is_kept or "the history is off" in reply["errors"][0]["message"]
+
+
 @pytest.mark.parametrize(
     ("scopes", "zones", "account", "allowed"),
     [

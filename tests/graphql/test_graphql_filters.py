@@ -107,6 +107,13 @@ def test_and_or_and_their_kind_come_together() -> None:
     assert rows_for({"lbName_in": []}) == [] and rows_for({"lbName_notin": []}) == every
 
 
+@pytest.mark.parametrize(
+    "text", ["2027-01-15t07:59:00z", "2027-01-15T07:59:00.000000001Z", "2027-01-15T08:59:00+01:00"]
+)
+def test_times_are_taken_as_clients_write_them(text: str) -> None:
+    assert rows_for({"datetime_geq": text}) == rows_for({"datetime_geq": "2027-01-15T07:59:00Z"}) != []
+
+
 def test_what_is_null_is_no_condition() -> None:
     every = rows_for()
     assert rows_for({"lbName": None, "datetime_geq": None, "OR": None, "region_in": None}) == every

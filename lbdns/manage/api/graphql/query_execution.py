@@ -211,7 +211,7 @@ def _settings(scope: _Scope, info: GraphQLResolveInfo[QueryContext]) -> dict[str
     context = info.context
     return {
         node.name: {
-            "enabled": context.enabled and _is_allowed(context, node, scope),
+            "enabled": _is_kept(context, node) and _is_allowed(context, node, scope),
             "maxPageSize": PAGE_MAX,
             "maxDuration": int(context.kept_s),
             "notOlderThan": int(context.kept_s),
@@ -220,6 +220,11 @@ def _settings(scope: _Scope, info: GraphQLResolveInfo[QueryContext]) -> dict[str
         }
         for node in NODES
     }
+
+
+def _is_kept(context: QueryContext, node: Node) -> bool:
+    """Tell whether anything is kept that a node shows: the record of changes of health always is."""
+    return context.enabled or node.data == "health"
 
 
 def _fields_of(node: Node) -> list[str]:
@@ -238,6 +243,8 @@ def _rows(
         needed = f"{node.area}:{READ}" + (f":{scope.label}" if AREAS[node.area] and scope.label else "")
         told = f"does not have access to the path {'.'.join(str(step) for step in info.path.as_list())}"
         raise _unauthorized(f"{told}: it needs a token of scope {READ} or {needed}")
+    if not _is_kept(context, node):
+        raise GraphQLError("the history is off (history.enabled in lbdns.yaml): of traffic nothing is kept to ask for")
     wanted = read_filter(node, args.get("filter"))
     since_s, until_s = _span(node, context, *wanted.span(float("-inf"), float("inf")))
     asked = AskedNode(

@@ -83,7 +83,7 @@ def _moment(name: str, value: Any) -> float:
     if not isinstance(value, str):
         raise _bad(name, value, expected)
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.upper())  # t and z are as good (RFC 3339 section 5.6)
     except ValueError:
         raise _bad(name, value, expected) from None
     if moment.year not in _YEARS:
