@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,7 @@ KERNEL = (
     "fastpath.write",
     "fastpath.serve",
 )
+SAMPLING = ("mapped.sample_ring", "fastpath.sampling")
 GUARD = 0xA5
 GUARD_BYTES = 64
 ROOM_BYTES = 2048
@@ -37,11 +38,14 @@ ROOM_BYTES = 2048
 
 @dataclass(frozen=True)
 class Lane:
-    """One form: its `Server` class, its `serve` as it is, and one for callers with buffers of their own."""
+    """One form: its `Server` class, its `serve` as it is, and one for callers with buffers of their own; where it has
+    them, its `sampling`, and the `SampleRing` that this writes to."""
 
     name: str
     server_class: Any
     kernel_serve: Callable[..., int]
+    sampling: Any = None
+    ring_class: Any = None
 
     @property
     def serve(self) -> Callable[..., int]:
@@ -88,14 +92,25 @@ def with_buffers(serve: Callable[..., int]) -> Callable[..., int]:
 
 def compiled_lane() -> Lane | None:
     """Return the installed extension, None where lbdns runs without one."""
-    modules = {name: importlib.import_module(f"lbdns.{name}") for name in KERNEL}
+    modules = {name: importlib.import_module(f"lbdns.{name}") for name in (*KERNEL, *SAMPLING)}
     if any(str(module.__file__).endswith(".py") for module in modules.values()):
         return None
-    return Lane("compiled", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+    return lane_of("compiled", modules)
 
 
 def interpreted_lane() -> Lane:
     """Return the kernel read from its sources, whether or not an extension stands beside them."""
     with ExitStack() as stack:
-        modules = {name: stack.enter_context(standing_in(name)) for name in KERNEL}
-    return Lane("interpreted", modules["fastpath.read"].Server, modules["fastpath.serve"].serve)
+        modules = {name: stack.enter_context(standing_in(name)) for name in (*KERNEL, *SAMPLING)}
+    return lane_of("interpreted", modules)
+
+
+def lane_of(name: str, modules: Mapping[str, Any]) -> Lane:
+    """Return the lane that modules of the kernel make."""
+    return Lane(
+        name,
+        modules["fastpath.read"].Server,
+        modules["fastpath.serve"].serve,
+        modules["fastpath.sampling"],
+        modules["mapped.sample_ring"].SampleRing,
+    )

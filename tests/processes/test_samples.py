@@ -103,3 +103,18 @@ def test_privacy_and_how_many_follow_the_settings(lbdns_server: Start, reader_of
     eventually(is_off)
     server.query(WWW)
     assert not reader.read().samples
+
+
+def test_they_go_on_over_a_take_over(lbdns_server: Start, reader_of: ReaderOf) -> None:
+    server = lbdns_server(tree())
+    reader = reader_of(server)
+    server.query(WWW)
+    os.kill(server.pid, signal.SIGKILL)
+    assert server.process is not None
+    server.process.wait()
+    server.query(MAIL)  # its responders serve on
+    server.start()
+    server.query(WWW)
+    found = reader.read()
+    assert sorted(told(sample)[3] for sample in found.samples) == ["far", "near", "near"]
+    assert (found.lost, reader.unnamed) == (0, 0)
