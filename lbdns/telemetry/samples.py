@@ -15,8 +15,6 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from lbdns.dns.name import show_absolute
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.mapped import sample_words as at
@@ -66,19 +64,20 @@ PASSED_NAMES: Final = {
 KEPT: Final = {4: SAMPLED_BITS_4, 6: SAMPLED_BITS_6}
 PLACES_KEPT: Final = 65_536  # networks whose places a reader remembers
 
-_RECORD: Final = np.dtype(
-    {
-        "names": ["words", "halves", "floats", "octets"],
-        "formats": [
-            (np.uint64, at.SAMPLE_WORDS),
-            (np.uint32, at.SAMPLE_HALVES),
-            (np.float32, at.SAMPLE_HALVES),
-            (np.uint8, at.SAMPLE_BYTES),
-        ],
-        "offsets": [0, 0, 0, 0],
-        "itemsize": at.SAMPLE_BYTES,
-    }
-)
+
+class SampleRecord(NamedTuple):
+    """A copy of a record, in the units that sample_words.py counts in."""
+
+    words: memoryview[int]
+    halves: memoryview[int]
+    floats: memoryview[float]
+    octets: memoryview[int]
+
+    @classmethod
+    def of(cls, octets: bytes) -> SampleRecord:
+        """Return the record that some octets are."""
+        whole = memoryview(octets)
+        return cls(whole.cast("Q"), whole.cast("I"), whole.cast("f"), whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +212,7 @@ class SampleReader:
             self.lost[ring.writer] = self.lost.get(ring.writer, 0) + missed
             lost += missed
             for record in records:
-                if record["words"][at.SAMPLE_UNIX_NS] > self._since_unix_ns:
+                if record.words[at.SAMPLE_UNIX_NS] > self._since_unix_ns:
                     samples.append(self._sample(ring.writer, record))
         samples.sort(key=lambda one: one.unix_ns)
         return SampleReading(samples, lost)
@@ -235,38 +234,38 @@ class SampleReader:
         located = self._geodata.locate(network.network_address)
         return located.place, located.asn
 
-    def _sample(self, writer: str, record: Any) -> TrafficSample:
-        words, halves, octets = record["words"], record["halves"], record["octets"]
-        generation = int(halves[at.SAMPLE_GENERATION])
+    def _sample(self, writer: str, record: SampleRecord) -> TrafficSample:
+        words, halves, octets = record.words, record.halves, record.octets
+        generation = halves[at.SAMPLE_GENERATION]
         names = self._names.of(generation)
-        resolver = network_of(int(octets[at.SAMPLE_RESOLVER_VERSION]), int(words[at.SAMPLE_RESOLVER]))
-        ecs_bits = int(octets[at.SAMPLE_ECS_BITS])
-        ecs = network_of(int(octets[at.SAMPLE_ECS_VERSION]), int(words[at.SAMPLE_ECS]), ecs_bits)
+        resolver = network_of(octets[at.SAMPLE_RESOLVER_VERSION], words[at.SAMPLE_RESOLVER])
+        ecs_bits = octets[at.SAMPLE_ECS_BITS]
+        ecs = network_of(octets[at.SAMPLE_ECS_VERSION], words[at.SAMPLE_ECS], ecs_bits)
         client = ecs or resolver
         place, asn = self._located(client) if client else (Place(), 0)
-        kind = int(octets[at.SAMPLE_KIND])
+        kind = octets[at.SAMPLE_KIND]
         decision = None
         if octets[at.SAMPLE_FLAGS] & at.SAMPLE_FLAG_STEERED:
             decision = decision_of(record, names)
             self.unnamed += decision.load_balancer is None
         return TrafficSample(
             writer=writer,
-            number=int(words[at.SAMPLE_NUMBER]),
-            unix_ns=int(words[at.SAMPLE_UNIX_NS]),
-            interval=int(halves[at.SAMPLE_INTERVAL]),
+            number=words[at.SAMPLE_NUMBER],
+            unix_ns=words[at.SAMPLE_UNIX_NS],
+            interval=halves[at.SAMPLE_INTERVAL],
             generation=generation,
-            transport=TRANSPORT_NAMES[int(octets[at.SAMPLE_TRANSPORT])],
-            qname=octets[at.SAMPLE_NAME : at.SAMPLE_NAME + int(octets[at.SAMPLE_NAME_BYTES])].tobytes(),
-            qtype=int(octets[at.SAMPLE_QTYPE]) << 8 | int(octets[at.SAMPLE_QTYPE + 1]),
-            rcode=int(octets[at.SAMPLE_RCODE]),
+            transport=TRANSPORT_NAMES[octets[at.SAMPLE_TRANSPORT]],
+            qname=octets[at.SAMPLE_NAME : at.SAMPLE_NAME + octets[at.SAMPLE_NAME_BYTES]].tobytes(),
+            qtype=octets[at.SAMPLE_QTYPE] << 8 | octets[at.SAMPLE_QTYPE + 1],
+            rcode=octets[at.SAMPLE_RCODE],
             kind=KIND_NAMES[kind - 1] if kind else "",
-            view=names.view(int(octets[at.SAMPLE_VIEW])),
-            known_view=names.view(known) if (known := int(octets[at.SAMPLE_KNOWN_VIEW])) else "",
+            view=names.view(octets[at.SAMPLE_VIEW]),
+            known_view=names.view(known) if (known := octets[at.SAMPLE_KNOWN_VIEW]) else "",
             resolver=resolver,
             ecs=ecs,
             ecs_bits=ecs_bits,
-            scope=int(octets[at.SAMPLE_SCOPE]),
-            draw=int(words[at.SAMPLE_DRAW]),
+            scope=octets[at.SAMPLE_SCOPE],
+            draw=words[at.SAMPLE_DRAW],
             pop=names.pop,
             pop_region=names.pop_region,
             country=place.country,
@@ -290,33 +289,35 @@ class _RingReader:
         room = open_samples(path)
         self.writer = path.stem.removeprefix("samples-")
         self.inode = inode
-        self._words = np.frombuffer(room, dtype=np.uint64)
-        self._records = np.frombuffer(room, dtype=_RECORD)
-        self._capacity = int(self._words[at.HEAD_CAPACITY])
-        self._place = max(int(self._words[at.HEAD_WRITTEN]) - self._capacity, 0)
+        self._room = room
+        self._words = room.cast("Q")
+        self._capacity = self._words[at.HEAD_CAPACITY]
+        self._place = max(self._words[at.HEAD_WRITTEN] - self._capacity, 0)
 
-    def read(self) -> tuple[list[Any], int]:
+    def read(self) -> tuple[list[SampleRecord], int]:
         """Return copies of the records that came since, and how many of them were overwritten meanwhile."""
-        last = int(self._words[at.HEAD_WRITTEN])
+        last = self._words[at.HEAD_WRITTEN]
         read_fence()
         first = max(self._place, last - self._capacity) + 1
         lost = first - 1 - self._place if first <= last else 0
         found = []
         for number in range(first, last + 1):
             row = 1 + number % self._capacity
-            before = int(self._records["words"][row][at.SAMPLE_NUMBER])
+            word, octet = row * at.SAMPLE_WORDS + at.SAMPLE_NUMBER, row * at.SAMPLE_BYTES
+            before = self._words[word]
             read_fence()
-            record = self._records[row].copy()
+            record = bytes(self._room[octet : octet + at.SAMPLE_BYTES])
             read_fence()
-            after = int(self._records["words"][row][at.SAMPLE_NUMBER])
+            after = self._words[word]
             if before == number == after:
-                found.append(record)
+                found.append(SampleRecord.of(record))
             elif before > number or after != before:
                 lost += 1  # and an earlier number is of a record that was left out (sample_ring.py)
         self._place = max(self._place, last)
         return found, lost
 
 
+@lru_cache(PLACES_KEPT)
 def network_of(version: int, high: int, told_bits: int | None = None) -> Network | None:
     """Return a network as a record has it; `told_bits`: its SOURCE PREFIX-LENGTH, where that is shorter."""
     if version == 0:
@@ -325,47 +326,45 @@ def network_of(version: int, high: int, told_bits: int | None = None) -> Network
     return IPv4Network((high >> 32, bits)) if version == 4 else IPv6Network((high << 64, bits))
 
 
-def decision_of(record: Any, names: SampledNames) -> SampledDecision:
+def decision_of(record: SampleRecord, names: SampledNames) -> SampledDecision:
     """Return what a record of a load balancer's reply says."""
-    halves, octets = record["halves"], record["octets"]
-    flags = int(octets[at.SAMPLE_FLAGS])
+    halves, octets = record.halves, record.octets
+    flags = octets[at.SAMPLE_FLAGS]
     has_pool = bool(flags & at.SAMPLE_FLAG_POOL)
-    position, endpoint_count = int(octets[at.SAMPLE_POSITION]), int(octets[at.SAMPLE_ENDPOINT_COUNT])
-    rtt_ms = float(record["floats"][at.SAMPLE_RTT])
+    position, endpoint_count = octets[at.SAMPLE_POSITION], octets[at.SAMPLE_ENDPOINT_COUNT]
+    rtt_ms = record.floats[at.SAMPLE_RTT]
     return SampledDecision(
-        load_balancer=names.load_balancers.get(int(halves[at.SAMPLE_LOAD_BALANCER])),
-        policy=POLICIES[int(octets[at.SAMPLE_POLICY])],
+        load_balancer=names.load_balancers.get(halves[at.SAMPLE_LOAD_BALANCER]),
+        policy=POLICIES[octets[at.SAMPLE_POLICY]],
         is_sticky=bool(flags & at.SAMPLE_FLAG_STICKY),
-        family=FAMILY_NAMES[int(octets[at.SAMPLE_FAMILY])],
-        outcome=OUTCOME_NAMES[int(octets[at.SAMPLE_OUTCOME])],
-        location_source=SOURCE_NAMES[int(octets[at.SAMPLE_SOURCE])],
+        family=FAMILY_NAMES[octets[at.SAMPLE_FAMILY]],
+        outcome=OUTCOME_NAMES[octets[at.SAMPLE_OUTCOME]],
+        location_source=SOURCE_NAMES[octets[at.SAMPLE_SOURCE]],
         is_located_by_ecs=bool(flags & at.SAMPLE_FLAG_ECS_USED),
-        place_class=int(halves[at.SAMPLE_PLACE]),
-        ttl_s=int(halves[at.SAMPLE_TTL]),
-        pool=names.pools.get(int(halves[at.SAMPLE_POOL]), "") if has_pool else "",
+        place_class=halves[at.SAMPLE_PLACE],
+        ttl_s=halves[at.SAMPLE_TTL],
+        pool=names.pools.get(halves[at.SAMPLE_POOL], "") if has_pool else "",
         pool_position=position - 1 if position else None,
         is_fallback=bool(flags & at.SAMPLE_FLAG_FALLBACK),
-        pool_state=int(octets[at.SAMPLE_POOL_STATE]),
+        pool_state=octets[at.SAMPLE_POOL_STATE],
         rtt_ms=rtt_ms if rtt_ms > 0 else None,
         endpoints=_known(names.endpoints, halves[at.SAMPLE_ENDPOINTS :][: min(endpoint_count, at.SAMPLED_ENDPOINTS)]),
         endpoint_count=endpoint_count,
-        endpoint_position=int(octets[at.SAMPLE_ENDPOINT_POSITION]) if endpoint_count else None,
+        endpoint_position=octets[at.SAMPLE_ENDPOINT_POSITION] if endpoint_count else None,
         is_alias=bool(flags & at.SAMPLE_FLAG_ALIAS),
-        rules=_known(
-            names.rules, halves[at.SAMPLE_RULES :][: min(int(octets[at.SAMPLE_RULE_COUNT]), at.SAMPLED_RULES)]
-        ),
-        rule_count=int(octets[at.SAMPLE_RULE_COUNT]),
+        rules=_known(names.rules, halves[at.SAMPLE_RULES :][: min(octets[at.SAMPLE_RULE_COUNT], at.SAMPLED_RULES)]),
+        rule_count=octets[at.SAMPLE_RULE_COUNT],
         passed=tuple(
-            (names.pools.get(int(slot), ""), PASSED_NAMES[int(reason)])
+            (names.pools.get(slot, ""), PASSED_NAMES[reason])
             for slot, reason in zip(
-                halves[at.SAMPLE_PASSED :][: min(int(octets[at.SAMPLE_PASSED_COUNT]), at.SAMPLED_PASSED)],
+                halves[at.SAMPLE_PASSED :][: min(octets[at.SAMPLE_PASSED_COUNT], at.SAMPLED_PASSED)],
                 octets[at.SAMPLE_REASONS :],
                 strict=False,
             )
         ),
-        passed_count=int(octets[at.SAMPLE_PASSED_COUNT]),
+        passed_count=octets[at.SAMPLE_PASSED_COUNT],
     )
 
 
-def _known(names: Mapping[int, Any], slots: Any) -> tuple[Any, ...]:
-    return tuple(names[int(slot)] for slot in slots if int(slot) in names)
+def _known(names: Mapping[int, Any], slots: memoryview) -> tuple[Any, ...]:
+    return tuple([names[slot] for slot in slots if slot in names])

@@ -1,4 +1,4 @@
-"""What samples cost: plain queries with samples on beside the same with them off, in pairs; and with dnstap on."""
+"""What samples cost: plain queries with them, and history, on beside the same with both off; and what dnstap does."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 
 START_S = 60.0
 BOUND = 1.02
-OFF, ON, TAPPED = "no samples", "samples", "samples, and dnstap of all to a file"
+OFF, ON, KEPT = "neither samples nor history", "samples", "samples and history"
+TAPPED = "dnstap of all to a file, else as the first"
 
 
 def _settings(kind: str, folder: Path) -> str:
-    if kind == OFF:
-        return "samples: {per_second: 0}\n"
-    return "" if kind == ON else f"dnstap: {{file: {folder / 'log.tap'}}}\n"
+    off = "samples: {per_second: 0}\nhistory: {enabled: false}\n"
+    return {
+        OFF: off,
+        ON: "history: {enabled: false}\n",
+        KEPT: "",
+        TAPPED: f"{off}dnstap: {{file: {folder / 'log.tap'}}}\n",
+    }[kind]
 
 
 def _start(bench: Bench, kind: str) -> Running:
@@ -39,13 +44,14 @@ def _start(bench: Bench, kind: str) -> Running:
 
 
 def samples(bench: Bench) -> dict[str, Any]:
-    """Print what a query costs with samples, and with dnstap beside them, whose worker has the generator's core."""
+    """Print what a query costs with samples, with history as well, and with dnstap: of all processes of the server."""
     kept: dict[str, Any] = {}
-    servers = [_start(bench, kind) for kind in (OFF, ON, TAPPED)]
+    servers = [_start(bench, kind) for kind in (OFF, ON, KEPT, TAPPED)]
     rows = bench.rounds(servers, [records_of(bench, has_ecs=False)] * len(servers))
     bench.report("samples and dnstap", rows, OFF)
     for row in rows[1:]:
         kept[row.name] = row.ratio_to(rows[0])
-        bench.say(f"\n{row.name}: {kept[row.name]:.3f} of none" + (f" (bound: {BOUND})" if row.name == ON else ""))
+        bound = f" (bound: {BOUND})" if row.name in (ON, KEPT) else ""
+        bench.say(f"\n{row.name}: {kept[row.name]:.3f} of neither{bound}")
     bench.stop_all()
     return kept
