@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -238,6 +239,26 @@ def test_the_command_shows_which_networks_go_where(tmp_path: Path) -> None:
     ]
     told = CliRunner().invoke(explain_command, [*arguments, "--ecs", "198.51.100.0/24"], catch_exceptions=False)
     assert '"office" matches: default_pools [eu] -> [us]' in told.output
+
+
+def test_the_command_supposes_rules_off_and_on(tmp_path: Path) -> None:
+    (tmp_path / "example.com.zone").write_text(f"$ORIGIN example.com.\n{ZONE}")
+    (tmp_path / "objects.yaml").write_text(
+        "pools:\n  eu: {origins: [{name: a, address: 192.0.2.1}]}\n"
+        "  us: {origins: [{name: a, address: 192.0.2.2}]}\nload_balancers:\n"
+        "  - name: www.example.com\n    default_pools: [eu]\n    fallback_pool: eu\n    rules:\n"
+        "      - {name: all, condition: 'ip.src in {0.0.0.0/0}', overrides: {pools: [us]}}\n"
+        "      - {name: none, condition: 'ip.src in {0.0.0.0/0}', fixed_response: {}, disabled: true}\n"
+    )
+
+    def answer(*said: str) -> list[str]:
+        arguments = ["www.example.com", "--config", str(tmp_path), "--json", *said]
+        told = json.loads(CliRunner().invoke(explain_command, arguments, catch_exceptions=False).output)
+        return [line.split()[-1] for line in told["answer"]]
+
+    assert answer() == ["192.0.2.2"]
+    assert answer("--rule-off", "all") == ["192.0.2.1"]
+    assert answer("--rule-on", "none") == []
 
 
 def test_every_mistake_in_a_supposed_rule_is_told_with_its_line(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from lbdns.manage.dashboard.question import Question, changes_of, errors_by_field, tried_of
+from lbdns.manage.dashboard.question import Question, answer_words, changes_of, errors_by_field, tried_of
 
 STEPS: list[dict[str, Any]] = [
     {"stage": "query", "text": "www.example.com. A, from resolver 127.0.0.1"},
@@ -80,4 +80,19 @@ def test_a_refusal_stands_beside_its_field() -> None:
     }
     assert list(fields("no airport has the IATA code ZZZ")) == ["pop"]
     assert list(fields('no endpoint matches "x/*"')) == ["supposed"]
+    assert list(
+        fields("www.com BOGUS: no such name or type can be asked for (DNS resource record type is unknown.)")
+    ) == ["type"]
     assert list(fields("www..com A: no such name or type can be asked for")) == ["name"]
+
+
+def test_answers_are_told_without_what_was_asked_for() -> None:
+    lines = [
+        "www.example.com. 60 IN CNAME lb.example.com.",
+        "lb.example.com. 30 IN A 192.0.2.2",
+        "lb.example.com. 30 IN A 192.0.2.1",
+    ]
+    told = answer_words({"answer": lines, "type": "A", "rcode": "NOERROR"})
+    assert told == ["192.0.2.1", "192.0.2.2", "CNAME lb.example.com."]
+    assert answer_words({"answer": ["x.example.com. 30 IN APL"], "type": "APL", "rcode": "NOERROR"}) == [""]
+    assert answer_words({"answer": [], "type": "A", "rcode": "NXDOMAIN"}) == ["NXDOMAIN, no records"]

@@ -42,6 +42,10 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
     "--down", multiple=True, metavar="POOL/ORIGIN", help="Suppose this endpoint down; * and ? match; repeatable."
 )
 @click.option("--up", multiple=True, metavar="POOL/ORIGIN", help="Suppose this endpoint up.")
+@click.option(
+    "--rule-off", "rules_off", multiple=True, metavar="NAME", help="Suppose this rule or pool set off; repeatable."
+)
+@click.option("--rule-on", "rules_on", multiple=True, metavar="NAME", help="Suppose this rule or pool set on.")
 @click.option("--draw", type=click.FloatRange(0, 1), metavar="0..1", help="What every random choice draws.")
 @click.option("--scopes", is_flag=True, help="Count the networks that resolvers keep the answers for, by length.")
 @click.option(

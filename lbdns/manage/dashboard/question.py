@@ -22,7 +22,7 @@ _FIELD_OF: Final = (
     ("pop", ("iata", "airport", "pop ", "pop:")),
     ("draw", ("draw",)),
     ("view", ("view",)),
-    ("type", ("type:", "query parameter type")),
+    ("type", ("query parameter type", "record type")),
 )
 """Words by which a refusal tells which field it is about, the first that fits; else it is about the name."""
 
@@ -158,8 +158,8 @@ def answer_words(explained: Mapping[str, Any]) -> list[str]:
     order of addresses, which turns; its RCODE where there is none."""
     found = []
     for line in explained["answer"]:
-        _, _, _, kind, data = line.split(" ", 4)
-        found.append(data if kind == explained["type"] else f"{kind} {data}")
+        _, _, _, kind, *data = line.split(" ", 4)
+        found.append(" ".join(data if kind == explained["type"] else [kind, *data]))
     return sorted(found) or [f"{explained['rcode']}, no records"]
 
 
