@@ -174,6 +174,7 @@ def test_where_no_history_is_kept_settings_and_errors_say_so() -> None:
         ("load_balancers:write:example.com", [ZONE], False, {"loadBalancingRequestsAdaptive"}),
         ("load_balancers:read:example.org", [], False, set()),
         ("pools:read", [ZONE, OTHER_ZONE], True, {"healthCheckEventsAdaptive"}),
+        ("notifications:write zones:read:example.com", [ZONE], False, {"dnsAnalyticsAdaptive"}),
         ("zones:read:example.net load_balancers:read:example.com", [ZONE, OTHER_ZONE], False, set()),
     ],
 )
