@@ -158,7 +158,8 @@ def meanings() -> Meanings:
 def kind_form(kind: Kind, schema: Mapping[str, Any]) -> FormField:
     """Return the form of a kind's objects, from the schema of what is written of one."""
     references = {field.api_path: Kind(field.kind) for field in kind.references}
-    return _FieldMaker(references).make("", schema, (), True)
+    spelled = {field.api_path: field.path[-1] for field in kind.references}
+    return _FieldMaker(references, spelled).make("", schema, (), True)
 
 
 def schema_form(schema: Mapping[str, Any], title: str, without: Container[str] = ()) -> FormField:
@@ -166,14 +167,16 @@ def schema_form(schema: Mapping[str, Any], title: str, without: Container[str] =
     properties that it does not ask for."""
     whole = followed(schema)
     properties = {key: one for key, one in whole["properties"].items() if key not in without}
-    return _FieldMaker({}).make("", {**whole, "title": title, "properties": properties}, (), True)
+    return _FieldMaker({}, {}).make("", {**whole, "title": title, "properties": properties}, (), True)
 
 
 @dataclass(frozen=True, slots=True)
 class _FieldMaker:
-    """Makes fields of schemas; `references` has the kinds that those refer to, by the way to them."""
+    """Makes fields of schemas; `references` has the kinds that those refer to, by the way to them, and
+    `spelled` what the models call the last field of that way."""
 
     references: Mapping[Path, Kind]
+    spelled: Mapping[Path, str]
 
     def make(self, key: str, schema: Mapping[str, Any], path: Path, is_required: bool, title: str = "") -> FormField:
         """Return the field of a schema at a path, in the schema of a title."""
@@ -184,7 +187,7 @@ class _FieldMaker:
         common: dict[str, Any] = {
             "key": key,
             "label": LABELS.get((title, key), key.replace("_", " ").strip()),
-            "meaning": told.get(key) or told.get(key.removesuffix("_id")) or ("" if "$ref" in schema else meaning),
+            "meaning": told.get(self.spelled.get(path, key)) or ("" if "$ref" in schema else meaning),
             "default": default,
             "suggested": tuple(SUGGESTED.get(key, ())),
             "is_code": (title, key) in CODE,

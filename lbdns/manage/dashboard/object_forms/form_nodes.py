@@ -132,7 +132,8 @@ class NodeMaker:
                 else [(one, one) for one in form.choices]
             )
             unset = ((UNSET, "not set"),) if form.default is None or form.control is FieldControl.FLAG else ()
-            known = [*unset, *((value, text or "(empty)") for value, text in words)]
+            empty = "default" if form.default == "" else "(empty)"
+            known = [*unset, *((value, text or empty) for value, text in words)]
             return known if any(value == typed for value, _ in known) else [*known, (typed, typed)]
         if form.control is FieldControl.REFERENCE and form.refers_to is not None:
             names = self.names.all(form.refers_to)

@@ -120,7 +120,7 @@ ENTRY_LABELS: Final = {
     "header": ("Header", "Values, one a line"),
 }
 """What keys and values of entries are called, by the property."""
-AREAS: Final = {("Rule", "condition"), ("Record", "content"), ("Monitor", "expected_body")}
+AREAS: Final = {("Rule", "condition"), ("Monitor", "expected_body")}
 """Texts that are edited in several lines."""
 LINES: Final = {("Record", "tags"), ("SessionAffinityAttributes", "headers")}
 """Lists of texts in which commas may stand: one a line. The others have commas between."""
