@@ -233,6 +233,7 @@ def export(samples: list[TrafficSample], path: Path) -> Path:
     return path
 
 
+@pytest.mark.timeout(600)  # each of so many clients is asked three times
 def test_what_if_equals_what_the_server_then_answers(server: LbdnsServer) -> None:
     folder, state = server.directory.parent, server.state_dir
     asker = Asker(server.port)
