@@ -52,11 +52,17 @@ class SampleShares:
         return Sampler(ring, random.getrandbits(SEED_BITS))
 
     def share_out(self, per_second: int, now_s: float) -> None:
-        """Set the quotas where a second is over; `now_s`: of CLOCK_MONOTONIC."""
+        """Set the quotas where a second is over; `now_s`: of CLOCK_MONOTONIC.
+
+        Where the run directory cannot be read, for lack of descriptors say, each thread keeps its part of then.
+        """
         if now_s < self._due_s:
             return
         self._due_s = now_s + SHARE_EVERY_S
-        seen = self._look()
+        try:
+            seen = self._look()
+        except OSError:
+            seen = {path: self._seen.get(path, 0) for path in {*self._paths, *self._seen}}
         since = {path: max(count - self._seen.get(path, count), 0) for path, count in seen.items()}
         self._seen = seen
         total = sum(since.values())
