@@ -100,7 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: hung_up.set())
-    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with contextlib.suppress(PermissionError):  # a filter of system calls, such as systemd's ~@resources
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     sink: FrameSink = SocketSink(said.socket) if said.socket else FileSink(said.file)
     frames = TapFrames(said.identity, f"lbdns {__version__}", said.queries, said.responses)
     DnstapWorker(RunDirectory(said.state), frames, sink).run(stop, hung_up, said.parent)
