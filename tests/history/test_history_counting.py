@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from lbdns.mapped.counter_words import DATAGRAMS, LOAD_BALANCERS_FIRST
 from lbdns.snapshot.slots import Slots, _assign  # the rule by which slots fall free and are used again
+from lbdns.telemetry.history import history_journal
 from lbdns.telemetry.history.counter_sums import CounterSums, decode_sums, encode_sums
 from lbdns.telemetry.history.history_block import HistoryBlock, decode_block, encode_block, merged
 from lbdns.telemetry.history.history_bounds import HistoryBounds, prune
+from lbdns.telemetry.history.history_journal import HistoryJournal
 from lbdns.telemetry.history.history_reader import HistoryReader
 from lbdns.telemetry.history.history_store import HistoryStore
 from lbdns.telemetry.history.history_words import DAY_S, MINUTE_S, QUARTER_S, HistoryKind
@@ -264,3 +266,29 @@ def test_the_time_of_day_is_set_while_it_counts(tmp_path: Path, caplog: pytest.L
 def _all(state_dir: Path, began_s: float) -> int:
     rows = HistoryReader(state_dir).cells(began_s - 3600, began_s + 2 * DAY_S)
     return sum(row.count for row in rows)
+
+
+def test_minutes_that_wait_for_long_are_one_and_none_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that takes nothing for long: what waits in memory is bounded, and all of it is written in the end."""
+    monkeypatch.setattr(history_journal, "WAITING_ROWS_MAX", 50)
+    journal = HistoryJournal(tmp_path, HistoryBounds(100_000_000, 90))
+
+    def count(start_s: int) -> None:
+        current = journal.minute(start_s)
+        current.add_all(minute(start_s))
+        journal.minute(start_s + MINUTE_S)
+
+    count(NOON_S)
+    assert journal.write(NOON_S + 60, b"")
+    path = tmp_path / "history.db"
+    kept = path.rename(tmp_path / "kept")
+    path.mkdir()
+    for number in range(1, 20):
+        count(NOON_S + number * MINUTE_S)
+        assert not journal.write(NOON_S + number * MINUTE_S + 60, b"")
+    path.rmdir()
+    kept.rename(path)
+    assert journal.write(NOON_S + 20 * MINUTE_S, b"")
+    journal.close()
+    assert counted(tmp_path, NOON_S, NOON_S + 20 * MINUTE_S) == {pool: count * 20 for pool, count in POOLS.items()}
+    assert HistoryReader(tmp_path).status()["lost"] == {}

@@ -2,7 +2,7 @@
 
     take -> minutes that are not over, or not written -> write -> roll up, prune
               |                                            |
-              | too many of them: the oldest is lost       | damaged, newer, removed: put aside, another one is begun
+              | too many of them: the oldest are one      | damaged, newer, removed: put aside, another one is begun
               |                                            | full disk, read-only, locked: said once, tried again
 
 Times are unix seconds.
@@ -10,6 +10,7 @@ Times are unix seconds.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import time
@@ -19,7 +20,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
-from lbdns.base.wording import counted, moment
+from lbdns.base.wording import counted
 from lbdns.telemetry.history.event_feed import EventPlace, read_on
 from lbdns.telemetry.history.history_bounds import HistoryBounds, prune
 from lbdns.telemetry.history.history_file import (
@@ -90,13 +91,18 @@ class HistoryJournal:
             self._lost[what] = self._lost.get(what, 0) + count
 
     def bound_waiting(self) -> None:
-        """Let the oldest minutes go where there is no more room for them in memory."""
+        """Let the oldest minutes that wait be counted as one where there is no more room for them in memory: no count
+        is lost. What a file has a part of already stays as it is, and so does the minute that lasts."""
         rows = sum(minute.rows for minute in self._minutes)
-        while rows > WAITING_ROWS_MAX and len(self._minutes) > 1:
-            oldest = self._minutes.pop(0)
-            rows -= oldest.rows
-            self.lose("minutes", 1)
-            log.error("the minute of %s is lost: the history cannot be written", moment(oldest.start_s))
+        while rows > WAITING_ROWS_MAX:
+            waiting = [minute for minute in self._minutes[:-1] if not minute.is_written]
+            if len(waiting) < 2:
+                return
+            oldest, following = waiting[:2]
+            rows -= oldest.rows + following.rows
+            following.add_all(oldest)
+            rows += following.rows
+            self._minutes.remove(oldest)
 
     # --- the file ---
 
@@ -175,6 +181,8 @@ class HistoryJournal:
             return False
         self._trouble.end()
         self._writes += 1
+        for minute in self._minutes:
+            minute.is_written = True
         self._samples.clear()
         self._events_at = place
         del self._minutes[:-1]
@@ -232,7 +240,8 @@ class HistoryJournal:
     def _close(self) -> None:
         store, self._store = self._store, None
         if store is not None:
-            store.close()
+            with contextlib.suppress(sqlite3.Error):  # nothing is left to be written
+                store.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -209,9 +209,15 @@ class HistoryWorker:
         """Return the reader of samples, which begins where an earlier process ended."""
         if self._samples is None:
             written_s = self._journal.fact("written_s") if self._journal.open() else None
-            geodata = Geodata.open(self._options.city or None, self._options.asn, lookups_only=True)
-            self._samples = SampleReader(self._run, geodata, int((written_s or 0) * 1e9))
+            self._samples = SampleReader(self._run, self._geodata(), int((written_s or 0) * 1e9))
         return self._samples
+
+    def _geodata(self) -> Geodata | None:
+        try:
+            return Geodata.open(self._options.city or None, self._options.asn, lookups_only=True)
+        except (LbdnsError, OSError) as error:
+            log.error("samples have no places in the history: %s", error)
+            return None
 
     def _named(self, deltas: Sequence[object], took_s: float) -> MinuteCounts:
         fixed, fast, *slots = deltas

@@ -35,6 +35,7 @@ class MinuteCounts:
     start_s: int
     counts: dict[HistoryKind, dict[Name, list[int]]] = field(default_factory=dict)
     cells: dict[CellKey, list[float]] = field(default_factory=dict)  # the samples' weight, and how many they are
+    is_written: bool = False  # whether a file has any of it
     file: str = ""
     before: dict[tuple[int, HistoryKind], HistoryBlock | None] = field(default_factory=dict)
 
