@@ -32,6 +32,7 @@ RECIPES = (
     "An EDNS option",
     "A column",
     "A kind of object",
+    "A page of the dashboard",
     "An area of the API",
 )
 
@@ -134,6 +135,14 @@ def test_a_kind_is_a_row_and_a_model() -> None:
     for kind in BALANCING:
         assert (ROOT / "lbdns/model" / f"{kind.model.partition('.')[0]}.py").is_file()
         assert f"`{kind.section}`" in (ROOT / "docs/settings.md").read_text()
+
+
+def test_a_page_of_the_dashboard_is_a_module_and_a_row() -> None:
+    from lbdns.manage.dashboard.page_table import PAGES, UNLISTED
+
+    routers = {id(router) for _, router in PAGES} | {id(router) for router in UNLISTED}
+    for name, module in modules("manage/dashboard/pages").items():
+        assert id(module.router) in routers, name
 
 
 def test_an_area_is_a_module_with_a_router_and_a_place_in_the_application() -> None:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
+from lbdns.base.memo import ByObject
 from lbdns.base.words import Health
 from lbdns.health import forced, verdict
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import COUNTS, UNRESOLVED, load_balancer_word
 from lbdns.mapped.endpoint_rows import EndpointRow, read_endpoint
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.views import VIEW
@@ -20,6 +22,8 @@ from lbdns.publish.of_generation import OfGeneration
 from lbdns.publish.publisher import Published
 
 Columns = Mapping[str, "memoryview[Any]"]
+_pool_names: Final[ByObject[tuple[str, ...]]] = ByObject()
+"""The pools of each load balancer, from one report to the next."""
 
 
 def health_report(
@@ -167,19 +171,24 @@ def _word(enabled: bool, monitored: bool, state: int, word: Callable[[int], str]
 
 
 def _load_balancers(configuration: Configuration, published: Published, columns: Columns) -> list[dict[str, Any]]:
-    rows = []
-    for load_balancer in configuration.load_balancers:
-        names = dict.fromkeys(name for _, pools in load_balancer.pool_lists() for name in pools)
-        candidates = [configuration.pools[name] for name in names if configuration.pools[name].enabled]
-        states = [columns["pool_state"][published.slots.pool[pool.name]] for pool in candidates]
-        rows.append(
-            {
-                "name": load_balancer.name,
-                **({VIEW: load_balancer.view} if load_balancer.view else {}),
-                "type": load_balancer.type,
-                "state": load_balancer_word(states) if load_balancer.enabled else Health.DISABLED,
-                "pools": list(names),
-                "fallback": load_balancer.fallback_pool,
-            }
-        )
-    return rows
+    with _pool_names.round():
+        return [_load_balancer(one, configuration, published, columns) for one in configuration.load_balancers]
+
+
+def _load_balancer(
+    load_balancer: LoadBalancer, configuration: Configuration, published: Published, columns: Columns
+) -> dict[str, Any]:
+    names = _pool_names.find(load_balancer)
+    if names is None:
+        names = tuple(dict.fromkeys(name for _, pools in load_balancer.pool_lists() for name in pools))
+        _pool_names.keep(load_balancer, names)
+    pools, slots, state = configuration.pools, published.slots.pool, columns["pool_state"]
+    states = [state[slots[name]] for name in names if pools[name].enabled]
+    return {
+        "name": load_balancer.name,
+        **({VIEW: load_balancer.view} if load_balancer.view else {}),
+        "type": load_balancer.type,
+        "state": load_balancer_word(states) if load_balancer.enabled else Health.DISABLED,
+        "pools": list(names),
+        "fallback": load_balancer.fallback_pool,
+    }
