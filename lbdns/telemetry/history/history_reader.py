@@ -35,7 +35,7 @@ from lbdns.telemetry.history.history_file import HistoryDamaged, HistoryNewer, h
 from lbdns.telemetry.history.history_series import POINTS_MAX, HistorySeries, SpanSums
 from lbdns.telemetry.history.history_spans import HistorySpans
 from lbdns.telemetry.history.history_status import history_status, unreadable
-from lbdns.telemetry.history.history_words import CELL_DIMENSIONS, LISTED, MINUTE_S, HistoryKind
+from lbdns.telemetry.history.history_words import CELL_DIMENSIONS, LISTED, MINUTE_S, STEPS, HistoryKind
 from lbdns.telemetry.history.name_book import ids_beginning, names_of
 from lbdns.telemetry.history.sample_dimensions import sample_values
 from lbdns.telemetry.history.sample_rows import decode_samples
@@ -149,7 +149,12 @@ class HistoryReader:
             if connection is None:
                 return []
             spans = HistorySpans(connection)
-            covering = spans.covering(since_s, until_s, spans.step_for(since_s, until_s))
+            # Sums are the same by any step, and fewest blocks are read by the coarsest: finer ones cover the edges.
+            read_s = STEPS[-1]
+            if TIME in dimensions:
+                fitting = max(one for one in STEPS if one == MINUTE_S or step_s % one == 0)
+                read_s = max(fitting, spans.step_for(since_s, until_s))
+            covering = spans.covering(since_s, until_s, read_s)
             counting = exact_counting(dimensions)
             if counting is not None:
                 return exact_rows(connection, spans, covering, counting, tallied, step_s)
