@@ -117,6 +117,8 @@ NOT_RUNNING_CODE: Final = 1010
 """The code of the error that there is no server to ask."""
 GUARDED_CODE: Final = 1012
 """The code of the error that a change moves more clients than its guard allows."""
+UNKNOWN_TOKEN: Final = "Authentication error"
+"""The message of the error that a token is nobody's, as the v4 API words it."""
 GUARD_HEADER: Final = "Lbdns-Guard"
 """The header of a write that says how much it may move: `5%`."""
 ZONES_PER_PAGE_MAX: Final = 1000

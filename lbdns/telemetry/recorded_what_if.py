@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.wording import counted, listed, moment
+from lbdns.health.events import duration_text
 from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
 from lbdns.publish.replay.movement import Movement
@@ -106,7 +107,7 @@ def _caveats(
             said.append(f"few samples say little: {count}")
         asked_s = question.until_s - question.since_s
         if span_s < COVERED * asked_s and not traffic.is_elsewhere:
-            said.append(f"recorded are {span_s / 60:.0f} min of the {asked_s / 60:.0f} min asked for")
+            said.append(f"recorded are {duration_text(round(span_s))} of the {duration_text(round(asked_s))} asked for")
     if not views.is_measured:
         what = "every endpoint is supposed to be up, in both"
         said.append(what if question.all_up else f"no server measures health now: {what}")

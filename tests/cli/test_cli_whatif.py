@@ -54,6 +54,9 @@ def test_files_are_compared_by_exported_samples(state: Path, tmp_path: Path) -> 
     assert held.status == 3
     assert held.err.splitlines()[-1] == "lbdns: `lbdns whatif` shows what moves; --force changes it all the same"
     assert run(*arguments, "--guard", "100%").status == 0
+    wrong = run(*arguments, "--guard", "500%")
+    assert wrong.status == 2 and '"500%" is no share of clients' in wrong.err
+    assert not wrong.out, "it is refused before anything is asked"
 
 
 def test_without_samples_it_says_so_and_the_guard_refuses(state: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from lbdns.manage.store.token_scopes import AREAS, READ, WRITE
 from lbdns.testing import running_server
 from tests.dashboard.conftest import CONFIGURATION, Pages, signed_in
 from tests.store.served import StoreServer, free_port, wait_until
@@ -48,7 +49,7 @@ def test_a_token_signs_in_and_revoking_it_signs_out(changed: StoreServer, browse
     assert page.url == f"{changed.api}/sign-in?back=%2Ftokens"
     page.get_by_label("Token of the API").fill("x" * 43)
     page.get_by_role("button", name="Sign in").click()
-    assert "Authentication error" in page.get_by_role("alert").inner_text()
+    assert "not known here" in page.get_by_role("alert").inner_text()
     page.get_by_label("Token of the API").fill(token)
     page.get_by_role("button", name="Sign in").click()
     assert page.url == f"{changed.api}/tokens"
@@ -73,6 +74,8 @@ def test_a_link_signs_one_browser_in_once(changed: StoreServer, browser: Browser
 
 def test_tokens_are_made_shown_once_and_revoked(changing: Pages) -> None:
     page = changing.open("/tokens")
+    told = page.locator("dl").inner_text()
+    assert all(f"{area}:{verb}" in told for area in AREAS for verb in (READ, WRITE)), "every scope that there is"
     page.get_by_label("Name").fill("ci")
     page.get_by_role("textbox", name="Scopes").fill("pools:wirte")
     page.get_by_role("button", name="Make token").click()
@@ -121,6 +124,23 @@ def test_the_sign_in_suits_everybody(looked_at: StoreServer, browser: Browser) -
     context.close()
 
 
+def test_the_overview_tells_what_is_disabled_and_leads_to_what_is_wrong(changing: Pages) -> None:
+    with changing.api() as client:
+        (one,) = client.get("/lbdns/v1/load_balancers", params={"search": "spread"}).json()["result"]
+        path = f"/client/v4/zones/{one['zone_id']}/load_balancers/{one['id']}"
+        client.patch(path, json={"enabled": False}).raise_for_status()
+        wait_until(lambda: changing.open("/").get_by_text("1 disabled").count(), lambda: changing.server.log)
+        assert "of 2 available" in changing.page.locator(".tile").first.inner_text(), "disabled ones are not available"
+        wait_until(lambda: changing.open("/").get_by_role("link", name="www.example.com").count(), lambda: "")
+        changing.page.get_by_role("link", name="www.example.com").click()
+        assert changing.page.locator("tbody tr").count() == 1
+        changing.open("/").get_by_role("link", name="europe/ams-1").click()
+        assert changing.page.url == f"{changing.address}/health/europe"
+        client.patch(path, json={"enabled": True}).raise_for_status()
+        state = changing.open("/log/server").locator("dl .badge")
+        assert ("good" in (state.get_attribute("class") or "")) == (state.inner_text() == "good"), "green as it is good"
+
+
 def test_a_revision_is_shown_and_restored(changing: Pages) -> None:
     with changing.api() as client:
         account = client.get("/client/v4/accounts").json()["result"][0]["id"]
@@ -135,7 +155,12 @@ def test_a_revision_is_shown_and_restored(changing: Pages) -> None:
         assert page.get_by_text("192.0.2.99").count() == 1
         page.get_by_role("link", name="Undo").click()
         assert page.url == f"{changing.address}/revisions/{number - 1}/restore"
+        assert page.get_by_role("columnheader", name="Before").count(), "what is deleted was before"
+        assert not page.get_by_role("columnheader", name="After").count()
         changing.check("revision-restore")
+        page.get_by_role("link", name="What would it move").click()
+        assert page.url == f"{changing.address}/what-if?revision={number - 1}"
+        page.go_back()
         client.patch(made.request.url.path + f"/{made.json()['result']['id']}", json={"description": "meanwhile"})
         page.get_by_role("button", name=f"Restore revision {number - 1}").click()
         assert "Nothing was changed" in page.get_by_role("alert").inner_text(), "somebody changed something meanwhile"

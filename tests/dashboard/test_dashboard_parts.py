@@ -137,6 +137,13 @@ def test_numbers_have_the_digits_that_count(value: float | None, told: str) -> N
     assert words.number(value) == told
 
 
+@pytest.mark.parametrize(
+    "value, told", [(None, "-"), ("", "-"), (8.44, "8.4 ms"), ("8.4ms", "8.4 ms"), (301.3, "301 ms")]
+)
+def test_round_trip_times_are_told_alike(value: float | str | None, told: str) -> None:
+    assert words.milliseconds(value) == told
+
+
 def test_times_are_relative_and_absolute() -> None:
     at = "2026-11-28T10:00:00Z"
     now_s = 1_795_860_000.0 + 90

@@ -99,6 +99,8 @@ def test_lists_are_searched_and_say_states(pages: Pages) -> None:
     assert rows.count() == 1
     assert "www.example.com" in rows.first.inner_text()
     assert "degraded" in rows.first.inner_text()
+    (geo,) = pages.open("/load_balancers?search=geo").locator("tbody tr").all()
+    assert geo.locator("td.number").first.inner_text() == "3", "pools by place count as well"
     page = pages.open("/pools?search=203.0.113")
     assert page.locator("tbody tr").count() == 1
     pages.open("/pools?search=nowhere")

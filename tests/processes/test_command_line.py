@@ -106,7 +106,8 @@ def test_where_no_server_runs_it_says_so(tmp_path: Path) -> None:
     said = lbdns("health", "--control", tmp_path / "none.sock")
     assert said.returncode == 1
     assert said.stderr == (
-        f"lbdns: no server answers at {tmp_path}/none.sock; is `lbdns serve` running? (--control says where)\n"
+        f"lbdns: no server answers at {tmp_path}/none.sock; is `lbdns serve` running? "
+        "(--settings, --state or --control say where)\n"
     )
     (tmp_path / "lbdns.yaml").write_text("state: here\n")
     assert f"no server answers at {tmp_path}/here/control.sock" in lbdns("health", "--config", tmp_path).stderr

@@ -65,6 +65,7 @@ def test_a_rule_moves_whom_it_is_for_and_by_what_samples_stand_for(ask: Ask) -> 
     loads = {one["pool"]: (one["before_share"], one["after_share"]) for one in told["endpoints"]}
     assert loads == {"eu": (1.0, 0.75), "us": (0.0, 0.25)}
     assert told["endpoints"][0]["before_per_s"] == pytest.approx(12 / 60, abs=1e-3)
+    assert told["caveats"][1] == "recorded are 1 min of the 1 h asked for"
     assert (
         told["caches"]["scopes"] == [{"family": 4, "before": 0, "after": 24, "share": 0.25}] or told["caches"]["scopes"]
     )

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdns.base.errors import LbdnsError
 from lbdns.base.words import OWN_PATH, SETTINGS_FILE
 from lbdns.cli.frame.api_place import Local
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import parse_duration_s, print_json
-from lbdns.cli.frame.guarded import refuse
+from lbdns.cli.frame.guarded import checked_guard, refuse
 
 if TYPE_CHECKING:
     from lbdns.publish.replay.what_if_question import WhatIfQuestion
@@ -28,7 +27,12 @@ if TYPE_CHECKING:
     "--samples", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Ask samples that were exported."
 )
 @click.option("--all-up", is_flag=True, help="Suppose every endpoint to be up; default: the health of now.")
-@click.option("--guard", metavar="SHARE", help="Exit with status 3 where more than this share moves, such as 5%.")
+@click.option(
+    "--guard",
+    metavar="SHARE",
+    callback=checked_guard,
+    help="Exit with status 3 where more than this share moves, such as 5%.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def whatif(
     client: ApiClient,
@@ -120,5 +124,3 @@ def _hold(told: dict[str, Any], guard: str) -> None:
         check_guard(told, parse_guard(guard))
     except Guarded as error:
         refuse(str(error))
-    except LbdnsError as error:
-        raise click.BadParameter(str(error), param_hint="--guard") from error

@@ -34,6 +34,7 @@ from lbdns.base.words import (
     OWN_PATH,
     SETTINGS_FILE,
     SETTINGS_VARIABLE,
+    UNKNOWN_TOKEN,
     V4_PATH,
     WARNING_CODE,
 )
@@ -42,7 +43,6 @@ from lbdns.cli.frame.api_place import Local, Place, find_place
 if TYPE_CHECKING:
     import httpx
 
-UNKNOWN_TOKEN: Final = "Authentication error"
 PAGES_MAX: Final = 100_000
 _FIXED_WORDS: Final = (
     ": validation failed",

@@ -34,13 +34,14 @@ def guard_options(command: Command) -> Command:
         "--guard",
         metavar="SHARE",
         envvar=GUARD_VARIABLE,
-        callback=_checked,
+        callback=checked_guard,
         help=f"Refuse to move more of the last hour's traffic than this, such as 5%. [env: {GUARD_VARIABLE}]",
     )(run)
     return run
 
 
-def _checked(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+def checked_guard(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Refuse a guard that is no share of clients before anything is done; click calls it."""
     from lbdns.publish.replay.guard import parse_guard
 
     try:

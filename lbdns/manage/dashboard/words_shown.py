@@ -121,9 +121,12 @@ def share(part: float | None, whole: float | None = 1.0) -> str:
     return f"{percent:.0f} %" if percent in (0.0, 100.0) or percent >= 99.95 else f"{percent:.1f} %"
 
 
-def milliseconds(value: float | None) -> str:
-    """Return a round-trip time."""
-    return NOTHING if value is None else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
+def milliseconds(value: float | str | None) -> str:
+    """Return a round-trip time, of milliseconds or of what the v4 API calls them: "12.3ms"."""
+    if value is None or value == "":
+        return NOTHING
+    ms = float(value.removesuffix("ms")) if isinstance(value, str) else value
+    return f"{ms:.1f} ms" if ms < 100 else f"{ms:.0f} ms"
 
 
 def counted_words(count: int, name: str, plural: str = "") -> str:

@@ -174,7 +174,8 @@ def ask(path: Path, op: str, timeout_s: float = 30.0, **arguments: Any) -> Any:
             with sock.makefile("rb") as replies:
                 reply = json.loads(replies.readline())
         except (FileNotFoundError, ConnectionRefusedError):
-            raise LbdnsError(f"no server answers at {path}; is `lbdns serve` running? (--control says where)") from None
+            where = "(--settings, --state or --control say where)"
+            raise LbdnsError(f"no server answers at {path}; is `lbdns serve` running? {where}") from None
         except PermissionError:
             raise LbdnsError(f"{path}: no permission; only the user that runs the server may ask it") from None
         except (OSError, ValueError) as error:

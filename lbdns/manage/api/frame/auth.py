@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from lbdns.base.words import UNKNOWN_TOKEN
 from lbdns.manage.api.frame.api_errors import MALFORMED_AUTH, MISSING_AUTH, WRONG_AUTH, ApiError
 from lbdns.manage.store.token_scopes import WRITE, TokenScope, TokenScopes
 from lbdns.manage.store.tokens import Token, Tokens
@@ -91,7 +92,7 @@ def signed_in_caller(tokens: Tokens | None, who: SignedIn) -> Caller | None:
 
 def wrong_token() -> ApiError:
     """Return the refusal of a token that nobody holds."""
-    return ApiError(403, WRONG_AUTH, "Authentication error")
+    return ApiError(403, WRONG_AUTH, UNKNOWN_TOKEN)
 
 
 def _malformed(why: str) -> ApiError:

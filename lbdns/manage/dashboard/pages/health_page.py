@@ -37,7 +37,7 @@ async def force(request: PageRequest) -> Response:
     if answer.is_success:
         names = ", ".join(answer.result["names"]) or "nothing"
         how = "goes by what is measured again" if fields.get("state") == "auto" else f"is forced {fields.get('state')}"
-        request.note(f"{names} {how}: it is in the answers.")
+        request.note(f"{names} {how}; answers follow it now.")
         return see_other(local_path(fields.get("back", PLACE)))
     errors = matrix.force_errors(answer.errors)
     if name := _pool_of(fields.get("back", "")):

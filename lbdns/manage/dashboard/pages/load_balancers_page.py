@@ -16,7 +16,7 @@ from lbdns.manage.dashboard.page_request import PageRequest, api_result, call_ap
 from lbdns.manage.dashboard.page_router import PageRouter, render, see_other
 from lbdns.manage.dashboard.topology.balancer_facts import facts_of
 from lbdns.manage.dashboard.topology.topology_layout import draw
-from lbdns.manage.dashboard.topology.topology_ways import policy_of, ways_of
+from lbdns.manage.dashboard.topology.topology_ways import policy_of, pool_ids, ways_of
 
 PER_PAGE: Final = 50
 NETWORKS_MAX: Final = 200
@@ -75,6 +75,7 @@ async def list_balancers(request: PageRequest) -> Response:
         info=answer.info,
         search=asked.get("search", ""),
         policy_of=policy_of,
+        pools_of=lambda one: len(pool_ids(one, ways_of(one))),
         account=ACCOUNT_OWNER,
         is_writable=request.site.manager.is_writable,
     )

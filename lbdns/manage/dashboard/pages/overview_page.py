@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
@@ -63,7 +65,17 @@ async def show_overview(request: PageRequest) -> Response:
         spans=SPANS,
         rate=_now(queries),
         failing=_failing(rcodes),
+        place_of=_place_of,
     )
+
+
+def _place_of(one: Mapping[str, Any]) -> str:
+    """Return the page about something that is wrong, as the summary of health names it."""
+    if one["kind"] == "load_balancer":
+        return f"/load_balancers?{urlencode({'search': one['name'].partition('@')[0]})}"
+    if one["kind"] == "virtual_network":
+        return "/networks"
+    return f"/health/{quote(one['name'].partition('/')[0], safe='')}"
 
 
 def _drawn(title: str, answer: ApiAnswer, unit: str, stacked: bool = False, share: bool = False) -> Drawn:

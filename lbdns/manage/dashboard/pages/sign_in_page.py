@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.responses import HTMLResponse, Response
 
-from lbdns.base.words import V4_PATH
+from lbdns.base.words import UNKNOWN_TOKEN, V4_PATH
 from lbdns.manage.api.frame.auth import SignedIn
 from lbdns.manage.dashboard.page_calls import ask_api
 from lbdns.manage.dashboard.page_request import THEME_COOKIE, THEMES, PageRequest
@@ -18,6 +20,7 @@ NO_STORE = (
     "This server serves files and keeps no tokens: `lbdns dashboard`, on its own machine, signs in by a link. "
     "Set `api:` in lbdns.yaml for tokens."
 )
+UNKNOWN: Final = "this token is not known here: it was mistyped, revoked, or made for another server"
 
 router = PageRouter()
 
@@ -48,7 +51,7 @@ async def sign_in(request: PageRequest) -> Response:
         request.scope["app"], request.scope, None, "GET", f"{V4_PATH}/user/tokens/verify", headers=headers
     )
     if not answer.is_success:
-        told = [f"{error['message']}" for error in answer.errors]
+        told = [UNKNOWN if error["message"] == UNKNOWN_TOKEN else error["message"] for error in answer.errors]
         return _form(request, answer.status, told if token else ["a token is needed"], back)
     return _begun(request, SignedIn(token_id=answer.result["id"]), back)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.responses import Response
 
 from lbdns.base.words import OWN_PATH
@@ -9,18 +11,25 @@ from lbdns.manage.dashboard.forms import Form, body_of, form_of
 from lbdns.manage.dashboard.page_calls import path_of
 from lbdns.manage.dashboard.page_request import PageRequest, call_api, checked
 from lbdns.manage.dashboard.page_router import PageRouter, render, see_other
+from lbdns.manage.store.token_scopes import AREAS, LOAD_BALANCERS, NOTIFICATIONS, POOLS, READ, WRITE, ZONES
 
 TOKENS = f"{OWN_PATH}/tokens"
 PLACE = "/tokens"
-SCOPES = (
-    ("write", "Everything: read and change"),
-    ("read", "Everything: read"),
-    ("load_balancers:write", "Load balancers: change"),
-    ("load_balancers:read", "Load balancers: read"),
-    ("pools:write", "Pools, monitors and health: change"),
-    ("pools:read", "Pools, monitors and health: read"),
-    ("zones:write", "Zones and records: change"),
-    ("zones:read", "Zones and records: read"),
+BELONGS: Final = {
+    LOAD_BALANCERS: "Load balancers, and counts of their traffic",
+    POOLS: "Pools, monitors and health",
+    ZONES: "Zones and records",
+    NOTIFICATIONS: "Who is told of what, silences, and what was sent",
+}
+"""What belongs to each area, in words."""
+SCOPES: Final = (
+    (WRITE, "Everything: read and change"),
+    (READ, "Everything: read"),
+    *(
+        (f"{area}:{verb}", f"{BELONGS[area]}: {'change' if verb == WRITE else READ}")
+        for area in AREAS
+        for verb in (WRITE, READ)
+    ),
 )
 
 router = PageRouter()
