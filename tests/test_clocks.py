@@ -14,16 +14,28 @@ RECORDS: Final = "when something happened, for people or for the record"
 SERIALS: Final = "SOA serials are dates"
 SHOWN: Final = "how long ago something was that has a date"
 ORDERS: Final = "ends of forced states, which their file puts into today's time of day (health/forced.py)"
+SPANS: Final = "spans of the past end now"
 PLACES: Final = {
     "base/clocks.py": "what is ahead of what",
     "cli/commands/events_command.py": SHOWN,
     "cli/commands/health_command.py": SHOWN,
     "cli/commands/top_command.py": SHOWN,
+    "fastpath/loop.pyx": RECORDS,
+    "fastpath/system_calls.pxd": RECORDS,
+    "manage/api/graphql/graphql_errors.py": RECORDS,
+    "manage/api/graphql/query_execution.py": SPANS,
+    "manage/api/own/dashboard_links.py": "until when a link holds, for people",
+    "manage/api/own/history_routes.py": SPANS,
+    "manage/api/own/what_if_routes.py": SPANS,
     "manage/api/v4/destination_routes.py": RECORDS,
     "manage/api/v4/silence_routes.py": "a silence that says no start begins now",
     "manage/api/v4/teamnet.py": RECORDS,
     "manage/api/v4/zone_routes.py": SERIALS,
+    "manage/dashboard/health_matrix.py": SHOWN,
+    "manage/dashboard/rendering.py": SHOWN,
+    "manage/dashboard/words_shown.py": SHOWN,
     "manage/store/manager.py": RECORDS,
+    "manage/store/proposing.py": RECORDS,
     "manage/store/revisions/from_files.py": f"{RECORDS}; {SERIALS}",
     "manage/store/revisions/restore.py": SERIALS,
     "manage/store/restoring.py": RECORDS,
@@ -38,12 +50,19 @@ PLACES: Final = {
     "processes/responder/responder.py": "signatures have a date (TSIG, RFC 8945 section 5.2.3)",
     "processes/supervisor/beginning.py": RECORDS,
     "processes/supervisor/operations.py": ORDERS,
+    "processes/supervisor/server_life.py": "tells runs of the counters apart, and when they began",
     "processes/supervisor/supervisor.py": RECORDS,
     "publish/explaining.py": ORDERS,
     "publish/first_rows.py": ORDERS,
     "publish/last_served.py": "a name that is new",
+    "publish/replay/two_views.py": ORDERS,
+    "publish/replay/what_if_question.py": SPANS,
+    "telemetry/dnstap/frame_sink.py": "a name that is new",
+    "telemetry/history/history_status.py": SHOWN,
+    "telemetry/history/history_worker.py": "which minute something is counted in",
     "telemetry/machine.py": f"when a certificate ends; {ORDERS}",
     "telemetry/report.py": ORDERS,
+    "telemetry/shown_samples.py": RECORDS,
     "telemetry/standing.py": SHOWN,
 }
 

@@ -7,14 +7,19 @@ import random
 import resource
 import signal
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from lbdns.base.words import HISTORY_FILE
+from lbdns.telemetry.history.history_bounds import HistoryBounds
 from lbdns.telemetry.history.history_file import FORMAT
 from lbdns.telemetry.history.history_reader import HistoryReader
+from lbdns.telemetry.history.history_worker import WAITING_MAX, HistoryOptions, HistoryWorker
+from lbdns.telemetry.samples import SampleReading
+from tests.history.filled import sample
 from tests.history.recorded import eventually, recorded
 
 pytestmark = pytest.mark.process
@@ -240,3 +245,32 @@ def test_it_has_low_priority(tmp_path: Path) -> None:
         eventually(site.exists, "it does not begin")
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19
         assert site.end() == 0
+
+
+def test_samples_are_read_between_two_writes(tmp_path: Path) -> None:
+    """More than a ring holds at once: none is written over, and what finds no room to wait is counted as lost."""
+
+    class PlayedReader:
+        reads = 0
+
+        def read(self) -> SampleReading:
+            self.reads += 1
+            count = {2: WAITING_MAX, 3: 10}.get(self.reads, 0)
+            return SampleReading([sample(time.time(), "eu")] * count, 0)
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    with recorded(tmp_path) as site:
+        worker = HistoryWorker(HistoryOptions(site.state_dir, HistoryBounds(100_000_000, 90), write_s=600.0))
+        reader = PlayedReader()
+        worker._samples = reader  # type: ignore[assignment]
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            eventually(lambda: reader.reads > 3, "samples are read only when all is written")
+        finally:
+            worker.stop()
+            thread.join()
+        status = HistoryReader(site.state_dir).status()
+        assert (status["samples"]["rows"], status["lost"].get("samples")) == (WAITING_MAX, 10)

@@ -169,3 +169,12 @@ def test_status_says_what_is_kept(reader: HistoryReader) -> None:
     assert status["exists"] and status["rows"] > 90 and status["bytes"] > 4096
     assert status["steps"] == {"60": UNTIL_S - 5400, "900": UNTIL_S - 5400}
     assert (status["samples"]["rows"], status["events"]["rows"]) == (270, 90)
+
+
+def test_a_young_history_is_shown_finely_on_its_second_day(tmp_path: Path) -> None:
+    """The roll-up of its first day begins before anything was counted: that is no reason to read by it."""
+    midnight_s = 1_700_006_400
+    fill(tmp_path, midnight_s + 1200, 60)
+    found = HistoryReader(tmp_path).series("queries", midnight_s - 6000, midnight_s + 1200, 200)
+    assert found.step_s == 60
+    assert HistoryReader(tmp_path).status()["since"] == midnight_s - 2400

@@ -36,11 +36,14 @@ class HistorySpans:
         query = "SELECT min(start_s) FROM blocks WHERE kind = ? AND step_s = ?"
         found = {step_s: connection.execute(query, (HistoryKind.SERVER, step_s)).fetchone()[0] for step_s in STEPS}
         self.kept_since: Mapping[int, int] = {step_s: first for step_s, first in found.items() if first is not None}
+        began = connection.execute("SELECT value FROM facts WHERE name = 'began_s'").fetchone()
+        self.began_s = int(began[0]) if began is not None else 0
 
     @property
     def oldest_s(self) -> int | None:
-        """Since when anything is kept; None where nothing is."""
-        return min(self.kept_since.values(), default=None)
+        """Since when anything is kept; None where nothing is. The first roll-up begins before what it is made of."""
+        first_s = min(self.kept_since.values(), default=None)
+        return None if first_s is None else max(first_s, self.began_s)
 
     def step_for(self, since_s: float, until_s: float) -> int:
         """Return the step to read a span by: the finest of which there are not too many and that is kept for all of it,
@@ -56,6 +59,7 @@ class HistorySpans:
 
     def _is_kept(self, step_s: int, since_s: float) -> bool:
         """Whether all that is kept from a time on is kept by a step, or by finer ones until it is rolled up."""
+        since_s = max(since_s, self.began_s)
         return any(one <= step_s and first < since_s + step_s for one, first in self.kept_since.items())
 
     def covering(self, since_s: float, until_s: float, step_s: int) -> list[CoveredRange]:

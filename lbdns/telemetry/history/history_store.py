@@ -160,9 +160,16 @@ class HistoryStore:
             lines = [(one.at_s, zlib.compress(one.line)) for one in events]
             query = "INSERT INTO events(at_s, bytes, data) VALUES (?, ?, ?)"
             connection.executemany(query, [(at_s, len(data), data) for at_s, data in lines])
-            self._write_facts({**facts, "written_s": now_s})
+            self._write_facts({**facts, **self._beginning(minutes), "written_s": now_s})
             self.names.write(connection, now_s)
         self.names.written()
+
+    def _beginning(self, minutes: Sequence[MinuteCounts]) -> Facts:
+        """Return the fact since when the file tells anything, where these minutes make it another: roll-ups begin
+        before that."""
+        first_s = min((one.start_s for one in minutes), default=None)
+        known_s = self.fact("began_s")
+        return {} if first_s is None or (known_s is not None and known_s <= first_s) else {"began_s": first_s}
 
     def _write_facts(self, facts: Facts) -> None:
         rows = [

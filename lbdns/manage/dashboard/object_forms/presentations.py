@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from lbdns.base.words import PLACE_MAPS
 from lbdns.model import bounds
 
 AREA_CHARS: Final = 5_000
@@ -28,7 +29,7 @@ GROUPS: Final = {
         Group("", ("name", "type", "description", "enabled", "ttl")),
         Group("Pools", ("default_pools", "fallback_pool")),
         Group("Steering", ("steering_policy", "random_steering", "location_strategy", "session_affinity")),
-        Group("Pools by place", ("region_pools", "country_pools", "pop_pools")),
+        Group("Pools by place", PLACE_MAPS),
         Group("Rules", ("rules",)),
         Group("Pool sets", ("pool_sets",)),
         Group("Who sees it", ("view", "on_ramps"), True),
@@ -50,9 +51,7 @@ GROUPS: Final = {
                 "pool_weights",
                 "pool_default_weight",
                 "default_pools",
-                "region_pools",
-                "country_pools",
-                "pop_pools",
+                *PLACE_MAPS,
                 "random_steering",
                 "location_strategy",
                 "session_affinity",

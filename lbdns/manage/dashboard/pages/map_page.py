@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from lbdns.base.words import BALANCER_TYPES, OWN_PATH
+from lbdns.base.words import BALANCER_TYPES, OWN_PATH, PLACE_POLICIES
 from lbdns.manage.dashboard.page_request import PageRequest, call_api
 from lbdns.manage.dashboard.page_router import PageRouter, render
 from lbdns.manage.dashboard.world_map.country_shapes import HEIGHT, WIDTH
@@ -63,7 +63,7 @@ async def show_map(request: PageRequest) -> Response:
 
 def _first(balancers: list[dict[str, Any]]) -> str:
     """Return the load balancer that is shown unasked: one whose answers differ by place, where there is any."""
-    by_place = [one for one in balancers if one["steering_policy"] in ("geo", "proximity")]
+    by_place = [one for one in balancers if one["steering_policy"] in PLACE_POLICIES]
     return next((one["name"] for one in (*by_place, *balancers)), "")
 
 
