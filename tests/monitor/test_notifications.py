@@ -209,6 +209,31 @@ def test_a_refusal_and_a_redirect_are_not_tried_again(caplog: pytest.LogCaptureF
     assert "given up: the receiver answered 302" in caplog.text
 
 
+def test_why_nothing_was_sent_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(receiver, "ATTEMPTS_MAX", 1)
+
+    async def main() -> None:
+        async with Hook().running() as hook:
+            port = hook.port
+        notifications = [
+            {"name": "closed", "webhook": f"http://127.0.0.1:{port}/"},
+            {"name": "plain", "webhook": f"https://127.0.0.1:{port}/"},
+            {"name": "nobody", "webhook": "https://nobody.invalid/"},
+        ]
+        telling = notifying(*notifications)
+        telling.tell(flip(0))
+        await until(lambda: caplog.text.count("and is given up") == 3)
+        await telling.close()
+        assert f"closed was tried once and is given up: 127.0.0.1:{port}: Connection refused" in caplog.text
+        assert f"plain was tried once and is given up: 127.0.0.1:{port}: Connection refused" in caplog.text
+        assert "nobody was tried once and is given up: nobody.invalid:443: " in caplog.text
+        assert "ssl:" not in caplog.text and "object at" not in caplog.text
+
+    asyncio.run(main())
+
+
 def test_tries_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(receiver, "ATTEMPTS_MAX", 3)
 
@@ -352,6 +377,7 @@ def test_https_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplo
             telling.tell(flip(0))
             await until(lambda: len(hook.documents) == 1)
             await until(lambda: "checked was tried once and is given up" in caplog.text)
+            assert f"127.0.0.1:{hook.port}: its certificate is not believed: unable to get local issuer" in caplog.text
             monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
             telling.tell(flip(1))
             await until(lambda: len(hook.documents) == 3)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib
+import os
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -50,9 +52,25 @@ async def send_json(destination: Destination, body: str, headers: Mapping[str, s
     except aiohttp.InvalidURL as error:
         raise DeliveryFailed("the URL cannot be used", again=False) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise DeliveryFailed(str(error) or type(error).__name__, again=True) from error
+        raise DeliveryFailed(_unsent_words(error), again=True) from error
     if not 200 <= code < 300:
         raise DeliveryFailed(f"the receiver answered {code}", again=code >= 500 or code in AGAIN_CODES)
+
+
+def _unsent_words(error: Exception) -> str:
+    """Return why nothing was sent, in words: aiohttp shows its own objects. Of a connection, to whom it was."""
+    import aiohttp
+
+    if not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError):
+        return str(error) or type(error).__name__
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error.os_error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        why = f"its certificate is not believed: {cause.verify_message}"
+    elif isinstance(cause, ConnectionError) and cause.errno:
+        why = os.strerror(cause.errno)  # asyncio's text names the address once more
+    else:
+        why = getattr(cause, "strerror", None) or str(cause)
+    return f"{error.host}:{error.port}: {why}"
 
 
 def _refused(address: str, is_local: bool) -> str:
