@@ -16,8 +16,9 @@ import pytest
 from lbdns.base.words import HISTORY_FILE
 from lbdns.telemetry.history.history_bounds import HistoryBounds
 from lbdns.telemetry.history.history_file import FORMAT
+from lbdns.telemetry.history.history_journal import WAITING_SAMPLES_MAX
 from lbdns.telemetry.history.history_reader import HistoryReader
-from lbdns.telemetry.history.history_worker import WAITING_MAX, HistoryOptions, HistoryWorker
+from lbdns.telemetry.history.history_worker import HistoryOptions, HistoryWorker
 from lbdns.telemetry.samples import SampleReading
 from tests.history.filled import sample
 from tests.history.recorded import eventually, recorded
@@ -255,7 +256,7 @@ def test_samples_are_read_between_two_writes(tmp_path: Path) -> None:
 
         def read(self) -> SampleReading:
             self.reads += 1
-            count = {2: WAITING_MAX, 3: 10}.get(self.reads, 0)
+            count = {2: WAITING_SAMPLES_MAX, 3: 10}.get(self.reads, 0)
             return SampleReading([sample(time.time(), "eu")] * count, 0)
 
         def close(self) -> None:
@@ -273,4 +274,4 @@ def test_samples_are_read_between_two_writes(tmp_path: Path) -> None:
             worker.stop()
             thread.join()
         status = HistoryReader(site.state_dir).status()
-        assert (status["samples"]["rows"], status["lost"].get("samples")) == (WAITING_MAX, 10)
+        assert (status["samples"]["rows"], status["lost"].get("samples")) == (WAITING_SAMPLES_MAX, 10)

@@ -39,13 +39,11 @@ from lbdns.telemetry.history.minute_counts import MinuteCounts, spread
 from lbdns.telemetry.history.probe_results import ProbeResults
 from lbdns.telemetry.history.sample_dimensions import cell_of
 from lbdns.telemetry.history.slot_counts import SlotHolders, server_counts
-from lbdns.telemetry.samples import SampleReader, TrafficSample
+from lbdns.telemetry.samples import SampleReader
 
 WRITE_S: Final = 10
 """How often the minute that lasts is written: at multiples of this, so that a minute ends with a write."""
 LOOK_S: Final = 1.0
-WAITING_MAX: Final = 50_000
-"""Samples: more than any setting gives between two writes; a file that is not to be had keeps them waiting."""
 CATCH_UP_S: Final = 5.0
 SPREAD_S: Final = 1.5 * MINUTE_S
 """What was counted over a longer time, as none was there to write it, is spread over its minutes."""
@@ -87,7 +85,7 @@ class HistoryWorker:
         self._journal = HistoryJournal(options.state_dir, options.bounds)
         self._last: CounterSums | None = None  # up to which all is counted; None until the file says where that is
         self._taken_s = elapsed_s()
-        self._waiting: list[TrafficSample] = []  # samples that were read since the last write
+        self._sampled = MinuteCounts(0)  # what was read of samples since the last write
         self._ends = threading.Event()
 
     def stop(self) -> None:
@@ -200,10 +198,8 @@ class HistoryWorker:
         for kind, name, numbers in self._probes.look():
             came.add(kind, name, *numbers)
         self._gather(self._reader())
-        for sample in self._waiting:
-            came.add_cell(cell_of(sample), sample.interval)
-        self._journal.add_samples(self._waiting)
-        self._waiting = []
+        came.add_all(self._sampled)
+        self._sampled = MinuteCounts(0)
         # Queries of a minute's last moments are read when it is over.
         for part in self._parts(came, now_s - took_s, now_s):
             self._journal.minute(part.start_s).add_all(part)
@@ -211,12 +207,12 @@ class HistoryWorker:
         self._last = sums
 
     def _gather(self, reader: SampleReader) -> None:
-        """Read what was sampled, before it is written over; it waits for the next write, as far as there is room."""
+        """Read what was sampled, before it is written over; it waits for the next write."""
         read = reader.read()
-        self._waiting += read.samples
-        too_many = max(len(self._waiting) - WAITING_MAX, 0)
-        del self._waiting[:too_many]
-        self._journal.lose("samples", read.lost + too_many)
+        for sample in read.samples:
+            self._sampled.add_cell(cell_of(sample), sample.interval)
+        self._journal.lose("samples", read.lost)
+        self._journal.add_samples(read.samples)
 
     def _reader(self) -> SampleReader:
         """Return the reader of samples, which begins where an earlier process ended."""
