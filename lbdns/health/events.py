@@ -42,6 +42,10 @@ class Seen:
     monitoring_only: bool = False
 
 
+MEASURED: Final = "measured"
+"""The cause of a change that probes decided."""
+
+
 @dataclass(frozen=True, slots=True)
 class HealthChange:
     """One change of state. Times are unix seconds; names that do not apply are empty.
@@ -72,10 +76,15 @@ class HealthChange:
     rtt_us: int = 0
     streak: int = 0
     was_for_s: float = 0.0
-    cause: str = "measured"
+    cause: str = MEASURED
     network: str = ""
     hidden: bool = False  # a forced state lies over it: no answer changed
     probes: tuple[Seen, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """The reason with its detail; "" where there is none."""
+        return f"{self.reason} ({self.detail})" if self.reason and self.detail else self.reason or self.detail
 
     @property
     def text(self) -> str:
@@ -90,7 +99,7 @@ class HealthChange:
             "monitor": f"monitor {self.monitor} (monitoring only) of pool {self.pool} endpoint {self.endpoint} "
             f"({where})",
         }[self.kind]
-        why = f"{self.reason} ({self.detail})" if self.reason and self.detail else self.reason or self.detail
+        why = self.why
         before = f"was {self.before}" + (f" for {duration_text(self.was_for_s)}" if self.was_for_s else "")
         return f"{subject} is {self.after}" + (f": {why}" if why else "") + f"; {before}"
 

@@ -125,7 +125,7 @@ def test_regions(api: Api, client: httpx.Client) -> None:
 NOON_S = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 
 
-def write_record(api: Api) -> None:
+def write_record(api: Api, *more: HealthChange) -> None:
     """Write a day: eu comes up, eu-1 fails, a forced state hides a failure, a pool that is gone fails."""
     seen = Seen(NOON_S, "local", "web", "192.0.2.1", False, "Response code mismatch error", 503, 900)
 
@@ -146,11 +146,22 @@ def write_record(api: Api) -> None:
         pool(NOON_S + 60.001, "eu", "critical"),
         HealthChange(NOON_S + 60.002, "load_balancer", "www.example.com", "healthy", "critical"),
         endpoint(NOON_S + 90, "eu", "eu-1", "healthy", hidden=True),
+        *more,
     ]
     record = Record(api.manager.settings.state_dir())
     for change in changes:
         record.append(change)
     record.close()
+
+
+def test_a_forced_pool_says_why(api: Api, client: httpx.Client) -> None:
+    drill = HealthChange(
+        NOON_S + 120, "pool", "eu", "healthy", "critical", pool="eu", detail="forced down: a drill", cause="forced"
+    )
+    write_record(api, drill)
+    latest, earlier, *_ = result(client.get("/user/load_balancing_analytics/events"))
+    assert latest["pool"]["reason"] == "forced down: a drill"
+    assert "reason" not in earlier["pool"], "probes decided, and endpoints say what they saw"
 
 
 def test_events_join_a_pools_changes(api: Api, client: httpx.Client, ids: Ids) -> None:

@@ -60,7 +60,7 @@ def test_what_a_configuration_would_move_is_told_and_nothing_is_changed(
     ("params", "said"),
     [
         ({"since": "yesterday"}, "query parameter since: expected -1h"),
-        ({"since": "2026-01-01T00:00:00"}, "query parameter since: expected -1h"),
+        ({"since": "2026-13-01T00:00:00"}, "query parameter since: expected -1h"),
         ({"until": "nan"}, "query parameter until: expected -1h"),
         ({"since": "-1h", "until": "-2h"}, "expected a time before until"),
     ],

@@ -42,7 +42,7 @@ def test_lines_over_time(api: Api, until_s: int) -> None:
     assert len(found["times"]) == 60
     (line,) = found["series"]
     assert line == {"name": "queries", "values": pytest.approx([REPLIES / 60] * 60)}
-    found = result(ask(api, "/series", what="load_balancers", name=LOAD_BALANCER, by="pool", since="-2h"))
+    found = result(ask(api, "/series", what="load_balancers", name=LOAD_BALANCER, by="pool", since="-120min"))
     assert not found["exact"]
     assert {line["name"] for line in found["series"]} == set(POOLS)
     assert None in found["series"][0]["values"]

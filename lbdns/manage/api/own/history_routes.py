@@ -5,11 +5,8 @@ It is read from the file, whether the process that writes it lives or not.
 
 from __future__ import annotations
 
-import math
-import re
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -19,6 +16,7 @@ from lbdns.base.words import OWN_PATH
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import INTERNAL, ApiError, invalid
 from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.moments import MOMENT_FORMS, moment_s
 from lbdns.manage.api.frame.openapi import describe, nullable
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
@@ -32,8 +30,6 @@ SPAN_S: Final = 3600
 """How far back a span begins that names no beginning."""
 POINTS: Final = 300
 ROWS_MAX: Final = 10_000
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_AGO: Final = re.compile(r"-([0-9]{1,9})([smhdw])", re.ASCII)
 _NUMBER: Final[dict[str, Any]] = {"type": "number"}
 _WHOLE: Final[dict[str, Any]] = {"type": "integer"}
 _FLAG: Final[dict[str, Any]] = {"type": "boolean"}
@@ -201,12 +197,10 @@ def span_of(since: str | None, until: str | None) -> tuple[float, float]:
     wrong = []
     found: list[float] = []
     for name, text, default_s in (("since", since, None), ("until", until, now_s)):
-        moment_s = default_s if text is None else _moment_s(text, now_s)
-        if text is not None and moment_s is None:
-            wrong.append(
-                (f'{name}: "{text}" is no time; expected RFC 3339, unix seconds, or how long ago, as -1h', None)
-            )
-        found.append(now_s if moment_s is None else moment_s)
+        found_s = default_s if text is None else moment_s(text, now_s)
+        if text is not None and found_s is None:
+            wrong.append((f'{name}: "{text}" is no time; expected {MOMENT_FORMS}', None))
+        found.append(now_s if found_s is None else found_s)
     if wrong:
         raise invalid(*wrong)
     since_s, until_s = found
@@ -215,24 +209,3 @@ def span_of(since: str | None, until: str | None) -> tuple[float, float]:
     if since_s >= until_s:
         raise invalid(("since: expected a time before until", None))
     return since_s, until_s
-
-
-def _moment_s(text: str, now_s: float) -> float | None:
-    """Return the unix seconds that a text says; None where it says none."""
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return max(now_s - int(ago[1]) * _UNITS[ago[2]], 0.0)
-    try:
-        number = float(text)
-    except ValueError:
-        return _written_s(text)
-    return number if math.isfinite(number) and 0 <= number <= 1 << 40 else None
-
-
-def _written_s(text: str) -> float | None:
-    """Return the unix seconds of a time as RFC 3339 writes it, UTC where it says no offset."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import re
 import time
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,6 +13,7 @@ from lbdns.manage.api.frame.api_errors import invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.large_bodies import LargeBody
+from lbdns.manage.api.frame.moments import MOMENT_FORMS, moment_s
 from lbdns.manage.api.frame.openapi import describe, nullable
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.api.own.revision_routes import NUMBER_MAX, state_of_revision
@@ -28,8 +26,6 @@ from lbdns.manage.what_if_apart import ask_apart
 from lbdns.publish.replay.what_if_question import SINCE_S, WhatIfQuestion
 
 TIME_CHARS_MAX: Final = 40
-_AGO: Final = re.compile(r"-([0-9]{1,9})(s|m|min|h|d)")
-_UNITS_S: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SHARE: Final[dict[str, Any]] = {"type": "number", "minimum": 0, "maximum": 1}
 _RATE: Final[dict[str, Any]] = {"type": "number", "minimum": 0}
 _COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
@@ -142,12 +138,12 @@ async def whatif(
 def question_of(since: str | None, until: str | None, all_up: bool) -> WhatIfQuestion:
     """Return the question of a request; raises ApiError naming each time that is none."""
     now_s = time.time()
-    until_s = now_s if until is None else _moment_s(until, now_s)
+    until_s = now_s if until is None else moment_s(until, now_s)
     since_s = None if until_s is None else until_s - SINCE_S
     if since is not None:
-        since_s = _moment_s(since, now_s)
+        since_s = moment_s(since, now_s)
     wrong = [
-        (f"query parameter {name}: expected -1h, unix seconds, or a time such as 2026-01-31T12:00:00Z", None)
+        (f"query parameter {name}: expected {MOMENT_FORMS}", None)
         for name, found in (("since", since_s), ("until", until_s))
         if found is None and (name == "until" or until_s is not None or since is not None)
     ]
@@ -156,21 +152,3 @@ def question_of(since: str | None, until: str | None, all_up: bool) -> WhatIfQue
     if not 0 <= since_s < until_s:
         raise invalid(("query parameter since: expected a time before until", None))
     return WhatIfQuestion(since_s, until_s, all_up)
-
-
-def _moment_s(text: str, now_s: float) -> float | None:
-    """Return a time in unix seconds; None where the text says none."""
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return now_s - float(ago[1]) * _UNITS_S[ago[2]]
-    try:
-        moment_s = float(text)
-    except ValueError:
-        try:
-            found = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        if found.tzinfo is None:
-            return None
-        moment_s = found.timestamp()
-    return moment_s if math.isfinite(moment_s) and 0 <= moment_s < 1e11 else None

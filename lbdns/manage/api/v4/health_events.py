@@ -19,7 +19,7 @@ from pydantic import BeforeValidator
 
 from lbdns.base.kinds import Kind
 from lbdns.base.words import Health
-from lbdns.health.events import RECORD_MAX, HealthChange, Seen, read_events
+from lbdns.health.events import MEASURED, RECORD_MAX, HealthChange, Seen, read_events
 from lbdns.health.reasons import REASONS
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid
@@ -45,6 +45,7 @@ _POOL: Final[dict[str, Any]] = {
         "healthy": _FLAG,
         "changed": _FLAG,
         "minimum_origins": {"type": "integer"},
+        "reason": {**_TEXT, "description": "why it changed where no probe decided, as of a forced state; ours"},
     },
     "required": ["id", "name", "healthy", "changed", "minimum_origins"],
     "additionalProperties": False,
@@ -130,6 +131,8 @@ class Event:
     pool_changed: bool
     endpoints: dict[str, HealthChange]
     changed: frozenset[str]
+    reason: str = ""
+    """Why the pool changed, where no probe decided."""
 
 
 def events_of(changes: Iterable[HealthChange]) -> Iterator[Event]:
@@ -157,7 +160,8 @@ def _joined(changes: list[HealthChange], pools: dict[str, _Pool]) -> Event:
     # A pool that has never changed since the record begins is known by its endpoints alone.
     pool.healthy = own[-1].after in UP if own else pool.healthy or any(_is_up(one) for one in pool.endpoints.values())
     changed = frozenset(change.endpoint for change in changes if change.kind == "endpoint")
-    return Event(changes[-1].at_s, name, pool.healthy, bool(own), dict(pool.endpoints), changed)
+    reason = own[-1].why if own and own[-1].cause != MEASURED else ""
+    return Event(changes[-1].at_s, name, pool.healthy, bool(own), dict(pool.endpoints), changed, reason)
 
 
 def _is_up(change: HealthChange) -> bool:
@@ -232,6 +236,7 @@ def event_body(event: Event, state: State) -> dict[str, Any]:
             "healthy": event.healthy,
             "changed": event.pool_changed,
             "minimum_origins": pool.body.get("minimum_origins", 1) if pool is not None else 1,
+            **({"reason": event.reason} if event.reason else {}),
         },
         "origins": [
             _origin(event.endpoints[name], name in event.changed, origins.get(name), state)
