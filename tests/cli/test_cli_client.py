@@ -55,6 +55,12 @@ def served(state: Path, **api: str) -> Iterator[tuple[ApiServer, str]]:
         loop.stop()
 
 
+def test_without_a_server_there_is_no_dashboard(tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    done("token", "create", "ci", "--state", state)
+    assert "no server runs on the store in" in run("dashboard", "--state", state).err
+
+
 @pytest.mark.slow
 def test_without_a_server_the_store_is_changed_under_its_lock(tmp_path: Path) -> None:
     state = tmp_path / "state"

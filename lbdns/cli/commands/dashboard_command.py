@@ -24,6 +24,7 @@ def dashboard(client: ApiClient, opens: bool) -> None:
     """
     url = client.post(f"{OWN_PATH}/dashboard_links")["url"]
     click.echo(url)
+    click.echo("this link signs one browser in, within a minute", err=True)
     if opens and _has_browser():
         webbrowser.open(url)
 

@@ -60,11 +60,12 @@ def guarded() -> Iterator[None]:
     except ApiRefusal as error:
         if all(one.code != GUARDED_CODE for one in error.refusals):
             raise
-        refuse(str(error))
+        refuse(str(error), WAY_OUT)
 
 
-def refuse(why: str) -> None:
-    """Say why a guard refuses, and exit with its status."""
+def refuse(why: str, way_out: str = "") -> None:
+    """Say why a guard refuses, and what changes it all the same; exit with its status."""
     click.echo(f"lbdns: {why}", err=True)
-    click.echo(f"lbdns: {WAY_OUT}", err=True)
+    if way_out:
+        click.echo(f"lbdns: {way_out}", err=True)
     sys.exit(GUARDED_STATUS)

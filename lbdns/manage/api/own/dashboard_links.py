@@ -14,6 +14,7 @@ from lbdns.manage.api.frame.auth import CurrentCaller, SignedIn
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.gate import LOCAL_USER
 from lbdns.manage.api.frame.limits import read_unused
+from lbdns.manage.api.frame.live import running
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.dashboard.sessions import LINK_S, SignInLinks
@@ -44,6 +45,7 @@ async def create_dashboard_link(site: CurrentSite, caller: CurrentCaller, reques
         raise ApiError(
             403, WRONG_AUTH, "Authentication error: links are made on the server's own machine; sign in by token"
         )
+    running(site)  # a store alone has no pages
     address = request.app.state.address
     if address is None:
         raise invalid(("the dashboard has no address: set api: in lbdns.yaml and start the server again", None))
