@@ -64,6 +64,7 @@ def test_a_token_signs_in_and_revoking_it_signs_out(changed: StoreServer, browse
 def test_a_link_signs_one_browser_in_once(changed: StoreServer, browser: Browser) -> None:
     with changed.local as client:
         url = client.post("/lbdns/v1/dashboard_links").json()["result"]["url"]
+    assert httpx.head(url).status_code == 503  # who only looks ahead does not use it up
     for expected in ("/", "/sign-in"):
         context = browser.new_context()
         page = context.new_page()

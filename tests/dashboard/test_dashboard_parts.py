@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import hashlib
 import json
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from lbdns.manage.api.frame.auth import SignedIn
 from lbdns.manage.dashboard import words_shown as words
 from lbdns.manage.dashboard.charts import chart_of
 from lbdns.manage.dashboard.forms import body_of, form_of
+from lbdns.manage.dashboard.page_calls import ask_api
 from lbdns.manage.dashboard.page_router import local_path
 from lbdns.manage.dashboard.served_names import is_served_as
 from lbdns.manage.dashboard.sessions import LINK_S, LINKS_MAX, SESSION_S, SESSIONS_MAX, Sessions, SignInLinks
@@ -57,6 +61,7 @@ class Clock:
         ({"/text": "one\r\ntwo"}, {"text": "one\ntwo"}),
         ({"no pointer": "1", "": "2", "x/y": "3"}, {}),
         ({"/a": "1", "/a/b": "2"}, {"a": "1"}),
+        ({"/a" * 5000: "1", "/0" * 5000: "2", "/b": "3"}, {"b": "3"}),
     ],
 )
 def test_fields_make_the_body(fields: dict[str, str], body: dict[str, Any]) -> None:
@@ -152,6 +157,21 @@ def test_times_are_relative_and_absolute() -> None:
     assert words.absolute(at) == "Sat 28 Nov 2026, 10:00:00 UTC" and words.iso_time(now_s) == "2026-11-28T10:01:30Z"
 
 
+# --- calls ---
+
+
+def test_a_call_carries_what_no_header_can_hold_to_the_api() -> None:
+    seen: list[bytes] = []
+
+    async def api(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(dict(scope["headers"])[b"if-match"])
+        await JSONResponse({"result": None})(scope, receive, send)
+
+    asked_by = {"scheme": "http"}
+    asyncio.run(ask_api(api, asked_by, None, "PATCH", "/lbdns/v1/x", headers={"if-match": '"☃"'}))
+    assert seen == ['"☃"'.encode()]
+
+
 # --- who may come in ---
 
 
@@ -162,6 +182,7 @@ def test_times_are_relative_and_absolute() -> None:
         ("dns.localhost", True), ("dns.example.com:443", True), ("dns.example.com.", True),
         ("evil.example", False), ("127.0.0.1.evil.example", False), ("", False), ("x.dns.example.com", False),
         ("localhost.evil.example:8053", False), ("[::1", False),
+        ("[::1].evil.example", False), ("127.0.0.1:80:80", False), ("127.0.0.1:evil", False),
     ],
 )  # fmt: skip
 def test_names_that_are_not_ours_are_known(authority: str, is_good: bool) -> None:

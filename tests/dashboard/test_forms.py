@@ -203,7 +203,8 @@ def test_rows_are_added_moved_and_taken_away() -> None:
 
 
 @pytest.mark.parametrize(
-    "step", ["", "add", "add /", "add /nothing", "remove /rules/9", "up /rules/x", "burn /rules/0"]
+    "step",
+    ["", "add", "add /", "add /nothing", "remove /rules/9", "up /rules/x", "burn /rules/0", f"up /rules/{'9' * 5000}"],
 )
 def test_what_is_no_step_changes_nothing(step: str) -> None:
     form = FORMS[Kind.LOAD_BALANCER]

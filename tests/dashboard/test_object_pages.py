@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lbdns.manage.dashboard.objects.drafts import draft_text
 from lbdns.testing import write_files
 from tests.dashboard.conftest import CONFIGURATION, Pages, signed_in
 from tests.store.served import StoreServer, wait_until
@@ -105,6 +106,17 @@ def test_lists_are_searched_and_say_states(pages: Pages) -> None:
     assert page.locator("tbody tr").count() == 1
     pages.open("/pools?search=nowhere")
     assert pages.page.get_by_text("Nothing is found").is_visible()
+
+
+@pytest.mark.parametrize("place", ["/pools", "/monitors", "/zones", "/zones/{zone}/records", "/load_balancers/{zone}"])
+def test_a_draft_of_any_shape_is_shown(pages: Pages, place: str) -> None:
+    zone = ids(pages.server)["zone"]["example.com"]
+    strange = {"name": [1], "origins": {"a": []}, "rules": 7, "data": ""}
+    drafts: list[dict[str, Any]] = [{"description": None}, {"type": None}, strange]
+    for draft in drafts:
+        query: dict[str, str | float | bool] = {"draft": draft_text(draft), "review": "1", "revision": "\u2603"}
+        shown = pages.context.request.get(f"{pages.address}{place.format(zone=zone)}/new", params=query)
+        assert shown.status == 200 and "<h1" in shown.text()
 
 
 def test_a_list_asks_the_api_once(pages: Pages) -> None:

@@ -26,6 +26,8 @@ from lbdns.manage.reading.body_refused import BadBody
 from lbdns.manage.reading.json_body import parse_json
 
 _NAME: Final = re.compile(r"(?P<pointer>(?:/[^/:?!]*)+)(?::(?P<kind>[a-z]+))?(?P<empty>[?!]?)")
+DEPTH_MAX: Final = 16
+"""Values within one another, of a pointer: the API's bodies have a few. A name that has more is no pointer."""
 _NUMBER: Final = re.compile(r"[+-]?\d{1,18}(?P<fraction>\.\d{1,18})?")
 _SEPARATORS: Final = re.compile(r"[,\s]+")
 LEFT_OUT: Final = object()
@@ -69,7 +71,7 @@ def form_of(fields: Mapping[str, str], errors: list[dict[str, Any]] | tuple[()] 
 
     An error whose pointer leads into a field's value, or to what holds one, stands at the field that is nearest.
     """
-    values = {found["pointer"]: value for name, value in fields.items() if (found := _NAME.fullmatch(name))}
+    values = {found["pointer"]: value for name, value in fields.items() if (found := _parted(name))}
     at: dict[str, list[str]] = {}
     others = []
     places = _places(values)
@@ -102,7 +104,7 @@ def _nearest(pointer: str, known: Mapping[str, str]) -> str | None:
 
 def _values(fields: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     for name, text in fields.items():
-        found = _NAME.fullmatch(name)
+        found = _parted(name)
         if found is None:
             continue
         value = _value(found["kind"] or "text", text)
@@ -110,6 +112,11 @@ def _values(fields: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
             value = LEFT_OUT if found["empty"] == "?" else None
         if value is not LEFT_OUT:
             yield found["pointer"], value
+
+
+def _parted(name: str) -> re.Match[str] | None:
+    """Return the parts of a field's name, None where it is no pointer."""
+    return _NAME.fullmatch(name) if name.count("/") <= DEPTH_MAX else None
 
 
 def _value(kind: str, text: str) -> Any:

@@ -127,7 +127,8 @@ async def ask_api(
         "raw_path": raw.encode(),
         "query_string": said.encode(),
         "root_path": "",
-        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
+        # As clients send what stands in no Latin-1 (of a link that somebody made up): the API takes it for what it is.
+        "headers": [(name.lower().encode(), value.encode("utf-8", "replace")) for name, value in sent.items()],
         "client": asked_by.get("client"),
         "server": asked_by.get("server"),
         "state": state,

@@ -14,16 +14,18 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Collection
 from typing import Final
 
 LOCAL: Final = "localhost"
+_AUTHORITY: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::[0-9]*)?", re.ASCII)
 
 
 def host_of(authority: str) -> str:
-    """Return the host of `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`, in lower case without a final dot."""
-    host = authority.rpartition("]")[0].removeprefix("[") if authority.startswith("[") else authority.partition(":")[0]
-    return host.lower().rstrip(".")
+    """Return the host of `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`, in lower case, no final dot; else ""."""
+    found = _AUTHORITY.fullmatch(authority)
+    return (found["ipv6"] or found["name"]).lower().rstrip(".") if found is not None else ""
 
 
 def is_served_as(authority: str, names: Collection[str]) -> bool:

@@ -166,7 +166,7 @@ def _stepped(
     if (
         field.control not in (FieldControl.ROWS, FieldControl.ENTRIES)
         or not isinstance(typed, list)
-        or not step.isdecimal()
+        or not _INDEX.fullmatch(step)
     ):
         return typed, ""
     row = int(step)

@@ -82,7 +82,7 @@ class ObjectDesk:
 
 @dataclass(frozen=True)
 class _Work:
-    """One form in hand: `current` is the object as it is and `revision` its ETag, {} and "" of a new one."""
+    """One form in hand: `current` is the object as it is, or what a new one begins with; `revision` its ETag or ""."""
 
     desk: ObjectDesk
     request: PageRequest
@@ -155,8 +155,6 @@ def _serve_form(router: PageRouter, desk: ObjectDesk, place: str, has_id: bool) 
         draft = draft_in(request.query_params.get(DRAFT, "")) or {}
         if REVIEW in request.query_params and draft:
             return await _reviewed(work, draft, request.query_params.get(REVISION, ""))
-        if not has_id and not draft:
-            draft = desk.begin(request)
         body = work.merged(draft)
         return _shown_form(work, typed_of(work.form(body), body, work.names), body)
 
@@ -169,7 +167,7 @@ def _serve_form(router: PageRouter, desk: ObjectDesk, place: str, has_id: bool) 
         kept = draft_in(fields.get(DRAFT, ""))
         if step == SAVE and kept is not None:
             return await _saved(work, kept, revision)
-        begun = work.merged(desk.begin(request)) if not has_id else dict(work.current)
+        begun = dict(work.current)
         form = work.form(begun)
         typed = typed_in(form, Posted(fields.items()))
         if step and step != REVIEW:
@@ -190,7 +188,7 @@ async def _work(desk: ObjectDesk, request: PageRequest, has_id: bool) -> _Work:
     id = request.path_params.get("id", "") if has_id else ""
     names = await names_of(request, desk.refers)
     if not id:
-        return _Work(desk, request, "", {}, "", names)
+        return _Work(desk, request, "", desk.begin(request), "", names)
     answer = checked(await call_api(request, "GET", path_of(desk.api(request), id)))
     return _Work(desk, request, id, answer.result, answer.revision, names)
 

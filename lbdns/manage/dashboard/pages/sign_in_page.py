@@ -30,8 +30,8 @@ async def show_sign_in(request: PageRequest) -> Response:
     """Take a link's code, or show the form."""
     code = request.query_params.get("code")
     if code is not None:
-        if "prefetch" in request.headers.get("sec-purpose", ""):
-            return Response(status_code=503)  # a browser that only looks ahead must not use it up
+        if request.method == "HEAD" or "prefetch" in request.headers.get("sec-purpose", ""):
+            return Response(status_code=503)  # who only looks ahead must not use it up
         links: SignInLinks = request.scope["app"].state.sign_in_links
         who = links.take(code)
         return _begun(request, who, "/") if who is not None else _form(request, 403, [USED_LINK], "/")
