@@ -244,6 +244,14 @@ def test_a_forced_state_is_in_the_answers(shop: Shop) -> None:
     assert shop.get("/lbdns/v1/forced") == []
 
 
+def test_a_forced_state_is_refused_with_a_guard(shop: Shop) -> None:
+    order = {"pattern": "a/*", "state": "down"}
+    refused = shop.client.post("/lbdns/v1/forced", json=order, headers={"Lbdns-Guard": "100%"})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (412, 1012)
+    assert "forcing a state moves is not worked out" in refused.json()["errors"][0]["message"]
+    assert shop.get("/lbdns/v1/forced") == []
+
+
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [

@@ -2,6 +2,7 @@
 
 begin_guard(text)   as a request begins; every change that is made while it is answered is held to it
 keep_guard(...)     before a change is stored: raises Guarded where it moves more
+refuse_if_guarded() what no configuration says, such as a forced state, is not done with a guard
 """
 
 from __future__ import annotations
@@ -34,3 +35,10 @@ async def keep_guard(state_dir: Path, proposed: Configuration) -> None:
     except LbdnsError as error:
         raise Guarded(f"how many clients this moves cannot be told: {error}; nothing is changed", {}) from error
     check_guard(told, most)
+
+
+def refuse_if_guarded(what: str) -> None:
+    """Raise Guarded where the request has a guard and asks for `what`, such as `forcing a state`, which is of no
+    configuration: nobody works out how many clients that moves."""
+    if _most.get() is not None:
+        raise Guarded(f"how many clients {what} moves is not worked out; nothing is changed; leave the guard out", {})

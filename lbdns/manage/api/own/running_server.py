@@ -32,6 +32,7 @@ from lbdns.manage.api.frame.object_shapes import shown
 from lbdns.manage.api.frame.openapi import ID, TIME, describe, nullable
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.site import CurrentSite, ViewQuery, tell_of_view
+from lbdns.manage.store.guarding import refuse_if_guarded
 from lbdns.manage.store.item import time_text
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS
 from lbdns.model.views import view_facts
@@ -268,8 +269,10 @@ def list_forced(site: CurrentSite) -> Response:
     **describe(_NAMES, _FORCE),
 )
 async def force(site: CurrentSite, body: JsonObject) -> Response:
-    """Force a state, or take that back with `auto`; it is in the answers within 100 ms."""
+    """Force a state, or take that back with `auto`; it is in the answers within 100 ms. With a guard it is refused: how
+    many clients it moves is not worked out."""
     running(site)
+    refuse_if_guarded("forcing a state")
     return ok(await operate(site, "force", _order_in(body)))
 
 
