@@ -192,6 +192,16 @@ def test_pages_keep_themselves_current(changing: Pages) -> None:
     assert changing.problems == []
 
 
+def test_a_phones_menu_opens_where_it_stands(pages: Pages) -> None:
+    pages.page.set_viewport_size({"width": 390, "height": 844})
+    menu = pages.open("/").locator(".menu > summary")
+    before = menu.bounding_box()
+    menu.click()
+    assert pages.page.get_by_role("link", name="Pools").first.is_visible()
+    assert menu.bounding_box() == before
+    pages.page.set_viewport_size({"width": 1440, "height": 900})
+
+
 def test_keyboard_alone_leads_everywhere(pages: Pages) -> None:
     page = pages.open("/tokens")
     page.keyboard.press("Tab")

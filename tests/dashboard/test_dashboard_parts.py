@@ -6,6 +6,7 @@ import asyncio
 import fnmatch
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,16 @@ def test_numbers_have_the_digits_that_count(value: float | None, told: str) -> N
 )
 def test_round_trip_times_are_told_alike(value: float | str | None, told: str) -> None:
     assert words.milliseconds(value) == told
+
+
+def test_what_is_counted_has_its_plural() -> None:
+    """`counted("retry")` would say "0 retrys"."""
+    templates = Path(words.__file__).parent / "templates"
+    named = {
+        noun for path in templates.rglob("*.html") for noun in re.findall(r'counted\("([^"]+)"\)', path.read_text())
+    }
+    assert "endpoint" in named
+    assert not [noun for noun in named if re.search(r"([^aeiou]y|s|x|z|ch|sh)$", noun)]
 
 
 def test_times_are_relative_and_absolute() -> None:
