@@ -14,6 +14,7 @@ from lbdns.manage.api.graphql.query_bounds import (
     ROWS_READ_MAX,
     SELECTED_MAX,
     TOKENS_MAX,
+    VALUES_MAX,
     ZONES_MAX,
     Work,
 )
@@ -88,6 +89,15 @@ BEYOND = {
         "between 0 and 1",
     ),
 }
+
+
+@pytest.mark.parametrize("inner", ["x", {"queryName": "x"}])
+def test_variables_hold_so_many_values(inner: Any) -> None:
+    text = "query($f: filter, $in: [string!]) { viewer { zones { dnsAnalyticsAdaptive(filter: $f) { queryName } } } }"
+    half = VALUES_MAX // 2
+    error = refusal(text, {"f": {"OR": [inner] * half, "AND": [inner] * half}})
+    assert error["message"].startswith("the variables hold more than 10,000 values")
+    assert error["extensions"]["code"] == "limit"
 
 
 @pytest.mark.parametrize("name", BEYOND)

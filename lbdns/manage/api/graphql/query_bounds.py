@@ -4,6 +4,7 @@
 |-------------------------------|-------------------------------------------------|
 | characters, tokens, nesting   | before it is parsed                             |
 | fields, aliases, nodes        | before it is checked against the schema         |
+| values of variables           | the same                                        |
 | zones, rows, span, age        | when a node is asked                            |
 | seconds of work               | all the while                                   |
 """
@@ -37,6 +38,8 @@ SELECTED_MAX: Final = 600
 FRAGMENTS_MAX: Final = 100
 ASKED_MAX: Final = 50
 """Nodes of a query, those under another alias again."""
+VALUES_MAX: Final = 10_000
+"""Values within a query's variables: each is made one of its type before any time is counted."""
 ZONES_MAX: Final = 100
 """Zones that one query is about."""
 ROWS_READ_MAX: Final = 500_000
@@ -102,6 +105,19 @@ def check_size(document: DocumentNode, nodes: Mapping[str, Any]) -> None:
             _, asked = size(operation.selection_set, frozenset())
             if asked > ASKED_MAX:
                 raise beyond(f"the query asks for {asked} nodes; expected at most {ASKED_MAX} in one request")
+
+
+def check_variables(variables: Mapping[str, Any]) -> None:
+    """Refuse variables that hold too many values; raises GraphQLError."""
+    left = VALUES_MAX
+    waiting: list[Any] = [variables]
+    while waiting:
+        one = waiting.pop()
+        inner = one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
+        left -= len(inner)
+        if left < 0:
+            raise beyond(f"the variables hold more than {VALUES_MAX:,} values; ask for less in one request")
+        waiting += inner
 
 
 class Work:

@@ -34,7 +34,7 @@ from lbdns.manage.api.graphql.graphql_schema import executed_schema, whole_schem
 from lbdns.manage.api.graphql.node_facts import NodeFacts
 from lbdns.manage.api.graphql.node_rows import AskedNode, KeptRows, check_limit, rows_of
 from lbdns.manage.api.graphql.node_table import FIELDS_MAX, NODE_BY_NAME, NODES, PAGE_MAX, Node
-from lbdns.manage.api.graphql.query_bounds import ZONES_MAX, Work, beyond, check_size, check_text
+from lbdns.manage.api.graphql.query_bounds import ZONES_MAX, Work, beyond, check_size, check_text, check_variables
 from lbdns.manage.api.graphql.row_filter import read_filter
 from lbdns.manage.api.graphql.selections import selection_of
 from lbdns.manage.api.graphql.variable_types import settled
@@ -124,6 +124,7 @@ def _checked(request: GraphqlRequest) -> tuple[DocumentNode, dict[str, Any]]:
     check_text(request.query)
     document = parse(request.query)
     check_size(document, NODE_BY_NAME)
+    check_variables(request.variables)
     for one in document.definitions:
         if isinstance(one, OperationDefinitionNode) and one.operation is not OperationType.QUERY:
             raise GraphQLError(f"there is no {one.operation.value} here; expected a query", nodes=one)
