@@ -90,6 +90,19 @@ def test_exports_have_them_by_name_and_are_applied_without_a_difference(
     assert result(planned)["differences"] == []
 
 
+def test_who_may_only_read_exports_no_secret(api: Api, client: httpx.Client, path: str) -> None:
+    made(client, path)
+    whole = result(client.get(f"{api.server.address}/lbdns/v1/configuration"))
+    assert "hidden-1" in whole["files"]["alerting.yaml"] and "HIDDEN2" in whole["files"]["alerting.yaml"]
+    number = whole["revision"]
+    with api.client(api.read_token) as reader:
+        for of in ("", f"/revisions/{number}"):
+            shown = result(reader.get(f"{api.server.address}/lbdns/v1{of}/configuration"))
+            assert "hidden-1" not in str(shown) and "HIDDEN2" not in str(shown)
+            assert "The hook" in shown["files"]["alerting.yaml"]
+            assert [note for note in shown["notes"] if note.startswith("1 webhook (The hook) without secret")]
+
+
 def test_names_change_and_ids_stay(api: Api, client: httpx.Client, path: str) -> None:
     ids = made(client, path)
     result(client.put(f"{path}/policies/{ids['policy']}", json={"name": "On fire"}))

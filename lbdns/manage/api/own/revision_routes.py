@@ -41,6 +41,7 @@ from lbdns.manage.store.revisions.restore import restore
 from lbdns.manage.store.revisions.to_files import export
 from lbdns.manage.store.sqlite import Revision, Store
 from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import WRITE
 from lbdns.model.placements import private_views
 
 NUMBER_MAX: Final = 1 << 53
@@ -150,9 +151,10 @@ async def apply(site: CurrentSite, caller: CurrentCaller, request: Request, body
 
 
 @router.get("/configuration", **describe(Files))
-def configuration(site: CurrentSite) -> Response:
-    """Return the objects in force as the files of a configuration directory."""
-    return _files(site.manager.state, site)
+def configuration(site: CurrentSite, caller: CurrentCaller) -> Response:
+    """Return the objects in force as the files of a configuration directory, with secrets where the caller may write
+    everything."""
+    return _files(site.manager.state, site, caller)
 
 
 @router.get("/revisions", **describe(list[RevisionEntry]))
@@ -184,9 +186,10 @@ def compare(site: CurrentSite, number: Number, other: Number) -> Response:
 
 
 @router.get("/revisions/{number}/configuration", **describe(Files))
-def revision_configuration(site: CurrentSite, number: Number) -> Response:
-    """Return the objects of a revision as the files of a configuration directory."""
-    return _files(_state_at(_store(site), number), site)
+def revision_configuration(site: CurrentSite, caller: CurrentCaller, number: Number) -> Response:
+    """Return the objects of a revision as the files of a configuration directory, with secrets where the caller may
+    write everything."""
+    return _files(_state_at(_store(site), number), site, caller)
 
 
 @router.post("/revisions/{number}/restore", **describe(Planned, body=RestoreBody))
@@ -330,6 +333,6 @@ def _planned(done: Done[Any], before: State, more: Mapping[str, Any] | None = No
     return ok_with_list(body, "differences", diff.described(done.changes, before, after), told)
 
 
-def _files(state: State, site: ApiSite) -> Response:
-    made = export(state, bool(private_views(site.in_force.views)))
+def _files(state: State, site: ApiSite, caller: Caller) -> Response:
+    made = export(state, bool(private_views(site.in_force.views)), caller.scopes.allow(WRITE))
     return ok({"revision": state.revision, "files": made.files, "notes": list(made.notes)})

@@ -37,7 +37,7 @@ _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "pool_sets": ("name", PoolSet),
 }
 """Lists of mappings: what tells their items apart, and what these are."""
-_SECRET: Final = {kind: never_shown(MODELS[kind]) if kind in MODELS else frozenset() for kind in Kind}
+SECRET_FIELDS: Final = {kind: never_shown(MODELS[kind]) if kind in MODELS else frozenset() for kind in Kind}
 """The fields that hold secrets."""
 SECRET: Final = "(secret)"
 """Stands for a secret's value."""
@@ -118,7 +118,7 @@ def _described(change: Change, before: State, after: State) -> dict[str, Any]:
 
 def _without_secret(field: dict[str, Any], kind: Kind) -> dict[str, Any]:
     """Return a field that differs; of a secret, that it does, and not what it is."""
-    if field["field"] not in _SECRET[kind]:
+    if field["field"] not in SECRET_FIELDS[kind]:
         return field
     return {key: value if key == "field" or value is None else SECRET for key, value in field.items()}
 

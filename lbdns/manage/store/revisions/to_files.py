@@ -23,6 +23,7 @@ from lbdns.config.yaml.yaml_text import block_text, item_text
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.private_balancers import as_served, is_left_out
 from lbdns.manage.store.references_by_name import to_names
+from lbdns.manage.store.revisions.diff import SECRET_FIELDS
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone
 from lbdns.model.rule import lists_named
@@ -40,10 +41,10 @@ class Exported:
     notes: tuple[str, ...]
 
 
-def export(state: State, has_private_views: bool = False) -> Exported:
+def export(state: State, has_private_views: bool = False, has_secrets: bool = True) -> Exported:
     """Return a state as files. `has_private_views`: its server has some, so that every load balancer of the account is
-    served."""
-    tree = tree_of(state, has_private_views)
+    served; `has_secrets`: whether the files have what nobody is shown otherwise."""
+    tree = tree_of(state, has_private_views, has_secrets)
     files = {}
     for name, kinds in FILES.items():
         sections = [kind.section for kind in kinds if tree[kind.section]]
@@ -52,15 +53,18 @@ def export(state: State, has_private_views: bool = False) -> Exported:
             files[name] = text
     for name, text in tree["zones"].items():
         files[file_name(name)] = text
-    return Exported(files, tuple(_notes(state, has_private_views)))
+    return Exported(files, (*_notes(state, has_private_views), *(() if has_secrets else _secrets_left_out(state))))
 
 
-def tree_of(state: State, has_private_views: bool = False) -> dict[str, Any]:
+def tree_of(state: State, has_private_views: bool = False, has_secrets: bool = True) -> dict[str, Any]:
     """Return a state as `lbdns.config.parse` takes it: sections of objects by name, and the zones' master texts."""
     tree: dict[str, Any] = {}
     for kind in KEYED:
+        hidden = frozenset() if has_secrets else SECRET_FIELDS[kind]
+        bodies = {item.name: to_names(kind, item.body, state) for item in state.all(kind).values()}
         tree[kind.section] = {
-            item.name: _in_short(kind, to_names(kind, item.body, state)) for item in state.all(kind).values()
+            name: _in_short(kind, {field: value for field, value in body.items() if field not in hidden})
+            for name, body in bodies.items()
         }
     for network in state.all(Kind.VIRTUAL_NETWORK).values():
         if network.id != lasting_network_id(network.name):
@@ -128,6 +132,14 @@ def _notes(state: State, has_private_views: bool) -> Iterator[str]:
     marked = [record for record in state.all(Kind.RECORD).values() if record.body.keys() & {"tags", "settings"}]
     if marked:
         yield f"{_listed('record', marked)} with tags or settings, which files cannot say"
+
+
+def _secrets_left_out(state: State) -> Iterator[str]:
+    for kind in KEYED:
+        items = [item for item in state.all(kind).values() if item.body.keys() & SECRET_FIELDS[kind]]
+        if items:
+            fields = " and ".join(sorted(SECRET_FIELDS[kind]))
+            yield f"{_listed(kind.words, items)} without {fields}, which only who may write everything gets"
 
 
 def _listed(noun: str, items: list[Item]) -> str:
