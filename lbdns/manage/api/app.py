@@ -124,10 +124,12 @@ def make_app(site: ApiSite) -> FastAPI:
     app.add_middleware(RequestPaths)  # what is added last is outermost
     path_methods: dict[str, tuple[re.Pattern[str], set[str]]] = {}
     app.state.path_methods = path_methods
+    known_routes: list[tuple[re.Pattern[str], APIRoute]] = []
+    app.state.known_routes = known_routes
     for prefix, areas in ((V4_PATH, AREAS), ("", OWN_AREAS)):
         for area in areas:
             app.include_router(area.router, prefix=prefix)
-            _add_methods(path_methods, prefix, area.router)
+            _add_methods(path_methods, known_routes, prefix, area.router)
 
     def openapi(request: Request) -> Response:
         return Response(to_json(app.openapi()), media_type=JSON_TYPE)
@@ -146,11 +148,18 @@ def build_routes(app: FastAPI) -> None:
         route.matches(nowhere)
 
 
-def _add_methods(found: dict[str, tuple[re.Pattern[str], set[str]]], prefix: str, router: APIRouter) -> None:
+def _add_methods(
+    found: dict[str, tuple[re.Pattern[str], set[str]]],
+    routes: list[tuple[re.Pattern[str], APIRoute]],
+    prefix: str,
+    router: APIRouter,
+) -> None:
     for route in router.routes:
         if isinstance(route, APIRoute):
             path = prefix + route.path
-            found.setdefault(path, (compile_path(path)[0], set()))[1].update(route.methods or ())
+            pattern, methods = found.setdefault(path, (compile_path(path)[0], set()))
+            methods.update(route.methods or ())
+            routes.append((pattern, route))
 
 
 def local_app(site: ApiSite, user: str) -> ASGIApp:

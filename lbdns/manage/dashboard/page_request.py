@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from lbdns.manage.api.frame.admission import REFUSED, foretold
+from lbdns.manage.api.frame.auth import signed_in_caller
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.dashboard.page_calls import ApiAnswer, ApiRefused, Query, ask_api
 from lbdns.manage.dashboard.sessions import Note, Session
@@ -58,6 +62,28 @@ class PageRequest(Request):
     def place(self) -> str:
         """The path and query string, as links have it."""
         return self.url.path + (f"?{self.url.query}" if self.url.query else "")
+
+    def refusal(self, method: str, path: str, is_anywhere: bool = False) -> str:
+        """Return why whoever is signed in may not make a call of the API, by the API's own rules; "" where they may.
+
+        `path` is escaped already. `is_anywhere`: of a zone's path, whether it is so for every zone.
+        """
+        who = signed_in_caller(self.site.tokens, self.visit.who) if self.visit is not None else None
+        if who is None:
+            return ""
+        app = self.scope["app"]
+        refused = foretold(app, who, method, unquote(path), self.site.state, is_anywhere)
+        return str(refused).removeprefix(REFUSED) if refused is not None else ""
+
+    def writing(self, method: str, path: str, is_anywhere: bool = False) -> dict[str, Any]:
+        """Return what the templates of objects go by: `is_writable`, and `withheld`, the reason where it is a token."""
+        withheld = self.refusal(method, path, is_anywhere)
+        return {"withheld": withheld, "is_writable": self.site.manager.is_writable and not withheld}
+
+    def insist(self, method: str, path: str, is_anywhere: bool = False) -> None:
+        """Raise HTTPException, which is shown as a page, where the API would refuse a call for lack of scope."""
+        if refused := self.refusal(method, path, is_anywhere):
+            raise HTTPException(403, refused)
 
     def note(self, text: str, kind: str = "done", **more: str) -> None:
         """Have the next page that is shown tell something, once. `kind`: done, warning or failed."""

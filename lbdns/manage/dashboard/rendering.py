@@ -2,7 +2,8 @@
 
 A template extends layout.html and takes what it needs from macros.html. Besides what its handler gives, each knows
 
-    request, site_name, pages (navigation), page (the row of page_table in question), static('NAME'), form_token
+    request, site_name, pages (navigation), page (the row of page_table in question), static('NAME'), form_token,
+    withheld (why forms are left out: what the token in question may not; "" where none is)
 """
 
 from __future__ import annotations
@@ -85,9 +86,10 @@ class Renderer:
             "navigation": self._navigation[row],
             "now_s": time.time(),
             "form_token": session.form_token if session is not None else "",
+            "withheld": "",
             "notes": session.take_notes() if session is not None else [],
         }
-        text = self._environment.get_template(template).render(known, **given)
+        text = self._environment.get_template(template).render({**known, **given})
         return Response(text, status, media_type=HTML)
 
 

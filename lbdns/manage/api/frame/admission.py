@@ -7,11 +7,11 @@ body is a question.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
 
@@ -33,6 +33,11 @@ ZONE_ID: Final = "zone_id"
 DRY_RUN: Final = "dry_run"
 """The query parameter by which a write is only tried (dry_run.py)."""
 _SHOWN_CHARS: Final = 50
+REFUSED: Final = "Authentication error: "
+"""What a refusal begins with, before it says who may not what."""
+
+
+GoesToo = Callable[[State, str], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class Belonging:
 
     `zone_name` is the path parameter that names a zone, where a path does so. `is_filtered`: what it serves is what the
     token may see, so that a scope of any zone will do, in any of the areas. `takes_any_query`: it is the same whatever
-    is asked. `only_reads`: it changes nothing, whatever its method.
+    is asked. `only_reads`: it changes nothing, whatever its method. `goes_too`: returns the areas of what a write takes
+    along, for the objects and the id of the zone that the path names.
     """
 
     areas: tuple[str, ...]
@@ -49,6 +55,7 @@ class Belonging:
     is_filtered: bool = False
     takes_any_query: bool = False
     only_reads: bool = False
+    goes_too: GoesToo | None = None
 
     async def __call__(self) -> None:
         """Do nothing: it is `admit` that looks at it, on every route."""
@@ -60,23 +67,20 @@ def belongs_to(
     is_filtered: bool = False,
     takes_any_query: bool = False,
     only_reads: bool = False,
+    goes_too: GoesToo | None = None,
 ) -> Any:
     """Return the dependency by which a router or a route says where what it serves belongs."""
-    return Depends(Belonging(areas, zone_name, is_filtered, takes_any_query, only_reads))
+    return Depends(Belonging(areas, zone_name, is_filtered, takes_any_query, only_reads, goes_too))
 
 
 async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> None:
     """Refuse what the caller's scopes do not cover, and tell of query parameters that the route does not know."""
     route = request.scope["route"]
     belonging = belonging_of(route)
-    verb: Verb = READ if belonging.only_reads or request.method in READING else WRITE
-    zone = _zone_of(request, belonging, site.state)
-    if belonging.is_filtered and any(caller.scopes.allow_somewhere(verb, area) for area in belonging.areas):
-        missing = None
-    else:
-        missing = next((area for area in belonging.areas if not caller.scopes.allow(verb, area, zone)), None)
-    if missing is not None:
-        raise lacking(caller, verb, missing, request)
+    verb = _verb_of(belonging, request.method)
+    refused = _refusal(belonging, verb, caller, request.path_params, site.state)
+    if refused is not None:
+        raise refused
     if verb == READ and site.state.unreadable:
         named = ", ".join(one.called for one in site.state.unreadable[:NAMED_MAX])
         count = counted(len(site.state.unreadable), "stored object")
@@ -85,31 +89,65 @@ async def admit(request: Request, caller: CurrentCaller, site: CurrentSite) -> N
         _tell_unknown(request, sorted(set(_query_names(route.dependant))))
 
 
+def foretold(
+    app: FastAPI, caller: Caller, method: str, path: str, state: State, is_anywhere: bool = False
+) -> ApiError | None:
+    """Return the refusal with which `admit` would meet a call; None where it would not, or there is no such path.
+
+    `is_anywhere`: whether it would be so with every zone in place of the path's.
+    """
+    for pattern, route in app.state.known_routes:
+        found = pattern.match(path) if method in route.methods else None
+        if found is not None:
+            belonging = belonging_of(route)
+            if is_anywhere:
+                belonging = replace(belonging, is_filtered=True)
+            return _refusal(belonging, _verb_of(belonging, method), caller, found.groupdict(), state)
+    return None
+
+
 def belonging_of(route: Any) -> Belonging:
     """Return where what a route serves belongs: the last that is said of it, else everything."""
     said = [one.dependency for one in getattr(route, "dependencies", ()) if isinstance(one.dependency, Belonging)]
     return said[-1] if said else Belonging((EVERYTHING,))
 
 
-def lacking(caller: Caller, verb: Verb, area: str, request: Request) -> ApiError:
+def _verb_of(belonging: Belonging, method: str) -> Verb:
+    return READ if belonging.only_reads or method in READING else WRITE
+
+
+def _refusal(
+    belonging: Belonging, verb: Verb, caller: Caller, params: Mapping[str, str], state: State
+) -> ApiError | None:
+    """Return the refusal of what a caller's scopes do not cover, None where they do. `params`: of the path."""
+    scopes = caller.scopes
+    if belonging.is_filtered and any(scopes.allow_somewhere(verb, area) for area in belonging.areas):
+        return None
+    zone = _zone_of(params, belonging, state)
+    along = belonging.goes_too(state, params.get(ZONE_ID, "")) if belonging.goes_too is not None else ()
+    missing = next((area for area in (*belonging.areas, *along) if not scopes.allow(verb, area, zone)), None)
+    return _lacking(caller, verb, missing, params) if missing is not None else None
+
+
+def _lacking(caller: Caller, verb: Verb, area: str, params: Mapping[str, str]) -> ApiError:
     """Return the refusal of what a caller's scopes do not cover; it names those that would."""
     of_area = [f"{area}:{verb}"] if area else []
-    of_zone = [f"{area}:{verb}:ZONE"] if AREAS.get(area) and ZONE_ID in request.path_params else []
+    of_zone = [f"{area}:{verb}:ZONE"] if AREAS.get(area) and ZONE_ID in params else []
     needed = " or ".join([verb, *of_area, *of_zone])
     only_reads = verb == WRITE and all(scope.verb == READ for scope in caller.scopes)
     may = "may only read" if only_reads else f"may not {verb} this"
-    return ApiError(403, WRONG_AUTH, f"Authentication error: {caller.author} {may}; it needs a token of scope {needed}")
+    return ApiError(403, WRONG_AUTH, f"{REFUSED}{caller.author} {may}; it needs a token of scope {needed}")
 
 
-def _zone_of(request: Request, belonging: Belonging, state: State) -> str:
+def _zone_of(params: Mapping[str, str], belonging: Belonging, state: State) -> str:
     """Return the label of the zone that a path is about; "" where it is about none, or none that there is."""
     if belonging.zone_name:
-        name, view = parted(request.path_params[belonging.zone_name])
+        name, view = parted(params[belonging.zone_name])
         try:
             return labelled(show_name(encode_canonical(name)), view)
         except BadName:
             return ""
-    zone = state.get(Kind.ZONE, request.path_params.get(ZONE_ID, ""))
+    zone = state.get(Kind.ZONE, params.get(ZONE_ID, ""))
     return zone.label if zone is not None else ""
 
 

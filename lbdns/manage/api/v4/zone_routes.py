@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,7 +13,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
 from lbdns.dns.name import compared_name, show_unicode
-from lbdns.manage.api.frame.admission import belongs_to, lacking
+from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
@@ -30,7 +30,8 @@ from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
-from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS, READ, WRITE, ZONES
+from lbdns.manage.store.state import State
+from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS, READ, ZONES
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, new_zone_records
 from lbdns.model.views import VIEW
 
@@ -201,25 +202,28 @@ async def change_zone(
     return planned(done, before, _messages(done)) if dry_run else _told(site, done)
 
 
+def _going_with(state: State, zone_id: str) -> Iterator[str]:
+    """Yield the areas of what is deleted with a zone."""
+    for kind, area in ((Kind.LOAD_BALANCER, LOAD_BALANCERS), (Kind.POOL, POOLS)):
+        if any(item.zone_id == zone_id for item in state.all(kind).values()):
+            yield area
+
+
 @router.delete(
     "/zones/{zone_id}",
+    dependencies=[belongs_to(ZONES, goes_too=_going_with)],
     summary="Delete a zone with its records, load balancers and health checks",
     **describe(or_dry_run(DELETED), guarded=True),
 )
 async def delete_zone(
     site: CurrentSite,
     caller: CurrentCaller,
-    request: Request,
     zone_id: ObjectId,
     based_on: BasedOn,
     dry_run: DryRun = False,
 ) -> Response:
     """Delete a zone; the caller must be one that may write the load balancers and health checks that go with it."""
     before = site.state
-    for kind, area in ((Kind.LOAD_BALANCER, LOAD_BALANCERS), (Kind.POOL, POOLS)):
-        goes_too = any(item.zone_id == zone_id for item in before.all(kind).values())
-        if goes_too and not caller.scopes.allow(WRITE, area, _label_of(site, zone_id)):
-            raise lacking(caller, WRITE, area, request)
 
     def make(edit: Edit) -> Item:
         if based_on is not None:

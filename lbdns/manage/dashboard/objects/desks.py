@@ -39,7 +39,12 @@ def owner_path(request: PageRequest) -> str:
     owner = str(request.path_params["owner"])
     if owner == ACCOUNT_OWNER:
         return account_path(request, "load_balancers")
-    return path_of(V4_PATH, "zones", owner, "load_balancers")
+    return zone_path(owner)
+
+
+def zone_path(zone_id: str) -> str:
+    """Return the path of the load balancers of a zone."""
+    return path_of(V4_PATH, "zones", zone_id, "load_balancers")
 
 
 def kind_desk(kind: Kind, place: str, api: Callable[[PageRequest], str], **more: Any) -> ObjectDesk:

@@ -152,6 +152,7 @@ def _serve_form(router: PageRouter, desk: ObjectDesk, place: str, has_id: bool) 
     @router.get(place)
     async def show(request: PageRequest) -> Response:
         work = await _work(desk, request, has_id)
+        request.insist(work.method, work.path)
         draft = draft_in(request.query_params.get(DRAFT, "")) or {}
         if REVIEW in request.query_params and draft:
             return await _reviewed(work, draft, request.query_params.get(REVISION, ""))
@@ -161,6 +162,7 @@ def _serve_form(router: PageRouter, desk: ObjectDesk, place: str, has_id: bool) 
     @router.post(place)
     async def take(request: PageRequest) -> Response:
         work = await _work(desk, request, has_id)
+        request.insist(work.method, work.path)
         fields = await request.fields()
         revision = fields.get(REVISION, "")
         step = fields.get(STEP, "")

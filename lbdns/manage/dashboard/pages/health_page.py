@@ -91,6 +91,7 @@ async def _shown(request: PageRequest, fields: dict[str, str], errors: dict[str,
         errors=errors,
         for_s=matrix.FOR_S,
         api_path=FORCED,
+        withheld=request.refusal("POST", FORCED),
     )
 
 
@@ -141,6 +142,7 @@ async def _pool_shown(
         errors=errors,
         for_s=matrix.FOR_S,
         api_path=FORCED,
+        withheld=request.refusal("POST", FORCED),
     )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from lbdns.base.kinds import Kind
 from lbdns.base.words import OWN_PATH, SET_BY_SERVER, V4_PATH
-from lbdns.manage.dashboard.objects.desks import ACCOUNT_OWNER, kind_desk, owner_path
+from lbdns.manage.dashboard.objects.desks import ACCOUNT_OWNER, account_path, kind_desk, owner_path, zone_path
 from lbdns.manage.dashboard.objects.object_desk import names_of, serve_desk
 from lbdns.manage.dashboard.page_calls import path_of
 from lbdns.manage.dashboard.page_request import PageRequest, api_result, call_api, checked
@@ -56,6 +56,11 @@ BALANCERS: Final = kind_desk(
 router = PageRouter()
 
 
+def _making(request: PageRequest) -> dict[str, Any]:
+    """Return whether a load balancer may be made, in any zone."""
+    return request.writing("POST", zone_path("ZONE"), is_anywhere=True)
+
+
 @router.get("/load_balancers")
 async def list_balancers(request: PageRequest) -> Response:
     """List load balancers of all zones, with their states."""
@@ -77,19 +82,25 @@ async def list_balancers(request: PageRequest) -> Response:
         policy_of=policy_of,
         pools_of=lambda one: len(pool_ids(one, ways_of(one))),
         account=ACCOUNT_OWNER,
-        is_writable=request.site.manager.is_writable,
+        **_making(request),
     )
 
 
 @router.get("/load_balancers/new")
 async def choose_owner(request: PageRequest) -> Response:
     """Ask which zone a new one is in; where there is one alone, go on with that."""
+    request.insist("POST", zone_path("ZONE"), is_anywhere=True)
     found = checked(await call_api(request, "GET", f"{V4_PATH}/zones", {"per_page": 1000, "order": "name"}))
+    zones = [one for one in found.result if not request.refusal("POST", zone_path(one["id"]))]
     views = await call_api(request, "GET", f"{OWN_PATH}/views")
-    has_views = views.is_success and bool(views.result)
-    if len(found.result) == 1 and not has_views:
-        return see_other(path_of("/load_balancers", found.result[0]["id"], "new"))
-    return render(request, "load_balancers/zone.html", zones=found.result, has_views=has_views, account=ACCOUNT_OWNER)
+    may_account = not request.refusal("POST", account_path(request, "load_balancers"))
+    has_views = views.is_success and bool(views.result) and may_account
+    new_zone = "" if request.refusal("POST", f"{V4_PATH}/zones") else "/zones/new"
+    if len(zones) == 1 and not has_views:
+        return see_other(path_of("/load_balancers", zones[0]["id"], "new"))
+    return render(
+        request, "load_balancers/zone.html", zones=zones, new_zone=new_zone, has_views=has_views, account=ACCOUNT_OWNER
+    )
 
 
 @router.get("/load_balancers/in")
@@ -119,7 +130,7 @@ async def show_balancer(request: PageRequest) -> Response:
         place=BALANCERS.page_of(request, balancer["id"]),
         path=path,
         query=_query_of(balancer),
-        is_writable=request.site.manager.is_writable,
+        **request.writing("PATCH", path),
     )
 
 

@@ -35,7 +35,7 @@ async def list_monitors(request: PageRequest) -> Response:
         monitors=answer.result,
         info=answer.info,
         search=asked.get("search", ""),
-        is_writable=request.site.manager.is_writable,
+        **request.writing("POST", MONITORS.api(request)),
     )
 
 
@@ -53,7 +53,7 @@ async def list_groups(request: PageRequest) -> Response:
         search=asked.get("search", ""),
         names=await names_of(request, (Kind.MONITOR,)),
         kind=Kind.MONITOR,
-        is_writable=request.site.manager.is_writable,
+        **request.writing("POST", MONITOR_GROUPS.api(request)),
     )
 
 
@@ -72,7 +72,7 @@ async def show_monitor(request: PageRequest) -> Response:
         "monitors/show.html",
         monitor=monitor,
         references=references.result if references.is_success else [],
-        is_writable=request.site.manager.is_writable,
+        **request.writing("PATCH", path),
     )
 
 

@@ -33,7 +33,7 @@ async def _listed(request: PageRequest, desk: ObjectDesk, template: str, **more:
         found=answer.result,
         info=answer.info,
         desk=desk,
-        is_writable=request.site.manager.is_writable,
+        **request.writing("POST", desk.api(request)),
         **more,
     )
 

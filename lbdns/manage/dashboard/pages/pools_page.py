@@ -32,7 +32,7 @@ async def list_pools(request: PageRequest) -> Response:
         pools=answer.result,
         info=answer.info,
         search=asked.get("search", ""),
-        is_writable=request.site.manager.is_writable,
+        **request.writing("POST", POOLS.api(request)),
     )
 
 
@@ -60,7 +60,7 @@ async def show_pool(request: PageRequest) -> Response:
         references=references.result if references.is_success else [],
         monitor=monitor,
         path=path,
-        is_writable=request.site.manager.is_writable,
+        **request.writing("PATCH", path),
     )
 
 

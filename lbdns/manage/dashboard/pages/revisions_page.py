@@ -34,6 +34,7 @@ async def list_revisions(request: PageRequest) -> Response:
         revisions=found[:LISTED],
         older=found[LISTED - 1]["revision"] if len(found) > LISTED else None,
         is_first=before is None,
+        withheld=_withheld(request, 0),
     )
 
 
@@ -43,7 +44,12 @@ async def show_revision(request: PageRequest) -> Response:
     found = await api_result(request, f"{REVISIONS}/{_number(request)}")
     newest = await api_result(request, REVISIONS, {"limit": 1})
     return render(
-        request, "revisions/one.html", revision=found, head=newest[0]["revision"], **_shown(found["differences"])
+        request,
+        "revisions/one.html",
+        revision=found,
+        head=newest[0]["revision"],
+        withheld=_withheld(request, found["revision"]),
+        **_shown(found["differences"]),
     )
 
 
@@ -80,8 +86,14 @@ async def _asked(request: PageRequest, form: Form, status: int = 200) -> Respons
         form=form,
         body=body,
         api_path=f"{REVISIONS}/{number}/restore",
+        withheld=_withheld(request, number),
         **_shown(compared["differences"]),
     )
+
+
+def _withheld(request: PageRequest, number: int) -> str:
+    """Return why whoever is signed in may not go back to a revision; "" where they may."""
+    return request.refusal("POST", f"{REVISIONS}/{number}/restore")
 
 
 def _number(request: PageRequest) -> int:

@@ -83,6 +83,7 @@ async def _shown(
         moves=[_move(one) for one in found["moves"]] if found else [],
         endpoints=_endpoints(found) if found else [],
         api_path=WHAT_IF,
+        withheld=request.refusal("POST", WHAT_IF),
     )
 
 

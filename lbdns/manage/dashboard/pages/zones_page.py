@@ -75,7 +75,7 @@ async def list_zones(request: PageRequest) -> Response:
         zones=answer.result,
         info=answer.info,
         search=wanted,
-        is_writable=request.site.manager.is_writable,
+        **request.writing("POST", ZONES_API),
     )
 
 
@@ -112,7 +112,8 @@ async def list_records(request: PageRequest) -> Response:
         balancers=balancers.result if balancers.is_success else [],
         balancer_count=balancers.info["total_count"] if balancers.is_success else 0,
         place=RECORDS.page(request),
-        is_writable=request.site.manager.is_writable,
+        may_delete=not request.refusal("DELETE", path_of(ZONES_API, zone["id"])),
+        **request.writing("PATCH", path_of(ZONES_API, zone["id"])),
     )
 
 
@@ -154,6 +155,7 @@ async def import_records(request: PageRequest) -> Response:
 
 async def _shown_import(request: PageRequest, text: str, tried: ApiAnswer | None) -> Response:
     zone = await api_result(request, path_of(ZONES_API, request.path_params["zone"]))
+    request.insist("POST", path_of(RECORDS.api(request), "import"))
     status = 200 if tried is None or tried.is_success else tried.status
     return render(
         request,
