@@ -41,6 +41,7 @@ OVERRIDES = {
         ),
         *("server_port", "args", "request_queue_size", "service_actions", "process_request_thread"),
     ],
+    "html.parser": ["handle_starttag"],
     "logging": ["raiseExceptions"],
     "starlette": ["spool_max_size"],
     "sqlite3": ["text_factory"],
