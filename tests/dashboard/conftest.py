@@ -148,9 +148,10 @@ def violations(page: Page) -> list[str]:
     return [f"{one['id']}: {one['help']}: {[node['html'] for node in one['nodes'][:4]]}" for one in found]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(starts_processes: None) -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for the tests of a module. While it is there this thread has an event loop that runs: no test that
+    runs one of its own may come between."""
     path = chromium()
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as running:

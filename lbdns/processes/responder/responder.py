@@ -110,16 +110,20 @@ class ViewAnswerer:
             road, drawn = Road(), draw(DRAW_BITS)
             if self._tap.share:
                 self._tap.query_ns = time.time_ns()
-            client, known = Client(address, port), view.listener_view(listener)
+            client = Client(address, port)
             try:
+                known = view.listener_view(listener)
                 reply = respond(view, message, client, transport, now_s, drawn, road, unix_s, known)
             except Exception:
                 reply = self._fault(message)
             self._count(view, road, reply, transport)
-            if reply is not None and is_due(self._sampler) and take(self._sampler):
-                sample_answered(self._sampler, view, client, transport, road, reply, time.time_ns())
-            if is_tapped(self._tap, drawn):
-                tap_answered(self._tap, view, client, transport, road, message, reply, time.time_ns())
+            try:
+                if reply is not None and is_due(self._sampler) and take(self._sampler):
+                    sample_answered(self._sampler, view, client, transport, road, reply, time.time_ns())
+                if is_tapped(self._tap, drawn):
+                    tap_answered(self._tap, view, client, transport, road, message, reply, time.time_ns())
+            except Exception:  # who watches costs no answer
+                self._fault(message)
             self._show_life()  # a turn that has much to answer is no silence
             return reply
 
