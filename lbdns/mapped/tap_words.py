@@ -39,5 +39,4 @@ TAP_REPLY_BYTES: Final = 62  # 0 = no reply
 TAP_RECORD_HEAD: Final = 64  # then the zone's name, the query, the reply
 TAP_ALIGNMENT: Final = 8
 
-TAP_ALL: Final = 0xFFFFFFFFFFFFFFFF  # as a share
 TAP_SALT: Final = 0x7461705F73616C74  # what is tapped does not hang together with what is answered

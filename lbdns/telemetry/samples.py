@@ -40,7 +40,6 @@ from lbdns.steering.kernel.numbers import (
     PASSED_SHED,
     PASSED_UNRESOLVED,
     PASSED_WEIGHT_ZERO,
-    TAKES_TRAFFIC,
 )
 from lbdns.steering.policies.policy_table import POLICIES
 from lbdns.telemetry.sampled_names import NO_NAMES, NamesByGeneration, SampledBalancer, SampledNames
@@ -89,9 +88,8 @@ class SampledDecision:
     of places that the list of pools was looked up by. `pool`: "" where none took the query; `pool_position`: among the
     candidates, from 0, None where it is not among them; `pool_state`: its byte of the health table; `rtt_ms`: of the
     pool from the PoP's region, None where there is no figure. `endpoints`: keys of the first eight, in the order of the
-    answer; `endpoint_position`: of the first in its pool, from 0. `rules`: the first eight rules and pool sets that
-    matched. `passed`: the first four pools that were passed over, and why (a value of PASSED_NAMES). `ttl_s`: of the
-    decision.
+    answer. `rules`: the first eight rules and pool sets that matched. `passed`: the first four pools that were passed
+    over, and why (a value of PASSED_NAMES). `ttl_s`: of the decision.
     """
 
     load_balancer: SampledBalancer | None
@@ -100,7 +98,6 @@ class SampledDecision:
     family: str
     outcome: str
     location_source: str
-    is_located_by_ecs: bool
     place_class: int
     ttl_s: int
     pool: str
@@ -110,17 +107,11 @@ class SampledDecision:
     rtt_ms: float | None
     endpoints: tuple[EndpointKey, ...]
     endpoint_count: int
-    endpoint_position: int | None
     is_alias: bool
     rules: tuple[str, ...]
     rule_count: int
     passed: tuple[tuple[str, str], ...]
     passed_count: int
-
-    @property
-    def is_pool_healthy(self) -> bool:
-        """Whether the pool took traffic by its health then."""
-        return bool(self.pool_state & TAKES_TRAFFIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +331,6 @@ def decision_of(record: SampleRecord, names: SampledNames) -> SampledDecision:
         family=FAMILY_NAMES[octets[at.SAMPLE_FAMILY]],
         outcome=OUTCOME_NAMES[octets[at.SAMPLE_OUTCOME]],
         location_source=SOURCE_NAMES[octets[at.SAMPLE_SOURCE]],
-        is_located_by_ecs=bool(flags & at.SAMPLE_FLAG_ECS_USED),
         place_class=halves[at.SAMPLE_PLACE],
         ttl_s=halves[at.SAMPLE_TTL],
         pool=names.pools.get(halves[at.SAMPLE_POOL], "") if has_pool else "",
@@ -350,7 +340,6 @@ def decision_of(record: SampleRecord, names: SampledNames) -> SampledDecision:
         rtt_ms=rtt_ms if rtt_ms > 0 else None,
         endpoints=_known(names.endpoints, halves[at.SAMPLE_ENDPOINTS :][: min(endpoint_count, at.SAMPLED_ENDPOINTS)]),
         endpoint_count=endpoint_count,
-        endpoint_position=octets[at.SAMPLE_ENDPOINT_POSITION] if endpoint_count else None,
         is_alias=bool(flags & at.SAMPLE_FLAG_ALIAS),
         rules=_known(names.rules, halves[at.SAMPLE_RULES :][: min(octets[at.SAMPLE_RULE_COUNT], at.SAMPLED_RULES)]),
         rule_count=octets[at.SAMPLE_RULE_COUNT],

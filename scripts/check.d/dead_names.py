@@ -25,6 +25,11 @@ DECORATORS = ["@*.command", "@*.group", "@router.*", "@*_validator", "@pytest.*"
 OVERRIDES = {
     "click": ["list_commands", "get_command", "format_commands"],
     "httpx": ["handle_request"],
+    "dnstap-pb": [
+        *("query_message", "query_address", "query_port", "query_time_sec", "query_time_nsec", "query_zone"),
+        *("response_message", "response_address", "response_port", "response_time_sec", "response_time_nsec"),
+        *("socket_family", "socket_protocol"),
+    ],
     "graphql-core": ["enter_variable", "enter_variable_definition", "enter_fragment_spread"],
     "uvicorn": ["send_400_response", "lifespan"],
     "asyncio": ["eof_received", "datagram_received", "get_buffer", "buffer_updated", "size_hint"],

@@ -14,12 +14,13 @@ from lbdns.fastpath.tapped_road import tap_answered
 from lbdns.fastpath.tapping import is_tapped, tap_served
 from lbdns.mapped.tap_ring import Tap, put_exchange
 from lbdns.mapped.tap_room import allocate_tap, open_tap
-from lbdns.mapped.tap_words import TAP_ALL, TAP_HEAD_LOST, TAP_HEAD_WRITTEN
+from lbdns.mapped.tap_words import TAP_HEAD_LOST, TAP_HEAD_WRITTEN
 from lbdns.telemetry.dnstap.tap_reader import TapReader
 from tests.answer.mutations import good_messages, mutate
 from tests.fastpath.lanes import GUARD_BYTES, Served, compiled_lane, interpreted_lane
 from tests.fastpath.test_equality import CLIENTS, NOW_S
 
+TAP_ALL = (1 << 64) - 1  # as a share
 RING_BYTES = 4096
 
 
