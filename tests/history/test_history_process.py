@@ -55,8 +55,10 @@ def test_nothing_is_lost_or_counted_twice_when_it_is_killed(tmp_path: Path) -> N
             site.end(signal.SIGKILL)
         site.start()
         eventually(lambda: site.counted(WWW) == sent, "not all is counted")
+        site.count(WWW)
+        eventually(lambda: site.counted(WWW) == sent + 1, "the last process counts nothing")
         assert site.end() == 0
-        assert site.counted() == sent
+        assert site.counted() == sent + 1
         assert "lost" not in site.log and "aside" not in site.log
 
 
