@@ -1,0 +1,1 @@
+"""DNSSEC: keys, what they sign, and how that stands."""
