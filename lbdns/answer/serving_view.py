@@ -27,6 +27,7 @@ from lbdns.snapshot.lookup.name_rows import (
     RRSETS_MASK,
 )
 from lbdns.snapshot.lookup.name_table import Suffixes, find, set_name
+from lbdns.snapshot.lookup.steered_data import endpoint_target
 from lbdns.steering.kernel import view as steering
 
 
@@ -160,7 +161,7 @@ class ServingView:
 
     def endpoint_target(self, endpoint: int) -> bytes:
         """Return the wire name of an endpoint that is a hostname."""
-        return read_name(self.columns["blob"], self.columns["endpoint_target"][endpoint])
+        return endpoint_target(self.columns, endpoint)
 
     def text(self, column: str, row: int) -> str:
         """Return the name of a load balancer (`lb_text`), pool (`pool_text`) or endpoint (`endpoint_text`)."""

@@ -6,12 +6,11 @@ from lbdns.answer.asked_tests import asked_bits
 from lbdns.answer.match import Match
 from lbdns.answer.reply import Client, Records
 from lbdns.answer.serving_view import ServingView
-from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME
+from lbdns.dns.codes import TYPE_CNAME
 from lbdns.dns.options.client_subnet import ClientSubnet
-from lbdns.dns.wire import named_head, named_head_bytes
-from lbdns.mapped.columns import ADDRESS_BYTES
+from lbdns.snapshot.lookup.steered_data import steered_data
 from lbdns.steering.kernel.decide import decide
-from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_NAMED, NO_RULES
+from lbdns.steering.kernel.numbers import FAMILY_NAMED, NO_RULES
 from lbdns.steering.kernel.view import Decision, Query
 
 DRAW_BITS = 64  # of randomness, that every draw of a query follows from
@@ -53,27 +52,8 @@ def steer(view: ServingView, matched: Match, qtype: int, query: Query) -> Decisi
 
 def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decision: Decision) -> Records | None:
     """Return the records of a decision, None where it has none; a CNAME where that is the endpoint's way."""
-    picks = decision.picked()
-    if not picks:
+    data = steered_data(view.columns, qtype, family, decision)
+    if data is None:
         return None
-    if family == FAMILY_NAMED:
-        rdatas = tuple(named_rdata(view, qtype, endpoint) for endpoint in picks)
-        return Records(owner, qtype, decision.ttl, rdatas, is_plain=True)
-    if decision.is_alias:
-        return Records(owner, TYPE_CNAME, decision.ttl, (view.endpoint_target(picks[0]),), is_plain=True)
-    packed = decision.packed()
-    rtype, size = (TYPE_A, 4) if family == FAMILY_A else (TYPE_AAAA, 16)
-    rdatas = tuple(packed[at : at + size] for at in range(0, len(packed), ADDRESS_BYTES))
-    return Records(owner, rtype, decision.ttl, rdatas)
-
-
-def named_rdata(view: ServingView, qtype: int, endpoint: int) -> bytes:
-    """Return the MX rdata (priority as preference) or SRV rdata (priority, weight x 100, port) of an endpoint."""
-    columns = view.columns
-    head = named_head(
-        qtype,
-        columns["endpoint_priority"][endpoint],
-        columns["endpoint_weight"][endpoint],
-        columns["endpoint_port"][endpoint],
-    )
-    return head.to_bytes(named_head_bytes(qtype), "big") + view.endpoint_target(endpoint)
+    is_plain = data.type == TYPE_CNAME or family == FAMILY_NAMED
+    return Records(owner, data.type, decision.ttl, data.rdatas, is_plain=is_plain)
