@@ -307,7 +307,14 @@ def decide(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
             lb = lb if found.overrides is None else put_over(lb, found.overrides)
             is_fixed = found.fixed_response is not None
     if is_fixed:
-        answer = {**NOTHING, "outcome": FIXED, "ttl": lb.ttl, "location_source": source, "scope": 0}
+        answer = {
+            **NOTHING,
+            "outcome": FIXED,
+            "ttl": lb.ttl,
+            "signed_ttl": lb.ttl,
+            "location_source": source,
+            "scope": 0,
+        }
     else:
         answer = steer(world, lb, asked)
     least, most = max(least, answer["scope"]), max(most, answer["scope"])
@@ -368,6 +375,7 @@ def steer(world: World, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
         "address": address,
         "addresses": addresses,
         "ttl": ttl,
+        "signed_ttl": lb.ttl,
         "scope": scope_bits(world, lb, asked, may_hash(world, lb, listed, asked.family)),
         "location_source": source,
         "passed": passed,

@@ -287,6 +287,7 @@ class Served:
             "address": self._address(query, decision) if answered else None,
             "addresses": self._addresses(query, decision) if answered else None,
             "ttl": decision.ttl,
+            "signed_ttl": decision.signed_ttl,
             "scope": decision.scope,
             "location_source": SOURCES[decision.location_source],
             "passed": [

@@ -41,6 +41,7 @@ def decide(view: View, query: Query, decision: Decision) -> int:
     decision.pick_count = 0
     decision.mode = MODE_ALL
     decision.ttl = view.lb_ttl[decision.lb]
+    decision.signed_ttl = decision.ttl
     decision.is_fallback = False
     decision.pool = pick_pool(view, query, decision)
     if decision.pool == NO_POOL:
@@ -75,6 +76,7 @@ def vary(view: View, query: Query, decision: Decision) -> bool:
     if not view.lb_flags[decision.lb] & LB_FIXED:
         return False
     decision.ttl = view.lb_ttl[decision.lb]
+    decision.signed_ttl = decision.ttl
     decision.pool = NO_POOL
     decision.pool_list = 0
     decision.passed_count = 0

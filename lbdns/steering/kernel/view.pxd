@@ -21,7 +21,7 @@ cdef class Decision:
     cdef public int outcome, pool, mode, scope, rule_scope, location_source, pick_count, passed_count
     cdef public int address_count
     cdef public bint is_fallback, ecs_used, is_alias
-    cdef public long long ttl
+    cdef public long long ttl, signed_ttl
     cdef public unsigned int base, lb, verdict, set_verdict, place_class, pool_list
     cdef public unsigned long long hash_key, address_draw
     cdef readonly int[::1] picks, passed_pool, passed_reason, owners

@@ -64,11 +64,12 @@ class Decision:
     `base`: the load balancer asked, `lb`: the row that decides, by the rules' `verdict` and the pool sets'
     `set_verdict` (NO_VERDICT: there are none), whose own scope is `rule_scope`. `outcome`: OUTCOME_*;
     `picks[:pick_count]`: endpoint indices in the order of the answer; `mode`: MODE_*; `pool`: index or NO_POOL;
-    `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds; `location_source`: LOCATED_BY_*; `place_class`,
-    `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one endpoint;
-    `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: what is answered of FAMILY_A or
-    FAMILY_AAAA, `address_count` of them, ADDRESS_BYTES apart, in `buffer`; `is_alias`: the one pick is answered by its
-    CNAME; `owners`, `scores`: room for `list_answers`; `subject`: for a test's text.
+    `scope`: SCOPE PREFIX-LENGTH (RFC 7871); `ttl`: seconds, and `signed_ttl` before what a resolution has left
+    shortened it: the original TTL of a signature (RFC 4034 section 3.1.4); `location_source`: LOCATED_BY_*;
+    `place_class`, `pool_list`: which list applied; `address_draw`: 32 bits that choose among the addresses of one
+    endpoint; `passed_*[:passed_count]`: pools passed over and why (PASSED_*); `addresses`: what is answered of FAMILY_A
+    or FAMILY_AAAA, `address_count` of them, ADDRESS_BYTES apart, in `buffer`; `is_alias`: the one pick is answered by
+    its CNAME; `owners`, `scores`: room for `list_answers`; `subject`: for a test's text.
     """
 
     def __init__(self) -> None:
@@ -82,6 +83,7 @@ class Decision:
         self.is_fallback = False
         self.mode = MODE_ALL
         self.ttl = 0
+        self.signed_ttl = 0
         self.scope = 0
         self.location_source = LOCATED_BY_NOTHING
         self.place_class = 0
