@@ -81,7 +81,8 @@ FLAG_RD: Final = 0x0100
 OPCODE_MASK: Final = 0x7800
 RCODE_MASK: Final = 0x000F
 
-FLAG_DO: Final = 0x8000  # of EDNS: DNSSEC OK
+FLAG_DO: Final = 0x8000  # of EDNS: DNSSEC OK (RFC 3225)
+FLAG_CO: Final = 0x4000  # of EDNS: compact answers OK (RFC 9824)
 
 HEADER_BYTES: Final = 12
 QUESTION_TAIL_BYTES: Final = 4  # type and class

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
 
-from lbdns.dns.codes import FLAG_DO, OPTION_ECS, TYPE_OPT, UDP_BYTES_MAX
+from lbdns.dns.codes import FLAG_CO, FLAG_DO, OPTION_ECS, TYPE_OPT, UDP_BYTES_MAX
 from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.options.option import ReplyFacts
 from lbdns.dns.options.option_table import ROWS, decoders, encoders
@@ -35,6 +35,11 @@ class Edns:
     def dnssec_ok(self) -> bool:
         """Whether the client wants DNSSEC's records (RFC 3225)."""
         return bool(self.flags & FLAG_DO)
+
+    @property
+    def compact_ok(self) -> bool:
+        """Whether the client takes NXDOMAIN with a compact denial (RFC 9824 section 5.1)."""
+        return bool(self.flags & FLAG_CO)
 
     @property
     def client_subnet(self) -> ClientSubnet | None:
@@ -70,10 +75,10 @@ def decode_edns(size: int, ttl: int, data: bytes) -> Edns:
 
 
 def encode_edns(edns: Edns, rcode: int, reply: ReplyFacts) -> bytes:
-    """Return the OPT record of the reply to a query that had one (section 7): version 0, our size, no flags, the
-    extended RCODE and the options that are due."""
+    """Return the OPT record of the reply to a query that had one (section 7): version 0, our size, DO as it came
+    (RFC 3225 section 3) and no other flag, the extended RCODE and the options that are due."""
     data = _encode_options(edns, reply) if edns.options or reply.error is not None else b""
-    return _OPT_HEAD.pack(0, TYPE_OPT, UDP_BYTES_MAX, rcode >> 4 << 24, len(data)) + data
+    return _OPT_HEAD.pack(0, TYPE_OPT, UDP_BYTES_MAX, rcode >> 4 << 24 | edns.flags & FLAG_DO, len(data)) + data
 
 
 def _encode_options(edns: Edns, reply: ReplyFacts) -> bytes:

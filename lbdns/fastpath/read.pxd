@@ -22,7 +22,7 @@ cdef class Server(View):
     cdef readonly unsigned int[::1] passed
     cdef public int answers, authorities, additionals, owner
     cdef public int name_bytes, qtype, qclass, limit, ecs_start, ecs_bytes, ecs_source, rcode, extended, ede
-    cdef public int edns_version
+    cdef public int edns_version, edns_flags
     cdef public bint has_edns, has_nsid, is_malformed, is_steered, is_long
     cdef public bint has_views
     cdef public int listener_view, seen_view, view_scope, kind

@@ -55,6 +55,7 @@ class Server(View):
         self.has_nsid = False
         self.is_malformed = False
         self.edns_version = 0
+        self.edns_flags = 0
         self.extended = 0
         self.ede = 0
         self.limit = 0
@@ -125,6 +126,7 @@ def forget_rest(server: Server) -> None:
     server.has_nsid = False
     server.is_malformed = False
     server.edns_version = 0
+    server.edns_flags = 0
     server.extended = 0
     server.ede = 0
     server.ecs_bytes = 0
@@ -185,6 +187,7 @@ def read_records(server: Server, start: int, length: int, position: int, skipped
                 server.has_edns = True
                 server.limit = udp_limit(get16(server, start + head + 2))
                 server.edns_version = server.incoming[start + head + 5]
+                server.edns_flags = get16(server, start + head + 6)
                 # Of another version only the number is sure to mean what it says (RFC 6891 section 6.1.3).
                 if not read_options(server, start, data, min(end, length)) and server.edns_version == 0:
                     server.is_malformed = True

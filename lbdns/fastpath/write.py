@@ -54,7 +54,7 @@ def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
     put16(server, position + 1, TYPE_OPT)
     put16(server, position + 3, UDP_BYTES_MAX)
     put16(server, position + 5, server.extended << 8)
-    put16(server, position + 7, 0)
+    put16(server, position + 7, server.edns_flags & FLAG_DO)
     put16(server, position + 9, opt_bytes(server, ede) - OPT_BYTES)
     position += OPT_BYTES
     if server.ecs_bytes:

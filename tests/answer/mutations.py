@@ -58,6 +58,7 @@ def good_messages() -> list[bytes]:
         found.append(query(name, "A").wire)
         found.append(query(name, qtype, edns=opt(*options)).wire)
         found.append(query(name, qtype, ecs="2001:db8:1::/56").wire)
+        found.append(query(name, qtype, edns=opt(flags=0x8000 | index << 14 & 0x4000)).wire)
         found.append(query(name, "A", edns=True, additional=[tsig(name), record(name, "A", bytes(4))]).wire)
     return found
 

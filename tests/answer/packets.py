@@ -88,12 +88,13 @@ def tsig(key: Name, algorithm: Name = "hmac-sha256.", mac: bytes = bytes(32), or
 
 @dataclass(frozen=True)
 class Query:
-    """A message to send, and what a reply takes up of it: its question, the size in its OPT, its Client Subnet."""
+    """A message to send, and what a reply takes up of it: its question, the OPT's size and flags, its Client Subnet."""
 
     wire: bytes
     asks: bytes = b""
     opt_size: int | None = None
     subnet: bytes | None = None
+    opt_flags: int = 0
 
     @property
     def has_opt(self) -> bool:
@@ -132,7 +133,8 @@ def query(
     records = [*([edns] if edns else []), *additional]
     asks = question(name, qtype, qclass)
     wire = header(flags, (1, 0, 0, len(records))) + asks + b"".join(records) + tail
-    return Query(wire, asks, int.from_bytes(edns[3:5], "big") if edns else None, data)
+    opt_size = int.from_bytes(edns[3:5], "big") if edns else None
+    return Query(wire, asks, opt_size, data, int.from_bytes(edns[7:9], "big"))
 
 
 def slow_query(name: Name, qtype: int | str = "A") -> Query:

@@ -21,6 +21,7 @@ import dns.rdatatype
 
 from tests.answer.packets import OPTION_ECS, Query
 
+DO = 0x8000
 UDP_MIN, UDP_MAX, TCP_MAX = 512, 1232, 65535
 HEADER = Struct("!6H")
 FIXED = Struct("!HHIH")
@@ -201,7 +202,8 @@ def check_laws(asked: Query, reply: Reply, over_tcp: bool) -> None:
     assert reply.question == asked.asks, "the question's bytes"
     assert len(reply.opts) == (1 if asked.has_opt else 0), "OPT in, OPT out; none in, none out"
     for raw in reply.opts:
-        assert (raw.section, raw.owner, raw.ttl >> 16 & 0xFF, raw.ttl & 0xFFFF) == (2, b"\0", 0, 0), "the OPT's header"
+        assert (raw.section, raw.owner, raw.ttl >> 16 & 0xFF) == (2, b"\0", 0), "the OPT's header"
+        assert raw.ttl & 0xFFFF == asked.opt_flags & DO, "DO comes back as it was, and no other flag (RFC 3225)"
         assert raw.rclass == UDP_MAX
     echoed = reply.options().get(OPTION_ECS)
     if asked.subnet is None:

@@ -111,7 +111,7 @@ def check(lane: InProcess, sent: bytes, client: Client) -> str | None:
         return None
     # What a reply must repeat is what the reader of queries made of the bytes; test_bad_input holds that to account.
     data = read.edns.client_subnet.encode(0) if read.edns and read.edns.client_subnet else None
-    asked = Query(sent, read.question, read.edns.size if read.edns else None, data)
+    asked = Query(sent, read.question, read.edns.size if read.edns else None, data, read.edns.flags if read.edns else 0)
     assert reply is not None
     lawful = Reply(reply)
     check_laws(asked, lawful, lane.over_tcp)

@@ -25,12 +25,15 @@ def test_no_two_rows_of_one_code() -> None:
     assert len({row.code for row in ROWS}) == len(ROWS)
 
 
-def test_the_do_bit_and_the_other_flags_are_read_and_not_echoed() -> None:
-    """RFC 3225: DO is the first flag; PROTOCOL: no flag comes back."""
+def test_flags_are_read_and_do_alone_is_echoed() -> None:
+    """RFC 3225 section 3: DO, the first flag, comes back as it was; no other does. CO (RFC 9824) is the second."""
     assert decode_edns(1232, 0x8000, b"").dnssec_ok
     assert not decode_edns(1232, 0x7FFF, b"").dnssec_ok
     assert decode_edns(1232, 0x4001, b"").flags == 0x4001
-    assert encode_edns(decode_edns(1232, 0xFFFF, b""), 0, FACTS)[5:9] == bytes(4)
+    assert decode_edns(1232, 0x4000, b"").compact_ok
+    assert not decode_edns(1232, 0xBFFF, b"").compact_ok
+    assert encode_edns(decode_edns(1232, 0xFFFF, b""), 0, FACTS)[5:9] == bytes((0, 0, 0x80, 0))
+    assert encode_edns(decode_edns(1232, 0x7FFF, b""), 0, FACTS)[5:9] == bytes(4)
 
 
 @pytest.mark.parametrize(
