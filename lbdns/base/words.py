@@ -75,6 +75,8 @@ EVENTS_FILE: Final = _in_state("events.jsonl")
 OLDER_EVENTS_FILE: Final = _in_state("events.1.jsonl")
 HISTORY_FILE: Final = _in_state("history.db")
 HISTORY_LOCK: Final = _in_state("history.lock")
+DNSSEC_DIRECTORY: Final = _in_state("dnssec")
+"""The directory of the keys that zones are signed with, and of what is known of each."""
 RUN_DIRECTORY: Final = _in_state("run")
 """What the processes share, where the machine has no shared memory."""
 BESIDE: Final = ".beside"

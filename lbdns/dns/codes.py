@@ -22,6 +22,8 @@ TYPE_NSEC: Final = 47
 TYPE_DNSKEY: Final = 48
 TYPE_NSEC3: Final = 50
 TYPE_NSEC3PARAM: Final = 51
+TYPE_CDS: Final = 59
+TYPE_CDNSKEY: Final = 60
 TYPE_SVCB: Final = 64
 TYPE_HTTPS: Final = 65
 TYPE_NXNAME: Final = 128
@@ -73,6 +75,24 @@ OPTION_EDE: Final = 15
 EDE_NOT_READY: Final = 14
 EDE_NOT_AUTHORITATIVE: Final = 20
 EDE_INVALID_QUERY_TYPE: Final = 30
+
+# DNSSEC: algorithms of keys and digests of DS records (RFC 8624), and flags of keys.
+RSASHA256: Final = 8
+ECDSAP256SHA256: Final = 13
+ECDSAP384SHA384: Final = 14
+ED25519: Final = 15
+ALGORITHM_NAMES: Final = {
+    RSASHA256: "RSASHA256",
+    ECDSAP256SHA256: "ECDSAP256SHA256",
+    ECDSAP384SHA384: "ECDSAP384SHA384",
+    ED25519: "ED25519",
+}
+"""The algorithms that zones are signed with. Those of 16 and above fail at validators that are in use."""
+DIGEST_SHA256: Final = 2
+DIGEST_SHA384: Final = 4
+KEY_FLAG_ZONE: Final = 0x0100
+KEY_FLAG_SEP: Final = 0x0001
+"""Secure entry point (RFC 4034 section 2.1.1): a key that the parent's DS may name."""
 
 FLAG_QR: Final = 0x8000
 FLAG_AA: Final = 0x0400

@@ -92,6 +92,35 @@ MAX_KEYS: Final = 256
 MAX_KEY_SECRET_CHARS: Final = 1024
 """Of a TSIG key's secret in base64: what is longer than a hash's block is hashed to that first (RFC 2104)."""
 
+# DNSSEC. What is not said otherwise is in seconds.
+DEFAULT_SIGNATURE_INCEPTION_S: Final = 3600
+"""How far back signatures begin: validators whose clock is behind by seconds refuse what begins now."""
+KEY_SIGNATURE_INCEPTION_S: Final = 300
+"""The same of DNSKEY, CDS and CDNSKEY: a parent may ignore what was signed before it looked last (dnssec-cds(1))."""
+MAX_SIGNATURE_INCEPTION_S: Final = 86_400
+DEFAULT_SIGNATURE_LIFE_S: Final = 14 * 86_400
+MIN_SIGNATURE_LIFE_S: Final = 3600
+MAX_SIGNATURE_LIFE_S: Final = 90 * 86_400
+DEFAULT_SIGNATURE_RENEWAL_S: Final = 7 * 86_400
+MIN_SIGNATURE_RENEWAL_S: Final = 900
+DEFAULT_NSEC_TTL_S: Final = 60
+"""The longest that a chain's NSEC lives, unless set, where a zone has load balancers: a new one is unseen so long."""
+MAX_NSEC_TTL_S: Final = 86_400
+DEFAULT_ZSK_LIFETIME_S: Final = 90 * 86_400
+MIN_KEY_LIFETIME_S: Final = 86_400
+MAX_KEY_LIFETIME_S: Final = 10 * 365 * 86_400
+DEFAULT_DNSKEY_TTL_S: Final = 3600
+MAX_DNSKEY_TTL_S: Final = 604_800
+DEFAULT_PROPAGATION_S: Final = 300
+MAX_PROPAGATION_S: Final = 604_800
+DEFAULT_PARENT_PROPAGATION_S: Final = 3600
+DEFAULT_PARENT_DS_TTL_S: Final = 86_400
+MAX_PARENT_DS_TTL_S: Final = 604_800
+MAX_PARENTS: Final = 16
+"""Name servers of a parent zone."""
+MAX_SIGNED_ZONES: Final = 10_000
+"""Zones with a policy of their own."""
+
 # Load balancers.
 DEFAULT_TTL_S: Final = 30
 SHORT_TTL_S: Final = 5

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -22,6 +21,7 @@ from pydantic import (
 from lbdns.base.wording import counted, nearest
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
+from lbdns.model.dnssec_settings import DnssecSettings
 from lbdns.model.dnstap_settings import DnstapSettings
 from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, ObjectName, Whole, check_path
 from lbdns.model.history_settings import HistorySettings
@@ -34,6 +34,7 @@ from lbdns.model.sample_settings import SampleSettings
 from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
 from lbdns.model.tsig_key import TsigKeys
+from lbdns.model.user_field import User
 from lbdns.model.views import Address, NamedViews, TrustedNetworks, check_listener, overlapping
 
 
@@ -66,20 +67,6 @@ def _check_api_name(text: str) -> str:
     return text
 
 
-_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?")
-
-
-def _check_user(text: str) -> str:
-    if _USER.fullmatch(text) is None:
-        raise refusal(f'"{text}" is no user; expected USER or USER:GROUP, each a name or a number')
-    return text
-
-
-def _user_text(value: Any) -> Any:
-    """Return a user's number, which YAML reads as one, as text."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 if TYPE_CHECKING:
     DatabasePaths = Path | tuple[Path, ...]
     NetworksOrFile = NetworkList | Path
@@ -94,12 +81,6 @@ else:
     _PATH = {"type": "string", "format": "path"}
     _PATHS = {"anyOf": [_PATH, {"type": "array", "items": _PATH, "minItems": 1, "maxItems": 2}]}
     DatabasePaths = Annotated[Any, PlainValidator(_check_databases), WithJsonSchema(_PATHS)]
-User = Annotated[
-    str,
-    BeforeValidator(_user_text),
-    StringConstraints(min_length=1, max_length=bounds.MAX_USER_CHARS),
-    AfterValidator(_check_user),
-]
 TcpListen = Annotated[str, AfterValidator(_check_tcp_listen)]
 ApiName = Annotated[str, StringConstraints(to_lower=True), AfterValidator(_check_api_name)]
 NamedLists = Annotated[dict[ObjectName, NetworksOrFile], Field(max_length=bounds.MAX_LISTS)]
@@ -256,6 +237,8 @@ class Settings(Frozen):
     which view it is for. What they ask without saying it is for the public view, whatever network they stand in."""
     keys: TsigKeys = ()
     """The keys that clients may sign queries with; the replies are signed with the same."""
+    dnssec: DnssecSettings = DnssecSettings()
+    """How zones are signed, and how their keys live. Which zones are is said by `lbdns dnssec enable ZONE`."""
     history: HistorySettings = HistorySettings()
     """What is kept of what was counted, for charts, analytics and `lbdns status`."""
     strict: Flag = False
