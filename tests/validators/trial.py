@@ -1,0 +1,305 @@
+"""Random questions to resolvers while endpoints go down and up; replies are held against what the unsigned zone says.
+
+    for each flip:  order it -> wait until the server says so -> every resolver is asked its share -> replies are judged
+
+A resolver keeps an answer for its TTL, so what was decided until then is right too (`States`). For a name that nobody
+has asked before nothing is kept.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import dns.edns
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.zone
+from dns.rdatatype import RdataType
+
+from tests.validators.decisions import FEW, MANY, Decisions, Down, Outcome
+from tests.validators.questions import NETWORKS, UNCOMPARED, Question, Questions
+from tests.validators.resolvers import Resolver
+from tests.validators.signed_world import INSECURE_CUT, RULED_TTL_S, SIGNED, STEERED_WILDCARDS
+
+ANSWER_S = 15.0
+KEPT_S = RULED_TTL_S + 1.5  # resolvers count whole seconds
+FRESH_S = 0.3
+HOPS = 12
+CO_FLAG = 0x4000  # RFC 9824 section 5.1
+NOTHING = "NOERROR", "NXDOMAIN"
+ADDRESSES = dns.rdatatype.A, dns.rdatatype.AAAA
+SIGNATURES = frozenset({dns.rdatatype.RRSIG, dns.rdatatype.NSEC, dns.rdatatype.NSEC3})
+
+
+@dataclass(slots=True)
+class States:
+    """Which endpoints were down from when to when (monotonic seconds); the last state has no end."""
+
+    known: list[tuple[float, float, Down]]
+
+    def begin(self, down: Down) -> None:
+        """From now on this may be so too."""
+        self.known.append((time.monotonic(), float("inf"), down))
+
+    def settle(self) -> None:
+        """The last state is so; the one before is no more."""
+        now_s = time.monotonic()
+        begun_s, _, down = self.known[-2]
+        self.known[-2] = begun_s, now_s, down
+
+    def within(self, since_s: float, until_s: float) -> list[Down]:
+        """Return the states of a time, the latest first."""
+        found = [down for begun_s, ended_s, down in self.known if begun_s <= until_s and ended_s >= since_s]
+        return list(dict.fromkeys(reversed(found)))
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of the questions to one resolver."""
+
+    asked: int = 0
+    secure: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
+        return f"{self.asked} asked, {self.secure} secure; {told}; {len(self.wrong)} wrong"
+
+
+class Below:
+    """The zones below cuts, which the servers under test do not serve."""
+
+    def __init__(self, zones: Mapping[str, dns.zone.Zone]) -> None:
+        self._zones = {dns.name.from_text(apex): zone for apex, zone in zones.items()}
+
+    def outcome(self, name: dns.name.Name, rtype: RdataType) -> Outcome | None:
+        """Return what a name below a cut gives; None for any other."""
+        apex = next((apex for apex in self._zones if name.is_subdomain(apex)), None)
+        if apex is None or (name == apex and rtype == dns.rdatatype.DS):
+            return None
+        zone = self._zones[apex]
+        rdataset = zone.get_rdataset(name, rtype)
+        if rdataset is not None:
+            return Outcome(
+                "NOERROR", frozenset({(dns.rdatatype.to_text(rtype), frozenset(str(one).lower() for one in rdataset))})
+            )
+        exists = any(owner.is_subdomain(name) for owner in zone.nodes)
+        return Outcome("NOERROR" if exists else "NXDOMAIN", frozenset())
+
+
+class Trial:
+    """Resolvers, the server that they ask, and what it decides."""
+
+    def __init__(
+        self,
+        decisions: Decisions,
+        below: Below,
+        resolvers: Sequence[Resolver],
+        order: Callable[[str, bool], None],
+        compact: Collection[str],
+        seed: int,
+    ) -> None:
+        """`order` puts an endpoint (POOL/NAME) down or up at the server and returns when it is; in the `compact` zones
+        denial is compact, so that NXDOMAIN is told as NOERROR."""
+        self._decisions = decisions
+        self._below = below
+        self._resolvers = resolvers
+        self._order = order
+        self._compact = [dns.name.from_text(apex) for apex in compact]
+        self._seed = seed
+        self._states = States([(0.0, float("inf"), frozenset())])
+        self.reports = {resolver.name: Report() for resolver in resolvers}
+
+    def run(self, questions: int, flips: int) -> None:
+        """Ask every resolver so many questions, spread over flips: each endpoint goes down and up, then again."""
+        streams = {one.name: Questions(self._seed * 1000 + number) for number, one in enumerate(self._resolvers)}
+        down: set[str] = set()
+        with ThreadPoolExecutor(len(self._resolvers)) as threads:
+            for number, (endpoint, is_down) in enumerate(self._flips(flips)):
+                (down.add if is_down else down.discard)(endpoint)
+                self._states.begin(frozenset(down))
+                self._order(endpoint, not is_down)
+                self._states.settle()
+                share = questions * (number + 1) // flips - questions * number // flips
+                asked = {one.name: threads.submit(_ask_all, one, streams[one.name], share) for one in self._resolvers}
+                for one in self._resolvers:
+                    for exchange in asked[one.name].result():
+                        self._judge(one, exchange)
+
+    def _flips(self, count: int) -> Iterator[tuple[str, bool]]:
+        """Yield endpoints and whether they go down; about half of them are down at the same time."""
+        chance = random.Random(self._seed)
+        made = 0
+        while True:
+            order = chance.sample(self._decisions.endpoints, len(self._decisions.endpoints))
+            half = len(order) // 2
+            turns = [(one, True) for one in order[:half]]
+            for gone, comes in zip(order[half:], order[:half], strict=False):
+                turns += [(gone, True), (comes, False)]
+            turns += [(one, False) for one in order[half:]]
+            for turn in turns:
+                yield turn
+                made += 1
+                if made == count:
+                    return
+
+    def _judge(self, resolver: Resolver, exchange: Exchange) -> None:
+        report = self.reports[resolver.name]
+        report.asked += 1
+        why = self._why_wrong(resolver, exchange)
+        if exchange.reply is not None:
+            report.secure += bool(exchange.reply.flags & dns.flags.AD)
+            report.counts[dns.rcode.to_text(exchange.reply.rcode()) if exchange.reply.answer else _empty(exchange)] += 1
+        if why:
+            report.counts["different" if "SERVFAIL" not in why else "bogus"] += 1
+            states = self._states.within(exchange.asked_s, exchange.replied_s)
+            report.wrong.append(f"{resolver.name}: {exchange.question}: {why}; down: {sorted(states[0])}")
+
+    def _why_wrong(self, resolver: Resolver, exchange: Exchange) -> str:
+        """Return what is wrong with a reply, "" for nothing."""
+        question, reply = exchange.question, exchange.reply
+        if reply is None:
+            return "no reply"
+        rcode = dns.rcode.to_text(reply.rcode())
+        if question.rtype in resolver.refuses:
+            return ""
+        if rcode not in NOTHING:
+            return f"{rcode} {[str(one) for one in reply.options]}"
+        if question.rtype in UNCOMPARED or (question.rtype == "DNAME" and reply.answer):
+            return ""  # of a DNAME above the name some give the DNAME, some the CNAME that is made of it
+        name, rtype = dns.name.from_text(question.name), dns.rdatatype.from_text(question.rtype)
+        is_secure = True
+        for _ in range(HOPS):
+            is_secure &= _is_signed(name)
+            found = _outcome(name, reply)
+            if not self._is_right(resolver, exchange, name, rtype, found):
+                allowed = self._allowed(resolver, exchange, name, rtype, found, FEW)
+                return f"{name} gives {_show(found)}, not {' or '.join(map(_show, allowed))}"
+            target = next((rdatas for one, rdatas in found.data if one == "CNAME"), None)
+            if target is None or question.rtype == "CNAME":
+                break
+            name = dns.name.from_text(next(iter(target)))
+        is_told = bool(reply.flags & dns.flags.AD)
+        is_made = question.rtype == "CNAME" and any(one.rdtype == dns.rdatatype.DNAME for one in reply.answer)
+        if is_made and not is_told:
+            return ""  # the CNAME that a DNAME makes has no signature of its own
+        return "" if is_told == is_secure else f"AD is {is_told}, and it is {'secure' if is_secure else 'not secure'}"
+
+    def _is_right(
+        self, resolver: Resolver, exchange: Exchange, name: dns.name.Name, rtype: RdataType, found: Outcome
+    ) -> bool:
+        if not found.data and _is_hidden(name, rtype):
+            return found.rcode == "NOERROR"
+        for draws in (FEW, MANY):
+            allowed = self._allowed(resolver, exchange, name, rtype, found, draws)
+            if any(one.data == found.data and (one.data or self._same_rcode(name, one, found)) for one in allowed):
+                return not (found.data and _is_hidden(name, rtype))
+        return False
+
+    def _same_rcode(self, name: dns.name.Name, allowed: Outcome, found: Outcome) -> bool:
+        """Whether nothing is told alike."""
+        if allowed.rcode == found.rcode:
+            return True
+        is_compact = any(name.is_subdomain(apex) for apex in self._compact)
+        return is_compact and (allowed.rcode, found.rcode) == ("NXDOMAIN", "NOERROR")
+
+    def _allowed(
+        self, resolver: Resolver, exchange: Exchange, name: dns.name.Name, rtype: RdataType, found: Outcome, draws: int
+    ) -> set[Outcome]:
+        """Return what a name may give, as far as is known after so many draws."""
+        below = self._below.outcome(name, rtype)
+        if below is not None:
+            return {below}
+        network = exchange.question.network
+        networks = (network,) if network and resolver.tells_networks else ("", *resolver.networks_of_none)
+        if resolver.denies_for_all and not found.data:
+            networks = ("", *resolver.networks_of_none, *NETWORKS)
+        is_fresh = exchange.question.is_fresh and str(name).lower() == exchange.question.name.lower()
+        since_s = exchange.asked_s - (FRESH_S if is_fresh else KEPT_S)
+        known = name.canonicalize()
+        allowed: set[Outcome] = set()
+        for down in self._states.within(since_s, exchange.replied_s):
+            for one in networks:
+                allowed.update(self._decisions.outcomes(known, rtype, one, down, draws))
+                if found.is_alias:  # a resolver that has an alias gives it for every type
+                    for other in ADDRESSES:
+                        aliases = self._decisions.outcomes(known, other, one, down, draws)
+                        allowed.update(outcome for outcome in aliases if outcome.is_alias)
+        return allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question, when it was asked and answered (monotonic seconds), and the reply, None where none came."""
+
+    question: Question
+    asked_s: float
+    replied_s: float
+    reply: dns.message.Message | None
+
+
+def _ask_all(resolver: Resolver, questions: Questions, count: int) -> list[Exchange]:
+    return [_ask(resolver, questions.next()) for _ in range(count)]
+
+
+def _ask(resolver: Resolver, question: Question) -> Exchange:
+    options = [dns.edns.ECSOption.from_text(question.network)] if question.network else []
+    query = dns.message.make_query(
+        question.name, question.rtype, use_edns=0, want_dnssec=question.do, options=options, payload=1232
+    )
+    query.flags |= dns.flags.AD
+    query.ednsflags |= CO_FLAG if question.co else 0
+    asked_s = time.monotonic()
+    try:
+        reply = dns.query.udp_with_fallback(query, "127.0.0.1", ANSWER_S, resolver.port)[0]
+    except dns.exception.Timeout:
+        return Exchange(question, asked_s, time.monotonic(), None)
+    return Exchange(question, asked_s, time.monotonic(), reply)
+
+
+def _outcome(name: dns.name.Name, reply: dns.message.Message) -> Outcome:
+    data = {
+        (dns.rdatatype.to_text(rrset.rdtype), frozenset(str(rdata).lower() for rdata in rrset))
+        for rrset in reply.answer
+        if rrset.rdtype not in SIGNATURES and rrset.name == name
+    }
+    return Outcome(dns.rcode.to_text(reply.rcode()), frozenset(data))
+
+
+def _is_signed(name: dns.name.Name) -> bool:
+    labels = [label.decode("latin-1").lower() for label in name.labels]
+    apex = ".".join(labels[-3:-1])
+    return apex in SIGNED and labels[-4:-3] != [INSECURE_CUT]
+
+
+def _is_hidden(name: dns.name.Name, rtype: RdataType) -> bool:
+    """Whether a signed zone hides what the unsigned one has: the answer of a load balancer at the wildcard itself."""
+    labels = [label.decode("latin-1").lower() for label in name.labels]
+    return (
+        ".".join(labels[-3:-1]) in SIGNED
+        and len(labels) == 5
+        and labels[0] == "*"
+        and labels[1] in STEERED_WILDCARDS
+        and rtype in (dns.rdatatype.A, dns.rdatatype.AAAA)
+    )
+
+
+def _empty(exchange: Exchange) -> str:
+    rcode = dns.rcode.to_text(exchange.reply.rcode()) if exchange.reply else "no reply"
+    return "NODATA" if rcode == "NOERROR" else rcode
+
+
+def _show(outcome: Outcome) -> str:
+    told = " + ".join(f"{rtype} {', '.join(sorted(rdatas))}" for rtype, rdatas in sorted(outcome.data, key=str))
+    return told or f"{outcome.rcode} and nothing"
