@@ -33,6 +33,7 @@ COMMANDS = {
     "store": "Check the store, mend what in it cannot be read, make it anew.",
     "revision": "Show what changed in the store, when and by whom; go back.",
     "zone": "Manage zones; import and export master files; print what the parent zone needs.",
+    "dnssec": "Sign zones: keys, their rolls, the DS for the parent zone.",
     "record": "Manage the records of a zone.",
     "lb": "Manage load balancers.",
     "override": "Manage names that private load balancers answer for.",

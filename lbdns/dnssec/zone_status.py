@@ -10,7 +10,17 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+ALGORITHM_NAMES: Final = {8: "RSASHA256", 13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519"}
+"""The algorithms that zones are signed with (RFC 8624), by the mnemonics of the IANA registry."""
+CREATED_ALGORITHMS: Final = (13, 15, 14)
+"""Those that keys are made of; keys of the others are imported."""
+
+
+def algorithm_text(algorithm: int) -> str:
+    """Return an algorithm's mnemonic, or its number."""
+    return ALGORITHM_NAMES.get(algorithm, str(algorithm))
 
 
 class SigningState(StrEnum):
