@@ -17,6 +17,7 @@ ORDERS: Final = "ends of forced states, which their file puts into today's time 
 SPANS: Final = "spans of the past end now"
 PLACES: Final = {
     "base/clocks.py": "what is ahead of what",
+    "cli/commands/dnssec_command.py": SHOWN,
     "cli/commands/events_command.py": SHOWN,
     "cli/commands/health_command.py": SHOWN,
     "cli/commands/top_command.py": SHOWN,

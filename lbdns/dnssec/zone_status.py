@@ -46,6 +46,10 @@ class KeyRole(StrEnum):
     CSK = "csk"
 
 
+ZONE_SIGNING: Final = (KeyRole.ZSK, KeyRole.CSK)
+"""The keys that sign what is in a zone, beside its keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
     """One key of a zone. `id` has 16 hex digits; `state` and `next_state` are words of the key-state machine.

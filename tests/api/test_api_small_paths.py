@@ -102,12 +102,6 @@ def test_a_zone_is_active_at_once(client: httpx.Client, zone: str) -> None:
     assert result(client.get(f"{zone}/available_plans")) == [result(client.get(zone))["plan"]]
 
 
-def test_dnssec_is_off_and_stays_so(client: httpx.Client, zone: str) -> None:
-    assert result(client.get(f"{zone}/dnssec"))["status"] == "disabled"
-    assert result(client.patch(f"{zone}/dnssec", json={"status": "disabled"}))["status"] == "disabled"
-    assert refused(client.patch(f"{zone}/dnssec", json={"status": "active"})) == [(1002, "/status")]
-
-
 def test_dns_settings_are_the_zones_soa_and_its_name_servers_ttl(api: Api, client: httpx.Client, zone: str) -> None:
     at = f"{zone}/dns_settings"
     before = result(client.get(at))

@@ -45,7 +45,14 @@ class PlayedSigner:
                 raise LbdnsError(f"{zone} has no keys")
             directory = arguments["directory"] or f"/state/dnssec/export/{zone}"
             return {"files": [f"{directory}/K{zone}.+013+12345.{end}" for end in ("key", "private")]}
-        made: ZoneStatus = getattr(self, f"_{verb}")(before, arguments)
+        does = {
+            "enable": self._enable,
+            "disable": self._disable,
+            "ds_seen": self._ds_seen,
+            "roll": self._roll,
+            "import": self._import,
+        }
+        made = does[verb](before, arguments)
         if made.status == SigningState.DISABLED:
             self.zones.pop(zone, None)
         else:

@@ -18,12 +18,12 @@ from lbdns.cli.frame.hosted import zone_name
 from lbdns.cli.frame.running import RunningServer, running_options
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import json_option, zone_argument
+from lbdns.dnssec.signer_verbs import KEY_FORMS
 from lbdns.dnssec.zone_status import CREATED_ALGORITHMS, KeyRole, ZoneStatus, algorithm_text
 
 SIGNER_WAITS_S: Final = 90.0
 """So long a verb may take: a large zone is signed while it is waited for."""
 _ALGORITHMS: Final = [algorithm_text(one) for one in CREATED_ALGORITHMS]
-_KEYS: Final = ["csk", "split"]
 
 
 @click.group(cls=VerbGroup)
@@ -37,7 +37,7 @@ def dnssec() -> None:
 @click.option(
     "--algorithm", type=click.Choice(_ALGORITHMS, case_sensitive=False), help="Of the keys. [default: dnssec.algorithm]"
 )
-@click.option("--keys", type=click.Choice(_KEYS), help="One key for all, or a KSK and a ZSK. [default: dnssec.keys]")
+@click.option("--keys", type=click.Choice(KEY_FORMS), help="One key, or a KSK and a ZSK. [default: dnssec.keys]")
 @click.option("--ds-seen", is_flag=True, help="The zone above has the DS: where it cannot be asked.")
 @json_option
 def enable(
@@ -121,7 +121,7 @@ def roll(
         return
     if role is None:
         keys = _ask(running, "status", zone).keys
-        role = KeyRole.KSK if any(key.role == KeyRole.KSK for key in keys) else KeyRole.CSK
+        role = KeyRole.CSK if any(key.role == KeyRole.CSK for key in keys) else KeyRole.KSK
     _tell(_ask(running, "roll", zone, role=str(role), algorithm=_number(algorithm)), as_json)
 
 

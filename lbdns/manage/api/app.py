@@ -33,6 +33,7 @@ from lbdns.manage.api.own import override_routes as overrides
 from lbdns.manage.api.own import revision_routes as revisions
 from lbdns.manage.api.own import running_server as lbdns
 from lbdns.manage.api.own import sample_routes as samples
+from lbdns.manage.api.own import signing_routes as signing
 from lbdns.manage.api.own import store_routes as stores
 from lbdns.manage.api.own import token_routes as tokens
 from lbdns.manage.api.own import view_routes as views
@@ -41,6 +42,7 @@ from lbdns.manage.api.own import zone_import as zonefiles
 from lbdns.manage.api.v4 import accounts, balancing, preview, search, teamnet, zone_extras, zone_settings
 from lbdns.manage.api.v4 import alerting_routes as alerting
 from lbdns.manage.api.v4 import destination_routes as destinations
+from lbdns.manage.api.v4 import dnssec_routes as dnssec
 from lbdns.manage.api.v4 import graphql_routes as graphql
 from lbdns.manage.api.v4 import health_events as events
 from lbdns.manage.api.v4 import healthcheck_routes as healthchecks
@@ -60,6 +62,7 @@ AREAS: Final = (
     users,
     zones,
     zone_settings,
+    dnssec,
     zone_extras,
     healthchecks,
     records,
@@ -81,6 +84,7 @@ OWN_AREAS: Final = (
     what_ifs,
     revisions,
     zonefiles,
+    signing,
     tokens,
     stores,
     overrides,

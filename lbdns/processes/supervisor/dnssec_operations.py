@@ -1,43 +1,19 @@
-"""What operators ask of the signer: a request is looked at here, so that the signer gets what it may do alone.
-
-verb      what it takes beside `zone`       what it gives
-status    (`zone` may be left out)          how the zone stands; those that are signed
-enable    algorithm, keys                   how the zone stands then
-disable
-roll      role, algorithm
-ds_seen
-import    directory
-export    directory                         the files
-"""
+"""What operators ask of the signer: a request is looked at here, so that the signer gets what it may do alone."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.wording import nearest
+from lbdns.base.wording import nearest, printable
 from lbdns.dns.name import BadName, encode_canonical, show_name
-from lbdns.dnssec.zone_status import CREATED_ALGORITHMS, KeyRole
+from lbdns.dnssec.signer_verbs import BEGINNING, TAKES, wrong_arguments
+from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.model.configuration import Configuration
 
-_TAKES: Final[Mapping[str, tuple[str, ...]]] = {
-    "status": (),
-    "enable": ("algorithm", "keys"),
-    "disable": (),
-    "roll": ("role", "algorithm"),
-    "ds_seen": (),
-    "import": ("directory",),
-    "export": ("directory",),
-}
-_VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
-    "algorithm": (None, *CREATED_ALGORITHMS),
-    "keys": (None, "csk", "split"),
-    "role": tuple(one.value for one in KeyRole),
-}
-_BEGINNING: Final = ("enable", "import")
-"""What a zone without keys is asked for; the others may be of one that is served no more."""
-DIRECTORY_CHARS_MAX: Final = 4096
+log = logging.getLogger("lbdns.processes")
 
 
 class AskedSigner(Protocol):
@@ -45,6 +21,16 @@ class AskedSigner(Protocol):
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Have it do a verb, begun where it does not run; returns JSON values, raises LbdnsError."""
+
+
+class NoSigner:
+    """Stands for the signer of a server that has none."""
+
+    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
+        """Say that no zone is signed; raises LbdnsError where one is to be."""
+        if verb == "status":
+            return []
+        raise LbdnsError("this server has no signer")
 
 
 class SignerDesk:
@@ -58,30 +44,21 @@ class SignerDesk:
     async def operate(self, request: Mapping[str, Any]) -> Any:
         """Do what a request says, {verb, zone, ...}; raises LbdnsError with what is wrong with it."""
         verb = request.get("verb")
-        if not isinstance(verb, str) or verb not in _TAKES:
-            raise LbdnsError(f"{verb!r} is no verb of the signer; expected one of {', '.join(_TAKES)}")
-        arguments = {name: request.get(name) for name in _TAKES[verb]}
-        for name, value in arguments.items():
-            if name in _VALUES and value not in _VALUES[name]:
-                known = ", ".join(str(one) for one in _VALUES[name] if one is not None)
-                raise LbdnsError(f"{name}: {value!r} is none of {known}")
-        self._check_directory(verb, arguments)
+        if not isinstance(verb, str) or verb not in TAKES:
+            raise LbdnsError(f"{verb!r} is no verb of the signer; expected one of {', '.join(TAKES)}")
+        arguments = {name: request.get(name) for name in TAKES[verb]}
+        wrong = "; ".join(text for _, text in wrong_arguments(verb, arguments))
+        if wrong:
+            raise LbdnsError(wrong)
         named = request.get("zone")
         if verb == "status" and named is None:
             return await self._signer.ask("status", {"zones": None})
-        zone = await self._zone(named, is_new=verb in _BEGINNING)
+        zone = await self._zone(named, is_new=verb in BEGINNING)
         if verb == "status":
-            (found,) = await self._signer.ask("status", {"zones": [zone]})
-            return found
+            found = await self._signer.ask("status", {"zones": [zone]})
+            return found[0] if found else ZoneStatus(zone, SigningState.DISABLED, 0.0).as_json()
+        log.info("dnssec %s %s, asked by %s", verb, zone, printable(str(request.get("by") or "the control socket")))
         return await self._signer.ask(verb, {"zone": zone, **arguments})
-
-    def _check_directory(self, verb: str, arguments: Mapping[str, Any]) -> None:
-        if "directory" not in arguments or (arguments["directory"] is None and verb == "export"):
-            return
-        directory = arguments["directory"]
-        is_path = isinstance(directory, str) and directory.startswith("/") and "\0" not in directory
-        if not is_path or len(directory) > DIRECTORY_CHARS_MAX:
-            raise LbdnsError(f"directory: {directory!r} is no absolute path")
 
     async def _zone(self, named: Any, is_new: bool) -> str:
         """Return the name of a zone as the signer has it: one that is served, or that has keys; raises LbdnsError."""

@@ -15,6 +15,7 @@ from lbdns.health import forced
 from lbdns.health.forced import Forced
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.control_socket import Operation
+from lbdns.processes.supervisor.dnssec_operations import AskedSigner, SignerDesk
 from lbdns.publish.country_networks import country_networks
 from lbdns.publish.explaining import explain_running
 from lbdns.publish.publisher import Published
@@ -34,6 +35,7 @@ class Operated(Protocol):
     state_dir: Path
     run: RunDirectory
     tally: Tally
+    signer: AskedSigner
 
     def in_force(self) -> Published:
         """Return what is served; raises LbdnsError before anything is."""
@@ -69,6 +71,7 @@ class Operations:
             "status": self._status,
             "counters": self._counters,
             "samples": self._samples,
+            "dnssec": SignerDesk(server.signer, lambda: server.in_force().configuration).operate,
         }
 
     async def _health(self, request: Mapping[str, Any]) -> dict[str, Any]:

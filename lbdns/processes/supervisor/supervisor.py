@@ -49,6 +49,7 @@ from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
+from lbdns.processes.supervisor.dnssec_operations import AskedSigner, NoSigner
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.history_child import HistoryChild
@@ -113,6 +114,7 @@ class Supervisor:
         # The worker is asked for its first results at its start, and asks the opener for them.
         beside = HistoryChild(settings.state_dir()), DnstapChild(settings.state_dir())
         self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
+        self.signer: AskedSigner = NoSigner()
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._changes, self._changed = ChangeQueue(), asyncio.Event()

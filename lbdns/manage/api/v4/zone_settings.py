@@ -2,7 +2,7 @@
 
     dns_settings        its SOA and the TTL of its name servers, which are the zone's own and can be changed
     settings            of a proxy that is none: everything is off
-    dnssec, hold        off
+    hold                off
 
 What stands still may be written as it is, so that clients go on; anything else is refused, and why.
 """
@@ -83,7 +83,6 @@ VALUES: Final[Mapping[str, Any]] = {
 }
 """The settings of a proxy, as they are where there is none."""
 NO_PROXY: Final = "lbdns answers queries and carries no traffic, so this stays as it is"
-NO_DNSSEC: Final = "lbdns serves no DNSSEC, so this stays as it is"
 SOA_NAMES: Final = {"minimum": "min_ttl"}
 """Fields of an SOA that the v4 API calls otherwise here."""
 STANDING: Final[Mapping[str, Any]] = {
@@ -95,7 +94,6 @@ STANDING: Final[Mapping[str, Any]] = {
     "zone_mode": "standard",
 }
 """The DNS settings that stand still: the name servers are those of the zone's own records."""
-_DNSSEC: Final[Mapping[str, Any]] = {"status": "disabled", "dnssec_multi_signer": False, "dnssec_presigned": False}
 _HOLD: Final[Mapping[str, Any]] = {"hold": False, "include_subdomains": False, "hold_after": None}
 NS_TTL_MIN_S: Final = 30
 NS_TTL_MAX_S: Final = 86_400
@@ -230,30 +228,6 @@ async def list_plans(zone_id: ZoneId) -> Response:
 
 
 # --- DNS ---
-
-
-@router.get("/zones/{zone_id}/dnssec", summary="Show DNSSEC: it is not served", **describe(_OBJECT))
-async def show_dnssec(zone_id: ZoneId) -> Response:
-    return ok(_DNSSEC)
-
-
-@router.patch(
-    "/zones/{zone_id}/dnssec",
-    summary="Write DNSSEC as it is",
-    **describe(
-        _OBJECT,
-        {
-            "type": "object",
-            "properties": {key: {"enum": [None, value]} for key, value in _DNSSEC.items()},
-            "additionalProperties": False,
-        },
-    ),
-)
-async def keep_dnssec(zone_id: ZoneId, body: JsonObject) -> Response:
-    wrong = _standing(body, _DNSSEC, NO_DNSSEC)
-    if wrong:
-        raise invalid(*wrong)
-    return ok(_DNSSEC)
 
 
 @router.get("/zones/{zone_id}/hold", summary="Show the zone's hold: there is none", **describe(_OBJECT))

@@ -1,0 +1,46 @@
+"""What routes that ask the running server's signer share: a zone's status, and a verb done to a zone."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lbdns.base.kinds import Kind
+from lbdns.base.words import DNSSEC_DIRECTORY
+from lbdns.dnssec.zone_status import SigningState, ZoneStatus
+from lbdns.manage.api.frame.auth import Caller
+from lbdns.manage.api.frame.live import operate
+from lbdns.manage.api.frame.site import ApiSite
+from lbdns.manage.store.guarding import refuse_if_guarded
+
+_OPERATION: Final = "dnssec"
+
+
+def zone_name_of(site: ApiSite, zone_id: str) -> str:
+    """Return the name of a zone that there is: a path below it was found."""
+    zone = site.state.get(Kind.ZONE, zone_id)
+    assert zone is not None, "own_zone has found it"
+    return zone.name
+
+
+async def status_of(site: ApiSite, zone_id: str) -> ZoneStatus:
+    """Return how a zone stands; raises ApiError where it has keys and no server runs."""
+    name = zone_name_of(site, zone_id)
+    if site.manager.running is None and not _has_keys(site, name):
+        return ZoneStatus(name, SigningState.DISABLED, 0.0)
+    return ZoneStatus.from_json(await operate(site, _OPERATION, {"verb": "status", "zone": name}))
+
+
+async def all_signed(site: ApiSite) -> list[ZoneStatus]:
+    """Return the zones that have keys; raises ApiError where no server runs."""
+    return [ZoneStatus.from_json(one) for one in await operate(site, _OPERATION, {"verb": "status"})]
+
+
+async def have_signer(site: ApiSite, caller: Caller, zone_id: str, verb: str, **arguments: Any) -> ZoneStatus:
+    """Have the signer do a verb to a zone, and return how that stands then; raises ApiError and LbdnsError."""
+    refuse_if_guarded("what the signer does")
+    request = {"verb": verb, "zone": zone_name_of(site, zone_id), "by": caller.author, **arguments}
+    return ZoneStatus.from_json(await operate(site, _OPERATION, request))
+
+
+def _has_keys(site: ApiSite, name: str) -> bool:
+    return (site.settings.state_dir() / DNSSEC_DIRECTORY / f"{name}.json").exists()
