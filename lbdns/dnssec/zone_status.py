@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-ALGORITHM_NAMES: Final = {8: "RSASHA256", 13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519"}
-"""The algorithms that zones are signed with (RFC 8624), by the mnemonics of the IANA registry."""
-CREATED_ALGORITHMS: Final = (13, 15, 14)
-"""Those that keys are made of; keys of the others are imported."""
+from lbdns.dns.codes import ALGORITHM_NAMES, ECDSAP256SHA256, ECDSAP384SHA384, ED25519
+
+CREATED_ALGORITHMS: Final = (ECDSAP256SHA256, ED25519, ECDSAP384SHA384)
+"""Those that keys are made of, the default first; keys of others are imported."""
 
 
 def algorithm_text(algorithm: int) -> str:
