@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 
 from lbdns.answer.asked_trees import AskedTrees
 from lbdns.base.errors import LbdnsError
@@ -12,6 +13,7 @@ from lbdns.dns.name import read_name
 from lbdns.dns.tsig import UNSIGNED, Judgement, Keyring
 from lbdns.dns.zone import RRset
 from lbdns.mapped.blob import read_text
+from lbdns.mapped.columns import NONE_32
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, TAPPED, Snapshot
 from lbdns.places import regions
@@ -139,7 +141,24 @@ class ServingView:
                 columns["rdata_offset"][first:end], columns["rdata_length"][first:end], strict=True
             )
         )
-        return RRset(owner, columns["rrset_type"][row], columns["rrset_ttl"][row], rdatas)
+        return RRset(
+            owner, columns["rrset_type"][row], columns["rrset_ttl"][row], rdatas, signatures=self._signatures(row)
+        )
+
+    def _signatures(self, row: int) -> tuple[bytes, ...]:
+        """Return the rdata of the RRSIG records over an RRset."""
+        columns = self.columns
+        if not len(columns["rrset_signature"]) or columns["rrset_signature"][row] == NONE_32:
+            return ()
+        first = columns["rrset_signature"][row]
+        return tuple(
+            bytes(
+                columns["blob"][
+                    columns["signature_offset"][at] : columns["signature_offset"][at] + columns["signature_length"][at]
+                ]
+            )
+            for at in range(first, first + columns["rrset_signature_count"][row])
+        )
 
     def rrset(self, entry: int, rtype: int) -> RRset | None:
         """Return the RRset of one type at a name."""
@@ -156,7 +175,7 @@ class ServingView:
             if soa is None:
                 raise LbdnsError(f"zone {zone} has no SOA; the configuration was not checked")
             minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
-            found = self._negatives[zone] = RRset(soa.owner, TYPE_SOA, min(soa.ttl, minimum), soa.rdatas)
+            found = self._negatives[zone] = replace(soa, ttl=min(soa.ttl, minimum))
         return found
 
     def endpoint_target(self, endpoint: int) -> bytes:

@@ -139,6 +139,32 @@ class SnapshotColumns:
     # Zones: index of the apex name; how many there are before those that only views see (one value).
     zone_apex: U32
     public_zones: U32
+    # What is signed; all of it is empty where no zone is. Of an RRset's row, the first of its rows of signature_*
+    # (NONE_32: none) and how many; a row of these is the whole rdata of an RRSIG, in the blob.
+    rrset_signature: U32
+    rrset_signature_count: U8
+    signature_offset: U32
+    signature_length: U16
+    # Of a zone: how it denies (DENIAL_* of lookup/name_rows.py), and the ids of the keys that sign what is steered.
+    zone_signed: U8
+    zone_key_start: U32
+    zone_key_count: U8
+    signing_key_id: U64
+    # Its names that own an NSEC record (the last RRset of their row), in canonical order, each with the name as
+    # memcmp orders it (dns/canonical.py), in the blob: a length of two bytes, then so many.
+    zone_nsec_start: U32
+    zone_nsec_count: U32
+    nsec_name: U32
+    nsec_order: U32
+    # Its NSEC3 records by hash, 20 bytes each, sorted: their RRsets' rows, which are no name's, and owners in the blob.
+    zone_nsec3_start: U32
+    zone_nsec3_count: U32
+    nsec3_hash: U8
+    nsec3_rrset: U32
+    nsec3_owner: U32
+    # Of a name: every type that it may have, as a bitmap of NSEC or NSEC3 (RFC 4034 section 4.1.2) in the blob behind
+    # a length of two bytes; NONE_32 where its zone is not signed, or does not speak for it.
+    name_types: U32
     # Templates: replies rendered beforehand for the fast path (fastpath/layout.py), and which one answers an RRset, a
     # referral at a name, a negative reply of a zone, as offsets.
     rrset_template: U32

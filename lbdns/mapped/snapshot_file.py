@@ -24,7 +24,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.mapped.allocation import allocate
 from lbdns.mapped.columns import COLUMNS
 
-MAGIC = b"lbdns\x00s4"
+MAGIC = b"lbdns\x00s5"
 ALIGNMENT = 64
 PIECE_BYTES = 2 << 20
 MADV_POPULATE_READ = 22  # linux/mman.h; not in the mmap module
@@ -41,6 +41,8 @@ SAMPLES: Final = "samples"
 """Where they have how answers are sampled: how many a second, and the bits of IPv4 and IPv6 networks that are kept."""
 TAPPED: Final = "tapped"
 """Where they have of 2^64 exchanges how many are told of by dnstap, less one; 0 for none."""
+RENEWAL: Final = "renewal"
+"""Where they have the unix s from which on a signature is to be renewed, 0 where there is none."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 

@@ -10,7 +10,7 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, TAPPED, VIEWS, Snapshot
+from lbdns.mapped.snapshot_file import KEYS, LISTENERS, RENEWAL, SAMPLES, TAPPED, VIEWS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.dnstap_settings import tapped_share
@@ -27,6 +27,8 @@ from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place
 from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
 from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
 from lbdns.snapshot.compile.rule_columns import RuleColumns
+from lbdns.snapshot.compile.signed_rows import SIGNED_COLUMNS
+from lbdns.snapshot.compile.signed_zones import SnapshotSigning, stand
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.snapshot.compile.view_columns import append_views, key_rows, listener_rows
@@ -50,6 +52,7 @@ NAME_COLUMNS = (
     "rdata_length",
     "zone_apex",
     "public_zones",
+    *SIGNED_COLUMNS,
     "blob",
 )
 """What the zones fill, the blob among it: they come last."""
@@ -77,10 +80,12 @@ def compile_snapshot(
     generation: int,
     layout_id: int = 0,
     memo: CompileMemo | None = None,
+    signing: SnapshotSigning | None = None,
 ) -> Snapshot:
     """Return the snapshot of a checked configuration; its rows refer to health table slots by `slots`.
 
-    `memo`: what compiling the configuration before has left; it takes up what this one leaves.
+    `memo`: what compiling the configuration before has left; it takes up what this one leaves. `signing`: signs the
+    zones that are to be, None where none is; what it raises goes through.
     """
     memo = memo or CompileMemo()
     site = site_of(configuration.settings)
@@ -100,6 +105,9 @@ def compile_snapshot(
         append_views(columns, configuration.settings.views, configuration.settings.trusted_resolvers, tries)
         tries.finish()
     zones = viewed.zones if viewed else (*configuration.zones, *(one.zone for one in configuration.unready))
+    if signing is not None:
+        families = {row.name: row.families for row in pools}
+        zones = signing.sign(zones, stand(zones, placed, compiler.balancers, families, signing.apexes))
     names = _compile_names(columns, blob, zones, placed, viewed.rows if viewed else None, memo)
     meta = {
         "generation": generation,
@@ -115,6 +123,7 @@ def compile_snapshot(
         VIEWS: list(view_numbers(configuration.settings.views)),
         SAMPLES: sample_row(configuration.settings.samples),
         TAPPED: tapped_share(configuration.settings.dnstap),
+        RENEWAL: min((zone.signed.renewal_s for zone in zones if zone.signed), default=0),
     }
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}
@@ -170,6 +179,7 @@ class _Compiler:
         self._alike: dict[tuple[Candidates, ...], tuple[Candidates, ...]] = {}
         self._rules = RuleColumns(columns, blob, context.site.region, memo.rules)
         self._variants: VariantRows
+        self.balancers: list[LoadBalancer] = []  # of each row
 
     def append_all(self, configuration: Configuration, viewed: ViewedZones | None) -> list[Placed]:
         """Append all load balancers that are enabled; return where they stand.
@@ -192,6 +202,7 @@ class _Compiler:
             for is_apex in (row.owner in apexes,) if at_apex is None else at_apex[position]:
                 number = numbers[position, is_apex] = len(rows)
                 rows.append(self._numbers(load_balancer, row.planned, is_apex))
+                self.balancers.append(load_balancer)
                 flags.append(self._append(load_balancer, number, rows[-1], is_apex))
                 if viewed is None:
                     placed.append((BY_NAME, row.owner, load_balancer.type, number))

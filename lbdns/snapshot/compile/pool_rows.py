@@ -6,8 +6,10 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address
+from operator import or_
 from typing import Final
 
 import numpy as np
@@ -82,7 +84,7 @@ class PoolRow:
     of the endpoints that are hostnames, None for the others. `hashed`: the families (LIST_HASHED << family) in
     which a hash of the source address can change the pool's part, for load balancers without and with stickiness;
     `hashed_as_fallback`: the same where the pool is the fallback. `gives_cname`: an endpoint that can be picked is
-    answered as a CNAME where a name may have one.
+    answered as a CNAME where a name may have one. `families`: those that any endpoint in use has, as bits.
     """
 
     name: str
@@ -93,6 +95,7 @@ class PoolRow:
     hashed: tuple[int, int]
     hashed_as_fallback: tuple[int, int]
     gives_cname: bool
+    families: int
 
 
 def name_hash(name: str) -> int:
@@ -135,6 +138,7 @@ def pool_row(pool: Pool) -> PoolRow:
         hashed=(by_endpoint[0] | by_shedding[0], by_endpoint[1] | by_shedding[1]),
         hashed_as_fallback=(by_endpoint[0], by_endpoint[1]),
         gives_cname=any(one.enabled and one.ip is None and not one.flatten_cname for one in pool.origins),
+        families=reduce(or_, families, 0),
     )
 
 

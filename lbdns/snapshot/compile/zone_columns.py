@@ -21,6 +21,7 @@ from lbdns.dns.rdata.record_types import HIDDEN_TYPES
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import NONE_32
+from lbdns.snapshot.compile.signed_rows import SignedRows
 from lbdns.snapshot.compile.view_zones import DirectoryRow
 from lbdns.snapshot.lookup.name_rows import (
     DIRECTORY,
@@ -80,11 +81,18 @@ def compile_zones(
     columns["public_zones"].append(max(public, default=-1) + 1)
     suffixes = Suffixes()
     hashes = array("Q")
+    signed = SignedRows(columns, blob) if any(zone.signed for zone in zones) else None
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
         columns["zone_apex"].append(len(hashes))
-        _append_zone(columns, blob, hashes, suffixes, index, zone.apex, tree, is_ready=bool(zone.rrsets))
+        if signed:
+            signed.begin_zone(zone)
+        _append_zone(columns, blob, hashes, suffixes, index, zone, tree, signed)
+        if signed:
+            signed.end_zone()
     for row in directories:
-        _append_name(columns, blob, hashes, suffixes, row.directory, row.apex, row.instance, 0, _Node())
+        _append_name(columns, blob, hashes, suffixes, row.directory, row.apex, row.instance, 0, _Node(), signed)
+    if signed:
+        _append_nsec3(columns, blob, zones, signed)
     columns["table"] = build_table(hashes)
 
 
@@ -112,19 +120,20 @@ def _append_zone(
     blob: Blob,
     hashes: array[int],
     suffixes: Suffixes,
-    zone: int,
-    apex: bytes,
+    index: int,
+    zone: Zone,
     tree: dict[bytes, _Node],
-    is_ready: bool,
+    signed: SignedRows | None,
 ) -> None:
     first = len(hashes)
+    apex = zone.apex
     numbers = {name: first + offset for offset, name in enumerate(tree)}
     cuts = {name for name, node in tree.items() if name != apex and any(rrset.type == TYPE_NS for rrset in node.rrsets)}
     for number, (name, node) in enumerate(tree.items()):
         if number % STEP == 0:
             report("compiling records", number, len(tree))
         types = {rrset.type for rrset in node.rrsets}
-        flags = 0 if is_ready else NAME_UNREADY
+        flags = 0 if zone.rrsets else NAME_UNREADY
         if name in cuts:
             flags |= NAME_CUT
         if TYPE_DNAME in types:
@@ -136,9 +145,18 @@ def _append_zone(
         if cut is not None:
             flags |= NAME_OCCLUDED
             link = numbers[cut]
-        _append_name(columns, blob, hashes, suffixes, zone + 1, name, link, flags, node)
+        _append_name(columns, blob, hashes, suffixes, index + 1, name, link, flags, node, signed)
         for rrset in node.rrsets:
-            _append_rrset(columns, blob, rrset)
+            _append_rrset(columns, blob, rrset, signed)
+
+
+def _append_nsec3(columns: Columns, blob: Blob, zones: Sequence[Zone], signed: SignedRows) -> None:
+    """Append the NSEC3 records of all zones: behind the RRsets of names, as none of these owns them."""
+    for zone in zones:
+        first = len(columns["rrset_type"])
+        for _, rrset in zone.signed.nsec3 if zone.signed else ():
+            _append_rrset(columns, blob, rrset, signed)
+        signed.add_nsec3(zone, range(first, len(columns["rrset_type"])))
 
 
 def _cut_above(name: bytes, apex: bytes, cuts: set[bytes]) -> bytes | None:
@@ -163,8 +181,11 @@ def _append_name(
     link: int,
     flags: int,
     node: _Node,
+    signed: SignedRows | None,
 ) -> None:
     """Append a name's row; its RRsets follow from the present end of theirs."""
+    if signed is not None:
+        signed.add_name(len(hashes), name, node.rrsets, bool(flags & NAME_OCCLUDED))
     set_name(suffixes, name)
     hashes.append(hash_in(suffixes.hashes[0], zone, columns["public_zones"][0]))
     row = [blob.add(name), zone, link, len(columns["rrset_type"]), len(node.rrsets) | flags << FLAGS_SHIFT]
@@ -172,7 +193,7 @@ def _append_name(
     columns["name_row"].extend(row)
 
 
-def _append_rrset(columns: Columns, blob: Blob, rrset: RRset) -> None:
+def _append_rrset(columns: Columns, blob: Blob, rrset: RRset, signed: SignedRows | None) -> None:
     columns["rrset_type"].append(rrset.type)
     columns["rrset_ttl"].append(rrset.ttl)
     columns["rrset_rdata_start"].append(len(columns["rdata_offset"]))
@@ -180,3 +201,5 @@ def _append_rrset(columns: Columns, blob: Blob, rrset: RRset) -> None:
     for rdata in rrset.rdatas:
         columns["rdata_offset"].append(blob.add(rdata))
         columns["rdata_length"].append(len(rdata))
+    if signed is not None:
+        signed.add_rrset(rrset)

@@ -49,3 +49,11 @@ ROW_RRSETS: Final = 4
 ROW_LOAD_BALANCER: Final = 5
 RRSETS_MASK: Final = 0xFFFF
 FLAGS_SHIFT: Final = 16
+
+# What says that something is not there in a zone (column zone_signed): nothing that is signed, the chain of its NSEC or
+# NSEC3 records (RFC 4034, RFC 5155), or an NSEC record at the asked name (RFC 9824), with the chain of NSEC behind it.
+DENIAL_UNSIGNED: Final = 0
+DENIAL_NSEC: Final = 1
+DENIAL_NSEC3: Final = 2
+DENIAL_COMPACT: Final = 3
+NSEC3_HASH_BYTES: Final = 20  # of SHA-1, the one hash that there is
