@@ -188,8 +188,11 @@ def constants(names: dict[str, Any], module: str) -> str:
 
 def column_class(names: dict[str, Any]) -> str:
     """Return the class of typed columns, as mapped/columns.py declares them."""
-    codes = names["COLUMNS"] | {column.name: column.code for column in names["HEALTH_COLUMNS"]}
-    attributes = (f"    cdef public const {C_TYPES[code]}[::1] {name}\n" for name, code in codes.items())
+    kinds = {name: f"const {C_TYPES[code]}" for name, code in names["COLUMNS"].items()}
+    kinds |= {column.name: f"const {C_TYPES[column.code]}" for column in names["HEALTH_COLUMNS"]}
+    for column in names["SIGNATURE_COLUMNS"]:
+        kinds[column.name] = ("" if column.shape.is_marked else "const ") + C_TYPES[column.code]
+    attributes = (f"    cdef public {kind}[::1] {name}\n" for name, kind in kinds.items())
     return "cdef class TypedColumns:\n" + "".join(attributes)
 
 

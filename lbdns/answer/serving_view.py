@@ -12,9 +12,12 @@ from lbdns.dns.message import Signature
 from lbdns.dns.name import read_name
 from lbdns.dns.tsig import UNSIGNED, Judgement, Keyring
 from lbdns.dns.zone import RRset
+from lbdns.dnssec.unsigned import Unsigned
 from lbdns.mapped.blob import read_text
-from lbdns.mapped.columns import NONE_32
+from lbdns.mapped.columns import NO_SIGNATURES, NONE_32
 from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.signature_lookup import read_signature, rrset_key
+from lbdns.mapped.signature_table import SignatureTable
 from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, TAPPED, Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.look_up import Found, find_zone
@@ -37,7 +40,8 @@ class ServingView:
     """One configuration and its health for a batch of queries; raises LbdnsError where the two do not belong
     together."""
 
-    def __init__(self, snapshot: Snapshot, table: HealthTable) -> None:
+    def __init__(self, snapshot: Snapshot, table: HealthTable, signatures: SignatureTable | None = None) -> None:
+        """`signatures`: the table of signatures for what is steered, where a zone is signed."""
         if snapshot.layout_id != table.layout_id:
             raise LbdnsError(
                 f"snapshot {snapshot.generation} belongs to health table layout {snapshot.layout_id}, "
@@ -45,12 +49,14 @@ class ServingView:
             )
         self.snapshot = snapshot
         self.table = table
+        self.signatures = signatures
+        self.signature_columns = NO_SIGNATURES if signatures is None else signatures.columns
         self.columns = snapshot.columns
         # What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one.
         self.nsid = bytes(snapshot.columns["nsid"])
         self.region = str(snapshot.meta["region"])
         self.region_index = regions.REGION_CODES.index(self.region) if self.region else -1
-        self.steering = steering.View(snapshot.columns, table.columns, self.region_index)
+        self.steering = steering.View(snapshot.columns, table.columns, self.region_index, self.signature_columns)
         self._keyring = Keyring(
             (name, algorithm, b64decode(secret), number) for name, algorithm, secret, number in snapshot.meta[KEYS]
         )
@@ -70,6 +76,21 @@ class ServingView:
     def pop(self) -> str:
         """The code of this server's PoP, "" where none is configured."""
         return str(self.snapshot.meta["pop"])
+
+    def find_signatures(self, zone: int, wanted: Unsigned, now_s: int) -> tuple[bytes, ...] | None:
+        """Return the data of the RRSIG records over an RRset by each key of its zone, None where the table lacks one;
+        `now_s`: of CLOCK_MONOTONIC."""
+        if self.signatures is None:
+            return None
+        start, count = self.columns["zone_key_start"][zone], self.columns["zone_key_count"][zone]
+        found = []
+        for key_id in self.columns["signing_key_id"][start : start + count]:
+            key = rrset_key(self.signatures.secret, key_id, wanted.owner, wanted.rtype, wanted.ttl, wanted.rdatas)
+            rdata = read_signature(self.steering, *key, wanted.apex, now_s)
+            if rdata is None:
+                return None
+            found.append(rdata)
+        return tuple(found)
 
     def listener_view(self, address: str) -> int:
         """Return the number of the view that who asks at a listener is in, 0 for none: of `IP:PORT`, or of port 0 where

@@ -35,6 +35,7 @@ class Server(View):
         pop_region: int,
         listener_view: int = 0,
         generation: int = 0,
+        signatures: Mapping[str, memoryview] = NO_SIGNATURES,
     ) -> None:
         self.suffixes = Suffixes()
         self.found = Found()
@@ -70,7 +71,7 @@ class Server(View):
         self.kind = NO_KIND
         self.asked_zone = 0
         self.directory = DIRECTORY
-        self.load(columns, health, pop_region, listener_view, generation)
+        self.load(columns, health, pop_region, listener_view, generation, signatures)
 
     def load(
         self,
@@ -79,10 +80,11 @@ class Server(View):
         pop_region: int,
         listener_view: int = 0,
         generation: int = 0,
+        signatures: Mapping[str, memoryview] = NO_SIGNATURES,
     ) -> None:
         """Serve from these columns from now on; nobody may be in `serve` meanwhile. `listener_view`: the number of the
         view that who asks here is in, 0 for none; `generation`: whose columns they are."""
-        super().__init__(columns, health, pop_region)
+        super().__init__(columns, health, pop_region, signatures)
         self.listener_view = listener_view
         self.generation = generation
         self.has_views = listener_view != 0 or (len(self.view_trie) != 0 and self.view_trie[0] != NO_TRIE)

@@ -1,8 +1,8 @@
-"""The columns that processes map in common, a snapshot's and a health table's: names and types, once.
+"""The columns that processes map in common, a snapshot's, a health table's, a signature table's: names and types, once.
 
-Compilers and the monitor worker fill them, files map them, the kernels read them as attributes of TypedColumns, whose C
-declaration setup.py writes from the two classes here: a column is added by one line. A row's index is its identity
-within one snapshot; `*_slot` leads to the health table, `*_text` and `*_name` to the blob.
+Compilers, the monitor worker and the signer fill them, files map them, the kernels read them as attributes of
+TypedColumns, whose C declaration setup.py writes from the classes here: a column is added by one line. A row's index is
+its identity within one snapshot; `*_slot` leads to the health table, `*_text` and `*_name` to the blob.
 """
 
 from __future__ import annotations
@@ -242,6 +242,46 @@ class HealthColumns:
     resolved_address: U8 = per_endpoint(RESOLVED_BYTES)
 
 
+SIGNATURE_WINDOW: Final = 8  # slots of a signature table among which a key has its place
+SIGNATURE_HEAD_BYTES: Final = 18  # of an RRSIG's data before the signer's name (RFC 4034 section 3.1)
+
+
+class PerSlot(NamedTuple):
+    """How many items of a column of a signature table each slot has (`is_once`: the table). `is_wide`: as many as the
+    table is wide; `is_marked`: who reads the table writes to it."""
+
+    items: int
+    is_once: bool = False
+    is_wide: bool = False
+    is_marked: bool = False
+
+
+def per_slot(items: int = 1, is_once: bool = False, is_wide: bool = False, is_marked: bool = False) -> Any:
+    """Declare a column of a signature table, as PerSlot says."""
+    return PerSlot(items, is_once, is_wide, is_marked)
+
+
+class SignatureColumns:
+    """The columns of a signature table (signature_table.py), as attributes. The order is the file's."""
+
+    signed_secret: U64 = per_slot(2, is_once=True)  # the key of the hash, drawn when the table is made
+    signed_key: U64 = per_slot(2)  # the hash of what is signed (signature_lookup.py)
+    signed_version: U32 = per_slot()  # odd while the slot is being written
+    signed_length: U16 = per_slot()  # of signed_rdata; 0: nothing there
+    signed_expiry: U32 = per_slot()  # unix s, as the signature has it
+    signed_passing: U8 = per_slot()  # 1: of a name that a client chose, below a wildcard
+    signed_rdata: U8 = per_slot(is_wide=True)  # an RRSIG's data without the signer's name: its head, the signature
+    signed_used: U32 = per_slot(is_marked=True)  # when it was sent last: s of CLOCK_MONOTONIC >> USED_SHIFT
+
+
+class SignatureColumn(NamedTuple):
+    """A column of a signature table: its name, type code and shape."""
+
+    name: str
+    code: str
+    shape: PerSlot
+
+
 class HealthColumn(NamedTuple):
     """A column of the health table: its name and type code, whose rows it has ("endpoint", "pool" or "once")."""
 
@@ -257,6 +297,12 @@ HEALTH_COLUMNS: Final = tuple(
     HealthColumn(name, TYPE_CODES[kind], *getattr(HealthColumns, name))
     for name, kind in HealthColumns.__annotations__.items()
 )
+SIGNATURE_COLUMNS: Final = tuple(
+    SignatureColumn(name, TYPE_CODES[kind], getattr(SignatureColumns, name))
+    for name, kind in SignatureColumns.__annotations__.items()
+)
+NO_SIGNATURES: Final = {one.name: memoryview(array(one.code)) for one in SIGNATURE_COLUMNS}
+"""The columns of a table without slots: where no zone is signed."""
 
 
 def empty_columns() -> dict[str, array[int]]:

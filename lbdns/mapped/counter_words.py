@@ -28,6 +28,11 @@ BATCH_TIMES_FIRST: Final = SOURCES_FIRST + SOURCE_COUNT
 BATCH_NS: Final = BATCH_TIMES_FIRST + BATCH_BOUND_COUNT + 1
 LONGEST_BATCH_NS: Final = BATCH_NS + 1
 LONGEST_ADOPTION_NS: Final = BATCH_NS + 2
+# Behind the words of level_words.py. Signatures of what is steered: found in the table and sent, asked of the signer,
+# and not had: those answers were SERVFAIL.
+SIGNATURES_SENT: Final = BATCH_NS + 6
+SIGNATURES_ASKED: Final = BATCH_NS + 7
+SIGNATURES_FAILED: Final = BATCH_NS + 8
 SLOTS_MAX: Final = 1 << 20  # of each kind; what has a higher slot is not counted
 LOAD_BALANCERS_FIRST: Final = 512
 POOLS_FIRST: Final = LOAD_BALANCERS_FIRST + SLOTS_MAX

@@ -226,6 +226,11 @@ def table_path(run_dir: Path, number: int) -> Path:
     return run_dir / f"health-{number}.bin"
 
 
+def signatures_path(run_dir: Path, number: int) -> Path:
+    """Return where in a run directory a table of signatures for what is steered is."""
+    return run_dir / f"signatures-{number}.bin"
+
+
 def opener_path(run_dir: Path) -> Path:
     """Return where in a run directory the UNIX socket of who opens sockets in network namespaces is."""
     return run_dir / "opener.sock"
@@ -287,6 +292,15 @@ class RunDirectory:
     def table(self, number: int) -> Path:
         """A health table; a new one is made when the old has no room."""
         return table_path(self.path, number)
+
+    def signatures(self, number: int) -> Path:
+        """A table of signatures for what is steered; a new one is made when the old has no room."""
+        return signatures_path(self.path, number)
+
+    @property
+    def signer(self) -> Path:
+        """The UNIX socket on which the signer is asked for what the table lacks."""
+        return self.path / "signer.sock"
 
     def counters(self, index: int, part: int) -> Path:
         """The counters of one thread of a responder; part 0 is its slow path."""

@@ -43,6 +43,8 @@ TAPPED: Final = "tapped"
 """Where they have of 2^64 exchanges how many are told of by dnstap, less one; 0 for none."""
 RENEWAL: Final = "renewal"
 """Where they have the unix s from which on a signature is to be renewed, 0 where there is none."""
+SIGNATURES: Final = "signatures"
+"""Where they have the number of the table of signatures for what is steered, where a zone is signed."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 

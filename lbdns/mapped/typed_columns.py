@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lbdns.mapped.columns import COLUMNS, HEALTH_COLUMNS
+from lbdns.mapped.columns import COLUMNS, HEALTH_COLUMNS, NO_SIGNATURES, SIGNATURE_COLUMNS
 
 
 class TypedColumns:
-    """A snapshot's columns and a health table's, paired, each a flat memoryview."""
+    """A snapshot's columns, a health table's and a signature table's, in one, each a flat memoryview."""
 
-    def __init__(self, columns: Mapping[str, memoryview], health: Mapping[str, memoryview]) -> None:
-        """Take the columns of a snapshot and of a health table, by name."""
+    def __init__(
+        self,
+        columns: Mapping[str, memoryview],
+        health: Mapping[str, memoryview],
+        signatures: Mapping[str, memoryview] = NO_SIGNATURES,
+    ) -> None:
+        """Take the columns of a snapshot, of a health table and of a signature table, by name."""
         for name in COLUMNS:
             setattr(self, name, columns[name])
         for column in HEALTH_COLUMNS:
             setattr(self, column.name, health[column.name])
+        for signed in SIGNATURE_COLUMNS:
+            setattr(self, signed.name, signatures[signed.name])

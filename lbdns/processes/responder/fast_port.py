@@ -144,11 +144,14 @@ class FastPort:
     def _server(self) -> Server:
         return Server(*self._served())
 
-    def _served(self) -> tuple[Mapping[str, memoryview], Mapping[str, memoryview], int, int, int]:
+    def _served(
+        self,
+    ) -> tuple[Mapping[str, memoryview], Mapping[str, memoryview], int, int, int, Mapping[str, memoryview]]:
         """Return what a Server serves of the view in force."""
         view = self._view
         known = view.listener_view(self._listener)
-        return view.columns, view.table.columns, view.region_index, known, view.snapshot.generation
+        generation = view.snapshot.generation
+        return view.columns, view.table.columns, view.region_index, known, generation, view.signature_columns
 
     def _follow_watching(self) -> None:
         """Sample and tap as the view in force says."""

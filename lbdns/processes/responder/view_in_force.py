@@ -9,6 +9,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.mapped.signature_table import open_signatures
 from lbdns.mapped.snapshot_file import Snapshot
 
 _ATTEMPTS = 3  # a generation may be replaced and its file removed while we open it
@@ -31,17 +32,19 @@ class Views:
         if self._control.generation != self._generation:
             self._generation = self._control.generation
             try:
-                self._view = self._open(self._view.snapshot)
+                self._view = self._open(self._view)
             except (LbdnsError, OSError, ValueError, KeyError) as error:
                 log.error("cannot use generation %d, an older one serves on: %s", self._generation, error)
         return self._view
 
-    def _open(self, before: Snapshot | None) -> ServingView:
+    def _open(self, before: ServingView | None) -> ServingView:
         for attempt in range(_ATTEMPTS):
             try:
                 self._run.find()  # where it was removed, somebody else may have put another in its place
-                snapshot = Snapshot.open(self._run.snapshot(self._generation), before)
-                return ServingView(snapshot, HealthTable.attach(self._run.table(snapshot.layout_id)))
+                snapshot = Snapshot.open(self._run.snapshot(self._generation), before.snapshot if before else None)
+                table = HealthTable.attach(self._run.table(snapshot.layout_id))
+                signatures = open_signatures(snapshot, self._run, before.signatures if before else None)
+                return ServingView(snapshot, table, signatures)
             except (LbdnsError, FileNotFoundError):
                 if attempt == _ATTEMPTS - 1 or self._control.generation == self._generation:
                     raise

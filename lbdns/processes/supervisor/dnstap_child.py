@@ -6,17 +6,16 @@ import os
 import signal
 import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lbdns.model.dnstap_settings import DnstapSettings
 from lbdns.processes.supervisor.children import Child
-from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.kept import Duty, KeptOne
 
-STOP_S: Final = 2.0
 MODULE: Final = "lbdns.telemetry.dnstap.dnstap_worker"
 
 
-class DnstapChild(Kept):
+class DnstapChild(KeptOne):
     """At most one process; those who answer notice nothing of it."""
 
     kind = "dnstap"
@@ -24,35 +23,9 @@ class DnstapChild(Kept):
 
     def __init__(self, state_dir: Path) -> None:
         """Begin with none."""
+        super().__init__()
         self._state_dir = state_dir
-        self._child: Child | None = None
         self._done: tuple[DnstapSettings, str] | None = None
-        self._restarts_before = 0
-
-    @property
-    def process_count(self) -> int:
-        """One where it is configured."""
-        return int(self._child is not None)
-
-    @property
-    def alive(self) -> int:
-        """1 while it is running."""
-        return int(self._child is not None and bool(self._child.pid))
-
-    @property
-    def restarts(self) -> int:
-        """How many times it died and was started again."""
-        return self._restarts_before + (self._child.restarts if self._child is not None else 0)
-
-    @property
-    def hangs(self) -> int:
-        """None: nobody waits for it."""
-        return 0
-
-    @property
-    def beat_ages_s(self) -> tuple[float | None, ...]:
-        """None: it gives no sign of life but its frames."""
-        return ()
 
     async def start(self, duty: Duty) -> None:
         """Begin where it is configured; nothing waits for it."""
@@ -69,8 +42,7 @@ class DnstapChild(Kept):
         await self.stop()
         self._done = done
         if wanted is not None:
-            self._child = Child(self.words, MODULE, self._arguments(wanted, duty.log_format))
-            self._child.begin()
+            self._begin(Child(self.words, MODULE, self._arguments(wanted, duty.log_format)))
 
     def _arguments(self, settings: DnstapSettings, log_format: str) -> list[str]:
         to = ("--file", settings.file) if settings.socket is None else ("--socket", settings.socket)
@@ -79,22 +51,3 @@ class DnstapChild(Kept):
         arguments += ["--queries"] if settings.queries else []
         arguments += ["--responses"] if settings.responses else []
         return [*arguments, "--parent", str(os.getpid()), "--log", log_format]
-
-    async def stop(self) -> None:
-        """End it, after what it has."""
-        if self._child is not None:
-            await self._child.stop(STOP_S)
-            self._restarts_before, self._child = self.restarts, None
-
-    def wake(self) -> None:
-        """Leave it: it looks by itself."""
-
-    def look(self) -> None:
-        """Leave it: it is seen by its end."""
-
-    def health(self) -> dict[str, Any]:
-        """Return its process id, 0 while it is dead, and how often it was started again; nothing where there is to be
-        none."""
-        if self._child is None:
-            return {}
-        return {"dnstap": {"pid": self._child.pid, "restarts": self.restarts}}

@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.children import Child
-from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.kept import Duty, KeptOne
 
 BEGIN_S: Final = 3.0
 """So long after the server began to answer."""
-STOP_S: Final = 2.0
 MODULE: Final = "lbdns.telemetry.history.history_worker"
 
 
-class HistoryChild(Kept):
+class HistoryChild(KeptOne):
     """At most one process, the one writer of the history."""
 
     kind = "history"
@@ -29,37 +28,11 @@ class HistoryChild(Kept):
 
     def __init__(self, state_dir: Path) -> None:
         """Describe it; none begins before `start`."""
+        super().__init__()
         self._state_dir = state_dir
-        self._child: Child | None = None
         self._arguments: list[str] | None = None
         self._beginning: asyncio.Task[None] | None = None
-        self._restarts_before = 0
         self._settling = asyncio.Lock()
-
-    @property
-    def process_count(self) -> int:
-        """One, from when it has begun, where the history is kept."""
-        return int(self._child is not None)
-
-    @property
-    def alive(self) -> int:
-        """1 while it is running."""
-        return int(self._child is not None and bool(self._child.pid))
-
-    @property
-    def restarts(self) -> int:
-        """How many times it died and was started again."""
-        return self._restarts_before + (self._child.restarts if self._child is not None else 0)
-
-    @property
-    def hangs(self) -> int:
-        """None: what waits for a disk holds nobody up."""
-        return 0
-
-    @property
-    def beat_ages_s(self) -> tuple[float | None, ...]:
-        """None: how long ago it wrote is told of the history itself."""
-        return ()
 
     async def start(self, duty: Duty) -> None:
         """Have it begin after BEGIN_S; nothing waits for it."""
@@ -82,10 +55,9 @@ class HistoryChild(Kept):
     async def _settle(self) -> None:
         """Have what runs be what is wanted."""
         async with self._settling:
-            await self._end()
+            await super().stop()
             if self._arguments is not None:
-                self._child = Child(self.words, MODULE, self._arguments)
-                self._child.begin()
+                self._begin(Child(self.words, MODULE, self._arguments))
 
     def _wanted(self, duty: Duty) -> list[str] | None:
         """Return the arguments of the process, None where none is to be."""
@@ -98,30 +70,15 @@ class HistoryChild(Kept):
             arguments += [f"--{name}", str(path)]
         return arguments
 
-    async def _end(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            self._restarts_before += child.restarts
-            await child.stop(STOP_S)
-
     async def stop(self) -> None:
         """End it."""
         if self._beginning is not None:
             self._beginning.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beginning
-        await self._end()
+        await super().stop()
 
     def wake(self) -> None:
         """Have it look at the control file now: it has to hear of each generation."""
         if self._child is not None:
             self._child.wake()
-
-    def look(self) -> None:
-        """Leave it: it is seen by its end."""
-
-    def health(self) -> dict[str, Any]:
-        """Return its process id, 0 while it is dead, and how often it was started again; nothing where none is kept."""
-        if self._child is None:
-            return {}
-        return {"history": {"pid": self._child.pid, "restarts": self.restarts}}

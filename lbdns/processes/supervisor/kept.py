@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbdns.processes.sockets import ListenerSet
+from lbdns.processes.supervisor.children import Child
 from lbdns.publish.publisher import Published
 from lbdns.telemetry.server_facts import ChildFacts
 
@@ -100,3 +101,67 @@ class Kept(ABC):
     @abstractmethod
     def health(self) -> dict[str, Any]:
         """Return how they are, under a key of their own, as `status` shows it."""
+
+
+class KeptOne(Kept):
+    """A kind of which there is one process at most, where it is wanted at all. It is seen by its end alone: those who
+    answer do not wait for it.
+    """
+
+    stop_s = 2.0
+    """How long it may take to end."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._child: Child | None = None
+        self._restarts_before = 0  # of those before the one that there is
+
+    @property
+    def process_count(self) -> int:
+        """One, where there is to be one."""
+        return int(self._child is not None)
+
+    @property
+    def alive(self) -> int:
+        """1 while it is running."""
+        return int(self._child is not None and bool(self._child.pid))
+
+    @property
+    def restarts(self) -> int:
+        """How many times it died and was started again."""
+        return self._restarts_before + (self._child.restarts if self._child is not None else 0)
+
+    @property
+    def hangs(self) -> int:
+        """None: nobody looks for its pulse."""
+        return 0
+
+    @property
+    def beat_ages_s(self) -> tuple[float | None, ...]:
+        """None: it gives no sign of life but its work."""
+        return ()
+
+    def _begin(self, child: Child) -> None:
+        """Have one from now on, where there is none."""
+        self._child = child
+        child.begin()
+
+    async def stop(self) -> None:
+        """End it, where there is one."""
+        child = self._child
+        if child is not None:
+            self._restarts_before, self._child = self.restarts, None
+            await child.stop(self.stop_s)
+
+    def wake(self) -> None:
+        """Leave it: it looks by itself."""
+
+    def look(self) -> None:
+        """Leave it: it is seen by its end."""
+
+    def health(self) -> dict[str, Any]:
+        """Return its process id, 0 while it is dead, and how often it was started again; nothing where there is to be
+        none."""
+        if self._child is None:
+            return {}
+        return {self.kind: {"pid": self._child.pid, "restarts": self.restarts}}

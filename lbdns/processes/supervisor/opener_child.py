@@ -6,15 +6,15 @@ lent is kept where root starts a server whose configuration has such a network (
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from lbdns.mapped.run_directory import RunDirectory, opener_path
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.children import Child
-from lbdns.processes.supervisor.kept import Duty, Kept
+from lbdns.processes.supervisor.kept import Duty, KeptOne
 from lbdns.processes.supervisor.privileges import NAMESPACES, PINGS
 
-STOP_S: Final = 1.0
+MODULE: Final = "lbdns.monitor.ways.opener"
 
 
 def needs_opener(configuration: Configuration) -> bool:
@@ -22,41 +22,17 @@ def needs_opener(configuration: Configuration) -> bool:
     return any(one.via is not None and one.via.namespace for one in configuration.virtual_networks.values())
 
 
-class OpenerChild(Kept):
+class OpenerChild(KeptOne):
     """At most one process, which holds no state."""
 
     kind = "opener"
     words = "namespace opener"
+    stop_s = 1.0
 
     def __init__(self, run: RunDirectory) -> None:
-        """Describe it; it listens in the run directory."""
+        """Begin with none; it listens in the run directory."""
+        super().__init__()
         self._run = run
-        self._child: Child | None = None
-
-    @property
-    def process_count(self) -> int:
-        """One, from when a network needs it."""
-        return int(self._child is not None)
-
-    @property
-    def alive(self) -> int:
-        """1 while it is running."""
-        return int(self._child is not None and bool(self._child.pid))
-
-    @property
-    def restarts(self) -> int:
-        """How many times it died and was started again."""
-        return self._child.restarts if self._child is not None else 0
-
-    @property
-    def hangs(self) -> int:
-        """None: it does nothing that could wait."""
-        return 0
-
-    @property
-    def beat_ages_s(self) -> tuple[float | None, ...]:
-        """None: it gives no sign of life but its answers."""
-        return ()
 
     async def start(self, duty: Duty) -> None:
         """Begin where it is needed; nothing waits for it, who asks it asks again."""
@@ -66,23 +42,4 @@ class OpenerChild(Kept):
         """Begin where a reload brought the first network that needs it."""
         if self._child is None and needs_opener(duty.published.configuration):
             arguments = ["--socket", str(opener_path(self._run.path))]
-            self._child = Child(self.words, "lbdns.monitor.ways.opener", arguments, capabilities=NAMESPACES | PINGS)
-            self._child.begin()
-
-    async def stop(self) -> None:
-        """End it."""
-        if self._child is not None:
-            await self._child.stop(STOP_S)
-
-    def wake(self) -> None:
-        """Leave it: it asks for nothing."""
-
-    def look(self) -> None:
-        """Leave it: it is seen by its end."""
-
-    def health(self) -> dict[str, Any]:
-        """Return its process id, 0 while it is dead, and how often it was started again; nothing where none is
-        needed."""
-        if self._child is None:
-            return {}
-        return {"opener": {"pid": self._child.pid, "restarts": self.restarts}}
+            self._begin(Child(self.words, MODULE, arguments, capabilities=NAMESPACES | PINGS))

@@ -18,14 +18,21 @@ NO_NAME: Final = bytearray(1)
 
 
 class View(TypedColumns):
-    """A snapshot's columns and a health table's, paired, for one PoP: what decisions and look-ups read, nothing else.
+    """A snapshot's columns and a health table's, paired, for one PoP: what decisions and look-ups read, nothing else;
+    with them the table of signatures for what is decided.
 
-    `columns` and `health` map names to flat memoryviews (mapped/columns.py lists them with their types); `pop_region`
-    is the index of the PoP's region, -1 where unknown.
+    `columns`, `health` and `signatures` map names to flat memoryviews (mapped/columns.py lists them with their types);
+    `pop_region` is the index of the PoP's region, -1 where unknown.
     """
 
-    def __init__(self, columns: Mapping[str, memoryview], health: Mapping[str, memoryview], pop_region: int) -> None:
-        super().__init__(columns, health)
+    def __init__(
+        self,
+        columns: Mapping[str, memoryview],
+        health: Mapping[str, memoryview],
+        pop_region: int,
+        signatures: Mapping[str, memoryview] = NO_SIGNATURES,
+    ) -> None:
+        super().__init__(columns, health, signatures)
         self.pop_region = pop_region
 
 
