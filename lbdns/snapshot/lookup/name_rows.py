@@ -57,3 +57,8 @@ DENIAL_NSEC: Final = 1
 DENIAL_NSEC3: Final = 2
 DENIAL_COMPACT: Final = 3
 NSEC3_HASH_BYTES: Final = 20  # of SHA-1, the one hash that there is
+
+# Names as bytes that compare in canonical order (dns/canonical.py): in the blob behind their length, low octet first;
+# the octets 0 and 1 stand there as 1 and the one above.
+ORDER_HEAD_BYTES: Final = 2
+ORDER_ESCAPE: Final = 1
