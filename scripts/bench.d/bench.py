@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import dashboard
+import dnssec
 import history
 import rules
 import samples
@@ -41,6 +42,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "history": history.history,
     "dashboard": dashboard.dashboard,
     "samples": samples.samples,
+    "dnssec": dnssec.dnssec,
 }
 SPECIAL_LOADS = ("size", *SPECIAL)
 SIZES = (1000, 100, 10_000, 1_000_000)  # the first is what the others are compared with

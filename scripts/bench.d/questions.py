@@ -12,11 +12,12 @@ NAMES = 1000
 ZONE = "example.com"
 RECORD_BYTES = 80  # load.c: 4 octets about the query, then the query
 HEAD_BYTES = 4
-TYPE_A, TYPE_MX, TYPE_TXT, TYPE_OPT, TYPE_TSIG, TYPE_ANY = 1, 15, 16, 41, 250, 255
+TYPE_A, TYPE_MX, TYPE_TXT, TYPE_AAAA, TYPE_OPT, TYPE_TSIG, TYPE_ANY = 1, 15, 16, 28, 41, 250, 255
 CLASS_IN, CLASS_ANY = 1, 255
 NOERROR, NXDOMAIN, REFUSED, NOTAUTH = 0, 3, 5, 9
 OPTION_NSID, OPTION_ECS = 3, 8
 EDNS_BYTES = 1232
+DO_OCTET = 0x80
 SEED = 4
 
 APEX = f"""$ORIGIN {ZONE}.
@@ -78,6 +79,7 @@ class Question:
     has_nsid: bool = False
     is_signed: bool = False
     has_ecs: bool = False
+    wants_signatures: bool = False  # DO (RFC 3225)
 
     def record(self) -> bytes:
         """Return the record that load.c reads."""
@@ -95,7 +97,8 @@ class Question:
         if self.has_nsid:
             ecs += OPTION_NSID.to_bytes(2) + bytes(2)
         if self.has_edns or self.has_ecs:
-            wire += b"\0" + TYPE_OPT.to_bytes(2) + EDNS_BYTES.to_bytes(2) + bytes(4) + len(ecs).to_bytes(2) + ecs
+            flags = bytes((0, 0, DO_OCTET if self.wants_signatures else 0, 0))
+            wire += b"\0" + TYPE_OPT.to_bytes(2) + EDNS_BYTES.to_bytes(2) + flags + len(ecs).to_bytes(2) + ecs
         if self.is_signed:
             # Key and algorithm are the root's name; time, fudge, no MAC, ID, error, no other data.
             data = b"\0" + bytes(6) + (300).to_bytes(2) + bytes(8)
