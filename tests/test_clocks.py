@@ -51,6 +51,7 @@ PLACES: Final = {
     "processes/responder/responder.py": "signatures have a date (TSIG, RFC 8945 section 5.2.3)",
     "processes/supervisor/beginning.py": RECORDS,
     "processes/supervisor/operations.py": ORDERS,
+    "processes/supervisor/resigning.py": "signatures have dates (RFC 4034 section 3.1.5)",
     "processes/supervisor/server_life.py": "tells runs of the counters apart, and when they began",
     "processes/supervisor/supervisor.py": RECORDS,
     "publish/explaining.py": ORDERS,

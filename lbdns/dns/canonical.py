@@ -106,8 +106,12 @@ def canonical_rdata(rtype: int, rdata: bytes) -> bytes:
 def signed_labels(owner: bytes) -> int:
     """Return the Labels field of a signature over records at `owner`: without the root, and a wildcard's asterisk (RFC
     4034 section 3.1.3)."""
-    labels = len(labels_of(owner))
-    return labels - 1 if owner.startswith(WILDCARD_LABEL) else labels
+    labels = -1 if owner.startswith(WILDCARD_LABEL) else 0
+    at = 0
+    while owner[at]:
+        at += 1 + owner[at]
+        labels += 1
+    return labels
 
 
 def signed_data(head: bytes, owner: bytes, rtype: int, ttl: int, rdatas: Sequence[bytes]) -> bytes:

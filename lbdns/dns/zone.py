@@ -30,13 +30,16 @@ class ZoneSigned:
     `denial`: what says that something is not there (DENIAL_NSEC, DENIAL_NSEC3 or DENIAL_COMPACT of
     lbdns/snapshot/lookup/name_rows.py). `key_ids`: of the keys that sign what is signed on demand. `nsec3`: the NSEC3
     RRsets by the hashes that they match (20 octets), sorted. `renewal_s`: unix s from which on a signature of it is to
-    be renewed.
+    be renewed. `keys_digest`: of what it says of its keys (ZoneKeys.digest). `ttl_max_s`: how long a cache may keep any
+    of its records, or of what load balancers in it answer.
     """
 
     denial: int
     key_ids: tuple[int, ...]
     nsec3: tuple[tuple[bytes, RRset], ...]
     renewal_s: int
+    keys_digest: int
+    ttl_max_s: int
 
 
 @dataclass(frozen=True, slots=True)

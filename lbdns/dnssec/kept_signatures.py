@@ -6,11 +6,12 @@ They are found in what was signed last, or after a start in the snapshot that wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
+from lbdns.dns.canonical import RRSIG_HEAD
 from lbdns.dns.codes import TYPE_DNSKEY
 from lbdns.dns.name import read_name
 from lbdns.dns.zone import RRset, Zone
+from lbdns.dnssec.zone_keys import SigningKey
 from lbdns.mapped.columns import NONE_32
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.lookup.name_rows import (
@@ -26,24 +27,37 @@ Content = tuple[bytes, int, int, tuple[bytes, ...]]
 """What a signature is over: owner, type, TTL and data of an RRset."""
 
 
-@dataclass(frozen=True, slots=True)
 class KeptSignatures:
-    """The signatures of a zone (all its instances), and the DNSKEY rdata that it had."""
+    """The signatures of a zone, of whatever instance, and the DNSKEY rdata that it had."""
 
-    by_content: Mapping[Content, tuple[bytes, ...]] = field(default_factory=dict)
-    dnskeys: frozenset[bytes] = frozenset()
+    def __init__(self, apex: bytes, rrsets: Iterable[RRset] = ()) -> None:
+        """Begin with those over some RRsets."""
+        self._apex = apex
+        self._by_content: dict[Content, tuple[bytes, ...]] = {}
+        self._dnskeys: set[bytes] = set()
+        self.add(rrsets)
 
-    @staticmethod
-    def of(apex: bytes, rrsets: Iterable[RRset]) -> KeptSignatures:
-        """Return those over RRsets of one zone."""
-        by_content: dict[Content, tuple[bytes, ...]] = {}
-        dnskeys: set[bytes] = set()
+    def add(self, rrsets: Iterable[RRset]) -> None:
+        """Take those over some more."""
         for rrset in rrsets:
             if rrset.signatures:
-                by_content[rrset.owner, rrset.type, rrset.ttl, rrset.rdatas] = rrset.signatures
-                if rrset.type == TYPE_DNSKEY and rrset.owner == apex:
-                    dnskeys.update(rrset.rdatas)
-        return KeptSignatures(by_content, frozenset(dnskeys))
+                self._by_content[rrset.owner, rrset.type, rrset.ttl, rrset.rdatas] = rrset.signatures
+                if rrset.type == TYPE_DNSKEY and rrset.owner == self._apex:
+                    self._dnskeys.update(rrset.rdatas)
+
+    def find(self, rrset: RRset, signer: SigningKey) -> bytes | None:
+        """Return the signature that a key made over an RRset, None where it made none.
+
+        Tags may be shared, so the key's DNSKEY must have stood in the zone that had the signature.
+        """
+        found = self._by_content.get((rrset.owner, rrset.type, rrset.ttl, rrset.rdatas))
+        if found is None or signer.dnskey not in self._dnskeys:
+            return None
+        for signature in found:
+            head = RRSIG_HEAD.unpack_from(signature)
+            if (head[1], head[6]) == (signer.algorithm, signer.tag):
+                return signature
+        return None
 
 
 def rrsets_of_zone(zone: Zone) -> Iterator[RRset]:

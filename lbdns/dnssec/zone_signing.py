@@ -9,14 +9,18 @@ transfers the zone from here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Final
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.progress import STEP, report
 from lbdns.dns.canonical import RRSIG_HEAD, signed_data, signed_labels
 from lbdns.dns.codes import TYPE_NSEC3
+from lbdns.dns.name import show_name
 from lbdns.dns.zone import RRset, Zone, ZoneSigned
 from lbdns.dnssec.bulk_signing import BulkSigner, BulkSigning, WantedSignature
 from lbdns.dnssec.chains import nsec3_chain, nsec_chain
@@ -34,7 +38,8 @@ resolvers that make denials of their own from NSEC records (RFC 8198)."""
 STAGE: Final = "signing records"
 DENIALS: Final = {"nsec": DENIAL_NSEC, "nsec3": DENIAL_NSEC3, "compact": DENIAL_COMPACT}
 NEVER_S: Final = 1 << 62
-_FIELD_MODULUS: Final = 1 << 32
+NO_PROBLEMS: Final[Mapping[bytes, str]] = MappingProxyType({})
+_FIELD_MASK: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +83,38 @@ class ZoneSigning:
         policy_of: Callable[[bytes], SigningPolicy],
         bulk: BulkSigner,
         now_s: int,
+        keyless: Mapping[bytes, str] = NO_PROBLEMS,
     ) -> tuple[Zone, ...]:
         """Return the zones, those with keys (by apex) signed; `standing`: what load balancers stand in each.
 
-        `policy_of`: gives a zone's policy by its apex; `now_s`: unix. Raises what `bulk` raises.
+        `policy_of`: gives a zone's policy by its apex; `now_s`: unix. `keyless`: zones that are to be signed and whose
+        keys cannot be had, with the reason: they come back as they were signed last. Raises LbdnsError where they were
+        not, or are no longer what they were; and what `bulk` raises.
         """
         self.made = 0
         signed: dict[tuple[int, tuple[BalancerStanding, ...]], _Signed] = {}
-        kept: dict[bytes, KeptSignatures] = {}
+        kept: dict[bytes, tuple[KeptSignatures, KeptSignatures]] = {}  # of this round, and of the last
+        several = {apex for apex, count in Counter(zone.apex for zone in zones).items() if count > 1}
         found = []
         for zone, balancers in zip(zones, map(tuple, standing), strict=True):
             own = keys.get(zone.apex)
-            if own is None or not zone.rrsets:
+            problem = keyless.get(zone.apex)
+            if (own is None and problem is None) or not zone.rrsets:
                 found.append(zone)
                 continue
             policy = policy_of(zone.apex)
             one = self._signed.get((id(zone), balancers))
-            if one is None or not one.stays(own, policy, now_s):
+            if own is None or problem is not None:
+                if one is None:
+                    raise LbdnsError(f"zone {show_name(zone.apex)} cannot be signed: {problem}")
+            elif one is None or not one.stays(own, policy, now_s):
                 if zone.apex not in kept:
-                    kept[zone.apex] = self._kept(zone.apex)
+                    kept[zone.apex] = KeptSignatures(zone.apex), self._kept(zone.apex)
                 work = _ZoneWork(zone, balancers, own, SignatureTimes(policy, now_s), kept[zone.apex])
                 one = _Signed(zone, balancers, own, policy, now_s, work.signed(bulk))
                 self.made += work.made
+                if zone.apex in several:
+                    kept[zone.apex][0].add(rrsets_of_zone(one.signed))
             signed[id(zone), balancers] = one
             found.append(one.signed)
         self._signed, self._seed = signed, None
@@ -111,7 +126,7 @@ class ZoneSigning:
         rrsets: Iterable[RRset] = chain.from_iterable(map(rrsets_of_zone, last))
         if not last and self._seed is not None:
             rrsets = rrsets_of_snapshot(self._seed, apex)
-        return KeptSignatures.of(apex, rrsets)
+        return KeptSignatures(apex, rrsets)
 
 
 class _ZoneWork:
@@ -123,13 +138,14 @@ class _ZoneWork:
         standing: Sequence[BalancerStanding],
         keys: ZoneKeys,
         times: SignatureTimes,
-        kept: KeptSignatures,
+        kept: Sequence[KeptSignatures],
     ) -> None:
         self._zone = zone
+        self._standing = standing
         self._keys = keys
         self._times = times
         self._kept = kept
-        self._renewal_s = NEVER_S
+        self._renewal_s = self._soonest_s = NEVER_S
         self._denial = DENIALS[times.policy.denial]
         self._content = content_of(zone, standing, keys, times.policy.dnskey_ttl, self._denial == DENIAL_NSEC3)
         self._nsec_ttl = _nsec_ttl(self._content, bool(standing), times.policy.nsec_ttl)
@@ -143,25 +159,30 @@ class _ZoneWork:
         rrsets = [*self._content.rrsets, *named, *(rrset for _, rrset in hashed)]
         signatures = self._signatures(rrsets, bulk)
         made = [
-            replace(rrset, signatures=tuple(those)) if those else rrset
-            for rrset, those in zip(rrsets, signatures, strict=True)
+            RRset(one.owner, one.type, one.ttl, one.rdatas, one.line, those) if those else one
+            for one, those in zip(rrsets, signatures, strict=True)
         ]
         own = len(rrsets) - len(hashed)
         nsec3 = tuple([(key, rrset) for (key, _), rrset in zip(hashed, made[own:], strict=True)])
-        result = ZoneSigned(self._denial, tuple(key.id for key in self._keys.zone_signers), nsec3, self._renewal_s)
+        key_ids = tuple(key.id for key in self._keys.zone_signers)
+        result = ZoneSigned(self._denial, key_ids, nsec3, self._renewal_s, self._keys.digest, self._ttl_max_s())
         return replace(self._zone, rrsets=tuple(made[:own]), signed=result)
 
-    def _signatures(self, rrsets: Sequence[RRset], bulk: BulkSigner) -> list[list[bytes]]:
+    def _ttl_max_s(self) -> int:
+        """Return how long a cache may keep anything of the zone."""
+        return max(*(rrset.ttl for rrset in self._content.rrsets), *(one.ttl for one in self._standing))
+
+    def _signatures(self, rrsets: Sequence[RRset], bulk: BulkSigner) -> list[tuple[bytes, ...]]:
         """Return the signatures of each RRset, none of what the zone does not speak for."""
         total = len(rrsets)
-        signatures: list[list[bytes]] = [[] for _ in rrsets]
-        signing = BulkSigning(bulk)
+        signing = BulkSigning(bulk, total)
+        is_own = self._content.is_own
         try:
-            for number, (rrset, those) in enumerate(zip(rrsets, signatures, strict=True)):
-                if number % STEP == 0:
-                    report(STAGE, number, total)
-                if rrset.type == TYPE_NSEC3 or self._content.is_own(rrset):
-                    self._sign(rrset, those, signing)
+            for place, rrset in enumerate(rrsets):
+                if place % STEP == 0:
+                    report(STAGE, place, total)
+                if rrset.type == TYPE_NSEC3 or is_own(rrset):
+                    self._sign(rrset, place, signing)
             signing.finish()
         finally:
             signing.close()
@@ -169,68 +190,49 @@ class _ZoneWork:
         self.made = signing.made
         if signing.kept:
             self._renewal_s = min(self._renewal_s, self._times.now_s)
-        return signatures
+        return signing.found
 
-    def _sign(self, rrset: RRset, those: list[bytes], signing: BulkSigning) -> None:
-        """Put the signatures of one RRset into `those`, as they come."""
-        before = self._kept.by_content.get((rrset.owner, rrset.type, rrset.ttl, rrset.rdatas), ())
-        is_of_keys = rrset.type in KEY_TYPES
+    def _sign(self, rrset: RRset, place: int, signing: BulkSigning) -> None:
+        """Have an RRset signed by each key that is to, where what that made before does not hold for longer."""
+        owner, rtype, ttl, rdatas = rrset.owner, rrset.type, rrset.ttl, rrset.rdatas
+        is_of_keys = rtype in KEY_TYPES
+        expiration_s = self._times.expiration_s(owner)
         for signer in self._keys.key_signers if is_of_keys else self._keys.zone_signers:
-            kept = self._kept_by(signer, before)
+            kept = self._kept_by(signer, rrset)
             if kept is not None:
-                expiration, inception = _times_of(kept)
-                if not self._times.is_due(expiration, inception):
-                    those.append(kept)
-                    self._note(expiration)
+                fields = RRSIG_HEAD.unpack_from(kept)
+                if not self._times.is_due(*fields[4:6]):
+                    signing.found[place] += (kept,)
+                    self._note(self._times.now_s + self._times.left_s(fields[4]))
                     continue
-                if not self._times.holds(expiration, inception):
+                if not self._times.holds(*fields[4:6]):
                     kept = None
-            self._want(rrset, signer, is_of_keys, kept, those, signing)
+            head = RRSIG_HEAD.pack(
+                rtype,
+                signer.algorithm,
+                signed_labels(owner),
+                ttl,
+                expiration_s & _FIELD_MASK,
+                self._times.inception_s(is_of_keys) & _FIELD_MASK,
+                signer.tag,
+            )
+            head += self._zone.apex
+            signing.want(signer.id, signed_data(head, owner, rtype, ttl, rdatas), WantedSignature(place, head, kept))
+            self._note(expiration_s)
 
-    def _want(
-        self,
-        rrset: RRset,
-        signer: SigningKey,
-        is_of_keys: bool,
-        kept: bytes | None,
-        those: list[bytes],
-        signing: BulkSigning,
-    ) -> None:
-        expiration_s = self._times.expiration_s(rrset.owner)
-        before = RRSIG_HEAD.pack(
-            rrset.type,
-            signer.algorithm,
-            signed_labels(rrset.owner),
-            rrset.ttl,
-            expiration_s % _FIELD_MODULUS,
-            self._times.inception_s(is_of_keys) % _FIELD_MODULUS,
-            signer.tag,
-        )
-        before += self._zone.apex
-        data = signed_data(before, rrset.owner, rrset.type, rrset.ttl, rrset.rdatas)
-        signing.want(WantedSignature(signer.id, data, before, those.append, kept))
-        self._note(expiration_s)
-
-    def _kept_by(self, signer: SigningKey, signatures: Sequence[bytes]) -> bytes | None:
-        """Return the signature that a key made, None where it made none: tags may be shared, so its DNSKEY must have
-        stood in the zone that had the signature."""
-        if not signatures or signer.dnskey not in self._kept.dnskeys:
-            return None
-        for signature in signatures:
-            if signature[2] == signer.algorithm and int.from_bytes(signature[16:18], "big") == signer.tag:
-                return signature
+    def _kept_by(self, signer: SigningKey, rrset: RRset) -> bytes | None:
+        """Return the signature of a key over an RRset, the newest first; None where it made none."""
+        for kept in self._kept:
+            found = kept.find(rrset, signer)
+            if found is not None:
+                return found
         return None
 
-    def _note(self, expiration: int) -> None:
-        """Take note of when a signature is to be made anew."""
-        left_s = self._times.left_s(expiration) - self._times.policy.renew_s
-        self._renewal_s = min(self._renewal_s, self._times.now_s + left_s)
-
-
-def _times_of(signature: bytes) -> tuple[int, int]:
-    """Return the fields expiration and inception of an RRSIG's rdata."""
-    head = RRSIG_HEAD.unpack_from(signature)
-    return head[4], head[5]
+    def _note(self, expiration_s: int) -> None:
+        """Take note of when a signature that ends then (unix) is to be made anew."""
+        if expiration_s < self._soonest_s:
+            self._soonest_s = expiration_s
+            self._renewal_s = expiration_s - self._times.policy.renew_s
 
 
 def _nsec_ttl(content: ZoneContent, has_balancers: bool, wanted_s: int | None) -> int:

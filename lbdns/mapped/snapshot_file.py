@@ -45,6 +45,9 @@ RENEWAL: Final = "renewal"
 """Where they have the unix s from which on a signature is to be renewed, 0 where there is none."""
 SIGNATURES: Final = "signatures"
 """Where they have the number of the table of signatures for what is steered, where a zone is signed."""
+SIGNED: Final = "signed"
+"""Where they have the zones that are signed, once for every instance: the apex in hexadecimal, the digest of what it
+says of its keys (ZoneKeys.digest), and the longest TTL of anything in it, in seconds."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 

@@ -2,8 +2,9 @@
 
     slots.assign -> compile -> snapshot-N.bin, targets-N.json, slots-N.json -> canaries -> control.generation = N
 
-Tries are written to tries-N.bin where they are not those of the generation before. Files of the generation before stay
-for readers that are just opening them; older ones that no generation left refers to are removed.
+Zones are signed before they become columns. Tries are written to tries-N.bin where they are not those of the generation
+before. Files of the generation before stay for readers that are just opening them; older ones that no generation left
+refers to are removed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from lbdns.publish.monitor_targets import TargetsMemo, write_targets
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
+from lbdns.snapshot.compile.signed_zones import SnapshotSigning
 from lbdns.snapshot.slots import Slots, SlotsMemo
 
 ENDPOINT_CAPACITY_MIN = 64
@@ -52,45 +54,53 @@ class Published:
 
 
 class Publisher:
-    """Makes generations in one run directory; `current` is the one in force."""
+    """Makes generations in one run directory; `current` is the one in force, `resumed` what an earlier start left."""
 
     def __init__(
-        self, control: Control, run: RunDirectory, orders: Callable[[], Sequence[Forced]] = lambda: ()
+        self,
+        control: Control,
+        run: RunDirectory,
+        orders: Callable[[], Sequence[Forced]] = lambda: (),
+        signing: Callable[[Configuration], SnapshotSigning | None] = lambda configuration: None,
     ) -> None:
-        """Continue after whatever generation the control file says; `orders` gives what operators force."""
+        """Continue after whatever generation the control file says; `orders` gives what operators force, `signing` what
+        signs a configuration's zones, None where none is to be signed."""
         self._control = control
         self._run = run
         self._slots = Slots()
         self._saved = (Slots(), encode_slots(Slots()))
         self._table: HealthTable | None = None
         self._orders = orders
+        self._signing = signing
         self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
         self._told_of: PlaceTree | None = None
         self.current: Published | None = None
+        self.resumed: Snapshot | None = None
 
     def resume(self) -> bool:
         """Take over slots and health table of the generation in force; False, with a warning, where this version cannot
         read them: health begins as unknown then."""
         generation = self._control.generation
         try:
-            layout_id = Snapshot.open(self._run.snapshot(generation)).layout_id
-            table = HealthTable.attach(self._run.table(layout_id), writable=True)
+            snapshot = Snapshot.open(self._run.snapshot(generation))
+            table = HealthTable.attach(self._run.table(snapshot.layout_id), writable=True)
             slots = decode_slots(self._run.slots(generation).read_text())
         except (LbdnsError, OSError, ValueError, KeyError, TypeError) as error:
             log.warning("what the earlier start measured cannot be taken over, so health begins as unknown: %s", error)
             return False
-        self._table, self._slots = table, slots
+        self._table, self._slots, self.resumed = table, slots, snapshot
         return True
 
     def prepare(self, configuration: Configuration) -> Published:
         """Compile, write and try the next generation; raises LbdnsError, and leaves nothing behind then."""
         geodata = self._geodata(configuration)
         slots = self._slots.assign(configuration, self._slots_memo)
+        signing = self._signing(configuration)
 
         def write(path: Path, generation: int, table: HealthTable) -> None:
-            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo)
+            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo, signing)
             add_templates(compiled, ServingView(compiled, table)).write(path, self._write_tries(compiled, generation))
 
         prepared = self._make(configuration, slots, write, geodata.tree)

@@ -115,6 +115,7 @@ def random_zone(draw: random.Random, name_count: int = 25) -> tuple[Zone, list[B
             name,
             kind,
             {"A": draw.choice(((TYPE_A,), (TYPE_A, TYPE_AAAA), ())), "MX": (TYPE_MX,), "SRV": (TYPE_SRV,)}[kind],
+            30,
         )
         for name in dict.fromkeys(draw.sample(free, min(6, len(free))))
         for kind in draw.sample(("A", "MX", "SRV"), draw.randint(1, 2))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest, printable
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dnssec.signer_verbs import BEGINNING, TAKES, wrong_arguments
+from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.model.configuration import Configuration
 
@@ -31,6 +32,18 @@ class NoSigner:
         if verb == "status":
             return []
         raise LbdnsError("this server has no signer")
+
+    def zone_keys(self) -> Mapping[bytes, ZoneKeys]:
+        """Return no keys: no zone is signed."""
+        return {}
+
+    def key_problems(self) -> Mapping[bytes, str]:
+        """Return no problems."""
+        return {}
+
+    def sign_in_bulk(self, wanted: Sequence[tuple[int, bytes]]) -> Sequence[bytes]:
+        """Raise LbdnsError: nobody has asked for keys."""
+        raise LbdnsError(f"this server has no signer, and {len(wanted)} signatures are wanted")
 
 
 class SignerDesk:

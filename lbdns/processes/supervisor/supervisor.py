@@ -60,6 +60,7 @@ from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.monitor_silence import MonitorSilence
 from lbdns.processes.supervisor.opener_child import OpenerChild
 from lbdns.processes.supervisor.operations import Operations
+from lbdns.processes.supervisor.resigning import Resigning
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
 from lbdns.processes.supervisor.state_keeper import StateKeeper
@@ -104,9 +105,14 @@ class Supervisor:
         self._control = control
         settings = first.configuration.settings
         self.state_dir = settings.state_dir()
-        self._publisher = Publisher(control, run, self.orders)
+        signer = NoSigner()
+        self.signer: AskedSigner = signer
+        self._resigning = Resigning(signer, self.state_dir, run.path)
+        self._publisher = Publisher(control, run, self.orders, self._resigning.signing)
         self._serving = Serving(settings, choose_ports(settings.listen))
         self._first = first
+        # What was served last is kept already, where it is served as it was compiled.
+        self._texts: Callable[[], Mapping[str, str]] | None = None if first.compiled else first.loaded.texts
         self._not_served, self._served_at = first.not_served, first.served_at
         self._keeper = Keeper(self.state_dir, source.place)
         self._responders = Responders(settings.state_dir(), run)
@@ -114,7 +120,6 @@ class Supervisor:
         # The worker is asked for its first results at its start, and asks the opener for them.
         beside = HistoryChild(settings.state_dir()), DnstapChild(settings.state_dir())
         self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
-        self.signer: AskedSigner = NoSigner()
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._changes, self._changed = ChangeQueue(), asyncio.Event()
@@ -145,6 +150,8 @@ class Supervisor:
         published: Published | None = None
         try:
             resumed = bool(orphans) and self._publisher.resume()
+            if self._publisher.resumed is not None:
+                self._resigning.seed(self._publisher.resumed)
             if first.compiled is None:
                 published = await asyncio.to_thread(self._publisher.prepare, first.configuration)
             else:
@@ -171,8 +178,8 @@ class Supervisor:
         self._publish(duty.published, tallied)
         if first.not_served is None:
             self._served_at = self._published_at
-        if first.compiled is None:
-            self._keeper.tell(ToKeep(duty.published, first.loaded.texts, self._served_at))
+        if self._texts is not None:
+            self._keeper.tell(ToKeep(duty.published, self._texts, self._served_at))
         del self._first, self._prepared
         await self._control_server.start()
         self.state_keeper.keep(self._control_server)
@@ -202,6 +209,7 @@ class Supervisor:
         hangups.follow(self._on_hangup)
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
         besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch()]
+        besides.append(self._resigning.watch(lambda: self.in_force().snapshot, self.republish))
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
@@ -274,7 +282,20 @@ class Supervisor:
             await self._change_to(loaded, commit)
             self._tell_served(printable(cause), loaded, started)
 
-    async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None) -> None:
+    async def republish(self, cause: str) -> str:
+        """Publish anew what is in force, as keys or signatures are others; returns why not, "" where it is served."""
+        async with self._changes.turn():
+            started = time.monotonic()
+            loaded = Loaded(self.in_force().configuration, ())
+            try:
+                await self._change_to(loaded, is_new=False)
+            except LbdnsError as error:
+                log.error("%s, but that cannot be published: what was served before is served on: %s", cause, error)
+                return str(error)
+            self._tell_served(cause, loaded, started)
+            return ""
+
+    async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None, is_new: bool = True) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
         prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(loaded.configuration))
@@ -291,8 +312,10 @@ class Supervisor:
             self._publisher.abandon(prepared)
             raise
         self._publish(prepared, tallied)
-        self._served_at = self._published_at
-        self._keeper.tell(ToKeep(prepared, loaded.texts, self._served_at))
+        if is_new:
+            self._served_at, self._texts = self._published_at, loaded.texts
+        if self._texts is not None:
+            self._keeper.tell(ToKeep(prepared, self._texts, self._served_at))
         start_log("supervisor", settings.log)
         self._serving = Serving(settings, listen)
         if settings.fixed() != before.fixed():

@@ -10,7 +10,7 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import KEYS, LISTENERS, RENEWAL, SAMPLES, TAPPED, VIEWS, Snapshot
+from lbdns.mapped.snapshot_file import KEYS, LISTENERS, RENEWAL, SAMPLES, SIGNED, TAPPED, VIEWS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.dnstap_settings import tapped_share
@@ -124,6 +124,7 @@ def compile_snapshot(
         SAMPLES: sample_row(configuration.settings.samples),
         TAPPED: tapped_share(configuration.settings.dnstap),
         RENEWAL: min((zone.signed.renewal_s for zone in zones if zone.signed), default=0),
+        SIGNED: [(one.apex.hex(), one.signed.keys_digest, one.signed.ttl_max_s) for one in zones if one.signed],
     }
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}

@@ -11,6 +11,7 @@ from lbdns.dns.name import longest_match
 from lbdns.dns.rdata.record_types import STEERED_TYPES
 from lbdns.dns.zone import Zone
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.rule import Overrides
 from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed
 from lbdns.steering.kernel.numbers import FAMILY_A, FAMILY_AAAA
 
@@ -18,12 +19,13 @@ _FAMILY_OF_TYPE: Final = {TYPE_A: FAMILY_A, TYPE_AAAA: FAMILY_AAAA}
 
 
 class BalancerStanding(NamedTuple):
-    """A load balancer at a name of a zone: its kind (BALANCER_TYPES), and every type that it can ever answer, whatever
-    rules, pool sets and health say."""
+    """A load balancer at a name of a zone: its kind (BALANCER_TYPES), and every type that it can ever answer, and its
+    longest TTL in seconds, whatever rules, pool sets and health say."""
 
     owner: bytes
     kind: str
     types: tuple[int, ...]
+    ttl: int
 
 
 class SnapshotSigning(Protocol):
@@ -56,6 +58,15 @@ def balancer_types(load_balancer: LoadBalancer, families: Mapping[str, int]) -> 
     )
 
 
+def longest_ttl(load_balancer: LoadBalancer) -> int:
+    """Return the longest TTL that a load balancer answers with, in seconds."""
+    ttls: list[int] = [load_balancer.ttl]
+    for _, overrides in load_balancer.overriding():
+        if isinstance(overrides, Overrides) and overrides.ttl is not None:
+            ttls.append(overrides.ttl)
+    return max(ttls)
+
+
 def stand(
     zones: Sequence[Zone],
     placed: Sequence[Placed],
@@ -69,5 +80,6 @@ def stand(
     for at, owner, kind, row in placed:
         index = longest_match(owner, by_apex) if at == BY_NAME else at
         if index is not None and zones[index].apex in apexes:
-            standing[index].append(BalancerStanding(owner, kind, balancer_types(balancers[row], families)))
+            one = balancers[row]
+            standing[index].append(BalancerStanding(owner, kind, balancer_types(one, families), longest_ttl(one)))
     return standing
