@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from lbdns.answer.match import Match, MatchKind, match
+from lbdns.answer.match import Match, MatchKind, is_signed_as_asked, match
 from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.signing_types import take_made
 from lbdns.answer.steered import records_of, steer
 from lbdns.dns.codes import (
     ADDITIONAL_NAMES_MAX,
@@ -19,22 +22,23 @@ from lbdns.dns.codes import (
     TYPE_ANY,
     TYPE_CNAME,
     TYPE_DNAME,
-    TYPE_HINFO,
     TYPE_NS,
+    TYPE_NSEC,
+    TYPE_RRSIG,
     YXDOMAIN,
 )
-from lbdns.dns.name import is_at_or_below
+from lbdns.dns.minimal_any import ANY_RDATA, ANY_TTL_S, ANY_TYPE
+from lbdns.dns.name import WILDCARD_LABEL, is_at_or_below
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, NAME_OFFSETS, types_where
 from lbdns.dns.zone import RRset
+from lbdns.dnssec.unsigned import Unsigned
 from lbdns.snapshot.lookup.look_up import directory_of, has_load_balancer
 from lbdns.snapshot.lookup.name_rows import NAME_OCCLUDED
 from lbdns.snapshot.lookup.view_of import view_of
 from lbdns.steering.kernel.view import Decision, Query
 
 CHAIN_HOPS_MAX = 16
-ANY_TTL_S = 3600
-ANY_RDATA = b"\x07RFC8482\x00"  # HINFO "RFC8482" "" (RFC 8482 4.2)
-ANY_RECORDS = Records(ASKED, TYPE_HINFO, ANY_TTL_S, (ANY_RDATA,))
+ANY_RECORDS = Records(ASKED, ANY_TYPE, ANY_TTL_S, (ANY_RDATA,), signed_ttl=ANY_TTL_S)
 TARGET_OFFSETS = {number: NAME_OFFSETS[number] for number in types_where(lambda row: row.points_to_host)}
 
 
@@ -43,7 +47,13 @@ class Road:
     """The way to one answer: the number of the view it is given in, every match on it, and the decision at its end
     where a load balancer stands there.
 
-    Where a client asks: his query, the number of the view that key or listener said, and the ECS scope."""
+    Where a client asks: his query, the number of the view that key or listener said, and the ECS scope.
+
+    `dnssec_ok`, `compact_ok`: whether he wants DNSSEC's records, and takes NXDOMAIN with a compact denial (RFC 9824
+    section 5.1). `falls_back`: whether what a zone's chain can prove is left to it where a signature would have to be
+    made. `lacking`: what would have to be signed, for want of which there is no answer; `given`: the RRSIG data that
+    was then made of some. `now_s`: of CLOCK_MONOTONIC.
+    """
 
     matches: list[Match] = field(default_factory=list)
     decision: Decision | None = None
@@ -51,6 +61,12 @@ class Road:
     query: Query | None = None
     known_view: int = 0
     scope: int = 0
+    dnssec_ok: bool = False
+    compact_ok: bool = False
+    falls_back: bool = False
+    lacking: list[Unsigned] = field(default_factory=list)
+    given: Mapping[Unsigned, tuple[bytes, ...]] = field(default_factory=dict)
+    now_s: int = 0
 
 
 def answer_client(
@@ -93,6 +109,7 @@ def answer(
     balancer has no records.
     """
     reply = Answer()
+    road.now_s = query.now_s if query else 0
     owner, spelled = ASKED, asked
     first_zone: int | None = None
     seen: set[bytes] = set()
@@ -106,7 +123,7 @@ def answer(
             if found.kind is MatchKind.UNREADY:
                 road.matches.append(found)
                 return Answer(SERVFAIL, is_authoritative=False, ede=EDE_NOT_READY)
-            reply.apex = view.name(view.columns["zone_apex"][first_zone])
+            _begin(view, first_zone, reply, road)
         if found.kind is MatchKind.OUT_OF_ZONE or found.zone != first_zone or name in seen:
             return reply
         seen.add(name)
@@ -128,7 +145,7 @@ def answer_beyond(view: ServingView, directory: int, target: bytes, qtype: int, 
             road.matches and found.zone != road.matches[0].zone
         ):
             break
-        reply.apex = view.name(view.columns["zone_apex"][found.zone])
+        _begin(view, found.zone, reply, road)
         road.matches.append(found)
         after = _take(view, found, target, target, qtype, None, Transport.UDP, reply, road)
         if after is None:
@@ -136,6 +153,26 @@ def answer_beyond(view: ServingView, directory: int, target: bytes, qtype: int, 
         target, name = after, after.lower()
     del reply.answer[0]
     return reply
+
+
+def find_signatures(view: ServingView, zone: int, road: Road, unsigned: Unsigned) -> tuple[bytes, ...] | None:
+    """Return the RRSIG data over what is signed as it is asked for, None where it has yet to be signed."""
+    given = road.given.get(unsigned)
+    return view.find_signatures(zone, unsigned, road.now_s) if given is None else given
+
+
+def signatures_of(view: ServingView, zone: int, road: Road, unsigned: Unsigned) -> tuple[bytes, ...]:
+    """Return the same; none where it has yet to be signed, which `road` then says."""
+    signatures = find_signatures(view, zone, road, unsigned)
+    if signatures is None:
+        road.lacking.append(unsigned)
+        return ()
+    return signatures
+
+
+def _begin(view: ServingView, zone: int, reply: Answer, road: Road) -> None:
+    reply.apex = view.apex(zone)
+    reply.is_signed = road.dnssec_ok and view.is_signed(zone)
 
 
 def _take(
@@ -153,6 +190,10 @@ def _take(
 
     `owner` is what the records stand under, `spelled` the same name written out.
     """
+    if qtype in (TYPE_RRSIG, TYPE_NSEC):
+        signatures = partial(signatures_of, view, found.zone, road)
+        if take_made(view, found, owner, qtype, reply, signatures):
+            return None
     if found.kind is MatchKind.REFERRAL:
         _refer(view, found, reply)
     elif found.kind is MatchKind.STEERED:
@@ -160,7 +201,7 @@ def _take(
     elif found.kind is MatchKind.HIT:
         _take_records(view, found, owner, qtype, transport, reply)
     elif found.kind is MatchKind.CNAME:
-        reply.answer.append(_records(found.rrsets[0], owner))
+        reply.answer.append(_records(view, found, found.rrsets[0], owner, reply))
         return found.rrsets[0].rdatas[0]
     elif found.kind is MatchKind.DNAME:
         target = _take_dname(found, owner, spelled, reply)
@@ -173,20 +214,34 @@ def _take(
     return None
 
 
-def _records(rrset: RRset, owner: bytes | None = None) -> Records:
-    return Records(rrset.owner if owner is None else owner, rrset.type, rrset.ttl, rrset.rdatas)
+def _records(view: ServingView, found: Match, rrset: RRset, owner: bytes, reply: Answer) -> Records:
+    """Return the records that answer under a name, signed where that is wanted."""
+    if not reply.is_signed:
+        return Records(owner, rrset.type, rrset.ttl, rrset.rdatas)
+    signed_ttl = rrset.ttl if is_signed_as_asked(view, found) else None
+    return Records(owner, rrset.type, rrset.ttl, rrset.rdatas, signatures=rrset.signatures, signed_ttl=signed_ttl)
+
+
+def _own_records(rrset: RRset, is_signed: bool, is_apart: bool = False) -> Records:
+    """Return records under their own name, signed where that is wanted."""
+    signatures = rrset.signatures if is_signed else ()
+    return Records(rrset.owner, rrset.type, rrset.ttl, rrset.rdatas, is_apart=is_apart, signatures=signatures)
 
 
 def _deny(view: ServingView, zone: int, reply: Answer, ttl_max_s: int | None = None) -> None:
     """Give the zone's SOA, whose TTL is how long the answer holds (RFC 2308 section 5): at most `ttl_max_s`."""
     soa = view.negative(zone)
     ttl_s = soa.ttl if ttl_max_s is None else min(soa.ttl, ttl_max_s)
-    reply.authority.append(Records(soa.owner, soa.type, ttl_s, soa.rdatas))
+    reply.authority.append(replace(_own_records(soa, reply.is_signed), ttl=ttl_s))
 
 
 def _take_steered(
     view: ServingView, found: Match, owner: bytes, qtype: int, query: Query | None, reply: Answer, road: Road
 ) -> bytes | None:
+    if reply.is_signed and found.name.startswith(WILDCARD_LABEL):
+        # With what it gives and an NSEC record, caches would answer for every name below it (RFC 8198).
+        _deny(view, found.zone, reply, 0)
+        return None
     if query is None:
         _deny(view, found.zone, reply)
         return None
@@ -199,7 +254,7 @@ def _take_steered(
     reply.answer.append(records)
     if records.type == TYPE_CNAME:
         return None if qtype == TYPE_CNAME else records.rdatas[0]
-    add_targets(view, found.zone, records, reply.additional, is_apart=True)
+    add_targets(view, found.zone, records, reply, is_apart=True)
     return None
 
 
@@ -211,12 +266,13 @@ def _take_records(
         if has_load_balancer(view.steering, found.entry) or not rrsets:
             reply.answer.append(ANY_RECORDS)
             return
+        rrsets = tuple(rrset for rrset in rrsets if rrset.type != TYPE_NSEC)
         if transport is Transport.UDP:
             rrsets = rrsets[:1]
     for rrset in rrsets:
-        records = _records(rrset, owner)
+        records = _records(view, found, rrset, owner, reply)
         _give_once(records, reply)
-        add_targets(view, found.zone, records, reply.additional)
+        add_targets(view, found.zone, records, reply)
 
 
 def _give_once(records: Records, reply: Answer) -> None:
@@ -233,7 +289,7 @@ def _take_dname(found: Match, owner: bytes, spelled: bytes, reply: Answer) -> by
     dname = found.rrsets[0]
     prefix = spelled[: len(spelled) - len(dname.owner)]
     target = prefix + dname.rdatas[0]
-    _give_once(Records(dname.owner, TYPE_DNAME, dname.ttl, dname.rdatas), reply)
+    _give_once(_own_records(dname, reply.is_signed), reply)
     if len(target) > NAME_BYTES_MAX:
         reply.rcode = YXDOMAIN
         return None
@@ -248,24 +304,30 @@ def _refer(view: ServingView, found: Match, reply: Answer) -> None:
         raise AssertionError("a cut has NS records")
     if not reply.answer:
         reply.is_authoritative = False
-    reply.authority.append(_records(servers))
+    reply.authority.append(_own_records(servers, reply.is_signed))
     for target in servers.rdatas:
         name = target.lower()
         section = reply.glue if is_at_or_below(name, servers.owner) else reply.additional
-        _add_addresses(view, found.zone, name, section, occluded=True)
+        _add_addresses(view, found.zone, name, section, reply.is_signed, occluded=True)
 
 
-def add_targets(view: ServingView, zone: int, records: Records, section: list[Records], is_apart: bool = False) -> None:
+def add_targets(view: ServingView, zone: int, records: Records, reply: Answer, is_apart: bool = False) -> None:
     """Add the addresses of the hosts that NS, MX and SRV records name: those of our own zone, from its records."""
     offset = TARGET_OFFSETS.get(records.type)
     if offset is None:
         return
     for rdata in records.rdatas[:ADDITIONAL_NAMES_MAX]:
-        _add_addresses(view, zone, rdata[offset:].lower(), section, is_apart=is_apart)
+        _add_addresses(view, zone, rdata[offset:].lower(), reply.additional, reply.is_signed, is_apart=is_apart)
 
 
 def _add_addresses(
-    view: ServingView, zone: int, name: bytes, section: list[Records], occluded: bool = False, is_apart: bool = False
+    view: ServingView,
+    zone: int,
+    name: bytes,
+    section: list[Records],
+    is_signed: bool,
+    occluded: bool = False,
+    is_apart: bool = False,
 ) -> None:
     """Add a name's A and AAAA records, once; those below a cut only as glue (`occluded`)."""
     entry = view.find_name(zone, name)
@@ -274,4 +336,4 @@ def _add_addresses(
     for rtype in ADDRESS_TYPES:
         rrset = view.rrset(entry, rtype)
         if rrset is not None and all(records.owner != name or records.type != rtype for records in section):
-            section.append(Records(rrset.owner, rrset.type, rrset.ttl, rrset.rdatas, is_apart=is_apart))
+            section.append(_own_records(rrset, is_signed, is_apart))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lbdns.answer.serving_view import ServingView
+from lbdns.dns.codes import TYPE_ANY, TYPE_NSEC, TYPE_RRSIG
 from lbdns.dns.zone import RRset
 from lbdns.snapshot.lookup import name_rows as codes
-from lbdns.snapshot.lookup.look_up import look_up
+from lbdns.snapshot.lookup.look_up import has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_table import set_name
 
 
@@ -29,7 +30,8 @@ class MatchKind(Enum):
 @dataclass(frozen=True, slots=True)
 class Match:
     """A look-up's outcome. `entry`: the name that answers (cut, wildcard, the DNAME's owner, or the name itself);
-    `rrsets`: what answers a HIT, CNAME or DNAME; `load_balancer` and `family`: what steers, where STEERED."""
+    `rrsets`: what answers a HIT, CNAME or DNAME; `load_balancer` and `family`: what steers, where STEERED; `name`: what
+    was looked up."""
 
     kind: MatchKind
     zone: int = 0
@@ -37,6 +39,7 @@ class Match:
     rrsets: tuple[RRset, ...] = ()
     load_balancer: int = 0
     family: int = 0
+    name: bytes = b""
 
 
 OUT_OF_ZONE = Match(MatchKind.OUT_OF_ZONE)
@@ -48,6 +51,8 @@ def match(view: ServingView, directory: int, name: bytes, qtype: int) -> Match:
     found = view.found
     set_name(view.suffixes, name)
     kind = look_up(view.steering, view.suffixes, qtype, directory, found)
+    if qtype in (TYPE_RRSIG, TYPE_NSEC) and kind != codes.KIND_OUT_OF_ZONE and is_made(view, found.zone, qtype):
+        kind = look_up(view.steering, view.suffixes, TYPE_ANY, directory, found)
     if kind == codes.KIND_OUT_OF_ZONE:
         return OUT_OF_ZONE
     rrsets: tuple[RRset, ...] = ()
@@ -56,4 +61,29 @@ def match(view: ServingView, directory: int, name: bytes, qtype: int) -> Match:
         if found.row != codes.NO_ROW:
             first, _ = view.rrset_rows(found.entry)
             rrsets = (rrsets[found.row - first],)
-    return Match(_KINDS[kind], found.zone, found.entry, rrsets, found.load_balancer, found.family)
+    return Match(_KINDS[kind], found.zone, found.entry, rrsets, found.load_balancer, found.family, name)
+
+
+def is_made(view: ServingView, zone: int, qtype: int) -> bool:
+    """Return whether a zone has records of a type, RRSIG or NSEC, at every name that has any: beside a CNAME too."""
+    denial = view.denial(zone)
+    return denial != codes.DENIAL_UNSIGNED and (qtype == TYPE_RRSIG or denial != codes.DENIAL_NSEC3)
+
+
+def is_below_wildcard(view: ServingView, found: Match) -> bool:
+    """Return whether a wildcard answers for the name that was looked up."""
+    return found.kind in _AT_NAME and view.name(found.entry) != found.name
+
+
+def is_signed_as_asked(view: ServingView, found: Match) -> bool:
+    """Return whether what a wildcard gives is signed as if it stood at the name that was looked up.
+
+    It is where a load balancer stands at the wildcard: caches that had it with proof of what is not there would give it
+    for other names too (RFC 8198). And where a zone says nothing of other names than the one asked (RFC 9824).
+    """
+    if not is_below_wildcard(view, found):
+        return False
+    return has_load_balancer(view.steering, found.entry) or view.denial(found.zone) == codes.DENIAL_COMPACT
+
+
+_AT_NAME = frozenset({MatchKind.STEERED, MatchKind.HIT, MatchKind.CNAME, MatchKind.NODATA})

@@ -25,6 +25,7 @@ from lbdns.dns.codes import (
     RCODE_MASK,
     TCP_BYTES_MAX,
     TYPE_CNAME,
+    TYPE_RRSIG,
     TYPE_SOA,
     TYPE_TSIG,
     UDP_BYTES_MIN,
@@ -200,7 +201,7 @@ def _pack_unsigned(message: Message, flags: int, opt: bytes, tsig_error: int, li
 
 
 def _counts(sections: Sequence[Sequence[Records]]) -> list[int]:
-    return [sum(len(records.rdatas) for records in section) for section in sections]
+    return [sum(len(records.rdatas) + len(records.signatures) for records in section) for section in sections]
 
 
 def _pack_sections(buffer: _Buffer, apex: bytes, name_length: int, sections: Sequence[Sequence[Records]]) -> list[int]:
@@ -326,6 +327,10 @@ def _pack_records(buffer: _Buffer, records: Records) -> None:
                 else:
                     buffer.encode_name(piece)
         buffer.data[start - 2 : start] = (len(buffer.data) - start).to_bytes(2, "big")
+    for signature in records.signatures:
+        buffer.encode_owner(records.owner)
+        buffer.ttl_at = len(buffer.data) + TTL_OFFSET
+        buffer.append(_record_head(TYPE_RRSIG, CLASS_IN, records.ttl, len(signature)) + signature)
 
 
 def _make_label(name: bytes) -> DNSLabel:

@@ -34,7 +34,8 @@ class Records:
     `is_plain`: names in the rdata are sent uncompressed. So are those of steered records, whose order changes from
     reply to reply, so that the bytes of one record do not depend on its neighbours. `is_apart`: for the same reason the
     owner is compressed against the zone's apex and its own earlier records alone. `is_synthesised`: a CNAME that a
-    DNAME makes of the name before it; what it leads to points at its data.
+    DNAME makes of the name before it; what it leads to points at its data. `signatures`: the data of the RRSIG RRs that
+    follow, of which `signed_ttl` is the original TTL where they are signed as they are asked for; None where not.
     """
 
     owner: bytes
@@ -44,6 +45,8 @@ class Records:
     is_plain: bool = False
     is_apart: bool = False
     is_synthesised: bool = False
+    signatures: tuple[bytes, ...] = ()
+    signed_ttl: int | None = None
 
 
 @dataclass(slots=True)
@@ -52,7 +55,7 @@ class Answer:
 
     `apex`: of the zone that answers, "" where none does. `scope`: SCOPE PREFIX-LENGTH for the query's ECS option, where
     it had one. `ede`: an extended error code (RFC 8914). `tsig_error`: what is wrong with a query's signature (RFC 8945
-    section 5.2).
+    section 5.2). `is_signed`: who asks wants DNSSEC's records (RFC 4035 section 3.1), and the zone has them.
     """
 
     rcode: int = NOERROR
@@ -65,3 +68,4 @@ class Answer:
     scope: int = 0
     ede: int | None = None
     tsig_error: int = NOERROR
+    is_signed: bool = False

@@ -1,7 +1,7 @@
 """The road of a query on the slow path, from datagram to datagram.
 
     decode -> BEFORE (reject early) -> view of -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED)
-           -> decide if STEERED -> answer -> AFTER (settle the ECS scope) -> render
+           -> decide if STEERED -> answer -> prove -> sign -> AFTER (settle the ECS scope) -> render
 
 BEFORE and AFTER are lists: what guards queries or looks at answers is one more entry. Pure: time and randomness come in
 as numbers. Packets are values: nothing that a client sends makes `respond` raise.
@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from lbdns.answer.answer import Road, answer_client
+from lbdns.answer.prove import prove
 from lbdns.answer.render import render, render_refusal
 from lbdns.answer.reply import Answer, Client, Transport
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.sign import sign
 from lbdns.answer.steered import make_query
 from lbdns.dns.codes import (
     BADVERS,
@@ -96,14 +98,19 @@ def respond(
 
 
 def ask_zones(exchange: Exchange, draw: int, road: Road) -> Answer:
-    """Return what the zones and load balancers served here have to say."""
-    message = exchange.message
+    """Return what the zones and load balancers served here have to say: answered, then proved and signed where that is
+    wanted."""
+    message, view = exchange.message, exchange.view
+    if message.edns is not None:
+        road.dnssec_ok, road.compact_ok = message.edns.dnssec_ok, message.edns.compact_ok
     query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, draw)
     # A key says who somebody is wherever he asks.
     known = exchange.judgement.view or exchange.listener_view
-    return answer_client(
-        exchange.view, known, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
+    reply = answer_client(
+        view, known, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
     )
+    prove(view, reply, road, message.qtype)
+    return sign(view, reply, road)
 
 
 def reject_early(exchange: Exchange) -> Answer | None:

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from lbdns.answer.asked_trees import AskedTrees
 from lbdns.base.errors import LbdnsError
-from lbdns.dns.codes import TYPE_SOA
+from lbdns.dns.canonical import nsec3_hash
+from lbdns.dns.codes import TYPE_NSEC, TYPE_SOA
 from lbdns.dns.message import Signature
 from lbdns.dns.name import read_name
 from lbdns.dns.tsig import UNSIGNED, Judgement, Keyring
 from lbdns.dns.zone import RRset
+from lbdns.dnssec.compact_denial import denial_of
 from lbdns.dnssec.unsigned import Unsigned
 from lbdns.mapped.blob import read_text
 from lbdns.mapped.columns import NO_SIGNATURES, NONE_32
@@ -20,8 +22,10 @@ from lbdns.mapped.signature_lookup import read_signature, rrset_key
 from lbdns.mapped.signature_table import SignatureTable
 from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, TAPPED, Snapshot
 from lbdns.places import regions
+from lbdns.snapshot.lookup.denial import find_nsec, find_nsec3
 from lbdns.snapshot.lookup.look_up import Found, find_zone
 from lbdns.snapshot.lookup.name_rows import (
+    DENIAL_UNSIGNED,
     FLAGS_SHIFT,
     NAME_ROW,
     NAME_UNREADY,
@@ -65,6 +69,7 @@ class ServingView:
         self.tapped_share = int(snapshot.meta.get(TAPPED, 0))
         self._listeners: dict[str, int] = snapshot.meta[LISTENERS]
         self.suffixes = Suffixes()
+        self._denied = Suffixes()
         self.found = Found()
         self.decision = steering.Decision()
         self.asked_trees = AskedTrees(snapshot.columns)
@@ -119,6 +124,18 @@ class ServingView:
             zones.append(self.found.zone)
             label = find_zone(self.steering, self.suffixes, label + 1, directory, self.found)
         return zones
+
+    def apex(self, zone: int) -> bytes:
+        """Return the wire form of a zone's apex."""
+        return self.name(self.columns["zone_apex"][zone])
+
+    def denial(self, zone: int) -> int:
+        """Return how a zone says that something is not there (DENIAL_*)."""
+        return denial_of(self.columns, zone)
+
+    def is_signed(self, zone: int) -> bool:
+        """Return whether a zone is signed."""
+        return denial_of(self.columns, zone) != DENIAL_UNSIGNED
 
     def is_unready(self, zone: int) -> bool:
         """Whether a zone is not ready to be served."""
@@ -198,6 +215,20 @@ class ServingView:
             minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
             found = self._negatives[zone] = replace(soa, ttl=min(soa.ttl, minimum))
         return found
+
+    def nsec(self, zone: int, name: bytes) -> RRset:
+        """Return the NSEC record of a zone's chain that matches or covers a name in it (lower case)."""
+        set_name(self._denied, name)
+        found = self.rrset(find_nsec(self.steering, zone, self._denied, 0, False), TYPE_NSEC)
+        if found is None:
+            raise LbdnsError(f"zone {zone} has no NSEC records; it was not signed so")
+        return found
+
+    def nsec3(self, zone: int, name: bytes) -> RRset:
+        """Return the NSEC3 record of a zone's chain that matches or covers a name in it (lower case)."""
+        row = find_nsec3(self.steering, zone, nsec3_hash(name))
+        owner = read_name(self.columns["blob"], self.columns["nsec3_owner"][row])
+        return self._read_rrset(owner, self.columns["nsec3_rrset"][row])
 
     def endpoint_target(self, endpoint: int) -> bytes:
         """Return the wire name of an endpoint that is a hostname."""

@@ -56,4 +56,4 @@ def records_of(view: ServingView, owner: bytes, qtype: int, family: int, decisio
     if data is None:
         return None
     is_plain = data.type == TYPE_CNAME or family == FAMILY_NAMED
-    return Records(owner, data.type, decision.ttl, data.rdatas, is_plain=is_plain)
+    return Records(owner, data.type, decision.ttl, data.rdatas, is_plain=is_plain, signed_ttl=decision.signed_ttl)

@@ -9,6 +9,7 @@ type_bitmap      types as NSEC and NSEC3 list them
 from __future__ import annotations
 
 import struct
+from base64 import b32hexencode
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha1
@@ -45,6 +46,8 @@ _TYPE_KX: Final = 36
 RRSIG_HEAD: Final = struct.Struct("!HBBIIIH")
 """An RRSIG before the signer's name: type covered, algorithm, labels, original TTL, expiration, inception, key tag
 (RFC 4034 section 3.1)."""
+NSEC3_PARAMETERS: Final = b"\1\0\0\0\0"
+"""SHA-1, no flags, no iterations, no salt (RFC 9276 section 3.1)."""
 _RECORD: Final = struct.Struct("!HHI")
 _LENGTH: Final = struct.Struct("!H")
 _STRINGS_OF_NAPTR: Final = 3
@@ -150,3 +153,9 @@ def _bitmap(types: tuple[int, ...]) -> bytes:
 def nsec3_hash(name: bytes) -> bytes:
     """Return the hash of a lower-case wire name (RFC 5155 section 5), without iterations or salt (RFC 9276)."""
     return sha1(name, usedforsecurity=False).digest()
+
+
+def nsec3_owner(hashed: bytes, apex: bytes) -> bytes:
+    """Return the owner of the NSEC3 record that matches a hash (RFC 5155 section 3)."""
+    label = b32hexencode(hashed).lower()
+    return bytes((len(label),)) + label + apex

@@ -6,12 +6,10 @@ has the names above those as well.
 
 from __future__ import annotations
 
-from base64 import b32hexencode
-
-from lbdns.dns.canonical import nsec3_hash, order_key, type_bitmap
+from lbdns.dns.canonical import NSEC3_PARAMETERS, nsec3_hash, nsec3_owner, order_key, type_bitmap
 from lbdns.dns.codes import TYPE_DS, TYPE_NSEC, TYPE_NSEC3, TYPE_RRSIG
 from lbdns.dns.zone import RRset
-from lbdns.dnssec.zone_content import NSEC3_PARAMETERS, ZoneContent
+from lbdns.dnssec.zone_content import ZoneContent
 
 _HASH_LENGTH = bytes((20,))
 _EVERYWHERE = (TYPE_RRSIG, TYPE_NSEC)
@@ -39,12 +37,6 @@ def nsec3_chain(content: ZoneContent, ttl: int) -> list[tuple[bytes, RRset]]:
         rdata = NSEC3_PARAMETERS + _HASH_LENGTH + following + types[hashed]
         chain.append((hashed, RRset(nsec3_owner(hashed, content.apex), TYPE_NSEC3, ttl, (rdata,))))
     return chain
-
-
-def nsec3_owner(hashed: bytes, apex: bytes) -> bytes:
-    """Return the owner of the NSEC3 record that matches a hash (RFC 5155 section 3)."""
-    label = b32hexencode(hashed).lower()
-    return bytes((len(label),)) + label + apex
 
 
 def _signed_types(content: ZoneContent, name: bytes) -> bytes:

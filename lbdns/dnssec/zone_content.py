@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lbdns.dns.canonical import NSEC3_PARAMETERS
 from lbdns.dns.codes import (
     TYPE_CDNSKEY,
     TYPE_CDS,
@@ -30,8 +31,6 @@ _MADE_TYPES: Final = frozenset({TYPE_RRSIG, TYPE_NSEC, TYPE_NSEC3, TYPE_NSEC3PAR
 """What signing makes; what a zone brings of it says nothing here."""
 _AT_CUT: Final = frozenset({TYPE_NS, TYPE_DS})
 _SIGNED_AT_CUT: Final = frozenset({TYPE_DS, TYPE_NSEC})
-NSEC3_PARAMETERS: Final = b"\1\0\0\0\0"
-"""SHA-1, no flags, no iterations, no salt (RFC 9276 section 3.1)."""
 
 
 @dataclass(frozen=True, slots=True)

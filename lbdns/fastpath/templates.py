@@ -296,7 +296,7 @@ class _Templates:
             templates.append(self._append(render_template(reply), is_long=is_long) if is_plain else NONE_32)
         reply = Answer(apex=self.view.name(self.view.columns["zone_apex"][zone]))
         records = Records(ASKED, TYPE_MX, 0, (bytes(2) + target,))
-        add_targets(self.view, zone, records, reply.additional, is_apart=True)
+        add_targets(self.view, zone, records, reply, is_apart=True)
         extra = render_template(reply)
         templates.append(self._append(extra) if len(extra.body) <= UDP_BYTES_MAX else NONE_32)
         return templates

@@ -67,7 +67,6 @@ OVERRIDES = {
 KEPT = {
     "set_endpoint": "the pytest plugin's, for its users",
     "connection_count": "what a test of the bounds must see from outside",
-    "dnssec_ok": "the DO bit of a query: signed zones read it",
     "user_us": "read by its name as a median (scripts/bench.d/measure.py)",
 }
 

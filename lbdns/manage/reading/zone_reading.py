@@ -30,11 +30,10 @@ class ReadZone:
 
 @dataclass(frozen=True, slots=True)
 class ZoneReading:
-    """What is to be read of a request that sends a master file. `is_signed`: the zone has keys here."""
+    """What is to be read of a request that sends a master file."""
 
     content_type: str
     zone_name: str
-    is_signed: bool = False
 
     def may_grow(self, body: bytearray) -> bool:
         """Tell whether a directive in it may make many records."""
@@ -45,7 +44,7 @@ class ZoneReading:
         its line, those of one kind as one."""
         text = file_of_form(body, self.content_type)
         problems = KeptProblems()
-        zone = import_zone(text, self.zone_name, problems, records_max=RECORDS_MAX, is_signed=self.is_signed)
+        zone = import_zone(text, self.zone_name, problems, records_max=RECORDS_MAX)
         told = [
             replace(one, path=f"line {one.line}: {one.path}".removesuffix(": ") if one.line else one.path)
             for one in problems

@@ -35,10 +35,7 @@ class Operated(Protocol):
     state_dir: Path
     run: RunDirectory
     tally: Tally
-
-    @property
-    def signer(self) -> AskedSigner:
-        """Who has the keys."""
+    signer: AskedSigner
 
     def in_force(self) -> Published:
         """Return what is served; raises LbdnsError before anything is."""

@@ -1,0 +1,169 @@
+"""Every answer of a signed zone, to whoever wants signatures, is one that a naive validator believes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rdata
+import dns.rrset
+import pytest
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
+
+from lbdns.answer.reply import Transport
+from lbdns.answer.serving_view import ServingView
+from lbdns.config.loading import parse
+from lbdns.mapped.health_table import HealthTable
+from lbdns.model.configuration import Configuration
+from lbdns.places.geodata import Geodata
+from lbdns.snapshot.compile.compiler import compile_snapshot
+from lbdns.snapshot.slots import Slots
+from tests.answer.world import BIG, MAIN, configuration, write_geodata
+from tests.dnssec.aggressive_cache import AggressiveCache
+from tests.dnssec.balanced_zones import MADE_TYPES, TYPES, ZONE, random_question, random_tree
+from tests.dnssec.in_process import NOW_S, Policy, SomeKeys, signed_snapshot, signs
+from tests.dnssec.naive_validator import Validator
+from tests.dnssec.signed_asking import SignedAsking
+
+DENIALS = ("nsec", "nsec3", "compact")
+SEEDS = range(6)
+QUESTIONS = 120
+
+
+def asking_of(tree: dict[str, object], folder: Path, denial: str, *zones: str) -> SignedAsking:
+    """Return how a configuration is asked some of whose zones are signed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded = parse(tree, folder).configuration
+    slots, table = _slots_and_table(loaded, folder)
+    several = [SomeKeys.make(zone, split=at % 2 == 1).with_cds() for at, zone in enumerate(zones)]
+    snapshot = signed_snapshot(loaded, signs(*several, policy=Policy(denial)), table, slots)
+    return SignedAsking.of(ServingView(snapshot, table), *several)
+
+
+def unsigned_of(tree: dict[str, object], folder: Path) -> SignedAsking:
+    """Return how the same is asked without a signature anywhere."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded = parse(tree, folder).configuration
+    slots, table = _slots_and_table(loaded, folder)
+    geodata = Geodata.open(loaded.settings.geodata.city, loaded.settings.geodata.asn)
+    return SignedAsking.of(ServingView(compile_snapshot(loaded, geodata, slots, 1, table.layout_id), table))
+
+
+def _slots_and_table(loaded: Configuration, folder: Path) -> tuple[Slots, HealthTable]:
+    slots = Slots().assign(loaded)
+    return slots, HealthTable.create(folder / "health.bin", slots.endpoint_count + 1, slots.pool_count + 1, 1)
+
+
+def validator_of(asking: SignedAsking, zone: str) -> Validator:
+    """Return who knows a zone's keys."""
+    one = asking.keys[dns.name.from_text(zone).to_wire() or b""]
+    keys = [dns.rdata.from_wire(RdataClass.IN, RdataType.DNSKEY, rdata, 0, len(rdata)) for rdata in one.keys.dnskeys]
+    return Validator(f"{zone}.", keys, NOW_S)
+
+
+def check(validator: Validator, reply: dns.message.Message, name: str, qtype: str) -> str:
+    """Return what a reply proves; where it proves nothing, the error shows it."""
+    try:
+        return validator.check(reply, name, qtype)
+    except AssertionError as error:
+        raise AssertionError(f"{name} {qtype}: {error}\n{reply}") from error
+
+
+def questions(seed: int) -> list[tuple[str, str]]:
+    """Return random questions, each once."""
+    chance = Random(seed)
+    return sorted({random_question(chance) for _ in range(QUESTIONS)})
+
+
+@pytest.mark.parametrize("denial", DENIALS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_zones(tmp_path: Path, denial: str, seed: int) -> None:
+    """Positive, wildcard, NODATA, NXDOMAIN, referral, alias: each is valid, and no cache makes anything else of all."""
+    asking, chance = asking_of(random_tree(seed), tmp_path, denial, ZONE), Random(seed)
+    validator = validator_of(asking, ZONE)
+    cache = AggressiveCache(validator.apex)
+    replies: dict[tuple[str, str], dns.message.Message] = {}
+    for name, qtype in questions(seed):
+        reply = replies[name, qtype] = asking.ask(name, qtype, draw=chance.getrandbits(64))
+        check(validator, reply, name, qtype)
+        cache.keep(reply)
+    for (name, qtype), reply in replies.items():
+        _check_cache(cache, reply, dns.name.from_text(name), RdataType.from_text(qtype))
+
+
+def _check_cache(cache: AggressiveCache, reply: dns.message.Message, name: dns.name.Name, rtype: RdataType) -> None:
+    """What a cache would say to a question that was asked must be what was answered."""
+    if rtype in (RdataType.ANY, RdataType.RRSIG):
+        return
+    said = cache.says(name, rtype)
+    answered = {one.rdtype: one for one in reply.answer if one.name == name}
+    if isinstance(said, dns.rrset.RRset):
+        found = answered.get(rtype) or answered.get(RdataType.CNAME) or ()
+        assert set(found) == set(said), (name, rtype, said, reply)
+    elif said is not None:
+        assert not answered, f"{name} {rtype.name}: a cache says {said}\n{reply}"
+
+
+@pytest.mark.parametrize("denial", ["nsec", "nsec3", "compact"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_fall_back(tmp_path: Path, denial: str, seed: int) -> None:
+    """Where nothing is signed as it is asked for but steered answers, the chain proves the rest."""
+    asking = asking_of(random_tree(seed), tmp_path, denial, ZONE)
+    asking.falls_back = True
+    validator = validator_of(asking, ZONE)
+    for name, qtype in questions(seed):
+        check(validator, asking.ask(name, qtype), name, qtype)
+    if denial != "nsec3":
+        assert not any(unsigned.rdatas[0].endswith(b"\x01\x01") for unsigned in asking.given), "none of a bare name"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_do_nothing_changes(tmp_path: Path, seed: int) -> None:
+    """Whoever does not want signatures gets the bytes that an unsigned zone gives."""
+    signed = [asking_of(random_tree(seed), tmp_path / denial, denial, ZONE) for denial in DENIALS]
+    unsigned = unsigned_of(random_tree(seed), tmp_path)
+    for name, qtype in questions(seed):
+        if qtype in MADE_TYPES or (qtype == "ANY" and name == f"{ZONE}."):
+            continue
+        for transport in Transport:
+            before = unsigned.wire(name, qtype, dnssec=False, transport=transport)
+            for asking in signed:
+                assert asking.wire(name, qtype, dnssec=False, transport=transport) == before, (name, qtype)
+                assert not asking.given
+
+
+@pytest.fixture(scope="module", params=DENIALS)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SignedAsking:
+    """The configuration of the other tests of answers, three of its zones signed."""
+    folder = tmp_path_factory.mktemp("world")
+    tree = dict(configuration(write_geodata(folder / "toy.mmdb")))
+    return asking_of(tree, folder, request.param, "example.com", "example", "big.test")
+
+
+def owners_of(master: str, zone: str) -> set[str]:
+    """Return the owners in a master file's text, and names beside and below them."""
+    found = {line.split()[0] for line in master.splitlines() if line and not line.startswith((";", "$"))}
+    names = {f"{zone}." if one == "@" else one if one.endswith(".") else f"{one}.{zone}." for one in found}
+    names = {name for name in names if name.endswith(f"{zone}.") and "\\" not in name}
+    return names | {f"below.{name}" for name in names if len(name) < 200} | {f"nothing.{zone}."}
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+def test_world(world: SignedAsking, transport: Transport) -> None:
+    """Zones of everything that PROTOCOL speaks of: what is not truncated is valid, over UDP as over TCP."""
+    names = owners_of(MAIN, "example.com") | owners_of(BIG, "big.test")
+    names |= {f"{one}.example.com." for one in ("one.apps", "*.apps", "*.x.apps", "ruled", "a.words", "cdn", "mixed")}
+    names |= {f"{one}.example.com." for one in ("crowd", "some", "post", "geo", "sticky", "dead", "lost", "all-lost")}
+    names |= {f"{one}example." for one in ("", "host3.", "foo.bar.", "_telnet._tcp.host1.", "host.subdel.", "ghost.*.")}
+    chance = Random(1)
+    for name in sorted(names):
+        zone = next(one for one in ("example.com", "example", "big.test") if name.endswith(f"{one}."))
+        validator = validator_of(world, zone)
+        for qtype in chance.sample(TYPES, 6):
+            reply = world.ask(name, qtype, transport=transport, draw=chance.getrandbits(64))
+            if not reply.flags & dns.flags.TC:
+                check(validator, reply, name, qtype)
