@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from lbdns.dns.codes import ECDSAP256SHA256, ECDSAP384SHA384, ED25519
 from lbdns.dns.name import show_name
 from lbdns.dns.zone import Zone
 from lbdns.dnssec.signature_times import SigningPolicy
-from lbdns.dnssec.zone_keys import ZoneKeys
+from lbdns.dnssec.zone_keys import DNSKEY_HEAD_BYTES, SigningKey, ZoneKeys
 from lbdns.dnssec.zone_signing import ZoneSigning
 from lbdns.model.dnssec_settings import DnssecSettings
 from lbdns.snapshot.compile.signed_zones import BalancerStanding
+
+SIGNATURE_BYTES: Final = {ECDSAP256SHA256: 64, ECDSAP384SHA384: 96, ED25519: 64}
+"""Of algorithms whose signatures are as long whatever the key (RFC 6605 section 4, RFC 8080 section 4)."""
 
 
 class ZoneSigner(Protocol):
@@ -46,6 +50,11 @@ class SnapshotSigner:
         """The zones that are signed."""
         return self.keys.keys() | self.signer.key_problems().keys()
 
+    @property
+    def signature_bytes(self) -> int:
+        """The length of the longest signature that the zones' keys make."""
+        return max((signature_bytes(key) for keys in self.keys.values() for key in keys.zone_signers), default=0)
+
     def sign(self, zones: Sequence[Zone], standing: Sequence[Sequence[BalancerStanding]]) -> tuple[Zone, ...]:
         """Return the zones, signed where they are to be; raises LbdnsError where one cannot be: none that is to be
         signed comes back unsigned."""
@@ -61,3 +70,13 @@ class SnapshotSigner:
 
     def _policy_of(self, apex: bytes) -> SigningPolicy:
         return self.settings.policy_of(show_name(apex))
+
+
+def signature_bytes(key: SigningKey) -> int:
+    """Return the length of a key's signatures: an RSA key's are as long as its modulus (RFC 3110 section 2)."""
+    fixed = SIGNATURE_BYTES.get(key.algorithm)
+    if fixed is not None:
+        return fixed
+    public = key.dnskey[DNSKEY_HEAD_BYTES:]
+    exponent, head = (public[0], 1) if public[0] else (int.from_bytes(public[1:3], "big"), 3)
+    return len(public) - head - exponent

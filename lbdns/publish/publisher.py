@@ -22,13 +22,15 @@ from lbdns.health.forced import Forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.mapped.signature_table import SignatureTable, open_signatures
+from lbdns.mapped.snapshot_file import SIGNATURES, SIGNED, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import try_canaries
 from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.monitor_targets import TargetsMemo, write_targets
+from lbdns.publish.signature_files import SIGNATURE_ROOM, SignatureFiles, SignatureRoom, signature_room
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
@@ -51,6 +53,8 @@ class Published:
     slots: Slots
     snapshot: Snapshot
     table: HealthTable
+    signatures: SignatureTable | None = None
+    """For what is steered in signed zones, where there are any."""
 
 
 class Publisher:
@@ -72,6 +76,7 @@ class Publisher:
         self._table: HealthTable | None = None
         self._orders = orders
         self._signing = signing
+        self._signatures = SignatureFiles(run)
         self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
@@ -91,6 +96,7 @@ class Publisher:
             log.warning("what the earlier start measured cannot be taken over, so health begins as unknown: %s", error)
             return False
         self._table, self._slots, self.resumed = table, slots, snapshot
+        self._signatures.resume(snapshot)
         return True
 
     def prepare(self, configuration: Configuration) -> Published:
@@ -101,6 +107,9 @@ class Publisher:
 
         def write(path: Path, generation: int, table: HealthTable) -> None:
             compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo, signing)
+            if signing is not None and compiled.meta[SIGNED]:
+                room = signature_room(configuration, compiled, signing.signature_bytes)
+                self._signatures.provide(compiled.meta, room)
             add_templates(compiled, ServingView(compiled, table)).write(path, self._write_tries(compiled, generation))
 
         prepared = self._make(configuration, slots, write, geodata.tree)
@@ -132,6 +141,8 @@ class Publisher:
 
         def write(path: Path, generation: int, table: HealthTable) -> None:
             meta = {**compiled.meta, "generation": generation, "layout_id": table.layout_id}
+            if SIGNATURE_ROOM in meta:
+                self._signatures.provide(meta, SignatureRoom(*meta[SIGNATURE_ROOM]))
             snapshot = Snapshot(compiled.columns, meta)
             snapshot.write(path, self._write_tries(snapshot, generation))
 
@@ -153,6 +164,7 @@ class Publisher:
         try:
             write(path, generation, table)
             snapshot = Snapshot.open(path)
+            signatures = open_signatures(snapshot, self._run, self.current.signatures if self.current else None)
             try_canaries(configuration, snapshot, table, self._comparable(configuration, places, table))
             self._tried = (configuration, places, table)
             targets = self._run.targets(generation)
@@ -163,7 +175,7 @@ class Publisher:
             if isinstance(error, OSError):
                 raise LbdnsError(f"{self._run.path}: cannot write there: {error.strerror}") from error
             raise
-        return Published(generation, configuration, slots, snapshot, table)
+        return Published(generation, configuration, slots, snapshot, table, signatures)
 
     def _geodata(self, configuration: Configuration) -> Geodata:
         """Return the databases that the settings name; what they lack is told whenever they are others than before."""
@@ -253,13 +265,13 @@ class Publisher:
             used = self._shared_files() | {in_force.table.path}
         except (LbdnsError, OSError, ValueError, KeyError):
             return  # a snapshot of another version of lbdns, which an earlier start left: the next change removes it
-        for pattern in ("health-*.bin", "tries-*.bin"):
+        for pattern in ("health-*.bin", "tries-*.bin", "signatures-*.bin"):
             for path in self._run.path.glob(pattern):
                 if path not in used:
                     path.unlink(missing_ok=True)
 
     def _shared_files(self) -> set[Path]:
-        """Return the tries and health tables that the snapshots refer to; raises LbdnsError."""
+        """Return the tries and tables that the snapshots refer to; raises LbdnsError."""
         used: set[Path] = set()
         for path in self._run.path.glob("snapshot-*.bin"):
             try:
@@ -268,6 +280,7 @@ class Publisher:
                 continue  # its tries were removed: nobody can open it
             used.update(part.path for part in snapshot.parts)
             used.add(self._run.table(snapshot.layout_id))
+            used.add(self._run.signatures(snapshot.meta.get(SIGNATURES, 0)))
         return used
 
 

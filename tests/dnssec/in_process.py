@@ -127,6 +127,11 @@ class InProcessSigning:
         """The zones that are signed."""
         return {one.keys.apex for one in self.several}
 
+    @property
+    def signature_bytes(self) -> int:
+        """The length of ECDSA's and Ed25519's signatures."""
+        return 2 * _COORDINATE_BYTES
+
     def sign(self, zones: Sequence[Zone], standing: Sequence[Sequence[BalancerStanding]]) -> tuple[Zone, ...]:
         """Sign."""
         keys = {one.keys.apex: one.keys for one in self.several}

@@ -44,11 +44,13 @@ from lbdns.mapped.counters import Counters, count_reply, count_word, open_counte
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.tap_ring import Tap
+from lbdns.processes.responder.asked_signatures import AskedSignatures
 from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
 from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, parts_of, yield_to_fast_path
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.sample_shares import SampleShares
+from lbdns.processes.responder.signature_client import SignatureClient
 from lbdns.processes.responder.taps import Taps, set_local
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.turns import Turns
@@ -70,15 +72,21 @@ class ViewAnswerer:
     """Answers each batch from one view, at one time, with fresh draws."""
 
     def __init__(
-        self, views: Views, words: memoryview, sampler: Sampler | None = None, taps: Taps | None = None
+        self,
+        views: Views,
+        words: memoryview,
+        sampler: Sampler | None = None,
+        taps: Taps | None = None,
+        signatures: AskedSignatures | None = None,
     ) -> None:
         """Answer from what `views` has in force; `words`: the counters of the slow path; `sampler`: by which it
-        samples, `taps`: what it copies for dnstap; none by default."""
+        samples, `taps`: what it copies for dnstap, `signatures`: who has those that are lacking; none by default."""
         self.views = views
         self._counters = Counters(words)
         self._sampler = sampler or no_sampler()
         self._taps = taps
         self._tap = taps.taps[0] if taps else Tap()
+        self._signatures = signatures
         self._watched_view: ServingView | None = None
         self._fault_logged_at = -FAULT_LOG_S
         self.is_behind_fast_path = False
@@ -104,16 +112,23 @@ class ViewAnswerer:
         view = self.views.current()
         now_s, unix_s = int(time.monotonic()), int(time.time())
         draw = random.getrandbits
+        signatures = self._signatures if view.signatures is not None else None
         self._begin_watching(view, listener)
 
         def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
-            road, drawn = Road(), draw(DRAW_BITS)
+            drawn, client = draw(DRAW_BITS), Client(address, port)
+            road = Road() if signatures is None else signatures.begin(address)
             if self._tap.share:
                 self._tap.query_ns = time.time_ns()
-            client = Client(address, port)
-            try:
+
+            def answer(on: Road) -> bytes | None:
                 known = view.listener_view(listener)
-                reply = respond(view, message, client, transport, now_s, drawn, road, unix_s, known)
+                return respond(view, message, client, transport, now_s, drawn, on, unix_s, known)
+
+            try:
+                reply = answer(road)
+                if road.lacking and signatures is not None:
+                    road, reply = signatures.complete(road, reply, answer, address)
             except Exception:
                 reply = self._fault(message)
             self._count(view, road, reply, transport)
@@ -340,7 +355,8 @@ def main(arguments: list[str] | None = None) -> int:
         parts = parts_of(len(duty.held.listeners))
         shares, taps = SampleShares(run, duty.index, parts), Taps(run, duty.index, parts)
         words = open_counters(run.counters(duty.index, 0), writable=True)
-        answerer = ViewAnswerer(views, words, shares.samplers[0], taps)
+        asked = AskedSignatures(SignatureClient(lambda: run.signer, words))
+        answerer = ViewAnswerer(views, words, shares.samplers[0], taps, asked)
         worker = Responder(run, duty, answerer, shares, taps, threads)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)

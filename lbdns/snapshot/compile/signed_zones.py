@@ -35,6 +35,10 @@ class SnapshotSigning(Protocol):
     def apexes(self) -> Set[bytes]:
         """The zones that are signed."""
 
+    @property
+    def signature_bytes(self) -> int:
+        """The length of the longest signature that its keys make."""
+
     def sign(self, zones: Sequence[Zone], standing: Sequence[Sequence[BalancerStanding]]) -> tuple[Zone, ...]:
         """Return the zones, those signed that are to be; `standing`: for each what load balancers stand in it.
 
