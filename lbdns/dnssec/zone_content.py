@@ -72,10 +72,23 @@ class ZoneContent:
 
 
 def content_of(
-    zone: Zone, standing: Sequence[BalancerStanding], keys: ZoneKeys, dnskey_ttl: int, with_nsec3: bool
+    zone: Zone,
+    standing: Sequence[BalancerStanding],
+    below: Sequence[RRset],
+    keys: ZoneKeys,
+    dnskey_ttl: int,
+    with_nsec3: bool,
 ) -> ZoneContent:
-    """Return what a zone consists of with its keys and the load balancers that stand in it."""
+    """Return what a zone consists of with its keys and the load balancers that stand in it.
+
+    `below`: NS records of zones that are served here, at their apexes: cuts, where the zone has none there.
+    """
     rrsets = (*_visible(zone, standing), *_key_rrsets(zone, keys, dnskey_ttl, with_nsec3))
+    if below:
+        delegated = {rrset.owner for rrset in rrsets if rrset.type == TYPE_NS}
+        rrsets += tuple(
+            [RRset(one.owner, one.type, one.ttl, one.rdatas) for one in below if one.owner not in delegated]
+        )
     cuts = {rrset.owner for rrset in rrsets if rrset.type == TYPE_NS and rrset.owner != zone.apex}
     types: dict[bytes, set[int]] = {}
     for rrset in rrsets:

@@ -10,17 +10,17 @@ transfers the zone from here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.progress import STEP, report
 from lbdns.dns.canonical import RRSIG_HEAD, signed_data, signed_labels
-from lbdns.dns.codes import TYPE_NSEC3
-from lbdns.dns.name import show_name
+from lbdns.dns.codes import TYPE_NS, TYPE_NSEC3
+from lbdns.dns.name import ROOT, longest_match, parent, show_name
 from lbdns.dns.zone import RRset, Zone, ZoneSigned
 from lbdns.dnssec.bulk_signing import BulkSigner, BulkSigning, WantedSignature
 from lbdns.dnssec.chains import nsec3_chain, nsec_chain
@@ -42,22 +42,32 @@ NO_PROBLEMS: Final[Mapping[bytes, str]] = MappingProxyType({})
 _FIELD_MASK: Final = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
-    """A zone as it was signed at `now_s`, and of what."""
+class _Inputs(NamedTuple):
+    """What a zone is signed from: `below`, the cuts to zones that are served here."""
 
     zone: Zone
     standing: tuple[BalancerStanding, ...]
+    below: tuple[RRset, ...]
     keys: ZoneKeys
     policy: SigningPolicy
-    now_s: int
-    signed: Zone
 
-    def stays(self, keys: ZoneKeys, policy: SigningPolicy, now_s: int) -> bool:
-        """Return whether it would be the same, signed anew now: with the same keys, and nothing of it due."""
-        if self.signed.signed is None or keys != self.keys or policy != self.policy:
+
+class _Signed(NamedTuple):
+    """A zone as it was signed at `now_s`, and from what."""
+
+    inputs: _Inputs
+    now_s: int
+    zone: Zone
+
+    def stays(self, inputs: _Inputs, now_s: int) -> bool:
+        """Return whether it would be the same, signed anew now: from the same, and nothing of it due."""
+        if self.zone.signed is None or inputs.zone is not self.inputs.zone or inputs[1:] != self.inputs[1:]:
             return False
-        return self.now_s <= now_s < self.signed.signed.renewal_s
+        return self.now_s <= now_s < self.zone.signed.renewal_s
+
+
+_Kept = dict[bytes, tuple[KeptSignatures, KeptSignatures]]
+"""The signatures of zones by apex: of the round that is under way, and of the one before."""
 
 
 class ZoneSigning:
@@ -68,8 +78,6 @@ class ZoneSigning:
         # By the zone's identity, as it is held, and what stands in it: views may see one zone with other balancers.
         self._signed: dict[tuple[int, tuple[BalancerStanding, ...]], _Signed] = {}
         self._seed: Snapshot | None = None
-        self.made = 0
-        """Signatures that the last round made."""
 
     def seed(self, snapshot: Snapshot) -> None:
         """Take over the signatures of a snapshot that was served, as far as they hold, for the next round."""
@@ -91,38 +99,41 @@ class ZoneSigning:
         keys cannot be had, with the reason: they come back as they were signed last. Raises LbdnsError where they were
         not, or are no longer what they were; and what `bulk` raises.
         """
-        self.made = 0
         signed: dict[tuple[int, tuple[BalancerStanding, ...]], _Signed] = {}
-        kept: dict[bytes, tuple[KeptSignatures, KeptSignatures]] = {}  # of this round, and of the last
+        kept: _Kept = {}
         several = {apex for apex, count in Counter(zone.apex for zone in zones).items() if count > 1}
+        below = cuts_to_zones(zones, keys)
         found = []
         for zone, balancers in zip(zones, map(tuple, standing), strict=True):
-            own = keys.get(zone.apex)
-            problem = keyless.get(zone.apex)
-            if (own is None and problem is None) or not zone.rrsets:
+            apex = zone.apex
+            if not zone.rrsets or (apex not in keys and apex not in keyless):
                 found.append(zone)
                 continue
-            policy = policy_of(zone.apex)
             one = self._signed.get((id(zone), balancers))
-            if own is None or problem is not None:
-                if one is None:
-                    raise LbdnsError(f"zone {show_name(zone.apex)} cannot be signed: {problem}")
-            elif one is None or not one.stays(own, policy, now_s):
-                if zone.apex not in kept:
-                    kept[zone.apex] = KeptSignatures(zone.apex), self._kept(zone.apex)
-                work = _ZoneWork(zone, balancers, own, SignatureTimes(policy, now_s), kept[zone.apex])
-                one = _Signed(zone, balancers, own, policy, now_s, work.signed(bulk))
-                self.made += work.made
-                if zone.apex in several:
-                    kept[zone.apex][0].add(rrsets_of_zone(one.signed))
+            if apex in keys:
+                cuts = tuple(cut for view, cut in below.get(apex, ()) if view in ("", zone.view))
+                inputs = _Inputs(zone, balancers, cuts, keys[apex], policy_of(apex))
+                if one is None or not one.stays(inputs, now_s):
+                    one = self._make(inputs, now_s, bulk, kept)
+                    if apex in several:
+                        kept[apex][0].add(rrsets_of_zone(one.zone))
+            elif one is None:
+                raise LbdnsError(f"zone {show_name(apex)} cannot be signed: {keyless[apex]}")
             signed[id(zone), balancers] = one
-            found.append(one.signed)
+            found.append(one.zone)
         self._signed, self._seed = signed, None
         return tuple(found)
 
+    def _make(self, inputs: _Inputs, now_s: int, bulk: BulkSigner, kept: _Kept) -> _Signed:
+        apex = inputs.zone.apex
+        if apex not in kept:
+            kept[apex] = KeptSignatures(apex), self._kept(apex)
+        work = _ZoneWork(inputs, SignatureTimes(inputs.policy, now_s), kept[apex])
+        return _Signed(inputs, now_s, work.signed(bulk))
+
     def _kept(self, apex: bytes) -> KeptSignatures:
         """Return the signatures that a zone has, in whatever instance."""
-        last = [one.signed for one in self._signed.values() if one.signed.apex == apex]
+        last = [one.zone for one in self._signed.values() if one.zone.apex == apex]
         rrsets: Iterable[RRset] = chain.from_iterable(map(rrsets_of_zone, last))
         if not last and self._seed is not None:
             rrsets = rrsets_of_snapshot(self._seed, apex)
@@ -132,24 +143,18 @@ class ZoneSigning:
 class _ZoneWork:
     """One zone, while it is signed."""
 
-    def __init__(
-        self,
-        zone: Zone,
-        standing: Sequence[BalancerStanding],
-        keys: ZoneKeys,
-        times: SignatureTimes,
-        kept: Sequence[KeptSignatures],
-    ) -> None:
-        self._zone = zone
-        self._standing = standing
-        self._keys = keys
+    def __init__(self, inputs: _Inputs, times: SignatureTimes, kept: Sequence[KeptSignatures]) -> None:
+        policy = inputs.policy
+        self._zone = inputs.zone
+        self._standing = inputs.standing
+        self._keys = inputs.keys
         self._times = times
         self._kept = kept
         self._renewal_s = self._soonest_s = NEVER_S
-        self._denial = DENIALS[times.policy.denial]
-        self._content = content_of(zone, standing, keys, times.policy.dnskey_ttl, self._denial == DENIAL_NSEC3)
-        self._nsec_ttl = _nsec_ttl(self._content, bool(standing), times.policy.nsec_ttl)
-        self.made = 0
+        self._denial = DENIALS[policy.denial]
+        with_nsec3 = self._denial == DENIAL_NSEC3
+        self._content = content_of(*inputs[:4], policy.dnskey_ttl, with_nsec3)
+        self._nsec_ttl = _nsec_ttl(self._content, bool(inputs.standing), policy.nsec_ttl)
 
     def signed(self, bulk: BulkSigner) -> Zone:
         """Return the zone with its chain and all signatures."""
@@ -175,7 +180,8 @@ class _ZoneWork:
     def _signatures(self, rrsets: Sequence[RRset], bulk: BulkSigner) -> list[tuple[bytes, ...]]:
         """Return the signatures of each RRset, none of what the zone does not speak for."""
         total = len(rrsets)
-        signing = BulkSigning(bulk, total)
+        signers = {key.id: key for key in (*self._keys.key_signers, *self._keys.zone_signers)}
+        signing = BulkSigning(bulk, signers, total)
         is_own = self._content.is_own
         try:
             for place, rrset in enumerate(rrsets):
@@ -187,7 +193,6 @@ class _ZoneWork:
         finally:
             signing.close()
         report(STAGE, total, total)
-        self.made = signing.made
         if signing.kept:
             self._renewal_s = min(self._renewal_s, self._times.now_s)
         return signing.found
@@ -241,3 +246,17 @@ def _nsec_ttl(content: ZoneContent, has_balancers: bool, wanted_s: int | None) -
     if wanted_s is None:
         return min(most_s, NSEC_TTL_MAX_S) if has_balancers else most_s
     return min(most_s, wanted_s)
+
+
+def cuts_to_zones(zones: Sequence[Zone], signed: Container[bytes]) -> dict[bytes, list[tuple[str, RRset]]]:
+    """Return for signed zones, by apex, the NS records of zones here that lie right below, each with the view that it
+    is of: where its own file does not delegate to them, what they answer could not be told from a forgery."""
+    apexes = {zone.apex: zone.apex for zone in zones}
+    found: dict[bytes, list[tuple[str, RRset]]] = {}
+    for zone in zones:
+        above = longest_match(parent(zone.apex), apexes) if zone.apex != ROOT else None
+        if above is not None and above in signed:
+            servers = next((one for one in zone.rrsets if one.type == TYPE_NS and one.owner == zone.apex), None)
+            if servers is not None and (zone.view, servers) not in found.get(above, ()):
+                found.setdefault(above, []).append((zone.view, servers))
+    return found

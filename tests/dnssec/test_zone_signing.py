@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import sha512
 
 import pytest
 
@@ -30,7 +30,7 @@ from lbdns.dnssec.bulk_signing import LOT
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_signing import ZoneSigning
 from lbdns.snapshot.compile.signed_zones import BalancerStanding
-from tests.dnssec.in_process import NOW_S, InProcessSigning, Policy, SigningHand, SomeKeys, signs
+from tests.dnssec.in_process import NOW_S, InProcessSigning, Policy, SigningHand, SomeKeys, sign, signs
 from tests.dnssec.naive_chain import NaiveZone, check_signatures, rrset_of, type_text
 from tests.dnssec.random_zones import APEX, SOA, random_zone
 
@@ -279,18 +279,19 @@ def test_a_signer_that_is_away() -> None:
 def test_many_lots() -> None:
     """More than one lot is signed at once; a fault in any ends all."""
     names = 3 * LOT // 2
-    rrsets = tuple(
-        RRset(encode_canonical(f"n{number}.example.com"), TYPE_A, 60, (bytes(4),)) for number in range(names)
-    )
+    owners = [encode_canonical(f"n{number}.example.com") for number in range(names)]
+    rrsets = tuple(RRset(owner, TYPE_A, 60, (bytes(4),)) for owner in owners)
     zone = Zone(APEX, (SOA, RRset(APEX, TYPE_NS, 60, (APEX,)), *rrsets), "example.com.zone")
-    keys = SomeKeys.make("example.com")
+    keys = SomeKeys.make("example.com", ED25519)
     lots: list[int] = []
 
     def hand(wanted: Sequence[tuple[int, bytes]]) -> list[bytes]:
+        """Sign the first, which is verified; of the others a digest stands for the signature."""
         lots.append(len(wanted))
         if fault and len(lots) == fault:
             raise LbdnsError("no more")
-        return [wanted_of(data) for _, data in wanted]
+        (key_id, first), *others = wanted
+        return [sign(keys.private[key_id], first), *(sha512(data).digest() for _, data in others)]
 
     for fault in (0, 1, 2, 3):
         lots.clear()
@@ -301,19 +302,58 @@ def test_many_lots() -> None:
             continue
         (signed,) = signing.sign([zone], [()])
         assert sum(lots) == 2 * names + 4 and max(lots) == LOT
+        digests = 0
         for rrset in signed.rrsets:
             (signature,) = rrset.signatures
-            head = signature[: -len(DIGEST_OF)]
+            head = signature[:-64]
             data = signed_data(head, rrset.owner, rrset.type, rrset.ttl, rrset.rdatas)
-            assert signature == head + wanted_of(data)
+            digests += signature == head + sha512(data).digest()
+        assert digests == sum(lots) - len(lots)
 
 
-DIGEST_OF = sha256(b"").digest()
+def test_a_hand_that_signs_otherwise_has_nothing_published() -> None:
+    signing, zone, standing = scene(1, "nsec")
+    right = signing.hand
+    other = SigningHand(SomeKeys.make("example.com", seed="other"))
+    other.private = dict.fromkeys(signing.several[0].private, next(iter(other.private.values())))
+    signing.hand = other
+    with pytest.raises(LbdnsError, match=r"a signature that is none of key \d+"):
+        signing.sign([zone], [standing])
+    signing.hand = lambda wanted: right(wanted)[1:]
+    with pytest.raises(LbdnsError, match="the signer gave"):
+        signing.sign([zone], [standing])
+    signing.hand = lambda wanted: [b""] * len(wanted)
+    with pytest.raises(LbdnsError, match="none of key"):
+        signing.sign([zone], [standing])
 
 
-def wanted_of(data: bytes) -> bytes:
-    """Return what stands for a signature where none is checked."""
-    return sha256(data).digest()
+def test_a_zone_served_here_is_below_a_cut_of_a_signed_one() -> None:
+    """Whether the zone above delegates to it or not: else what it answers could not be told from a forgery."""
+    zone, standing = random_zone(random.Random(1))
+    child_apex = encode_canonical("sub.deep.example.com")
+    servers = RRset(child_apex, TYPE_NS, 77, (encode_canonical("ns.example.net"),), line=9)
+    child = Zone(child_apex, (replace(SOA, owner=child_apex), servers), "sub.zone")
+    grandchild = replace(child, apex=b"\1x" + child_apex, rrsets=(replace(servers, owner=b"\1x" + child_apex),))
+    hidden = RRset(b"\1h" + child_apex, TYPE_A, 60, (bytes(4),))
+    zone = replace(zone, rrsets=(*zone.rrsets, hidden))
+    signing = signs(SomeKeys.make("example.com"))
+    alone, _ = sign_all(signing, zone, standing)
+    signed, same_child, _ = signing.sign([zone, child, grandchild], [standing, [], []])
+    assert same_child is child
+    with_cut = replace(zone, rrsets=(*zone.rrsets, replace(servers, line=0)))
+    check(with_cut, standing, signed)
+    assert [one for one in signed.rrsets if one.owner in (child_apex, hidden.owner) and not one.signatures] == [
+        hidden,
+        replace(servers, line=0),
+    ]
+    # Where it delegates itself, that stays; a zone of another view is none of this one's.
+    (own, _) = signing.sign([with_cut, child], [standing, []])
+    assert [one.rdatas for one in own.rrsets if one.type == TYPE_NS and one.owner == child_apex] == [servers.rdatas]
+    (of_view, _) = signing.sign([zone, replace(child, view="lab")], [standing, []])
+    assert of_view.rrsets == alone.rrsets
+    # And it goes when the zone does.
+    again, _ = sign_all(signing, zone, standing)
+    assert again.rrsets == alone.rrsets
 
 
 def test_zones_without_keys_stay_as_they_are() -> None:
