@@ -130,7 +130,7 @@ class InProcessSigning:
     @property
     def signature_bytes(self) -> int:
         """The length of ECDSA's and Ed25519's signatures."""
-        return 2 * _COORDINATE_BYTES
+        return 64
 
     def sign(self, zones: Sequence[Zone], standing: Sequence[Sequence[BalancerStanding]]) -> tuple[Zone, ...]:
         """Sign."""
