@@ -153,12 +153,12 @@ class Served:
     def __init__(self, world: World, geodata: Geodata, folder: Path) -> None:
         configuration = world.configuration
         self.world = world
-        self._slots = Slots().assign(configuration)
-        self.snapshot = self._snapshot = compile_snapshot(configuration, geodata, self._slots, generation=1)
+        self.slots = Slots().assign(configuration)
+        self.snapshot = self._snapshot = compile_snapshot(configuration, geodata, self.slots, generation=1)
         self.table = self._table = HealthTable.create(
-            folder / "health.bin", self._slots.endpoint_count, self._slots.pool_count, layout_id=0
+            folder / "health.bin", self.slots.endpoint_count, self.slots.pool_count, layout_id=0
         )
-        self._write_health()
+        self.write_health()
         self._pool_names = list(configuration.pools)
         self._numbers = {
             balancer.name: index
@@ -166,23 +166,23 @@ class Served:
         }
         self._held: dict[str, tuple[Any, Any, Any]] = {}
 
-    def _write_health(self) -> None:
+    def write_health(self) -> None:
         columns = self._table.columns
         world = self.world
         for pool in world.configuration.pools.values():
-            slot = self._slots.pool[pool.name]
+            slot = self.slots.pool[pool.name]
             forced = any((pool.name, index) in world.forced for index, each in enumerate(pool.origins) if each.enabled)
             columns["pool_state"][slot] = POOL_STATES[naive.pool_word(world, pool)] | verdict.COUNTS * forced
             for index, endpoint in enumerate(pool.origins):
                 key = (pool.name, index)
-                at = self._slots.endpoint[pool.name, endpoint.name, endpoint.address]
+                at = self.slots.endpoint[pool.name, endpoint.name, endpoint.address]
                 state = ENDPOINT_STATES.get(world.health.get(key, ""), verdict.UNKNOWN)
                 columns["endpoint_state"][at] = state | verdict.COUNTS * (key in world.forced)
                 if key in world.resolved:
                     v4, v6 = ([one.packed for one in world.addresses_of(*key, family)] for family in ("A", "AAAA"))
                     write_addresses(columns, at, v4, v6, world.resolved[key]["expiry"])
         for (name, region), rtt_ms in world.rtt_ms.items():
-            columns["pool_rtt"][self._slots.pool[name] * len(REGION_CODES) + REGION_CODES.index(region)] = rtt_ms
+            columns["pool_rtt"][self.slots.pool[name] * len(REGION_CODES) + REGION_CODES.index(region)] = rtt_ms
 
     def close(self) -> None:
         self._held.clear()
@@ -196,7 +196,7 @@ class Served:
             self._held[lane.name] = view, lane.nouns.Query(), lane.nouns.Decision()
         return self._held[lane.name]
 
-    def _ready(self, lane: Lane, lb: LoadBalancer, asked: Asked) -> tuple[Any, Any, Any]:
+    def ready(self, lane: Lane, lb: LoadBalancer, asked: Asked) -> tuple[Any, Any, Any]:
         """Return view, query and decision, the query filled in."""
         view, query, decision = self._nouns(lane)
         query.lb = self._numbers[lb.name]
@@ -256,7 +256,7 @@ class Served:
         self, lane: Lane, lb: LoadBalancer, asked: Asked, words: Iterable[int] = (), clients: Iterable[Address] = ()
     ) -> Counter[tuple[str, int]]:
         """Count (pool, first endpoint) over many decisions: one for each random word, or for each resolver."""
-        view, query, decision = self._ready(lane, lb, asked)
+        view, query, decision = self.ready(lane, lb, asked)
         starts = self._snapshot.columns["pool_endpoint_start"]
         counted: Counter[tuple[int, int]] = Counter()
         for word in words:
@@ -271,7 +271,7 @@ class Served:
 
     def decide(self, lane: Lane, lb: LoadBalancer, asked: Asked) -> dict[str, Any]:
         """Return the real decision in the oracle's words."""
-        view, query, decision = self._ready(lane, lb, asked)
+        view, query, decision = self.ready(lane, lb, asked)
         outcome = lane.decide(view, query, decision)
         assert outcome == decision.outcome
         answered = outcome == layout.OUTCOME_ANSWER
