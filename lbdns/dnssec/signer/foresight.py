@@ -24,6 +24,10 @@ class Verdict(Enum):
 class Foresight(Protocol):
     """Knows a configuration and its health. All is called in one thread."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether `following` returned nothing because there is nothing, and not because it looked at enough."""
+
     def follow(self, snapshot: Snapshot, table: HealthTable) -> None:
         """Go by another generation from now on."""
 
@@ -34,11 +38,14 @@ class Foresight(Protocol):
         """Hear of a request that was granted: its load balancer is asked."""
 
     def following(self) -> tuple[Unsigned, Verdict] | None:
-        """Return what is to be in the table next, None where all is there that is known to be wanted now."""
+        """Return what is to be in the table next, None where all is there that is known to be wanted now, or enough was
+        looked at for one call."""
 
 
 class NoForesight:
     """Grants whatever is of a zone's name or below, and wants nothing by itself."""
+
+    is_idle = True
 
     def follow(self, snapshot: Snapshot, table: HealthTable) -> None:
         """Leave it."""

@@ -91,6 +91,7 @@ class SignerWorker:
         self._control: Control | None = None
         self._inode = 0  # of the control file
         self._generation = 0
+        self._snapshot: Snapshot | None = None
         self._copying: Iterator[bool] | None = None  # from the table before
         self._serving: list[asyncio.Task[None]] = []
         self._woken = asyncio.Event()
@@ -203,7 +204,7 @@ class SignerWorker:
     def _take_up(self, generation: int) -> None:
         if generation == self._generation:
             return
-        snapshot = Snapshot.open(self._run.snapshot(generation))
+        snapshot = self._snapshot = Snapshot.open(self._run.snapshot(generation), self._snapshot)
         number = snapshot.meta.get(SIGNATURES, 0)
         if number:
             self._take_table(self._run.signatures(number))
@@ -236,10 +237,9 @@ class SignerWorker:
                 return True
             self._copying = None
         following = self._foresight.following() if self._signing.table is not None else None
-        if following is None:
-            return False
-        self._signing.signatures(*following)
-        return True
+        if following is not None:
+            self._signing.signatures(*following)
+        return following is not None or not self._foresight.is_idle
 
     async def _count(self) -> None:
         """Tell how it goes."""
