@@ -17,6 +17,9 @@ The road of a datagram from recvmmsg to sendmmsg, in the order in which to read 
 7. `steering/kernel/decide.py`: which pool
 8. `steering/kernel/endpoints.py`: which of its endpoints, with which addresses; then 6 ends it, 1 counts and sends
 
+In a signed zone who wants signatures (DO) is answered by `fastpath/signed.py` in place of 6: the same, with signatures
+and proofs (`fastpath/proofs.py`), from the snapshot and from the table of what the signer has signed.
+
 What both roads must know of the wire stands in `dns/wire.py`, which addresses a decision answers with in 8; rendered
 answers come from `templates.py`. Each module but the two in Cython alone runs interpreted too, and both forms write the
 bytes that the slow path would.

@@ -11,6 +11,8 @@ TOO_LARGE: Final = -2  # between its own functions: what is required does not fi
 PROCEED: Final = 1  # what a guard returns instead: the question may be read
 
 DNAMES_MAX: Final = 4  # passed on the road to one answer; more are the slow path's
+NAME_STEPS_MAX: Final = 256  # labels and pointers of a name in a reply
+NO_TTL_MAX: Final = 0xFFFFFFFF  # for how long a negative answer holds
 OUT_BYTES: Final = 2048  # room that a caller of `serve` must have for a reply
 NO_TEMPLATE: Final = 0xFFFFFFFF
 # A template is one run of bytes: a head of 16-bit numbers, low octet first; relocations, two such numbers each (where a
@@ -24,15 +26,17 @@ TEMPLATE_RELOCATIONS: Final = 10
 TEMPLATE_TTL: Final = 12  # where in the body the TTL of a negative answer's SOA, or of a DNAME to follow, stands; or 0
 TEMPLATE_LEAST: Final = 14  # of the body, in bytes: what must be there; the rest gives way
 TEMPLATE_OPTIONAL: Final = 16  # the records in that rest
-TEMPLATE_HEAD_BYTES: Final = 18
+TEMPLATE_SIGNED: Final = 18  # 32 bits: the template of the same answer with signatures; NO_TEMPLATE: there is none
+TEMPLATE_HEAD_BYTES: Final = 22
+SIGNED_BY_ROW: Final = 0xFFFFFFFE  # in place of one: this template, and the signatures over its one RRset behind it
 RELOCATION_BYTES: Final = 4
 RELOCATION_BIAS: Final = 0x4000  # targets inside the question's name lie before its end
 # TEMPLATE_STEERS: a load balancer's records follow, whose owner is the pointer that the body ends with. Head:
 TEMPLATE_STEERS: Final = 0x4000
-STEERS_LOAD_BALANCER: Final = 18  # 32 bits
-STEERS_NONE: Final = 22  # 32 bits: the template where it has no records
-STEERS_FAMILY: Final = 26
-STEERS_HEAD_BYTES: Final = 28
+STEERS_LOAD_BALANCER: Final = 22  # 32 bits
+STEERS_NONE: Final = 26  # 32 bits: the template where it has no records
+STEERS_FAMILY: Final = 30
+STEERS_HEAD_BYTES: Final = 32
 TEMPLATE_LONG: Final = 0x2000  # a chain of so many names that beside others it may be cut short
 ANY_TEMPLATE: Final = 0  # the first of all: what ANY gets at a load balancer's name
 # TEMPLATE_CHOICE: no template, but LENGTH pairs (type, template; 32 bits each) after the head, the last for the rest.

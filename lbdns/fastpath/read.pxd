@@ -5,6 +5,7 @@ from lbdns.dns.codes cimport *
 from lbdns.dns.wire cimport is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.columns cimport *
+from lbdns.mapped.signature_lookup cimport SignedKey
 from lbdns.snapshot.lookup.look_up cimport Found
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport Suffixes
@@ -24,7 +25,11 @@ cdef class Server(View):
     cdef public int name_bytes, qtype, qclass, limit, ecs_start, ecs_bytes, ecs_source, rcode, extended, ede
     cdef public int edns_version, edns_flags
     cdef public bint has_edns, has_nsid, is_malformed, is_steered, is_long
-    cdef public bint has_views
+    cdef public bint has_views, has_signed
+    cdef readonly SignedKey made_key
+    cdef readonly unsigned char[::1] made_name
+    cdef public int made_name_bytes
+    cdef public long long negative_ttl
     cdef public int listener_view, seen_view, view_scope, kind
     cdef public unsigned int directory, generation, asked_zone
 

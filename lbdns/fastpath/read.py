@@ -13,6 +13,7 @@ from lbdns.dns.codes import *
 from lbdns.dns.wire import is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout import *
 from lbdns.mapped.columns import *
+from lbdns.mapped.signature_lookup import SignedKey
 from lbdns.snapshot.lookup.look_up import Found
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import Suffixes
@@ -63,6 +64,10 @@ class Server(View):
         self.ecs_start = 0
         self.ecs_bytes = 0
         self.ecs_source = 0
+        self.made_key = SignedKey()
+        self.made_name = memoryview(bytearray(NAME_BYTES_MAX + 1))
+        self.made_name_bytes = 0
+        self.negative_ttl = 0
         self.is_steered = False
         self.is_long = False
         self.rcode = 0
@@ -87,6 +92,7 @@ class Server(View):
         super().__init__(columns, health, pop_region, signatures)
         self.listener_view = listener_view
         self.generation = generation
+        self.has_signed = len(self.zone_signed) != 0
         self.has_views = listener_view != 0 or (len(self.view_trie) != 0 and self.view_trie[0] != NO_TRIE)
 
 

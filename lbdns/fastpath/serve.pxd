@@ -4,6 +4,7 @@ cimport cython
 from lbdns.dns.codes cimport *
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, forget_rest, get16, read_name, read_rest, read_unasked
+from lbdns.fastpath.signed cimport serve_signed
 from lbdns.fastpath.write cimport (
     field16,
     field32,
@@ -29,6 +30,11 @@ from lbdns.snapshot.lookup.view_of cimport view_of
 
 @cython.locals(refusal=cython.int, kind=cython.int, template=cython.uint)
 cpdef int serve(Server server, int start, int length, int base) noexcept nogil
+
+cdef bint is_signed(Server server) noexcept nogil
+
+@cython.locals(kind=cython.int, template=cython.uint)
+cdef unsigned int template_found(Server server) noexcept nogil
 
 @cython.locals(found=cython.int)
 cdef void choose_view(Server server) noexcept nogil

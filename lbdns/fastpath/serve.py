@@ -16,6 +16,7 @@ from __future__ import annotations
 from lbdns.dns.codes import *
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server, forget_rest, get16, read_name, read_rest, read_unasked
+from lbdns.fastpath.signed import serve_signed
 from lbdns.fastpath.write import (
     field16,
     field32,
@@ -64,6 +65,8 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     kind = server.found.kind
     server.kind = kind
     server.asked_zone = server.found.zone
+    if server.has_signed and is_signed(server):
+        return serve_signed(server, start, base, template_found(server))
     if kind == KIND_STEERED:
         return write_steered(server, start, base, NO_TEMPLATE)
     if kind == KIND_HIT and server.qtype == TYPE_ANY:
@@ -82,6 +85,26 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     if kind == KIND_UNREADY:
         return write_refusal(server, start, base, SERVFAIL, EDE_NOT_READY)
     return write_dnames(server, start, base)
+
+
+def is_signed(server: Server) -> bool:
+    """Return whether the signed road has the query: with DO, or for records of DNSSEC alone, in a signed zone."""
+    if server.found.kind in (KIND_OUT_OF_ZONE, KIND_UNREADY) or not server.zone_signed[server.found.zone]:
+        return False
+    return server.edns_flags & FLAG_DO != 0 or server.qtype in (TYPE_RRSIG, TYPE_NSEC)
+
+
+def template_found(server: Server) -> int:
+    """Return the template, without signatures, of the RRset or cut that was found; NO_TEMPLATE where that is none."""
+    kind = server.found.kind
+    if kind == KIND_REFERRAL:
+        return server.name_template[server.found.entry]
+    if kind not in (KIND_HIT, KIND_CNAME) or server.found.row == NO_ROW:
+        return NO_TEMPLATE
+    template = server.rrset_template[server.found.row]
+    if template != NO_TEMPLATE and field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_CHOICE:
+        return choose(server, template, server.qtype)
+    return template
 
 
 def choose_view(server: Server) -> None:

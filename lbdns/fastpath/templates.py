@@ -11,6 +11,10 @@
 | a zone | its negative answer | NODATA and NXDOMAIN |
 | an endpoint's hostname in a zone here | what follows its CNAME; its addresses, for MX and SRV | STEERED |
 
+In a signed zone each has a sibling, for who wants signatures: the same answer with them and what proves it. Where an
+answer is one RRset, that is the template itself and the RRset's signatures, which the snapshot has (SIGNED_BY_ROW); and
+what is signed as it is asked for has none.
+
 What a template cannot say has none, and is left to the slow path: what goes round under a wildcard, aliases that go on
 after a load balancer's own to another one or round, those before a load balancer whose name takes more than a pointer.
 Replies too large for a datagram lose what is optional, or are truncated, as the slow path has it.
@@ -25,9 +29,11 @@ from typing import Any, NamedTuple
 
 from lbdns.answer.answer import ANY_RECORDS, CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
 from lbdns.answer.match import Match, MatchKind
+from lbdns.answer.prove import prove
 from lbdns.answer.render import Template, render_template
 from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.sign import sign
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
@@ -40,6 +46,7 @@ from lbdns.dns.codes import (
     TYPE_DNAME,
     TYPE_DS,
     TYPE_MX,
+    TYPE_NSEC,
     TYPE_OPT,
     UDP_BYTES_MAX,
     YXDOMAIN,
@@ -52,6 +59,7 @@ from lbdns.fastpath.layout import (
     DNAMES_MAX,
     NO_TEMPLATE,
     RELOCATION_BIAS,
+    SIGNED_BY_ROW,
     TEMPLATE_CHOICE,
     TEMPLATE_LONG,
     TEMPLATE_STEERS,
@@ -68,6 +76,7 @@ CHAIN_MATCHES_MAX = 8
 BEYOND_MATCHES_MAX = CHAIN_HOPS_MAX - DNAMES_MAX - CHAIN_MATCHES_MAX
 STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
+STEERED_AUTHORITY_MAX = 2  # RRsets: the SOA, and what denies the type at the load balancer's name
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
 LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (base/progress.py)."""
@@ -82,7 +91,7 @@ TEMPLATE_COLUMNS = (
     "template_blob",
 )
 # As layout.py says: little-endian.
-HEAD = struct.Struct("<9H")
+HEAD = struct.Struct("<9HI")
 STEERS_TAIL = struct.Struct("<IIH")
 RELOCATION = struct.Struct("<HH")
 PAIR = struct.Struct("<II")
@@ -118,6 +127,7 @@ class _Templates:
         self._known: dict[bytes, int] = {}
         self._after: dict[bytes, list[_Beyond]] = {}
         self._directories = Directories(view)
+        self._signed = {zone for zone in range(len(view.columns["zone_apex"])) if view.is_signed(zone)}
 
     def fill(self) -> None:
         """Render what has a template, row by row; ANY_TEMPLATE first."""
@@ -131,7 +141,12 @@ class _Templates:
         report(LAST_STAGE, count, count)
         for zone, apex in enumerate(rows["zone_apex"]):
             is_ready = not self.view.is_unready(zone)
-            template = self._render(zone, self.view.name(apex), PRIVATE_TYPE) if is_ready else NONE_32
+            template = NONE_32
+            if is_ready:
+                name = self.view.name(apex)
+                directory = self._directories.of_name(zone, name)[0]
+                reply = answer(self.view, directory, name, name, PRIVATE_TYPE, None, Transport.UDP, Road())
+                template = self._append(render_template(reply))
             self.columns["zone_template"].append(template)
         self._fill_endpoints(len(rows["endpoint_slot"]))
 
@@ -153,7 +168,8 @@ class _Templates:
             rtype = rows["rrset_type"][row]
             is_hit = not flags & (NAME_OCCLUDED | NAME_CUT) or (is_cut and rtype == TYPE_DS)
             template = NONE_32
-            if is_hit and rtype != TYPE_OPT:
+            # Who asks for NSEC records of a signed zone is answered by the slow path, and there are as many as names.
+            if is_hit and rtype != TYPE_OPT and not (rtype == TYPE_NSEC and zone in self._signed):
                 if rtype == TYPE_CNAME:
                     template = self._alias(zone, name, self.view.rrsets(entry)[row - first].rdatas[0])
                 else:
@@ -201,7 +217,7 @@ class _Templates:
                 types += STEERED
             pairs |= {rtype: self._chain(directory, name, rtype, Road()) for rtype in types if rtype not in pairs}
         different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]
-        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0, 0, 0)
+        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0, 0, 0, NO_TEMPLATE)
         return self._store(head + b"".join(different) + PAIR.pack(0, rest))
 
     def _differs_for_ds(self, last: Match) -> bool:
@@ -219,13 +235,35 @@ class _Templates:
         if is_own or not self._is_fixed(directory, road.matches, reply):
             return NONE_32
         is_long = len(road.matches) > CHAIN_MATCHES_MAX
+        signed = self._signed_answer(directory, name, qtype, is_long, last.zone)
         if last.kind is not MatchKind.STEERED:
-            return self._append(render_template(reply), is_long=is_long)
+            return self._append(render_template(reply), is_long=is_long, signed=signed)
         none = self._append(render_template(reply), is_long=is_long)
         before = render_template(Answer(apex=reply.apex, answer=reply.answer), _target(reply.answer[-1]))
         if not before.pointers or before.pointers[-1][0] != before.owner_at:
             return NONE_32  # more than a pointer, as where pointers lead on too often
-        return self._append(before, (last, none), is_long=is_long)
+        return self._append(before, (last, none), is_long, signed)
+
+    def _signed_answer(self, directory: int, name: bytes, qtype: int, is_long: bool, zone: int) -> int:
+        """Return the template of an answer with signatures; of the aliases alone where they lead to a load balancer.
+        None where the zone has none, or not all of them."""
+        if zone not in self._signed:
+            return NONE_32
+        road = Road(dnssec_ok=True)
+        reply = answer(self.view, directory, name, name, qtype, None, Transport.UDP, road)
+        aliases = [*reply.answer]
+        last = road.matches[-1]
+        prove(self.view, reply, road, qtype)
+        if last.kind is not MatchKind.STEERED:
+            reply = sign(self.view, reply, road)
+            return NONE_32 if road.lacking else self._append(render_template(reply), is_long=is_long)
+        # Beside the SOA and the denial that are the load balancer's, aliases may need proofs of their own.
+        if len(reply.authority) > STEERED_AUTHORITY_MAX or any(one.signed_ttl is not None for one in aliases):
+            return NONE_32
+        before = render_template(Answer(apex=reply.apex, answer=aliases), _target(aliases[-1]))
+        if not before.pointers or before.pointers[-1][0] != before.owner_at:
+            return NONE_32
+        return self._append(before, (last, NONE_32), is_long)
 
     def _is_fixed(self, directory: int, matches: list[Match], reply: Answer) -> bool:
         """Return whether a chain is the same whatever name under a wildcard it began with. It is not where it comes to
@@ -293,23 +331,49 @@ class _Templates:
             reply = answer_beyond(self.view, directory, target, qtype, road)
             is_plain = is_plain_chain(road.matches) and road.matches[-1].kind is not MatchKind.STEERED
             is_long = len(road.matches) > BEYOND_MATCHES_MAX
-            templates.append(self._append(render_template(reply), is_long=is_long) if is_plain else NONE_32)
-        reply = Answer(apex=self.view.name(self.view.columns["zone_apex"][zone]))
+            signed = self._signed_beyond(directory, zone, target, qtype, is_long) if is_plain else NONE_32
+            template = self._append(render_template(reply), None, is_long, signed) if is_plain else NONE_32
+            templates.append(template)
+        signed = self._hosts(zone, target, True) if zone in self._signed else NONE_32
+        return [*templates, self._hosts(zone, target, False, signed)]
+
+    def _signed_beyond(self, directory: int, zone: int, target: bytes, qtype: int, is_long: bool) -> int:
+        """Return the template of what follows an endpoint's CNAME, with signatures."""
+        if zone not in self._signed:
+            return NONE_32
+        road = Road(dnssec_ok=True)
+        reply = answer_beyond(self.view, directory, target, qtype, road)
+        prove(self.view, reply, road, qtype)
+        # What is asked for is the load balancer's name, not this one.
+        reply.authority = [replace(one, owner=one.owner or road.matches[0].name) for one in reply.authority]
+        reply = sign(self.view, reply, road)
+        return NONE_32 if road.lacking else self._append(render_template(reply), is_long=is_long)
+
+    def _hosts(self, zone: int, target: bytes, is_signed: bool, signed: int = NONE_32) -> int:
+        """Return the template of the addresses of an MX or SRV record's host."""
+        reply = Answer(apex=self.view.apex(zone), is_signed=is_signed)
         records = Records(ASKED, TYPE_MX, 0, (bytes(2) + target,))
         add_targets(self.view, zone, records, reply, is_apart=True)
-        extra = render_template(reply)
-        templates.append(self._append(extra) if len(extra.body) <= UDP_BYTES_MAX else NONE_32)
-        return templates
+        made = render_template(reply)
+        return self._append(made, signed=signed) if len(made.body) <= UDP_BYTES_MAX else NONE_32
 
     def _render(self, zone: int, name: bytes, rtype: int) -> int:
         directory = self._directories.of_name(zone, name)[0]
-        return self._append(
-            render_template(answer(self.view, directory, name, name, rtype, None, Transport.UDP, Road()))
-        )
+        made = render_template(answer(self.view, directory, name, name, rtype, None, Transport.UDP, Road()))
+        _, authorities, additionals = made.counts
+        if not authorities and not additionals:
+            return self._append(made, signed=SIGNED_BY_ROW)
+        return self._append(made, signed=self._signed_answer(directory, name, rtype, False, zone))
 
-    def _append(self, template: Template, steers: tuple[Match, int] | None = None, is_long: bool = False) -> int:
+    def _append(
+        self,
+        template: Template,
+        steers: tuple[Match, int] | None = None,
+        is_long: bool = False,
+        signed: int = NONE_32,
+    ) -> int:
         """Return the offset of a template; `steers`: the balancer that follows, and the template without; `is_long`: of
-        a chain that may be cut short where others stand before it."""
+        a chain that may be cut short where others stand before it; `signed`: the template with signatures."""
         truncates = TEMPLATE_LONG if is_long else 0
         if len(template.body) > UDP_BYTES_MAX:
             if template.least <= UDP_BYTES_MAX:
@@ -326,6 +390,7 @@ class _Templates:
                 template.ttl_at,
                 template.least,
                 template.optional,
+                signed,
             )
         ]
         if steers:

@@ -38,29 +38,35 @@ cpdef int write_broken(Server server, int start, int base, int rcode) noexcept n
 cpdef int write_body(Server server, int base, int position, unsigned int template, int size) noexcept nogil
 
 @cython.locals(value=cython.longlong, octet=cython.int)
-cdef long long get32(Server server, int position) noexcept nogil
+cpdef long long get32(Server server, int position) noexcept nogil
 
 cdef int write_picks(Server server, int base, int position, int limit) noexcept nogil
 
 @cython.locals(ttl=cython.longlong)
-cdef int write_record_head(Server server, int position, int rtype, int size) noexcept nogil
+cpdef int write_record_head(Server server, int position, int rtype, int size) noexcept nogil
 
 @cython.locals(
     size=cython.int, count=cython.int, number=cython.int, at=cython.int, word=cython.int, octet=cython.int
 )
-cdef int write_addresses(Server server, int position, int limit) noexcept nogil
+cpdef int write_addresses(Server server, int position, int limit) noexcept nogil
 
 @cython.locals(position=cython.uint)
 cpdef int target_bytes(Server server, unsigned int offset) noexcept nogil
 
 @cython.locals(offset=cython.uint, index=cython.int)
-cdef int write_target(Server server, int position, int endpoint, int size) noexcept nogil
+cpdef int write_target(Server server, int position, int endpoint, int size) noexcept nogil
+
+cdef int write_named(Server server, int base, int position, int limit) noexcept nogil
 
 @cython.locals(
-    fixed=cython.int, head=cython.ulonglong, octet=cython.int, index=cython.int, endpoint=cython.int, size=cython.int, row=cython.uint,
-    after=cython.uint, required=cython.int,
+    fixed=cython.int, head=cython.ulonglong, octet=cython.int, index=cython.int, endpoint=cython.int, size=cython.int
 )
-cdef int write_named(Server server, int base, int position, int limit) noexcept nogil
+cpdef int write_hosts(Server server, int position, int limit) noexcept nogil
+
+@cython.locals(
+    index=cython.int, endpoint=cython.int, size=cython.int, row=cython.uint, after=cython.uint, required=cython.int
+)
+cpdef int write_host_addresses(Server server, int base, int position, int limit, bint is_signed) noexcept nogil
 
 @cython.locals(position=cython.int)
 cpdef int write_refusal(Server server, int start, int base, int rcode, int ede) noexcept nogil
@@ -93,6 +99,8 @@ cpdef int write_steered(Server server, int start, int base, unsigned int before)
 )
 cpdef int steer_on(Server server, int start, int base, int position, unsigned int before) noexcept nogil
 
+cpdef bint decide_found(Server server, unsigned int before) noexcept nogil
+
 @cython.locals(rules=cython.uint)
 cdef bint are_rules_left(Server server, unsigned int before) noexcept nogil
 
@@ -100,7 +108,7 @@ cdef bint are_rules_left(Server server, unsigned int before) noexcept nogil
 cdef int write_none(Server server, int start, int base, int position, unsigned int template) noexcept nogil
 
 @cython.locals(row=cython.uint)
-cdef unsigned int endpoint_row(Server server, unsigned int endpoint) noexcept nogil
+cpdef unsigned int endpoint_row(Server server, unsigned int endpoint) noexcept nogil
 
 @cython.locals(
     size=cython.int, end=cython.int, row=cython.uint, after=cython.uint, flags=cython.int, rest=cython.int

@@ -224,16 +224,8 @@ def steer_on(server: Server, start: int, base: int, position: int, before: int) 
     """Write what a load balancer gives after what stands before `position`; `server.owner` is the name that it, or the
     first alias in `before`, is for. Where the decision has no record, `none` is the answer.
     """
-    if server.lb_flags[server.found.load_balancer] & LB_VARIES and are_rules_left(server, before):
+    if not decide_found(server, before):
         return DEFERRED
-    server.query.lb = server.found.load_balancer
-    server.query.family = server.found.family
-    server.query.wants_cname = server.qtype == TYPE_CNAME
-    decide(server, server.query, server.decision)
-    if server.decision.scope < server.view_scope:
-        server.decision.scope = server.view_scope
-    server.is_steered = True
-    server.is_long = False
     if server.decision.pick_count == 0:
         none = (
             server.zone_template[server.found.zone] if before == NO_TEMPLATE else field32(server, before + STEERS_NONE)
@@ -257,6 +249,22 @@ def steer_on(server: Server, start: int, base: int, position: int, before: int) 
     if end == TOO_LARGE:
         return write_truncated(server, start, base, server.decision.scope)
     return write_end(server, base, end, server.decision.scope, 0) if end > position else DEFERRED
+
+
+def decide_found(server: Server, before: int) -> bool:
+    """Decide for the load balancer that was found, after the aliases in the template `before` where there is one;
+    return False where the slow path has to."""
+    if server.lb_flags[server.found.load_balancer] & LB_VARIES and are_rules_left(server, before):
+        return False
+    server.query.lb = server.found.load_balancer
+    server.query.family = server.found.family
+    server.query.wants_cname = server.qtype == TYPE_CNAME
+    decide(server, server.query, server.decision)
+    if server.decision.scope < server.view_scope:
+        server.decision.scope = server.view_scope
+    server.is_steered = True
+    server.is_long = False
+    return True
 
 
 def are_rules_left(server: Server, before: int) -> bool:
@@ -388,8 +396,13 @@ def write_cname(server: Server, base: int, position: int, limit: int, endpoint: 
 
 
 def write_named(server: Server, base: int, position: int, limit: int) -> int:
-    """Write MX records (priority, name) or SRV records (priority, weight x 100, port, name), then the addresses of
-    those names that stand in the zone that answers (a pool has no hostname twice), unless these do not all fit."""
+    """Write MX or SRV records, then the addresses of their hosts, unless these do not all fit."""
+    position = write_hosts(server, position, limit)
+    return position if position == TOO_LARGE else write_host_addresses(server, base, position, limit, False)
+
+
+def write_hosts(server: Server, position: int, limit: int) -> int:
+    """Write the MX records (priority, name) or SRV records (priority, weight x 100, port, name) of a decision."""
     fixed = named_head_bytes(server.qtype)
     for index in range(server.decision.pick_count):
         endpoint = server.decision.picks[index]
@@ -406,6 +419,12 @@ def write_named(server: Server, base: int, position: int, limit: int) -> int:
         for octet in range(fixed):
             server.outgoing[position + octet] = (head >> (8 * (fixed - 1 - octet))) & 0xFF
         position = write_target(server, position + fixed, endpoint, size)
+    return position
+
+
+def write_host_addresses(server: Server, base: int, position: int, limit: int, is_signed: bool) -> int:
+    """Write the addresses of those hosts that stand in the zone that answers (a pool has no hostname twice), with their
+    signatures where `is_signed`, or none where not all fit."""
     required = position
     for index in range(min(server.decision.pick_count, ADDITIONAL_NAMES_MAX)):
         endpoint = server.decision.picks[index]
@@ -415,6 +434,10 @@ def write_named(server: Server, base: int, position: int, limit: int) -> int:
                 return DEFERRED
             continue
         after = server.endpoint_template[row * FAMILY_COUNT + FAMILY_NAMED]
+        if is_signed and after != NO_TEMPLATE:
+            after = field32(server, after + TEMPLATE_SIGNED)
+            if after == NO_TEMPLATE:
+                return DEFERRED
         # No template: no datagram holds it.
         size = 0 if after == NO_TEMPLATE else field16(server, after + TEMPLATE_LENGTH)
         if after == NO_TEMPLATE or position + size > limit:

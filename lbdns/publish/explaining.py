@@ -21,6 +21,8 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.words import Health
 from lbdns.health import forced
 from lbdns.mapped.resolved import write_addresses
+from lbdns.mapped.run_directory import RunDirectory
+from lbdns.mapped.signature_table import SignatureTable, open_signatures
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
@@ -138,7 +140,7 @@ def explain_running(published: Published, state_dir: Path, request: Mapping[str,
     asked, supposed = parse_request(request)
     orders = forced.load(state_dir) if supposed.down or supposed.up else ()
     table, now_s = published.table, time.time()
-    geodata = _geodata(published.configuration)
+    geodata, signatures = _geodata(published.configuration), _signatures_of(published, state_dir)
 
     def view_of(configuration: Configuration) -> ServingView:
         slots, snapshot = published.slots, published.snapshot
@@ -146,9 +148,22 @@ def explain_running(published: Published, state_dir: Path, request: Mapping[str,
             # What is only supposed is not counted: its rules have slots of no page.
             slots = dataclasses.replace(slots, rule=Slots().assign(configuration).rule)
             snapshot = compiled(configuration, geodata, slots, published.generation, table.layout_id)
-        return suppose(configuration, snapshot, slots, table, supposed.down, supposed.up, orders, now_s)
+            return suppose(configuration, snapshot, slots, table, supposed.down, supposed.up, orders, now_s)
+        return suppose(configuration, snapshot, slots, table, supposed.down, supposed.up, orders, now_s, signatures)
 
-    return _told(asked, supposed, geodata, published.configuration, view_of)
+    try:
+        return _told(asked, supposed, geodata, published.configuration, view_of)
+    finally:
+        if signatures is not None:
+            signatures.close()
+
+
+def _signatures_of(published: Published, state_dir: Path) -> SignatureTable | None:
+    """Return the signatures for what a generation steers, None where it has none, or is in force no longer."""
+    try:
+        return open_signatures(published.snapshot, RunDirectory(state_dir))
+    except FileNotFoundError:
+        return None
 
 
 def explain_configuration(

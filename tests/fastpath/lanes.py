@@ -18,6 +18,7 @@ KERNEL = (
     "dns.wire",
     "mapped.fence",
     "mapped.typed_columns",
+    "mapped.signature_lookup",
     "steering.kernel.hashing",
     "steering.kernel.view",
     "steering.kernel.endpoints",
@@ -26,8 +27,11 @@ KERNEL = (
     "snapshot.lookup.name_table",
     "snapshot.lookup.look_up",
     "snapshot.lookup.view_of",
+    "snapshot.lookup.denial",
     "fastpath.read",
     "fastpath.write",
+    "fastpath.proofs",
+    "fastpath.signed",
     "fastpath.serve",
 )
 SAMPLING = ("mapped.sample_ring", "fastpath.sampling")
@@ -58,7 +62,9 @@ class Served:
 
     def __init__(self, lane: Lane, view: ServingView) -> None:
         self._serve = lane.serve
-        self.server = lane.server_class(view.columns, view.table.columns, view.region_index)
+        self.server = lane.server_class(
+            view.columns, view.table.columns, view.region_index, signatures=view.signature_columns
+        )
         self._out = bytearray([GUARD]) * (ROOM_BYTES + 2 * GUARD_BYTES)
 
     def ask(self, datagram: bytes, client: bytes, now_s: int, draw: int) -> bytes | int:

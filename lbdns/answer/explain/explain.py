@@ -19,6 +19,7 @@ from lbdns.answer.explain.hidden_wildcard import hidden_wildcard_steps
 from lbdns.answer.explain.narrate import narrate_endpoints, narrate_pools
 from lbdns.answer.explain.private_words import made_words, override_words
 from lbdns.answer.explain.rule_steps import rule_steps, ruled_query
+from lbdns.answer.explain.signature_steps import signature_steps
 from lbdns.answer.explain.view_step import NOBODY, Viewer, view_step
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.reply import ASKED, Answer, Client, Records, Transport
@@ -138,6 +139,10 @@ def explain(
         steps.append(_scope_step(asked, None, reply))
     steps += _reply_steps(reply, asked, road)
     texts = tuple(text for records in reply.answer for text in record_texts(records, name))
+    networks = networks_of(view, query if road.decision is not None else None) if asked.scopes else None
+    # Last, as it decides anew: what has been decided is the view's until then.
+    signed = Road(dnssec_ok=True)
+    steps += signature_steps(view, answer_asked(view, asked, name, qtype, query, signed), signed, qtype)
     return Explanation(
         name=name.to_text(),
         qtype=type_text(qtype),
@@ -146,7 +151,7 @@ def explain(
         ttl=ttl_of(reply),
         scope=reply.scope if asked.ecs is not None else 0,
         steps=tuple(steps),
-        networks=networks_of(view, query if road.decision is not None else None) if asked.scopes else None,
+        networks=networks,
         view=seen,
     )
 

@@ -14,6 +14,7 @@ from lbdns.health.forced import Forced
 from lbdns.health.pool_state import effective_byte
 from lbdns.health.verdict import COUNTS, HEALTHY, UNHEALTHY
 from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.signature_table import SignatureTable
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
@@ -29,12 +30,14 @@ def suppose(
     up: Iterable[str] = (),
     orders: Sequence[Forced] = (),
     now_s: float = 0.0,
+    signatures: SignatureTable | None = None,
 ) -> ServingView:
     """Return a view of a snapshot with some endpoints down or up: POOL/ORIGIN patterns (`*` and `?` match).
 
     `measured`: the health to start from; None supposes every endpoint that has a monitor to be healthy. `orders`: what
     operators forced, as of `now_s` (unix seconds): an order for a pool holds whatever is supposed of its endpoints, one
-    for an endpoint that is not named is in `measured`. Raises LbdnsError for a pattern that matches no endpoint.
+    for an endpoint that is not named is in `measured`. `signatures`: for what is steered. Raises LbdnsError for a
+    pattern that matches no endpoint.
     """
     with tempfile.TemporaryDirectory(prefix="lbdns-") as folder:
         table = HealthTable.create(
@@ -62,7 +65,7 @@ def suppose(
                 )
                 # A pool with a supposed endpoint shows that, as one that is forced does.
                 table.columns["pool_state"][slots.pool[pool.name]] = byte | COUNTS * is_supposed
-        return ServingView(snapshot, table)
+        return ServingView(snapshot, table, signatures)
 
 
 def _matched(configuration: Configuration, slots: Slots, patterns: Iterable[str], state: int) -> dict[int, int]:

@@ -7,7 +7,10 @@ from lbdns.snapshot.lookup.name_table cimport Suffixes
 from lbdns.steering.kernel.numbers cimport *
 
 
-@cython.locals(low=cython.uint, count=cython.uint, half=cython.uint)
+@cython.locals(
+    low=cython.uint, count=cython.uint, half=cython.uint, begin=cython.ulonglong, skipped=cython.int, last=cython.int,
+    at=cython.int,
+)
 cpdef unsigned int find_nsec(
     TypedColumns names, unsigned int zone, Suffixes suffixes, int label, bint is_wildcard
 ) noexcept nogil
@@ -17,7 +20,7 @@ cpdef unsigned int find_nsec(
     octet=cython.int, wanted=cython.int,
 )
 cdef int compare(
-    TypedColumns names, unsigned long long offset, Suffixes suffixes, int label, bint is_wildcard
+    TypedColumns names, unsigned long long offset, int skipped, Suffixes suffixes, int label, int last, bint is_wildcard
 ) noexcept nogil
 
 @cython.locals(start=cython.uint, low=cython.uint, count=cython.uint, half=cython.uint)

@@ -25,9 +25,16 @@ def find_nsec(names: TypedColumns, zone: int, suffixes: Suffixes, label: int, is
     count = names.zone_nsec_count[zone]
     if count == 0:
         return NO_NAME
+    # All of them begin with the apex, which the first is.
+    begin = names.nsec_order[low]
+    skipped = names.blob[begin] | names.blob[begin + 1] << 8
+    last = suffixes.count - 2
+    for at in range(skipped):
+        if names.blob[begin + ORDER_HEAD_BYTES + at] == 0:
+            last -= 1
     while count > 1:
         half = count >> 1
-        if compare(names, names.nsec_order[low + half], suffixes, label, is_wildcard) >= 0:
+        if compare(names, names.nsec_order[low + half], skipped, suffixes, label, last, is_wildcard) >= 0:
             low += half
             count -= half
         else:
@@ -35,12 +42,14 @@ def find_nsec(names: TypedColumns, zone: int, suffixes: Suffixes, label: int, is
     return names.nsec_name[low]
 
 
-def compare(names: TypedColumns, offset: int, suffixes: Suffixes, label: int, is_wildcard: bool) -> int:
+def compare(
+    names: TypedColumns, offset: int, skipped: int, suffixes: Suffixes, label: int, last: int, is_wildcard: bool
+) -> int:
     """Return -1, 0 or 1 as the suffix (or the wildcard below it) comes before, is, or comes after the name whose order
-    key stands in the blob at `offset`."""
+    key stands in the blob at `offset`. What they share is passed by: `skipped` bytes, and the labels after `last`."""
     end = offset + ORDER_HEAD_BYTES + (names.blob[offset] | names.blob[offset + 1] << 8)
-    at = offset + ORDER_HEAD_BYTES
-    index = suffixes.count - 2
+    at = offset + ORDER_HEAD_BYTES + skipped
+    index = last
     while index >= label:
         start = suffixes.starts[index] + 1
         for position in range(start, suffixes.starts[index + 1]):
