@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
@@ -33,23 +32,23 @@ from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
 from lbdns.config.kept_texts import kept_file, name_of_text
 from lbdns.config.problem_order import errors_and_warnings
+from lbdns.config.signed_zones import keys_file, zones_with_keys
 from lbdns.config.sound_zones import Tolerates, sound_zones
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
 from lbdns.config.yaml.settings_file import misplaced, object_parts, read_settings
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, parse_yaml
+from lbdns.dns.codes import TYPE_DNSKEY
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.reader import read_master
+from lbdns.dns.master.signing_records import leave_out_signing
 from lbdns.dns.name import BadName, show_name
 from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.model.views import labelled
-
-_TOP_LEVEL: Final = re.compile(r"(?m)^(?=[A-Za-z_]+:)")
-"""Where a top-level key of a YAML file may begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +133,6 @@ def load_settings(place: Path, files: FilesRead | None = None, texts: dict[str, 
     return reading.settings
 
 
-def readable_settings(place: Path) -> Settings:
-    """Return the settings as far as they can be read, mistakes left out: where the state is, say.
-
-    Where the text itself is broken, each of its top-level keys is read by itself.
-    """
-    path = place / SETTINGS_FILE if place.is_dir() else place
-    problems: list[Problem] = []
-    text = try_read(path, problems) or ""
-    value = parse_yaml(text, str(path)).value
-    if not isinstance(value, dict):
-        parts = (parse_yaml(part, str(path)).value for part in _TOP_LEVEL.split(text))
-        value = {key: item for part in parts if isinstance(part, dict) for key, item in part.items()}
-    return read_settings(value, 0, str(path), path.parent, problems)
-
-
 def examine(
     directory: Path,
     files: FilesRead | None = None,
@@ -190,16 +174,17 @@ def examine_tree(
     keeps_all: bool = True,
     records_max: int | None = None,
     knows_settings: bool = True,
+    signed: frozenset[bytes] | None = None,
 ) -> Examined:
     """Read a dictionary as `parse` does; never raises for what stands in it.
 
     Where not `keeps_all` only the first problems are kept, and what refers to objects that were refused is not told.
     `records_max`: what all zones may have; beyond it nothing is read. None: any number. `knows_settings`: as in
-    `examine`.
+    `examine`. `signed`: apexes of the zones that are signed here; None: the state of the settings says.
     """
     with without_cyclic_collection():
         problems = [] if keeps_all else KeptProblems()
-        reading = _Loading(problems=problems, records_left=records_max, knows_settings=knows_settings)
+        reading = _Loading(problems=problems, records_left=records_max, knows_settings=knows_settings, signed=signed)
         reading.read_settings(tree.get("settings"), 0, source, base)
         sections = {key: value for key, value in tree.items() if key not in ("settings", "zones")}
         sections = reading.without_lists(sections, 0, source, base)
@@ -254,6 +239,7 @@ class _Loading:
     records_left: int | None = None
     knows_settings: bool = True
     knows_views: bool = True
+    signed: frozenset[bytes] | None = None  # zones by apex; None: not looked for yet
     parts: list[SectionPart] = field(default_factory=list)  # of object files, and what the settings file has of objects
 
     def read_settings_file(self, path: Path) -> None:
@@ -322,9 +308,20 @@ class _Loading:
             text, apex, file, directory, self._read_included, problems=problems, records_max=self.records_left
         )
         draft.view = view
+        if apex in self._signed:
+            leave_out_signing(draft)
+        elif draft.rrset(apex, TYPE_DNSKEY) is not None:
+            self.files.note(keys_file(self.settings.state_dir(), apex))  # it is a mistake now, and mended by its keys
         self.drafts[key] = draft
         if self.records_left is not None:
             self.records_left -= sum(len(rrset.rdatas) for rrsets in draft.nodes.values() for rrset in rrsets)
+
+    @property
+    def _signed(self) -> frozenset[bytes]:
+        """The zones that are signed here, looked for once; none where these are not the server's settings."""
+        if self.signed is None:
+            self.signed = zones_with_keys(self.settings.state_dir()) if self.knows_settings else frozenset()
+        return self.signed
 
     def without_lists(self, value: Any, lines: LineTree, file: str, base: Path) -> Any:
         """Take the named lists out of a file's sections and put them to those of the settings; return the others."""
@@ -376,7 +373,8 @@ class _Loading:
             return Examined(None, errors, warnings, more=more_of(self.problems))
         memo = CheckMemo() if memo is None else memo
         read = tuple(self.problems)
-        with memo.checking(self.settings, self.objects.pools, None if self.has_unread_zone else self.drafts.values()):
+        zones = None if self.has_unread_zone else self.drafts.values()
+        with memo.checking(self.settings, self.objects.pools, zones, self._signed):
             self._check(memo)
         self.problems.extend(self.objects.problems)
         errors, warnings = errors_and_warnings(self.problems)
@@ -402,6 +400,7 @@ class _Loading:
             drafts=sound.drafts,
             knows_settings=self.knows_settings,
             knows_views=self.knows_views,
+            signed=self.signed,
         )
         examined = rest.finish()
         if examined.configuration is None:
@@ -417,7 +416,7 @@ class _Loading:
                 problems.extend(check_trust(self.settings, self.settings_source))
         for draft in self.drafts.values():
             problems.extend(draft.problems)
-        facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views)
+        facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views, self._signed)
         is_complete = not self.has_unread_zone
         sights = sights_of(self.drafts, objects, memo, facts.views)
         problems.extend(check_views(self.drafts, facts.views, is_complete))

@@ -32,8 +32,8 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "import": ("directory",),
     "export": ("directory",),
 }
-BEGINNING: Final = ("enable", "import")
-"""What a zone without keys is asked for; the others may be of one that is served no more."""
+ANY_ZONE: Final = "import"
+"""Of a zone that is not served yet too: with the records of another signer it is not, until its keys are here."""
 DIRECTORY_CHARS_MAX: Final = 4096
 _VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "algorithm": (None, *CREATED_ALGORITHMS),

@@ -218,3 +218,24 @@ def test_a_bad_file_makes_no_zone(api: Api, client: httpx.Client, name: str, tex
     assert response.status_code == 400
     assert told in response.json()["errors"][0]["message"]
     assert not api.manager.state.all(Kind.ZONE)
+
+
+def test_a_zone_with_keys_here_is_imported_without_another_signers_records(api: Api, client: httpx.Client) -> None:
+    signed = FILE + "@ DNSKEY 257 3 13 AAAA\nwww NSEC @ A\n@ RRSIG NS 13 2 600 20300101000000 20200101000000 1 @ AAAA\n"
+    refused = whole(client, api, "example.com", signed)
+    assert refused.status_code == 400 and "lbdns dnssec import example.com DIRECTORY" in refused.text
+    state = api.manager.settings.state_dir() / "dnssec"
+    state.mkdir()
+    (state / "example.com.json").write_text("{}")
+    made = whole(client, api, "example.com", signed)
+    assert made.status_code == 200, made.text
+    told = [one["message"] for one in made.json()["messages"]]
+    assert any("1 DNSKEY, 1 RRSIG, 1 NSEC of the file are left out" in one for one in told), told
+    id = made.json()["result"]["id"]
+    assert {record.body["type"] for record in api.manager.state.records(id).values()} == {"NS", "A"}
+    added = client.post(f"/zones/{id}/dns_records/import", files={"file": ("zone", signed.encode())})
+    assert added.status_code == 200 and added.json()["result"]["recs_added"] == 0
+    tree = {"zones": {"example.com": signed}}
+    url = f"{api.server.address}/lbdns/v1/plan"
+    plan = client.post(url, json={"configuration": tree})
+    assert plan.status_code == 200 and "DNSKEY" not in plan.text, plan.text

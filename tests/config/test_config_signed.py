@@ -1,18 +1,32 @@
-"""Zones that are signed are refused with what to do; texts in doubled quotes are told."""
+"""Zones signed elsewhere are taken where their keys are here, else refused with what to do; doubled quotes are told."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from lbdns.config.loading import examine
+from lbdns.config.files_read import FilesRead
+from lbdns.config.loading import examine, load
+from lbdns.dns.codes import TYPE_DNSKEY, TYPE_DS, TYPE_NSEC, TYPE_RRSIG
+from lbdns.dns.name import show_name
 
 HEAD = "$TTL 300\n@ SOA a b 1 2 3 4 5\n@ NS ns.example.net.\nwww A 192.0.2.1\n"
 SIGNATURE = "8 2 300 20300101000000 20200101000000 1 example.com. AAAA"
 ADVICE = (
-    "and DNSSEC is not served, so resolvers that validate would refuse its answers; give the zone without these "
-    "records, and have its DS records taken out of the zone above first"
+    "and lbdns makes the signatures of its answers itself; take its keys over first "
+    "(`lbdns dnssec import example.com DIRECTORY`), and these records are left out, or give the zone without them, "
+    "once its DS records are out of the zone above"
+)
+CNAME_TOLD = (
+    'in a signed zone, origin "far" of pool "us" is answered with a CNAME (flatten_cname false): resolvers that keep '
+    "it give it for every type, so that what pools without a hostname have is not seen meanwhile"
+)
+FAMILIES_TOLD = (
+    'in a signed zone, where the pools differ in address families ("eu" has IPv4 only, "us" has IPv6 only), each '
+    "answer without an address is proven by a record of its own, signed when it is asked for, and resolvers keep it "
+    "for the load balancer's TTL, 45 s"
 )
 
 
@@ -47,7 +61,7 @@ def messages(tmp_path: Path, text: str) -> list[str]:
     ],
 )
 def test_a_signed_zone_is_refused_once(text: str, where: str, counts: str, tmp_path: Path) -> None:
-    assert messages(tmp_path, text + "\n") == [f"5 {where}: the zone is signed ({counts}), {ADVICE}"]
+    assert messages(tmp_path, text + "\n") == [f"5 {where}: the zone is signed elsewhere ({counts}), {ADVICE}"]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +75,85 @@ def test_a_signed_zone_is_refused_once(text: str, where: str, counts: str, tmp_p
 )
 def test_records_of_dnssec_that_sign_nothing_here_are_data(text: str, tmp_path: Path) -> None:
     assert messages(tmp_path, text + "\n") == []
+
+
+def signed_here(tmp_path: Path) -> Path:
+    """Let example.com have keys; returns the directory of the configuration."""
+    state = tmp_path / "state"
+    (state / "dnssec").mkdir(parents=True)
+    (state / "dnssec" / "example.com.json").write_text("{}")
+    (state / "dnssec" / "no..name.json").write_text("{}")
+    made = tmp_path / "conf"
+    made.mkdir()
+    (made / "lbdns.yaml").write_text(f"state: {state}\n")
+    return made
+
+
+def test_a_zone_with_keys_here_is_taken_without_the_other_signers_records(tmp_path: Path) -> None:
+    directory = signed_here(tmp_path)
+    text = (
+        f"@ DNSKEY 257 3 13 AAAA\n@ RRSIG SOA {SIGNATURE}\n@ NSEC www A\nwww NSEC @ A\n@ CDS 0 0 0 00\n"
+        f"www RRSIG A {SIGNATURE}\nkey DNSKEY 257 3 13 AAAA\ngone RRSIG A {SIGNATURE}\nsub NS ns.example.net.\n"
+        f"sub DS 1 8 2 {'00' * 32}\nonly NSEC @ A\n"
+    )
+    for name in ("example.com", "example.net"):
+        own = text if name == "example.com" else "@ DNSKEY 257 3 13 AAAA\n"
+        (directory / f"{name}.zone").write_text(HEAD.replace("net.", "org.") + own)
+    examined = examine(directory)
+    told = [f"{one.line} {one.path}: {one.message}" for one in examined.warnings]
+    left = "1 DNSKEY, 2 RRSIG, 3 NSEC, 1 CDS"
+    assert told == [
+        f"5 example.com DNSKEY: the zone is signed here, by keys of its own: {left} of the file are left out"
+    ]
+    assert [one.path for one in examined.errors] == ["example.net DNSKEY"], "it has no keys here"
+    (directory / "example.net.zone").unlink()
+    configuration = load(directory).configuration
+    (zone,) = configuration.zones
+    kept = {(show_name(rrset.owner), rrset.type) for rrset in zone.rrsets}
+    assert {owner for owner, rdtype in kept if rdtype == TYPE_NSEC} == set()
+    assert {owner for owner, rdtype in kept if rdtype == TYPE_DNSKEY} == {"key.example.com"}
+    assert {owner for owner, rdtype in kept if rdtype == TYPE_RRSIG} == {"gone.example.com"}
+    assert ("sub.example.com", TYPE_DS) in kept and "only.example.com" not in {owner for owner, _ in kept}
+
+
+def test_a_refused_zone_is_read_again_once_its_keys_are_here(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (tmp_path / "lbdns.yaml").write_text(f"state: {state}\n")
+    (tmp_path / "example.com.zone").write_text(HEAD + "@ DNSKEY 257 3 13 AAAA\n")
+    read = FilesRead()
+    assert len(examine(tmp_path, read).errors) == 1
+    (state / "dnssec").mkdir(parents=True)
+    (state / "dnssec" / "example.com.json").write_text("{}")
+    assert read.as_now() != read.as_read()
+    again = FilesRead()
+    assert examine(tmp_path, again).errors == ()
+    assert state / "dnssec" / "example.com.json" not in again.paths, "each step of the keys would be a reload"
+
+
+@pytest.mark.parametrize(
+    ("origins", "told"),
+    [
+        ({"name": "far", "address": "far.example.net", "flatten_cname": False}, CNAME_TOLD),
+        ({"name": "far", "address": "far.example.net"}, None),
+        ({"name": "far", "address": "2001:db8::1"}, FAMILIES_TOLD),
+        ({"name": "far", "address": "192.0.2.2"}, None),
+    ],
+    ids=["cname", "flattened", "families", "alike"],
+)
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_what_a_load_balancer_costs_in_a_signed_zone_is_told(
+    origins: dict[str, object], told: str | None, is_signed: bool, tmp_path: Path
+) -> None:
+    directory = signed_here(tmp_path)
+    name = "example.com" if is_signed else "example.net"
+    (directory / f"{name}.zone").write_text(HEAD.replace("ns.example.net", "ns.example.org"))
+    balancer = {"name": f"lb.{name}", "default_pools": ["eu", "us"], "fallback_pool": "eu", "ttl": 45}
+    pools = {"eu": {"origins": [{"name": "near", "address": "192.0.2.1"}]}, "us": {"origins": [origins]}}
+    (directory / "pools.yaml").write_text(json.dumps({"pools": pools, "load_balancers": [balancer]}))
+    examined = examine(directory)
+    assert examined.errors == ()
+    found = [one.message for one in examined.warnings if "signed zone" in one.message]
+    assert found == ([told] if told is not None and is_signed else [])
 
 
 @pytest.mark.parametrize("rdtype", ["TXT", "SPF"])

@@ -99,7 +99,7 @@ def _check_hostnames(examined: Examined) -> Iterator[Problem]:
 def served_instead(directory: Path, errors: Iterable[Problem]) -> str:
     """Return what a server of the directory serves, or would, in place of files with a mistake, "" where nothing."""
     from lbdns.cli.frame.api_place import answers
-    from lbdns.config.loading import readable_settings
+    from lbdns.config.readable_settings import readable_settings
     from lbdns.mapped.run_directory import RunDirectory
     from lbdns.publish.last_served import find_last_served
 

@@ -92,7 +92,8 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
 
 
 def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[ConfigurationSource, Companion]:
-    from lbdns.config.loading import load, load_settings, readable_settings
+    from lbdns.config.loading import load, load_settings
+    from lbdns.config.readable_settings import readable_settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
     keys = _Keys()
@@ -150,7 +151,8 @@ def _from_store(
 ) -> tuple[ConfigurationSource, Companion]:
     from lbdns.config.checks.listeners import check_listeners
     from lbdns.config.directory import read_text
-    from lbdns.config.loading import load, load_settings, readable_settings
+    from lbdns.config.loading import load, load_settings
+    from lbdns.config.readable_settings import readable_settings
     from lbdns.config.yaml.source import Source
     from lbdns.manage.store.manager import ServedManager, StoreManager
     from lbdns.manage.store.sqlite import Store

@@ -95,7 +95,7 @@ class Local:
 
     def readable_settings(self) -> Settings:
         """Return the settings as far as they can be read: a server runs on with those before a mistake."""
-        from lbdns.config.loading import readable_settings
+        from lbdns.config.readable_settings import readable_settings
         from lbdns.model.settings import Settings
 
         found = Settings() if self.settings_path is None else readable_settings(self.settings_path)

@@ -10,6 +10,7 @@ that hides records, or has fields that do not act                 warning (effec
 that is private, and what overrides lead to                       private_checks.py
 whose answers do not fit into a datagram                          warning (balancer_sizes.py)
 whose rules or pool sets are wrong                                error, or a warning (rule_checks.py)
+that costs signatures, or is seen otherwise, in a signed zone     warning (signed_checks.py)
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.private_checks import check_private, overridden
 from lbdns.config.checks.rule_checks import check_rules
 from lbdns.config.checks.sights import Sights, in_view, missing_view
+from lbdns.config.checks.signed_checks import check_signed
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.dns.codes import TYPE_CNAME
@@ -60,10 +62,10 @@ def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo:
         checked = memo.of(placed)
         if placed.knows("name") and sights is not None and is_seen:
             if len(sights) > 1:  # what views see of a zone hangs on the other load balancers too
-                yield from _check_sights(placed, checked.wire, objects.pools, sights)
+                yield from _check_sights(placed, checked.wire, objects.pools, sights, facts)
             elif checked.about_zone is None:
                 zones = sights[EVERY_VIEW].zones
-                checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones))
+                checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones, facts))
         if checked.about_fields is None:
             plain = replace(placed, item=placed.item.without_rules()) if placed.item.has_rules else placed
             hosts, effects = _check_hosts(placed, objects.pools), check_effects(plain, objects.pools, facts)
@@ -77,12 +79,13 @@ def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo:
         return
     for placed in overridden(objects):
         seeing = [sights.get(view, sights[EVERY_VIEW]) for view in ramps(placed.item, private)]
-        found = (_check_zone(placed, encode_canonical(placed.item.name), objects.pools, one.zones) for one in seeing)
+        name = encode_canonical(placed.item.name)
+        found = (_check_zone(placed, name, objects.pools, one.zones, facts) for one in seeing)
         yield from dict.fromkeys(chain.from_iterable(found))
 
 
 def _check_sights(
-    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], sights: Sights
+    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], sights: Sights, facts: Facts
 ) -> Iterator[Problem]:
     """Check a load balancer in each view that sees it; what everybody is told of it is told once."""
     seeing = [one for one in sights.values() if one.shows(placed.item, name)] or [sights[EVERY_VIEW]]
@@ -91,14 +94,18 @@ def _check_sights(
     for sight in inside:
         index = longest_match(name, sight.zones)
         if sight is inside[0] or (index is not None and index.apex in sight.own):
-            for problem in _check_zone(placed, name, pools, sight.zones):
+            for problem in _check_zone(placed, name, pools, sight.zones, facts):
                 if problem not in told:
                     told.add(problem)
                     yield problem if sight.view == EVERY_VIEW else in_view(problem, sight.view)
 
 
 def _check_zone(
-    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], zones: Mapping[bytes, ZoneIndex]
+    placed: Placed[LoadBalancer],
+    name: bytes,
+    pools: Mapping[str, Placed[Pool]],
+    zones: Mapping[bytes, ZoneIndex],
+    facts: Facts,
 ) -> Iterator[Problem]:
     source = placed.source
     index = longest_match(name, zones)
@@ -133,6 +140,8 @@ def _check_zone(
             yield source.problem(("name",), message)
     yield from check_hidden(placed, index, name)
     yield from check_apex(placed, pools, index, name)
+    if index.apex in facts.signed:
+        yield from check_signed(placed, pools, facts)
 
 
 def _check_hosts(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]]) -> Iterator[Problem]:

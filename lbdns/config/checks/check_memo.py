@@ -42,6 +42,7 @@ class CheckMemo:
         self._settings: Settings | None = None
         self._pools: Mapping[str, Placed[Pool]] = {}
         self._zones: tuple[ZoneDraft, ...] | None = None
+        self._signed: frozenset[bytes] = frozenset()
         self._changed: set[str] = set()
         self._is_elsewhere = self._has_other_zones = self._has_other_lists = True
 
@@ -51,11 +52,15 @@ class CheckMemo:
 
     @contextmanager
     def checking(
-        self, settings: Settings, pools: Mapping[str, Placed[Pool]], zones: Iterable[ZoneDraft] | None
+        self,
+        settings: Settings,
+        pools: Mapping[str, Placed[Pool]],
+        zones: Iterable[ZoneDraft] | None,
+        signed: frozenset[bytes] = frozenset(),
     ) -> Iterator[None]:
         """Check with these, of which pools and zones stay as they are; what is not asked for is dropped at the end.
 
-        `zones`: all that are hosted; None: some are not known.
+        `zones`: all that are hosted; None: some are not known. `signed`: which of them are signed, by apex.
         """
         drafts = None if zones is None else tuple(zones)
         before = self._settings
@@ -65,7 +70,8 @@ class CheckMemo:
         known = self._pools
         self._changed = {name for name, placed in pools.items() if known.get(name) is not placed}
         self._changed.update(known.keys() - pools.keys())
-        self._settings, self._pools, self._zones = settings, dict(pools), drafts
+        self._has_other_zones |= signed != self._signed
+        self._settings, self._pools, self._zones, self._signed = settings, dict(pools), drafts, signed
         with self._balancers.round():
             yield
 

@@ -179,17 +179,23 @@ def _default_pools(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool
 
 def _check_families(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem]:
     """Check that every pool has the same address families: a query is not sent on for want of one."""
+    shown = families_told(placed.item, facts)
+    if shown:
+        message = f"the pools differ in address families: {shown}; what a pool lacks is answered with no address"
+        yield placed.source.warning(("default_pools",), message)
+
+
+def families_told(balancer: LoadBalancer, facts: Facts) -> str:
+    """Return which address families the pools of a load balancer have, an example of each; "" where all are alike."""
     if facts.are_families_alike:
-        return
+        return ""
     by_families: dict[Families, str] = {}
-    for name in _ordered_pools(placed.item):
+    for name in _ordered_pools(balancer):
         families = facts.families.get(name)
         if families is not None:
             by_families.setdefault(families, name)
-    if len(by_families) > 1:
-        shown = ", ".join(f'"{name}" has {families}' for families, name in by_families.items())
-        message = f"the pools differ in address families: {shown}; what a pool lacks is answered with no address"
-        yield placed.source.warning(("default_pools",), message)
+    shown = ", ".join(f'"{name}" has {families}' for families, name in by_families.items())
+    return shown if len(by_families) > 1 else ""
 
 
 def _ordered_pools(balancer: LoadBalancer) -> Iterator[str]:

@@ -30,9 +30,11 @@ class Facts:
         pools: Mapping[str, Placed[Pool]],
         knows_settings: bool = True,
         knows_views: bool = True,
+        signed: frozenset[bytes] = frozenset(),
     ) -> None:
         """Without `knows_settings` these are not the settings of the server that will have the load balancers; without
-        `knows_views` some views were refused."""
+        `knows_views` some views were refused. `signed`: apexes of the zones that are signed here."""
+        self.signed = signed
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
         self.about_conditions: dict[str, tuple[Mistaken, ...]] = {}  # by the condition's text

@@ -8,7 +8,7 @@
     NS, MX or SRV target that is a CNAME             warning    RFC 2181 section 10.3, RFC 2782
     data hidden below a delegation                   warning    RFC 1034 section 4.2.1
     names that end in the zone's name twice          warning    a forgotten dot
-    keys, signatures or denials of DNSSEC            error      RFC 4035 section 2; it is not served here
+    keys, signatures or denials of DNSSEC            error      RFC 4035 section 2; signed here they are left out
     a text between two empty ones                    warning    quotes doubled by a program: TXT ""a b""
     more than an answer over UDP has                 warning    answer_sizes.py
 
@@ -17,25 +17,15 @@ A name that a load balancer answers counts as one with addresses.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from lbdns.base.errors import Clash, Problem
 from lbdns.dns import record_bounds
-from lbdns.dns.codes import (
-    TYPE_CNAME,
-    TYPE_DNAME,
-    TYPE_DNSKEY,
-    TYPE_NS,
-    TYPE_NSEC,
-    TYPE_NSEC3,
-    TYPE_NSEC3PARAM,
-    TYPE_RRSIG,
-    TYPE_SOA,
-)
+from lbdns.dns.codes import TYPE_CNAME, TYPE_DNAME, TYPE_NS, TYPE_SOA
 from lbdns.dns.master.answer_sizes import FEW, LARGE, check_size
 from lbdns.dns.master.draft import RRsetDraft, ZoneDraft, subject
+from lbdns.dns.master.signing_records import SIGNING_TYPES, counts_told, is_of_signed_zone
 from lbdns.dns.name import ROOT, WILDCARD_LABEL, ancestors, is_at_or_below, show_name
 from lbdns.dns.rdata.layouts import quoted, strings_of
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, NAME_OFFSETS, type_text, types_where
@@ -45,8 +35,7 @@ _AT_CUT: Final = frozenset(types_where(lambda row: row.is_at_cut))
 _TO_HOSTS: Final = frozenset(types_where(lambda row: row.points_to_host))
 _SINGLE: Final = frozenset(types_where(lambda row: row.is_single))
 _TEXTS: Final = frozenset(types_where(lambda row: row.has_texts_alone))
-_SIGNING: Final = frozenset({TYPE_DNSKEY, TYPE_RRSIG, TYPE_NSEC, TYPE_NSEC3, TYPE_NSEC3PARAM})
-_LOOKED_AT: Final = frozenset({*NAME_OFFSETS, TYPE_SOA, *_TEXTS, *_SIGNING})
+_LOOKED_AT: Final = frozenset({*NAME_OFFSETS, TYPE_SOA, *_TEXTS, *SIGNING_TYPES})
 """The types whose RRsets are looked at one by one."""
 
 
@@ -127,7 +116,7 @@ def check_zone(index: ZoneIndex) -> Iterator[Problem]:
                 yield from check_size(draft, owner, rrset)
             if rrset.type not in _LOOKED_AT:
                 continue
-            if rrset.type in _SIGNING:
+            if rrset.type in SIGNING_TYPES:
                 signing.append((owner, rrset))
             elif rrset.type in _TEXTS:
                 yield from _check_texts(owner, rrset)
@@ -137,30 +126,17 @@ def check_zone(index: ZoneIndex) -> Iterator[Problem]:
 
 
 def _check_unsigned(draft: ZoneDraft, signing: list[tuple[bytes, RRsetDraft]]) -> Iterator[Problem]:
-    """Refuse a signed zone, once: its signatures would stand beside answers that nobody signed.
-
-    A key below the apex and a signature of nothing are data like any other.
-    """
-    found = [(owner, rrset) for owner, rrset in signing if _is_of_signed_zone(draft, owner, rrset)]
+    """Refuse a zone that another has signed, once: its signatures would stand beside answers that nobody signed."""
+    found = [(owner, rrset) for owner, rrset in signing if is_of_signed_zone(draft, owner, rrset)]
     if not found:
         return
-    counts = Counter[str]()
-    for _, rrset in found:
-        counts[type_text(rrset.type)] += len(rrset.rdatas)
+    name = show_name(draft.apex)
     message = (
-        f"the zone is signed ({', '.join(f'{count} {name}' for name, count in counts.items())}), and DNSSEC is not "
-        "served, so resolvers that validate would refuse its answers; give the zone without these records, and have "
-        "its DS records taken out of the zone above first"
+        f"the zone is signed elsewhere ({counts_told(found)}), and lbdns makes the signatures of its answers itself; "
+        f"take its keys over first (`lbdns dnssec import {name} DIRECTORY`), and these records are left out, or give "
+        "the zone without them, once its DS records are out of the zone above"
     )
     yield _problem(*found[0], message, at="type")
-
-
-def _is_of_signed_zone(draft: ZoneDraft, owner: bytes, rrset: RRsetDraft) -> bool:
-    if rrset.type == TYPE_DNSKEY:
-        return owner == draft.apex
-    if rrset.type == TYPE_RRSIG:
-        return any(draft.rrset(owner, int.from_bytes(rdata[:2], "big")) is not None for rdata in rrset.rdatas)
-    return True
 
 
 def _check_texts(owner: bytes, rrset: RRsetDraft) -> Iterator[Problem]:

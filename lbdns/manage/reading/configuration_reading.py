@@ -65,7 +65,9 @@ class ReadConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationReading:
-    """What is to be read of a request that sends a whole configuration."""
+    """What is to be read of a request that sends a whole configuration. `signed`: apexes of zones signed here."""
+
+    signed: frozenset[bytes] = frozenset()
 
     def may_grow(self, body: bytearray) -> bool:
         """Tell whether a directive in a zone's text may make many records; JSON can spell it in many ways."""
@@ -81,7 +83,15 @@ class ConfigurationReading:
         checked_fields(fields, ApplyBody)
         tree = fields.pop(SOURCE)
         _check_counts(tree)
-        examined = examine_tree(tree, Path(), SOURCE, keeps_all=False, records_max=RECORDS_MAX, knows_settings=False)
+        examined = examine_tree(
+            tree,
+            Path(),
+            SOURCE,
+            keeps_all=False,
+            records_max=RECORDS_MAX,
+            knows_settings=False,
+            signed=self.signed,
+        )
         if examined.configuration is None:
             ways = _Ways(tree)
             raise ConfigError((replace(one, at=ways.to(one)) for one in map(_placed, examined.errors)), examined.more)

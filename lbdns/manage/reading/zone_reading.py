@@ -30,10 +30,11 @@ class ReadZone:
 
 @dataclass(frozen=True, slots=True)
 class ZoneReading:
-    """What is to be read of a request that sends a master file."""
+    """What is to be read of a request that sends a master file. `is_signed`: the zone has keys here."""
 
     content_type: str
     zone_name: str
+    is_signed: bool = False
 
     def may_grow(self, body: bytearray) -> bool:
         """Tell whether a directive in it may make many records."""
@@ -44,7 +45,7 @@ class ZoneReading:
         its line, those of one kind as one."""
         text = file_of_form(body, self.content_type)
         problems = KeptProblems()
-        zone = import_zone(text, self.zone_name, problems, records_max=RECORDS_MAX)
+        zone = import_zone(text, self.zone_name, problems, records_max=RECORDS_MAX, is_signed=self.is_signed)
         told = [
             replace(one, path=f"line {one.line}: {one.path}".removesuffix(": ") if one.line else one.path)
             for one in problems

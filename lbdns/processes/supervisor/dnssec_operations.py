@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest, printable
 from lbdns.dns.name import BadName, encode_canonical, show_name
-from lbdns.dnssec.signer_verbs import BEGINNING, TAKES, wrong_arguments
+from lbdns.dnssec.signer_verbs import ANY_ZONE, TAKES, wrong_arguments
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.model.configuration import Configuration
@@ -66,15 +66,16 @@ class SignerDesk:
         named = request.get("zone")
         if verb == "status" and named is None:
             return await self._signer.ask("status", {"zones": None})
-        zone = await self._zone(named, is_new=verb in BEGINNING)
+        zone = await self._zone(named, verb)
         if verb == "status":
             found = await self._signer.ask("status", {"zones": [zone]})
             return found[0] if found else ZoneStatus(zone, SigningState.DISABLED, 0.0).as_json()
         log.info("dnssec %s %s, asked by %s", verb, zone, printable(str(request.get("by") or "the control socket")))
         return await self._signer.ask(verb, {"zone": zone, **arguments})
 
-    async def _zone(self, named: Any, is_new: bool) -> str:
-        """Return the name of a zone as the signer has it: one that is served, or that has keys; raises LbdnsError."""
+    async def _zone(self, named: Any, verb: str) -> str:
+        """Return the name of a zone as the signer has it; raises LbdnsError where there is none: one is signed that is
+        served, and one that is served no more may still have keys."""
         if not isinstance(named, str) or not named:
             raise LbdnsError("zone: expected the name of a zone")
         try:
@@ -82,7 +83,9 @@ class SignerDesk:
         except BadName as error:
             raise LbdnsError(f'"{named}" is no name of a zone: {error}') from None
         known = {show_name(one.apex) for one in self._configuration().zones}
-        if zone not in known and not is_new:
+        if verb == ANY_ZONE:
+            return zone
+        if zone not in known and verb != "enable":
             known |= {one["zone"] for one in await self._signer.ask("status", {"zones": None})}
         if zone in known:
             return zone

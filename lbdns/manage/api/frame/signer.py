@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from lbdns.base.kinds import Kind
-from lbdns.base.words import DNSSEC_DIRECTORY
+from lbdns.config.signed_zones import keys_file
+from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.manage.api.frame.auth import Caller
 from lbdns.manage.api.frame.live import operate
@@ -25,7 +26,7 @@ def zone_name_of(site: ApiSite, zone_id: str) -> str:
 async def status_of(site: ApiSite, zone_id: str) -> ZoneStatus:
     """Return how a zone stands; raises ApiError where it has keys and no server runs."""
     name = zone_name_of(site, zone_id)
-    if site.manager.running is None and not _has_keys(site, name):
+    if site.manager.running is None and not has_keys(site, name):
         return ZoneStatus(name, SigningState.DISABLED, 0.0)
     return ZoneStatus.from_json(await operate(site, _OPERATION, {"verb": "status", "zone": name}))
 
@@ -42,5 +43,6 @@ async def have_signer(site: ApiSite, caller: Caller, zone_id: str, verb: str, **
     return ZoneStatus.from_json(await operate(site, _OPERATION, request))
 
 
-def _has_keys(site: ApiSite, name: str) -> bool:
-    return (site.settings.state_dir() / DNSSEC_DIRECTORY / f"{name}.json").exists()
+def has_keys(site: ApiSite, name: str) -> bool:
+    """Tell whether a zone has keys here, whether a server runs or not."""
+    return keys_file(site.settings.state_dir(), encode_canonical(name)).exists()

@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 
 from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
+from lbdns.config.signed_zones import zones_with_keys
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.envelope import ok, ok_with_list
@@ -250,7 +251,7 @@ async def _apply(site: ApiSite, caller: Caller, request: Request, body: LargeBod
     if not site.manager.is_writable:
         await site.manager.change(caller.author, "", _nothing)  # raises what there is to say
     point_by(request, lambda problem: problem.at or None)
-    read = await body.read(ConfigurationReading())
+    read = await body.read(ConfigurationReading(zones_with_keys(site.settings.state_dir())))
     point_by(request, read.place)
     before = site.manager.state
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from lbdns.base.words import OWN_PATH
+from lbdns.config.signed_zones import zones_with_keys
 from lbdns.manage.api.frame.api_errors import invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.envelope import ok
@@ -125,7 +126,7 @@ async def whatif(
         proposed = await site.manager.propose(lambda edit: restore(edit, target), caller.local)
     else:
         point_by(request, lambda problem: problem.at or None)
-        read = await body.read(ConfigurationReading())
+        read = await body.read(ConfigurationReading(zones_with_keys(site.settings.state_dir())))
         point_by(request, read.place)
 
         def make(edit: Edit) -> None:

@@ -24,6 +24,7 @@ from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.large_bodies import LargeBody
 from lbdns.manage.api.frame.openapi import ID, VIEW_SHOWN, describe
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
+from lbdns.manage.api.frame.signer import has_keys
 from lbdns.manage.api.frame.site import VIEW_CHARS_MAX, CurrentSite, ViewQuery
 from lbdns.manage.api.v4.record_shapes import IMPORT
 from lbdns.manage.api.v4.zone_routes import create
@@ -216,7 +217,9 @@ async def import_whole_zone(
     if view and there is None:
         raise invalid((f'query parameter {VIEW}: there is no zone "{name}" that a view could see otherwise', None))
     own = view_within(there, view) if there is not None else ""
-    read = await body.read(ZoneReading(request.headers.get("content-type", ""), made["name"]))
+    read = await body.read(
+        ZoneReading(request.headers.get("content-type", ""), made["name"], has_keys(site, made["name"]))
+    )
     before = site.state
     with many_as_one():
         done = await site.manager.change(

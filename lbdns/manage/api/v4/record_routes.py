@@ -21,6 +21,7 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import page
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, warnings
+from lbdns.manage.api.frame.signer import has_keys
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_zone, tell_of_view
 from lbdns.manage.api.own.zone_import import add_records, many_as_one, view_within
 from lbdns.manage.api.v4.balancing import BasedOn, etag
@@ -125,7 +126,7 @@ async def import_records(
     zone = _zone(site.state, zone_id)
     own = view_within(zone, view)
     writer = RecordWriter(site, caller, request, zone_id, dry_run)
-    read = await body.read(ZoneReading(request.headers.get("content-type", ""), zone.name))
+    read = await body.read(ZoneReading(request.headers.get("content-type", ""), zone.name, has_keys(site, zone.name)))
     with many_as_one():
         done = await writer.change("import records", lambda edit: add_records(edit, zone_id, read, own))
     added, parsed, noted = done.result

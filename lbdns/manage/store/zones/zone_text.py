@@ -13,6 +13,7 @@ from lbdns.base.wording import printable
 from lbdns.dns.codes import TYPE_NS, TYPE_SOA
 from lbdns.dns.master.draft import subject
 from lbdns.dns.master.reader import read_master
+from lbdns.dns.master.signing_records import leave_out_signing
 from lbdns.dns.name import encode_canonical, encode_host, labels_of, relative_to, show_absolute, show_name
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
@@ -104,13 +105,18 @@ class ImportedZone(NamedTuple):
 
 
 def import_zone(
-    text: str, zone_name: str, problems: list[Problem], file: str = "import", records_max: int | None = None
+    text: str,
+    zone_name: str,
+    problems: list[Problem],
+    file: str = "import",
+    records_max: int | None = None,
+    is_signed: bool = False,
 ) -> ImportedZone:
     """Read a master file of at most so many records, None for any number.
 
     What is wrong goes into `problems`, each with its line in `file`. A record without a TTL, in a file that sets none,
-    gets 300 s. Names may not leave the zone, and $INCLUDE is refused. An export of Cloudflare is taken as it is meant
-    (cloudflare_export.py).
+    gets 300 s. Where the zone `is_signed` here, another signer's records are left out. Names may not leave the zone, and
+    $INCLUDE is refused. An export of Cloudflare is taken as it is meant (cloudflare_export.py).
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
     export = CloudflareExport(text)
@@ -120,6 +126,8 @@ def import_zone(
         text, apex, file, None, _refuse_file, words.AUTOMATIC_TTL_S, export.take_record, kept, records_max
     )
     complete_soa(draft)
+    if is_signed:
+        leave_out_signing(draft)
     if not export.is_one(draft):
         problems.extend(draft.problems)
         problems.extend(
