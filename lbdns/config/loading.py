@@ -31,8 +31,8 @@ from lbdns.config.checks.sights import ZoneKey, check_sights, check_views, sight
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
 from lbdns.config.kept_texts import kept_file, name_of_text
+from lbdns.config.keyed_zones import keys_file, zones_with_keys
 from lbdns.config.problem_order import errors_and_warnings
-from lbdns.config.signed_zones import keys_file, zones_with_keys
 from lbdns.config.sound_zones import Tolerates, sound_zones
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from lbdns import __version__
 from lbdns.base.words import Health
 from lbdns.dns.codes import FORMERR, NOERROR, NOTIMP, NXDOMAIN, RCODE_NAMES, REFUSED, SERVFAIL
+from lbdns.dnssec.zone_status import SigningState
 from lbdns.mapped.counter_words import (
     BATCH_BOUNDS_US,
     BATCH_NS,
@@ -31,6 +32,7 @@ from lbdns.telemetry.machine import certificates, forced_count, rooms, store_byt
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
 from lbdns.telemetry.ring_counts import RingCounts, ring_counts
 from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.signature_ends import first_expiry
 from lbdns.telemetry.tally import Sample, Tally
 
 # Shown from the start, so that the first one counts in a rate.
@@ -68,6 +70,7 @@ class ServerCollector(Collector):
         yield from _health(facts)
         yield from _server(facts)
         yield from _queues(facts, sample)
+        yield from _signing(facts)
         yield from _history(facts)
         yield from _rings(ring_counts(facts.run_dir))
 
@@ -237,6 +240,41 @@ def _queues(facts: ServerFacts, sample: Sample) -> Iterator[Metric]:
     refused: Rows = [] if store is None else [((), store.refused)]
     told = "Changes by API or command that were refused; absent where files are served."
     yield _counter("changes_refused", told, (), refused)
+
+
+def _signing(facts: ServerFacts) -> Iterator[Metric]:
+    signing, counts = facts.signing, facts.signing.counts
+    states = [((str(state),), signing.states()[state]) for state in SigningState if signing.zones]
+    yield _gauge("dnssec_zones", "Zones that have keys, by how they stand.", ("status",), states)
+    keys = [(role_state, count) for role_state, count in sorted(signing.keys().items())]
+    yield _gauge("dnssec_keys", "Keys, by what they sign and their state.", ("role", "state"), keys)
+    up = [((), float(child.alive > 0)) for child in facts.children if child.kind == "signer" and child.process_count]
+    yield _gauge("signer_up", "1 while the signer runs; absent where no zone is signed.", (), up)
+    following, expiry = signing.next_step(), first_expiry(facts)
+    step_s = None if following is None else following.next_at_s
+    renewal_s, ends_s = (None, None) if expiry is None else expiry
+    for name, text, value in (
+        (
+            "dnssec_next_step_timestamp_seconds",
+            "When the next step of a key that time brings is due.",
+            step_s,
+        ),
+        ("signature_renewal_timestamp_seconds", "When a signature of what is published is next made anew.", renewal_s),
+        ("signature_expiry_timestamp_seconds", "When the first of these signatures ends.", ends_s),
+        ("signature_table_slots", "Places for signatures of steered answers.", counts.get("table_slots")),
+        ("signature_table_used", "Those of them that are taken.", counts.get("table_used")),
+    ):
+        yield _gauge(name, text, (), [] if value is None else [((), value)])
+    made = [((how,), counts[name]) for how, name in (("demand", "made"), ("publish", "bulk")) if name in counts]
+    text = "Signatures made: of steered answers and denials, on demand and ahead of it; of what is published."
+    yield _counter("signatures_made", text, ("how",), made)
+    words = ("found", "refused", "failed", "evicted", "no_place")
+    text = (
+        "Signatures of steered answers that were there already, asked for without right, not to be made, that gave way "
+        "to others, and that found no place."
+    )
+    results = [((word,), counts[word]) for word in words if word in counts]
+    yield _counter("signatures_not_made", text, ("result",), results)
 
 
 def _history(facts: ServerFacts) -> Iterator[Metric]:

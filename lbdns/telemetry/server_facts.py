@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from lbdns.base.errors import ConfigError, LbdnsError
+from lbdns.dnssec.signing_facts import NOTHING_SIGNED, SigningFacts
 from lbdns.model.store_facts import StoreFacts
 from lbdns.publish.publisher import Published
 from lbdns.telemetry.tally import Sample
@@ -62,6 +63,7 @@ class ServerFacts:
     `not_served`: what lies at the source (`place`) instead, where it is another. `keeping`: why what is in force cannot
     be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each. `counted`:
     what was counted, None where that is not asked for. `store`: None where objects are changed in files.
+    `signing`: zones that have keys.
     """
 
     published: Published
@@ -83,6 +85,7 @@ class ServerFacts:
     counted: Sample | None = None
     waiting: Waiting = NOTHING_WAITS
     store: StoreFacts | None = None
+    signing: SigningFacts = NOTHING_SIGNED
 
     @property
     def responder_count(self) -> int:

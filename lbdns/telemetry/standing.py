@@ -24,14 +24,17 @@ from lbdns.telemetry.history.history_status import HistoryUnreadable, history_st
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import pool_word, silent_s
 from lbdns.telemetry.server_facts import ServerFacts
+from lbdns.telemetry.signature_ends import first_expiry
 from lbdns.telemetry.thresholds import (
     CERTIFICATE_DAYS_MIN,
     CHANGE_WAITS_S,
     DEFERRED_WAITING_MAX,
+    EXPIRY_NEAR,
     FIRST_BEAT_S,
     FREE_MIN,
     HISTORY_SILENT_S,
     NOTIFICATION_WAITS_S,
+    RENEWAL_LATE,
     STALE_S,
 )
 
@@ -291,6 +294,31 @@ def _monitor(facts: ServerFacts) -> Row:
     return Row("monitor", heard, tuple(problems))
 
 
+def _signing(facts: ServerFacts) -> Row:
+    signing, now_s = facts.signing, time.time()
+    if not signing.zones:
+        return Row("dnssec", "")
+    states = ", ".join(f"{count} {word}" for word, count in sorted(signing.states().items()))
+    texts = [f"{counted(len(signing.zones), 'zone')} with keys ({states})"]
+    counts = signing.counts
+    if counts.get("table_slots"):
+        texts.append(f"{counts['table_used']:,} of {counts['table_slots']:,} places for signatures taken")
+    following = signing.next_step()
+    if following is not None and following.next_at_s is not None:
+        texts.append(f"next step in {duration_text(following.next_at_s - now_s)} ({following.zone})")
+    problems = [f"{one.zone}: {one.problem}" for one in signing.zones if one.problem]
+    expiry = first_expiry(facts)
+    if expiry is not None:
+        texts.append(f"the first signature ends {moment(expiry.ends_s)}")
+        passed = expiry.passed(now_s)
+        if passed > RENEWAL_LATE:
+            late, near = duration_text(now_s - expiry.renewal_s), "soon, " if passed > EXPIRY_NEAR else ""
+            problems.append(f"signatures were to be made anew {late} ago; the first ends {near}{moment(expiry.ends_s)}")
+    if counts.get("problem"):
+        problems.append(f"the signer: {counts['problem']}")
+    return Row("dnssec", ", ".join(texts), tuple(problems))
+
+
 ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _processes,
     _generation,
@@ -301,6 +329,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _run_directory,
     _zones,
     _views,
+    _signing,
     _networks,
     _pools,
     _forced,

@@ -18,5 +18,9 @@ CHANGE_WAITS_S: Final = 60.0
 """A change that is not in force for so long, and not refused either, is stuck."""
 CERTIFICATE_DAYS_MIN: Final = 14.0
 """So many days a certificate is to have left."""
+RENEWAL_LATE: Final = 0.1
+"""This part of what a signature has left when it is to be made anew may pass until it is: a signer works or not."""
+EXPIRY_NEAR: Final = 0.5
+"""From this part on answers are in danger: not every cache cuts a TTL to what is left of a signature."""
 HISTORY_SILENT_S: Final = 60.0
 """The history is written six times a minute."""

@@ -16,8 +16,10 @@ from lbdns.telemetry.thresholds import (
     CERTIFICATE_DAYS_MIN,
     CHANGE_WAITS_S,
     DEFERRED_WAITING_MAX,
+    EXPIRY_NEAR,
     FREE_MIN,
     NOTIFICATION_WAITS_S,
+    RENEWAL_LATE,
     STALE_S,
 )
 
@@ -108,6 +110,8 @@ def test_alerts_have_the_thresholds_of_status() -> None:
     assert RULES["LbdnsChangeStuck"].endswith(f"> {CHANGE_WAITS_S:g}")
     assert RULES["LbdnsRoomLow"].endswith(f"< {FREE_MIN:g}")
     assert RULES["LbdnsCertificateExpires"].endswith(f"< {CERTIFICATE_DAYS_MIN:g} * 86400")
+    assert RULES["LbdnsSignaturesLate"].endswith(f"> {RENEWAL_LATE:g} <= {EXPIRY_NEAR:g}")
+    assert RULES["LbdnsSignaturesExpire"].endswith(f"> {EXPIRY_NEAR:g}")
 
 
 @pytest.mark.process
@@ -140,6 +144,17 @@ WRONG = {
     "LbdnsStoreNotWritable": {"lbdns_store_writable": "0"},
     "LbdnsRoomLow": {"lbdns_filesystem_free_bytes": "4", "lbdns_filesystem_size_bytes": "100"},
     "LbdnsCertificateExpires": {"lbdns_certificate_expiry_timestamp_seconds": "86400"},
+    "LbdnsSignerDown": {"lbdns_signer_up": "0"},
+    "LbdnsDnssecError": {'lbdns_dnssec_zones{status="error"}': "1"},
+    "LbdnsSignaturesLate": {
+        "lbdns_signature_renewal_timestamp_seconds": "1000",
+        "lbdns_signature_expiry_timestamp_seconds": "2000",
+    },
+    "LbdnsSignaturesExpire": {
+        "lbdns_signature_renewal_timestamp_seconds": "600",
+        "lbdns_signature_expiry_timestamp_seconds": "1600",
+    },
+    "LbdnsSignaturesFail": {'lbdns_signatures_not_made_total{result="failed"}': "rises"},
 }
 """What metrics say while each alert is to be there; all others stay silent then."""
 RIGHT = {
@@ -171,6 +186,11 @@ RIGHT = {
     "lbdns_filesystem_free_bytes": "6",
     "lbdns_filesystem_size_bytes": "100",
     "lbdns_certificate_expiry_timestamp_seconds": "9000000",
+    "lbdns_signer_up": "1",
+    'lbdns_dnssec_zones{status="error"}': "0",
+    "lbdns_signature_renewal_timestamp_seconds": "1150",
+    "lbdns_signature_expiry_timestamp_seconds": "2150",
+    'lbdns_signatures_not_made_total{result="failed"}': "1",
 }
 """What they say of a server that is well, close to the thresholds where there are some."""
 MINUTES = 20

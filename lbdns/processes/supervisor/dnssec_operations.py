@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -26,6 +27,9 @@ class AskedSigner(Protocol):
 
 class NoSigner:
     """Stands for the signer of a server that has none."""
+
+    statuses: tuple[ZoneStatus, ...] = ()
+    counts: Mapping[str, Any] = types.MappingProxyType({})
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Say that no zone is signed; raises LbdnsError where one is to be."""

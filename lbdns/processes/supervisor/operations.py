@@ -35,7 +35,10 @@ class Operated(Protocol):
     state_dir: Path
     run: RunDirectory
     tally: Tally
-    signer: AskedSigner
+
+    @property
+    def signer(self) -> AskedSigner:
+        """Who has the keys."""
 
     def in_force(self) -> Published:
         """Return what is served; raises LbdnsError before anything is."""

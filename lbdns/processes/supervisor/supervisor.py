@@ -38,6 +38,7 @@ from lbdns.base.log import start_log
 from lbdns.base.wording import counted, moment, printable
 from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded
+from lbdns.dnssec.signing_facts import SigningFacts
 from lbdns.health import forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
@@ -49,7 +50,7 @@ from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
-from lbdns.processes.supervisor.dnssec_operations import AskedSigner, NoSigner
+from lbdns.processes.supervisor.dnssec_operations import NoSigner
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.history_child import HistoryChild
@@ -105,9 +106,8 @@ class Supervisor:
         self._control = control
         settings = first.configuration.settings
         self.state_dir = settings.state_dir()
-        signer = NoSigner()
-        self.signer: AskedSigner = signer
-        self._resigning = Resigning(signer, self.state_dir, run.path)
+        self.signer = NoSigner()
+        self._resigning = Resigning(self.signer, self.state_dir, run.path)
         self._publisher = Publisher(control, run, self.orders, self._resigning.signing)
         self._serving = Serving(settings, choose_ports(settings.listen))
         self._first = first
@@ -404,6 +404,7 @@ class Supervisor:
             store=self.store(),
             state_dir=self.state_dir,
             run_dir=self.run.path,
+            signing=SigningFacts(self.signer.statuses, self.signer.counts),
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 

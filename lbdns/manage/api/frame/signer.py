@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from lbdns.base.kinds import Kind
-from lbdns.config.signed_zones import keys_file
+from lbdns.config.keyed_zones import keys_file
 from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.manage.api.frame.auth import Caller

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from lbdns.base.kinds import SECTIONS, Kind
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX, WARNING_CODE
-from lbdns.config.signed_zones import zones_with_keys
+from lbdns.config.keyed_zones import zones_with_keys
 from lbdns.manage.api.frame.api_errors import NOT_FOUND, ApiError, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.envelope import ok, ok_with_list

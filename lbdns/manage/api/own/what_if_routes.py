@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from lbdns.base.words import OWN_PATH
-from lbdns.config.signed_zones import zones_with_keys
+from lbdns.config.keyed_zones import zones_with_keys
 from lbdns.manage.api.frame.api_errors import invalid, point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
 from lbdns.manage.api.frame.envelope import ok

@@ -115,7 +115,7 @@ def import_zone(
     """Read a master file of at most so many records, None for any number.
 
     What is wrong goes into `problems`, each with its line in `file`. A record without a TTL, in a file that sets none,
-    gets 300 s. Where the zone `is_signed` here, another signer's records are left out. Names may not leave the zone, and
+    gets 300 s. Where the zone `is_signed` here, another signer's records are left out. Names may not leave the zone and
     $INCLUDE is refused. An export of Cloudflare is taken as it is meant (cloudflare_export.py).
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
