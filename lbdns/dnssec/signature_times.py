@@ -17,8 +17,21 @@ from zlib import crc32
 
 STEPS: Final = 28
 """Into so many steps the time is cut in which all signatures are made anew once: of six hours, where that is a week."""
+NSEC_TTL_MAX_S: Final = 60
+"""Of a zone with load balancers, unless the policy says otherwise: one that was just added stays unseen so long behind
+resolvers that make denials of their own from NSEC records (RFC 8198)."""
 _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
+
+
+def denial_ttl_s(negative_s: int, has_balancers: bool, wanted_s: int | None) -> int:
+    """Return the TTL of the records that deny in a zone: never more than a denial holds, `negative_s` (RFC 9077).
+
+    `wanted_s`: what the policy says, None where it says nothing.
+    """
+    if wanted_s is None:
+        return min(negative_s, NSEC_TTL_MAX_S) if has_balancers else negative_s
+    return min(negative_s, wanted_s)
 
 
 class SigningPolicy(Protocol):

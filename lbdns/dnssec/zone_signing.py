@@ -25,16 +25,13 @@ from lbdns.dns.zone import RRset, Zone, ZoneSigned
 from lbdns.dnssec.bulk_signing import BulkSigner, BulkSigning, WantedSignature
 from lbdns.dnssec.chains import nsec3_chain, nsec_chain
 from lbdns.dnssec.kept_signatures import KeptSignatures, rrsets_of_snapshot, rrsets_of_zone
-from lbdns.dnssec.signature_times import SignatureTimes, SigningPolicy
+from lbdns.dnssec.signature_times import SignatureTimes, SigningPolicy, denial_ttl_s
 from lbdns.dnssec.zone_content import KEY_TYPES, ZoneContent, content_of
 from lbdns.dnssec.zone_keys import SigningKey, ZoneKeys
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.compile.signed_zones import BalancerStanding
 from lbdns.snapshot.lookup.name_rows import DENIAL_COMPACT, DENIAL_NSEC, DENIAL_NSEC3
 
-NSEC_TTL_MAX_S: Final = 60
-"""Of a zone with load balancers, unless the policy says otherwise: one that was just added stays unseen so long behind
-resolvers that make denials of their own from NSEC records (RFC 8198)."""
 STAGE: Final = "signing records"
 DENIALS: Final = {"nsec": DENIAL_NSEC, "nsec3": DENIAL_NSEC3, "compact": DENIAL_COMPACT}
 NEVER_S: Final = 1 << 62
@@ -241,11 +238,8 @@ class _ZoneWork:
 
 
 def _nsec_ttl(content: ZoneContent, has_balancers: bool, wanted_s: int | None) -> int:
-    """Return the TTL of the records that deny: never more than a denial holds (RFC 9077)."""
-    most_s = content.negative_ttl()
-    if wanted_s is None:
-        return min(most_s, NSEC_TTL_MAX_S) if has_balancers else most_s
-    return min(most_s, wanted_s)
+    """Return the TTL of the records that deny."""
+    return denial_ttl_s(content.negative_ttl(), has_balancers, wanted_s)
 
 
 def cuts_to_zones(zones: Sequence[Zone], signed: Container[bytes]) -> dict[bytes, list[tuple[str, RRset]]]:

@@ -18,6 +18,7 @@ from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import KeyRole, SigningState
 from lbdns.manage.store.manager import Running
 from lbdns.model.configuration import Configuration
+from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.dnssec_operations import SignerDesk
 from tests.api.conftest import Api
 from tests.dnssec.played_signer import BEGAN_S, DIGEST, PUBLIC_KEY, PlayedSigner, key
@@ -270,3 +271,28 @@ def test_a_ksk_signs_no_zone(client: httpx.Client, zone: str, signer: PlayedSign
         ("Kexample.com.+013+23456", "active"),
         ("Kexample.com.+013+00333", "retired"),
     ]
+
+
+def test_what_is_new_in_a_signed_zone_says_how_long_it_may_stay_unseen(
+    api: Api, client: httpx.Client, zone: str
+) -> None:
+    made = {"type": "A", "content": "192.0.2.1"}
+    assert told(client.post(f"{zone}/dns_records", json={**made, "name": "before"})) == ""
+    place = api.manager.settings.state_dir() / "dnssec"
+    place.mkdir()
+    (place / "example.com.json").write_text("{}")
+    minimum = result(client.get(zone))["soa"]["minimum"]
+    assert f"may not see it for {minimum} s, the TTL of its NSEC" in told(
+        client.post(f"{zone}/dns_records", json={**made, "name": "new"})
+    )
+    pool = {"name": "eu", "origins": [{"name": "a", "address": "192.0.2.1"}]}
+    pool_id = result(client.post(f"{api.account}/pools", json=pool))["id"]
+    balancer = {"name": "lb.example.com", "default_pools": [pool_id], "fallback_pool": pool_id}
+    result(client.post(f"{zone}/load_balancers", json=balancer))
+    second = {**balancer, "name": "lb2.example.com"}
+    assert "may not see it for 60 s" in told(client.post(f"{zone}/load_balancers", json=second))
+    batch = client.post(f"{zone}/dns_records/batch", json={"posts": [{**made, "name": n} for n in ("x", "y")]})
+    assert told(batch).count("may not see it") == 1
+    compact = {"dnssec": {"zones": {"example.com": {"denial": "compact"}}}}
+    api.manager.settings = Settings.model_validate({**api.manager.settings.model_dump(exclude_unset=True), **compact})
+    assert "unseen" not in told(client.post(f"{zone}/dns_records", json={**made, "name": "z"}))

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from lbdns.base.errors import LbdnsError
 from lbdns.cli.main import main
 from lbdns.config.loading import parse
+from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 
 FILE = """\
 $TTL 600
@@ -102,6 +104,28 @@ def test_delegation_is_ready_to_paste(run: Run, zone: str) -> None:
         "ns1.example.com has 10.0.0.1, which is reached from its own network alone"
         in run("zone", "delegation", zone).err
     )
+
+
+@pytest.mark.slow
+def test_delegation_has_the_ds_of_a_signed_zone(run: Run, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = f"12345 13 2 {'AB' * 32}"
+
+    async def signed(site: object, zone_id: str) -> ZoneStatus:
+        return ZoneStatus(zone, SigningState.PENDING, 1.0, ds=(ds,))
+
+    monkeypatch.setattr("lbdns.manage.api.own.signing_routes.status_of", signed)
+    told = run("zone", "delegation", zone)
+    assert told.out.splitlines()[-1] == f"example.com.      3600 IN DS {ds}" and told.err == ""
+    parent = "@ 60 SOA ns admin 1 7200 900 1209600 300\n@ 60 NS ns\nns 60 A 192.0.2.1\n" + told.out
+    assert not parse({"zones": {"com": parent}}, Path()).warnings, "the parent zone takes it as it is"
+    assert json.loads(run("zone", "delegation", zone, "--json").out)["ds"] == [ds]
+
+    async def unknown(site: object, zone_id: str) -> ZoneStatus:
+        raise LbdnsError("no server runs")
+
+    monkeypatch.setattr("lbdns.manage.api.own.signing_routes.status_of", unknown)
+    told = run("zone", "delegation", zone)
+    assert "DS" not in told.out and "whether example.com is to have a DS is not known" in told.err
 
 
 @pytest.mark.slow

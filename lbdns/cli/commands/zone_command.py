@@ -16,6 +16,7 @@ from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, told
 from lbdns.cli.frame.common import local_time, print_json
 from lbdns.cli.frame.desk import called, make_table, print_table, show_plan
+from lbdns.cli.frame.dnssec_told import DS_TTL_S
 from lbdns.cli.frame.hosted import Body, find_zone, records_of, tell, ttl_s, upload_path, zone_name, zone_path
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option, view_option, zone_argument
@@ -278,7 +279,7 @@ def export(client: ApiClient, zone: str, view: str | None, output: Path | None) 
 @api_options
 @json_option
 def delegation(client: ApiClient, zone: str, as_json: bool) -> None:
-    """Print the NS and glue records that the parent zone needs, in master-file form, ready to paste."""
+    """Print the NS, glue and DS records that the parent zone needs, in master-file form, ready to paste."""
     path = zone_path(client, zone)
     hosted = client.get(path)
     name = hosted["name"]
@@ -291,16 +292,29 @@ def delegation(client: ApiClient, zone: str, as_json: bool) -> None:
         if record["type"] in ("A", "AAAA") and record["name"] in hosts and name in text_suffixes(record["name"])
     ]
     _share_ttls([*servers, *glue])
+    wanted = _ds_wanted(client, hosted)
     if as_json:
-        print_json({"zone": name, "ns": [_fields(one) for one in servers], "glue": [_fields(one) for one in glue]})
+        needed = {"ns": [_fields(one) for one in servers], "glue": [_fields(one) for one in glue], "ds": wanted}
+        print_json({"zone": name, **needed})
     else:
         lines = [(f"{one['name']}.", str(one["ttl"]), one["type"], _target(one)) for one in (*servers, *glue)]
+        lines += [(f"{name}.", str(DS_TTL_S), "DS", one) for one in wanted]
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
         parent = name.partition(".")[2]
         click.echo(f"; {name}: for its parent zone, {parent or 'the root'}")
         for owner, ttl, rdtype, target in lines:
             click.echo(f"{owner:<{widths[0]}}  {ttl:>{widths[1]}} IN {rdtype:<{widths[2]}} {target}")
     _warn(name, hosts, glue)
+
+
+def _ds_wanted(client: ApiClient, zone: Body) -> list[str]:
+    """Return the DS that the parent zone is to have, as texts of their data; the running server alone knows them."""
+    try:
+        wanted: list[str] = client.get(f"{OWN_PATH}/dnssec/{zone['id']}")["ds"]
+    except LbdnsError as error:
+        click.echo(f"warning: whether {zone['name']} is to have a DS is not known: {error}", err=True)
+        return []
+    return wanted
 
 
 def _share_ttls(records: list[Body]) -> None:

@@ -7,13 +7,17 @@ from typing import Any, Final
 from lbdns.base.kinds import Kind
 from lbdns.config.keyed_zones import keys_file
 from lbdns.dns.name import encode_canonical
+from lbdns.dnssec.signature_times import denial_ttl_s
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.manage.api.frame.auth import Caller
 from lbdns.manage.api.frame.live import operate
+from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.store.guarding import refuse_if_guarded
 
 _OPERATION: Final = "dnssec"
+COMPACT: Final = "compact"
+"""The denial that is made for the name asked: nothing lies between two others."""
 
 
 def zone_name_of(site: ApiSite, zone_id: str) -> str:
@@ -46,3 +50,20 @@ async def have_signer(site: ApiSite, caller: Caller, zone_id: str, verb: str, **
 def has_keys(site: ApiSite, name: str) -> bool:
     """Tell whether a zone has keys here, whether a server runs or not."""
     return keys_file(site.settings.state_dir(), encode_canonical(name)).exists()
+
+
+def tell_of_new(site: ApiSite, zone_id: str) -> None:
+    """Tell for how long what was just made in a zone may stay unseen, where it is signed with a chain of its names:
+    resolvers deny by themselves what lies between two of them (RFC 8198)."""
+    zone = site.state.get(Kind.ZONE, zone_id)
+    if zone is None or not has_keys(site, zone.name):
+        return
+    policy = site.in_force.dnssec.policy_of(zone.name)
+    soa = zone.body["soa"]
+    has_balancers = any(one.zone_id == zone_id for one in site.state.all(Kind.LOAD_BALANCER).values())
+    ttl_s = denial_ttl_s(min(soa["ttl"], soa["minimum"]), has_balancers, policy.nsec_ttl)
+    if policy.denial != COMPACT and ttl_s:
+        tell(
+            f"the zone {zone.name} is signed: resolvers that know what stands beside a new name or type may not see it "
+            f"for {ttl_s} s, the TTL of its {policy.denial.upper()} records (dnssec.nsec_ttl; denial: compact has none)"
+        )

@@ -35,6 +35,7 @@ from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Pointing, Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, ReplyMessage, nowhere, tell, warnings
+from lbdns.manage.api.frame.signer import tell_of_new
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite, ObjectId, ViewQuery, own_account, own_zone, tell_of_view
 from lbdns.manage.store.default_network import settled
 from lbdns.manage.store.edit import Edit
@@ -88,6 +89,8 @@ class ObjectWriter(NamedTuple):
         def make(edit: Edit, body: dict[str, Any]) -> Item:
             if self.kind is Kind.LOAD_BALANCER and not self.owner:
                 body = private_body(body, edit, self.site.in_force.views)
+            elif self.kind is Kind.LOAD_BALANCER:
+                tell_of_new(self.site, self.owner)
             return edit.create(self.kind, body, self.owner, id)
 
         return await self._write("create", make, fields)

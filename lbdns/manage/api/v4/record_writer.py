@@ -25,6 +25,7 @@ from lbdns.manage.api.frame.dry_run import planned
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.pointers import Steps
 from lbdns.manage.api.frame.reply_messages import MESSAGES_MAX, tell, warnings
+from lbdns.manage.api.frame.signer import tell_of_new
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.v4.balancing import etag
 from lbdns.manage.api.v4.record_clashes import each_told
@@ -84,6 +85,7 @@ class RecordWriter:
 
     def create(self, edit: Edit, body: Mapping[str, Any], *place: str | int) -> Item:
         """Add a record, whose body stands at a place in the request."""
+        tell_of_new(self.site, self.zone.id)
         id = new_id()
         self.places[id] = place
         count = len(edit.problems)
