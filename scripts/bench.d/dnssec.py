@@ -15,6 +15,7 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rdatatype
+import dnssec_signing
 from dnssec_peers import DENIES_BY_NODATA, SIGNED_PEERS
 from measure import Running, free_port, trouble, wait_ready
 from peers import Scene
@@ -147,7 +148,7 @@ def _summary(bench: Bench, kept: dict[str, Any]) -> None:
             bench.say(f"{name}: {peer.note}")
 
 
-PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {"answers": answers}
+PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {"answers": answers, "signing": dnssec_signing.signing}
 """What `scripts/bench dnssec` measures, in this order."""
 
 
