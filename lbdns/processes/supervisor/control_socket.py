@@ -138,6 +138,9 @@ class ControlServer:
             return {"ok": True, "result": await operation(request)}
         except LbdnsError as error:
             return {"ok": False, "error": str(error)}
+        except Exception as error:  # a mistake of ours: told, lest whoever asked reads that nobody answers
+            log.exception("the operation %s fails", request["op"])
+            return {"ok": False, "error": f"the operation fails: {type(error).__name__}: {error}"}
 
 
 def _bind(path: Path) -> socket.socket:

@@ -104,8 +104,11 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection | None:
-    """Open the history to read it, None where there is none; raises HistoryDamaged, HistoryNewer and sqlite3.Error."""
-    if not path.exists():
+    """Open the history to read it, None where there is none; raises HistoryDamaged, HistoryNewer, sqlite3.Error,
+    and OSError where nobody may look whether there is one."""
+    try:
+        path.stat()
+    except FileNotFoundError:
         return None
     for mode in ("mode=ro", "mode=ro&immutable=1"):  # on a disk that cannot be written to nobody writes it meanwhile
         connection = sqlite3.connect(

@@ -74,7 +74,7 @@ class HistoryReader:
                 return
             with contextlib.closing(connection):
                 yield connection
-        except (sqlite3.Error, HistoryDamaged, HistoryNewer) as error:
+        except (OSError, sqlite3.Error, HistoryDamaged, HistoryNewer) as error:
             raise unreadable(error) from error
 
     def series(

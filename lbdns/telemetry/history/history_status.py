@@ -54,7 +54,7 @@ def history_status(state_dir: Path) -> dict[str, Any]:
             return found
         with closing(connection):
             return found | _read(connection)
-    except (sqlite3.Error, HistoryDamaged, HistoryNewer) as error:
+    except (OSError, sqlite3.Error, HistoryDamaged, HistoryNewer) as error:
         raise unreadable(error) from error
 
 
