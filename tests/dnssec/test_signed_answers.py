@@ -11,66 +11,17 @@ import dns.name
 import dns.rdata
 import dns.rrset
 import pytest
-from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
 from lbdns.answer.reply import Transport
-from lbdns.answer.serving_view import ServingView
-from lbdns.config.loading import parse
-from lbdns.mapped.health_table import HealthTable
-from lbdns.model.configuration import Configuration
-from lbdns.places.geodata import Geodata
-from lbdns.snapshot.compile.compiler import compile_snapshot
-from lbdns.snapshot.slots import Slots
 from tests.answer.world import BIG, MAIN, configuration, write_geodata
 from tests.dnssec.aggressive_cache import AggressiveCache
 from tests.dnssec.balanced_zones import MADE_TYPES, TYPES, ZONE, random_question, random_tree
-from tests.dnssec.in_process import NOW_S, Policy, SomeKeys, signed_snapshot, signs
-from tests.dnssec.naive_validator import Validator
 from tests.dnssec.signed_asking import SignedAsking
+from tests.dnssec.signed_views import DENIALS, asking_of, check, unsigned_of, validator_of
 
-DENIALS = ("nsec", "nsec3", "compact")
 SEEDS = range(6)
 QUESTIONS = 120
-
-
-def asking_of(tree: dict[str, object], folder: Path, denial: str, *zones: str) -> SignedAsking:
-    """Return how a configuration is asked some of whose zones are signed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    loaded = parse(tree, folder).configuration
-    slots, table = _slots_and_table(loaded, folder)
-    several = [SomeKeys.make(zone, split=at % 2 == 1).with_cds() for at, zone in enumerate(zones)]
-    snapshot = signed_snapshot(loaded, signs(*several, policy=Policy(denial)), table, slots)
-    return SignedAsking.of(ServingView(snapshot, table), *several)
-
-
-def unsigned_of(tree: dict[str, object], folder: Path) -> SignedAsking:
-    """Return how the same is asked without a signature anywhere."""
-    folder.mkdir(parents=True, exist_ok=True)
-    loaded = parse(tree, folder).configuration
-    slots, table = _slots_and_table(loaded, folder)
-    geodata = Geodata.open(loaded.settings.geodata.city, loaded.settings.geodata.asn)
-    return SignedAsking.of(ServingView(compile_snapshot(loaded, geodata, slots, 1, table.layout_id), table))
-
-
-def _slots_and_table(loaded: Configuration, folder: Path) -> tuple[Slots, HealthTable]:
-    slots = Slots().assign(loaded)
-    return slots, HealthTable.create(folder / "health.bin", slots.endpoint_count + 1, slots.pool_count + 1, 1)
-
-
-def validator_of(asking: SignedAsking, zone: str) -> Validator:
-    """Return who knows a zone's keys."""
-    one = asking.keys[dns.name.from_text(zone).to_wire() or b""]
-    keys = [dns.rdata.from_wire(RdataClass.IN, RdataType.DNSKEY, rdata, 0, len(rdata)) for rdata in one.keys.dnskeys]
-    return Validator(f"{zone}.", keys, NOW_S)
-
-
-def check(validator: Validator, reply: dns.message.Message, name: str, qtype: str) -> str:
-    """Return what a reply proves; where it proves nothing, the error shows it."""
-    try:
-        return validator.check(reply, name, qtype)
-    except AssertionError as error:
-        raise AssertionError(f"{name} {qtype}: {error}\n{reply}") from error
 
 
 def questions(seed: int) -> list[tuple[str, str]]:
@@ -88,11 +39,22 @@ def test_random_zones(tmp_path: Path, denial: str, seed: int) -> None:
     cache = AggressiveCache(validator.apex)
     replies: dict[tuple[str, str], dns.message.Message] = {}
     for name, qtype in questions(seed):
-        reply = replies[name, qtype] = asking.ask(name, qtype, draw=chance.getrandbits(64))
+        draw = chance.getrandbits(64)
+        reply = replies[name, qtype] = asking.ask(name, qtype, draw=draw)
         check(validator, reply, name, qtype)
         cache.keep(reply)
+        _check_decision(reply, asking.ask(name, qtype, draw=draw, dnssec=False), name, qtype)
     for (name, qtype), reply in replies.items():
         _check_cache(cache, reply, dns.name.from_text(name), RdataType.from_text(qtype))
+
+
+def _check_decision(reply: dns.message.Message, plain: dns.message.Message, name: str, qtype: str) -> None:
+    """Who wants signatures gets the same records beside them; but for literal wildcards, which are nobody's names."""
+    if qtype in ("RRSIG", "NSEC"):
+        return
+    records = [one for one in reply.answer if one.rdtype != RdataType.RRSIG]
+    if not any(one.startswith("*") for one in (name, *(one.name.to_text() for one in plain.answer))):
+        assert [one.to_text() for one in records] == [one.to_text() for one in plain.answer], (name, qtype)
 
 
 def _check_cache(cache: AggressiveCache, reply: dns.message.Message, name: dns.name.Name, rtype: RdataType) -> None:
