@@ -35,3 +35,24 @@ def watched_by(watcher: Watcher | None) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
+
+
+class JobProgress:
+    """How far the job that is under way has come, for whoever asks: `told` has its stage, the items done and those in
+    all, None where none is under way."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.told: tuple[str, int, int] | None = None
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Take what is reported within."""
+        try:
+            with watched_by(self._hear):
+                yield
+        finally:
+            self.told = None
+
+    def _hear(self, stage: str, done: int, total: int) -> None:
+        self.told = stage, done, total

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lbdns.base.progress import report, watched_by
+from lbdns.base.progress import JobProgress, report, watched_by
 from lbdns.cli.frame.bar import Bar
 from lbdns.config.loading import load
 
@@ -66,3 +66,40 @@ def test_the_last_stage_ends_it() -> None:
     assert shown._is_over
     shown.watch("first", 2, 2)
     assert set(shown._tasks) == {"first", "last"}
+
+
+def test_how_far_a_job_has_come_is_there_while_it_is_under_way() -> None:
+    progress = JobProgress()
+    assert progress.told is None
+    with pytest.raises(ZeroDivisionError), progress.followed():
+        report("signing records", 3, 7)
+        assert progress.told == ("signing records", 3, 7)
+        raise ZeroDivisionError
+    assert progress.told is None
+
+
+def test_a_terminal_shows_what_another_process_does() -> None:
+    program = """
+import time
+import lbdns.cli.frame.bar as b
+from lbdns.base.errors import LbdnsError
+b.PATIENCE_S = b.POLL_S = 0
+answers = [None, LbdnsError("gone"), ("signing records", 3, 7)]
+def ask():
+    said = answers.pop(0) if len(answers) > 1 else answers[0]
+    if isinstance(said, Exception):
+        raise said
+    asked.append(said)
+    return said
+asked = []
+with b.bar_elsewhere(ask):
+    while not asked or asked[-1] is None:
+        time.sleep(0.01)
+    time.sleep(0.3)
+"""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        done = subprocess.run([sys.executable, "-c", program], stderr=theirs, timeout=60, check=False)
+        os.close(theirs)
+        shown = terminal.read(65_536)
+    assert done.returncode == 0 and b"signing records" in shown

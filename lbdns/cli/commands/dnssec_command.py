@@ -23,6 +23,7 @@ from lbdns.dnssec.zone_status import CREATED_ALGORITHMS, KeyRole, ZoneStatus, al
 
 SIGNER_WAITS_S: Final = 90.0
 """So long a verb may take: a large zone is signed while it is waited for."""
+PROGRESS_WAITS_S: Final = 5.0
 _ALGORITHMS: Final = [algorithm_text(one) for one in CREATED_ALGORITHMS]
 
 
@@ -176,9 +177,12 @@ def _number(algorithm: str | None) -> int | None:
 
 
 def _operate(running: RunningServer, verb: str, **arguments: Any) -> Any:
+    from lbdns.cli.frame.bar import bar_elsewhere
     from lbdns.processes.supervisor.control_socket import ask
 
-    return ask(running.control(), "dnssec", SIGNER_WAITS_S, verb=verb, **arguments)
+    control = running.control()
+    with bar_elsewhere(lambda: ask(control, "progress", PROGRESS_WAITS_S)):
+        return ask(control, "dnssec", SIGNER_WAITS_S, verb=verb, **arguments)
 
 
 def _ask(running: RunningServer, verb: str, zone: str, **arguments: Any) -> ZoneStatus:

@@ -1,13 +1,18 @@
-"""A progress bar on the terminal for loads that take more than a moment; none where standard error is no terminal."""
+"""A progress bar on the terminal for loads that take more than a moment; none where standard error is no terminal.
+
+What another process does, it is asked for every POLL_S.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.progress import watched_by
 
 if TYPE_CHECKING:
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 1.0
 """How long a load may take before anything is shown."""
+POLL_S: Final = 0.25
 
 
 class Bar:
@@ -48,6 +54,32 @@ class Bar:
         self._is_over = True
         if self._progress is not None:
             self._progress.stop()
+
+
+@contextmanager
+def bar_elsewhere(ask: Callable[[], tuple[str, int, int] | None]) -> Iterator[None]:
+    """Show on a terminal how far another process has come, which `ask` says in a thread of its own; it may raise
+    LbdnsError, and says None where nothing is under way."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    shown, is_over = Bar(), Event()
+
+    def poll() -> None:
+        while not is_over.wait(POLL_S):
+            with suppress(LbdnsError):
+                told = ask()
+                if told is not None:
+                    shown.watch(*told)
+
+    thread = Thread(target=poll, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+        shown.close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.progress import JobProgress
 from lbdns.health import forced
 from lbdns.health.forced import Forced
 from lbdns.mapped.run_directory import RunDirectory
@@ -35,6 +36,7 @@ class Operated(Protocol):
     state_dir: Path
     run: RunDirectory
     tally: Tally
+    progress: JobProgress
 
     @property
     def signer(self) -> AskedSigner:
@@ -74,6 +76,7 @@ class Operations:
             "status": self._status,
             "counters": self._counters,
             "samples": self._samples,
+            "progress": self._progress,
             "dnssec": SignerDesk(server.signer, lambda: server.in_force().configuration).operate,
         }
 
@@ -123,6 +126,10 @@ class Operations:
     async def _samples(self, request: Mapping[str, Any]) -> dict[str, Any]:
         server = self._server
         return await asyncio.to_thread(recent_samples, server.run, server.in_force().configuration, request)
+
+    async def _progress(self, _: Mapping[str, Any]) -> tuple[str, int, int] | None:
+        """Return how far a change has come that is being prepared."""
+        return self._server.progress.told
 
     async def _status(self, _: Mapping[str, Any]) -> dict[str, Any]:
         def stand() -> dict[str, Any]:

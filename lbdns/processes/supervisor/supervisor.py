@@ -35,6 +35,7 @@ from lbdns import __version__
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import collect_when_quiet
 from lbdns.base.log import start_log
+from lbdns.base.progress import JobProgress
 from lbdns.base.wording import counted, moment, printable
 from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded
@@ -120,6 +121,7 @@ class Supervisor:
         # The worker is asked for its first results at its start, and asks the opener for them.
         beside = HistoryChild(settings.state_dir()), DnstapChild(settings.state_dir())
         self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
+        self.progress = JobProgress()
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._changes, self._changed = ChangeQueue(), asyncio.Event()
@@ -298,7 +300,8 @@ class Supervisor:
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None, is_new: bool = True) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
-        prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(loaded.configuration))
+        with self.progress.followed():
+            prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(loaded.configuration))
         try:
             await asyncio.to_thread(self._responders.make_room, settings.workers, len(listen), prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
