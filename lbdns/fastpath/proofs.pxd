@@ -14,7 +14,7 @@ from lbdns.snapshot.lookup.name_rows cimport *
 
 cdef void put32(Server server, int position, long long value) noexcept nogil
 
-cdef int write_tail(Server server, int position, int rtype, long long ttl, int size) noexcept nogil
+cpdef int write_tail(Server server, int position, int rtype, long long ttl, int size) noexcept nogil
 
 @cython.locals(index=cython.int)
 cdef int copy_blob(Server server, int position, unsigned long long offset, int size) noexcept nogil

@@ -12,6 +12,7 @@ from lbdns.fastpath.proofs cimport (
     write_nsec,
     write_signatures,
     write_soa,
+    write_tail,
 )
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.write cimport (
@@ -20,14 +21,13 @@ from lbdns.fastpath.write cimport (
     field16,
     field32,
     opt_bytes,
+    put16,
     target_bytes,
-    write_addresses,
     write_body,
     write_end,
     write_head,
     write_host_addresses,
     write_hosts,
-    write_record_head,
     write_target,
     write_template,
     write_truncated,
@@ -78,6 +78,9 @@ cdef bint is_literal(Server server) noexcept nogil
 
 @cython.locals(limit=cython.int, position=cython.int, size=cython.int, first=cython.int, rtype=cython.int)
 cdef int steer_signed(Server server, int start, int base, unsigned int before) noexcept nogil
+
+@cython.locals(size=cython.int, number=cython.int, octet=cython.int)
+cdef int write_decided_addresses(Server server, int position, int limit) noexcept nogil
 
 @cython.locals(endpoint=cython.int, size=cython.int)
 cdef int write_alias(Server server, int position, int limit) noexcept nogil

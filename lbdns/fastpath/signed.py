@@ -28,6 +28,7 @@ from lbdns.fastpath.proofs import (
     write_nsec,
     write_signatures,
     write_soa,
+    write_tail,
 )
 from lbdns.fastpath.read import Server
 from lbdns.fastpath.write import (
@@ -36,14 +37,13 @@ from lbdns.fastpath.write import (
     field16,
     field32,
     opt_bytes,
+    put16,
     target_bytes,
-    write_addresses,
     write_body,
     write_end,
     write_head,
     write_host_addresses,
     write_hosts,
-    write_record_head,
     write_target,
     write_template,
     write_truncated,
@@ -251,7 +251,7 @@ def steer_signed(server: Server, start: int, base: int, before: int) -> int:
         rtype = TYPE_CNAME
         position = write_alias(server, position, limit)
     else:
-        position = write_addresses(server, position, limit)
+        position = write_decided_addresses(server, position, limit)
     if position < 0:
         return DEFERRED
     sum_up(server, first, position)
@@ -264,13 +264,32 @@ def steer_signed(server: Server, start: int, base: int, before: int) -> int:
     return finish(server, start, base, position, server.decision.scope)
 
 
+def write_decided_addresses(server: Server, position: int, limit: int) -> int:
+    """Write the A or AAAA records of a decision, as the plain road does: its own code for that is faster where nobody
+    else calls it."""
+    size = 4 if server.found.family == FAMILY_A else 16
+    if position + server.decision.address_count * (RECORD_HEAD_BYTES + size) > limit:
+        return TOO_LARGE
+    for number in range(server.decision.address_count):
+        put16(server, position, server.owner)
+        position = write_tail(server, position + POINTER_BYTES, server.qtype, server.decision.ttl, size)
+        for octet in range(size):
+            server.outgoing[position + octet] = server.decision.addresses[number * ADDRESS_BYTES + octet]
+        position += size
+    server.answers += server.decision.address_count
+    return position
+
+
 def write_alias(server: Server, position: int, limit: int) -> int:
     """Write an endpoint's CNAME."""
     endpoint = server.decision.picks[0]
     size = target_bytes(server, server.endpoint_target[endpoint])
     if position + RECORD_HEAD_BYTES + size > limit:
         return TOO_LARGE
-    return write_target(server, write_record_head(server, position, TYPE_CNAME, size), endpoint, size)
+    server.answers += 1
+    put16(server, position, server.owner)
+    position = write_tail(server, position + POINTER_BYTES, TYPE_CNAME, server.decision.ttl, size)
+    return write_target(server, position, endpoint, size)
 
 
 def write_after_alias(server: Server, base: int, position: int, limit: int) -> int:

@@ -43,12 +43,12 @@ cpdef long long get32(Server server, int position) noexcept nogil
 cdef int write_picks(Server server, int base, int position, int limit) noexcept nogil
 
 @cython.locals(ttl=cython.longlong)
-cpdef int write_record_head(Server server, int position, int rtype, int size) noexcept nogil
+cdef int write_record_head(Server server, int position, int rtype, int size) noexcept nogil
 
 @cython.locals(
     size=cython.int, count=cython.int, number=cython.int, at=cython.int, word=cython.int, octet=cython.int
 )
-cpdef int write_addresses(Server server, int position, int limit) noexcept nogil
+cdef int write_addresses(Server server, int position, int limit) noexcept nogil
 
 @cython.locals(position=cython.uint)
 cpdef int target_bytes(Server server, unsigned int offset) noexcept nogil
