@@ -233,7 +233,7 @@ def test_when_signatures_are_due_all_is_published_anew(server: Server, now: list
     first, _ = server.publish(read())
     assert renewal_left_s(first.snapshot, NOW_S) == first.snapshot.meta[RENEWAL] - NOW_S > 0
     causes: list[str] = []
-    in_force = [first.snapshot]
+    in_force = [first]
 
     async def republish(cause: str) -> str:
         causes.append(cause)
@@ -241,7 +241,7 @@ def test_when_signatures_are_due_all_is_published_anew(server: Server, now: list
             return "refused"
         made, count = server.publish(first.configuration)
         assert count
-        in_force[0] = made.snapshot
+        in_force[0] = made
         return ""
 
     async def watch(for_looks: int) -> None:
@@ -264,7 +264,14 @@ def test_when_signatures_are_due_all_is_published_anew(server: Server, now: list
     now[0] = first.snapshot.meta[RENEWAL]
     asyncio.run(watch(3))
     assert causes == ["signatures are made anew"] * 2
-    assert in_force[0].meta[RENEWAL] > now[0]
+    assert in_force[0].snapshot.meta[RENEWAL] > now[0]
+    # Keys that are others than those in force: whatever became of the word that they are.
+    server.signer.several = [KEYS.with_cds(), SomeKeys.make("example.net")]  # one of a zone that is not served
+    asyncio.run(watch(2))
+    assert causes[2:] == ["keys are others than those that are served"]
+    server.signer.problems = {APEX: "damaged"}
+    asyncio.run(watch(2))
+    assert len(causes) == 3
 
 
 def test_nothing_is_due_where_nothing_is_signed() -> None:

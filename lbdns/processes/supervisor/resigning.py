@@ -1,4 +1,4 @@
-"""Signatures end: what is served is published anew when some of them are to be made anew."""
+"""Signatures end, and keys change: what is served is published anew when some of them are to be made anew."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Final
 from lbdns.base.errors import LbdnsError
 from lbdns.dnssec.snapshot_signing import SnapshotSigner, ZoneSigner
 from lbdns.dnssec.zone_signing import ZoneSigning
-from lbdns.mapped.snapshot_file import RENEWAL, Snapshot
+from lbdns.mapped.snapshot_file import RENEWAL, SIGNED, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.publish.last_served import last_served
+from lbdns.publish.publisher import Published
 
 LOOK_S: Final = 60.0
 """How often, at most, the time of day is looked at: it may be set."""
@@ -61,15 +62,31 @@ class Resigning:
         except LbdnsError as error:
             log.warning("signatures of what was served last cannot be read, so all are made anew: %s", error)
 
-    async def watch(self, in_force: Callable[[], Snapshot], republish: Callable[[str], Awaitable[str]]) -> None:
-        """Have what is in force published anew whenever signatures are due; `republish` takes the reason, and returns
-        what was wrong, "" for nothing."""
+    async def watch(self, in_force: Callable[[], Published], republish: Callable[[str], Awaitable[str]]) -> None:
+        """Have what is in force published anew whenever signatures are due, or it does not have the keys that it is to
+        have; `republish` takes the reason, and returns what was wrong, "" for nothing."""
         while True:
-            left_s = renewal_left_s(in_force(), time.time())
-            if left_s > 0:
+            published = in_force()
+            left_s = renewal_left_s(published.snapshot, time.time())
+            cause = "signatures are made anew" if left_s <= 0 else ""
+            if self._has_other_keys(published):
+                cause = "keys are others than those that are served"
+            if not cause:
                 await asyncio.sleep(min(left_s, LOOK_S))
-            elif await republish("signatures are made anew"):
+            elif await republish(cause):
                 await asyncio.sleep(RETRY_S)
+
+    def _has_other_keys(self, published: Published) -> bool:
+        """Return whether a zone is served with other keys than it is to have: a publication for them was refused, or
+        what was served last began as it was compiled."""
+        try:
+            keys, problems = self._signer.zone_keys(), self._signer.key_problems()
+        except LbdnsError:
+            return False  # it is not known which they are
+        served = {zone.apex for zone in published.configuration.zones} - problems.keys()
+        found = {bytes.fromhex(apex): digest for apex, digest, _ in published.snapshot.meta[SIGNED]}
+        wanted = {apex: one.digest for apex, one in keys.items()}
+        return any(found.get(apex) != wanted.get(apex) for apex in served)
 
 
 def renewal_left_s(snapshot: Snapshot, now_s: float) -> float:

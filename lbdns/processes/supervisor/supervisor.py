@@ -211,7 +211,7 @@ class Supervisor:
         hangups.follow(self._on_hangup)
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
         besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch()]
-        besides.append(self._resigning.watch(lambda: self.in_force().snapshot, self.republish))
+        besides.append(self._resigning.watch(self.in_force, self.republish))
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
