@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +15,10 @@ from lbdns.answer.answer import Road
 from lbdns.answer.reply import Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
+from lbdns.dns.codes import TYPE_A
+from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.signer.demand_signing import DemandSigning
+from lbdns.dnssec.signer.filling import SCAN_S
 from lbdns.dnssec.signer.foresight import Verdict
 from lbdns.dnssec.signer.steered_foresight import SteeredForesight
 from lbdns.dnssec.unsigned import Unsigned
@@ -23,6 +27,7 @@ from tests.dnssec.held_keys import TERMS, HeldKeys
 from tests.dnssec.in_process import NOW_S, SomeKeys, signed_view
 from tests.dnssec.signed_asking import CLIENT
 
+APEX = encode_canonical("example.com")
 EACH = 25
 SLOT_BYTES = 18 + 64
 QUESTIONS = 400
@@ -111,7 +116,7 @@ class Server:
         while True:
             following = self.foresight.following()
             if following is not None:
-                assert self.signing.signatures(*following)
+                assert self.signing.signatures(*following, is_asked=False)
             elif self.foresight.is_idle:
                 return self.signing.counts.made - made
 
@@ -138,11 +143,8 @@ def server(tmp_path: Path) -> Server:
     found = Server(tmp_path)
     found.fill()
     for question in QUESTION_LIST:
-        found.ask(question, 0)
-    found.now_s += 200
-    for question in QUESTION_LIST:
         assert found.ask(question, 0) == 0
-    found.now_s += 200
+    found.now_s += SCAN_S
     found.fill()
     return found
 
@@ -169,3 +171,15 @@ def test_two_flips_at_once_are_signed_as_they_are_asked(server: Server) -> None:
     server.flip("198.51.100.2", is_up=False)
     assert sum(server.ask(question, 1) for question in QUESTION_LIST) > 0
     assert sum(server.ask(question, 1) for question in QUESTION_LIST) == 0
+
+
+def test_who_asks_by_the_generation_before_is_granted(server: Server, tmp_path: Path) -> None:
+    """As long as there is none between: responders take up a new one each in its own moment."""
+    before = Unsigned(APEX, encode_canonical("over0.example.com"), TYPE_A, 20, (b"\xcb\0\x71\1",))
+    assert server.foresight.judge(before) is Verdict.LASTING
+    tree = {**TREE, "pools": {**POOLS, "last": {"origins": origins("203.0.113.2")}}}
+    for number, verdict in enumerate((Verdict.LASTING, Verdict.REFUSED)):
+        view = signed_view(tree, tmp_path / str(number), SomeKeys.make("example.com"))
+        server.foresight.follow(view.snapshot, view.table)
+        assert server.foresight.judge(before) is verdict
+        assert server.foresight.judge(replace(before, rdatas=(b"\xcb\0\x71\2",))) is Verdict.LASTING
