@@ -23,10 +23,10 @@ def zones_with_keys(state_dir: Path) -> frozenset[bytes]:
         for path in (state_dir / DNSSEC_DIRECTORY).iterdir():
             if path.name.endswith(_SUFFIX):
                 with contextlib.suppress(BadName):
-                    found.add(encode_canonical(path.name.removesuffix(_SUFFIX)))
+                    found.add(encode_canonical(path.name.removesuffix(_SUFFIX).replace("%2F", "/")))
     return frozenset(found)
 
 
 def keys_file(state_dir: Path, apex: bytes) -> Path:
     """Return the file that a zone has once it has keys."""
-    return state_dir / DNSSEC_DIRECTORY / f"{show_name(apex)}{_SUFFIX}"
+    return state_dir / DNSSEC_DIRECTORY / f"{show_name(apex).replace('/', '%2F')}{_SUFFIX}"

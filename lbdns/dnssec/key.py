@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import (
     ALGORITHM_NAMES,
+    CREATED_ALGORITHMS,
     ECDSAP256SHA256,
     ECDSAP384SHA384,
     ED25519,
@@ -37,8 +38,6 @@ CURVES: Final[dict[int, tuple[type[ec.EllipticCurve], type[hashes.HashAlgorithm]
     ECDSAP384SHA384: (ec.SECP384R1, hashes.SHA384, 48),
 }
 """By algorithm: curve, hash, and the octets of a coordinate."""
-MADE: Final = (ECDSAP256SHA256, ECDSAP384SHA384, ED25519)
-"""The algorithms that keys are made with; RSASHA256 is for keys that come from elsewhere."""
 
 
 class Signs(Protocol):
@@ -79,8 +78,8 @@ class PrivateKey:
 def generate_key(apex: bytes, algorithm: int, is_entry_point: bool) -> PrivateKey:
     """Return a new key of a zone. `apex`: wire format, lower case; `is_entry_point`: a KSK or CSK. Raises LbdnsError
     for algorithms that keys are not made with."""
-    if algorithm not in MADE:
-        words = ", ".join(f"{ALGORITHM_NAMES[one]} ({one})" for one in MADE)
+    if algorithm not in CREATED_ALGORITHMS:
+        words = ", ".join(f"{ALGORITHM_NAMES[one]} ({one})" for one in CREATED_ALGORITHMS)
         raise LbdnsError(f"no keys of algorithm {algorithm} are made; expected one of {words}")
     if algorithm == ED25519:
         return private_key(apex, algorithm, is_entry_point, ed25519.Ed25519PrivateKey.generate())

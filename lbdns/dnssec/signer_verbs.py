@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lbdns.dnssec.zone_status import CREATED_ALGORITHMS, KeyRole
+from lbdns.dns.codes import CREATED_ALGORITHMS
+from lbdns.dnssec.zone_status import KeyRole
 
 CSK: Final = "csk"
 SPLIT: Final = "split"

@@ -102,6 +102,11 @@ def ds_rdata(apex: bytes, dnskey: bytes, digest_type: int = DIGEST_SHA256) -> by
     return key_tag(dnskey).to_bytes(2, "big") + bytes((algorithm, digest_type)) + digest
 
 
+def ds_names(ds: bytes, apex: bytes, key: SigningKey) -> bool:
+    """Tell whether a DS's rdata names a key of a zone, by a digest that is known here."""
+    return len(ds) > DNSKEY_HEAD_BYTES and ds[3] in _DIGESTS and ds == ds_rdata(apex, key.dnskey, ds[3])
+
+
 def ds_text(rdata: bytes) -> str:
     """Return a DS's rdata as master files have it: `12345 13 2 49FD46...`."""
     return f"{int.from_bytes(rdata[:2], 'big')} {rdata[2]} {rdata[3]} {rdata[4:].hex().upper()}"

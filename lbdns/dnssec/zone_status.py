@@ -12,10 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from lbdns.dns.codes import ALGORITHM_NAMES, ECDSAP256SHA256, ECDSAP384SHA384, ED25519
-
-CREATED_ALGORITHMS: Final = (ECDSAP256SHA256, ED25519, ECDSAP384SHA384)
-"""Those that keys are made of, the default first; keys of others are imported."""
+from lbdns.dns.codes import ALGORITHM_NAMES
 
 
 def algorithm_text(algorithm: int) -> str:

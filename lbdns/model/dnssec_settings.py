@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from lbdns.dns.codes import ALGORITHM_NAMES, RSASHA256
+from lbdns.dns.codes import ALGORITHM_NAMES, CREATED_ALGORITHMS
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.model import bounds
 from lbdns.model.durations import duration
@@ -19,8 +19,7 @@ from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_resolver
 from lbdns.model.user_field import User
 
-_CODES: Final = {name: code for code, name in ALGORITHM_NAMES.items() if code != RSASHA256}
-"""Algorithms that keys are made with, by name; RSASHA256 is for keys that are imported."""
+_CODES: Final = {ALGORITHM_NAMES[code]: code for code in CREATED_ALGORITHMS}
 
 
 def _algorithm(value: Any) -> Any:
@@ -113,12 +112,18 @@ class DnssecPolicy(Frozen):
     """How far before its making a signature begins, for validators whose clock is behind."""
     propagation: Propagation = bounds.DEFAULT_PROPAGATION_S
     """How long after a change all servers of the zone have it; they may be others than this one."""
+    unsigned_ttl: DsTtl = bounds.DEFAULT_UNSIGNED_TTL_S
+    """How long resolvers may hold what a zone answered before it was signed: its longest TTL of late. The zone above is
+    not asked for a DS before: with one, what is unsigned counts as forged."""
     parent: Parents = ()
     """The parent's name servers, IP or IP:PORT, which are asked for the zone's DS; without them they are looked up."""
     parent_ds_ttl: DsTtl = bounds.DEFAULT_PARENT_DS_TTL_S
     """The TTL of the parent's DS, where it has not told one yet."""
     parent_propagation: Propagation = bounds.DEFAULT_PARENT_PROPAGATION_S
     """How long after a change all that answers for the parent has it."""
+    safety: Propagation = bounds.DEFAULT_SAFETY_S
+    """How much longer than TTLs and propagation every step of a roll waits: for clocks that are set, and for what
+    nobody thought of."""
     cds: Flag = True
     """Whether the zone says by CDS and CDNSKEY which DS the parent should have (RFC 7344, RFC 8078)."""
 

@@ -20,9 +20,9 @@ from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from dns.rdtypes.ANY.RRSIG import RRSIG
 
 from lbdns.base.errors import LbdnsError
-from lbdns.dns.codes import DIGEST_SHA256, DIGEST_SHA384, RSASHA256
+from lbdns.dns.codes import CREATED_ALGORITHMS, DIGEST_SHA256, DIGEST_SHA384, RSASHA256
 from lbdns.dns.name import encode_canonical
-from lbdns.dnssec.key import MADE, PrivateKey, generate_key, private_key
+from lbdns.dnssec.key import PrivateKey, generate_key, private_key
 from lbdns.dnssec.zone_keys import (
     CDNSKEY_DELETE,
     CDS_DELETE,
@@ -41,7 +41,7 @@ NAME = dns.name.from_text("example.com.")
 
 def keys() -> list[PrivateKey]:
     """Return a key of each algorithm, KSK and ZSK in turn."""
-    made = [generate_key(APEX, algorithm, flag) for algorithm in MADE for flag in (True, False)]
+    made = [generate_key(APEX, algorithm, flag) for algorithm in CREATED_ALGORITHMS for flag in (True, False)]
     return [*made, private_key(APEX, RSASHA256, True, rsa.generate_private_key(65537, 2048))]
 
 

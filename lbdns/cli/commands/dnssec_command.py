@@ -18,8 +18,9 @@ from lbdns.cli.frame.hosted import zone_name
 from lbdns.cli.frame.running import RunningServer, running_options
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import json_option, zone_argument
+from lbdns.dns.codes import CREATED_ALGORITHMS
 from lbdns.dnssec.signer_verbs import KEY_FORMS
-from lbdns.dnssec.zone_status import CREATED_ALGORITHMS, KeyRole, ZoneStatus, algorithm_text
+from lbdns.dnssec.zone_status import KeyRole, ZoneStatus, algorithm_text
 
 SIGNER_WAITS_S: Final = 90.0
 """So long a verb may take: a large zone is signed while it is waited for."""

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Response
 from lbdns.base.kinds import Kind
 from lbdns.base.wording import unknown_field
 from lbdns.base.words import OWN_PATH
+from lbdns.dns.codes import CREATED_ALGORITHMS
 from lbdns.dnssec.signer_verbs import DIRECTORY_CHARS_MAX, KEY_FORMS, wrong_arguments
-from lbdns.dnssec.zone_status import CREATED_ALGORITHMS, KeyRole, ZoneStatus
+from lbdns.dnssec.zone_status import KeyRole, ZoneStatus
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid
 from lbdns.manage.api.frame.auth import CurrentCaller

@@ -1,0 +1,431 @@
+"""The keeper of keys: what is on disk, what operators want, steps by the clock; rolls as their RFCs draw them."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lbdns.base.errors import LbdnsError
+from lbdns.config.keyed_zones import keys_file, zones_with_keys
+from lbdns.dns.name import encode_canonical
+from lbdns.dnssec.key_events import StepEvent
+from lbdns.dnssec.key_keeper import KeyKeeper
+from lbdns.dnssec.key_policy import KeyPolicies, key_policies, key_policy
+from lbdns.dnssec.parent_answer import ParentAnswer, ServerAnswer
+from lbdns.dnssec.zone_keys import CDNSKEY_DELETE, CDS_DELETE, ZoneKeys
+from lbdns.dnssec.zone_status import KeyRole, SigningState
+from lbdns.model.dnssec_settings import DnssecPolicy
+from lbdns.model.settings import Settings
+
+ZONE = "example.com"
+APEX = encode_canonical(ZONE)
+HOUR_S = 3600.0
+DAY_S = 86_400.0
+BEGIN_S = 1_800_000_000.0
+TTL_S = 300
+
+
+class Desk:
+    """A keeper, the clock, a supervisor that publishes at once, and a parent that does what it is asked for."""
+
+    def __init__(self, directory: Path, **fields: Any) -> None:
+        """Keep keys in `directory` by a policy with some fields."""
+        self.directory = directory
+        self.policies = KeyPolicies(key_policy(DnssecPolicy.model_validate(fields)), {})
+        self.now_s = BEGIN_S
+        self.ds: frozenset[bytes] = frozenset()
+        self.events: list[StepEvent] = []
+        self.keeper = KeyKeeper(directory, self.policies)
+
+    def take(self, events: tuple[StepEvent, ...]) -> None:
+        """Keep events, and publish what they say is new."""
+        self.events += events
+        while any(event.is_new_keys for event in events):
+            keys = self.keys
+            events = self.keeper.published(APEX, keys.digest if keys else 0, TTL_S, self.now_s)
+            self.events += events
+
+    @property
+    def keys(self) -> ZoneKeys | None:
+        """What the zone says of its keys."""
+        return self.keeper.zone_keys().get(APEX)
+
+    @property
+    def zone(self) -> ZoneKeys:
+        """The same of a zone that is signed."""
+        keys = self.keys
+        assert keys is not None
+        return keys
+
+    def ask(self, verb: str, **arguments: Any) -> Any:
+        """Have the keeper do a verb; returns its answer."""
+        answer, events = self.keeper.ask(verb, {"zone": ZONE, **arguments}, self.now_s)
+        self.take(events)
+        return answer
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with a step whenever one is due; the parent is not asked."""
+        end_s = self.now_s + seconds
+        while self.now_s < end_s:
+            due_s = self.keeper.next_step_s(self.now_s)
+            next_s = due_s if due_s > self.now_s else self.now_s + HOUR_S  # it may be the parent's turn, which waits
+            self.now_s = min(next_s, self.now_s + HOUR_S, end_s)
+            self.take(self.keeper.step(self.now_s))
+
+    def parent(self) -> None:
+        """Have the parent do what CDS asks for, and be asked."""
+        cds = self.keys.cds if self.keys else ()
+        if cds:
+            self.ds = frozenset() if cds == (CDS_DELETE,) else frozenset(cds)
+        self.answer(self.ds, self.ds)
+
+    def answer(self, *said: frozenset[bytes] | None) -> None:
+        """Have the parent's servers say something each."""
+        servers = tuple(ServerAnswer(f"ns{number}", one, 3600) for number, one in enumerate(said))
+        self.take(self.keeper.parent_answered(ZONE, ParentAnswer(servers), self.now_s))
+
+    def restart(self) -> None:
+        """Go on with what is on disk."""
+        self.keeper = KeyKeeper(self.directory, self.policies)
+        self.keeper.load()
+
+    def states(self) -> list[tuple[str, str]]:
+        """Return role and state of each key, oldest first."""
+        return [(key.role, key.state) for key in self.keeper.status(ZONE, self.now_s).keys]
+
+    def status(self) -> SigningState:
+        """Return how the zone stands."""
+        return self.keeper.status(ZONE, self.now_s).status
+
+    def begin(self) -> None:
+        """Sign the zone, until the parent has its DS."""
+        self.ask("enable", algorithm=None, keys=None)
+        self.wait(2 * DAY_S)
+        self.parent()
+        self.wait(2 * DAY_S)
+        assert self.status() is SigningState.ACTIVE
+
+
+@pytest.fixture(name="desk")
+def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Return what makes a desk."""
+    yield lambda **fields: Desk(tmp_path / "dnssec", **fields)
+
+
+def test_a_zone_becomes_secure(desk: Callable[..., Desk]) -> None:
+    """Keys and signatures at once; CDS when no cache holds what is unsigned; active when the parent has the DS."""
+    at = desk()
+    assert at.ask("enable", algorithm=None, keys=None)["status"] == "pending"
+    assert len(at.zone.dnskeys) == 1 and at.zone.key_signers == at.zone.zone_signers and not at.zone.cds
+    at.wait(DAY_S + 4000)
+    assert len(at.zone.cds) == len(at.zone.cdnskey) == 1
+    status = at.keeper.status(ZONE, at.now_s)
+    assert status.status is SigningState.PENDING and "replace its DS" in status.to_do and len(status.ds) == 1
+    assert at.states() == [("csk", "ready")]
+    at.answer(frozenset(at.zone.cds), frozenset())
+    assert at.status() is SigningState.PENDING
+    at.answer(frozenset(at.zone.cds), None)
+    assert "did not" in at.keeper.status(ZONE, at.now_s).parent_problem or at.status() is SigningState.PENDING
+    at.parent()
+    assert at.status() is SigningState.ACTIVE and at.states() == [("csk", "active")]
+    assert at.keeper.status(ZONE, at.now_s).to_do == ""
+
+
+def test_a_zsk_rolls_by_itself(desk: Callable[..., Desk]) -> None:
+    """Pre-publication (RFC 7583 section 3.2.1): both in DNSKEY, one signature at any time."""
+    at = desk(keys="split", zsk_lifetime="30d")
+    at.begin()
+    first = at.zone.zone_signers
+    seen = []
+    for _ in range(24 * 40):
+        at.wait(HOUR_S)
+        seen.append((len(at.zone.dnskeys), at.zone.zone_signers == first, len(at.zone.zone_signers)))
+    order = [one for index, one in enumerate(seen) if index == 0 or one != seen[index - 1]]
+    assert order == [(2, True, 1), (3, True, 1), (3, False, 1), (2, False, 1)]
+    assert at.states() == [("ksk", "active"), ("zsk", "active")]
+    assert len(at.zone.cds) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "role", "most_ds"),
+    [
+        ({}, KeyRole.CSK, 1),
+        ({"keys": "split"}, KeyRole.KSK, 1),
+        ({"keys": "split", "ksk_roll": "double_ds"}, KeyRole.KSK, 2),
+        ({"ksk_roll": "double_ds"}, KeyRole.CSK, 2),
+    ],
+)
+def test_a_key_that_the_parent_names_rolls(
+    desk: Callable[..., Desk], fields: dict[str, Any], role: KeyRole, most_ds: int
+) -> None:
+    """Double signature: one change of the DS, both keys in DNSKEY. Double DS of a KSK: never both in DNSKEY."""
+    at = desk(**fields)
+    at.begin()
+    old = next(key for key in at.zone.key_signers)
+    at.ask("roll", role=role, algorithm=None)
+    with pytest.raises(LbdnsError, match="under way"):
+        at.ask("roll", role=role, algorithm=None)
+    at.wait(10 * DAY_S)
+    assert old in at.zone.key_signers, "the parent has its DS alone"
+    ds_seen, keys_seen = [], []
+    for _ in range(24 * 10):
+        at.parent()
+        at.wait(HOUR_S)
+        ds_seen.append(len(at.ds))
+        keys_seen.append(len(at.zone.key_signers))
+    assert max(ds_seen) == most_ds and len(at.ds) == 1
+    assert max(keys_seen) == (1 if most_ds == 2 and role is KeyRole.KSK else 2)
+    assert old not in at.zone.key_signers and at.status() is SigningState.ACTIVE
+    assert len(at.zone.dnskeys) == (1 if role is KeyRole.CSK else 2)
+
+
+@pytest.mark.parametrize("keys", ["csk", "split"])
+def test_the_algorithm_rolls(desk: Callable[..., Desk], keys: str) -> None:
+    """RFC 6781 section 4.1.4: signatures first, then keys, then DS, then keys go, then signatures."""
+    at = desk(keys=keys)
+    at.begin()
+    at.ask("roll", role=KeyRole.ZSK if keys == "split" else KeyRole.CSK, algorithm=15)
+    seen = []
+    for _ in range(24 * 10):
+        at.wait(HOUR_S)
+        at.parent()
+        algorithms = [sorted({one[3] for one in at.zone.dnskeys}), sorted({one[2] for one in at.ds})]
+        seen.append((sorted({key.algorithm for key in at.zone.zone_signers}), *algorithms))
+    order = [one for index, one in enumerate(seen) if index == 0 or one != seen[index - 1]]
+    assert order == [
+        ([13, 15], [13], [13]),
+        ([13, 15], [13, 15], [13]),
+        ([13, 15], [13, 15], [15]),
+        ([13, 15], [15], [15]),
+        ([15], [15], [15]),
+    ]
+    assert at.status() is SigningState.ACTIVE
+
+
+def test_an_emergency_signs_twice(desk: Callable[..., Desk]) -> None:
+    """Both keys at once in DNSKEY and signatures: the old one goes after one TTL, not after one after the other."""
+    at = desk(keys="split")
+    at.begin()
+    old = at.zone.zone_signers[0]
+    at.ask("roll", role=KeyRole.ZSK, algorithm=None, emergency=True)
+    assert len(at.zone.zone_signers) == 2 and len(at.zone.dnskeys) == 3
+    at.wait(HOUR_S + 300 + HOUR_S + 60)  # the TTL of DNSKEY, propagation, safety
+    assert old not in at.zone.zone_signers and len(at.zone.dnskeys) == 2
+
+
+def test_unsigned_without_a_gap(desk: Callable[..., Desk]) -> None:
+    """CDS asks to remove the DS; signatures and keys stay until it is in no cache; then all goes, files too."""
+    at = desk()
+    at.begin()
+    at.ask("disable")
+    assert at.zone.cds == (CDS_DELETE,) and at.zone.cdnskey == (CDNSKEY_DELETE,)
+    at.wait(30 * DAY_S)
+    assert at.status() is SigningState.PENDING_DISABLED and at.zone.zone_signers
+    at.parent()
+    assert at.zone.zone_signers, "caches may hold the DS"
+    at.wait(HOUR_S + 2 * HOUR_S - 60)
+    assert at.zone.zone_signers
+    at.wait(120)
+    assert at.keys is None and at.status() is SigningState.DISABLED
+    assert list(at.directory.iterdir()) == []
+
+
+def test_disable_is_taken_back(desk: Callable[..., Desk]) -> None:
+    """As long as it is signed, it stays so by the same keys."""
+    at = desk()
+    at.begin()
+    before = at.zone.dnskeys
+    at.ask("disable")
+    at.ask("enable", algorithm=None, keys=None)
+    at.wait(DAY_S)
+    at.parent()
+    assert at.zone.dnskeys == before and len(at.zone.cds) == 1 and at.status() is SigningState.ACTIVE
+
+
+def test_nothing_goes_on_before_it_is_in_force(desk: Callable[..., Desk]) -> None:
+    """Timers begin when what was made is served; what another generation said counts for nothing."""
+    at = desk()
+    _, events = at.keeper.ask("enable", {"zone": ZONE, "algorithm": None, "keys": None}, at.now_s)
+    assert any(event.is_new_keys for event in events)
+    digest = at.zone.digest
+    at.wait(30 * DAY_S)
+    assert not at.zone.cds
+    assert at.keeper.published(APEX, digest ^ 1, TTL_S, at.now_s) == ()
+    at.keeper.published(APEX, digest, TTL_S, at.now_s)
+    at.wait(DAY_S + 4000)
+    assert at.zone.cds
+
+
+def test_what_is_on_disk(desk: Callable[..., Desk]) -> None:
+    """Keys and states for their owner alone; after a restart everything is as it was."""
+    at = desk(keys="split")
+    at.begin()
+    names = sorted(path.name for path in at.directory.iterdir())
+    assert [name.rpartition(".")[2] for name in names] == ["key", "private", "key", "private", "json"]
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in at.directory.iterdir()}
+    assert all(mode == (0o644 if name.endswith(".key") else 0o600) for name, mode in modes.items())
+    assert stat.S_IMODE(at.directory.stat().st_mode) == 0o700
+    before, status = at.keys, at.keeper.status(ZONE, at.now_s)
+    at.restart()
+    assert at.keys == before and at.keeper.problems() == {}
+    assert at.keeper.status(ZONE, at.now_s).keys == status.keys
+    signer = at.keeper.signer(at.zone.zone_signers[0].id)
+    assert signer is not None and len(signer.sign(b"data")) == 64
+    assert at.keeper.signer(1) is None
+
+
+@pytest.mark.parametrize("harm", ["half", "empty", "changed", "no key", "another key", "other zone"])
+def test_a_torn_state_is_not_believed(desk: Callable[..., Desk], harm: str) -> None:
+    """Such a zone is a problem, not an unsigned zone; its files stay as they are, and other zones go on."""
+    at = desk()
+    at.begin()
+    at.keeper.ask("enable", {"zone": "example.net", "algorithm": None, "keys": None}, at.now_s)
+    state = at.directory / f"{ZONE}.json"
+    private = next(path for path in at.directory.glob("Kexample.com.*.private"))
+    other = next(path for path in at.directory.glob("Kexample.net.*.private"))
+    text = state.read_text()
+    match harm:
+        case "half":
+            state.write_text(text[: len(text) // 2])
+        case "empty":
+            state.write_text("")
+        case "changed":
+            state.write_text(text.replace('"is_wanted": true', '"is_wanted": false', 1))
+        case "no key":
+            private.unlink()
+        case "another key":
+            private.write_text(other.read_text())
+        case _:
+            state.write_text((at.directory / "example.net.json").read_text())
+    at.restart()
+    assert set(at.keeper.problems()) == {APEX} and APEX not in at.keeper.zone_keys()
+    assert encode_canonical("example.net") in at.keeper.zone_keys()
+    assert at.keeper.status(ZONE, at.now_s).status is SigningState.ERROR
+    for verb in ("enable", "disable", "roll", "import", "ds_seen", "export"):
+        with pytest.raises(LbdnsError, match="cannot be read"):
+            at.ask(verb, algorithm=None, keys=None, role="csk", directory=str(at.directory))
+    assert state.exists()
+
+
+def test_what_is_refused(desk: Callable[..., Desk]) -> None:
+    """In an operator's words, and nothing is changed by it."""
+    at = desk()
+    for verb in ("disable", "roll", "ds_seen", "export"):
+        with pytest.raises(LbdnsError, match="not signed"):
+            at.ask(verb, role="csk", algorithm=None, directory=None)
+    at.ask("enable", algorithm=None, keys=None)
+    for arguments, part in (
+        ({"role": "ksk", "algorithm": None}, "one key for all"),
+        ({"role": "csk", "algorithm": 8}, "no keys of RSASHA256"),
+    ):
+        with pytest.raises(LbdnsError, match=part):
+            at.ask("roll", **arguments)
+    with pytest.raises(LbdnsError, match="not to have a DS"):
+        at.ask("ds_seen")
+    with pytest.raises(LbdnsError, match="signed already"):
+        at.ask("enable", algorithm=15, keys=None)
+    at.ask("enable", algorithm=13, keys="csk")
+
+
+def test_an_operator_says_that_the_ds_is_there(desk: Callable[..., Desk]) -> None:
+    """Where the parent cannot be asked; where it was, and says otherwise, it is believed instead."""
+    at = desk()
+    at.ask("enable", algorithm=None, keys=None)
+    at.wait(2 * DAY_S)
+    at.answer(frozenset(), frozenset())
+    with pytest.raises(LbdnsError, match=r"say otherwise: .* is none"):
+        at.ask("ds_seen")
+    at.answer(frozenset(), None)
+    assert at.ask("ds_seen")["status"] == "active"
+
+
+def test_a_ds_of_nobody(desk: Callable[..., Desk]) -> None:
+    """A DS that names no key of the zone is a problem that is told of; the zone's own is asked for all the same."""
+    at = desk()
+    at.ask("enable", algorithm=None, keys=None)
+    at.answer(frozenset((bytes((0, 1, 13, 2)) + bytes(32),)))
+    status = at.keeper.status(ZONE, at.now_s)
+    assert status.status is SigningState.ERROR and "validators refuse" in status.problem
+    at.wait(2 * DAY_S)
+    assert at.zone.cds
+    at.parent()
+    assert at.status() is SigningState.ACTIVE
+
+
+def test_the_settings_roll(desk: Callable[..., Desk]) -> None:
+    """A changed algorithm, and a changed form of keys, are rolled to by themselves."""
+    at = desk()
+    at.begin()
+    at.policies = KeyPolicies(key_policy(DnssecPolicy.model_validate({"algorithm": 15, "keys": "split"})), {})
+    at.keeper.policies = KeyPolicies.from_json(json.loads(json.dumps(at.policies.as_json())))
+    for _ in range(40):
+        at.wait(6 * HOUR_S)
+        at.parent()
+    assert at.states() == [("ksk", "active"), ("zsk", "active")]
+    assert {key.algorithm for key in at.zone.zone_signers} == {15}
+
+
+def test_policies_travel_whole() -> None:
+    settings = Settings.model_validate(
+        {"dnssec": {"parent": ["192.0.2.1"], "zones": {ZONE: {"keys": "split"}}}, "resolvers": ["192.0.2.53"]}
+    )
+    policies = key_policies(settings)
+    assert KeyPolicies.from_json(json.loads(json.dumps(policies.as_json()))) == policies
+    assert policies.of(ZONE).is_split and not policies.of("example.net").is_split
+    assert policies.of(ZONE).parent == ("192.0.2.1",) and policies.resolvers == ("192.0.2.53",)
+
+
+def test_a_full_disk_changes_nothing(desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written is not done; a step tells of it once and tries again."""
+    at = desk(zsk_lifetime="30d", keys="split")
+    at.begin()
+    before = at.keys
+
+    def full(*_: object) -> None:
+        raise LbdnsError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lbdns.dnssec.key_keeper.write_secret", full)
+        with pytest.raises(LbdnsError, match="No space"):
+            at.ask("roll", role="ksk", algorithm=None)
+        at.now_s += 40 * DAY_S
+        told = [at.keeper.step(at.now_s + again) for again in range(3)]
+        assert [[(event.level, event.text) for event in events] for events in told] == [
+            [("error", "No space left on device")],
+            [],
+            [],
+        ]
+        assert at.keys == before and at.status() is SigningState.ERROR
+        assert at.keeper.next_step_s(at.now_s) <= at.now_s + 62
+    at.now_s += 61
+    at.take(at.keeper.step(at.now_s))
+    assert len(at.zone.dnskeys) == 3 and at.status() is SigningState.ACTIVE
+
+
+def test_a_zone_whose_name_has_a_slash(desk: Callable[..., Desk]) -> None:
+    """As reverse zones without a class have (RFC 2317): its files are found again, by who looks at their names too."""
+    at = desk()
+    zone = "0/25.2.0.192.in-addr.arpa"
+    at.keeper.ask("enable", {"zone": zone, "algorithm": None, "keys": None}, at.now_s)
+    at.restart()
+    assert list(at.keeper.zone_keys()) == [encode_canonical(zone)] == list(zones_with_keys(at.directory.parent))
+    assert keys_file(at.directory.parent, encode_canonical(zone)).exists()
+
+
+def test_withdrawn_zones_wait_for_nobody(desk: Callable[..., Desk]) -> None:
+    """A zone that is not served can be disabled: its DS has to go all the same."""
+    at = desk()
+    at.keeper.ask("enable", {"zone": ZONE, "algorithm": None, "keys": None}, at.now_s)
+    at.keeper.withdrawn(APEX, at.now_s)
+    at.keeper.ask("disable", {"zone": ZONE}, at.now_s)
+    at.keeper.withdrawn(APEX, at.now_s)
+    at.answer(frozenset())
+    at.now_s += 3 * DAY_S
+    at.keeper.step(at.now_s)
+    at.keeper.withdrawn(APEX, at.now_s)
+    assert at.status() is SigningState.DISABLED
