@@ -329,7 +329,6 @@ def _pack_records(buffer: _Buffer, records: Records) -> None:
         buffer.data[start - 2 : start] = (len(buffer.data) - start).to_bytes(2, "big")
     for signature in records.signatures:
         buffer.encode_owner(records.owner)
-        buffer.ttl_at = len(buffer.data) + TTL_OFFSET
         buffer.append(_record_head(TYPE_RRSIG, CLASS_IN, records.ttl, len(signature)) + signature)
 
 

@@ -9,6 +9,7 @@ transfers the zone from here.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -37,6 +38,8 @@ DENIALS: Final = {"nsec": DENIAL_NSEC, "nsec3": DENIAL_NSEC3, "compact": DENIAL_
 NEVER_S: Final = 1 << 62
 NO_PROBLEMS: Final[Mapping[bytes, str]] = MappingProxyType({})
 _FIELD_MASK: Final = 0xFFFFFFFF
+
+log = logging.getLogger("lbdns.dnssec")
 
 
 class _Inputs(NamedTuple):
@@ -125,8 +128,9 @@ class ZoneSigning:
         apex = inputs.zone.apex
         if apex not in kept:
             kept[apex] = KeptSignatures(apex), self._kept(apex)
-        work = _ZoneWork(inputs, SignatureTimes(inputs.policy, now_s), kept[apex])
-        return _Signed(inputs, now_s, work.signed(bulk))
+        zone = _ZoneWork(inputs, SignatureTimes(inputs.policy, now_s), kept[apex]).signed(bulk)
+        _tell_long_ttl(zone, inputs.policy)
+        return _Signed(inputs, now_s, zone)
 
     def _kept(self, apex: bytes) -> KeptSignatures:
         """Return the signatures that a zone has, in whatever instance."""
@@ -235,6 +239,14 @@ class _ZoneWork:
         if expiration_s < self._soonest_s:
             self._soonest_s = expiration_s
             self._renewal_s = expiration_s - self._times.policy.renew_s
+
+
+def _tell_long_ttl(zone: Zone, policy: SigningPolicy) -> None:
+    """Warn of records that a cache may keep for longer than their signatures hold: not every one looks (RFC 4035
+    section 5.3.3)."""
+    if zone.signed is not None and zone.signed.ttl_max_s > policy.renew_s:
+        told = "zone %s has a TTL of %d s, and signatures hold for %d s at least: caches may keep what has ended"
+        log.warning(told, show_name(zone.apex), zone.signed.ttl_max_s, policy.renew_s)
 
 
 def _nsec_ttl(content: ZoneContent, has_balancers: bool, wanted_s: int | None) -> int:

@@ -35,8 +35,9 @@ RELOCATION_BIAS: Final = 0x4000  # targets inside the question's name lie before
 TEMPLATE_STEERS: Final = 0x4000
 STEERS_LOAD_BALANCER: Final = 22  # 32 bits
 STEERS_NONE: Final = 26  # 32 bits: the template where it has no records
-STEERS_FAMILY: Final = 30
-STEERS_HEAD_BYTES: Final = 32
+STEERS_ENTRY: Final = 30  # 32 bits: the name (a row) that it stands at, or the wildcard
+STEERS_FAMILY: Final = 34
+STEERS_HEAD_BYTES: Final = 36
 TEMPLATE_LONG: Final = 0x2000  # a chain of so many names that beside others it may be cut short
 ANY_TEMPLATE: Final = 0  # the first of all: what ANY gets at a load balancer's name
 # TEMPLATE_CHOICE: no template, but LENGTH pairs (type, template; 32 bits each) after the head, the last for the rest.

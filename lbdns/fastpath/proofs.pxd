@@ -21,9 +21,9 @@ cdef int copy_blob(Server server, int position, unsigned long long offset, int s
 
 cdef unsigned int name_offset(Server server, unsigned long long entry) noexcept nogil
 
-cdef int apex_bytes(Server server) noexcept nogil
+cpdef int apex_bytes(Server server) noexcept nogil
 
-cdef int apex_pointer(Server server) noexcept nogil
+cpdef int apex_pointer(Server server) noexcept nogil
 
 @cython.locals(first=cython.uint, index=cython.uint, size=cython.int)
 cpdef int write_signatures(
@@ -60,8 +60,13 @@ cpdef int write_nsec(
 @cython.locals(ttl=cython.longlong)
 cpdef long long denial_ttl(Server server) noexcept nogil
 
+@cython.locals(ttl=cython.longlong, row=cython.uint, _=cython.int)
+cpdef void lower_soa_ttl(Server server, int at, long long ttl_max) noexcept nogil
+
 @cython.locals(
     types=cython.uint, bitmap=cython.int, size=cython.int, first=cython.int, end=cython.int, index=cython.int,
     octet=cython.int,
 )
-cpdef int write_made_nsec(Server server, int position, int limit, unsigned int entry, long long ttl) noexcept nogil
+cpdef int write_made_nsec(
+    Server server, int base, int position, int limit, unsigned int entry, long long ttl, int prefix
+) noexcept nogil

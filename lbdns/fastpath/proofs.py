@@ -188,18 +188,37 @@ def denial_ttl(server: Server) -> int:
     return min(ttl, server.negative_ttl)
 
 
-def write_made_nsec(server: Server, position: int, limit: int, entry: int, ttl: int) -> int:
-    """Write an NSEC record at the name asked: it has what `entry` may have, but for the type asked, and the next name
-    is the one right behind it (RFC 9824 section 3.1); and the table's signatures over it."""
+def lower_soa_ttl(server: Server, at: int, ttl_max: int) -> None:
+    """Let the TTL at `at`, of an SOA record, be at most `ttl_max` (`server.negative_ttl` then), and those of its
+    signatures, which follow it, with pointers as owners."""
+    ttl = min(get32(server, at), ttl_max)
+    server.negative_ttl = ttl
+    row = find_rrset(server, server.zone_apex[server.found.zone], TYPE_SOA)
+    for _ in range(1 + server.rrset_signature_count[row]):
+        put32(server, at, ttl)
+        at += 4
+        at += 2 + (server.outgoing[at] << 8 | server.outgoing[at + 1]) + POINTER_BYTES + 4
+
+
+def write_made_nsec(server: Server, base: int, position: int, limit: int, entry: int, ttl: int, prefix: int) -> int:
+    """Write an NSEC record at `server.made_name`: it has what `entry` may have, but for the type asked, and the next
+    name is the one right behind it (RFC 9824 section 3.1); and the table's signatures over it.
+
+    `prefix`: how many bytes of the name are written out before `server.owner`, a pointer.
+    """
     types = server.name_types[entry]
     if types == NONE_32 or server.made_name_bytes + 2 > NAME_BYTES_MAX:
         return DEFERRED
     bitmap = server.blob[types] | server.blob[types + 1] << 8
     size = 2 + server.made_name_bytes + bitmap
-    if position + RECORD_HEAD_BYTES + size > limit:
+    if position + prefix + RECORD_HEAD_BYTES + size > limit:
         return DEFERRED
-    put16(server, position, server.owner)
-    first = write_tail(server, position + POINTER_BYTES, TYPE_NSEC, ttl, size)
+    for index in range(prefix):
+        server.outgoing[position + index] = server.made_name[index]
+    put16(server, position + prefix, server.owner)
+    if prefix:
+        server.owner = POINTER_BITS | (position - base)
+    first = write_tail(server, position + prefix + POINTER_BYTES, TYPE_NSEC, ttl, size)
     server.outgoing[first] = 1
     server.outgoing[first + 1] = 0
     end = first + 2
@@ -212,5 +231,6 @@ def write_made_nsec(server: Server, position: int, limit: int, entry: int, ttl: 
     if server.is_steered and server.outgoing[end] == 0 and octet < server.outgoing[end + 1]:
         server.outgoing[end + 2 + octet] = server.outgoing[end + 2 + octet] & ~(0x80 >> (server.qtype & 7)) & 0xFF
     server.authorities += 1 + made_signatures(server)
-    sum_up(server, position, end + bitmap)
+    begin_key(server.made_key, server.signed_secret[0], server.signed_secret[1])
+    add_rdata(server.made_key, server.outgoing, first, size)
     return write_made_signatures(server, end + bitmap, limit, TYPE_NSEC, ttl, ttl)

@@ -4,7 +4,10 @@ cimport cython
 from lbdns.dns.codes cimport *
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.proofs cimport (
+    apex_bytes,
+    apex_pointer,
     denial_ttl,
+    lower_soa_ttl,
     made_signatures,
     sum_up,
     write_made_nsec,
@@ -67,6 +70,14 @@ cdef int encloser_label(Server server, bint is_below) noexcept nogil
 
 @cython.locals(limit=cython.int, position=cython.int)
 cdef int write_made_denial(Server server, int start, int base, long long ttl_max, int scope) noexcept nogil
+
+@cython.locals(
+    none=cython.uint, size=cython.int, position=cython.int, is_whole=cython.bint, end=cython.int, prefix=cython.int,
+    entry=cython.uint,
+)
+cdef int deny_after_aliases(
+    Server server, int start, int base, unsigned int before, int limit
+) noexcept nogil
 
 @cython.locals(index=cython.int)
 cdef void name_asked(Server server) noexcept nogil

@@ -20,7 +20,10 @@ from __future__ import annotations
 from lbdns.dns.codes import *
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.proofs import (
+    apex_bytes,
+    apex_pointer,
     denial_ttl,
+    lower_soa_ttl,
     made_signatures,
     sum_up,
     write_made_nsec,
@@ -182,8 +185,25 @@ def write_made_denial(server: Server, start: int, base: int, ttl_max: int, scope
     position = write_soa(server, base, position, limit, ttl_max)
     if position < 0:
         return DEFERRED
-    position = write_made_nsec(server, position, limit, server.found.entry, denial_ttl(server))
+    position = write_made_nsec(server, base, position, limit, server.found.entry, denial_ttl(server), 0)
     return finish(server, start, base, position, scope)
+
+
+def deny_after_aliases(server: Server, start: int, base: int, before: int, limit: int) -> int:
+    """Write that the load balancer that aliases lead to, at `server.made_name`, has no record of the type."""
+    none = field32(server, before + STEERS_NONE)
+    size = field16(server, none + TEMPLATE_LENGTH)
+    position = write_head(server, start, base, AA_BIT, NOERROR)
+    is_whole = position + size <= limit and not field16(server, none + TEMPLATE_FLAGS) & FLAG_TC
+    if not is_whole or server.zone_signed[server.found.zone] == DENIAL_NSEC3:
+        return DEFERRED
+    end = write_body(server, base, position, none, size)
+    lower_soa_ttl(server, position + field16(server, none + TEMPLATE_TTL), server.decision.ttl)
+    server.owner = apex_pointer(server)
+    prefix = server.made_name_bytes - apex_bytes(server)
+    entry = field32(server, before + STEERS_ENTRY)
+    end = write_made_nsec(server, base, end, limit, entry, denial_ttl(server), prefix)
+    return finish(server, start, base, end, server.decision.scope)
 
 
 def name_asked(server: Server) -> None:
@@ -229,9 +249,7 @@ def steer_signed(server: Server, start: int, base: int, before: int) -> int:
     name_asked(server)
     if is_literal(server) or not decide_found(server, before):
         return DEFERRED
-    if server.decision.pick_count == 0:
-        if before != NO_TEMPLATE:
-            return DEFERRED
+    if server.decision.pick_count == 0 and before == NO_TEMPLATE:
         return write_made_denial(server, start, base, server.decision.ttl, server.decision.scope)
     limit = room_for(server, base)
     position = write_head(server, start, base, AA_BIT, 0)
@@ -243,6 +261,8 @@ def steer_signed(server: Server, start: int, base: int, before: int) -> int:
         server.owner = server.outgoing[position] << 8 | server.outgoing[position + 1]
         if not name_at(server, base, server.owner) or is_literal(server):
             return DEFERRED
+        if server.decision.pick_count == 0:
+            return deny_after_aliases(server, start, base, before, limit)
     first = position
     rtype = server.qtype
     if server.found.family == FAMILY_NAMED:

@@ -92,7 +92,7 @@ TEMPLATE_COLUMNS = (
 )
 # As layout.py says: little-endian.
 HEAD = struct.Struct("<9HI")
-STEERS_TAIL = struct.Struct("<IIH")
+STEERS_TAIL = struct.Struct("<IIIH")
 RELOCATION = struct.Struct("<HH")
 PAIR = struct.Struct("<II")
 
@@ -251,7 +251,7 @@ class _Templates:
             return NONE_32
         road = Road(dnssec_ok=True)
         reply = answer(self.view, directory, name, name, qtype, None, Transport.UDP, road)
-        aliases = [*reply.answer]
+        aliases, none = [*reply.answer], replace(reply, authority=[*reply.authority])
         last = road.matches[-1]
         prove(self.view, reply, road, qtype)
         if last.kind is not MatchKind.STEERED:
@@ -263,7 +263,7 @@ class _Templates:
         before = render_template(Answer(apex=reply.apex, answer=aliases), _target(aliases[-1]))
         if not before.pointers or before.pointers[-1][0] != before.owner_at:
             return NONE_32
-        return self._append(before, (last, NONE_32), is_long)
+        return self._append(before, (last, self._append(render_template(none), is_long=is_long)), is_long)
 
     def _is_fixed(self, directory: int, matches: list[Match], reply: Answer) -> bool:
         """Return whether a chain is the same whatever name under a wildcard it began with. It is not where it comes to
@@ -395,7 +395,7 @@ class _Templates:
         ]
         if steers:
             match, none = steers
-            parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.family))
+            parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.entry, match.family))
         parts += [RELOCATION.pack(position, target + RELOCATION_BIAS) for position, target in template.pointers]
         return self._store(b"".join(parts) + template.body)
 

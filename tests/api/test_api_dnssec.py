@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
 import pytest
 
-from lbdns.base.errors import LbdnsError
-from lbdns.base.kinds import Kind
-from lbdns.config.loading import Loaded
-from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import KeyRole, SigningState
 from lbdns.manage.store.manager import Running
-from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
-from lbdns.processes.supervisor.dnssec_operations import SignerDesk
 from tests.api.conftest import Api
-from tests.dnssec.played_signer import BEGAN_S, DIGEST, PUBLIC_KEY, PlayedSigner, key
+from tests.dnssec.played_signer import BEGAN_S, DIGEST, PUBLIC_KEY, PlayedServer, PlayedSigner, key
 
 pytestmark = pytest.mark.slow
 
@@ -46,30 +37,6 @@ OFF = {
 }
 
 
-class Server:
-    """Stands for the running server of an API: all that it is asked is the signer."""
-
-    def __init__(self, api: Api) -> None:
-        """Serve the zones of the store."""
-        self.signer = PlayedSigner()
-
-        def served() -> Configuration:
-            zones = [
-                SimpleNamespace(apex=encode_canonical(one.name)) for one in api.manager.state.all(Kind.ZONE).values()
-            ]
-            return cast(Configuration, SimpleNamespace(zones=zones))
-
-        self._desk = SignerDesk(self.signer, served)
-
-    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
-        await asyncio.to_thread(commit)
-
-    async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
-        if op != "dnssec":
-            raise LbdnsError(f"{op} is not played")
-        return await self._desk.operate(request)
-
-
 @pytest.fixture
 def zone(api: Api) -> str:
     return f"/zones/{api.zone().id}"
@@ -77,7 +44,7 @@ def zone(api: Api) -> str:
 
 @pytest.fixture
 def signer(api: Api, zone: str) -> PlayedSigner:
-    server = Server(api)
+    server = PlayedServer(api.manager)
     api.manager.running = cast(Running, server)
     return server.signer
 

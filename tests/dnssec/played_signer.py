@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, cast
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
+from lbdns.config.loading import Loaded
+from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import KeyRole, KeyStatus, SigningState, ZoneStatus
+from lbdns.manage.store.manager import StoreManager
+from lbdns.model.configuration import Configuration
+from lbdns.processes.supervisor.dnssec_operations import SignerDesk
 
 BEGAN_S = 1_800_000_000.0
 DIGEST = "49FD46E6C4B45C55D4AC1C4F1B2E0C6D8E3B2B6A7E1F0D9C8B7A69584736251F"
@@ -108,3 +116,31 @@ class PlayedSigner:
 
     def _import(self, before: ZoneStatus, said: Mapping[str, Any]) -> ZoneStatus:
         return dataclasses.replace(self._enable(before, {"algorithm": 8, "keys": None}), status=SigningState.ACTIVE)
+
+
+class PlayedServer:
+    """Stands for the running server of a store: all that it does is to ask its signer."""
+
+    def __init__(self, manager: StoreManager) -> None:
+        """Serve the zones of the store."""
+        self.signer = PlayedSigner()
+
+        def served() -> Configuration:
+            zones = [SimpleNamespace(apex=encode_canonical(one.name)) for one in manager.state.all(Kind.ZONE).values()]
+            return cast(Configuration, SimpleNamespace(zones=zones))
+
+        self._desk = SignerDesk(self.signer, served)
+
+    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
+        """Store a change."""
+        await asyncio.to_thread(commit)
+
+    async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
+        """Ask the signer; raises LbdnsError for all else."""
+        if op != "dnssec":
+            raise LbdnsError(f"{op} is not played")
+        return await self._desk.operate(request)
+
+    def in_force(self) -> Any:
+        """Raise LbdnsError: nothing is served."""
+        raise LbdnsError("nothing is served yet")

@@ -276,6 +276,20 @@ def test_a_signer_that_is_away() -> None:
     check(zone, standing, signed, signing.now_s)
 
 
+def test_a_ttl_that_outlives_signatures_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, when the zone is signed; not where all TTLs are shorter."""
+    zone, standing = random_zone(random.Random(3))
+    signing = signs(SomeKeys.make("example.com"))
+    sign_all(signing, zone, standing)
+    assert not caplog.text
+    long = RRset(encode_canonical("long.example.com"), TYPE_TXT, 8 * 86_400, (b"\4text",))
+    zone = replace(zone, rrsets=(*zone.rrsets, long))
+    for _ in range(2):
+        sign_all(signing, zone, standing)
+    told = "zone example.com has a TTL of 691200 s, and signatures hold for 604800 s at least"
+    assert [record.message.partition(":")[0] for record in caplog.records] == [told]
+
+
 def test_many_lots() -> None:
     """More than one lot is signed at once; a fault in any ends all."""
     names = 3 * LOT // 2

@@ -141,6 +141,7 @@ deep.er.ent A 192.0.2.81
 *.wild A 192.0.2.99
 alias CNAME static
 to-www CNAME www
+to-apps CNAME Name.Apps
 beside CNAME www.beside
 outside CNAME www.example.net.
 sub NS ns.sub
@@ -203,6 +204,9 @@ def world(lane: Lane, tmp_path_factory: pytest.TempPathFactory) -> SignedWorld:
         ("alias", "A"),
         ("alias", "AAAA"),
         ("to-www", "A"),
+        ("to-www", "AAAA"),
+        ("to-apps", "A"),
+        ("to-apps", "AAAA"),
         ("outside", "A"),
         ("sub", "A"),
         ("host.sub", "A"),

@@ -22,6 +22,7 @@ from lbdns.dnssec.unsigned import Unsigned
 from lbdns.dnssec.zone_keys import SigningKey, ZoneKeys
 from lbdns.mapped.signature_lookup import rrset_key
 from lbdns.mapped.signature_table import SignatureWriter, Signed
+from lbdns.mapped.signature_words import USED_SHIFT
 
 _MODULUS: Final = 1 << 32
 
@@ -68,16 +69,19 @@ class DemandSigning:
         self.counts = DemandCounts()
         self.problem = ""
 
-    def signatures(self, wanted: Unsigned, verdict: Verdict) -> tuple[bytes, ...]:
+    def signatures(self, wanted: Unsigned, verdict: Verdict, is_asked: bool = True) -> tuple[bytes, ...]:
         """Return the data of the RRSIG records over an RRset, by each key that its zone is signed by; none where that
-        is refused, or cannot be."""
+        is refused, or cannot be.
+
+        `is_asked`: somebody is to be sent it now; else it is marked as sent before, so that who sends it is seen.
+        """
         keys = self._keys.zones().get(wanted.apex)
         if verdict is Verdict.REFUSED or keys is None or not is_at_or_below(wanted.owner, wanted.apex):
             self.counts.refused += 1
             return ()
         unix_s = int(self._unix_s())
         try:
-            given = tuple(self._signature(wanted, key, verdict, unix_s) for key in keys.zone_signers)
+            given = tuple(self._signature(wanted, key, verdict, unix_s, is_asked) for key in keys.zone_signers)
         except LbdnsError as error:
             self.counts.failed += 1
             self.problem = str(error)
@@ -105,7 +109,7 @@ class DemandSigning:
     def _key_of(self, table: SignatureWriter, wanted: Unsigned, key: SigningKey) -> tuple[int, int]:
         return rrset_key(table.secret, key.id, wanted.owner, wanted.rtype, wanted.ttl, wanted.rdatas)
 
-    def _signature(self, wanted: Unsigned, key: SigningKey, verdict: Verdict, unix_s: int) -> bytes:
+    def _signature(self, wanted: Unsigned, key: SigningKey, verdict: Verdict, unix_s: int, is_asked: bool) -> bytes:
         """Return an RRSIG's data without the signer's name."""
         times = self._times_of(wanted.apex, unix_s)
         table = self.table
@@ -131,7 +135,8 @@ class DemandSigning:
         rdata = head + self._keys.sign(key.id, data)
         self.counts.made += 1
         if table is not None:
-            table.put(Signed(high, low, rdata, expiry_s, verdict is Verdict.PASSING), int(self._elapsed_s()), unix_s)
+            sent_s = int(self._elapsed_s()) - (0 if is_asked else 1 << USED_SHIFT)
+            table.put(Signed(high, low, rdata, expiry_s, verdict is Verdict.PASSING), max(sent_s, 0), unix_s)
         return rdata
 
     def forget_terms(self) -> None:

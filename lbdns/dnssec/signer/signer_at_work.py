@@ -238,7 +238,7 @@ class SignerWorker:
             self._copying = None
         following = self._foresight.following() if self._signing.table is not None else None
         if following is not None:
-            self._signing.signatures(*following)
+            self._signing.signatures(*following, is_asked=False)
         return following is not None or not self._foresight.is_idle
 
     async def _count(self) -> None:

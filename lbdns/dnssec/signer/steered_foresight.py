@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lbdns.dnssec.signer.asked_lately import Subject
 from lbdns.dnssec.signer.filling import Filling, SignaturesKept
 from lbdns.dnssec.signer.foresight import Verdict
 from lbdns.dnssec.signer.request_check import RequestCheck
@@ -21,7 +22,8 @@ class SteeredForesight:
         self._elapsed_s = elapsed_s
         self._filling = Filling(kept)
         self._content: SignedContent | None = None
-        self._check: RequestCheck | None = None
+        self._checks: tuple[RequestCheck, ...] = ()
+        self._subject: Subject | None = None  # of the request that was judged last
 
     @property
     def is_idle(self) -> bool:
@@ -31,18 +33,25 @@ class SteeredForesight:
     def follow(self, snapshot: Snapshot, table: HealthTable) -> None:
         """Go by another generation from now on."""
         self._content = content = SignedContent(snapshot, table, self._content)
-        self._check = RequestCheck(content)
+        # A responder that has not taken this one up yet asks by the one before.
+        self._checks = RequestCheck(content), *self._checks[:1]
+        self._subject = None
         self._filling.follow(content, self._elapsed_s())
 
     def judge(self, wanted: Unsigned) -> Verdict:
-        """Return what becomes of a request."""
-        return Verdict.REFUSED if self._check is None else self._check.judge(wanted).verdict
+        """Return what becomes of a request: granted where this generation may answer so, or the one before."""
+        self._subject = None
+        for place, check in enumerate(self._checks):
+            verdict, subject = check.judge(wanted)
+            if verdict is not Verdict.REFUSED:
+                self._subject = subject if place == 0 else None
+                return verdict
+        return Verdict.REFUSED
 
     def noted(self, wanted: Unsigned) -> None:
-        """Hear of a request that was granted: its load balancer is asked."""
-        subject = None if self._check is None else self._check.judge(wanted).subject
-        if subject is not None:
-            self._filling.asked(subject, self._elapsed_s())
+        """Hear of a request that was granted, the last that was judged: its load balancer is asked."""
+        if self._subject is not None:
+            self._filling.asked(self._subject, self._elapsed_s())
 
     def following(self) -> tuple[Unsigned, Verdict] | None:
         """Return what is to be in the table next, None where all is there that is known to be wanted now, or enough was

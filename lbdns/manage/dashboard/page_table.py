@@ -20,6 +20,7 @@ from lbdns.manage.dashboard.pages import (
     pools_page,
     revisions_page,
     sign_in_page,
+    signing_page,
     tokens_page,
     what_if_page,
     zones_page,
@@ -61,5 +62,5 @@ PAGES: Final = (
     ),
     (PageRow("Tokens", "/tokens", "tokens", "Who may use the API, and for what"), tokens_page.router),
 )
-UNLISTED: Final = (sign_in_page.router,)
+UNLISTED: Final = (sign_in_page.router, signing_page.router)
 """Routes that no row of the navigation leads to."""

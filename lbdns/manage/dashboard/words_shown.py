@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from lbdns.base.wording import counted
 from lbdns.base.words import Health
+from lbdns.dnssec.zone_status import SigningState
 from lbdns.manage.dashboard.page_calls import as_text, path_with
 
 NOTHING: Final = "-"
@@ -41,6 +42,10 @@ STATE_SHAPES: Final = {
     Health.NO_MONITOR: IDLE,
     Health.NO_HEALTH: IDLE,
     Health.DISABLED: IDLE,
+    SigningState.ACTIVE: GOOD,
+    SigningState.PENDING: POOR,
+    SigningState.PENDING_DISABLED: POOR,
+    SigningState.ERROR: BAD,
 }
 """The shape, and with it the colour, that goes with each word for a state."""
 

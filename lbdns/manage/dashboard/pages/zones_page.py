@@ -16,6 +16,7 @@ from lbdns.manage.dashboard.objects.object_desk import ObjectDesk, serve_desk
 from lbdns.manage.dashboard.page_calls import ApiAnswer, path_of
 from lbdns.manage.dashboard.page_request import PageRequest, api_result, call_api, checked
 from lbdns.manage.dashboard.page_router import PageRouter, render, see_other
+from lbdns.manage.dashboard.pages.signing_page import signing_told
 
 PER_PAGE: Final = 100
 BALANCERS_SHOWN: Final = 8
@@ -110,6 +111,7 @@ async def list_records(request: PageRequest) -> Response:
         type=asked.get("type", ""),
         types=RECORD_TYPES_OFFERED,
         balancers=balancers.result if balancers.is_success else [],
+        signing=await signing_told(request, zone["id"]),
         balancer_count=balancers.info["total_count"] if balancers.is_success else 0,
         place=RECORDS.page(request),
         may_delete=not request.refusal("DELETE", path_of(ZONES_API, zone["id"])),
