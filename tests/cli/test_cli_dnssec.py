@@ -115,6 +115,15 @@ def test_a_zone_that_leaves_says_what_the_zone_above_has_to_lose_first(dnssec: L
     assert (refused.status, refused.out) == (1, "") and "is to have no DS: it is disabled" in refused.err
 
 
+def test_a_ds_before_its_time_is_not_printed(dnssec: Lbdns, signer: PlayedSigner) -> None:
+    lines(dnssec("enable", "example.com"))
+    early = dataclasses.replace(signer.zones["example.com"], ds=(), next_step="caches forget the zone unsigned")
+    signer.zones["example.com"] = early
+    refused = dnssec("ds", "example.com")
+    told = "lbdns: example.com is to have no DS yet: caches forget the zone unsigned at 2027-01-15 09:00:00 ("
+    assert (refused.status, refused.out) == (1, "") and refused.err.startswith(told)
+
+
 def test_status_lists_what_is_signed_and_says_by_its_exit_what_is_to_be_mended(
     dnssec: Lbdns, signer: PlayedSigner
 ) -> None:
@@ -138,7 +147,7 @@ def test_a_roll_says_when_each_key_goes_on(dnssec: Lbdns) -> None:
     lines(dnssec("enable", "example.com"))
     told = lines(dnssec("roll", "example.com"))
     old, new = (one for one in told if one.startswith("  key "))
-    assert old.endswith("12345 CSK ECDSAP256SHA256 active since 2027-01-15 08:00:00; retired when it is rolled")
+    assert old.endswith("12345 CSK ECDSAP256SHA256 active since 2027-01-15 08:00:00; then retired, waits for a roll")
     assert "34567 CSK ECDSAP256SHA256 published since 2027-01-15 08:00:00; ready at 2027-01-15 10:00:00 (" in new
     assert [one.split()[-2:] for one in told if one.startswith("  DS ")] == [["2", DIGEST]] * 2
 

@@ -74,7 +74,7 @@ class PlayedSigner:
         if before.is_signed and before.status != SigningState.PENDING_DISABLED:
             raise LbdnsError(f"{before.zone} is signed already")
         algorithm = said["algorithm"] or 13
-        keys: tuple[KeyStatus, ...] = (key(algorithm=algorithm, next_state="retired", waits_for="it is rolled"),)
+        keys: tuple[KeyStatus, ...] = (key(algorithm=algorithm, next_state="retired", waits_for="a roll"),)
         if said["keys"] == "split":
             keys = (key(KeyRole.KSK, algorithm=algorithm), key(KeyRole.ZSK, 23456, algorithm))
         return ZoneStatus(

@@ -13,7 +13,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
 from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.common import PIPE_COLUMNS, print_json
-from lbdns.cli.frame.dnssec_told import dnskey_lines, ds_lines, is_wrong, status_lines, table_rows
+from lbdns.cli.frame.dnssec_told import dnskey_lines, ds_lines, is_wrong, no_ds_yet, status_lines, table_rows
 from lbdns.cli.frame.hosted import zone_name
 from lbdns.cli.frame.running import RunningServer, running_options
 from lbdns.cli.frame.verb_group import VerbGroup
@@ -45,7 +45,7 @@ def dnssec() -> None:
 def enable(
     running: RunningServer, zone: str, algorithm: str | None, keys: str | None, ds_seen: bool, as_json: bool
 ) -> None:
-    """Sign a zone from now on; prints the DS that the zone above is to have."""
+    """Sign a zone from now on; says when the zone above is to have its DS, or prints that."""
     if ds_seen:
         _tell(_ask(running, "ds_seen", zone), as_json)
         return
@@ -169,7 +169,7 @@ def ds(running: RunningServer, zone: str, dnskey: bool, as_json: bool) -> None:
         print_json(list(status.ds))
         return
     if not status.ds:
-        raise LbdnsError(f"{status.zone} is to have no DS: it is {status.status}")
+        raise LbdnsError(f"{status.zone} is to have no DS{no_ds_yet(status, time.time())}")
     click.echo("\n".join(dnskey_lines(status) if dnskey else ds_lines(status)))
 
 

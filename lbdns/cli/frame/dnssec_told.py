@@ -44,6 +44,13 @@ def ds_lines(status: ZoneStatus) -> Iterator[str]:
         yield f"{_absolute(status.zone)} {DS_TTL_S} IN DS {one}"
 
 
+def no_ds_yet(status: ZoneStatus, now_s: float) -> str:
+    """Return why a zone is to have no DS: when it will be, where it is being signed; else how it stands."""
+    if status.status != SigningState.PENDING or not status.next_step:
+        return f": it is {status.status}"
+    return f" yet: {status.next_step}" + (f" {_at(status.next_at_s, now_s)}" if status.next_at_s is not None else "")
+
+
 def dnskey_lines(status: ZoneStatus) -> Iterator[str]:
     """Yield the same keys as DNSKEY records, for registrars that ask for these."""
     for key in status.keys:
@@ -85,7 +92,7 @@ def _key(key: KeyStatus, now_s: float) -> str:
         return told
     if key.next_at_s is not None:
         return f"{told}; {key.next_state} {_at(key.next_at_s, now_s)}"
-    return f"{told}; {key.next_state} when {key.waits_for}" if key.waits_for else f"{told}; then {key.next_state}"
+    return f"{told}; then {key.next_state}" + (f", waits for {key.waits_for}" if key.waits_for else "")
 
 
 def _absolute(zone: str) -> str:
