@@ -6,12 +6,15 @@ has the names above those as well.
 
 from __future__ import annotations
 
+from lbdns.base.errors import LbdnsError
 from lbdns.dns.canonical import NSEC3_PARAMETERS, nsec3_hash, nsec3_owner, order_key, type_bitmap
-from lbdns.dns.codes import TYPE_DS, TYPE_NSEC, TYPE_NSEC3, TYPE_RRSIG
+from lbdns.dns.codes import NAME_BYTES_MAX, TYPE_DS, TYPE_NSEC, TYPE_NSEC3, TYPE_RRSIG
+from lbdns.dns.name import show_name
 from lbdns.dns.zone import RRset
 from lbdns.dnssec.zone_content import ZoneContent
+from lbdns.snapshot.lookup.name_rows import NSEC3_HASH_BYTES
 
-_HASH_LENGTH = bytes((20,))
+_HASH_LENGTH = bytes((NSEC3_HASH_BYTES,))
 _EVERYWHERE = (TYPE_RRSIG, TYPE_NSEC)
 
 
@@ -27,7 +30,10 @@ def nsec_chain(content: ZoneContent, ttl: int) -> list[RRset]:
 
 
 def nsec3_chain(content: ZoneContent, ttl: int) -> list[tuple[bytes, RRset]]:
-    """Return the NSEC3 RRsets of a zone by the hashes of their names, sorted."""
+    """Return the NSEC3 RRsets of a zone by the hashes of their names, sorted; raises LbdnsError where no hash fits
+    before the zone's name."""
+    if len(nsec3_owner(bytes(NSEC3_HASH_BYTES), content.apex)) > NAME_BYTES_MAX:
+        raise LbdnsError(f"zone {show_name(content.apex)}: the name is too long for NSEC3; take denial: nsec for it")
     types = {nsec3_hash(name): _signed_types(content, name) for name in content.types}
     types |= {nsec3_hash(name): b"" for name in content.empty_names()}
     hashes = sorted(types)

@@ -290,6 +290,20 @@ def test_a_ttl_that_outlives_signatures_is_told(caplog: pytest.LogCaptureFixture
     assert [record.message.partition(":")[0] for record in caplog.records] == [told]
 
 
+def test_a_zone_whose_name_leaves_no_room_for_hashes() -> None:
+    label = "x" * 55
+    for apex, denial in (
+        (f"{label}.{label}.{label}.{'y' * 53}", "nsec3"),
+        (f"{label}.{label}.{label}.{'y' * 54}", "nsec"),
+    ):
+        zone = Zone(encode_canonical(apex), (replace(SOA, owner=encode_canonical(apex)),), "long.zone")
+        signing = signs(SomeKeys.make(apex), policy=Policy(denial))
+        (signed,) = signing.sign([zone], [()])
+        assert signed.signed is not None
+    with pytest.raises(LbdnsError, match="the name is too long for NSEC3; take denial: nsec for it"):
+        replace(signing, policy=Policy("nsec3"), zone_signing=ZoneSigning()).sign([zone], [()])
+
+
 def test_many_lots() -> None:
     """More than one lot is signed at once; a fault in any ends all."""
     names = 3 * LOT // 2
