@@ -8,7 +8,8 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lbdns.base.words import OWN_PATH, V4_PATH
-from lbdns.dnssec.zone_status import CREATED_ALGORITHMS, KeyRole, SigningState, ZoneStatus, algorithm_text
+from lbdns.dns.codes import CREATED_ALGORITHMS
+from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus, algorithm_text
 from lbdns.manage.dashboard.forms import Form, body_of, form_of
 from lbdns.manage.dashboard.page_calls import path_of
 from lbdns.manage.dashboard.page_request import PageRequest, api_result, call_api
