@@ -25,7 +25,7 @@ from lbdns.answer.match import Match, MatchKind, is_below_wildcard, is_signed_as
 from lbdns.answer.reply import ASKED, Answer, Records
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.sign import unsigned_of
-from lbdns.dns.codes import NOERROR, TYPE_DS
+from lbdns.dns.codes import NOERROR, TYPE_DS, TYPE_SOA
 from lbdns.dns.name import WILDCARD_LABEL, parent
 from lbdns.dns.zone import RRset
 from lbdns.dnssec.compact_denial import denial_ttl, nodata, nxname
@@ -81,7 +81,7 @@ class _Proof:
             return  # what is there is there; aliases that lead out of the zone prove nothing
         elif kind is MatchKind.STEERED:
             if found is self.road.matches[-1]:
-                self._add_made(nodata(self.view.columns, found.zone, found.entry, found.name, self.qtype, self._ttl))
+                self._prove_steered(found)
         elif kind is MatchKind.NODATA:
             self._prove_nodata(found)
         elif kind is MatchKind.NXDOMAIN:
@@ -94,6 +94,14 @@ class _Proof:
             self._add(ds)
         elif self._denial != DENIAL_COMPACT or not self._may_make(self._nodata(found.entry, cut)):
             self._match(cut)
+
+    def _prove_steered(self, found: Match) -> None:
+        made = nodata(self.view.columns, found.zone, found.entry, found.name, self.qtype, self._ttl)
+        if self._is_taken(made):
+            # No two records of one name can say two things: who follows the aliases asks for their end again.
+            self.reply.authority = [records for records in self.reply.authority if records.type != TYPE_SOA]
+        else:
+            self._add_made(made)
 
     def _prove_nodata(self, found: Match) -> None:
         is_compact = self._denial == DENIAL_COMPACT or is_signed_as_asked(self.view, found)
@@ -156,10 +164,14 @@ class _Proof:
 
     def _may_make(self, unsigned: Unsigned) -> bool:
         """Add what is signed as it is asked for, and return True; unless this falls back to the chain."""
-        if self._falls_back(unsigned):
+        if self._is_taken(unsigned) or self._falls_back(unsigned):
             return False
         self._add_made(unsigned)
         return True
+
+    def _is_taken(self, made: Unsigned) -> bool:
+        """Return whether the chain's record of the same name stands there already, for an alias of a wildcard."""
+        return any(records.type == made.rtype and records.owner == made.owner for records in self.reply.authority)
 
     def _add_made(self, unsigned: Unsigned) -> None:
         self._append(

@@ -153,8 +153,9 @@ class Validator:
         if cuts:
             self._check_cut(cuts[0].name, at, reply, denials)
             return "referral"
-        if len(seen) > 16:
-            return "elsewhere"
+        is_cut_short = reply.rcode() == dns.rcode.NOERROR and bool(reply.answer) and at != asked
+        if len(seen) > 16 or (is_cut_short and not any(one.rdtype == RdataType.SOA for one in reply.authority)):
+            return "elsewhere"  # aliases that are not followed to their end, which is asked for again
         return self._check_denial(reply, at, rtype, denials)
 
     # --- signatures ---

@@ -30,6 +30,7 @@ www TXT "beside"
 *.apps TXT "static beside a wildcard load balancer"
 *.wild A 192.0.2.99
 alias CNAME www
+*.wx CNAME www
 old DNAME apps
 mail MX 10 ns1
 """
@@ -216,6 +217,23 @@ def test_each_algorithm_signs_while_a_zone_rolls(tmp_path: Path) -> None:
         assert signatures
         assert all({one.algorithm for one in those} == {13, ED25519} for those in signatures)
         check(validator_of(asking, "example.com"), reply, f"{name}.example.com.", qtype)
+
+
+@pytest.mark.parametrize("denial", ["nsec", "nsec3"])
+def test_no_name_is_said_two_things_of(askings: dict[str, SignedAsking], denial: str) -> None:
+    """What proves that an alias is a wildcard's may be the record of the load balancer that it leads to, which has
+    none of the type: then the aliases are answered alone."""
+    asking, cut_short = askings[denial], 0
+    for number in range(60):
+        name = f"\\033{number}.wx.example.com."
+        reply = asking.ask(name, "AAAA")
+        said = check(validator_of(asking, "example.com"), reply, name, "AAAA")
+        assert len({one.name for one in reply.authority if one.rdtype != RdataType.RRSIG}) == len(
+            [one for one in reply.authority if one.rdtype != RdataType.RRSIG]
+        )
+        assert reply.answer[0].rdtype == RdataType.CNAME
+        cut_short += said == "elsewhere"
+    assert cut_short
 
 
 @WHEREVER
