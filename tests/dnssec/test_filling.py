@@ -11,9 +11,11 @@ import pytest
 from lbdns.answer.serving_view import ServingView
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_NSEC
 from lbdns.dns.name import encode_canonical
+from lbdns.dnssec.signer import asked_lately
 from lbdns.dnssec.signer import filling as filling_module
 from lbdns.dnssec.signer.asked_lately import Subject
 from lbdns.dnssec.signer.filling import LATELY_S, LOOK_S, SCAN_S, SWEEP_S, Filling
+from lbdns.dnssec.signer.request_check import BY_CNAME
 from lbdns.dnssec.signer.signed_content import SignedContent
 from lbdns.dnssec.unsigned import Unsigned
 from tests.dnssec.in_process import SomeKeys, signed_view
@@ -209,6 +211,26 @@ def test_a_name_that_a_client_chose_is_made_ready_when_it_comes_again(rig: Rig) 
     signed = rig.fill()
     assert owners(signed) == [encode_canonical("one.apps.example.com")]
     assert records(signed) == {BOTH, FIRST, SECOND, SPARE}
+
+
+def test_names_that_clients_choose_are_forgotten_for_others(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that came first gives way; what is in the table of it is nobody's then."""
+    monkeypatch.setattr(asked_lately, "CHOSEN_MAX", 2)
+    rig.fill()
+    for name in ("one", "one", "two", "three", "three"):
+        rig.ask(f"{name}.apps.example.com")
+    assert owners(rig.fill()) == [encode_canonical("three.apps.example.com")]
+    rig.ask("one.apps.example.com")
+    assert rig.fill(SWEEP_S) == []  # asked once, as far as known
+    rig.ask("one.apps.example.com")
+    assert owners(rig.fill()) == [encode_canonical("one.apps.example.com")]
+
+
+def test_what_is_asked_by_cname_is_left_to_who_asks(rig: Rig) -> None:
+    rig.fill()
+    subject = rig.subject("b0.example.com")
+    rig.filling.asked(subject._replace(kind=BY_CNAME), rig.now_s)
+    assert rig.fill() == []
 
 
 def test_a_call_looks_at_so_much_and_no_more(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,9 +60,19 @@ class Subject(NamedTuple):
         return self.owner, self.zone, self.kind.qtype
 
 
+class Asked(NamedTuple):
+    """When a subject was asked last, by CLOCK_MONOTONIC, 0 for never; and how often that was noticed."""
+
+    at_s: int
+    times: int
+
+
+NEVER: Final = Asked(0, 0)
+
+
 class AskedLately:
-    """The subjects of one snapshot. `asked_s`: when each was asked last, by CLOCK_MONOTONIC, 0 for never; `count`: how
-    often that was noticed."""
+    """The subjects of one snapshot, and when each was asked. `own_count`: the numbers below it are of load balancers'
+    own names; those of names that clients choose lie above, and come but once."""
 
     def __init__(self, columns: Mapping[str, memoryview], signed_zones: NDArray[np.bool_]) -> None:
         """Number the names of the zones that are signed (by their number); nobody was asked yet."""
@@ -74,11 +84,13 @@ class AskedLately:
         is_name[is_name] = signed_zones[zones[is_name]]
         self.entries = np.flatnonzero(is_name)
         size = len(self.entries) * len(KINDS)
-        self.asked_s = np.zeros(size + CHOSEN_MAX, np.int64)
-        self.count = np.zeros(size + CHOSEN_MAX, np.int64)
-        self._chosen: dict[tuple[bytes, int, int], int] = {}
-        self._chosen_at: dict[int, Subject] = {}
         self.own_count = size
+        self._asked_s = np.zeros(size, np.int64)
+        self._times = np.zeros(size, np.int64)
+        self._chosen: dict[tuple[bytes, int, int], int] = {}  # the one that came first is the first
+        self._chosen_at: dict[int, Subject] = {}
+        self._chosen_asked: dict[int, Asked] = {}
+        self._next = size
 
     def subject(self, number: int) -> Subject | None:
         """Return a subject by its number, None where no load balancer answers its kind there, or a wildcard's own name
@@ -101,11 +113,13 @@ class AskedLately:
             return int(np.searchsorted(self.entries, subject.entry)) * len(KINDS) + NUMBERS[subject.kind.qtype]
         number = self._chosen.pop(subject.key, None)
         if number is None:
-            number = self.own_count + len(self._chosen)
             if len(self._chosen) == CHOSEN_MAX:
-                number = self._chosen.pop(next(iter(self._chosen)))
+                gone = self._chosen.pop(next(iter(self._chosen)))
+                del self._chosen_at[gone], self._chosen_asked[gone]
+            number = self._next
+            self._next += 1
             self._chosen_at[number] = subject
-            self.asked_s[number] = self.count[number] = 0
+            self._chosen_asked[number] = NEVER
         self._chosen[subject.key] = number  # behind all others
         return number
 
@@ -113,15 +127,27 @@ class AskedLately:
         """Return whether a client chose the name."""
         return number >= self.own_count
 
-    def note(self, number: int, now_s: int) -> None:
-        """Hear that a subject was asked at a time."""
-        self.asked_s[number] = max(self.asked_s[number], now_s)
-        self.count[number] += 1
+    def asked(self, number: int) -> Asked:
+        """Return when a subject was asked last, and how often that was noticed."""
+        if number >= self.own_count:
+            return self._chosen_asked.get(number, NEVER)
+        return Asked(int(self._asked_s[number]), int(self._times[number]))
 
-    def since(self, since_s: int) -> NDArray[np.int64]:
-        """Return the numbers of the subjects that were asked at or after a time, the latest first."""
-        numbers = np.flatnonzero(self.asked_s >= max(since_s, 1))
-        return numbers[np.lexsort((numbers, -self.count[numbers], -self.asked_s[numbers]))]
+    def note(self, number: int, at_s: int, times: int = 1) -> None:
+        """Hear that a subject was asked, last at a time; one that was forgotten since is not known again by that."""
+        before = self.asked(number)
+        now = Asked(max(before.at_s, at_s), before.times + times)
+        if number < self.own_count:
+            self._asked_s[number], self._times[number] = now
+        elif number in self._chosen_asked:
+            self._chosen_asked[number] = now
+
+    def since(self, since_s: int) -> list[int]:
+        """Return the numbers of the subjects that were asked at or after a time, the latest first, of those the one
+        that was asked most."""
+        own = np.flatnonzero(self._asked_s >= max(since_s, 1)).tolist()
+        chosen = [number for number, asked in self._chosen_asked.items() if asked.at_s >= max(since_s, 1)]
+        return sorted((*own, *chosen), key=lambda number: (*self.asked(number), -number), reverse=True)
 
     def _is_wildcard(self, entry: int) -> bool:
         offset = self._columns["name_row"][entry * NAME_ROW + ROW_OFFSET]

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lbdns.dnssec.signer.asked_lately import NOBODY, AskedLately, Subject
+from lbdns.dnssec.signer.asked_lately import KINDS, NOBODY, AskedLately, Subject
 from lbdns.dnssec.signer.foresight import Verdict
 from lbdns.dnssec.signer.signed_content import SignedContent
 from lbdns.dnssec.unsigned import Unsigned
@@ -96,18 +96,19 @@ class Filling:
 
     def _carry(self, before: SignedContent, asked: AskedLately, now_s: float) -> Iterator[None]:
         """Go on with who was asked under another snapshot, one each step."""
-        for number in asked.since(int(now_s) - LATELY_S).tolist():
+        for number in asked.since(int(now_s) - LATELY_S):
             was = asked.subject(number)
             subject = None if was is None or self._content is None else self._content.same_subject(before, was)
             if subject is not None:
                 here = self._asked.number_of(subject)
-                self._asked.asked_s[here] = max(self._asked.asked_s[here], asked.asked_s[number])
-                self._asked.count[here] += asked.count[number]
+                self._asked.note(here, *asked.asked(number))
                 self._make_ready(here)
             yield
 
     def asked(self, subject: Subject, now_s: float) -> None:
-        """Hear that a responder asked for a subject's signature."""
+        """Hear that a responder asked for a subject's signature; what is asked by CNAME is not made ready."""
+        if subject.kind not in KINDS:
+            return
         number = self._asked.number_of(subject)
         self._asked.note(number, int(now_s))
         if number not in self._ready:
@@ -215,7 +216,7 @@ class Filling:
 
     def _sweep(self, now_s: float) -> None:
         """Look at all again that was asked lately, and no longer at the others."""
-        for number in [one for one in self._ready if self._asked.asked_s[one] < now_s - LATELY_S]:
+        for number in [one for one in self._ready if self._asked.asked(one).at_s < now_s - LATELY_S]:
             for pool in self._ready.pop(number):
                 self._by_pool[pool].discard(number)
         self._requeue(self._ready)
@@ -225,7 +226,7 @@ class Filling:
     def _make_ready(self, number: int) -> None:
         """Have a subject's answers made ready from now on."""
         assert self._content is not None
-        if self._asked.is_chosen(number) and self._asked.count[number] < CHOSEN_MIN:
+        if self._asked.is_chosen(number) and self._asked.asked(number).times < CHOSEN_MIN:
             return
         subject = self._asked.subject(number)
         if subject is None or len(self._ready) >= ASKED_MAX:
@@ -238,7 +239,8 @@ class Filling:
 
     def _requeue(self, numbers: Iterable[int]) -> None:
         for number in tuple(numbers):
-            rank = -int(self._asked.asked_s[number] >> USED_SHIFT), -int(self._asked.count[number]), number
+            asked = self._asked.asked(number)
+            rank = -(asked.at_s >> USED_SHIFT), -asked.times, number
             for queue in self._queues:
                 queue.add(rank)
 
