@@ -60,14 +60,14 @@ class Subject(NamedTuple):
         return self.owner, self.zone, self.kind.qtype
 
 
-class Asked(NamedTuple):
+class TimesAsked(NamedTuple):
     """When a subject was asked last, by CLOCK_MONOTONIC, 0 for never; and how often that was noticed."""
 
     at_s: int
     times: int
 
 
-NEVER: Final = Asked(0, 0)
+NEVER: Final = TimesAsked(0, 0)
 
 
 class AskedLately:
@@ -89,7 +89,7 @@ class AskedLately:
         self._times = np.zeros(size, np.int64)
         self._chosen: dict[tuple[bytes, int, int], int] = {}  # the one that came first is the first
         self._chosen_at: dict[int, Subject] = {}
-        self._chosen_asked: dict[int, Asked] = {}
+        self._chosen_asked: dict[int, TimesAsked] = {}
         self._next = size
 
     def subject(self, number: int) -> Subject | None:
@@ -127,16 +127,16 @@ class AskedLately:
         """Return whether a client chose the name."""
         return number >= self.own_count
 
-    def asked(self, number: int) -> Asked:
+    def asked(self, number: int) -> TimesAsked:
         """Return when a subject was asked last, and how often that was noticed."""
         if number >= self.own_count:
             return self._chosen_asked.get(number, NEVER)
-        return Asked(int(self._asked_s[number]), int(self._times[number]))
+        return TimesAsked(int(self._asked_s[number]), int(self._times[number]))
 
     def note(self, number: int, at_s: int, times: int = 1) -> None:
         """Hear that a subject was asked, last at a time; one that was forgotten since is not known again by that."""
         before = self.asked(number)
-        now = Asked(max(before.at_s, at_s), before.times + times)
+        now = TimesAsked(max(before.at_s, at_s), before.times + times)
         if number < self.own_count:
             self._asked_s[number], self._times[number] = now
         elif number in self._chosen_asked:

@@ -86,7 +86,7 @@ class RequestCheck:
         """Return what becomes of a request. Total: requests are values, whatever is in them."""
         for instance in self._content.instances.get(wanted.apex, ()):
             judgement = self._judge_in(instance, wanted)
-            if judgement is not REFUSED:
+            if judgement.verdict is not Verdict.REFUSED:
                 return judgement
         return REFUSED
 
