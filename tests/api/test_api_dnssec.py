@@ -230,7 +230,7 @@ def test_the_official_client_signs_lists_keys_and_stops(api: Api, zone: str, sig
 
 def test_a_ksk_signs_no_zone(client: httpx.Client, zone: str, signer: PlayedSigner, api: Api) -> None:
     result(client.post(f"{own(api, zone)}/enable", json={"keys": "split"}))
-    retired = key(KeyRole.ZSK, 333, state="retire")
+    retired = key(KeyRole.ZSK, 333, state="retired")
     before = signer.zones["example.com"]
     signer.zones["example.com"] = dataclasses.replace(before, keys=(*before.keys, retired))
     listed = result(client.get(f"{zone}/dnssec/zsk"))

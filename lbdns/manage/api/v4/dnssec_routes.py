@@ -29,7 +29,7 @@ DS_TTL_S: Final = 3600
 _DIGESTS: Final = {"2": "SHA256", "4": "SHA384"}
 """Digest types (RFC 4509, RFC 6605) as the v4 API calls them."""
 _NSEC3: Final = "nsec3"
-_TAGS: Final = {"active": "active", "retire": "retired", "retired": "retired", "removed": "removed", "dead": "removed"}
+_TAGS: Final = ("active", "retired", "removed")
 """States of keys as the v4 API calls them; the others are published."""
 _TEXT: Final = nullable({"type": "string"})
 _FLAGS: Final = ("dnssec_multi_signer", "dnssec_presigned", "dnssec_use_nsec3")
@@ -198,5 +198,5 @@ def _zone_key(key: KeyStatus, zone: str) -> dict[str, Any]:
         "Location": "database",
         "Name": f"K{owner}+{key.algorithm:03}+{key.tag:05}",
         "SigningKey": {"kek": None, "privkey": None, "pubkey": key.public_key},
-        "Tag": _TAGS.get(key.state, "publish"),
+        "Tag": key.state if key.state in _TAGS else "publish",
     }
