@@ -12,6 +12,7 @@ from lbdns.cli.frame.common import parse_duration_s, print_json
 from lbdns.cli.frame.running import RunningServer, running_options
 
 if TYPE_CHECKING:
+    from lbdns.dnssec.step_record import ZoneStep
     from lbdns.health.events import HealthChange, Seen
 
 LIMIT = 100
@@ -22,6 +23,7 @@ LIMIT = 100
 @click.option("--since", help="How far back to look, such as 90s, 15min, 2h, 3d.")
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True, help="How many, the latest.")
 @click.option("--pool", "pool", help="Only this pool and its endpoints.")
+@click.option("--zone", "zone", help="Only the keys of this zone, which is signed.")
 @click.option("--probes", is_flag=True, help="Show below each change the probes that decided it.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 def events(
@@ -29,29 +31,34 @@ def events(
     since: str | None,
     limit: int,
     pool: str | None,
+    zone: str | None,
     probes: bool,
     as_json: bool,
 ) -> None:
-    """Show what changed, when and why: endpoints, pools, load balancers; the oldest first."""
-    from lbdns.health.events import RECORD_MAX, read_events
+    """Show what changed, when and why: endpoints, pools, load balancers, keys of signed zones; the oldest first."""
+    from lbdns.dnssec.step_record import read_steps
+    from lbdns.health.events import RECORD_MAX, HealthChange, read_events
 
     since_s = time.time() - parse_duration_s(since) if since else 0.0
     place = running.state_dir()
-    found = read_events(place, since_s, RECORD_MAX)
-    chosen = [change for change in found if pool in (None, change.pool)][-limit:]
+    changes = read_events(place, since_s, RECORD_MAX) if zone is None else []
+    found: list[HealthChange | ZoneStep] = [change for change in changes if pool in (None, change.pool)]
+    wanted = None if zone is None else zone.lower().removesuffix(".")
+    found += [step for step in read_steps(place, since_s) if pool is None and wanted in (None, step.zone)]
+    chosen = sorted(found, key=lambda one: one.at_s)[-limit:]
     if as_json:
         print_json([asdict(change) for change in chosen])
         return
     if not chosen:
-        about = f' of pool "{pool}"' if pool else ""
+        about = f' of pool "{pool}"' if pool else f" of the keys of {zone}" if zone else ""
         click.echo(f"no change{about} is recorded in {place}{f' for the last {since}' if since else ''}", err=True)
     for change in chosen:
         click.echo(as_line(change))
-        for seen in change.probes if probes else ():
+        for seen in change.probes if probes and isinstance(change, HealthChange) else ():
             click.echo(f"    {as_evidence(seen)}")
 
 
-def as_line(change: HealthChange) -> str:
+def as_line(change: HealthChange | ZoneStep) -> str:
     """Return a change with its local time, as the log says it."""
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(change.at_s))}  {change.text}"
 

@@ -31,6 +31,10 @@ class NoSigner:
     statuses: tuple[ZoneStatus, ...] = ()
     counts: Mapping[str, Any] = types.MappingProxyType({})
 
+    def __init__(self) -> None:
+        """Begin with nobody who hears of steps: there are none."""
+        self.steps: list[Callable[[Mapping[str, Any]], None]] = []
+
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Say that no zone is signed; raises LbdnsError where one is to be."""
         if verb == "status":

@@ -40,6 +40,7 @@ from lbdns.base.wording import counted, moment, printable
 from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import Loaded
 from lbdns.dnssec.signing_facts import SigningFacts
+from lbdns.dnssec.step_record import StepRecord
 from lbdns.health import forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
@@ -132,6 +133,7 @@ class Supervisor:
         self.store: Callable[[], StoreFacts | None] = lambda: None
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem]
+        self.signer.steps.append(StepRecord(self.state_dir).add)
         self.tally = Tally(run)
         self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
         self._metrics = self._metrics_server()

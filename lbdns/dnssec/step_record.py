@@ -1,0 +1,85 @@
+"""What happened to the keys of signed zones, on disk: one writer, the supervisor, who hears it of the signer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.words import DNSSEC_STEPS_FILE, OLDER_DNSSEC_STEPS_FILE
+
+FILE_BYTES_MAX: Final = 1 << 20
+"""Of each of two files: thousands of steps."""
+
+log = logging.getLogger("lbdns.processes")
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneStep:
+    """A step of a zone's keys. `level`: info, warning, or error where somebody has to mend something."""
+
+    at_s: float
+    zone: str
+    what: str
+    level: str = "info"
+    kind: str = "zone"
+
+    @property
+    def text(self) -> str:
+        """The step in one line for an operator."""
+        return f"zone {self.zone}: {self.what}"
+
+
+class StepRecord:
+    """The record on disk, for its one writer."""
+
+    def __init__(self, directory: Path) -> None:
+        """Append to the record in `directory`."""
+        self._path = directory / DNSSEC_STEPS_FILE
+        self._older = directory / OLDER_DNSSEC_STEPS_FILE
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Add a step as the signer tells it: zone, text, at_s, level. Where the disk refuses, the log alone has it."""
+        step = ZoneStep(event["at_s"], event["zone"], event["text"], event["level"])
+        line = json.dumps(asdict(step), ensure_ascii=False).encode() + b"\n"
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(handle, line)
+                is_full = os.fstat(handle).st_size >= FILE_BYTES_MAX
+            finally:
+                os.close(handle)
+            if is_full:
+                os.replace(self._path, self._older)
+        except OSError as error:
+            log.error("%s: cannot note what happens to keys: %s", self._path, error.strerror)
+
+
+def read_steps(directory: Path, since_s: float = 0.0) -> list[ZoneStep]:
+    """Return the steps kept in `directory` at or after `since_s`, oldest first; raises LbdnsError where they cannot be
+    read."""
+    return [
+        step
+        for name in (OLDER_DNSSEC_STEPS_FILE, DNSSEC_STEPS_FILE)
+        for step in _read(directory / name)
+        if step.at_s >= since_s
+    ]
+
+
+def _read(path: Path) -> Iterator[ZoneStep]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise LbdnsError(f"{path}: cannot read what happened to keys: {error.strerror}") from error
+    for line in lines:
+        try:
+            yield ZoneStep(**json.loads(line))
+        except (ValueError, TypeError):
+            continue  # a crash cut the line short
