@@ -15,12 +15,14 @@ SERIALS: Final = "SOA serials are dates"
 SHOWN: Final = "how long ago something was that has a date"
 ORDERS: Final = "ends of forced states, which their file puts into today's time of day (health/forced.py)"
 SPANS: Final = "spans of the past end now"
+DATED: Final = "signatures and keys have dates (RFC 4034 section 3.1.5, RFC 7583)"
 PLACES: Final = {
     "base/clocks.py": "what is ahead of what",
     "cli/commands/dnssec_command.py": SHOWN,
     "cli/commands/events_command.py": SHOWN,
     "cli/commands/health_command.py": SHOWN,
     "cli/commands/top_command.py": SHOWN,
+    "dnssec/signer/signer_worker.py": DATED,
     "fastpath/loop.pyx": RECORDS,
     "fastpath/system_calls.pxd": RECORDS,
     "manage/api/graphql/graphql_errors.py": RECORDS,

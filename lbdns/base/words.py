@@ -88,6 +88,8 @@ LAST_SERVED: Final = _in_state("served")
 
 RESPONDER_MODULE: Final = "lbdns.processes.responder.responder"
 """What a responder's process runs, by which it is known among others."""
+SIGNER_MODULE: Final = "lbdns.dnssec.signer.signer_worker"
+"""The same of the signer's."""
 
 STORE_PLACE: Final = "the store in "
 """What the words for where a store is begin with; its state directory follows."""

@@ -26,7 +26,7 @@ cpdef void end_key(
 @cython.locals(_=cython.int, index=cython.int, word=cython.ulonglong)
 cdef int fill(SignedKey key, int count, const unsigned char[::1] octets, unsigned long long at, int size) noexcept nogil
 
-cdef inline unsigned long long as_word(unsigned char octet) noexcept nogil
+cdef unsigned long long as_word(unsigned char octet) noexcept nogil
 
 @cython.locals(
     first=cython.ulonglong, second=cython.ulonglong, third=cython.ulonglong, fourth=cython.ulonglong, step=cython.int,
@@ -34,12 +34,12 @@ cdef inline unsigned long long as_word(unsigned char octet) noexcept nogil
 )
 cdef void sip(SignedKey key, int count) noexcept nogil
 
-cdef inline unsigned long long turned(unsigned long long word, int bits) noexcept nogil
+cdef unsigned long long turned(unsigned long long word, int bits) noexcept nogil
 
 @cython.locals(slots=cython.ulonglong, first=cython.ulonglong, slot=cython.ulonglong)
 cpdef long long find_signed(TypedColumns columns, unsigned long long high, unsigned long long low) noexcept nogil
 
-@cython.locals(version=cython.uint, source=cython.ulonglong, index=cython.int, used=cython.uint)
+@cython.locals(version=cython.uint, source=cython.ulonglong, used=cython.uint)
 cpdef bint copy_signed(
     TypedColumns columns,
     unsigned long long slot,
@@ -52,4 +52,9 @@ cpdef bint copy_signed(
     int signer_bytes,
     unsigned char[::1] room,
     unsigned long long at,
+) noexcept nogil
+
+@cython.locals(index=cython.int)
+cdef void copy_octets(
+    const unsigned char[::1] octets, unsigned long long source, unsigned char[::1] room, unsigned long long at, int size
 ) noexcept nogil

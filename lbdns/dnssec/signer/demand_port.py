@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
@@ -46,8 +47,12 @@ log = logging.getLogger("lbdns.dnssec")
 class DemandPort:
     """Listens, from `open` on."""
 
-    def __init__(self, signing: DemandSigning, foresight: Foresight) -> None:
-        """Describe it."""
+    def __init__(
+        self, signing: DemandSigning, foresight: Foresight, catch_up: Callable[[], None] = lambda: None
+    ) -> None:
+        """Describe it. `catch_up` is called before a request is judged: who asks may have taken up already what was
+        published a moment ago."""
+        self._catch_up = catch_up
         self.signing = signing
         self.foresight = foresight
         self.connections: dict[Asking, None] = {}  # the oldest first
@@ -93,6 +98,7 @@ class DemandPort:
 
     def grant(self, wanted: Unsigned) -> tuple[bytes, ...]:
         """Return the signatures of an RRset, none where that is refused or cannot be."""
+        self._catch_up()
         verdict = self.foresight.judge(wanted)
         given = self.signing.signatures(wanted, verdict)
         if given:

@@ -86,12 +86,13 @@ class SignerWorker:
         self._unix_s = unix_s
         self._foresight = foresight(self._signing)
         self._terms: TermsOfZones | None = None
-        self._port = DemandPort(self._signing, self._foresight)
+        self._port = DemandPort(self._signing, self._foresight, self._catch_up)
         self._channel = SignerChannel(channel, self._hands.signatures, self._do)
         self._control: Control | None = None
         self._inode = 0  # of the control file
         self._generation = 0
         self._snapshot: Snapshot | None = None
+        self._is_alone = False
         self._copying: Iterator[bool] | None = None  # from the table before
         self._serving: list[asyncio.Task[None]] = []
         self._woken = asyncio.Event()
@@ -105,7 +106,7 @@ class SignerWorker:
             loop.add_signal_handler(number, self.stop)
         if wake_fd is not None:
             loop.add_reader(wake_fd, self._wake, wake_fd)
-        hearing = asyncio.create_task(self._channel.hear())
+        hearing = asyncio.create_task(self._hear())
         await self._stop.wait()
         hearing.cancel()
         for task in self._serving:
@@ -113,6 +114,13 @@ class SignerWorker:
         await asyncio.gather(hearing, *self._serving, return_exceptions=True)
         self._port.close()
         self._hands.close()
+
+    async def _hear(self) -> None:
+        """Hear the supervisor until it is gone: who serves goes on, for the responders that do."""
+        await self._channel.hear()
+        self._is_alone = True
+        if not self._serving:
+            self.stop()
 
     def stop(self) -> None:
         """End it."""
@@ -191,15 +199,26 @@ class SignerWorker:
     def _look(self) -> None:
         """Take up what is in force, and be where responders look."""
         try:
-            self._run.find()
+            if not self._is_alone:
+                self._run.find()
             found = os.stat(self._run.control).st_ino
             if found != self._inode:  # the run directory may have been made anew
+                if self._is_alone:
+                    log.info("the server that this signer belonged to is gone")
+                    self.stop()
+                    return
                 self._control, self._inode = Control.attach(self._run.control), found
             self._take_up(self._control.generation if self._control is not None else 0)
             self._port.open(self._run.signer)
             self._trouble.end()
         except (LbdnsError, OSError, ValueError, KeyError) as error:
+            if self._is_alone and isinstance(error, FileNotFoundError):
+                self.stop()  # nothing is left of its server
             self._trouble.begin(f"the signer cannot follow what is served: {error}")
+
+    def _catch_up(self) -> None:
+        if self._control is not None and self._control.generation != self._generation:
+            self._look()
 
     def _take_up(self, generation: int) -> None:
         if generation == self._generation:

@@ -30,10 +30,13 @@ from lbdns.mapped.counter_words import SIGNATURES_ASKED, SIGNATURES_FAILED
 from lbdns.mapped.counters import Counters, count_word
 from lbdns.mapped.run_directory import unix_address
 
-WAIT_S: Final = 0.1
+WAIT_S: Final = 0.25
 """How long one answer waits for its signatures."""
-PAUSE_FIRST_S: Final = 0.05
-PAUSE_MAX_S: Final = 0.5
+PAUSE_S: Final = 0.02
+"""After nobody was there, which costs no time to see."""
+PAUSE_FIRST_S: Final = 0.1
+PAUSE_MAX_S: Final = 0.8
+"""After a wait."""
 READ_BYTES: Final = 1 << 16
 LEFT_OUT: Final = "answers that lack a signature are SERVFAIL (DNSSEC Indeterminate), others go on"
 
@@ -85,8 +88,10 @@ class SignatureClient:
     def _break(self, error: Exception) -> None:
         """Ask nothing for a while: what is there now is not to be waited for."""
         self.close()
-        self._open_until_s = time.monotonic() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
+        pause_s = PAUSE_S
+        if isinstance(error, TimeoutError):
+            pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, PAUSE_MAX_S)
+        self._open_until_s = time.monotonic() + pause_s
         said = getattr(error, "strerror", None) or error
         self._trouble.begin(f"the signer does not answer ({said}): {LEFT_OUT}")
 

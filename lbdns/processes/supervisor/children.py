@@ -44,12 +44,13 @@ class Child:
         pulse: Pulse | None = None,
         substitute: Callable[[], ChildProcess | None] = lambda: None,
         capabilities: Iterable[Capability] = (),
+        began: Callable[[ChildProcess], None] = lambda process: None,
     ) -> None:
         """Describe the process; see ChildProcess for `descriptors`, `says_ready` (reports), `listens` and
         `capabilities`.
 
         One whose `pulse` falls silent is killed. `substitute` returns a process that takes the place of one that ended,
-        ready to go on, where there is one.
+        ready to go on, where there is one. `began` hears of each process that was started.
         """
         self.name = name
         self._command = child_command(module, arguments)
@@ -59,6 +60,7 @@ class Child:
         self._pulse = pulse
         self._substitute = substitute
         self._capabilities = tuple(capabilities)
+        self._began = began
         self._running: ChildProcess | None = None
         self._stand_in: ChildProcess | None = None  # goes on already for the one that ended just now
         self._keeper: asyncio.Task[None] | None = None
@@ -225,6 +227,8 @@ class Child:
             log.exception("lbdns failed to start the %s", self.name)
             return f"cannot be started: {error!r}"
         self._running.at_end = self._replace_at_once
+        if running is None:
+            self._began(self._running)
         if self._pulse is not None:
             self._pulse.begin(time.monotonic(), is_up=running is not None)
         self._given_away.clear()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest, printable
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dnssec.signer_verbs import ANY_ZONE, TAKES, wrong_arguments
-from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.model.configuration import Configuration
 
@@ -23,35 +21,6 @@ class AskedSigner(Protocol):
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Have it do a verb, begun where it does not run; returns JSON values, raises LbdnsError."""
-
-
-class NoSigner:
-    """Stands for the signer of a server that has none."""
-
-    statuses: tuple[ZoneStatus, ...] = ()
-    counts: Mapping[str, Any] = types.MappingProxyType({})
-
-    def __init__(self) -> None:
-        """Begin with nobody who hears of steps: there are none."""
-        self.steps: list[Callable[[Mapping[str, Any]], None]] = []
-
-    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
-        """Say that no zone is signed; raises LbdnsError where one is to be."""
-        if verb == "status":
-            return []
-        raise LbdnsError("this server has no signer")
-
-    def zone_keys(self) -> Mapping[bytes, ZoneKeys]:
-        """Return no keys: no zone is signed."""
-        return {}
-
-    def key_problems(self) -> Mapping[bytes, str]:
-        """Return no problems."""
-        return {}
-
-    def sign_in_bulk(self, wanted: Sequence[tuple[int, bytes]]) -> Sequence[bytes]:
-        """Raise LbdnsError: nobody has asked for keys."""
-        raise LbdnsError(f"this server has no signer, and {len(wanted)} signatures are wanted")
 
 
 class SignerDesk:

@@ -114,6 +114,8 @@ class RunKeeper:
         yield self._run.path
         yield self._run.control
         yield in_force.table.path
+        if in_force.signatures is not None:
+            yield in_force.signatures.path
         yield from (part.path for part in in_force.snapshot.parts)
         yield self._run.targets(in_force.generation)
         yield self._run.slots(in_force.generation)

@@ -27,7 +27,7 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,6 @@ from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
-from lbdns.processes.supervisor.dnssec_operations import NoSigner
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.history_child import HistoryChild
@@ -66,6 +65,7 @@ from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.resigning import Resigning
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
+from lbdns.processes.supervisor.signer_child import SignerChild
 from lbdns.processes.supervisor.state_keeper import StateKeeper
 from lbdns.processes.supervisor.systemd import notify_alive
 from lbdns.processes.supervisor.takeover import Orphan
@@ -108,7 +108,7 @@ class Supervisor:
         self._control = control
         settings = first.configuration.settings
         self.state_dir = settings.state_dir()
-        self.signer = NoSigner()
+        self.signer = SignerChild(self.state_dir, lambda: self._begin(self.republish("keys of a zone changed")))
         self._resigning = Resigning(self.signer, self.state_dir, run.path)
         self._publisher = Publisher(control, run, self.orders, self._resigning.signing)
         self._serving = Serving(settings, choose_ports(settings.listen))
@@ -121,12 +121,12 @@ class Supervisor:
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         # The worker is asked for its first results at its start, and asks the opener for them.
         beside = HistoryChild(settings.state_dir()), DnstapChild(settings.state_dir())
-        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
+        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), self.signer, *beside)
         self.progress = JobProgress()
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
         self._changes, self._changed = ChangeQueue(), asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._started_at = self._published_at = time.time()
         self._reload_count = self._reload_failures = 0
         self.state_keeper = StateKeeper()
@@ -154,6 +154,7 @@ class Supervisor:
         published: Published | None = None
         try:
             resumed = bool(orphans) and self._publisher.resume()
+            await self.signer.begin(first.configuration, is_compiled=first.compiled is not None)
             if self._publisher.resumed is not None:
                 self._resigning.seed(self._publisher.resumed)
             if first.compiled is None:
@@ -165,6 +166,7 @@ class Supervisor:
         except BaseException:
             if published is not None:
                 self._publisher.abandon(published)
+            await self.signer.stop()
             await close_unread(absent([listener for one in sets for listener in one.listeners], held), self.run)
             raise
         self._prepared = Duty(sets, published, settings.log, takes_over=resumed), tallied
@@ -347,10 +349,10 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for child in self._children if child.ends_last is ends_last))
 
     def _on_hangup(self) -> None:
-        async def reload() -> None:
-            await self.reload("SIGHUP")
+        self._begin(self.reload("SIGHUP"))
 
-        task = asyncio.create_task(reload())
+    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

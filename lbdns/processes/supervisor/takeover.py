@@ -10,13 +10,13 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted
-from lbdns.base.words import RESPONDER_MODULE
+from lbdns.base.words import RESPONDER_MODULE, SIGNER_MODULE
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, receive_listeners
@@ -24,6 +24,7 @@ from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, receive_listeners
 GREETING_S = 2.0  # an orphan answers at once or not at all
 RELIEF_S = 5.0
 MONITOR_STOP_S = 3.0
+SIGNER_STOP_S = 2.0
 POLL_S = 0.02
 APPEARANCE_S = 3.0  # an orphan whose socket was removed looks for it twice a second
 LOOK_S = 0.25
@@ -131,13 +132,29 @@ def _meet(path: Path) -> Orphan:
 
 
 async def end_old_monitors(run: RunDirectory) -> None:
-    """End the monitor workers of earlier starts, so that the health table has one writer."""
-    for pid in _monitors(run):
+    """End the monitor workers of earlier starts, so that the health table has one writer: the file that names them may
+    be gone."""
+    await _end_all(lambda: _running("lbdns.monitor", run.places), MONITOR_STOP_S)
+
+
+async def end_old_signers(state_dir: Path, own: int) -> None:
+    """End the signers of earlier starts, so that the table of signatures, and keys, have one; `own`: the process id of
+    the one that goes on."""
+
+    def others() -> list[int]:
+        return [pid for pid in _running(SIGNER_MODULE, {state_dir}) if own not in (pid, _parent(pid))]
+
+    await _end_all(others, SIGNER_STOP_S)
+
+
+async def _end_all(find: Callable[[], list[int]], grace_s: float) -> None:
+    """Have processes end, and end those that do not."""
+    for pid in find():
         with contextlib.suppress(PermissionError):
             _signal(pid, signal.SIGTERM)
             _signal(pid, signal.SIGCONT)  # one that was stopped hears it only then
-    for _ in range(round(MONITOR_STOP_S / POLL_S)):
-        left = _monitors(run)
+    for _ in range(round(grace_s / POLL_S)):
+        left = find()
         if not left:
             return
         await asyncio.sleep(POLL_S)
@@ -145,9 +162,11 @@ async def end_old_monitors(run: RunDirectory) -> None:
         _signal(pid, signal.SIGKILL)
 
 
-def _monitors(run: RunDirectory) -> list[int]:
-    """Return the monitor workers of a run directory: the file that names them may be gone."""
-    return _running("lbdns.monitor", run.places)
+def _parent(pid: int) -> int:
+    """Return the process id of a process's parent, 0 where it has ended."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    return 0
 
 
 def _running(module: str, places: Iterable[Path]) -> list[int]:

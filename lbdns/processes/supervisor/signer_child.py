@@ -1,0 +1,245 @@
+"""The signer as the supervisor keeps it: there from when the first zone is signed on.
+
+    a zone is signed already --begin--> keys known --published--> start --> it serves      before anything is published
+    none is                  --ask("enable")------------------------------> it serves      at any time later
+
+Keys that change have the configuration published anew. A signer that dies is started again and told what the one before
+it was; what was under way is asked of it once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.words import SIGNER_MODULE
+from lbdns.dns.name import encode_canonical
+from lbdns.dnssec.key_policy import key_policies
+from lbdns.dnssec.signer.signing_terms import terms_of_zones
+from lbdns.dnssec.zone_keys import ZoneKeys
+from lbdns.dnssec.zone_keys_words import decode_zone_keys
+from lbdns.dnssec.zone_status import ZoneStatus
+from lbdns.mapped.snapshot_file import SIGNED
+from lbdns.model.configuration import Configuration
+from lbdns.processes.supervisor.child_process import ChildProcess
+from lbdns.processes.supervisor.children import Child
+from lbdns.processes.supervisor.kept import Duty, KeptOne
+from lbdns.processes.supervisor.signer_link import SignerLink
+from lbdns.processes.supervisor.takeover import end_old_signers
+from lbdns.publish.publisher import Published
+
+KEYS_S: Final = 15.0
+"""How long a signer may take until it says which keys there are."""
+ATTEMPTS: Final = 3
+"""Of what is asked of a signer that ends meanwhile."""
+
+Done = TypeVar("Done")
+
+log = logging.getLogger("lbdns.processes")
+
+
+class SignerChild(KeptOne):
+    """At most one process. `statuses`: how zones stand, by its last word; `counts`: what it did, for metrics."""
+
+    kind = "signer"
+    words = "signer"
+
+    def __init__(self, state_dir: Path, changed: Callable[[], None]) -> None:
+        """Begin with none. `changed` is called when other keys are to be published."""
+        super().__init__()
+        self._state_dir = state_dir
+        self._changed = changed
+        self._link: SignerLink | None = None
+        self._linked = asyncio.Event()  # a signer is there that has said which keys there are
+        self._policies: Mapping[str, Any] = {}
+        self._log_format = "text"
+        self._serves = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._keys: Mapping[bytes, ZoneKeys] = {}
+        self._knows_keys = False
+        self._problems: Mapping[bytes, str] = {}
+        self.statuses: tuple[ZoneStatus, ...] = ()
+        self.counts: Mapping[str, Any] = {}
+        self.steps: list[Callable[[Mapping[str, Any]], None]] = []
+        """Each hears of every step of a key."""
+
+    async def begin(self, configuration: Configuration, is_compiled: bool) -> None:
+        """Where a zone is signed, have a signer and know its keys, before anything is published; raises LbdnsError.
+
+        `is_compiled`: it is published with the signatures that it has, so that nothing hangs on a signer.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._log_format = configuration.settings.log
+        self._take_policies(configuration)
+        if self._child is not None or not is_any_zone_signed(self._state_dir):
+            return
+        try:
+            await self._have()
+        except LbdnsError as error:
+            if not is_compiled:
+                raise
+            log.error("%s: what was served last is served with the signatures that it has", error)
+
+    async def _have(self) -> None:
+        """Have a signer that has said which keys there are; raises LbdnsError."""
+        if self._child is None:
+            arguments = ["--state-dir", str(self._state_dir), "--log", self._log_format]
+            self._begin(Child(self.words, SIGNER_MODULE, arguments, listens=True, began=self._meet))
+        try:
+            await asyncio.wait_for(self._linked.wait(), KEYS_S)
+        except TimeoutError:
+            raise LbdnsError("the signer does not start") from None
+
+    def _meet(self, process: ChildProcess) -> None:
+        """Talk to a process that was just started."""
+        assert process.channel is not None
+        before, self._link = self._link, SignerLink(process.channel, self._hear)
+        self._linked.clear()
+        self._do(self._introduce(self._link, before))
+
+    async def _introduce(self, link: SignerLink, before: SignerLink | None) -> None:
+        """Tell a signer what it has to know."""
+        if before is not None:
+            await before.close()
+        try:
+            await link.ask("policies", self._policies)
+            if self._serves:
+                await link.ask("serve", {})
+        except LbdnsError as error:
+            if link.is_open:
+                log.error("the signer does not serve: %s", error)
+
+    def _do(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "keys":
+            keys = {one.apex: one for one in map(decode_zone_keys, event["zones"])}
+            is_other, self._keys = keys != self._keys, keys
+            self._problems = {encode_canonical(zone): text for zone, text in event["problems"].items()}
+            self._knows_keys = True
+            self._linked.set()
+            if is_other and self._serves:
+                self._changed()
+        elif kind == "statuses":
+            self.statuses = tuple(map(ZoneStatus.from_json, event["zones"]))
+        elif kind == "counts":
+            self.counts = {name: value for name, value in event.items() if name != "event"}
+        elif kind == "step":
+            level = {"info": logging.INFO, "warning": logging.WARNING}.get(event["level"], logging.ERROR)
+            log.log(level, "zone %s: %s", event["zone"], event["text"])
+            for step in self.steps:
+                step(event)
+
+    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
+        """Have the signer do something with keys and return what it says; raises LbdnsError."""
+        if self._child is None and verb == "status" and not is_any_zone_signed(self._state_dir):
+            return []
+        await self._have()
+        if not self._serves:
+            await self._serve()
+        return await self._with_link(lambda link: link.ask(verb, arguments))
+
+    def zone_keys(self) -> Mapping[bytes, ZoneKeys]:
+        """Return the keys of every zone that is to be published signed, by apex; raises LbdnsError where it is not
+        known which zones these are."""
+        if not self._knows_keys and (self._child is not None or is_any_zone_signed(self._state_dir)):
+            raise LbdnsError("the signer has not said which zones are signed")
+        return self._keys
+
+    def key_problems(self) -> Mapping[bytes, str]:
+        """Return the zones that are signed and whose keys cannot be read, with the reason."""
+        return self._problems
+
+    def sign_in_bulk(self, wanted: Sequence[tuple[int, bytes]]) -> Sequence[bytes]:
+        """Return signatures by keys of these ids over these octets; raises LbdnsError. Called in a thread, which
+        waits."""
+        assert self._loop is not None
+        asking = self._with_link(lambda link: link.sign(wanted))
+        return asyncio.run_coroutine_threadsafe(asking, self._loop).result()
+
+    async def _with_link(self, use: Callable[[SignerLink], Awaitable[Done]]) -> Done:
+        """Return what a signer that is there does; where it ends meanwhile, what the next one does."""
+        for _ in range(ATTEMPTS - 1):
+            await self._have()
+            link = self._link
+            assert link is not None
+            try:
+                return await use(link)
+            except LbdnsError:
+                if link.is_open:
+                    raise
+            self._linked.clear()
+        await self._have()
+        assert self._link is not None
+        return await use(self._link)
+
+    async def start(self, duty: Duty) -> None:
+        """Have it serve, once what an earlier supervisor left has ended."""
+        if duty.takes_over or self._child is not None:
+            await end_old_signers(self._state_dir, self._child.pid if self._child else 0)
+        if self._child is not None:
+            await self._serve()
+            await self._tell_published(duty.published)
+
+    async def _tell_published(self, published: Published) -> None:
+        """Say what zones say of their keys from now on, and how long it may be kept: keys take their steps by that."""
+        said: dict[str, Any] = {}
+        for apex, digest, ttl_s in published.snapshot.meta[SIGNED]:
+            before = said.get(apex)
+            said[apex] = [digest, max(ttl_s, before[1] if before else 0)]
+        served = {zone.apex for zone in published.configuration.zones}
+        for status in self.statuses:
+            apex = encode_canonical(status.zone)
+            said.setdefault(apex.hex(), [0, 0] if apex in served else None)
+        if said and self._link is not None:
+            with contextlib.suppress(LbdnsError):  # the next publication says it again
+                await self._link.ask("published", said)
+
+    async def _serve(self) -> None:
+        self._serves = True
+        try:
+            await self._with_link(lambda link: link.ask("serve", {}))
+        except LbdnsError as error:
+            log.error("the signer does not serve: %s", error)
+
+    async def replace(self, duty: Duty) -> None:
+        """Tell it of other policies, and of what is in force."""
+        before = self._policies
+        self._take_policies(duty.published.configuration)
+        if self._policies != before and self._link is not None:
+            with contextlib.suppress(LbdnsError):  # the next one hears them anyway
+                await self._link.ask("policies", self._policies)
+        await self._tell_published(duty.published)
+
+    def _take_policies(self, configuration: Configuration) -> None:
+        settings = configuration.settings
+        terms, keys = terms_of_zones(settings.dnssec), key_policies(settings)
+        self._policies = {"terms": terms.as_json(), "keys": keys.as_json()}
+
+    async def stop(self) -> None:
+        """End it, where there is one."""
+        await super().stop()
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._link is not None:
+            await self._link.close()
+
+    def wake(self) -> None:
+        """Have it look at the control file now: it writes to the table that is in force."""
+        if self._child is not None:
+            self._child.wake()
+
+
+def is_any_zone_signed(state_dir: Path) -> bool:
+    """Whether a zone has a state of its keys on disk."""
+    return any((state_dir / "dnssec").glob("*.json"))
