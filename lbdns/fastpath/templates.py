@@ -48,6 +48,7 @@ from lbdns.dns.codes import (
     TYPE_MX,
     TYPE_NSEC,
     TYPE_OPT,
+    TYPE_SOA,
     UDP_BYTES_MAX,
     YXDOMAIN,
 )
@@ -76,7 +77,6 @@ CHAIN_MATCHES_MAX = 8
 BEYOND_MATCHES_MAX = CHAIN_HOPS_MAX - DNAMES_MAX - CHAIN_MATCHES_MAX
 STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
-STEERED_AUTHORITY_MAX = 2  # RRsets: the SOA, and what denies the type at the load balancer's name
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
 LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (base/progress.py)."""
@@ -257,8 +257,9 @@ class _Templates:
         if last.kind is not MatchKind.STEERED:
             reply = sign(self.view, reply, road)
             return NONE_32 if road.lacking else self._append(render_template(reply), is_long=is_long)
-        # Beside the SOA and the denial that are the load balancer's, aliases may need proofs of their own.
-        if len(reply.authority) > STEERED_AUTHORITY_MAX or any(one.signed_ttl is not None for one in aliases):
+        # Aliases may need proofs of their own, beside the denial at the load balancer's name.
+        proofs = [records.signed_ttl for records in reply.authority if records.type != TYPE_SOA]
+        if len(proofs) != 1 or proofs[0] is None or any(one.signed_ttl is not None for one in aliases):
             return NONE_32
         before = render_template(Answer(apex=reply.apex, answer=aliases), _target(aliases[-1]))
         if not before.pointers or before.pointers[-1][0] != before.owner_at:
