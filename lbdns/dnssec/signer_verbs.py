@@ -4,12 +4,12 @@
     status    (`zone` may be left out)          how the zone stands; those that are signed
     enable    algorithm, keys                   how the zone stands then
     disable
-    roll      role, algorithm
+    roll      role, algorithm, emergency
     ds_seen
     import    directory
     export    directory, or nothing             the files
 
-Nothing for `algorithm` or `keys` is what the settings say.
+Nothing for `algorithm` or `keys` is what the settings say; with `emergency` the old key goes as soon as that is safe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "status": (),
     "enable": ("algorithm", "keys"),
     "disable": (),
-    "roll": ("role", "algorithm"),
+    "roll": ("role", "algorithm", "emergency"),
     "ds_seen": (),
     "import": ("directory",),
     "export": ("directory",),
@@ -50,6 +50,8 @@ def wrong_arguments(verb: str, arguments: Mapping[str, Any]) -> Iterator[tuple[s
         if name in _VALUES and (isinstance(value, bool | float) or value not in _VALUES[name]):
             known = ", ".join(str(one) for one in _VALUES[name] if one is not None)
             yield name, f"{name}: expected one of {known}"
+        elif name == "emergency" and not isinstance(value, bool | None):
+            yield name, f"{name}: expected true or false"
         elif name == "directory" and not _is_directory(value) and not (value is None and verb == "export"):
             yield name, f"{name}: expected an absolute path"
 

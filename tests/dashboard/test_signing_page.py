@@ -92,7 +92,7 @@ def test_a_zone_is_signed_rolled_and_unsigned_by_buttons(stage: Stage) -> None:
     assert page.get_by_role("row").filter(has_text="34567").get_by_text("published").count() == 1
     asked = {verb: said for verb, said in signer.asked if verb != "status"}
     assert asked["enable"] == {"zone": "example.com", "algorithm": None, "keys": "split"}
-    assert asked["roll"] == {"zone": "example.com", "role": "zsk", "algorithm": None}
+    assert asked["roll"] == {"zone": "example.com", "role": "zsk", "algorithm": None, "emergency": None}
     stage.pages.check("dnssec-roll")
     page.get_by_text("Stop signing", exact=True).last.click()
     page.get_by_role("button", name="Stop signing example.com").click()

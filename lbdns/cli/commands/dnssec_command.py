@@ -110,21 +110,29 @@ def _tell_all(found: list[ZoneStatus], as_json: bool) -> None:
     "--key", "role", type=click.Choice([one.value for one in KeyRole]), help="Which key. [default: csk or ksk]"
 )
 @click.option("--algorithm", type=click.Choice(_ALGORITHMS, case_sensitive=False), help="Go over to another algorithm.")
+@click.option("--emergency", is_flag=True, help="The old key is lost to somebody: it goes as soon as that is safe.")
 @click.option("--ds-seen", is_flag=True, help="The zone above has the new DS: where it cannot be asked.")
 @json_option
 def roll(
-    running: RunningServer, zone: str, role: str | None, algorithm: str | None, ds_seen: bool, as_json: bool
+    running: RunningServer,
+    zone: str,
+    role: str | None,
+    algorithm: str | None,
+    emergency: bool,
+    ds_seen: bool,
+    as_json: bool,
 ) -> None:
     """Replace a key by a new one, step by step: no cache is ever left with signatures that it cannot check."""
     if ds_seen:
-        if role or algorithm:
+        if role or algorithm or emergency:
             raise click.UsageError("--ds-seen goes on with the roll that is under way; give it alone")
         _tell(_ask(running, "ds_seen", zone), as_json)
         return
     if role is None:
         keys = _ask(running, "status", zone).keys
         role = KeyRole.CSK if any(key.role == KeyRole.CSK for key in keys) else KeyRole.KSK
-    _tell(_ask(running, "roll", zone, role=str(role), algorithm=_number(algorithm)), as_json)
+    given = {"role": str(role), "algorithm": _number(algorithm), "emergency": emergency}
+    _tell(_ask(running, "roll", zone, **given), as_json)
 
 
 @dnssec.command("import")

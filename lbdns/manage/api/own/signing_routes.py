@@ -32,7 +32,11 @@ _ENABLED: Final[dict[str, Any]] = {
 }
 _ROLLED: Final[dict[str, Any]] = {
     "type": "object",
-    "properties": {"role": {"enum": [one.value for one in KeyRole]}, "algorithm": _ALGORITHM},
+    "properties": {
+        "role": {"enum": [one.value for one in KeyRole]},
+        "algorithm": _ALGORITHM,
+        "emergency": nullable({"type": "boolean", "description": "the old key goes as soon as that is safe"}),
+    },
     "required": ["role"],
     "additionalProperties": False,
 }
