@@ -245,3 +245,21 @@ def test_a_hand_that_is_killed_costs_its_lot_alone(stage: Stage) -> None:
         assert hands.pids == []
 
     asyncio.run(use())
+
+
+def test_nothing_is_looked_for_before_there_is_a_table(stage: Stage) -> None:
+    """Signing the first zone takes all that the processor has."""
+
+    class NeverIdle(NoForesight):
+        is_idle = False
+
+        def following(self) -> tuple[Unsigned, Verdict] | None:
+            raise AssertionError("it was asked")
+
+    async def look() -> bool:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            worker = SignerWorker(stage.run, stage.keys, lambda _: NeverIdle(), theirs, lambda: float(NOW_S))
+            return worker._fill_some()
+
+    assert asyncio.run(look()) is False

@@ -255,7 +255,9 @@ class SignerWorker:
             if next(self._copying, None) is not None:
                 return True
             self._copying = None
-        following = self._foresight.following() if self._signing.table is not None else None
+        if self._signing.table is None:
+            return False  # it comes with the first generation that is signed, which needs this process's time
+        following = self._foresight.following()
         if following is not None:
             self._signing.signatures(*following, is_asked=False)
         return following is not None or not self._foresight.is_idle
