@@ -60,6 +60,7 @@ class KeyKeeper:
         self._signers: dict[int, Signs] = {}
         self._unreadable: dict[bytes, str] = {}
         self._unwritten: dict[bytes, str] = {}
+        self._followed: dict[bytes, KeyPolicy] = {}
         self._retry_s = 0.0
 
     # --- what there is ---
@@ -141,6 +142,8 @@ class KeyKeeper:
         """Go on with every zone as far as that is safe now. What cannot be written is tried again, and is an event."""
         events: list[StepEvent] = []
         for apex, state in list(self._states.items()):
+            if not self._is_due(state, now_s):
+                continue
             try:
                 events += self._settle(state, state, now_s)
                 self._unwritten.pop(apex, None)
@@ -150,6 +153,15 @@ class KeyKeeper:
                     self._unwritten[apex] = str(error)
                     events.append(StepEvent(state.zone, str(error), now_s, "error"))
         return tuple(events)
+
+    def _is_due(self, state: ZoneState, now_s: float) -> bool:
+        """Tell whether time, or another policy, may change anything; what happens to a zone is taken account of at
+        once."""
+        policy = self._policy(state)
+        if self._followed.get(state.apex) != policy or state.apex in self._unwritten:
+            return True
+        next_s = key_states.next_s(state, policy)
+        return next_s is not None and now_s >= next_s
 
     def published(self, apex: bytes, digest: int, max_ttl_s: int, now_s: float) -> tuple[StepEvent, ...]:
         """Take note that a generation is in force in which a zone says what has this digest (`ZoneKeys.digest`; 0: it
@@ -183,7 +195,11 @@ class KeyKeeper:
         state = self._states.get(encode_canonical(zone))
         if state is None:
             return ()
-        return self._settle(state, key_states.parent_said(state, answer, self._policy(state), now_s), now_s)
+        said = key_states.parent_said(state, answer, self._policy(state), now_s)
+        if said != replace(state, parent=said.parent):
+            return self._settle(state, said, now_s)
+        self._states[state.apex] = said  # nothing to write: who does not remember when it was asked asks it again
+        return tuple(told(state, said, now_s, is_new_keys=False))
 
     # --- what operators want ---
 
@@ -276,10 +292,11 @@ class KeyKeeper:
         made = tuple(self._make(state, role, algorithm, now_s) for role, algorithm in key_states.needed(state))
         state = key_states.with_keys(state, made)
         state = key_states.with_phases(key_states.advance(state, policy, now_s), now_s)
+        self._followed[state.apex] = policy
         if before == state:
             return ()
         was = before or key_states.begin(state.apex, policy, state.algorithm, state.is_split, now_s)
-        self._keep(state, before)
+        self._keep(state)
         for key in was.keys:
             if key.public.id not in {one.public.id for one in state.keys}:
                 self._signers.pop(key.public.id, None)
@@ -300,10 +317,7 @@ class KeyKeeper:
         self._signers[key.public.id] = key
         return ZoneKey(key.public, role, now_s)
 
-    def _keep(self, state: ZoneState, before: ZoneState | None) -> None:
-        if before is not None and state == replace(before, parent=state.parent):
-            self._states[state.apex] = state  # who does not remember when the parent was asked asks it again
-            return
+    def _keep(self, state: ZoneState) -> None:
         path = self._directory / f"{state.zone.replace('/', '%2F')}{STATE_ENDING}"
         if not state.is_over:
             make_directory(self._directory)

@@ -18,12 +18,10 @@ class ServerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ParentAnswer:
-    """What all of the parent's servers said. `problem`: why they could not be asked. `is_by_hand`: an operator's
-    word."""
+    """What all of the parent's servers said. `problem`: why they could not be asked."""
 
     servers: tuple[ServerAnswer, ...]
     problem: str = ""
-    is_by_hand: bool = False
 
     @property
     def ds(self) -> frozenset[bytes] | None:

@@ -63,8 +63,8 @@ async def _name_servers(zone: dns.name.Name, resolvers: Sequence[str]) -> dict[s
     if resolvers:
         resolver.nameservers = [dns.nameserver.Do53Nameserver(*_address(one)) for one in resolvers]
     resolver.lifetime = _WAIT_S
-    above = await dns.asyncresolver.zone_for_name(zone.parent(), resolver=resolver)
-    answer = await resolver.resolve(above, "NS")
+    above = await dns.asyncresolver.zone_for_name(zone.parent(), tcp=True, resolver=resolver)
+    answer = await resolver.resolve(above, "NS", tcp=True)
     names = sorted(str(one.target) for one in answer)
     found = await asyncio.gather(*(_addresses(resolver, name) for name in names))
     return dict(zip(names, found, strict=True))
@@ -77,7 +77,7 @@ async def _addresses(resolver: dns.asyncresolver.Resolver, name: str) -> list[Ad
     found: list[Address] = []
     for kind in ("A", "AAAA"):
         try:
-            found += [(one.address, _DNS_PORT) for one in await resolver.resolve(name, kind)]
+            found += [(one.address, _DNS_PORT) for one in await resolver.resolve(name, kind, tcp=True)]
         except dns.exception.DNSException:
             continue
     return found

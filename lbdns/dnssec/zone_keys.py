@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from lbdns.dns.codes import DIGEST_SHA256, DIGEST_SHA384, KEY_FLAG_SEP
@@ -83,7 +84,7 @@ def signing_key(apex: bytes, dnskey: bytes) -> SigningKey:
 
 def key_tag(dnskey: bytes) -> int:
     """Return the key tag of a DNSKEY's rdata (RFC 4034 appendix B)."""
-    total = sum(octet << (8 if index % 2 == 0 else 0) for index, octet in enumerate(dnskey))
+    total = (sum(dnskey[::2]) << 8) + sum(dnskey[1::2])
     return (total + (total >> 16)) & 0xFFFF
 
 
@@ -92,6 +93,7 @@ def dnskey_rdata(flags: int, algorithm: int, public_key: bytes) -> bytes:
     return flags.to_bytes(2, "big") + bytes((DNSKEY_PROTOCOL, algorithm)) + public_key
 
 
+@lru_cache(maxsize=1024)
 def ds_rdata(apex: bytes, dnskey: bytes, digest_type: int = DIGEST_SHA256) -> bytes:
     """Return the rdata of the DS, and of the CDS, that names a DNSKEY (RFC 4034 section 5.1).
 

@@ -103,8 +103,6 @@ MIN_SIGNATURE_LIFE_S: Final = 3600
 MAX_SIGNATURE_LIFE_S: Final = 90 * 86_400
 DEFAULT_SIGNATURE_RENEWAL_S: Final = 7 * 86_400
 MIN_SIGNATURE_RENEWAL_S: Final = 900
-DEFAULT_NSEC_TTL_S: Final = 60
-"""The longest that a chain's NSEC lives, unless set, where a zone has load balancers: a new one is unseen so long."""
 MAX_NSEC_TTL_S: Final = 86_400
 DEFAULT_ZSK_LIFETIME_S: Final = 90 * 86_400
 MIN_KEY_LIFETIME_S: Final = 86_400

@@ -191,9 +191,7 @@ class Year:
         world = self.world
         while world.now_s < end_s:
             world.now_s += MINUTE_S
-            due = self.due
-            self._do_due()
-            if self.clock_s >= self.next_step_s or self.due != due:
+            if self._do_due() or self.clock_s >= self.next_step_s:
                 self.ask_parent()
                 self.told(self.keeper.step(self.clock_s))
                 self.next_step_s = self.keeper.next_step_s(self.clock_s)
@@ -201,18 +199,24 @@ class Year:
             if world.now_s >= operate_s and not is_calm:
                 operate_s = world.now_s + self.random.uniform(0, 25) * DAY_S
                 self.operate()
+                self.next_step_s = 0.0
             if self.random.random() < 0.0006:
                 self._disturb()
-            if fault := world.fault():
+                self.next_step_s = 0.0
+            if world.now_s >= world.next_look_s and (fault := world.fault()):
                 self.faults.append(f"{world.now_s - BEGIN_S:.0f} s: {fault}")
                 return
 
-    def _do_due(self) -> None:
-        ready = [one for one in self.due if one[0] <= self.world.now_s]
-        if ready:
-            self.due = [one for one in self.due if one[0] > self.world.now_s]
-            for _, done in sorted(ready, key=lambda one: one[0]):
-                done()
+    def _do_due(self) -> bool:
+        """Do what is due; returns whether anything was."""
+        now_s = self.world.now_s
+        ready = [one for one in self.due if one[0] <= now_s]
+        if not ready:
+            return False
+        self.due = [one for one in self.due if one[0] > now_s]
+        for _, done in sorted(ready, key=lambda one: one[0]):
+            done()
+        return True
 
     def _disturb(self) -> None:
         match self.random.randrange(5):

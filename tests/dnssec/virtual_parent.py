@@ -20,7 +20,6 @@ class Served:
     """What was served of one thing: each content with its TTL and until when, None for what is served now."""
 
     spans: list[tuple[object, int, float | None]] = field(default_factory=list)
-    changes: int = 0
 
     def put(self, content: object, ttl_s: int, now_s: float) -> None:
         """Serve something in place of what was served."""
@@ -31,7 +30,6 @@ class Served:
                 return
             self.spans[-1] = before, ttl_before_s, now_s
         self.spans.append((content, ttl_s, None))
-        self.changes += 1
 
     def now(self) -> object:
         """Return what is served now."""
@@ -83,8 +81,8 @@ class World:
     parents: list[Served] = field(default_factory=list)
     published: ZoneKeys | None = None
     checks: int = 0
-    _seen: int = -1
-    _until_s: float = 0.0
+    next_look_s: float = 0.0
+    """When something may be bogus that was not: at once after a change, else when a cache loses something."""
 
     def __post_init__(self) -> None:
         """Begin unsigned, without a DS."""
@@ -99,6 +97,7 @@ class World:
         dnskeys = frozenset(keys.dnskeys) if keys else frozenset()
         signers = frozenset(key.dnskey for key in keys.key_signers) if keys else frozenset()
         data = frozenset(key.dnskey for key in keys.zone_signers) if keys else frozenset()
+        self.next_look_s = 0.0
         self.keysets.put(Keyset(dnskeys, signers), dnskey_ttl_s, self.now_s)
         self.data.put(data, self.zone_ttl_s, self.now_s)
 
@@ -110,13 +109,15 @@ class World:
 
     def set_ds(self, server: int, ds: Rdatas) -> None:
         """Have one of the parent's servers serve a DS RRset."""
+        self.next_look_s = 0.0
         self.parents[server].put(ds, self.ds_ttl_s, self.now_s)
 
     def transfer_ds(self) -> None:
         """Have the parent's other servers serve what its first one does."""
         ds = self.parents[0].now()
-        for parent in self.parents[1:]:
-            parent.put(ds, self.ds_ttl_s, self.now_s)
+        assert isinstance(ds, frozenset)
+        for server in range(1, len(self.parents)):
+            self.set_ds(server, ds)
 
     def mixtures(self) -> Iterator[tuple[Rdatas, Keyset, Rdatas]]:
         """Yield each thing that a resolver may hold at once."""
@@ -133,12 +134,11 @@ class World:
 
     def fault(self) -> str:
         """Return what is bogus at this minute. What resolvers may hold is gone through where it may have changed."""
-        served = (*self.parents, self.keysets, self.data)
-        changes = sum([one.changes for one in served])
-        if changes == self._seen and self.now_s <= self._until_s:
+        if self.now_s < self.next_look_s:
             return ""
         self.checks += 1
         found = self.bogus()
+        served = (*self.parents, self.keysets, self.data)
         ends = [end + ttl_s for one in served for _, ttl_s, end in one.spans if end is not None]
-        self._seen, self._until_s = changes, min(ends, default=float("inf"))
+        self.next_look_s = min(ends, default=float("inf"))
         return found
