@@ -103,3 +103,21 @@ with b.bar_elsewhere(ask):
         os.close(theirs)
         shown = terminal.read(65_536)
     assert done.returncode == 0 and b"signing records" in shown
+
+
+def test_a_terminal_shows_what_comes_next_until_all_is_quiet() -> None:
+    program = """
+import lbdns.cli.frame.bar as b
+b.PATIENCE_S = b.POLL_S = 0
+answers = [("signing records", 3, 7)] * 3
+b.show_until_quiet(lambda: answers.pop() if answers else None, 60.0)
+assert not answers
+answers = iter(lambda: ("for ever", 1, 2), None)
+b.show_until_quiet(lambda: next(answers), 0.05)
+"""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        done = subprocess.run([sys.executable, "-c", program], stderr=theirs, timeout=60, check=False)
+        os.close(theirs)
+        shown = terminal.read(65_536)
+    assert done.returncode == 0 and b"signing records" in shown

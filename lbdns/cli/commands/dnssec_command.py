@@ -49,7 +49,7 @@ def enable(
     if ds_seen:
         _tell(_ask(running, "ds_seen", zone), as_json)
         return
-    _tell(_ask(running, "enable", zone, algorithm=_number(algorithm), keys=keys), as_json)
+    _tell(_begin(running, "enable", zone, algorithm=_number(algorithm), keys=keys), as_json)
 
 
 @dnssec.command()
@@ -142,7 +142,7 @@ def roll(
 @json_option
 def import_(running: RunningServer, zone: str, directory: Path, as_json: bool) -> None:
     """Take over a zone's keys as BIND writes them (K*.key, K*.private), and sign with them; the signer reads them."""
-    _tell(_ask(running, "import", zone, directory=str(directory.absolute())), as_json)
+    _tell(_begin(running, "import", zone, directory=str(directory.absolute())), as_json)
 
 
 @dnssec.command()
@@ -197,6 +197,19 @@ def _operate(running: RunningServer, verb: str, **arguments: Any) -> Any:
 def _ask(running: RunningServer, verb: str, zone: str, **arguments: Any) -> ZoneStatus:
     """Have the signer do something about a zone, and return how it stands then; raises LbdnsError."""
     return ZoneStatus.from_json(_operate(running, verb, zone=zone_name(zone), **arguments))
+
+
+def _begin(running: RunningServer, verb: str, zone: str, **arguments: Any) -> ZoneStatus:
+    """Have a zone signed that was not, and return how it stands; who looks on sees how far that has come."""
+    from lbdns.cli.frame.bar import show_until_quiet
+    from lbdns.processes.supervisor.control_socket import ask
+
+    status = _ask(running, verb, zone, **arguments)
+    if not sys.stderr.isatty():
+        return status
+    control = running.control()
+    show_until_quiet(lambda: ask(control, "progress", PROGRESS_WAITS_S), SIGNER_WAITS_S)
+    return _ask(running, "status", zone)
 
 
 def _tell(status: ZoneStatus, as_json: bool) -> None:

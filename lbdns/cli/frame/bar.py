@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 1.0
 """How long a load may take before anything is shown."""
 POLL_S: Final = 0.25
+QUIET_S: Final = 1.0
 
 
 class Bar:
@@ -79,6 +80,24 @@ def bar_elsewhere(ask: Callable[[], tuple[str, int, int] | None]) -> Iterator[No
     finally:
         is_over.set()
         thread.join()
+        shown.close()
+
+
+def show_until_quiet(ask: Callable[[], tuple[str, int, int] | None], most_s: float) -> None:
+    """Show on a terminal what another process does, as above, until nothing has been under way for QUIET_S: at most for
+    `most_s`. Returns at once where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        return
+    shown, until_s = Bar(), time.monotonic() + most_s
+    busy_s = time.monotonic()
+    try:
+        while busy_s + QUIET_S > time.monotonic() < until_s:
+            told = ask()
+            if told is not None:
+                shown.watch(*told)
+                busy_s = time.monotonic()
+            time.sleep(POLL_S)
+    finally:
         shown.close()
 
 
