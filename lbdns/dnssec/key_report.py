@@ -58,7 +58,8 @@ def zone_status(state: ZoneState, policy: KeyPolicy, unwritten: str, now_s: floa
 
 def ds_wanted(state: ZoneState) -> tuple[str, ...]:
     """Return the DS that the parent is to have, as master files have them: none before it may."""
-    keys = state.known(state.asked[-1]) if state.asked else ()
+    asked = state.asked if state.is_asked else state.asked[:-1]
+    keys = state.known(asked[-1]) if asked else ()
     return tuple(ds_text(ds_rdata(state.apex, key.public.dnskey)) for key in keys)
 
 
@@ -79,7 +80,7 @@ def _problem(state: ZoneState) -> str:
 
 def _to_do(state: ZoneState, policy: KeyPolicy) -> str:
     """Return what somebody has to do at the parent, "" where nobody has to do anything."""
-    if not state.asked or state.is_heard:
+    if not state.is_asked or state.is_heard:
         return ""
     by_itself = ", unless it reads the zone's CDS" if policy.has_cds else ""
     if not state.asked[-1]:

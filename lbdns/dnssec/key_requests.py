@@ -61,8 +61,10 @@ def rolled(state: ZoneState, role: KeyRole, algorithm: int | None, is_urgent: bo
 def by_hand(state: ZoneState, policy: KeyPolicy) -> ParentAnswer:
     """Return what the parent would have said if it has what it was asked for; raises LbdnsError where it was asked for
     nothing, or said otherwise since."""
-    if not state.asked:
-        raise LbdnsError(f"the zone above is not to have a DS of {state.zone} yet: caches may hold what is not signed")
+    if not state.is_asked:
+        raise LbdnsError(
+            f"the zone above is not to have another DS of {state.zone} yet; `lbdns dnssec status` says when"
+        )
     wanted = frozenset(ds_rdata(state.apex, key.public.dnskey) for key in state.known(state.asked[-1]))
     said = state.parent.ds
     if said is not None and state.parent.checked_s >= state.asked_s and set(said) != set(map(ds_text, wanted)):

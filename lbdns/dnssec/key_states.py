@@ -218,7 +218,9 @@ def advance(state: ZoneState, policy: KeyPolicy, now_s: float) -> ZoneState:
         after = _ask(_publish_keys(_sign_zone(state), policy), policy, now_s)
     else:
         after = _unsign(_ask_for(state, frozenset(), now_s))
-    return after if zone_keys(after, policy) == before else replace(after, published_s=None)
+    if zone_keys(after, policy) == before:
+        return replace(after, is_asked=bool(after.asked))  # without CDS, the parent hears of it by an operator
+    return replace(after, published_s=None)
 
 
 def _sign_zone(state: ZoneState) -> ZoneState:
@@ -293,7 +295,7 @@ def _ask(state: ZoneState, policy: KeyPolicy, now_s: float) -> ZoneState:
 def _ask_for(state: ZoneState, keys: Ids, now_s: float) -> ZoneState:
     if state.asked and state.asked[-1] == keys:
         return state
-    return replace(state, asked=(*state.asked, keys), asked_s=now_s, is_heard=False)
+    return replace(state, asked=(*state.asked, keys), asked_s=now_s, is_asked=False, is_heard=False)
 
 
 def _unsign(state: ZoneState) -> ZoneState:
@@ -322,7 +324,8 @@ def put_in_force(state: ZoneState, policy: KeyPolicy, max_ttl_s: int, now_s: flo
         for key in state.keys
     )
     published_s = now_s if is_first else state.published_s
-    return replace(state, keysets=keysets, signings=signings, keys=keys, published_s=published_s)
+    is_asked = bool(state.asked)
+    return replace(state, keysets=keysets, signings=signings, keys=keys, published_s=published_s, is_asked=is_asked)
 
 
 def _in_force(versions: tuple[Version, ...], ttl_s: int, now_s: float) -> tuple[Version, ...]:
@@ -346,7 +349,8 @@ def parent_said(state: ZoneState, answer: ParentAnswer, policy: KeyPolicy, now_s
         before = before[:-1]
     ended = tuple(one if one.until_s is not None else replace(one, until_s=now_s) for one in before)
     state = replace(state, delegations=(*ended, now), parent=parent)
-    is_heard = bool(state.asked) and now.keys == state.asked[-1] and not (now.has_others and not now.keys)
+    # As long as the zone asks for what it asked before, a parent that reads CDS may go back to that.
+    is_heard = state.is_asked and now.keys == state.asked[-1] and not (now.has_others and not now.keys)
     return _heard(state, policy, now_s) if is_heard else replace(state, is_heard=False)
 
 

@@ -79,11 +79,11 @@ class ParentSeen:
 class ZoneState:
     """A zone's keys, what is served of them, and what is wanted.
 
-    The last of `keysets`, `signings` and `delegations` is what there is now, those before may still be cached.
-    `asked`: the DS that the parent was asked for, the last one last, as far as it may still act on them; `is_heard`:
-    it has what it was asked for last. `published_s`: since when what there is now is in force; None: not yet.
-    `algorithm` and `is_split`: what the zone has, or rolls to; `policy`: the settings that were last taken over.
-    `is_urgent`: a key is to be got rid of as soon as that is safe.
+    The last of `keysets`, `signings` and `delegations` is what there is now, those before may still be cached. `asked`:
+    the DS that the parent was asked for, the last one last, as far as it may still act on them; `is_asked`: the last
+    one stands in what is in force; `is_heard`: the parent has it. `published_s`: since when what there is now is in
+    force; None: not yet. `algorithm` and `is_split`: what the zone has, or rolls to; `policy`: the settings that were
+    last taken over. `is_urgent`: a key is to be got rid of as soon as that is safe.
     """
 
     apex: bytes
@@ -98,6 +98,7 @@ class ZoneState:
     delegations: tuple[Version, ...] = (Version(frozenset()),)
     asked: tuple[Ids, ...] = ()
     asked_s: float = 0.0
+    is_asked: bool = False
     is_heard: bool = False
     published_s: float | None = 0.0
     is_urgent: bool = False

@@ -17,7 +17,7 @@ from lbdns.dnssec.key_events import StepEvent
 from lbdns.dnssec.key_keeper import KeyKeeper
 from lbdns.dnssec.key_policy import KeyPolicies, key_policies, key_policy
 from lbdns.dnssec.parent_answer import ParentAnswer, ServerAnswer
-from lbdns.dnssec.zone_keys import CDNSKEY_DELETE, CDS_DELETE, ZoneKeys
+from lbdns.dnssec.zone_keys import CDNSKEY_DELETE, CDS_DELETE, ZoneKeys, ds_text
 from lbdns.dnssec.zone_status import KeyRole, SigningState
 from lbdns.model.dnssec_settings import DnssecPolicy
 from lbdns.model.settings import Settings
@@ -325,7 +325,7 @@ def test_what_is_refused(desk: Callable[..., Desk]) -> None:
     ):
         with pytest.raises(LbdnsError, match=part):
             at.ask("roll", **arguments)
-    with pytest.raises(LbdnsError, match="not to have a DS"):
+    with pytest.raises(LbdnsError, match="not to have another DS"):
         at.ask("ds_seen")
     with pytest.raises(LbdnsError, match="signed already"):
         at.ask("enable", algorithm=15, keys=None)
@@ -342,6 +342,47 @@ def test_an_operator_says_that_the_ds_is_there(desk: Callable[..., Desk]) -> Non
         at.ask("ds_seen")
     at.answer(frozenset(), None)
     assert at.ask("ds_seen")["status"] == "active"
+
+
+def test_what_the_zone_does_not_ask_for_yet_is_not_wanted(desk: Callable[..., Desk]) -> None:
+    """Until the CDS is in force that asks for a DS, whoever reads the zone's CDS may put the DS before back: nobody is
+    told to change it, and a key whose DS may come back stays."""
+    at = desk()
+    at.begin()
+    (old,) = at.ds
+    at.ask("roll", role="csk", algorithm=None)
+    while not any("asked to have" in event.text for event in at.keeper.step(at.now_s)):
+        at.now_s += HOUR_S
+    status = at.keeper.status(ZONE, at.now_s)
+    assert status.to_do == "" and status.ds == (ds_text(old),)
+    with pytest.raises(LbdnsError, match="not to have another DS"):
+        at.ask("ds_seen")
+    (new,) = at.zone.cds
+    at.answer(frozenset((new,)))
+    at.answer(frozenset((old,)))
+    at.take(at.keeper.published(APEX, at.zone.digest, TTL_S, at.now_s))
+    assert at.keeper.status(ZONE, at.now_s).ds == (ds_text(new),)
+    at.wait(30 * DAY_S)
+    assert len(at.zone.dnskeys) == 2
+    at.parent()
+    at.wait(3 * DAY_S)
+    assert len(at.zone.dnskeys) == 1
+
+
+def test_without_cds(desk: Callable[..., Desk]) -> None:
+    """By `cds: false` the zone says nothing to its parent; an operator is told all the same, and all ends well."""
+    at = desk(cds=False)
+    at.ask("enable", algorithm=None, keys=None)
+    at.wait(2 * DAY_S)
+    assert at.zone.cds == () == at.zone.cdnskey
+    status = at.keeper.status(ZONE, at.now_s)
+    assert status.to_do.endswith(status.ds[0])
+    assert at.ask("ds_seen")["status"] == "active"
+    at.ask("disable")
+    assert "remove the DS" in at.keeper.status(ZONE, at.now_s).to_do
+    at.ask("ds_seen")
+    at.wait(2 * DAY_S)
+    assert at.status() is SigningState.DISABLED
 
 
 def test_a_ds_of_nobody(desk: Callable[..., Desk]) -> None:
