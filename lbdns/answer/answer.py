@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
-from lbdns.answer.match import Match, MatchKind, is_signed_as_asked, match
+from lbdns.answer.match import MADE_TYPES, Match, MatchKind, is_signed_as_asked, match
 from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.signing_types import take_made
@@ -24,7 +24,6 @@ from lbdns.dns.codes import (
     TYPE_DNAME,
     TYPE_NS,
     TYPE_NSEC,
-    TYPE_RRSIG,
     YXDOMAIN,
 )
 from lbdns.dns.minimal_any import ANY_RDATA, ANY_TTL_S, ANY_TYPE
@@ -172,7 +171,8 @@ def signatures_of(view: ServingView, zone: int, road: Road, unsigned: Unsigned) 
 
 def _begin(view: ServingView, zone: int, reply: Answer, road: Road) -> None:
     reply.apex = view.apex(zone)
-    reply.is_signed = road.dnssec_ok and view.is_signed(zone)
+    if road.dnssec_ok:
+        reply.is_signed = view.is_signed(zone)
 
 
 def _take(
@@ -190,7 +190,7 @@ def _take(
 
     `owner` is what the records stand under, `spelled` the same name written out.
     """
-    if qtype in (TYPE_RRSIG, TYPE_NSEC):
+    if qtype in MADE_TYPES:
         signatures = partial(signatures_of, view, found.zone, road)
         if take_made(view, found, owner, qtype, reply, signatures):
             return None
@@ -232,7 +232,8 @@ def _deny(view: ServingView, zone: int, reply: Answer, ttl_max_s: int | None = N
     """Give the zone's SOA, whose TTL is how long the answer holds (RFC 2308 section 5): at most `ttl_max_s`."""
     soa = view.negative(zone)
     ttl_s = soa.ttl if ttl_max_s is None else min(soa.ttl, ttl_max_s)
-    reply.authority.append(replace(_own_records(soa, reply.is_signed), ttl=ttl_s))
+    signatures = soa.signatures if reply.is_signed else ()
+    reply.authority.append(Records(soa.owner, soa.type, ttl_s, soa.rdatas, signatures=signatures))
 
 
 def _take_steered(

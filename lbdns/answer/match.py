@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import Final, NamedTuple
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.dns.codes import TYPE_ANY, TYPE_NSEC, TYPE_RRSIG
@@ -11,6 +11,9 @@ from lbdns.dns.zone import RRset
 from lbdns.snapshot.lookup import name_rows as codes
 from lbdns.snapshot.lookup.look_up import has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_table import set_name
+
+MADE_TYPES: Final = frozenset({TYPE_RRSIG, TYPE_NSEC})
+"""What a signed zone has beside whatever stands at a name, a CNAME too."""
 
 
 class MatchKind(Enum):
@@ -27,8 +30,7 @@ class MatchKind(Enum):
     UNREADY = codes.KIND_UNREADY
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A look-up's outcome. `entry`: the name that answers (cut, wildcard, the DNAME's owner, or the name itself);
     `rrsets`: what answers a HIT, CNAME or DNAME; `load_balancer` and `family`: what steers, where STEERED; `name`: what
     was looked up."""
@@ -51,7 +53,7 @@ def match(view: ServingView, directory: int, name: bytes, qtype: int) -> Match:
     found = view.found
     set_name(view.suffixes, name)
     kind = look_up(view.steering, view.suffixes, qtype, directory, found)
-    if qtype in (TYPE_RRSIG, TYPE_NSEC) and kind != codes.KIND_OUT_OF_ZONE and is_made(view, found.zone, qtype):
+    if qtype in MADE_TYPES and kind != codes.KIND_OUT_OF_ZONE and is_made(view, found.zone, qtype):
         kind = look_up(view.steering, view.suffixes, TYPE_ANY, directory, found)
     if kind == codes.KIND_OUT_OF_ZONE:
         return OUT_OF_ZONE

@@ -17,7 +17,7 @@ signature yet is proved by the chain, as far as that can prove it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from lbdns.answer.answer import Road, find_signatures
@@ -153,7 +153,7 @@ class _Proof:
         for index, records in enumerate(self.reply.answer):
             unsigned = unsigned_of(self.reply, records, self.road)
             if records.signatures and unsigned.owner == found.name and self._falls_back(unsigned):
-                self.reply.answer[index] = replace(records, signed_ttl=None)
+                self.reply.answer[index] = records._replace(signed_ttl=None)
                 stays = False
         return stays
 
@@ -189,7 +189,7 @@ class _Proof:
         """Add records, once; apart, so that they have the same bytes beside whatever they stand."""
         first = self.road.matches[0]
         if added.owner == first.name and first.kind is not MatchKind.REFERRAL:
-            added = replace(added, owner=ASKED)
+            added = added._replace(owner=ASKED)
         if all(records.owner != added.owner or records.type != added.type for records in self.reply.authority):
             self.reply.authority.append(added)
 

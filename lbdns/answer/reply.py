@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from lbdns.dns.codes import NOERROR
 
@@ -27,8 +28,7 @@ ASKED = b""
 """As an owner: the name that the client asked for, in its spelling."""
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(NamedTuple):
     """RRs of one owner and type, in the order they are sent; names and rdata in uncompressed wire form.
 
     `is_plain`: names in the rdata are sent uncompressed. So are those of steered records, whose order changes from

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lbdns.answer.answer import Road, signatures_of
 from lbdns.answer.reply import Answer, Records
 from lbdns.answer.serving_view import ServingView
@@ -19,7 +17,7 @@ def sign(view: ServingView, reply: Answer, road: Road) -> Answer:
             for index, records in enumerate(section):
                 if records.signed_ttl is not None:
                     signatures = signatures_of(view, road.matches[0].zone, road, unsigned_of(reply, records, road))
-                    section[index] = replace(records, signatures=signatures)
+                    section[index] = records._replace(signatures=signatures)
     if road.lacking:
         return Answer(SERVFAIL, is_authoritative=False, scope=reply.scope, ede=EDE_NOT_READY)
     return reply

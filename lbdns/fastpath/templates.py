@@ -346,7 +346,7 @@ class _Templates:
         reply = answer_beyond(self.view, directory, target, qtype, road)
         prove(self.view, reply, road, qtype)
         # What is asked for is the load balancer's name, not this one.
-        reply.authority = [replace(one, owner=one.owner or road.matches[0].name) for one in reply.authority]
+        reply.authority = [one._replace(owner=one.owner or road.matches[0].name) for one in reply.authority]
         reply = sign(self.view, reply, road)
         return NONE_32 if road.lacking else self._append(render_template(reply), is_long=is_long)
 

@@ -14,11 +14,15 @@ import pytest
 from dns.rdatatype import RdataType
 
 from lbdns.answer.reply import Transport
+from lbdns.dnssec.signer.foresight import Verdict
+from lbdns.dnssec.signer.request_check import RequestCheck
+from lbdns.dnssec.signer.signed_content import SignedContent
 from tests.answer.world import BIG, MAIN, configuration, write_geodata
 from tests.dnssec.aggressive_cache import AggressiveCache
 from tests.dnssec.balanced_zones import MADE_TYPES, TYPES, ZONE, random_question, random_tree
 from tests.dnssec.signed_asking import SignedAsking
-from tests.dnssec.signed_views import DENIALS, asking_of, check, unsigned_of, validator_of
+from tests.dnssec.signed_views import DENIALS, asking_of, unsigned_of, validator_of
+from tests.dnssec.signed_views import check as validate
 
 SEEDS = range(6)
 QUESTIONS = 120
@@ -41,9 +45,12 @@ def test_random_zones(tmp_path: Path, denial: str, seed: int) -> None:
     for name, qtype in questions(seed):
         draw = chance.getrandbits(64)
         reply = replies[name, qtype] = asking.ask(name, qtype, draw=draw)
-        check(validator, reply, name, qtype)
+        validate(validator, reply, name, qtype)
         cache.keep(reply)
         _check_decision(reply, asking.ask(name, qtype, draw=draw, dnssec=False), name, qtype)
+    check = RequestCheck(SignedContent(asking.view.snapshot, asking.view.table))
+    for unsigned in asking.given:
+        assert check.judge(unsigned).verdict != Verdict.REFUSED, f"the signer refuses {unsigned}"
     for (name, qtype), reply in replies.items():
         _check_cache(cache, reply, dns.name.from_text(name), RdataType.from_text(qtype))
 
@@ -78,7 +85,7 @@ def test_fall_back(tmp_path: Path, denial: str, seed: int) -> None:
     asking.falls_back = True
     validator = validator_of(asking, ZONE)
     for name, qtype in questions(seed):
-        check(validator, asking.ask(name, qtype), name, qtype)
+        validate(validator, asking.ask(name, qtype), name, qtype)
     if denial != "nsec3":
         assert not any(unsigned.rdatas[0].endswith(b"\x01\x01") for unsigned in asking.given), "none of a bare name"
 
@@ -128,4 +135,4 @@ def test_world(world: SignedAsking, transport: Transport) -> None:
         for qtype in chance.sample(TYPES, 6):
             reply = world.ask(name, qtype, transport=transport, draw=chance.getrandbits(64))
             if not reply.flags & dns.flags.TC:
-                check(validator, reply, name, qtype)
+                validate(validator, reply, name, qtype)
