@@ -15,6 +15,7 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rdatatype
+import dnssec_flip
 import dnssec_signing
 from dnssec_peers import DENIES_BY_NODATA, SIGNED_PEERS
 from measure import Running, free_port, trouble, wait_ready
@@ -148,7 +149,11 @@ def _summary(bench: Bench, kept: dict[str, Any]) -> None:
             bench.say(f"{name}: {peer.note}")
 
 
-PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {"answers": answers, "signing": dnssec_signing.signing}
+PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "answers": answers,
+    "signing": dnssec_signing.signing,
+    "flip": dnssec_flip.flip,
+}
 """What `scripts/bench dnssec` measures, in this order."""
 
 
