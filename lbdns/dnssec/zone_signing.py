@@ -175,8 +175,9 @@ class _ZoneWork:
         return replace(self._zone, rrsets=tuple(made[:own]), signed=result)
 
     def _ttl_max_s(self) -> int:
-        """Return how long a cache may keep anything of the zone."""
-        return max(*(rrset.ttl for rrset in self._content.rrsets), *(one.ttl for one in self._standing))
+        """Return how long a cache may keep anything of the zone but its keys, whose TTL the policy says."""
+        ttls = [rrset.ttl for rrset in self._content.rrsets if rrset.type not in KEY_TYPES]
+        return max([*ttls, *(one.ttl for one in self._standing)])
 
     def _signatures(self, rrsets: Sequence[RRset], bulk: BulkSigner) -> list[tuple[bytes, ...]]:
         """Return the signatures of each RRset, none of what the zone does not speak for."""

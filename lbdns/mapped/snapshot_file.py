@@ -47,7 +47,8 @@ SIGNATURES: Final = "signatures"
 """Where they have the number of the table of signatures for what is steered, where a zone is signed."""
 SIGNED: Final = "signed"
 """Where they have the zones that are signed, once for every instance: the apex in hexadecimal, the digest of what it
-says of its keys (ZoneKeys.digest), and the longest TTL of anything in it, in seconds."""
+says of its keys (ZoneKeys.digest), and the longest TTL, in seconds, of anything in it but
+its keys."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 

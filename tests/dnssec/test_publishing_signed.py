@@ -109,7 +109,7 @@ def signatures(published: Published, name: str) -> list[tuple[bytes, ...]]:
 
 def test_changes_sign_what_changed(server: Server) -> None:
     first, all_made = server.publish(read())
-    assert all_made > 20 and first.snapshot.meta[SIGNED] == [[APEX.hex(), KEYS.keys.digest, 3600]]
+    assert all_made > 20 and first.snapshot.meta[SIGNED] == [[APEX.hex(), KEYS.keys.digest, 300]]
     same, made = server.publish(read())
     assert made == 0 and signatures(same, "www.example.com") == signatures(first, "www.example.com")
     _, made = server.publish(read(new="text"))
