@@ -124,6 +124,7 @@ def write_made_signatures(server: Server, position: int, limit: int, rtype: int,
         ):
             return DEFERRED
         position += size + signer_bytes
+        server.signatures_sent += 1
     return position
 
 
