@@ -9,9 +9,12 @@ an answer.
 | HIT, CNAME by a wildcard | covers the name | covers the next closer name | none: signed as asked |
 | REFERRAL | DS, or matches the cut | DS, or matches the cut | DS, or at the cut |
 | STEERED, without records | at the name | at the name | at the name |
-| below a wildcard with a load balancer | at the name, or none | at the name, or none | at the name, or none |
+| HIT below a wildcard with a load balancer | none: signed as asked | none | none |
+| NODATA below one | at the name | encloser; next closer; matches the wildcard | at the name |
 
-"At the name": signed as it is asked for (lbdns/dnssec/compact_denial.py). Where the road falls back, what has no such
+"At the name": signed as it is asked for (lbdns/dnssec/compact_denial.py). Whose hash is said to exist is a
+closest encloser to those who keep that, and they deny all below it: so where hashes deny, what a wildcard's load
+balancer never gives is proved by the chain. Where the road falls back, what has no such
 signature yet is proved by the chain, as far as that can prove it.
 """
 
@@ -28,7 +31,7 @@ from lbdns.answer.sign import unsigned_of
 from lbdns.dns.codes import NOERROR, TYPE_DS, TYPE_SOA
 from lbdns.dns.name import WILDCARD_LABEL, parent
 from lbdns.dns.zone import RRset
-from lbdns.dnssec.compact_denial import denial_ttl, nodata, nxname
+from lbdns.dnssec.compact_denial import denial_ttl, nodata, nxname, types_at, without_type
 from lbdns.dnssec.unsigned import Unsigned
 from lbdns.snapshot.lookup.name_rows import DENIAL_COMPACT, DENIAL_NSEC3
 
@@ -80,7 +83,7 @@ class _Proof:
         elif not self.reply.authority:
             return  # what is there is there; aliases that lead out of the zone prove nothing
         elif kind is MatchKind.STEERED:
-            if found is self.road.matches[-1]:
+            if found is self.road.matches[-1] and self._soa_ttls:
                 self._prove_steered(found)
         elif kind is MatchKind.NODATA:
             self._prove_nodata(found)
@@ -96,6 +99,11 @@ class _Proof:
             self._match(cut)
 
     def _prove_steered(self, found: Match) -> None:
+        if self._denial == DENIAL_NSEC3 and is_below_wildcard(self.view, found) and self._is_never(found.entry):
+            self._prove_by_chain(found)
+            soa, *chain = self.reply.authority
+            self.reply.authority = [soa, *(one._replace(ttl=min(one.ttl, self._ttl)) for one in chain)]  # RFC 9077
+            return
         made = nodata(self.view.columns, found.zone, found.entry, found.name, self.qtype, self._ttl)
         if self._is_taken(made):
             # No two records of one name can say two things: who follows the aliases asks for their end again.
@@ -103,10 +111,19 @@ class _Proof:
         else:
             self._add_made(made)
 
+    def _is_never(self, entry: int) -> bool:
+        """Return whether a name, or what is below a wildcard, never has the type that was asked for."""
+        types = types_at(self.view.columns, entry)
+        return without_type(types, self.qtype) == types
+
     def _prove_nodata(self, found: Match) -> None:
-        is_compact = self._denial == DENIAL_COMPACT or is_signed_as_asked(self.view, found)
-        if is_compact and self._may_make(self._nodata(found.entry, found.name)):
-            return
+        is_made = self._denial == DENIAL_COMPACT or (
+            self._denial != DENIAL_NSEC3 and is_signed_as_asked(self.view, found)
+        )
+        if not is_made or not self._may_make(self._nodata(found.entry, found.name)):
+            self._prove_by_chain(found)
+
+    def _prove_by_chain(self, found: Match) -> None:
         if is_below_wildcard(self.view, found):
             wildcard = self.view.name(found.entry)
             encloser = parent(wildcard)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import dns.dnssec
 import dns.flags
 import dns.message
 import dns.name
@@ -119,6 +120,31 @@ def test_below_a_wildcard_balancer_all_is_signed_as_asked(askings: dict[str, Sig
     if denial != "nsec3":
         assert denial_in(reply).name == dns.name.from_text("one.apps.example.com.")
         assert denial_in(reply)[0].next.to_text() == "\\000.one.apps.example.com."
+
+
+@pytest.mark.parametrize("qtype", ["MX", "AAAA"])
+def test_no_hash_of_a_name_below_a_wildcard_balancer_is_said_to_exist(
+    askings: dict[str, SignedAsking], qtype: str
+) -> None:
+    """It would be a closest encloser, and caches would deny all below that name (RFC 8198 section 5.2)."""
+    asking = askings["nsec3"]
+    made = len(asking.given)
+    reply = asking.ask("one.apps.example.com.", qtype)
+    assert check(validator_of(asking, "example.com"), reply, "one.apps.example.com.", qtype) == "nodata"
+    hashed = dns.dnssec.nsec3_hash("one.apps.example.com.", None, 0, "SHA1").lower()
+    assert not any(one.name.to_text().startswith(hashed) for one in reply.authority)
+    assert len(asking.given) == made
+    assert all(one.ttl <= soa_in(reply).ttl for one in reply.authority)
+
+
+@WHEREVER
+def test_what_an_alias_of_a_wildcard_leads_to_is_not_denied(askings: dict[str, SignedAsking], denial: str) -> None:
+    """The proof of the wildcard is no sign that there is nothing at the alias's end."""
+    reply = askings[denial].ask("one.wx.example.com.", "A")
+    assert reply.answer[-2][0].to_text() == "198.51.100.1"
+    end = dns.name.from_text("www.example.com.")
+    assert all(one.name != end or one.rdtype == RdataType.RRSIG for one in reply.authority)
+    assert len(reply.authority) == (0 if denial == "compact" else 2)
 
 
 @pytest.mark.parametrize(("compact", "rcode"), [(True, dns.rcode.NXDOMAIN), (False, dns.rcode.NOERROR)])

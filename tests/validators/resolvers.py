@@ -47,7 +47,8 @@ class Resolver:
     denies_for_all = False
     """Whether a negative answer is kept for every network, whatever its scope says."""
     refuses: frozenset[str] = frozenset()
-    """Types that it says SERVFAIL to, whatever the zone."""
+    """Types that it says SERVFAIL to whatever the zone; or where an alias leads into an unsigned one (ANY), or an alias
+    was made of a wildcard or a DNAME (DNAME)."""
 
     def __init__(self, folder: Path, port: int, surroundings: Surroundings) -> None:
         self.folder = folder
@@ -88,6 +89,7 @@ class Unbound(Resolver):
     program = "unbound"
     tells_networks = True
     networks_of_none = ("127.0.0.0/24",)
+    refuses = frozenset({"ANY"})
 
     def write(self) -> Sequence[str]:
         """Write its files."""
@@ -166,7 +168,7 @@ class PowerDns(Resolver):
     tells_networks = True
     networks_of_none = ("127.0.0.1/32", "127.0.0.0/24")
     denies_for_all = True
-    refuses = frozenset({"RRSIG", "NSEC3"})
+    refuses = frozenset({"RRSIG", "NSEC3", "DNAME"})
 
     def write(self) -> Sequence[str]:
         """Write its files."""

@@ -10,6 +10,7 @@ from tests.answer.world import write_geodata
 
 CHAINED, HASHED, COMPACT = SIGNED = ("signed.example", "hashed.example", "compact.example")
 """Apexes of the zones that deny by NSEC, by NSEC3, and compactly."""
+DENIALS = ("nsec", "nsec3", "compact")
 OPEN = "open.example"
 SECURE_CUT, INSECURE_CUT = "safe", "plain"
 STEERED_WILDCARDS = frozenset({"apps", "geo-apps", "ruled-apps", "cdns"})

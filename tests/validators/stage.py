@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dns.dnssec
+import dns.message
 import dns.name
+import dns.query
+import dns.rdatatype
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
 from dns.dnssectypes import Algorithm
 
 from lbdns.testing import LbdnsServer, running_server
 from tests.validators import signed_world
-from tests.validators.addresses import dns_addresses
+from tests.validators.addresses import DNS_PORT, dns_addresses
 from tests.validators.decisions import Decisions
 from tests.validators.resolvers import RESOLVERS, Resolver, Surroundings, running
-from tests.validators.signed_world import BELOW_TEXT, COMPACT, INSECURE_CUT, OPEN, SECURE_CUT, SIGNED
+from tests.validators.signed_world import BELOW_TEXT, COMPACT, DENIALS, INSECURE_CUT, OPEN, SECURE_CUT, SIGNED
 from tests.validators.trial import Below, Trial
 from tests.validators.upstream import answering, zone_of
 
-ORDER_S = 10.0
+ORDER_S, SIGNED_S, ANSWER_S = 10.0, 30.0, 5.0
 LIFE_S = 30 * 86400
 POLL_S = 0.005
 
@@ -73,6 +76,34 @@ def unsigned_server(folder: Path, scene: Scene) -> Iterator[LbdnsServer]:
     tree = signed_world.tree(folder, scene.server, scene.below, scene.safe_ds)
     with running_server(tree, folder / "server") as server:
         yield server
+
+
+@contextlib.contextmanager
+def signed_server(folder: Path, scene: Scene) -> Iterator[tuple[LbdnsServer, dict[str, list[str]]]]:
+    """Serve the world signed, where resolvers look for it; yield the server and the zones' DS by apex."""
+    tree = signed_world.tree(folder, scene.server, scene.below, scene.safe_ds)
+    tree["settings"]["dnssec"] = {
+        "zones": {apex: {"denial": denial} for apex, denial in zip(SIGNED, DENIALS, strict=True)},
+        "parent": [f"{scene.root}:{DNS_PORT}"],
+    }
+    with running_server(tree, folder / "server", override=False) as server:
+        for apex in SIGNED:
+            server.ask("dnssec", verb="enable", zone=apex)
+        yield server, {apex: [_ds_of(server, apex)] for apex in SIGNED}
+
+
+def _ds_of(server: LbdnsServer, apex: str) -> str:
+    """Return the DS of the key that a zone is served with, once it is."""
+    name = dns.name.from_text(apex)
+    query = dns.message.make_query(name, dns.rdatatype.DNSKEY, want_dnssec=True)
+    deadline = time.monotonic() + SIGNED_S
+    while True:
+        reply = dns.query.tcp(query, server.host, ANSWER_S, server.port)
+        found = [rdata for rrset in reply.answer if rrset.rdtype == dns.rdatatype.DNSKEY for rdata in rrset]
+        if found:
+            return str(dns.dnssec.make_ds(name, found[0], "SHA256"))
+        assert time.monotonic() < deadline, f"{apex} is not signed:\n{server.log}"
+        time.sleep(POLL_S)
 
 
 @contextlib.contextmanager

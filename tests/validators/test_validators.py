@@ -11,11 +11,12 @@ from lbdns.testing import LbdnsServer
 from tests.validators.naive_signer import NaiveSigner, signing
 from tests.validators.resolvers import Bind, KnotResolver, PowerDns, Resolver, Unbound
 from tests.validators.signed_world import SIGNED
-from tests.validators.stage import Scene, prepare, trial_of, unsigned_server
+from tests.validators.stage import Scene, prepare, signed_server, trial_of, unsigned_server
 from tests.validators.trial import Report
 
 pytestmark = pytest.mark.process
 SEED = 13
+QUESTIONS, FLIPS = 350, 40  # each endpoint goes down and comes up again
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,16 @@ def test_what_is_signed_naively_holds(scene: Scene, unsigned: LbdnsServer, tmp_p
         trial.run(questions=60, flips=6)
     assert not any(report.wrong for report in trial.reports.values()), told(trial.reports)
     assert all(report.asked == 60 and report.secure > 30 for report in trial.reports.values()), told(trial.reports)
+
+
+def test_nothing_is_bogus_and_nothing_differs(scene: Scene, tmp_path: Path) -> None:
+    with (
+        signed_server(tmp_path, scene) as (server, anchors),
+        trial_of(tmp_path, scene, server, anchors, SEED) as trial,
+    ):
+        trial.run(questions=QUESTIONS, flips=FLIPS)
+    assert not any(report.wrong for report in trial.reports.values()), told(trial.reports)
+    assert all(report.secure > QUESTIONS / 2 for report in trial.reports.values()), told(trial.reports)
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,12 @@ class SignerWorker:
             loop.add_signal_handler(number, self.stop)
         if wake_fd is not None:
             loop.add_reader(wake_fd, self._wake, wake_fd)
-        beside = [asyncio.create_task(one) for one in (self._hear(), self._count())]
+        hearing = asyncio.create_task(self._hear())
         await self._stop.wait()
-        for task in (*beside, *self._serving):
+        hearing.cancel()
+        for task in self._serving:
             task.cancel()
-        await asyncio.gather(*beside, *self._serving, return_exceptions=True)
+        await asyncio.gather(hearing, *self._serving, return_exceptions=True)
         self._port.close()
         self._hands.close()
 
@@ -164,7 +165,7 @@ class SignerWorker:
             return
         await self._lock()
         self._look()
-        beside = (self._follow(), self._fill(), self._keys.live(self._heard))
+        beside = (self._follow(), self._fill(), self._count(), self._keys.live(self._heard))
         self._serving = [asyncio.create_task(one) for one in beside]
 
     def _heard(self, event: str, **more: Any) -> None:
@@ -262,7 +263,7 @@ class SignerWorker:
         return following is not None or not self._foresight.is_idle
 
     async def _count(self) -> None:
-        """Tell how it goes; the supervisor takes it for a sign of life."""
+        """Tell how it goes."""
         while True:
             table, counts = self._signing.table, self._signing.counts
             self._channel.tell(
