@@ -95,15 +95,16 @@ def load(
     files: FilesRead | None = None,
     base: Path | None = None,
     tolerates: Tolerates = none_tolerated,
+    state: Path | None = None,
 ) -> Loaded:
     """Read a configuration directory and note in `files` what is read; raises ConfigError with every mistake in it.
 
     `base`: what relative paths in its settings start from, where it is not the directory. With `files`, the texts that
     were read are kept. `tolerates`: which zones, by apex and view, may have mistakes; they are `unready` in the
-    configuration.
+    configuration. `state`: the state directory, where it is not the settings' own.
     """
     texts: dict[str, str] = {}
-    loaded = examine(directory, files, base, None if files is None else texts, tolerates).loaded()
+    loaded = examine(directory, files, base, None if files is None else texts, tolerates, state=state).loaded()
     return replace(loaded, texts=lambda: texts)
 
 
@@ -140,10 +141,11 @@ def examine(
     texts: dict[str, str] | None = None,
     tolerates: Tolerates = none_tolerated,
     knows_settings: bool = True,
+    state: Path | None = None,
 ) -> Examined:
     """Read a configuration directory and note in `files` what is read; never raises for what stands in it.
 
-    `base`, `tolerates`: as in `load`. `texts` is filled with what was read, by the files' names in the directory.
+    `base`, `tolerates`, `state`: as in `load`. `texts` is filled with what was read, by files' names in the directory.
     Without `knows_settings` the objects are for another server: what hangs on its lists and databases is not checked.
     """
     with without_cyclic_collection():
@@ -154,6 +156,7 @@ def examine(
             texts=texts,
             tolerates=tolerates,
             knows_settings=knows_settings,
+            state=state,
         )
         listing = Directory(directory, reading.problems)
         reading.problems.extend(listing.warnings)
@@ -239,6 +242,7 @@ class _Loading:
     records_left: int | None = None
     knows_settings: bool = True
     knows_views: bool = True
+    state: Path | None = None
     signed: frozenset[bytes] | None = None  # zones by apex; None: not looked for yet
     parts: list[SectionPart] = field(default_factory=list)  # of object files, and what the settings file has of objects
 
@@ -311,7 +315,7 @@ class _Loading:
         if apex in self._signed:
             leave_out_signing(draft)
         elif draft.rrset(apex, TYPE_DNSKEY) is not None:
-            self.files.note(keys_file(self.settings.state_dir(), apex))  # it is a mistake now, and mended by its keys
+            self.files.note(keys_file(self.state or self.settings.state_dir(), apex))  # whose coming mends it
         self.drafts[key] = draft
         if self.records_left is not None:
             self.records_left -= sum(len(rrset.rdatas) for rrsets in draft.nodes.values() for rrset in rrsets)
@@ -320,7 +324,8 @@ class _Loading:
     def _signed(self) -> frozenset[bytes]:
         """The zones that are signed here, looked for once; none where these are not the server's settings."""
         if self.signed is None:
-            self.signed = zones_with_keys(self.settings.state_dir()) if self.knows_settings else frozenset()
+            known = self.knows_settings
+            self.signed = zones_with_keys(self.state or self.settings.state_dir()) if known else frozenset()
         return self.signed
 
     def without_lists(self, value: Any, lines: LineTree, file: str, base: Path) -> Any:

@@ -10,8 +10,10 @@ from lbdns.steering.kernel.view import Decision, View
 
 
 def count_served(counters: Counters, server: Server) -> None:
-    """Count what `serve` has just answered: the reply, and of a decision its parts."""
+    """Count what `serve` has just answered: the reply, signatures from the table, and of a decision its parts."""
     count_reply(counters, server.rcode, server.qtype)
+    if server.signatures_sent:
+        counters.words[SIGNATURES_SENT] += server.signatures_sent
     if server.is_steered:
         count_decision(counters, server, server.decision)
 

@@ -16,8 +16,12 @@ cdef void put32(Server server, int position, long long value) noexcept nogil
 
 cpdef int write_tail(Server server, int position, int rtype, long long ttl, int size) noexcept nogil
 
-@cython.locals(index=cython.int)
 cdef int copy_blob(Server server, int position, unsigned long long offset, int size) noexcept nogil
+
+@cython.locals(index=cython.int)
+cdef void copy_octets(
+    const unsigned char[::1] source, unsigned long long offset, unsigned char[::1] room, int position, int size
+) noexcept nogil
 
 cdef unsigned int name_offset(Server server, unsigned long long entry) noexcept nogil
 

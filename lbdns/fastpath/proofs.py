@@ -41,9 +41,15 @@ def write_tail(server: Server, position: int, rtype: int, ttl: int, size: int) -
 
 def copy_blob(server: Server, position: int, offset: int, size: int) -> int:
     """Write `size` bytes of the blob."""
-    for index in range(size):
-        server.outgoing[position + index] = server.blob[offset + index]
+    copy_octets(server.blob, offset, server.outgoing, position, size)
     return position + size
+
+
+def copy_octets(source: memoryview, offset: int, room: memoryview, position: int, size: int) -> None:
+    """Copy so many octets: apart, so that a compiler sees that nothing else changes meanwhile, and takes many at a
+    time."""
+    for index in range(size):
+        room[position + index] = source[offset + index]
 
 
 def name_offset(server: Server, entry: int) -> int:
@@ -124,6 +130,7 @@ def write_made_signatures(server: Server, position: int, limit: int, rtype: int,
         ):
             return DEFERRED
         position += size + signer_bytes
+        server.signatures_sent += 1
     return position
 
 

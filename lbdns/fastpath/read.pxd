@@ -28,7 +28,7 @@ cdef class Server(View):
     cdef public bint has_views, has_signed
     cdef readonly SignedKey made_key
     cdef readonly unsigned char[::1] made_name
-    cdef public int made_name_bytes
+    cdef public int made_name_bytes, signatures_sent
     cdef public long long negative_ttl
     cdef public int listener_view, seen_view, view_scope, kind
     cdef public unsigned int directory, generation, asked_zone

@@ -67,6 +67,7 @@ class Server(View):
         self.made_key = SignedKey()
         self.made_name = memoryview(bytearray(NAME_BYTES_MAX + 1))
         self.made_name_bytes = 0
+        self.signatures_sent = 0
         self.negative_ttl = 0
         self.is_steered = False
         self.is_long = False

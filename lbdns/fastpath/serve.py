@@ -46,6 +46,7 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
     Returns DROPPED where there is no reply, DEFERRED where the slow path has to answer.
     """
     server.is_steered = False
+    server.signatures_sent = 0
     server.rcode = 0
     server.kind = NO_KIND
     server.view_scope = 0

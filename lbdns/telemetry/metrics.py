@@ -23,6 +23,9 @@ from lbdns.mapped.counter_words import (
     DROPPED_COUNT,
     OVERFLOWS,
     SEND_ERRORS,
+    SIGNATURES_ASKED,
+    SIGNATURES_FAILED,
+    SIGNATURES_SENT,
     TCP_MESSAGES,
 )
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
@@ -95,6 +98,9 @@ def _traffic(sample: Sample) -> Iterator[Metric]:
         ("dropped", DROPPED_COUNT, "Messages that deserved no reply."),
         ("overflows", OVERFLOWS, "Queries that found no room in the slow path's queues."),
         ("send_errors", SEND_ERRORS, "Replies that the system refused to send."),
+        ("signatures_sent", SIGNATURES_SENT, "Signatures of steered answers that the fast path found in the table."),
+        ("signatures_asked", SIGNATURES_ASKED, "Signatures that answers lacked and responders asked the signer for."),
+        ("signatures_lacking", SIGNATURES_FAILED, "Those of them that were not had, or not in time: SERVFAIL."),
     ):
         yield _counter(name, text, (), [((), sample.word(word))])
 

@@ -97,10 +97,11 @@ def names_of_models() -> set[str]:
 
 def names_of_columns() -> set[str]:
     """Return the columns that anything takes by their name, as a text."""
-    from lbdns.mapped.columns import COLUMNS, HEALTH_COLUMNS
+    from lbdns.mapped.columns import COLUMNS, HEALTH_COLUMNS, SIGNATURE_COLUMNS
 
     texts = "".join(path.read_text() for path in ROOT.rglob("lbdns/**/*.py"))
-    return {name for name in (*COLUMNS, *(column.name for column in HEALTH_COLUMNS)) if f'"{name}"' in texts}
+    health, signatures = (column.name for column in HEALTH_COLUMNS), (column.name for column in SIGNATURE_COLUMNS)
+    return {name for name in (*COLUMNS, *health, *signatures) if f'"{name}"' in texts}
 
 
 def names_in_cython() -> set[str]:

@@ -64,7 +64,7 @@ def test_enable_says_the_ds_what_happens_next_and_what_is_to_do(dnssec: Lbdns) -
     assert f"  DS          {DS}" in told
     assert "  zone above  has no DS record yet, asked 2027-01-15 08:01:00" in told
     assert any(
-        one.startswith("  next        the zone above is asked for the DS at 2027-01-15 09:00:00 (") for one in told
+        one.startswith("  next        the zone above is asked for the DS, at 2027-01-15 09:00:00 (") for one in told
     )
     assert "  to do       give the DS to the zone above" in told
     assert lines(dnssec("ds", "example.com")) == [DS]
@@ -127,7 +127,7 @@ def test_a_ds_before_its_time_is_not_printed(dnssec: Lbdns, signer: PlayedSigner
     early = dataclasses.replace(signer.zones["example.com"], ds=(), next_step="caches forget the zone unsigned")
     signer.zones["example.com"] = early
     refused = dnssec("ds", "example.com")
-    told = "lbdns: example.com is to have no DS yet: caches forget the zone unsigned at 2027-01-15 09:00:00 ("
+    told = "lbdns: example.com is to have no DS yet: caches forget the zone unsigned, at 2027-01-15 09:00:00 ("
     assert (refused.status, refused.out) == (1, "") and refused.err.startswith(told)
 
 

@@ -22,7 +22,7 @@ from lbdns.dns.codes import ED25519
 from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.signer.demand_port import DemandPort
 from lbdns.dnssec.signer.demand_signing import DemandSigning
-from lbdns.dnssec.signer.foresight import NoForesight, Verdict
+from lbdns.dnssec.signer.foresight import Verdict
 from lbdns.dnssec.signer.signer_frames import REQUEST_BYTES_MAX, WORDS, encode_frame
 from lbdns.dnssec.unsigned import Unsigned
 from lbdns.mapped.counter_words import SIGNATURES_ASKED, SIGNATURES_FAILED, WORD_COUNT
@@ -30,6 +30,7 @@ from lbdns.mapped.signature_table import SignatureWriter, create_signatures
 from lbdns.processes.responder.signature_client import SignatureClient
 from tests.dnssec.held_keys import TERMS, HeldKeys
 from tests.dnssec.in_process import NOW_S, SomeKeys
+from tests.dnssec.no_foresight import NoForesight
 
 APEX = encode_canonical("example.com")
 NAMES = ("www.example.com", "a.b.example.com", "example.com", "*.apps.example.com", "Xy.apps.example.com")

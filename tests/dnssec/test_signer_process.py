@@ -15,6 +15,9 @@ import dns.rcode
 import pytest
 
 from lbdns.base.words import SIGNER_MODULE
+from lbdns.mapped.counter_words import SIGNATURES_ASKED, SIGNATURES_SENT
+from lbdns.mapped.counters import open_counters
+from lbdns.processes.responder.fast_port import load_loop
 from lbdns.testing import LbdnsServer
 from tests.dnssec.signed_server import PLAIN, SIGNED, ZONE, SignedLoad, SignedServer, signed_server, tree
 
@@ -64,6 +67,11 @@ def test_every_answer_of_a_signed_zone_is_signed(lbdns_server: Callable[..., Lbd
             ):
                 assert served.proved(name, qtype, over_tcp) == proves, (name, qtype)
             assert served.signatures(served.question(f"www.{PLAIN}", "A", over_tcp)) == 0
+        served.proved(f"www.{SIGNED}", "A")
+        words = [open_counters(path) for path in served.server.run_directory.glob("counters-*.bin")]
+        assert sum(one[SIGNATURES_ASKED] for one in words) >= 1  # names below a wildcard are not foreseen
+        if load_loop() is not None:
+            assert sum(one[SIGNATURES_SENT] for one in words) >= 1
 
 
 def test_what_the_signer_knows_is_not_for_others_to_look_into(lbdns_server: Callable[..., LbdnsServer]) -> None:
@@ -181,3 +189,19 @@ def test_a_run_directory_that_was_removed_is_rebuilt_with_its_table(lbdns_server
         served.wait_for(lambda: served.question(f"again.apps.{SIGNED}", "A").rcode() == NOERROR)
         for name in (f"www.{SIGNED}", f"again.apps.{SIGNED}", f"mail.{SIGNED}"):
             served.proved(name, "A")
+
+
+def test_a_signer_that_hangs_is_killed_and_others_are_answered_meanwhile(
+    lbdns_server: Callable[..., LbdnsServer],
+) -> None:
+    with signed_server(lbdns_server, tree()) as served:
+        served.learn_keys()
+        served.proved(f"www.{SIGNED}", "A")
+        before = served.signer_pid()
+        os.kill(before, signal.SIGSTOP)
+        served.proved(f"www.{SIGNED}", "A")
+        assert served.question(f"hung.apps.{SIGNED}", "A").rcode() == SERVFAIL
+        for over_tcp in (False, True):
+            assert served.question(f"www.{PLAIN}", "A", over_tcp).rcode() == NOERROR
+        served.proved(f"hung.apps.{SIGNED}", "A")
+        assert served.signer_pid() != before and "the signer (pid " in served.server.log

@@ -17,7 +17,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.config.loading import parse
 from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.signer.bulk_hands import PIECE, BulkHands
-from lbdns.dnssec.signer.foresight import NoForesight, Verdict
+from lbdns.dnssec.signer.foresight import Verdict
 from lbdns.dnssec.signer.signer_at_work import SignerWorker
 from lbdns.dnssec.signer.signing_terms import TermsOfZones
 from lbdns.dnssec.snapshot_signing import SnapshotSigner
@@ -34,6 +34,7 @@ from lbdns.processes.supervisor.signer_link import SignerLink
 from lbdns.publish.publisher import Publisher
 from tests.dnssec.held_keys import TERMS, HeldKeys
 from tests.dnssec.in_process import NOW_S, SomeKeys, sign
+from tests.dnssec.no_foresight import NoForesight
 from tests.dnssec.test_signature_files import Hand
 
 pytestmark = pytest.mark.process

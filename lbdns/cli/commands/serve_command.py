@@ -96,7 +96,7 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
     from lbdns.config.readable_settings import readable_settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
-    keys = _Keys()
+    keys, state = _Keys(), overrides.get("state")
 
     def override(settings: Settings) -> Settings:
         return _overridden(settings, overrides)
@@ -133,12 +133,12 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
                     yield
 
     source = ConfigurationSource(
-        load=lambda files, tolerates: _under(load(directory, files, tolerates=tolerates), override),
+        load=lambda files, tolerates: _under(load(directory, files, tolerates=tolerates, state=state), override),
         directory=directory,
         place=files_place(directory),
         settings=lambda: override(readable_settings(directory)),
         override=override,
-        load_texts=lambda texts: _under(load(texts, base=directory), override),
+        load_texts=lambda texts: _under(load(texts, base=directory, state=state), override),
         check=lambda settings: _check_api(settings, keys),
         check_settings=lambda: load_settings(directory),
         read_as_root=keys.read,

@@ -32,8 +32,7 @@ def status_lines(status: ZoneStatus, now_s: float) -> Iterator[str]:
     if status.expires_s is not None:
         yield _row("signatures", f"the first ends {_at(status.expires_s, now_s)}")
     if status.next_step:
-        when = f" {_at(status.next_at_s, now_s)}" if status.next_at_s is not None else ""
-        yield _row("next", f"{status.next_step}{when}")
+        yield _row("next", _next_told(status, now_s))
     if status.to_do:
         yield _row("to do", status.to_do)
 
@@ -48,7 +47,7 @@ def no_ds_yet(status: ZoneStatus, now_s: float) -> str:
     """Return why a zone is to have no DS: when it will be, where it is being signed; else how it stands."""
     if status.status != SigningState.PENDING or not status.next_step:
         return f": it is {status.status}"
-    return f" yet: {status.next_step}" + (f" {_at(status.next_at_s, now_s)}" if status.next_at_s is not None else "")
+    return f" yet: {_next_told(status, now_s)}"
 
 
 def dnskey_lines(status: ZoneStatus) -> Iterator[str]:
@@ -77,8 +76,7 @@ def table_rows(statuses: Sequence[ZoneStatus], now_s: float) -> Iterator[tuple[s
     """Yield a row for each zone: name, state, keys, and what comes next or is wrong."""
     for one in statuses:
         keys = ", ".join(f"{key.tag} {key.role.upper()} {key.state}" for key in one.keys)
-        when = f" {_at(one.next_at_s, now_s)}" if one.next_step and one.next_at_s is not None else ""
-        yield one.zone, one.status, keys or "none", one.problem or one.to_do or f"{one.next_step}{when}"
+        yield one.zone, one.status, keys or "none", one.problem or one.to_do or _next_told(one, now_s)
 
 
 def is_wrong(status: ZoneStatus) -> bool:
@@ -97,6 +95,13 @@ def _key(key: KeyStatus, now_s: float) -> str:
 
 def _absolute(zone: str) -> str:
     return f"{zone.removesuffix('.')}."
+
+
+def _next_told(status: ZoneStatus, now_s: float) -> str:
+    """Return what happens next to a zone, and when, where that is a matter of time."""
+    if not status.next_step or status.next_at_s is None:
+        return status.next_step
+    return f"{status.next_step}, {_at(status.next_at_s, now_s)}"
 
 
 def _at(at_s: float, now_s: float) -> str:

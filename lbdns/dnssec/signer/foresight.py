@@ -40,23 +40,3 @@ class Foresight(Protocol):
     def following(self) -> tuple[Unsigned, Verdict] | None:
         """Return what is to be in the table next, None where all is there that is known to be wanted now, or enough was
         looked at for one call."""
-
-
-class NoForesight:
-    """Grants whatever is of a zone's name or below, and wants nothing by itself."""
-
-    is_idle = True
-
-    def follow(self, snapshot: Snapshot, table: HealthTable) -> None:
-        """Leave it."""
-
-    def judge(self, wanted: Unsigned) -> Verdict:
-        """Grant it."""
-        return Verdict.LASTING
-
-    def noted(self, wanted: Unsigned) -> None:
-        """Leave it."""
-
-    def following(self) -> tuple[Unsigned, Verdict] | None:
-        """Return nothing."""
-        return None

@@ -106,12 +106,11 @@ class SignerWorker:
             loop.add_signal_handler(number, self.stop)
         if wake_fd is not None:
             loop.add_reader(wake_fd, self._wake, wake_fd)
-        hearing = asyncio.create_task(self._hear())
+        beside = [asyncio.create_task(one) for one in (self._hear(), self._count())]
         await self._stop.wait()
-        hearing.cancel()
-        for task in self._serving:
+        for task in (*beside, *self._serving):
             task.cancel()
-        await asyncio.gather(hearing, *self._serving, return_exceptions=True)
+        await asyncio.gather(*beside, *self._serving, return_exceptions=True)
         self._port.close()
         self._hands.close()
 
@@ -165,7 +164,7 @@ class SignerWorker:
             return
         await self._lock()
         self._look()
-        beside = (self._follow(), self._fill(), self._count(), self._keys.live(self._heard))
+        beside = (self._follow(), self._fill(), self._keys.live(self._heard))
         self._serving = [asyncio.create_task(one) for one in beside]
 
     def _heard(self, event: str, **more: Any) -> None:
@@ -263,7 +262,7 @@ class SignerWorker:
         return following is not None or not self._foresight.is_idle
 
     async def _count(self) -> None:
-        """Tell how it goes."""
+        """Tell how it goes; the supervisor takes it for a sign of life."""
         while True:
             table, counts = self._signing.table, self._signing.counts
             self._channel.tell(

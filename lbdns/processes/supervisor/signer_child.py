@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -29,12 +30,15 @@ from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.kept import Duty, KeptOne
+from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.signer_link import SignerLink
 from lbdns.processes.supervisor.takeover import end_old_signers
 from lbdns.publish.publisher import Published
 
 KEYS_S: Final = 15.0
 """How long a signer may take until it says which keys there are."""
+SILENT_S: Final = 5.0
+"""It says once a second how it goes, but while it takes up what is published."""
 ATTEMPTS: Final = 3
 """Of what is asked of a signer that ends meanwhile."""
 
@@ -62,6 +66,7 @@ class SignerChild(KeptOne):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Future[None]] = set()
         self._keys: Mapping[bytes, ZoneKeys] = {}
+        self._heard_ns = 0
         self._knows_keys = False
         self._problems: Mapping[bytes, str] = {}
         self.statuses: tuple[ZoneStatus, ...] = ()
@@ -90,7 +95,8 @@ class SignerChild(KeptOne):
         """Have a signer that has said which keys there are; raises LbdnsError."""
         if self._child is None:
             arguments = ["--state-dir", str(self._state_dir), "--log", self._log_format]
-            self._begin(Child(self.words, SIGNER_MODULE, arguments, listens=True, began=self._meet))
+            pulse = Pulse(lambda: (self._heard_ns,), SILENT_S)
+            self._begin(Child(self.words, SIGNER_MODULE, arguments, listens=True, pulse=pulse, began=self._meet))
         try:
             await asyncio.wait_for(self._linked.wait(), KEYS_S)
         except TimeoutError:
@@ -121,6 +127,7 @@ class SignerChild(KeptOne):
         task.add_done_callback(self._tasks.discard)
 
     def _hear(self, event: Mapping[str, Any]) -> None:
+        self._heard_ns = time.monotonic_ns()
         kind = event["event"]
         if kind == "keys":
             keys = {one.apex: one for one in map(decode_zone_keys, event["zones"])}
@@ -233,6 +240,21 @@ class SignerChild(KeptOne):
             task.cancel()
         if self._link is not None:
             await self._link.close()
+
+    @property
+    def hangs(self) -> int:
+        """How many times it fell silent and was killed."""
+        return self._child.hangs if self._child is not None else 0
+
+    @property
+    def beat_ages_s(self) -> tuple[float | None, ...]:
+        """Of the one, where there is one."""
+        return () if self._child is None else (self._child.beat_age_s,)
+
+    def look(self) -> None:
+        """Kill it where it is silent."""
+        if self._child is not None:
+            self._child.look()
 
     def wake(self) -> None:
         """Have it look at the control file now: it writes to the table that is in force."""
