@@ -23,7 +23,7 @@ class KeyPolicy:
     is_double_ds: bool
     dnskey_ttl_s: int
     propagation_s: int
-    unsigned_ttl_s: int
+    unsigned_ttl_s: int | None
     parent: tuple[str, ...]
     parent_ds_ttl_s: int
     parent_propagation_s: int

@@ -50,7 +50,7 @@ A step is taken from what is in force, never before what the last one made is: `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from lbdns.dns.codes import CREATED_ALGORITHMS
@@ -61,6 +61,7 @@ from lbdns.dnssec.zone_keys import CDNSKEY_DELETE, CDS_DELETE, ZoneKeys, ds_name
 from lbdns.dnssec.zone_state import KeyPhase, ParentSeen, ZoneKey, ZoneState
 from lbdns.dnssec.zone_status import KeyRole
 
+GoneS = Callable[[Version, KeyPolicy], float | None]
 _SIGNERS_MAX = 2
 """Of the zone's data at a time."""
 
@@ -71,8 +72,8 @@ _SIGNERS_MAX = 2
 def begin(apex: bytes, policy: KeyPolicy, algorithm: int, is_split: bool, now_s: float) -> ZoneState:
     """Return the state of a zone that is unsigned and is to be signed. `apex`: wire format, lower case."""
     settings = policy.algorithm, policy.is_split
-    unsigned = (Version(frozenset(), ttl_s=policy.unsigned_ttl_s),)
-    return ZoneState(apex, True, algorithm, is_split, settings, now_s, signings=unsigned)
+    unsigned = (Version(frozenset(), ttl_s=policy.unsigned_ttl_s or 0),)
+    return ZoneState(apex, True, algorithm, is_split, settings, now_s, keysets=unsigned, signings=unsigned)
 
 
 def switch(state: ZoneState, is_wanted: bool, now_s: float) -> ZoneState:
@@ -164,26 +165,27 @@ def _unwanting(state: ZoneState, ids: Iterable[int]) -> ZoneState:
 # --- what caches hold ---
 
 
-def zone_margin_s(policy: KeyPolicy) -> int:
-    """Return how long beyond its TTL something of the zone is waited for."""
-    return policy.propagation_s + policy.safety_s
+def _zone_gone_s(version: Version, policy: KeyPolicy) -> float | None:
+    """Return when no cache holds something of the zone any more. What is unsigned is waited for without more safety
+    than its policy has: the first DS is what somebody waits for, and takes its time at the parent besides."""
+    return version.gone_s(policy.propagation_s + (policy.safety_s if version.keys else 0))
 
 
-def parent_margin_s(policy: KeyPolicy) -> int:
-    """Return how long beyond its TTL a DS is waited for."""
-    return policy.parent_propagation_s + policy.safety_s
+def _ds_gone_s(version: Version, policy: KeyPolicy) -> float | None:
+    """Return when no cache holds a DS any more."""
+    return version.gone_s(policy.parent_propagation_s + policy.safety_s)
 
 
 def _forgetting(state: ZoneState, policy: KeyPolicy, now_s: float) -> ZoneState:
     """Return a state without versions that no cache holds any more, and without keys that nothing names."""
 
-    def kept(versions: tuple[Version, ...], margin_s: int) -> tuple[Version, ...]:
-        ends = [version.gone_s(margin_s) for version in versions[:-1]]
+    def kept(versions: tuple[Version, ...], gone_s: GoneS) -> tuple[Version, ...]:
+        ends = [gone_s(version, policy) for version in versions[:-1]]
         return (*(one for one, end in zip(versions, ends, strict=False) if end is None or now_s < end), versions[-1])
 
-    keysets = kept(state.keysets, zone_margin_s(policy))
-    signings = kept(state.signings, zone_margin_s(policy))
-    delegations = kept(state.delegations, parent_margin_s(policy))
+    keysets = kept(state.keysets, _zone_gone_s)
+    signings = kept(state.signings, _zone_gone_s)
+    delegations = kept(state.delegations, _ds_gone_s)
     if state.published_s is not None and not state.is_wanted and not keysets[-1].keys and not signings[-1].keys:
         # Unsigned, and no DS anywhere: nothing that is still cached is held against a key.
         return replace(state, keys=(), keysets=keysets[-1:], signings=signings[-1:], asked=(), is_urgent=False)
@@ -196,9 +198,8 @@ def _forgetting(state: ZoneState, policy: KeyPolicy, now_s: float) -> ZoneState:
 
 def next_s(state: ZoneState, policy: KeyPolicy) -> float | None:
     """Return when something changes by itself next; None where that takes more than time."""
-    zone_s, parent_s = zone_margin_s(policy), parent_margin_s(policy)
-    ends = [version.gone_s(zone_s) for version in (*state.keysets[:-1], *state.signings[:-1])]
-    ends += [version.gone_s(parent_s) for version in state.delegations[:-1]]
+    ends = [_zone_gone_s(version, policy) for version in (*state.keysets[:-1], *state.signings[:-1])]
+    ends += [_ds_gone_s(version, policy) for version in state.delegations[:-1]]
     ends += [ends_s(state, key, policy) for key in state.keys]
     return min((end for end in ends if end is not None), default=None)
 
@@ -316,8 +317,9 @@ def put_in_force(state: ZoneState, policy: KeyPolicy, max_ttl_s: int, now_s: flo
     `max_ttl_s`: the longest TTL that anything in the zone has. Called for each generation, the first or not.
     """
     is_first = state.published_s is None
-    keysets = _in_force(state.keysets, policy.dnskey_ttl_s, now_s)
-    signings = _in_force(state.signings, max_ttl_s, now_s)
+    unsigned_s = max_ttl_s if policy.unsigned_ttl_s is None else 0
+    keysets = _in_force(state.keysets, policy.dnskey_ttl_s, unsigned_s, now_s)
+    signings = _in_force(state.signings, max_ttl_s, unsigned_s, now_s)
     at_work = signings[-1].keys
     keys = tuple(
         replace(key, active_s=now_s) if not key.active_s and key.signs_zone and key.public.id in at_work else key
@@ -328,8 +330,15 @@ def put_in_force(state: ZoneState, policy: KeyPolicy, max_ttl_s: int, now_s: flo
     return replace(state, keysets=keysets, signings=signings, keys=keys, published_s=published_s, is_asked=is_asked)
 
 
-def _in_force(versions: tuple[Version, ...], ttl_s: int, now_s: float) -> tuple[Version, ...]:
-    ended = [one if one.until_s is not None else replace(one, until_s=now_s) for one in versions[:-1]]
+def _in_force(versions: tuple[Version, ...], ttl_s: int, unsigned_s: int, now_s: float) -> tuple[Version, ...]:
+    """Put the last version in force; `unsigned_s`: the TTL of what was replaced where that had no keys: nobody told
+    it."""
+    ended = [
+        one
+        if one.until_s is not None
+        else replace(one, until_s=now_s, ttl_s=one.ttl_s if one.keys else max(one.ttl_s, unsigned_s))
+        for one in versions[:-1]
+    ]
     return (*ended, replace(versions[-1], ttl_s=max(versions[-1].ttl_s, ttl_s)))
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from lbdns.base.wording import listed
 from lbdns.dnssec.parent_answer import ParentAnswer, ServerAnswer
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _WAIT_S: Final = 5.0
 """For one server, and for one look-up."""
+_OTHERWISE: Final = "the setting `dnssec.parent` can name them, or somebody says by hand that the DS is seen"
 _SERVERS_MAX: Final = 32
 _DNS_PORT: Final = 53
 Address = tuple[str, int]
@@ -39,7 +41,8 @@ async def ask_parent(zone: str, servers: Sequence[str], resolvers: Sequence[str]
     try:
         named = {one: [_address(one)] for one in servers} or await _name_servers(name, resolvers)
     except (dns.exception.DNSException, OSError) as error:
-        return ParentAnswer((), f"its name servers cannot be looked up: {error}")
+        told = "this machine's resolver" if not resolvers else listed(list(resolvers))
+        return ParentAnswer((), f"{told} finds no name servers of it ({type(error).__name__}); {_OTHERWISE}")
     if len(named) > _SERVERS_MAX:
         return ParentAnswer((), f"it has {len(named)} name servers; {_SERVERS_MAX} are asked at most")
     return ParentAnswer(tuple(await asyncio.gather(*(_ask(name, one, to) for one, to in named.items()))))

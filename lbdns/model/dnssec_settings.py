@@ -112,9 +112,10 @@ class DnssecPolicy(Frozen):
     """How far before its making a signature begins, for validators whose clock is behind."""
     propagation: Propagation = bounds.DEFAULT_PROPAGATION_S
     """How long after a change all servers of the zone have it; they may be others than this one."""
-    unsigned_ttl: DsTtl = bounds.DEFAULT_UNSIGNED_TTL_S
-    """How long resolvers may hold what a zone answered before it was signed: its longest TTL of late. The zone above is
-    not asked for a DS before: with one, what is unsigned counts as forged."""
+    unsigned_ttl: DsTtl | None = None
+    """How long resolvers may hold what a zone answered before it was signed, with a margin for a clock that is set. The
+    zone above is not asked for a DS before: with one, what is unsigned counts as forged. Without it, the longest TTL
+    that the zone has when it is signed: say more where that was lowered just before."""
     parent: Parents = ()
     """The parent's name servers, IP or IP:PORT, which are asked for the zone's DS; without them they are looked up."""
     parent_ds_ttl: DsTtl = bounds.DEFAULT_PARENT_DS_TTL_S

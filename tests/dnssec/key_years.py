@@ -65,6 +65,7 @@ class Year:
             "ksk_roll": random.choice(("double_signature", "double_ds")),
             "dnskey_ttl": random.choice((300, 3600, 86_400)),
             "parent_ds_ttl": 172_800,
+            "unsigned_ttl": 86_400 + 2 * int(SKEW_MAX_S),
         }
         return key_policy(DnssecPolicy.model_validate(drawn))
 
