@@ -45,8 +45,6 @@ from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus
 
 STATE_ENDING: Final = ".json"
 _EXPORT: Final = "export"
-_RETRY_S: Final = 60
-"""After which what could not be written is tried again."""
 
 
 class KeyKeeper:
@@ -61,7 +59,6 @@ class KeyKeeper:
         self._unreadable: dict[bytes, str] = {}
         self._unwritten: dict[bytes, str] = {}
         self._followed: dict[bytes, KeyPolicy] = {}
-        self._retry_s = 0.0
 
     # --- what there is ---
 
@@ -124,18 +121,6 @@ class KeyKeeper:
         zones = sorted(show_name(apex) for apex in (*self._states, *self._unreadable))
         return [self.status(zone, now_s) for zone in zones]
 
-    def next_step_s(self, now_s: float) -> float:
-        """Return when `step`, or a look at `parent_due`, is due next: a day from now at most."""
-        due = [now_s + 86_400.0]
-        for state in self._states.values():
-            step_s = key_states.next_s(state, self._policy(state))
-            if step_s is not None:
-                due.append(step_s)
-            due.append(self._parent_due_s(state))
-        if self._unwritten:
-            due.append(self._retry_s)
-        return min(due)
-
     # --- what goes on by itself ---
 
     def step(self, now_s: float) -> tuple[StepEvent, ...]:
@@ -148,7 +133,6 @@ class KeyKeeper:
                 events += self._settle(state, state, now_s)
                 self._unwritten.pop(apex, None)
             except LbdnsError as error:
-                self._retry_s = now_s + _RETRY_S
                 if self._unwritten.get(apex) != str(error):
                     self._unwritten[apex] = str(error)
                     events.append(StepEvent(state.zone, str(error), now_s, "error"))

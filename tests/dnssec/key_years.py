@@ -18,6 +18,7 @@ from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.key_events import StepEvent
 from lbdns.dnssec.key_keeper import KeyKeeper
 from lbdns.dnssec.key_policy import KeyPolicies, KeyPolicy, key_policy
+from lbdns.dnssec.key_states import next_s
 from lbdns.dnssec.parent_answer import ParentAnswer, ServerAnswer
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_status import KeyRole, SigningState
@@ -33,6 +34,15 @@ SKEW_MAX_S: Final = 1200.0
 """By how much the machine's clock may be wrong: it is set, by minutes, now and then."""
 TTLS_S: Final = (60, 300, 3600, 86_400)
 Due = tuple[float, Callable[[], None]]
+
+
+def next_step_s(keeper: KeyKeeper, now_s: float) -> float:
+    """Return when a step, or the parent's turn, is due next: a day from now at most."""
+    due = [now_s + DAY_S]
+    for state in keeper._states.values():
+        step_s = next_s(state, keeper._policy(state))
+        due += [keeper._parent_due_s(state), now_s + DAY_S if step_s is None else step_s]
+    return min(due)
 
 
 class Year:
@@ -195,7 +205,7 @@ class Year:
             if self._do_due() or self.clock_s >= self.next_step_s:
                 self.ask_parent()
                 self.told(self.keeper.step(self.clock_s))
-                self.next_step_s = self.keeper.next_step_s(self.clock_s)
+                self.next_step_s = next_step_s(self.keeper, self.clock_s)
                 self.steps += 1
             if world.now_s >= operate_s and not is_calm:
                 operate_s = world.now_s + self.random.uniform(0, 25) * DAY_S
