@@ -79,10 +79,20 @@ def test_a_zone_is_signed_in_three_commands_and_told_of_everywhere(server: Lbdns
     told = done("zone", "delegation", "example.com", "--state", str(server.state_dir))
     assert told.splitlines()[-1].split() == ["example.com.", "3600", "IN", "DS", *made.to_text().upper().split()]
     assert dnssec(server, "enable", "example.com", "--ds-seen")[0].startswith("example.com: active")
-    rows = {row["name"]: row["text"] for row in server.status()["standing"]["rows"]}
-    assert rows["dnssec"].startswith("1 zone with keys (1 active), ") and "1 signer" in rows["processes"]
-    steps = done("events", "--state", str(server.state_dir), "--zone", "example.com").splitlines()
-    assert len(steps) >= 4 and steps[-1].endswith(f'zone above has the DS of "CSK 13/{made.key_tag:05}"')
+
+    def rows() -> dict[str, str]:
+        return {row["name"]: row["text"] for row in server.status()["standing"]["rows"]}
+
+    # The signer tells the supervisor of it beside the answer.
+    wait_until(lambda: rows()["dnssec"].startswith("1 zone with keys (1 active), "), lambda: str(rows()))
+    assert "1 signer" in rows()["processes"]
+
+    def steps() -> list[str]:
+        return done("events", "--state", str(server.state_dir), "--zone", "example.com").splitlines()
+
+    seen = f'zone above has the DS of "CSK 13/{made.key_tag:05}"'
+    wait_until(lambda: steps()[-1].endswith(seen), lambda: str(steps()))
+    assert len(steps()) >= 4
     again = run("dnssec", "roll", "example.com", "--key", "zsk", "--control", str(server.control))
     assert again.status == 1 and "CSK" in again.err
 
