@@ -31,7 +31,8 @@ from lbdns.mapped.snapshot_file import SIGNATURES, Snapshot
 
 SLICE_S: Final = 0.001
 """So long what will be asked for is signed at a time, before who asks has a turn."""
-LOOK_S: Final = 0.02
+LOOK_S: Final = 0.1
+"""How often an idle signer looks for something to sign ahead: what is one flip away is there already."""
 COUNTS_S: Final = 1.0
 LOCK_S: Final = 10.0
 """How long the signer of an earlier supervisor may take to end, once it was told to."""
