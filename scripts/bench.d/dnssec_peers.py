@@ -31,6 +31,9 @@ def _knot_presigned(scene: Scene) -> list[str]:
     _replace_in(
         scene, "knot.conf", "    module: mod-geoip/rules\n", "    module: mod-geoip/rules\n    dnssec-signing: on\n"
     )
+    # Without keys at hand mod-geoip is left out of the first start, with an error in the log and nothing else.
+    words = ("generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes")
+    _run("keymgr", "-c", str(scene.folder / "knot.conf"), ZONE, *words)
     return command
 
 
@@ -38,6 +41,12 @@ def _knot_online(scene: Scene) -> list[str]:
     command = PEERS["knot"].write(scene)
     _replace_in(scene, "knot.conf", "    module: mod-geoip/rules\n", "    module: mod-onlinesign\n")
     return command
+
+
+def _run(*command: str) -> None:
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    if said.returncode:
+        raise SystemExit(f"bench: {' '.join(command)}: {said.stdout}{said.stderr}")
 
 
 def _replace_in(scene: Scene, file: str, old: str, new: str) -> None:
@@ -54,11 +63,7 @@ def _pdns_live(scene: Scene) -> list[str]:
     with (scene.folder / "pdns.conf").open("a") as file:
         file.write(f"bind-dnssec-db={database}\n")
     for words in (("create-bind-db", str(database)), ("secure-zone", ZONE), ("rectify-zone", ZONE)):
-        said = subprocess.run(
-            ["pdnsutil", f"--config-dir={scene.folder}", *words], capture_output=True, text=True, check=False
-        )
-        if said.returncode:
-            raise SystemExit(f"bench: pdnsutil {' '.join(words)}: {said.stdout}{said.stderr}")
+        _run("pdnsutil", f"--config-dir={scene.folder}", *words)
     return command
 
 

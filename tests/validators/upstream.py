@@ -107,7 +107,10 @@ class Authority:
                 return
         response.flags |= dns.flags.AA
         node = zone.get_node(name)
-        if node is not None and self._add(response.answer, zone, name, rtype, do):
+        given = [rtype]
+        if node is not None and rtype == dns.rdatatype.ANY:  # nothing would say to some that there is nothing at all
+            given = [one.rdtype for one in node if one.rdtype != dns.rdatatype.RRSIG]
+        if any([self._add(response.answer, zone, name, one, do) for one in given]):
             return
         self._add(response.authority, zone, apex, dns.rdatatype.SOA, do)
         if node is None and not any(other.is_subdomain(name) for other in zone.nodes):
