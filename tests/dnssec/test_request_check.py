@@ -128,7 +128,7 @@ def test_whatever_answers_lack_is_granted(stage: Stage) -> None:
     known = [name for name in chosen if name.endswith(("example.com", "apex.test"))]
     steered_at = [show_name(subject.owner) for subject in stage.subjects()]
     lacking: set[Unsigned] = set()
-    for _ in range(8):
+    for _ in range(10):
         stage.shake(chance)
         for name in chance.sample(known, 40) + chance.sample(steered_at, 40):
             asked = name if chance.randrange(3) else f"{chance.choice(('x', '*', 'a.b', '*.c', 'api'))}.{name}"

@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from lbdns.dns.canonical import NSEC3_PARAMETERS, nsec3_hash, nsec3_owner
-from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_HINFO, TYPE_NSEC, TYPE_NSEC3
+from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DS, TYPE_HINFO, TYPE_NSEC, TYPE_NSEC3
 from lbdns.dns.name import WILDCARD_LABEL
 from lbdns.dnssec.compact_denial import denial_of, minimal_any, nodata, nxname, types_at, without_type
 from lbdns.dnssec.signer.asked_lately import KINDS, NUMBERS, Subject
@@ -104,9 +104,14 @@ class RequestCheck:
 
     def _granted(self, instance: Instance, wanted: Unsigned, subject: Subject | None = None) -> RequestJudgement:
         """Grant a request: lastingly where the name is one of the zone, and no client made it up."""
-        found = self._content.look_up(instance, wanted.owner, TYPE_ANY)
+        found = self._found_at(instance, wanted.owner)
         is_own = found is not None and self._content.name(found.entry) == wanted.owner
         return RequestJudgement(Verdict.LASTING if is_own else Verdict.PASSING, subject)
+
+    def _found_at(self, instance: Instance, owner: bytes) -> Found | None:
+        """Return what stands at a name. The apex of another zone that is served here is this one's for DS alone (RFC
+        4035 section 3.1.4.1)."""
+        return self._content.look_up(instance, owner, TYPE_ANY) or self._content.look_up(instance, owner, TYPE_DS)
 
     # --- what is steered ---
 
@@ -169,7 +174,7 @@ class RequestCheck:
         """Return whether it says all that there is at a name, in a zone or below a wildcard where that is signed as it
         is asked for."""
         columns, zone = self._columns, instance.zone
-        found = self._content.look_up(instance, wanted.owner, TYPE_ANY)
+        found = self._found_at(instance, wanted.owner)
         if found is None or denial_of(columns, zone) == DENIAL_NSEC3:
             return False
         is_compact = denial_of(columns, zone) == DENIAL_COMPACT
