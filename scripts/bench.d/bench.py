@@ -43,6 +43,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "dashboard": dashboard.dashboard,
     "samples": samples.samples,
     "dnssec": dnssec.dnssec,
+    **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},
 }
 SPECIAL_LOADS = ("size", *SPECIAL)
 SIZES = (1000, 100, 10_000, 1_000_000)  # the first is what the others are compared with
