@@ -2,7 +2,7 @@
 
 The first is a DNSKEY record for whoever publishes it, the second the private half: readable by its owner alone, and
 written whole or not at all. What BIND says of times in its own is read on import: when a key was inactive, it signs
-nothing.
+nothing. A private half is read in PEM (PKCS #8, RFC 5958) too, which Knot DNS keeps its keys in; it has no times.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import ALGORITHM_NAMES, ED25519, RSASHA256
@@ -30,6 +36,7 @@ from lbdns.dnssec.zone_keys import DNSKEY_PROTOCOL, SigningKey, dnskey_rdata, si
 PUBLIC: Final = ".key"
 PRIVATE: Final = ".private"
 _FORMAT: Final = "v1.3"
+_PEM: Final = "-----BEGIN "
 _FILE_BYTES_MAX: Final = 65_536
 _RECORD: Final = re.compile(r"(\S+)\s+(?:[0-9]+\s+)?(?:IN\s+)?DNSKEY\s+([0-9]+)\s+([0-9]+)\s+([0-9]+)\s+(.+)", re.I)
 _RSA: Final = (
@@ -143,8 +150,10 @@ def read_key(path: Path, apex: bytes) -> KeyFile:
     private = stem.with_name(stem.name + PRIVATE)
     if not private.exists():
         return KeyFile(public, None, {})
-    fields = dict(_fields(private))
-    numbers = _read_numbers(private, fields, public.algorithm)
+    text = _text(private)
+    fields = dict(_fields(text))
+    is_pem = text.lstrip().startswith(_PEM)
+    numbers = _read_pem(private, text, public.algorithm) if is_pem else _read_numbers(private, fields, public.algorithm)
     key = private_key(apex, public.algorithm, public.is_entry_point, numbers)
     if key.public.dnskey[4:] != public.dnskey[4:]:
         raise LbdnsError(f"{private}: is not the private half of {stem.name}{PUBLIC}")
@@ -214,8 +223,8 @@ def _number_octets(key: PrivateKey) -> dict[str, bytes]:
             }
 
 
-def _fields(path: Path) -> Iterator[tuple[str, str]]:
-    for line in _text(path).splitlines():
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
         name, colon, value = line.partition(":")
         if colon:
             yield name.strip(), value.strip()
@@ -224,7 +233,7 @@ def _fields(path: Path) -> Iterator[tuple[str, str]]:
 def _read_numbers(path: Path, fields: Mapping[str, str], algorithm: int) -> PrivateNumbers:
     # No message repeats anything of such a file: it is a secret.
     if not fields.get("Private-key-format", "").startswith("v1."):
-        raise LbdnsError(f"{path}: is no private key in BIND's format {_FORMAT}")
+        raise LbdnsError(f"{path}: is no private key in BIND's format {_FORMAT}, nor in PEM")
     if fields.get("Algorithm", "").partition(" ")[0] != str(algorithm):
         raise LbdnsError(f"{path}: has another algorithm than its public half")
     try:
@@ -238,6 +247,22 @@ def _read_numbers(path: Path, fields: Mapping[str, str], algorithm: int) -> Priv
         raise LbdnsError(f"{path}: has no {error.args[0]}: keys in devices are not read from files") from None
     except ValueError:
         raise LbdnsError(f"{path}: its numbers are no key of algorithm {algorithm}") from None
+
+
+def _read_pem(path: Path, text: str, algorithm: int) -> PrivateNumbers:
+    try:
+        key = load_pem_private_key(text.encode(), None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):  # TypeError: it is encrypted
+        raise LbdnsError(f"{path}: is no private key in PEM without a password") from None
+    match key:
+        case ec.EllipticCurvePrivateKey() if algorithm in CURVES and isinstance(key.curve, CURVES[algorithm][0]):
+            return key
+        case ed25519.Ed25519PrivateKey() if algorithm == ED25519:
+            return key
+        case rsa.RSAPrivateKey() if algorithm == RSASHA256 and key.key_size >= _RSA_BITS_MIN:
+            return key
+        case _:
+            raise LbdnsError(f"{path}: its numbers are no key of algorithm {algorithm}")
 
 
 def _read_rsa(values: list[int]) -> rsa.RSAPrivateKey:

@@ -50,9 +50,11 @@ def _texts(before: ZoneState, after: ZoneState) -> Iterator[tuple[Level, str]]:
         for key in before.known(before.keyset.keys - after.keyset.keys):
             yield "info", f"{key}: stands in the DNSKEY RRset no longer"
     if before.signing.keys != after.signing.keys:
-        yield "info", f"the zone is signed by {_named(after, after.signing.keys)}"
+        by = _named(after, after.signing.keys)
+        yield "info", f"the zone is signed by {by}" if by else "the zone has no signatures from now on"
     if after.asked and before.asked[-1:] != after.asked[-1:]:
-        yield "info", f"the zone above is asked to have the DS of {_named(after, after.asked[-1])}"
+        wanted = _named(after, after.asked[-1])
+        yield "info", f"the zone above is asked to have {f'the DS of {wanted}' if wanted else 'no DS of the zone'}"
     yield from _parent_texts(before, after)
     for key in there.values():
         yield "info", f"{key}: removed; nothing that a resolver may hold needs it"
@@ -66,7 +68,8 @@ def _parent_texts(before: ZoneState, after: ZoneState) -> Iterator[tuple[Level, 
         yield "warning", f"what DS the zone above has is not known: {after.parent.problem}"
     old, new = before.delegation, after.delegation
     if not new.is_same(old):
-        yield "info", f"the zone above has the DS of {_named(after, new.keys)}"
+        seen = _named(after, new.keys)
+        yield "info", f"the zone above has {f'the DS of {seen}' if seen else 'no DS of a key of the zone'}"
         if new.has_others and not new.keys:
             yield "error", FOREIGN_DS
         elif after.is_wanted and old.keys and not new.keys:
@@ -74,4 +77,4 @@ def _parent_texts(before: ZoneState, after: ZoneState) -> Iterator[tuple[Level, 
 
 
 def _named(state: ZoneState, ids: Ids) -> str:
-    return listed([str(key) for key in state.known(ids)]) or "nothing"
+    return listed([str(key) for key in state.known(ids)])

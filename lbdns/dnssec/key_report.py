@@ -21,6 +21,8 @@ come."""
 
 PUBLISHING: Final = "the zone as it is now to be in force"
 PARENT: Final = "the zone above to have its DS"
+NO_PARENT: Final = "the zone above to have no DS of the zone"
+NEW_PARENT: Final = "the zone above to have the DS of the new one"
 
 
 def parent_interval_s(state: ZoneState) -> float:
@@ -85,7 +87,7 @@ def _to_do(state: ZoneState, policy: KeyPolicy) -> str:
     by_itself = ", unless it reads the zone's CDS" if policy.has_cds else ""
     if not state.asked[-1]:
         return f"have the zone above remove the DS of {state.zone}{by_itself}"
-    return f"have the zone above replace its DS of {state.zone} by {'; '.join(ds_wanted(state))}{by_itself}"
+    return f"have the zone above take as DS of {state.zone} this alone: {'; '.join(ds_wanted(state))}{by_itself}"
 
 
 def _next_step(state: ZoneState) -> tuple[str, str]:
@@ -94,17 +96,17 @@ def _next_step(state: ZoneState) -> tuple[str, str]:
         return "the zone is published with what it says of its keys now", PUBLISHING
     if not state.is_wanted:
         gone = "the zone is unsigned when no cache has its DS any more"
-        return (gone, "") if state.is_heard else ("the zone is unsigned when the zone above has no DS", PARENT)
+        return (gone, "") if state.is_heard else ("the zone is unsigned when the zone above has no DS", NO_PARENT)
     if not state.asked:
         return "the zone above is asked for the DS when no cache has the zone unsigned any more", ""
     leaving = [str(key) for key in state.keys if not key.is_wanted]
     if not state.is_heard:
         then = f", and {listed(leaving)} may go" if leaving else ""
-        return f"the zone above has the DS that it is asked for{then}", PARENT
-    if leaving:
-        return f"{listed(leaving)} may go when no cache needs it any more", ""
+        return f"this goes on when the zone above has the DS that it is asked for{then}", PARENT
     if any(key.phase in (KeyPhase.GENERATED, KeyPhase.PUBLISHED) for key in state.keys):
         return "the next key takes over when every cache has it", ""
+    if leaving:
+        return f"{listed(leaving)} may go when no cache needs it any more", ""
     return "", ""
 
 
@@ -132,6 +134,8 @@ def _key_next(state: ZoneState, key: ZoneKey, policy: KeyPolicy) -> tuple[str, f
     soon_s = key_states.next_s(state, policy)
     if state.published_s is None and key.phase is not KeyPhase.ACTIVE:
         return "", None, PUBLISHING
+    if not state.is_wanted:
+        return KeyPhase.REMOVED, soon_s if state.is_heard else None, "" if state.is_heard else NO_PARENT
     match key.phase:
         case KeyPhase.GENERATED:
             return KeyPhase.PUBLISHED, soon_s, "" if soon_s else PARENT
@@ -145,7 +149,9 @@ def _key_next(state: ZoneState, key: ZoneKey, policy: KeyPolicy) -> tuple[str, f
             end_s = key_states.ends_s(state, key, policy)
             return (KeyPhase.RETIRED, end_s, "") if end_s else ("", None, "")
         case KeyPhase.RETIRED:
-            named = key.is_entry and not state.is_heard
-            return KeyPhase.REMOVED, None if named else soon_s, PARENT if named else ""
+            is_named = key.is_entry and (not state.is_heard or key.public.id in state.asked[-1])
+            # As long as it signs, another one has to take over first, and what it signed to be forgotten.
+            is_at_work = is_named or key.public.id in state.signing.keys
+            return KeyPhase.REMOVED, None if is_at_work else soon_s, NEW_PARENT if is_named else ""
         case _:
             return "", soon_s, ""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _WAIT_S: Final = 5.0
 """For one server, and for one look-up."""
-_OTHERWISE: Final = "the setting `dnssec.parent` can name them, or somebody says by hand that the DS is seen"
+_OTHERWISE: Final = (
+    "the setting `dnssec.parent` can name them, or an operator's word stands for it (--ds-seen, --ds-gone)"
+)
 _SERVERS_MAX: Final = 32
 _DNS_PORT: Final = 53
 Address = tuple[str, int]

@@ -158,8 +158,8 @@ class DnssecPolicy(Frozen):
         if 2 * self.signature_renewal > self.signature_life + self.signature_inception:
             about = (("signature_renewal",), ("signature_life",))
             message = (
-                f"signatures of {self.signature_life:,} s are made anew with {self.signature_renewal:,} s left; "
-                "that is at most half of their life"
+                f"signatures of {self.signature_life:,} s (signature_life) cannot be made anew with "
+                f"{self.signature_renewal:,} s left (signature_renewal): that is at most half of their life"
             )
             at = "signature_life" if "signature_life" in given else "signature_renewal"
             yield Mistake((at,), message, about)

@@ -62,7 +62,7 @@ def test_enable_says_the_ds_what_happens_next_and_what_is_to_do(dnssec: Lbdns) -
     told = lines(dnssec("enable", "Example.COM."))
     assert told[0] == "example.com: pending, since 2027-01-15 08:00:00"
     assert f"  DS          {DS}" in told
-    assert "  zone above  has no DS record yet, asked 2027-01-15 08:01:00" in told
+    assert "  zone above  has no DS record yet, as of 2027-01-15 08:01:00" in told
     assert any(
         one.startswith("  next        the zone above is asked for the DS, at 2027-01-15 09:00:00 (") for one in told
     )
@@ -114,12 +114,13 @@ def test_a_zone_that_leaves_says_what_the_zone_above_has_to_lose_first(dnssec: L
     lines(dnssec("enable", "example.com", "--ds-seen"))
     told = lines(dnssec("disable", "example.com"))
     assert told[0].startswith("example.com: pending-disabled")
-    assert f"  zone above  has 1 DS record: 12345 13 2 {DIGEST}, asked 2027-01-15 08:01:00" in told
+    assert f"  zone above  has 1 DS record: 12345 13 2 {DIGEST}, as of 2027-01-15 08:01:00" in told
     assert "  to do       have its DS taken out of the zone above" in told
     assert lines(dnssec("disable", "example.com", "--ds-gone"))[0] == "example.com: disabled, since 2027-01-15 08:00:00"
     assert signer.zones == {}
     refused = dnssec("ds", "example.com")
-    assert (refused.status, refused.out) == (1, "") and "is to have no DS: it is disabled" in refused.err
+    assert (refused.status, refused.out) == (1, "")
+    assert "is to have no DS: it is not signed; `lbdns dnssec enable example.com` has it signed" in refused.err
 
 
 def test_a_ds_before_its_time_is_not_printed(dnssec: Lbdns, signer: PlayedSigner) -> None:

@@ -6,12 +6,14 @@ import os
 import shutil
 import stat
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import RSASHA256
@@ -65,6 +67,48 @@ def test_keys_of_bind_are_read(tmp_path: Path, algorithm: str, is_ksk: bool) -> 
     assert file_stem(APEX, found.public).lower() == stem.lower()
     assert found.times_s["Inactive"] - found.times_s["Activate"] == pytest.approx(DAY_S, abs=5)
     assert found.private.sign(b"data")
+
+
+def in_pem(key: PrivateKey, password: bytes = b"") -> bytes:
+    """Return the private half of a key, in PEM."""
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    return key.numbers.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+@pytest.mark.parametrize("algorithm", [13, 14, 15, RSASHA256])
+def test_private_halves_in_pem_are_read(tmp_path: Path, algorithm: int) -> None:
+    """Knot DNS keeps its keys so, and prints the public half without TTL and class (`keymgr ZONE dnskey ID`)."""
+    rsa_numbers = rsa.generate_private_key(65537, 2048) if algorithm == RSASHA256 else None
+    key = private_key(APEX, algorithm, True, rsa_numbers) if rsa_numbers else generate_key(APEX, algorithm, True)
+    stem = tmp_path / file_stem(APEX, key.public)
+    public = b64encode(key.public.dnskey[4:]).decode()
+    stem.with_name(f"{stem.name}.key").write_text(f"{ZONE}. DNSKEY 257 3 {algorithm} {public}\n")
+    private = stem.with_name(f"{stem.name}.private")
+    private.write_bytes(in_pem(key))
+    found = read_key(private, APEX)
+    assert found.public == key.public and found.private is not None and found.private.sign(b"data")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    copied, _ = write_key(copies, APEX, found.private, NOW_S)
+    assert read_key(copied, APEX).private is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (in_pem(generate_key(APEX, 15, True)), "no key of algorithm 13"),
+        (in_pem(generate_key(APEX, 14, True)), "no key of algorithm 13"),
+        (in_pem(generate_key(APEX, 13, True)), "is not the private half of"),
+        (in_pem(generate_key(APEX, 13, True), b"x"), "without a password"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n", "no private key in PEM"),
+    ],
+)
+def test_what_is_no_such_key_in_pem(tmp_path: Path, text: bytes, told: str) -> None:
+    (key,) = keys_in(tmp_path, True)
+    path = tmp_path / f"{file_stem(APEX, key.public)}.private"
+    path.write_bytes(text)
+    with pytest.raises(LbdnsError, match=told):
+        read_key(path, APEX)
 
 
 @needs_bind

@@ -15,7 +15,7 @@ from lbdns.config.keyed_zones import keys_file, zones_with_keys
 from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.key_policy import KeyPolicies, key_policies, key_policy
 from lbdns.dnssec.zone_keys import CDNSKEY_DELETE, CDS_DELETE, ds_text
-from lbdns.dnssec.zone_status import KeyRole, SigningState
+from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus
 from lbdns.model.dnssec_settings import DnssecPolicy
 from lbdns.model.settings import Settings
 from tests.dnssec.keys_desk import APEX, DAY_S, HOUR_S, TTL_S, ZONE, Desk
@@ -35,7 +35,7 @@ def test_a_zone_becomes_secure(desk: Callable[..., Desk]) -> None:
     at.wait(4000)
     assert len(at.zone.cds) == len(at.zone.cdnskey) == 1
     status = at.keeper.status(ZONE, at.now_s)
-    assert status.status is SigningState.PENDING and "replace its DS" in status.to_do and len(status.ds) == 1
+    assert status.status is SigningState.PENDING and "this alone" in status.to_do and len(status.ds) == 1
     assert at.states() == [("csk", "ready")]
     at.answer(frozenset(at.zone.cds), frozenset())
     assert at.status() is SigningState.PENDING
@@ -143,6 +143,36 @@ def test_unsigned_without_a_gap(desk: Callable[..., Desk]) -> None:
     at.wait(120)
     assert at.keys is None and at.status() is SigningState.DISABLED
     assert list(at.directory.iterdir()) == []
+
+
+def shown(at: Desk) -> ZoneStatus:
+    """Return how the zone stands, as people are shown it."""
+    return at.keeper.status(ZONE, at.now_s)
+
+
+def test_no_key_is_said_to_go_before_it_can(desk: Callable[..., Desk]) -> None:
+    """While another key is on its way, the old one has no date; of a zone that is to be unsigned, no key becomes
+    active any more."""
+    at = desk(keys="split")
+    at.begin()
+    at.ask("roll", role=KeyRole.ZSK, algorithm=None, emergency=False)
+    old, new = (next(key for key in shown(at).keys if key.state == state) for state in ("retired", "published"))
+    assert (old.next_state, old.next_at_s) == ("removed", None) and new.next_at_s is not None
+    assert shown(at).next_step == "the next key takes over when every cache has it"
+    at.wait(new.next_at_s - at.now_s + 1)
+    old = next(key for key in shown(at).keys if key.state == "retired")
+    assert old.next_at_s is not None, "it signs no longer"
+    at.wait(old.next_at_s - at.now_s + 1)
+    at.ask("roll", role=KeyRole.KSK, algorithm=None, emergency=False)
+    old = next(key for key in shown(at).keys if key.state == "retired")
+    assert (old.next_at_s, old.waits_for) == (None, "the zone above to have the DS of the new one")
+    at.ask("disable")
+    assert {(key.next_state, key.waits_for) for key in shown(at).keys} == {
+        ("removed", "the zone above to have no DS of the zone")
+    }
+    texts = [event.text for event in at.events]
+    assert "the zone above is asked to have no DS of the zone" in texts
+    assert not [text for text in texts if "nothing" in text and "may hold" not in text]
 
 
 def test_disable_is_taken_back(desk: Callable[..., Desk]) -> None:

@@ -141,7 +141,8 @@ def roll(
 @running_options
 @json_option
 def import_(running: RunningServer, zone: str, directory: Path, as_json: bool) -> None:
-    """Take over a zone's keys as BIND writes them (K*.key, K*.private), and sign with them; the signer reads them."""
+    """Take over a zone's keys as BIND writes them (K*.key, K*.private, which may be in PEM), and sign with them; the
+    signer reads them."""
     _tell(_begin(running, "import", zone, directory=str(directory.absolute())), as_json)
 
 

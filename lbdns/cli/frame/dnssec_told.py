@@ -45,6 +45,8 @@ def ds_lines(status: ZoneStatus) -> Iterator[str]:
 
 def no_ds_yet(status: ZoneStatus, now_s: float) -> str:
     """Return why a zone is to have no DS: when it will be, where it is being signed; else how it stands."""
+    if status.status == SigningState.DISABLED:
+        return f": it is not signed; `lbdns dnssec enable {status.zone}` has it signed"
     if status.status != SigningState.PENDING or not status.next_step:
         return f": it is {status.status}"
     return f" yet: {_next_told(status, now_s)}"
@@ -59,9 +61,13 @@ def dnskey_lines(status: ZoneStatus) -> Iterator[str]:
 
 def parent_text(status: ZoneStatus) -> str:
     """Return what the zone above has, of when, and whether that is as it is to be."""
-    asked = f", asked {moment(status.parent_checked_s)}" if status.parent_checked_s is not None else ""
+    at = "" if status.parent_checked_s is None else moment(status.parent_checked_s)
     if status.parent_ds is None:
-        return f"not known{asked}" + (f": {status.parent_problem}" if status.parent_problem else "")
+        return (
+            "not known"
+            + (f", asked {at}" if at else "")
+            + (f": {status.parent_problem}" if status.parent_problem else "")
+        )
     wanted, seen = set(status.ds), set(status.parent_ds)
     if wanted == seen:
         told = "has these DS records" if wanted else "has no DS record, as it is to be"
@@ -69,7 +75,7 @@ def parent_text(status: ZoneStatus) -> str:
         told = "has no DS record yet"
     else:
         told = f"has {counted(len(seen), 'DS record')}: {'; '.join(sorted(seen))}"
-    return told + asked
+    return told + (f", as of {at}" if at else "")
 
 
 def table_rows(statuses: Sequence[ZoneStatus], now_s: float) -> Iterator[tuple[str, str, str, str]]:
