@@ -77,6 +77,7 @@ DNSSEC_STEPS_FILE: Final = _in_state("dnssec-steps.jsonl")
 OLDER_DNSSEC_STEPS_FILE: Final = _in_state("dnssec-steps.1.jsonl")
 HISTORY_FILE: Final = _in_state("history.db")
 HISTORY_LOCK: Final = _in_state("history.lock")
+SIGNED_ZONES_FILE: Final = _in_state("signed-zones.json")
 DNSSEC_DIRECTORY: Final = _in_state("dnssec")
 """The directory of the keys that zones are signed with, and of what is known of each."""
 RUN_DIRECTORY: Final = _in_state("run")

@@ -102,6 +102,11 @@ class KeyKeeper:
         found = {apex: key_states.zone_keys(state, self._policy(state)) for apex, state in self._states.items()}
         return {apex: keys for apex, keys in found.items() if keys is not None}
 
+    def unsigned(self) -> list[str]:
+        """Return the zones that have keys and whose last step is under way: to be published without signatures."""
+        zones = self.zone_keys()
+        return [state.zone for apex, state in self._states.items() if apex not in zones]
+
     def signer(self, key_id: int) -> Signs | None:
         """Return what signs as a key, None where there is no such key."""
         return self._signers.get(key_id)

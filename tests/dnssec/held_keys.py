@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lbdns.base.errors import LbdnsError
@@ -36,6 +36,9 @@ class HeldKeys:
 
     def problems(self) -> Mapping[str, str]:
         return self.wrong
+
+    def unsigned(self) -> Sequence[str]:
+        return ()
 
     def sign(self, key_id: int, data: bytes | memoryview) -> bytes:
         if key_id not in self._private:

@@ -80,6 +80,10 @@ class KeyLife:
         """Return the zones whose keys cannot be read, and why."""
         return {show_name(apex): problem for apex, problem in self._known.problems().items()}
 
+    def unsigned(self) -> Sequence[str]:
+        """Return the zones that have keys and are to be published unsigned."""
+        return self._known.unsigned()
+
     def statuses(self) -> list[dict[str, Any]]:
         """Return how each zone that has keys stands, as JSON values."""
         return [one.as_json() for one in self._known.statuses(self._unix_s())]

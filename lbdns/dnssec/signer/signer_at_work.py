@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -49,6 +49,9 @@ class KeyKeeping(KeyHolder, Protocol):
 
     def problems(self) -> Mapping[str, str]:
         """Return the zones whose keys cannot be read, and why."""
+
+    def unsigned(self) -> Sequence[str]:
+        """Return the zones that have keys and are to be published unsigned."""
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Do what an operator wants; raises LbdnsError."""
@@ -133,7 +136,8 @@ class SignerWorker:
     def _tell_keys(self) -> None:
         """Say what keys zones have: the public side."""
         zones = [encode_zone_keys(keys) for keys in self._keys.zones().values()]
-        self._channel.tell("keys", zones=zones, problems=dict(self._keys.problems()))
+        problems, unsigned = dict(self._keys.problems()), list(self._keys.unsigned())
+        self._channel.tell("keys", zones=zones, problems=problems, unsigned=unsigned)
 
     def _wake(self, wake_fd: int) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -13,24 +13,25 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import SIGNER_MODULE
-from lbdns.dns.name import encode_canonical
+from lbdns.base.words import DNSSEC_DIRECTORY, SIGNER_MODULE
+from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dnssec.key_policy import key_policies
 from lbdns.dnssec.signer.signing_terms import terms_of_zones
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_keys_words import decode_zone_keys
-from lbdns.dnssec.zone_status import ZoneStatus
+from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.mapped.snapshot_file import SIGNED
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.kept import Duty, KeptOne
 from lbdns.processes.supervisor.pulse import Pulse
+from lbdns.processes.supervisor.signed_record import SignedRecord
 from lbdns.processes.supervisor.signer_link import SignerLink
 from lbdns.processes.supervisor.takeover import end_old_signers
 from lbdns.publish.publisher import Published
@@ -48,7 +49,7 @@ log = logging.getLogger("lbdns.processes")
 
 
 class SignerChild(KeptOne):
-    """At most one process. `statuses`: how zones stand, by its last word; `counts`: what it did, for metrics."""
+    """At most one process. `counts`: what it did, by its last word, for metrics."""
 
     kind = "signer"
     words = "signer"
@@ -69,7 +70,9 @@ class SignerChild(KeptOne):
         self._heard_ns = 0
         self._knows_keys = False
         self._problems: Mapping[bytes, str] = {}
-        self.statuses: tuple[ZoneStatus, ...] = ()
+        self._unsigned: Set[bytes] = frozenset()
+        self._record = SignedRecord(state_dir)
+        self._statuses: tuple[ZoneStatus, ...] = ()
         self.counts: Mapping[str, Any] = {}
         self.steps: list[Callable[[Mapping[str, Any]], None]] = []
         """Each hears of every step of a key."""
@@ -133,12 +136,13 @@ class SignerChild(KeptOne):
             keys = {one.apex: one for one in map(decode_zone_keys, event["zones"])}
             is_other, self._keys = keys != self._keys, keys
             self._problems = {encode_canonical(zone): text for zone, text in event["problems"].items()}
+            self._unsigned = frozenset(map(encode_canonical, event["unsigned"]))
             self._knows_keys = True
             self._linked.set()
             if is_other and self._serves:
                 self._changed()
         elif kind == "statuses":
-            self.statuses = tuple(map(ZoneStatus.from_json, event["zones"]))
+            self._statuses = tuple(map(ZoneStatus.from_json, event["zones"]))
         elif kind == "counts":
             self.counts = {name: value for name, value in event.items() if name != "event"}
         elif kind == "step":
@@ -150,11 +154,39 @@ class SignerChild(KeptOne):
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Have the signer do something with keys and return what it says; raises LbdnsError."""
         if self._child is None and verb == "status" and not is_any_zone_signed(self._state_dir):
-            return []
+            return self._with_lost([], arguments)
         await self._have()
         if not self._serves:
             await self._serve()
-        return await self._with_link(lambda link: link.ask(verb, arguments))
+        answer = await self._with_link(lambda link: link.ask(verb, arguments))
+        return self._with_lost(answer, arguments) if verb == "status" else answer
+
+    @property
+    def statuses(self) -> tuple[ZoneStatus, ...]:
+        """How zones stand: by the signer's last word, and those of which it knows nothing."""
+        return (*self._statuses, *self._lost_statuses())
+
+    def _lost(self) -> Mapping[bytes, str]:
+        """Return the zones that are served signed and of whose keys nothing is there, and what to do."""
+        there = self._keys.keys() | self._problems.keys() | self._unsigned
+        directory = self._state_dir / DNSSEC_DIRECTORY
+        return {
+            apex: f"it was signed, and {directory} has no keys of it: put them back and restart lbdns, or have others "
+            f"made by `lbdns dnssec enable {show_name(apex)}`, whose DS the zone above is then to have"
+            for apex in self._record.zones - there
+        }
+
+    def _lost_statuses(self) -> list[ZoneStatus]:
+        return [
+            ZoneStatus(show_name(apex), SigningState.ERROR, 0.0, problem=problem)
+            for apex, problem in self._lost().items()
+        ]
+
+    def _with_lost(self, answer: Sequence[Any], arguments: Mapping[str, Any]) -> list[Any]:
+        """Return an answer to "status" that has the zones of which the signer knows nothing."""
+        zones = arguments.get("zones")
+        lost = {one.zone: one.as_json() for one in self._lost_statuses() if zones is None or one.zone in zones}
+        return [*(one for one in answer if one["zone"] not in lost), *lost.values()]
 
     def zone_keys(self) -> Mapping[bytes, ZoneKeys]:
         """Return the keys of every zone that is to be published signed, by apex; raises LbdnsError where it is not
@@ -164,8 +196,8 @@ class SignerChild(KeptOne):
         return self._keys
 
     def key_problems(self) -> Mapping[bytes, str]:
-        """Return the zones that are signed and whose keys cannot be read, with the reason."""
-        return self._problems
+        """Return the zones that are signed and whose keys cannot be read, or are gone, with the reason."""
+        return {**self._lost(), **self._problems}
 
     def sign_in_bulk(self, wanted: Sequence[tuple[int, bytes]]) -> Sequence[bytes]:
         """Return signatures by keys of these ids over these octets; raises LbdnsError. Called in a thread, which
@@ -196,7 +228,7 @@ class SignerChild(KeptOne):
             await end_old_signers(self._state_dir, self._child.pid if self._child else 0)
         if self._child is not None:
             await self._serve()
-            await self._tell_published(duty.published)
+        await self._tell_published(duty.published)
 
     async def _tell_published(self, published: Published) -> None:
         """Say what zones say of their keys from now on, and how long it may be kept: keys take their steps by that."""
@@ -204,8 +236,9 @@ class SignerChild(KeptOne):
         for apex, digest, ttl_s in published.snapshot.meta[SIGNED]:
             before = said.get(apex)
             said[apex] = [digest, max(ttl_s, before[1] if before else 0)]
+        self._record.note(frozenset(map(bytes.fromhex, said)))
         served = {zone.apex for zone in published.configuration.zones}
-        for status in self.statuses:
+        for status in self._statuses:
             apex = encode_canonical(status.zone)
             said.setdefault(apex.hex(), [0, 0] if apex in served else None)
         if said and self._link is not None:
