@@ -28,6 +28,7 @@ from lbdns.config.checks.listeners import check_empty_views, check_listeners, ch
 from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
 from lbdns.config.checks.sights import ZoneKey, check_sights, check_views, sights_of, zone_key
+from lbdns.config.checks.signed_checks import check_policies
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.files_read import FilesRead
 from lbdns.config.kept_texts import kept_file, name_of_text
@@ -263,8 +264,7 @@ class _Loading:
         """Read what lbdns.yaml says; `base` is what relative paths start from."""
         before = len(self.problems)
         self.settings = read_settings(value, lines, file, base, self.problems, self._reads_beside)
-        told = self.problems[before:]
-        self.knows_views = self.knows_settings and not any(one.at[:1] == ("views",) for one in told)
+        self.knows_views = self.knows_settings and not any(one.at[:1] == ("views",) for one in self.problems[before:])
         self.parts += object_parts(value, lines, file)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
@@ -388,8 +388,7 @@ class _Loading:
             return rest
         settings = None if self.settings_source is None else Placed(self.settings, self.settings_source)
         configuration = None if errors else self._configuration()
-        more = more_of(self.problems)
-        return Examined(configuration, errors, warnings, settings, self.objects.pools, more)
+        return Examined(configuration, errors, warnings, settings, self.objects.pools, more_of(self.problems))
 
     def _without_unready(self, errors: Sequence[Problem], read: Sequence[Problem]) -> Examined | None:
         """Return what is left without the zones whose files have mistakes, where all of them are tolerated and nothing
@@ -416,6 +415,7 @@ class _Loading:
         objects, problems = self.objects, self.problems
         if self.settings_source is not None:
             problems.extend(check_listeners(self.settings, self.settings_source))
+            problems += check_policies(self.settings, self.settings_source, () if self.has_unread_zone else self.drafts)
             if self.knows_views:
                 problems.extend(check_empty_views(self.settings, self.settings_source))
                 problems.extend(check_trust(self.settings, self.settings_source))

@@ -167,3 +167,23 @@ def test_texts_in_doubled_quotes_are_told(rdtype: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ['""', '"" ""', '"" "a"', '"a" ""', '"a" "" "b"', '"" "" ""'])
 def test_other_empty_texts_are_data(text: str, tmp_path: Path) -> None:
     assert messages(tmp_path, f"x TXT {text}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("zones", "told"),
+    [
+        (("example.com",), ['there is no zone "exmaple.com" here; did you mean "example.com"?']),
+        (("exmaple.com", "example.com@branch"), []),
+        ((), []),  # they are in a store
+    ],
+)
+def test_a_policy_of_no_zone_is_told(zones: tuple[str, ...], told: list[str], tmp_path: Path) -> None:
+    """A zone's policy under a name with a slip would leave the zone with the general one, and nobody would see."""
+    (tmp_path / "lbdns.yaml").write_text(
+        "views: {branch: {clients: [10.0.0.0/8]}}\ndnssec: {zones: {Exmaple.com.: {denial: nsec3}}}\n"
+    )
+    for name in zones:
+        (tmp_path / f"{name}.zone").write_text(HEAD)
+    examined = examine(tmp_path)
+    problems = [*examined.errors, *examined.warnings]
+    assert [one.message for one in problems if one.path.startswith("dnssec")] == told

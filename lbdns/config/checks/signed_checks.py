@@ -1,4 +1,4 @@
-"""What a load balancer costs in a zone that is signed: told, since it is no mistake.
+"""What a load balancer costs in a zone that is signed: told, since it is no mistake. And policies of no zone.
 
 its pools ...                                               so that                                     source
 differ in address families                                  the lack of one is signed on demand         RFC 9824
@@ -7,14 +7,30 @@ have hostnames that are answered as CNAME                   some resolvers give 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from lbdns.base.errors import Problem
+from lbdns.base.wording import nearest
 from lbdns.config.checks.effects import families_told
 from lbdns.config.checks.facts import Facts
-from lbdns.config.yaml.source import Placed
+from lbdns.config.yaml.source import Placed, Source
+from lbdns.dns.name import show_name
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
+
+
+def check_policies(settings: Settings, source: Source, zones: Iterable[tuple[bytes, str]]) -> Iterator[Problem]:
+    """Yield a warning for each policy of a zone that is not there: the one that was meant has the general one.
+
+    `zones`: apex and view of each that is read with the settings. Where none is, they come from a store.
+    """
+    names = {show_name(apex) for apex, _ in zones}
+    for name in settings.dnssec.zones if names else ():
+        if name not in names:
+            near = nearest(name, names)
+            meant = f'; did you mean "{near}"?' if near else ""
+            yield source.warning(("dnssec", "zones", name), f'there is no zone "{name}" here{meant}')
 
 
 def check_signed(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts) -> Iterator[Problem]:
