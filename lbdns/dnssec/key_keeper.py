@@ -172,8 +172,10 @@ class KeyKeeper:
         return self._settle(state, key_states.put_in_force(state, self._policy(state), 0, now_s), now_s)
 
     def parent_due(self, now_s: float) -> list[tuple[str, KeyPolicy]]:
-        """Return the zones whose parent is to be asked for their DS now, each with its policy."""
-        due = [state for state in self._states.values() if self._parent_due_s(state) <= now_s]
+        """Return the zones whose parent is to be asked for their DS now, each with its policy. One that was asked at a
+        time that is yet to come is: the clock was set back."""
+        states = self._states.values()
+        due = [one for one in states if self._parent_due_s(one) <= now_s or one.parent.checked_s > now_s]
         return [(state.zone, self._policy(state)) for state in due]
 
     def _parent_due_s(self, state: ZoneState) -> float:

@@ -194,7 +194,10 @@ def test_a_responder_gets_what_it_asks_for(scene: Scene, tmp_path: Path) -> None
     over_socket(scene, tmp_path / "signer.sock", use)
 
 
-def test_who_sends_what_is_no_request_is_parted_with(scene: Scene, tmp_path: Path) -> None:
+def test_who_sends_what_is_no_request_is_parted_with(
+    scene: Scene, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often: the log says so now and then."""
     path = tmp_path / "signer.sock"
 
     def use(client: SignatureClient, words: memoryview, judging: Judging) -> None:
@@ -205,6 +208,7 @@ def test_who_sends_what_is_no_request_is_parted_with(scene: Scene, tmp_path: Pat
                 sock.sendall(octets)
                 assert sock.recv(100) == b""
         assert len(client.ask([drawn(Random(1))])) == 1
+        assert caplog.text.count("is parted with") == 1
 
     over_socket(scene, path, use)
 

@@ -415,6 +415,18 @@ def test_a_zone_whose_name_has_a_slash(desk: Callable[..., Desk]) -> None:
     assert keys_file(at.directory.parent, encode_canonical(zone)).exists()
 
 
+def test_a_clock_that_is_set_back_does_not_keep_the_parent_from_being_asked(desk: Callable[..., Desk]) -> None:
+    at = desk()
+    at.begin()
+    at.now_s += 365 * DAY_S
+    at.parent()
+    assert at.keeper.parent_due(at.now_s) == []
+    at.now_s -= 365 * DAY_S
+    assert [zone for zone, _ in at.keeper.parent_due(at.now_s)] == [ZONE]
+    at.parent()
+    assert at.keeper.parent_due(at.now_s) == []
+
+
 def test_withdrawn_zones_wait_for_nobody(desk: Callable[..., Desk]) -> None:
     """A zone that is not served can be disabled: its DS has to go all the same."""
     at = desk()

@@ -39,7 +39,7 @@ CONNECTIONS_MAX: Final = 256
 BACKLOG: Final = 64
 REPLIES_WAITING_BYTES: Final = 1 << 20
 TELL_S: Final = 10.0
-"""How often the log says at most that a request was refused."""
+"""How often the log says at most that a request was refused, or was none."""
 
 log = logging.getLogger("lbdns.dnssec")
 
@@ -103,11 +103,16 @@ class DemandPort:
         given = self.signing.signatures(wanted, verdict)
         if given:
             self.foresight.noted(wanted)
-        elif verdict is Verdict.REFUSED and elapsed_s() - self._told_at_s > TELL_S:
-            self._told_at_s = elapsed_s()
+        elif verdict is Verdict.REFUSED:
             told = "refused to sign %s records of %s for a responder: the configuration does not answer so"
-            log.warning(told, type_text(wanted.rtype), show_name(wanted.owner))
+            self.warn(told, type_text(wanted.rtype), show_name(wanted.owner))
         return given
+
+    def warn(self, told: str, *what: object) -> None:
+        """Tell of a responder that does what none does, now and then: it may do it as often as it likes."""
+        if elapsed_s() - self._told_at_s > TELL_S:
+            self._told_at_s = elapsed_s()
+            log.warning(told, *what)
 
 
 class Asking(asyncio.Protocol):
@@ -138,7 +143,7 @@ class Asking(asyncio.Protocol):
                 given = [self._port.grant(wanted) for wanted in decode_request(frame.body)]
                 self._transport.write(encode_reply(frame.number, given))
         except FrameError as error:
-            log.warning("who asked for signatures is parted with: %s", error)
+            self._port.warn("who asked for signatures is parted with: %s", error)
             self.abort()
 
     def pause_writing(self) -> None:
