@@ -169,8 +169,8 @@ class DnssecSettings(DnssecPolicy):
     """How zones are signed, in general and each."""
 
     user: User | None = None
-    """Whom the process becomes that has the private keys, where root starts the server, `USER` or `USER:GROUP`; without
-    it, whom the rest of the server becomes."""
+    """Whom the process becomes that has the private keys, `USER` or `USER:GROUP`. All processes are one user so far: it
+    names whom `user` names, and anybody else is refused."""
     zones: Annotated[dict[ZoneName, DnssecPolicy], Field(max_length=bounds.MAX_SIGNED_ZONES)] = Field(
         default_factory=dict
     )

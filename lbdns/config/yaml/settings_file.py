@@ -22,6 +22,7 @@ from lbdns.places.airports import is_airport
 
 _SECTIONS_TAKEN: Final = frozenset(kind.section for kind in IN_SETTINGS)
 """Sections of objects that the settings file may have."""
+_SIGNER_USER: Final = ("dnssec", "user")
 _SOCKET_PATH_OCTETS: Final = 107
 """What fits into sun_path of unix(7), its closing NUL left out."""
 
@@ -118,6 +119,7 @@ def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
             find_system_user(settings.user)
         except ValueError as error:
             yield source.problem(("user",), str(error))
+    yield from _check_signer_user(placed)
     state = _absolute(settings.state, base)
     if state is not None and os.path.exists(state) and not os.path.isdir(state):  # no error where none may look
         yield source.problem(("state",), f'"{settings.state}" is a file; the state is kept in a directory')
@@ -132,3 +134,27 @@ def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
             "where the code is right, give country, latitude and longitude"
         )
         yield source.problem(("pop", "code"), message)
+
+
+def _check_signer_user(placed: Placed[Settings]) -> Iterator[Problem]:
+    """Refuse a user of the signer's own: nothing makes one of it, and keys that are open are not to seem closed."""
+    settings, source = placed.item, placed.source
+    text = settings.dnssec.user
+    if text is None:
+        return
+    try:
+        whole = None if settings.user is None else find_system_user(settings.user)
+    except ValueError:
+        return  # told of `user` already
+    try:
+        wanted = find_system_user(text)
+    except ValueError as error:
+        yield source.problem(_SIGNER_USER, str(error))
+        return
+    if whole is None or (wanted.uid, wanted.gid) != (whole.uid, whole.gid):
+        others = "nobody" if settings.user is None else f'"{settings.user}"'
+        message = (
+            f'the signer cannot become "{text}": it runs as the user of all processes, and "user" names {others}; '
+            "leave it out, or name the same user in both; whoever runs as that user can read the keys"
+        )
+        yield source.problem(_SIGNER_USER, message)

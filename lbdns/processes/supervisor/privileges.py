@@ -59,15 +59,15 @@ class Privileges:
     def __init__(self, source: ConfigurationSource, settings: Settings) -> None:
         """Find out who it is to be; nothing is changed yet.
 
-        Raises LbdnsError with a line for each thing that a user would lack, and ConfigError for a `user` that is none:
-        nothing is served as root by mistake.
+        Raises LbdnsError with a line for each thing that a user would lack, and where keys would be another's than
+        said, and ConfigError for a `user` that is none: nothing is served as root by mistake.
         """
         self._settings = settings
         self.user: SystemUser | None = None
         if os.geteuid() == ROOT_UID:
             self.user = _choose(source, settings)
         elif settings.user is not None:
-            _compare(settings.user)
+            _compare(settings, settings.user)
 
     def drop(self, source: ConfigurationSource, lock: StateLock) -> None:
         """Where root started the server, give away what it writes, and become who it is to be; raises LbdnsError.
@@ -119,11 +119,18 @@ class Privileges:
             keep_only(SERVING, lendable=NAMESPACES | PINGS if enters_namespaces else _for_pings())
 
 
-def _compare(text: str) -> None:
-    """Say where a user is named who the server cannot become."""
+def _compare(settings: Settings, text: str) -> None:
+    """Say where a user is named who the server cannot become; raises LbdnsError where keys were to be that user's."""
     with contextlib.suppress(ValueError):  # the files' own mistake, told with its line
-        if find_system_user(text).uid != os.geteuid():
-            log.warning("user: %s needs a start by root; the server runs as %s", text, user_name(os.geteuid()))
+        if find_system_user(text).uid == os.geteuid():
+            return
+        runs_as = user_name(os.geteuid())
+        if settings.dnssec.user is not None:
+            raise LbdnsError(
+                f"dnssec.user: {settings.dnssec.user} needs a start by root; the server would run as {runs_as}, who "
+                "could read the keys: start it as root, or leave dnssec.user out"
+            )
+        log.warning("user: %s needs a start by root; the server runs as %s", text, runs_as)
 
 
 def _choose(source: ConfigurationSource, settings: Settings) -> SystemUser:
