@@ -146,6 +146,8 @@ def test_nsec3_is_the_settings_and_multi_signer_is_accepted_and_told(
     client: httpx.Client, zone: str, signer: PlayedSigner
 ) -> None:
     at = f"{zone}/dnssec"
+    ((pointer, text),) = errors(client.patch(at, json={"status": "active", "dnssec_use_nsec3": True}))
+    assert pointer == "/dnssec_use_nsec3" and "dnssec.denial, now nsec" in text and signer.zones == {}
     answer = client.patch(at, json={"status": "active", "dnssec_multi_signer": True, "dnssec_use_nsec3": False})
     assert result(answer)["dnssec_multi_signer"] is False and "no second signer" in told(answer)
     ((pointer, text),) = errors(client.patch(at, json={"dnssec_use_nsec3": True}))

@@ -89,7 +89,11 @@ async def change_dnssec(
 ) -> Response:
     """Sign a zone, or have it signed no more once the zone above has lost its DS: until then it is pending-disabled."""
     before = await status_of(site, zone_id)
-    wrong = list(_wrong(body, before))
+    # What is unsigned will be denied as the settings say, once it is signed.
+    denial = before.denial or (
+        site.in_force.dnssec.policy_of(before.zone).denial if body.get("status") == ACTIVE else ""
+    )
+    wrong = list(_wrong(body, denial))
     if wrong:
         raise invalid(*wrong)
     if body.get("dnssec_multi_signer"):
@@ -129,8 +133,8 @@ async def _have(
     return ok(_shown(status))
 
 
-def _wrong(body: dict[str, Any], status: ZoneStatus) -> list[tuple[str, Steps]]:
-    """Return what of a body cannot be done."""
+def _wrong(body: dict[str, Any], denial: str) -> list[tuple[str, Steps]]:
+    """Return what of a body cannot be done; `denial`: how the zone denies, "" where it is unsigned and stays so."""
     known = _WRITTEN["properties"]
     found: list[tuple[str, Steps]] = [(unknown_field(key, list(known)), (key,)) for key in body.keys() - known]
     if body.get("status") not in (ACTIVE, DISABLED, None):
@@ -142,8 +146,8 @@ def _wrong(body: dict[str, Any], status: ZoneStatus) -> list[tuple[str, Steps]]:
         words = "dnssec_presigned: lbdns signs what it serves; keys of a zone signed elsewhere are imported"
         found.append((words, ("dnssec_presigned",)))
     nsec3 = body.get("dnssec_use_nsec3")
-    if isinstance(nsec3, bool) and status.denial and nsec3 is not (status.denial == _NSEC3):
-        words = f"dnssec_use_nsec3: the settings say how names are denied, dnssec.denial, now {status.denial}"
+    if isinstance(nsec3, bool) and denial and nsec3 is not (denial == _NSEC3):
+        words = f"dnssec_use_nsec3: the settings say how names are denied, dnssec.denial, now {denial}"
         found.append((words, ("dnssec_use_nsec3",)))
     return found
 
