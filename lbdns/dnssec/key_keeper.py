@@ -13,6 +13,7 @@ it cannot.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -63,9 +64,10 @@ class KeyKeeper:
     # --- what there is ---
 
     def load(self) -> None:
-        """Read every zone's state and keys; writes nothing. What cannot be read is in `problems`."""
+        """Read every zone's state and keys; writes nothing. What cannot be read is in `problems`; raises LbdnsError
+        where it cannot be told which zones there are."""
         self._states, self._signers, self._unreadable = {}, {}, {}
-        for path in sorted(self._directory.glob(f"*{STATE_ENDING}")):
+        for path in sorted(self._listed()):
             try:
                 apex = encode_canonical(path.name.removesuffix(STATE_ENDING).replace("%2F", "/"))
             except BadName:
@@ -74,6 +76,15 @@ class KeyKeeper:
                 self._load_zone(path, apex)
             except LbdnsError as error:
                 self._unreadable[apex] = str(error)
+
+    def _listed(self) -> list[Path]:
+        try:
+            names = os.listdir(self._directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise LbdnsError(f"{self._directory}: cannot be read: {error.strerror}") from error
+        return [self._directory / name for name in names if name.endswith(STATE_ENDING)]
 
     def _load_zone(self, path: Path, apex: bytes) -> None:
         try:

@@ -11,8 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.words import DNSSEC_DIRECTORY, SIGNED_ZONES_FILE
+from lbdns.dnssec.key_keeper import KeyKeeper
+from lbdns.dnssec.key_policy import KeyPolicies, key_policy
+from lbdns.model.dnssec_settings import DnssecPolicy
 from lbdns.processes.supervisor.signed_record import SignedRecord
+from lbdns.processes.supervisor.signer_child import is_any_zone_signed
 from lbdns.testing import LbdnsServer, ServerError
 from tests.dnssec.signed_server import SIGNED, ZONE, SignedServer, signed_server, tree
 
@@ -69,3 +74,20 @@ def test_a_record_that_cannot_be_read_is_told_of(text: str, tmp_path: Path, capl
     record = SignedRecord(tmp_path)
     assert record.zones == frozenset()
     assert "cannot be read" in caplog.text
+
+
+def test_a_directory_that_cannot_be_read_is_not_one_without_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is taken for unsigned where nobody can tell which zones are signed."""
+    keeper = KeyKeeper(tmp_path / DNSSEC_DIRECTORY, KeyPolicies(key_policy(DnssecPolicy()), {}))
+    keeper.load()
+    assert not is_any_zone_signed(tmp_path) and keeper.zone_keys() == {}
+
+    def refuse(path: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert is_any_zone_signed(tmp_path)
+    with pytest.raises(LbdnsError, match="dnssec: cannot be read: Permission denied"):
+        keeper.load()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from pathlib import Path
@@ -296,5 +297,10 @@ class SignerChild(KeptOne):
 
 
 def is_any_zone_signed(state_dir: Path) -> bool:
-    """Whether a zone has a state of its keys on disk."""
-    return any((state_dir / "dnssec").glob("*.json"))
+    """Whether a zone has a state of its keys on disk, or nobody can tell: the signer says why then."""
+    try:
+        return any(name.endswith(".json") for name in os.listdir(state_dir / DNSSEC_DIRECTORY))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
