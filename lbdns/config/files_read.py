@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 Stamp = tuple[int, int, int]
@@ -20,6 +21,7 @@ class FilesRead:
         self._directory = directory
         self._suffixes = suffixes
         self._stamps = {path: _stamp(path) for path in self._listed()}
+        self._dnskeys: dict[bytes, dict[bytes, None]] = {}
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -30,6 +32,16 @@ class FilesRead:
         """Take the stamp of a file that is about to be read, or looked for; the first one counts."""
         if path not in self._stamps:
             self._stamps[path] = _stamp(path)
+
+    def note_signed(self, apex: bytes, dnskeys: Iterable[bytes], keys: Path) -> None:
+        """Note a zone that a file has with the DNSKEY records of another signer (rdata in wire format): it is refused
+        until the file `keys` is there."""
+        self.note(keys)
+        self._dnskeys.setdefault(apex, {}).update(dict.fromkeys(dnskeys))
+
+    def dnskeys(self, apex: bytes) -> tuple[bytes, ...]:
+        """Return the rdata of the DNSKEY records that were noted of a zone, each once; none where it has none."""
+        return tuple(self._dnskeys.get(apex, ()))
 
     def as_read(self) -> dict[Path, Stamp | None]:
         """Return the stamp of each file as it was read; None: it was not there."""

@@ -314,8 +314,8 @@ class _Loading:
         draft.view = view
         if apex in self._signed:
             leave_out_signing(draft)
-        elif draft.rrset(apex, TYPE_DNSKEY) is not None:
-            self.files.note(keys_file(self.state or self.settings.state_dir(), apex))  # whose coming mends it
+        elif (dnskeys := draft.rrset(apex, TYPE_DNSKEY)) is not None:
+            self.files.note_signed(apex, dnskeys.rdatas, keys_file(self.state or self.settings.state_dir(), apex))
         self.drafts[key] = draft
         if self.records_left is not None:
             self.records_left -= sum(len(rrset.rdatas) for rrsets in draft.nodes.values() for rrset in rrsets)

@@ -6,7 +6,7 @@ and the keys that sign here are those that signed there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -93,6 +93,7 @@ def _mistakes(
         for key in served.values()
         if key.is_entry_point and key.id not in own
     ]
+    found += _like_tags(zone, served.values())
     is_split = any(not key.is_entry_point for key in served.values())
     for algorithm in sorted({key.algorithm for key in served.values()}):
         active = [one.public for one in signing.values() if one.public.algorithm == algorithm]
@@ -101,6 +102,22 @@ def _mistakes(
         elif is_split and all(key.is_entry_point for key in active):
             found.append(f"{directory}: has no key of algorithm {algorithm} that signs {zone} (flags 256)")
     return found
+
+
+def _like_tags(zone: str, keys: Iterable[SigningKey]) -> Iterator[str]:
+    """Yield which keys a validator can take for one another: it tries one of a tag and an algorithm, and some try no
+    other when its signature does not fit (CVE-2023-50387). A key that is revoked has another tag (RFC 5011 section 7).
+    """
+    met: dict[tuple[int, int], SigningKey] = {}
+    for key in sorted(keys, key=lambda one: one.id):
+        for tag in sorted(key.tags):
+            other = met.setdefault((key.algorithm, tag), key)
+            if other is not key:
+                yield (
+                    f"{zone}: two keys of algorithm {key.algorithm} have the key tag {tag:05}, now or once one is "
+                    "revoked: resolvers fail to tell them apart; roll one of them where the zone is signed now"
+                )
+                break
 
 
 def _algorithm(signing: dict[int, KeyFile], policy: KeyPolicy) -> int:

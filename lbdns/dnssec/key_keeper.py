@@ -309,11 +309,11 @@ class KeyKeeper:
     def _make(self, state: ZoneState, role: KeyRole, algorithm: int, now_s: float) -> ZoneKey:
         """Make a key, on disk when this returns, whose tag no other of the zone's keys has."""
         make_directory(self._directory)
-        taken = {key.public.tag for key in state.keys}
+        taken = frozenset(tag for key in state.keys for tag in key.public.tags)
         while True:
             key = generate_key(state.apex, algorithm, is_entry_point=role is not KeyRole.ZSK)
             is_free = not (self._directory / f"{file_stem(state.apex, key.public)}{PRIVATE}").exists()
-            if key.public.tag not in taken and is_free:
+            if not key.public.tags & taken and is_free:
                 break
         write_key(self._directory, state.apex, key, now_s)
         self._signers[key.public.id] = key

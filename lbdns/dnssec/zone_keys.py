@@ -21,6 +21,7 @@ CDS_DELETE: Final = bytes(5)
 """The CDS by which a parent is asked to remove every DS: `0 0 0 00` (RFC 8078 section 4)."""
 CDNSKEY_DELETE: Final = bytes((0, 0, DNSKEY_PROTOCOL, 0, 0))
 """The CDNSKEY that says the same: `0 3 0 AA==`."""
+_KEY_FLAG_REVOKE: Final = 0x0080
 _DIGESTS: Final = {DIGEST_SHA256: "sha256", DIGEST_SHA384: "sha384"}
 
 
@@ -46,6 +47,12 @@ class SigningKey:
     def is_entry_point(self) -> bool:
         """Whether a DS may name it: it is a KSK or CSK."""
         return bool(self.flags & KEY_FLAG_SEP)
+
+    @property
+    def tags(self) -> frozenset[int]:
+        """Its key tag, and the one that it has once it is revoked (RFC 5011 section 7)."""
+        flags = (self.flags | _KEY_FLAG_REVOKE).to_bytes(2, "big")
+        return frozenset((self.tag, key_tag(flags + self.dnskey[2:])))
 
 
 @dataclass(frozen=True, slots=True)

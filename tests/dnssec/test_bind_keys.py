@@ -23,7 +23,7 @@ from lbdns.dnssec.key import PrivateKey, generate_key, private_key
 from lbdns.dnssec.key_keeper import KeyKeeper
 from lbdns.dnssec.key_policy import KeyPolicies, key_policy
 from lbdns.dnssec.parent_answer import ParentAnswer, ServerAnswer
-from lbdns.dnssec.zone_keys import ds_rdata
+from lbdns.dnssec.zone_keys import dnskey_rdata, ds_rdata, key_tag
 from lbdns.dnssec.zone_status import SigningState
 from lbdns.model.dnssec_settings import DnssecPolicy
 
@@ -271,9 +271,31 @@ def _not_of_the_zone(folder: Path) -> list[bytes]:
     return [generate_key(APEX, 13, is_entry_point=True).public.dnskey]
 
 
+def _like_tags(folder: Path, flags: int) -> list[bytes]:
+    """Let the zone publish a ZSK of elsewhere beside a key: its tag is that of the key once `flags` are set, made so by
+    its last octets, which the ones' complement sum of a tag takes like any other."""
+    (key,) = keys_in(folder, True)
+    tag = key_tag((key.public.flags | flags).to_bytes(2, "big") + key.public.dnskey[2:])
+    for last in range(0x10000):
+        other = dnskey_rdata(256, 13, bytes(62) + last.to_bytes(2, "big"))
+        if key_tag(other) == tag:
+            return [key.public.dnskey, other]
+    raise AssertionError(tag)
+
+
+def _like_tag(folder: Path) -> list[bytes]:
+    return _like_tags(folder, 0)
+
+
+def _like_revoked(folder: Path) -> list[bytes]:
+    return _like_tags(folder, 0x80)
+
+
 @pytest.mark.parametrize(
     ("prepare", "part"),
     [
+        (_like_tag, "two keys of algorithm 13 have the key tag"),
+        (_like_revoked, "two keys of algorithm 13 have the key tag"),
         (_other_zone, "has no key of example.com."),
         (_inside_is_another, "is a key of example.net., not of example.com."),
         (_halves, "is not the private half of"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import dns.name
 import dns.query
 import dns.rdatatype
 import dns.rrset
+import dns.zone
 import pytest
 
 from lbdns.testing import LbdnsServer
@@ -113,3 +116,37 @@ def test_a_signed_zone_moves_in_with_its_keys(server: LbdnsServer, lbdns_server:
     wait_until(lambda: is_valid(other, "www.example.com"), lambda: "not served")
     assert asked(other, "example.com", "DNSKEY")[0] == before
     wait_until(lambda: "1 DNSKEY, 1 NSEC of the file are left out" in other.log, lambda: other.log)
+
+
+def made_by_bind(directory: Path, *flags: str) -> Path:
+    """Return the file of a new key of example.com, as dnssec-keygen makes it."""
+    command = ["dnssec-keygen", "-q", "-K", str(directory), "-a", "13", *flags, "example.com"]
+    stem = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    return directory / f"{stem}.key"
+
+
+@pytest.mark.skipif(shutil.which("dnssec-signzone") is None, reason="dnssec-signzone (bind9-utils) is missing")
+def test_a_zone_that_bind_signed_keeps_every_key(lbdns_server: Start, tmp_path: Path) -> None:
+    """A ZSK whose private half stays away signed what caches hold: it stays published, and what it signed is valid."""
+    keys, plain = tmp_path / "keys", tmp_path / "plain.zone"
+    keys.mkdir()
+    ksk, zsk, away = made_by_bind(keys, "-f", "KSK"), made_by_bind(keys), made_by_bind(keys)
+    plain.write_text(ZONE + "".join(one.read_text() for one in (ksk, zsk, away)))
+    signed = tmp_path / "example.com.zone"
+    command = ["dnssec-signzone", "-o", "example.com", "-f", str(signed), "-k", str(ksk), str(plain), str(away)]
+    subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=tmp_path)
+    for one in (away, away.with_suffix(".private")):
+        one.unlink()
+    server = lbdns_server({"settings": SETTINGS, "zones": {"example.net": ZONE}})
+    shutil.copy(signed, server.directory / "example.com.zone")
+    dnssec(server, "import", "example.com", str(keys))
+    wait_until(lambda: is_valid(server, "www.example.com"), lambda: "not served")
+    held = dns.zone.from_file(str(signed), "example.com", relativize=False)
+    apex, www = dns.name.from_text("example.com."), dns.name.from_text("www.example.com.")
+    served = asked(server, "example.com", "DNSKEY")[0]
+    assert set(served) == set(held.find_rdataset(apex, "DNSKEY"))
+    records = dns.rrset.from_rdata_list(www, 5, list(held.find_rdataset(www, "A")))
+    dns.dnssec.validate(
+        records, dns.rrset.from_rdata_list(www, 5, list(held.find_rdataset(www, "RRSIG", "A"))), {apex: served}
+    )
+    assert "3 DNSKEY" in server.log and "of the file are left out" in server.log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lbdns.base.errors import LbdnsError
@@ -26,10 +26,17 @@ class AskedSigner(Protocol):
 class SignerDesk:
     """Takes requests to the signer of one server."""
 
-    def __init__(self, signer: AskedSigner, configuration: Callable[[], Configuration]) -> None:
-        """Ask `signer` about the zones of what is in force."""
+    def __init__(
+        self,
+        signer: AskedSigner,
+        configuration: Callable[[], Configuration],
+        dnskeys: Callable[[bytes], Awaitable[Sequence[bytes]]] | None = None,
+    ) -> None:
+        """Ask `signer` about the zones of what is in force; `dnskeys`: with what keys (rdata) another signer's zone of
+        an apex is there. None: with none."""
         self._signer = signer
         self._configuration = configuration
+        self._dnskeys = dnskeys
 
     async def operate(self, request: Mapping[str, Any]) -> Any:
         """Do what a request says, {verb, zone, ...}; raises LbdnsError with what is wrong with it."""
@@ -47,6 +54,8 @@ class SignerDesk:
         if verb == "status":
             found = await self._signer.ask("status", {"zones": [zone]})
             return found[0] if found else ZoneStatus(zone, SigningState.DISABLED, 0.0).as_json()
+        if verb == "import" and self._dnskeys is not None:  # caches hold what each has signed: all stay published
+            arguments["dnskeys"] = [one.hex() for one in await self._dnskeys(encode_canonical(zone))]
         log.info("dnssec %s %s, asked by %s", verb, zone, printable(str(request.get("by") or "the control socket")))
         return await self._signer.ask(verb, {"zone": zone, **arguments})
 

@@ -42,6 +42,9 @@ class Operated(Protocol):
     def signer(self) -> AskedSigner:
         """Who has the keys."""
 
+    async def dnskeys(self, apex: bytes) -> tuple[bytes, ...]:
+        """Return the rdata of the DNSKEY records of a zone on disk that was signed elsewhere."""
+
     def in_force(self) -> Published:
         """Return what is served; raises LbdnsError before anything is."""
 
@@ -77,7 +80,7 @@ class Operations:
             "counters": self._counters,
             "samples": self._samples,
             "progress": self._progress,
-            "dnssec": SignerDesk(server.signer, lambda: server.in_force().configuration).operate,
+            "dnssec": SignerDesk(server.signer, lambda: server.in_force().configuration, server.dnskeys).operate,
         }
 
     async def _health(self, request: Mapping[str, Any]) -> dict[str, Any]:

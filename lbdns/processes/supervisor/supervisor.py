@@ -276,6 +276,12 @@ class Supervisor:
         finally:
             self._files = files
 
+    async def dnskeys(self, apex: bytes) -> tuple[bytes, ...]:
+        """Return the rdata of the DNSKEY records of a zone on disk that was signed elsewhere."""
+        if self._files.as_now() != self._files.as_read():
+            await self.reload("the configuration changed")
+        return self._files.dnskeys(apex)
+
     async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         """Serve objects that management changed, under the settings in force; `commit` stores them.
 
