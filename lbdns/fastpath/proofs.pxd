@@ -6,7 +6,7 @@ from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.write cimport field16, get32, put16, target_bytes, write_body
 from lbdns.mapped.columns cimport *
-from lbdns.mapped.signature_lookup cimport add_rdata, begin_key, copy_signed, end_key, find_signed
+from lbdns.mapped.signature_lookup cimport add_rdata, begin_key, copy_signed, end_key, find_signed, signed_bytes
 from lbdns.mapped.signature_words cimport *
 from lbdns.snapshot.lookup.look_up cimport find_rrset
 from lbdns.snapshot.lookup.name_rows cimport *

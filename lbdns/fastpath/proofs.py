@@ -18,7 +18,7 @@ from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server
 from lbdns.fastpath.write import field16, get32, put16, target_bytes, write_body
 from lbdns.mapped.columns import *
-from lbdns.mapped.signature_lookup import add_rdata, begin_key, copy_signed, end_key, find_signed
+from lbdns.mapped.signature_lookup import add_rdata, begin_key, copy_signed, end_key, find_signed, signed_bytes
 from lbdns.mapped.signature_words import *
 from lbdns.snapshot.lookup.look_up import find_rrset
 from lbdns.snapshot.lookup.name_rows import *
@@ -110,7 +110,7 @@ def write_made_signatures(server: Server, position: int, limit: int, rtype: int,
         slot = find_signed(server, server.made_key.high, server.made_key.low)
         if slot == NO_SLOT:
             return DEFERRED
-        size = server.signed_length[slot]
+        size = signed_bytes(server, slot)
         if position + RECORD_HEAD_BYTES + size + signer_bytes > limit:
             return TOO_LARGE
         put16(server, position, server.owner)

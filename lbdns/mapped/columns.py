@@ -247,30 +247,34 @@ SIGNATURE_HEAD_BYTES: Final = 18  # of an RRSIG's data before the signer's name 
 
 
 class PerSlot(NamedTuple):
-    """How many items of a column of a signature table each slot has (`is_once`: the table). `is_wide`: as many as the
-    table is wide; `is_marked`: who reads the table writes to it."""
+    """How many items of a column of a signature table each slot has (`is_once`: the table). `is_wide`: as many as its
+    row takes; `is_same`: the memory of the column before it; `is_marked`: who reads the table writes to it."""
 
     items: int
     is_once: bool = False
     is_wide: bool = False
+    is_same: bool = False
     is_marked: bool = False
 
 
-def per_slot(items: int = 1, is_once: bool = False, is_wide: bool = False, is_marked: bool = False) -> Any:
+def per_slot(
+    items: int = 1, is_once: bool = False, is_wide: bool = False, is_same: bool = False, is_marked: bool = False
+) -> Any:
     """Declare a column of a signature table, as PerSlot says."""
-    return PerSlot(items, is_once, is_wide, is_marked)
+    return PerSlot(items, is_once, is_wide, is_same, is_marked)
 
 
 class SignatureColumns:
     """The columns of a signature table (signature_table.py), as attributes. The order is the file's."""
 
     signed_secret: U64 = per_slot(2, is_once=True)  # the key of the hash, drawn when the table is made
-    signed_key: U64 = per_slot(2)  # the hash of what is signed (signature_lookup.py)
-    signed_version: U32 = per_slot()  # odd while the slot is being written
-    signed_length: U16 = per_slot()  # of signed_rdata; 0: nothing there
+    # A slot's row, so that who looks it up touches one page: two words are the hash of what is signed
+    # (signature_lookup.py), the third its version, odd while it is being written, and above that the length of what
+    # follows, 0 where nothing is there: an RRSIG's data without the signer's name, that is its head and the signature.
+    signed_word: U64 = per_slot(is_wide=True)
+    signed_octet: U8 = per_slot(is_wide=True, is_same=True)  # the same rows
     signed_expiry: U32 = per_slot()  # unix s, as the signature has it
     signed_passing: U8 = per_slot()  # 1: of a name that a client chose, below a wildcard
-    signed_rdata: U8 = per_slot(is_wide=True)  # an RRSIG's data without the signer's name: its head, the signature
     signed_used: U32 = per_slot(is_marked=True)  # when it was sent last: s of CLOCK_MONOTONIC >> USED_SHIFT
 
 

@@ -36,10 +36,15 @@ cdef void sip(SignedKey key, int count) noexcept nogil
 
 cdef unsigned long long turned(unsigned long long word, int bits) noexcept nogil
 
-@cython.locals(slots=cython.ulonglong, first=cython.ulonglong, slot=cython.ulonglong)
+@cython.locals(
+    slots=cython.ulonglong, first=cython.ulonglong, slot=cython.ulonglong, row=cython.ulonglong, at=cython.ulonglong
+)
 cpdef long long find_signed(TypedColumns columns, unsigned long long high, unsigned long long low) noexcept nogil
 
-@cython.locals(version=cython.uint, source=cython.ulonglong, used=cython.uint)
+@cython.locals(row=cython.ulonglong)
+cpdef int signed_bytes(TypedColumns columns, unsigned long long slot) noexcept nogil
+
+@cython.locals(words=cython.ulonglong, state=cython.ulonglong, source=cython.ulonglong, used=cython.uint)
 cpdef bint copy_signed(
     TypedColumns columns,
     unsigned long long slot,

@@ -131,18 +131,27 @@ def turned(word: int, bits: int) -> int:
 def find_signed(columns: TypedColumns, high: int, low: int) -> int:
     """Return the slot of a key, NO_SLOT where the table has none. What it holds may be another's a moment later, as
     `copy_signed` sees."""
-    slots = len(columns.signed_version)
+    slots = len(columns.signed_used)
     if slots == 0:
         return NO_SLOT
     first = low & (slots - SIGNATURE_WINDOW)
+    row = len(columns.signed_word) // slots
+    at = first * row
     for slot in range(first, first + SIGNATURE_WINDOW):
         if (
-            columns.signed_key[slot * 2] == high
-            and columns.signed_key[slot * 2 + 1] == low
-            and not columns.signed_version[slot] & 1
+            columns.signed_word[at] == high
+            and columns.signed_word[at + 1] == low
+            and not columns.signed_word[at + ROW_STATE] & 1
         ):
             return slot
+        at += row
     return NO_SLOT
+
+
+def signed_bytes(columns: TypedColumns, slot: int) -> int:
+    """Return the length of what a slot holds, 0 for nothing."""
+    row = len(columns.signed_word) // len(columns.signed_used)
+    return columns.signed_word[slot * row + ROW_STATE] >> LENGTH_SHIFT
 
 
 def copy_signed(
@@ -161,31 +170,32 @@ def copy_signed(
     """Write the data of an RRSIG record at `room[at:]`: the slot's, with the signer's name in its place. Return whether
     they are those of the key; where not, what was written means nothing.
 
-    `size`: signed_length of the slot, as who made room has read it, so that size + signer_bytes are written; `now_s`:
+    `size`: signed_bytes of the slot, as who made room has read it, so that size + signer_bytes are written; `now_s`:
     of CLOCK_MONOTONIC.
     """
-    version = columns.signed_version[slot]
+    words = slot * (len(columns.signed_word) // len(columns.signed_used))
+    state = columns.signed_word[words + ROW_STATE]
     read_fence()
     if (
-        version & 1
-        or columns.signed_key[slot * 2] != high
-        or columns.signed_key[slot * 2 + 1] != low
-        or columns.signed_length[slot] != size
+        state & 1
+        or columns.signed_word[words] != high
+        or columns.signed_word[words + 1] != low
+        or state >> LENGTH_SHIFT != size
         or size < SIGNATURE_HEAD_BYTES
     ):
         return False
-    source = slot * (len(columns.signed_rdata) // len(columns.signed_version))
-    copy_octets(columns.signed_rdata, source, room, at, SIGNATURE_HEAD_BYTES)
+    source = words * WORD_BYTES + ROW_OCTETS
+    copy_octets(columns.signed_octet, source, room, at, SIGNATURE_HEAD_BYTES)
     copy_octets(signer, signer_at, room, at + SIGNATURE_HEAD_BYTES, signer_bytes)
     copy_octets(
-        columns.signed_rdata,
+        columns.signed_octet,
         source + SIGNATURE_HEAD_BYTES,
         room,
         at + SIGNATURE_HEAD_BYTES + signer_bytes,
         size - SIGNATURE_HEAD_BYTES,
     )
     read_fence()
-    if columns.signed_version[slot] != version:
+    if columns.signed_word[words + ROW_STATE] != state:
         return False
     used = now_s >> USED_SHIFT
     if columns.signed_used[slot] != used:
@@ -216,7 +226,7 @@ def read_signature(columns: TypedColumns, high: int, low: int, signer: bytes, no
     slot = find_signed(columns, high, low)
     if slot == NO_SLOT:
         return None
-    size = columns.signed_length[slot]
+    size = signed_bytes(columns, slot)
     room = bytearray(size + len(signer))
     is_there = copy_signed(columns, slot, high, low, size, now_s, signer, 0, len(signer), room, 0)
     return bytes(room) if is_there else None

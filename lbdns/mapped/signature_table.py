@@ -1,6 +1,6 @@
 """The signature table: one file in shared memory, mapped by one writer (the signer) and readers without locks.
 
-    head 64 bytes | column | padding | column ... | padding to a page | signed_used
+    head 64 bytes | secret | rows: key, state, signature | when it ends | ... | padding to a page | signed_used
 
 Each key (signature_lookup.py) has its place in one window of SIGNATURE_WINDOW slots. A full window gives up what has
 expired, then what was sent longest ago of the names that clients choose below wildcards: who asks for names at random
@@ -17,7 +17,6 @@ import mmap
 import os
 import secrets
 import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,10 +26,17 @@ from lbdns.mapped.allocation import allocate
 from lbdns.mapped.columns import SIGNATURE_COLUMNS, SIGNATURE_HEAD_BYTES, SIGNATURE_WINDOW
 from lbdns.mapped.fence import write_fence
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.mapped.signature_words import USED_SHIFT
+from lbdns.mapped.signature_words import (
+    LENGTH_SHIFT,
+    ROW_OCTETS,
+    ROW_STATE,
+    USED_SHIFT,
+    VERSION_MASK,
+    WORD_BYTES,
+)
 from lbdns.mapped.snapshot_file import SIGNATURES, Snapshot
 
-SLOTS_MIN: Final = 65_536
+SLOTS_MIN: Final = 16_384
 SLOTS_MAX: Final = 1 << 21
 SLOTS_PER_BALANCER: Final = 16
 """Two families, now and with each of some endpoints the other way round."""
@@ -48,8 +54,6 @@ _ALIGN = 64
 _WIDTH_ALIGN = 8
 _WIDTH_MAX = SIGNATURE_HEAD_BYTES + 518  # RSA with 4096 bits, up to the next multiple of _WIDTH_ALIGN
 _SHAPES = {one.name: one.shape for one in SIGNATURE_COLUMNS}
-_ODD = bytes(octet & 1 for octet in range(256))
-_LOW_OCTET = 0 if sys.byteorder == "little" else 3
 
 
 def slots_for(balancers: int) -> int:
@@ -114,6 +118,23 @@ class SignatureTable:
             self.columns[name] = column
 
     @property
+    def row_words(self) -> int:
+        """How many words a slot's row has."""
+        return _row_bytes(self.width) // WORD_BYTES
+
+    def lengths(self) -> list[int]:
+        """Return the length of what each slot holds, 0 for nothing."""
+        return [state >> LENGTH_SHIFT for state in self._states()]
+
+    def _states(self) -> list[int]:
+        states: list[int] = self.columns["signed_word"][ROW_STATE :: self.row_words].tolist()
+        return states
+
+    def _state(self, slot: int) -> int:
+        state: int = self.columns["signed_word"][slot * self.row_words + ROW_STATE]
+        return state
+
+    @property
     def secret(self) -> tuple[int, int]:
         """What keys of this table are hashed with."""
         return self.columns["signed_secret"][0], self.columns["signed_secret"][1]
@@ -140,20 +161,19 @@ class SignatureWriter(SignatureTable):
     def __init__(self, path: Path) -> None:
         """Map the table at `path`, and empty what a writer left that was killed; raises LbdnsError."""
         super().__init__(path, writable=True)
-        self.used = self.slots - self.columns["signed_length"].tolist().count(0)
+        self.used = self.slots - self.lengths().count(0)
         self.evicted = 0
         self.refused = 0
-        odd = bytes(self.columns["signed_version"].cast("B"))[_LOW_OCTET::4].translate(_ODD)
-        slot = odd.find(1)
-        while slot >= 0:
-            self.drop(slot)
-            slot = odd.find(1, slot + 1)
+        for slot, state in enumerate(self._states()):
+            if state & 1:
+                self.drop(slot)
 
     def find(self, high: int, low: int) -> int | None:
         """Return the slot of a key, None where it has none."""
-        keys, lengths = self.columns["signed_key"], self.columns["signed_length"]
+        words = self.columns["signed_word"]
         for slot in self._window(low):
-            if keys[slot * 2] == high and keys[slot * 2 + 1] == low and lengths[slot]:
+            at = slot * self.row_words
+            if words[at] == high and words[at + 1] == low and words[at + ROW_STATE] >> LENGTH_SHIFT:
                 return slot
         return None
 
@@ -163,12 +183,13 @@ class SignatureWriter(SignatureTable):
 
     def read(self, slot: int) -> Signed | None:
         """Return what a slot holds, None where that is nothing."""
-        columns, at = self.columns, slot * self.width
-        size = columns["signed_length"][slot]
+        columns, at = self.columns, slot * self.row_words
+        size = self._state(slot) >> LENGTH_SHIFT
         if not size:
             return None
-        high, low = columns["signed_key"][slot * 2], columns["signed_key"][slot * 2 + 1]
-        rdata = bytes(columns["signed_rdata"][at : at + size])
+        high, low = columns["signed_word"][at], columns["signed_word"][at + 1]
+        octets = at * WORD_BYTES + ROW_OCTETS
+        rdata = bytes(columns["signed_octet"][octets : octets + size])
         return Signed(high, low, rdata, columns["signed_expiry"][slot], bool(columns["signed_passing"][slot]))
 
     def copying_from(self, other: SignatureWriter, now_s: int, unix_s: int) -> Iterator[bool]:
@@ -192,8 +213,9 @@ class SignatureWriter(SignatureTable):
             if slot is None:
                 self.refused += 1
                 return False
-            self.evicted += self.columns["signed_length"][slot] != 0
-            self.used += self.columns["signed_length"][slot] == 0
+            is_taken = self._state(slot) >> LENGTH_SHIFT != 0
+            self.evicted += is_taken
+            self.used += not is_taken
         self.columns["signed_used"][slot] = share
         self._write(slot, signed)
         return True
@@ -210,7 +232,7 @@ class SignatureWriter(SignatureTable):
         columns = self.columns
         found: tuple[bool, int, int] | None = None  # lasting, sent, slot: the least gives way
         for slot in self._window(low):
-            if not columns["signed_length"][slot] or columns["signed_expiry"][slot] <= unix_s:
+            if not self._state(slot) >> LENGTH_SHIFT or columns["signed_expiry"][slot] <= unix_s:
                 return slot
             is_lasting = not columns["signed_passing"][slot]
             sent = columns["signed_used"][slot]
@@ -222,22 +244,22 @@ class SignatureWriter(SignatureTable):
 
     def drop(self, slot: int) -> None:
         """Empty a slot."""
-        self.used -= self.columns["signed_length"][slot] != 0
+        self.used -= self._state(slot) >> LENGTH_SHIFT != 0
         self._write(slot, NOTHING)
 
     def _write(self, slot: int, signed: Signed) -> None:
-        columns, at = self.columns, slot * self.width
-        version = columns["signed_version"][slot] | 1
-        columns["signed_version"][slot] = version
+        columns, at = self.columns, slot * self.row_words
+        words, octets = columns["signed_word"], at * WORD_BYTES + ROW_OCTETS
+        version = self._state(slot) & VERSION_MASK | 1
+        words[at + ROW_STATE] = version
         write_fence()
-        columns["signed_key"][slot * 2] = signed.high
-        columns["signed_key"][slot * 2 + 1] = signed.low
+        words[at] = signed.high
+        words[at + 1] = signed.low
         columns["signed_expiry"][slot] = signed.expiry_s
         columns["signed_passing"][slot] = signed.is_passing
-        columns["signed_rdata"][at : at + len(signed.rdata)] = signed.rdata
-        columns["signed_length"][slot] = len(signed.rdata)
+        columns["signed_octet"][octets : octets + len(signed.rdata)] = signed.rdata
         write_fence()
-        columns["signed_version"][slot] = (version + 1) & 0xFFFFFFFF
+        words[at + ROW_STATE] = (version + 1) & VERSION_MASK | len(signed.rdata) << LENGTH_SHIFT
 
 
 def create_signatures(path: Path, slots: int, width: int, secret: bytes | None = None) -> None:
@@ -278,15 +300,24 @@ def open_signatures(
 
 def _extents(slots: int, width: int) -> list[tuple[str, str, int, int]]:
     """Return (name, type code, first byte, end byte) of each column; what readers write begins a page."""
-    extents = []
+    extents: list[tuple[str, str, int, int]] = []
     offset = _HEADER_BYTES
     for name, code, shape in SIGNATURE_COLUMNS:
+        if shape.is_same:
+            extents.append((name, code, *extents[-1][2:]))
+            continue
         if shape.is_marked:
             offset = _aligned(offset, mmap.ALLOCATIONGRANULARITY)
-        count = shape.items * (1 if shape.is_once else slots) * (width if shape.is_wide else 1)
-        extents.append((name, code, offset, offset + count * struct.calcsize(code)))
+        items = shape.items * struct.calcsize(code)
+        size = _row_bytes(width) if shape.is_wide else items
+        extents.append((name, code, offset, offset + size * (1 if shape.is_once else slots)))
         offset = _aligned(extents[-1][3], _ALIGN)
     return extents
+
+
+def _row_bytes(width: int) -> int:
+    """Return the length of a slot's row: whole cache lines."""
+    return _aligned(ROW_OCTETS + width, _ALIGN)
 
 
 def _aligned(offset: int, to: int) -> int:

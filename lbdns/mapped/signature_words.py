@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 NO_SLOT: Final = -1
+# A slot's row: two words of its key, one of its state (version, and length from LENGTH_SHIFT on), then octets.
+WORD_BYTES: Final = 8
+ROW_STATE: Final = 2
+ROW_OCTETS: Final = 24
+VERSION_MASK: Final = 0xFFFFFFFF
+LENGTH_SHIFT: Final = 32
 USED_SHIFT: Final = 6  # signed_used counts in steps of 64 s, so that one that is sent often is seldom written to
 
 WORD_MASK: Final = 0xFFFFFFFFFFFFFFFF

@@ -94,7 +94,7 @@ class Flip:
         if not paths:
             return 0
         table = SignatureTable(paths[-1])
-        used = table.slots - table.columns["signed_length"].tolist().count(0)
+        used = table.slots - table.lengths().count(0)
         table.close()
         return used
 

@@ -22,7 +22,7 @@ from lbdns.mapped.signature_table import (
     create_signatures,
     slots_for,
 )
-from lbdns.mapped.signature_words import NO_SLOT, USED_SHIFT
+from lbdns.mapped.signature_words import NO_SLOT, ROW_STATE, USED_SHIFT
 from tests.interpreted import standing_in
 
 SLOTS = 1024
@@ -47,7 +47,7 @@ class Reader:
         if slot == NO_SLOT:
             return None
         room = bytearray(b"before" + bytes(len(APEX) + WIDTH) + b"behind")
-        size = self.columns.signed_length[slot]
+        size = self.lane.signed_bytes(self.columns, slot)
         args = (self.columns, slot, signed.high, signed.low, size, NOW_S, b"x" + APEX, 1, len(APEX), room, 6)
         if not self.lane.copy_signed(*args):
             return None
@@ -186,9 +186,9 @@ def test_what_is_written_meanwhile_is_not_taken(lane: tuple[ModuleType, ModuleTy
         room = bytearray(200)
         args = (reader.columns, slot, high, low, size, NOW_S, APEX, 0, len(APEX), room, 0)
         assert not lane[0].copy_signed(*args)
-    writer.columns["signed_version"][slot] += 1
+    writer.columns["signed_word"][slot * writer.row_words + ROW_STATE] += 1
     assert reader.find(signed) is None
-    writer.columns["signed_version"][slot] += 1
+    writer.columns["signed_word"][slot * writer.row_words + ROW_STATE] += 1
     assert reader.find(signed) == signed.rdata
     writer.close()
 
@@ -202,7 +202,7 @@ def test_the_next_writer_empties_what_one_left_that_was_killed(path: Path) -> No
     slots = [writer.find(signed.high, signed.low) for signed in several[:3]]
     for slot in slots:
         assert slot is not None
-        writer.columns["signed_version"][slot] += 1  # killed before the last step
+        writer.columns["signed_word"][slot * writer.row_words + ROW_STATE] += 1  # killed before the last step
     writer.close()
     second = SignatureWriter(path)
     assert second.used == len(several) - 3
