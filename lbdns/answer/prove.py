@@ -14,8 +14,8 @@ an answer.
 
 "At the name": signed as it is asked for (lbdns/dnssec/compact_denial.py). Whose hash is said to exist is a
 closest encloser to those who keep that, and they deny all below it: so where hashes deny, what a wildcard's load
-balancer never gives is proved by the chain. Where the road falls back, what has no such
-signature yet is proved by the chain, as far as that can prove it.
+balancer never gives is proved by the chain, and what it may give at other times by a hash that nobody keeps (TTL 0).
+Where the road falls back, what has no such signature yet is proved by the chain, as far as that can prove it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class _Proof:
             # No two records of one name can say two things: who follows the aliases asks for their end again.
             self.reply.authority = [records for records in self.reply.authority if records.type != TYPE_SOA]
         else:
-            self._add_made(made)
+            # Below a wildcard the hash that is said to exist would deny what is below it to who keeps it: nobody does.
+            is_kept = self._denial != DENIAL_NSEC3 or not is_below_wildcard(self.view, found)
+            self._add_made(made, made.ttl if is_kept else 0)
 
     def _is_never(self, entry: int) -> bool:
         """Return whether a name, or what is below a wildcard, never has the type that was asked for."""
@@ -190,11 +192,11 @@ class _Proof:
         """Return whether the chain's record of the same name stands there already, for an alias of a wildcard."""
         return any(records.type == made.rtype and records.owner == made.owner for records in self.reply.authority)
 
-    def _add_made(self, unsigned: Unsigned) -> None:
+    def _add_made(self, unsigned: Unsigned, ttl_s: int | None = None) -> None:
+        """Add what is signed on demand; `ttl_s`: sent with a shorter TTL than is signed."""
+        ttl = unsigned.ttl if ttl_s is None else ttl_s
         self._append(
-            Records(
-                unsigned.owner, unsigned.rtype, unsigned.ttl, unsigned.rdatas, is_apart=True, signed_ttl=unsigned.ttl
-            )
+            Records(unsigned.owner, unsigned.rtype, ttl, unsigned.rdatas, is_apart=True, signed_ttl=unsigned.ttl)
         )
 
     def _add(self, rrset: RRset) -> None:

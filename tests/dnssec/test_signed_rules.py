@@ -46,6 +46,7 @@ TREE = {
     "load_balancers": [
         {"name": "www.example.com", "default_pools": ["four"], "fallback_pool": "both", "ttl": 20},
         {"name": "*.apps.example.com", "default_pools": ["four"], "fallback_pool": "four", "ttl": 20},
+        {"name": "*.mixed.example.com", "default_pools": ["four"], "fallback_pool": "both", "ttl": 20},
         {"name": "long.example.com", "default_pools": ["off"], "fallback_pool": "off", "ttl": 3600},
     ],
 }
@@ -135,6 +136,18 @@ def test_no_hash_of_a_name_below_a_wildcard_balancer_is_said_to_exist(
     assert not any(one.name.to_text().startswith(hashed) for one in reply.authority)
     assert len(asking.given) == made
     assert all(one.ttl <= soa_in(reply).ttl for one in reply.authority)
+
+
+def test_a_hash_that_is_said_to_exist_below_a_wildcard_balancer_is_kept_by_nobody(
+    askings: dict[str, SignedAsking],
+) -> None:
+    """PowerDNS Recursor 4.8 took it for a closest encloser, and denied what is below the name."""
+    asking = askings["nsec3"]
+    reply = asking.ask("one.mixed.example.com.", "AAAA")
+    assert check(validator_of(asking, "example.com"), reply, "one.mixed.example.com.", "AAAA") == "nodata"
+    assert (denial_in(reply).ttl, soa_in(reply).ttl) == (0, 20)
+    assert denial_in(asking.ask("www.example.com.", "AAAA")).ttl == 20
+    assert denial_in(askings["nsec"].ask("one.mixed.example.com.", "AAAA")).ttl == 20
 
 
 @WHEREVER
