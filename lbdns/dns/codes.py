@@ -90,6 +90,8 @@ ALGORITHM_NAMES: Final = {
 """The algorithms that zones are signed with. Those of 16 and above fail at validators that are in use."""
 CREATED_ALGORITHMS: Final = (ECDSAP256SHA256, ED25519, ECDSAP384SHA384)
 """Those that keys are made of, the default first; keys of others are imported."""
+TOKEN_ALGORITHMS: Final = (ECDSAP256SHA256, ECDSAP384SHA384)
+"""Those that keys are made of in a device (PKCS #11)."""
 DIGEST_SHA256: Final = 2
 DIGEST_SHA384: Final = 4
 KEY_FLAG_ZONE: Final = 0x0100

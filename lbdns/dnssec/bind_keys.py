@@ -2,7 +2,9 @@
 
 The first is a DNSKEY record for whoever publishes it, the second the private half: readable by its owner alone, and
 written whole or not at all. What BIND says of times in its own is read on import: when a key was inactive, it signs
-nothing. A private half is read in PEM (PKCS #8, RFC 5958) too, which Knot DNS keeps its keys in; it has no times.
+nothing. Of a key in a token (lbdns.dnssec.token) the second file says where its private half is, by `Engine` and
+`Label`: both in base64, with a NUL behind. A private half is read in PEM (PKCS #8, RFC 5958) too, which Knot DNS keeps
+its keys in; it has no times.
 """
 
 from __future__ import annotations
@@ -31,12 +33,14 @@ from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import ALGORITHM_NAMES, ED25519, RSASHA256
 from lbdns.dns.name import BadName, encode_canonical, show_absolute
 from lbdns.dnssec.key import CURVES, PrivateKey, PrivateNumbers, private_key
+from lbdns.dnssec.token import TokenKey, label_of
 from lbdns.dnssec.zone_keys import DNSKEY_PROTOCOL, SigningKey, dnskey_rdata, signing_key
 
 PUBLIC: Final = ".key"
 PRIVATE: Final = ".private"
 _FORMAT: Final = "v1.3"
 _PEM: Final = "-----BEGIN "
+_ENGINE: Final = b"pkcs11\0"
 _FILE_BYTES_MAX: Final = 65_536
 _RECORD: Final = re.compile(r"(\S+)\s+(?:[0-9]+\s+)?(?:IN\s+)?DNSKEY\s+([0-9]+)\s+([0-9]+)\s+([0-9]+)\s+(.+)", re.I)
 _RSA: Final = (
@@ -57,11 +61,13 @@ _TIME: Final = "%Y%m%d%H%M%S"
 @dataclass(frozen=True, slots=True)
 class KeyFile:
     """A pair of files that was read: the public key, the private one where there is one, and BIND's times, unix seconds
-    by their name (`Created`, `Publish`, `Activate`, `Inactive`, `Delete`)."""
+    by their name (`Created`, `Publish`, `Activate`, `Inactive`, `Delete`). `label`: what a private half in a token is
+    called there; None for others."""
 
     public: SigningKey
     private: PrivateKey | None
     times_s: Mapping[str, float]
+    label: str | None = None
 
 
 def file_stem(apex: bytes, public: SigningKey) -> str:
@@ -69,7 +75,7 @@ def file_stem(apex: bytes, public: SigningKey) -> str:
     return f"K{show_absolute(apex).replace('/', '%2F')}+{public.algorithm:03}+{public.tag:05}"
 
 
-def write_key(directory: Path, apex: bytes, key: PrivateKey, created_s: float) -> tuple[Path, Path]:
+def write_key(directory: Path, apex: bytes, key: PrivateKey | TokenKey, created_s: float) -> tuple[Path, Path]:
     """Write both files of a key, on the disk when this returns; returns their paths. Raises LbdnsError where they
     cannot be written, or where files of another key are called so already."""
     stem = directory / file_stem(apex, key.public)
@@ -152,6 +158,8 @@ def read_key(path: Path, apex: bytes) -> KeyFile:
         return KeyFile(public, None, {})
     text = _text(private)
     fields = dict(_fields(text))
+    if "Label" in fields:
+        return KeyFile(public, None, _times(fields), _read_label(private, fields, public.algorithm))
     is_pem = text.lstrip().startswith(_PEM)
     numbers = _read_pem(private, text, public.algorithm) if is_pem else _read_numbers(private, fields, public.algorithm)
     key = private_key(apex, public.algorithm, public.is_entry_point, numbers)
@@ -199,12 +207,17 @@ def _read_public(path: Path, apex: bytes) -> SigningKey:
 # --- the private half ---
 
 
-def _private_text(key: PrivateKey, created_s: float) -> str:
+def _private_text(key: PrivateKey | TokenKey, created_s: float) -> str:
     algorithm = key.public.algorithm
     lines = [f"Private-key-format: {_FORMAT}", f"Algorithm: {algorithm} ({ALGORITHM_NAMES[algorithm]})"]
-    lines += [f"{name}: {b64encode(octets).decode()}" for name, octets in _number_octets(key).items()]
+    parts = _place_octets(key) if isinstance(key, TokenKey) else _number_octets(key)
+    lines += [f"{name}: {b64encode(octets).decode()}" for name, octets in parts.items()]
     times = _time_text(created_s)
     return "\n".join([*lines, f"Created: {times}", f"Publish: {times}", f"Activate: {times}"]) + "\n"
+
+
+def _place_octets(key: TokenKey) -> dict[str, bytes]:
+    return {"Engine": _ENGINE, "Label": key.uri.encode() + b"\0"}
 
 
 def _number_octets(key: PrivateKey) -> dict[str, bytes]:
@@ -228,6 +241,18 @@ def _fields(text: str) -> Iterator[tuple[str, str]]:
         name, colon, value = line.partition(":")
         if colon:
             yield name.strip(), value.strip()
+
+
+def _read_label(path: Path, fields: Mapping[str, str], algorithm: int) -> str:
+    if fields.get("Algorithm", "").partition(" ")[0] != str(algorithm):
+        raise LbdnsError(f"{path}: has another algorithm than its public half")
+    try:
+        label = label_of(b64decode(fields["Label"], validate=True).rstrip(b"\0").decode())
+    except ValueError:
+        label = None
+    if label is None:
+        raise LbdnsError(f"{path}: its Label is no URI of a key in a token, such as pkcs11:token=...;object=...")
+    return label
 
 
 def _read_numbers(path: Path, fields: Mapping[str, str], algorithm: int) -> PrivateNumbers:

@@ -66,7 +66,10 @@ def _read(apex: bytes, directory: Path) -> list[KeyFile]:
     found, mistakes = [], []
     for path in publics:
         try:
-            found.append(read_key(path, apex))
+            one = read_key(path, apex)
+            if one.label is not None:
+                raise LbdnsError(f"{path}: its private half is in a token; only keys that are files are imported")
+            found.append(one)
         except LbdnsError as error:
             mistakes.append(str(error))
     if mistakes:

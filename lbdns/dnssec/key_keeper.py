@@ -13,6 +13,7 @@ it cannot.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,13 +34,14 @@ from lbdns.dnssec.bind_keys import (
     write_key,
     write_secret,
 )
-from lbdns.dnssec.key import Signs, generate_key
+from lbdns.dnssec.key import PrivateKey, Signs, generate_key
 from lbdns.dnssec.key_events import StepEvent, told
 from lbdns.dnssec.key_import import imported_state
 from lbdns.dnssec.key_policy import KeyPolicies, KeyPolicy
 from lbdns.dnssec.key_report import parent_interval_s, zone_status
 from lbdns.dnssec.key_requests import begun, by_hand, rolled, switched_off
 from lbdns.dnssec.parent_answer import ParentAnswer
+from lbdns.dnssec.token import KeyToken, TokenKey
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_state import ZoneKey, ZoneState, as_text, read_state
 from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus
@@ -47,19 +49,39 @@ from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus
 STATE_ENDING: Final = ".json"
 _EXPORT: Final = "export"
 
+log = logging.getLogger("lbdns.dnssec")
+
 
 class KeyKeeper:
     """The keys of all zones, by the files of one directory."""
 
-    def __init__(self, directory: Path, policies: KeyPolicies) -> None:
-        """Keep keys in `directory`, which is made when there is something to keep; `load` reads what is there."""
-        self.policies = policies
+    def __init__(self, directory: Path, policies: KeyPolicies, token: KeyToken | None = None) -> None:
+        """Keep keys in `directory`, which is made when there is something to keep; `load` reads what is there. Those
+        that the policies want in a token are made in `token`."""
+        self._policies = policies
+        self._token = token
         self._directory = directory
         self._states: dict[bytes, ZoneState] = {}
         self._signers: dict[int, Signs] = {}
         self._unreadable: dict[bytes, str] = {}
         self._unwritten: dict[bytes, str] = {}
         self._followed: dict[bytes, KeyPolicy] = {}
+
+        self._place_token()
+
+    @property
+    def policies(self) -> KeyPolicies:
+        """How keys live; may be set."""
+        return self._policies
+
+    @policies.setter
+    def policies(self, policies: KeyPolicies) -> None:
+        self._policies = policies
+        self._place_token()
+
+    def _place_token(self) -> None:
+        if self._token is not None:
+            self._token.place = self._policies.token
 
     # --- what there is ---
 
@@ -98,9 +120,12 @@ class KeyKeeper:
             if not key.is_passive:
                 stem = file_stem(apex, key.public)
                 private = read_key(self._directory / f"{stem}{PRIVATE}", apex)
-                if private.public != key.public or private.private is None:
+                signer: Signs | None = private.private
+                if private.label is not None and self._token is not None:
+                    signer = TokenKey(key.public, private.label, self._token)
+                if private.public != key.public or signer is None:
                     raise LbdnsError(f"{path}: {stem}{PRIVATE} is not the key that it was")
-                signers[key.public.id] = private.private
+                signers[key.public.id] = signer
         self._states[apex] = state
         self._signers.update(signers)
 
@@ -282,7 +307,14 @@ class KeyKeeper:
         to one of its own beside them."""
         state = self._known(zone)
         target = directory or self._directory / _EXPORT / zone.replace("/", "%2F")
-        stems = [file_stem(state.apex, key.public) for key in state.keys if not key.is_passive]
+        own = [key.public for key in state.keys if not key.is_passive]
+        for public in own:
+            if isinstance(self._signers.get(public.id), TokenKey):
+                raise LbdnsError(
+                    f"{file_stem(state.apex, public)} is not exported: its private half is in a token, which it never "
+                    "leaves; whoever is to sign by it needs that token (dnssec.pkcs11)"
+                )
+        stems = [file_stem(state.apex, public) for public in own]
         return export_files(self._directory, stems, target)
 
     # --- on disk ---
@@ -301,7 +333,7 @@ class KeyKeeper:
         self._keep(state)
         for key in was.keys:
             if key.public.id not in {one.public.id for one in state.keys}:
-                self._signers.pop(key.public.id, None)
+                _destroy(self._signers.pop(key.public.id, None))
                 remove_key(self._directory, state.apex, key.public)
         is_new = key_states.zone_keys(was, policy) != key_states.zone_keys(state, policy)
         return tuple(told(was, state, now_s, is_new))
@@ -311,13 +343,23 @@ class KeyKeeper:
         make_directory(self._directory)
         taken = frozenset(tag for key in state.keys for tag in key.public.tags)
         while True:
-            key = generate_key(state.apex, algorithm, is_entry_point=role is not KeyRole.ZSK)
+            key = self._generate(state.apex, algorithm, is_entry_point=role is not KeyRole.ZSK)
             is_free = not (self._directory / f"{file_stem(state.apex, key.public)}{PRIVATE}").exists()
             if not key.public.tags & taken and is_free:
                 break
-        write_key(self._directory, state.apex, key, now_s)
+            _destroy(key)
+        try:
+            write_key(self._directory, state.apex, key, now_s)
+        except LbdnsError:
+            _destroy(key)
+            raise
         self._signers[key.public.id] = key
         return ZoneKey(key.public, role, now_s)
+
+    def _generate(self, apex: bytes, algorithm: int, is_entry_point: bool) -> PrivateKey | TokenKey:
+        if self._token is not None and self._token.place is not None:
+            return self._token.generate(apex, algorithm, is_entry_point)
+        return generate_key(apex, algorithm, is_entry_point)
 
     def _keep(self, state: ZoneState) -> None:
         path = self._directory / f"{state.zone.replace('/', '%2F')}{STATE_ENDING}"
@@ -348,3 +390,12 @@ class KeyKeeper:
     def _readable(self, apex: bytes) -> None:
         if apex in self._unreadable:
             raise LbdnsError(f"the keys of {show_name(apex)} cannot be read: {self._unreadable[apex]}")
+
+
+def _destroy(key: Signs | None) -> None:
+    """Destroy a key that nothing signs by any more, where it is in a token; one that is away keeps it."""
+    if isinstance(key, TokenKey):
+        try:
+            key.token.destroy(key)
+        except LbdnsError as error:
+            log.warning("%s", error)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lbdns.dnssec.token import TokenPlace
+
 if TYPE_CHECKING:
     from lbdns.model.dnssec_settings import DnssecPolicy
     from lbdns.model.settings import Settings
@@ -54,11 +56,13 @@ def key_policy(policy: DnssecPolicy) -> KeyPolicy:
 @dataclass(frozen=True, slots=True)
 class KeyPolicies:
     """The policies of all zones: of those that have one of their own by name, and of the others. `resolvers`: who is
-    asked for the name servers of parents, IP or IP:PORT; without them the system's."""
+    asked for the name servers of parents, IP or IP:PORT; without them the system's. `token`: where keys are made, None:
+    as files."""
 
     general: KeyPolicy
     zones: Mapping[str, KeyPolicy]
     resolvers: tuple[str, ...] = ()
+    token: TokenPlace | None = None
 
     def of(self, zone: str) -> KeyPolicy:
         """Return a zone's policy; `zone`: its name as text, in lower case and without the final dot."""
@@ -67,19 +71,27 @@ class KeyPolicies:
     def as_json(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
         zones = {name: asdict(one) for name, one in self.zones.items()}
-        return {"general": asdict(self.general), "zones": zones, "resolvers": list(self.resolvers)}
+        return {
+            "general": asdict(self.general),
+            "zones": zones,
+            "resolvers": list(self.resolvers),
+            "token": self.token and asdict(self.token),
+        }
 
     @staticmethod
     def from_json(said: Mapping[str, Any]) -> KeyPolicies:
         """Return what `as_json` made JSON of."""
+        token = said["token"]
         zones = {name: _read(one) for name, one in said["zones"].items()}
-        return KeyPolicies(_read(said["general"]), zones, tuple(said["resolvers"]))
+        return KeyPolicies(_read(said["general"]), zones, tuple(said["resolvers"]), token and TokenPlace(**token))
 
 
 def key_policies(settings: Settings) -> KeyPolicies:
     """Return the policies that a server's settings have."""
     own = {zone: key_policy(settings.dnssec.policy_of(zone)) for zone in settings.dnssec.zones}
-    return KeyPolicies(key_policy(settings.dnssec), own, settings.resolvers)
+    wanted = settings.dnssec.pkcs11
+    token = None if wanted is None else TokenPlace(str(wanted.module), wanted.token, str(wanted.pin_file))
+    return KeyPolicies(key_policy(settings.dnssec), own, settings.resolvers, token)
 
 
 def _read(said: Mapping[str, Any]) -> KeyPolicy:

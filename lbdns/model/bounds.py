@@ -32,6 +32,7 @@ MAX_VIRTUAL_NETWORKS: Final = 1000
 MAX_ROUTES: Final = 10_000
 MAX_NETWORK_CHARS: Final = 64
 MAX_FILE_PATH_CHARS: Final = 4096
+MAX_TOKEN_LABEL_CHARS: Final = 32
 MAX_URL_CHARS: Final = 2048
 MAX_MAIL_ADDRESS_CHARS: Final = 254
 """RFC 5321 section 4.5.3.1.3, without the angle brackets."""

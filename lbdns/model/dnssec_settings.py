@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from lbdns.dns.codes import ALGORITHM_NAMES, CREATED_ALGORITHMS
+from lbdns.dns.codes import ALGORITHM_NAMES, CREATED_ALGORITHMS, TOKEN_ALGORITHMS
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.model import bounds
 from lbdns.model.durations import duration
-from lbdns.model.fields import Flag, Frozen
+from lbdns.model.fields import FilePath, Flag, Frozen
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_resolver
 from lbdns.model.user_field import User
@@ -165,12 +165,26 @@ class DnssecPolicy(Frozen):
             yield Mistake((at,), message, about)
 
 
+class TokenSettings(Frozen):
+    """A token in a device that is spoken to by PKCS #11."""
+
+    module: FilePath
+    """The path of the device's library, such as `/usr/lib/softhsm/libsofthsm2.so`."""
+    token: Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_TOKEN_LABEL_CHARS)]
+    """The token's label."""
+    pin_file: FilePath
+    """The path of a file with the token's PIN, which whoever `dnssec.user` names can read, and nobody else should."""
+
+
 class DnssecSettings(DnssecPolicy):
     """How zones are signed, in general and each."""
 
     user: User | None = None
     """Whom the process becomes that has the private keys, `USER` or `USER:GROUP`. All processes are one user so far: it
     names whom `user` names, and anybody else is refused."""
+    pkcs11: TokenSettings | None = None
+    """A token in which new keys are made, by algorithm 13 or 14, and which their private halves never leave. Without
+    it, keys are files in the state directory. Keys that are there already stay where they are until they are rolled."""
     zones: Annotated[dict[ZoneName, DnssecPolicy], Field(max_length=bounds.MAX_SIGNED_ZONES)] = Field(
         default_factory=dict
     )
@@ -178,13 +192,23 @@ class DnssecSettings(DnssecPolicy):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        found = list(self.mistakes(self.model_fields_set))
+        found = [*self.mistakes(self.model_fields_set), *self._token_mistakes()]
         for name, own in self.zones.items() if not found else ():
             at = ("zones", name)
             for one in self.policy_of(name).mistakes(own.model_fields_set):
                 found.append(Mistake((*at, *one.location), one.message, tuple((*at, *about) for about in one.about)))
         refuse_all("DnssecSettings", found)
         return self
+
+    def _token_mistakes(self) -> Iterator[Mistake]:
+        if self.pkcs11 is None:
+            return
+        written = [((), self), *((("zones", name), own) for name, own in self.zones.items())]
+        for at, policy in written:
+            if policy.algorithm_code not in TOKEN_ALGORITHMS:
+                words = ", ".join(ALGORITHM_NAMES[code] for code in TOKEN_ALGORITHMS)
+                message = f"no keys of {policy.algorithm} are made in a token (pkcs11); expected one of {words}"
+                yield Mistake((*at, "algorithm"), message, (("pkcs11",),))
 
     def policy_of(self, zone: str) -> DnssecPolicy:
         """Return a zone's policy; `zone`: its name as text, in lower case and without the final dot."""

@@ -21,6 +21,7 @@ from lbdns.dnssec.key_events import StepEvent
 from lbdns.dnssec.key_keeper import KeyKeeper
 from lbdns.dnssec.key_policy import KeyPolicies, KeyPolicy
 from lbdns.dnssec.parent_answer import ParentAnswer
+from lbdns.dnssec.token import KeyToken
 from lbdns.dnssec.zone_keys import ZoneKeys
 
 LOOK_S: Final = 1.0
@@ -37,11 +38,15 @@ log = logging.getLogger("lbdns.dnssec")
 class KeyLife:
     """The keys of one server's zones."""
 
-    def __init__(self, state_dir: Path, unix_s: Callable[[], float], ask_parent: AskParent) -> None:
-        """Keep keys in a state directory; nothing is read before `follow`. `unix_s`: the time of day."""
+    def __init__(
+        self, state_dir: Path, unix_s: Callable[[], float], ask_parent: AskParent, token: KeyToken | None = None
+    ) -> None:
+        """Keep keys in a state directory; nothing is read before `follow`. `unix_s`: the time of day; `token`: where
+        policies may want keys to be."""
         self._directory = state_dir / KEYS_DIRECTORY
         self._unix_s = unix_s
         self._ask_parent = ask_parent
+        self._token = token
         self._keeper: KeyKeeper | None = None
         self._zones: Mapping[bytes, ZoneKeys] = {}
         self._asking: set[str] = set()
@@ -52,7 +57,7 @@ class KeyLife:
     def follow(self, policies: Mapping[str, Any]) -> None:
         """Go by these policies from now on; read what is on disk where this is the first time."""
         if self._keeper is None:
-            self._keeper = KeyKeeper(self._directory, KeyPolicies.from_json(policies))
+            self._keeper = KeyKeeper(self._directory, KeyPolicies.from_json(policies), self._token)
             self._keeper.load()
         else:
             self._keeper.policies = KeyPolicies.from_json(policies)

@@ -33,6 +33,7 @@ from lbdns.dnssec.signer.foresight import Foresight
 from lbdns.dnssec.signer.key_life import KeyLife
 from lbdns.dnssec.signer.signer_at_work import SignerWorker
 from lbdns.dnssec.signer.steered_foresight import SteeredForesight
+from lbdns.dnssec.token import KeyToken
 from lbdns.mapped.run_directory import RunDirectory
 
 _PR_SET_DUMPABLE: Final = 4
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     log_uncaught()
     try:
         run = RunDirectory(said.state_dir)
-        keys = KeyLife(said.state_dir, time.time, ask_parent)
+        keys = KeyLife(said.state_dir, time.time, ask_parent, KeyToken(time.monotonic))
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1
