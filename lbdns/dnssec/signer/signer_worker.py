@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from lbdns.base.clocks import elapsed_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import log_uncaught, start_log
 from lbdns.base.words import SIGNER_MODULE
@@ -32,6 +33,7 @@ from lbdns.dnssec.signer.demand_signing import DemandSigning
 from lbdns.dnssec.signer.foresight import Foresight
 from lbdns.dnssec.signer.key_life import KeyLife
 from lbdns.dnssec.signer.signer_at_work import SignerWorker
+from lbdns.dnssec.signer.steady_clock import SteadyClock
 from lbdns.dnssec.signer.steered_foresight import SteeredForesight
 from lbdns.dnssec.token import KeyToken
 from lbdns.mapped.run_directory import RunDirectory
@@ -69,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     log_uncaught()
     try:
         run = RunDirectory(said.state_dir)
-        keys = KeyLife(said.state_dir, time.time, ask_parent, KeyToken(time.monotonic))
+        keys = KeyLife(said.state_dir, SteadyClock(time.time, elapsed_s), ask_parent, KeyToken(time.monotonic))
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
         return 1
