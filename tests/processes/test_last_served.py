@@ -170,7 +170,7 @@ def test_a_mistake_is_survived_over_a_restart(stopped: LbdnsServer, spoil: Spoil
     finally:
         for name, text in good.items():
             (server.directory / name).write_text(text)
-    eventually(lambda: server.status()["standing"]["configuration"]["not_served"] is None, 5)
+    eventually(lambda: server.status()["standing"]["configuration"]["not_served"] is None)
     assert server.addresses(NAME) == sorted(OLD[1])
     assert metric(server, "configuration_refused") == 0
     assert server.stop() == 0
@@ -198,7 +198,7 @@ def test_the_commands_say_so(server: LbdnsServer) -> None:
     assert json.loads(lbdns("status", "--config", config, "--json").stdout)["standing"]["state"] == "degraded"
     assert "Served is what was served last" in lbdns("health", "--config", config).stdout
     (server.directory / "example.com.zone").write_text(ZONE)
-    eventually(lambda: server.status()["standing"]["state"] == "good", 5)
+    eventually(lambda: server.status()["standing"]["state"] == "good")
     shown = lbdns("status", "--config", config)
     assert (shown.returncode, shown.stdout.partition("\n")[0].endswith("good")) == (0, True)
 
@@ -207,10 +207,10 @@ def test_a_refused_reload_is_degraded_until_it_is_mended(server: LbdnsServer) ->
     server.start()
     assert server.status()["standing"]["state"] == "good"
     spoil_a_zone(server.directory)
-    eventually(lambda: server.status()["standing"]["state"] == "degraded", 5)
+    eventually(lambda: server.status()["standing"]["state"] == "degraded")
     assert metric(server, "configuration_refused") == 1
     (server.directory / "example.com.zone").write_text(ZONE)
-    eventually(lambda: server.status()["standing"]["state"] == "good", 5)
+    eventually(lambda: server.status()["standing"]["state"] == "good")
 
 
 def test_the_newest_that_was_served_is_kept_and_its_texts(server: LbdnsServer) -> None:
@@ -352,7 +352,7 @@ def test_where_nothing_can_be_kept_it_is_said_and_tried_again(server: LbdnsServe
     server.state_dir.mkdir()
     kept(server).write_text("in the way")
     server.start()
-    eventually(lambda: bool(row(server, "kept")["problems"]), 5)
+    eventually(lambda: bool(row(server, "kept")["problems"]))
     assert metric(server, "configuration_kept") == 0
     assert server.addresses(NAME) == sorted(OLD[1])
     kept(server).unlink()
@@ -367,4 +367,4 @@ def test_a_state_directory_that_is_removed_is_made_anew(server: LbdnsServer) -> 
     eventually((kept(server) / "current.json").exists)
     shutil.rmtree(kept(server))
     os.kill(server.pid, signal.SIGHUP)
-    eventually((kept(server) / "current.json").exists, 5)
+    eventually((kept(server) / "current.json").exists)

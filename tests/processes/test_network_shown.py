@@ -23,7 +23,7 @@ pytestmark = pytest.mark.process
 
 NAME = "www.example.com"
 ZONE = "$TTL 300\n@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53\n"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 TWO = ("10.0.0.1", "10.0.0.2")
 
 

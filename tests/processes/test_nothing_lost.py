@@ -43,7 +43,7 @@ def wait_for_spare(server: LbdnsServer) -> None:
         spare = server.status()["spare_responder"]["pid"]
         return spare != 0 and len(list(Path(f"/proc/{spare}/task").glob("*"))) > 1
 
-    eventually(has_threads, 10.0)
+    eventually(has_threads)
     time.sleep(SPARE_READY_S / 2)
 
 

@@ -14,14 +14,13 @@ import pytest
 
 from lbdns.testing import LbdnsServer
 from tests.processes.load import NAME, load_on
-from tests.processes.test_reload import eventually
+from tests.processes.test_reload import HANG_S, eventually
 from tests.processes.test_survival import MONITORED, is_alive, kill_supervisor
 
 pytestmark = pytest.mark.process
 
 Start = Callable[..., LbdnsServer]
 
-REBUILT_S = 8.0
 P, S = ["127.0.0.11"], ["127.0.0.12"]
 
 
@@ -95,7 +94,7 @@ def lose(server: LbdnsServer, loss: Callable[[Path], None]) -> None:
     with load_on(server.host, server.port) as load:
         load.wait_for(20)
         loss(server.run_directory)
-        eventually(lambda: server.log.count("rebuilt from what is held open") > rebuilds, REBUILT_S)
+        eventually(lambda: server.log.count("rebuilt from what is held open") > rebuilds)
         load.wait_for(20)
     assert load.lost == 0 and {addresses for _, addresses in load.answers} == {frozenset(S)}
     after = server.status()
@@ -109,7 +108,7 @@ def kill(pid: int) -> None:
     handle = os.pidfd_open(pid)
     try:
         os.kill(pid, signal.SIGKILL)
-        assert select.select([handle], [], [], REBUILT_S)[0]
+        assert select.select([handle], [], [], HANG_S)[0]
     finally:
         os.close(handle)
 
@@ -185,7 +184,7 @@ def test_no_count_goes_back_and_none_is_lost(lbdns_server: Start) -> None:
         shutil.rmtree(server.run_directory)
         for _ in range(50):
             server.addresses(NAME)
-        eventually(lambda rebuilds=rebuilds: server.log.count("rebuilt from") > rebuilds, REBUILT_S)  # type: ignore[misc]
+        eventually(lambda rebuilds=rebuilds: server.log.count("rebuilt from") > rebuilds)  # type: ignore[misc]
         asked += 100
         assert answered(server) == asked
     kill_supervisor(server)
@@ -206,7 +205,7 @@ def test_orphans_whose_files_are_gone_are_taken_over(lbdns_server: Start, loss: 
         time.sleep(0.5)
         assert all(is_alive(pid) for pid in pids)
         server.start()
-        eventually(lambda: not any(is_alive(pid) for pid in pids), 8.0)
+        eventually(lambda: not any(is_alive(pid) for pid in pids))
     assert load.lost == 0 and {addresses for _, addresses in load.answers} == {frozenset(S)}
     check_that_all_works(server)
 
@@ -229,5 +228,5 @@ def test_what_cannot_be_rebuilt_is_said_once_and_served_on(lbdns_server: Start) 
         assert told in row["problems"][0]
     finally:
         server.run_directory.unlink()
-    eventually(lambda: server.status()["standing"]["state"] == "good", REBUILT_S)
+    eventually(lambda: server.status()["standing"]["state"] == "good")
     check_that_all_works(server)

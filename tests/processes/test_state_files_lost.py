@@ -52,7 +52,7 @@ def test_what_is_lost_is_made_again_and_said_once(lbdns_server: Start, lost: tup
         state.rename(state.with_name("removed"))  # all at once: the server is just keeping what it serves
     for name in lost or ():
         (state / name).unlink()
-    eventually(lambda: all((state / name).exists() for name in FILES), 5)
+    eventually(lambda: all((state / name).exists() for name in FILES))
     assert connects(state / CONTROL_SOCKET) and connects(state / API_SOCKET) and is_locked(state)
     assert (state / CONTROL_SOCKET).stat().st_mode & 0o777 == 0o600
     assert int((state / LOCK_FILE).read_text()) == server.pid
@@ -77,7 +77,7 @@ def test_no_second_server_starts_before_a_lost_lock_is_made_again(lbdns_server: 
         removed.rename(server.state_dir)
     finally:
         os.kill(server.pid, signal.SIGCONT)
-    eventually(lambda: (server.state_dir / LOCK_FILE).exists(), 5)
+    eventually(lambda: (server.state_dir / LOCK_FILE).exists())
     assert server.addresses(NAME) == sorted(OLD[1])
 
 
@@ -93,9 +93,9 @@ def test_an_api_that_was_asked_before_is_found_again(lbdns_server: Start) -> Non
             return sock.recv(100).startswith(b"HTTP/1.1 ")
         return False
 
-    eventually(answers, 10)
+    eventually(answers)
     path.unlink()
-    eventually(answers, 5)
+    eventually(answers)
 
 
 def test_what_is_anothers_is_not_taken_back_and_said_once(lbdns_server: Start) -> None:
@@ -106,9 +106,9 @@ def test_what_is_anothers_is_not_taken_back_and_said_once(lbdns_server: Start) -
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen()
-        eventually(lambda: "another process has put its own socket there" in server.log, 5)
+        eventually(lambda: "another process has put its own socket there" in server.log)
         identity = path.stat().st_ino
-        eventually(lambda: server.log.count("another process") == 1 and path.stat().st_ino == identity, 5)
+        eventually(lambda: server.log.count("another process") == 1 and path.stat().st_ino == identity)
         assert server.addresses(NAME) == sorted(OLD[1])
-    eventually(lambda: f"the control socket {path} is there again" in server.log, 10)
+    eventually(lambda: f"the control socket {path} is there again" in server.log)
     assert server.status()["pid"] == server.pid and server.log.count("another process") == 1

@@ -97,7 +97,7 @@ def test_files_are_served_without_a_state_directory(
     with_mounts(monkeypatch, tmp_path, *spoil(server.state_dir))
     server.start()
     assert server.addresses(NAME) == sorted(OLD[1])
-    eventually(lambda: bool(row(server, "kept")["problems"]), 5)
+    eventually(lambda: bool(row(server, "kept")["problems"]))
     server.reload({"objects.yaml": yaml.safe_dump({key: NEW_FILES[key] for key in ("pools", "load_balancers")})})
     assert server.addresses(NAME) == sorted(NEW[1])
     assert server.stop() == 0
@@ -156,10 +156,10 @@ def test_where_there_is_room_again_what_is_served_is_kept(
 ) -> None:
     with_mounts(monkeypatch, tmp_path, small_disk(server.state_dir, "512k"), filled(server.state_dir))
     server.start()
-    eventually(lambda: bool(row(server, "kept")["problems"]), 5)
+    eventually(lambda: bool(row(server, "kept")["problems"]))
     (server.state / "filling").unlink()
     server.reload({"objects.yaml": yaml.safe_dump({key: NEW_FILES[key] for key in ("pools", "load_balancers")})})
-    eventually(lambda: not row(server, "kept")["problems"], 10)
+    eventually(lambda: not row(server, "kept")["problems"])
     assert (server.state / LAST_SERVED / "current.json").exists()
     assert "what is served is kept for a restart again" in server.log
 
@@ -172,5 +172,5 @@ def test_tokens_that_cannot_be_read_do_not_keep_files_from_being_served(
     with_mounts(monkeypatch, tmp_path, *read_only_missing(server.state_dir))
     server.start()
     assert server.addresses(NAME) == sorted(OLD[1])
-    eventually(lambda: "no token can be checked or made" in server.log, 10)
+    eventually(lambda: "no token can be checked or made" in server.log)
     assert "Traceback" not in server.log and server.process is not None and server.process.poll() is None

@@ -39,7 +39,7 @@ def test_processes_orders_probes_queries_and_room_are_shown(lbdns_server: Start)
     server = lbdns_server(MONITORED)
     server.query("www.example.com")
     server.ask("force", pattern="primary", state="down")
-    eventually(lambda: "; a spare waits; last beats" in rows(server)["processes"]["text"], 10.0)
+    eventually(lambda: "; a spare waits; last beats" in rows(server)["processes"]["text"])
     shown = rows(server)
     assert shown["forced"]["text"] == "1 state, by operators"
     assert shown["probes"]["text"].endswith(" under way") and not shown["probes"]["text"].startswith("0 begun")

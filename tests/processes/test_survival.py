@@ -18,13 +18,12 @@ from lbdns.processes.supervisor.child_process import package_environment
 from lbdns.testing import LbdnsServer, ServerError, running_server, write_files
 from tests.processes.launch import launched, soon
 from tests.processes.load import NAME, configuration, load_on
-from tests.processes.test_reload import OLD, eventually
+from tests.processes.test_reload import HANG_S, OLD, TRIES, at_best, eventually
 
 pytestmark = pytest.mark.process
 
 Start = Callable[..., LbdnsServer]
 
-TRIES = 6  # of what other work on the machine can make longer
 STOOD_IN_S = 0.025
 SPARE_READY_S = 1.0
 INTERVAL_S = 5
@@ -60,15 +59,22 @@ def kill_supervisor(server: LbdnsServer) -> None:
 def test_the_first_answer_rests_on_real_health_and_failover_is_quick(lbdns_server: Start) -> None:
     server = lbdns_server(MONITORED)
     assert server.addresses(NAME) == ["127.0.0.11"]
-    for up, wanted in ((False, ["127.0.0.12"]), (True, ["127.0.0.11"])):
+
+    def change(up: bool, wanted: str) -> float:
         server.set_endpoint("primary/p", up=up, wait=False)
-        eventually(lambda wanted=wanted: server.addresses(NAME) == wanted, INTERVAL_S + TIMEOUT_S + 0.2)  # type: ignore[misc]
+        return eventually(lambda: server.addresses(NAME) == [wanted])
+
+    def there_and_back() -> float:
+        return max(change(False, "127.0.0.12"), change(True, "127.0.0.11"))
+
+    at_best(there_and_back, INTERVAL_S + TIMEOUT_S + 0.2)
 
 
 def test_a_killed_monitor_worker_changes_no_answer_and_is_back_in_two_seconds(lbdns_server: Start) -> None:
     server = lbdns_server(MONITORED)
-    before = server.status()["monitor"]["pid"]
-    with load_on(server.host, server.port) as load:
+
+    def kill() -> float:
+        before = server.status()["monitor"]["pid"]
         os.kill(before, signal.SIGKILL)
         killed = time.monotonic_ns()
 
@@ -77,7 +83,10 @@ def test_a_killed_monitor_worker_changes_no_answer_and_is_back_in_two_seconds(lb
             silent_s = server.health()["monitor"]["silent_s"]
             return after not in (0, before) and silent_s * 1e9 < time.monotonic_ns() - killed
 
-        eventually(is_back, 2.0)
+        return eventually(is_back)
+
+    with load_on(server.host, server.port) as load:
+        at_best(kill, 2.0)
         load.wait_for(100)
     assert load.lost == 0
     assert {addresses for _, addresses in load.answers} == {frozenset({"127.0.0.11"})}
@@ -144,12 +153,17 @@ def test_a_stopped_responder_is_replaced_within_a_second(lbdns_server: Start) ->
 
 def test_a_stopped_monitor_worker_is_replaced_within_three_seconds(lbdns_server: Start) -> None:
     server = lbdns_server(MONITORED)
-    before = server.status()["monitor"]["pid"]
-    freeze(before)
-    eventually(lambda: server.status()["monitor"]["pid"] not in (0, before), 3.0)
-    assert server.status()["monitor"]["hangs"] == 1
-    assert f"the monitor worker (pid {before}) hangs, silent for " in server.log
-    eventually(lambda: server.health()["monitor"]["silent_s"] < 1.0, 10.0)
+
+    def stop() -> float:
+        before = server.status()["monitor"]
+        freeze(before["pid"])
+        took_s = eventually(lambda: server.status()["monitor"]["pid"] not in (0, before["pid"]))
+        assert server.status()["monitor"]["hangs"] == before["hangs"] + 1
+        assert f"the monitor worker (pid {before['pid']}) hangs, silent for " in server.log
+        eventually(lambda: server.health()["monitor"]["silent_s"] < 1.0)
+        return took_s
+
+    at_best(stop, 3.0)
 
 
 @pytest.mark.parametrize("kind", ["spare_responder", "monitor"])
@@ -162,7 +176,7 @@ def test_a_process_that_stops_while_it_starts_is_replaced(lbdns_server: Start, k
     soon(lambda: server.status()[kind]["pid"] not in (0, before))
     started = server.status()[kind]["pid"]
     freeze(started)
-    eventually(lambda: server.status()[kind]["pid"] not in (0, started), 4.0)
+    eventually(lambda: server.status()[kind]["pid"] not in (0, started))
     assert f"(pid {started}) hangs, silent for " in server.log
 
 
@@ -172,7 +186,7 @@ def test_a_responder_that_stops_while_it_starts_does_not_end_the_start(tmp_path:
         soon(lambda: responders_below(server.pid))
         (responder,) = responders_below(server.pid)
         freeze(responder)
-        started.result(10)
+        started.result(HANG_S)
         assert f"the responder 0 (pid {responder}) hangs, silent for " in server.log
         assert server.addresses(NAME) == sorted(OLD[1])
 
@@ -213,7 +227,7 @@ def test_without_its_supervisor_the_server_answers_until_another_takes_over(lbdn
         assert all(is_alive(pid) for pid in before)
         server.start()
         load.wait_for(300)
-        eventually(lambda: not any(is_alive(pid) for pid in before), 8.0)
+        eventually(lambda: not any(is_alive(pid) for pid in before))
         load.wait_for(300)
     assert load.lost == 0
     # What was down stayed down all the while: the new supervisor continues from the health table.
@@ -333,4 +347,6 @@ def serve(directory: Path, state: Path, *listen: str) -> subprocess.CompletedPro
     command = [sys.executable, "-P", "-m", "lbdns", "serve", str(directory), "--state", str(state)]
     for address in listen:
         command += ["--listen", address]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, env=package_environment(), check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=HANG_S, env=package_environment(), check=False
+    )

@@ -82,7 +82,7 @@ def own_cgroup() -> Iterator[Path]:
     try:
         yield place
     finally:
-        eventually(lambda: not ended(place), 10.0)
+        eventually(lambda: not ended(place))
         for one in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
             one.rmdir()
         place.rmdir()

@@ -158,7 +158,7 @@ def test_sockets_that_are_taken_over_keep_their_views(tmp_path: Path) -> None:
         served.server.process.wait()
         assert served.view(port=served.listener) == ("office", None)
         served.server.start()
-        eventually(lambda: served.server.status()["ready"], 10)
+        eventually(lambda: served.server.status()["ready"])
         for tcp in (False, True):
             assert served.view(port=served.listener, tcp=tcp) == ("office", None)
             assert served.view(port=served.plain, tcp=tcp) == ("public", None)

@@ -176,7 +176,7 @@ class PowerDns(Resolver):
         (self.folder / "anchors.lua").write_text(f'clearTA(".")\naddTA(".", "{known.anchor}")\n')
         settings = {
             "config-dir": self.folder,
-            "socket-dir": self.folder,
+            "socket-dir": ".",  # it runs in its folder; a socket's path of more than 107 octets would be refused
             "local-address": "127.0.0.1",
             "local-port": self.port,
             "query-local-address": "127.0.0.1",

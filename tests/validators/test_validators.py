@@ -17,6 +17,7 @@ from tests.validators.trial import Report
 pytestmark = pytest.mark.process
 SEED = 13
 QUESTIONS, FLIPS = 350, 40  # each endpoint goes down and comes up again
+QUESTIONS_TO_FAULTS = 300  # the rarest shows in 240, whatever the seed
 
 
 @pytest.fixture(scope="module")
@@ -79,5 +80,5 @@ def test_a_fault_is_found(
         signing(scene.server, unsigned.port, SIGNED, fault) as signer,
         trial_of(tmp_path, scene, unsigned, anchors_of(signer), SEED, compact=SIGNED, kinds=[kind]) as trial,
     ):
-        trial.run(questions=60, flips=2)
+        trial.run(questions=QUESTIONS_TO_FAULTS, flips=2)
     assert trial.reports[kind.name].wrong, told(trial.reports)
