@@ -79,10 +79,11 @@ class Asking:
 class Load(Asking):
     """Queries one after another from several sockets until stopped; `answers` are (TTL, addresses) as they came."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Prepare to ask a server."""
+    def __init__(self, host: str, port: int, reply_s: float = REPLY_S) -> None:
+        """Prepare to ask a server; a reply that has not come after `reply_s` is lost."""
         super().__init__()
         self._place = host, port
+        self._reply_s = reply_s
         self._query = dns.message.make_query(NAME, "A").to_wire()[2:]
         self.answers: list[tuple[int, frozenset[str]]] = []
         self.lost = 0
@@ -99,7 +100,7 @@ class Load(Asking):
                 opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(CLIENT_SOCKETS)
             ]
             for sock in sockets:
-                sock.settimeout(REPLY_S)
+                sock.settimeout(self._reply_s)
                 sock.connect(self._place)
             number = 0
             while not self._stop.is_set():
@@ -122,7 +123,7 @@ class Load(Asking):
 
 
 @contextlib.contextmanager
-def load_on(host: str, port: int) -> Iterator[Load]:
+def load_on(host: str, port: int, reply_s: float = REPLY_S) -> Iterator[Load]:
     """Keep a load on a server for a `with` block; it runs when the block begins and is over when the block ends."""
-    with Load(host, port).kept(10) as load:
+    with Load(host, port, reply_s).kept(10) as load:
         yield load

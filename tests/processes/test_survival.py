@@ -336,7 +336,7 @@ def test_stopping_answers_what_has_come_and_leaves_nothing_behind(lbdns_server: 
 
 def test_stopping_under_load_ends_in_time(lbdns_server: Start) -> None:
     server = lbdns_server(configuration(workers=2))
-    with load_on(server.host, server.port) as load:
+    with load_on(server.host, server.port, reply_s=1.0) as load:
         load.wait_for(50)
         assert server.stop() == 0
     assert "Traceback" not in server.log
