@@ -79,7 +79,7 @@ NOTHING: Final = Signed(0, 0, b"", 0)
 class SignatureTable:
     """A mapped signature table; `columns` are flat memoryviews by name, read-only but for what readers mark.
 
-    `width`: the longest signature with its head that it has room for, in bytes.
+    `width`: the longest signature with its head that it has room for, in bytes; `row_words`: of a slot's row.
     """
 
     def __init__(self, path: Path, writable: bool = False) -> None:
@@ -98,6 +98,7 @@ class SignatureTable:
         self.path = path
         self.slots = slots
         self.width = width
+        self.row_words = _row_bytes(width) // WORD_BYTES
         self.inode = os.fstat(handle).st_ino
         extents = _extents(slots, width)
         marked_from = min(start for name, _, start, _ in extents if _SHAPES[name].is_marked)
@@ -117,11 +118,6 @@ class SignatureTable:
             self._views += [view, column]
             self.columns[name] = column
 
-    @property
-    def row_words(self) -> int:
-        """How many words a slot's row has."""
-        return _row_bytes(self.width) // WORD_BYTES
-
     def lengths(self) -> list[int]:
         """Return the length of what each slot holds, 0 for nothing."""
         return [state >> LENGTH_SHIFT for state in self._states()]
@@ -129,6 +125,9 @@ class SignatureTable:
     def _states(self) -> list[int]:
         states: list[int] = self.columns["signed_word"][ROW_STATE :: self.row_words].tolist()
         return states
+
+    def _length(self, slot: int) -> int:
+        return self._state(slot) >> LENGTH_SHIFT
 
     def _state(self, slot: int) -> int:
         state: int = self.columns["signed_word"][slot * self.row_words + ROW_STATE]
@@ -184,7 +183,7 @@ class SignatureWriter(SignatureTable):
     def read(self, slot: int) -> Signed | None:
         """Return what a slot holds, None where that is nothing."""
         columns, at = self.columns, slot * self.row_words
-        size = self._state(slot) >> LENGTH_SHIFT
+        size = self._length(slot)
         if not size:
             return None
         high, low = columns["signed_word"][at], columns["signed_word"][at + 1]
@@ -213,7 +212,7 @@ class SignatureWriter(SignatureTable):
             if slot is None:
                 self.refused += 1
                 return False
-            is_taken = self._state(slot) >> LENGTH_SHIFT != 0
+            is_taken = self._length(slot) != 0
             self.evicted += is_taken
             self.used += not is_taken
         self.columns["signed_used"][slot] = share
@@ -232,7 +231,7 @@ class SignatureWriter(SignatureTable):
         columns = self.columns
         found: tuple[bool, int, int] | None = None  # lasting, sent, slot: the least gives way
         for slot in self._window(low):
-            if not self._state(slot) >> LENGTH_SHIFT or columns["signed_expiry"][slot] <= unix_s:
+            if not self._length(slot) or columns["signed_expiry"][slot] <= unix_s:
                 return slot
             is_lasting = not columns["signed_passing"][slot]
             sent = columns["signed_used"][slot]
@@ -244,7 +243,7 @@ class SignatureWriter(SignatureTable):
 
     def drop(self, slot: int) -> None:
         """Empty a slot."""
-        self.used -= self._state(slot) >> LENGTH_SHIFT != 0
+        self.used -= self._length(slot) != 0
         self._write(slot, NOTHING)
 
     def _write(self, slot: int, signed: Signed) -> None:

@@ -289,8 +289,9 @@ def test_secrets_differ_and_sizes_follow_the_load_balancers(path: Path, tmp_path
     create_signatures(tmp_path / "other", SLOTS, WIDTH)
     one, other = SignatureTable(path), SignatureTable(tmp_path / "other")
     assert one.secret != other.secret and all(one.secret)
-    assert [slots_for(count) for count in (0, 4096, 4097, 10_000, 10**9)] == [
-        1 << 16,
+    assert [slots_for(count) for count in (0, 1024, 4096, 4097, 10_000, 10**9)] == [
+        1 << 14,
+        1 << 14,
         1 << 16,
         1 << 17,
         1 << 18,
