@@ -29,7 +29,7 @@ import numpy as np
 
 from lbdns.dns.canonical import NSEC3_PARAMETERS, nsec3_hash, nsec3_owner
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DS, TYPE_HINFO, TYPE_NSEC, TYPE_NSEC3
-from lbdns.dns.name import WILDCARD_LABEL
+from lbdns.dns.name import WILDCARD_LABEL, checked_name_end
 from lbdns.dnssec.compact_denial import denial_of, minimal_any, nodata, nxname, types_at, without_type
 from lbdns.dnssec.signer.asked_lately import KINDS, NUMBERS, Subject
 from lbdns.dnssec.signer.foresight import Verdict
@@ -84,6 +84,8 @@ class RequestCheck:
 
     def judge(self, wanted: Unsigned) -> RequestJudgement:
         """Return what becomes of a request. Total: requests are values, whatever is in them."""
+        if checked_name_end(wanted.owner, 0) != len(wanted.owner):
+            return REFUSED  # a look-up reads names to their end
         for instance in self._content.instances.get(wanted.apex, ()):
             judgement = self._judge_in(instance, wanted)
             if judgement.verdict is not Verdict.REFUSED:
