@@ -88,6 +88,8 @@ def test_a_directory_that_cannot_be_read_is_not_one_without_keys(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "listdir", refuse)
+    assert not is_any_zone_signed(tmp_path)  # no such directory, as far as one may look
+    (tmp_path / DNSSEC_DIRECTORY).mkdir()
     assert is_any_zone_signed(tmp_path)
     with pytest.raises(LbdnsError, match="dnssec: cannot be read: Permission denied"):
         keeper.load()

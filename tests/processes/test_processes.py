@@ -249,15 +249,22 @@ def test_systemd_is_told_where_it_asks(tmp_path: Path, monkeypatch: pytest.Monke
         assert manager.recv(100) == b"READY=1\nMAINPID=7"
 
 
+class NoView:
+    """What is served, as far as one asks it who answers where `respond` itself is replaced."""
+
+    signatures = None
+
+
+class NoViews:
+    def current(self) -> NoView:
+        return NoView()
+
+
 def test_a_fault_of_ours_costs_one_answer_and_one_log_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     def fail(*_: object) -> bytes:
         raise ZeroDivisionError
-
-    class NoViews:
-        def current(self) -> None:
-            return None
 
     monkeypatch.setattr(worker, "respond", fail)
     words = open_counters(tmp_path / "counters", writable=True)
@@ -271,10 +278,6 @@ def test_a_fault_of_ours_costs_one_answer_and_one_log_line(
 
 def test_each_answer_of_the_slow_path_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Clients that ask for much at once make a turn of the loop long; they are not to have a responder killed."""
-
-    class NoViews:
-        def current(self) -> None:
-            return None
 
     monkeypatch.setattr(worker, "respond", lambda *_: None)
     words = open_counters(tmp_path / "counters", writable=True)

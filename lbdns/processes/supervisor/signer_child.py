@@ -61,7 +61,8 @@ class SignerChild(KeptOne):
         self._state_dir = state_dir
         self._changed = changed
         self._link: SignerLink | None = None
-        self._linked = asyncio.Event()  # a signer is there that has said which keys there are
+        self._linked = asyncio.Event()  # a signer is there that has said which keys there are, or why it cannot
+        self._refusal = ""
         self._policies: Mapping[str, Any] = {}
         self._log_format = "text"
         self._serves = False
@@ -105,12 +106,15 @@ class SignerChild(KeptOne):
             await asyncio.wait_for(self._linked.wait(), KEYS_S)
         except TimeoutError:
             raise LbdnsError("the signer does not start") from None
+        if self._refusal:
+            raise LbdnsError(self._refusal)
 
     def _meet(self, process: ChildProcess) -> None:
         """Talk to a process that was just started."""
         assert process.channel is not None
         before, self._link = self._link, SignerLink(process.channel, self._hear)
         self._linked.clear()
+        self._refusal = ""
         self._do(self._introduce(self._link, before))
 
     async def _introduce(self, link: SignerLink, before: SignerLink | None) -> None:
@@ -123,7 +127,9 @@ class SignerChild(KeptOne):
                 await link.ask("serve", {})
         except LbdnsError as error:
             if link.is_open:
-                log.error("the signer does not serve: %s", error)
+                self._refusal = f"the signer does not serve: {error}"
+                log.error("%s", self._refusal)
+                self._linked.set()
 
     def _do(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -138,7 +144,7 @@ class SignerChild(KeptOne):
             is_other, self._keys = keys != self._keys, keys
             self._problems = {encode_canonical(zone): text for zone, text in event["problems"].items()}
             self._unsigned = frozenset(map(encode_canonical, event["unsigned"]))
-            self._knows_keys = True
+            self._knows_keys, self._refusal = True, ""
             self._linked.set()
             if is_other and self._serves:
                 self._changed()
@@ -297,10 +303,21 @@ class SignerChild(KeptOne):
 
 
 def is_any_zone_signed(state_dir: Path) -> bool:
-    """Whether a zone has a state of its keys on disk, or nobody can tell: the signer says why then."""
+    """Whether a zone has a state of its keys on disk, or a directory of them is there that nobody can read: the signer
+    says why then. A state directory that cannot be looked into at all is as one that is not there."""
+    directory = state_dir / DNSSEC_DIRECTORY
     try:
-        return any(name.endswith(".json") for name in os.listdir(state_dir / DNSSEC_DIRECTORY))
+        return any(name.endswith(".json") for name in os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        return True
+        return stands(directory)
+
+
+def stands(path: Path) -> bool:
+    """Whether there is something at a path, as far as one may look."""
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
