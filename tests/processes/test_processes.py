@@ -253,6 +253,10 @@ class NoView:
     """What is served, as far as one asks it who answers where `respond` itself is replaced."""
 
     signatures = None
+    sampled_bits = (32, 64)
+
+    def listener_view(self, _: str) -> int:
+        return 0
 
 
 class NoViews:
