@@ -34,9 +34,11 @@ TYPE_AXFR: Final = 252
 TYPE_ANY: Final = 255
 
 CLASS_IN: Final = 1
+CLASS_NONE: Final = 254
 CLASS_ANY: Final = 255
 
 OPCODE_QUERY: Final = 0
+OPCODE_UPDATE: Final = 5
 
 NOERROR: Final = 0
 FORMERR: Final = 1
@@ -45,7 +47,10 @@ NXDOMAIN: Final = 3
 NOTIMP: Final = 4
 REFUSED: Final = 5
 YXDOMAIN: Final = 6
+YXRRSET: Final = 7
+NXRRSET: Final = 8
 NOTAUTH: Final = 9
+NOTZONE: Final = 10
 BADVERS: Final = 16
 
 # TSIG errors (RFC 8945 section 3), none of them a header's RCODE.
@@ -62,7 +67,10 @@ RCODE_NAMES: Final = {
     NOTIMP: "NOTIMP",
     REFUSED: "REFUSED",
     YXDOMAIN: "YXDOMAIN",
+    YXRRSET: "YXRRSET",
+    NXRRSET: "NXRRSET",
     NOTAUTH: "NOTAUTH",
+    NOTZONE: "NOTZONE",
     BADVERS: "BADVERS",
 }
 

@@ -7,6 +7,8 @@ from typing import Final
 MAX_RECORDS_PER_RRSET: Final = 100
 MAX_TYPES_PER_NAME: Final = 100
 MAX_NS_PER_DELEGATION: Final = 20
+MAX_UPDATED_ZONE_RECORDS: Final = 250_000
+"""To how many a dynamic update may make a zone grow: what a request of the API may say of one."""
 MAX_TTL_S: Final = 2**31 - 1
 """RFC 2181 section 8."""
 MAX_PRIORITY: Final = 65_535
