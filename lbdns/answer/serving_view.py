@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from dataclasses import replace
 
+from lbdns.answer.access_table import AccessTable
 from lbdns.answer.asked_trees import AskedTrees
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.canonical import nsec3_hash
@@ -20,7 +21,7 @@ from lbdns.mapped.columns import NO_SIGNATURES, NONE_32
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.signature_lookup import read_signature, rrset_key
 from lbdns.mapped.signature_table import SignatureTable
-from lbdns.mapped.snapshot_file import KEYS, LISTENERS, SAMPLES, TAPPED, Snapshot
+from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, SAMPLES, TAPPED, Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.denial import find_nsec, find_nsec3
 from lbdns.snapshot.lookup.look_up import Found, find_zone
@@ -64,6 +65,7 @@ class ServingView:
         self._keyring = Keyring(
             (name, algorithm, b64decode(secret), number) for name, algorithm, secret, number in snapshot.meta[KEYS]
         )
+        self.access = AccessTable(snapshot.meta.get(ACCESS, {}))
         # Samples a second of all processes, and the bits of IPv4 and IPv6 networks that are kept.
         self.samples_per_second, *self.sampled_bits = snapshot.meta.get(SAMPLES, (0, 0, 0))
         self.tapped_share = int(snapshot.meta.get(TAPPED, 0))

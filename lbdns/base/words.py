@@ -45,6 +45,13 @@ def effective_policy(policy: str, has_places: bool) -> str:
     return policy or ("geo" if has_places else "off")
 
 
+# --- access ---
+
+RIGHTS: Final = ("transfer", "notify", "update", "query")
+"""What the lists of `access` are about."""
+EVERYBODY: Final = -1
+"""As the number of a list of `access`, in a snapshot: no list, everybody may."""
+
 # --- files ---
 
 SETTINGS_FILE: Final = "lbdns.yaml"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
 from lbdns.config.checks.sights import ZoneKey, check_sights, check_views, sights_of, zone_key
 from lbdns.config.checks.signed_checks import check_policies
+from lbdns.config.checks.transfer_checks import check_transfers, hosted_here
 from lbdns.config.directory import Directory, read_text, try_read
+from lbdns.config.examined import Examined, Loaded
 from lbdns.config.files_read import FilesRead
 from lbdns.config.kept_texts import kept_file, name_of_text
 from lbdns.config.keyed_zones import keys_file, zones_with_keys
@@ -47,43 +49,8 @@ from lbdns.dns.master.signing_records import leave_out_signing
 from lbdns.dns.name import BadName, show_name
 from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
-from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.model.views import labelled
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A configuration that passed every check, and what its operator should know all the same.
-
-    `texts`: returns it as texts, by the names of files in a directory.
-    """
-
-    configuration: Configuration
-    warnings: tuple[Problem, ...]
-    texts: Callable[[], Mapping[str, str]] = dict
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What came of reading a configuration: it, or None where there are errors, and every problem, sorted.
-
-    `settings`: those of its settings file, sound or mended; None where it has none. `pools`: the same of its pools.
-    """
-
-    configuration: Configuration | None
-    errors: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-    settings: Placed[Settings] | None = None
-    pools: Mapping[str, Placed[Pool]] = field(default_factory=dict)
-    more: int = 0
-    """Errors that were counted, and are not in `errors`."""
-
-    def loaded(self) -> Loaded:
-        """Return the configuration; raises ConfigError with every error where there is any."""
-        if self.configuration is None:
-            raise ConfigError(self.errors, self.more)
-        return Loaded(self.configuration, self.warnings)
 
 
 def none_tolerated(_apex: bytes, _view: str) -> bool:
@@ -164,7 +131,7 @@ def examine(
         if listing.settings is not None:
             reading.read_settings_file(listing.settings)
         reading.read_object_files(listing.objects)
-        if listing.lack is not None and not any(one.item.is_private for one in reading.objects.load_balancers):
+        if listing.lack is not None and not reading.serves_without_files:
             reading.problems.append(listing.lack)
         for path in listing.zones:
             reading.read_zone_file(path, directory)
@@ -220,7 +187,9 @@ def examine_objects(
     `memo`: what checking has left when most objects and drafts were these very ones.
     """
     with without_cyclic_collection():
-        return _Loading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones).finish(memo)
+        return _Loading(settings=settings, objects=objects, drafts=dict(drafts), zones=zones, is_stored=True).finish(
+            memo
+        )
 
 
 @dataclass(slots=True)
@@ -244,6 +213,7 @@ class _Loading:
     knows_settings: bool = True
     knows_views: bool = True
     state: Path | None = None
+    is_stored: bool = False
     signed: frozenset[bytes] | None = None  # zones by apex; None: not looked for yet
     parts: list[SectionPart] = field(default_factory=list)  # of object files, and what the settings file has of objects
 
@@ -328,6 +298,12 @@ class _Loading:
             self.signed = zones_with_keys(self.state or self.settings.state_dir()) if known else frozenset()
         return self.signed
 
+    @property
+    def serves_without_files(self) -> bool:
+        """Whether there is something to serve though no zone has a file."""
+        private = any(one.item.is_private for one in self.objects.load_balancers)
+        return private or any(zone.primaries for zone in self.settings.zones.values())
+
     def without_lists(self, value: Any, lines: LineTree, file: str, base: Path) -> Any:
         """Take the named lists out of a file's sections and put them to those of the settings; return the others."""
         if not isinstance(value, dict) or not value.get(LISTS):
@@ -404,6 +380,7 @@ class _Loading:
             drafts=sound.drafts,
             knows_settings=self.knows_settings,
             knows_views=self.knows_views,
+            is_stored=self.is_stored,
             signed=self.signed,
         )
         examined = rest.finish()
@@ -430,6 +407,8 @@ class _Loading:
             problems.extend(check_references(objects, memo))
         problems.extend(check_pools(objects, self.settings))
         problems.extend(check_alerting(objects, self.settings if self.knows_settings else None))
+        hosted = hosted_here(self.drafts.values(), is_complete, self.is_stored)
+        problems.extend(check_transfers(self.settings, self.settings_source, objects.load_balancers, hosted))
         problems.extend(check_balancers(objects, sights if is_complete else None, facts, memo))
 
     def _configuration(self) -> Configuration:

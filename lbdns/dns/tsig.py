@@ -105,6 +105,12 @@ class Judgement(NamedTuple):
         """The number of the view that the key is of, 0 for none, or where the signature does not hold."""
         return self.seal.known.view if self.seal is not None and self.error == NOERROR else 0
 
+    @property
+    def key(self) -> bytes:
+        """The name of the key that signed (wire format, lower case), b"" for none, or where the signature does not
+        hold."""
+        return self.seal.known.owner if self.seal is not None and self.error == NOERROR else b""
+
 
 UNSIGNED: Final = Judgement()
 UNKNOWN_KEY: Final = Judgement(BADKEY)

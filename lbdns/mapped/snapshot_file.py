@@ -33,6 +33,8 @@ TRIE_COLUMNS: Final = ("trie_root", "trie_nodes")
 """The columns in the file that snapshots share."""
 KEYS: Final = "keys"
 """Where the meta data have the TSIG keys: name, algorithm, secret in base64, and number of the view, of each."""
+ACCESS: Final = "access"
+"""Where they have who may do what with which zone (lbdns.snapshot.compile.access_rows)."""
 LISTENERS: Final = "listeners"
 """Where they have the number of the view of each address that is listened on, where any is of a view."""
 VIEWS: Final = "views"

@@ -92,6 +92,17 @@ MAX_TRUSTED_RESOLVERS: Final = 1000
 MAX_KEYS: Final = 256
 MAX_KEY_SECRET_CHARS: Final = 1024
 """Of a TSIG key's secret in base64: what is longer than a hash's block is hashed to that first (RFC 2104)."""
+MAX_ACCESS_ENTRIES: Final = 1000
+"""Of one list."""
+MAX_UPDATE_NAMES: Final = 1000
+"""Patterns of names, of one entry."""
+MAX_UPDATE_TYPES: Final = 100
+MAX_PRIMARIES: Final = 16
+"""Of one zone."""
+MAX_NOTIFY_TARGETS: Final = 64
+"""Of one zone."""
+MAX_ZONE_SETTINGS: Final = 100_000
+"""Zones with settings of their own."""
 
 # DNSSEC. What is not said otherwise is in seconds.
 DEFAULT_SIGNATURE_INCEPTION_S: Final = 3600
@@ -185,6 +196,8 @@ DEFAULT_USER: Final = "lbdns"
 MAX_USER_CHARS: Final = 65
 """Of two names, each of at most 32 (useradd(8))."""
 DNS_PORT: Final = 53
+DNS_OVER_TLS_PORT: Final = 853
+"""RFC 7858 section 3.1."""
 SMTP_PORT: Final = 25
 SMTPS_PORT: Final = 465
 """Where TLS comes before SMTP (RFC 8314 section 3.3)."""

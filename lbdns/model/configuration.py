@@ -13,6 +13,8 @@ from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+from lbdns.model.transfer_policy import TransferPolicies, transfer_policies
+from lbdns.model.tsig_key import TsigKey
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 
@@ -56,6 +58,16 @@ class Configuration:
     overlays: tuple[Zone, ...] = ()
     alerting_ids: dict[str, str] = field(default_factory=dict, compare=False)
     destinations_by_tokens: frozenset[str] = frozenset()
+
+    @property
+    def transfer_policies(self) -> TransferPolicies:
+        """What may be done with each zone beyond asking."""
+        return transfer_policies(self.settings)
+
+    @property
+    def tsig_keys(self) -> dict[str, TsigKey]:
+        """The TSIG keys that are known here, by name, those without a secret left out."""
+        return {key.name: key for key in self.settings.keys if key.secret is not None}
 
     def alerting_id(self, kind: Kind, name: str) -> str:
         """Return the API's id of a policy or a destination of messages."""

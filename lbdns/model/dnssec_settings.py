@@ -49,6 +49,19 @@ def _check_zone(text: str) -> str:
         raise refusal(f"a zone's name is a domain name: {error}") from error
 
 
+def distinct_zones(value: Any) -> Any:
+    """Return what zones are said of by name; raises a refusal at each that is another spelling of one before it."""
+    first: dict[str, str] = {}
+    mistakes = []
+    for written in value if isinstance(value, dict) else ():
+        if isinstance(written, str):
+            other = first.setdefault(written.lower().removesuffix("."), written)
+            if other is not written:
+                mistakes.append(Mistake((written,), f'this is the zone "{other}" again; say it once'))
+    refuse_all("Zones", mistakes)
+    return value
+
+
 if TYPE_CHECKING:
     NsecTtl = int
     SignatureInception = int
@@ -185,9 +198,9 @@ class DnssecSettings(DnssecPolicy):
     pkcs11: TokenSettings | None = None
     """A token in which new keys are made, by algorithm 13 or 14, and which their private halves never leave. Without
     it, keys are files in the state directory. Keys that are there already stay where they are until they are rolled."""
-    zones: Annotated[dict[ZoneName, DnssecPolicy], Field(max_length=bounds.MAX_SIGNED_ZONES)] = Field(
-        default_factory=dict
-    )
+    zones: Annotated[
+        dict[ZoneName, DnssecPolicy], Field(max_length=bounds.MAX_SIGNED_ZONES), BeforeValidator(distinct_zones)
+    ] = Field(default_factory=dict)
     """Policies of zones by their names: what one does not say is as above."""
 
     @model_validator(mode="after")

@@ -33,6 +33,7 @@ from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.sample_settings import SampleSettings
 from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
+from lbdns.model.transfer_settings import AccessSettings, ZoneTable
 from lbdns.model.tsig_key import TsigKeys
 from lbdns.model.user_field import User
 from lbdns.model.views import Address, NamedViews, TrustedNetworks, check_listener, overlapping
@@ -237,6 +238,11 @@ class Settings(Frozen):
     which view it is for. What they ask without saying it is for the public view, whatever network they stand in."""
     keys: TsigKeys = ()
     """The keys that clients may sign queries with; the replies are signed with the same."""
+    access: AccessSettings = AccessSettings()
+    """Who may transfer, notify, update and ask."""
+    zones: ZoneTable = Field(default_factory=dict)
+    """What is said of zones beside their records, by their names: where they come from, who is told of changes, who may
+    do what."""
     dnssec: DnssecSettings = DnssecSettings()
     """How zones are signed, and how their keys live. Which zones are is said by `lbdns dnssec enable ZONE`."""
     history: HistorySettings = HistorySettings()

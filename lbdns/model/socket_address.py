@@ -56,9 +56,14 @@ def reachable(host: str) -> str:
 
 def parse_resolver(text: str) -> tuple[str, int]:
     """Return (IP address, port) of a resolver, an address with or without a port; raises a refusal."""
-    host, port = parse_socket_address(_bracketed(text), bounds.DNS_PORT)
+    return parse_server(text, noun="resolver")
+
+
+def parse_server(text: str, default_port: int = bounds.DNS_PORT, noun: str = "server") -> tuple[str, int]:
+    """Return (IP address, port) of a server that is spoken to, an address with or without a port; raises a refusal."""
+    host, port = parse_socket_address(_bracketed(text), default_port)
     if port == 0:
-        raise refusal(f'"{text}": a resolver\'s port is 1 to {bounds.MAX_PORT}')
+        raise refusal(f'"{text}": a {noun}\'s port is 1 to {bounds.MAX_PORT}')
     return host, port
 
 

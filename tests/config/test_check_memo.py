@@ -11,7 +11,8 @@ import pytest
 
 from lbdns.base.errors import Problem
 from lbdns.config.checks.check_memo import CheckMemo
-from lbdns.config.loading import Examined, examine_objects
+from lbdns.config.examined import Examined
+from lbdns.config.loading import examine_objects
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source

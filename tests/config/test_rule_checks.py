@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lbdns.config.loading import Examined, examine_tree
+from lbdns.config.examined import Examined
+from lbdns.config.loading import examine_tree
 
 ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
 POOL: dict[str, Any] = {"origins": [{"name": "a", "address": "192.0.2.1"}]}

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.config.loading import Loaded
+from lbdns.config.examined import Loaded
 from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import KeyRole, KeyStatus, SigningState, ZoneStatus
 from lbdns.manage.store.manager import StoreManager

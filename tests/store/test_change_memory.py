@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from lbdns.base.kinds import Kind
-from lbdns.config.loading import Loaded, parse
+from lbdns.config.examined import Loaded
+from lbdns.config.loading import parse
 from lbdns.manage.reading.configuration_reading import ConfigurationReading
 from lbdns.manage.reading.frames import read_frames, write_frame
 from lbdns.manage.reading.readings import outcome, take_over

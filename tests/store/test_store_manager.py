@@ -12,7 +12,7 @@ import pytest
 
 from lbdns.base.errors import ConfigError, LbdnsError
 from lbdns.base.kinds import Kind
-from lbdns.config.loading import Loaded
+from lbdns.config.examined import Loaded
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import Done, StoreManager

@@ -20,7 +20,7 @@ from lbdns.dns.name import show_name
 from lbdns.model.views import labelled
 
 if TYPE_CHECKING:
-    from lbdns.config.loading import Examined
+    from lbdns.config.examined import Examined
     from lbdns.model.configuration import Configuration
 
 _COLOURS: Final = {"error": "red", "warning": "yellow"}

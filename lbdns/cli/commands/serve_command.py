@@ -21,8 +21,8 @@ from lbdns.processes.supervisor.capabilities import refuse_new_privileges
 from lbdns.processes.supervisor.hangups import Hangups
 
 if TYPE_CHECKING:
+    from lbdns.config.examined import Loaded
     from lbdns.config.files_read import FilesRead
-    from lbdns.config.loading import Loaded
     from lbdns.config.sound_zones import Tolerates
     from lbdns.manage.api.frame.site import ApiSite
     from lbdns.manage.api.frame.tls import Certificate

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from lbdns.base.errors import Problem
 from lbdns.base.kept_problems import KEPT_MAX, KeptProblems
+from lbdns.base.words import RIGHTS
 from lbdns.config.yaml.bounded import cut, is_within, shape_of
 from lbdns.config.yaml.source import Placed, Source
-from lbdns.config.yaml.yaml_tree import upper_spellings
+from lbdns.config.yaml.yaml_tree import spellings
 from lbdns.model.alerting import HEALTH_ALERT, NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.fields import share_fields_set
@@ -55,6 +56,15 @@ _STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
 
 STAND_IN_ITEMS: Final[dict[str, dict[str, Any]]] = {"rules": {"disabled": True}, "pool_sets": {"disabled": True}}
 """What stands in for a refused item of a list, so that those behind it are looked at by their own indexes."""
+
+
+_LISTED_STAND_INS: Final[dict[str, Any]] = {
+    **{field: {"network": "127.0.0.1"} for field in RIGHTS},
+    **{field: {"address": "127.0.0.1"} for field in ("primaries", "also_notify")},
+    "names": "*",
+    "types": "A",
+}
+"""The same of lists within the settings' `access` and `zones`, by the field that has the list."""
 
 
 def build(model: type[Model], data: Any, source: Source, problems: list[Problem]) -> Placed[Model] | None:
@@ -144,8 +154,7 @@ class _Repair:
         for step in place[:-1]:
             holder = _item(holder, step)
         if isinstance(holder, list) and isinstance(place[-1], int):
-            stand_in = STAND_IN_ITEMS.get(str(place[0])) if len(place) == 2 else None
-            holder[place[-1]] = _GONE if stand_in is None else dict(stand_in)
+            holder[place[-1]] = _stand_in(place)
         elif isinstance(holder, dict) and len(place) == 1:
             self._replace(holder, str(place[0]))
         elif not isinstance(holder, dict) or holder.pop(place[-1], _GONE) is _GONE:
@@ -156,6 +165,15 @@ class _Repair:
         data.pop(field, None)
         if field in _STAND_INS.get(self.model, {}):
             data[field] = copy.deepcopy(_STAND_INS[self.model][field])
+
+
+def _stand_in(place: Location) -> Any:
+    """Return what stands in for a refused item of a list, _GONE where nothing can."""
+    if len(place) == 2 and place[0] in STAND_IN_ITEMS:
+        return dict(STAND_IN_ITEMS[str(place[0])])
+    if place[0] in ("access", "zones") and place[-2] in _LISTED_STAND_INS:
+        return copy.copy(_LISTED_STAND_INS[place[-2]])
+    return _GONE
 
 
 def _fields(locations: Iterable[Location]) -> frozenset[str]:
@@ -204,7 +222,7 @@ class _Unpruned:
     def _key(self, data: dict[str, Any], step: str | int) -> str | int:
         spelled = self._spelled.get(id(data))
         if spelled is None:
-            spelled = self._spelled[id(data)] = upper_spellings(data)
+            spelled = self._spelled[id(data)] = spellings(data)
         return spelled.get(str(step), str(step))
 
 

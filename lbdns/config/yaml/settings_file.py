@@ -18,6 +18,7 @@ from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
 from lbdns.model.settings import Settings
+from lbdns.model.transfer_settings import ZoneSettings
 from lbdns.places.airports import is_airport
 
 _SECTIONS_TAKEN: Final = frozenset(kind.section for kind in IN_SETTINGS)
@@ -89,18 +90,35 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
     api = settings.api and settings.api.model_copy(
         update={name: _absolute(getattr(settings.api, name), base) for name in ("certificate", "key")}
     )
-    paths = {name: _absolute(getattr(settings, name), base) for name in ("control", "state")}
+    paths: dict[str, Any] = {name: _absolute(getattr(settings, name), base) for name in ("control", "state")}
     update = {"geodata": geodata, "api": api, **paths}
+    paths["zones"] = {name: _with_absolute_ca(zone, base) for name, zone in settings.zones.items()}
     # What was not said stays so: what is on by default may depend on how lbdns is started.
     return settings.model_copy(update={key: value for key, value in update.items() if key in settings.model_fields_set})
+
+
+def _with_absolute_ca(zone: ZoneSettings, base: Path) -> ZoneSettings:
+    if not any(one.tls and one.tls.ca_file for one in zone.primaries):
+        return zone
+    primaries = [
+        one.model_copy(update={"tls": one.tls.model_copy(update={"ca_file": _absolute(one.tls.ca_file, base)})})
+        if one.tls
+        else one
+        for one in zone.primaries
+    ]
+    return zone.model_copy(update={"primaries": tuple(primaries)})
 
 
 def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
     """Check what stands outside the file: files that are read, directories that are written, the airport."""
     settings, source = placed.item, placed.source
-    must_exist: list[tuple[str, str, Path | None]] = [("geodata", *one) for one in settings.geodata.databases()]
+    must_exist: list[tuple[Any, ...]] = [("geodata", *one) for one in settings.geodata.databases()]
     if settings.api is not None:
         must_exist += [("api", name, getattr(settings.api, name)) for name in ("certificate", "key")]
+    for name, zone in settings.zones.items():
+        for index, one in enumerate(zone.primaries):
+            if one.tls is not None:
+                must_exist.append(("zones", name, "primaries", index, "tls", "ca_file", one.tls.ca_file))
     for *location, path in must_exist:
         found = _absolute(path, base)
         try:

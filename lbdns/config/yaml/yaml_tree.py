@@ -56,15 +56,22 @@ def lines_at(lines: LineTree, step: str | int) -> LineTree:
 
 
 def spelled(mapping: Mapping[str, object], key: str | int) -> str:
-    """Return a key as the file spells it: models put the keys of some mappings into upper case."""
+    """Return a key as the file spells it: models put the keys of some mappings into another form."""
     if key in mapping:
         return str(key)
-    return next((written for written in mapping if isinstance(written, str) and written.upper() == key), str(key))
+    return next((written for written in mapping if isinstance(written, str) and key in _forms(written)), str(key))
 
 
-def upper_spellings(mapping: Mapping[str, object]) -> dict[str, str]:
-    """Return the keys of a mapping as it spells them, by their upper case; of two alike, the first."""
-    return {written.upper(): written for written in reversed(list(mapping)) if isinstance(written, str)}
+def spellings(mapping: Mapping[str, object]) -> dict[str, str]:
+    """Return the keys of a mapping as it spells them, by the forms that models give them; of two alike, the first."""
+    return {
+        form: written for written in reversed(list(mapping)) if isinstance(written, str) for form in _forms(written)
+    }
+
+
+def _forms(written: str) -> tuple[str, ...]:
+    """Return what a model may make of a key: a code in upper case, a domain name in lower case without its last dot."""
+    return (written.upper(), written.lower().removesuffix(".")) if "." in written else (written.upper(),)
 
 
 def line_at(lines: LineTree, location: Sequence[str | int] = ()) -> int:

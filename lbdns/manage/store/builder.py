@@ -14,7 +14,8 @@ from lbdns.base.kinds import ALERTING, BALANCING, REFERRED, Kind
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
-from lbdns.config.loading import Examined, examine_objects
+from lbdns.config.examined import Examined
+from lbdns.config.loading import examine_objects
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft

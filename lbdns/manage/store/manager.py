@@ -19,7 +19,8 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
-from lbdns.config.loading import Examined, Loaded, none_tolerated
+from lbdns.config.examined import Examined, Loaded
+from lbdns.config.loading import none_tolerated
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.guarding import keep_guard

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from lbdns.config.loading import Loaded
+from lbdns.config.examined import Loaded
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.sqlite import Store
 from lbdns.mapped.control import Control

@@ -21,8 +21,9 @@ from typing import NamedTuple, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted, moment
+from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import Loaded, none_tolerated
+from lbdns.config.loading import none_tolerated
 from lbdns.config.sound_zones import Tolerates
 from lbdns.dns.name import show_name
 from lbdns.mapped.run_directory import StateLock

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import Loaded
 from lbdns.config.sound_zones import Tolerates
 from lbdns.model.settings import Settings
 

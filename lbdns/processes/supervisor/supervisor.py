@@ -37,8 +37,8 @@ from lbdns.base.garbage import collect_when_quiet
 from lbdns.base.log import start_log
 from lbdns.base.progress import JobProgress
 from lbdns.base.wording import counted, moment, printable
+from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import Loaded
 from lbdns.dnssec.signing_facts import SigningFacts
 from lbdns.dnssec.step_record import StepRecord
 from lbdns.health import forced

@@ -10,7 +10,7 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import KEYS, LISTENERS, RENEWAL, SAMPLES, SIGNED, TAPPED, VIEWS, Snapshot
+from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, RENEWAL, SAMPLES, SIGNED, TAPPED, VIEWS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.dnstap_settings import tapped_share
@@ -21,6 +21,7 @@ from lbdns.model.views import view_numbers
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
 from lbdns.places.pops import pop_place, region_at
+from lbdns.snapshot.compile.access_rows import access_rows
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balancer_row
 from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
@@ -118,7 +119,8 @@ def compile_snapshot(
         "load_balancers": sum(one.enabled for one in configuration.load_balancers),
         "pools": len(configuration.pools),
         "zones": len(configuration.zones),
-        KEYS: key_rows(configuration.settings),
+        KEYS: key_rows(configuration),
+        ACCESS: access_rows(configuration.transfer_policies),
         LISTENERS: listener_rows(configuration.settings),
         VIEWS: list(view_numbers(configuration.settings.views)),
         SAMPLES: sample_row(configuration.settings.samples),

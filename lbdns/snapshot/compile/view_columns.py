@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lbdns.model.configuration import Configuration
 from lbdns.model.named_lists import Network
 from lbdns.model.settings import Settings
 from lbdns.model.views import ViewSettings
@@ -53,12 +54,13 @@ def append_views(columns: Columns, views: Mapping[str, ViewSettings], trusted: I
     columns["trust_trie"].append(trie_of_classes(segments, tries) if resolvers else NO_TRIE)
 
 
-def key_rows(settings: Settings) -> list[tuple[str, str, str, int]]:
+def key_rows(configuration: Configuration) -> list[tuple[str, str, str, int]]:
     """Return name, algorithm, secret in base64 and number of the view (0: none) of each key."""
-    numbers = {key: number for number, view in enumerate(settings.views.values(), 1) for key in view.keys}
+    views = configuration.settings.views
+    numbers = {key: number for number, view in enumerate(views.values(), 1) for key in view.keys}
     return [
         (key.name, key.algorithm, key.secret, numbers.get(key.name, 0))
-        for key in settings.keys
+        for key in configuration.tsig_keys.values()
         if key.secret is not None
     ]
 

@@ -1,0 +1,210 @@
+"""Checks of who may transfer, notify and update, and of what is said of zones beside their records.
+
+what is said ...                                                          verdict
+names a TSIG key that there is not                                        error
+of a zone that there is not, and that comes from no primaries             error; a warning where zones are in a store
+of a zone that has primaries, and records here                            error
+lets an entry of a zone update names that are not in it                   error
+nothing of steered names, where a zone has some and may be transferred    error
+lets somebody update by address alone, which UDP does not prove           warning
+lets somebody update zones whose records are in files                     warning
+lets everybody transfer                                                   warning
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from lbdns.base.errors import Problem
+from lbdns.base.wording import nearest
+from lbdns.base.words import RIGHTS, SETTINGS_FILE
+from lbdns.config.yaml.source import Placed, Source
+from lbdns.dns.master.draft import ZoneDraft
+from lbdns.dns.name import encode_canonical, labels_of, longest_match, show_name
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.refusal import Location
+from lbdns.model.settings import Settings
+from lbdns.model.transfer_policy import TransferPolicies, transfer_policies
+from lbdns.model.transfer_settings import AccessEntry, AccessSettings
+
+_STORED_SETTINGS: Final = Source(SETTINGS_FILE, 0, "", None)
+
+
+class Hosted(NamedTuple):
+    """What transfers are checked against: the apexes of the zones with records here, whether these are all, and whether
+    the records are in a store."""
+
+    apexes: Collection[bytes]
+    is_complete: bool
+    is_stored: bool
+
+
+class _NamedKey(NamedTuple):
+    """Where settings name a TSIG key."""
+
+    at: Location
+    key: str
+
+
+def hosted_here(drafts: Iterable[ZoneDraft], is_complete: bool, is_stored: bool) -> Hosted:
+    """Return what transfers are checked against: zones as they were read."""
+    return Hosted(frozenset(draft.apex for draft in drafts if not draft.is_overlay), is_complete, is_stored)
+
+
+def check_transfers(
+    settings: Settings, source: Source | None, balancers: Iterable[Placed[LoadBalancer]], hosted: Hosted
+) -> Iterator[Problem]:
+    """Yield every problem of transfers and updates. `source`: of the settings, None where they were read before."""
+    policies = transfer_policies(settings)
+    if policies.is_empty:
+        return
+    source = source or _STORED_SETTINGS
+    keys = [key.name for key in settings.keys]
+    for named in _named_keys(settings):
+        if named.key not in keys:
+            yield source.problem(named.at, unknown_key(named.key, keys))
+    yield from _check_access(("access",), settings.access, source)
+    yield from _check_zones(settings, source, hosted)
+    yield from _check_steered(settings, source, policies, balancers, hosted)
+    yield from _check_updates(settings, source, policies, hosted)
+
+
+def unknown_key(name: str, keys: Collection[str]) -> str:
+    """Return what to say of a key that there is not."""
+    near = nearest(name, keys)
+    meant = (
+        f'did you mean "{near}"?' if near else "keys stand under keys in lbdns.yaml, or are made by lbdns key create"
+    )
+    return f'no key is called "{name}"; {meant}'
+
+
+def _named_keys(settings: Settings) -> Iterator[_NamedKey]:
+    yield from _keys_of_access(("access",), settings.access)
+    for name, zone in settings.zones.items():
+        at: Location = ("zones", name)
+        servers = {
+            "primaries": [server.key for server in zone.primaries],
+            "also_notify": [server.key for server in zone.also_notify],
+        }
+        for field, keys in servers.items():
+            yield from (_NamedKey((*at, field, index, "key"), key) for index, key in enumerate(keys) if key is not None)
+        yield from _keys_of_access((*at, "access"), zone.access)
+
+
+def _keys_of_access(at: Location, access: AccessSettings) -> Iterator[_NamedKey]:
+    for place, entry in _entries(at, access):
+        if entry.key is not None:
+            yield _NamedKey((*place, "key"), entry.key)
+
+
+def _entries(at: Location, access: AccessSettings) -> Iterator[tuple[Location, AccessEntry]]:
+    for right in RIGHTS:
+        for index, entry in enumerate(getattr(access, right) or ()):
+            yield (*at, right, index), entry
+
+
+def _check_access(at: Location, access: AccessSettings, source: Source) -> Iterator[Problem]:
+    for index, entry in enumerate(access.update or ()):
+        if entry.key is None and entry.network is not None and not entry.network.is_loopback:
+            message = (
+                f"over UDP anybody can send in the name of {entry.network}, and change records; give a key as well"
+            )
+            yield source.warning((*at, "update", index), message)
+    for index, entry in enumerate(access.transfer or ()):
+        if entry.key is None and entry.network is not None and entry.network.prefixlen == 0:
+            yield source.warning((*at, "transfer", index), f"{entry.network} is everybody: all records can be listed")
+
+
+def _check_zones(settings: Settings, source: Source, hosted: Hosted) -> Iterator[Problem]:
+    for name, zone in settings.zones.items():
+        at: Location = ("zones", name)
+        apex = encode_canonical(name)
+        if zone.primaries and apex in hosted.apexes:
+            where = "in the store" if hosted.is_stored else f"in {name}.zone"
+            message = f"the zone comes from its primaries, and has records {where} as well; keep one of the two"
+            yield source.problem((*at, "primaries"), message)
+        elif not zone.primaries and apex not in hosted.apexes and hosted.is_complete:
+            yield source.problem(at, _unknown_zone(name, hosted), "warning" if hosted.is_stored else "error")
+        yield from _check_access((*at, "access"), zone.access, source)
+        for place, entry in _entries((*at, "access"), zone.access):
+            for index, pattern in enumerate(entry.names):
+                if not _may_lie_in(pattern, apex):
+                    message = f'"{pattern}" is never in {name}; names are whole, such as {_example(pattern)}.{name}'
+                    yield source.problem((*place, "names", index), message)
+
+
+def _unknown_zone(name: str, hosted: Hosted) -> str:
+    near = nearest(name, [show_name(apex) for apex in hosted.apexes])
+    if near is not None:
+        return f'there is no zone "{name}" here; did you mean "{near}"?'
+    lack = "the store has no such zone" if hosted.is_stored else f"there is no file {name}.zone"
+    return f"{lack}; a zone that comes from another server has primaries"
+
+
+def _may_lie_in(pattern: str, apex: bytes) -> bool:
+    """Return whether a pattern may hold of a name in a zone: what stands behind its last `*` says so."""
+    tail: list[bytes] = []
+    for label in reversed(labels_of(encode_canonical(pattern))):
+        if label == b"*":
+            break
+        tail.append(label)
+    own = labels_of(apex)[::-1]
+    common = min(len(tail), len(own))
+    is_open = len(tail) < len(labels_of(encode_canonical(pattern)))
+    return tail[:common] == own[:common] and (is_open or len(tail) >= len(own))
+
+
+def _example(pattern: str) -> str:
+    """Return what may stand before a zone's name: a pattern that is one label was meant so."""
+    return "www" if "." in pattern else pattern
+
+
+def _check_steered(
+    settings: Settings,
+    source: Source,
+    policies: TransferPolicies,
+    balancers: Iterable[Placed[LoadBalancer]],
+    hosted: Hosted,
+) -> Iterator[Problem]:
+    """Yield a problem for each zone that somebody may transfer, that has load balancers, and of which nobody has said
+    what becomes of them."""
+    if not policies.general.transfer and not any(one.transfer for one in policies.own.values()):
+        return
+    apexes = {apex: apex for apex in (*hosted.apexes, *(one.apex for one in policies.secondaries))}
+    steered: dict[bytes, str] = {}
+    for placed in balancers:
+        if placed.knows("name") and not placed.item.is_private:
+            apex = longest_match(encode_canonical(placed.item.name), apexes)
+            if apex is not None:
+                steered.setdefault(apex, placed.item.name)
+    for apex, balancer in steered.items():
+        policy = policies.of(apex)
+        if policy.transfer and policy.steered is None:
+            name = show_name(apex)
+            message = (
+                f"{name} may be transferred, and has load balancers ({balancer}): say what others get of them, "
+                f"zones: {{{name}: {{transfer: {{steered: flatten}}}}}}, or refuse, which refuses the transfer"
+            )
+            yield source.problem(_where(settings, name), message)
+
+
+def _where(settings: Settings, name: str) -> Location:
+    """Return where a zone's transfer is allowed."""
+    zone = settings.zones.get(name)
+    if zone is None:
+        return ("access", "transfer")
+    return ("access", "transfer") if zone.access.transfer is None else ("zones", name, "access", "transfer")
+
+
+def _check_updates(settings: Settings, source: Source, policies: TransferPolicies, hosted: Hosted) -> Iterator[Problem]:
+    """Yield a warning for each list of who may update zones whose records are in files."""
+    if hosted.is_stored or not hosted.is_complete:
+        return
+    message = "records in files are not changed by UPDATE, which is refused; a server without a directory takes it"
+    own = {apex: policy for apex, policy in policies.own.items() if policy.primaries}
+    if settings.access.update and any(apex not in own for apex in hosted.apexes):
+        yield source.warning(("access", "update"), message)
+    for name, zone in settings.zones.items():
+        if zone.access.update and not zone.primaries:
+            yield source.warning(("zones", name, "access", "update"), message)

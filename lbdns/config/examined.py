@@ -1,0 +1,46 @@
+"""What comes of reading a configuration: it, or every mistake in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lbdns.base.errors import ConfigError, Problem
+from lbdns.config.yaml.source import Placed
+from lbdns.model.configuration import Configuration
+from lbdns.model.pool import Pool
+from lbdns.model.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that passed every check, and what its operator should know all the same.
+
+    `texts`: returns it as texts, by the names of files in a directory.
+    """
+
+    configuration: Configuration
+    warnings: tuple[Problem, ...]
+    texts: Callable[[], Mapping[str, str]] = dict
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What came of reading a configuration: it, or None where there are errors, and every problem, sorted.
+
+    `settings`: those of its settings file, sound or mended; None where it has none. `pools`: the same of its pools.
+    """
+
+    configuration: Configuration | None
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    settings: Placed[Settings] | None = None
+    pools: Mapping[str, Placed[Pool]] = field(default_factory=dict)
+    more: int = 0
+    """Errors that were counted, and are not in `errors`."""
+
+    def loaded(self) -> Loaded:
+        """Return the configuration; raises ConfigError with every error where there is any."""
+        if self.configuration is None:
+            raise ConfigError(self.errors, self.more)
+        return Loaded(self.configuration, self.warnings)
