@@ -115,6 +115,12 @@ def duration_text(seconds: float) -> str:
     return "less than 1 s"
 
 
+def when_text(at_s: float, now_s: float) -> str:
+    """Return how far a time is from now: "in 4 min 5 s", "12 s ago"."""
+    left_s = at_s - now_s
+    return f"in {duration_text(left_s)}" if left_s >= 0 else f"{duration_text(-left_s)} ago"
+
+
 _FIELDS: Final = frozenset(field.name for field in fields(HealthChange))
 
 

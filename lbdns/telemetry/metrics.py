@@ -37,6 +37,7 @@ from lbdns.telemetry.ring_counts import RingCounts, ring_counts
 from lbdns.telemetry.server_facts import ServerFacts
 from lbdns.telemetry.signature_ends import first_expiry
 from lbdns.telemetry.tally import Sample, Tally
+from lbdns.telemetry.transfer_metrics import transfer_samples
 
 # Shown from the start, so that the first one counts in a rate.
 RCODES_ALWAYS = frozenset(RCODE_NAMES[code] for code in (NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED))
@@ -74,6 +75,7 @@ class ServerCollector(Collector):
         yield from _server(facts)
         yield from _queues(facts, sample)
         yield from _signing(facts)
+        yield from _transfers(facts)
         yield from _history(facts)
         yield from _rings(ring_counts(facts.run_dir))
 
@@ -281,6 +283,12 @@ def _signing(facts: ServerFacts) -> Iterator[Metric]:
     )
     results = [((word,), counts[word]) for word in words if word in counts]
     yield _counter("signatures_not_made", text, ("result",), results)
+
+
+def _transfers(facts: ServerFacts) -> Iterator[Metric]:
+    for samples in transfer_samples(facts.transfers):
+        make = _counter if samples.is_counter else _gauge
+        yield make(samples.name, samples.text, samples.labels, samples.rows)
 
 
 def _history(facts: ServerFacts) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from lbdns.dnssec.signing_facts import NOTHING_SIGNED, SigningFacts
 from lbdns.model.store_facts import StoreFacts
 from lbdns.publish.publisher import Published
 from lbdns.telemetry.tally import Sample
+from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
 
 
 class ChildFacts(NamedTuple):
@@ -63,7 +64,7 @@ class ServerFacts:
     `not_served`: what lies at the source (`place`) instead, where it is another. `keeping`: why what is in force cannot
     be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each. `counted`:
     what was counted, None where that is not asked for. `store`: None where objects are changed in files.
-    `signing`: zones that have keys.
+    `signing`: zones that have keys. `transfers`: zones that come from elsewhere, or that others may transfer.
     """
 
     published: Published
@@ -86,6 +87,7 @@ class ServerFacts:
     waiting: Waiting = NOTHING_WAITS
     store: StoreFacts | None = None
     signing: SigningFacts = NOTHING_SIGNED
+    transfers: tuple[ZoneTransferStatus, ...] = ()
 
     @property
     def responder_count(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from lbdns.base.wording import counted, moment
 from lbdns.base.words import STORE_PLACE, Health
 from lbdns.dns.name import show_name
-from lbdns.health.events import duration_text
+from lbdns.health.events import duration_text, when_text
 from lbdns.mapped.counter_words import DROPPED_COUNT, OVERFLOWS, SEND_ERRORS
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.model.configuration import Configuration
@@ -37,6 +37,7 @@ from lbdns.telemetry.thresholds import (
     RENEWAL_LATE,
     STALE_S,
 )
+from lbdns.transfer.zone_transfer_status import TransferRole
 
 
 class Row(NamedTuple):
@@ -319,6 +320,27 @@ def _signing(facts: ServerFacts) -> Row:
     return Row("dnssec", ", ".join(texts), tuple(problems))
 
 
+def _transfers(facts: ServerFacts) -> Row:
+    zones = facts.transfers
+    if not zones:
+        return Row("transfers", "")
+    roles = Counter(one.role for one in zones)
+    names = {
+        TransferRole.SECONDARY: ("secondary zone", ""),
+        TransferRole.PRIMARY: ("zone to transfer", "zones to transfer"),
+    }
+    texts = [counted(roles[role], *name) for role, name in names.items() if roles[role]]
+    states = ", ".join(f"{count} {word}" for word, count in sorted(Counter(one.state for one in zones).items()))
+    checks = [(one.next_check_s, one.zone) for one in zones if one.next_check_s is not None]
+    following = min(checks, default=None)
+    told = f"{', '.join(texts)} ({states})"
+    if following is not None:
+        told += f", next check {when_text(following[0], time.time())} ({following[1]})"
+    wrong = [f"{one.zone}: {one.problem or one.state}" for one in zones if one.is_wrong]
+    wrong += [f"{one.zone}: {text}" for one in zones for text in one.warnings]
+    return Row("transfers", told, tuple(wrong))
+
+
 ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _processes,
     _generation,
@@ -330,6 +352,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _zones,
     _views,
     _signing,
+    _transfers,
     _networks,
     _pools,
     _forced,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -10,21 +11,27 @@ from typing import Any, Final
 import click
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.kinds import Kind
 from lbdns.base.words import OWN_PATH, V4_PATH, ZONES_PER_PAGE_MAX
 from lbdns.cli.commands.apply_command import ask
+from lbdns.cli.commands.completion_command import names_of
 from lbdns.cli.frame.assignments import assign, parse_assignment
 from lbdns.cli.frame.client import ApiClient, api_options, creating_api_options, told
 from lbdns.cli.frame.common import local_time, print_json
 from lbdns.cli.frame.desk import called, make_table, print_table, show_plan
 from lbdns.cli.frame.dnssec_told import DS_TTL_S
 from lbdns.cli.frame.hosted import Body, find_zone, records_of, tell, ttl_s, upload_path, zone_name, zone_path
+from lbdns.cli.frame.running import RunningServer, running_options
+from lbdns.cli.frame.transfers_told import TRANSFER_HEADINGS, transfer_lines, transfer_rows
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option, view_option, zone_argument
 from lbdns.dns.name import text_suffixes
 from lbdns.model.views import VIEW, labelled, parted
+from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
 
 FILE_SUFFIXES: Final = (".zone", ".txt", ".db")
-
+TRANSFER_WAITS_S: Final = 120.0
+"""So long a refresh may take: a large zone is transferred and published while it is waited for."""
 _INSIDE_NETWORKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
 """Addresses that nobody outside reaches (RFC 1918, 3927, 4193, 4291)."""
 
@@ -272,6 +279,68 @@ def export(client: ApiClient, zone: str, view: str | None, output: Path | None) 
         output.write_text(text)
     except OSError as error:
         raise LbdnsError(f"{output}: cannot write it: {error.strerror}") from error
+
+
+@zone.command()
+@click.argument("zone", required=False, shell_complete=names_of(Kind.ZONE))
+@running_options
+@json_option
+def transfers(running: RunningServer, zone: str | None, as_json: bool) -> None:
+    """Show zones that come from a primary, or that others may transfer: role, serial, checks, the last error.
+
+    Exit status: 0 all is good, 1 somebody has to mend something.
+    """
+    asked = None if zone is None else zone_name(zone)
+    found = [ZoneTransferStatus.from_json(one) for one in _operate(running, "zone_transfers", zone=asked)]
+    if as_json:
+        print_json([one.as_json() for one in found])
+    elif asked is not None:
+        click.echo("\n".join(line for one in found for line in transfer_lines(one, time.time())))
+    elif found:
+        table = make_table(*TRANSFER_HEADINGS)
+        for row in transfer_rows(found, time.time()):
+            table.add_row(*row)
+        print_table(table)
+    else:
+        click.echo("no zone is transferred, in or out: the settings `zones` and `access` say which may be", err=True)
+    sys.exit(int(any(one.is_wrong for one in found)))
+
+
+@zone.command()
+@zone_argument
+@running_options
+@click.option("--force", is_flag=True, help="Transfer all of it, even where the serial is the same.")
+@json_option
+def refresh(running: RunningServer, zone: str, force: bool, as_json: bool) -> None:
+    """Ask a secondary zone's primaries now for what is new, and say what came of it.
+
+    Exit status: 0 it is as the primary has it, 1 it is not.
+    """
+    _tell_transfer(_operate(running, "zone_refresh", zone=zone_name(zone), force=force), as_json)
+
+
+@zone.command()
+@zone_argument
+@running_options
+@json_option
+def notify(running: RunningServer, zone: str, as_json: bool) -> None:
+    """Tell all who are notified of a zone's changes to look at it now (NOTIFY)."""
+    _tell_transfer(_operate(running, "zone_notify", zone=zone_name(zone)), as_json)
+
+
+def _operate(running: RunningServer, op: str, **arguments: Any) -> Any:
+    from lbdns.processes.supervisor.control_socket import ask as ask_server
+
+    return ask_server(running.control(), op, TRANSFER_WAITS_S, **arguments)
+
+
+def _tell_transfer(said: Body, as_json: bool) -> None:
+    status = ZoneTransferStatus.from_json(said)
+    if as_json:
+        print_json(status.as_json())
+    else:
+        click.echo("\n".join(transfer_lines(status, time.time())))
+    sys.exit(int(status.is_wrong))
 
 
 @zone.command()

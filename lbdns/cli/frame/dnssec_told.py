@@ -7,7 +7,7 @@ from typing import Final
 
 from lbdns.base.wording import counted, moment
 from lbdns.dnssec.zone_status import KeyStatus, SigningState, ZoneStatus, algorithm_text
-from lbdns.health.events import duration_text
+from lbdns.health.events import when_text
 
 DS_TTL_S: Final = 3600
 """What a DS is shown with: the zone above has its own say."""
@@ -111,9 +111,7 @@ def _next_told(status: ZoneStatus, now_s: float) -> str:
 
 
 def _at(at_s: float, now_s: float) -> str:
-    left_s = at_s - now_s
-    how_far = f"in {duration_text(left_s)}" if left_s >= 0 else f"{duration_text(-left_s)} ago"
-    return f"at {moment(at_s)} ({how_far})"
+    return f"at {moment(at_s)} ({when_text(at_s, now_s)})"
 
 
 def _row(name: str, text: str) -> str:

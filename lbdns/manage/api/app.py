@@ -36,6 +36,7 @@ from lbdns.manage.api.own import sample_routes as samples
 from lbdns.manage.api.own import signing_routes as signing
 from lbdns.manage.api.own import store_routes as stores
 from lbdns.manage.api.own import token_routes as tokens
+from lbdns.manage.api.own import transfer_routes as transfers
 from lbdns.manage.api.own import view_routes as views
 from lbdns.manage.api.own import what_if_routes as what_ifs
 from lbdns.manage.api.own import zone_import as zonefiles
@@ -85,6 +86,7 @@ OWN_AREAS: Final = (
     revisions,
     zonefiles,
     signing,
+    transfers,
     tokens,
     stores,
     overrides,

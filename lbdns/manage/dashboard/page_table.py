@@ -22,6 +22,7 @@ from lbdns.manage.dashboard.pages import (
     sign_in_page,
     signing_page,
     tokens_page,
+    transfers_page,
     what_if_page,
     zones_page,
 )
@@ -38,6 +39,10 @@ PAGES: Final = (
     (PageRow("Pools", "/pools", "pools", "Where answers come from, and how that is"), pools_page.router),
     (PageRow("Monitors", "/monitors", "monitors", "How health is found out"), monitors_page.router),
     (PageRow("Zones", "/zones", "records", "What is answered beside load balancers"), zones_page.router),
+    (
+        PageRow("Transfers", "/transfers", "transfers", "Where zones come from, who has them, and what went wrong"),
+        transfers_page.router,
+    ),
     (PageRow("Networks", "/networks", "networks", "Who sees what, and what is reached how"), networks_page.router),
     (
         PageRow("Ask", "/ask", "ask", "For this client: each step, the answer, its scope, what would change it"),

@@ -15,6 +15,7 @@ from lbdns.base.wording import counted
 from lbdns.base.words import Health
 from lbdns.dnssec.zone_status import SigningState
 from lbdns.manage.dashboard.page_calls import as_text, path_with
+from lbdns.transfer.zone_transfer_status import TransferState
 
 NOTHING: Final = "-"
 """Stands where there is no value."""
@@ -46,6 +47,10 @@ STATE_SHAPES: Final = {
     SigningState.PENDING: POOR,
     SigningState.PENDING_DISABLED: POOR,
     SigningState.ERROR: BAD,
+    TransferState.CURRENT: GOOD,
+    TransferState.PENDING: POOR,
+    TransferState.FAILING: POOR,
+    TransferState.EXPIRED: BAD,
 }
 """The shape, and with it the colour, that goes with each word for a state."""
 

@@ -17,6 +17,7 @@ from lbdns.health.forced import Forced
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.control_socket import Operation
 from lbdns.processes.supervisor.dnssec_operations import AskedSigner, SignerDesk
+from lbdns.processes.supervisor.transfer_operations import AskedTransfers, TransferDesk
 from lbdns.publish.country_networks import country_networks
 from lbdns.publish.explaining import explain_running
 from lbdns.publish.publisher import Published
@@ -41,6 +42,10 @@ class Operated(Protocol):
     @property
     def signer(self) -> AskedSigner:
         """Who has the keys."""
+
+    @property
+    def transfers(self) -> AskedTransfers:
+        """Who transfers zones."""
 
     async def dnskeys(self, apex: bytes) -> tuple[bytes, ...]:
         """Return the rdata of the DNSKEY records of a zone on disk that was signed elsewhere."""
@@ -70,6 +75,7 @@ class Operations:
     def __init__(self, server: Operated) -> None:
         """Operate on `server`."""
         self._server = server
+        transfers = TransferDesk(server.transfers)
         self.table: Mapping[str, Operation] = {
             "health": self._health,
             "force": self._force,
@@ -81,6 +87,9 @@ class Operations:
             "samples": self._samples,
             "progress": self._progress,
             "dnssec": SignerDesk(server.signer, lambda: server.in_force().configuration, server.dnskeys).operate,
+            "zone_transfers": transfers.show,
+            "zone_refresh": transfers.refresh,
+            "zone_notify": transfers.notify,
         }
 
     async def _health(self, request: Mapping[str, Any]) -> dict[str, Any]:

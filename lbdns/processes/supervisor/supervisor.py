@@ -69,6 +69,7 @@ from lbdns.processes.supervisor.signer_child import SignerChild
 from lbdns.processes.supervisor.state_keeper import StateKeeper
 from lbdns.processes.supervisor.systemd import notify_alive
 from lbdns.processes.supervisor.takeover import Orphan
+from lbdns.processes.supervisor.transfer_operations import AskedTransfers, NothingTransferred
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.publisher import Published, Publisher
@@ -102,13 +103,13 @@ class Supervisor:
         self, source: ConfigurationSource, first: Beginning, files: FilesRead, run: RunDirectory, control: Control
     ) -> None:
         """Serve `first`, and then whatever the source says when it is no longer as it was read, from `files`."""
-        self._source = source
-        self._files = files
+        self._source, self._files = source, files
         self.run = run
         self._control = control
         settings = first.configuration.settings
         self.state_dir = settings.state_dir()
         self.signer = SignerChild(self.state_dir, lambda: self._begin(self.republish("keys of a zone changed")))
+        self.transfers: AskedTransfers = NothingTransferred()
         self._resigning = Resigning(self.signer, self.state_dir, run.path)
         self._publisher = Publisher(control, run, self.orders, self._resigning.signing)
         self._serving = Serving(settings, choose_ports(settings.listen))
@@ -418,6 +419,7 @@ class Supervisor:
             state_dir=self.state_dir,
             run_dir=self.run.path,
             signing=SigningFacts(self.signer.statuses, self.signer.counts),
+            transfers=self.transfers.statuses,
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 
