@@ -50,7 +50,7 @@ PLACES: Final = {
     "monitor/notify/notifier.py": f"{RECORDS}, and silences, which have dates",
     "monitor/notify/outbox.py": RECORDS,
     "monitor/worker.py": f"{RECORDS}, and round-trip times that outlive a boot",
-    "processes/responder/responder.py": "signatures have a date (TSIG, RFC 8945 section 5.2.3)",
+    "processes/responder/view_answerer.py": "signatures have a date (TSIG, RFC 8945 section 5.2.3)",
     "processes/supervisor/beginning.py": RECORDS,
     "processes/supervisor/operations.py": ORDERS,
     "processes/supervisor/resigning.py": "signatures have dates (RFC 4034 section 3.1.5)",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
+from lbdns.answer.exchange import Exchange
 from lbdns.answer.match import MADE_TYPES, Match, MatchKind, is_signed_as_asked, match
 from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.signing_types import take_made
 from lbdns.answer.steered import records_of, steer
+from lbdns.answer.zone_stream import ZoneNotice, ZoneStream
 from lbdns.dns.codes import (
     ADDITIONAL_NAMES_MAX,
     EDE_NOT_AUTHORITATIVE,
@@ -41,6 +44,9 @@ ANY_RECORDS = Records(ASKED, ANY_TYPE, ANY_TTL_S, (ANY_RDATA,), signed_ttl=ANY_T
 TARGET_OFFSETS = {number: NAME_OFFSETS[number] for number in types_where(lambda row: row.points_to_host)}
 
 
+NO_ZONE: Final = -1
+
+
 @dataclass(slots=True)
 class Road:
     """The way to one answer: the number of the view it is given in, every match on it, and the decision at its end
@@ -66,6 +72,10 @@ class Road:
     lacking: list[Unsigned] = field(default_factory=list)
     given: Mapping[Unsigned, tuple[bytes, ...]] = field(default_factory=dict)
     now_s: int = 0
+    stream: ZoneStream | None = None
+    update: Exchange | None = None
+    notice: ZoneNotice | None = None
+    zone: int = NO_ZONE
 
 
 def answer_client(

@@ -56,7 +56,7 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes, 
     flags = reply_flags(message.flags, answer.rcode)
     if answer.is_authoritative:
         flags |= FLAG_AA
-    opt = _opt(message.edns, answer.rcode, transport, nsid, answer.ede, answer.scope)
+    opt = _opt(message.edns, answer.rcode, transport, nsid, answer)
     limit = size_limit(message.edns, transport)
     if seal is not None:
         return _pack_signed(message, answer, flags, opt, limit, seal)
@@ -90,10 +90,12 @@ def size_limit(edns: Edns | None, transport: Transport) -> int:
     return udp_limit(edns.size)
 
 
-def _opt(
-    edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, ede: int | None = None, scope: int = 0
-) -> bytes:
-    return b"" if edns is None else encode_edns(edns, rcode, ReplyFacts(scope, ede, nsid, transport is Transport.TCP))
+def _opt(edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, answer: Answer | None = None) -> bytes:
+    if edns is None:
+        return b""
+    said = answer or Answer()
+    facts = ReplyFacts(said.scope, said.ede, nsid, transport is Transport.TCP, said.ede_text)
+    return encode_edns(edns, rcode, facts)
 
 
 def _header(message_id: int, flags: int, questions: int, answers: int, authorities: int, additionals: int) -> bytes:

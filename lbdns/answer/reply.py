@@ -54,8 +54,9 @@ class Answer:
     """A reply to a query that could be read. `glue` must be there or the reply is truncated; `additional` may go.
 
     `apex`: of the zone that answers, "" where none does. `scope`: SCOPE PREFIX-LENGTH for the query's ECS option, where
-    it had one. `ede`: an extended error code (RFC 8914). `tsig_error`: what is wrong with a query's signature (RFC 8945
-    section 5.2). `is_signed`: who asks wants DNSSEC's records (RFC 4035 section 3.1), and the zone has them.
+    it had one. `ede`: an extended error code (RFC 8914), `ede_text`: what it says beside. `tsig_error`: what is wrong
+    with a query's signature (RFC 8945 section 5.2). `is_signed`: who asks wants DNSSEC's records (RFC 4035 section
+    3.1), and the zone has them.
     """
 
     rcode: int = NOERROR
@@ -67,5 +68,6 @@ class Answer:
     additional: list[Records] = field(default_factory=list)
     scope: int = 0
     ede: int | None = None
+    ede_text: str = ""
     tsig_error: int = NOERROR
     is_signed: bool = False

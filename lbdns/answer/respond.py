@@ -1,18 +1,23 @@
 """The road of a query on the slow path, from datagram to datagram.
 
-    decode -> BEFORE (reject early) -> view of -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED)
-           -> decide if STEERED -> answer -> prove -> sign -> AFTER (settle the ECS scope) -> render
+    decode -> BEFORE (reject early) -> by opcode:
+        QUERY: view of -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED)
+               -> decide if STEERED -> answer -> prove -> sign -> AFTER (settle the ECS scope) -> render
+        NOTIFY, UPDATE: which zone -> access -> a notice on the road, or what is to be changed (opcodes.py)
 
-BEFORE and AFTER are lists: what guards queries or looks at answers is one more entry. Pure: time and randomness come in
-as numbers. Packets are values: nothing that a client sends makes `respond` raise.
+BEFORE and AFTER are lists: what guards requests or looks at answers is one more entry; OPCODES has a row an opcode.
+Pure: time and randomness come in as numbers. Packets are values: nothing that a client sends makes `respond` raise.
+What takes longer than a reply takes leaves by the road: `stream` and `update` of it have no reply here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from lbdns.answer.answer import Road, answer_client
+from lbdns.answer.exchange import Exchange
+from lbdns.answer.opcodes import take_notify, take_update
 from lbdns.answer.prove import prove
 from lbdns.answer.render import render, render_refusal
 from lbdns.answer.reply import Answer, Client, Transport
@@ -26,6 +31,9 @@ from lbdns.dns.codes import (
     EDE_NOT_AUTHORITATIVE,
     FORMERR,
     NOTAUTH,
+    OPCODE_NOTIFY,
+    OPCODE_QUERY,
+    OPCODE_UPDATE,
     REFUSED,
     TYPE_AXFR,
     TYPE_IXFR,
@@ -34,27 +42,10 @@ from lbdns.dns.codes import (
     TYPE_TKEY,
     TYPE_TSIG,
 )
-from lbdns.dns.message import Message, Refusal, decode
-from lbdns.dns.options.client_subnet import ClientSubnet
-from lbdns.dns.tsig import Judgement
+from lbdns.dns.message import Refusal, decode
 
 # Types that ask for no data of a zone: they mean something elsewhere in a message, or to other protocols.
 UNASKABLE_TYPES = frozenset({0, TYPE_OPT, TYPE_TKEY, TYPE_TSIG, TYPE_NXNAME})
-
-
-class Exchange(NamedTuple):
-    """One query that could be read: what it says, for which network of clients, who sent it and how, the view that
-    answers it, when (seconds of CLOCK_MONOTONIC), what is said of its signature, and the number of the view that its
-    listener is of, 0 for none."""
-
-    message: Message
-    client_subnet: ClientSubnet | None
-    client: Client
-    transport: Transport
-    view: ServingView
-    now_s: int
-    judgement: Judgement
-    listener_view: int
 
 
 def respond(
@@ -68,7 +59,7 @@ def respond(
     unix_s: int = 0,
     listener_view: int = 0,
 ) -> bytes | None:
-    """Return the reply to a datagram, or None where it gets none.
+    """Return the reply to a datagram, or None where it gets none, or none at once: the road says what becomes of it.
 
     `now_s`: of CLOCK_MONOTONIC; `draw`: 64 random bits, from which every random choice of this reply follows;
     `road`: filled with the way to the answer, for whoever counts; `unix_s`: the time of day, by which signatures hold;
@@ -76,38 +67,42 @@ def respond(
     """
     if client.port == 0:
         return None
-    message = decode(datagram)
+    message = decode(datagram, view.opcodes)
     if message is None:
         return None
     judgement = view.judge(datagram, message.signature, unix_s)
     if isinstance(message, Refusal):
         return render_refusal(message, transport, view.nsid, None if judgement.error else judgement.seal)
     subnet = message.edns.client_subnet if message.edns else None
-    exchange = Exchange(message, subnet, client, transport, view, now_s, judgement, listener_view)
+    exchange = Exchange(message, subnet, client, transport, view, now_s, judgement, listener_view, datagram, draw)
     for guard in BEFORE:
         reply = guard(exchange)
         if reply is not None:
             break
     else:
-        reply = ask_zones(exchange, draw, road or Road())
+        reply = OPCODES[message.opcode](exchange, road or Road())
+    return None if reply is None else finish(exchange, reply)
+
+
+def finish(exchange: Exchange, reply: Answer) -> bytes:
+    """Return the bytes of the answer to a request, at once or later."""
     for settle in AFTER:
         reply = settle(exchange, reply)
+    judgement = exchange.judgement
     # An error that was found before the signature's is not signed by whoever may not be who he says he is.
     seal = judgement.seal if judgement.error == reply.tsig_error else None
-    return render(message, reply, transport, view.nsid, seal)
+    return render(exchange.message, reply, exchange.transport, exchange.view.nsid, seal)
 
 
-def ask_zones(exchange: Exchange, draw: int, road: Road) -> Answer:
+def ask_zones(exchange: Exchange, road: Road) -> Answer:
     """Return what the zones and load balancers served here have to say: answered, then proved and signed where that is
     wanted."""
     message, view = exchange.message, exchange.view
     if message.edns is not None and message.edns.dnssec_ok:
         road.dnssec_ok, road.compact_ok = True, message.edns.compact_ok
-    query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, draw)
-    # A key says who somebody is wherever he asks.
-    known = exchange.judgement.view or exchange.listener_view
+    query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, exchange.draw)
     reply = answer_client(
-        view, known, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
+        view, exchange.known_view, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
     )
     if not reply.is_signed and not road.lacking:
         return reply
@@ -116,7 +111,7 @@ def ask_zones(exchange: Exchange, draw: int, road: Road) -> Answer:
 
 
 def reject_early(exchange: Exchange) -> Answer | None:
-    """Return the error of a query that no zone needs to be asked about, None where it may go on.
+    """Return the error of a request that no zone needs to be asked about, None where it may go on.
 
     | case | RCODE |
     |---|---|
@@ -136,6 +131,8 @@ def reject_early(exchange: Exchange) -> Answer | None:
         return Answer(NOTAUTH, is_authoritative=False, tsig_error=exchange.judgement.error)
     if message.qclass != CLASS_IN:
         return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
+    if message.opcode != OPCODE_QUERY:
+        return None
     if message.qtype in UNASKABLE_TYPES:
         ede = EDE_INVALID_QUERY_TYPE if message.qtype == TYPE_NXNAME else None
         return Answer(FORMERR, is_authoritative=False, ede=ede)
@@ -152,6 +149,12 @@ def settle_scope(exchange: Exchange, reply: Answer) -> Answer:
     return reply
 
 
+OPCODES: Final[Mapping[int, Callable[[Exchange, Road], Answer | None]]] = {
+    OPCODE_QUERY: ask_zones,
+    OPCODE_NOTIFY: take_notify,
+    OPCODE_UPDATE: take_update,
+}
+"""What answers each opcode that messages may have (`ServingView.opcodes`); None where the road has what follows."""
 BEFORE: Final[tuple[Callable[[Exchange], Answer | None], ...]] = (reject_early,)
 """Asked in this order before any zone is; the first that has an answer gives it, and no zone is asked."""
 AFTER: Final[tuple[Callable[[Exchange, Answer], Answer], ...]] = (settle_scope,)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import replace
+from typing import Final
 
 from lbdns.answer.access_table import AccessTable
 from lbdns.answer.asked_trees import AskedTrees
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.canonical import nsec3_hash
-from lbdns.dns.codes import TYPE_NSEC, TYPE_SOA
+from lbdns.dns.codes import OPCODE_NOTIFY, OPCODE_QUERY, OPCODE_UPDATE, TYPE_NSEC, TYPE_SOA
 from lbdns.dns.message import Signature
 from lbdns.dns.name import read_name
 from lbdns.dns.tsig import UNSIGNED, Judgement, Keyring
@@ -28,6 +29,9 @@ from lbdns.snapshot.lookup.look_up import Found, find_zone
 from lbdns.snapshot.lookup.name_rows import (
     DENIAL_UNSIGNED,
     FLAGS_SHIFT,
+    HEARS_NOTIFY,
+    HEARS_TRANSFER,
+    HEARS_UPDATE,
     NAME_ROW,
     NAME_UNREADY,
     NO_NAME,
@@ -39,6 +43,9 @@ from lbdns.snapshot.lookup.name_rows import (
 from lbdns.snapshot.lookup.name_table import Suffixes, find, set_name
 from lbdns.snapshot.lookup.steered_data import endpoint_target
 from lbdns.steering.kernel import view as steering
+
+_HEARS: Final = {"transfer": HEARS_TRANSFER, "notify": HEARS_NOTIFY, "update": HEARS_UPDATE}
+_HEARD_OPCODES: Final = {HEARS_NOTIFY: OPCODE_NOTIFY, HEARS_UPDATE: OPCODE_UPDATE}
 
 
 class ServingView:
@@ -66,6 +73,11 @@ class ServingView:
             (name, algorithm, b64decode(secret), number) for name, algorithm, secret, number in snapshot.meta[KEYS]
         )
         self.access = AccessTable(snapshot.meta.get(ACCESS, {}))
+        # What is taken beside queries that anybody may send: HEARS_*, and the same as opcodes.
+        self.heard = sum(bit for right, bit in _HEARS.items() if self.access.anybody(right))
+        self.opcodes = frozenset(
+            {OPCODE_QUERY, *(opcode for bit, opcode in _HEARD_OPCODES.items() if self.heard & bit)}
+        )
         # Samples a second of all processes, and the bits of IPv4 and IPv6 networks that are kept.
         self.samples_per_second, *self.sampled_bits = snapshot.meta.get(SAMPLES, (0, 0, 0))
         self.tapped_share = int(snapshot.meta.get(TAPPED, 0))

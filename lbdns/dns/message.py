@@ -1,13 +1,16 @@
-"""A query's datagram as a value, or what is wrong with it.
+"""A request's datagram as a value, or what is wrong with it: a QUERY's, a NOTIFY's or UPDATE's where those are taken.
 
 Strict where PROTOCOL's "Bad input" says so, and total: every byte string gives a `Message`, a `Refusal` or None (drop).
-Records beyond the question are walked, not kept: of them only OPT and TSIG mean something in a query.
+Records beyond the question are walked, not kept: of them only OPT and TSIG mean something in a query, the first SOA in
+an IXFR or a NOTIFY, and all of an UPDATE's to whoever takes that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
 from lbdns.dns.codes import (
     CLASS_ANY,
@@ -16,13 +19,18 @@ from lbdns.dns.codes import (
     HEADER_BYTES,
     NOTIMP,
     OPCODE_QUERY,
+    QUESTION_TAIL_BYTES,
     TYPE_IXFR,
     TYPE_OPT,
+    TYPE_SOA,
     TYPE_TSIG,
 )
 from lbdns.dns.edns import Edns, decode_edns
 from lbdns.dns.name import checked_name_end, expand_name, skip_name
 
+QUERIES: Final = frozenset({OPCODE_QUERY})
+SOA_TAIL_BYTES: Final = 20
+"""Of an SOA's data behind its two names: serial, refresh, retry, expire, minimum (RFC 1035 section 3.3.13)."""
 _HEADER = Struct("!6H")
 _RECORD = Struct("!HHIH")
 _QUESTION = Struct("!HH")
@@ -55,7 +63,13 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A query that could be read. `qname` is in lower case, `qname_asked` as it came; wire format both."""
+    """A request that could be read. `qname` is in lower case, `qname_asked` as it came; wire format both. Of an UPDATE
+    these are the zone's section (RFC 2136 section 2.3).
+
+    `counts`: of the records in the three sections behind the question, OPT and TSIG among the last ones'. `serial`: of
+    the first SOA in an IXFR's authority section (RFC 1995 section 3) or a NOTIFY's answer section (RFC 1996 section
+    3.7), None where there is none.
+    """
 
     id: int
     flags: int
@@ -65,11 +79,23 @@ class Message:
     qclass: int
     edns: Edns | None = None
     signature: Signature | None = None
+    counts: tuple[int, int, int] = (0, 0, 0)
+    serial: int | None = None
+
+    @property
+    def opcode(self) -> int:
+        """What is asked for: OPCODE_*."""
+        return self.flags >> 11 & 0xF
 
     @property
     def question(self) -> bytes:
         """The question's bytes."""
         return self.qname_asked + _QUESTION.pack(self.qtype, self.qclass)
+
+    @property
+    def records_at(self) -> int:
+        """Where in the datagram the sections behind the question begin."""
+        return HEADER_BYTES + len(self.qname_asked) + QUESTION_TAIL_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +111,42 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Additional:
+class _Records:
     edns: Edns | None = None
     signature: Signature | None = None
     is_malformed: bool = False
+    serial: int | None = None
 
 
-def decode(datagram: bytes) -> Message | Refusal | None:
-    """Return what a datagram asks; None for what gets no reply: shorter than a header, or itself a response."""
+def decode(datagram: bytes, opcodes: Collection[int] = QUERIES) -> Message | Refusal | None:
+    """Return what a datagram asks; None for what gets no reply: shorter than a header, or itself a response.
+
+    `opcodes`: those that are taken; all others are not implemented.
+    """
     if len(datagram) < HEADER_BYTES:
         return None
     message_id, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(datagram)
     if flags & FLAG_QR:
         return None
-    is_query = flags >> 11 & 0xF == OPCODE_QUERY
+    opcode = flags >> 11 & 0xF
+    is_taken = opcode in opcodes
     end = checked_name_end(datagram, HEADER_BYTES) if questions == 1 else None
     if end is None or end + _QUESTION.size > len(datagram):
         edns = _edns_after(datagram, questions, answers + authorities, additionals) if questions != 1 else None
-        return Refusal(message_id, flags, FORMERR if is_query else NOTIMP, b"", edns)
+        return Refusal(message_id, flags, FORMERR if is_taken else NOTIMP, b"", edns)
     asked = datagram[HEADER_BYTES:end]
     qtype, qclass = _QUESTION.unpack_from(datagram, end)
     question = datagram[HEADER_BYTES : end + _QUESTION.size]
     rest = _decode_records(datagram, end + _QUESTION.size, answers + authorities, additionals)
-    if not is_query:
+    if not is_taken:
         return Refusal(message_id, flags, NOTIMP, question, rest.edns, None if rest.is_malformed else rest.signature)
     # Answers belong to no query, authorities to IXFR alone (RFC 1995).
-    if rest.is_malformed or answers or (authorities and qtype != TYPE_IXFR):
+    is_out_of_place = opcode == OPCODE_QUERY and (answers or (authorities and qtype != TYPE_IXFR))
+    if rest.is_malformed or is_out_of_place:
         return Refusal(message_id, flags, FORMERR, question, rest.edns)
-    return Message(message_id, flags, asked.lower(), asked, qtype, qclass, rest.edns, rest.signature)
+    counts = answers, authorities, additionals
+    lower = asked.lower()
+    return Message(message_id, flags, lower, asked, qtype, qclass, rest.edns, rest.signature, counts, rest.serial)
 
 
 def _edns_after(datagram: bytes, questions: int, skipped: int, additionals: int) -> Edns | None:
@@ -126,17 +160,18 @@ def _edns_after(datagram: bytes, questions: int, skipped: int, additionals: int)
     return _decode_records(datagram, position, skipped, additionals).edns
 
 
-def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int) -> _Additional:
+def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int) -> _Records:
     """Walk the records after the question; the last `additionals` of them may hold one OPT and, last of all, one
     TSIG. What is out of place makes the message malformed and is passed; where lengths lie, the walk ends."""
     edns: Edns | None = None
     signature: Signature | None = None
     is_malformed = False
+    serial: int | None = None
     position = start
     for index in range(skipped + additionals):
         owner_end = skip_name(datagram, position)
         if owner_end is None or owner_end + _RECORD.size > len(datagram):
-            return _Additional(edns, is_malformed=True)
+            return _Records(edns, is_malformed=True)
         rtype, rclass, ttl, length = _RECORD.unpack_from(datagram, owner_end)
         data_start = owner_end + _RECORD.size
         data_end = data_start + length
@@ -147,13 +182,22 @@ def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int)
                 edns = decode_edns(rclass, ttl, datagram[data_start:data_end])
                 is_malformed |= edns.is_malformed
         if data_end > len(datagram):
-            return _Additional(edns, is_malformed=True)
+            return _Records(edns, is_malformed=True)
         if rtype == TYPE_TSIG:
             if index == skipped + additionals - 1 and additionals:
                 signature = _decode_signature(expand_name(datagram, position), datagram[data_start:data_end], position)
             is_malformed |= signature is None or rclass != CLASS_ANY
+        if rtype == TYPE_SOA and serial is None and index < skipped:
+            serial = _serial_of(datagram, data_start, data_end)
         position = data_end
-    return _Additional(edns, signature, is_malformed)
+    return _Records(edns, signature, is_malformed, serial)
+
+
+def _serial_of(datagram: bytes, start: int, end: int) -> int | None:
+    """Return the serial of an SOA's data, whose names may be compressed; None where it is malformed."""
+    first = skip_name(datagram, start)
+    tail = skip_name(datagram, first) if first is not None else None
+    return int.from_bytes(datagram[tail : tail + 4]) if tail is not None and tail + SOA_TAIL_BYTES == end else None
 
 
 def _decode_signature(owner: bytes | None, data: bytes, start: int) -> Signature | None:

@@ -54,6 +54,7 @@ RECORD_TAIL_BYTES: Final = 10  # of a record between its owner and its data: typ
 # Bits of a header's third byte.
 QR_BIT: Final = 0x80
 OPCODE_BITS: Final = 0x78
+OPCODE_SHIFT: Final = 3
 AA_BIT: Final = 0x04
 TC_BIT: Final = 0x02
 POINTER_LABEL: Final = 0xC0  # the bits of a length octet that begins a compression pointer

@@ -218,24 +218,32 @@ cdef class Loop:
 
     def reply(self, bytes data):
         """Send the reply to the datagram last taken (b"" for none) and let go of it."""
+        self.reply_to(*self.held(), data)
+        self.in_hand.let_go()
+
+    def held(self):
+        """Return whom `reply_to` sends the reply to the datagram last taken to, as (address, control message)."""
         cdef Waiting *waiting = self.in_hand.current
+        return (<char *>&waiting.peer)[:waiting.peer_bytes], (<char *>control_of(waiting))[:waiting.control_bytes]
+
+    def reply_to(self, bytes peer, bytes control, bytes data):
+        """Send a reply (b"" for none) to whom `held` said, whether or not that is let go of."""
         cdef msghdr message
         cdef iovec vector
-        cdef const char *start = data
-        if data:
-            memset(&message, 0, sizeof(msghdr))
-            vector.iov_base = <void *>start
-            vector.iov_len = len(data)
-            message.msg_name = &waiting.peer
-            message.msg_namelen = waiting.peer_bytes
-            message.msg_iov = &vector
-            message.msg_iovlen = 1
-            if waiting.control_bytes:
-                message.msg_control = control_of(waiting)
-                message.msg_controllen = waiting.control_bytes
-            if sendmsg(self.fd, &message, MSG_DONTWAIT) < 0:
-                self.counters.words[SEND_ERRORS] += 1
-        self.in_hand.let_go()
+        if not data:
+            return
+        memset(&message, 0, sizeof(msghdr))
+        vector.iov_base = <char *>data
+        vector.iov_len = len(data)
+        message.msg_name = <char *>peer
+        message.msg_namelen = len(peer)
+        message.msg_iov = &vector
+        message.msg_iovlen = 1
+        if control:
+            message.msg_control = <char *>control
+            message.msg_controllen = len(control)
+        if sendmsg(self.fd, &message, MSG_DONTWAIT) < 0:
+            self.counters.words[SEND_ERRORS] += 1
 
     def run(self):
         """Serve until `stop`."""

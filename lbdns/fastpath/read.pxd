@@ -30,7 +30,7 @@ cdef class Server(View):
     cdef readonly unsigned char[::1] made_name
     cdef public int made_name_bytes, signatures_sent
     cdef public long long negative_ttl
-    cdef public int listener_view, seen_view, view_scope, kind
+    cdef public int listener_view, seen_view, view_scope, kind, heard
     cdef public unsigned int directory, generation, asked_zone
 
 

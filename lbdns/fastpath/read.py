@@ -37,6 +37,7 @@ class Server(View):
         listener_view: int = 0,
         generation: int = 0,
         signatures: Mapping[str, memoryview] = NO_SIGNATURES,
+        heard: int = 0,
     ) -> None:
         self.suffixes = Suffixes()
         self.found = Found()
@@ -77,7 +78,7 @@ class Server(View):
         self.kind = NO_KIND
         self.asked_zone = 0
         self.directory = DIRECTORY
-        self.load(columns, health, pop_region, listener_view, generation, signatures)
+        self.load(columns, health, pop_region, listener_view, generation, signatures, heard)
 
     def load(
         self,
@@ -87,12 +88,15 @@ class Server(View):
         listener_view: int = 0,
         generation: int = 0,
         signatures: Mapping[str, memoryview] = NO_SIGNATURES,
+        heard: int = 0,
     ) -> None:
         """Serve from these columns from now on; nobody may be in `serve` meanwhile. `listener_view`: the number of the
-        view that who asks here is in, 0 for none; `generation`: whose columns they are."""
+        view that who asks here is in, 0 for none; `generation`: whose columns they are; `heard`: what the slow path is
+        to be asked beside queries (HEARS_*)."""
         super().__init__(columns, health, pop_region, signatures)
         self.listener_view = listener_view
         self.generation = generation
+        self.heard = heard
         self.has_signed = len(self.zone_signed) != 0
         self.has_views = listener_view != 0 or (len(self.view_trie) != 0 and self.view_trie[0] != NO_TRIE)
 

@@ -31,6 +31,11 @@ from lbdns.snapshot.lookup.view_of cimport view_of
 @cython.locals(refusal=cython.int, kind=cython.int, template=cython.uint)
 cpdef int serve(Server server, int start, int length, int base) noexcept nogil
 
+@cython.locals(opcode=cython.int)
+cdef bint is_heard(Server server, int start) noexcept nogil
+
+cdef bint is_transfer(Server server, int refusal) noexcept nogil
+
 cdef bint is_signed(Server server) noexcept nogil
 
 @cython.locals(kind=cython.int, template=cython.uint)

@@ -58,6 +58,8 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
         return DEFERRED
     refusal = refusal_of(server, start)
     if refusal != NOERROR:
+        if server.heard and (is_heard(server, start) or is_transfer(server, refusal)):
+            return DEFERRED
         return write_refusal(server, start, base, refusal, server.ede)
     hash_suffixes(server.suffixes)
     if server.has_views:
@@ -121,8 +123,23 @@ def guard(server: Server, start: int, length: int) -> int:
     return DROPPED if length < HEADER_BYTES or server.incoming[start + 2] & QR_BIT else PROCEED
 
 
+def is_heard(server: Server, start: int) -> bool:
+    """Return whether a message is a NOTIFY or an UPDATE, and some zone takes these."""
+    opcode = (server.incoming[start + 2] & OPCODE_BITS) >> OPCODE_SHIFT
+    if opcode == OPCODE_NOTIFY:
+        return server.heard & HEARS_NOTIFY != 0
+    return opcode == OPCODE_UPDATE and server.heard & HEARS_UPDATE != 0
+
+
+def is_transfer(server: Server, refusal: int) -> bool:
+    """Return whether a query that is refused asks for the changes of a zone, and some zone gives them."""
+    return refusal == REFUSED and server.qtype == TYPE_IXFR and server.heard & HEARS_TRANSFER != 0
+
+
 def serve_unasked(server: Server, start: int, length: int, base: int) -> int:
     """Answer a message that has not one question, or one that cannot be read."""
+    if server.heard and is_heard(server, start):
+        return DEFERRED
     if get16(server, start + 4) == 1:
         forget_rest(server)
     elif not read_unasked(server, start, length):

@@ -8,8 +8,9 @@ import pytest
 
 from lbdns.answer import respond as stages
 from lbdns.answer.answer import Road
+from lbdns.answer.exchange import Exchange
 from lbdns.answer.reply import Answer, Client, Transport
-from lbdns.answer.respond import Exchange, respond
+from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.dns.codes import REFUSED
 from tests.answer.packets import query

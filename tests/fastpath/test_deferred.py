@@ -18,6 +18,7 @@ from lbdns.mapped.counter_words import DATAGRAMS, DEFERRED_COUNT, OVERFLOWS
 from lbdns.mapped.counters import open_counters
 from lbdns.processes.responder.datagram_port import RespondOne
 from lbdns.processes.responder.fast_port import FastPort, load_loop
+from lbdns.processes.responder.later_reply import PendingReplies, Reply
 from tests.answer.packets import slow_query
 from tests.fastpath.test_loop_bytes import listening
 
@@ -96,3 +97,43 @@ def test_a_flood_keeps_the_others_turns(view: ServingView, tmp_path: Path, netwo
     places = [place for place, client in enumerate(answerer.clients) if client in GOOD]
     turn = 2 * networks + len(GOOD)
     assert sorted(places)[len(places) * 9 // 10] < 2 * turn, "a good one waited for more than two turns of all"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_what_is_answered_later_keeps_nobody_waiting(view: ServingView, tmp_path: Path, address: str) -> None:
+    """Who asked two addresses of a wildcard socket hears from the one that he asked."""
+    loop_class = load_loop()
+    if loop_class is None:
+        pytest.skip("the compiled loop is not installed")
+    udp = listening(socket.AF_INET, address)
+    asked = [slow_query("static.example.com.").with_id(one).wire for one in range(1, 4)]
+    pending = PendingReplies()
+    answerer = Noting(view)
+
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def wait(message: bytes) -> bytes:
+            await gate.wait()
+            return message[::-1]
+
+        def respond_one(message: bytes, address: bytes, port: int) -> Reply:
+            return message if message == asked[-1] else pending.begin(address, wait(message))
+
+        answerer.udp_batch = lambda listener="": respond_one  # type: ignore[method-assign]
+        port = FastPort(loop_class, udp, answerer.views, answerer, open_counters(tmp_path / "fast", True))
+        port.start()
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setblocking(False)
+            client.connect(("127.0.0.3" if address == "0.0.0.0" else address, udp.getsockname()[1]))
+            for message in asked:
+                client.send(message)
+            assert await asyncio.wait_for(loop.sock_recv(client, 4096), PATIENCE_S) == asked[-1]
+            gate.set()
+            later = {await asyncio.wait_for(loop.sock_recv(client, 4096), PATIENCE_S) for _ in asked[:-1]}
+            assert later == {message[::-1] for message in asked[:-1]}
+        await port.stop()
+
+    asyncio.run(main())
+    udp.close()

@@ -27,7 +27,7 @@ from lbdns.mapped.counter_words import (
 )
 from lbdns.mapped.counters import open_counters
 from lbdns.processes.responder.fast_port import FastPort, load_loop
-from lbdns.processes.responder.responder import ViewAnswerer
+from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.sockets import IP_PKTINFO
 from tests.answer.mutations import good_messages, mutate
 from tests.answer.packets import query

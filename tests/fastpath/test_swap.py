@@ -20,7 +20,7 @@ from lbdns.mapped.counter_words import DEFERRED_COUNT, LONGEST_ADOPTION_NS, OVER
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.fast_port import FastPort, load_loop
-from lbdns.processes.responder.responder import ViewAnswerer
+from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.responder.view_in_force import Views
 from lbdns.publish.publisher import Publisher
 from tests.answer.packets import query

@@ -23,7 +23,7 @@ from lbdns.base.log import start_log
 from lbdns.mapped.counter_words import BEAT_NS
 from lbdns.mapped.counters import open_counters
 from lbdns.processes.responder import responder as worker
-from lbdns.processes.responder.responder import ViewAnswerer
+from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.supervisor import children
 from lbdns.processes.supervisor.children import Child
 from lbdns.processes.supervisor.pulse import Pulse

@@ -6,5 +6,5 @@ from lbdns.dns.options.option import ReplyFacts
 
 
 def encode_extended_error(_: None, reply: ReplyFacts) -> bytes | None:
-    """Return the INFO-CODE, without a text, where the reply has one (section 2)."""
-    return None if reply.error is None else reply.error.to_bytes(2, "big")
+    """Return the INFO-CODE and its text, where the reply has one (section 2)."""
+    return None if reply.error is None else reply.error.to_bytes(2, "big") + reply.error_text.encode()

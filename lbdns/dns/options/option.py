@@ -10,13 +10,15 @@ class ReplyFacts(NamedTuple):
     """What options tell of a reply, beside what those of the query said.
 
     `scope`: SCOPE PREFIX-LENGTH for the query's Client Subnet; `error`: an extended error code, None for none; `nsid`:
-    this server's identifier, empty where it has none; `is_stream`: the reply goes over TCP.
+    this server's identifier, empty where it has none; `is_stream`: the reply goes over TCP; `error_text`: what the
+    extended error says to people.
     """
 
     scope: int
     error: int | None
     nsid: bytes
     is_stream: bool
+    error_text: str = ""
 
 
 Decode = Callable[[bytes], Any]

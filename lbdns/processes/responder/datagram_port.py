@@ -6,16 +6,18 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
+from lbdns.processes.responder.later_reply import LaterReply, Reply
 from lbdns.processes.sockets import IP_PKTINFO
 
 BATCH_DATAGRAMS = 64  # per wake-up: TCP gets its turn after at most this many answers
 DATAGRAM_BYTES = 65535
 ANCILLARY_BYTES = 128
 
-# (message, client's packed address, client's port) -> the reply, or None for none
-RespondOne = Callable[[bytes, bytes, int], bytes | None]
+# (message, client's packed address, client's port) -> the reply, now or later, or None for none
+RespondOne = Callable[[bytes, bytes, int], Reply]
 Ancillary = list[tuple[int, int, bytes]]
 
 _PKTINFO4 = struct.Struct("=I4s4s")  # interface, local address to answer from, header's destination
@@ -56,7 +58,9 @@ class DatagramPort:
             respond_one = self._answerer.udp_batch(self._listener)
             for datagram, ancillary, peer in waiting:
                 reply = respond_one(datagram, socket.inet_pton(self._family, peer[0]), peer[1])
-                if reply is not None:
+                if isinstance(reply, LaterReply):
+                    reply.then(partial(self._send, ancillary=ancillary, peer=peer))
+                else:
                     self._send(reply, ancillary, peer)
         return may_wait
 
@@ -83,8 +87,11 @@ class DatagramPort:
                     return waiting, False
         return waiting, True
 
-    def _send(self, reply: bytes, ancillary: Ancillary, peer: Any) -> None:
-        """Send a reply; one that this machine cannot or may not send is its client's loss and stops no other."""
+    def _send(self, reply: bytes | None, ancillary: Ancillary, peer: Any) -> None:
+        """Send a reply, where there is one; one that this machine cannot or may not send is its client's loss and stops
+        no other."""
+        if reply is None:
+            return
         with contextlib.suppress(OSError):
             if self._wildcard:
                 self._sock.sendmsg([reply], reply_from(ancillary), 0, peer)

@@ -29,6 +29,7 @@ from lbdns.mapped.query_room import map_query_room
 from lbdns.mapped.tap_ring import Tap
 from lbdns.model.socket_address import format_socket_address
 from lbdns.processes.responder.datagram_port import Answerer
+from lbdns.processes.responder.later_reply import LaterReply
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.taps import set_local
 from lbdns.processes.responder.turns import TURN_MESSAGES, Rotation, Turns, TurnSource
@@ -146,12 +147,13 @@ class FastPort:
 
     def _served(
         self,
-    ) -> tuple[Mapping[str, memoryview], Mapping[str, memoryview], int, int, int, Mapping[str, memoryview]]:
+    ) -> tuple[Mapping[str, memoryview], Mapping[str, memoryview], int, int, int, Mapping[str, memoryview], int]:
         """Return what a Server serves of the view in force."""
         view = self._view
         known = view.listener_view(self._listener)
         generation = view.snapshot.generation
-        return view.columns, view.table.columns, view.region_index, known, generation, view.signature_columns
+        tables = view.columns, view.table.columns
+        return *tables, view.region_index, known, generation, view.signature_columns, view.heard
 
     def _follow_watching(self) -> None:
         """Sample and tap as the view in force says."""
@@ -235,7 +237,12 @@ class FastPort:
             return False
         self._taken += 1
         # The view is asked for after the datagram was read: what arrives after a reload is answered from it.
-        self._loop.reply(self._answerer.udp_batch(self._listener)(*taken) or b"")
+        reply = self._answerer.udp_batch(self._listener)(*taken)
+        if isinstance(reply, LaterReply):
+            held = self._loop.held()
+            reply.then(lambda data: self._loop.reply_to(*held, data or b""))
+            reply = None
+        self._loop.reply(reply or b"")
         return True
 
     async def stop(self) -> None:

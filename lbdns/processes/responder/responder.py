@@ -11,7 +11,6 @@ import asyncio
 import gc
 import logging
 import os
-import random
 import signal
 import socket
 import sys
@@ -21,39 +20,26 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from lbdns.answer.answer import Road
-from lbdns.answer.reply import Client, Transport
-from lbdns.answer.respond import respond
-from lbdns.answer.serving_view import ServingView
-from lbdns.answer.steered import DRAW_BITS
 from lbdns.base.accepting import Acceptor, streams
 from lbdns.base.connection_room import Standing
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import log_uncaught, start_log
 from lbdns.base.words import RESPONDER_MODULE
-from lbdns.dns.codes import FLAG_QR, FLAG_RD, HEADER_BYTES, OPCODE_MASK, RCODE_MASK, SERVFAIL
-from lbdns.dns.name import checked_name_end
-from lbdns.fastpath.counting import count_decision
-from lbdns.fastpath.sampled_road import sample_answered
-from lbdns.fastpath.sampling import Sampler, begin_batch, is_due, no_sampler, take
-from lbdns.fastpath.tapped_road import tap_answered
-from lbdns.fastpath.tapping import is_tapped
 from lbdns.mapped.control import Control
-from lbdns.mapped.counter_words import BEAT_NS, DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
-from lbdns.mapped.counters import Counters, count_reply, count_word, open_counters
+from lbdns.mapped.counters import open_counters
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.mapped.tap_ring import Tap
 from lbdns.processes.responder.asked_signatures import AskedSignatures
-from lbdns.processes.responder.datagram_port import DatagramPort, RespondOne
+from lbdns.processes.responder.datagram_port import DatagramPort
 from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, parts_of, yield_to_fast_path
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.sample_shares import SampleShares
 from lbdns.processes.responder.signature_client import SignatureClient
-from lbdns.processes.responder.taps import Taps, set_local
+from lbdns.processes.responder.taps import Taps
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
 from lbdns.processes.responder.turns import Turns
+from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.responder.view_in_force import Views
 from lbdns.processes.responder.waiting_spare import wait_for_duty
 from lbdns.processes.sockets import ResponderDuty, listener_set
@@ -66,126 +52,6 @@ BEAT_S = 0.2
 READY_BYTE = b"1"
 
 log = logging.getLogger("lbdns.processes")
-
-
-class ViewAnswerer:
-    """Answers each batch from one view, at one time, with fresh draws."""
-
-    def __init__(
-        self,
-        views: Views,
-        words: memoryview,
-        sampler: Sampler | None = None,
-        taps: Taps | None = None,
-        signatures: AskedSignatures | None = None,
-    ) -> None:
-        """Answer from what `views` has in force; `words`: the counters of the slow path; `sampler`: by which it
-        samples, `taps`: what it copies for dnstap, `signatures`: who has those that are lacking; none by default."""
-        self.views = views
-        self._counters = Counters(words)
-        self._sampler = sampler or no_sampler()
-        self._taps = taps
-        self._tap = taps.taps[0] if taps else Tap()
-        self._signatures = signatures
-        self._watched_view: ServingView | None = None
-        self._fault_logged_at = -FAULT_LOG_S
-        self.is_behind_fast_path = False
-
-    def beat(self, levels: Mapping[int, int]) -> None:
-        """Show that the thread of the slow path has its turns, and how much waits for it (mapped/level_words.py)."""
-        for word, level in levels.items():
-            self._counters.words[word] = level
-        self._show_life()
-
-    def _show_life(self) -> None:
-        self._counters.words[BEAT_NS] = time.monotonic_ns()
-
-    def udp_batch(self, listener: str = "") -> RespondOne:
-        """Return the function that answers the next batch of datagrams that came to a listener, `IP:PORT`."""
-        return self._batch(Transport.UDP, listener)
-
-    def tcp_batch(self, listener: str = "") -> RespondOne:
-        """Return the function that answers the next batch of messages over TCP that came to a listener."""
-        return self._batch(Transport.TCP, listener)
-
-    def _batch(self, transport: Transport, listener: str) -> RespondOne:
-        view = self.views.current()
-        now_s, unix_s = int(time.monotonic()), int(time.time())
-        draw = random.getrandbits
-        signatures = self._signatures if view.signatures is not None else None
-        self._begin_watching(view, listener)
-
-        def respond_one(message: bytes, address: bytes, port: int) -> bytes | None:
-            drawn, client = draw(DRAW_BITS), Client(address, port)
-            road = Road() if signatures is None else signatures.begin(address)
-            if self._tap.share:
-                self._tap.query_ns = time.time_ns()
-
-            def answer(on: Road) -> bytes | None:
-                known = view.listener_view(listener)
-                return respond(view, message, client, transport, now_s, drawn, on, unix_s, known)
-
-            try:
-                reply = answer(road)
-                if road.lacking and signatures is not None:
-                    road, reply = signatures.complete(road, reply, answer, address)
-            except Exception:
-                reply = self._fault(message)
-            self._count(view, road, reply, transport)
-            try:
-                if reply is not None and is_due(self._sampler) and take(self._sampler):
-                    sample_answered(self._sampler, view, client, transport, road, reply, time.time_ns())
-                if is_tapped(self._tap, drawn):
-                    tap_answered(self._tap, view, client, transport, road, message, reply, time.time_ns())
-            except Exception:  # who watches costs no answer
-                self._fault(message)
-            self._show_life()  # a turn that has much to answer is no silence
-            return reply
-
-        return respond_one
-
-    def _count(self, view: ServingView, road: Road, reply: bytes | None, transport: Transport) -> None:
-        """Count a reply as the fast path counts its own; what the fast path deferred it has counted as a datagram."""
-        if transport is Transport.TCP:
-            count_word(self._counters, TCP_MESSAGES, 1)
-        elif not self.is_behind_fast_path:
-            count_word(self._counters, DATAGRAMS, 1)
-        if reply is None:
-            count_word(self._counters, DROPPED_COUNT, 1)
-            return
-        count_reply(self._counters, reply[3] & RCODE_MASK, asked_type(reply))
-        if road.decision is not None:
-            count_decision(self._counters, view.steering, road.decision)
-
-    def _begin_watching(self, view: ServingView, listener: str) -> None:
-        """Sample and tap as the view says, from a listener."""
-        if view is not self._watched_view:
-            self._watched_view = view
-            self._sampler.set_privacy(*view.sampled_bits)
-            if self._taps:
-                self._taps.follow(0, view)
-        if self._tap.share:
-            set_local(self._tap, listener)
-        begin_batch(self._sampler, time.monotonic_ns())
-
-    def _fault(self, message: bytes) -> bytes | None:
-        """Answer SERVFAIL where lbdns itself failed on a query, and say so in the log, not more often than bearable.
-
-        `respond` raises for nothing that a client sends; this is the wall behind it, so that a fault costs one answer.
-        """
-        if time.monotonic() - self._fault_logged_at > FAULT_LOG_S:
-            self._fault_logged_at = time.monotonic()
-            log.exception("lbdns failed on the query %s", message[:FAULT_QUERY_BYTES].hex())
-        if len(message) < HEADER_BYTES:
-            return None
-        flags = FLAG_QR | int.from_bytes(message[2:4]) & (OPCODE_MASK | FLAG_RD)
-        return message[:2] + (flags | SERVFAIL).to_bytes(2) + bytes(HEADER_BYTES - 4)
-
-
-def asked_type(reply: bytes) -> int:
-    """Return the type in a reply's question, 0 where it has none."""
-    end = checked_name_end(reply, HEADER_BYTES) if reply[5] else None
-    return 0 if end is None else int.from_bytes(reply[end : end + 2])
 
 
 class Responder:
@@ -239,7 +105,7 @@ class Responder:
                     zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
                 )
             ]
-        self._tcp.turns = Turns([self._tcp, *deferred_sources(self._fast_ports)])
+        self._tcp.turns = Turns([self._tcp, *deferred_sources(self._fast_ports), self._tcp.streams])
         self._stop = asyncio.Event()
 
     async def serve(self, ready_fd: int | None, wake_fd: int | None) -> None:
@@ -282,7 +148,7 @@ class Responder:
             port.drain(DRAIN_BATCHES)
         for fast_port in self._fast_ports:
             await fast_port.stop()
-        await self._tcp.drain(DRAIN_S)
+        await asyncio.gather(self._tcp.drain(DRAIN_S), self._answerer.pending.drain(DRAIN_S))
 
     def _wake(self, wake_fd: int) -> None:
         """The supervisor has published something; the slow path sees that by itself."""

@@ -10,20 +10,28 @@ read (base/connection_room.py):
 
 Messages have turns with all that the slow path answers, by the client's network (turns.py): who sends thousands, or has
 many connections, or many addresses of a network, waits for himself; who does not read has none.
+
+What is answered later than at once (later_reply.py) does not keep what comes after it: streams have turns of their own,
+a message each, and whatever else a connection asks is answered in between, which replies' IDs tell apart (RFC 7766
+section 6.2.1.1). Of a connection so many are under way, and then it waits.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
+from lbdns.answer.zone_stream import ZoneStream
 from lbdns.base import accepting
 from lbdns.base.connection_room import ConnectionRoom, Standing
 from lbdns.base.networks import link_of, network_of, packed_address
 from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.processes.responder.datagram_port import Answerer, RespondOne
+from lbdns.processes.responder.later_reply import LaterReply, StreamRoom
 from lbdns.processes.responder.turns import TURN_MESSAGES, NetworkQueues, Turns
 
 CONNECTIONS_MAX = 150
@@ -32,7 +40,34 @@ FIRST_MESSAGE_S = 2.0
 READ_BYTES = 16 * 1024  # at a time; with as much that waits and a whole message in it, no more is read
 REPLIES_WAITING_BYTES = 64 * 1024  # unread replies at which a client's queries are no longer answered
 REPLIES_SENT_BYTES = 64 * 1024  # and as many in the kernel, which doubles that for its own use
+UNDER_WAY_MAX = 8  # replies of a connection that come later; meanwhile no more of its messages are answered
 LENGTH_BYTES = 2
+
+log = logging.getLogger("lbdns.processes")
+
+
+class StreamTurns:
+    """The turns of connections that are sent a stream."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.room = StreamRoom()
+        self._queues: NetworkQueues[Connection] = NetworkQueues()
+
+    def put(self, connection: Connection) -> None:
+        """Have a connection wait for its turn."""
+        self._queues.put(connection.network, connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Have a connection wait no longer."""
+        self._queues.discard(connection.network, connection)
+
+    def answer_some(self) -> bool:
+        """Send the message whose turn it is; False where none waits."""
+        while (connection := self._queues.take()) is not None:
+            if connection.send_some():
+                return True
+        return False
 
 
 class TcpPort:
@@ -53,7 +88,8 @@ class TcpPort:
         self.first_message_s = first_message_s
         self.note_network = note_network
         self.draining = False
-        self.turns = Turns([self])  # until others are given, where more than TCP has turns
+        self.streams = StreamTurns()
+        self.turns = Turns([self, self.streams])  # until others are given, where more than TCP has turns
         self.reading = memoryview(bytearray(READ_BYTES))
         self._queues: NetworkQueues[Connection] = NetworkQueues()
         self.room = ConnectionRoom(accepting.connections_max(connections_max))
@@ -84,6 +120,11 @@ class TcpPort:
         self._queues.put(connection.network, connection)
         self.turns.begin()
 
+    def stream(self, connection: Connection) -> None:
+        """Have a connection wait for the turn of the stream that it is sent."""
+        self.streams.put(connection)
+        self.turns.begin()
+
     def answer_some(self) -> bool:
         """Answer the messages whose turn it is; False where none waits."""
         while (connection := self._queues.take()) is not None:
@@ -92,12 +133,15 @@ class TcpPort:
         return False
 
     def heard(self, connection: Connection, is_whole: bool) -> None:
-        """Note that a connection sent a message, and whether nothing is behind it and it reads its replies."""
-        self.room.move(connection, Standing.IDLE if is_whole else Standing.WAITING)
+        """Note that a connection sent a message, and whether nothing is behind it and it reads its replies; one that is
+        still answered does not give way."""
+        calm = Standing.IDLE if is_whole else Standing.WAITING
+        self.room.move(connection, Standing.BUSY if connection.under_way else calm)
 
     def release(self, connection: Connection) -> None:
         """Count a connection out; more than once does no harm."""
         self._queues.discard(connection.network, connection)
+        self.streams.discard(connection)
         if connection not in self._open:
             return
         self._open.discard(connection)
@@ -138,6 +182,9 @@ class Connection(asyncio.BufferedProtocol):
         self._finishing = False  # the server drains
         self._heard_s = 0.0
         self._idle: asyncio.TimerHandle | None = None
+        self._streams: deque[ZoneStream] = deque()  # the first is sent, where that has begun
+        self._is_streaming = False
+        self._pending = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the idle clock, or refuse."""
@@ -184,6 +231,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._idle is not None:
             self._idle.cancel()
         self._port.release(self)
+        self._drop_streams()
         self._transport = None
 
     def finish(self) -> None:
@@ -194,6 +242,7 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once."""
         self._port.release(self)
+        self._drop_streams()
         if self._transport is not None:
             self._transport.abort()
 
@@ -206,6 +255,8 @@ class Connection(asyncio.BufferedProtocol):
         self._idle = self._loop.call_later(self._port.idle_s, self._look_at_idle_clock)
 
     def _look_at_idle_clock(self) -> None:
+        if self._pending or (self._streams and not self._is_streaming):  # it is not the client who is waited for
+            self._heard_s = self._loop.time()
         left_s = self._heard_s + self._port.idle_s - self._loop.time()
         if left_s <= 0.0:
             self.abort()
@@ -221,13 +272,17 @@ class Connection(asyncio.BufferedProtocol):
         waits = self._message_waits()
         if waits and len(self._input) >= READ_BYTES:
             transport.pause_reading()
-        if waits and self._writable:
+        if self._is_streaming and self._writable:
+            self._port.stream(self)
+        if waits and self._may_be_answered():
             self._port.wait(self)
             return
         self._port.heard(self, is_whole=self._has_spoken and not self._input and self._writable)
         if waits:
             return
-        if self._ended or (self._finishing and not self._input):
+        if self.under_way:
+            transport.resume_reading()
+        elif self._ended or (self._finishing and not self._input):
             transport.close()
         else:
             transport.resume_reading()
@@ -236,29 +291,109 @@ class Connection(asyncio.BufferedProtocol):
         have = len(self._input)
         return have >= LENGTH_BYTES and have >= LENGTH_BYTES + int.from_bytes(self._input[:LENGTH_BYTES])
 
+    @property
+    def under_way(self) -> int:
+        """How many replies come later."""
+        return self._pending + len(self._streams)
+
+    def _may_be_answered(self) -> bool:
+        return self._writable and self.under_way < UNDER_WAY_MAX
+
     def answer_some(self, respond_one: RespondOne) -> bool:
         """Answer a turn's worth of the messages that wait; False where there is none, or nobody to read the answer."""
         transport = self._transport
-        if transport is None or transport.is_closing() or not self._writable or not self._message_waits():
+        if transport is None or transport.is_closing() or not self._may_be_answered() or not self._message_waits():
             return False
         for _ in range(TURN_MESSAGES):
             end = LENGTH_BYTES + int.from_bytes(self._input[:LENGTH_BYTES])
             message = bytes(self._input[LENGTH_BYTES:end])
             del self._input[:end]
             reply = respond_one(message, self.address, self._client_port) if message else None
-            if reply is None:  # not a query: nothing that this client says next can be trusted to be one
+            if isinstance(reply, LaterReply):
+                self._begin_later(reply)
+            elif reply is None:  # not a query: nothing that this client says next can be trusted to be one
                 transport.close()
                 return True
-            # Length and body in one write, so that they leave in one segment (RFC 7766 section 8).
-            transport.write(len(reply).to_bytes(LENGTH_BYTES) + reply)
-            if not self._message_waits() or not self._writable:
+            else:
+                self._write(transport, reply)
+            if not self._message_waits() or not self._may_be_answered():
                 break
         self._heard_s = self._loop.time()
         if not self._has_spoken:
             self._begin_idle_clock()
-        if self._writable and self._message_waits():
+        if self._may_be_answered() and self._message_waits():
             self._port.heard(self, is_whole=False)
             self._port.wait(self)
         else:
             self._go_on()
         return True
+
+    def _write(self, transport: asyncio.Transport, message: bytes) -> None:
+        """Write length and body at once, so that they leave in one segment (RFC 7766 section 8)."""
+        transport.write(len(message).to_bytes(LENGTH_BYTES) + message)
+
+    def _begin_later(self, reply: LaterReply) -> None:
+        """Have a reply sent that comes later."""
+        if reply.stream is None:
+            self._pending += 1
+            reply.then(self._send_pending)
+            return
+        self._streams.append(reply.stream)
+        if len(self._streams) == 1:
+            self._port.streams.room.enter(self.address, self._begin_stream)
+
+    def _send_pending(self, reply: bytes | None) -> None:
+        """Send a reply that is there now, where it is still waited for."""
+        self._pending -= 1
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if reply is None:
+            self.abort()
+            return
+        self._write(transport, reply)
+        self._heard_s = self._loop.time()
+        self._go_on()
+
+    def _begin_stream(self) -> None:
+        """Begin to send the first of the streams: there is room for it."""
+        self._is_streaming = True
+        self._heard_s = self._loop.time()
+        self._go_on()
+
+    def send_some(self) -> bool:
+        """Send the next message of a stream; False where there is none, or nobody to read it."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or not self._writable or not self._is_streaming:
+            return False
+        try:
+            message = self._streams[0].next_message()
+        except Exception:
+            log.exception("lbdns failed on a zone transfer")
+            self.abort()
+            return True
+        self._heard_s = self._loop.time()
+        if message is None:
+            self._end_stream()
+        else:
+            self._write(transport, message)
+        self._go_on()
+        return True
+
+    def _end_stream(self) -> None:
+        """Be done with the first of the streams; the next one waits for room behind those of others."""
+        self._streams.popleft()
+        self._is_streaming = False
+        self._port.streams.room.leave(self.address)
+        if self._streams:
+            self._port.streams.room.enter(self.address, self._begin_stream)
+
+    def _drop_streams(self) -> None:
+        """Send no more of the streams, as there is nobody to read them."""
+        was_streaming, self._is_streaming = self._is_streaming, False
+        has_any = bool(self._streams)
+        self._streams.clear()
+        if was_streaming:
+            self._port.streams.room.leave(self.address)
+        elif has_any:
+            self._port.streams.room.forget(self._begin_stream)

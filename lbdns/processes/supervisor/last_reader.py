@@ -20,8 +20,9 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import WORD_COUNT
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.datagram_port import DatagramPort
-from lbdns.processes.responder.responder import DRAIN_BATCHES, DRAIN_S, ViewAnswerer
+from lbdns.processes.responder.responder import DRAIN_BATCHES, DRAIN_S
 from lbdns.processes.responder.tcp_port import TcpPort
+from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.responder.view_in_force import Views
 from lbdns.processes.sockets import Listener
 

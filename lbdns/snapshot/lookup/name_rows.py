@@ -62,3 +62,9 @@ NSEC3_HASH_BYTES: Final = 20  # of SHA-1, the one hash that there is
 # the octets 0 and 1 stand there as 1 and the one above.
 ORDER_HEAD_BYTES: Final = 2
 ORDER_ESCAPE: Final = 1
+
+# What somebody may ask for beside what everybody may: it goes to the slow path. All else is answered at once, NOTIFY
+# and UPDATE with NOTIMP, transfers with REFUSED.
+HEARS_TRANSFER: Final = 1
+HEARS_NOTIFY: Final = 2
+HEARS_UPDATE: Final = 4
