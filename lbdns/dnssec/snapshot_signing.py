@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import ECDSAP256SHA256, ECDSAP384SHA384, ED25519
 from lbdns.dns.name import show_name
-from lbdns.dns.zone import Zone
-from lbdns.dnssec.signature_times import SigningPolicy
+from lbdns.dns.zone import RRset, Zone
+from lbdns.dnssec.sealing import seal
+from lbdns.dnssec.signature_times import SignatureTimes, SigningPolicy
 from lbdns.dnssec.zone_keys import DNSKEY_HEAD_BYTES, SigningKey, ZoneKeys
 from lbdns.dnssec.zone_signing import ZoneSigning
 from lbdns.model.dnssec_settings import DnssecSettings
@@ -67,6 +69,19 @@ class SnapshotSigner:
             self.now_s,
             self.signer.key_problems(),
         )
+
+    def seal(self, zones: Sequence[Zone], at: int, rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequence[RRset]:
+        """Return RRsets of the zone at a place, with signatures where it is signed; `kept` as of the same keys. Raises
+        LbdnsError where that cannot be."""
+        zone = zones[at]
+        if zone.signed is None:
+            return rrsets
+        keys = self.keys.get(zone.apex)
+        if keys is None:
+            problem = self.signer.key_problems().get(zone.apex, "its keys cannot be had")
+            raise LbdnsError(f"zone {show_name(zone.apex)} cannot be signed: {problem}")
+        times = SignatureTimes(self._policy_of(zone.apex), self.now_s)
+        return seal(zone.apex, rrsets, kept, keys.zone_signers, times, self.signer.sign_in_bulk)
 
     def _policy_of(self, apex: bytes) -> SigningPolicy:
         return self.settings.policy_of(show_name(apex))

@@ -162,6 +162,15 @@ class SnapshotColumns:
     nsec3_hash: U8
     nsec3_rrset: U32
     nsec3_owner: U32
+    # What is transferred. Of a zone: whether what load balancers answer in it is there as records (TRANSFER_* of
+    # lookup/name_rows.py), and its rows of flat_*: RRsets that are no name's (rows of rrset_*), each with its owner, in
+    # the blob, and the RRset whose place it takes in a transfer (NONE_32: none), sorted by that.
+    zone_transfer: U8
+    zone_flat_start: U32
+    zone_flat_count: U32
+    flat_rrset: U32
+    flat_owner: U32
+    flat_hides: U32
     # Of a name: every type that it may have, as a bitmap of NSEC or NSEC3 (RFC 4034 section 4.1.2) in the blob behind
     # a length of two bytes; NONE_32 where its zone is not signed, or does not speak for it.
     name_types: U32

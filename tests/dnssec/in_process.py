@@ -21,9 +21,11 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.config.loading import parse
 from lbdns.dns.codes import ECDSAP256SHA256, ED25519
 from lbdns.dns.name import encode_canonical
-from lbdns.dns.zone import Zone
+from lbdns.dns.zone import RRset, Zone
 from lbdns.dnssec.bulk_signing import BulkSigner
 from lbdns.dnssec.key import CURVES, PrivateKey, PrivateNumbers, private_key
+from lbdns.dnssec.sealing import seal
+from lbdns.dnssec.signature_times import SignatureTimes
 from lbdns.dnssec.zone_keys import ZoneKeys, ds_rdata
 from lbdns.dnssec.zone_signing import ZoneSigning
 from lbdns.fastpath.templates import add_templates
@@ -136,6 +138,14 @@ class InProcessSigning:
         """Sign."""
         keys = {one.keys.apex: one.keys for one in self.several}
         return self.zone_signing.sign(zones, standing, keys, lambda apex: self.policy, self.hand, self.now_s)
+
+    def seal(self, zones: Sequence[Zone], at: int, rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequence[RRset]:
+        """Sign single RRsets of a zone."""
+        zone = zones[at]
+        if zone.signed is None:
+            return rrsets
+        [keys] = [one.keys for one in self.several if one.keys.apex == zone.apex]
+        return seal(zone.apex, rrsets, kept, keys.zone_signers, SignatureTimes(self.policy, self.now_s), self.hand)
 
 
 def signs(*several: SomeKeys, policy: Policy = Policy(), now_s: int = NOW_S) -> InProcessSigning:

@@ -6,7 +6,7 @@ with a memo is the same, byte for byte, as one compiled without.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import is_
 from typing import Final
@@ -15,6 +15,7 @@ from lbdns.base.memo import ByObject
 from lbdns.dns.zone import Zone
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
+from lbdns.snapshot.compile.flat_rows import Flat
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
 from lbdns.snapshot.compile.rule_memo import RuleMemo
@@ -36,6 +37,7 @@ class NameColumns:
         placed: Sequence[Placed],
         directories: Sequence[DirectoryRow] | None,
         texts: dict[bytes, int],
+        flats: Mapping[int, Flat],
         columns: dict[str, memoryview],
     ) -> None:
         """Keep columns by what they rest on; `texts`: the offsets in the blob before the zones filled it."""
@@ -43,6 +45,7 @@ class NameColumns:
         self._placed = placed
         self._directories = directories
         self._texts = texts
+        self._flats = flats
         self.columns = columns
 
     def rests_on(
@@ -51,11 +54,12 @@ class NameColumns:
         placed: Sequence[Placed],
         directories: Sequence[DirectoryRow] | None,
         texts: dict[bytes, int],
+        flats: Mapping[int, Flat],
     ) -> bool:
         """Return whether the columns are what these would give."""
         same_zones = len(zones) == len(self._zones) and all(map(is_, zones, self._zones))
         same_places = same_zones and directories == self._directories and placed == self._placed
-        return same_places and texts == self._texts
+        return same_places and texts == self._texts and flats == self._flats
 
 
 class CompileMemo:

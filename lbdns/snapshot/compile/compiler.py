@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
-from lbdns.dns.zone import Zone
+from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
 from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, RENEWAL, SAMPLES, SIGNED, TAPPED, VIEWS, Snapshot
@@ -24,12 +26,14 @@ from lbdns.places.pops import pop_place, region_at
 from lbdns.snapshot.compile.access_rows import access_rows
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balancer_row
 from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns
+from lbdns.snapshot.compile.flat_rows import FLAT_COLUMNS, NO_FLATS, Flat
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
 from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
 from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
 from lbdns.snapshot.compile.rule_columns import RuleColumns
 from lbdns.snapshot.compile.signed_rows import SIGNED_COLUMNS
 from lbdns.snapshot.compile.signed_zones import SnapshotSigning, stand
+from lbdns.snapshot.compile.transferred_zones import CompiledZones, TransferredZones, ZoneTransfers
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.snapshot.compile.view_columns import append_views, key_rows, listener_rows
@@ -54,6 +58,7 @@ NAME_COLUMNS = (
     "zone_apex",
     "public_zones",
     *SIGNED_COLUMNS,
+    *FLAT_COLUMNS,
     "blob",
 )
 """What the zones fill, the blob among it: they come last."""
@@ -82,11 +87,13 @@ def compile_snapshot(
     layout_id: int = 0,
     memo: CompileMemo | None = None,
     signing: SnapshotSigning | None = None,
+    transfers: ZoneTransfers | None = None,
 ) -> Snapshot:
     """Return the snapshot of a checked configuration; its rows refer to health table slots by `slots`.
 
     `memo`: what compiling the configuration before has left; it takes up what this one leaves. `signing`: signs the
-    zones that are to be, None where none is; what it raises goes through.
+    zones that are to be, None where none is; what it raises goes through. `transfers`: settles what is transferred,
+    None where nothing is.
     """
     memo = memo or CompileMemo()
     site = site_of(configuration.settings)
@@ -109,8 +116,7 @@ def compile_snapshot(
     if signing is not None:
         families = {row.name: row.families for row in pools}
         zones = signing.sign(zones, stand(zones, placed, compiler.balancers, families, signing.apexes))
-    names = _compile_names(columns, blob, zones, placed, viewed.rows if viewed else None, memo)
-    meta = {
+    meta: dict[str, Any] = {
         "generation": generation,
         "layout_id": layout_id,
         "pop": site.code,
@@ -125,6 +131,17 @@ def compile_snapshot(
         VIEWS: list(view_numbers(configuration.settings.views)),
         SAMPLES: sample_row(configuration.settings.samples),
         TAPPED: tapped_share(configuration.settings.dnstap),
+    }
+    transferred = TransferredZones(zones, NO_FLATS, {})
+    rows = viewed.rows if viewed else None
+    if transfers is not None:
+        seal = _unsealed if signing is None else partial(signing.seal, zones)
+        steering = partial(_without_names, columns, tries, meta)
+        transferred = transfers.settle(CompiledZones(zones, placed, rows, steering, seal))
+        zones = tuple(transferred.zones)
+    names = _compile_names(columns, blob, zones, placed, rows, transferred.flats, memo)
+    meta |= {
+        **transferred.meta,
         RENEWAL: min((zone.signed.renewal_s for zone in zones if zone.signed), default=0),
         SIGNED: [(one.apex.hex(), one.signed.keys_digest, one.signed.ttl_max_s) for one in zones if one.signed],
     }
@@ -148,21 +165,35 @@ def _trie_columns(tries: Tries) -> dict[str, memoryview]:
     }
 
 
+def _unsealed(zone: int, rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequence[RRset]:
+    """Return RRsets of a zone that is not signed."""
+    return rrsets
+
+
+def _without_names(columns: Columns, tries: Tries, meta: dict[str, Any]) -> Snapshot:
+    """Return a snapshot of what is compiled before names are: the blob, which these go on filling, is copied."""
+    unfilled = empty_columns()
+    own = {name: memoryview(column) for name, column in columns.items() if name not in NAME_COLUMNS and len(column)}
+    columns_now = {name: memoryview(column) for name, column in unfilled.items()}
+    return Snapshot({**columns_now, **own, **_trie_columns(tries), "blob": memoryview(bytes(columns["blob"]))}, meta)
+
+
 def _compile_names(
     columns: Columns,
     blob: Blob,
     zones: Sequence[Zone],
     placed: list[Placed],
     directories: Sequence[DirectoryRow] | None,
+    flats: Mapping[int, Flat],
     memo: CompileMemo,
 ) -> Mapping[str, memoryview]:
     """Return NAME_COLUMNS: those of the last compile where they would be the same."""
     texts = blob.offsets()
-    if memo.names is None or not memo.names.rests_on(zones, placed, directories, texts):
+    if memo.names is None or not memo.names.rests_on(zones, placed, directories, texts, flats):
         memo.names = None  # not kept beside those that take its place
-        compile_zones(columns, blob, zones, placed, directories)
+        compile_zones(columns, blob, zones, placed, directories, flats)
         filled = {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS}
-        memo.names = NameColumns(zones, placed, directories, texts, filled)
+        memo.names = NameColumns(zones, placed, directories, texts, flats, filled)
     return memo.names.columns
 
 

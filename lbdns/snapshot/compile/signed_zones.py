@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA
 from lbdns.dns.name import longest_match
 from lbdns.dns.rdata.record_types import STEERED_TYPES
-from lbdns.dns.zone import Zone
+from lbdns.dns.zone import RRset, Zone
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.rule import Overrides
 from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed
@@ -44,6 +44,10 @@ class SnapshotSigning(Protocol):
 
         Raises LbdnsError where something cannot be signed.
         """
+
+    def seal(self, zones: Sequence[Zone], at: int, rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequence[RRset]:
+        """Return RRsets that the zone at a place of `zones`, as `sign` gave them, has beside or in place of its own,
+        with signatures where it is signed: those of equal ones among `kept` as far as they hold. Raises as `sign`."""
 
 
 def balancer_types(load_balancer: LoadBalancer, families: Mapping[str, int]) -> tuple[int, ...]:

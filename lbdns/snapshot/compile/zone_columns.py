@@ -7,7 +7,7 @@ cut above it, if any, and its wildcard child, so that a query needs no walk but 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -21,6 +21,7 @@ from lbdns.dns.rdata.record_types import HIDDEN_TYPES
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import NONE_32
+from lbdns.snapshot.compile.flat_rows import NO_FLATS, Flat, FlatRows
 from lbdns.snapshot.compile.signed_rows import SignedRows
 from lbdns.snapshot.compile.view_zones import DirectoryRow
 from lbdns.snapshot.lookup.name_rows import (
@@ -30,8 +31,10 @@ from lbdns.snapshot.lookup.name_rows import (
     NAME_CUT,
     NAME_DNAME,
     NAME_OCCLUDED,
+    NAME_ROW,
     NAME_UNREADY,
     NO_NAME,
+    ROW_FIRST_RRSET,
 )
 from lbdns.snapshot.lookup.name_table import Suffixes, build_table, hash_in, set_name
 
@@ -60,17 +63,21 @@ def compile_zones(
     zones: Sequence[Zone],
     load_balancers: Iterable[Placed],
     directories: Sequence[DirectoryRow] | None,
+    flats: Mapping[int, Flat] = NO_FLATS,
 ) -> None:
     """Fill the name columns. A zone without RRsets is not ready to be served.
 
-    `directories`: which zones are in which; None: all in the public one.
+    `directories`: which zones are in which; None: all in the public one. `flats`: what transfers of zones, by their
+    indices, have in place of load balancers.
     """
     apexes = {zone.apex: index for index, zone in enumerate(zones)}
     trees: list[dict[bytes, _Node]] = [_nodes(zone) for zone in zones]
+    balanced: set[int] = set()
     for at, name, kind, index in load_balancers:
         zone_index = longest_match(name, apexes) if at == BY_NAME else at
         if zone_index is None:
             raise LbdnsError(f"load balancer {index} stands in no zone; the configuration was not checked")
+        balanced.add(zone_index)
         node = _node(trees[zone_index], name, zones[zone_index].apex)
         node.load_balancers = {**node.load_balancers, kind: index}
         hidden = HIDDEN_TYPES[kind]
@@ -82,6 +89,7 @@ def compile_zones(
     suffixes = Suffixes()
     hashes = array("Q")
     signed = SignedRows(columns, blob) if any(zone.signed for zone in zones) else None
+    flat = FlatRows(columns, blob, flats)
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
         columns["zone_apex"].append(len(hashes))
         if signed:
@@ -89,11 +97,31 @@ def compile_zones(
         _append_zone(columns, blob, hashes, suffixes, index, zone, tree, signed)
         if signed:
             signed.end_zone()
+        flat.find(index, index in balanced, _row_finder(columns, tree))
     for row in directories:
         _append_name(columns, blob, hashes, suffixes, row.directory, row.apex, row.instance, 0, _Node(), signed)
     if signed:
         _append_nsec3(columns, blob, zones, signed)
+    flat.append(zones, lambda rrset: _append_rrset(columns, blob, rrset, signed))
     columns["table"] = build_table(hashes)
+
+
+def _row_finder(columns: Columns, tree: Mapping[bytes, _Node]) -> Callable[[bytes, int], int]:
+    """Return what finds the row of an RRset of the zone that was appended last by owner and type, NONE_32 where it has
+    none."""
+    first = columns["zone_apex"][-1]
+    numbers: dict[bytes, int] = {}
+
+    def find_row(owner: bytes, rtype: int) -> int:
+        node = tree.get(owner)
+        types = [rrset.type for rrset in node.rrsets] if node else []
+        if rtype not in types:
+            return NONE_32
+        if not numbers:
+            numbers.update((name, number) for number, name in enumerate(tree, first))
+        return columns["name_row"][numbers[owner] * NAME_ROW + ROW_FIRST_RRSET] + types.index(rtype)
+
+    return find_row
 
 
 def _nodes(zone: Zone) -> dict[bytes, _Node]:

@@ -58,6 +58,12 @@ DENIAL_NSEC3: Final = 2
 DENIAL_COMPACT: Final = 3
 NSEC3_HASH_BYTES: Final = 20  # of SHA-1, the one hash that there is
 
+# What a transfer of a zone has of its load balancers (column zone_transfer): there are none, what each answers at this
+# PoP is there as records, or nothing of them, so that it cannot be transferred as a whole.
+TRANSFER_PLAIN: Final = 0
+TRANSFER_FLAT: Final = 1
+TRANSFER_STEERED: Final = 2
+
 # Names as bytes that compare in canonical order (dns/canonical.py): in the blob behind their length, low octet first;
 # the octets 0 and 1 stand there as 1 and the one above.
 ORDER_HEAD_BYTES: Final = 2
