@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema, model_validator
 
 from lbdns.dns.name import ROOT, BadName, encode_canonical, show_name
+from lbdns.dns.tsig import MD5, MD5_NAME
 from lbdns.model import bounds
 from lbdns.model.fields import FilePath, Frozen
 from lbdns.model.refusal import Mistake, refusal, refuse_all
@@ -37,8 +38,8 @@ def _algorithm(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = value.lower().removesuffix(".")
-    if text.startswith("hmac-md5"):
-        raise refusal("HMAC-MD5 is broken, and no key here has it (RFC 8945 section 6); expected hmac-sha256, say")
+    if text == MD5_NAME:
+        return MD5
     if not text.startswith("hmac-"):  # it may be the secret, in the wrong place
         raise refusal("this is no algorithm; expected one such as hmac-sha256")
     return text
@@ -68,7 +69,18 @@ def read_secret(value: Any) -> str:
 
 
 Algorithm = Annotated[
-    Literal["hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"], BeforeValidator(_algorithm)
+    Literal[
+        "hmac-md5",
+        "hmac-sha1",
+        "hmac-sha224",
+        "hmac-sha256",
+        "hmac-sha256-128",
+        "hmac-sha384",
+        "hmac-sha384-192",
+        "hmac-sha512",
+        "hmac-sha512-256",
+    ],
+    BeforeValidator(_algorithm),
 ]
 KeyName = Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NAME_CHARS), BeforeValidator(_key_name)]
 KeySecret = Annotated[
@@ -84,7 +96,8 @@ class TsigKey(Frozen):
     name: KeyName
     """Its name, a domain name that both sides have; the case of letters has no meaning."""
     algorithm: Algorithm = "hmac-sha256"
-    """The hash that it is made with."""
+    """The hash that it is made with. A number behind it says how many bits of a signature are enough; otherwise none
+    may be cut short. HMAC-MD5 is there for clients that have nothing else."""
     secret: Annotated[KeySecret | None, Field(repr=False)] = None
     """The secret that both sides share, in base64."""
     secret_file: FilePath | None = None

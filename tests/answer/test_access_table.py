@@ -15,7 +15,7 @@ from lbdns.answer.access_table import AccessTable
 from lbdns.config.loading import parse
 from lbdns.dns.name import encode_canonical
 from lbdns.dns.rdata.record_types import parse_type
-from lbdns.dns.tsig import UNKNOWN_KEY, UNSIGNED, Judgement, KnownKey, Seal
+from lbdns.dns.tsig import UNKNOWN_KEY, UNSIGNED, Judgement, Seal, known_key
 from lbdns.mapped.snapshot_file import ACCESS
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_policy import transfer_policies
@@ -56,7 +56,7 @@ def table() -> AccessTable:
 def signed(name: str) -> Judgement:
     """Return what is said of a message that was signed well by a key."""
     owner = encode_canonical(name)
-    return Judgement(seal=Seal(KnownKey(0, None, owner, b""), owner, b"", b"", b""))  # type: ignore[arg-type]
+    return Judgement(seal=Seal(known_key(name, "hmac-sha256", bytes(32)), owner, b"", b"", b""))
 
 
 def packed(address: str) -> bytes:

@@ -14,27 +14,31 @@ from lbdns.base.errors import Problem
 from lbdns.base.wording import counted
 from lbdns.config.yaml.list_files import ReadText
 from lbdns.config.yaml.source import Source
+from lbdns.dns.tsig import MD5
 from lbdns.model.tsig_key import SHORT_SECRET_OCTETS, TsigKey, read_secret
 
 KEYS: Final = "keys"
 
 
 def check_secrets(keys: Sequence[TsigKey], written: Any, source: Source) -> Iterator[Problem]:
-    """Yield a warning for each secret that is soon found by trying; `written`: the list as it stands in the file, which
-    may have more than what was made of it."""
+    """Yield a warning for each secret that is soon found by trying, and each hash that is weak; `written`: the list as
+    it stands in the file, which may have more than what was made of it."""
     places: dict[str, int] = {}
     for index, one in enumerate(written if isinstance(written, list) else ()):
         if isinstance(one, dict):
             places.setdefault(_compared(one.get("name")), index)
     for position, key in enumerate(keys):
-        index = places.get(_compared(key.name), position)
+        at = KEYS, places.get(_compared(key.name), position)
         octets = len(key.octets)
         if 0 < octets < SHORT_SECRET_OCTETS:
             message = (
                 f"the secret of {key.name} has {counted(octets, 'octet')}; have {SHORT_SECRET_OCTETS} at least, "
                 "as tsig-keygen makes them"
             )
-            yield source.warning((KEYS, index), message)
+            yield source.warning(at, message)
+        if key.algorithm == MD5:
+            message = f"HMAC-MD5 is weak; let {key.name} have hmac-sha256, where who signs with it can"
+            yield source.warning((*at, "algorithm"), message)
 
 
 def _compared(name: object) -> str:
