@@ -1,4 +1,8 @@
-"""What happened to the keys of signed zones, on disk: one writer, the supervisor, who hears it of the signer."""
+"""What happened to zones, on disk: to the keys of those that are signed, and to those that are transferred.
+
+One writer, the supervisor, who hears it of the signer and of the transfer worker. Transfers have files of their own:
+they may be many, and leave those of keys, which are few, where they are.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,37 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.words import DNSSEC_STEPS_FILE, OLDER_DNSSEC_STEPS_FILE
+from lbdns.base.words import (
+    DNSSEC_STEPS_FILE,
+    OLDER_DNSSEC_STEPS_FILE,
+    OLDER_TRANSFER_STEPS_FILE,
+    TRANSFER_STEPS_FILE,
+)
 
 FILE_BYTES_MAX: Final = 1 << 20
 """Of each of two files: thousands of steps."""
+
+
+class StepFiles(NamedTuple):
+    """Two files that take turns, the one that is written and the one before it, and what they are about."""
+
+    current: str
+    older: str
+    about: str
+
+
+KEYS: Final = StepFiles(DNSSEC_STEPS_FILE, OLDER_DNSSEC_STEPS_FILE, "keys")
+TRANSFERS: Final = StepFiles(TRANSFER_STEPS_FILE, OLDER_TRANSFER_STEPS_FILE, "transfers")
 
 log = logging.getLogger("lbdns.processes")
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneStep:
-    """A step of a zone's keys. `level`: info, warning, or error where somebody has to mend something."""
+    """A step of a zone. `level`: info, warning, or error where somebody has to mend something."""
 
     at_s: float
     zone: str
@@ -38,13 +59,14 @@ class ZoneStep:
 class StepRecord:
     """The record on disk, for its one writer."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, files: StepFiles = KEYS) -> None:
         """Append to the record in `directory`."""
-        self._path = directory / DNSSEC_STEPS_FILE
-        self._older = directory / OLDER_DNSSEC_STEPS_FILE
+        self._path = directory / files.current
+        self._older = directory / files.older
+        self._about = files.about
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Add a step as the signer tells it: zone, text, at_s, level. Where the disk refuses, the log alone has it."""
+        """Add a step as it is told: zone, text, at_s, level. Where the disk refuses, the log alone has it."""
         step = ZoneStep(event["at_s"], event["zone"], event["text"], event["level"])
         line = json.dumps(asdict(step), ensure_ascii=False).encode() + b"\n"
         try:
@@ -57,27 +79,29 @@ class StepRecord:
             if is_full:
                 os.replace(self._path, self._older)
         except OSError as error:
-            log.error("%s: cannot note what happens to keys: %s", self._path, error.strerror)
+            log.error("%s: cannot note what happens to %s: %s", self._path, self._about, error.strerror)
 
 
 def read_steps(directory: Path, since_s: float = 0.0) -> list[ZoneStep]:
     """Return the steps kept in `directory` at or after `since_s`, oldest first; raises LbdnsError where they cannot be
     read."""
-    return [
+    found = [
         step
-        for name in (OLDER_DNSSEC_STEPS_FILE, DNSSEC_STEPS_FILE)
-        for step in _read(directory / name)
+        for files in (KEYS, TRANSFERS)
+        for name in (files.older, files.current)
+        for step in _read(directory / name, files.about)
         if step.at_s >= since_s
     ]
+    return sorted(found, key=lambda step: step.at_s)
 
 
-def _read(path: Path) -> Iterator[ZoneStep]:
+def _read(path: Path, about: str) -> Iterator[ZoneStep]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise LbdnsError(f"{path}: cannot read what happened to keys: {error.strerror}") from error
+        raise LbdnsError(f"{path}: cannot read what happened to {about}: {error.strerror}") from error
     for line in lines:
         try:
             yield ZoneStep(**json.loads(line))

@@ -42,6 +42,9 @@ def transfer_samples(zones: Sequence[ZoneTransferStatus]) -> Iterator[Samples]:
         if any(one.role == role for one in zones)
     ]
     yield Samples("transfer_zones", "Zones that are transferred, by how they stand.", ("role", "state"), states)
+    failing = [((one.zone,), float(one.is_wrong)) for one in zones]
+    text = "1 where the last check, transfer or NOTIFY failed, or the zone has expired."
+    yield Samples("zone_transfer_failing", text, ZONE, failing)
     serials = [((one.zone, one.role.value), float(one.serial)) for one in zones if one.serial is not None]
     yield Samples("zone_serial", "The serial that is served.", ("zone", "role"), serials)
     heard = [

@@ -9,7 +9,7 @@ import pytest
 
 from lbdns.base.words import DNSSEC_STEPS_FILE, OLDER_DNSSEC_STEPS_FILE
 from lbdns.dnssec import step_record
-from lbdns.dnssec.step_record import StepRecord, ZoneStep, read_steps
+from lbdns.dnssec.step_record import TRANSFERS, StepRecord, ZoneStep, read_steps
 from lbdns.health.events import HealthChange, Record
 from tests.cli.commands import done, run
 
@@ -39,8 +39,23 @@ def test_a_disk_that_refuses_stops_nobody(tmp_path: Path, caplog: pytest.LogCapt
     assert "cannot note what happens to keys" in caplog.text
 
 
+def test_transfers_have_files_of_their_own_and_stand_among_the_steps_of_keys(tmp_path: Path) -> None:
+    keys, transfers = StepRecord(tmp_path), StepRecord(tmp_path, TRANSFERS)
+    transfers.add(event(2, "b.example", "error"))
+    keys.add(event(1, "a.example"))
+    transfers.add(event(3, "a.example"))
+    assert [(one.at_s, one.zone) for one in read_steps(tmp_path)] == [
+        (1, "a.example"),
+        (2, "b.example"),
+        (3, "a.example"),
+    ]
+    assert (tmp_path / DNSSEC_STEPS_FILE).read_text().count("\n") == 1
+    (line,) = done("events", "--state", str(tmp_path), "--zone", "b.example").splitlines()
+    assert line.endswith("zone b.example: step 2")
+
+
 def test_events_show_steps_among_changes(tmp_path: Path) -> None:
-    assert "of the keys of other.org" in run("events", "--state", str(tmp_path), "--zone", "other.org").err
+    assert "of the zone other.org" in run("events", "--state", str(tmp_path), "--zone", "other.org").err
     record = StepRecord(tmp_path)
     record.add(event(1_000))
     record.add(event(3_000, "example.net", "error"))

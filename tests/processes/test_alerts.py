@@ -155,6 +155,13 @@ WRONG = {
         "lbdns_signature_expiry_timestamp_seconds": "1600",
     },
     "LbdnsSignaturesFail": {'lbdns_signatures_not_made_total{result="failed"}': "rises"},
+    "LbdnsZoneTransferFails": {'lbdns_zone_transfer_failing{zone="a"}': "1"},
+    "LbdnsZoneExpiresSoon": {
+        'lbdns_zone_transfer_failing{zone="a"}': "1",
+        'lbdns_zone_expiry_timestamp_seconds{zone="a"}': "80000",
+    },
+    "LbdnsZoneExpired": {'lbdns_transfer_zones{role="secondary",state="expired"}': "1"},
+    "LbdnsZoneToLookAt": {'lbdns_zone_warnings{zone="a"}': "1"},
 }
 """What metrics say while each alert is to be there; all others stay silent then."""
 RIGHT = {
@@ -191,6 +198,10 @@ RIGHT = {
     "lbdns_signature_renewal_timestamp_seconds": "1150",
     "lbdns_signature_expiry_timestamp_seconds": "2150",
     'lbdns_signatures_not_made_total{result="failed"}': "1",
+    'lbdns_zone_transfer_failing{zone="a"}': "0",
+    'lbdns_zone_expiry_timestamp_seconds{zone="a"}': "90000",
+    'lbdns_transfer_zones{role="secondary",state="expired"}': "0",
+    'lbdns_zone_warnings{zone="a"}': "0",
 }
 """What they say of a server that is well, close to the thresholds where there are some."""
 MINUTES = 20

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lbdns.base.errors import LbdnsError
-from lbdns.config.loading import Loaded
+from lbdns.config.examined import Loaded
 from lbdns.transfer.zone_transfer_status import TransferPeer, TransferRole, TransferState, ZoneTransferStatus
 
 BEGAN_S = 1_800_000_000.0

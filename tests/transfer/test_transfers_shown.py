@@ -58,4 +58,6 @@ def test_metrics_have_states_serials_times_and_counts() -> None:
     assert shown["zone_checked_timestamp_seconds", "example.com"] == BEGAN_S
     assert ("zone_checked_timestamp_seconds", "example.net") not in shown
     assert shown["zone_warnings", "example.com"] == 1
+    assert shown["zone_transfer_failing", "example.com"] == shown["zone_transfer_failing", "example.net"] == 0
+    assert samples(secondary(state=TransferState.EXPIRED))["zone_transfer_failing", "example.com"] == 1
     assert all(shown[f"zone_{word}_total", "example.com"] == 4 for word in COUNTS)

@@ -23,7 +23,7 @@ LIMIT = 100
 @click.option("--since", help="How far back to look, such as 90s, 15min, 2h, 3d.")
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True, help="How many, the latest.")
 @click.option("--pool", "pool", help="Only this pool and its endpoints.")
-@click.option("--zone", "zone", help="Only the keys of this zone, which is signed.")
+@click.option("--zone", "zone", help="Only this zone: its keys where it is signed, and its transfers.")
 @click.option("--probes", is_flag=True, help="Show below each change the probes that decided it.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 def events(
@@ -35,7 +35,8 @@ def events(
     probes: bool,
     as_json: bool,
 ) -> None:
-    """Show what changed, when and why: endpoints, pools, load balancers, keys of signed zones; the oldest first."""
+    """Show what changed, when and why: endpoints, pools, load balancers, zones' keys and transfers; the oldest
+    first."""
     from lbdns.dnssec.step_record import read_steps
     from lbdns.health.events import RECORD_MAX, HealthChange, read_events
 
@@ -50,7 +51,7 @@ def events(
         print_json([asdict(change) for change in chosen])
         return
     if not chosen:
-        about = f' of pool "{pool}"' if pool else f" of the keys of {zone}" if zone else ""
+        about = f' of pool "{pool}"' if pool else f" of the zone {zone}" if zone else ""
         click.echo(f"no change{about} is recorded in {place}{f' for the last {since}' if since else ''}", err=True)
     for change in chosen:
         click.echo(as_line(change))
