@@ -149,21 +149,6 @@ def decode(datagram: bytes, opcodes: Collection[int] = QUERIES) -> Message | Ref
     return Message(message_id, flags, lower, asked, qtype, qclass, rest.edns, rest.signature, counts, rest.serial)
 
 
-def signature_of(message: bytes) -> Signature | None:
-    """Return the TSIG record at the end of a message of any kind, None where there is none that can be read."""
-    if len(message) < HEADER_BYTES:
-        return None
-    _id, _flags, questions, answers, authorities, additionals = _HEADER.unpack_from(message)
-    position = HEADER_BYTES
-    for _ in range(questions):
-        end = skip_name(message, position)
-        if end is None:
-            return None
-        position = end + _QUESTION.size
-    rest = _decode_records(message, position, answers + authorities, additionals)
-    return None if rest.is_malformed else rest.signature
-
-
 def _edns_after(datagram: bytes, questions: int, skipped: int, additionals: int) -> Edns | None:
     """Return the OPT record of a message with another number of questions than one, None where it has none."""
     position = HEADER_BYTES

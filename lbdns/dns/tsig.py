@@ -2,30 +2,26 @@
 
     key unknown: BADKEY -> the MAC's length: FORMERR -> the MAC: BADSIG -> the time: BADTIME -> cut short: BADTRUNC
 
-in the order of section 5.2; the reply is signed from BADTIME on. What is sent from here is signed by a `SealedRequest`,
-which says of replies whether they hold. Pure: the time comes in as a number. The HMACs are Python's; dnspython's
-records around them would make a forged query several times as dear as any other.
+in the order of section 5.2; the reply is signed from BADTIME on. Pure: the time comes in as a number. The HMACs are
+Python's; dnspython's records around them would make a forged query several times as dear as any other.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Final, NamedTuple
 
 from lbdns.dns.codes import BADKEY, BADSIG, BADTIME, BADTRUNC, CLASS_ANY, HEADER_BYTES, NOERROR, TYPE_TSIG
-from lbdns.dns.message import Signature, signature_of
+from lbdns.dns.message import Signature
 from lbdns.dns.name import encode_canonical
 
 FUDGE_S: Final = 300
 """By how much clocks may differ from the time in a reply (section 10)."""
 LEAST_MAC_OCTETS: Final = 10
 """What a MAC has at least, and half of its hash (section 5.2.2.1)."""
-UNSIGNED_BETWEEN_MAX: Final = 99
-"""How many messages of one reply may come between two that are signed (section 5.3.1)."""
 _PREFIX: Final = "hmac-"
 """What stands before a hash's name in an algorithm's."""
 MD5: Final = "hmac-md5"
@@ -36,7 +32,6 @@ _COUNT_AT: Final = HEADER_BYTES - 2
 _RECORD: Final = Struct("!HHIH")
 _U16: Final = Struct("!H")
 _ERROR: Final = Struct("!HH")
-_NO_ERROR: Final = _ERROR.pack(NOERROR, 0)
 
 
 class KnownKey(NamedTuple):
@@ -110,26 +105,24 @@ class Seal:
 
     def sign(self, reply: bytes) -> bytes:
         """Return a reply with its TSIG record behind it; the MAC covers the query's too (section 5.3)."""
-        return self._with_record(reply, self._first_mac(reply))
+        return self.sign_next(reply, None)[0]
 
     def stream(self) -> SealedStream:
         """Return what signs a reply of many messages."""
         return SealedStream(self)
 
-    def _first_mac(self, reply: bytes) -> bytes:
-        mac = self.known.mac(_with_length(self.request_mac), self.original_id, reply, self.time_and_fudge, self._error)
-        return self._cut(mac)
-
-    def _more_mac(self, before: bytes, reply: bytes) -> bytes:
-        return self._cut(self.known.mac_of_more(_with_length(before), self.original_id, reply, self.time_and_fudge))
-
-    def _cut(self, mac: bytes) -> bytes:
-        return mac[: self.mac_octets] if self.mac_octets else mac
-
-    def _with_record(self, reply: bytes, mac: bytes) -> bytes:
+    def sign_next(self, reply: bytes, before: bytes | None) -> tuple[bytes, bytes]:
+        """Return a message of a reply of many with its TSIG record behind it, and its MAC; `before`: the MAC of the one
+        before it, None for the first."""
+        known, timers = self.known, self.time_and_fudge
+        if before is None:
+            mac = known.mac(_with_length(self.request_mac), self.original_id, reply, timers, self._error)
+        else:
+            mac = known.mac_of_more(_with_length(before), self.original_id, reply, timers)
+        mac = mac[: self.mac_octets] if self.mac_octets else mac
         data = self._data(mac)
         record = self.owner + _RECORD.pack(TYPE_TSIG, CLASS_ANY, 0, len(data)) + data
-        return _counted(reply, 1) + reply[HEADER_BYTES:] + record
+        return _counted(reply, 1) + reply[HEADER_BYTES:] + record, mac
 
     @property
     def _error(self) -> bytes:
@@ -141,7 +134,8 @@ class Seal:
 
 
 class SealedStream:
-    """Signs the messages of one reply, each over the MAC of the one before it (section 5.3.1)."""
+    """Signs the messages of one reply, each over the MAC of the one before it (section 5.3.1), and as of when it is
+    made: a reply may take longer than clocks may differ."""
 
     def __init__(self, seal: Seal) -> None:
         """Begin with the first message."""
@@ -153,11 +147,11 @@ class SealedStream:
         """How many octets the record takes at most."""
         return self._seal.size
 
-    def sign(self, message: bytes) -> bytes:
-        """Return the next message with its TSIG record behind it."""
-        seal, before = self._seal, self._before
-        self._before = seal._first_mac(message) if before is None else seal._more_mac(before, message)
-        return seal._with_record(message, self._before)
+    def sign(self, message: bytes, now_s: int) -> bytes:
+        """Return the next message with its TSIG record behind it; `now_s`: in unix seconds."""
+        seal = replace(self._seal, time_and_fudge=now_s.to_bytes(6) + _U16.pack(FUDGE_S))
+        sealed, self._before = seal.sign_next(message, self._before)
+        return sealed
 
 
 class Judgement(NamedTuple):
@@ -230,63 +224,6 @@ def _as_asked(known: KnownKey, algorithm: bytes) -> KnownKey | None:
         if algorithm == encode_canonical(f"{plain.decode()}-{known.least * 8}"):
             return known._replace(algorithm=algorithm)
     return None
-
-
-class Sealed(Enum):
-    """What is said of a reply to a message that was signed here."""
-
-    HOLDS = "holds"
-    LACKS = "lacks"
-    """It is not signed: an error may be so, and then nothing but its RCODE is believed."""
-    FAILS = "fails"
-    """It is signed, and not by who has the key, or not now, or with an error."""
-
-
-class SealedRequest:
-    """A message that was signed here, and the check of the reply to it, of one message or many."""
-
-    def __init__(self, known: KnownKey, message: bytes, now_s: int) -> None:
-        """Sign a message; `now_s`: in unix seconds."""
-        time_and_fudge = now_s.to_bytes(6) + _U16.pack(FUDGE_S)
-        mac = known.mac(b"", message[:2], message, time_and_fudge, _NO_ERROR)[: known.least]
-        seal = Seal(known, known.owner, b"", message[:2], time_and_fudge)
-        self.wire: bytes = seal._with_record(message, mac)
-        self._known = known
-        self._before = mac
-        self._between = b""
-        self._unsigned = 0
-        self._is_first = True
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the message that came last was signed: the last of a reply has to be."""
-        return self._unsigned == 0
-
-    def check(self, reply: bytes, now_s: int) -> Sealed:
-        """Return what is said of the next message of the reply."""
-        signature = signature_of(reply)
-        if signature is None:
-            self._unsigned += 1
-            self._between += reply
-            return Sealed.LACKS if self._is_first or self._unsigned > UNSIGNED_BETWEEN_MAX else Sealed.HOLDS
-        known, size = self._known, len(signature.mac)
-        is_ours = signature.key.lower() == known.owner and signature.algorithm.lower() == known.algorithm
-        if not is_ours or not known.takes_size(size) or size < known.least:
-            return Sealed.FAILS
-        mac = self._mac(reply, signature)
-        is_now = abs(now_s - signature.time_s) <= signature.fudge_s
-        if not hmac.compare_digest(mac[:size], signature.mac) or signature.error != NOERROR or not is_now:
-            return Sealed.FAILS
-        self._before, self._between, self._unsigned, self._is_first = signature.mac, b"", 0, False
-        return Sealed.HOLDS
-
-    def _mac(self, reply: bytes, signature: Signature) -> bytes:
-        unsigned = _without_record(reply, signature)
-        prefix = _with_length(self._before)
-        made = signature.original_id, unsigned, signature.time_and_fudge
-        if self._is_first:
-            return self._known.mac(prefix, *made, _error_of(signature))
-        return self._known.mac_of_more(prefix + self._between, *made)
 
 
 def _error_of(signature: Signature) -> bytes:
