@@ -38,6 +38,7 @@ PLACES: Final = {
     "manage/dashboard/rendering.py": SHOWN,
     "manage/dashboard/words_shown.py": SHOWN,
     "manage/store/manager.py": RECORDS,
+    "manage/updates/update_queue.py": RECORDS,
     "manage/store/proposing.py": RECORDS,
     "manage/store/revisions/from_files.py": f"{RECORDS}; {SERIALS}",
     "manage/store/revisions/restore.py": SERIALS,

@@ -58,13 +58,16 @@ class AccessTable:
     def judge(self, right: str, apex: bytes, address: bytes, judgement: Judgement) -> bool:
         """Return whether who sent something may: `apex` (wire format, lower case) of the zone, `address` packed, and
         what was said of the signature. For `update` that is whether anything at all; `judge_update` asks for each."""
+        return self.holds(right, apex, address, judgement.key)
+
+    def holds(self, right: str, apex: bytes, address: bytes, key: bytes) -> bool:
+        """Return the same of who signed well with a key (wire format, lower case; b"" for none)."""
         number = self._number(right, apex)
-        key = judgement.key
         return number == EVERYBODY or any(entry.holds(address, key) for entry in self._entries(number))
 
-    def judge_update(self, apex: bytes, address: bytes, judgement: Judgement, name: bytes, rtype: int) -> bool:
-        """Return whether who sent an UPDATE may change records of a type at a name (wire format, lower case)."""
-        key = judgement.key
+    def judge_update(self, apex: bytes, address: bytes, key: bytes, name: bytes, rtype: int) -> bool:
+        """Return whether who sent an UPDATE, well signed by a key (b"" for none), may change records of a type at a
+        name (wire format, lower case)."""
         entries = self._entries(self._number("update", apex))
         return any(entry.covers(name, rtype) for entry in entries if entry.holds(address, key))
 

@@ -22,7 +22,7 @@ from lbdns.mapped.columns import NO_SIGNATURES, NONE_32
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.signature_lookup import read_signature, rrset_key
 from lbdns.mapped.signature_table import SignatureTable
-from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, SAMPLES, TAPPED, Snapshot
+from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, SAMPLES, TAPPED, VIEWS, Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.denial import find_nsec, find_nsec3
 from lbdns.snapshot.lookup.look_up import Found, find_zone
@@ -95,6 +95,11 @@ class ServingView:
     def pop(self) -> str:
         """The code of this server's PoP, "" where none is configured."""
         return str(self.snapshot.meta["pop"])
+
+    def view_name(self, number: int) -> str:
+        """Return the name of a view by its number; 0 is the public one's."""
+        names: list[str] = self.snapshot.meta.get(VIEWS, [""])
+        return names[number]
 
     def find_signatures(self, zone: int, wanted: Unsigned, now_s: int) -> tuple[bytes, ...] | None:
         """Return the data of the RRSIG records over an RRset by each key of its zone, None where the table lacks one;

@@ -298,9 +298,19 @@ class RunDirectory:
         return signatures_path(self.path, number)
 
     @property
+    def updates(self) -> Path:
+        """The UNIX socket to which responders bring dynamic updates."""
+        return self.path / "updates.sock"
+
+    @property
     def signer(self) -> Path:
         """The UNIX socket on which the signer is asked for what the table lacks."""
         return self.path / "signer.sock"
+
+    @property
+    def transfer_notices(self) -> Path:
+        """The UNIX socket on which the transfer worker is told of NOTIFY that came in, a datagram each."""
+        return self.path / "notices.sock"
 
     def counters(self, index: int, part: int) -> Path:
         """The counters of one thread of a responder; part 0 is its slow path."""

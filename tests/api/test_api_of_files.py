@@ -14,7 +14,8 @@ from lbdns.base.kinds import Kind
 from lbdns.config.loading import load, parse
 from lbdns.manage.api.app import local_app
 from lbdns.manage.api.frame.site import ApiSite
-from lbdns.manage.store.manager import FilesManager, Running
+from lbdns.manage.store.files_manager import FilesManager
+from lbdns.manage.store.manager import Running
 
 pytestmark = pytest.mark.slow
 

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from lbdns.manage.api.hosting import ApiServer
     from lbdns.manage.api.ondemand import OnDemand
     from lbdns.manage.api.site_host import SiteHost
-    from lbdns.manage.store.manager import FilesManager, StoreManager
+    from lbdns.manage.store.files_manager import FilesManager
+    from lbdns.manage.store.manager import StoreManager
     from lbdns.manage.store.sqlite import Store
     from lbdns.model.settings import Settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
     from lbdns.processes.supervisor.server_life import Companion
     from lbdns.processes.supervisor.supervisor import Supervisor
+    from lbdns.processes.supervisor.update_door import UpdateDoor
 
 
 @click.command()
@@ -104,8 +106,9 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
     @contextlib.asynccontextmanager
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
         from lbdns.manage.api.ondemand import OnDemand
-        from lbdns.manage.store.manager import FilesManager
+        from lbdns.manage.store.files_manager import FilesManager
         from lbdns.manage.store.sqlite import Store
+        from lbdns.manage.updates.refused_updates import RefusedUpdates
 
         settings = supervisor.in_force().configuration.settings
         state_dir = settings.state_dir()
@@ -121,7 +124,9 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
         def instead(problem: str) -> ApiSite:
             return site(None, problem)
 
-        with contextlib.ExitStack() as cleanup:
+        async with contextlib.AsyncExitStack() as cleanup:
+            door = await cleanup.enter_async_context(_updates(supervisor))
+            door.use(RefusedUpdates())
             if settings.api is None:  # its modules are loaded when somebody asks
                 on_demand = OnDemand(
                     state_dir, lambda: _host(supervisor, find, instead, NO_TOKENS, keys.certificate(settings))[1]
@@ -154,7 +159,8 @@ def _from_store(
     from lbdns.config.loading import load, load_settings
     from lbdns.config.readable_settings import readable_settings
     from lbdns.config.yaml.source import Source
-    from lbdns.manage.store.manager import ServedManager, StoreManager
+    from lbdns.manage.store.files_manager import ServedManager
+    from lbdns.manage.store.manager import StoreManager
     from lbdns.manage.store.sqlite import Store
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
@@ -188,15 +194,21 @@ def _from_store(
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
         served = supervisor.in_force().configuration.settings
 
+        from lbdns.manage.updates.update_queue import UpdateQueue
+
         def find() -> ApiSite:
             manager = opened()
             manager.running = supervisor
+            door.use(UpdateQueue(manager))
             return _api_site(manager, manager.store, served)
 
         def instead(problem: str) -> ApiSite:
             return _api_site(ServedManager(supervisor, f"{STORE_PLACE}{state_dir}", problem), None, served, problem)
 
-        async with _hosted(supervisor, find, instead, NO_CHANGES, keys.certificate(served)):
+        async with (
+            _updates(supervisor) as door,
+            _hosted(supervisor, find, instead, NO_CHANGES, keys.certificate(served)),
+        ):
             if managers and not managers[0].is_current:  # it was read before this process had the lock
                 await supervisor.reload("the store changed")
             yield
@@ -276,6 +288,20 @@ async def _hosted(
     supervisor.store = host.store_facts
     async with _serving(server, supervisor), host.following(server):
         yield
+
+
+@contextlib.asynccontextmanager
+async def _updates(supervisor: Supervisor) -> AsyncIterator[UpdateDoor]:
+    """Take the updates that responders bring, as long as the context lasts; raises LbdnsError."""
+    from lbdns.processes.supervisor.update_door import UpdateDoor
+
+    door = UpdateDoor(supervisor.run, supervisor.in_force)
+    door.open()
+    supervisor.state_keeper.keep(door)
+    try:
+        yield door
+    finally:
+        await door.close()
 
 
 def _host(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -76,6 +76,15 @@ class Change:
         item = self.after or self.before
         assert item is not None, "a change has at least one side"
         return item
+
+
+def net_changes(changes: Iterable[Change]) -> list[Change]:
+    """Return what changes that were made one after another come to: of each object at most one."""
+    found: dict[str, Change] = {}
+    for change in changes:
+        id = change.item.id
+        found[id] = Change(found[id].before if id in found else change.before, change.after)
+    return [change for change in found.values() if change.before is not None or change.after is not None]
 
 
 def new_id() -> str:

@@ -3,7 +3,8 @@
     make(edit) -> changes -> state -> Builder.examine -> Publish.change: compile, canaries -> commit -> swap
                                                          any step fails: nothing is stored, what was served is served on
 
-`StoreManager` holds the store's objects. `FilesManager` shows those of a server that serves files, and refuses changes.
+`StoreManager` holds the store's objects. `FilesManager` (files_manager.py) shows those of a server that serves files,
+and refuses changes.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
@@ -24,12 +24,11 @@ from lbdns.config.loading import none_tolerated
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.guarding import keep_guard
-from lbdns.manage.store.item import Change, time_text
+from lbdns.manage.store.item import Change, net_changes, time_text
 from lbdns.manage.store.making import ways_by_tokens
-from lbdns.manage.store.proposing import proposed
-from lbdns.manage.store.refusals import Outdated, ReadOnly, StoreError, Unavailable
+from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.rescue import Rescued, rescued
-from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.sqlite import Revision, Store
 from lbdns.manage.store.state import State
 from lbdns.manage.store.unreadable import in_the_way, refusal
 from lbdns.model.configuration import Configuration
@@ -240,6 +239,33 @@ class StoreManager:
             await self._serve(examined, after, f"{author}: {message}", commit)
             return Done(result, after.revision, changes, warnings)
 
+    async def revise(self, make: Callable[[State], Sequence[Revision]], cause: Callable[[], str]) -> int:
+        """Make several revisions at once, which are served together; returns the number of the newest one.
+
+        `make` gives them for the state that they follow on, numbered on from its revision: their objects are checked
+        already, each for itself. Raises ConfigError where they cannot be served, or another LbdnsError, with nothing
+        changed. `cause` says in the log by whom and why.
+        """
+        async with self._change_at_a_time():
+            before = self._state
+            if before.unreadable:
+                raise in_the_way(before.unreadable)
+            revisions = await asyncio.to_thread(make, before)
+            if not revisions:
+                return before.revision
+            changes = net_changes(change for revision in revisions for change in revision.changes)
+            after = before.changed(changes, revisions[-1].number)
+            examined = await asyncio.to_thread(self._builder.examine, after, self.settings)
+            if examined.errors:
+                raise ConfigError(examined.errors, examined.more)
+
+            def commit() -> None:
+                self.store.commit_all(revisions)
+                self._state = after
+
+            await self._serve(examined, after, cause(), commit)
+            return after.revision
+
     async def mend(self, author: str, id: str, body: Mapping[str, Any] | None, *, is_local: bool = False) -> Done[None]:
         """Give an object that cannot be read another body, or delete it (None); raises as `change` does.
 
@@ -362,78 +388,3 @@ class StoreManager:
 def _not_yet(problem: Problem) -> Problem:
     """Return a warning: what is stored is not served as long as there is this problem."""
     return replace(problem, message=f"not served yet: {problem.message}", severity="warning")
-
-
-class FilesManager:
-    """The objects of a server that serves files: shown as the API shows them, changed in the files."""
-
-    is_writable = False
-    refused = 0
-
-    def __init__(self, store: Store | None, directory: Path, running: Running) -> None:
-        """Show what `running` serves from a directory; `store` holds tokens alone."""
-        self.store: Store | None = store
-        self.place = f"the files in {directory}"
-        self.running: Running | None = running
-        self._generation = -1
-        self._state = State()
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        assert self.running is not None, "files are shown by the server that serves them"
-        return self.running.in_force().configuration.settings
-
-    @property
-    def state(self) -> State:
-        """The objects in force; ids follow from kinds and names, so that they stay."""
-        from lbdns.manage.store.revisions.from_files import state_of
-
-        assert self.running is not None, "files are shown by the server that serves them"
-        published = self.running.in_force()
-        if published.generation != self._generation:
-            self._state = state_of(published.configuration, published.generation)
-            self._generation = published.generation
-        return self._state
-
-    async def change(
-        self,
-        author: str,
-        message: str,
-        make: Callable[[Edit], Result],
-        *,
-        based_on: int | None = None,
-        dry_run: bool = False,
-        is_local: bool = False,
-    ) -> Done[Result]:
-        """Refuse; raises ReadOnly."""
-        raise ReadOnly(
-            f"this server serves {self.place}; change them there, or serve a store: `lbdns serve` without a directory"
-        )
-
-    async def propose(self, make: Callable[[Edit], object], is_local: bool = False) -> Configuration:
-        """Return what would be served, were the files changed so; raises ConfigError with every mistake."""
-        return await asyncio.to_thread(lambda: proposed(self.state, self.settings, make, is_local))
-
-
-class ServedManager(FilesManager):
-    """The objects that are served while their store cannot be had: shown, and not changed."""
-
-    def __init__(self, running: Running, place: str, problem: str) -> None:
-        """Show what `running` serves in place of what stands at `place`; `problem` says why."""
-        super().__init__(None, Path(), running)
-        self.place = f"what was served last of {place}"
-        self._problem = problem
-
-    async def change(
-        self,
-        author: str,
-        message: str,
-        make: Callable[[Edit], Result],
-        *,
-        based_on: int | None = None,
-        dry_run: bool = False,
-        is_local: bool = False,
-    ) -> Done[Result]:
-        """Refuse; raises Unavailable."""
-        raise Unavailable(self._problem)

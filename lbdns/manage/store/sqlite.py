@@ -24,7 +24,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import STORE_FILE
 from lbdns.manage.store.consistency import newer_object, object_count, set_object_count
-from lbdns.manage.store.item import Change, Item
+from lbdns.manage.store.item import Change, Item, net_changes
 from lbdns.manage.store.opening import described, file_at, is_disk, not_agreeing, open_store, put_back
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
@@ -42,6 +42,8 @@ _HISTORY_CHARS: Final = "history_chars"
 """The row of meta that says what they take."""
 _GIVEN_OUT: Final = "given_out"
 """The row that says which address was given out last, by its number; none where none was."""
+_UPDATES: Final = "updates"
+"""The row that says which dynamic updates were stored last, together: JSON of what tells each from all others."""
 _SET_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 log = logging.getLogger("lbdns.store")
@@ -49,13 +51,17 @@ log = logging.getLogger("lbdns.store")
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One change of the store: its number, when (RFC 3339), by whom, why, and what; lists leave `changes` empty."""
+    """One change of the store: its number, when (RFC 3339), by whom, why, and what; lists leave `changes` empty.
+
+    `update`: while it is made, what tells the dynamic update that it is from all others; "" where it is none.
+    """
 
     number: int
     time: str
     author: str
     message: str
     changes: tuple[Change, ...] = ()
+    update: str = ""
 
 
 class Store:
@@ -125,22 +131,37 @@ class Store:
 
         `dropped`: objects that cannot be read, and are deleted. `given_out`: see the property.
         """
+        made = Revision(based_on + 1, time, author, message, tuple(changes))
+        self.commit_all([made], dropped, given_out)
+        return made
+
+    def commit_all(self, revisions: Sequence[Revision], dropped: Sequence[Unreadable] = (), given_out: int = 0) -> None:
+        """Write revisions whose numbers follow on the newest, all of them or nothing; raises Outdated where another one
+        came in between."""
         with self.writing():
-            head = self._head()
-            if head != based_on:
-                raise Outdated("the store", based_on, head)
-            number = head + 1
-            self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?)", (number, time, author, message))
+            head, first = self._head(), revisions[0].number
+            if head != first - 1:
+                raise Outdated("the store", first - 1, head)
             count = object_count(self._connection)
-            for at in range(0, len(changes), AT_ONCE):
-                count += self._write(changes[at : at + AT_ONCE], number, at)
-            for one in dropped:
-                count -= self._connection.execute("DELETE FROM objects WHERE id = ?", (one.id,)).rowcount
+            rows = ((one.number, one.time, one.author, one.message) for one in revisions)
+            self._connection.executemany("INSERT INTO revisions VALUES (?, ?, ?, ?)", rows)
+            objects = (
+                revisions[0].changes
+                if len(revisions) == 1
+                else net_changes(one for revision in revisions for one in revision.changes)
+            )
+            for at in range(0, len(objects), AT_ONCE):
+                count += self._write_objects(objects[at : at + AT_ONCE])
+            for one in revisions:
+                self._write_changes(one)
+            for lost in dropped:
+                count -= self._connection.execute("DELETE FROM objects WHERE id = ?", (lost.id,)).rowcount
             set_object_count(self._connection, count)
             if given_out:
                 self._connection.execute(_SET_META, (_GIVEN_OUT, str(given_out)))
-            self._forget(number)
-        return Revision(number, time, author, message, tuple(changes))
+            if updates := [one.update for one in revisions if one.update]:
+                self._connection.execute(_SET_META, (_UPDATES, _dump(updates)))
+            self._forget(first, revisions[-1].number)
 
     def revisions(self, limit: int = 50, before: int | None = None) -> list[Revision]:
         """Return the newest revisions, those below a number where one is given, without their changes."""
@@ -194,6 +215,16 @@ class Store:
             row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_GIVEN_OUT,)).fetchone()
         return int(row[0]) if row is not None and str(row[0]).isdecimal() else 0
 
+    @property
+    def last_updates(self) -> tuple[str, ...]:
+        """What tells the dynamic updates from all others that were stored last, together."""
+        with self._lock, self._failures():
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_UPDATES,)).fetchone()
+        try:
+            return tuple(map(str, json.loads(row[0]))) if row is not None else ()
+        except (ValueError, TypeError):
+            return ()
+
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file, looking through all of it."""
         with self.reading() as connection:
@@ -215,9 +246,8 @@ class Store:
     def _head(self) -> int:
         return int(self._connection.execute("SELECT coalesce(max(number), 0) FROM revisions").fetchone()[0])
 
-    def _write(self, changes: Sequence[Change], revision: int, at: int) -> int:
-        """Write some of a revision's changes, the first of which is the one of this number; returns how many objects
-        there are more than before."""
+    def _write_objects(self, changes: Sequence[Change]) -> int:
+        """Write objects as some changes leave them; returns how many there are more than before."""
         gone = ((change.item.id,) for change in changes if change.after is None)
         lost = self._connection.executemany("DELETE FROM objects WHERE id = ?", gone).rowcount
         new = [change.item.id for change in changes if change.before is None]
@@ -232,25 +262,28 @@ class Store:
             "disabled_at = excluded.disabled_at, is_local = excluded.is_local",
             (_row(change.after) for change in changes if change.after is not None),
         )
-        self._connection.executemany(
-            "INSERT INTO changes VALUES (?, ?, ?, ?)",
-            (
-                (revision, number, _encode(change.before), _encode(change.after))
-                for number, change in enumerate(changes, at)
-            ),
-        )
         return gained - max(lost, 0)
 
-    def _forget(self, newest: int) -> None:
-        """Count what the newest revision takes, and delete the oldest ones: those too many, and those too large."""
+    def _write_changes(self, revision: Revision) -> None:
+        """Write what a revision changed."""
+        rows = (
+            (revision.number, at, _encode(one.before), _encode(one.after)) for at, one in enumerate(revision.changes)
+        )
+        self._connection.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
+
+    def _forget(self, first: int, newest: int) -> None:
+        """Count what the newest revisions take, from `first` on, and delete the oldest ones: those too many, and those
+        too large."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_HISTORY_CHARS,)).fetchone()
-        taken = int(row[0]) + self._chars("= ?", newest) if row is not None else self._chars("<= ?", newest)
+        taken = int(row[0]) + self._chars(">= ?", first) if row is not None else self._chars("<= ?", newest)
         oldest = self._connection.execute("SELECT min(number) FROM revisions").fetchone()[0]
-        while oldest < newest and (oldest <= newest - REVISIONS_KEPT or taken > REVISIONS_CHARS_MAX):
-            taken -= self._chars("= ?", oldest)
-            self._connection.execute("DELETE FROM changes WHERE revision = ?", (oldest,))
-            self._connection.execute("DELETE FROM revisions WHERE number = ?", (oldest,))
-            oldest += 1
+        upto = newest - REVISIONS_KEPT
+        while oldest < newest and (oldest <= upto or taken > REVISIONS_CHARS_MAX):
+            last = max(oldest, upto)
+            taken -= self._chars("<= ?", last)
+            self._connection.execute("DELETE FROM changes WHERE revision <= ?", (last,))
+            self._connection.execute("DELETE FROM revisions WHERE number <= ?", (last,))
+            oldest = last + 1
         self._connection.execute(_SET_META, (_HISTORY_CHARS, str(taken)))
 
     def _chars(self, which: str, revision: int) -> int:

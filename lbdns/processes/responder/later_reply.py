@@ -44,8 +44,9 @@ Reply = bytes | LaterReply | None
 class LaterWork(Protocol):
     """Who does what responders cannot."""
 
-    async def update(self, exchange: Exchange) -> Answer | bytes:
-        """Return the answer to an UPDATE that its zone's access lets in, or the whole reply of somebody else."""
+    async def update(self, exchange: Exchange) -> Answer | bytes | None:
+        """Return the answer to an UPDATE that its zone's access lets in, or the whole reply of somebody else; None
+        where nobody knows what became of it."""
 
     def notified(self, notice: ZoneNotice) -> None:
         """Take what a NOTIFY told, at once."""

@@ -31,6 +31,7 @@ from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.asked_signatures import AskedSignatures
 from lbdns.processes.responder.datagram_port import DatagramPort
+from lbdns.processes.responder.errands import Errands
 from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, parts_of, yield_to_fast_path
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
@@ -222,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
         shares, taps = SampleShares(run, duty.index, parts), Taps(run, duty.index, parts)
         words = open_counters(run.counters(duty.index, 0), writable=True)
         asked = AskedSignatures(SignatureClient(lambda: run.signer, words))
-        answerer = ViewAnswerer(views, words, shares.samplers[0], taps, asked)
+        answerer = ViewAnswerer(views, words, shares.samplers[0], taps, asked, Errands(run))
         worker = Responder(run, duty, answerer, shares, taps, threads)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)

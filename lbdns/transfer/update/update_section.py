@@ -43,7 +43,8 @@ _WKS_KEY_OCTETS: Final = 5
 _HALF_OF_SERIALS: Final = 1 << 31
 _SERIALS: Final = 1 << 32
 
-Permits = Callable[[bytes, int], bool]
+Objects = Callable[[bytes, int, bool], str]
+"""(name, type, whether a record is added) -> why whoever asks may not change that, "" where he may."""
 
 
 class UpdateOutcome(NamedTuple):
@@ -82,16 +83,15 @@ def scan_updates(zone: ZoneNow, updates: Iterable[UpdateRecord]) -> int:
     return NOERROR
 
 
-def check_permissions(zone: ZoneNow, updates: Iterable[UpdateRecord], permits: Permits) -> UpdateOutcome:
+def check_permissions(zone: ZoneNow, updates: Iterable[UpdateRecord], objects: Objects) -> UpdateOutcome:
     """Return REFUSED for the first record that whoever asks may not change (section 3.3); all of a name may be deleted
     by who may change every type that stands there."""
     for one in updates:
         types = [one.type] if one.type != TYPE_ANY else [*zone.node(one.owner)] or [TYPE_ANY]
         for rdtype in types:
-            if not permits(one.owner, rdtype):
-                return UpdateOutcome(
-                    REFUSED, f"{show_name(one.owner)} {type_text(rdtype)} is not among what this key may update"
-                )
+            why = objects(one.owner, rdtype, one.rclass == CLASS_IN)
+            if why:
+                return UpdateOutcome(REFUSED, f"{show_name(one.owner)} {type_text(rdtype)}: {why}")
     return DONE
 
 

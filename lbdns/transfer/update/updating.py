@@ -19,7 +19,7 @@ from lbdns.dns.update_message import UpdateMessage
 from lbdns.transfer.update.prerequisites import check_prerequisites
 from lbdns.transfer.update.update_section import (
     DONE,
-    Permits,
+    Objects,
     UpdateOutcome,
     check_permissions,
     make_updates,
@@ -28,14 +28,14 @@ from lbdns.transfer.update.update_section import (
 from lbdns.transfer.update.zone_now import ZoneNow
 
 
-def update_zone(zone: ZoneNow, asked: UpdateMessage, permits: Permits) -> UpdateOutcome:
-    """Make an update, or leave a zone as it was; `zone.changed` then says what it changed. `permits`: whether whoever
-    asks may change a type at a name."""
+def update_zone(zone: ZoneNow, asked: UpdateMessage, objects: Objects) -> UpdateOutcome:
+    """Make an update, or leave a zone as it was; `zone.changed` then says what it changed. `objects`: why whoever
+    asks may not change a type at a name."""
     zone.begin()
     rcode = check_prerequisites(zone, asked.prerequisites)
     if rcode != NOERROR:
         return UpdateOutcome(rcode)
-    outcome = check_permissions(zone, asked.updates, permits)
+    outcome = check_permissions(zone, asked.updates, objects)
     if outcome.rcode != NOERROR:
         return outcome
     rcode = scan_updates(zone, asked.updates)

@@ -18,7 +18,8 @@ from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.reply_messages import warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
-from lbdns.manage.store.manager import Done, ServedManager, StoreManager
+from lbdns.manage.store.files_manager import ServedManager
+from lbdns.manage.store.manager import Done, StoreManager
 
 ID_CHARS_MAX: Final = 256
 

@@ -1,0 +1,1 @@
+"""Dynamic updates into the store; START HERE: update_queue.py."""

@@ -1,0 +1,24 @@
+"""Updates where nothing takes them: a server of files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from lbdns.dns.codes import REFUSED
+from lbdns.transfer.update.asked_update import AskedUpdate
+from lbdns.transfer.update.update_section import UpdateOutcome
+
+OF_FILES: Final = UpdateOutcome(REFUSED, "the zones of this server come from files; they are changed there")
+
+
+class RefusedUpdates:
+    """Refuses every update, and says why."""
+
+    async def take(self, asked: AskedUpdate) -> UpdateOutcome:
+        """Refuse."""
+        return OF_FILES
+
+    def made_last(self) -> Sequence[bytes]:
+        """Return none."""
+        return ()

@@ -1,0 +1,251 @@
+"""Dynamic updates through the store's one writer: START HERE. Those that wait together are published together.
+
+    take -> wait -> a batch: each on what those before it left -> revisions, one each -> examined, tried, stored, served
+                      |                                                  |
+                      | an RCODE, nothing changed                        | refused as a whole: each half by itself,
+                                                                         | down to the one that is the reason
+
+Who asked is answered once the batch is in force, or could not be: what is acknowledged is stored and served, and of
+what is refused nothing is left. An update by itself is worked out in well under a millisecond; what takes long is to
+publish, whatever it is, so the more updates come at once, the more go along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from lbdns.base.errors import ConfigError, LbdnsError
+from lbdns.base.kinds import Kind
+from lbdns.base.wording import counted, printable
+from lbdns.dns.codes import NOERROR, NOTAUTH, RCODE_NAMES, REFUSED, SERVFAIL
+from lbdns.dns.name import show_name
+from lbdns.manage.store.item import time_text
+from lbdns.manage.store.manager import MESSAGE_CHARS_MAX, StoreManager
+from lbdns.manage.store.refusals import StoreError
+from lbdns.manage.store.sqlite import Revision
+from lbdns.manage.store.state import State
+from lbdns.manage.updates.held_names import HeldNames
+from lbdns.manage.updates.updated_zone import UpdatedZone, Writing, shown_changes
+from lbdns.model.views import labelled
+from lbdns.transfer.update.asked_update import AskedUpdate
+from lbdns.transfer.update.update_section import DONE, Objects, UpdateOutcome
+from lbdns.transfer.update.updating import update_zone
+from lbdns.transfer.update.zone_now import ZoneNow
+
+WAITING_MAX: Final = 4096
+BATCH_MAX: Final = 512
+"""Updates that are published together."""
+GATHER_S: Final = 0.002
+"""How long a batch waits for those who were answered by the one before it and ask again at once."""
+TRIES_MAX: Final = 8
+"""Publications that fail one after another for no fault of an update's, before the rest of a batch is not tried."""
+ZONES_KEPT: Final = 64
+"""Zones whose records are kept by name, those updated last."""
+NOT_NOW: Final = UpdateOutcome(SERVFAIL, "nothing can be changed now; the server's log says why")
+TOO_MANY: Final = UpdateOutcome(SERVFAIL, f"more than {WAITING_MAX} updates wait")
+
+log = logging.getLogger("lbdns.updates")
+
+
+@dataclass(slots=True)
+class _WaitingUpdate:
+    """An update that nobody has been answered for yet."""
+
+    asked: AskedUpdate
+    done: asyncio.Future[UpdateOutcome]
+    outcome: UpdateOutcome = DONE
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What a batch came to: its revisions, and the zones that they changed, by id."""
+
+    revisions: list[Revision] = field(default_factory=list)
+    touched: dict[str, UpdatedZone] = field(default_factory=dict)
+
+
+class UpdateQueue:
+    """The updates of one store."""
+
+    def __init__(self, manager: StoreManager) -> None:
+        """Change what `manager` holds."""
+        self._manager = manager
+        self._waiting: deque[_WaitingUpdate] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._zones: dict[str, UpdatedZone] = {}  # by id, those updated last at the end
+        self._ids: dict[str, str] = {}  # a zone's label -> its id
+        self._held = HeldNames()
+        self._failures = 0
+        self._batch_before = 0
+
+    async def take(self, asked: AskedUpdate) -> UpdateOutcome:
+        """Make an update, and return what is said of it once it is served; raises nothing."""
+        if len(self._waiting) >= WAITING_MAX:
+            return TOO_MANY
+        waiting = _WaitingUpdate(asked, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return await waiting.done
+
+    def made_last(self) -> Sequence[bytes]:
+        """Return the digests of the updates that were stored last: of these it may be that nobody was answered."""
+        with contextlib.suppress(StoreError, ValueError):
+            return [bytes.fromhex(one) for one in self._manager.store.last_updates]
+        return []
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                await self._gather()
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+                self._batch_before, self._failures = len(batch), 0
+                try:
+                    await self._settle(batch)
+                except Exception:  # a mistake of ours: told, and no update after it waits for ever
+                    log.exception("lbdns failed on %s", counted(len(batch), "update"))
+                    self._forget(self._zones)
+                    self._answer(batch, NOT_NOW)
+        finally:
+            self._worker = None
+
+    async def _gather(self) -> None:
+        """Wait for as many as were together last, but not for long."""
+        until_s = time.monotonic() + GATHER_S
+        while len(self._waiting) < self._batch_before and time.monotonic() < until_s:
+            await asyncio.sleep(GATHER_S / 8)
+
+    async def _settle(self, batch: Sequence[_WaitingUpdate]) -> None:
+        """Publish a batch, or what of it can be."""
+        attempt = _Attempt()
+
+        def make(state: State) -> Sequence[Revision]:
+            self._try(batch, state, attempt)
+            return attempt.revisions
+
+        try:
+            await self._manager.revise(make, lambda: _cause(attempt.revisions))
+        except ConfigError as error:
+            self._forget(attempt.touched)
+            why = UpdateOutcome(REFUSED, printable(error.problems[0].message))
+            await self._settle_apart(batch, why)
+        except StoreError as error:
+            self._forget(attempt.touched)
+            self._failures += 1
+            log.error("%s cannot be served: %s", counted(len(attempt.revisions), "update"), error)
+            if self._manager.store.problem or self._failures >= TRIES_MAX:
+                self._answer(batch, NOT_NOW)
+            else:
+                await self._settle_apart(batch, NOT_NOW)
+        except LbdnsError as error:
+            self._forget(attempt.touched)
+            log.error("%s cannot be made: %s", counted(len(batch), "update"), error)
+            self._answer(batch, NOT_NOW)
+        else:
+            self._failures = 0
+            self._settled(attempt)
+            self._answer(batch)
+
+    async def _settle_apart(self, batch: Sequence[_WaitingUpdate], why: UpdateOutcome) -> None:
+        """Publish the halves of a batch one after the other: something in it cannot be. Of one alone, that is `why`."""
+        if len(batch) == 1:
+            batch[0].outcome = why
+            self._answer(batch)
+            return
+        half = len(batch) // 2
+        await self._settle(batch[:half])
+        await self._settle(batch[half:])
+
+    def _answer(self, batch: Sequence[_WaitingUpdate], outcome: UpdateOutcome | None = None) -> None:
+        for one in batch:
+            said = outcome or one.outcome
+            if said.why:
+                asked, name = one.asked, RCODE_NAMES[said.rcode]
+                log.info("%s: update of %s: %s: %s", asked.author, show_name(asked.message.apex), name, said.why)
+            if not one.done.done():
+                one.done.set_result(said)
+
+    def _try(self, batch: Sequence[_WaitingUpdate], state: State, attempt: _Attempt) -> None:
+        """Work out what a batch comes to on a state; runs in a thread."""
+        now_s = time.time()
+        now = time_text(now_s)
+        self._held.follow(state)
+        for one in batch:
+            asked = one.asked
+            records = self._zone(state, asked, attempt)
+            if records is None:
+                one.outcome = UpdateOutcome(NOTAUTH)
+                continue
+            zone = ZoneNow(records, records.apex)
+            one.outcome = update_zone(zone, asked.message, self._objections(asked))
+            if one.outcome.rcode != NOERROR or not zone.changed:
+                continue
+            number = state.revision + len(attempt.revisions) + 1
+            attempt.touched[records.zone.id] = records
+            changes = records.take(zone, Writing(number, now, int(now_s)))
+            message = f"update: {', '.join(shown_changes(changes)) or 'change the SOA'}"[:MESSAGE_CHARS_MAX]
+            attempt.revisions.append(Revision(number, now, asked.author, message, changes, asked.digest.hex()))
+
+    def _objections(self, asked: AskedUpdate) -> Objects:
+        def why_not(owner: bytes, rdtype: int, is_added: bool) -> str:
+            said = asked.objects(owner, rdtype, is_added)
+            return said or (self._held.why_not(owner, rdtype, asked.view) if is_added else "")
+
+        return why_not
+
+    def _zone(self, state: State, asked: AskedUpdate, attempt: _Attempt) -> UpdatedZone | None:
+        """Return the zone that an update is about, as the batch has left it; None where there is none."""
+        name = show_name(asked.message.apex)
+        labels = (labelled(name, view) for view in dict.fromkeys((asked.view, "")))
+        id = next(filter(None, (self._id(state, label) for label in labels)), None)
+        if id is None:
+            return None
+        if id in attempt.touched:
+            return attempt.touched[id]
+        zone, items = state.get(Kind.ZONE, id), state.records(id)
+        assert zone is not None, "its label was looked at"
+        known = self._zones.pop(id, None)
+        if known is None or known.items is not items:
+            known = UpdatedZone(zone, items)
+        known.zone = zone
+        self._zones[id] = known
+        if len(self._zones) > ZONES_KEPT:
+            del self._zones[next(iter(self._zones))]
+        return known
+
+    def _id(self, state: State, label: str) -> str | None:
+        """Return the id of the zone of a label."""
+        for is_read_anew in (False, True):
+            if is_read_anew:
+                self._ids = {zone.label: id for id, zone in state.all(Kind.ZONE).items()}
+            id = self._ids.get(label)
+            zone = state.get(Kind.ZONE, id) if id is not None else None
+            if zone is not None and zone.label == label:
+                return id
+        return None
+
+    def _settled(self, attempt: _Attempt) -> None:
+        """Keep what the batch came to for the next one: that is what is stored now."""
+        state = self._manager.state
+        for id, records in attempt.touched.items():
+            zone = state.get(Kind.ZONE, id)
+            if zone is not None:
+                records.settle(zone, state.records(id))
+
+    def _forget(self, touched: dict[str, UpdatedZone]) -> None:
+        """Have zones read anew whose records are not those of the store."""
+        for id in [*touched]:
+            self._zones.pop(id, None)
+
+
+def _cause(revisions: Sequence[Revision]) -> str:
+    if len(revisions) == 1:
+        return f"{revisions[0].author}: {revisions[0].message}"
+    return f"{len(revisions)} updates, of {', '.join(dict.fromkeys(one.author for one in revisions))}"
