@@ -51,6 +51,11 @@ SIGNED: Final = "signed"
 """Where they have the zones that are signed, once for every instance: the apex in hexadecimal, the digest of what it
 says of its keys (ZoneKeys.digest), and the longest TTL, in seconds, of anything in it but
 its keys."""
+TRANSFER_VIEWS: Final = "transfer_views"
+"""Where they have the views that see a zone which is transferred, by the zone's index, where it is not the public one
+alone; the journal of what changed in it goes by the first."""
+_PUBLIC: Final = "public"
+"""The first of VIEWS (lbdns/model/views.py)."""
 _TRIES: Final = "tries"
 """Where a snapshot's meta data names that file, which lies in the same directory."""
 
@@ -153,6 +158,12 @@ class Snapshot:
         for part in self.parts:
             if beside is None or part not in beside.parts:
                 yield from part.advise(advice)
+
+
+def views_of_zone(snapshot: Snapshot, zone: int) -> list[str]:
+    """Return the labels of the views that see a zone which is transferred."""
+    found: list[str] = snapshot.meta.get(TRANSFER_VIEWS, {}).get(str(zone), [_PUBLIC])
+    return found
 
 
 def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.monitor_targets import TargetsMemo, write_targets
 from lbdns.publish.signature_files import SIGNATURE_ROOM, SignatureFiles, SignatureRoom, signature_room
 from lbdns.publish.slots_document import decode_slots, encode_slots
+from lbdns.publish.transfer_stage import TransferSettling, TransferStage
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.compile.signed_zones import SnapshotSigning
@@ -66,9 +67,10 @@ class Publisher:
         run: RunDirectory,
         orders: Callable[[], Sequence[Forced]] = lambda: (),
         signing: Callable[[Configuration], SnapshotSigning | None] = lambda configuration: None,
+        transfers: TransferStage | None = None,
     ) -> None:
         """Continue after whatever generation the control file says; `orders` gives what operators force, `signing` what
-        signs a configuration's zones, None where none is to be signed."""
+        signs a configuration's zones, None where none is to be signed; `transfers` settles what is transferred."""
         self._control = control
         self._run = run
         self._slots = Slots()
@@ -76,6 +78,8 @@ class Publisher:
         self._table: HealthTable | None = None
         self._orders = orders
         self._signing = signing
+        self._transfers = transfers
+        self._settling: TransferSettling | None = None
         self._signatures = SignatureFiles(run)
         self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
@@ -106,7 +110,10 @@ class Publisher:
         signing = self._signing(configuration)
 
         def write(path: Path, generation: int, table: HealthTable) -> None:
-            compiled = compile_snapshot(configuration, geodata, slots, generation, table.layout_id, self._memo, signing)
+            settling = self._transfers.settling(configuration, table) if self._transfers else None
+            layout, memo = table.layout_id, self._memo
+            compiled = compile_snapshot(configuration, geodata, slots, generation, layout, memo, signing, settling)
+            self._settling = settling
             if signing is not None and compiled.meta[SIGNED]:
                 room = signature_room(configuration, compiled, signing.signature_bytes)
                 self._signatures.provide(compiled.meta, room)
@@ -118,8 +125,9 @@ class Publisher:
 
     def restore(self, configuration: Configuration, compiled: Snapshot, slots: Slots) -> Published:
         """Write and try a generation that was compiled earlier, as `prepare` does; compile it anew where the slots that
-        were taken over are others."""
-        if self._table is not None and self._slots != slots:
+        were taken over are others, or a zone was served with another serial since."""
+        is_behind = self._transfers is not None and not self._transfers.is_last_served(configuration, compiled)
+        if is_behind or (self._table is not None and self._slots != slots):
             return self.prepare(configuration)
 
         return self._make(configuration, slots, self._writer_of(compiled), None)
@@ -159,6 +167,7 @@ class Publisher:
         """Return a generation whose snapshot `write` writes; `places`: what it locates by, where that is known;
         `table`: its health table, where that is to be another than it would be."""
         generation = self._control.generation + 1
+        self._settling = None
         table = table or self._table_for(slots)
         path = self._run.snapshot(generation)
         try:
@@ -170,6 +179,8 @@ class Publisher:
             targets = self._run.targets(generation)
             write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)
             self._save_slots(slots, self._run.slots(generation))
+            if self._settling is not None:
+                self._settling.keep()
         except (LbdnsError, OSError) as error:
             self._discard(generation, table)
             if isinstance(error, OSError):
@@ -207,6 +218,9 @@ class Publisher:
         self._slots, self._table = prepared.slots, prepared.table
         self._control.generation = prepared.generation
         self.current = prepared
+        if self._settling is not None:
+            self._settling.take()
+            self._settling = None
         self._remove_older(prepared)
 
     def abandon(self, prepared: Published) -> None:
@@ -245,6 +259,9 @@ class Publisher:
         return table
 
     def _discard(self, generation: int, table: HealthTable) -> None:
+        if self._settling is not None:
+            self._settling.abandon()
+            self._settling = None
         gone = [self._run.snapshot(generation), self._run.targets(generation), self._run.slots(generation)]
         if self._tries and self._tries[1] == self._run.tries(generation):
             gone.append(self._tries[1])

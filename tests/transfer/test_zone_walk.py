@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from lbdns.answer.serving_view import ServingView
 from lbdns.config.loading import parse
 from lbdns.dns.codes import TYPE_A, TYPE_MX, TYPE_NSEC, TYPE_NSEC3, TYPE_SOA
-from lbdns.dns.name import encode_canonical, read_name
+from lbdns.dns.name import encode_canonical
 from lbdns.dns.zone import RRset
 from lbdns.fastpath.templates import add_templates
 from lbdns.mapped.health_table import HealthTable
@@ -25,6 +24,7 @@ from lbdns.snapshot.lookup.name_rows import TRANSFER_FLAT, TRANSFER_PLAIN, TRANS
 from lbdns.snapshot.slots import Slots
 from tests.dnssec.in_process import Policy, SomeKeys, signs
 from tests.interpreted import standing_in
+from tests.transfer.publications import walked, zone_of
 
 APEX = encode_canonical("example.com")
 WWW = encode_canonical("www.example.com")
@@ -74,23 +74,6 @@ def viewed(folder: Path, flat: Sequence[RRset], signing: Any = None) -> tuple[Se
     snapshot = compile_snapshot(configuration, Geodata.open(), slots, 1, 1, None, signing, settling)
     view = ServingView(snapshot, table)
     return ServingView(add_templates(snapshot, view), table), settling
-
-
-def walked(view: ServingView, zone: int, kernel: ModuleType = zone_walk) -> list[RRset]:
-    """Return the RRsets of a zone as the walk gives them, the SOA first."""
-    cursor = kernel.ContentCursor()
-    names = view.steering
-    assert kernel.begin_content(names, zone, cursor)
-    found = [view._read_rrset(read_name(view.columns["blob"], cursor.apex), cursor.soa)]
-    while kernel.next_rrset(names, cursor):
-        found.append(view._read_rrset(read_name(view.columns["blob"], cursor.owner), cursor.rrset))
-    assert not kernel.next_rrset(names, cursor)
-    return found
-
-
-def zone_of(view: ServingView, name: str) -> int:
-    apex = encode_canonical(name)
-    return next(zone for zone in range(len(view.columns["zone_apex"])) if view.apex(zone) == apex)
 
 
 def content(rrsets: Sequence[RRset]) -> Mapping[tuple[bytes, int], RRset]:

@@ -88,6 +88,14 @@ def tell_refused(cause: str, refused: NotServed) -> None:
     log.error("%s, but the new configuration has %s: what was served before is served on", cause, count)
 
 
+def tell_still_refused(refused: NotServed | None, place: str, served_at: float) -> None:
+    """Say once more why what lies at the source is not served, where it is not."""
+    if refused is not None:
+        more = f" (and {len(refused.problems) - 1} more)" if len(refused.problems) > 1 else ""
+        told = "%s: what was served last, as of %s, is still served, for: %s%s"
+        log.error(told, place, moment(served_at), refused.problems[0], more)
+
+
 def _tolerance(source: ConfigurationSource) -> Tolerates:
     try:
         kept = find_last_served(source.settings().state_dir(), source.place)

@@ -36,7 +36,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import collect_when_quiet
 from lbdns.base.log import start_log
 from lbdns.base.progress import JobProgress
-from lbdns.base.wording import counted, moment, printable
+from lbdns.base.wording import counted, printable
 from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
 from lbdns.dnssec.signing_facts import SigningFacts
@@ -47,12 +47,13 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.settings import Settings
 from lbdns.model.store_facts import StoreFacts
 from lbdns.processes.responder.fast_port import load_loop
-from lbdns.processes.supervisor.beginning import Beginning, tell_refused, tell_unready
+from lbdns.processes.supervisor.beginning import Beginning, tell_refused, tell_still_refused, tell_unready
 from lbdns.processes.supervisor.binding import bind, choose_ports
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
+from lbdns.processes.supervisor.flat_watch import watch_answers
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.history_child import HistoryChild
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
@@ -80,6 +81,7 @@ from lbdns.telemetry.report import silent_s
 from lbdns.telemetry.server_facts import NotServed, ServerFacts
 from lbdns.telemetry.standing import count_objects
 from lbdns.telemetry.tally import Tally, TallyPlan
+from lbdns.transfer.content.transfer_content import TransferContent
 
 BEAT_S = 0.5
 QUIET_S = 10.0  # after the last change, before all that changes left behind is collected
@@ -111,7 +113,8 @@ class Supervisor:
         self.signer = SignerChild(self.state_dir, lambda: self._begin(self.republish("keys of a zone changed")))
         self.transfers: AskedTransfers = NothingTransferred()
         self._resigning = Resigning(self.signer, self.state_dir, run.path)
-        self._publisher = Publisher(control, run, self.orders, self._resigning.signing)
+        self.content = TransferContent(self.state_dir)
+        self._publisher = Publisher(control, run, self.orders, self._resigning.signing, self.content)
         self._serving = Serving(settings, choose_ports(settings.listen))
         self._first = first
         # What was served last is kept already, where it is served as it was compiled.
@@ -133,7 +136,7 @@ class Supervisor:
         self.state_keeper = StateKeeper()
         self.store: Callable[[], StoreFacts | None] = lambda: None
         # Of what runs beside: each says what is wrong, "" where nothing is.
-        self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem]
+        self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
         self.signer.steps.append(StepRecord(self.state_dir).add)
         self.tally = Tally(run)
         self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
@@ -217,6 +220,7 @@ class Supervisor:
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
         besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch()]
         besides.append(self._resigning.watch(self.in_force, self.republish))
+        besides.append(watch_answers(self.content, self.in_force, self.republish))
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
@@ -373,20 +377,13 @@ class Supervisor:
             silence.look(silent_s(self.in_force().table.columns))
             if time.monotonic() > remind_s:
                 remind_s += REMIND_S
-                self._remind()
+                tell_still_refused(self._not_served, self._source.place, self._served_at)
             await asyncio.to_thread(self._metrics.retry)
             await asyncio.sleep(BEAT_S)
 
     def _heartbeat(self) -> int:
         """Return when the monitor worker beat last, CLOCK_MONOTONIC in ns; 0 for never."""
         return int(self.in_force().table.columns["heartbeat_ns"][0])
-
-    def _remind(self) -> None:
-        if self._not_served is not None:
-            problems = self._not_served.problems
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            told = "%s: what was served last, as of %s, is still served, for: %s%s"
-            log.error(told, self._source.place, moment(self._served_at), problems[0], more)
 
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the control socket's operations; raises LbdnsError."""

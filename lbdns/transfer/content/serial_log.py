@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -95,11 +95,6 @@ class SerialLog:
         text = "".join(_line(key, one) for key, one in self.served.items())
         write_whole(self.path, text, "the serials of zones", is_lasting=True)
         self._size = self._live = len(text)
-
-
-def newest_line_keys(served: Mapping[ZoneKey, ServedSerial], apex: bytes) -> Sequence[ZoneKey]:
-    """Return the keys of a zone, however views see it."""
-    return [key for key in served if key[0] == apex]
 
 
 def _line(key: ZoneKey, one: ServedSerial | None) -> str:
