@@ -56,7 +56,7 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes, 
     flags = reply_flags(message.flags, answer.rcode)
     if answer.is_authoritative:
         flags |= FLAG_AA
-    opt = _opt(message.edns, answer.rcode, transport, nsid, answer)
+    opt = opt_record(message.edns, answer.rcode, transport, nsid, answer)
     limit = size_limit(message.edns, transport)
     if seal is not None:
         return _pack_signed(message, answer, flags, opt, limit, seal)
@@ -68,7 +68,7 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes, 
 
 def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, seal: Seal | None = None) -> bytes:
     """Return the reply to a query that gets an error whatever it asks; `seal`: as `render` has it."""
-    opt = _opt(refusal.edns, refusal.rcode, transport, nsid)
+    opt = opt_record(refusal.edns, refusal.rcode, transport, nsid)
     header = _header(
         refusal.id,
         reply_flags(refusal.flags, refusal.rcode),
@@ -90,7 +90,8 @@ def size_limit(edns: Edns | None, transport: Transport) -> int:
     return udp_limit(edns.size)
 
 
-def _opt(edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, answer: Answer | None = None) -> bytes:
+def opt_record(edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, answer: Answer | None = None) -> bytes:
+    """Return the OPT record of a reply, b"" where the request had none."""
     if edns is None:
         return b""
     said = answer or Answer()

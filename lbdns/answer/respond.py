@@ -1,6 +1,7 @@
 """The road of a query on the slow path, from datagram to datagram.
 
     decode -> BEFORE (reject early) -> by opcode:
+        QUERY for a zone's content: access -> a stream on the road (asked_transfer.py)
         QUERY: view of -> match (HIT, NODATA, NXDOMAIN, REFERRAL, CNAME, DNAME, STEERED)
                -> decide if STEERED -> answer -> prove -> sign -> AFTER (settle the ECS scope) -> render
         NOTIFY, UPDATE: which zone -> access -> a notice on the road, or what is to be changed (opcodes.py)
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from lbdns.answer.answer import Road, answer_client
+from lbdns.answer.asked_transfer import TRANSFER_TYPES, ask_transfer
 from lbdns.answer.exchange import Exchange
 from lbdns.answer.opcodes import take_notify, take_update
 from lbdns.answer.prove import prove
@@ -35,8 +37,6 @@ from lbdns.dns.codes import (
     OPCODE_QUERY,
     OPCODE_UPDATE,
     REFUSED,
-    TYPE_AXFR,
-    TYPE_IXFR,
     TYPE_NXNAME,
     TYPE_OPT,
     TYPE_TKEY,
@@ -94,10 +94,12 @@ def finish(exchange: Exchange, reply: Answer) -> bytes:
     return render(exchange.message, reply, exchange.transport, exchange.view.nsid, seal)
 
 
-def ask_zones(exchange: Exchange, road: Road) -> Answer:
+def ask_zones(exchange: Exchange, road: Road) -> Answer | None:
     """Return what the zones and load balancers served here have to say: answered, then proved and signed where that is
-    wanted."""
+    wanted; None where the road has more than an answer."""
     message, view = exchange.message, exchange.view
+    if message.qtype in TRANSFER_TYPES:
+        return ask_transfer(exchange, road)
     if message.edns is not None and message.edns.dnssec_ok:
         road.dnssec_ok, road.compact_ok = True, message.edns.compact_ok
     query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, exchange.draw)
@@ -120,7 +122,6 @@ def reject_early(exchange: Exchange) -> Answer | None:
     | signed, and not well | NOTAUTH, with a TSIG error |
     | another class than IN | REFUSED |
     | type 0, OPT, TKEY, TSIG, NXNAME | FORMERR (NXNAME with EDE 30) |
-    | AXFR, IXFR | REFUSED |
     """
     message = exchange.message
     if message.edns is not None and message.edns.version > 0:
@@ -136,8 +137,6 @@ def reject_early(exchange: Exchange) -> Answer | None:
     if message.qtype in UNASKABLE_TYPES:
         ede = EDE_INVALID_QUERY_TYPE if message.qtype == TYPE_NXNAME else None
         return Answer(FORMERR, is_authoritative=False, ede=ede)
-    if message.qtype in (TYPE_AXFR, TYPE_IXFR):
-        return Answer(REFUSED, is_authoritative=False)
     return None
 
 

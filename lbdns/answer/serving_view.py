@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from lbdns.answer.access_table import AccessTable
@@ -52,8 +53,15 @@ class ServingView:
     """One configuration and its health for a batch of queries; raises LbdnsError where the two do not belong
     together."""
 
-    def __init__(self, snapshot: Snapshot, table: HealthTable, signatures: SignatureTable | None = None) -> None:
-        """`signatures`: the table of signatures for what is steered, where a zone is signed."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        table: HealthTable,
+        signatures: SignatureTable | None = None,
+        state_dir: Path | None = None,
+    ) -> None:
+        """`signatures`: the table of signatures for what is steered, where a zone is signed; `state_dir`: where the
+        journals of zones are, where they are to be looked at."""
         if snapshot.layout_id != table.layout_id:
             raise LbdnsError(
                 f"snapshot {snapshot.generation} belongs to health table layout {snapshot.layout_id}, "
@@ -62,6 +70,7 @@ class ServingView:
         self.snapshot = snapshot
         self.table = table
         self.signatures = signatures
+        self.state_dir = state_dir
         self.signature_columns = NO_SIGNATURES if signatures is None else signatures.columns
         self.columns = snapshot.columns
         # What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one.

@@ -8,8 +8,15 @@ from typing import NamedTuple, Protocol
 class ZoneStream(Protocol):
     """A reply of many messages, of a snapshot that does not change meanwhile."""
 
-    def next_message(self) -> bytes | None:
-        """Return the next message, whole and signed where the request was; None after the last one."""
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it is known what is sent; else `prepare` finds it out first."""
+
+    def prepare(self) -> None:
+        """Find out what is sent; it may take long, and may be done in another thread."""
+
+    def next_message(self, unix_s: int) -> bytes | None:
+        """Return the next message, whole and signed where the request was, at a time of day; None after the last."""
 
 
 class ZoneNotice(NamedTuple):

@@ -86,6 +86,7 @@ EDE_OTHER: Final = 0
 EDE_NOT_READY: Final = 14
 EDE_PROHIBITED: Final = 18
 EDE_NOT_AUTHORITATIVE: Final = 20
+EDE_NOT_SUPPORTED: Final = 21
 EDE_INVALID_QUERY_TYPE: Final = 30
 
 # DNSSEC: algorithms of keys and digests of DS records (RFC 8624), and flags of keys.

@@ -241,6 +241,7 @@ class RunDirectory:
 
     def __init__(self, state_dir: Path) -> None:
         """Find or make the run directory of a state directory; raises LbdnsError."""
+        self.state_dir = state_dir
         self.places = run_places(state_dir)
         self.find()
 

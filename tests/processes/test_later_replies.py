@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,9 +55,9 @@ class Later:
         word, _, number = message.partition(b" ")
         if word == b"stream":
             self.streams.append(Numbers(int(number)))
-            return LaterReply(self.streams[-1])
+            return LaterReply(self.streams[-1].next_message)
         if word == b"broken":
-            return LaterReply(SimpleNamespace())  # it has no messages
+            return LaterReply(lambda: [][0])
         if word == b"wait":
             return self.pending.begin(address, self.wait(message))
         return message.upper()

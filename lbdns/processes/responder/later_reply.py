@@ -1,7 +1,7 @@
 """Replies that come later than at once, whichever way the request came: of many messages, or when something is done.
 
-    respond --road.stream--> LaterReply(stream)   TCP alone: one message a turn, while the client reads (tcp_port.py)
-            --road.update--> LaterReply(pending)  TCP and UDP: sent when it is there; others are answered meanwhile
+    respond --road.stream--> LaterReply(next_message)  TCP alone: one message a turn, while the client reads
+            --road.update--> LaterReply(pending)       TCP and UDP: sent when it is there; others are answered meanwhile
 
 Each peer has so many of either under way; a stream that is too many waits until another ends, a request that is too
 many gets SERVFAIL.
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from lbdns.answer.exchange import Exchange
 from lbdns.answer.reply import Answer
-from lbdns.answer.zone_stream import ZoneNotice, ZoneStream
+from lbdns.answer.zone_stream import ZoneNotice
 
 STREAMS_MAX: Final = 20
 """Of a responder that are being sent; each has the snapshot that it is of, and of what the client has not read, a
@@ -26,10 +26,15 @@ PENDING_MAX: Final = 1000
 PENDING_PER_ADDRESS_MAX: Final = 200
 
 
-class LaterReply(NamedTuple):
-    """A reply that comes later: message by message, or as one (None: none) when it is there. One of the two is set."""
+NextMessage = Callable[[], bytes | None]
+"""Gives the next message of a stream, None after the last one."""
 
-    stream: ZoneStream | None = None
+
+class LaterReply(NamedTuple):
+    """A reply that comes later: as one when it is there (None: none), or message by message, from when `pending` is
+    done where that is set."""
+
+    next_message: NextMessage | None = None
     pending: asyncio.Future[bytes | None] | None = None
 
     def then(self, send: Callable[[bytes | None], None]) -> None:

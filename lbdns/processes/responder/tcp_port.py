@@ -25,13 +25,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from lbdns.answer.zone_stream import ZoneStream
 from lbdns.base import accepting
 from lbdns.base.connection_room import ConnectionRoom, Standing
 from lbdns.base.networks import link_of, network_of, packed_address
 from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.processes.responder.datagram_port import Answerer, RespondOne
-from lbdns.processes.responder.later_reply import LaterReply, StreamRoom
+from lbdns.processes.responder.later_reply import LaterReply, NextMessage, StreamRoom
 from lbdns.processes.responder.turns import TURN_MESSAGES, NetworkQueues, Turns
 
 CONNECTIONS_MAX = 150
@@ -182,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
         self._finishing = False  # the server drains
         self._heard_s = 0.0
         self._idle: asyncio.TimerHandle | None = None
-        self._streams: deque[ZoneStream] = deque()  # the first is sent, where that has begun
+        self._streams: deque[NextMessage] = deque()  # the first is sent, where that has begun
         self._is_streaming = False
         self._pending = 0
 
@@ -334,11 +333,22 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin_later(self, reply: LaterReply) -> None:
         """Have a reply sent that comes later."""
-        if reply.stream is None:
-            self._pending += 1
-            reply.then(self._send_pending)
+        next_message = reply.next_message
+        if reply.pending is None and next_message is not None:
+            self._add_stream(next_message)
             return
-        self._streams.append(reply.stream)
+        self._pending += 1
+        reply.then(self._send_pending if next_message is None else lambda _: self._take_prepared(next_message))
+
+    def _take_prepared(self, next_message: NextMessage) -> None:
+        """Send a stream that can begin now."""
+        self._pending -= 1
+        if self._transport is not None and not self._transport.is_closing():
+            self._add_stream(next_message)
+
+    def _add_stream(self, next_message: NextMessage) -> None:
+        """Send a stream, when those before it are."""
+        self._streams.append(next_message)
         if len(self._streams) == 1:
             self._port.streams.room.enter(self.address, self._begin_stream)
 
@@ -367,7 +377,7 @@ class Connection(asyncio.BufferedProtocol):
         if transport is None or transport.is_closing() or not self._writable or not self._is_streaming:
             return False
         try:
-            message = self._streams[0].next_message()
+            message = self._streams[0]()
         except Exception:
             log.exception("lbdns failed on a zone transfer")
             self.abort()

@@ -5,6 +5,7 @@ What is answered later than at once is counted when it is there, and a stream wh
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -17,6 +18,7 @@ from lbdns.answer.reply import Answer, Client, Transport
 from lbdns.answer.respond import finish, respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import DRAW_BITS
+from lbdns.answer.zone_stream import ZoneStream
 from lbdns.dns.codes import (
     FLAG_QR,
     FLAG_RD,
@@ -139,7 +141,7 @@ class ViewAnswerer:
             self._work.notified(road.notice)
         if road.stream is not None:
             self._note(asked, road, None, NOERROR)
-            return LaterReply(road.stream)
+            return self._stream(road.stream, asked.client.address)
         if road.update is not None:
             exchange, address = road.update, asked.client.address
             if self._work is not None and self.pending.has_room(address):
@@ -148,6 +150,20 @@ class ViewAnswerer:
             reply = finish(exchange, refusal)
         self._note(asked, road, reply)
         return reply
+
+    def _stream(self, stream: ZoneStream, address: bytes) -> LaterReply:
+        """Return a stream, which begins at once or, where what it sends is to be looked for, when a thread has that."""
+        later = LaterReply(lambda: stream.next_message(int(time.time())))
+        if stream.is_prepared:
+            return later
+        return later._replace(pending=self.pending.begin(address, self._prepare(stream)).pending)
+
+    async def _prepare(self, stream: ZoneStream) -> None:
+        """Have a stream prepared, so that it can begin."""
+        try:
+            await asyncio.to_thread(stream.prepare)
+        except Exception:
+            log.exception("lbdns failed on a zone transfer")
 
     async def _complete(self, asked: _Asked, road: Road, exchange: Exchange, work: LaterWork) -> bytes | None:
         """Return the reply to an UPDATE when it is done."""

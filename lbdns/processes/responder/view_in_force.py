@@ -44,7 +44,7 @@ class Views:
                 snapshot = Snapshot.open(self._run.snapshot(self._generation), before.snapshot if before else None)
                 table = HealthTable.attach(self._run.table(snapshot.layout_id))
                 signatures = open_signatures(snapshot, self._run, before.signatures if before else None)
-                return ServingView(snapshot, table, signatures)
+                return ServingView(snapshot, table, signatures, self._run.state_dir)
             except (LbdnsError, FileNotFoundError):
                 if attempt == _ATTEMPTS - 1 or self._control.generation == self._generation:
                     raise
