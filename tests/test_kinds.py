@@ -20,6 +20,7 @@ from lbdns.base.kinds import (
     NETWORKING,
     REACHING,
     REFERRED,
+    SECONDARY_DNS,
     SECTIONS,
     SHOWN,
     Kind,
@@ -41,13 +42,17 @@ def test_rows() -> None:
     networks, balancing = ["virtual_network", "route"], ["monitor", "monitor_group", "pool"]
     alerting = ["webhook", "pagerduty_service", "notification_policy", "silence"]
     balancers = ["load_balancer", "override"]
-    assert [kind.value for kind in Kind] == [*networks, *balancing, "zone", "record", *balancers, *alerting]
+    transfers = ["tsig_key", "peer", "acl", "incoming_transfer", "outgoing_transfer"]
+    assert [kind.value for kind in Kind] == [*networks, *balancing, "zone", "record", *balancers, *alerting, *transfers]
     sections = ("virtual_networks", "routes", "monitors", "monitor_groups", "pools", "load_balancers", "overrides")
-    assert (*sections, "webhooks", "pagerduty", "policies", "silences") == SECTIONS
+    exchanged = ("tsigs", "peers", "acls", "incoming", "outgoing")
+    assert (*sections, "webhooks", "pagerduty", "policies", "silences", *exchanged) == SECTIONS
     keyed = (Kind.VIRTUAL_NETWORK, Kind.MONITOR, Kind.MONITOR_GROUP, Kind.POOL)
     told = (Kind.WEBHOOK, Kind.PAGERDUTY, Kind.POLICY)
-    assert (*keyed, Kind.LOAD_BALANCER, *told) == REFERRED
-    assert (*keyed, Kind.OVERRIDE, *told, Kind.SILENCE) == KEYED
+    with_others = tuple(kind for kind in Kind if kind.area == SECONDARY_DNS)
+    assert (*keyed, Kind.LOAD_BALANCER, *told, Kind.TSIG, Kind.PEER) == REFERRED
+    assert (*keyed, Kind.OVERRIDE, *told, Kind.SILENCE, *with_others) == KEYED
+    assert [kind for kind in Kind if kind.is_of_zone] == [Kind.INCOMING, Kind.OUTGOING]
     assert (*keyed, Kind.WEBHOOK, Kind.PAGERDUTY) == tuple(sorted(REACHING, key=[*Kind].index))
     assert LISTED == (Kind.ROUTE, Kind.LOAD_BALANCER)
     assert [kind for kind in BALANCING if kind.area == NETWORKING] == list(IN_SETTINGS) == networks

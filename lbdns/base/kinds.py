@@ -17,6 +17,7 @@ LOAD_BALANCING: Final = "load_balancers"
 NETWORKING: Final = "teamnet"
 ALERTING: Final = "alerting/v3"
 DESTINATIONS: Final = f"{ALERTING}/destinations"
+SECONDARY_DNS: Final = "secondary_dns"
 OWN: Final = ""
 
 
@@ -26,7 +27,8 @@ class _Row(NamedTuple):
     `model` is a module of lbdns.model and a class of it, "" where an object is a zone's text; `file` is what an export
     writes the section into. `is_keyed`: the section has the objects by name, else it is a list. `called_by`: the field
     that has what an object is called. `area`: where the API has the section, below an account or as lbdns's OWN.
-    `short`: the field that is meant where a text stands in an object's place in a file.
+    `short`: the field that is meant where a text stands in an object's place in a file. `is_of_zone`: an object has the
+    name of the zone that it is of.
     """
 
     name: str
@@ -38,6 +40,7 @@ class _Row(NamedTuple):
     called_by: str = "name"
     area: str = LOAD_BALANCING
     short: str = ""
+    is_of_zone: bool = False
 
 
 _FALLBACK: Final = ("fallback_pool",)
@@ -63,6 +66,7 @@ class Kind(StrEnum):
     called_by: str
     area: str
     short: str
+    is_of_zone: bool
     _value_: str
 
     VIRTUAL_NETWORK = _Row(
@@ -145,6 +149,34 @@ class Kind(StrEnum):
         "alerting.yaml",
         references=(ReferenceField(("policy",), "notification_policy", "policy_id"),),
         area=ALERTING,
+    )
+    TSIG = _Row("tsig_key", "tsigs", "secondary_dns.StoredKey", "transfers.yaml", area=SECONDARY_DNS)
+    PEER = _Row(
+        "peer",
+        "peers",
+        "secondary_dns.Peer",
+        "transfers.yaml",
+        references=(ReferenceField(("tsig",), "tsig_key", "tsig_id"),),
+        area=SECONDARY_DNS,
+    )
+    ACL = _Row("acl", "acls", "secondary_dns.Acl", "transfers.yaml", area=SECONDARY_DNS)
+    INCOMING = _Row(
+        "incoming_transfer",
+        "incoming",
+        "secondary_dns.Incoming",
+        "transfers.yaml",
+        references=(ReferenceField(("peers", ITEMS), "peer"),),
+        area=SECONDARY_DNS,
+        is_of_zone=True,
+    )
+    OUTGOING = _Row(
+        "outgoing_transfer",
+        "outgoing",
+        "secondary_dns.Outgoing",
+        "transfers.yaml",
+        references=(ReferenceField(("peers", ITEMS), "peer"),),
+        area=SECONDARY_DNS,
+        is_of_zone=True,
     )
 
     def __new__(cls, name: str, *columns: Any) -> Kind:

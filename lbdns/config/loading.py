@@ -19,6 +19,7 @@ from typing import Any
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
+from lbdns.base.kinds import Kind
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.alerting_checks import check_alerting
 from lbdns.config.checks.balancer_checks import check_balancers
@@ -212,6 +213,7 @@ class _Loading:
     records_left: int | None = None
     knows_settings: bool = True
     knows_views: bool = True
+    knows_keys: bool = True
     state: Path | None = None
     is_stored: bool = False
     signed: frozenset[bytes] | None = None  # zones by apex; None: not looked for yet
@@ -234,7 +236,9 @@ class _Loading:
         """Read what lbdns.yaml says; `base` is what relative paths start from."""
         before = len(self.problems)
         self.settings = read_settings(value, lines, file, base, self.problems, self._reads_beside)
-        self.knows_views = self.knows_settings and not any(one.at[:1] == ("views",) for one in self.problems[before:])
+        refused = {one.at[:1] for one in self.problems[before:] if one.severity == "error"}
+        self.knows_views = self.knows_settings and ("views",) not in refused
+        self.knows_keys = ("keys",) not in refused
         self.parts += object_parts(value, lines, file)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
@@ -302,7 +306,8 @@ class _Loading:
     def serves_without_files(self) -> bool:
         """Whether there is something to serve though no zone has a file."""
         private = any(one.item.is_private for one in self.objects.load_balancers)
-        return private or any(zone.primaries for zone in self.settings.zones.values())
+        from_settings = any(zone.primaries for zone in self.settings.zones.values())
+        return private or from_settings or bool(self.objects.keyed[Kind.INCOMING])
 
     def without_lists(self, value: Any, lines: LineTree, file: str, base: Path) -> Any:
         """Take the named lists out of a file's sections and put them to those of the settings; return the others."""
@@ -380,6 +385,7 @@ class _Loading:
             drafts=sound.drafts,
             knows_settings=self.knows_settings,
             knows_views=self.knows_views,
+            knows_keys=self.knows_keys,
             is_stored=self.is_stored,
             signed=self.signed,
         )
@@ -408,7 +414,7 @@ class _Loading:
         problems.extend(check_pools(objects, self.settings))
         problems.extend(check_alerting(objects, self.settings if self.knows_settings else None))
         hosted = hosted_here(self.drafts.values(), is_complete, self.is_stored)
-        problems.extend(check_transfers(self.settings, self.settings_source, objects.load_balancers, hosted))
+        problems.extend(check_transfers(self.settings, self.settings_source, objects, hosted, self.knows_keys))
         problems.extend(check_balancers(objects, sights if is_complete else None, facts, memo))
 
     def _configuration(self) -> Configuration:

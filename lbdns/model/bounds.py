@@ -101,6 +101,13 @@ MAX_PRIMARIES: Final = 16
 """Of one zone."""
 MAX_NOTIFY_TARGETS: Final = 64
 """Of one zone."""
+MAX_TSIGS: Final = 10_000
+"""Keys of a store."""
+MAX_PEERS: Final = 10_000
+MAX_ACLS: Final = 1000
+MAX_TRANSFERRED_ZONES: Final = 10_000
+"""Zones with incoming, or outgoing, transfers in a store."""
+MAX_REFRESH_S: Final = 2_147_483_647
 MAX_ZONE_SETTINGS: Final = 100_000
 """Zones with settings of their own."""
 

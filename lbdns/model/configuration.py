@@ -12,8 +12,9 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
+from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
 from lbdns.model.settings import Settings
-from lbdns.model.transfer_policy import TransferPolicies, transfer_policies
+from lbdns.model.transfer_policy import SecondaryDns, TransferPolicies, known_keys, transfer_policies
 from lbdns.model.tsig_key import TsigKey
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
@@ -50,6 +51,11 @@ class Configuration:
     pagerduty: dict[str, PagerDutyService] = field(default_factory=dict)
     policies: dict[str, NotificationPolicy] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
+    tsigs: dict[str, StoredKey] = field(default_factory=dict)
+    peers: dict[str, Peer] = field(default_factory=dict)
+    acls: dict[str, Acl] = field(default_factory=dict)
+    incoming: dict[str, Incoming] = field(default_factory=dict)
+    outgoing: dict[str, Outgoing] = field(default_factory=dict)
     unready: tuple[UnreadyZone, ...] = ()
     pool_ids: dict[str, str] = field(default_factory=dict, compare=False)
     account_id: str = field(default="", compare=False)
@@ -62,12 +68,13 @@ class Configuration:
     @property
     def transfer_policies(self) -> TransferPolicies:
         """What may be done with each zone beyond asking."""
-        return transfer_policies(self.settings)
+        beside = SecondaryDns(self.tsigs, self.peers, self.acls, self.incoming, self.outgoing)
+        return transfer_policies(self.settings, beside)
 
     @property
     def tsig_keys(self) -> dict[str, TsigKey]:
         """The TSIG keys that are known here, by name, those without a secret left out."""
-        return {key.name: key for key in self.settings.keys if key.secret is not None}
+        return known_keys(self.settings, self.tsigs)
 
     def alerting_id(self, kind: Kind, name: str) -> str:
         """Return the API's id of a policy or a destination of messages."""

@@ -24,6 +24,7 @@ from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
+from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
 from lbdns.model.settings import Settings
 from lbdns.model.views import VIEW_SIGN, labelled
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
@@ -61,6 +62,11 @@ class ConfigurationDocument:
     silences: dict[str, Silence] = field(default_factory=dict)
     alerting_ids: dict[str, str] = field(default_factory=dict)
     destinations_by_tokens: frozenset[str] = frozenset()
+    tsigs: dict[str, StoredKey] = field(default_factory=dict)
+    peers: dict[str, Peer] = field(default_factory=dict)
+    acls: dict[str, Acl] = field(default_factory=dict)
+    incoming: dict[str, Incoming] = field(default_factory=dict)
+    outgoing: dict[str, Outgoing] = field(default_factory=dict)
 
 
 @without_cyclic_collection()
@@ -87,6 +93,11 @@ def encode_configuration(configuration: Configuration) -> bytes:
         silences=configuration.silences,
         alerting_ids=configuration.alerting_ids,
         destinations_by_tokens=configuration.destinations_by_tokens,
+        tsigs=configuration.tsigs,
+        peers=configuration.peers,
+        acls=configuration.acls,
+        incoming=configuration.incoming,
+        outgoing=configuration.outgoing,
     )
     rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones", "overlays"})
     overlays = b'],"overlays":[', *_zone_pieces(configuration.overlays)
@@ -128,6 +139,11 @@ def decode_configuration(data: bytes) -> Configuration:
         silences=document.silences,
         alerting_ids=document.alerting_ids,
         destinations_by_tokens=document.destinations_by_tokens,
+        tsigs=document.tsigs,
+        peers=document.peers,
+        acls=document.acls,
+        incoming=document.incoming,
+        outgoing=document.outgoing,
         overlays=overlays,
     )
 

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from lbdns.base.wording import counted, nearest
+from lbdns.base.wording import counted
 from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
 from lbdns.model.dnssec_settings import DnssecSettings
@@ -276,14 +276,7 @@ class Settings(Frozen):
 
     def _view_mistakes(self) -> Iterator[Mistake]:
         yield from overlapping(self.views)
-        declared = [key.name for key in self.keys]
         for name, view in self.views.items():
-            for index, key in enumerate(view.keys):
-                if key not in declared:
-                    at = ("views", name, "keys", index)
-                    near = nearest(key, declared)
-                    meant = f'did you mean "{near}"?' if near else "the keys of views are those of keys"
-                    yield Mistake(at, f'no key is called "{key}"; {meant}', (at, ("keys",)))
             for index, listener in enumerate(view.listeners):
                 if listener not in self.listen:
                     at = ("views", name, "listeners", index)

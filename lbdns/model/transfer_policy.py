@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from lbdns.base.words import RIGHTS
 from lbdns.dns.name import encode_canonical
 from lbdns.model import bounds
+from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
 from lbdns.model.settings import Settings
 from lbdns.model.socket_address import format_socket_address, parse_server
 from lbdns.model.transfer_settings import (
@@ -23,6 +24,7 @@ from lbdns.model.transfer_settings import (
     Steered,
     ZoneSettings,
 )
+from lbdns.model.tsig_key import TsigKey
 
 
 class TlsCheck(NamedTuple):
@@ -34,13 +36,14 @@ class TlsCheck(NamedTuple):
 
 
 class Primary(NamedTuple):
-    """A server that a zone is transferred from: IP address, port, the name of the TSIG key ("" for none), and how it is
-    known over TLS, None where plain TCP is spoken."""
+    """A server that a zone is transferred from: IP address, port, the name of the TSIG key ("" for none), how it is
+    known over TLS, None where plain TCP is spoken, and whether it may be asked for changes alone (IXFR)."""
 
     address: str
     port: int = bounds.DNS_PORT
     key: str = ""
     tls: TlsCheck | None = None
+    takes_ixfr: bool = True
 
     def __str__(self) -> str:
         return format_socket_address(self.address, self.port)
@@ -64,7 +67,8 @@ class TransferPolicy:
     `transfer`, `notify`, `update`: who may, nobody where there is no entry; `query`: who may ask, None for everybody.
     `primaries`: the servers that it is transferred from; without any, this server is the primary. `notify_targets`:
     who is told of changes, beside the zone's name servers. `steered`: what becomes of names that load balancers answer,
-    None where nobody has said.
+    None where nobody has said. `refresh_s`: how often its primaries are asked for its serial, in place of what its SOA
+    says; 0: as that says.
     """
 
     apex: bytes = b""
@@ -75,6 +79,7 @@ class TransferPolicy:
     primaries: tuple[Primary, ...] = ()
     notify_targets: tuple[Notified, ...] = ()
     steered: Steered | None = None
+    refresh_s: int = 0
 
     @property
     def is_secondary(self) -> bool:
@@ -127,14 +132,83 @@ class TransferPolicies:
 NO_POLICY: Final = TransferPolicy()
 
 
-def transfer_policies(settings: Settings) -> TransferPolicies:
-    """Return the policies that settings make."""
+class SecondaryDns(NamedTuple):
+    """What a store has of transfers, by names: lbdns.model.secondary_dns."""
+
+    tsigs: Mapping[str, StoredKey] = {}
+    peers: Mapping[str, Peer] = {}
+    acls: Mapping[str, Acl] = {}
+    incoming: Mapping[str, Incoming] = {}
+    outgoing: Mapping[str, Outgoing] = {}
+
+
+NOTHING_STORED: Final = SecondaryDns()
+
+
+def known_keys(settings: Settings, stored: Mapping[str, StoredKey]) -> dict[str, TsigKey]:
+    """Return the TSIG keys of settings and store by name, those without a secret left out."""
+    keys = {key.name: key for key in settings.keys if key.secret is not None}
+    for name, one in stored.items():
+        if one.secret is not None and name not in keys:
+            keys[name] = TsigKey(name=one.name, algorithm=one.algo, secret=one.secret)
+    return keys
+
+
+def transfer_policies(settings: Settings, stored: SecondaryDns = NOTHING_STORED) -> TransferPolicies:
+    """Return the policies that settings and what is stored make."""
     general = _with_access(NO_POLICY, settings.access)
     own = {}
     for name, zone in settings.zones.items():
         apex = encode_canonical(name)
         own[apex] = _with_zone(replace(general, apex=apex), zone)
+    for name, incoming in stored.incoming.items():
+        apex = encode_canonical(name)
+        own[apex] = _with_incoming(own.get(apex) or replace(general, apex=apex), incoming, stored)
+    for name, outgoing in stored.outgoing.items():
+        if outgoing.enabled:
+            apex = encode_canonical(name)
+            own[apex] = _with_outgoing(own.get(apex) or replace(general, apex=apex), outgoing, stored)
     return TransferPolicies(general, own)
+
+
+def _peers(names: Iterable[str], stored: SecondaryDns) -> Iterator[tuple[str, Peer]]:
+    """Yield the address and the rest of each peer that has one."""
+    for name in names:
+        peer = stored.peers.get(name)
+        if peer is not None and peer.ip is not None:
+            yield peer.ip, peer
+
+
+def _with_incoming(policy: TransferPolicy, incoming: Incoming, stored: SecondaryDns) -> TransferPolicy:
+    primaries = [
+        Primary(ip, peer.port, peer.tsig or "", takes_ixfr=peer.ixfr_enable)
+        for ip, peer in _peers(incoming.peers, stored)
+    ]
+    notifying = [AccessEntry(network=acl.ip_range) for acl in stored.acls.values()]
+    return replace(
+        policy,
+        primaries=(*policy.primaries, *primaries),
+        notify=(*policy.notify, *notifying),
+        refresh_s=incoming.auto_refresh_seconds,
+    )
+
+
+def _with_outgoing(policy: TransferPolicy, outgoing: Outgoing, stored: SecondaryDns) -> TransferPolicy:
+    """Return a policy by which the peers are told, and may transfer: who has a key has to sign, from wherever he comes;
+    who has none, from his address or one of the networks."""
+    peers = [*_peers(outgoing.peers, stored)]
+    keys = dict.fromkeys(peer.tsig for _, peer in peers if peer.tsig)
+    entries = [AccessEntry(key=key) for key in keys]
+    networks = [ip for ip, peer in peers if not peer.tsig]
+    entries += [AccessEntry.model_validate({"network": ip}) for ip in dict.fromkeys(networks)]
+    if not keys:
+        entries += [AccessEntry(network=acl.ip_range) for acl in stored.acls.values()]
+    return replace(
+        policy,
+        transfer=(*policy.transfer, *entries),
+        notify_targets=(*policy.notify_targets, *(Notified(ip, peer.port, peer.tsig or "") for ip, peer in peers)),
+        steered=policy.steered or outgoing.steered,
+    )
 
 
 def _with_access(policy: TransferPolicy, access: AccessSettings) -> TransferPolicy:

@@ -2,6 +2,7 @@
 
 what is said ...                                                          verdict
 names a TSIG key that there is not                                        error
+makes a key of the store again, or one without a secret                   error, warning
 of a zone that there is not, and that comes from no primaries             error; a warning where zones are in a store
 of a zone that has primaries, and records here                            error
 lets an entry of a zone update names that are not in it                   error
@@ -17,17 +18,21 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import KEYED, SECONDARY_DNS, Kind
 from lbdns.base.wording import nearest
 from lbdns.base.words import RIGHTS, SETTINGS_FILE
-from lbdns.config.yaml.source import Placed, Source
+from lbdns.config.yaml.objects import Objects
+from lbdns.config.yaml.source import Source
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.name import encode_canonical, labels_of, longest_match, show_name
-from lbdns.model.balancer import LoadBalancer
 from lbdns.model.refusal import Location
 from lbdns.model.settings import Settings
-from lbdns.model.transfer_policy import TransferPolicies, transfer_policies
+from lbdns.model.transfer_policy import SecondaryDns, TransferPolicies, transfer_policies
 from lbdns.model.transfer_settings import AccessEntry, AccessSettings
 
+_STORED: Final = tuple(kind for kind in KEYED if kind.area == SECONDARY_DNS)
+"""In the order of SecondaryDns."""
+_WHERE_KEYS: Final = "keys stand under keys in lbdns.yaml, or are made by lbdns key create"
 _STORED_SETTINGS: Final = Source(SETTINGS_FILE, 0, "", None)
 
 
@@ -53,29 +58,54 @@ def hosted_here(drafts: Iterable[ZoneDraft], is_complete: bool, is_stored: bool)
 
 
 def check_transfers(
-    settings: Settings, source: Source | None, balancers: Iterable[Placed[LoadBalancer]], hosted: Hosted
+    settings: Settings, source: Source | None, objects: Objects, hosted: Hosted, knows_keys: bool = True
 ) -> Iterator[Problem]:
-    """Yield every problem of transfers and updates. `source`: of the settings, None where they were read before."""
-    policies = transfer_policies(settings)
+    """Yield every problem of transfers and updates. `source`: of the settings, None where they were read before.
+    `knows_keys`: no TSIG key of the settings was refused."""
+    stored = stored_transfers(objects)
+    policies = transfer_policies(settings, stored)
+    source = source or _STORED_SETTINGS
+    if knows_keys:
+        yield from _check_keys(settings, source, objects)
     if policies.is_empty:
         return
-    source = source or _STORED_SETTINGS
-    keys = [key.name for key in settings.keys]
-    for named in _named_keys(settings):
-        if named.key not in keys:
-            yield source.problem(named.at, unknown_key(named.key, keys))
     yield from _check_access(("access",), settings.access, source)
-    yield from _check_zones(settings, source, hosted)
-    yield from _check_steered(settings, source, policies, balancers, hosted)
+    yield from _check_zones(settings, source, _coming(objects), hosted)
+    yield from _check_steered(settings, source, policies, objects, hosted)
+    yield from _check_stored(settings, objects, hosted)
     yield from _check_updates(settings, source, policies, hosted)
 
 
-def unknown_key(name: str, keys: Collection[str]) -> str:
-    """Return what to say of a key that there is not."""
+def stored_transfers(objects: Objects) -> SecondaryDns:
+    """Return what objects say of transfers."""
+    of = {kind: {name: placed.item for name, placed in objects.keyed[kind].items()} for kind in _STORED}
+    return SecondaryDns(*(of[kind] for kind in _STORED))
+
+
+def _check_keys(settings: Settings, source: Source, objects: Objects) -> Iterator[Problem]:
+    """Yield a problem for each name of a key that there is not, and for each key that there is twice."""
+    tsigs = objects.keyed[Kind.TSIG]
+    keys = [*(key.name for key in settings.keys), *objects.declared[Kind.TSIG.section]]
+    for name, view in settings.views.items():
+        for index, key in enumerate(view.keys):
+            if key not in keys:
+                message = _unknown(key, keys, "the keys of views are those of keys")
+                yield source.problem(("views", name, "keys", index), message)
+    for named in _named_keys(settings):
+        if named.key not in keys:
+            yield source.problem(named.at, _unknown(named.key, keys, _WHERE_KEYS))
+    for one in settings.keys:
+        if one.name in tsigs:
+            message = f'"{one.name}" stands under keys in {SETTINGS_FILE} already; keep one of the two'
+            yield tsigs[one.name].source.problem((), message)
+    for name, placed in tsigs.items():
+        if placed.item.secret is None and placed.knows("secret"):
+            yield placed.source.warning((), f"{name} has no secret: nothing is signed with it")
+
+
+def _unknown(name: str, keys: Collection[str], otherwise: str) -> str:
     near = nearest(name, keys)
-    meant = (
-        f'did you mean "{near}"?' if near else "keys stand under keys in lbdns.yaml, or are made by lbdns key create"
-    )
+    meant = f'did you mean "{near}"?' if near else otherwise
     return f'no key is called "{name}"; {meant}'
 
 
@@ -116,7 +146,7 @@ def _check_access(at: Location, access: AccessSettings, source: Source) -> Itera
             yield source.warning((*at, "transfer", index), f"{entry.network} is everybody: all records can be listed")
 
 
-def _check_zones(settings: Settings, source: Source, hosted: Hosted) -> Iterator[Problem]:
+def _check_zones(settings: Settings, source: Source, coming: Collection[bytes], hosted: Hosted) -> Iterator[Problem]:
     for name, zone in settings.zones.items():
         at: Location = ("zones", name)
         apex = encode_canonical(name)
@@ -124,7 +154,7 @@ def _check_zones(settings: Settings, source: Source, hosted: Hosted) -> Iterator
             where = "in the store" if hosted.is_stored else f"in {name}.zone"
             message = f"the zone comes from its primaries, and has records {where} as well; keep one of the two"
             yield source.problem((*at, "primaries"), message)
-        elif not zone.primaries and apex not in hosted.apexes and hosted.is_complete:
+        elif not zone.primaries and apex not in hosted.apexes and apex not in coming and hosted.is_complete:
             yield source.problem(at, _unknown_zone(name, hosted), "warning" if hosted.is_stored else "error")
         yield from _check_access((*at, "access"), zone.access, source)
         for place, entry in _entries((*at, "access"), zone.access):
@@ -161,11 +191,7 @@ def _example(pattern: str) -> str:
 
 
 def _check_steered(
-    settings: Settings,
-    source: Source,
-    policies: TransferPolicies,
-    balancers: Iterable[Placed[LoadBalancer]],
-    hosted: Hosted,
+    settings: Settings, source: Source, policies: TransferPolicies, objects: Objects, hosted: Hosted
 ) -> Iterator[Problem]:
     """Yield a problem for each zone that somebody may transfer, that has load balancers, and of which nobody has said
     what becomes of them."""
@@ -173,7 +199,7 @@ def _check_steered(
         return
     apexes = {apex: apex for apex in (*hosted.apexes, *(one.apex for one in policies.secondaries))}
     steered: dict[bytes, str] = {}
-    for placed in balancers:
+    for placed in objects.load_balancers:
         if placed.knows("name") and not placed.item.is_private:
             apex = longest_match(encode_canonical(placed.item.name), apexes)
             if apex is not None:
@@ -182,11 +208,43 @@ def _check_steered(
         policy = policies.of(apex)
         if policy.transfer and policy.steered is None:
             name = show_name(apex)
+            said = objects.keyed[Kind.OUTGOING].get(name)
+            of = f"zones: {{{name}: {{transfer: {{steered: flatten}}}}}}" if said is None else "steered: flatten"
             message = (
                 f"{name} may be transferred, and has load balancers ({balancer}): say what others get of them, "
-                f"zones: {{{name}: {{transfer: {{steered: flatten}}}}}}, or refuse, which refuses the transfer"
+                f"{of}, or refuse, which refuses the transfer"
             )
-            yield source.problem(_where(settings, name), message)
+            yield source.problem(_where(settings, name), message) if said is None else said.source.problem((), message)
+
+
+def _check_stored(settings: Settings, objects: Objects, hosted: Hosted) -> Iterator[Problem]:
+    """Yield what is wrong with incoming and outgoing transfers beside the settings and the zones that there are."""
+    elsewhere = _with_primaries(settings)
+    known = {*hosted.apexes, *_coming(objects), *elsewhere}
+    for kind in (Kind.INCOMING, Kind.OUTGOING):
+        for name, placed in objects.keyed[kind].items():
+            apex, source = encode_canonical(name), placed.source
+            if kind is Kind.INCOMING and apex in hosted.apexes:
+                message = "the zone comes from its peers, and has records here as well; keep one of the two"
+                yield source.problem((), message)
+            elif kind is Kind.INCOMING and apex in elsewhere:
+                message = f"the zone has primaries under zones in {SETTINGS_FILE} already; keep one of the two"
+                yield source.problem((), message)
+            elif apex not in known and hosted.is_complete:
+                yield source.problem((), _unknown_zone(name, hosted))
+            for index, peer in enumerate(placed.item.peers if placed.knows("peers") else ()):
+                there = objects.keyed[Kind.PEER].get(peer)
+                if there is not None and there.item.ip is None and there.knows("ip"):
+                    yield source.warning(("peers", index), f'the peer "{peer}" has no address yet')
+
+
+def _coming(objects: Objects) -> frozenset[bytes]:
+    """Return the apexes of the zones that have incoming transfers."""
+    return frozenset(map(encode_canonical, objects.keyed[Kind.INCOMING]))
+
+
+def _with_primaries(settings: Settings) -> frozenset[bytes]:
+    return frozenset(encode_canonical(name) for name, zone in settings.zones.items() if zone.primaries)
 
 
 def _where(settings: Settings, name: str) -> Location:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lbdns.base.kinds import Kind
+from lbdns.model import bounds
 from lbdns.model.bounds import MAX_ALERTING_OBJECTS, MAX_ROUTES, MAX_SILENCES, MAX_VIRTUAL_NETWORKS
 
 MIB: Final = 1 << 20
@@ -39,6 +40,11 @@ OBJECTS_MAX: Final[Mapping[str, int]] = {
     Kind.PAGERDUTY.section: MAX_ALERTING_OBJECTS,
     Kind.POLICY.section: MAX_ALERTING_OBJECTS,
     Kind.SILENCE.section: MAX_SILENCES,
+    Kind.TSIG.section: bounds.MAX_TSIGS,
+    Kind.PEER.section: bounds.MAX_PEERS,
+    Kind.ACL.section: bounds.MAX_ACLS,
+    Kind.INCOMING.section: bounds.MAX_TRANSFERRED_ZONES,
+    Kind.OUTGOING.section: bounds.MAX_TRANSFERRED_ZONES,
 }
 """Objects of each section of one configuration."""
 ENDPOINTS_MAX: Final = 100_000

@@ -22,7 +22,7 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_reading import canonical_record
 from lbdns.manage.store.references_by_name import as_api_says, to_ids, to_names
 from lbdns.manage.store.state import State
-from lbdns.manage.store.zones.zone_bodies import canonical_zone
+from lbdns.manage.store.zones.zone_bodies import canonical_zone, is_secondary
 from lbdns.model import bounds
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
@@ -49,6 +49,9 @@ def check_body(
     body = without_nulls(body)
     if kind is Kind.RECORD:
         assert zone is not None, "a record has a zone"
+        if is_secondary(zone):
+            message = f'the records of "{zone.label}" come from its primaries; change them there'
+            problems.append(Problem(STORED, 0, zone.label, message, at=(kind.section, id)))
         return CheckedBody(canonical_record(body, zone.name, problems, (kind.section, id), zone.view))
     if kind is Kind.ZONE:
         return CheckedBody(canonical_zone(body, problems, (kind.section, str(body.get("name", "")))))
@@ -68,6 +71,8 @@ def check_body(
     problems.extend(KeptProblems(told, found.more))
     if placed is None or found:
         return CheckedBody(dict(body) | {kind.called_by: name}, placed)
+    if kind.is_of_zone:
+        problems.extend(_of_another(placed, kind, zone))
     if isinstance(placed.item, LoadBalancer) and zone is not None:
         problems.extend(_outside(placed, zone))
         if placed.item.is_private:
@@ -124,6 +129,17 @@ def _own_name(kind: Kind, body: Mapping[str, Any], id: str) -> Any:
     made = _NOT_IN_NAMES.sub("-", description).strip("-") if isinstance(description, str) else ""
     stem = str(body.get("type", "http")) if kind is Kind.MONITOR else kind.words.rpartition(" ")[2]
     return f"{made[: bounds.MAX_OBJECT_NAME_CHARS - 9]}-{id[:8]}" if made else f"{stem}-{id[:8]}"
+
+
+def _of_another(placed: Placed[Any], kind: Kind, zone: Item | None) -> list[Problem]:
+    """Return what is wrong with transfers of a zone that stand in another, or in none."""
+    if zone is None or placed.item.name != zone.name:
+        where = f"those of {zone.name}" if zone is not None else "of no zone here"
+        return [placed.source.problem(("name",), f'the {kind.words} of "{placed.item.name}" would be {where}')]
+    if kind is Kind.INCOMING and not is_secondary(zone):
+        message = f'"{zone.name}" has records of its own; a zone that comes from peers is of the type "secondary"'
+        return [placed.source.problem((), message)]
+    return []
 
 
 def _outside(placed: Placed[Any], zone: Item) -> list[Problem]:

@@ -19,7 +19,7 @@ from lbdns.config.loading import examine_objects
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
-from lbdns.dns.name import BadName
+from lbdns.dns.name import BadName, encode_canonical
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.edit import unique_key
@@ -28,7 +28,8 @@ from lbdns.manage.store.making import destinations_by_tokens, has_foreign_part, 
 from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
-from lbdns.manage.store.zones.zone_bodies import by_view, problem_at, zone_draft
+from lbdns.manage.store.zones.zone_bodies import by_view, is_secondary, problem_at, zone_draft
+from lbdns.model.configuration import UnreadyZone
 from lbdns.model.placements import private_views
 from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.settings import Settings
@@ -145,6 +146,7 @@ class Builder:
                 store_revision=state.revision,
                 alerting_ids=_alerting_ids(state),
                 destinations_by_tokens=destinations_by_tokens(state),
+                unready=(*examined.configuration.unready, *_without_primaries(state)),
             )
         return replace(examined, configuration=configuration, errors=errors, warnings=warnings)
 
@@ -190,6 +192,8 @@ class Builder:
     def _zones(self, item: Item, state: State, lost: dict[str, str] | None = None) -> dict[str, _Drafted]:
         """Return a zone, and by view what each sees otherwise in it; what is unchanged is what it was."""
         records = state.records(item.id)
+        if is_secondary(item):
+            return {}
         before = self._drafted.get(item.id, {})
         if before and before[""].item is item and before[""].records is records:
             return before
@@ -215,6 +219,15 @@ class Builder:
             if any(now.get(id, name) != name for id, name in before.items()):
                 self._placed = {}
         self._names = names
+
+
+def _without_primaries(state: State) -> Iterator[UnreadyZone]:
+    """Yield each secondary zone of which nobody has said where it comes from."""
+    coming = {item.name for item in state.all(Kind.INCOMING).values() if item.body.get("peers")}
+    for zone in state.all(Kind.ZONE).values():
+        if is_secondary(zone) and zone.name not in coming:
+            why = f"{zone.label} is secondary, and has no primaries yet: give it incoming transfers"
+            yield UnreadyZone(Zone(encode_canonical(zone.name), (), "", zone.view), (why,))
 
 
 def _alerting_ids(state: State) -> dict[str, str]:

@@ -26,6 +26,7 @@ from lbdns.manage.store.item import Item, new_id, shaped_id, time_text
 from lbdns.manage.store.private_balancers import ON_RAMPS, is_unplaced
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
+from lbdns.manage.store.revisions.diff import SECRET_FIELDS
 from lbdns.manage.store.revisions.wanted import Wanted, WantedZone, wanted_of
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial
@@ -59,17 +60,24 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
             there = state.named(kind, name)
             of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
             zone_id = of_zone.id if of_zone is not None and (not prune or of_zone.label in labels) else ""
+            if kind.is_of_zone:
+                zone_id = hosted.get(name, zone_id)
+            elif kind is Kind.TSIG and there is not None:
+                body = {**_secrets_of(there), **body}  # files that are shown to people have none
             given = body.pop("id", lasting_network_id(name)) if kind is Kind.VIRTUAL_NETWORK else ""
             item = Item(kind, _id_of(state, kind, name, make_id, given), body, zone_id)
             shadow.add(item)
             found.append(item)
 
-    add(one for one in wanted.named if Kind.LOAD_BALANCER not in one[0].referred)
+    hosted: dict[str, str] = {}
+    of_zones = [one for one in wanted.named if one[0].is_of_zone]
+    add(one for one in wanted.named if Kind.LOAD_BALANCER not in one[0].referred and one not in of_zones)
     for zone in wanted.zones:
         found += _zone_items(zone, state, make_id)
-    hosted = {item.label: item.id for item in found if item.kind is Kind.ZONE}
+    hosted.update({item.label: item.id for item in found if item.kind is Kind.ZONE})
     if not prune:
         hosted = {item.label: id for id, item in state.all(Kind.ZONE).items()} | hosted
+    add(of_zones)
     known = {unique_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
     for balancer in wanted.balancers:
         item = _balancer_item(balancer, known, hosted, shadow, make_id)
@@ -128,6 +136,10 @@ class _Named(State):
     def named(self, kind: Kind, label: str) -> Item | None:
         """Return the object of this name, or None."""
         return self._items_by_name.get((kind, label))
+
+
+def _secrets_of(item: Item) -> dict[str, Any]:
+    return {field: item.body[field] for field in SECRET_FIELDS[item.kind] if field in item.body}
 
 
 def _id_of(state: State, kind: Kind, name: str, make_id: MakeId, given: str) -> str:

@@ -5,6 +5,7 @@
     pools.yaml            pools
     load_balancers.yaml   load balancers
     alerting.yaml         notification policies, their destinations and silences
+    transfers.yaml        TSIG keys, peers and networks of transfers, and what zones do with them
     ZONE.zone             a master file each, of a zone of a view ZONE@VIEW.zone
     ZONE@VIEW.zone        beside ZONE.zone: the records that a view sees there, without an SOA
 
@@ -25,12 +26,13 @@ from lbdns.manage.store.private_balancers import as_served, is_left_out
 from lbdns.manage.store.references_by_name import to_names
 from lbdns.manage.store.revisions.diff import SECRET_FIELDS
 from lbdns.manage.store.state import State
-from lbdns.manage.store.zones.zone_bodies import export_zone
+from lbdns.manage.store.zones.zone_bodies import export_zone, is_secondary
 from lbdns.model.rule import lists_named
 from lbdns.model.views import VIEW, labelled
 from lbdns.model.virtual_network import lasting_network_id
 
 LONG_TEXT: Final = 5
+_SHOWN_ONCE: Final = "which is shown once; lbdns apply leaves those that are in the store as they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,11 @@ class Exported:
     notes: tuple[str, ...]
 
 
-def export(state: State, has_private_views: bool = False, has_secrets: bool = True) -> Exported:
+def export(state: State, has_private_views: bool = False, has_secrets: bool = True, has_keys: bool = True) -> Exported:
     """Return a state as files. `has_private_views`: its server has some, so that every load balancer of the account is
-    served; `has_secrets`: whether the files have what nobody is shown otherwise."""
-    tree = tree_of(state, has_private_views, has_secrets)
+    served; `has_secrets`: whether the files have what nobody is shown otherwise; `has_keys`: the same of the secrets of
+    TSIG keys, which are shown once, when a key is made."""
+    tree = tree_of(state, has_private_views, has_secrets, has_keys)
     files = {}
     for name, kinds in FILES.items():
         sections = [kind.section for kind in kinds if tree[kind.section]]
@@ -53,14 +56,24 @@ def export(state: State, has_private_views: bool = False, has_secrets: bool = Tr
             files[name] = text
     for name, text in tree["zones"].items():
         files[file_name(name)] = text
-    return Exported(files, (*_notes(state, has_private_views), *(() if has_secrets else _secrets_left_out(state))))
+    left_out = _secrets_left_out(state, _hidden(has_secrets, has_keys))
+    return Exported(files, (*_notes(state, has_private_views), *left_out))
 
 
-def tree_of(state: State, has_private_views: bool = False, has_secrets: bool = True) -> dict[str, Any]:
+def _hidden(has_secrets: bool, has_keys: bool) -> frozenset[Kind]:
+    """Return the kinds whose secrets are left out."""
+    kinds = (kind for kind in KEYED if SECRET_FIELDS[kind])
+    return frozenset(kind for kind in kinds if not (has_keys if kind is Kind.TSIG else has_secrets))
+
+
+def tree_of(
+    state: State, has_private_views: bool = False, has_secrets: bool = True, has_keys: bool = True
+) -> dict[str, Any]:
     """Return a state as `lbdns.config.parse` takes it: sections of objects by name, and the zones' master texts."""
     tree: dict[str, Any] = {}
+    without = _hidden(has_secrets, has_keys)
     for kind in KEYED:
-        hidden = frozenset() if has_secrets else SECRET_FIELDS[kind]
+        hidden = SECRET_FIELDS[kind] if kind in without else frozenset()
         bodies = {item.name: to_names(kind, item.body, state) for item in state.all(kind).values()}
         tree[kind.section] = {
             name: _in_short(kind, {field: value for field, value in body.items() if field not in hidden})
@@ -81,7 +94,10 @@ def tree_of(state: State, has_private_views: bool = False, has_secrets: bool = T
 
 
 def _texts(zone: Item, state: State) -> Iterator[tuple[str, str]]:
-    """Yield a zone's master files: its own, and one for each view that sees other records in it."""
+    """Yield a zone's master files: its own, and one for each view that sees other records in it. A secondary zone has
+    none."""
+    if is_secondary(zone):
+        return
     records = state.records(zone.id).values()
     yield zone.label, export_zone(zone, records)
     for view in dict.fromkeys(record.view for record in records if record.view):
@@ -134,12 +150,13 @@ def _notes(state: State, has_private_views: bool) -> Iterator[str]:
         yield f"{_listed('record', marked)} with tags or settings, which files cannot say"
 
 
-def _secrets_left_out(state: State) -> Iterator[str]:
-    for kind in KEYED:
+def _secrets_left_out(state: State, kinds: frozenset[Kind]) -> Iterator[str]:
+    for kind in (kind for kind in KEYED if kind in kinds):
         items = [item for item in state.all(kind).values() if item.body.keys() & SECRET_FIELDS[kind]]
         if items:
             fields = " and ".join(sorted(SECRET_FIELDS[kind]))
-            yield f"{_listed(kind.words, items)} without {fields}, which only who may write everything gets"
+            why = _SHOWN_ONCE if kind is Kind.TSIG else "which only who may write everything gets"
+            yield f"{_listed(kind.words, items)} without {fields}, {why}"
 
 
 def _listed(noun: str, items: list[Item]) -> str:

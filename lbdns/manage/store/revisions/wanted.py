@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.manage.store.records.record_bodies import GIVEN
 from lbdns.manage.store.zones.own_servers import marked_servers
-from lbdns.manage.store.zones.zone_bodies import overlay_bodies, zone_bodies
+from lbdns.manage.store.zones.zone_bodies import SECONDARY, overlay_bodies, zone_bodies
+from lbdns.manage.store.zones.zone_soa import default_soa
 from lbdns.model.configuration import Configuration
 from lbdns.model.kind_models import NAMED_BESIDE
 from lbdns.model.views import VIEW, labelled
@@ -84,3 +85,6 @@ def zones_of(configuration: Configuration) -> Iterator[WantedZone]:
         body, records = zone_bodies(zone)
         records = marked_servers(records, str(body["name"]), GIVEN)
         yield WantedZone(body, records if zone.view else records + overlays.get(zone.apex, []))
+    for name in configuration.incoming:
+        body = {"name": name, "soa": default_soa(name), "serial": 1, "type": SECONDARY}
+        yield WantedZone(body, [])

@@ -34,6 +34,7 @@ __all__ = [
     "export_zone",
     "first_serial",
     "import_zone",
+    "is_secondary",
     "new_zone_records",
     "overlay_bodies",
     "problem_at",
@@ -62,12 +63,15 @@ READ_ONLY: Final = frozenset(
     }
 )
 """What a client sends back that read a zone before it writes it."""
-ONLY_TYPE: Final = "full"
+FULL: Final = "full"
+SECONDARY: Final = "secondary"
+ZONE_TYPES: Final = (FULL, SECONDARY)
+"""A zone whose records are here, and one that comes from other servers as a whole."""
 
 
 def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[str | int, ...]) -> dict[str, Any]:
-    """Return the body to store: name, soa, serial, its view where it is of one, and paused where it is; every mistake
-    goes into `problems`.
+    """Return the body to store: name, soa, serial, its view where it is of one, its type where it is secondary, and
+    paused where it is; every mistake goes into `problems`.
 
     `at` is the zone's own place, the first part of every problem's. `account` and `jump_start` have no effect: there is
     one account, and records come by import.
@@ -86,8 +90,8 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
         name = _zone_name(given)
     except BadName as error:
         report(str(error), "name")
-    if body.get("type") not in (None, ONLY_TYPE):
-        report('lbdns answers for whole zones alone; expected "full"', "type")
+    if body.get("type") not in (None, *ZONE_TYPES):
+        report('lbdns answers for whole zones alone; expected "full", or "secondary"', "type")
     for key in ("paused", "jump_start"):
         if body.get(key) is not None and not isinstance(body[key], bool):
             report("expected true or false", key)
@@ -108,7 +112,14 @@ def canonical_zone(body: Mapping[str, Any], problems: list[Problem], at: tuple[s
         made[VIEW] = view
     if body.get("paused") is True:
         made["paused"] = True
+    if body.get("type") == SECONDARY:
+        made["type"] = SECONDARY
     return made
+
+
+def is_secondary(zone: Item) -> bool:
+    """Tell whether a zone comes from other servers, so that no records of it are stored."""
+    return zone.body.get("type") == SECONDARY
 
 
 def _zone_name(given: Any) -> str:
