@@ -55,6 +55,7 @@ class FlatPace:
         if cause:
             self._may_s, self._put_s = now_s + FLAT_PACE_S, now_s
             self._content.is_flat_due = True
+            self._answers = None  # those that come are of this turn
         return cause
 
     def _is_otherwise(self, snapshot: Snapshot, table: HealthTable, now_s: float) -> bool:

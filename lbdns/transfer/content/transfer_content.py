@@ -211,7 +211,10 @@ class ZoneSettling:
         is_signed = zone.signed is not None
 
         def seal(rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequence[RRset]:
-            return compiled.seal(at, rrsets, kept) if is_signed else rrsets
+            if not is_signed:
+                return rrsets
+            sealed = iter(compiled.seal(at, [one for one in rrsets if one.rdatas], kept))
+            return [next(sealed) if one.rdatas else one for one in rrsets]
 
         state, step = settled(zone, flat or _NO_FLAT, seal, before, served, newest is not None)
         now.states[key] = state
@@ -243,7 +246,7 @@ class ZoneSettling:
         found = flattened(zone, now.answers[key])
         if zone.signed is None:
             return Flat(found.hidden, found.rrsets)
-        replaced = list(denying(zone, {one.owner for one in standing}, found.rrsets))
+        replaced = denying(zone, {one.owner for one in standing}, found.rrsets)
         return Flat(
             (*found.hidden, *(one for one, _ in replaced)), (*found.rrsets, *(another for _, another in replaced))
         )
