@@ -37,6 +37,7 @@ from lbdns.dns.codes import (
 )
 from lbdns.dns.serial import is_newer
 from lbdns.dns.zone import RRset
+from lbdns.mapped.snapshot_file import views_of_zone
 from lbdns.mapped.zone_journal import read_differences
 from lbdns.snapshot.lookup.name_rows import HEARS_TRANSFER, TRANSFER_STEERED
 from lbdns.snapshot.lookup.zone_walk import ContentCursor, content_octets
@@ -87,16 +88,11 @@ def _ask_changes(exchange: Exchange, road: Road, zone: int) -> Answer | None:
 def find_changes(view: ServingView, zone: int, from_serial: int, to_serial: int) -> Filler:
     """Return what leads from one serial of a zone to another, or the whole zone where that is less, or all there is."""
     if view.state_dir is not None:
-        changes = read_differences(view.state_dir, view.apex(zone), _label(view, zone), from_serial, to_serial)
+        label = views_of_zone(view.snapshot, zone)[0]
+        changes = read_differences(view.state_dir, view.apex(zone), label, from_serial, to_serial)
         if changes is not None and changes.octets < content_octets(view.steering, zone, ContentCursor()):
             return ZoneChanges(changes)
     return WholeZone(view, zone)
-
-
-def _label(view: ServingView, zone: int) -> str:
-    """Return what the journal of a zone calls the view that sees it so."""
-    rows = view.snapshot.meta.get("serials", ())
-    return next((str(label) for _, label, _, number in rows if number == zone), "")
 
 
 def _soa(view: ServingView, zone: int) -> RRset:
