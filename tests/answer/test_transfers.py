@@ -215,7 +215,7 @@ def test_changes_come_in_place_of_the_zone_where_these_are_less(
     changes = Differences(
         wire_record("huge.test.", TYPE_SOA, old), wire_record("huge.test.", TYPE_SOA, new), deleted, added
     )
-    path = journal_path(tmp_path, apex, "")
+    path = journal_path(tmp_path, apex, "public")
     path.parent.mkdir(parents=True)
     ZoneJournal(path).append(0xFFFFFFF0, 1, changes, 1 << 30)
     records = records_of(transferred(view, ixfr("huge.test.", 0xFFFFFFF0)))
@@ -236,7 +236,7 @@ def test_changes_that_are_more_than_the_zone_do_not_come(loaded: Configuration, 
     apex = encode_canonical("example")
     soa = wire_record("example.", TYPE_SOA, b"\0\0" + bytes(20))
     deleted = tuple(wire_record(f"gone{number}.example.", TYPE_TXT, b"\4gone") for number in range(1000))
-    path = journal_path(tmp_path, apex, "")
+    path = journal_path(tmp_path, apex, "public")
     path.parent.mkdir(parents=True)
     ZoneJournal(path).append(0, 1, Differences(soa, soa, deleted, ()), 1 << 30)
     assert Counter(records_of(transferred(view, ixfr("example.", 0)))[:-1]) == held(zone_of(loaded, "example"))
