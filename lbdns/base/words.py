@@ -89,6 +89,8 @@ HISTORY_LOCK: Final = _in_state("history.lock")
 SIGNED_ZONES_FILE: Final = _in_state("signed-zones.json")
 DNSSEC_DIRECTORY: Final = _in_state("dnssec")
 """The directory of the keys that zones are signed with, and of what is known of each."""
+SECONDARIES: Final = _in_state("secondaries")
+"""The directory of the zones that other servers sent, as they sent them."""
 RUN_DIRECTORY: Final = _in_state("run")
 """What the processes share, where the machine has no shared memory."""
 BESIDE: Final = ".beside"
@@ -100,6 +102,9 @@ RESPONDER_MODULE: Final = "lbdns.processes.responder.responder"
 """What a responder's process runs, by which it is known among others."""
 SIGNER_MODULE: Final = "lbdns.dnssec.signer.signer_worker"
 """The same of the signer's."""
+
+TRANSFER_MODULE: Final = "lbdns.transfer.inward.transfer_worker"
+"""The same of the transfer worker's."""
 
 STORE_PLACE: Final = "the store in "
 """What the words for where a store is begin with; its state directory follows."""

@@ -37,6 +37,7 @@ from lbdns.config.files_read import FilesRead
 from lbdns.config.kept_texts import kept_file, name_of_text
 from lbdns.config.keyed_zones import keys_file, zones_with_keys
 from lbdns.config.problem_order import errors_and_warnings
+from lbdns.config.received_zones import received_draft, unreceived
 from lbdns.config.sound_zones import Tolerates, sound_zones
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
 from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
@@ -51,7 +52,8 @@ from lbdns.dns.name import BadName, show_name
 from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
-from lbdns.model.views import labelled
+from lbdns.model.transfer_policy import transfer_policies
+from lbdns.model.views import EVERY_VIEW, labelled
 
 
 def none_tolerated(_apex: bytes, _view: str) -> bool:
@@ -358,6 +360,8 @@ class _Loading:
             errors, warnings = errors_and_warnings(self.problems)
             return Examined(None, errors, warnings, more=more_of(self.problems))
         memo = CheckMemo() if memo is None else memo
+        for policy in transfer_policies(self.settings).secondaries:
+            self.drafts.setdefault((policy.apex, EVERY_VIEW), received_draft(policy.apex))
         read = tuple(self.problems)
         zones = None if self.has_unread_zone else self.drafts.values()
         with memo.checking(self.settings, self.objects.pools, zones, self._signed):
@@ -392,7 +396,8 @@ class _Loading:
         examined = rest.finish()
         if examined.configuration is None:
             return None
-        return replace(examined, configuration=replace(examined.configuration, unready=sound.unready))
+        unready = (*examined.configuration.unready, *sound.unready)
+        return replace(examined, configuration=replace(examined.configuration, unready=unready))
 
     def _check(self, memo: CheckMemo) -> None:
         objects, problems = self.objects, self.problems
@@ -424,7 +429,10 @@ class _Loading:
         }
         return Configuration(
             settings=self.settings,
-            zones=tuple(self._finished(key) for key, draft in self.drafts.items() if not draft.is_overlay),
+            zones=tuple(
+                self._finished(key) for key, draft in self.drafts.items() if not (draft.is_overlay or draft.is_received)
+            ),
+            unready=tuple(map(unreceived, (draft for draft in self.drafts.values() if draft.is_received))),
             overlays=tuple(self._finished(key) for key, draft in self.drafts.items() if draft.is_overlay),
             load_balancers=tuple(placed.item for placed in objects.load_balancers),
             routes=tuple(placed.item for placed in objects.routes),

@@ -185,7 +185,7 @@ def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int)
             return _Records(edns, is_malformed=True)
         if rtype == TYPE_TSIG:
             if index == skipped + additionals - 1 and additionals:
-                signature = _decode_signature(expand_name(datagram, position), datagram[data_start:data_end], position)
+                signature = decode_signature(expand_name(datagram, position), datagram[data_start:data_end], position)
             is_malformed |= signature is None or rclass != CLASS_ANY
         if rtype == TYPE_SOA and serial is None and index < skipped:
             serial = _serial_of(datagram, data_start, data_end)
@@ -200,7 +200,7 @@ def _serial_of(datagram: bytes, start: int, end: int) -> int | None:
     return int.from_bytes(datagram[tail : tail + 4]) if tail is not None and tail + SOA_TAIL_BYTES == end else None
 
 
-def _decode_signature(owner: bytes | None, data: bytes, start: int) -> Signature | None:
+def decode_signature(owner: bytes | None, data: bytes, start: int) -> Signature | None:
     """Return the value of the TSIG record at `start`, None where it is malformed (the algorithm's name is never
     compressed)."""
     end = checked_name_end(data, 0)

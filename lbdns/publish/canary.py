@@ -18,7 +18,7 @@ from lbdns.answer.steered import make_query
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
 from lbdns.dns.message import Message, decode
-from lbdns.dns.name import encode_canonical
+from lbdns.dns.name import encode_canonical, longest_match
 from lbdns.dns.rdata.record_types import STEERED_TYPES
 from lbdns.dns.zone import Zone
 from lbdns.mapped.health_table import HealthTable
@@ -131,6 +131,11 @@ class _CanaryWriter:
         if configuration.settings.views:
             for one in placements(configuration):
                 self._places.setdefault(id(one.load_balancer), []).append((one.owner, one.view))
+        # Nothing is asked of a zone that is not ready: what lies over it answers again when it is.
+        self._is_ready: dict[bytes, bool] = {}
+        if configuration.unready:
+            self._is_ready = {zone.apex: True for zone in configuration.zones}
+            self._is_ready |= {one.zone.apex: False for one in configuration.unready}
 
     def of_zones(self, zones: Iterable[Zone]) -> Iterator[_Canary]:
         """Yield the apexes of zones."""
@@ -142,6 +147,8 @@ class _CanaryWriter:
         for one in load_balancers:
             for name, view in self._places.get(id(one), ((one.name, one.view),)):
                 owner = encode_canonical(name)
+                if self._is_ready and longest_match(owner, self._is_ready) is False:
+                    continue
                 for kind in STEERED_TYPES[one.type]:
                     yield _Canary(self._numbers[view or PUBLIC], owner, kind, must_answer=bool(view))
 

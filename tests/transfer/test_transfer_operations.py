@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lbdns.base.errors import LbdnsError
-from lbdns.processes.supervisor.transfer_operations import NothingTransferred, TransferDesk
+from lbdns.processes.supervisor.transfer_operations import TransferDesk
 from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
 from tests.transfer.played_transfers import primary, secondary
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_done_is_refused_and_nobody_is_asked(verb: str, request_:
 
 
 def test_where_nothing_is_transferred_there_is_nothing_to_do() -> None:
-    desk = TransferDesk(NothingTransferred())
+    desk = TransferDesk(Asked())
     assert asyncio.run(desk.show({})) == []
     with pytest.raises(LbdnsError, match="is transferred"):
         asyncio.run(desk.notify({"zone": "a.example"}))

@@ -54,7 +54,9 @@ class _NamedKey(NamedTuple):
 
 def hosted_here(drafts: Iterable[ZoneDraft], is_complete: bool, is_stored: bool) -> Hosted:
     """Return what transfers are checked against: zones as they were read."""
-    return Hosted(frozenset(draft.apex for draft in drafts if not draft.is_overlay), is_complete, is_stored)
+    return Hosted(
+        frozenset(draft.apex for draft in drafts if not (draft.is_overlay or draft.is_received)), is_complete, is_stored
+    )
 
 
 def check_transfers(

@@ -76,7 +76,8 @@ class ZoneDraft:
 
     `include_lines` gives the line in `file` of the directive that brought in each other file. `lost` holds (owner,
     type) of the records that were refused, None for what is not known of them: what seems to be missing may be one of
-    those. `view`: whose it is, "" where everybody sees it.
+    those. `view`: whose it is, "" where everybody sees it. `is_received`: it comes from another server, and what stands
+    in it is not known here.
     """
 
     apex: bytes
@@ -86,6 +87,7 @@ class ZoneDraft:
     include_lines: dict[str, int] = field(default_factory=dict)
     lost: set[tuple[bytes | None, int | None]] = field(default_factory=set)
     view: str = ""
+    is_received: bool = False
 
     @property
     def is_stored(self) -> bool:

@@ -4,7 +4,8 @@
     --WORDS n: {"do": verb, "with": {}}---> signer --WORDS n: {"result": ...} | {"error": why}--------->
                                             signer --WORDS 0: {"event": kind, ...}--------------------->
 
-Requests are worked on side by side; each is answered under its number, when it is done.
+Requests are worked on side by side; each is answered under its number, when it is done. `WordsChannel` is what other
+processes of a supervisor have as well.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ Do = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 log = logging.getLogger("lbdns.dnssec")
 
 
-class SignerChannel:
-    """Hears one supervisor, until it is gone."""
+class WordsChannel:
+    """Hears one supervisor, until it is gone, and does what its words say."""
 
-    def __init__(self, channel: socket.socket, sign_many: SignMany, do: Do) -> None:
-        """Sign lots by `sign_many`, and do what words say by `do`: both raise LbdnsError."""
+    def __init__(self, channel: socket.socket, do: Do, called: str) -> None:
+        """Do what words say by `do`, which raises LbdnsError; `called`: what this process is, in words."""
         channel.setblocking(False)
         self._channel = channel
-        self._sign_many = sign_many
         self._do = do
+        self._called = called
         self._sending = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -69,19 +70,18 @@ class SignerChannel:
 
     async def _answer(self, frame: Frame) -> None:
         try:
-            if frame.kind == BULK:
-                signed = await self._sign_many(list(decode_bulk(frame.body)))
-                reply = encode_signatures(frame.number, signed)
-            else:
-                words = decode_words(frame.body)
-                result = await self._do(str(words["do"]), words.get("with", {}))
-                reply = encode_words({"result": result}, frame.number)
+            reply = await self._reply(frame)
         except LbdnsError as error:
             reply = encode_words({"error": str(error)}, frame.number)
         except Exception as error:
-            log.exception("the signer failed on what the supervisor asked")
-            reply = encode_words({"error": f"the signer failed: {error!r}"}, frame.number)
+            log.exception("the %s failed on what the supervisor asked", self._called)
+            reply = encode_words({"error": f"the {self._called} failed: {error!r}"}, frame.number)
         await self._send(reply)
+
+    async def _reply(self, frame: Frame) -> bytes:
+        """Return the frame that answers one; raises LbdnsError."""
+        words = decode_words(frame.body)
+        return encode_words({"result": await self._do(str(words["do"]), words.get("with", {}))}, frame.number)
 
     async def _send(self, frame: bytes) -> None:
         async with self._sending:
@@ -89,3 +89,18 @@ class SignerChannel:
                 await asyncio.get_running_loop().sock_sendall(self._channel, frame)
             except OSError:
                 return  # it is gone: `hear` ends
+
+
+class SignerChannel(WordsChannel):
+    """The signer's, on which lots to sign come as well."""
+
+    def __init__(self, channel: socket.socket, sign_many: SignMany, do: Do) -> None:
+        """Sign lots by `sign_many`, and do what words say by `do`: both raise LbdnsError."""
+        super().__init__(channel, do, "signer")
+        self._sign_many = sign_many
+
+    async def _reply(self, frame: Frame) -> bytes:
+        if frame.kind != BULK:
+            return await super()._reply(frame)
+        signed = await self._sign_many(list(decode_bulk(frame.body)))
+        return encode_signatures(frame.number, signed)

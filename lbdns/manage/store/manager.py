@@ -187,7 +187,7 @@ class StoreManager:
         self._mistakes = frozenset(map(str, examined.errors))
         loaded = examined.loaded()
         self.settings, self._settings_texts = settings, settings_texts or {SETTINGS_FILE: ""}
-        configuration = replace(loaded.configuration, unready=rest.unready)
+        configuration = replace(loaded.configuration, unready=(*loaded.configuration.unready, *rest.unready))
         told = tuple(replace(one.problem(), severity="warning") for one in self._state.unreadable)
         loaded = replace(loaded, configuration=configuration, warnings=(*told, *loaded.warnings))
         return self._with_texts(loaded, rest.state)

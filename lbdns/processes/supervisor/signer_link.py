@@ -1,4 +1,4 @@
-"""The supervisor's end of the channel to a signer (dnssec/signer/signer_channel.py says what travels on it)."""
+"""The supervisor's end of the channel to a process of its own (signer_channel.py says what travels on it)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from lbdns.dnssec.signer.signer_frames import (
 )
 
 READ_BYTES: Final = 1 << 18
-GONE: Final = "the signer ended"
 
 log = logging.getLogger("lbdns.processes")
 
 
-class SignerLink:
-    """One signer process, from when it was started until it is gone. `is_open`: whether it is there."""
+class WordsLink:
+    """One process, from when it was started until it is gone. `is_open`: whether it is there."""
 
-    def __init__(self, channel: socket.socket, hear: Callable[[Mapping[str, Any]], None]) -> None:
-        """Talk over a socket, on the running loop; `hear` is told each event."""
+    def __init__(self, channel: socket.socket, hear: Callable[[Mapping[str, Any]], None], called: str) -> None:
+        """Talk over a socket, on the running loop, with what is `called` so; `hear` is told each event."""
+        self._called = called
         self._loop = asyncio.get_running_loop()
         self._channel = channel.dup()  # the process's own is closed when that ends, whoever is reading here
         self._channel.setblocking(False)
@@ -51,13 +51,6 @@ class SignerLink:
             raise LbdnsError(words["error"])
         return words["result"]
 
-    async def sign(self, wanted: Sequence[tuple[int, bytes]]) -> list[bytes]:
-        """Return signatures by the keys of these ids over these octets; raises LbdnsError."""
-        frame = await self._exchange(lambda number: encode_bulk(number, wanted))
-        if frame.kind == BULK:
-            return decode_signatures(frame.body)
-        raise LbdnsError(decode_words(frame.body)["error"])
-
     async def _exchange(self, encode: Callable[[int], bytes]) -> Frame:
         self._number = self._number % 0xFFFFFFFF + 1
         number = self._number
@@ -65,12 +58,12 @@ class SignerLink:
         self._waiting[number] = reply
         try:
             if not self.is_open:
-                raise LbdnsError(GONE)
+                raise self._gone()
             try:
                 async with self._sending:
                     await self._loop.sock_sendall(self._channel, encode(number))
             except OSError:
-                raise LbdnsError(GONE) from None
+                raise self._gone() from None
             return await reply
         finally:
             del self._waiting[number]
@@ -82,7 +75,7 @@ class SignerLink:
                 for frame in reader.take(octets):
                     self._take(frame)
         except (OSError, LbdnsError) as error:
-            log.error("the signer is not heard any more: %s", error)
+            log.error("the %s is not heard any more: %s", self._called, error)
         finally:
             self._end()
 
@@ -94,11 +87,14 @@ class SignerLink:
             return
         self._hear(decode_words(frame.body))
 
+    def _gone(self) -> LbdnsError:
+        return LbdnsError(f"the {self._called} ended")
+
     def _end(self) -> None:
         self.is_open = False
         for reply in self._waiting.values():
             if not reply.done():
-                reply.set_exception(LbdnsError(GONE))
+                reply.set_exception(self._gone())
         self._channel.close()
 
     async def close(self) -> None:
@@ -106,3 +102,18 @@ class SignerLink:
         self._listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._listening
+
+
+class SignerLink(WordsLink):
+    """One signer, which signs lots as well."""
+
+    def __init__(self, channel: socket.socket, hear: Callable[[Mapping[str, Any]], None]) -> None:
+        """Talk over a socket, on the running loop; `hear` is told each event."""
+        super().__init__(channel, hear, "signer")
+
+    async def sign(self, wanted: Sequence[tuple[int, bytes]]) -> list[bytes]:
+        """Return signatures by the keys of these ids over these octets; raises LbdnsError."""
+        frame = await self._exchange(lambda number: encode_bulk(number, wanted))
+        if frame.kind == BULK:
+            return decode_signatures(frame.body)
+        raise LbdnsError(decode_words(frame.body)["error"])

@@ -40,7 +40,7 @@ from lbdns.base.wording import counted, printable
 from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
 from lbdns.dnssec.signing_facts import SigningFacts
-from lbdns.dnssec.step_record import StepRecord
+from lbdns.dnssec.step_record import TRANSFERS, StepRecord
 from lbdns.health import forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
@@ -70,7 +70,7 @@ from lbdns.processes.supervisor.signer_child import SignerChild
 from lbdns.processes.supervisor.state_keeper import StateKeeper
 from lbdns.processes.supervisor.systemd import notify_alive
 from lbdns.processes.supervisor.takeover import Orphan
-from lbdns.processes.supervisor.transfer_operations import AskedTransfers, NothingTransferred
+from lbdns.processes.supervisor.transfer_child import TransferChild
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.publisher import Published, Publisher
@@ -84,8 +84,8 @@ from lbdns.telemetry.tally import Tally, TallyPlan
 from lbdns.transfer.content.transfer_content import TransferContent
 
 BEAT_S = 0.5
-QUIET_S = 10.0  # after the last change, before all that changes left behind is collected
 REMIND_S = 3600.0  # that what lies at the source is not served
+QUIET_S = 10.0  # after the last change, before all that changes left behind is collected
 
 log = logging.getLogger("lbdns.processes")
 
@@ -111,7 +111,7 @@ class Supervisor:
         settings = first.configuration.settings
         self.state_dir = settings.state_dir()
         self.signer = SignerChild(self.state_dir, lambda: self._begin(self.republish("keys of a zone changed")))
-        self.transfers: AskedTransfers = NothingTransferred()
+        self.transfers = TransferChild(self.state_dir, self.republish)
         self._resigning = Resigning(self.signer, self.state_dir, run.path)
         self.content = TransferContent(self.state_dir)
         self._publisher = Publisher(control, run, self.orders, self._resigning.signing, self.content)
@@ -124,8 +124,8 @@ class Supervisor:
         self._responders = Responders(settings.state_dir(), run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         # The worker is asked for its first results at its start, and asks the opener for them.
-        beside = HistoryChild(settings.state_dir()), DnstapChild(settings.state_dir())
-        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), self.signer, *beside)
+        beside = self.signer, self.transfers, HistoryChild(self.state_dir), DnstapChild(self.state_dir)
+        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
         self.progress = JobProgress()
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
@@ -138,6 +138,7 @@ class Supervisor:
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
         self.signer.steps.append(StepRecord(self.state_dir).add)
+        self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
         self.tally = Tally(run)
         self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
         self._metrics = self._metrics_server()
@@ -162,7 +163,8 @@ class Supervisor:
             if self._publisher.resumed is not None:
                 self._resigning.seed(self._publisher.resumed)
             if first.compiled is None:
-                published = await asyncio.to_thread(self._publisher.prepare, first.configuration)
+                configuration = await asyncio.to_thread(self.transfers.laid_in, first.configuration)
+                published = await asyncio.to_thread(self._publisher.prepare, configuration)
             else:
                 published = await asyncio.to_thread(self._publisher.restore, first.configuration, *first.compiled)
             await asyncio.to_thread(self._responders.make_room, settings.workers, len(self._serving.listen), published)
@@ -218,7 +220,7 @@ class Supervisor:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
         hangups.follow(self._on_hangup)
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
-        besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch()]
+        besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch(), self.transfers.watch()]
         besides.append(self._resigning.watch(self.in_force, self.republish))
         besides.append(watch_answers(self.content, self.in_force, self.republish))
         tasks = [asyncio.create_task(one) for one in besides]
@@ -251,14 +253,14 @@ class Supervisor:
             self._not_served = None
             for warning in loaded.warnings:
                 log.warning("%s", warning)
-            tell_unready(loaded.configuration)
+            tell_unready(self.in_force().configuration)
             self._reload_count += 1
-            self._tell_served(cause, loaded, started)
+            self._tell_served(cause, started)
             return ""
 
-    def _tell_served(self, cause: str, loaded: Loaded, started_s: float) -> None:
+    def _tell_served(self, cause: str, started_s: float) -> None:
         took_ms = (time.monotonic() - started_s) * 1000
-        counts = count_objects(loaded.configuration)
+        counts = count_objects(self.in_force().configuration)
         log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
 
     def _refuse(self, error: LbdnsError) -> NotServed:
@@ -297,7 +299,7 @@ class Supervisor:
             configuration = dataclasses.replace(loaded.configuration, settings=self._serving.settings)
             loaded = dataclasses.replace(loaded, configuration=configuration)
             await self._change_to(loaded, commit)
-            self._tell_served(printable(cause), loaded, started)
+            self._tell_served(printable(cause), started)
 
     async def republish(self, cause: str) -> str:
         """Publish anew what is in force, as keys or signatures are others; returns why not, "" where it is served."""
@@ -309,14 +311,15 @@ class Supervisor:
             except LbdnsError as error:
                 log.error("%s, but that cannot be published: what was served before is served on: %s", cause, error)
                 return str(error)
-            self._tell_served(cause, loaded, started)
+            self._tell_served(cause, started)
             return ""
 
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None, is_new: bool = True) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
         listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
+        configuration = await asyncio.to_thread(self.transfers.laid_in, loaded.configuration)
         with self.progress.followed():
-            prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(loaded.configuration))
+            prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(configuration))
         try:
             await asyncio.to_thread(self._responders.make_room, settings.workers, len(listen), prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)

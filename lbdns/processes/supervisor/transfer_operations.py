@@ -26,16 +26,6 @@ class AskedTransfers(Protocol):
         done; raises LbdnsError."""
 
 
-class NothingTransferred:
-    """Stands for it where no zone is transferred."""
-
-    statuses: tuple[ZoneTransferStatus, ...] = ()
-
-    async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
-        """Raise LbdnsError."""
-        raise LbdnsError(f"cannot {verb} {arguments.get('zone')}: no zone is transferred")
-
-
 class TransferDesk:
     """Takes requests about the transfers of one server."""
 

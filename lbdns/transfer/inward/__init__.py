@@ -1,0 +1,1 @@
+"""Zones that come from other servers, and what they are told of."""

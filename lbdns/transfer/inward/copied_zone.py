@@ -1,0 +1,39 @@
+"""From the copy of what a primary sent to a zone that is served.
+
+nothing of DNSSEC in it               as it is
+signed by its primary                 not served: this server has none of the keys
+signed by its primary, and here       without what the primary's signer made: this server signs it anew
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from lbdns.dns.codes import TYPE_CDNSKEY, TYPE_CDS, TYPE_DNSKEY
+from lbdns.dns.master.signing_records import SIGNING_TYPES
+from lbdns.dns.zone import RRset, Zone
+from lbdns.dns.zone_copy import ZoneCopy
+
+_OF_KEYS: Final = frozenset({TYPE_DNSKEY, TYPE_CDS, TYPE_CDNSKEY})
+
+
+def is_signed_by_primary(copy: ZoneCopy) -> bool:
+    """Return whether a primary has signed what it sent: then there are keys at the apex."""
+    return any(rrset.type == TYPE_DNSKEY and rrset.owner == copy.apex for rrset in copy.rrsets)
+
+
+def plain_zone(copy: ZoneCopy, file: str) -> Zone:
+    """Return a zone without what its primary's signer made. `file`: where it comes from, in words."""
+    if not is_signed_by_primary(copy):
+        return Zone(copy.apex, copy.rrsets, file)
+    return Zone(copy.apex, tuple(_unsigned(copy.apex, copy.rrsets)), file)
+
+
+def _unsigned(apex: bytes, rrsets: Iterable[RRset]) -> Iterable[RRset]:
+    for rrset in rrsets:
+        if rrset.type in _OF_KEYS:
+            if rrset.owner != apex:
+                yield rrset
+        elif rrset.type not in SIGNING_TYPES:
+            yield rrset
