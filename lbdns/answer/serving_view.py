@@ -23,7 +23,7 @@ from lbdns.mapped.columns import NO_SIGNATURES, NONE_32
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.signature_lookup import read_signature, rrset_key
 from lbdns.mapped.signature_table import SignatureTable
-from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, SAMPLES, TAPPED, VIEWS, Snapshot
+from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, SAMPLES, TAPPED, TLS, VIEWS, Snapshot
 from lbdns.places import regions
 from lbdns.snapshot.lookup.denial import find_nsec, find_nsec3
 from lbdns.snapshot.lookup.look_up import Found, find_zone
@@ -90,6 +90,7 @@ class ServingView:
         # Samples a second of all processes, and the bits of IPv4 and IPv6 networks that are kept.
         self.samples_per_second, *self.sampled_bits = snapshot.meta.get(SAMPLES, (0, 0, 0))
         self.tapped_share = int(snapshot.meta.get(TAPPED, 0))
+        self.tls_files = tuple(map(Path, snapshot.meta.get(TLS, ())))
         self._listeners: dict[str, int] = snapshot.meta[LISTENERS]
         self.suffixes = Suffixes()
         self._denied = Suffixes()

@@ -33,6 +33,7 @@ from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.sample_settings import SampleSettings
 from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
 from lbdns.model.steering_fields import check_country, check_pop, check_region
+from lbdns.model.tls_settings import TlsSettings
 from lbdns.model.transfer_settings import AccessSettings, ZoneTable
 from lbdns.model.tsig_key import TsigKeys
 from lbdns.model.user_field import User
@@ -194,6 +195,8 @@ class Settings(Frozen):
         tuple[Annotated[str, AfterValidator(check_listener)], ...], Field(min_length=1, max_length=bounds.MAX_LISTEN)
     ] = bounds.DEFAULT_LISTEN
     """The addresses and ports where DNS is answered, over UDP and TCP each; without a port it is 53."""
+    tls: TlsSettings | None = None
+    """Where DNS is answered over TLS, and zones are transferred by it; nowhere without it."""
     workers: Annotated[Whole, Field(ge=1, le=bounds.MAX_WORKERS)] = bounds.DEFAULT_WORKERS
     """How many responder processes answer; one for each core that DNS may have."""
     pop: PopSettings = PopSettings()
@@ -267,6 +270,7 @@ class Settings(Frozen):
                     Mistake(("listen", index), f"{address} is listed already; list it once", (("listen", index),))
                 )
             seen.add(address)
+        mistakes += self.tls.mistakes(self.listen) if self.tls else ()
         mistakes += _repeated("vantage_points", [one.name for one in self.vantage_points])
         mistakes += _repeated("notifications", [one.name for one in self.notifications])
         mistakes += self._view_mistakes()
@@ -299,9 +303,15 @@ class Settings(Frozen):
         """Return (IP address, port) of each socket address to listen on, UDP and TCP each."""
         return tuple(parse_socket_address(text) for text in self.listen)
 
+    @property
+    def tls_listen(self) -> tuple[str, ...]:
+        """The addresses and ports where DNS is spoken over TLS."""
+        return self.tls.addresses(self.listen) if self.tls else ()
+
     def files(self) -> tuple[Path, ...]:
-        """Return the files that must be there: databases, and the API's certificate and key."""
-        served = (self.api.certificate, self.api.key) if self.api else ()
+        """Return the files that must be there: databases, and the certificates and keys of the API and of DNS."""
+        served: tuple[Path | None, ...] = (self.api.certificate, self.api.key) if self.api else ()
+        served += (self.tls.certificate, self.tls.key, self.tls.client_ca) if self.tls else ()
         named = (*(path for _, path in self.geodata.databases()), *served)
         return tuple(path for path in named if path is not None)
 

@@ -11,13 +11,14 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.passed_sockets import passed_sockets
 
-DESCRIPTORS_MAX = 192  # of one worker: three for each address that settings may list
+DESCRIPTORS_MAX = 253  # of one worker (Linux takes so many): three for each address, one for each of TLS
 GREETING_BYTES = 65536
 DRAIN_WORD = b"drain\n"  # what a new supervisor says to a responder that it does not need any more
 IP_PKTINFO = 8  # Linux's number; Python's socket module has no name for it
@@ -49,39 +50,68 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsListener:
+    """The TCP socket of one worker at one address, `IP:PORT`, where TLS is spoken."""
+
+    address: str
+    tcp: socket.socket
+
+    def retire(self) -> None:
+        """Nothing waits here that only one process could answer."""
+
+    def close(self) -> None:
+        """Close this process's hold on it."""
+        self.tcp.close()
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerSet:
     """All listeners of one worker."""
 
     listeners: tuple[Listener, ...]
+    tls: tuple[TlsListener, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The addresses, in order."""
         return tuple(listener.address for listener in self.listeners)
 
+    @property
+    def tls_addresses(self) -> tuple[str, ...]:
+        """The addresses where TLS is spoken, in order."""
+        return tuple(listener.address for listener in self.tls)
+
+    @property
+    def every(self) -> tuple[Listener | TlsListener, ...]:
+        """All of both kinds."""
+        return (*self.listeners, *self.tls)
+
     def filenos(self) -> tuple[int, ...]:
-        """Every descriptor, UDP and TCP in turn, in the order of `addresses`."""
-        return tuple(fd for listener in self.listeners for fd in (listener.udp.fileno(), listener.tcp.fileno()))
+        """Every descriptor, UDP and TCP in turn, in the order of `addresses`, then those of `tls_addresses`."""
+        plain = tuple(fd for listener in self.listeners for fd in (listener.udp.fileno(), listener.tcp.fileno()))
+        return (*plain, *(listener.tcp.fileno() for listener in self.tls))
 
     def close(self) -> None:
         """Close this process's hold on all of them."""
-        for listener in self.listeners:
+        for listener in self.every:
             listener.close()
 
 
-def listener_set(addresses: Iterable[str], descriptors: Iterable[int]) -> ListenerSet:
+def listener_set(addresses: Sequence[str], descriptors: Iterable[int], tls: Sequence[str] = ()) -> ListenerSet:
     """Rebuild a set from descriptors in the order of `ListenerSet.filenos`; the set owns them.
 
     Whether they block is left as it is: that belongs to the open socket, which another process may be reading.
     """
     sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    pairs = zip(addresses, sockets[::2], sockets[1::2], strict=True)
-    return ListenerSet(tuple(Listener(*pair) for pair in pairs))
+    plain, rest = sockets[: 2 * len(addresses)], sockets[2 * len(addresses) :]
+    pairs = zip(addresses, plain[::2], plain[1::2], strict=True)
+    over_tls = tuple(TlsListener(*pair) for pair in zip(tls, rest, strict=True))
+    return ListenerSet(tuple(Listener(*pair) for pair in pairs), over_tls)
 
 
 def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
     """Hand listening sockets over a UNIX stream socket: a JSON line of the addresses, the descriptors beside it."""
-    line = json.dumps({"addresses": held.addresses}).encode() + b"\n"
+    line = json.dumps({"addresses": held.addresses, "tls": held.tls_addresses}).encode() + b"\n"
     socket.send_fds(channel, [line], held.filenos())
 
 
@@ -99,7 +129,13 @@ class ResponderDuty:
 
 def send_duty(channel: socket.socket, duty: ResponderDuty) -> None:
     """Make a spare process a responder; see `receive_duty`."""
-    said = {"index": duty.index, "count": duty.count, "addresses": duty.held.addresses, "stays": duty.stays}
+    said: dict[str, Any] = {
+        "index": duty.index,
+        "count": duty.count,
+        "addresses": duty.held.addresses,
+        "stays": duty.stays,
+    }
+    said["tls"] = duty.held.tls_addresses
     line = json.dumps(said).encode() + b"\n"
     socket.send_fds(channel, [line], [*duty.held.filenos(), *duty.rooms])
 
@@ -110,8 +146,8 @@ def receive_duty(channel: socket.socket) -> ResponderDuty | None:
     if not message:
         return None
     said = json.loads(message)
-    sockets = 2 * len(said["addresses"])
-    held = listener_set(said["addresses"], descriptors[:sockets])
+    sockets = 2 * len(said["addresses"]) + len(said["tls"])
+    held = listener_set(said["addresses"], descriptors[:sockets], said["tls"])
     return ResponderDuty(said["index"], said["count"], held, tuple(descriptors[sockets:]), said["stays"])
 
 
@@ -119,10 +155,11 @@ def receive_listeners(channel: socket.socket) -> ListenerSet:
     """Return the listeners that `send_listeners` sent; raises LbdnsError where the message is not one of ours."""
     message, descriptors, _, _ = socket.recv_fds(channel, GREETING_BYTES, DESCRIPTORS_MAX)
     try:
-        addresses = [str(text) for text in json.loads(message)["addresses"]]
-        if len(descriptors) != 2 * len(addresses):
+        said = json.loads(message)
+        addresses, tls = [str(text) for text in said["addresses"]], [str(text) for text in said.get("tls", ())]
+        if len(descriptors) != 2 * len(addresses) + len(tls):
             raise ValueError
-        return listener_set(addresses, descriptors)
+        return listener_set(addresses, descriptors, tls)
     except (ValueError, KeyError, TypeError):
         for descriptor in descriptors:
             os.close(descriptor)

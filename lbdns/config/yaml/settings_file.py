@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import LbdnsError, Problem
+from lbdns.base.key_pair import check_key_pair
 from lbdns.base.kinds import IN_SETTINGS, SECTIONS
 from lbdns.base.system_user import find_system_user, user_name
 from lbdns.base.words import SETTINGS_FILE
@@ -20,6 +21,8 @@ from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_settings import ZoneSettings
 from lbdns.places.airports import is_airport
+
+_TLS_FILES: Final = ("certificate", "key", "client_ca")
 
 _SECTIONS_TAKEN: Final = frozenset(kind.section for kind in IN_SETTINGS)
 """Sections of objects that the settings file may have."""
@@ -49,6 +52,7 @@ def read_settings(
         return Settings()
     problems.extend(_check_places(placed, base))
     settings = _with_absolute_paths(placed.item, base)
+    problems.extend(_check_tls_pair(settings, source))
     beside: dict[str, Any] = {}
     if settings.lists:
         beside[LISTS] = read_lists(settings.lists, base, read, problems)
@@ -91,8 +95,11 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
         update={name: _absolute(getattr(settings.api, name), base) for name in ("certificate", "key")}
     )
     paths: dict[str, Any] = {name: _absolute(getattr(settings, name), base) for name in ("control", "state")}
-    update = {"geodata": geodata, "api": api, **paths}
+    paths["tls"] = settings.tls and settings.tls.model_copy(
+        update={name: _absolute(getattr(settings.tls, name), base) for name in _TLS_FILES}
+    )
     paths["zones"] = {name: _with_absolute_ca(zone, base) for name, zone in settings.zones.items()}
+    update = {"geodata": geodata, "api": api, **paths}
     # What was not said stays so: what is on by default may depend on how lbdns is started.
     return settings.model_copy(update={key: value for key, value in update.items() if key in settings.model_fields_set})
 
@@ -109,12 +116,25 @@ def _with_absolute_ca(zone: ZoneSettings, base: Path) -> ZoneSettings:
     return zone.model_copy(update={"primaries": tuple(primaries)})
 
 
+def _check_tls_pair(settings: Settings, source: Source) -> Iterator[Problem]:
+    """Check that certificate and key of DNS over TLS go together, where both can be read: the server's user can."""
+    tls = settings.tls
+    if tls is None or not all(os.access(path, os.R_OK) for path in (tls.certificate, tls.key)):
+        return
+    try:
+        check_key_pair(tls.certificate, tls.key)
+    except LbdnsError as error:
+        yield source.problem(("tls", "certificate"), str(error))
+
+
 def _check_places(placed: Placed[Settings], base: Path) -> Iterator[Problem]:
     """Check what stands outside the file: files that are read, directories that are written, the airport."""
     settings, source = placed.item, placed.source
     must_exist: list[tuple[Any, ...]] = [("geodata", *one) for one in settings.geodata.databases()]
     if settings.api is not None:
         must_exist += [("api", name, getattr(settings.api, name)) for name in ("certificate", "key")]
+    if settings.tls is not None:
+        must_exist += [("tls", name, getattr(settings.tls, name)) for name in _TLS_FILES]
     for name, zone in settings.zones.items():
         for index, one in enumerate(zone.primaries):
             if one.tls is not None:

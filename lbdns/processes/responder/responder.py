@@ -39,6 +39,7 @@ from lbdns.processes.responder.sample_shares import SampleShares
 from lbdns.processes.responder.signature_client import SignatureClient
 from lbdns.processes.responder.taps import Taps
 from lbdns.processes.responder.tcp_port import CONNECTIONS_MAX, TcpPort
+from lbdns.processes.responder.tls_door import TlsDoor
 from lbdns.processes.responder.turns import Turns
 from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.responder.view_in_force import Views
@@ -126,6 +127,12 @@ class Responder:
             for one in self._held.listeners
             if self._stays
         ]
+        door = TlsDoor(self._answerer.views)
+        acceptors += [
+            Acceptor(one.tcp, door.taker(self._tcp.at(one.address)), f"TLS on {one.address}", door.room.give_way)
+            for one in self._held.tls
+            if self._stays
+        ]
         if not self._stays:
             self._stop.set()
         if wake_fd is not None:
@@ -181,6 +188,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--index", type=int, default=0, help="which of the responders this is, from 0")
     parser.add_argument("--count", type=int, default=1, help="how many responders there are")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
+    parser.add_argument("--tls", action="append", default=[], metavar="ADDRESS=TCPFD")
     parser.add_argument("--room-fd", type=int, action="append", default=[], help="for each: queries in hand")
     parser.add_argument("--channel-fd", type=int, help="a spare process: which responder it is to be comes this way")
     parser.add_argument("--beat-fd", type=int, help="a spare process: where it shows that it lives")
@@ -214,11 +222,10 @@ def main(arguments: list[str] | None = None) -> int:
                 return 0
             start_log(f"responder {duty.index}", said.log)
         else:
-            addresses = [text.partition("=")[0] for text in said.listen]
-            descriptors = [int(number) for text in said.listen for number in text.partition("=")[2].split(",")]
-            duty = ResponderDuty(
-                said.index, said.count, listener_set(addresses, descriptors), tuple(said.room_fd), not said.finish
-            )
+            plain, tls = ([text.partition("=")[0] for text in texts] for texts in (said.listen, said.tls))
+            texts = [text.partition("=")[2] for text in (*said.listen, *said.tls)]
+            held = listener_set(plain, [int(number) for text in texts for number in text.split(",")], tls)
+            duty = ResponderDuty(said.index, said.count, held, tuple(said.room_fd), not said.finish)
         parts = parts_of(len(duty.held.listeners))
         shares, taps = SampleShares(run, duty.index, parts), Taps(run, duty.index, parts)
         words = open_counters(run.counters(duty.index, 0), writable=True)

@@ -211,10 +211,10 @@ class Connection(asyncio.BufferedProtocol):
         self._go_on()
 
     def eof_received(self) -> bool:
-        """Keep writing after the client's half-close until everything it asked is answered."""
+        """Keep writing after the client's half-close until everything it asked is answered; TLS has no such thing."""
         self._ended = True
         self._go_on()
-        return True
+        return self._transport is not None and self._transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
         """Stop answering a client that does not read."""

@@ -8,11 +8,12 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.passed_sockets import passed_sockets
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
-from lbdns.processes.sockets import IP_PKTINFO, Listener, ListenerSet
+from lbdns.processes.sockets import IP_PKTINFO, Listener, ListenerSet, TlsListener
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 TCP_BACKLOG = 256
@@ -23,6 +24,10 @@ FREE_PORT_ATTEMPTS = 50
 SO_RCVBUFFORCE = 33
 IP_MTU_DISCOVER = 10
 IP_PMTUDISC_OMIT = 5
+
+AnyListener = TypeVar("AnyListener", Listener, TlsListener)
+_Claim: TypeAlias = "tuple[Callable[..., Any], socket.SocketKind, str]"
+"""What opens a socket, its kind, and what people call that."""
 
 
 class BindError(LbdnsError):
@@ -61,32 +66,28 @@ def _free_port(host: str) -> int:
     raise BindError(f"cannot listen on {format_socket_address(host, 0)}: no port is free for UDP and TCP")
 
 
-def bind(listen: Sequence[str], held: Sequence[ListenerSet], worker_count: int) -> list[ListenerSet]:
-    """Return a ListenerSet per worker for the addresses `listen`, from what `held` has of them and new sockets.
+def bind(
+    listen: Sequence[str], held: Sequence[ListenerSet], worker_count: int, tls: Sequence[str] = ()
+) -> list[ListenerSet]:
+    """Return a ListenerSet per worker for the addresses `listen`, and `tls` for TLS, from what `held` has of them and
+    new sockets.
 
     What `held` has beyond the result stays open. Raises BindError naming every address that failed; whatever was
     opened on the way is closed then.
     """
-    known = {address for one in held for address in one.addresses}
+    known = {one.address for each in held for one in each.every}
     ports_held = {parse_socket_address(address)[1] for address in known}
-    failures = list(_claim_all([address for address in listen if address not in known], ports_held))
+    wanted = (*((address, _BOTH) for address in listen), *((address, _BOTH[1:]) for address in tls))
+    failures = list(_claim_all([one for one in wanted if one[0] not in known], ports_held))
     if failures:
         raise BindError("\n".join(failures))
-    fresh: list[Listener] = []
+    fresh: list[Listener | TlsListener] = []
     sets: list[ListenerSet] = []
     for worker in range(worker_count):
-        have = {one.address: one for one in held[worker].listeners} if worker < len(held) else {}
-        listeners = []
-        for address in listen:
-            if address not in have:
-                try:
-                    have[address] = _listener(address)
-                except OSError as error:
-                    failures.append(_explain(*parse_socket_address(address), error))
-                    continue
-                fresh.append(have[address])
-            listeners.append(have[address])
-        sets.append(ListenerSet(tuple(listeners)))
+        before = held[worker] if worker < len(held) else ListenerSet(())
+        plain = _at_all(listen, before.listeners, _listener, fresh, failures)
+        over_tls = _at_all(tls, before.tls, _tls_listener, fresh, failures)
+        sets.append(ListenerSet(plain, over_tls))
     if failures:
         for one in fresh:
             one.close()
@@ -94,21 +95,41 @@ def bind(listen: Sequence[str], held: Sequence[ListenerSet], worker_count: int) 
     return sets
 
 
-def _claim_all(addresses: Iterable[str], ports_held: set[int]) -> Iterator[str]:
-    """Yield why each address cannot be ours alone.
+def _at_all(
+    addresses: Sequence[str],
+    held: Sequence[AnyListener],
+    make: Callable[[str], AnyListener],
+    fresh: list[Listener | TlsListener],
+    failures: list[str],
+) -> tuple[AnyListener, ...]:
+    """Return the listeners of a worker at some addresses, those that are `held` or `fresh` ones; why one cannot be had
+    goes to `failures`."""
+    have = {one.address: one for one in held}
+    found = []
+    for address in addresses:
+        if address not in have:
+            try:
+                have[address] = make(address)
+            except OSError as error:
+                failures.append(_explain(*parse_socket_address(address), error))
+                continue
+            fresh.append(have[address])
+        found.append(have[address])
+    return tuple(found)
+
+
+def _claim_all(addresses: Iterable[tuple[str, Sequence[_Claim]]], ports_held: set[int]) -> Iterator[str]:
+    """Yield why each address cannot be ours alone, in what is to be claimed of it.
 
     SO_REUSEPORT would let us join another server of the same user unseen and take half of its queries, so each address
     is bound without it first. Ports where we listen already, at other addresses, are exempt: there we may be in our
     own way.
     """
-    for address in addresses:
+    for address, claims in addresses:
         host, port = parse_socket_address(address)
         if port in ports_held:
             continue
-        for open_one, kind, transport in (
-            (_udp_socket, socket.SOCK_DGRAM, "UDP"),
-            (_tcp_socket, socket.SOCK_STREAM, "TCP"),
-        ):
+        for open_one, kind, transport in claims:
             if passed_sockets().has(kind, (host, port)):
                 continue
             try:
@@ -126,6 +147,10 @@ def _listener(address: str) -> Listener:
     except OSError:
         udp.close()
         raise
+
+
+def _tls_listener(address: str) -> TlsListener:
+    return TlsListener(address, _tcp_socket(*parse_socket_address(address)))
 
 
 def _udp_socket(host: str, port: int, shared: bool = True) -> socket.socket:
@@ -212,3 +237,10 @@ def _explain(host: str, port: int, error: OSError, transport: str = "") -> str:
     if error.errno == errno.EAFNOSUPPORT:
         return f"{where}: this machine has no {'IPv6' if ':' in host else 'IPv4'}"
     return f"{where}: {error.strerror or os.strerror(error.errno or 0)}"
+
+
+_BOTH: Final[tuple[_Claim, ...]] = (
+    (_udp_socket, socket.SOCK_DGRAM, "UDP"),
+    (_tcp_socket, socket.SOCK_STREAM, "TCP"),
+)
+"""What is opened at an address for plain DNS."""

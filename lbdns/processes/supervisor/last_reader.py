@@ -24,16 +24,21 @@ from lbdns.processes.responder.responder import DRAIN_BATCHES, DRAIN_S
 from lbdns.processes.responder.tcp_port import TcpPort
 from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.responder.view_in_force import Views
-from lbdns.processes.sockets import Listener
+from lbdns.processes.sockets import Listener, TlsListener
 
 HEAR_S: Final = 0.05  # for connections that wait to be accepted, and what they ask
 
 log = logging.getLogger("lbdns.processes")
 
 
-async def close_unread(listeners: Iterable[Listener], run: RunDirectory) -> None:
+async def close_unread(listeners: Iterable[Listener | TlsListener], run: RunDirectory) -> None:
     """Answer what waits in sockets that nobody reads, as far as anything is in force, and close them."""
-    left = [one for one in listeners if one.udp.fileno() >= 0]
+    left = []
+    for one in listeners:
+        if isinstance(one, TlsListener):
+            one.close()
+        elif one.udp.fileno() >= 0:
+            left.append(one)
     for one in left:
         one.retire()
     try:

@@ -27,7 +27,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.sample_room import allocate_samples, capacity_for
 from lbdns.mapped.tap_room import allocate_tap
 from lbdns.processes.responder.fast_port import load_loop, parts_of
-from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, send_duty
+from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, TlsListener, send_duty
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child, child_command
 from lbdns.processes.supervisor.kept import Duty, Kept
@@ -155,7 +155,7 @@ class Responders(Kept):
         self._restarts_before, self._hangs_before = self.restarts, self.hangs
         before, self.children = self.children, fresh
         held_before = self.sets
-        gone = absent([listener for one in self.sets for listener in one.listeners], sets)
+        gone = absent([listener for one in self.sets for listener in one.every], sets)
         self.sets = list(sets)
         self._log_format = log_format
         for listener in gone:
@@ -239,7 +239,7 @@ class Responders(Kept):
 
     async def relieve_orphans(self, orphans: Sequence[Orphan]) -> None:
         """Stop the orphans, whose sockets are read by our own responders or by nobody from now on."""
-        gone = absent([listener for one in orphans for listener in one.held.listeners], self.sets)
+        gone = absent([listener for one in orphans for listener in one.held.every], self.sets)
         for listener in gone:
             listener.retire()
         await asyncio.gather(*(orphan.relieve() for orphan in orphans))
@@ -267,7 +267,7 @@ class Responders(Kept):
     async def close_unused(self, sets: Sequence[ListenerSet]) -> None:
         """Close those sockets of `sets` that no responder reads: they were bound for a change that did not happen. What
         came to them meanwhile is answered."""
-        await close_unread(absent([listener for one in sets for listener in one.listeners], self.sets), self._run)
+        await close_unread(absent([listener for one in sets for listener in one.every], self.sets), self._run)
 
     async def stop(self) -> None:
         """Let every responder finish what has come, and close the sockets."""
@@ -313,6 +313,8 @@ class Responders(Kept):
         arguments = ["--state", str(self._state_dir), "--index", str(duty.index), "--count", str(duty.count)]
         for listener in duty.held.listeners:
             arguments += ["--listen", f"{listener.address}={listener.udp.fileno()},{listener.tcp.fileno()}"]
+        for over_tls in duty.held.tls:
+            arguments += ["--tls", f"{over_tls.address}={over_tls.tcp.fileno()}"]
         for room in duty.rooms:
             arguments += ["--room-fd", str(room)]
         return [*arguments, "--log", log_format, *([] if duty.stays else ["--finish"])]
@@ -351,7 +353,7 @@ def allocate_rooms(count: int) -> tuple[int, ...]:
     return tuple(rooms)
 
 
-def absent(listeners: Sequence[Listener], sets: Sequence[ListenerSet]) -> list[Listener]:
+def absent(listeners: Sequence[Listener | TlsListener], sets: Sequence[ListenerSet]) -> list[Listener | TlsListener]:
     """Return those of some listeners that are in none of `sets`."""
-    kept = {listener for one in sets for listener in one.listeners}
+    kept = {listener for one in sets for listener in one.every}
     return [listener for listener in listeners if listener not in kept]

@@ -28,7 +28,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lbdns import __version__
@@ -44,11 +43,10 @@ from lbdns.dnssec.step_record import TRANSFERS, StepRecord
 from lbdns.health import forced
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.model.settings import Settings
 from lbdns.model.store_facts import StoreFacts
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.supervisor.beginning import Beginning, tell_refused, tell_still_refused, tell_unready
-from lbdns.processes.supervisor.binding import bind, choose_ports
+from lbdns.processes.supervisor.binding import bind
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
@@ -66,6 +64,7 @@ from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.resigning import Resigning
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
+from lbdns.processes.supervisor.serving import Serving
 from lbdns.processes.supervisor.signer_child import SignerChild
 from lbdns.processes.supervisor.state_keeper import StateKeeper
 from lbdns.processes.supervisor.systemd import notify_alive
@@ -90,14 +89,6 @@ QUIET_S = 10.0  # after the last change, before all that changes left behind is 
 log = logging.getLogger("lbdns.processes")
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What is in force beside the snapshot: settings, and the addresses they came to."""
-
-    settings: Settings
-    listen: tuple[str, ...]
-
-
 class Supervisor:
     """One server, from when it may serve to a clean exit; server_life.py holds lock and run directory."""
 
@@ -115,7 +106,7 @@ class Supervisor:
         self._resigning = Resigning(self.signer, self.state_dir, run.path)
         self.content = TransferContent(self.state_dir)
         self._publisher = Publisher(control, run, self.orders, self._resigning.signing, self.content)
-        self._serving = Serving(settings, choose_ports(settings.listen))
+        self._serving = Serving.begin(settings)
         self._first = first
         # What was served last is kept already, where it is served as it was compiled.
         self._texts: Callable[[], Mapping[str, str]] | None = None if first.compiled else first.loaded.texts
@@ -155,7 +146,7 @@ class Supervisor:
         settings, first = self._serving.settings, self._first
         self._source.check(settings)
         held = [orphan.held for orphan in orphans]
-        sets = bind(self._serving.listen, held, settings.workers)
+        sets = bind(self._serving.listen, held, settings.workers, self._serving.tls)
         published: Published | None = None
         try:
             resumed = bool(orphans) and self._publisher.resume()
@@ -173,7 +164,7 @@ class Supervisor:
             if published is not None:
                 self._publisher.abandon(published)
             await self.signer.stop()
-            await close_unread(absent([listener for one in sets for listener in one.listeners], held), self.run)
+            await close_unread(absent([listener for one in sets for listener in one.every], held), self.run)
             raise
         self._prepared = Duty(sets, published, settings.log, takes_over=resumed), tallied
 
@@ -316,14 +307,14 @@ class Supervisor:
 
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None, is_new: bool = True) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
-        listen = self._serving.listen if settings.listen == before.listen else choose_ports(settings.listen)
+        serving = self._serving.moved(settings)
         configuration = await asyncio.to_thread(self.transfers.laid_in, loaded.configuration)
         with self.progress.followed():
             prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(configuration))
         try:
-            await asyncio.to_thread(self._responders.make_room, settings.workers, len(listen), prepared)
+            await asyncio.to_thread(self._responders.make_room, settings.workers, len(serving.listen), prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
-            sets = bind(listen, self._responders.sets, settings.workers)
+            sets = bind(serving.listen, self._responders.sets, settings.workers, serving.tls)
             try:
                 await asyncio.to_thread(commit)
             except BaseException:
@@ -338,7 +329,7 @@ class Supervisor:
         if self._texts is not None:
             self._keeper.tell(ToKeep(prepared, self._texts, self._served_at))
         start_log("supervisor", settings.log)
-        self._serving = Serving(settings, listen)
+        self._serving = serving
         if settings.fixed() != before.fixed():
             log.warning("state, control, user and api change at the next start")
         for child in self._children:
@@ -445,6 +436,7 @@ class Supervisor:
             "directory": str(self._source.directory),
             "place": self._source.place,
             "listen": list(self._serving.listen),
+            "tls": list(self._serving.tls),
             "metrics": self._metrics.address,
             **{key: value for child in reversed(self._children) for key, value in child.health().items()},
         }

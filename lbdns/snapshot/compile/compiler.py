@@ -12,13 +12,14 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, RENEWAL, SAMPLES, SIGNED, TAPPED, VIEWS, Snapshot
+from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, RENEWAL, SAMPLES, SIGNED, TAPPED, TLS, VIEWS, Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.dnstap_settings import tapped_share
 from lbdns.model.pool import Pool
 from lbdns.model.sample_settings import sample_row
 from lbdns.model.settings import Settings
+from lbdns.model.tls_settings import tls_row
 from lbdns.model.views import view_numbers
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
@@ -131,6 +132,7 @@ def compile_snapshot(
         VIEWS: list(view_numbers(configuration.settings.views)),
         SAMPLES: sample_row(configuration.settings.samples),
         TAPPED: tapped_share(configuration.settings.dnstap),
+        TLS: tls_row(configuration.settings.tls),
     }
     transferred = TransferredZones(zones, NO_FLATS, {})
     rows = viewed.rows if viewed else None
