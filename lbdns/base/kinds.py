@@ -163,7 +163,7 @@ class Kind(StrEnum):
     INCOMING = _Row(
         "incoming_transfer",
         "incoming",
-        "secondary_dns.Incoming",
+        "secondary_dns.IncomingTransfer",
         "transfers.yaml",
         references=(ReferenceField(("peers", ITEMS), "peer"),),
         area=SECONDARY_DNS,
@@ -172,7 +172,7 @@ class Kind(StrEnum):
     OUTGOING = _Row(
         "outgoing_transfer",
         "outgoing",
-        "secondary_dns.Outgoing",
+        "secondary_dns.OutgoingTransfer",
         "transfers.yaml",
         references=(ReferenceField(("peers", ITEMS), "peer"),),
         area=SECONDARY_DNS,

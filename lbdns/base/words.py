@@ -91,6 +91,8 @@ DNSSEC_DIRECTORY: Final = _in_state("dnssec")
 """The directory of the keys that zones are signed with, and of what is known of each."""
 SECONDARIES: Final = _in_state("secondaries")
 """The directory of the zones that other servers sent, as they sent them."""
+CATALOGS_FILE: Final = _in_state("catalogs.json")
+"""What each catalog of zones listed that came last and was sound."""
 RUN_DIRECTORY: Final = _in_state("run")
 """What the processes share, where the machine has no shared memory."""
 BESIDE: Final = ".beside"

@@ -40,6 +40,7 @@ COMMANDS = {
     "vnet": "Manage virtual networks, and the routes to them.",
     "rule": "Check a rule's condition, or try it on a query.",
     "pool": "Manage pools and their endpoints.",
+    "key": "Manage TSIG keys, which transfers and updates are signed with.",
     "monitor": "Manage monitors, or run one by hand: lbdns monitor probe TYPE ADDRESS.",
     "token": "Make and revoke tokens of the management API.",
     "completion": "Print the script that makes a shell complete all this.",

@@ -107,6 +107,10 @@ MAX_PEERS: Final = 10_000
 MAX_ACLS: Final = 1000
 MAX_TRANSFERRED_ZONES: Final = 10_000
 """Zones with incoming, or outgoing, transfers in a store."""
+MAX_CATALOG_MEMBERS: Final = 100_000
+"""Zones of one catalog."""
+MAX_CATALOG_GROUPS: Final = 1000
+MAX_GROUP_CHARS: Final = 255
 MAX_REFRESH_S: Final = 2_147_483_647
 MAX_ZONE_SETTINGS: Final = 100_000
 """Zones with settings of their own."""

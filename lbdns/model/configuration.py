@@ -9,10 +9,11 @@ from lbdns.base.lasting_ids import lasting_id
 from lbdns.dns.zone import Zone
 from lbdns.model.alerting import NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.catalog_settings import CatalogMember
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
-from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
+from lbdns.model.secondary_dns import Acl, IncomingTransfer, OutgoingTransfer, Peer, StoredKey
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_policy import SecondaryDns, TransferPolicies, known_keys, transfer_policies
 from lbdns.model.tsig_key import TsigKey
@@ -36,6 +37,7 @@ class Configuration:
     the API's, where somebody is told it. `pools_by_tokens`: names of the pools that who holds a token of the API had a
     hand in, or in what probes them. `store_revision`: the store's, None where there is none. `overlays`: RRsets of one
     view each, without an SOA, that take the place of what the zone of their apex has for everybody.
+    `catalog_members`: zones that are here because a catalog that came lists them.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -54,8 +56,9 @@ class Configuration:
     tsigs: dict[str, StoredKey] = field(default_factory=dict)
     peers: dict[str, Peer] = field(default_factory=dict)
     acls: dict[str, Acl] = field(default_factory=dict)
-    incoming: dict[str, Incoming] = field(default_factory=dict)
-    outgoing: dict[str, Outgoing] = field(default_factory=dict)
+    incoming: dict[str, IncomingTransfer] = field(default_factory=dict)
+    outgoing: dict[str, OutgoingTransfer] = field(default_factory=dict)
+    catalog_members: tuple[CatalogMember, ...] = ()
     unready: tuple[UnreadyZone, ...] = ()
     pool_ids: dict[str, str] = field(default_factory=dict, compare=False)
     account_id: str = field(default="", compare=False)
@@ -69,7 +72,7 @@ class Configuration:
     def transfer_policies(self) -> TransferPolicies:
         """What may be done with each zone beyond asking."""
         beside = SecondaryDns(self.tsigs, self.peers, self.acls, self.incoming, self.outgoing)
-        return transfer_policies(self.settings, beside)
+        return transfer_policies(self.settings, beside, self.catalog_members)
 
     @property
     def tsig_keys(self) -> dict[str, TsigKey]:

@@ -20,11 +20,12 @@ from lbdns.base.garbage import without_cyclic_collection
 from lbdns.dns.zone import RRset, Zone
 from lbdns.model.alerting import NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.catalog_settings import CatalogMember
 from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
-from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
+from lbdns.model.secondary_dns import Acl, IncomingTransfer, OutgoingTransfer, Peer, StoredKey
 from lbdns.model.settings import Settings
 from lbdns.model.views import VIEW_SIGN, labelled
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
@@ -65,8 +66,9 @@ class ConfigurationDocument:
     tsigs: dict[str, StoredKey] = field(default_factory=dict)
     peers: dict[str, Peer] = field(default_factory=dict)
     acls: dict[str, Acl] = field(default_factory=dict)
-    incoming: dict[str, Incoming] = field(default_factory=dict)
-    outgoing: dict[str, Outgoing] = field(default_factory=dict)
+    incoming: dict[str, IncomingTransfer] = field(default_factory=dict)
+    outgoing: dict[str, OutgoingTransfer] = field(default_factory=dict)
+    catalog_members: tuple[tuple[str, str, str, str], ...] = ()  # both names and the label in base64, and the group
 
 
 @without_cyclic_collection()
@@ -98,6 +100,7 @@ def encode_configuration(configuration: Configuration) -> bytes:
         acls=configuration.acls,
         incoming=configuration.incoming,
         outgoing=configuration.outgoing,
+        catalog_members=tuple(_member_row(member) for member in configuration.catalog_members),
     )
     rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones", "overlays"})
     overlays = b'],"overlays":[', *_zone_pieces(configuration.overlays)
@@ -144,6 +147,7 @@ def decode_configuration(data: bytes) -> Configuration:
         acls=document.acls,
         incoming=document.incoming,
         outgoing=document.outgoing,
+        catalog_members=tuple(_member(*row) for row in document.catalog_members),
         overlays=overlays,
     )
 
@@ -163,6 +167,14 @@ def _zone_pieces(zones: Iterable[Zone]) -> Iterator[bytes]:
             yield (b"," if at else b"") + to_json(rows)[1:-1]
         yield b"]]"
         comma = b","
+
+
+def _member_row(member: CatalogMember) -> tuple[str, str, str, str]:
+    return _text(member.apex), _text(member.catalog), _text(member.unique), member.group
+
+
+def _member(apex: str, catalog: str, unique: str, group: str) -> CatalogMember:
+    return CatalogMember(_octets(apex), _octets(catalog), _octets(unique), group)
 
 
 def _row(rrset: RRset) -> RRsetRow:

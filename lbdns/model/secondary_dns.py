@@ -77,7 +77,7 @@ class Acl(Frozen):
     """The network, or an address."""
 
 
-class Incoming(Frozen):
+class IncomingTransfer(Frozen):
     """A secondary zone: it is transferred from its peers."""
 
     name: ZoneName
@@ -89,11 +89,11 @@ class Incoming(Frozen):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        refuse_all("Incoming", _repeated(self.peers))
+        refuse_all("IncomingTransfer", _repeated(self.peers))
         return self
 
 
-class Outgoing(Frozen):
+class OutgoingTransfer(Frozen):
     """A zone that peers have copies of."""
 
     name: ZoneName
@@ -108,7 +108,7 @@ class Outgoing(Frozen):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        refuse_all("Outgoing", _repeated(self.peers))
+        refuse_all("OutgoingTransfer", _repeated(self.peers))
         return self
 
 

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from lbdns.base.words import RIGHTS
 from lbdns.dns.name import encode_canonical
 from lbdns.model import bounds
-from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
+from lbdns.model.catalog_settings import CatalogMember
+from lbdns.model.secondary_dns import Acl, IncomingTransfer, OutgoingTransfer, Peer, StoredKey
 from lbdns.model.settings import Settings
 from lbdns.model.socket_address import format_socket_address, parse_server
 from lbdns.model.transfer_settings import (
@@ -68,7 +69,7 @@ class TransferPolicy:
     `primaries`: the servers that it is transferred from; without any, this server is the primary. `notify_targets`:
     who is told of changes, beside the zone's name servers. `steered`: what becomes of names that load balancers answer,
     None where nobody has said. `refresh_s`: how often its primaries are asked for its serial, in place of what its SOA
-    says; 0: as that says.
+    says; 0: as that says. `catalog`: what a catalog is to this server, CONSUMER or PRODUCER, "" for any other zone.
     """
 
     apex: bytes = b""
@@ -80,6 +81,7 @@ class TransferPolicy:
     notify_targets: tuple[Notified, ...] = ()
     steered: Steered | None = None
     refresh_s: int = 0
+    catalog: str = ""
 
     @property
     def is_secondary(self) -> bool:
@@ -138,8 +140,8 @@ class SecondaryDns(NamedTuple):
     tsigs: Mapping[str, StoredKey] = {}
     peers: Mapping[str, Peer] = {}
     acls: Mapping[str, Acl] = {}
-    incoming: Mapping[str, Incoming] = {}
-    outgoing: Mapping[str, Outgoing] = {}
+    incoming: Mapping[str, IncomingTransfer] = {}
+    outgoing: Mapping[str, OutgoingTransfer] = {}
 
 
 NOTHING_STORED: Final = SecondaryDns()
@@ -154,8 +156,11 @@ def known_keys(settings: Settings, stored: Mapping[str, StoredKey]) -> dict[str,
     return keys
 
 
-def transfer_policies(settings: Settings, stored: SecondaryDns = NOTHING_STORED) -> TransferPolicies:
-    """Return the policies that settings and what is stored make."""
+def transfer_policies(
+    settings: Settings, stored: SecondaryDns = NOTHING_STORED, members: Iterable[CatalogMember] = ()
+) -> TransferPolicies:
+    """Return the policies that settings and what is stored make; `members`: the zones that catalogs list, which come
+    from where their catalog comes from."""
     general = _with_access(NO_POLICY, settings.access)
     own = {}
     for name, zone in settings.zones.items():
@@ -168,6 +173,11 @@ def transfer_policies(settings: Settings, stored: SecondaryDns = NOTHING_STORED)
         if outgoing.enabled:
             apex = encode_canonical(name)
             own[apex] = _with_outgoing(own.get(apex) or replace(general, apex=apex), outgoing, stored)
+    for member in members:
+        catalog = own.get(member.catalog)
+        if catalog is not None and not own.get(member.apex, NO_POLICY).primaries:
+            there = own.get(member.apex) or replace(general, apex=member.apex)
+            own[member.apex] = replace(there, primaries=catalog.primaries)
     return TransferPolicies(general, own)
 
 
@@ -179,7 +189,7 @@ def _peers(names: Iterable[str], stored: SecondaryDns) -> Iterator[tuple[str, Pe
             yield peer.ip, peer
 
 
-def _with_incoming(policy: TransferPolicy, incoming: Incoming, stored: SecondaryDns) -> TransferPolicy:
+def _with_incoming(policy: TransferPolicy, incoming: IncomingTransfer, stored: SecondaryDns) -> TransferPolicy:
     primaries = [
         Primary(ip, peer.port, peer.tsig or "", takes_ixfr=peer.ixfr_enable)
         for ip, peer in _peers(incoming.peers, stored)
@@ -193,7 +203,7 @@ def _with_incoming(policy: TransferPolicy, incoming: Incoming, stored: Secondary
     )
 
 
-def _with_outgoing(policy: TransferPolicy, outgoing: Outgoing, stored: SecondaryDns) -> TransferPolicy:
+def _with_outgoing(policy: TransferPolicy, outgoing: OutgoingTransfer, stored: SecondaryDns) -> TransferPolicy:
     """Return a policy by which the peers are told, and may transfer: who has a key has to sign, from wherever he comes;
     who has none, from his address or one of the networks."""
     peers = [*_peers(outgoing.peers, stored)]
@@ -218,12 +228,17 @@ def _with_access(policy: TransferPolicy, access: AccessSettings) -> TransferPoli
 
 
 def _with_zone(policy: TransferPolicy, zone: ZoneSettings) -> TransferPolicy:
-    return replace(
+    made = replace(
         _with_access(policy, zone.access),
         primaries=tuple(map(_primary, zone.primaries)),
         notify_targets=tuple(map(_notified, zone.also_notify)),
         steered=zone.transfer.steered,
     )
+    if zone.catalog is None:
+        return made
+    # A catalog is for those who transfer it: it names every zone (RFC 9432 section 7).
+    query = made.query if made.query is not None else made.transfer
+    return replace(made, query=query, catalog=zone.catalog.role)
 
 
 def _primary(said: PrimarySettings) -> Primary:

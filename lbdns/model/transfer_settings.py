@@ -25,6 +25,7 @@ from lbdns.dns.name import BadName
 from lbdns.dns.name_pattern import parse_pattern
 from lbdns.dns.rdata.record_types import parse_type, type_text
 from lbdns.model import bounds
+from lbdns.model.catalog_settings import CONSUMER, PRODUCER, Catalog
 from lbdns.model.dnssec_settings import ZoneName, distinct_zones
 from lbdns.model.fields import FilePath, Frozen
 from lbdns.model.hostnames import parse_hostname
@@ -247,6 +248,24 @@ class ZoneSettings(Frozen):
     """What others get who transfer it."""
     access: AccessSettings = AccessSettings()
     """Who may do what with this zone; a list takes the place of the server's."""
+    catalog: Catalog = None
+    """That it is a catalog, a list of zones: `consumer`, or `producer`, or more."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        refuse_all("ZoneSettings", self._mistakes())
+        return self
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        if self.catalog is None:
+            return
+        about = (("catalog",), ("primaries",))
+        if self.catalog.role == CONSUMER and not self.primaries:
+            yield Mistake(("catalog",), "a catalog that is read comes from other servers; give primaries", about)
+        elif self.catalog.role == PRODUCER and self.primaries:
+            yield Mistake(
+                ("primaries",), "a catalog that is made here has no primaries; leave one of the two out", about
+            )
 
 
 ZoneTable = Annotated[

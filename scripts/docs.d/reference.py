@@ -30,7 +30,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.field_meanings import field_meanings
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Pool
-from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
+from lbdns.model.secondary_dns import Acl, IncomingTransfer, OutgoingTransfer, Peer, StoredKey
 from lbdns.model.settings import Settings
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 from lbdns.publish.publisher import Publisher
@@ -72,8 +72,8 @@ CHAPTERS = (
     ),
     (Peer, "Peers: `peers`", "A mapping of names to other servers that zones are exchanged with."),
     (Acl, "Networks of transfers: `acls`", "A mapping of names to networks."),
-    (Incoming, "Zones from peers: `incoming`", "A mapping of zones' names to where they come from."),
-    (Outgoing, "Zones to peers: `outgoing`", "A mapping of zones' names to who has copies of them."),
+    (IncomingTransfer, "Zones from peers: `incoming`", "A mapping of zones' names to where they come from."),
+    (OutgoingTransfer, "Zones to peers: `outgoing`", "A mapping of zones' names to who has copies of them."),
 )
 
 

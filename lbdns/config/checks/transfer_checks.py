@@ -15,7 +15,7 @@ lets everybody transfer                                                   warnin
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import KEYED, SECONDARY_DNS, Kind
@@ -25,6 +25,7 @@ from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Source
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.name import encode_canonical, labels_of, longest_match, show_name
+from lbdns.model.catalog_settings import PRODUCER, CatalogSettings
 from lbdns.model.refusal import Location
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_policy import SecondaryDns, TransferPolicies, transfer_policies
@@ -72,7 +73,7 @@ def check_transfers(
     if policies.is_empty:
         return
     yield from _check_access(("access",), settings.access, source)
-    yield from _check_zones(settings, source, _coming(objects), hosted)
+    yield from _check_zones(settings, source, _coming(objects) | _with_primaries(settings), hosted)
     yield from _check_steered(settings, source, policies, objects, hosted)
     yield from _check_stored(settings, objects, hosted)
     yield from _check_updates(settings, source, policies, hosted)
@@ -152,7 +153,9 @@ def _check_zones(settings: Settings, source: Source, coming: Collection[bytes], 
     for name, zone in settings.zones.items():
         at: Location = ("zones", name)
         apex = encode_canonical(name)
-        if zone.primaries and apex in hosted.apexes:
+        if zone.catalog is not None and zone.catalog.role == PRODUCER:
+            yield from _check_producer(name, zone.catalog, source, hosted, coming)
+        elif zone.primaries and apex in hosted.apexes:
             where = "in the store" if hosted.is_stored else f"in {name}.zone"
             message = f"the zone comes from its primaries, and has records {where} as well; keep one of the two"
             yield source.problem((*at, "primaries"), message)
@@ -164,6 +167,28 @@ def _check_zones(settings: Settings, source: Source, coming: Collection[bytes], 
                 if not _may_lie_in(pattern, apex):
                     message = f'"{pattern}" is never in {name}; names are whole, such as {_example(pattern)}.{name}'
                     yield source.problem((*place, "names", index), message)
+
+
+def _check_producer(
+    name: str, catalog: CatalogSettings, source: Source, hosted: Hosted, coming: Collection[bytes]
+) -> Iterator[Problem]:
+    """Yield what is wrong with a catalog that is made here."""
+    at: Location = ("zones", name, "catalog")
+    if encode_canonical(name) in hosted.apexes:
+        yield source.problem(
+            at, "a catalog is made of names alone, and this zone has records; give it a name of its own"
+        )
+    severity: Literal["error", "warning"] = "warning" if hosted.is_stored else "error"
+    listed: list[tuple[Location, str]] = [(("zones", index), zone) for index, zone in enumerate(catalog.zones or ())]
+    if catalog.zones is None:
+        for group, zones in catalog.groups.items():
+            listed += [(("groups", group, index), zone) for index, zone in enumerate(zones)]
+    for place, zone in listed if hosted.is_complete else ():
+        apex = encode_canonical(zone)
+        if apex not in hosted.apexes and apex not in coming:
+            near = nearest(zone, [show_name(one) for one in hosted.apexes])
+            meant = f'; did you mean "{near}"?' if near else ""
+            yield source.problem((*at, *place), f'there is no zone "{zone}" here{meant}', severity)
 
 
 def _unknown_zone(name: str, hosted: Hosted) -> str:

@@ -28,7 +28,7 @@ from lbdns.model.monitors import MonitorGroup
 from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.refusal import Location, Mistake
-from lbdns.model.secondary_dns import Acl, Incoming, Outgoing, Peer, StoredKey
+from lbdns.model.secondary_dns import Acl, IncomingTransfer, OutgoingTransfer, Peer, StoredKey
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -53,8 +53,8 @@ _STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
     StoredKey: {"name": "stand-in.invalid"},
     Peer: {"name": "stand-in"},
     Acl: {"name": "stand-in", "ip_range": "127.0.0.1"},
-    Incoming: {"name": "stand-in.invalid"},
-    Outgoing: {"name": "stand-in.invalid"},
+    IncomingTransfer: {"name": "stand-in.invalid"},
+    OutgoingTransfer: {"name": "stand-in.invalid"},
     Silence: {"policy": "-", "start_time": "1970-01-01T00:00:00Z", "end_time": "9999-12-31T00:00:00Z"},
 }
 """What stands in for a required field whose value was refused; `Placed.refused` tells that it does."""

@@ -23,8 +23,11 @@ from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import encode_canonical, longest_match, show_name
 from lbdns.dns.zone import Zone
 from lbdns.dns.zone_copy import ZoneCopy
+from lbdns.model.catalog_settings import CONSUMER
 from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.views import EVERY_VIEW
+from lbdns.transfer.catalog.catalog_members import CatalogMembers
+from lbdns.transfer.catalog.produced_catalogs import ProducedCatalogs
 from lbdns.transfer.inward.balancer_notes import balancer_notes
 from lbdns.transfer.inward.copied_zone import is_signed_by_primary, plain_zone
 from lbdns.transfer.inward.copy_shelf import CopyShelf
@@ -62,6 +65,8 @@ class SecondaryZones:
         self._published: dict[bytes, Zone] = {}
         self._stale: dict[bytes, bool] = {}
         self._lock = threading.Lock()
+        self._catalogs = CatalogMembers(state_dir)
+        self._produced = ProducedCatalogs()
 
     def came(self, apex: bytes, is_expired: bool) -> None:
         """Note that another copy is there, or that the one that is there has expired."""
@@ -71,15 +76,25 @@ class SecondaryZones:
     def laid_in(self, configuration: Configuration) -> Configuration:
         """Return a configuration with what has come of its zones. Raises LbdnsError where load balancers have come to
         lie over one that is served as its primary signed it."""
+        signed = zones_with_keys(self._state_dir)
+        configuration = self._with_listed(configuration, signed)
         apexes = [policy.apex for policy in configuration.transfer_policies.secondaries]
         for gone in self._zones.keys() - set(apexes):
             del self._zones[gone]
-        if not apexes:
-            return configuration
-        signed = zones_with_keys(self._state_dir)
-        names = _balancer_names(configuration, apexes)
-        received = {apex: self._current(apex, apex in signed, names.get(apex, ())) for apex in apexes}
-        return _with_zones(configuration, received)
+        if apexes:
+            names = _balancer_names(configuration, apexes)
+            received = {apex: self._current(apex, apex in signed, names.get(apex, ())) for apex in apexes}
+            configuration = _with_zones(configuration, received)
+        return self._produced.laid_in(configuration)
+
+    def _with_listed(self, configuration: Configuration, signed: Collection[bytes]) -> Configuration:
+        """Return a configuration that knows of the zones that catalogs list now, and of no others."""
+        configuration = _without_members(configuration)
+        policies = configuration.transfer_policies
+        catalogs = [policy.apex for policy in policies.secondaries if policy.catalog == CONSUMER]
+        came = {apex: self._current(apex, apex in signed, ()).zone for apex in catalogs}
+        configured = {zone.apex for zone in configuration.zones} | {policy.apex for policy in policies.secondaries}
+        return replace(configuration, catalog_members=self._catalogs.members(came, configured))
 
     def published(self, configuration: Configuration) -> None:
         """Note what is in force."""
@@ -100,9 +115,9 @@ class SecondaryZones:
 
     def notes(self) -> Mapping[bytes, tuple[str, ...]]:
         """Return what somebody should look at, by apex; nothing of zones about which all is well."""
-        found = {}
+        found = dict(self._catalogs.notes())
         for apex, one in tuple(self._zones.items()):
-            said = (*((one.refused,) if one.refused else ()), *one.notes)
+            said = (*((one.refused,) if one.refused else ()), *one.notes, *found.get(apex, ()))
             if said:
                 found[apex] = said
         return found
@@ -176,6 +191,19 @@ def _balancer_names(configuration: Configuration, apexes: Iterable[bytes]) -> di
             if apex in wanted and apex is not None:
                 found.setdefault(apex, []).append(name)
     return found
+
+
+def _without_members(configuration: Configuration) -> Configuration:
+    """Return a configuration without the zones that catalogs listed when it was made."""
+    listed = {member.apex for member in configuration.catalog_members}
+    if not listed:
+        return configuration
+    return replace(
+        configuration,
+        zones=tuple(zone for zone in configuration.zones if not _is_among(zone, listed)),
+        unready=tuple(one for one in configuration.unready if not _is_among(one.zone, listed)),
+        catalog_members=(),
+    )
 
 
 def _with_zones(configuration: Configuration, received: Mapping[bytes, _Received]) -> Configuration:

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +56,7 @@ class TransferChild(KeptOne):
         self._republish = republish
         self._zones = SecondaryZones(state_dir, time.time())
         self._terms = WorkerTerms({}, {})
+        self._listed: dict[bytes, bytes] = {}  # members of catalogs, and the labels that they are listed under
         self._link: WordsLink | None = None
         self._linked = asyncio.Event()
         self._heard_ns = 0
@@ -84,7 +85,12 @@ class TransferChild(KeptOne):
         published = duty.published
         self._log_format = duty.log_format
         self._zones.published(published.configuration)
+        listed = {member.apex: member.unique for member in published.configuration.catalog_members}
+        renewed = [apex for apex, unique in listed.items() if self._listed.get(apex, unique) != unique]
+        self._listed = listed
         terms = await asyncio.to_thread(terms_of, published)
+        if self._link is not None and renewed:
+            self._do(self._renew(self._link, renewed))
         if terms == self._terms:
             return
         self._terms = terms
@@ -108,6 +114,14 @@ class TransferChild(KeptOne):
         await self._tell_terms(link)
         if link.is_open:
             self._linked.set()
+
+    async def _renew(self, link: WordsLink, apexes: Iterable[bytes]) -> None:
+        """Have zones transferred whole, which a catalog lists as others of the same names (RFC 9432 section 5.4)."""
+        for apex in apexes:
+            try:
+                await link.ask("refresh", {"zone": show_name(apex), "force": True})
+            except LbdnsError as error:
+                log.warning("zone %s: its catalog lists it anew, and it does not come: %s", show_name(apex), error)
 
     async def _tell_terms(self, link: WordsLink) -> None:
         try:
