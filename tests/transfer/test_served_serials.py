@@ -256,3 +256,20 @@ def test_whoever_follows_has_the_zone_whatever_happens(tmp_path: Path, seed: int
 def test_the_newest_of_serials_goes_round() -> None:
     assert newest_of([0xFFFFFFFE, 3, 0xFFFFFFFF]) == 3
     assert struct.pack("!I", newest_of([5])) == b"\0\0\0\5"
+
+
+def test_a_zone_that_nobody_follows_is_served_as_it_is_beside_one_that_somebody_does(tmp_path: Path) -> None:
+    """What was published before of it is not served once more where the same zones are followed as before."""
+    server = Publications(tmp_path)
+    settings = {"zones": {"example.com": FOLLOWED}}
+
+    def publish(serial: int, record: str) -> Transferred:
+        found = tree(1, settings=settings)
+        found["zones"]["other.example"] = HEAD.format(serial=serial) + record + "\n"
+        server.publish(server.read(found))
+        return server.transferred("other.example")
+
+    first, second = publish(7, "www A 192.0.2.1"), publish(8, "www A 192.0.2.2")
+    assert (first.serial, second.serial) == (7, 8)
+    assert len(first.records) == len(second.records) and first.records != second.records
+    assert publish(8, "www A 192.0.2.2").records == second.records

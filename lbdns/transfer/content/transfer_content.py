@@ -167,6 +167,8 @@ class ZoneSettling:
             key = now.keys[at]
             if key is not None:
                 served[at] = self._settle_zone(compiled, at, key, now.standing_at.get(at, ()), regrouped)
+            else:
+                served[at] = now.zones[at]  # nobody follows it: served as it is, and not as it was
         now.served_zones = tuple(served)
         several = {str(at): list(key[1]) for at, key in enumerate(now.keys) if key is not None and key[1] != _PUBLIC}
         return TransferredZones(now.served_zones, dict(now.flats), {TRANSFER_VIEWS: several})
