@@ -30,7 +30,7 @@ from lbdns.config.checks.pool_checks import check_pools
 from lbdns.config.checks.references import check_references
 from lbdns.config.checks.sights import ZoneKey, check_sights, check_views, sights_of, zone_key
 from lbdns.config.checks.signed_checks import check_policies
-from lbdns.config.checks.transfer_checks import check_transfers, hosted_here
+from lbdns.config.checks.transfer_checks import check_transfers, hosted_here, stored_transfers
 from lbdns.config.directory import Directory, read_text, try_read
 from lbdns.config.examined import Examined, Loaded
 from lbdns.config.files_read import FilesRead
@@ -360,7 +360,7 @@ class _Loading:
             errors, warnings = errors_and_warnings(self.problems)
             return Examined(None, errors, warnings, more=more_of(self.problems))
         memo = CheckMemo() if memo is None else memo
-        for policy in transfer_policies(self.settings).secondaries:
+        for policy in transfer_policies(self.settings, stored_transfers(self.objects)).secondaries:
             self.drafts.setdefault((policy.apex, EVERY_VIEW), received_draft(policy.apex))
         read = tuple(self.problems)
         zones = None if self.has_unread_zone else self.drafts.values()

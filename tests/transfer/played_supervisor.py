@@ -21,7 +21,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.transfer.inward.copy_shelf import CopyShelf
 from lbdns.transfer.inward.notice_port import Notice
 from lbdns.transfer.inward.primary_client import AskedKey, AskedPrimary
-from lbdns.transfer.inward.worker_terms import NotifiedZone, WorkerTerms
+from lbdns.transfer.inward.worker_terms import NotifiedZone, SecondaryTerms, WorkerTerms
 from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
 from tests.transfer.real_primaries import ALGORITHM, KEY, SECRET
 
@@ -37,8 +37,9 @@ def asked(port: int, key: AskedKey | None = ASKED_KEY) -> AskedPrimary:
 class PlayedSupervisor:
     """One worker, and what it said."""
 
-    def __init__(self, state_dir: Path) -> None:
-        """Start it."""
+    def __init__(self, state_dir: Path, records_max: int | None = None) -> None:
+        """Start it; `records_max`: what a transfer may have at most, where that is to be another bound than its own."""
+        self.more = [] if records_max is None else ["--records-max", str(records_max)]
         self.state_dir = state_dir
         self.shelf = CopyShelf(state_dir)
         self.events: list[Mapping[str, Any]] = []
@@ -51,7 +52,7 @@ class PlayedSupervisor:
         self._channel, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-P", "-m", TRANSFER_MODULE, "--state-dir", str(self.state_dir)]
-            command += ["--channel-fd", str(theirs.fileno())]
+            command += ["--channel-fd", str(theirs.fileno()), *self.more]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=package_environment())
         self._hearing = threading.Thread(target=self._hear)
         self._hearing.start()
@@ -97,7 +98,8 @@ class PlayedSupervisor:
         notified: Mapping[bytes, NotifiedZone] | None = None,
     ) -> None:
         """Tell it which zones come from where."""
-        answer = self.ask("terms", **WorkerTerms(secondaries, notified or {}).as_json())
+        said = {apex: SecondaryTerms(primaries) for apex, primaries in secondaries.items()}
+        answer = self.ask("terms", **WorkerTerms(said, notified or {}).as_json())
         assert "error" not in answer, answer
 
     def notice(self, apex: bytes, serial: int | None = None) -> None:
@@ -125,6 +127,11 @@ class PlayedSupervisor:
         """Wait until a zone has a serial; returns how it stands then."""
         return self.wait(lambda status: status.serial == serial, zone)
 
+    def memory_bytes(self) -> int:
+        """Return the most memory that the worker had."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+
     def copy(self, apex: bytes) -> ZoneCopy:
         """Return the copy on disk."""
         held = self.shelf.read(apex)
@@ -133,10 +140,10 @@ class PlayedSupervisor:
 
 
 @contextlib.contextmanager
-def played_supervisor(state_dir: Path) -> Iterator[PlayedSupervisor]:
+def played_supervisor(state_dir: Path, records_max: int | None = None) -> Iterator[PlayedSupervisor]:
     """Have a worker."""
     state_dir.mkdir(exist_ok=True)
-    played = PlayedSupervisor(state_dir)
+    played = PlayedSupervisor(state_dir, records_max)
     try:
         yield played
     finally:

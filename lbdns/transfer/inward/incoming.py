@@ -26,9 +26,9 @@ from lbdns.dns.serial import is_newer
 from lbdns.dns.transfer_reply import ReceivedRecord
 from lbdns.transfer.inward.zone_records import ZoneRecords
 
-RECORDS_MAX: Final = 10_000_000
+RECORDS_MAX: Final = 4_000_000
 """How many records a transfer may have; of differences, those that go count as well."""
-BYTES_MAX: Final = 1 << 30
+BYTES_MAX: Final = 1 << 28
 """How many octets they may have in all, names told in full."""
 
 

@@ -68,12 +68,13 @@ class AskedTls(NamedTuple):
 
 
 class AskedPrimary(NamedTuple):
-    """A primary: address, port, key and TLS, None for none."""
+    """A primary: address, port, key and TLS, None for none; and whether it may be asked for differences (IXFR)."""
 
     address: str
     port: int
     key: AskedKey | None = None
     tls: AskedTls | None = None
+    takes_ixfr: bool = True
 
     @property
     def shown(self) -> str:

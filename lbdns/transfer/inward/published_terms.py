@@ -22,7 +22,7 @@ from lbdns.model.tsig_key import TsigKey
 from lbdns.publish.publisher import Published
 from lbdns.snapshot.lookup.look_up import DIRECTORY
 from lbdns.transfer.inward.primary_client import AskedKey, AskedPrimary, AskedTls
-from lbdns.transfer.inward.worker_terms import NotifiedZone, WorkerTerms
+from lbdns.transfer.inward.worker_terms import NotifiedZone, SecondaryTerms, WorkerTerms
 
 
 def terms_of(published: Published) -> WorkerTerms:
@@ -33,7 +33,8 @@ def terms_of(published: Published) -> WorkerTerms:
         return WorkerTerms({}, {})
     keys = configuration.tsig_keys
     secondaries = {
-        policy.apex: tuple(_primary(one, keys) for one in policy.primaries) for policy in policies.secondaries
+        policy.apex: SecondaryTerms(tuple(_primary(one, keys) for one in policy.primaries), policy.refresh_s)
+        for policy in policies.secondaries
     }
     view = ServingView(published.snapshot, published.table, published.signatures)
     notified = {}
@@ -91,7 +92,7 @@ def _key(name: str, keys: Mapping[str, TsigKey]) -> AskedKey | None:
 
 def _primary(said: Primary, keys: Mapping[str, TsigKey]) -> AskedPrimary:
     tls = None if said.tls is None else AskedTls(said.tls.name, str(said.tls.ca_file or ""))
-    return AskedPrimary(said.address, said.port, _key(said.key, keys), tls)
+    return AskedPrimary(said.address, said.port, _key(said.key, keys), tls, said.takes_ixfr)
 
 
 def _target(said: Notified, keys: Mapping[str, TsigKey]) -> AskedPrimary:

@@ -31,6 +31,7 @@ from lbdns.transfer.inward.kept_records import KeptRecords
 from lbdns.transfer.inward.primary_client import AskedPrimary, ask_soa, transfer
 from lbdns.transfer.inward.received_checks import check_received
 from lbdns.transfer.inward.worker_room import WorkerRoom
+from lbdns.transfer.inward.worker_terms import SecondaryTerms
 from lbdns.transfer.inward.zone_records import ZoneRecords
 from lbdns.transfer.inward.zone_timers import SoaTimes, ZoneTimers
 from lbdns.transfer.zone_transfer_status import TransferPeer, TransferRole, TransferState, ZoneTransferStatus
@@ -69,11 +70,11 @@ class WorkerTools:
 class SecondaryZone:
     """One zone of a worker, from when it is told of until it is not to be had any more."""
 
-    def __init__(self, apex: bytes, primaries: Sequence[AskedPrimary], tools: WorkerTools) -> None:
+    def __init__(self, apex: bytes, terms: SecondaryTerms, tools: WorkerTools) -> None:
         """Describe it; `run` does the work."""
         self.apex = apex
         self.name = show_name(apex)
-        self.primaries = tuple(primaries)
+        self.terms = terms
         self.held: HeldSerial | None = None
         self.is_expired = False
         self.timers = ZoneTimers(tools.clock())
@@ -111,6 +112,9 @@ class SecondaryZone:
             async with asyncio.timeout(wait_s), self._checked:
                 await self._checked.wait_for(lambda: self._checks > checks)
 
+    def _times(self, soa: bytes) -> SoaTimes:
+        return SoaTimes.of(soa, self.terms.refresh_s)
+
     def _is_news(self, serial: int) -> bool:
         return self.held is None or self.is_expired or is_newer(serial, self.held.serial)
 
@@ -138,7 +142,7 @@ class SecondaryZone:
             return
         self._tools.kept.keep(found.copy.serial, len(found.copy.rrsets), records)
         self.held = HeldSerial(soa.rdatas[0], found.copy.serial, "", found.copy.received_s)
-        self.timers.hold(SoaTimes.of(soa.rdatas[0]), min(found.checked_s, self._tools.clock()))
+        self.timers.hold(self._times(soa.rdatas[0]), min(found.checked_s, self._tools.clock()))
         self._set_state()
 
     def _look_at_age(self, now_s: float) -> None:
@@ -185,7 +189,7 @@ class SecondaryZone:
 
     async def _succeeded(self, now_s: float) -> None:
         assert self.held is not None
-        self.timers.succeeded(now_s, SoaTimes.of(self.held.soa), random.random())
+        self.timers.succeeded(now_s, self._times(self.held.soa), random.random())
         self._look_at_age(now_s)
         try:
             await asyncio.to_thread(self._tools.shelf.note_checked, self.apex, now_s)
@@ -195,7 +199,7 @@ class SecondaryZone:
     def _in_turn(self) -> list[AskedPrimary]:
         """Return the primaries, those first that have said that the zone has changed."""
         first, self._first = self._first, ""
-        return sorted(self.primaries, key=lambda one: one.address != first)
+        return sorted(self.terms.primaries, key=lambda one: one.address != first)
 
     async def _try(self, primary: AskedPrimary, is_forced: bool) -> bool:
         """Ask a primary; return whether it had something newer, which is the copy now. Raises LbdnsError."""
@@ -227,7 +231,7 @@ class SecondaryZone:
     async def _transfer(self, primary: AskedPrimary, held: HeldSerial | None) -> None:
         """Have the zone sent: the differences from `held`, and the whole of it where they do not come."""
         incoming = None
-        if held is not None:
+        if held is not None and primary.takes_ixfr:
             incoming = await self._ask_differences(primary, held)
         if incoming is None:
             incoming = Incoming(self.apex, None, self._tools.bounds)
@@ -271,7 +275,7 @@ class SecondaryZone:
         self.held = HeldSerial(soa.rdatas[0], incoming.serial, incoming.kind, now_s)
         self._tools.kept.keep(incoming.serial, count, records)
         # Not expired any more, and no news of its own: the copy is told in a moment.
-        self.timers.hold(SoaTimes.of(soa.rdatas[0]), now_s)
+        self.timers.hold(self._times(soa.rdatas[0]), now_s)
         self.is_expired = False
         how = f"by {incoming.kind.upper()} from {primary.shown}, {counted(incoming.record_count, 'record')}"
         self._step("transferred", "info", f"serial {incoming.serial} {how}")
@@ -320,7 +324,7 @@ class SecondaryZone:
             self._state,
             self._since_s,
             serial=None if held is None or self.is_expired else held.serial,
-            primaries=tuple(self._peers.get(one.shown) or _peer(one) for one in self.primaries),
+            primaries=tuple(self._peers.get(one.shown) or _peer(one) for one in self.terms.primaries),
             last_check_s=self._last_check_s,
             next_check_s=self.timers.next_s,
             last_transfer="" if held is None else held.kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dnssec.signer.signer_channel import WordsChannel
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.transfer.inward.copy_shelf import CopyShelf
+from lbdns.transfer.inward.incoming import TransferBounds
 from lbdns.transfer.inward.notice_port import Notice, NoticePort
 from lbdns.transfer.inward.notify_sender import NotifySender
 from lbdns.transfer.inward.secondary_zone import SecondaryZone, WorkerTools
@@ -38,13 +40,14 @@ def steady_unix_s(offset_s: float) -> float:
 class TransferWorker:
     """One worker."""
 
-    def __init__(self, state_dir: Path, run: RunDirectory, channel: Any) -> None:
-        """Work for the supervisor at the other end of a channel."""
+    def __init__(self, state_dir: Path, run: RunDirectory, channel: socket.socket, bounds: TransferBounds) -> None:
+        """Work for the supervisor at the other end of a channel; `bounds`: of each transfer."""
         offset_s = time.time() - elapsed_s()
         self._shelf = CopyShelf(state_dir)
         self._tools = WorkerTools(
             self._shelf, lambda: steady_unix_s(offset_s), self._tell_copy, self._note_change, self._tell_step
         )
+        self._tools.bounds = bounds
         self._channel = WordsChannel(channel, self._do, "transfer worker")
         self._port = NoticePort(run.transfer_notices, self._take_notice)
         self._notifier = NotifySender(self._note_change)
@@ -136,12 +139,12 @@ class TransferWorker:
     def _follow(self, terms: WorkerTerms) -> None:
         """Have the zones that the terms say, from where they say."""
         for apex, zone in list(self._zones.items()):
-            if terms.secondaries.get(apex) != zone.primaries:
+            if terms.secondaries.get(apex) != zone.terms:
                 self._tasks.pop(apex).cancel()
                 del self._zones[apex]
-        for apex, primaries in terms.secondaries.items():
+        for apex, said in terms.secondaries.items():
             if apex not in self._zones:
-                zone = self._zones[apex] = SecondaryZone(apex, primaries, self._tools)
+                zone = self._zones[apex] = SecondaryZone(apex, said, self._tools)
                 self._tasks[apex] = asyncio.create_task(zone.run())
         self._notifier.take(dict(terms.notified))
         self._shelf.remove_but(terms.secondaries, time.time())

@@ -26,6 +26,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.log import log_uncaught, start_log
 from lbdns.base.words import TRANSFER_MODULE
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.transfer.inward.incoming import RECORDS_MAX, TransferBounds
 from lbdns.transfer.inward.transfer_at_work import TransferWorker
 
 NICE: Final = 5
@@ -40,6 +41,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--state-dir", type=Path, required=True, help="the state directory")
     parser.add_argument("--channel-fd", type=int, required=True, help="the way to the supervisor")
     parser.add_argument("--wake-fd", type=int)
+    parser.add_argument("--records-max", type=int, default=RECORDS_MAX, help="how many records a transfer may have")
     parser.add_argument("--log", choices=("text", "json"), default="text")
     return parser.parse_args(arguments)
 
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         async def work() -> None:
             with socket.socket(fileno=said.channel_fd) as channel:
-                await TransferWorker(said.state_dir, run, channel).work()
+                await TransferWorker(said.state_dir, run, channel, TransferBounds(said.records_max)).work()
 
         asyncio.run(work())
     except LbdnsError as error:

@@ -2,7 +2,7 @@
 of which.
 
     {"secondaries": [{"apex", "primaries": [{"address", "port", "key": {"name", "algorithm", "secret"} | null,
-                                             "tls": {"name", "ca_file"} | null}]}],
+                                             "tls": {"name", "ca_file"} | null, "takes_ixfr"}], "refresh_s"}],
      "notified": [{"apex", "soa", "targets": [{"address", "port", "key"}], "servers": [name, [address]]}]}
 
 Apexes, SOA data and secrets are hexadecimal. Secrets travel on this channel alone, a socket between the two processes.
@@ -26,17 +26,28 @@ class NotifiedZone(NamedTuple):
     servers: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-class WorkerTerms(NamedTuple):
-    """All that a worker goes by."""
+class SecondaryTerms(NamedTuple):
+    """Where a zone comes from, and how often its primaries are asked, in place of what its SOA says; 0: that counts."""
 
-    secondaries: Mapping[bytes, tuple[AskedPrimary, ...]]
+    primaries: tuple[AskedPrimary, ...]
+    refresh_s: int = 0
+
+
+class WorkerTerms(NamedTuple):
+    """All that a worker goes by; secondary zones by apex, and those that others are told of."""
+
+    secondaries: Mapping[bytes, SecondaryTerms]
     notified: Mapping[bytes, NotifiedZone]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
         secondaries = [
-            {"apex": apex.hex(), "primaries": [_server_json(one) for one in primaries]}
-            for apex, primaries in self.secondaries.items()
+            {
+                "apex": apex.hex(),
+                "primaries": [_server_json(one) for one in terms.primaries],
+                "refresh_s": terms.refresh_s,
+            }
+            for apex, terms in self.secondaries.items()
         ]
         notified = [
             {
@@ -52,7 +63,10 @@ class WorkerTerms(NamedTuple):
     @staticmethod
     def from_json(said: Mapping[str, Any]) -> WorkerTerms:
         """Return what `as_json` made JSON of."""
-        secondaries = {bytes.fromhex(one["apex"]): tuple(map(_server, one["primaries"])) for one in said["secondaries"]}
+        secondaries = {
+            bytes.fromhex(one["apex"]): SecondaryTerms(tuple(map(_server, one["primaries"])), one["refresh_s"])
+            for one in said["secondaries"]
+        }
         notified = {}
         for one in said["notified"]:
             apex = bytes.fromhex(one["apex"])
@@ -64,7 +78,13 @@ class WorkerTerms(NamedTuple):
 
 def _server_json(one: AskedPrimary) -> dict[str, Any]:
     key = None if one.key is None else {**one.key._asdict(), "secret": one.key.secret.hex()}
-    return {"address": one.address, "port": one.port, "key": key, "tls": one.tls and one.tls._asdict()}
+    return {
+        "address": one.address,
+        "port": one.port,
+        "key": key,
+        "tls": one.tls and one.tls._asdict(),
+        "takes_ixfr": one.takes_ixfr,
+    }
 
 
 def _server(said: Mapping[str, Any]) -> AskedPrimary:
@@ -74,4 +94,5 @@ def _server(said: Mapping[str, Any]) -> AskedPrimary:
         said["port"],
         None if key is None else AskedKey(key["name"], key["algorithm"], bytes.fromhex(key["secret"])),
         None if tls is None else AskedTls(**tls),
+        said["takes_ixfr"],
     )

@@ -38,10 +38,10 @@ class SoaTimes(NamedTuple):
     expire_s: float
 
     @staticmethod
-    def of(soa: bytes) -> SoaTimes:
-        """Return the times in the data of an SOA record."""
+    def of(soa: bytes, refresh_s: int = 0) -> SoaTimes:
+        """Return the times in the data of an SOA record; `refresh_s`: in place of its own, 0 for none."""
         refresh, retry, expire, _ = _TIMES.unpack(soa[-_TIMES.size :])
-        bounded_refresh = min(max(float(refresh), REFRESH_MIN_S), REFRESH_MAX_S)
+        bounded_refresh = min(max(float(refresh_s or refresh), REFRESH_MIN_S), REFRESH_MAX_S)
         bounded_retry = min(max(float(retry), RETRY_MIN_S), RETRY_MAX_S)
         return SoaTimes(
             bounded_refresh, bounded_retry, min(max(float(expire), bounded_refresh + bounded_retry), EXPIRE_MAX_S)
