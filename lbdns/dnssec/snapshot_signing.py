@@ -78,10 +78,20 @@ class SnapshotSigner:
             return rrsets
         keys = self.keys.get(zone.apex)
         if keys is None:
-            problem = self.signer.key_problems().get(zone.apex, "its keys cannot be had")
-            raise LbdnsError(f"zone {show_name(zone.apex)} cannot be signed: {problem}")
+            return self._as_signed_before(zone.apex, rrsets, kept)
         times = SignatureTimes(self._policy_of(zone.apex), self.now_s)
         return seal(zone.apex, rrsets, kept, keys.zone_signers, times, self.signer.sign_in_bulk)
+
+    def _as_signed_before(self, apex: bytes, rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequence[RRset]:
+        """Return RRsets of a zone whose keys are gone as they were signed when they were there; raises LbdnsError where
+        one was not."""
+        known = {(one.owner, one.type, one.ttl, one.rdatas): one for one in kept if one.signatures}
+        found = [known.get((one.owner, one.type, one.ttl, one.rdatas)) for one in rrsets]
+        signed = [one for one in found if one is not None]
+        if len(signed) != len(rrsets):
+            problem = self.signer.key_problems().get(apex, "its keys cannot be had")
+            raise LbdnsError(f"zone {show_name(apex)} cannot be signed: {problem}")
+        return signed
 
     def _policy_of(self, apex: bytes) -> SigningPolicy:
         return self.settings.policy_of(show_name(apex))

@@ -179,10 +179,13 @@ class Following:
         self.server.start()
 
     def restart_secondary(self) -> None:
-        """End a secondary, by force or not, and start it again."""
+        """End a secondary, by force or not, and start it again: it begins with what it wrote last, maybe an older
+        zone (NSD writes by the clock)."""
         self.restarts += 1
         one = self.rng.choice(self.secondaries)
         one.stop(with_force=self.rng.random() < 0.5)
+        for zone in ZONES:
+            self._seen.pop((one.kind, zone), None)
         one.start()
 
     def look(self) -> None:

@@ -44,7 +44,7 @@ class Secondary:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, text in WRITERS[self.kind](self).items():
             (self.folder / name).write_text(text)
-        for command in PREPARATIONS.get(self.kind, lambda _: ())(self):
+        for command in PREPARATIONS[self.kind](self) if self.kind in PREPARATIONS else ():
             subprocess.run(command, check=True, capture_output=True, timeout=STOP_S)
 
     def start(self) -> None:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lbdns.base.errors import LbdnsError
+from lbdns.dns.name import encode_canonical
 from lbdns.dns.serial import is_newer
+from lbdns.dns.zone import RRset, Zone
+from lbdns.dnssec.snapshot_signing import SnapshotSigner
+from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.mapped import zone_journal
+from lbdns.model.dnssec_settings import DnssecSettings
+from lbdns.snapshot.compile.signed_zones import BalancerStanding
 from lbdns.snapshot.lookup.name_rows import TRANSFER_STEERED
 from lbdns.transfer.content.transfer_content import newest_of
-from tests.dnssec.in_process import NOW_S, Policy, SomeKeys, signs
+from tests.dnssec.in_process import NOW_S, InProcessSigning, Policy, SomeKeys, signs
 from tests.transfer.publications import FOLLOWED, Publications, Transferred, flattening
 
+APEX = encode_canonical("example.com")
 HEAD = "$TTL 300\n@ SOA ns1 hostmaster {serial} 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 POOLS: Mapping[str, Any] = {
     "eu": {"monitor": "web", "origins": [{"name": "a", "address": "192.0.2.10"}]},
@@ -210,6 +218,49 @@ def test_signatures_that_are_made_anew_are_content(tmp_path: Path) -> None:
     assert changes is not None and before.after(changes) == server.transferred("example.com").records
     server.restart()
     assert served(server, tree(7)) == 9, "nobody has the signature that its SOA has now"
+
+
+class _Keyless(InProcessSigning):
+    """A signer whose keys are gone: zones come back as they were signed last."""
+
+    def sign(self, zones: Sequence[Zone], standing: Sequence[Sequence[BalancerStanding]]) -> tuple[Zone, ...]:
+        return self.zone_signing.sign(zones, standing, {}, lambda _: self.policy, self.hand, self.now_s, {APEX: "gone"})
+
+    def seal(self, zones: Sequence[Zone], at: int, rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequence[RRset]:
+        signer = SnapshotSigner(self.zone_signing, {}, DnssecSettings(), _NoKeys(), self.now_s)
+        return signer.seal(zones, at, rrsets, kept)
+
+
+class _NoKeys:
+    def zone_keys(self) -> Mapping[bytes, ZoneKeys]:
+        return {}
+
+    def key_problems(self) -> Mapping[bytes, str]:
+        return {APEX: "gone"}
+
+    def sign_in_bulk(self, wanted: Sequence[tuple[int, bytes]]) -> Sequence[bytes]:
+        raise LbdnsError("no keys")
+
+
+def test_a_zone_whose_keys_are_gone_is_transferred_as_it_was(tmp_path: Path) -> None:
+    """A flip that would have to be signed is refused, and what is published after that goes on."""
+    signing = signs(SomeKeys.make("example.com"))
+    server = Publications(tmp_path, signing)
+    configuration = server.read(tree(7, settings=flattening("example.com"), balancers=("www.example.com",)))
+    server.slots = server.slots.assign(configuration)
+    server.set_health("eu", True)
+    server.set_health("us", True)
+    server.publish(configuration)
+    before = server.transferred("example.com")
+    server.signing = _Keyless(signing.several, signing.policy, signing.hand, signing.zone_signing, signing.now_s)
+    server.publish(configuration)
+    assert server.transferred("example.com").records == before.records
+    server.set_health("eu", False)
+    server.content.is_flat_due = True
+    with pytest.raises(LbdnsError, match="cannot be signed: gone"):
+        server.publish(configuration)
+    server.publish(configuration)
+    assert server.transferred("example.com").records == before.records
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -90,6 +90,8 @@ def settled(
     | newer than what was last | any            | the zone's own                                   |
     | any other                | another        | what was served last, and one more               |
     | any other                | the same       | what was served last                             |
+
+    A zone that was signed elsewhere has the serial that it was signed with.
     """
     at, own_soa = soa_of(zone)
     is_same_keys = before is not None and _keys(before.zone) == _keys(zone)
@@ -108,10 +110,12 @@ def settled(
         is_resigned = served is not None and zone.signed is not None and serial_of(own_soa) != served.serial
         is_changed = served is None or is_other or total != served.sum or is_resigned
     last = None if served is None else served.serial
-    serial = _serial(serial_of(own_soa), last, is_changed)
+    own = serial_of(own_soa)
+    is_fixed = _is_signed_elsewhere(zone)
+    serial = own if is_fixed else _serial(own, last, is_changed)
     kept_soa = (own_soa, before.soa) if before is not None and is_same_keys else (own_soa,)
     soa = _sealed_soa(own_soa, serial, seal, kept_soa)
-    if before is not None and serial == last and soa.signatures != before.soa.signatures:
+    if before is not None and not is_fixed and serial == last and soa.signatures != before.soa.signatures:
         serial = next_serial(serial)
         soa = _sealed_soa(own_soa, serial, seal, kept_soa)
     state = SettledZone(ServedSerial(serial, total), content, soa, _with_soa(zone, at, soa, before))
@@ -121,6 +125,10 @@ def settled(
         return state, SerialStep(last, None)
     changes = _differences(before.soa, soa, deleted, added)
     return state, SerialStep(last, changes)
+
+
+def _is_signed_elsewhere(zone: Zone) -> bool:
+    return zone.signed is not None and not zone.signed.key_ids
 
 
 def _keys(zone: Zone) -> int | None:
@@ -139,8 +147,10 @@ def _mark(soa: RRset) -> bytes:
 
 
 def _sealed_soa(own: RRset, serial: int, seal: Seal, kept: Sequence[RRset]) -> RRset:
-    [soa] = seal((replace(with_serial(own, serial), signatures=()),), kept)
-    return own if (soa.rdatas, soa.signatures) == (own.rdatas, own.signatures) else soa
+    if serial == serial_of(own):
+        return own
+    [soa] = seal((with_serial(own, serial),), kept)
+    return soa
 
 
 def _with_soa(zone: Zone, at: int, soa: RRset, before: SettledZone | None) -> Zone:

@@ -144,6 +144,8 @@ class ZoneSettling:
         self._former: dict[ZoneKey, ServedSerial | None] = {}
         self._view: ServingView | None = None
         self._are_answers_kept = False
+        # A publication that is refused must not have the next ones refused for the same reason.
+        self._is_flat_due, content.is_flat_due = content.is_flat_due, False
 
     def settle(self, compiled: CompiledZones) -> TransferredZones:
         """Return the zones as they are served and transferred; raises LbdnsError where one cannot be signed."""
@@ -153,7 +155,7 @@ class ZoneSettling:
         now.rests_on = self._what_answers_rest_on(compiled.placed)
         fresh = [at for at, same in enumerate(map(is_, now.zones, before.zones)) if not same]
         is_alike = self._is_alike(fresh)
-        self._are_answers_kept = now.rests_on == before.rests_on and not self._content.is_flat_due
+        self._are_answers_kept = now.rests_on == before.rests_on and not self._is_flat_due
         if is_alike:
             served, chosen = self._carry_over(fresh)
         else:
@@ -331,7 +333,6 @@ class ZoneSettling:
     def take(self) -> None:
         """Go on from here: the generation is in force."""
         self._content.round = self._now
-        self._content.is_flat_due = False
 
     def abandon(self) -> None:
         """Take back what was kept: the generation is not to be in force."""
