@@ -25,6 +25,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lbdns.answer.answer import ANY_RECORDS, CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
@@ -49,6 +50,7 @@ from lbdns.dns.codes import (
     TYPE_NSEC,
     TYPE_OPT,
     TYPE_SOA,
+    TYPE_TXT,
     UDP_BYTES_MAX,
     YXDOMAIN,
 )
@@ -77,6 +79,9 @@ CHAIN_MATCHES_MAX = 8
 BEYOND_MATCHES_MAX = CHAIN_HOPS_MAX - DNAMES_MAX - CHAIN_MATCHES_MAX
 STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
+PLAIN_TYPES = frozenset({TYPE_A, TYPE_AAAA, TYPE_TXT})
+"""The commonest types of which an answer is the RRset and nothing else: no name in their data, nothing goes along."""
+PLAIN_KEPT = 8192  # of their templates, from snapshot to snapshot: of small configurations all
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
 LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (base/progress.py)."""
@@ -172,6 +177,9 @@ class _Templates:
             if is_hit and rtype != TYPE_OPT and not (rtype == TYPE_NSEC and zone in self._signed):
                 if rtype == TYPE_CNAME:
                     template = self._alias(zone, name, self.view.rrsets(entry)[row - first].rdatas[0])
+                elif rtype in PLAIN_TYPES:
+                    rrset = self.view.rrsets(entry)[row - first]
+                    template = self._append(_plain(rtype, rrset.ttl, rrset.rdatas), signed=SIGNED_BY_ROW)
                 else:
                     template = self._render(zone, name, rtype)
             self.columns["rrset_template"].append(template)
@@ -408,6 +416,12 @@ class _Templates:
             if offset + len(data) > NO_TEMPLATE:
                 raise LbdnsError("the answers of all names take more than 4 GB")
         return offset
+
+
+@lru_cache(maxsize=PLAIN_KEPT)
+def _plain(rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> Template:
+    """Return the template of an answer that is one RRset, whatever its name is; from the snapshot before, as a rule."""
+    return render_template(Answer(answer=[Records(ASKED, rtype, ttl, rdatas)]))
 
 
 def is_plain_chain(matches: list[Match]) -> bool:

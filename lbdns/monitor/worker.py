@@ -75,7 +75,9 @@ class MonitorWorker:
         self._adopt(first)
         self._restore_latency()
         self._recall_told()
+        self._is_settled = False
         self._say_adopted()
+        self._settle()
 
     async def run(self) -> None:
         """Probe until the tenure is over."""
@@ -90,6 +92,7 @@ class MonitorWorker:
                     self._ledger.sample()
                     self._orders.look()
                     self._named.follow_system()
+                    self._settle()
                 if now_s - save_s >= SAVE_LATENCY_S:
                     save_s = now_s
                     self._save_latency()
@@ -146,7 +149,7 @@ class MonitorWorker:
         self._ledger.table.columns["adopted_generation"][0] = targets.generation
         self._tenure.control.set("monitor_generation", targets.generation)
         self._tenure.control.set("monitor_adopting", 0)
-        _settle_memory()
+        self._is_settled = False
         log.info(
             "generation %d: %s in %s, %s",
             targets.generation,
@@ -154,6 +157,12 @@ class MonitorWorker:
             counted(len(targets.pools), "pool"),
             counted(len(self._plan.checks), "check"),
         )
+
+    def _settle(self) -> None:
+        """Settle what a generation left in memory: once, however many came one upon the other."""
+        if not self._is_settled:
+            self._is_settled = True
+            _settle_memory()
 
     def _way_changed(self, way: Way) -> None:
         """Tell of the network first, and then have all that is behind it follow."""

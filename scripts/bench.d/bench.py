@@ -25,6 +25,7 @@ import history
 import rules
 import samples
 import special
+import updates
 import views
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
 from peers import ALL, PEERS, Scene, beside
@@ -42,6 +43,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "history": history.history,
     "dashboard": dashboard.dashboard,
     "samples": samples.samples,
+    "updates": updates.updates,
     "dnssec": dnssec.dnssec,
     **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},
 }

@@ -22,10 +22,20 @@ from lbdns.transfer.update.update_section import UpdateOutcome
 from lbdns.transfer.update.updating import update_zone
 from lbdns.transfer.update.zone_now import Node, RRsetNow, ZoneNow
 from tests.transfer import naive_update
-from tests.transfer.naive_update import Asked, Record
+from tests.transfer.naive_update import Record
+from tests.transfer.random_updates import (
+    APEX,
+    APEX_DATA,
+    APEX_LABELS,
+    ZONE,
+    encoded,
+    message,
+    random_update,
+    raw,
+    whole_message,
+)
 
-APEX = encode_canonical("example.com")
-APEX_LABELS = ("example", "com")
+NAMES = [(), ("a",), ("b",), ("a", "b"), ("*",), ("x", "a", "b")]
 SOA_TEXT = "ns1.example.com. hostmaster.example.com. {} 7200 900 1209600 300"
 
 
@@ -177,17 +187,6 @@ def test_permission_is_asked_of_each_record_and_of_all_that_a_deleted_name_has()
         assert outcome.rcode == REFUSED and outcome.why.endswith(": no text")
 
 
-def message(zone: bytes, *records: bytes, sections: tuple[int, int] = (0, 1), opcode: int = 5, zones: int = 1) -> bytes:
-    return struct.pack("!6H", 1, opcode << 11, zones, *sections, 0) + zone + b"".join(records)
-
-
-ZONE = APEX + struct.pack("!HH", 6, 1)
-
-
-def raw(owner: bytes, rdtype: int, rclass: int, ttl: int, data: bytes = b"", length: int | None = None) -> bytes:
-    return owner + struct.pack("!HHIH", rdtype, rclass, ttl, len(data) if length is None else length) + data
-
-
 WWW = b"\3www\xc0\x0c"
 MALFORMED = {
     "no zone": (message(b"", zones=0, sections=(0, 0)), FORMERR),
@@ -285,34 +284,6 @@ def test_any_octets_give_a_message_or_a_number() -> None:
 
 # --- the naive model ---
 
-NAMES = [(), ("a",), ("b",), ("a", "b"), ("*",), ("x", "a", "b")]
-DATA = {
-    1: [bytes((192, 0, 2, last)) for last in range(3)],
-    2: [b"\3ns1" + APEX, b"\3ns2" + APEX],
-    5: [b"\1a" + APEX, b"\1b" + APEX],
-    6: [b"\3ns1" + APEX + b"\1h" + APEX + struct.pack("!5I", serial, 1, 2, 3, 4) for serial in (9, 10, 11, 12, 2**31)],
-    16: [b"\1a", b"\1b", b"\1a\1b"],
-    65280: [b"", b"\0"],
-}
-
-
-def random_asked(chance: random.Random, is_update: bool) -> Asked:
-    name = (*chance.choice(NAMES), *APEX_LABELS) if chance.random() > 0.03 else ("other", "example", "net")
-    rclass = chance.choice((1, 1, 1, 254, 255)) if chance.random() > 0.02 else 3
-    rdtype = chance.choice([*DATA]) if rclass == 1 or chance.random() > 0.25 else 255
-    has_data = rclass == 1 or (is_update and rclass == 254)
-    if rdtype == 255 and chance.random() > 0.1 and rclass == 254 and is_update:
-        rdtype = 1
-    data = chance.choice(DATA[rdtype]) if has_data and rdtype in DATA else b""
-    if rclass == 255 and chance.random() < 0.02:
-        data = b"\0"
-    ttl = chance.choice((60, 300)) if is_update and rclass == 1 else int(chance.random() < 0.02)
-    return Asked(name, rdtype, rclass, ttl, data)
-
-
-def encoded(name: tuple[str, ...]) -> bytes:
-    return b"".join(bytes((len(label),)) + label.encode() for label in name) + b"\0"
-
 
 def flat(zone: ZoneNow) -> set[tuple[bytes, int, int, bytes]]:
     owners = [encoded((*name, *APEX_LABELS)) for name in NAMES]
@@ -327,22 +298,16 @@ def flat(zone: ZoneNow) -> set[tuple[bytes, int, int, bytes]]:
 def test_random_updates_do_what_the_naive_model_says() -> None:
     chance = random.Random(3007)
     records = [
-        Record(APEX_LABELS, 6, 300, DATA[6][1]),
-        Record(APEX_LABELS, 2, 300, DATA[2][0]),
-        Record(("a", *APEX_LABELS), 1, 300, DATA[1][0]),
+        Record(APEX_LABELS, 6, 300, APEX_DATA[6][1]),
+        Record(APEX_LABELS, 2, 300, APEX_DATA[2][0]),
+        Record(("a", *APEX_LABELS), 1, 300, APEX_DATA[1][0]),
     ]
     now = ZoneNow(Stored([(encoded(one.name), one.type, one.ttl, one.data) for one in records]), APEX)
     seen: dict[int, int] = {}
     for _ in range(5000):
-        needed = [random_asked(chance, False) for _ in range(chance.choice((0, 0, 0, 1, 2)))]
-        wanted = [random_asked(chance, True) for _ in range(chance.randrange(1, 5))]
+        needed, wanted = random_update(chance, NAMES, APEX_DATA)
         rcode, records = naive_update.update(records, APEX_LABELS, needed, wanted)
-        datagram = message(
-            ZONE,
-            *(raw(encoded(one.name), one.type, one.rclass, one.ttl, one.data) for one in (*needed, *wanted)),
-            sections=(len(needed), len(wanted)),
-        )
-        decoded = decode_update(datagram)
+        decoded = decode_update(whole_message(needed, wanted))
         assert isinstance(decoded, UpdateMessage)
         before = flat(now)
         outcome = update_zone(now, decoded, lambda owner, rdtype, is_added: "")

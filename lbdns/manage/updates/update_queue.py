@@ -42,8 +42,12 @@ from lbdns.transfer.update.zone_now import ZoneNow
 WAITING_MAX: Final = 4096
 BATCH_MAX: Final = 512
 """Updates that are published together."""
-GATHER_S: Final = 0.002
-"""How long a batch waits for those who were answered by the one before it and ask again at once."""
+GATHER_SHARE: Final = 0.5
+"""How long a batch waits at most, of what the one before it took, for those who were answered by that and ask again at
+once; as long as it has fewer than the largest of the last GATHER_BATCHES."""
+GATHER_BATCHES: Final = 8
+GATHER_MAX_S: Final = 0.05
+GATHER_LOOK_S: Final = 0.0005
 TRIES_MAX: Final = 8
 """Publications that fail one after another for no fault of an update's, before the rest of a batch is not tried."""
 ZONES_KEPT: Final = 64
@@ -83,7 +87,8 @@ class UpdateQueue:
         self._ids: dict[str, str] = {}  # a zone's label -> its id
         self._held = HeldNames()
         self._failures = 0
-        self._batch_before = 0
+        self._sizes: deque[int] = deque(maxlen=GATHER_BATCHES)
+        self._took_s = 0.0
 
     async def take(self, asked: AskedUpdate) -> UpdateOutcome:
         """Make an update, and return what is said of it once it is served; raises nothing."""
@@ -106,9 +111,11 @@ class UpdateQueue:
             while self._waiting:
                 await self._gather()
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
-                self._batch_before, self._failures = len(batch), 0
+                self._sizes.append(len(batch))
+                self._failures, began_s = 0, time.monotonic()
                 try:
                     await self._settle(batch)
+                    self._took_s = time.monotonic() - began_s
                 except Exception:  # a mistake of ours: told, and no update after it waits for ever
                     log.exception("lbdns failed on %s", counted(len(batch), "update"))
                     self._forget(self._zones)
@@ -118,9 +125,10 @@ class UpdateQueue:
 
     async def _gather(self) -> None:
         """Wait for as many as were together last, but not for long."""
-        until_s = time.monotonic() + GATHER_S
-        while len(self._waiting) < self._batch_before and time.monotonic() < until_s:
-            await asyncio.sleep(GATHER_S / 8)
+        wanted = max(self._sizes, default=0)
+        until_s = time.monotonic() + min(self._took_s * GATHER_SHARE, GATHER_MAX_S)
+        while len(self._waiting) < wanted and time.monotonic() < until_s:
+            await asyncio.sleep(GATHER_LOOK_S)
 
     async def _settle(self, batch: Sequence[_WaitingUpdate]) -> None:
         """Publish a batch, or what of it can be."""
