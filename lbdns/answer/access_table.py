@@ -53,6 +53,7 @@ class AccessTable:
         self._lists: Sequence[Sequence[Any]] = rows.get("lists", [[]])
         self._general: Sequence[int] = rows.get("general", [_EMPTY, _EMPTY, _EMPTY, EVERYBODY])
         self._zones: Mapping[str, Sequence[int]] = rows.get("zones", {})
+        self._elsewhere = frozenset[str](rows.get("elsewhere", ()))
         self._read: dict[int, tuple[_Entry, ...]] = {}
 
     def judge(self, right: str, apex: bytes, address: bytes, judgement: Judgement) -> bool:
@@ -70,6 +71,10 @@ class AccessTable:
         name (wire format, lower case)."""
         entries = self._entries(self._number("update", apex))
         return any(entry.covers(name, rtype) for entry in entries if entry.holds(address, key))
+
+    def is_forwarded(self, apex: bytes) -> bool:
+        """Return whether updates of a zone go on to another server, which alone may know the keys that sign them."""
+        return apex.hex() in self._elsewhere
 
     def anybody(self, right: str) -> bool:
         """Return whether anybody has a right in any zone."""

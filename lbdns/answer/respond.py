@@ -119,7 +119,7 @@ def reject_early(exchange: Exchange) -> Answer | None:
     |---|---|
     | EDNS version over 0 | BADVERS |
     | signed, with a MAC of a length that none has | FORMERR |
-    | signed, and not well | NOTAUTH, with a TSIG error |
+    | signed, and not well, save an UPDATE that is forwarded | NOTAUTH, with a TSIG error |
     | another class than IN | REFUSED |
     | type 0, OPT, TKEY, TSIG, NXNAME | FORMERR (NXNAME with EDE 30) |
     """
@@ -128,7 +128,7 @@ def reject_early(exchange: Exchange) -> Answer | None:
         return Answer(BADVERS, is_authoritative=False)
     if exchange.judgement.is_malformed:
         return Answer(FORMERR, is_authoritative=False)
-    if exchange.judgement.error:
+    if exchange.judgement.error and not _is_forwarded(exchange):
         return Answer(NOTAUTH, is_authoritative=False, tsig_error=exchange.judgement.error)
     if message.qclass != CLASS_IN:
         return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
@@ -138,6 +138,12 @@ def reject_early(exchange: Exchange) -> Answer | None:
         ede = EDE_INVALID_QUERY_TYPE if message.qtype == TYPE_NXNAME else None
         return Answer(FORMERR, is_authoritative=False, ede=ede)
     return None
+
+
+def _is_forwarded(exchange: Exchange) -> bool:
+    """Return whether a request is for another server, which judges its signature (RFC 2136 section 6)."""
+    message = exchange.message
+    return message.opcode == OPCODE_UPDATE and exchange.view.access.is_forwarded(message.qname)
 
 
 def settle_scope(exchange: Exchange, reply: Answer) -> Answer:

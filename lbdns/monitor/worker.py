@@ -43,6 +43,8 @@ from lbdns.monitor.ways.ways import Ways
 TICK_S: Final = 0.2  # heartbeat, and how soon a forced state or a new generation is seen where nobody tells of it
 SLOW_TICK_S: Final = 1.0
 SAVE_LATENCY_S: Final = 60.0
+SETTLINGS_MAX: Final = 3
+"""Generations that are settled at once, of those between two slow ticks: each takes as long as all that is there."""
 GC_THRESHOLDS: Final = (20_000, 20, 1000)
 SPARE_FILES: Final = 64  # descriptors that are not probes'
 
@@ -75,9 +77,8 @@ class MonitorWorker:
         self._adopt(first)
         self._restore_latency()
         self._recall_told()
-        self._is_settled = False
+        self._is_settled, self._settlings = False, 0
         self._say_adopted()
-        self._settle()
 
     async def run(self) -> None:
         """Probe until the tenure is over."""
@@ -92,6 +93,7 @@ class MonitorWorker:
                     self._ledger.sample()
                     self._orders.look()
                     self._named.follow_system()
+                    self._settlings = 0
                     self._settle()
                 if now_s - save_s >= SAVE_LATENCY_S:
                     save_s = now_s
@@ -150,6 +152,8 @@ class MonitorWorker:
         self._tenure.control.set("monitor_generation", targets.generation)
         self._tenure.control.set("monitor_adopting", 0)
         self._is_settled = False
+        if self._settlings < SETTLINGS_MAX:
+            self._settle()
         log.info(
             "generation %d: %s in %s, %s",
             targets.generation,
@@ -159,9 +163,10 @@ class MonitorWorker:
         )
 
     def _settle(self) -> None:
-        """Settle what a generation left in memory: once, however many came one upon the other."""
+        """Settle what generations left in memory; what many in a row leave, with the next slow tick."""
         if not self._is_settled:
             self._is_settled = True
+            self._settlings += 1
             _settle_memory()
 
     def _way_changed(self, way: Way) -> None:

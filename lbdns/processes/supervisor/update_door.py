@@ -29,6 +29,7 @@ from lbdns.dnssec.signer.signer_frames import Frame, FrameReader
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.mapped.snapshot_file import ACCESS
 from lbdns.mapped.socket_file import SocketFile, check_unused
+from lbdns.model.transfer_policy import TransferPolicies
 from lbdns.publish.publisher import Published
 from lbdns.transfer.update.asked_update import AskedUpdate, UpdateTaker
 from lbdns.transfer.update.forwarding import forward
@@ -58,7 +59,8 @@ class UpdateDoor:
         self._loop = asyncio.get_running_loop()
         self._taker: asyncio.Future[UpdateTaker] = self._loop.create_future()
         self._recent = RecentUpdates(time.monotonic)
-        self._access: tuple[int, AccessTable] = (-1, AccessTable({}))
+        self._generation = -1
+        self._access, self._policies = AccessTable({}), TransferPolicies()
         self._acceptor: Acceptor | None = None
         self._file: SocketFile | None = None
         self.connections: set[BroughtUpdates] = set()
@@ -135,10 +137,11 @@ class UpdateDoor:
         if isinstance(message, int):
             return UpdateOutcome(message)
         published = self._in_force()
-        objects = self._objections(published, message.apex, asked)
+        self._follow(published)
+        objects = self._objections(message.apex, asked)
         if objects is None:
             return UpdateOutcome(REFUSED, f"{show_name(message.apex)}: {NOT_PERMITTED}")
-        policy = published.configuration.transfer_policies.of(message.apex)
+        policy = self._policies.of(message.apex)
         if policy.is_secondary:
             return await forward(asked.message, asked.is_tcp, policy.primaries)
         taker = await self._find_taker()
@@ -152,12 +155,16 @@ class UpdateDoor:
         done, _ = await asyncio.wait((self._taker,), timeout=TAKER_WAIT_S)
         return self._taker.result() if done else None
 
-    def _objections(self, published: Published, apex: bytes, asked: AskedFor) -> Objects | None:
+    def _follow(self, published: Published) -> None:
+        """Go by what is in force."""
+        if self._generation != published.generation:
+            self._generation = published.generation
+            self._access = AccessTable(published.snapshot.meta.get(ACCESS, {}))
+            self._policies = published.configuration.transfer_policies
+
+    def _objections(self, apex: bytes, asked: AskedFor) -> Objects | None:
         """Return what whoever asks may not change, None where that is everything."""
-        generation, table = self._access
-        if generation != published.generation:
-            table = AccessTable(published.snapshot.meta.get(ACCESS, {}))
-            self._access = published.generation, table
+        table = self._access
         if not table.holds("update", apex, asked.address, asked.key):
             return None
 

@@ -1,9 +1,10 @@
 """Who may do what, as a snapshot's meta data have it (ACCESS): each list of entries once, and which a zone has.
 
     {"lists": [[[network, key, [name pattern, ...], [type, ...]], ...], ...],
-     "general": [number, number, number, number], "zones": {apex: [...]}}
+     "general": [number, number, number, number], "zones": {apex: [...]}, "elsewhere": [apex, ...]}
 
-A zone's four numbers are of lists, in the order of RIGHTS. Apexes are wire format in hexadecimal.
+A zone's four numbers are of lists, in the order of RIGHTS. Apexes are wire format in hexadecimal; `elsewhere`: of the
+zones that come from other servers.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def access_rows(policies: TransferPolicies) -> dict[str, Any]:
         "lists": [[_row(entry) for entry in entries] for entries in numbers],
         "general": general,
         "zones": {apex: row for apex, row in zones.items() if row != general},
+        "elsewhere": [policy.apex.hex() for policy in policies.secondaries],
     }
 
 

@@ -209,7 +209,7 @@ async def transfer(primary: AskedPrimary, apex: bytes, incoming: Incoming, soa: 
 async def _connected(primary: AskedPrimary) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Have a connection; raises TransferError."""
     try:
-        context = None if primary.tls is None else _tls_context(primary.tls)
+        context = None if primary.tls is None else tls_context(primary.tls.name, primary.tls.ca_file)
         name = None if primary.tls is None else primary.tls.name or primary.address
         async with asyncio.timeout(CONNECT_S):
             reader, writer = await asyncio.open_connection(
@@ -229,12 +229,13 @@ async def _connected(primary: AskedPrimary) -> AsyncIterator[tuple[asyncio.Strea
         writer.transport.abort()
 
 
-def _tls_context(tls: AskedTls) -> ssl.SSLContext:
-    """Return what TLS is spoken by (RFC 9103 sections 7 and 8): 1.3, ALPN `dot`."""
-    context = ssl.create_default_context(cafile=tls.ca_file or None)
+def tls_context(name: str, ca_file: str) -> ssl.SSLContext:
+    """Return what TLS is spoken by (RFC 9103 sections 7 and 8): 1.3, ALPN `dot`; `name` and `ca_file` as AskedTls has
+    them."""
+    context = ssl.create_default_context(cafile=ca_file or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["dot"])
-    if not tls.name:  # its key says who it is (RFC 9103 section 9.3.1)
+    if not name:  # its key says who it is (RFC 9103 section 9.3.1)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

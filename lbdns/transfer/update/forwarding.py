@@ -75,8 +75,16 @@ async def _by_datagram(message: bytes, primary: Primary) -> bytes:
 
 
 async def _by_stream(message: bytes, primary: Primary) -> bytes:
+    context = name = None
+    if primary.tls is not None:
+        from lbdns.transfer.inward.primary_client import tls_context
+
+        context, name = (
+            tls_context(primary.tls.name, str(primary.tls.ca_file or "")),
+            primary.tls.name or primary.address,
+        )
     async with asyncio.timeout(CONNECT_S):
-        reader, writer = await asyncio.open_connection(primary.address, primary.port)
+        reader, writer = await asyncio.open_connection(primary.address, primary.port, ssl=context, server_hostname=name)
     try:
         async with asyncio.timeout(STREAM_S):
             writer.write(len(message).to_bytes(2) + message)
