@@ -142,7 +142,10 @@ async def ask_soa(primary: AskedPrimary, apex: bytes) -> bytes:
     if primary.tls is None:
         for _ in range(UDP_TRIES):
             asking = _Question(primary, apex, TYPE_SOA)
-            reply = await _ask_datagram(primary, asking)
+            try:
+                reply = await _ask_datagram(primary, asking)
+            except TransferError:
+                break  # it may be refused over UDP alone: Knot DNS tells of a catalog over TCP
             if reply is not None:
                 return _soa_of(reply, apex)
     asking = _Question(primary, apex, TYPE_SOA)

@@ -1,0 +1,216 @@
+"""Catalog zones between lbdns and others: BIND and Knot DNS take the zones that a catalog of ours lists, and those that
+theirs list are taken here. NSD 4.6 knows no catalogs."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from lbdns.testing import running_server
+from tests.answer.unbound import free_port, program
+
+pytestmark = pytest.mark.process
+
+WAIT_S = 30.0
+SECRET = b64encode(b"a secret of thirty-two octets....").decode()
+OUR_CATALOG, THEIR_CATALOG = "ours.example", "theirs.example"
+
+
+def zone_text(address: str, serial: int = 1) -> str:
+    """Return a master file with an address at `www`."""
+    return f"$TTL 60\n@ SOA ns admin {serial} 1 1 3600 60\n@ NS ns\nns A 192.0.2.53\nwww A {address}\n"
+
+
+def answer(port: int, name: str) -> str | None:
+    """Return the address that a server gives for a name, None where it gives none."""
+    question = dns.message.make_query(name, "A")
+    with contextlib.suppress(OSError, dns.exception.DNSException):
+        reply = dns.query.udp(question, "127.0.0.1", timeout=1, port=port)
+        if reply.rcode() == dns.rcode.NOERROR and reply.answer:
+            return str(reply.answer[0][0])
+    return None
+
+
+def wait_for(holds: Callable[[], bool], what: Callable[[], str]) -> None:
+    """Return when something holds."""
+    end_s = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < end_s, what()
+        time.sleep(0.2)
+
+
+class CatalogPeer:
+    """Another server: it takes our catalog from `port_here`, and lists zones of its own, kept in `folder`."""
+
+    def __init__(self, kind: str, folder: Path, port_here: int, port: int) -> None:
+        self.kind, self.folder, self.here, self.port = kind, folder, port_here, port
+        self.process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
+
+    def start(self, listed: dict[str, str]) -> None:
+        """Start it with zones that its catalog lists, with an address each."""
+        command = self._bind(listed) if self.kind == "bind" else self._knot(listed)
+        with (self.folder / "log").open("ab") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, cwd=self.folder)
+
+    def log(self) -> str:
+        """Return what it said."""
+        return (self.folder / "log").read_text(errors="replace")[-6000:]
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+    def list(self, listed: dict[str, str], serial: int) -> None:
+        """Have its catalog list other zones."""
+        assert self.process is not None
+        if self.kind == "bind":
+            self._bind(listed, serial)
+            self.process.send_signal(signal.SIGHUP)
+        else:
+            self._knot(listed)
+            command = [program("knotc"), "-c", str(self.folder / "knot.conf"), "-b", "reload"]
+            subprocess.run(command, check=True, capture_output=True, timeout=WAIT_S)
+
+    def _bind(self, listed: dict[str, str], serial: int = 1) -> list[str]:
+        zones = ""
+        lines = f'$TTL 0\n@ SOA invalid. invalid. {serial} 1 1 3600 0\n@ NS invalid.\nversion TXT "2"\n'
+        for name, address in listed.items():
+            (self.folder / f"{name}.zone").write_text(zone_text(address))
+            zones += f'zone "{name}" {{ type primary; file "{self.folder}/{name}.zone"; }};\n'
+            lines += f"{name.replace('.', '-')}.zones PTR {name}.\n"
+        (self.folder / "catalog.zone").write_text(lines)
+        (self.folder / "named.conf").write_text(f"""
+key "peer" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
+options {{
+  directory "{self.folder}"; pid-file "{self.folder}/pid"; session-keyfile "{self.folder}/session.key";
+  lock-file none; listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;
+  allow-transfer {{ key peer; }}; notify explicit; notify-delay 0; serial-query-rate 100;
+  also-notify {{ 127.0.0.1 port {self.here} key peer; }};
+  min-refresh-time 1; min-retry-time 1;
+  catalog-zones {{ zone "{OUR_CATALOG}" default-primaries {{ 127.0.0.1 port {self.here} key peer; }}
+                   in-memory yes min-update-interval 1; }};
+}};
+controls {{ }};
+zone "{OUR_CATALOG}" {{ type secondary; primaries {{ 127.0.0.1 port {self.here} key peer; }};
+                        file "{self.folder}/ours"; notify no; }};
+zone "{THEIR_CATALOG}" {{ type primary; file "{self.folder}/catalog.zone"; }};
+{zones}""")
+        return [program("named"), "-g", "-c", str(self.folder / "named.conf")]
+
+    def _knot(self, listed: dict[str, str]) -> list[str]:
+        zones = ""
+        for name, address in listed.items():
+            (self.folder / f"{name}.zone").write_text(zone_text(address))
+            zones += f"""  - domain: {name}
+    file: "{self.folder}/{name}.zone"
+    acl: out
+    zonefile-sync: -1
+    notify: lb
+    catalog-role: member
+    catalog-zone: {THEIR_CATALOG}
+"""
+        (self.folder / "db").mkdir(exist_ok=True)
+        (self.folder / "knot.conf").write_text(f"""
+server:
+  rundir: "{self.folder}"
+  listen: 127.0.0.1@{self.port}
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+log:
+  - target: stderr
+    any: info
+database:
+  storage: "{self.folder}/db"
+key:
+  - id: peer
+    algorithm: hmac-sha256
+    secret: {SECRET}
+remote:
+  - id: lb
+    address: 127.0.0.1@{self.here}
+    key: peer
+acl:
+  - id: out
+    address: 127.0.0.1
+    key: peer
+    action: transfer
+  - id: in
+    address: 127.0.0.1
+    action: notify
+template:
+  - id: default
+    storage: "{self.folder}"
+  - id: taken
+    master: lb
+    acl: in
+    zonefile-sync: -1
+    refresh-min-interval: 2
+zone:
+  - domain: {OUR_CATALOG}
+    master: lb
+    acl: in
+    catalog-role: interpret
+    catalog-template: taken
+    refresh-max-interval: 2
+  - domain: {THEIR_CATALOG}
+    acl: out
+    notify: lb
+    catalog-role: generate
+{zones}""")
+        return [program("knotd"), "-c", str(self.folder / "knot.conf")]
+
+
+def settings(port: int) -> dict[str, object]:
+    """Return what lbdns is told: whom it tells, and whose catalog it takes."""
+    peer = {"address": f"127.0.0.1:{port}", "key": "peer"}
+    return {
+        "keys": [{"name": "peer", "secret": SECRET}],
+        "access": {"transfer": [{"key": "peer"}], "notify": [{"key": "peer"}]},
+        "zones": {
+            OUR_CATALOG: {"catalog": "producer", "also_notify": [peer]},
+            THEIR_CATALOG: {"catalog": "consumer", "primaries": [peer]},
+        },
+    }
+
+
+@pytest.mark.parametrize("kind", ["bind", "knot"])
+def test_zones_travel_by_catalogs_both_ways(kind: str, tmp_path: Path) -> None:
+    port = free_port()
+    zones = {"one.example": zone_text("192.0.2.1"), "two.example": zone_text("192.0.2.2")}
+    with running_server({"settings": settings(port), "zones": zones}, tmp_path) as server:
+        peer = CatalogPeer(kind, tmp_path / kind, server.port, port)
+        try:
+            peer.start({"three.test": "192.0.2.3", "four.test": "192.0.2.4"})
+            wait_for(lambda: answer(port, "www.one.example") == "192.0.2.1", peer.log)
+            wait_for(lambda: answer(port, "www.two.example") == "192.0.2.2", peer.log)
+            wait_for(lambda: answer(server.port, "www.three.test") == "192.0.2.3", peer.log)
+            wait_for(lambda: answer(server.port, "www.four.test") == "192.0.2.4", peer.log)
+            (server.directory / "five.example.zone").write_text(zone_text("192.0.2.5"))
+            (server.directory / "two.example.zone").unlink()
+            peer.list({"three.test": "192.0.2.3", "six.test": "192.0.2.6"}, 2)
+            wait_for(lambda: answer(port, "www.five.example") == "192.0.2.5", peer.log)
+            wait_for(lambda: answer(port, "www.two.example") is None, peer.log)
+            wait_for(lambda: answer(server.port, "www.six.test") == "192.0.2.6", peer.log)
+            wait_for(lambda: answer(server.port, "www.four.test") is None, peer.log)
+            assert answer(server.port, "www.three.test") == "192.0.2.3"
+        finally:
+            peer.stop()
