@@ -31,7 +31,8 @@ class ZoneSigned:
     lbdns/snapshot/lookup/name_rows.py). `key_ids`: of the keys that sign what is signed on demand. `nsec3`: the NSEC3
     RRsets by the hashes that they match (20 octets), sorted. `renewal_s`: unix s from which on a signature of it is to
     be renewed. `keys_digest`: of what it says of its keys (ZoneKeys.digest). `ttl_max_s`: how long a cache may keep any
-    of its records but those of its keys, or of what load balancers in it answer.
+    of its records but those of its keys, or of what load balancers in it answer. `is_elsewhere`: another server signed
+    it, and none of its keys is here.
     """
 
     denial: int
@@ -40,6 +41,7 @@ class ZoneSigned:
     renewal_s: int
     keys_digest: int
     ttl_max_s: int
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

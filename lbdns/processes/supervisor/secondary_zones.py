@@ -31,6 +31,7 @@ from lbdns.transfer.catalog.produced_catalogs import ProducedCatalogs
 from lbdns.transfer.inward.balancer_notes import balancer_notes
 from lbdns.transfer.inward.copied_zone import is_signed_by_primary, plain_zone
 from lbdns.transfer.inward.copy_shelf import CopyShelf
+from lbdns.transfer.inward.zone_signed_elsewhere import Unservable, signed_zone
 from lbdns.transfer.inward.zone_timers import SoaTimes
 
 REFUSED: Final = "what came last cannot be served"
@@ -159,14 +160,20 @@ class SecondaryZones:
             one.zone, one.problem = None, EXPIRED
             return
         where = f"{copy.primary} (serial {copy.serial})"
-        if is_signed_by_primary(copy) and not one.is_here_signed:
-            problem = _conflict(copy.apex, names)
-            if one.zone is None:
-                one.problem = problem
-            else:
-                one.refused = problem
+        if not is_signed_by_primary(copy) or one.is_here_signed:
+            one.zone, one.problem = plain_zone(copy, where), ""
             return
-        one.zone, one.problem = plain_zone(copy, where), ""
+        try:
+            if names:
+                raise Unservable(_conflict(copy.apex, names))
+            one.zone, one.problem = signed_zone(copy, where), ""
+        except Unservable as error:
+            if one.zone is None:
+                one.problem = str(error)
+            elif names and one.zone.signed is not None:  # a load balancer came to lie over it
+                raise
+            else:
+                one.refused = str(error)
 
 
 def _conflict(apex: bytes, names: Collection[bytes]) -> str:

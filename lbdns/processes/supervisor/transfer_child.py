@@ -61,6 +61,7 @@ class TransferChild(KeptOne):
         self._linked = asyncio.Event()
         self._heard_ns = 0
         self._statuses: tuple[ZoneTransferStatus, ...] = ()
+        self._coming: list[ZoneTransferStatus] = []
         self._log_format = "text"
         self._tasks: set[asyncio.Future[None]] = set()
         self._news = asyncio.Event()
@@ -141,7 +142,7 @@ class TransferChild(KeptOne):
         if kind == "copy":
             self._note_news({bytes.fromhex(event["apex"]): bool(event["is_expired"])})
         elif kind == "statuses":
-            self._statuses = tuple(map(ZoneTransferStatus.from_json, event["zones"]))
+            self._take_statuses(event)
         elif kind == "step":
             level = {"info": logging.INFO, "warning": logging.WARNING}.get(event["level"], logging.ERROR)
             log.log(level, "zone %s: %s", event["zone"], event["text"])
@@ -153,6 +154,14 @@ class TransferChild(KeptOne):
         for apex, is_expired in copies.items():
             self._zones.came(apex, is_expired)
         self._news.set()
+
+    def _take_statuses(self, event: Mapping[str, Any]) -> None:
+        """Take some statuses; with the last of them all are there."""
+        if event["is_first"]:
+            self._coming = []
+        self._coming += map(ZoneTransferStatus.from_json, event["zones"])
+        if event["is_last"]:
+            self._statuses = tuple(self._coming)
 
     async def watch(self) -> None:
         """Publish what comes, until cancelled; what comes meanwhile is published together."""

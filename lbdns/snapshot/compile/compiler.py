@@ -142,10 +142,11 @@ def compile_snapshot(
         transferred = transfers.settle(CompiledZones(zones, placed, rows, steering, seal))
         zones = tuple(transferred.zones)
     names = _compile_names(columns, blob, zones, placed, rows, transferred.flats, memo)
+    signed_here = [(one.apex, one.signed) for one in zones if one.signed and not one.signed.is_elsewhere]
     meta |= {
         **transferred.meta,
-        RENEWAL: min((zone.signed.renewal_s for zone in zones if zone.signed), default=0),
-        SIGNED: [(one.apex.hex(), one.signed.keys_digest, one.signed.ttl_max_s) for one in zones if one.signed],
+        RENEWAL: min((one.renewal_s for _, one in signed_here), default=0),
+        SIGNED: [(apex.hex(), one.keys_digest, one.ttl_max_s) for apex, one in signed_here],
     }
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}

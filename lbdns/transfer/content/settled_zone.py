@@ -128,7 +128,7 @@ def settled(
 
 
 def _is_signed_elsewhere(zone: Zone) -> bool:
-    return zone.signed is not None and not zone.signed.key_ids
+    return zone.signed is not None and zone.signed.is_elsewhere
 
 
 def _keys(zone: Zone) -> int | None:

@@ -1,7 +1,7 @@
 """From the copy of what a primary sent to a zone that is served.
 
 nothing of DNSSEC in it               as it is
-signed by its primary                 not served: this server has none of the keys
+signed by its primary                 by its own records (zone_signed_elsewhere.py)
 signed by its primary, and here       without what the primary's signer made: this server signs it anew
 """
 

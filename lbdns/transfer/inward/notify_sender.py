@@ -98,15 +98,23 @@ class ZoneNotify:
             self._task.cancel()
 
     async def _tell_all(self) -> None:
-        self._set_state(TransferState.PENDING)
+        self._error = ""
         targets = await self._targets()
+        self._set_state(TransferState.PENDING if targets else TransferState.CURRENT)
         self._peers = {one.shown: self._peers.get(one.shown) or _peer(one) for one in targets}
         self._changed()
         await asyncio.gather(*map(self._tell, targets))
+        is_wrong = any(one.problem for one in self._peers.values())
+        self._set_state(TransferState.FAILING if is_wrong else TransferState.CURRENT)
+
+    def _note(self, target: AskedPrimary, problem: str) -> None:
+        """Note what is wrong with a target, "" for nothing."""
+        peer = replace(self._peers[target.shown], problem=problem)
+        self._peers[target.shown] = peer if problem else replace(peer, serial=self.serial, heard_s=time.time())
         problems = [f"{one.address}: {one.problem}" for one in self._peers.values() if one.problem]
         if problems:
             self._error, self._error_s = "NOTIFY: " + "; ".join(problems), time.time()
-        self._set_state(TransferState.FAILING if problems else TransferState.CURRENT)
+        self._changed()
 
     def _set_state(self, state: TransferState) -> None:
         if state is not self._state:
@@ -133,6 +141,7 @@ class ZoneNotify:
                     problem = ""
                     break
                 except TimeoutError:
+                    self._note(target, problem)
                     continue
                 except OSError as error:
                     problem = f"cannot be reached: {error.strerror or error}"
@@ -142,11 +151,7 @@ class ZoneNotify:
             await asyncio.sleep(wait_s)
         if problem:
             self.counts["notifies_failed"] += 1
-            self._peers[target.shown] = replace(self._peers[target.shown], problem=problem)
-        else:
-            heard = replace(self._peers[target.shown], serial=self.serial, heard_s=time.time(), problem="")
-            self._peers[target.shown] = heard
-        self._changed()
+        self._note(target, problem)
 
     async def _ask(self, target: AskedPrimary) -> None:
         """Send one NOTIFY and wait for its answer; raises LbdnsError where that is no good one, OSError."""

@@ -50,7 +50,7 @@ def terms_of(published: Published) -> WorkerTerms:
 def _notified(
     view: ServingView, apex: bytes, policy: TransferPolicy, keys: Mapping[str, TsigKey]
 ) -> NotifiedZone | None:
-    """Return who is told of a zone, None where nobody is."""
+    """Return who is told of a zone, which may be nobody; None where the zone is not served."""
     found = view.zones_above(DIRECTORY, apex)
     if not found or view.apex(found[0]) != apex:
         return None
@@ -60,7 +60,7 @@ def _notified(
     soa = rrsets[TYPE_SOA].rdatas[0]
     targets = tuple(_target(one, keys) for one in policy.notify_targets)
     servers = _servers(view, found[0], apex, rrsets.get(TYPE_NS), read_name(soa, 0)) if policy.transfer else ()
-    return NotifiedZone(apex, soa, targets, servers) if targets or servers else None
+    return NotifiedZone(apex, soa, targets, servers)
 
 
 def _servers(

@@ -27,6 +27,8 @@ from lbdns.transfer.inward.worker_terms import WorkerTerms
 
 TELL_S: Final = 0.2
 """So long changes of statuses are collected before they are told."""
+TOLD_AT_ONCE: Final = 1_000
+"""How many statuses a frame has."""
 DONE_S: Final = 8.0
 """How long who asks for something waits until it is done; it goes on all the same."""
 BEAT_S: Final = 1.0
@@ -79,8 +81,11 @@ class TransferWorker:
         while True:
             await self._is_changed.wait()
             self._is_changed.clear()
-            self._channel.tell("statuses", zones=self._statuses())
-            await asyncio.sleep(TELL_S)
+            found = self._statuses()
+            for start in range(0, len(found) or 1, TOLD_AT_ONCE):
+                lot = found[start : start + TOLD_AT_ONCE]
+                self._channel.tell("statuses", zones=lot, is_first=start == 0, is_last=start + len(lot) == len(found))
+            await asyncio.sleep(TELL_S * (1 + len(found) / TOLD_AT_ONCE))
 
     def _note_change(self) -> None:
         self._is_changed.set()
