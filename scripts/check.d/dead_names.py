@@ -32,7 +32,7 @@ OVERRIDES = {
     ],
     "graphql-core": ["enter_variable", "enter_variable_definition", "enter_fragment_spread"],
     "uvicorn": ["send_400_response", "lifespan"],
-    "asyncio": ["eof_received", "datagram_received", "get_buffer", "buffer_updated", "size_hint"],
+    "asyncio": ["eof_received", "datagram_received", "error_received", "get_buffer", "buffer_updated", "size_hint"],
     "http.server, socketserver": [
         *(
             "do_GET",

@@ -12,6 +12,7 @@ import dns.rdataclass
 import dns.update
 import pytest
 
+from lbdns.dns import record_bounds
 from lbdns.dns.codes import FORMERR, NOERROR, NOTAUTH, NOTIMP, NOTZONE, NXRRSET, REFUSED, TYPE_NS, TYPE_SOA
 from lbdns.dns.name import encode_canonical
 from lbdns.dns.rdata.master_form import encode_rdata
@@ -130,6 +131,21 @@ def test_a_name_has_so_many_types() -> None:
         update.add("many", 60, f"TYPE{65000 + number}", r"\# 1 00")
     outcome = made(now, update)
     assert outcome.rcode == REFUSED and "100 record types" in outcome.why
+
+
+def test_a_zone_grows_to_so_many_records_and_may_shrink_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_bounds, "MAX_UPDATED_ZONE_RECORDS", 6)
+    now, update = zone(), new()  # four records
+    for number in range(3):
+        update.add(f"h{number}", 60, "A", "192.0.2.1")
+    outcome = made(now, update)
+    assert outcome.rcode == REFUSED and "more than 6 records in the zone" in outcome.why
+    assert now.changed == {} and now.record_count == 4
+    monkeypatch.setattr(record_bounds, "MAX_UPDATED_ZONE_RECORDS", 2)
+    smaller = new()
+    smaller.delete("www")
+    assert made(now, smaller).rcode == NOERROR
+    assert now.record_count == 3
 
 
 def test_apex_keeps_its_soa_and_a_name_server() -> None:

@@ -40,7 +40,7 @@ class _AwaitedReply(asyncio.DatagramProtocol):
         self._message = message
         self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, _peer: object) -> None:
         """Take what is the reply; anything else was sent by somebody else."""
         if is_reply(data, self._message) and not self.reply.done():
             self.reply.set_result(data)
