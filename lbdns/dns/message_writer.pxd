@@ -10,8 +10,8 @@ cdef class MessageWriter:
     cdef readonly unsigned long long[::1] slots
     cdef readonly unsigned int[::1] starts
     cdef readonly unsigned long long[::1] hashes
-    cdef public unsigned long long message, last_owner
-    cdef public int position, records, limit, suffixes, hops, last_position
+    cdef public unsigned long long message, last_owner, parent_hash
+    cdef public int position, records, limit, suffixes, hops, last_position, parent, parent_hops
 
 
 @cython.locals(slot=cython.int)
@@ -32,21 +32,38 @@ cdef void write_data(
 
 cpdef int compressed_names(int rtype) noexcept nogil
 
-@cython.locals(count=cython.int, end=cython.ulonglong, target=cython.int, hops=cython.int, own=cython.int, label=cython.int)
+@cython.locals(label=cython.int, end=cython.ulonglong)
 cpdef unsigned long long write_name(
+    MessageWriter writer, const unsigned char[::1] source, unsigned long long at, bint is_owner
+) noexcept nogil
+
+@cython.locals(size=cython.int, hashed=cython.ulonglong, target=cython.int)
+cdef void write_child(MessageWriter writer, const unsigned char[::1] source, unsigned long long at) noexcept nogil
+
+@cython.locals(
+    count=cython.int, end=cython.ulonglong, hashed=cython.ulonglong, label=cython.int, target=cython.int,
+    hops=cython.int, own=cython.int,
+)
+cdef unsigned long long write_labels(
     MessageWriter writer, const unsigned char[::1] source, unsigned long long at
 ) noexcept nogil
 
-@cython.locals(hashed=cython.ulonglong, label=cython.int, index=cython.ulonglong)
-cdef void hash_suffixes(
-    MessageWriter writer, const unsigned char[::1] source, int count, unsigned long long end
+cdef void note_parent(MessageWriter writer, int target, unsigned long long hashed, int hops) noexcept nogil
+
+@cython.locals(index=cython.ulonglong)
+cdef unsigned long long hash_label(
+    unsigned long long hashed, const unsigned char[::1] source, unsigned long long at
 ) noexcept nogil
 
+cdef int slot_of(unsigned long long hashed) noexcept nogil
+
 @cython.locals(slot=cython.int, target=cython.int, hops=cython.int)
-cdef int find_suffix(MessageWriter writer, const unsigned char[::1] source, int label) noexcept nogil
+cdef int find_suffix(
+    MessageWriter writer, unsigned long long hashed, const unsigned char[::1] source, unsigned long long at
+) noexcept nogil
 
 @cython.locals(length=cython.int, index=cython.int)
-cdef bint is_suffix(
+cdef unsigned long long end_of_suffix(
     MessageWriter writer, int target, const unsigned char[::1] source, unsigned long long at
 ) noexcept nogil
 

@@ -35,6 +35,10 @@ class MessageWriter:
         self.limit = 0
         self.suffixes = 0
         self.hops = 0
+        # Of the name before: where its parent stands, NO_TARGET where no pointer leads there.
+        self.parent = NO_TARGET
+        self.parent_hash = 0
+        self.parent_hops = 0
         self.last_owner = NO_OWNER
         self.last_position = 0
 
@@ -50,12 +54,13 @@ def begin_message(writer: MessageWriter, limit: int) -> None:
     writer.records = 0
     writer.limit = limit
     writer.suffixes = 0
+    writer.parent = NO_TARGET
     writer.last_owner = NO_OWNER
 
 
 def write_question(writer: MessageWriter, question: Octets, size: int) -> None:
     """Append a question of so many octets; names that follow may point at its name."""
-    write_name(writer, question, 0)
+    write_name(writer, question, 0, False)
     copy(writer, question, size - QUESTION_TAIL_BYTES, QUESTION_TAIL_BYTES)
 
 
@@ -71,7 +76,7 @@ def write_record(
     if owner == writer.last_owner:
         put16(writer, POINTER_BITS | writer.last_position)
     else:
-        write_name(writer, owners, owner)
+        write_name(writer, owners, owner, True)
         writer.last_owner = owner if start <= POINTER_TARGET_LAST else NO_OWNER
         writer.last_position = start
     put16(writer, rtype)
@@ -100,7 +105,7 @@ def write_data(writer: MessageWriter, rtype: int, datas: Octets, data: int, leng
         copy(writer, datas, data, 2)
         data += 2
     for _ in range(names):
-        data = write_name(writer, datas, data)
+        data = write_name(writer, datas, data, False)
     copy(writer, datas, data, end - data)
 
 
@@ -111,81 +116,134 @@ def compressed_names(rtype: int) -> int:
     return 2 if rtype == TYPE_SOA else 0
 
 
-def write_name(writer: MessageWriter, source: Octets, at: int) -> int:
-    """Append the name that stands at `at` of a source, compressed; return where it ends there."""
+def write_name(writer: MessageWriter, source: Octets, at: int, is_owner: bool) -> int:
+    """Append the name that stands at `at` of a source, compressed; return where it ends there.
+
+    The owner of a record seldom stands in a message before: where a pointer cannot lead to it anyway, and its parent is
+    known, it is not looked for.
+    """
+    label = source[at]
+    if label and writer.parent != NO_TARGET:
+        end = end_of_suffix(writer, writer.parent, source, at + label + 1)
+        if end:  # as the name before it, most often
+            if is_owner and writer.position > POINTER_TARGET_LAST:
+                copy(writer, source, at, label + 1)
+                put16(writer, POINTER_BITS | writer.parent)
+            else:
+                write_child(writer, source, at)
+            return end
+    return write_labels(writer, source, at)
+
+
+def write_child(writer: MessageWriter, source: Octets, at: int) -> None:
+    """Append a name whose parent is that of the name before it."""
+    size = source[at] + 1
+    hashed = hash_label(writer.parent_hash, source, at)
+    target = find_suffix(writer, hashed, source, at)
+    if target == NO_TARGET:
+        add_suffix(writer, hashed, writer.parent_hops + 1)
+        copy(writer, source, at, size)
+        target = writer.parent
+    put16(writer, POINTER_BITS | target)
+
+
+def write_labels(writer: MessageWriter, source: Octets, at: int) -> int:
+    """Append a name, compressed by the longest suffix that stands in the message; return where it ends there."""
     count = 0
     end = at
     while source[end]:
         writer.starts[count] = end
         count += 1
         end += source[end] + 1
-    hash_suffixes(writer, source, count, end)
+    hashed = SUFFIX_HASH
+    label = count - 1
+    while label >= 0:
+        hashed = hash_label(hashed, source, writer.starts[label])
+        writer.hashes[label] = hashed
+        label -= 1
     target = NO_TARGET
     hops = 0
     own = 0
     while own < count:
-        target = find_suffix(writer, source, own)
+        target = find_suffix(writer, writer.hashes[own], source, writer.starts[own])
         if target != NO_TARGET:
             hops = writer.hops + 1
             break
         own += 1
+    writer.parent = NO_TARGET
     for label in range(own):
-        if writer.position <= POINTER_TARGET_LAST and writer.suffixes < SUFFIXES_MAX:
-            add_suffix(writer, writer.hashes[label], hops)
+        if label == 1:
+            note_parent(writer, writer.position, writer.hashes[1], hops)
+        add_suffix(writer, writer.hashes[label], hops)
         copy(writer, source, writer.starts[label], source[writer.starts[label]] + 1)
     if target == NO_TARGET:
         writer.buffer[writer.position] = 0
         writer.position += 1
     else:
+        if own == 1:
+            note_parent(writer, target, writer.hashes[1], writer.hops)
         put16(writer, POINTER_BITS | target)
     return end + 1
 
 
-def hash_suffixes(writer: MessageWriter, source: Octets, count: int, end: int) -> None:
-    """Fill `hashes` for the suffixes of a name, whose labels stand at `starts` and whose root stands at `end`."""
-    hashed = SUFFIX_HASH
-    label = count - 1
-    while label >= 0:
-        for index in range(writer.starts[label], end):
-            hashed = ((hashed ^ source[index]) * SUFFIX_PRIME) & MASK_64_BITS
-        end = writer.starts[label]
-        writer.hashes[label] = hashed ^ (hashed >> 29)
-        label -= 1
+def note_parent(writer: MessageWriter, target: int, hashed: int, hops: int) -> None:
+    """Note where the parent of the name that is written stands, unless no pointer may lead there."""
+    if target <= POINTER_TARGET_LAST and hops <= POINTER_HOPS_LAST:
+        writer.parent = target
+        writer.parent_hash = hashed
+        writer.parent_hops = hops
 
 
-def find_suffix(writer: MessageWriter, source: Octets, label: int) -> int:
-    """Return where the suffix of a name from a label on stands in the message, and set `hops`; NO_TARGET where it does
-    not, or too many pointers lead on from there."""
-    slot = writer.hashes[label] & (SUFFIX_SLOTS - 1)
+def hash_label(hashed: int, source: Octets, at: int) -> int:
+    """Return the hash of a name that begins with the label at `at`, from that of the rest."""
+    for index in range(at, at + source[at] + 1):
+        hashed = ((hashed ^ source[index]) * SUFFIX_PRIME) & MASK_64_BITS
+    return hashed
+
+
+def slot_of(hashed: int) -> int:
+    """Return where the table begins to be looked through for a hash."""
+    return (hashed ^ (hashed >> 29)) & (SUFFIX_SLOTS - 1)
+
+
+def find_suffix(writer: MessageWriter, hashed: int, source: Octets, at: int) -> int:
+    """Return where the name that stands at `at` of a source stands in the message, and set `hops`; NO_TARGET where it
+    does not, or too many pointers lead on from there."""
+    slot = slot_of(hashed)
     while writer.slots[slot] >> 32 == writer.message:
         target = writer.slots[slot] & 0xFFFF
         hops = writer.slots[slot] >> 16 & 0xFFFF
-        if hops <= POINTER_HOPS_LAST and is_suffix(writer, target, source, writer.starts[label]):
+        if hops <= POINTER_HOPS_LAST and end_of_suffix(writer, target, source, at):
             writer.hops = hops
             return target
         slot = (slot + 1) & (SUFFIX_SLOTS - 1)
     return NO_TARGET
 
 
-def is_suffix(writer: MessageWriter, target: int, source: Octets, at: int) -> bool:
-    """Return whether the name that stands at a place of the message is the one that stands at `at` of a source."""
+def end_of_suffix(writer: MessageWriter, target: int, source: Octets, at: int) -> int:
+    """Return where the name at `at` of a source ends, 0 where it is not the one at a place of the message."""
     while True:
         length = writer.buffer[target]
         if length >= POINTER_BITS >> 8:
             target = (length << 8 | writer.buffer[target + 1]) - POINTER_BITS
             continue
-        for index in range(length + 1):
+        if length != source[at]:
+            return 0
+        for index in range(1, length + 1):
             if writer.buffer[target + index] != source[at + index]:
-                return False
-        if length == 0:
-            return True
-        target += length + 1
+                return 0
         at += length + 1
+        target += length + 1
+        if length == 0:
+            return at
 
 
 def add_suffix(writer: MessageWriter, hashed: int, hops: int) -> None:
-    """Note that a suffix with this hash is written at `position`, from where so many pointers lead on."""
-    slot = hashed & (SUFFIX_SLOTS - 1)
+    """Note that a suffix with this hash is written at `position`, from where so many pointers lead on, unless that is
+    beyond what a pointer reaches."""
+    if writer.position > POINTER_TARGET_LAST or writer.suffixes >= SUFFIXES_MAX:
+        return
+    slot = slot_of(hashed)
     while writer.slots[slot] >> 32 == writer.message:
         slot = (slot + 1) & (SUFFIX_SLOTS - 1)
     writer.slots[slot] = writer.message << 32 | hops << 16 | writer.position

@@ -25,6 +25,7 @@ import history
 import rules
 import samples
 import special
+import transfer
 import updates
 import views
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
@@ -45,6 +46,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "samples": samples.samples,
     "updates": updates.updates,
     "dnssec": dnssec.dnssec,
+    "transfer": transfer.transfer,
     **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},
 }
 SPECIAL_LOADS = ("size", *SPECIAL)

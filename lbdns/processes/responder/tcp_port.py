@@ -39,6 +39,7 @@ FIRST_MESSAGE_S = 2.0
 READ_BYTES = 16 * 1024  # at a time; with as much that waits and a whole message in it, no more is read
 REPLIES_WAITING_BYTES = 64 * 1024  # unread replies at which a client's queries are no longer answered
 REPLIES_SENT_BYTES = 64 * 1024  # and as many in the kernel, which doubles that for its own use
+STREAM_SENT_BYTES = 1024 * 1024  # of a stream, as far as the kernel allows that (net.core.wmem_max)
 UNDER_WAY_MAX = 8  # replies of a connection that come later; meanwhile no more of its messages are answered
 LENGTH_BYTES = 2
 
@@ -368,6 +369,9 @@ class Connection(asyncio.BufferedProtocol):
     def _begin_stream(self) -> None:
         """Begin to send the first of the streams: there is room for it."""
         self._is_streaming = True
+        if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_SENT_BYTES)
         self._heard_s = self._loop.time()
         self._go_on()
 
