@@ -140,8 +140,9 @@ class ZoneJournal:
     def forget_last(self) -> None:
         """Take the last step back: it was never in force. Raises OSError."""
         self._steps.pop()
-        self._size = self._steps[-1][0] if self._steps else len(_MAGIC)
-        os.truncate(self.path, self._size)
+        end = self._steps[-1][0] if self._steps else len(_MAGIC)
+        os.truncate(self.path, end)
+        self._size = end
 
     def remove(self) -> None:
         """Remove it: what it says of what was is not known to hold. Raises OSError."""

@@ -43,29 +43,37 @@ class SerialLog:
         """Read what is there; a file that is damaged says what it says up to there, and is written anew."""
         self.path = path
         self.served: dict[ZoneKey, ServedSerial] = {}
+        self._unsaved: dict[ZoneKey, ServedSerial | None] = {}
         self._size = self._live = 0
         self._read()
 
     def append(self, changed: Mapping[ZoneKey, ServedSerial | None]) -> None:
-        """Put what is served, or None for zones that are seen so no longer, on the disk; raises LbdnsError."""
+        """Put what is served, or None for zones that are seen so no longer, on the disk, with what could not be put
+        there before; raises LbdnsError."""
         for key, one in changed.items():
             if one is None:
                 self.served.pop(key, None)
             else:
                 self.served[key] = one
-        text = "".join(_line(key, one) for key, one in changed.items())
+        self._unsaved |= changed
+        if not self._unsaved:
+            return
         if self._size > PAST_BYTES_MIN and self._size > 4 * self._live:
             self._write_anew()
             return
+        data = b"".join(_line(key, one) for key, one in self._unsaved.items())
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(self.path, "ab", opener=_private) as out:
-                out.write(text.encode())
+                if out.tell() != self._size:
+                    out.truncate(self._size)  # what a full disk left of a line
+                out.write(data)
                 out.flush()
                 os.fsync(out.fileno())
         except OSError as error:
             raise LbdnsError(f"{self.path}: the serials of zones cannot be kept: {error.strerror}") from error
-        self._size += len(text)
+        self._size += len(data)
+        self._unsaved = {}
 
     def _read(self) -> None:
         try:
@@ -92,17 +100,18 @@ class SerialLog:
         self._live = sum(len(_line(key, one)) for key, one in self.served.items())
 
     def _write_anew(self) -> None:
-        text = "".join(_line(key, one) for key, one in self.served.items())
-        write_whole(self.path, text, "the serials of zones", is_lasting=True)
+        text = b"".join(_line(key, one) for key, one in self.served.items())
+        write_whole(self.path, text.decode(), "the serials of zones", is_lasting=True)
         self._size = self._live = len(text)
+        self._unsaved = {}
 
 
-def _line(key: ZoneKey, one: ServedSerial | None) -> str:
+def _line(key: ZoneKey, one: ServedSerial | None) -> bytes:
     document: dict[str, Any] = {"apex": key[0].hex(), "views": list(key[1]), "serial": None}
     if one is not None:
         document |= {"serial": one.serial, "digest": f"{one.sum.digest:x}", "octets": one.sum.octets}
-    text = json.dumps(document, ensure_ascii=False)
-    return f"{zlib.crc32(text.encode()):08x} {text}\n"
+    text = json.dumps(document, ensure_ascii=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
 def _document(line: bytes) -> dict[str, Any] | None:

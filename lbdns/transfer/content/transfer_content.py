@@ -27,7 +27,7 @@ from lbdns.mapped.columns import HEALTH_COLUMNS
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import TRANSFER_VIEWS, Snapshot, views_of_zone
 from lbdns.mapped.typed_columns import TypedColumns
-from lbdns.mapped.zone_journal import ZoneJournal, journal_directory, journal_path
+from lbdns.mapped.zone_journal import ZoneJournal, journal_path
 from lbdns.model.configuration import Configuration
 from lbdns.model.transfer_policy import TransferPolicies
 from lbdns.model.views import PUBLIC, view_numbers
@@ -208,7 +208,7 @@ class ZoneSettling:
         flat = self._flat(compiled, zone, key, standing)
         log_of = self._content.log.served
         before = self._before.states.get(key)
-        served = log_of.get(key)
+        served = log_of.get(key) if before is None else before.served
         newest = regrouped.get(key[0])
         if newest is not None:
             before, served = None, ServedSerial(newest, ContentSum(0, 0))
@@ -307,25 +307,31 @@ class ZoneSettling:
         return found
 
     def keep(self) -> None:
-        """Put journals and serials on the disk, before the generation is in force. What cannot be kept is told."""
+        """Put journals and serials on the disk, before the generation is in force. What cannot be kept is told: a zone
+        without a journal is sent as a whole."""
         content = self._content
-        try:
-            if self._steps:
-                journal_directory(content._state_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
-            for key, step in self._steps.items():
+        problem: OSError | LbdnsError | None = None
+        for key, step in self._steps.items():
+            try:
                 self._keep_step(key, step)
-            if self._changed:
-                self._former = {key: content.log.served.get(key) for key in self._changed}
-                content.log.append(self._changed)
+            except OSError as error:
+                problem = error
+        self._former = {key: content.log.served.get(key) for key in self._changed}
+        try:
+            content.log.append(self._changed)
+        except LbdnsError as error:
+            problem = error
+        if problem is None:
             content.problem = ""
-        except (OSError, LbdnsError) as error:
-            content.tell(error)
+        else:
+            content.tell(problem)
 
     def _keep_step(self, key: ZoneKey, step: SerialStep) -> None:
         journal = self._content.journal(key)
         if step.differences is None:
             journal.remove()
             return
+        journal.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         served = self._now.states[key].served
         journal.append(step.from_serial, served.serial, step.differences, served.sum.octets)
         self._appended.append(key)
@@ -337,12 +343,14 @@ class ZoneSettling:
     def abandon(self) -> None:
         """Take back what was kept: the generation is not to be in force."""
         content = self._content
-        try:
-            for key in self._appended:
+        for key in self._appended:
+            try:
                 content.journal(key).forget_last()
-            if self._former:
-                content.log.append(self._former)
-        except (OSError, LbdnsError) as error:
+            except OSError as error:
+                content.tell(error)
+        try:
+            content.log.append(self._former)
+        except LbdnsError as error:
             content.tell(error)
         self._appended, self._former = [], {}
 
