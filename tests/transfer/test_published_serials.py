@@ -124,10 +124,10 @@ def test_a_journal_that_breaks_off_anywhere_says_what_is_whole(server: Server) -
     found = []
     for end in range(len(whole)):
         journal.path.write_bytes(whole[:end])
-        last = ZoneJournal(journal.path).serial
+        ends_at = ZoneJournal(journal.path).serial
         leads = [read_differences(server.folder, apex, "public", 7, 8 + step) is not None for step in range(4)]
         assert leads == sorted(leads, reverse=True)
-        assert last == (7 + sum(leads) if any(leads) else None)
+        assert ends_at == (7 + sum(leads) if any(leads) else None)
         found.append(sum(leads))
     assert found == sorted(found)
     assert found[-1] == 3
