@@ -78,7 +78,7 @@ class CatalogPeer:
                 self.process.kill()
                 self.process.wait(10)
 
-    def list(self, listed: dict[str, str], serial: int) -> None:
+    def relist(self, listed: dict[str, str], serial: int) -> None:
         """Have its catalog list other zones."""
         assert self.process is not None
         if self.kind == "bind":
@@ -206,7 +206,7 @@ def test_zones_travel_by_catalogs_both_ways(kind: str, tmp_path: Path) -> None:
             wait_for(lambda: answer(server.port, "www.four.test") == "192.0.2.4", peer.log)
             (server.directory / "five.example.zone").write_text(zone_text("192.0.2.5"))
             (server.directory / "two.example.zone").unlink()
-            peer.list({"three.test": "192.0.2.3", "six.test": "192.0.2.6"}, 2)
+            peer.relist({"three.test": "192.0.2.3", "six.test": "192.0.2.6"}, 2)
             wait_for(lambda: answer(port, "www.five.example") == "192.0.2.5", peer.log)
             wait_for(lambda: answer(port, "www.two.example") is None, peer.log)
             wait_for(lambda: answer(server.port, "www.six.test") == "192.0.2.6", peer.log)
