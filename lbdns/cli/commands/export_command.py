@@ -20,19 +20,30 @@ from lbdns.cli.frame.common import print_json
 @api_options
 @click.option("--force", is_flag=True, help="Write into a directory that is not empty, over files of the same name.")
 @click.option("--revision", type=click.IntRange(min=0), metavar="N", help="The objects of an earlier revision.")
+@click.option("--octodns", "for_octodns", is_flag=True, help="Write what octoDNS reads in place of lbdns's files.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the names of the files, and what they cannot say, as JSON."
 )
-def export(client: ApiClient, directory: Path, force: bool, revision: int | None, as_json: bool) -> None:
+def export(
+    client: ApiClient, directory: Path, force: bool, revision: int | None, for_octodns: bool, as_json: bool
+) -> None:
     """Write the store as files into DIR: monitors, pools and load balancers as YAML, each zone as a master file.
 
     `lbdns check DIR` accepts them, and `lbdns apply DIR` finds no difference in them. No file is ever there by half.
     With --force, .zone and .yaml files that are not of this export are removed, save lbdns.yaml: DIR then says what the
     store says and nothing else.
+
+    With --octodns, DIR has octodns.yaml and zones/: octodns-sync --config-file=octodns.yaml then brings what they say
+    here, by octodns-bind and RFC 2136.
     """
     _check_place(directory, force)
     path = f"{OWN_PATH}/configuration" if revision is None else f"{OWN_PATH}/revisions/{revision}/configuration"
     found = client.get(path)
+    if for_octodns:
+        from lbdns.cli.frame.octodns_files import octodns_files
+
+        files, notes = octodns_files(found["files"])
+        found = {**found, "files": files, "notes": notes}
     _write(directory, found["files"])
     for note in found["notes"]:
         click.echo(f"note: {note}", err=True)
@@ -60,6 +71,7 @@ def _write(directory: Path, files: Mapping[str, str]) -> None:
             fresh = Path(name) / "files"
             fresh.mkdir()
             for file, text in files.items():
+                (fresh / file).parent.mkdir(exist_ok=True)
                 (fresh / file).write_text(text, encoding="utf-8")
             if directory.exists():
                 _replace(directory, fresh)
@@ -71,8 +83,9 @@ def _write(directory: Path, files: Mapping[str, str]) -> None:
 
 def _replace(directory: Path, fresh: Path) -> None:
     """Put the files over those of a directory, each in one step, and remove those that would be read beside them."""
-    names = {path.name for path in fresh.iterdir()}
+    names = {str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file()}
     for name in sorted(names):
+        (directory / name).parent.mkdir(exist_ok=True)
         os.replace(fresh / name, directory / name)
     for path in sorted(directory.iterdir()):
         is_read = path.suffix in (".zone", ".yaml") and path.name != SETTINGS_FILE and not path.name.startswith(".")
