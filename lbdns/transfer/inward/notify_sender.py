@@ -188,7 +188,7 @@ class ZoneNotify:
             serial=self.serial,
             notified=tuple(self._peers.values()),
             last_error=self._error,
-            last_error_s=self._error_s or None,
+            last_error_s=self._error_s if self._error else None,
             counts=dict(self.counts),
         )
 
