@@ -144,6 +144,8 @@ def write_headers() -> None:
     sys.path.insert(0, "")
     declared = kernel_text()
     for module in sorted(set(re.findall(r"(?m)^from (\S+) cimport \*$", declared))):
+        if Path(module.replace(".", "/") + ".pxd").exists():
+            continue  # it says by itself what C needs to know of it
         write_header(module, ".pxd", constants(runpy.run_path(module.replace(".", "/") + ".py"), module))
     for path in sorted(set(re.findall(r'(?m)^include "(\S+)\.pxi"$', declared))):
         write_header(path.replace("/", "."), ".pxi", column_class(runpy.run_path(path + ".py")))

@@ -6,6 +6,7 @@ from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.write cimport field16, get32, put16, target_bytes, write_body
 from lbdns.mapped.columns cimport *
+from lbdns.mapped.octets cimport *
 from lbdns.mapped.signature_lookup cimport add_rdata, begin_key, copy_signed, end_key, find_signed, signed_bytes
 from lbdns.mapped.signature_words cimport *
 from lbdns.snapshot.lookup.look_up cimport find_rrset
@@ -17,11 +18,6 @@ cdef void put32(Server server, int position, long long value) noexcept nogil
 cpdef int write_tail(Server server, int position, int rtype, long long ttl, int size) noexcept nogil
 
 cdef int copy_blob(Server server, int position, unsigned long long offset, int size) noexcept nogil
-
-@cython.locals(index=cython.int)
-cdef void copy_octets(
-    const unsigned char[::1] source, unsigned long long offset, unsigned char[::1] room, int position, int size
-) noexcept nogil
 
 cdef unsigned int name_offset(Server server, unsigned long long entry) noexcept nogil
 
@@ -68,8 +64,7 @@ cpdef long long denial_ttl(Server server) noexcept nogil
 cpdef void lower_soa_ttl(Server server, int at, long long ttl_max) noexcept nogil
 
 @cython.locals(
-    types=cython.uint, bitmap=cython.int, size=cython.int, first=cython.int, end=cython.int, index=cython.int,
-    octet=cython.int,
+    types=cython.uint, bitmap=cython.int, size=cython.int, first=cython.int, end=cython.int, octet=cython.int,
 )
 cpdef int write_made_nsec(
     Server server, int base, int position, int limit, unsigned int entry, long long ttl, int prefix

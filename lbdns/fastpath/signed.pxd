@@ -36,6 +36,7 @@ from lbdns.fastpath.write cimport (
     write_truncated,
 )
 from lbdns.mapped.columns cimport *
+from lbdns.mapped.octets cimport *
 from lbdns.snapshot.lookup.denial cimport find_nsec
 from lbdns.snapshot.lookup.look_up cimport has_load_balancer
 from lbdns.snapshot.lookup.name_rows cimport *
@@ -79,7 +80,6 @@ cdef int deny_after_aliases(
     Server server, int start, int base, unsigned int before, int limit
 ) noexcept nogil
 
-@cython.locals(index=cython.int)
 cdef void name_asked(Server server) noexcept nogil
 
 @cython.locals(position=cython.int, count=cython.int, _=cython.int, label=cython.int, index=cython.int, byte=cython.uchar)
@@ -90,7 +90,7 @@ cdef bint is_literal(Server server) noexcept nogil
 @cython.locals(limit=cython.int, position=cython.int, size=cython.int, first=cython.int, rtype=cython.int)
 cdef int steer_signed(Server server, int start, int base, unsigned int before) noexcept nogil
 
-@cython.locals(size=cython.int, number=cython.int, octet=cython.int)
+@cython.locals(size=cython.int, number=cython.int)
 cdef int write_decided_addresses(Server server, int position, int limit) noexcept nogil
 
 @cython.locals(endpoint=cython.int, size=cython.int)

@@ -52,6 +52,7 @@ from lbdns.fastpath.write import (
     write_truncated,
 )
 from lbdns.mapped.columns import *
+from lbdns.mapped.octets import *
 from lbdns.snapshot.lookup.denial import find_nsec
 from lbdns.snapshot.lookup.look_up import has_load_balancer
 from lbdns.snapshot.lookup.name_rows import *
@@ -209,8 +210,7 @@ def deny_after_aliases(server: Server, start: int, base: int, before: int, limit
 def name_asked(server: Server) -> None:
     """Take the name in the question as the one that records are signed for."""
     server.made_name_bytes = server.suffixes.length
-    for index in range(server.suffixes.length):
-        server.made_name[index] = server.suffixes.name[index]
+    copy_octets(server.suffixes.name, 0, server.made_name, 0, server.suffixes.length)
 
 
 def name_at(server: Server, base: int, pointer: int) -> bool:
@@ -293,8 +293,7 @@ def write_decided_addresses(server: Server, position: int, limit: int) -> int:
     for number in range(server.decision.address_count):
         put16(server, position, server.owner)
         position = write_tail(server, position + POINTER_BYTES, server.qtype, server.decision.ttl, size)
-        for octet in range(size):
-            server.outgoing[position + octet] = server.decision.addresses[number * ADDRESS_BYTES + octet]
+        copy_octets(server.decision.addresses, number * ADDRESS_BYTES, server.outgoing, position, size)
         position += size
     server.answers += server.decision.address_count
     return position

@@ -6,6 +6,7 @@ from lbdns.dns.wire cimport named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, get16
 from lbdns.mapped.columns cimport *
+from lbdns.mapped.octets cimport *
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.steering.kernel.decide cimport decide
 from lbdns.steering.kernel.numbers cimport *
@@ -20,10 +21,9 @@ cpdef unsigned int field32(Server server, unsigned long long offset) noexcept no
 @cython.locals(size=cython.int)
 cpdef int opt_bytes(Server server, int ede) noexcept nogil
 
-@cython.locals(index=cython.int)
 cdef int write_opt(Server server, int position, int scope, int ede) noexcept nogil
 
-@cython.locals(end=cython.int, index=cython.int)
+@cython.locals(end=cython.int)
 cpdef int write_head(Server server, int start, int base, int flags, int rcode) noexcept nogil
 
 cpdef int write_end(Server server, int base, int position, int scope, int ede) noexcept nogil
@@ -32,8 +32,7 @@ cpdef int write_end(Server server, int base, int position, int scope, int ede) n
 cpdef int write_broken(Server server, int start, int base, int rcode) noexcept nogil
 
 @cython.locals(
-    relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong,
-    index=cython.int, name_end=cython.int, shift=cython.int, target=cython.int,
+    relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong, name_end=cython.int, shift=cython.int, target=cython.int,
 )
 cpdef int write_body(Server server, int base, int position, unsigned int template, int size) noexcept nogil
 
@@ -53,7 +52,7 @@ cdef int write_addresses(Server server, int position, int limit) noexcept nogil
 @cython.locals(position=cython.uint)
 cpdef int target_bytes(Server server, unsigned int offset) noexcept nogil
 
-@cython.locals(offset=cython.uint, index=cython.int)
+@cython.locals(offset=cython.uint)
 cpdef int write_target(Server server, int position, int endpoint, int size) noexcept nogil
 
 cdef int write_named(Server server, int base, int position, int limit) noexcept nogil

@@ -12,6 +12,7 @@ from lbdns.dns.wire import named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server, get16
 from lbdns.mapped.columns import *
+from lbdns.mapped.octets import *
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.steering.kernel.decide import decide
 from lbdns.steering.kernel.numbers import *
@@ -61,8 +62,7 @@ def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
         put16(server, position, OPTION_ECS)
         put16(server, position + 2, server.ecs_bytes)
         position += OPTION_HEAD_BYTES
-        for index in range(server.ecs_bytes):
-            server.outgoing[position + index] = server.incoming[server.ecs_start + index]
+        copy_octets(server.incoming, server.ecs_start, server.outgoing, position, server.ecs_bytes)
         server.outgoing[position + 3] = scope if server.ecs_source else 0
         position += server.ecs_bytes
     if server.has_nsid and len(server.nsid):
@@ -93,8 +93,7 @@ def write_head(server: Server, start: int, base: int, flags: int, rcode: int) ->
     server.authorities = 0
     server.additionals = 0
     end = HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES
-    for index in range(end):
-        server.outgoing[base + index] = server.incoming[start + index]
+    copy_octets(server.incoming, start, server.outgoing, base, end)
     server.outgoing[base + 2] = flags | reply_flags(get16(server, start + 2), 0) >> 8
     return base + end
 
@@ -199,8 +198,7 @@ def write_body(server: Server, base: int, position: int, template: int, size: in
     steers = field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS
     at = template + (STEERS_HEAD_BYTES if steers else TEMPLATE_HEAD_BYTES)
     body = at + relocations * RELOCATION_BYTES
-    for index in range(size):
-        server.outgoing[position + index] = server.template_blob[body + index]
+    copy_octets(server.template_blob, body, server.outgoing, position, size)
     name_end = HEADER_BYTES + server.name_bytes
     # Of the body's own names the template knows where they are when nothing stands between it and the question.
     shift = position - base - name_end - QUESTION_TAIL_BYTES
@@ -351,8 +349,7 @@ def target_bytes(server: Server, offset: int) -> int:
 def write_target(server: Server, position: int, endpoint: int, size: int) -> int:
     """Write an endpoint's hostname uncompressed."""
     offset = server.endpoint_target[endpoint]
-    for index in range(size):
-        server.outgoing[position + index] = server.blob[offset + index]
+    copy_octets(server.blob, offset, server.outgoing, position, size)
     return position + size
 
 

@@ -277,6 +277,7 @@ class SignatureColumns:
     """The columns of a signature table (signature_table.py), as attributes. The order is the file's."""
 
     signed_secret: U64 = per_slot(2, is_once=True)  # the key of the hash, drawn when the table is made
+    signed_row: U64 = per_slot(is_once=True)  # how many words a slot's row has
     # A slot's row, so that who looks it up touches one page: two words are the hash of what is signed
     # (signature_lookup.py), the third its version, odd while it is being written, and above that the length of what
     # follows, 0 where nothing is there: an RRSIG's data without the signer's name, that is its head and the signature.

@@ -3,6 +3,7 @@ cimport cython
 
 from lbdns.mapped.columns cimport *
 from lbdns.mapped.fence cimport read_fence
+from lbdns.mapped.octets cimport *
 from lbdns.mapped.signature_words cimport *
 from lbdns.mapped.typed_columns cimport TypedColumns
 
@@ -10,6 +11,7 @@ from lbdns.mapped.typed_columns cimport TypedColumns
 cdef class SignedKey:
     cdef readonly unsigned long long[::1] words
     cdef public unsigned long long secret_high, secret_low, sum_high, sum_low, high, low
+    cdef unsigned long long first, second, third, fourth
 
 
 cpdef void begin_key(SignedKey key, unsigned long long secret_high, unsigned long long secret_low) noexcept nogil
@@ -28,11 +30,14 @@ cdef int fill(SignedKey key, int count, const unsigned char[::1] octets, unsigne
 
 cdef unsigned long long as_word(unsigned char octet) noexcept nogil
 
+@cython.locals(step=cython.int)
+cdef void sip(SignedKey key, int count) noexcept nogil
+
 @cython.locals(
     first=cython.ulonglong, second=cython.ulonglong, third=cython.ulonglong, fourth=cython.ulonglong, step=cython.int,
     word=cython.ulonglong,
 )
-cdef void sip(SignedKey key, int count) noexcept nogil
+cdef void stir(SignedKey key, int begin, int end) noexcept nogil
 
 cdef unsigned long long turned(unsigned long long word, int bits) noexcept nogil
 
@@ -41,7 +46,6 @@ cdef unsigned long long turned(unsigned long long word, int bits) noexcept nogil
 )
 cpdef long long find_signed(TypedColumns columns, unsigned long long high, unsigned long long low) noexcept nogil
 
-@cython.locals(row=cython.ulonglong)
 cpdef int signed_bytes(TypedColumns columns, unsigned long long slot) noexcept nogil
 
 @cython.locals(words=cython.ulonglong, state=cython.ulonglong, source=cython.ulonglong, used=cython.uint)
@@ -57,9 +61,4 @@ cpdef bint copy_signed(
     int signer_bytes,
     unsigned char[::1] room,
     unsigned long long at,
-) noexcept nogil
-
-@cython.locals(index=cython.int)
-cdef void copy_octets(
-    const unsigned char[::1] octets, unsigned long long source, unsigned char[::1] room, unsigned long long at, int size
 ) noexcept nogil

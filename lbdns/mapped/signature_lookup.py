@@ -19,6 +19,7 @@ from collections.abc import Iterable
 
 from lbdns.mapped.columns import *
 from lbdns.mapped.fence import read_fence
+from lbdns.mapped.octets import *
 from lbdns.mapped.signature_words import *
 from lbdns.mapped.typed_columns import TypedColumns
 
@@ -33,6 +34,10 @@ class SignedKey:
         self.secret_low = 0
         self.sum_high = 0
         self.sum_low = 0
+        self.first = 0
+        self.second = 0
+        self.third = 0
+        self.fourth = 0
         self.high = 0
         self.low = 0
 
@@ -97,17 +102,29 @@ def as_word(octet: int) -> int:
 
 def sip(key: SignedKey, count: int) -> None:
     """Hash the first `count` words into `high` and `low`."""
-    first = key.secret_high ^ SIP_FIRST
-    second = key.secret_low ^ SIP_SECOND ^ SIP_WIDE
-    third = key.secret_high ^ SIP_THIRD
-    fourth = key.secret_low ^ SIP_FOURTH
-    for step in range(count + 2 * SIP_END_ROUNDS):
-        word = key.words[step] if step < count else 0
-        if step == count:
-            third ^= SIP_WIDE
-        elif step == count + SIP_END_ROUNDS:
-            key.high = first ^ second ^ third ^ fourth
-            second ^= SIP_BETWEEN
+    for step in range(count, count + 2 * SIP_END_ROUNDS):
+        key.words[step] = 0
+    key.first = key.secret_high ^ SIP_FIRST
+    key.second = key.secret_low ^ SIP_SECOND ^ SIP_WIDE
+    key.third = key.secret_high ^ SIP_THIRD
+    key.fourth = key.secret_low ^ SIP_FOURTH
+    stir(key, 0, count)
+    key.third ^= SIP_WIDE
+    stir(key, count, count + SIP_END_ROUNDS)
+    key.high = key.first ^ key.second ^ key.third ^ key.fourth
+    key.second ^= SIP_BETWEEN
+    stir(key, count + SIP_END_ROUNDS, count + 2 * SIP_END_ROUNDS)
+    key.low = key.first ^ key.second ^ key.third ^ key.fourth
+
+
+def stir(key: SignedKey, begin: int, end: int) -> None:
+    """Do a round of SipHash for each of some words."""
+    first = key.first
+    second = key.second
+    third = key.third
+    fourth = key.fourth
+    for step in range(begin, end):
+        word = key.words[step]
         fourth ^= word
         first = (first + second) & WORD_MASK
         second = turned(second, 13) ^ first
@@ -120,7 +137,10 @@ def sip(key: SignedKey, count: int) -> None:
         second = turned(second, 17) ^ third
         third = turned(third, 32)
         first ^= word
-    key.low = first ^ second ^ third ^ fourth
+    key.first = first
+    key.second = second
+    key.third = third
+    key.fourth = fourth
 
 
 def turned(word: int, bits: int) -> int:
@@ -135,7 +155,7 @@ def find_signed(columns: TypedColumns, high: int, low: int) -> int:
     if slots == 0:
         return NO_SLOT
     first = low & (slots - SIGNATURE_WINDOW)
-    row = len(columns.signed_word) // slots
+    row = columns.signed_row[0]
     at = first * row
     for slot in range(first, first + SIGNATURE_WINDOW):
         if (
@@ -150,8 +170,7 @@ def find_signed(columns: TypedColumns, high: int, low: int) -> int:
 
 def signed_bytes(columns: TypedColumns, slot: int) -> int:
     """Return the length of what a slot holds, 0 for nothing."""
-    row = len(columns.signed_word) // len(columns.signed_used)
-    return columns.signed_word[slot * row + ROW_STATE] >> LENGTH_SHIFT
+    return columns.signed_word[slot * columns.signed_row[0] + ROW_STATE] >> LENGTH_SHIFT
 
 
 def copy_signed(
@@ -173,7 +192,7 @@ def copy_signed(
     `size`: signed_bytes of the slot, as who made room has read it, so that size + signer_bytes are written; `now_s`:
     of CLOCK_MONOTONIC.
     """
-    words = slot * (len(columns.signed_word) // len(columns.signed_used))
+    words = slot * columns.signed_row[0]
     state = columns.signed_word[words + ROW_STATE]
     read_fence()
     if (
@@ -201,12 +220,6 @@ def copy_signed(
     if columns.signed_used[slot] != used:
         columns.signed_used[slot] = used
     return True
-
-
-def copy_octets(octets: bytes | memoryview, source: int, room: bytearray | memoryview, at: int, size: int) -> None:
-    """Copy so many octets: by themselves, so that a compiler sees that nothing else moves meanwhile."""
-    for index in range(size):
-        room[at + index] = octets[source + index]
 
 
 def rrset_key(

@@ -17,6 +17,7 @@ import mmap
 import os
 import secrets
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -47,7 +48,7 @@ SECRET_BYTES: Final = 16
 COPY_SLOTS: Final = 64
 
 _MAGIC = b"LBDNSSIG"
-_VERSION = 1
+_VERSION = 2
 _HEADER = struct.Struct("<8sIIIIQ")  # magic, version, header bytes, slots, width, file bytes
 _HEADER_BYTES = 64
 _ALIGN = 64
@@ -276,7 +277,11 @@ def create_signatures(path: Path, slots: int, width: int, secret: bytes | None =
         try:
             allocate(handle, 0, size)
             os.pwrite(handle, _HEADER.pack(_MAGIC, _VERSION, _HEADER_BYTES, slots, width, size), 0)
-            os.pwrite(handle, secret or secrets.token_bytes(SECRET_BYTES), _HEADER_BYTES)  # the first column
+            starts = {name: start for name, _, start, _ in _extents(slots, width)}
+            os.pwrite(handle, secret or secrets.token_bytes(SECRET_BYTES), starts["signed_secret"])
+            os.pwrite(
+                handle, (_row_bytes(width) // WORD_BYTES).to_bytes(WORD_BYTES, sys.byteorder), starts["signed_row"]
+            )
         finally:
             os.close(handle)
         fresh.replace(path)

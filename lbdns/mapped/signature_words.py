@@ -14,7 +14,7 @@ LENGTH_SHIFT: Final = 32
 USED_SHIFT: Final = 6  # signed_used counts in steps of 64 s, so that one that is sent often is seldom written to
 
 WORD_MASK: Final = 0xFFFFFFFFFFFFFFFF
-KEY_WORDS: Final = 40  # room for the name, and what follows it
+KEY_WORDS: Final = 44  # room for the name, what follows it, and the zeros at the end
 PIECE_BYTES: Final = 256  # of a record's data that are hashed at a time: a name fits
 
 # SipHash with 128 bits (Aumasson, Bernstein: "SipHash: a fast short-input PRF"), a round a word and three at each end.

@@ -17,6 +17,7 @@ from tests.interpreted import standing_in
 KERNEL = (
     "dns.wire",
     "mapped.fence",
+    "mapped.octets",
     "mapped.typed_columns",
     "mapped.signature_lookup",
     "steering.kernel.hashing",
