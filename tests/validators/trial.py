@@ -27,6 +27,7 @@ import dns.zone
 from dns.rdatatype import RdataType
 
 from tests.validators.decisions import FEW, MANY, Decisions, Down, Outcome
+from tests.validators.known_faults import KnownFault, known_fault
 from tests.validators.questions import NETWORKS, UNCOMPARED, Question, Questions
 from tests.validators.resolvers import Bind, Resolver
 from tests.validators.signed_world import HASHED, INSECURE_CUT, RULED_TTL_S, SECURE_CUT, SIGNED, STEERED_WILDCARDS
@@ -65,16 +66,22 @@ class States:
 
 @dataclass(slots=True)
 class Report:
-    """What came of the questions to one resolver."""
+    """What came of the questions to one resolver. `known`: what is wrong, and explained by a fault that it has with
+    anybody's zone (known_faults.py); `wrong`: what is not."""
 
     asked: int = 0
     secure: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    known: list[tuple[KnownFault, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         told = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
-        return f"{self.asked} asked, {self.secure} secure; {told}; {len(self.wrong)} wrong"
+        faults = "".join(
+            f", {count} by a fault of its own: {fault.name} (findings/{fault.finding}.sh)"
+            for fault, count in Counter(fault for fault, _ in self.known).items()
+        )
+        return f"{self.asked} asked, {self.secure} secure; {told}; {len(self.wrong)} wrong{faults}"
 
 
 class Below:
@@ -164,7 +171,22 @@ class Trial:
         if why:
             report.counts["different" if "SERVFAIL" not in why else "bogus"] += 1
             states = self._states.within(exchange.asked_s, exchange.replied_s)
-            report.wrong.append(f"{resolver.name}: {exchange.question}: {why}; down: {sorted(states[0])}")
+            line = f"{resolver.name}: {exchange.question}: {why}; down: {sorted(states[0])}"
+            fault = self._known_fault(resolver, exchange)
+            if fault is None:
+                report.wrong.append(line)
+            else:
+                report.known.append((fault, line))
+
+    def _known_fault(self, resolver: Resolver, exchange: Exchange) -> KnownFault | None:
+        """Return the fault of the resolver's that explains a wrong reply, None where none does."""
+        question, reply = exchange.question, exchange.reply
+        if reply is None or reply.answer:
+            return None
+        name, rtype = dns.name.from_text(question.name), dns.rdatatype.from_text(question.rtype)
+        allowed = self._allowed(resolver, exchange, name, rtype, _outcome(name, reply), FEW)
+        is_alias_wanted = all(one.is_alias for one in allowed)
+        return known_fault(resolver.name, question, dns.rcode.to_text(reply.rcode()), is_alias_wanted)
 
     def _why_wrong(self, resolver: Resolver, exchange: Exchange) -> str:
         """Return what is wrong with a reply, "" for nothing."""
