@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 STEPS_MAX: Final = 1000
 """Steps that are kept: one for whoever lags further behind is the whole zone."""
@@ -73,16 +73,39 @@ def read_differences(state_dir: Path, apex: bytes, view: str, from_serial: int, 
     """Return what leads from one serial to another, condensed: what came and went in between is not told. None where
     the journal does not say."""
     try:
-        data = journal_path(state_dir, apex, view).read_bytes()
+        with journal_path(state_dir, apex, view).open("rb") as file:
+            steps = _wanted(file, from_serial, to_serial)
     except OSError:
         return None
-    wanted: list[_Step] = []
-    for step in _steps(data):
-        if wanted or step.from_serial == from_serial:
-            wanted.append(step)
-            if step.to_serial == to_serial:
-                return condensed([_decode(one.body) for one in wanted])
-    return None
+    return condensed(steps) if steps else None
+
+
+def _wanted(file: BinaryIO, from_serial: int, to_serial: int) -> list[Differences]:
+    """Return the steps of a journal that lead from one serial to another, none where it does not say; those before are
+    passed by, as a journal may be as long as its zone."""
+    found: list[Differences] = []
+    at_serial = from_serial
+    if file.read(len(_MAGIC)) != _MAGIC:
+        return []
+    while len(head := file.read(_FRAME.size + _STEP.size)) == _FRAME.size + _STEP.size:
+        length, check = _FRAME.unpack_from(head)
+        before, after, _ = _STEP.unpack_from(head, _FRAME.size)
+        rest = length - _STEP.size
+        if rest < 0:
+            break
+        if before != at_serial:
+            if found:
+                break
+            file.seek(rest, os.SEEK_CUR)
+            continue
+        body = head[_FRAME.size :] + file.read(rest)
+        if len(body) != length or zlib.crc32(body) != check:
+            break
+        found.append(_decode(body))
+        if after == to_serial:
+            return found
+        at_serial = after
+    return []
 
 
 def condensed(steps: Sequence[Differences]) -> Differences:
