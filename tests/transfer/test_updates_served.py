@@ -12,10 +12,12 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import dns.tsig
 import dns.update
 import pytest
 
+from tests.store.served import wait_until
 from tests.transfer.asking_updates import adding, update
 from tests.transfer.updated_server import (
     ACME,
@@ -257,3 +259,30 @@ def test_knsupdate(server: UpdatedServer) -> None:
         done = run_tool([path, "-y", f"hmac-sha256:{ALL}:{SECRET}", *arguments], script)
         assert done.returncode == 0, done
     assert server.addresses("knsupdate.example.com") == ["192.0.2.1"]
+
+
+def test_a_signed_zone_stays_signed(server: UpdatedServer) -> None:
+    zone_id = server.api_ask("POST", "/client/v4/zones", {"name": "signed.example"})["id"]
+    server.api_ask("PATCH", f"/client/v4/zones/{zone_id}/dnssec", {"status": "active"})
+
+    def is_signed() -> bool:
+        query = dns.message.make_query("signed.example", "SOA", want_dnssec=True)
+        reply = dns.query.udp(query, server.host, port=server.port, timeout=10)
+        return any(rrset.rdtype == dns.rdatatype.RRSIG for rrset in reply.answer)
+
+    wait_until(is_signed, lambda: server.log)
+    made = dns.update.UpdateMessage("signed.example")
+    made.add("www", 60, "A", "192.0.2.1")
+    assert server.rcode(made) == "NOERROR"
+    query = dns.message.make_query("www.signed.example", "A", want_dnssec=True)
+    reply = dns.query.udp(query, server.host, port=server.port, timeout=10)
+    assert {rrset.rdtype for rrset in reply.answer} == {dns.rdatatype.A, dns.rdatatype.RRSIG}
+    # What signs the zone is made here: no client gives it.
+    forged = dns.update.UpdateMessage("signed.example")
+    forged.add("www", 60, "NSEC", "xxx.signed.example. A NSEC RRSIG")
+    assert server.rcode(forged) == "REFUSED"
+    gone = dns.update.UpdateMessage("signed.example")
+    gone.delete("www")
+    assert server.rcode(gone) == "NOERROR"
+    reply = dns.query.udp(query, server.host, port=server.port, timeout=10)
+    assert reply.answer == [] and any(rrset.rdtype == dns.rdatatype.RRSIG for rrset in reply.authority)
