@@ -160,8 +160,16 @@ def paths_of_objects(sdk: Sdk, client: httpx.Client) -> dict[str, str]:
     named = {"name": "app.corp", "load_balancer": below_account}
     override = client.post("/lbdns/v1/overrides", json=named).json()["result"]["id"]
     alerting = f"/client/v4/accounts/{sdk.account}/alerting/v3"
+    transfers = sdk.client.dns.zone_transfers
+    key: Any = {"name": "operations", "algo": "hmac-sha256", "secret": "c2VjcmV0c2VjcmV0c2VjcmV0"}
+    tsig = some(transfers.tsigs.create(account_id=sdk.account, **key)).id
+    peer = some(transfers.peers.create(account_id=sdk.account, name="operations")).id
+    acl = some(transfers.acls.create(account_id=sdk.account, name="operations", ip_range="192.0.2.0/28")).id
     return {
         **_alerting_paths(client, alerting),
+        "tsigs/{id}": f"tsigs/{tsig}",
+        "peers/{id}": f"peers/{peer}",
+        "acls/{id}": f"acls/{acl}",
         "dns_records/{id}": f"dns_records/{record}",
         "monitors/{id}": f"monitors/{monitor}",
         "monitor_groups/{id}": f"monitor_groups/{group}",

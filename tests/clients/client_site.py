@@ -36,7 +36,14 @@ OWN_HOST = "api.example.org"
 V4 = "/client/v4"
 SERVER = "127.0.0.1"
 ZONE = "example.com"
+REVERSE = "2.0.192.in-addr.arpa"
 RUN_S = 60.0
+OLD_KEY, NEW_KEY = "clients-md5", "clients-sha256"
+"""TSIG keys that may change and transfer the zone: certbot's default algorithm, and everybody else's."""
+KEYS = {
+    OLD_KEY: {"algorithm": "hmac-md5", "secret": "c2VjcmV0c2VjcmV0c2VjcmV0"},
+    NEW_KEY: {"algorithm": "hmac-sha256", "secret": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U="},
+}
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 AS_ROOT = os.geteuid() == 0
 UNSHARE = ["unshare", "--mount", "--net", *([] if AS_ROOT else ["--user", "--map-root-user"])]
@@ -88,7 +95,7 @@ class ClientSite(StoreServer):
         (work / "hosts").write_text(f"{SERVER} localhost {HOST} {OWN_HOST}\n")
         (work / "resolv.conf").write_text(f"nameserver {SERVER}\noptions attempts:1 timeout:2\n")
         (work / "home").mkdir()
-        settings = {
+        settings: dict[str, Any] = {
             "listen": [f"{SERVER}:53"],
             "resolvers": [f"{SERVER}:9"],
             "api": {
@@ -96,7 +103,10 @@ class ClientSite(StoreServer):
                 "certificate": str(self.certificate_file),
                 "key": str(self.key_file),
             },
+            "keys": [{"name": name, **key} for name, key in KEYS.items()],
+            "zones": {ZONE: {"access": {right: [{"key": name} for name in KEYS] for right in ("update", "transfer")}}},
         }
+        settings["zones"][REVERSE] = {"access": {"update": [{"key": NEW_KEY}]}}
         self.settings_file.write_text(json.dumps(settings))
         self.secret = ""
 

@@ -56,8 +56,13 @@ def list_(client: ApiClient, view: str | None, as_json: bool) -> None:
     table = make_table("zone", "name servers", "serial", "changed")
     for one in zones:
         changed = local_time(one["modified_on"])
-        table.add_row(Text(called(one), "bold"), ", ".join(one["name_servers"]), str(one["serial"]), changed)
+        table.add_row(Text(called(one), "bold"), ", ".join(one["name_servers"]), _serial(one), changed)
     print_table(table)
+
+
+def _serial(zone: Body) -> str:
+    """Return a zone's serial; one that comes from its primaries is `lbdns zone transfers`' matter."""
+    return "from its primaries" if zone["serial"] is None else str(zone["serial"])
 
 
 @zone.command()
@@ -79,9 +84,9 @@ def show(client: ApiClient, zone: str, as_json: bool) -> None:
     records = ", ".join(f"{count:,} {rdtype}" for rdtype, count in types.most_common())
     facts = {
         "id": shown["id"],
-        "serial": shown["serial"],
+        "serial": _serial(shown),
         "name servers": ", ".join(shown["name_servers"]),
-        **shown["soa"],
+        **(shown["soa"] or {}),
         "records": records or "none",
         "load balancers": ", ".join(balancers) or "none",
     }

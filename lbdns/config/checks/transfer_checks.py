@@ -15,14 +15,14 @@ lets everybody transfer                                                   warnin
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import KEYED, SECONDARY_DNS, Kind
 from lbdns.base.wording import nearest
 from lbdns.base.words import RIGHTS, SETTINGS_FILE
 from lbdns.config.yaml.objects import Objects
-from lbdns.config.yaml.source import Source
+from lbdns.config.yaml.source import Placed, Source
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.name import encode_canonical, labels_of, longest_match, show_name
 from lbdns.model.catalog_settings import PRODUCER, CatalogSettings
@@ -81,7 +81,7 @@ def check_transfers(
 
 def stored_transfers(objects: Objects) -> SecondaryDns:
     """Return what objects say of transfers."""
-    of = {kind: {name: placed.item for name, placed in objects.keyed[kind].items()} for kind in _STORED}
+    of = {kind: {name: placed.item for name, placed in _named(objects, kind).items()} for kind in _STORED}
     return SecondaryDns(*(of[kind] for kind in _STORED))
 
 
@@ -241,24 +241,29 @@ def _check_steered(
                 f"{name} may be transferred, and has load balancers ({balancer}): say what others get of them, "
                 f"{of}, or refuse, which refuses the transfer"
             )
-            yield source.problem(_where(settings, name), message) if said is None else said.source.problem((), message)
+            yield (
+                source.problem(_where(settings, name), message)
+                if said is None
+                else said.source.problem(("steered",) if hosted.is_stored else (), message)
+            )
 
 
 def _check_stored(settings: Settings, objects: Objects, hosted: Hosted) -> Iterator[Problem]:
     """Yield what is wrong with incoming and outgoing transfers beside the settings and the zones that there are."""
     elsewhere = _with_primaries(settings)
     known = {*hosted.apexes, *_coming(objects), *elsewhere}
+    at: Location = ("name",) if hosted.is_stored else ()  # in files the name is the key
     for kind in (Kind.INCOMING, Kind.OUTGOING):
-        for name, placed in objects.keyed[kind].items():
+        for name, placed in _named(objects, kind).items():
             apex, source = encode_canonical(name), placed.source
             if kind is Kind.INCOMING and apex in hosted.apexes:
                 message = "the zone comes from its peers, and has records here as well; keep one of the two"
-                yield source.problem((), message)
+                yield source.problem(at, message)
             elif kind is Kind.INCOMING and apex in elsewhere:
                 message = f"the zone has primaries under zones in {SETTINGS_FILE} already; keep one of the two"
-                yield source.problem((), message)
+                yield source.problem(at, message)
             elif apex not in known and hosted.is_complete:
-                yield source.problem((), _unknown_zone(name, hosted))
+                yield source.problem(at, _unknown_zone(name, hosted))
             for index, peer in enumerate(placed.item.peers if placed.knows("peers") else ()):
                 there = objects.keyed[Kind.PEER].get(peer)
                 if there is not None and there.item.ip is None and there.knows("ip"):
@@ -267,7 +272,13 @@ def _check_stored(settings: Settings, objects: Objects, hosted: Hosted) -> Itera
 
 def _coming(objects: Objects) -> frozenset[bytes]:
     """Return the apexes of the zones that have incoming transfers."""
-    return frozenset(map(encode_canonical, objects.keyed[Kind.INCOMING]))
+    return frozenset(map(encode_canonical, _named(objects, Kind.INCOMING)))
+
+
+def _named(objects: Objects, kind: Kind) -> dict[str, Placed[Any]]:
+    """Return the objects of a kind by name, of those that are called as zones are those whose name is one: what is
+    wrong with another's is told by its model."""
+    return {name: one for name, one in objects.keyed[kind].items() if not kind.is_of_zone or one.knows("name")}
 
 
 def _with_primaries(settings: Settings) -> frozenset[bytes]:

@@ -51,6 +51,7 @@ from lbdns.manage.api.v4 import pool_health as health
 from lbdns.manage.api.v4 import record_routes as records
 from lbdns.manage.api.v4 import reference_routes as references
 from lbdns.manage.api.v4 import region_routes as regions
+from lbdns.manage.api.v4 import secondary_dns_routes as secondary_dns
 from lbdns.manage.api.v4 import silence_routes as silences
 from lbdns.manage.api.v4 import user_routes as users
 from lbdns.manage.api.v4 import zone_routes as zones
@@ -64,6 +65,7 @@ AREAS: Final = (
     zones,
     zone_settings,
     dnssec,
+    secondary_dns,
     zone_extras,
     healthchecks,
     records,

@@ -138,7 +138,7 @@ def _of_another(placed: Placed[Any], kind: Kind, zone: Item | None) -> list[Prob
         return [placed.source.problem(("name",), f'the {kind.words} of "{placed.item.name}" would be {where}')]
     if kind is Kind.INCOMING and not is_secondary(zone):
         message = f'"{zone.name}" has records of its own; a zone that comes from peers is of the type "secondary"'
-        return [placed.source.problem((), message)]
+        return [placed.source.problem(("name",), message)]
     return []
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from lbdns.base.errors import Problem
 from lbdns.base.json_values import as_written
-from lbdns.base.kinds import ALERTING, BALANCING, NETWORKING, Kind
+from lbdns.base.kinds import ALERTING, BALANCING, NETWORKING, SECONDARY_DNS, Kind
 from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Path
 from lbdns.base.words import INNER_SET_BY_SERVER, NETWORKS_SET_BY_SERVER, SET_BY_SERVER, STORED
 from lbdns.manage.api.frame.pointers import Steps
@@ -41,6 +41,7 @@ ALSO_CALLED: Final[Mapping[Kind, Mapping[str, str]]] = {Kind.VIRTUAL_NETWORK: {"
 NO_EFFECT: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.ROUTE: {"tunnel_id": "how a network is reached says its via"},
     Kind.POLICY: {"alert_interval": "no alert of load balancing is told again while it lasts"},
+    Kind.INCOMING: {"auto_refresh_seconds": "the REFRESH of the zone's SOA says how often primaries are asked"},
 }
 """Fields of the v4 API that are kept and shown, and why they do not act."""
 ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("session_affinity",)}
@@ -53,11 +54,22 @@ _TIMES: Final[Mapping[Kind, tuple[str, str]]] = {
     Kind.PAGERDUTY: ("", ""),
     Kind.POLICY: ("created", "modified"),
     Kind.SILENCE: ("created_at", "updated_at"),
+    Kind.TSIG: ("", ""),
+    Kind.PEER: ("", ""),
+    Kind.ACL: ("", ""),
+    Kind.INCOMING: ("created_time", "modified_time"),
+    Kind.OUTGOING: ("created_time", "modified_time"),
 }
 """What the v4 API calls when an object was made, and when it was changed last, where not as elsewhere; "": it says
 nothing of it."""
 WEBHOOK_STATE: Final = ("type", "last_success", "last_failure")
 """What the v4 API says of a webhook beside what was sent."""
+
+TRANSFER_STATE: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.INCOMING: ("checked_time", "soa_serial"),
+    Kind.OUTGOING: ("checked_time", "last_transferred_time", "soa_serial"),
+}
+"""What it says of a zone's transfers, likewise."""
 
 Fill = Callable[[Any], Any]
 
@@ -75,6 +87,8 @@ def set_by_server(kind: Kind) -> tuple[str, ...]:
         return NETWORKS_SET_BY_SERVER
     if kind.area.startswith(ALERTING):
         return ("id", *times_of(kind), *(WEBHOOK_STATE if kind is Kind.WEBHOOK else ()))
+    if kind.area == SECONDARY_DNS:
+        return ("id", *times_of(kind), *TRANSFER_STATE.get(kind, ()))
     return SET_BY_SERVER
 
 

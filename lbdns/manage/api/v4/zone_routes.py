@@ -32,7 +32,7 @@ from lbdns.manage.store.manager import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS, READ, ZONES
-from lbdns.manage.store.zones.zone_bodies import canonical_zone, first_serial, new_zone_records
+from lbdns.manage.store.zones.zone_bodies import FULL, SECONDARY, canonical_zone, first_serial, new_zone_records
 from lbdns.model.views import VIEW
 
 PER_PAGE: Final = 20
@@ -87,12 +87,13 @@ def list_zones(
         )
         if given is not None
     ]
-    if type is not None:
-        constant.append(any("full" in one.split(",") for one in type))
+    types = None if type is None else {word for one in type for word in one.split(",")}
     join = any if match == "any" else all
 
     def fits(zone: Item) -> bool:
         tests = constant if name is None else [*constant, _named(zone.name, name)]
+        if types is not None:
+            tests = [*tests, zone.body.get("type", FULL) in types]
         return join(tests) if tests else True
 
     def is_seen(zone: Item) -> bool:
@@ -135,7 +136,7 @@ async def create_zone(
         if problems:
             raise ConfigError(problems)  # its records would go by a name that is none
         soa, records = new_zone_records(made["name"], settings)
-        return create(edit, {"soa": soa, **body}, records)
+        return create(edit, {"soa": soa, **body}, [] if made.get("type") == SECONDARY else records)
 
     point_by(request, _pointing)
     name = body.get("name")
@@ -191,6 +192,10 @@ async def change_zone(
         if name is not None and not (isinstance(name, str) and name.removesuffix(".").lower() == zone.name):
             message = f'the zone is "{zone.name}"; to rename one, create another'
             edit.problems.append(Problem(STORED, 0, zone.label, message, at=("zones", zone.label, "name")))
+        there = zone.body.get("type", FULL)
+        if fields.get("type") not in (None, there):
+            message = f"the zone is {there}; to have one that is not, delete it and create another"
+            edit.problems.append(Problem(STORED, 0, zone.label, message, at=("zones", zone.label, "type")))
         if isinstance(fields.get("soa"), dict):
             fields["soa"] = {**zone.body["soa"], **fields["soa"]}
         return edit.patch(Kind.ZONE, zone_id, fields)

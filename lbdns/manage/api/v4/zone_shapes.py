@@ -10,6 +10,7 @@ from lbdns.manage.api.frame.openapi import ID, TIME, VIEW_SHOWN, VIEW_WRITTEN, c
 from lbdns.manage.api.frame.site import ACCOUNT_NAME, ApiSite
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
+from lbdns.manage.store.zones.zone_bodies import FULL, ZONE_TYPES, is_secondary
 from lbdns.manage.store.zones.zone_soa import FIELDS, UINT32_MAX
 from lbdns.model import bounds
 from lbdns.model.views import VIEW
@@ -40,14 +41,17 @@ _META: Final[dict[str, Any]] = {
 
 
 def shown_zone(zone: Item, state: State, site: ApiSite) -> dict[str, Any]:
-    """Return a zone as the API says it; `soa`, `serial` and `view` are ours, the last shown where it is of one."""
+    """Return a zone as the API says it; `soa`, `serial` and `view` are ours, the last shown where it is of one.
+
+    Of a zone that comes from its primaries soa and serial are null: its transfers say what is served.
+    """
     return {
         "id": zone.id,
         "name": zone.name,
         **({VIEW: zone.view} if zone.view else {}),
         "status": ACTIVE,
         "paused": bool(zone.body.get("paused", False)),
-        "type": "full",
+        "type": zone.body.get("type", FULL),
         "development_mode": 0,
         "name_servers": name_servers(zone, state),
         "original_name_servers": None,
@@ -61,8 +65,7 @@ def shown_zone(zone: Item, state: State, site: ApiSite) -> dict[str, Any]:
         "account": {"id": site.account_id, "name": ACCOUNT_NAME},
         "permissions": list(PERMISSIONS),
         "plan": PLAN,
-        "soa": zone.body["soa"],
-        "serial": zone.body["serial"],
+        **{key: None if is_secondary(zone) else zone.body[key] for key in ("soa", "serial")},
     }
 
 
@@ -114,7 +117,7 @@ _SHOWN: Final[dict[str, Any]] = {
     "name": {"type": "string"},
     "status": {"const": ACTIVE},
     "paused": {"type": "boolean"},
-    "type": {"const": "full"},
+    "type": {"enum": list(ZONE_TYPES)},
     "development_mode": {"const": 0},
     "name_servers": _NAMES,
     "original_name_servers": {"type": "null"},
@@ -128,8 +131,8 @@ _SHOWN: Final[dict[str, Any]] = {
     "account": _ACCOUNT,
     "permissions": _NAMES,
     "plan": {"type": "object"},
-    "soa": SOA,
-    "serial": _SECONDS,
+    "soa": nullable(SOA),
+    "serial": nullable(_SECONDS),
 }
 ZONE: Final = component(
     "Zone",
@@ -144,7 +147,7 @@ _WRITTEN: Final[dict[str, Any]] = {
     "name": _NAME,
     VIEW: VIEW_WRITTEN,
     "account": nullable({"type": "object", "description": "of no effect: there is one account"}),
-    "type": nullable({"const": "full"}),
+    "type": nullable({"enum": list(ZONE_TYPES), "description": "secondary: it comes from its primaries"}),
     "paused": nullable({"type": "boolean", "description": "kept, of no effect: lbdns answers queries alone"}),
     "jump_start": nullable({"type": "boolean", "description": "of no effect: records come by import"}),
     "soa": nullable(SOA_WRITTEN),
