@@ -222,6 +222,8 @@ def test_what_load_balancers_answer_is_looked_at_by_and_by(tmp_path: Path) -> No
     """At once where health is measured, then at most once in 30 s, and once a day for signatures."""
     server = published(tmp_path, balancer("www.example.com", "eu", "us"))
     pace = FlatPace(server.content, 1000.0)
+    assert not pace.cause(server.view.snapshot, server.table, 1000.0 + FLAT_PACE_S - 1), "nothing is measured"
+    server.table.columns["endpoint_checks"][0] = 1
 
     def cause(now_s: float) -> str:
         found = pace.cause(server.view.snapshot, server.table, now_s)

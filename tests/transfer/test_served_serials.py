@@ -220,6 +220,24 @@ def test_signatures_that_are_made_anew_are_content(tmp_path: Path) -> None:
     assert served(server, tree(7)) == 9, "nobody has the signature that its SOA has now"
 
 
+def test_a_start_takes_what_load_balancers_answered_until_health_is_known(tmp_path: Path) -> None:
+    server = Publications(tmp_path)
+    configuration = server.read(tree(7, settings=flattening("example.com"), balancers=("www.example.com",)))
+    server.slots = server.slots.assign(configuration)
+    server.set_health("eu", True)
+    server.publish(configuration)
+    before = server.transferred("example.com")
+    server.restart()
+    for state in ("pool_state", "endpoint_state"):
+        server.table.columns[state][:] = memoryview(bytes(len(server.table.columns[state])))
+    server.publish(configuration)
+    assert server.transferred("example.com").records == before.records
+    server.restart()
+    server.table.columns["endpoint_checks"][0] = 1
+    server.publish(configuration)
+    assert server.transferred("example.com").serial == before.serial + 1, "it is known to be down"
+
+
 class _Keyless(InProcessSigning):
     """A signer whose keys are gone: zones come back as they were signed last."""
 

@@ -12,12 +12,13 @@ from typing import Final
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.lookup.name_rows import TRANSFER_FLAT
+from lbdns.transfer.content.kept_answers import is_unmeasured
 from lbdns.transfer.content.transfer_content import TransferContent
 
 FLAT_PACE_S: Final = 30.0
 """Between two serials of a zone that rise for what load balancers answer."""
 FIRST_S: Final = 5.0
-"""After a start, before the first: health is not measured yet."""
+"""After a start, before the first: health is not measured yet. While nothing of it is, FLAT_PACE_S."""
 LOOK_S: Final = 30.0
 """Between two looks at what nothing in the health table's states tells, as figures of round-trip times."""
 RENEWAL_S: Final = 86_400.0
@@ -32,6 +33,7 @@ class FlatPace:
     def __init__(self, content: TransferContent, now_s: float) -> None:
         """Begin as what is served begins."""
         self._content = content
+        self._began_s = now_s
         self._may_s = now_s + FIRST_S
         self._looked_s = self._put_s = now_s
         self._states: list[bytes] = []
@@ -47,7 +49,7 @@ class FlatPace:
             if self._answers is not None:
                 self._may_s = max(self._may_s, now_s + FLAT_PACE_S)
             self._answers, self._put_s = answers, now_s
-        if now_s < self._may_s:
+        if now_s < self._may_s or (now_s < self._began_s + FLAT_PACE_S and is_unmeasured(table)):
             return ""
         cause = CHANGED if self._is_otherwise(snapshot, table, now_s) else ""
         if not cause and now_s >= self._put_s + RENEWAL_S:

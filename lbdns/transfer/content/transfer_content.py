@@ -38,6 +38,7 @@ from lbdns.snapshot.lookup.name_rows import NO_NAME
 from lbdns.snapshot.lookup.zone_walk import ContentCursor, begin_content
 from lbdns.transfer.content.flat_denial import denying
 from lbdns.transfer.content.flattening import Answered, SteeredName, answers_of, flattened
+from lbdns.transfer.content.kept_answers import ANSWERS_FILE, KeptAnswers, is_unmeasured
 from lbdns.transfer.content.serial_log import SerialLog, ServedSerial, ZoneKey
 from lbdns.transfer.content.settled_zone import Flat, SerialStep, SettledZone, serial_in, settled
 from lbdns.transfer.content.zone_difference import ContentSum
@@ -78,6 +79,7 @@ class TransferContent:
         """Continue from what the state directory says."""
         self._state_dir = state_dir
         self.log = SerialLog(state_dir / "transfers" / SERIAL_LOG)
+        self.kept_answers = KeptAnswers(state_dir / "transfers" / ANSWERS_FILE)
         self.journals: dict[ZoneKey, ZoneJournal] = {}
         self.round = _Round()
         self.is_flat_due = False
@@ -244,9 +246,8 @@ class ZoneSettling:
         if self._are_answers_kept and before.standing.get(key) == now.standing[key]:
             now.answers[key] = before.answers[key]
         else:
-            if self._view is None:
-                self._view = ServingView(compiled.steering(), self._table)
-            now.answers[key] = answers_of(self._view, standing)
+            kept = self._answered_last(key, standing)
+            now.answers[key] = answers_of(self._steering_view(compiled), standing) if kept is None else kept
         found = flattened(zone, now.answers[key])
         if zone.signed is None:
             return Flat(found.hidden, found.rrsets)
@@ -254,6 +255,17 @@ class ZoneSettling:
         return Flat(
             (*found.hidden, *(one for one, _ in replaced)), (*found.rrsets, *(another for _, another in replaced))
         )
+
+    def _answered_last(self, key: ZoneKey, standing: Sequence[SteeredName]) -> tuple[Answered, ...] | None:
+        """Return what load balancers of a zone answered before a start, while nothing is known of health."""
+        if self._before.zones or not is_unmeasured(self._table):
+            return None
+        return self._content.kept_answers.find(key, standing)
+
+    def _steering_view(self, compiled: CompiledZones) -> ServingView:
+        if self._view is None:
+            self._view = ServingView(compiled.steering(), self._table)
+        return self._view
 
     def _what_answers_rest_on(self, placed: Sequence[Placed]) -> tuple[Any, ...]:
         """Return what load balancers' answers follow from beside health: as long as it is the same, the answers that
@@ -319,7 +331,8 @@ class ZoneSettling:
         self._former = {key: content.log.served.get(key) for key in self._changed}
         try:
             content.log.append(self._changed)
-        except LbdnsError as error:
+            content.kept_answers.keep(self._now.answers)
+        except (OSError, LbdnsError) as error:
             problem = error
         if problem is None:
             content.problem = ""
