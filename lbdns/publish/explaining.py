@@ -196,7 +196,9 @@ def _told(
     view_of: Callable[[Configuration], ServingView],
 ) -> dict[str, Any]:
     """Return the explanation of what is supposed, what that changes for some networks, or who gets which pool."""
-    asked = dataclasses.replace(asked, view_number=number_of(asked.viewer, configuration.settings))
+    asked = dataclasses.replace(
+        asked, view_number=number_of(asked.viewer, configuration.settings, configuration.tsig_keys)
+    )
     if supposed.pop:
         configuration = _at_pop(configuration, supposed.pop)
     changed = configuration

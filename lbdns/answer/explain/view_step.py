@@ -5,6 +5,7 @@ The number of the view is `view_of`'s; of the settings only the words are read: 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,30 +30,30 @@ class Viewer:
 NOBODY: Final = Viewer()
 
 
-def number_of(viewer: Viewer, settings: Settings) -> int | None:
+def number_of(viewer: Viewer, settings: Settings, keys: Collection[str] = ()) -> int | None:
     """Return the number of the view that is supposed, None where the addresses say it; raises LbdnsError for a view,
-    a key or a listener that there is not."""
+    a key or a listener that there is not. `keys`: the names of TSIG keys beside those of the settings."""
     numbers = view_numbers(settings.views)
     if viewer.view:
         if viewer.view not in numbers:
             raise LbdnsError(_no_such("view", viewer.view, [*numbers]))
         return numbers[viewer.view]
     # Both are looked at, so that a mistake in what does not decide is told as well.
-    named = [_of_key(viewer.key, settings), _of_listener(viewer.listener, settings)]
+    named = [_of_key(viewer.key, settings, keys), _of_listener(viewer.listener, settings)]
     return next((numbers[one] for one in named if one), None)
 
 
-def _of_key(key: str, settings: Settings) -> str:
-    if not key:
-        return ""
-    wanted = key.rstrip(".").lower()
-    known = [one.name.rstrip(".").lower() for one in settings.keys]
-    if wanted not in known:
+def _of_key(key: str, settings: Settings, keys: Collection[str]) -> str:
+    known = [*dict.fromkeys((*(one.name for one in settings.keys), *keys))]
+    if key and key.rstrip(".").lower() not in known:
         raise LbdnsError(_no_such("key", key, known))
-    for name, view in settings.views.items():
-        if wanted in {one.rstrip(".").lower() for one in view.keys}:
-            return name
-    return ""
+    return _view_of_key(key, settings)
+
+
+def _view_of_key(key: str, settings: Settings) -> str:
+    """Return the view that a key is of, "" where it is of none."""
+    wanted = key.rstrip(".").lower()
+    return next((name for name, view in settings.views.items() if wanted and wanted in view.keys), "")
 
 
 def _of_listener(listener: str, settings: Settings) -> str:
@@ -81,7 +82,7 @@ def view_step(
     step: dict[str, Any] = {"stage": "view", "view": name}
     if viewer.view:
         return {**step, "by": "supposed", "text": f"{name}, as is supposed"}
-    if name == _of_key(viewer.key, settings):
+    if name == _view_of_key(viewer.key, settings):
         return {**step, "by": "key", "text": f"{name} (the key {viewer.key})"}
     if name == _of_listener(viewer.listener, settings):
         return {**step, "by": "listener", "text": f"{name} (the listener {viewer.listener})"}
