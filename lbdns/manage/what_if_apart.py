@@ -17,6 +17,7 @@ from lbdns.base.own_package import package_environment
 from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import encode_configuration
 from lbdns.publish.replay.what_if_question import CPU_S, MODULE, WhatIfQuestion
+from lbdns.transfer.inward.copied_zone import with_copies
 
 WAIT_S: Final = 180.0
 _AT_A_TIME = asyncio.Semaphore(1)
@@ -49,7 +50,7 @@ def _ask(
 ) -> dict[str, Any]:
     task = to_json({"state_dir": str(state_dir.resolve()), **dataclasses.asdict(question)}) + b"\n"
     with process:
-        told, _ = process.communicate(task + encode_configuration(proposed))
+        told, _ = process.communicate(task + encode_configuration(with_copies(proposed, state_dir)))
     if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         raise LbdnsError(f"what this moves was not worked out within {CPU_S} s of computing; ask of less (since)")
     if process.returncode:

@@ -16,6 +16,7 @@ from lbdns.dns.zone import RRset
 from lbdns.dns.zone_copy import ZoneCopy
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.secondary_zones import SecondaryZones
+from lbdns.transfer.inward.copied_zone import with_copies
 from lbdns.transfer.inward.copy_shelf import CopyShelf
 from tests.transfer.transfer_records import APEX, soa_data
 
@@ -76,6 +77,13 @@ def test_what_came_last_is_in_every_configuration_until_another_came(tmp_path: P
     assert serial_in(gone) is None and "expired" in gone.unready[0].problems[0]
     zones.came(APEX, is_expired=False)
     assert serial_in(zones.laid_in(gone)) == 2
+
+
+def test_who_is_not_the_server_has_what_lies_on_disk(tmp_path: Path) -> None:
+    assert with_copies(configuration("lb"), tmp_path).unready
+    put(tmp_path, 4)
+    found = with_copies(configuration("lb"), tmp_path)
+    assert serial_in(found) == 4 and not found.unready
 
 
 def test_what_cannot_be_published_is_taken_back_and_told(tmp_path: Path) -> None:

@@ -100,10 +100,12 @@ def _of_files(client: ApiClient, directory: Path, question: WhatIfQuestion, samp
     from lbdns.config.loading import examine
     from lbdns.telemetry.recorded_what_if import recorded_what_if
     from lbdns.telemetry.sample_file import traffic_in
+    from lbdns.transfer.inward.copied_zone import with_copies
 
     proposed = required(examine(directory))
     traffic = None if samples is None else traffic_in(samples)
-    return recorded_what_if(_state_dir(client, directory), proposed, question, traffic)
+    state_dir = _state_dir(client, directory)
+    return recorded_what_if(state_dir, with_copies(proposed, state_dir), question, traffic)
 
 
 def _of_api(
