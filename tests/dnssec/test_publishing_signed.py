@@ -38,9 +38,12 @@ class FakeSigner:
     several: list[SomeKeys] = field(default_factory=lambda: [KEYS])
     problems: dict[bytes, str] = field(default_factory=dict)
     hand: SigningHand = field(default_factory=lambda: SigningHand(KEYS))
+    is_away: str = ""  # what is said of it: it raises that
 
     def zone_keys(self) -> Mapping[bytes, ZoneKeys]:
         """Return the keys of those that have no problem."""
+        if self.is_away == "nobody knows the keys":
+            raise LbdnsError(self.is_away)
         return {one.keys.apex: one.keys for one in self.several if one.keys.apex not in self.problems}
 
     def key_problems(self) -> Mapping[bytes, str]:
@@ -49,6 +52,8 @@ class FakeSigner:
 
     def sign_in_bulk(self, wanted: Sequence[tuple[int, bytes]]) -> list[bytes]:
         """Sign."""
+        if self.is_away == "it cannot sign":
+            raise LbdnsError(self.is_away)
         return self.hand(wanted)
 
 
@@ -228,6 +233,56 @@ def test_progress_is_told(server: Server) -> None:
     assert of_signing[0][0] == 0 and of_signing[-1][0] == of_signing[-1][1] > 20
 
 
+async def never(cause: str) -> str:
+    """Reload where nothing is to be loaded."""
+    raise AssertionError(cause)
+
+
+@pytest.mark.parametrize("fault", ["it cannot sign", "nobody knows the keys", "a mistake"])
+def test_what_the_signer_was_lacking_for_is_tried_again(server: Server, fault: str) -> None:
+    """A change of the files, once it is back; one with a mistake of its own waits for the files to change."""
+    published, _ = server.publish(read())
+    signer, reloads = server.signer, 0
+
+    async def reload(_cause: str) -> str:
+        nonlocal reloads, published
+        reloads += 1
+        if reloads == 3:
+            signer.is_away = ""
+        if fault == "a mistake":
+            server.resigning.note(is_served=False)
+            return fault
+        try:
+            published, _ = server.publish(read(new="text"))
+        except LbdnsError as error:
+            server.resigning.note(is_served=False)
+            return str(error)
+        server.resigning.note(is_served=True)
+        return ""
+
+    looks = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal looks
+        assert 0 < seconds <= 60
+        looks += 1
+        if looks == 6:
+            raise asyncio.CancelledError
+
+    async def watch() -> None:
+        signer.is_away = fault
+        assert await reload("files changed")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lbdns.processes.supervisor.resigning.asyncio.sleep", sleep)
+            with pytest.raises(asyncio.CancelledError):
+                await server.resigning.watch(lambda: published, never, reload)
+
+    asyncio.run(watch())
+    assert reloads == (1 if fault == "a mistake" else 3)
+    if fault != "a mistake":
+        assert signatures(published, "new.example.com")
+
+
 def test_when_signatures_are_due_all_is_published_anew(server: Server, now: list[float]) -> None:
     """Once; and again soon after a publication that was refused."""
     first, _ = server.publish(read())
@@ -257,7 +312,7 @@ def test_when_signatures_are_due_all_is_published_anew(server: Server, now: list
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lbdns.processes.supervisor.resigning.asyncio.sleep", sleep)
             with pytest.raises(asyncio.CancelledError):
-                await server.resigning.watch(lambda: in_force[0], republish)
+                await server.resigning.watch(lambda: in_force[0], republish, never)
 
     asyncio.run(watch(3))
     assert not causes

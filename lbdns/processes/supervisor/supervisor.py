@@ -212,7 +212,7 @@ class Supervisor:
         hangups.follow(self._on_hangup)
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
         besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch(), self.transfers.watch()]
-        besides.append(self._resigning.watch(self.in_force, self.republish))
+        besides.append(self._resigning.watch(self.in_force, self.republish, self.reload))
         besides.append(watch_answers(self.content, self.in_force, self.republish))
         tasks = [asyncio.create_task(one) for one in besides]
         try:
@@ -233,6 +233,7 @@ class Supervisor:
                 loaded = await asyncio.to_thread(self._load)
                 await self._change_to(loaded)
             except LbdnsError as error:
+                self._resigning.note(is_served=False)
                 tell_refused(cause, self._refuse(error))
                 return str(error)
             except Exception as error:
@@ -242,6 +243,7 @@ class Supervisor:
                 log.exception(told, cause)
                 return str(failure)
             self._not_served = None
+            self._resigning.note(is_served=True)
             for warning in loaded.warnings:
                 log.warning("%s", warning)
             tell_unready(self.in_force().configuration)
