@@ -232,10 +232,22 @@ def test_a_start_takes_what_load_balancers_answered_until_health_is_known(tmp_pa
         server.table.columns[state][:] = memoryview(bytes(len(server.table.columns[state])))
     server.publish(configuration)
     assert server.transferred("example.com").records == before.records
-    server.restart()
+    for damaged in (
+        '{"',
+        "[1]",
+        '{"076578616d706c6503636f6d00 public": {"03777777076578616d706c6503636f6d00 A": [1]}}',
+    ):
+        (tmp_path / "transfers" / "answers.json").write_text(damaged)
+        server.restart()
+        server.publish(configuration)
+        assert server.transferred("example.com").serial in (before.serial, before.serial + 1)
+    before = server.transferred("example.com")
+    server.set_health("eu", True)
     server.table.columns["endpoint_checks"][0] = 1
     server.publish(configuration)
-    assert server.transferred("example.com").serial == before.serial + 1, "it is known to be down"
+    server.content.is_flat_due = True
+    server.publish(configuration)
+    assert server.transferred("example.com").serial == before.serial + 1, "it is known to be up"
 
 
 class _Keyless(InProcessSigning):

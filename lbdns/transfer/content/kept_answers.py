@@ -43,14 +43,18 @@ class KeptAnswers:
 
     def find(self, key: ZoneKey, standing: Iterable[SteeredName]) -> tuple[Answered, ...] | None:
         """Return what load balancers of a zone answered, None where that is not known of all of them."""
-        rows = self._rows.get(_key_text(key), {})
         found = []
-        for one in standing:
-            row = rows.get(f"{one.owner.hex()} {one.kind}")
-            if row is None:
-                return None
-            rrsets, instead = (tuple(_rrset(one.owner, *each) for each in part) for part in row)
-            found.append(Answered(one, rrsets, instead))
+        try:
+            rows = self._rows.get(_key_text(key), {})
+            for one in standing:
+                row = rows.get(f"{one.owner.hex()} {one.kind}")
+                if row is None:
+                    return None
+                rrsets, instead = (tuple(_rrset(one.owner, *each) for each in part) for part in row)
+                found.append(Answered(one, rrsets, instead))
+        except (AttributeError, TypeError, ValueError) as error:
+            log.warning("%s: damaged, so that what load balancers answered last is not known: %s", self._path, error)
+            return None
         return tuple(found)
 
     def keep(self, answers: Mapping[ZoneKey, tuple[Answered, ...]]) -> None:
