@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import chain, count, repeat
 
@@ -147,8 +148,31 @@ def test_it_is_bounded_and_told_and_changes_nothing(
     assert supervisor.memory_bytes() < MEMORY_BYTES_MAX
 
 
+def test_what_is_said_while_a_transfer_is_under_way_is_not_forgotten(
+    stage: tuple[PlayedPrimary, PlayedSupervisor],
+) -> None:
+    primary, supervisor = stage
+    has_begun, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(message_id: int, rtype: int) -> Iterable[bytes]:
+        is_first = not has_begun.is_set()
+        has_begun.set()
+        assert may_go_on.wait(10)
+        yield from whole(message_id, rtype, 2 if is_first else 3)
+
+    primary.serial, primary.messages = 2, slowly
+    supervisor.notice(APEX, 2)
+    assert has_begun.wait(10)
+    supervisor.notice(APEX, 3)
+    supervisor.status()  # what was sent before has come
+    primary.serial = 3
+    may_go_on.set()
+    supervisor.wait_for_serial(3)
+
+
 def test_it_is_believed_again_when_it_is_right(stage: tuple[PlayedPrimary, PlayedSupervisor]) -> None:
     primary, supervisor = stage
-    primary.serial = 3
-    supervisor.notice(APEX, 3)
-    supervisor.wait(lambda status: status.serial == 3 and status.state == "current")
+    primary.serial = 4
+    primary.messages = lambda message_id, rtype: whole(message_id, rtype, 4)
+    supervisor.notice(APEX, 4)
+    supervisor.wait(lambda status: status.serial == 4 and status.state == "current")

@@ -82,7 +82,7 @@ class SecondaryZone:
         self._tools = tools
         self._peers: dict[str, TransferPeer] = {}
         self._wake = asyncio.Event()
-        self._is_forced = False
+        self._is_forced = self._is_asked = False
         self._first = ""  # the address that said last that the zone has changed
         self._last_check_s: float | None = None
         self._error, self._is_failing = "", False
@@ -101,6 +101,7 @@ class SecondaryZone:
                 return
             self._first = address
         self._is_forced |= is_forced
+        self._is_asked = True
         self.timers.ask_soon(self._tools.clock())
         self._wake.set()
 
@@ -160,7 +161,7 @@ class SecondaryZone:
         """Ask the primaries, and transfer what is newer."""
         tools = self._tools
         self.timers.begun(tools.clock())
-        is_forced, self._is_forced = self._is_forced, False
+        is_forced, self._is_forced, self._is_asked = self._is_forced, False, False
         errors: list[str] = []
         has_answered = False
         for primary in self._in_turn():
@@ -181,6 +182,8 @@ class SecondaryZone:
             await self._succeeded(now_s)
         else:
             self.timers.failed(now_s, random.random())
+        if self._is_asked:  # while this was done: what was said then may be newer
+            self.timers.ask_soon(now_s)
         self._take_errors(errors, now_s)
         self._set_state()
         self._checks += 1
