@@ -26,7 +26,7 @@ from lbdns.dns.codes import REFUSED, SERVFAIL
 from lbdns.dns.name import show_name
 from lbdns.dns.update_message import decode_update
 from lbdns.dnssec.signer.signer_frames import Frame, FrameReader
-from lbdns.mapped.run_directory import RunDirectory, unix_address
+from lbdns.mapped.run_directory import RunDirectory, is_private, unix_address
 from lbdns.mapped.snapshot_file import ACCESS
 from lbdns.mapped.socket_file import SocketFile, check_unused
 from lbdns.model.transfer_policy import TransferPolicies
@@ -54,7 +54,7 @@ class UpdateDoor:
 
     def __init__(self, run: RunDirectory, in_force: Callable[[], Published]) -> None:
         """Describe it; `in_force` gives what is served, or raises LbdnsError."""
-        self._path = run.updates
+        self._run = run
         self._in_force = in_force
         self._loop = asyncio.get_running_loop()
         self._taker: asyncio.Future[UpdateTaker] = self._loop.create_future()
@@ -68,21 +68,22 @@ class UpdateDoor:
 
     def open(self) -> None:
         """Listen, in place of whoever did; raises LbdnsError."""
+        path = self._run.updates
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         before = os.umask(0o177)
         try:
-            self._path.unlink(missing_ok=True)
-            with unix_address(self._path) as address:
+            path.unlink(missing_ok=True)
+            with unix_address(path) as address:
                 sock.bind(address)
         except OSError as error:
             sock.close()
-            raise LbdnsError(f"{self._path}: cannot make the socket of updates: {error.strerror}") from error
+            raise LbdnsError(f"{path}: cannot make the socket of updates: {error.strerror}") from error
         finally:
             os.umask(before)
         sock.listen(BACKLOG)
         self._stop_listening()
-        self._file = SocketFile(self._path)
-        self._acceptor = Acceptor(sock, streams(lambda: BroughtUpdates(self)), str(self._path), lambda: None)
+        self._file = SocketFile(path)
+        self._acceptor = Acceptor(sock, streams(lambda: BroughtUpdates(self)), str(path), lambda: None)
 
     def use(self, taker: UpdateTaker) -> None:
         """Have updates made by `taker` from now on; may be called from any thread."""
@@ -98,15 +99,18 @@ class UpdateDoor:
 
     def told(self) -> str:
         """Return what it is and where, in words."""
-        return f"the socket of updates {self._path}"
+        return f"the socket of updates {self._run.updates}"
 
     def is_lost(self) -> bool:
-        """Whether the socket's file was removed or replaced."""
-        return self._file is not None and self._file.is_lost
+        """Whether the socket's file was removed or replaced, or the run directory is another; a run directory that is
+        not ours alone is first made anew (run_keeper.py)."""
+        if self._file is None or not is_private(self._run.path):
+            return False
+        return self._file.path != self._run.updates or self._file.is_lost
 
     def renew(self) -> None:
         """Listen on another socket at the same place; raises LbdnsError."""
-        check_unused(self._path)
+        check_unused(self._run.updates)
         self.open()
 
     def _stop_listening(self) -> None:
