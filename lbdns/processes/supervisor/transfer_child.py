@@ -178,7 +178,11 @@ class TransferChild(KeptOne):
 
     async def _publish(self) -> Mapping[bytes, bool]:
         """Publish what has come; return what of it is not served as that failed, to be tried again later."""
-        problem = await self._republish("zones came from their primaries")
+        try:
+            problem = await self._republish("zones came from their primaries")
+        except Exception as error:  # a mistake of ours: what comes next is published all the same
+            log.exception("lbdns failed on zones that came from their primaries")
+            problem = repr(error)
         refused = self._zones.withdraw(problem) if problem else {}
         if refused:
             asyncio.get_running_loop().call_later(RETRY_S, self._note_news, refused)

@@ -38,6 +38,9 @@ from lbdns.transfer.zone_transfer_status import TransferPeer, TransferRole, Tran
 
 FAILED: Final = "lbdns failed on it"
 
+FAILED_S: Final = 30.0
+"""Before a zone is begun with again, after lbdns failed on it."""
+
 log = logging.getLogger("lbdns.transfer")
 
 
@@ -120,7 +123,15 @@ class SecondaryZone:
         return self.held is None or self.is_expired or is_newer(serial, self.held.serial)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled, whatever goes wrong."""
+        while True:
+            try:
+                await self._work()
+            except Exception:
+                log.exception("zone %s: the transfer worker failed", self.name)
+                await asyncio.sleep(FAILED_S)
+
+    async def _work(self) -> None:
         await self._read_copy()
         while True:
             now_s = self._tools.clock()
