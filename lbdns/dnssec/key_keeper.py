@@ -43,7 +43,7 @@ from lbdns.dnssec.key_requests import begun, by_hand, rolled, switched_off
 from lbdns.dnssec.parent_answer import ParentAnswer
 from lbdns.dnssec.token import KeyToken, TokenKey
 from lbdns.dnssec.zone_keys import ZoneKeys
-from lbdns.dnssec.zone_state import ZoneKey, ZoneState, as_text, read_state
+from lbdns.dnssec.zone_state import KeyPhase, ZoneKey, ZoneState, as_text, read_state
 from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus
 
 STATE_ENDING: Final = ".json"
@@ -304,10 +304,11 @@ class KeyKeeper:
 
     def export_keys(self, zone: str, directory: Path | None) -> list[Path]:
         """Copy a zone's keys, as BIND's files, to a directory that its owner alone can read; returns their paths. None:
-        to one of its own beside them."""
+        to one of its own beside them. One that is out of the zone already, and waits to be deleted, is not among them:
+        whoever takes them in elsewhere would publish it again."""
         state = self._known(zone)
         target = directory or self._directory / _EXPORT / zone.replace("/", "%2F")
-        own = [key.public for key in state.keys if not key.is_passive]
+        own = [key.public for key in state.keys if not key.is_passive and key.phase is not KeyPhase.REMOVED]
         for public in own:
             if isinstance(self._signers.get(public.id), TokenKey):
                 raise LbdnsError(

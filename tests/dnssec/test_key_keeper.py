@@ -128,6 +128,22 @@ def test_an_emergency_signs_twice(desk: Callable[..., Desk]) -> None:
     assert old not in at.zone.zone_signers and len(at.zone.dnskeys) == 2
 
 
+def test_a_removed_key_is_not_exported(desk: Callable[..., Desk], tmp_path: Path) -> None:
+    """Whoever took it in elsewhere would publish it again; its files stay until caches have the zone without it."""
+    at = desk(keys="split")
+    at.begin()
+    at.ask("roll", role=KeyRole.ZSK, algorithm=None, emergency=True)
+    removed: list[int] = []
+    for _ in range(300):
+        at.wait(60)
+        removed = [key.tag for key in shown(at).keys if key.state == "removed"]
+        if removed:
+            break
+    assert len(removed) == 1
+    files = at.ask("export", directory=str(tmp_path / "out"))["files"]
+    assert len(files) == 4 and not [file for file in files if f"+{removed[0]:05}" in file]
+
+
 def test_unsigned_without_a_gap(desk: Callable[..., Desk]) -> None:
     """CDS asks to remove the DS; signatures and keys stay until it is in no cache; then all goes, files too."""
     at = desk()
