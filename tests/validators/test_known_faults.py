@@ -26,6 +26,8 @@ FINDINGS = Path(__file__).parents[2] / "findings"
         ("bind", "a.old.hashed.example.", "NXDOMAIN", True, None),
         ("unbound", "4k0km7.2e94b8q9.*.old.compact.example.", "SERVFAIL", True, BELOW_ASTERISK),
         ("unbound", "a.*.b.steered.compact.example.", "SERVFAIL", True, BELOW_ASTERISK),
+        ("unbound", "ps7.*.oRl.sTeered.sIgned.example.", "SERVFAIL", True, BELOW_ASTERISK),
+        ("unbound", "ps7.*.orl.steered.hashed.example.", "SERVFAIL", True, None),
         ("unbound", "*.old.compact.example.", "SERVFAIL", True, None),
         ("unbound", "a.b.old.compact.example.", "SERVFAIL", True, None),
         ("unbound", "a.*.old.signed.example.", "SERVFAIL", True, None),
