@@ -95,7 +95,7 @@ def opt_record(edns: Edns | None, rcode: int, transport: Transport, nsid: bytes,
     if edns is None:
         return b""
     said = answer or Answer()
-    facts = ReplyFacts(said.scope, said.ede, nsid, transport is Transport.TCP, said.ede_text)
+    facts = ReplyFacts(said.scope, said.ede, nsid, transport is Transport.TCP, said.ede_text, said.expire_s)
     return encode_edns(edns, rcode, facts)
 
 

@@ -56,7 +56,7 @@ class Answer:
     `apex`: of the zone that answers, "" where none does. `scope`: SCOPE PREFIX-LENGTH for the query's ECS option, where
     it had one. `ede`: an extended error code (RFC 8914), `ede_text`: what it says beside. `tsig_error`: what is wrong
     with a query's signature (RFC 8945 section 5.2). `is_signed`: who asks wants DNSSEC's records (RFC 4035 section
-    3.1), and the zone has them.
+    3.1), and the zone has them. `expire_s`: how long the zone still holds, for who asks that (RFC 7314).
     """
 
     rcode: int = NOERROR
@@ -71,3 +71,4 @@ class Answer:
     ede_text: str = ""
     tsig_error: int = NOERROR
     is_signed: bool = False
+    expire_s: int | None = None

@@ -26,6 +26,7 @@ from lbdns.answer.reply import Answer, Client, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.sign import sign
 from lbdns.answer.steered import make_query
+from lbdns.answer.zone_expiry import expire_s
 from lbdns.dns.codes import (
     BADVERS,
     CLASS_IN,
@@ -36,9 +37,11 @@ from lbdns.dns.codes import (
     OPCODE_NOTIFY,
     OPCODE_QUERY,
     OPCODE_UPDATE,
+    OPTION_EXPIRE,
     REFUSED,
     TYPE_NXNAME,
     TYPE_OPT,
+    TYPE_SOA,
     TYPE_TKEY,
     TYPE_TSIG,
 )
@@ -74,7 +77,9 @@ def respond(
     if isinstance(message, Refusal):
         return render_refusal(message, transport, view.nsid, None if judgement.error else judgement.seal)
     subnet = message.edns.client_subnet if message.edns else None
-    exchange = Exchange(message, subnet, client, transport, view, now_s, judgement, listener_view, datagram, draw)
+    exchange = Exchange(
+        message, subnet, client, transport, view, now_s, judgement, listener_view, datagram, draw, unix_s
+    )
     for guard in BEFORE:
         reply = guard(exchange)
         if reply is not None:
@@ -154,6 +159,16 @@ def settle_scope(exchange: Exchange, reply: Answer) -> Answer:
     return reply
 
 
+def tell_expiry(exchange: Exchange, reply: Answer) -> Answer:
+    """Return the answer with how long the zone still holds, where its SOA was asked for (RFC 7314 section 3)."""
+    edns = exchange.message.edns
+    if edns is not None and OPTION_EXPIRE in edns.options and reply.answer and reply.answer[0].type == TYPE_SOA:
+        found = exchange.zone_at()
+        if found is not None:
+            reply.expire_s = expire_s(exchange.view, found[0], exchange.unix_s)
+    return reply
+
+
 OPCODES: Final[Mapping[int, Callable[[Exchange, Road], Answer | None]]] = {
     OPCODE_QUERY: ask_zones,
     OPCODE_NOTIFY: take_notify,
@@ -162,5 +177,5 @@ OPCODES: Final[Mapping[int, Callable[[Exchange, Road], Answer | None]]] = {
 """What answers each opcode that messages may have (`ServingView.opcodes`); None where the road has what follows."""
 BEFORE: Final[tuple[Callable[[Exchange], Answer | None], ...]] = (reject_early,)
 """Asked in this order before any zone is; the first that has an answer gives it, and no zone is asked."""
-AFTER: Final[tuple[Callable[[Exchange, Answer], Answer], ...]] = (settle_scope,)
+AFTER: Final[tuple[Callable[[Exchange, Answer], Answer], ...]] = (settle_scope, tell_expiry)
 """Each gets the answer, whoever gave it, and returns what takes its place."""

@@ -16,7 +16,9 @@ from typing import Final, Protocol
 
 from lbdns.answer.exchange import Exchange
 from lbdns.answer.render import opt_record
+from lbdns.answer.reply import Answer
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.zone_expiry import expire_s
 from lbdns.answer.zone_messages import ZoneMessages, begin_messages, fill_message
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import FLAG_AA, HEADER_BYTES, NOERROR, TCP_BYTES_MAX
@@ -87,7 +89,9 @@ class TransferStream:
         self._message = exchange.message
         self._seal = exchange.judgement.seal
         self._signing = None if self._seal is None else self._seal.stream()
-        self._opt = opt_record(exchange.message.edns, NOERROR, exchange.transport, exchange.view.nsid)
+        found = exchange.zone_at()
+        told = Answer(expire_s=None if found is None else expire_s(exchange.view, found[0], exchange.unix_s))
+        self._opt = opt_record(exchange.message.edns, NOERROR, exchange.transport, exchange.view.nsid, told)
         self._is_first = True
         self._has_ended = False
 

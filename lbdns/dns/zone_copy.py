@@ -16,12 +16,19 @@ from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import accumulate, pairwise
+from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.words import SECONDARIES
+from lbdns.dns.name import show_name
 from lbdns.dns.zone import RRset
 
+_COPY: Final = ".copy"
+_CHECKED: Final = ".checked"
+_NAME_CHARS_MAX: Final = 200
+_NAME_DIGEST_BYTES: Final = 32
 _MAGIC: Final = b"lbdns zone copy 1\n"
 _HEAD: Final = Struct("!I")
 _COUNTS: Final = Struct("!QQQQ")
@@ -131,3 +138,16 @@ def _swapped(column: array[int]) -> array[int]:
     if sys.byteorder == "little":
         column.byteswap()
     return column
+
+
+def copy_path(state_dir: Path, apex: bytes) -> Path:
+    """Return where the copy of a zone is, or would be."""
+    name = show_name(apex).replace("/", "%2F")
+    if len(name) > _NAME_CHARS_MAX:
+        name = blake2b(apex, digest_size=_NAME_DIGEST_BYTES).hexdigest()
+    return state_dir / SECONDARIES / f"{name}{_COPY}"
+
+
+def checked_path(state_dir: Path, apex: bytes) -> Path:
+    """Return where stands when a primary said last that the copy is the newest: JSON, `checked_s`, in unix seconds."""
+    return copy_path(state_dir, apex).with_suffix(_CHECKED)

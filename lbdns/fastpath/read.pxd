@@ -24,7 +24,7 @@ cdef class Server(View):
     cdef public int answers, authorities, additionals, owner
     cdef public int name_bytes, qtype, qclass, limit, ecs_start, ecs_bytes, ecs_source, rcode, extended, ede
     cdef public int edns_version, edns_flags
-    cdef public bint has_edns, has_nsid, is_malformed, is_steered, is_long
+    cdef public bint has_edns, has_nsid, asks_expiry, is_malformed, is_steered, is_long
     cdef public bint has_views, has_signed
     cdef readonly SignedKey made_key
     cdef readonly unsigned char[::1] made_name

@@ -56,6 +56,7 @@ class Server(View):
         self.passed = memoryview(array("I", bytes(4 * DNAMES_MAX)))
         self.has_edns = False
         self.has_nsid = False
+        self.asks_expiry = False
         self.is_malformed = False
         self.edns_version = 0
         self.edns_flags = 0
@@ -137,6 +138,7 @@ def forget_rest(server: Server) -> None:
     """Begin with a query that has nothing behind its question."""
     server.has_edns = False
     server.has_nsid = False
+    server.asks_expiry = False
     server.is_malformed = False
     server.edns_version = 0
     server.edns_flags = 0
@@ -182,7 +184,8 @@ def read_unasked(server: Server, start: int, length: int) -> bool:
 
 def read_records(server: Server, start: int, length: int, position: int, skipped: int, additionals: int) -> bool:
     """Walk the records from `position` on; the last `additionals` of them may hold one OPT. Return False for a signed
-    query. Each has bytes of its own, so that the datagram bounds the walk."""
+    query, and for one that asks how long a zone still holds. Each has bytes of its own, so that the datagram bounds the
+    walk."""
     for index in range(skipped + additionals):
         head = skip_name(server, start, position, length)
         if head < 0 or head + RECORD_TAIL_BYTES > length:
@@ -204,6 +207,9 @@ def read_records(server: Server, start: int, length: int, position: int, skipped
                 # Of another version only the number is sure to mean what it says (RFC 6891 section 6.1.3).
                 if not read_options(server, start, data, min(end, length)) and server.edns_version == 0:
                     server.is_malformed = True
+                # How long a zone still holds is not in the snapshot.
+                if server.asks_expiry and server.qtype == TYPE_SOA:
+                    return False
         if end > length:
             server.is_malformed = True
             return True
@@ -240,6 +246,8 @@ def read_options(server: Server, start: int, position: int, end: int) -> bool:
             is_well = read_ecs(server, start + position, size) and is_well
         elif code == OPTION_NSID:
             server.has_nsid = True
+        elif code == OPTION_EXPIRE:
+            server.asks_expiry = True
         elif (code == OPTION_KEEPALIVE and size) or (code == OPTION_COOKIE and not is_cookie(size)):
             is_well = False
         position += size

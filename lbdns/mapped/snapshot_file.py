@@ -43,6 +43,8 @@ SAMPLES: Final = "samples"
 """Where they have how answers are sampled: how many a second, and the bits of IPv4 and IPv6 networks that are kept."""
 TAPPED: Final = "tapped"
 """Where they have of 2^64 exchanges how many are told of by dnstap, less one; 0 for none."""
+SECONDARY_ZONES: Final = "secondary_zones"
+"""Where they have the zones that come from other servers: the apexes in hexadecimal."""
 TLS: Final = "tls"
 """Where they have the files of DNS over TLS: certificate, key, and where who connects has to show a certificate what it
 is to come from; nothing where no TLS is spoken."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import socket
 import time
@@ -26,17 +28,23 @@ from lbdns.answer.answer import Road
 from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
+from lbdns.answer.zone_expiry import expire_s
 from lbdns.config.loading import parse
 from lbdns.dns import message_writer
-from lbdns.dns.codes import HEADER_BYTES, TCP_BYTES_MAX, TYPE_SOA, TYPE_TXT
+from lbdns.dns.codes import HEADER_BYTES, OPTION_EXPIRE, TCP_BYTES_MAX, TYPE_SOA, TYPE_TXT
 from lbdns.dns.name import encode_canonical
 from lbdns.dns.rdata.record_types import RECORD_TYPES
 from lbdns.dns.zone import Zone
+from lbdns.dns.zone_copy import checked_path, copy_path
+from lbdns.fastpath.layout import DEFERRED
+from lbdns.fastpath.read import Server
+from lbdns.fastpath.serve import serve
+from lbdns.mapped.snapshot_file import SECONDARY_ZONES
 from lbdns.mapped.zone_journal import Differences, ZoneJournal, journal_path
 from lbdns.model.configuration import Configuration
 from tests.answer import world
 from tests.answer.lanes import compiled_view
-from tests.answer.packets import header, query, question, record
+from tests.answer.packets import header, opt, option, query, question, record
 from tests.answer.replies import Reply
 from tests.interpreted import standing_in
 
@@ -344,3 +352,50 @@ def test_nobody_may_by_default(view: ServingView, tree: Mapping[str, Any]) -> No
         for asked in (query(f"{name}.", "AXFR", edns=True).wire, ixfr(f"{name}.", 0)):
             (wire,) = transferred(view, asked)
             assert Reply(wire).rcode == "REFUSED" and not Reply(wire).message.options
+
+
+def expiry(reply: Reply) -> int | None:
+    """Return what an EXPIRE option of a reply says, None where there is none."""
+    found = [option.to_wire() for option in reply.message.options if int(option.otype) == OPTION_EXPIRE]
+    return int.from_bytes(found[0] or b"") if found else None
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+def test_how_long_a_zone_holds(moving: ServingView, transport: Transport) -> None:
+    """RFC 7314: of a primary what its SOA says, to who asks for the SOA or the content; the fast path leaves it."""
+    asks = opt(option(OPTION_EXPIRE))
+    for name, rtype, told in (
+        ("example.com.", "SOA", 1_209_600),
+        ("static.example.com.", "SOA", None),
+        ("static.example.com.", "A", None),
+        ("nowhere.test.", "SOA", None),
+    ):
+        wire = header(counts=(1, 0, 0, 1)) + question(name, rtype) + asks
+        reply = respond(moving, wire, PEER, transport, 1, 0, None, NOW_S)
+        assert expiry(Reply(reply or b"")) == told, (name, rtype)
+        server = Server(moving.columns, moving.table.columns, moving.region_index, 0, 0, heard=moving.heard)
+        server.incoming, server.outgoing = memoryview(wire), memoryview(bytearray(2048))
+        size = serve(server, 0, len(wire), 0)
+        if transport is Transport.UDP:
+            assert (size == DEFERRED) == (rtype == "SOA")
+            assert size == DEFERRED or bytes(server.outgoing[:size]) == reply
+    whole = header(counts=(1, 0, 0, 1)) + question("example.com.", "AXFR") + asks
+    assert expiry(Reply(transferred(moving, whole)[0])) == 1_209_600
+
+
+def test_how_long_a_zone_of_another_server_holds(loaded: Configuration, tmp_path: Path) -> None:
+    compiled = compiled_view(loaded, tmp_path)
+    apex = encode_canonical("example.com")
+    compiled.snapshot.meta[SECONDARY_ZONES] = [apex.hex()]
+    view = ServingView(compiled.snapshot, compiled.table, None, tmp_path)
+    zone = view.zones_above(0, apex)[0]
+    assert expire_s(view, zone, NOW_S) == 0, "there is no copy"
+    path = copy_path(tmp_path, apex)
+    path.parent.mkdir()
+    path.touch()
+    os.utime(path, (NOW_S - 5_000, NOW_S - 5_000))
+    assert expire_s(view, zone, NOW_S) == 1_209_600 - 5_000
+    checked_path(tmp_path, apex).write_text(json.dumps({"checked_s": NOW_S - 100.5}))
+    assert expire_s(view, zone, NOW_S) == 1_209_600 - 101
+    assert expire_s(view, zone, NOW_S + 10**8) == 0
+    assert expire_s(view, zone, NOW_S - 1_000) == 1_209_600, "a clock that was set back"

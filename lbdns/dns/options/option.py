@@ -11,7 +11,7 @@ class ReplyFacts(NamedTuple):
 
     `scope`: SCOPE PREFIX-LENGTH for the query's Client Subnet; `error`: an extended error code, None for none; `nsid`:
     this server's identifier, empty where it has none; `is_stream`: the reply goes over TCP; `error_text`: what the
-    extended error says to people.
+    extended error says to people; `expire_s`: how long the zone still holds, None where that is not to be told.
     """
 
     scope: int
@@ -19,6 +19,7 @@ class ReplyFacts(NamedTuple):
     nsid: bytes
     is_stream: bool
     error_text: str = ""
+    expire_s: int | None = None
 
 
 Decode = Callable[[bytes], Any]

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from lbdns.dns.codes import OPTION_COOKIE, OPTION_ECS, OPTION_EDE, OPTION_KEEPALIVE, OPTION_NSID
+from lbdns.dns.codes import OPTION_COOKIE, OPTION_ECS, OPTION_EDE, OPTION_EXPIRE, OPTION_KEEPALIVE, OPTION_NSID
 from lbdns.dns.options.client_subnet import decode_client_subnet, encode_client_subnet
 from lbdns.dns.options.cookie import decode_cookie
+from lbdns.dns.options.expire import decode_expire, encode_expire
 from lbdns.dns.options.extended_error import encode_extended_error
 from lbdns.dns.options.keepalive import decode_keepalive, encode_keepalive
 from lbdns.dns.options.nsid import decode_nsid, encode_nsid
@@ -19,6 +20,7 @@ from lbdns.dns.options.option import Decode, Encode, Option
 ROWS: Final = (
     Option(OPTION_ECS, decode_client_subnet, encode_client_subnet),
     Option(OPTION_NSID, decode_nsid, encode_nsid),
+    Option(OPTION_EXPIRE, decode_expire, encode_expire),
     Option(OPTION_KEEPALIVE, decode_keepalive, encode_keepalive),
     Option(OPTION_COOKIE, decode_cookie),
     Option(OPTION_EDE, encode=encode_extended_error, is_unasked=True),

@@ -12,7 +12,19 @@ from lbdns.base.progress import STEP, report
 from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
-from lbdns.mapped.snapshot_file import ACCESS, KEYS, LISTENERS, RENEWAL, SAMPLES, SIGNED, TAPPED, TLS, VIEWS, Snapshot
+from lbdns.mapped.snapshot_file import (
+    ACCESS,
+    KEYS,
+    LISTENERS,
+    RENEWAL,
+    SAMPLES,
+    SECONDARY_ZONES,
+    SIGNED,
+    TAPPED,
+    TLS,
+    VIEWS,
+    Snapshot,
+)
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.dnstap_settings import tapped_share
@@ -133,6 +145,7 @@ def compile_snapshot(
         SAMPLES: sample_row(configuration.settings.samples),
         TAPPED: tapped_share(configuration.settings.dnstap),
         TLS: tls_row(configuration.settings.tls),
+        SECONDARY_ZONES: [one.apex.hex() for one in configuration.transfer_policies.secondaries],
     }
     transferred = TransferredZones(zones, NO_FLATS, {})
     rows = viewed.rows if viewed else None

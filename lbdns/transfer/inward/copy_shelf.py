@@ -13,7 +13,6 @@ import json
 import logging
 import os
 from collections.abc import Iterable
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,12 +20,10 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.whole_file import write_whole
 from lbdns.base.words import SECONDARIES
 from lbdns.dns.name import show_name
-from lbdns.dns.zone_copy import BadCopy, ZoneCopy, decode_copy, encode_copy
+from lbdns.dns.zone_copy import BadCopy, ZoneCopy, copy_path, decode_copy, encode_copy
 
 _COPY: Final = ".copy"
 _CHECKED: Final = ".checked"
-_NAME_CHARS_MAX: Final = 200
-_DIGEST_BYTES: Final = 32
 KEPT_S: Final = 7 * 86_400.0
 """How long the copy of a zone is kept that is no longer to come from others: a mistake in the settings loses none."""
 
@@ -45,14 +42,12 @@ class CopyShelf:
 
     def __init__(self, state_dir: Path) -> None:
         """Describe the place; nothing is made before something is written."""
+        self._state_dir = state_dir
         self._directory = state_dir / SECONDARIES
 
     def path(self, apex: bytes) -> Path:
         """Return where the copy of a zone is, or would be."""
-        name = show_name(apex).replace("/", "%2F")
-        if len(name) > _NAME_CHARS_MAX:
-            name = blake2b(apex, digest_size=_DIGEST_BYTES).hexdigest()
-        return self._directory / f"{name}{_COPY}"
+        return copy_path(self._state_dir, apex)
 
     def read(self, apex: bytes) -> HeldCopy | None:
         """Return the copy of a zone, None where there is none that can be read; says why."""
