@@ -41,7 +41,6 @@ ALSO_CALLED: Final[Mapping[Kind, Mapping[str, str]]] = {Kind.VIRTUAL_NETWORK: {"
 NO_EFFECT: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.ROUTE: {"tunnel_id": "how a network is reached says its via"},
     Kind.POLICY: {"alert_interval": "no alert of load balancing is told again while it lasts"},
-    Kind.INCOMING: {"auto_refresh_seconds": "the REFRESH of the zone's SOA says how often primaries are asked"},
 }
 """Fields of the v4 API that are kept and shown, and why they do not act."""
 ALSO_EMPTY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.LOAD_BALANCER: ("session_affinity",)}
