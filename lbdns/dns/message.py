@@ -19,7 +19,6 @@ from lbdns.dns.codes import (
     HEADER_BYTES,
     NOTIMP,
     OPCODE_QUERY,
-    QUESTION_TAIL_BYTES,
     TYPE_IXFR,
     TYPE_OPT,
     TYPE_SOA,
@@ -91,11 +90,6 @@ class Message:
     def question(self) -> bytes:
         """The question's bytes."""
         return self.qname_asked + _QUESTION.pack(self.qtype, self.qclass)
-
-    @property
-    def records_at(self) -> int:
-        """Where in the datagram the sections behind the question begin."""
-        return HEADER_BYTES + len(self.qname_asked) + QUESTION_TAIL_BYTES
 
 
 @dataclass(frozen=True, slots=True)
