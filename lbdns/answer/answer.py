@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from lbdns.dns.codes import (
     ADDITIONAL_NAMES_MAX,
     EDE_NOT_AUTHORITATIVE,
     EDE_NOT_READY,
+    EDE_PROHIBITED,
     NAME_BYTES_MAX,
     NXDOMAIN,
     REFUSED,
@@ -34,6 +35,7 @@ from lbdns.dns.name import WILDCARD_LABEL, is_at_or_below
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, NAME_OFFSETS, types_where
 from lbdns.dns.zone import RRset
 from lbdns.dnssec.unsigned import Unsigned
+from lbdns.mapped.counter_words import COOKIE_NONE
 from lbdns.snapshot.lookup.look_up import directory_of, has_load_balancer
 from lbdns.snapshot.lookup.name_rows import NAME_OCCLUDED
 from lbdns.snapshot.lookup.view_of import view_of
@@ -57,7 +59,8 @@ class Road:
     `dnssec_ok`, `compact_ok`: whether he wants DNSSEC's records, and takes NXDOMAIN with a compact denial (RFC 9824
     section 5.1). `falls_back`: whether what a zone's chain can prove is left to it where a signature would have to be
     made. `lacking`: what would have to be signed, for want of which there is no answer; `given`: the RRSIG data that
-    was then made of some. `now_s`: of CLOCK_MONOTONIC.
+    was then made of some. `now_s`: of CLOCK_MONOTONIC. `cookie`: how the query's cookie stands (COOKIE_* of
+    mapped/counter_words.py); `is_signed`: the query is signed, and well; `is_barred`: who asks may not ask the zone.
     """
 
     matches: list[Match] = field(default_factory=list)
@@ -76,6 +79,9 @@ class Road:
     update: Exchange | None = None
     notice: ZoneNotice | None = None
     zone: int = NO_ZONE
+    cookie: int = COOKIE_NONE
+    is_signed: bool = False
+    is_barred: bool = False
 
 
 def answer_client(
@@ -87,15 +93,23 @@ def answer_client(
     query: Query,
     transport: Transport,
     road: Road,
+    may_ask: Callable[[int], bool] | None = None,
 ) -> Answer:
     """Return the answer for a name to whom a query is from: what the view shows that they are in, with the ECS scope
     that this takes.
 
-    `known`: the number of the view that the query's key or listener is of, 0 for none. The rest: as in `answer`.
+    `known`: the number of the view that the query's key or listener is of, 0 for none; `may_ask`: whether they may ask
+    a zone, where that is not so of all. The rest: as in `answer`.
     """
     seen = view_of(view.steering, query, known)
     road.view, road.query, road.known_view = seen >> 8, query, known
-    reply = answer(view, directory_of(road.view), name, asked, qtype, query, transport, road)
+    if may_ask is not None:
+        found = match(view, directory_of(road.view), name, qtype)
+        road.is_barred = found.kind is not MatchKind.OUT_OF_ZONE and not may_ask(found.zone)
+    if road.is_barred:
+        reply = Answer(REFUSED, is_authoritative=False, ede=EDE_PROHIBITED)
+    else:
+        reply = answer(view, directory_of(road.view), name, asked, qtype, query, transport, road)
     road.scope = reply.scope = max(reply.scope, seen & 0xFF)
     return reply
 

@@ -18,7 +18,7 @@ class Exchange(NamedTuple):
     """One request that could be read: what it says, for which network of clients, who sent it and how, the view that
     answers it, when (seconds of CLOCK_MONOTONIC), what is said of its signature, and the number of the view that its
     listener is of, 0 for none. `datagram`: as it came; `draw`: 64 random bits, from which every random choice of its
-    reply follows; `unix_s`: the time of day."""
+    reply follows; `unix_s`: the time of day; `cookie`: the option's data for the reply, empty for none."""
 
     message: Message
     client_subnet: ClientSubnet | None
@@ -31,6 +31,7 @@ class Exchange(NamedTuple):
     datagram: bytes = b""
     draw: int = 0
     unix_s: int = 0
+    cookie: bytes = b""
 
     @property
     def known_view(self) -> int:

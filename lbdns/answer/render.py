@@ -48,15 +48,17 @@ TTL_OFFSET = 4  # behind a record's owner: type and class stand before it
 Sections = tuple[Sequence[Records], Sequence[Records], Sequence[Records]]
 
 
-def render(message: Message, answer: Answer, transport: Transport, nsid: bytes, seal: Seal | None = None) -> bytes:
+def render(
+    message: Message, answer: Answer, transport: Transport, nsid: bytes, seal: Seal | None = None, cookie: bytes = b""
+) -> bytes:
     """Return the reply's bytes: whole, or without what is optional, or truncated to header, question and OPT.
 
-    `seal`: what it is signed with, where it is.
+    `seal`: what it is signed with, where it is; `cookie`: for the query's, empty where there is none.
     """
     flags = reply_flags(message.flags, answer.rcode)
     if answer.is_authoritative:
         flags |= FLAG_AA
-    opt = opt_record(message.edns, answer.rcode, transport, nsid, answer)
+    opt = opt_record(message.edns, answer.rcode, transport, nsid, answer, cookie)
     limit = size_limit(message.edns, transport)
     if seal is not None:
         return _pack_signed(message, answer, flags, opt, limit, seal)
@@ -66,12 +68,14 @@ def render(message: Message, answer: Answer, transport: Transport, nsid: bytes, 
     return _pack(message, answer.apex, flags | FLAG_TC, ((), (), ()), opt) if whole is None else whole
 
 
-def render_refusal(refusal: Refusal, transport: Transport, nsid: bytes, seal: Seal | None = None) -> bytes:
-    """Return the reply to a query that gets an error whatever it asks; `seal`: as `render` has it."""
-    opt = opt_record(refusal.edns, refusal.rcode, transport, nsid)
+def render_refusal(
+    refusal: Refusal, rcode: int, transport: Transport, nsid: bytes, seal: Seal | None = None, cookie: bytes = b""
+) -> bytes:
+    """Return the reply to a query that gets an error whatever it asks; `seal`, `cookie`: as `render` has it."""
+    opt = opt_record(refusal.edns, rcode, transport, nsid, cookie=cookie)
     header = _header(
         refusal.id,
-        reply_flags(refusal.flags, refusal.rcode),
+        reply_flags(refusal.flags, rcode),
         1 if refusal.question else 0,
         0,
         0,
@@ -90,12 +94,19 @@ def size_limit(edns: Edns | None, transport: Transport) -> int:
     return udp_limit(edns.size)
 
 
-def opt_record(edns: Edns | None, rcode: int, transport: Transport, nsid: bytes, answer: Answer | None = None) -> bytes:
-    """Return the OPT record of a reply, b"" where the request had none."""
+def opt_record(
+    edns: Edns | None,
+    rcode: int,
+    transport: Transport,
+    nsid: bytes,
+    answer: Answer | None = None,
+    cookie: bytes = b"",
+) -> bytes:
+    """Return the OPT record of a reply, b"" where the request had none; `cookie`: as `render` has it."""
     if edns is None:
         return b""
     said = answer or Answer()
-    facts = ReplyFacts(said.scope, said.ede, nsid, transport is Transport.TCP, said.ede_text, said.expire_s)
+    facts = ReplyFacts(said.scope, said.ede, nsid, transport is Transport.TCP, said.ede_text, said.expire_s, cookie)
     return encode_edns(edns, rcode, facts)
 
 

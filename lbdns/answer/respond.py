@@ -14,6 +14,7 @@ What takes longer than a reply takes leaves by the road: `stream` and `update` o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from lbdns.answer.answer import Road, answer_client
@@ -23,6 +24,7 @@ from lbdns.answer.opcodes import take_notify, take_update
 from lbdns.answer.prove import prove
 from lbdns.answer.render import render, render_refusal
 from lbdns.answer.reply import Answer, Client, Transport
+from lbdns.answer.reply_cookie import settle_cookie
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.sign import sign
 from lbdns.answer.steered import make_query
@@ -33,6 +35,7 @@ from lbdns.dns.codes import (
     EDE_INVALID_QUERY_TYPE,
     EDE_NOT_AUTHORITATIVE,
     FORMERR,
+    NOERROR,
     NOTAUTH,
     OPCODE_NOTIFY,
     OPCODE_QUERY,
@@ -73,19 +76,25 @@ def respond(
     message = decode(datagram, view.opcodes)
     if message is None:
         return None
+    road = road or Road()
     judgement = view.judge(datagram, message.signature, unix_s)
+    road.is_signed = judgement.seal is not None and judgement.error == NOERROR
+    cookie = settle_cookie(view, message.edns, client, unix_s)
+    road.cookie = cookie.standing
     if isinstance(message, Refusal):
-        return render_refusal(message, transport, view.nsid, None if judgement.error else judgement.seal)
+        rcode = NOERROR if message.is_for_cookie and cookie.octets else message.rcode
+        seal = None if judgement.error else judgement.seal
+        return render_refusal(message, rcode, transport, view.nsid, seal, cookie.octets)
     subnet = message.edns.client_subnet if message.edns else None
     exchange = Exchange(
-        message, subnet, client, transport, view, now_s, judgement, listener_view, datagram, draw, unix_s
+        message, subnet, client, transport, view, now_s, judgement, listener_view, datagram, draw, unix_s, cookie.octets
     )
     for guard in BEFORE:
         reply = guard(exchange)
         if reply is not None:
             break
     else:
-        reply = OPCODES[message.opcode](exchange, road or Road())
+        reply = OPCODES[message.opcode](exchange, road)
     return None if reply is None else finish(exchange, reply)
 
 
@@ -96,7 +105,7 @@ def finish(exchange: Exchange, reply: Answer) -> bytes:
     judgement = exchange.judgement
     # An error that was found before the signature's is not signed by whoever may not be who he says he is.
     seal = judgement.seal if judgement.error == reply.tsig_error else None
-    return render(exchange.message, reply, exchange.transport, exchange.view.nsid, seal)
+    return render(exchange.message, reply, exchange.transport, exchange.view.nsid, seal, exchange.cookie)
 
 
 def ask_zones(exchange: Exchange, road: Road) -> Answer | None:
@@ -108,13 +117,21 @@ def ask_zones(exchange: Exchange, road: Road) -> Answer | None:
     if message.edns is not None and message.edns.dnssec_ok:
         road.dnssec_ok, road.compact_ok = True, message.edns.compact_ok
     query = make_query(exchange.client, exchange.client_subnet, exchange.now_s, exchange.draw)
+    known = exchange.known_view
+    may_ask = partial(may_ask_zone, exchange) if view.limits_queries else None
     reply = answer_client(
-        view, exchange.known_view, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road
+        view, known, message.qname, message.qname_asked, message.qtype, query, exchange.transport, road, may_ask
     )
     if not reply.is_signed and not road.lacking:
         return reply
     prove(view, reply, road, message.qtype)
     return sign(view, reply, road)
+
+
+def may_ask_zone(exchange: Exchange, zone: int) -> bool:
+    """Return whether who sent a query may ask a zone (`access.query`)."""
+    view = exchange.view
+    return view.access.judge("query", view.apex(zone), exchange.client.address, exchange.judgement)
 
 
 def reject_early(exchange: Exchange) -> Answer | None:

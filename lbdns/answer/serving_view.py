@@ -87,6 +87,7 @@ class ServingView:
         self.opcodes = frozenset(
             {OPCODE_QUERY, *(opcode for bit, opcode in _HEARD_OPCODES.items() if self.heard & bit)}
         )
+        self.limits_queries = self.access.is_limited("query")
         # Samples a second of all processes, and the bits of IPv4 and IPv6 networks that are kept.
         self.samples_per_second, *self.sampled_bits = snapshot.meta.get(SAMPLES, (0, 0, 0))
         self.tapped_share = int(snapshot.meta.get(TAPPED, 0))

@@ -93,6 +93,8 @@ SECONDARIES: Final = _in_state("secondaries")
 """The directory of the zones that other servers sent, as they sent them."""
 CATALOGS_FILE: Final = _in_state("catalogs.json")
 """What each catalog of zones listed that came last and was sound."""
+COOKIE_SECRETS_FILE: Final = _in_state("cookie-secrets")
+"""What DNS cookies are made with, where the settings name no secrets."""
 RUN_DIRECTORY: Final = _in_state("run")
 """What the processes share, where the machine has no shared memory."""
 BESIDE: Final = ".beside"

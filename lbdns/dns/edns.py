@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
 
-from lbdns.dns.codes import FLAG_CO, FLAG_DO, OPTION_ECS, TYPE_OPT, UDP_BYTES_MAX
+from lbdns.dns.codes import FLAG_CO, FLAG_DO, OPTION_COOKIE, OPTION_ECS, TYPE_OPT, UDP_BYTES_MAX
 from lbdns.dns.options.client_subnet import ClientSubnet
+from lbdns.dns.options.cookie import Cookie
 from lbdns.dns.options.option import ReplyFacts
 from lbdns.dns.options.option_table import ROWS, decoders, encoders
 
 _OPT_HEAD = Struct("!BHHIH")  # the root's name, type, size, extended RCODE with version and flags, length
 _OPTION_HEAD = Struct("!HH")
 _DECODERS, _ENCODERS = decoders(ROWS), encoders(ROWS)
+_FIRST_ALONE = frozenset(row.code for row in ROWS if row.is_first_alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,12 @@ class Edns:
         found: ClientSubnet | None = self.options.get(OPTION_ECS)
         return found
 
+    @property
+    def cookie(self) -> Cookie | None:
+        """The first Cookie option, None where there is none or it is malformed."""
+        found: Cookie | None = self.options.get(OPTION_COOKIE)
+        return found
+
 
 def decode_edns(size: int, ttl: int, data: bytes) -> Edns:
     """Return the value of an OPT record from its class, TTL and RDATA; never raises."""
@@ -63,7 +71,7 @@ def decode_edns(size: int, ttl: int, data: bytes) -> Edns:
         if position + length > len(data):
             is_malformed = True
             break
-        decode = _DECODERS.get(code)
+        decode = None if code in options and code in _FIRST_ALONE else _DECODERS.get(code)
         if decode is not None:
             said = decode(data[position : position + length])
             is_malformed |= said is None

@@ -94,7 +94,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A query that gets an error whatever it asks: `rcode`, and as much of it as could be read."""
+    """A query that gets an error whatever it asks: `rcode`, and as much of it as could be read. `is_for_cookie`: it
+    asks nothing, and has a cookie (RFC 7873 section 5.4)."""
 
     id: int
     flags: int
@@ -102,6 +103,7 @@ class Refusal:
     question: bytes = b""
     edns: Edns | None = None
     signature: Signature | None = None
+    is_for_cookie: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,10 @@ def decode(datagram: bytes, opcodes: Collection[int] = QUERIES) -> Message | Ref
     is_taken = opcode in opcodes
     end = checked_name_end(datagram, HEADER_BYTES) if questions == 1 else None
     if end is None or end + _QUESTION.size > len(datagram):
-        edns = _edns_after(datagram, questions, answers + authorities, additionals) if questions != 1 else None
-        return Refusal(message_id, flags, FORMERR if is_taken else NOTIMP, b"", edns)
+        rest = _records_after(datagram, questions, answers + authorities, additionals)
+        is_for_cookie = opcode == OPCODE_QUERY and not (questions or answers or authorities) and _has_cookie(rest)
+        rcode = FORMERR if is_taken else NOTIMP
+        return Refusal(message_id, flags, rcode, b"", rest.edns, is_for_cookie=is_for_cookie)
     asked = datagram[HEADER_BYTES:end]
     qtype, qclass = _QUESTION.unpack_from(datagram, end)
     question = datagram[HEADER_BYTES : end + _QUESTION.size]
@@ -143,15 +147,23 @@ def decode(datagram: bytes, opcodes: Collection[int] = QUERIES) -> Message | Ref
     return Message(message_id, flags, lower, asked, qtype, qclass, rest.edns, rest.signature, counts, rest.serial)
 
 
-def _edns_after(datagram: bytes, questions: int, skipped: int, additionals: int) -> Edns | None:
-    """Return the OPT record of a message with another number of questions than one, None where it has none."""
+def _records_after(datagram: bytes, questions: int, skipped: int, additionals: int) -> _Records:
+    """Return what stands behind the questions of a message that has another number of them than one, or one that cannot
+    be read."""
     position = HEADER_BYTES
     for _ in range(questions):
         end = checked_name_end(datagram, position)
-        if end is None:
-            return None
+        if end is None or questions == 1:
+            return _Records(is_malformed=True)
         position = end + _QUESTION.size
-    return _decode_records(datagram, position, skipped, additionals).edns
+    return _decode_records(datagram, position, skipped, additionals)
+
+
+def _has_cookie(rest: _Records) -> bool:
+    """Whether what stands behind a question is well-formed, unsigned, and has a cookie."""
+    if rest.is_malformed or rest.signature is not None or rest.edns is None:
+        return False
+    return rest.edns.version == 0 and rest.edns.cookie is not None
 
 
 def _decode_records(datagram: bytes, start: int, skipped: int, additionals: int) -> _Records:

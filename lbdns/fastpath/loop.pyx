@@ -38,6 +38,7 @@ from lbdns.fastpath.in_hand cimport (
 )
 from lbdns.fastpath.known_networks cimport KnownNetworks, network_number
 from lbdns.fastpath.layout cimport *
+from lbdns.fastpath.limit cimport pass_header
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
@@ -48,7 +49,6 @@ from lbdns.mapped.tap_ring cimport Tap
 from lbdns.fastpath.system_calls cimport (
     AF_INET,
     CLOCK_MONOTONIC,
-    CLOCK_MONOTONIC_COARSE,
     CLOCK_REALTIME,
     CLOCK_REALTIME_COARSE,
     CLOCK_THREAD_CPUTIME_ID,
@@ -279,9 +279,9 @@ cdef class Loop:
                     break
             ran = 0 if chosen == last else clock_ns(CLOCK_THREAD_CPUTIME_ID)
             if chosen:
-                self.serve_batch(second, got)
+                self.serve_batch(second, got, began // 1000)
             else:
-                self.serve_batch(first, got)
+                self.serve_batch(first, got, began // 1000)
             LBDNS_STORE(&self.in_use, -1)
             if chosen != last:
                 if last >= 0:  # the first batch of all meets everything for the first time
@@ -325,11 +325,10 @@ cdef class Loop:
                 header.msg_control = &self.hand.controls[index * CONTROL_BYTES]
                 header.msg_controllen = CONTROL_BYTES
 
-    cdef void serve_batch(self, Server server, int got) noexcept nogil:
-        cdef int index, size, count = 0, deferred = 0, head = self.in_hand.head
-        cdef timespec now
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
-        server.query.now_s = now.tv_sec
+    cdef void serve_batch(self, Server server, int got, uint64_t now_us) noexcept nogil:
+        cdef int index, start, length, size, count = 0, deferred = 0, head = self.in_hand.head
+        server.query.now_s, server.now_us = now_us // 1000000, now_us
+        server.unix_s = clock_ns(CLOCK_REALTIME_COARSE) // 1000000000
         if self.tap.share:
             self.tap.query_ns = clock_ns(CLOCK_REALTIME)
         if got > 1 and is_worth_it(server):
@@ -343,38 +342,42 @@ cdef class Loop:
                 continue
             self.random += GOLDEN
             server.query.draw_base = mix64(self.random)
-            size = serve(server, index * IN_BYTES, self.messages[index].msg_len, index * OUT_BYTES)
+            start, length = index * IN_BYTES, self.messages[index].msg_len
+            if server.has_proxies:
+                size = pass_header(self.counters, server, start, length)
+                if size < 0:
+                    continue
+                start, length = start + size, length - size
+            size = serve(server, start, length, index * OUT_BYTES)
             if size == DEFERRED:
                 if self.defer(server, index):
                     deferred += 1
                     continue
-                size = write_overflow(server, index * IN_BYTES, index * OUT_BYTES)
+                size = write_overflow(server, start, index * OUT_BYTES)
+            count_served(self.counters, server, size)
             if is_tapped(self.tap, server.query.draw_base):
-                self.tap_exchange(server, index, size)
+                self.tap_exchange(server, index, start, length, size)
             if size > 0:
-                count_served(self.counters, server)
                 if is_due(self.sampler):
                     self.sample(server, index * OUT_BYTES)
                 self.add_reply(count, index, size)
                 count += 1
-            else:
-                self.counters.words[DROPPED_COUNT] += 1
         LBDNS_STORE(&self.hand.serving, 0)
         self.counters.words[DATAGRAMS] += got
         if deferred:
             self.wake(head)
         self.send(count)
 
-    cdef void tap_exchange(self, Server server, int index, int size) noexcept nogil:
+    cdef void tap_exchange(self, Server server, int index, int start, int length, int size) noexcept nogil:
         """Copy a datagram and its reply for dnstap, with who asked whom when."""
         self.tap.response_ns = clock_ns(CLOCK_REALTIME)
         self.tap.version = server.query.resolver_version
         self.tap.client_high = server.query.resolver_high
         self.tap.client_low = server.query.resolver_low
-        self.tap.client_port = ntohs(self.hand.peers[index].sin6_port)
+        self.tap.client_port = server.client_port
         if self.is_wildcard:
             lbdns_local_address(&self.messages[index].msg_hdr, &self.tap.local_high, &self.tap.local_low)
-        tap_served(self.tap, server, index * IN_BYTES, self.messages[index].msg_len, index * OUT_BYTES, size)
+        tap_served(self.tap, server, start, length, index * OUT_BYTES, size)
 
     cdef void sample(self, Server server, int base) noexcept nogil:
         """Write the reply that a sample falls on into the ring, where there is room."""
@@ -389,6 +392,7 @@ cdef class Loop:
         cdef uint64_t high = 0, low = 0
         if peer.sin6_port == 0:
             return False
+        server.client_port = ntohs(peer.sin6_port)
         if peer.sin6_family == AF_INET:
             server.query.resolver_version = 4
             server.query.resolver_high = <uint64_t>ntohl((<sockaddr_in *>peer).sin_addr.s_addr) << 32

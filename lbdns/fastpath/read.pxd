@@ -1,10 +1,15 @@
 # The C types of read.py.
 cimport cython
 
+from lbdns.answer.rate_table cimport RateTable
 from lbdns.dns.codes cimport *
+from lbdns.dns.cookie_words cimport *
+from lbdns.dns.proxy_header cimport ProxyHeader
+from lbdns.dns.server_cookie cimport ServerCookie
 from lbdns.dns.wire cimport is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.columns cimport *
+from lbdns.mapped.rate_words cimport *
 from lbdns.mapped.signature_lookup cimport SignedKey
 from lbdns.snapshot.lookup.look_up cimport Found
 from lbdns.snapshot.lookup.name_rows cimport *
@@ -26,6 +31,15 @@ cdef class Server(View):
     cdef public int edns_version, edns_flags
     cdef public bint has_edns, has_nsid, asks_expiry, is_malformed, is_steered, is_long
     cdef public bint has_views, has_signed
+    cdef readonly ServerCookie cookie
+    cdef public int cookie_bytes, opt_start
+    cdef public bint has_cookie
+    cdef public unsigned int unix_s
+    cdef readonly ProxyHeader proxied
+    cdef public RateTable rates
+    cdef public unsigned long long now_us
+    cdef public int limited, answer_class, client_port
+    cdef public bint is_barred, has_cookies, has_bars, has_proxies, has_limit
     cdef readonly SignedKey made_key
     cdef readonly unsigned char[::1] made_name
     cdef public int made_name_bytes, signatures_sent
@@ -59,6 +73,11 @@ cdef int skip_name(Server server, int start, int position, int length) noexcept 
 cdef bint read_options(
     Server server, int start, int position, int end
 ) noexcept nogil
+
+cdef bint read_cookie(Server server, int at, int size) noexcept nogil
+
+@cython.locals(value=cython.ulonglong, index=cython.int)
+cdef unsigned long long read_low_first(Server server, int at, int octets) noexcept nogil
 
 @cython.locals(
     family=cython.int, source=cython.int, octets=cython.int, high=cython.ulonglong, low=cython.ulonglong,

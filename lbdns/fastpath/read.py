@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from typing import Final
 
+from lbdns.answer.rate_table import RateTable
 from lbdns.dns.codes import *
+from lbdns.dns.cookie_words import *
+from lbdns.dns.proxy_header import ProxyHeader
+from lbdns.dns.server_cookie import ServerCookie
 from lbdns.dns.wire import is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout import *
 from lbdns.mapped.columns import *
+from lbdns.mapped.rate_words import *
 from lbdns.mapped.signature_lookup import SignedKey
 from lbdns.snapshot.lookup.look_up import Found
 from lbdns.snapshot.lookup.name_rows import *
@@ -20,13 +26,17 @@ from lbdns.snapshot.lookup.name_table import Suffixes
 from lbdns.steering.kernel.numbers import *
 from lbdns.steering.kernel.view import Decision, Query, View
 
+NO_RATES: Final = RateTable(memoryview(array("Q")))
+"""The table of one that limits nothing."""
+
 
 class Server(View):
     """A view made ready for datagrams: with room to work in. One for each thread that serves.
 
-    Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s` and `query.draw_base`. After it,
-    `kind` and `asked_zone` (of the first look-up), `decision` (where `is_steered`), `rcode` and `seen_view` tell what
-    was done, for whoever counts.
+    Before each call of `serve` the caller sets `query.resolver_*`, `query.now_s`, `query.draw_base` and, for cookies,
+    the time of day `unix_s`, for limits `now_us` of CLOCK_MONOTONIC. After it, `kind` and `asked_zone` (of the first
+    look-up), `decision` (where `is_steered`), `rcode`, `seen_view`, `is_barred`, and `limited` with `answer_class`,
+    tell what was done, for whoever counts.
     """
 
     def __init__(
@@ -66,6 +76,18 @@ class Server(View):
         self.ecs_start = 0
         self.ecs_bytes = 0
         self.ecs_source = 0
+        self.cookie = ServerCookie()
+        self.cookie_bytes = 0
+        self.has_cookie = False
+        self.unix_s = 0
+        self.opt_start = 0
+        self.proxied = ProxyHeader()
+        self.client_port = 0
+        self.rates = NO_RATES
+        self.now_us = 0
+        self.limited = RATE_WITHIN
+        self.answer_class = CLASS_ERROR
+        self.is_barred = False
         self.made_key = SignedKey()
         self.made_name = memoryview(bytearray(NAME_BYTES_MAX + 1))
         self.made_name_bytes = 0
@@ -99,7 +121,16 @@ class Server(View):
         self.generation = generation
         self.heard = heard
         self.has_signed = len(self.zone_signed) != 0
+        self.has_cookies = len(self.cookie_secret) != 0
+        self.has_bars = len(self.zone_query_trie) != 0
+        self.has_proxies = len(self.proxy_trie) != 0 and self.proxy_trie[0] != NO_TRIE
+        self.has_limit = len(self.rate_limit) != 0 and len(self.rates.words) != 0
         self.has_views = listener_view != 0 or (len(self.view_trie) != 0 and self.view_trie[0] != NO_TRIE)
+
+    def limit_by(self, rates: RateTable) -> None:
+        """Count replies in a table from now on, where they are limited."""
+        self.rates = rates
+        self.has_limit = len(self.rate_limit) != 0
 
 
 def get16(server: Server, position: int) -> int:
@@ -146,6 +177,8 @@ def forget_rest(server: Server) -> None:
     server.ede = 0
     server.ecs_bytes = 0
     server.ecs_source = 0
+    server.cookie_bytes = 0
+    server.has_cookie = False
     server.query.ecs_bits = 0
     server.limit = UDP_BYTES_MIN
 
@@ -248,10 +281,37 @@ def read_options(server: Server, start: int, position: int, end: int) -> bool:
             server.has_nsid = True
         elif code == OPTION_EXPIRE:
             server.asks_expiry = True
-        elif (code == OPTION_KEEPALIVE and size) or (code == OPTION_COOKIE and not is_cookie(size)):
+        elif code == OPTION_COOKIE:
+            is_well = read_cookie(server, start + position, size) and is_well
+        elif code == OPTION_KEEPALIVE and size:
             is_well = False
         position += size
     return is_well
+
+
+def read_cookie(server: Server, at: int, size: int) -> bool:
+    """Read a Cookie option; return False where it is malformed. The first alone is looked at (RFC 7873 section 5.2)."""
+    if server.has_cookie:
+        return True
+    server.has_cookie = True
+    if not is_cookie(size):
+        return False
+    server.cookie_bytes = size
+    server.cookie.client = read_low_first(server, at, 8)
+    server.cookie.is_given = size == COOKIE_BYTES
+    if server.cookie.is_given:
+        server.cookie.head = read_low_first(server, at + 8, 4)
+        server.cookie.stamp = get16(server, at + 12) << 16 | get16(server, at + 14)
+        server.cookie.hash = read_low_first(server, at + 16, 8)
+    return True
+
+
+def read_low_first(server: Server, at: int, octets: int) -> int:
+    """Return a number of the datagram whose low octet comes first."""
+    value = 0
+    for index in range(octets - 1, -1, -1):
+        value = value << 8 | server.incoming[at + index]
+    return value
 
 
 def read_ecs(server: Server, at: int, size: int) -> bool:

@@ -3,12 +3,12 @@ cimport cython
 
 from lbdns.dns.codes cimport *
 from lbdns.fastpath.layout cimport *
+from lbdns.fastpath.limit cimport limit_reply, may_ask
 from lbdns.fastpath.read cimport Server, forget_rest, get16, read_name, read_rest, read_unasked
 from lbdns.fastpath.signed cimport serve_signed
 from lbdns.fastpath.write cimport (
     field16,
     field32,
-    opt_bytes,
     put16,
     steer_on,
     target_bytes,
@@ -22,14 +22,19 @@ from lbdns.fastpath.write cimport (
     write_template,
     write_truncated,
 )
+from lbdns.fastpath.write_opt cimport opt_bytes
+from lbdns.mapped.rate_words cimport *
 from lbdns.snapshot.lookup.look_up cimport directory_of, has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.snapshot.lookup.name_table cimport hash_suffixes
 from lbdns.snapshot.lookup.view_of cimport view_of
 
 
-@cython.locals(refusal=cython.int, kind=cython.int, template=cython.uint)
+@cython.locals(size=cython.int)
 cpdef int serve(Server server, int start, int length, int base) noexcept nogil
+
+@cython.locals(refusal=cython.int, kind=cython.int, template=cython.uint)
+cdef int serve_whole(Server server, int start, int length, int base) noexcept nogil
 
 @cython.locals(opcode=cython.int)
 cdef bint is_heard(Server server, int start) noexcept nogil
@@ -47,6 +52,8 @@ cdef void choose_view(Server server) noexcept nogil
 cdef int guard(Server server, int start, int length) noexcept nogil
 
 cdef int serve_unasked(Server server, int start, int length, int base) noexcept nogil
+
+cdef bint is_for_cookie(Server server, int start) noexcept nogil
 
 @cython.locals(position=cython.int)
 cpdef int write_overflow(Server server, int start, int base) noexcept nogil

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from lbdns.dns.codes import *
 from lbdns.fastpath.layout import *
+from lbdns.fastpath.limit import limit_reply, may_ask
 from lbdns.fastpath.read import Server, forget_rest, get16, read_name, read_rest, read_unasked
 from lbdns.fastpath.signed import serve_signed
 from lbdns.fastpath.write import (
     field16,
     field32,
-    opt_bytes,
     put16,
     steer_on,
     target_bytes,
@@ -34,6 +34,8 @@ from lbdns.fastpath.write import (
     write_template,
     write_truncated,
 )
+from lbdns.fastpath.write_opt import opt_bytes
+from lbdns.mapped.rate_words import *
 from lbdns.snapshot.lookup.look_up import directory_of, has_load_balancer, look_up
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.snapshot.lookup.name_table import hash_suffixes
@@ -45,7 +47,15 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
 
     Returns DROPPED where there is no reply, DEFERRED where the slow path has to answer.
     """
+    server.limited = RATE_WITHIN
+    size = serve_whole(server, start, length, base)
+    return limit_reply(server, base, size) if server.has_limit and size > 0 else size
+
+
+def serve_whole(server: Server, start: int, length: int, base: int) -> int:
+    """Serve a datagram, as `serve` does, whatever its sender has had before."""
     server.is_steered = False
+    server.is_barred = False
     server.signatures_sent = 0
     server.rcode = 0
     server.kind = NO_KIND
@@ -66,6 +76,9 @@ def serve(server: Server, start: int, length: int, base: int) -> int:
         choose_view(server)
     look_up(server, server.suffixes, server.qtype, server.directory, server.found)
     kind = server.found.kind
+    if server.has_bars and kind != KIND_OUT_OF_ZONE and not may_ask(server):
+        server.is_barred = True
+        return write_refusal(server, start, base, REFUSED, EDE_PROHIBITED)
     server.kind = kind
     server.asked_zone = server.found.zone
     if server.has_signed and is_signed(server):
@@ -144,13 +157,23 @@ def serve_unasked(server: Server, start: int, length: int, base: int) -> int:
         forget_rest(server)
     elif not read_unasked(server, start, length):
         return DEFERRED
-    return write_broken(server, start, base, NOTIMP if server.incoming[start + 2] & OPCODE_BITS else FORMERR)
+    if server.incoming[start + 2] & OPCODE_BITS:
+        return write_broken(server, start, base, NOTIMP)
+    return write_broken(server, start, base, NOERROR if is_for_cookie(server, start) else FORMERR)
+
+
+def is_for_cookie(server: Server, start: int) -> bool:
+    """Return whether a message asks nothing, and has a cookie (RFC 7873 section 5.4)."""
+    if get16(server, start + 4) or get16(server, start + 6) or get16(server, start + 8) or server.edns_version:
+        return False
+    return server.cookie_bytes != 0 and server.has_cookies and not server.is_malformed
 
 
 def write_overflow(server: Server, start: int, base: int) -> int:
     """Write what a client gets whose query `serve` has just DEFERRED, and for which there is no room: come over TCP,
     which nobody does in another's name. DROPPED for what is no query."""
     server.is_steered = False
+    server.limited = RATE_WITHIN
     server.kind = NO_KIND
     if server.incoming[start + 2] & OPCODE_BITS or get16(server, start + 4) != 1:
         return DROPPED

@@ -23,7 +23,6 @@ from lbdns.fastpath.write cimport (
     endpoint_row,
     field16,
     field32,
-    opt_bytes,
     put16,
     target_bytes,
     write_body,
@@ -35,6 +34,7 @@ from lbdns.fastpath.write cimport (
     write_template,
     write_truncated,
 )
+from lbdns.fastpath.write_opt cimport opt_bytes
 from lbdns.mapped.columns cimport *
 from lbdns.mapped.octets cimport *
 from lbdns.snapshot.lookup.denial cimport find_nsec

@@ -39,7 +39,6 @@ from lbdns.fastpath.write import (
     endpoint_row,
     field16,
     field32,
-    opt_bytes,
     put16,
     target_bytes,
     write_body,
@@ -51,6 +50,7 @@ from lbdns.fastpath.write import (
     write_template,
     write_truncated,
 )
+from lbdns.fastpath.write_opt import opt_bytes
 from lbdns.mapped.columns import *
 from lbdns.mapped.octets import *
 from lbdns.snapshot.lookup.denial import find_nsec

@@ -5,6 +5,7 @@ from lbdns.dns.codes cimport *
 from lbdns.dns.wire cimport named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server, get16
+from lbdns.fastpath.write_opt cimport opt_bytes, write_opt
 from lbdns.mapped.columns cimport *
 from lbdns.mapped.octets cimport *
 from lbdns.snapshot.lookup.name_rows cimport *
@@ -17,11 +18,6 @@ cpdef void put16(Server server, int position, int value) noexcept nogil
 cpdef unsigned int field16(Server server, unsigned long long offset) noexcept nogil
 
 cpdef unsigned int field32(Server server, unsigned long long offset) noexcept nogil
-
-@cython.locals(size=cython.int)
-cpdef int opt_bytes(Server server, int ede) noexcept nogil
-
-cdef int write_opt(Server server, int position, int scope, int ede) noexcept nogil
 
 @cython.locals(end=cython.int)
 cpdef int write_head(Server server, int start, int base, int flags, int rcode) noexcept nogil
@@ -69,11 +65,6 @@ cpdef int write_host_addresses(Server server, int base, int position, int limit,
 
 @cython.locals(position=cython.int)
 cpdef int write_refusal(Server server, int start, int base, int rcode, int ede) noexcept nogil
-
-cdef int nsid_bytes(Server server) noexcept nogil
-
-@cython.locals(size=cython.int, index=cython.int)
-cdef int write_nsid(Server server, int position) noexcept nogil
 
 @cython.locals(position=cython.int)
 cpdef int write_template(

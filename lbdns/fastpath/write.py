@@ -11,6 +11,7 @@ from lbdns.dns.codes import *
 from lbdns.dns.wire import named_head, named_head_bytes, reply_flags
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server, get16
+from lbdns.fastpath.write_opt import opt_bytes, write_opt
 from lbdns.mapped.columns import *
 from lbdns.mapped.octets import *
 from lbdns.snapshot.lookup.name_rows import *
@@ -32,58 +33,6 @@ def field16(server: Server, offset: int) -> int:
 def field32(server: Server, offset: int) -> int:
     """Return a 32-bit number of a template."""
     return field16(server, offset) | field16(server, offset + 2) << 16
-
-
-def opt_bytes(server: Server, ede: int) -> int:
-    """Return the length of the reply's OPT record."""
-    if not server.has_edns:
-        return 0
-    size = OPT_BYTES + (EDE_BYTES if ede else 0) + (nsid_bytes(server) if server.has_nsid else 0)
-    return size + OPTION_HEAD_BYTES + server.ecs_bytes if server.ecs_bytes else size
-
-
-def nsid_bytes(server: Server) -> int:
-    """Return the length of the NSID option, 0 where this server has no identifier."""
-    return OPTION_HEAD_BYTES + len(server.nsid) if len(server.nsid) else 0
-
-
-def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
-    """Write the OPT record, with ECS and NSID where the query had them, and return the position after it."""
-    if not server.has_edns:
-        return position
-    server.outgoing[position] = 0
-    put16(server, position + 1, TYPE_OPT)
-    put16(server, position + 3, UDP_BYTES_MAX)
-    put16(server, position + 5, server.extended << 8)
-    put16(server, position + 7, server.edns_flags & FLAG_DO)
-    put16(server, position + 9, opt_bytes(server, ede) - OPT_BYTES)
-    position += OPT_BYTES
-    if server.ecs_bytes:
-        put16(server, position, OPTION_ECS)
-        put16(server, position + 2, server.ecs_bytes)
-        position += OPTION_HEAD_BYTES
-        copy_octets(server.incoming, server.ecs_start, server.outgoing, position, server.ecs_bytes)
-        server.outgoing[position + 3] = scope if server.ecs_source else 0
-        position += server.ecs_bytes
-    if server.has_nsid and len(server.nsid):
-        position = write_nsid(server, position)
-    if ede:
-        put16(server, position, OPTION_EDE)
-        put16(server, position + 2, 2)
-        put16(server, position + 4, ede)
-        position += EDE_BYTES
-    return position
-
-
-def write_nsid(server: Server, position: int) -> int:
-    """Write the NSID option and return the position after it."""
-    size = len(server.nsid)
-    put16(server, position, OPTION_NSID)
-    put16(server, position + 2, size)
-    position += OPTION_HEAD_BYTES
-    for index in range(size):
-        server.outgoing[position + index] = server.nsid[index]
-    return position + size
 
 
 def write_head(server: Server, start: int, base: int, flags: int, rcode: int) -> int:

@@ -189,6 +189,14 @@ class SnapshotColumns:
     template_blob: U8
     # What a query that asks for NSID gets (RFC 5001).
     nsid: U8
+    # The secrets of server cookies, two words each (dns/server_cookie.py); without any, no reply has a cookie.
+    cookie_secret: U64
+    # How replies are limited (LIMIT_* of rate_words.py); empty where they are not.
+    rate_limit: U64
+    # Of a zone, the trie of the networks that may ask (class 1), NO_TRIE where all may; empty where that is so of all.
+    # And the trie of proxies that say by a header whom they ask for (class 1).
+    zone_query_trie: U32
+    proxy_trie: U32
     blob: U8
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from lbdns.mapped.rate_words import RATE_CLASSES
+
 # Fixed ones, then groups.
 DATAGRAMS: Final = 0
 DEFERRED_COUNT: Final = 1
@@ -33,6 +35,19 @@ LONGEST_ADOPTION_NS: Final = BATCH_NS + 2
 SIGNATURES_SENT: Final = BATCH_NS + 6
 SIGNATURES_ASKED: Final = BATCH_NS + 7
 SIGNATURES_FAILED: Final = BATCH_NS + 8
+# Guards. Queries by how their cookie stands, but for those without one; replies by class that were truncated, or not
+# sent, for the limit (rate_words.py).
+COOKIE_NONE: Final = 0
+COOKIE_NEW: Final = 1  # the client's part alone
+COOKIE_VALID: Final = 2
+COOKIE_BAD: Final = 3  # the server's part is not ours, or too old
+COOKIE_STANDINGS: Final = ("none", "new", "valid", "bad")
+COOKIES_FIRST: Final = BATCH_NS + 9
+TRUNCATED_FIRST: Final = COOKIES_FIRST + len(COOKIE_STANDINGS)
+LIMITED_FIRST: Final = TRUNCATED_FIRST + RATE_CLASSES
+BARRED_COUNT: Final = LIMITED_FIRST + RATE_CLASSES  # refused, as who asked may not ask the zone
+PROXIED_COUNT: Final = BARRED_COUNT + 1  # asked by a proxy for somebody, or for itself
+UNPROXIED_COUNT: Final = BARRED_COUNT + 2  # of a proxy, and its header is missing or broken: not answered
 SLOTS_MAX: Final = 1 << 20  # of each kind; what has a higher slot is not counted
 LOAD_BALANCERS_FIRST: Final = 512
 POOLS_FIRST: Final = LOAD_BALANCERS_FIRST + SLOTS_MAX

@@ -313,6 +313,11 @@ class RunDirectory:
         """The UNIX socket on which the transfer worker is told of NOTIFY that came in, a datagram each."""
         return self.path / "notices.sock"
 
+    @property
+    def rates(self) -> Path:
+        """What is counted of networks of clients, by all threads of all responders."""
+        return self.path / "rates.bin"
+
     def counters(self, index: int, part: int) -> Path:
         """The counters of one thread of a responder; part 0 is its slow path."""
         return self.path / f"counters-{index}-{part}.bin"

@@ -115,6 +115,18 @@ MAX_REFRESH_S: Final = 2_147_483_647
 MAX_ZONE_SETTINGS: Final = 100_000
 """Zones with settings of their own."""
 
+
+# Guards.
+MAX_COOKIE_SECRETS: Final = 3
+"""One that makes cookies, one that is to come, and the one before."""
+DEFAULT_RATE: Final = 50
+MAX_RATE: Final = 10_000
+DEFAULT_INSTANT: Final = 125
+MAX_INSTANT: Final = 100_000
+MAX_SLIP: Final = 10
+MAX_PROXIES: Final = 1000
+"""Addresses and networks of proxies."""
+
 # DNSSEC. What is not said otherwise is in seconds.
 DEFAULT_SIGNATURE_INCEPTION_S: Final = 3600
 """How far back signatures begin: validators whose clock is behind by seconds refuse what begins now."""

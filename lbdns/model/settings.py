@@ -24,6 +24,7 @@ from lbdns.model import bounds
 from lbdns.model.dnssec_settings import DnssecSettings
 from lbdns.model.dnstap_settings import DnstapSettings
 from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, ObjectName, Whole, check_path
+from lbdns.model.guard_settings import Cookies, CookieSettings, RateLimit
 from lbdns.model.history_settings import HistorySettings
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import NetworkList, as_texts, check_list
@@ -37,7 +38,7 @@ from lbdns.model.tls_settings import TlsSettings
 from lbdns.model.transfer_settings import AccessSettings, ZoneTable
 from lbdns.model.tsig_key import TsigKeys
 from lbdns.model.user_field import User
-from lbdns.model.views import Address, NamedViews, TrustedNetworks, check_listener, overlapping
+from lbdns.model.views import Address, NamedViews, ProxyNetworks, TrustedNetworks, check_listener, overlapping
 
 
 def _check_tcp_listen(text: str) -> str:
@@ -246,6 +247,13 @@ class Settings(Frozen):
     zones: ZoneTable = Field(default_factory=dict)
     """What is said of zones beside their records, by their names: where they come from, who is told of changes, who may
     do what."""
+    cookies: Cookies = CookieSettings()
+    """DNS cookies, by which clients show that they are where they say: `on`, `off`, `never`, or a mapping."""
+    rate_limit: RateLimit = None
+    """How many replies a network of clients may have: `off`, `on`, or a mapping; off without it."""
+    proxies: ProxyNetworks = ()
+    """The addresses and networks of proxies, such as dnsdist, that say by a header (PROXY protocol, version 2) whom
+    they ask for: what they send without one is not answered. From anybody else a header is none."""
     dnssec: DnssecSettings = DnssecSettings()
     """How zones are signed, and how their keys live. Which zones are is said by `lbdns dnssec enable ZONE`."""
     history: HistorySettings = HistorySettings()

@@ -88,6 +88,7 @@ def check_listener(text: str) -> str:
 if TYPE_CHECKING:
     ViewNetworks = tuple[Network, ...]
     TrustedNetworks = tuple[Network, ...]
+    ProxyNetworks = tuple[Network, ...]
 else:
 
     def _listed(bound: int) -> Any:
@@ -101,6 +102,7 @@ else:
 
     ViewNetworks = _listed(bounds.MAX_VIEW_NETWORKS)
     TrustedNetworks = _listed(bounds.MAX_TRUSTED_RESOLVERS)
+    ProxyNetworks = _listed(bounds.MAX_PROXIES)
 DeclaredView = Annotated[
     str,
     StringConstraints(min_length=1, max_length=bounds.MAX_VIEW_NAME_CHARS),

@@ -50,6 +50,7 @@ def try_canaries(
     for first, and of the rest only a few, others with each generation.
     """
     view = ServingView(snapshot, table)
+    view.limits_queries = False  # it is not asked who may ask
     now_s = int(time.monotonic())
     chosen = _chosen(configuration, before, snapshot.generation)
     if configuration.settings.views:

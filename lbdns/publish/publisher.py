@@ -35,6 +35,7 @@ from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.publish.transfer_stage import TransferSettling, TransferStage
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
+from lbdns.snapshot.compile.guard_columns import secret_words
 from lbdns.snapshot.compile.signed_zones import SnapshotSigning
 from lbdns.snapshot.slots import Slots, SlotsMemo
 
@@ -68,9 +69,11 @@ class Publisher:
         orders: Callable[[], Sequence[Forced]] = lambda: (),
         signing: Callable[[Configuration], SnapshotSigning | None] = lambda configuration: None,
         transfers: TransferStage | None = None,
+        cookie_secrets: Callable[[], Sequence[bytes]] = lambda: (),
     ) -> None:
         """Continue after whatever generation the control file says; `orders` gives what operators force, `signing` what
-        signs a configuration's zones, None where none is to be signed; `transfers` settles what is transferred."""
+        signs a configuration's zones, None where none is to be signed; `transfers` settles what is transferred;
+        `cookie_secrets` gives those that the server has of itself."""
         self._control = control
         self._run = run
         self._slots = Slots()
@@ -80,6 +83,7 @@ class Publisher:
         self._signing = signing
         self._transfers = transfers
         self._settling: TransferSettling | None = None
+        self._cookie_secrets = cookie_secrets
         self._signatures = SignatureFiles(run)
         self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
@@ -108,11 +112,12 @@ class Publisher:
         geodata = self._geodata(configuration)
         slots = self._slots.assign(configuration, self._slots_memo)
         signing = self._signing(configuration)
+        own = self._own_secrets(configuration)
 
         def write(path: Path, generation: int, table: HealthTable) -> None:
             settling = self._transfers.settling(configuration, table) if self._transfers else None
             layout, memo = table.layout_id, self._memo
-            compiled = compile_snapshot(configuration, geodata, slots, generation, layout, memo, signing, settling)
+            compiled = compile_snapshot(configuration, geodata, slots, generation, layout, memo, signing, settling, own)
             self._settling = settling
             if signing is not None and compiled.meta[SIGNED]:
                 room = signature_room(configuration, compiled, signing.signature_bytes)
@@ -122,6 +127,17 @@ class Publisher:
         prepared = self._make(configuration, slots, write, geodata.tree)
         self._memo.take_mapped(prepared.snapshot)
         return prepared
+
+    def _own_secrets(self, configuration: Configuration) -> Sequence[bytes]:
+        return self._cookie_secrets() if configuration.settings.cookies.has_own else ()
+
+    def has_other_cookies(self) -> bool:
+        """Whether what is in force has other secrets for cookies than it is to have."""
+        if self.current is None:
+            return False
+        configuration = self.current.configuration
+        wanted = secret_words(configuration.settings.cookies, self._own_secrets(configuration))
+        return self.current.snapshot.columns["cookie_secret"].tolist() != wanted
 
     def restore(self, configuration: Configuration, compiled: Snapshot, slots: Slots) -> Published:
         """Write and try a generation that was compiled earlier, as `prepare` does; compile it anew where the slots that

@@ -30,6 +30,7 @@ from lbdns.mapped.counter_words import (
 )
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.publish.network_health import NetworkHealth
+from lbdns.telemetry.guard_metrics import guard_counts
 from lbdns.telemetry.history.history_status import HistoryUnreadable, history_status
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
 from lbdns.telemetry.report import endpoint_row, endpoint_word, pool_word, silent_s
@@ -105,6 +106,8 @@ def _traffic(sample: Sample) -> Iterator[Metric]:
         ("signatures_lacking", SIGNATURES_FAILED, "Those of them that were not had, or not in time: SERVFAIL."),
     ):
         yield _counter(name, text, (), [((), sample.word(word))])
+    for one in guard_counts(sample):
+        yield _counter(*one)
 
 
 def _batches(sample: Sample) -> Metric:

@@ -18,6 +18,7 @@ from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import halves
+from lbdns.dns.cookie_words import SECRET_BYTES
 from lbdns.fastpath.layout import DEFERRED, DROPPED
 from lbdns.fastpath.read import Server
 from lbdns.fastpath.serve import serve
@@ -34,6 +35,7 @@ PATIENCE_S = 5.0
 CLIENT = Client(bytes((127, 0, 0, 1)), 40_000)
 FAST_REPLY_BYTES = 2048
 DRAW = 0x9E3779B97F4A7C15
+COOKIE_SECRETS = tuple(bytes([number]) * SECRET_BYTES for number in (1, 2, 3))
 GOOD_NAME = "static.example.com."
 GOOD_ANSWER = ["static.example.com. 300 A 192.0.2.80"]
 
@@ -97,9 +99,10 @@ class InProcess:
     def respond(self, message: bytes, client: Client = CLIENT) -> bytes | None:
         """Return `respond`'s reply, nothing else asked."""
         transport = Transport.TCP if self.over_tcp else Transport.UDP
-        now_s = int(time.monotonic())
-        reply = respond(self._view, message, client, transport, now_s, self._draw)
+        now_s, unix_s = int(time.monotonic()), int(time.time())
+        reply = respond(self._view, message, client, transport, now_s, self._draw, unix_s=unix_s)
         if self._fast is not None and client.port:
+            self._fast.unix_s = unix_s
             self._check_fast(self._fast, message, client, now_s, reply)
         return reply
 
@@ -212,5 +215,5 @@ def compiled_view(configuration: Configuration, folder: Path) -> ServingView:
     slots = Slots().assign(configuration)
     geodata = Geodata.open(configuration.settings.geodata.city, configuration.settings.geodata.asn)
     table = HealthTable.create(folder / "health.bin", slots.endpoint_count, slots.pool_count, 1)
-    snapshot = compile_snapshot(configuration, geodata, slots, 1, table.layout_id)
+    snapshot = compile_snapshot(configuration, geodata, slots, 1, table.layout_id, cookie_secrets=COOKIE_SECRETS)
     return ServingView(add_templates(snapshot, ServingView(snapshot, table)), table)

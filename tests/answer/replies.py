@@ -28,7 +28,7 @@ FIXED = Struct("!HHIH")
 COMPRESSIBLE = {"NS", "CNAME", "PTR", "MX", "SOA"}  # of the types of RFC 1035, those that a zone of today holds
 ERRORS = {"FORMERR", "NOTIMP", "REFUSED", "NOTAUTH", "BADVERS"}
 FAMILY_0, UNKNOWN_OPTION = bytes((0, 8, 0, 4, 0, 0, 0, 0)), bytes((0xFD, 0xE9, 0, 4, 0, 0, 0, 0))
-OPT_BYTES_MAX = 11 + 24 + 4 + 63 + 6 + 6  # ECS, NSID, EDE, keepalive
+OPT_BYTES_MAX = 11 + 24 + 4 + 63 + 6 + 6 + 28  # ECS, NSID, EDE, keepalive, cookie
 
 
 @dataclass(frozen=True)

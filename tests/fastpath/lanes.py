@@ -16,11 +16,14 @@ from tests.interpreted import standing_in
 # In the order of their imports.
 KERNEL = (
     "dns.wire",
+    "dns.server_cookie",
+    "dns.proxy_header",
     "mapped.fence",
     "mapped.octets",
     "mapped.typed_columns",
     "mapped.signature_lookup",
     "steering.kernel.hashing",
+    "answer.rate_table",
     "steering.kernel.view",
     "steering.kernel.endpoints",
     "steering.kernel.message_tests",
@@ -30,9 +33,12 @@ KERNEL = (
     "snapshot.lookup.view_of",
     "snapshot.lookup.denial",
     "fastpath.read",
+    "fastpath.write_opt",
     "fastpath.write",
     "fastpath.proofs",
     "fastpath.signed",
+    "mapped.counters",
+    "fastpath.limit",
     "fastpath.serve",
 )
 SAMPLING = ("mapped.sample_ring", "fastpath.sampling")
@@ -44,13 +50,14 @@ ROOM_BYTES = 2048
 @dataclass(frozen=True)
 class Lane:
     """One form: its `Server` class, its `serve` as it is, and one for callers with buffers of their own; where it has
-    them, its `sampling`, and the `SampleRing` that this writes to."""
+    them, its `sampling`, and the `SampleRing` that this writes to; the `RateTable` that it counts in."""
 
     name: str
     server_class: Any
     kernel_serve: Callable[..., int]
     sampling: Any = None
     ring_class: Any = None
+    table_class: Any = None
 
     @property
     def serve(self) -> Callable[..., int]:
@@ -120,4 +127,5 @@ def lane_of(name: str, modules: Mapping[str, Any]) -> Lane:
         modules["fastpath.serve"].serve,
         modules["fastpath.sampling"],
         modules["mapped.sample_ring"].SampleRing,
+        modules["answer.rate_table"].RateTable,
     )

@@ -12,6 +12,7 @@ from lbdns.base.key_pair import check_key_pair
 from lbdns.base.kinds import IN_SETTINGS, SECTIONS
 from lbdns.base.system_user import find_system_user, user_name
 from lbdns.base.words import SETTINGS_FILE
+from lbdns.config.yaml.cookie_files import COOKIES, read_cookies
 from lbdns.config.yaml.key_files import KEYS, check_secrets, read_keys
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_lists
 from lbdns.config.yaml.objects import SectionPart
@@ -36,7 +37,7 @@ def read_settings(
 ) -> Settings:
     """Return the settings with every path absolute; `base` is what relative ones start from.
 
-    `read`: reads the files of named lists and of keys' secrets; without it they stay paths.
+    `read`: reads the files of named lists and of secrets; without it they stay paths.
     """
     if value is None:
         value = {}
@@ -59,6 +60,8 @@ def read_settings(
     if settings.keys:
         beside[KEYS] = keys = read_keys(settings.keys, base, read, problems)
         problems.extend(check_secrets(keys, value.get(KEYS), source))
+    if settings.cookies.secret_file is not None:
+        beside[COOKIES] = read_cookies(settings.cookies, base, read, problems)
     return settings.model_copy(update=beside) if beside else settings
 
 

@@ -11,7 +11,8 @@ class ReplyFacts(NamedTuple):
 
     `scope`: SCOPE PREFIX-LENGTH for the query's Client Subnet; `error`: an extended error code, None for none; `nsid`:
     this server's identifier, empty where it has none; `is_stream`: the reply goes over TCP; `error_text`: what the
-    extended error says to people; `expire_s`: how long the zone still holds, None where that is not to be told.
+    extended error says to people; `expire_s`: how long the zone still holds, None where that is not to be told;
+    `cookie`: for the query's, empty where there is none.
     """
 
     scope: int
@@ -20,6 +21,7 @@ class ReplyFacts(NamedTuple):
     is_stream: bool
     error_text: str = ""
     expire_s: int | None = None
+    cookie: bytes = b""
 
 
 Decode = Callable[[bytes], Any]
@@ -31,10 +33,12 @@ class Option(NamedTuple):
 
     `decode`: its data in a query -> what it says, None where it is malformed; without it the option means nothing in a
     query. `encode`: what the query's said (None where malformed) and the reply's facts -> its data in the reply, None
-    where the reply has none; asked when the query had the option, or always where `is_unasked`.
+    where the reply has none; asked when the query had the option, or always where `is_unasked`. `is_first_alone`: what
+    follows the first of several is not looked at.
     """
 
     code: int
     decode: Decode | None = None
     encode: Encode | None = None
     is_unasked: bool = False
+    is_first_alone: bool = False

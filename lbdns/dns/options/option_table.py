@@ -10,7 +10,7 @@ from typing import Final
 
 from lbdns.dns.codes import OPTION_COOKIE, OPTION_ECS, OPTION_EDE, OPTION_EXPIRE, OPTION_KEEPALIVE, OPTION_NSID
 from lbdns.dns.options.client_subnet import decode_client_subnet, encode_client_subnet
-from lbdns.dns.options.cookie import decode_cookie
+from lbdns.dns.options.cookie import decode_cookie, encode_cookie
 from lbdns.dns.options.expire import decode_expire, encode_expire
 from lbdns.dns.options.extended_error import encode_extended_error
 from lbdns.dns.options.keepalive import decode_keepalive, encode_keepalive
@@ -22,7 +22,7 @@ ROWS: Final = (
     Option(OPTION_NSID, decode_nsid, encode_nsid),
     Option(OPTION_EXPIRE, decode_expire, encode_expire),
     Option(OPTION_KEEPALIVE, decode_keepalive, encode_keepalive),
-    Option(OPTION_COOKIE, decode_cookie),
+    Option(OPTION_COOKIE, decode_cookie, encode_cookie, is_first_alone=True),  # RFC 7873 section 5.2
     Option(OPTION_EDE, encode=encode_extended_error, is_unasked=True),
 )
 

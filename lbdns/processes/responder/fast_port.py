@@ -19,9 +19,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lbdns.answer.rate_table import RateTable
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.wording import counted
-from lbdns.fastpath.read import Server
+from lbdns.fastpath.read import NO_RATES, Server
 from lbdns.fastpath.sampling import Sampler
 from lbdns.mapped.counter_words import DEFERRED_COUNT, DROPPED_COUNT, GENERATION
 from lbdns.mapped.counters import Counters
@@ -102,12 +103,13 @@ class FastPort:
         sampler: Sampler | None = None,
         tap: Tap | None = None,
         follow_tap: Callable[[ServingView], None] = lambda view: None,
+        rates: RateTable = NO_RATES,
     ):
         """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
         is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made.
         `known`: networks whose queries wait apart; `listener`: what the settings call the socket, `IP:PORT`; `sampler`:
         by which its thread samples, none by default; `tap`: what it copies for dnstap, which `follow_tap` opens and
-        shuts."""
+        shuts; `rates`: where it counts the replies to networks of clients."""
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
@@ -115,6 +117,7 @@ class FastPort:
         self._listener = listener
         self._views = views
         self._answerer = answerer
+        self._rates = rates
         self._words = words
         self._view = views.current()
         words[GENERATION] = self._view.snapshot.generation
@@ -143,7 +146,9 @@ class FastPort:
         self._woken = asyncio.Event()
 
     def _server(self) -> Server:
-        return Server(*self._served())
+        server = Server(*self._served())
+        server.limit_by(self._rates)
+        return server
 
     def _served(
         self,

@@ -20,6 +20,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
+from lbdns.answer.rate_table import RateTable
 from lbdns.base.accepting import Acceptor, streams
 from lbdns.base.connection_room import Standing
 from lbdns.base.errors import LbdnsError
@@ -28,6 +29,7 @@ from lbdns.base.words import RESPONDER_MODULE
 from lbdns.mapped.control import Control
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
+from lbdns.mapped.rate_room import open_rates
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.asked_signatures import AskedSignatures
 from lbdns.processes.responder.datagram_port import DatagramPort
@@ -79,7 +81,12 @@ class Responder:
         self._fast_ports: list[FastPort] = []
         self._ports: list[tuple[socket.socket, DatagramPort]] = []
         # The bound is the server's; the kernel spreads connections over the workers.
-        self._tcp = TcpPort(answerer, connections_max=-(-CONNECTIONS_MAX // duty.count))
+        self._tcp = TcpPort(
+            answerer,
+            connections_max=-(-CONNECTIONS_MAX // duty.count),
+            is_proxy=answerer.is_proxy,
+            note_header=answerer.note_header,
+        )
         if loop_class is None:
             self._ports = [
                 (listener.udp, DatagramPort(listener.udp, answerer, listener.address)) for listener in held.listeners
@@ -102,6 +109,7 @@ class Responder:
                     shares.samplers[part],
                     taps.taps[part],
                     partial(taps.follow, part),
+                    answerer.rates,
                 )
                 for part, (listener, room, thread) in enumerate(
                     zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
@@ -230,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
         shares, taps = SampleShares(run, duty.index, parts), Taps(run, duty.index, parts)
         words = open_counters(run.counters(duty.index, 0), writable=True)
         asked = AskedSignatures(SignatureClient(lambda: run.signer, words))
-        answerer = ViewAnswerer(views, words, shares.samplers[0], taps, asked, Errands(run))
+        answerer = ViewAnswerer(views, words, shares.samplers[0], taps, asked, Errands(run), shared_rates(run))
         worker = Responder(run, duty, answerer, shares, taps, threads)
     except (LbdnsError, OSError) as error:
         log.error("cannot start: %s", error)
@@ -239,6 +247,15 @@ def main(arguments: list[str] | None = None) -> int:
         settle()
     asyncio.run(worker.serve(ready_fd, said.wake_fd))
     return 0
+
+
+def shared_rates(run: RunDirectory) -> RateTable | None:
+    """Return the table in which all responders count, None where it cannot be had: then each counts by itself."""
+    try:
+        return RateTable(open_rates(run.rates))
+    except (OSError, ValueError) as error:
+        log.warning("the replies of this process are limited by themselves: %s", error)
+        return None
 
 
 def settle() -> None:

@@ -25,10 +25,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
+from lbdns.answer.proxy_clients import pass_header
+from lbdns.answer.reply import Client
 from lbdns.base import accepting
 from lbdns.base.connection_room import ConnectionRoom, Standing
 from lbdns.base.networks import link_of, network_of, packed_address
 from lbdns.dns.options.keepalive import TCP_IDLE_S
+from lbdns.dns.proxy_words import PROXY_MORE
 from lbdns.processes.responder.datagram_port import Answerer, RespondOne
 from lbdns.processes.responder.later_reply import LaterReply, NextMessage, StreamRoom
 from lbdns.processes.responder.turns import TURN_MESSAGES, NetworkQueues, Turns
@@ -80,13 +83,17 @@ class TcpPort:
         idle_s: float = TCP_IDLE_S,
         first_message_s: float = FIRST_MESSAGE_S,
         note_network: Callable[[bytes], None] = lambda address: None,
+        is_proxy: Callable[[bytes], bool] = lambda address: False,
+        note_header: Callable[[int], bool] = lambda size: size >= 0,
     ) -> None:
         """Begin with no connection. `note_network` is told the address of each client that has sent a query, which is
-        surely its own."""
+        surely its own; `is_proxy` whether an address is a proxy's, and `note_header` what came of a proxy's header: it
+        returns whether the connection goes on."""
         self.answerer = answerer
         self.idle_s = idle_s
         self.first_message_s = first_message_s
         self.note_network = note_network
+        self.is_proxy, self.note_header = is_proxy, note_header
         self.draining = False
         self.streams = StreamTurns()
         self.turns = Turns([self, self.streams])  # until others are given, where more than TCP has turns
@@ -105,15 +112,22 @@ class TcpPort:
         return len(self._open)
 
     def admit(self, connection: Connection) -> bool:
-        """Count a new connection in, as one that waits; False where its address has its share already."""
+        """Count a new connection in, as one that waits; False where its address has its share already. A proxy has no
+        share: its clients have."""
         held = self._per_address.get(connection.address, 0)
-        if held >= CONNECTIONS_PER_ADDRESS_MAX or self.draining:
+        if (held >= CONNECTIONS_PER_ADDRESS_MAX and not connection.is_proxied) or self.draining:
             return False
         if not self.room.admit(connection, link_of(connection.address)):
             return False
         self._per_address[connection.address] = self._per_address.get(connection.address, 0) + 1
         self._open.add(connection)
         return True
+
+    def pass_to(self, connection: Connection, address: bytes) -> bool:
+        """Count a connection as that of the client whom its proxy asks for; False where he has his share already."""
+        self.release(connection)
+        connection.address, connection.network, connection.is_proxied = address, network_of(address), False
+        return self.admit(connection)
 
     def wait(self, connection: Connection) -> None:
         """Have a connection wait for its turn; it has one where a whole message has come, and its replies are read."""
@@ -174,6 +188,8 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.address = self.network = b""
+        self.is_proxied = False  # by a proxy, for itself or for whom it has not said yet
+        self._awaits_header = False
         self._client_port = 0
         self._input = bytearray()
         self._has_spoken = False  # a whole message has come
@@ -195,6 +211,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self.address, self._client_port = packed_address(peer[0]), peer[1]
         self.network = network_of(self.address)
+        self.is_proxied = self._awaits_header = self._port.is_proxy(self.address)
         if not self._port.admit(self):
             self._transport.abort()
             return
@@ -269,6 +286,8 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
+        if self._awaits_header and not self._pass_header():
+            return
         waits = self._message_waits()
         if waits and len(self._input) >= READ_BYTES:
             transport.pause_reading()
@@ -286,6 +305,22 @@ class Connection(asyncio.BufferedProtocol):
             transport.close()
         else:
             transport.resume_reading()
+
+    def _pass_header(self) -> bool:
+        """Take a proxy's header from what has come; False where it is not there yet, or where this is the end."""
+        size, client = pass_header(self._input, Client(self.address, self._client_port))
+        if size == PROXY_MORE and not (self._ended or self._finishing):
+            return False
+        self._awaits_header = False
+        if not self._port.note_header(size):
+            self.abort()
+            return False
+        del self._input[:size]
+        self._client_port = client.port
+        if client.address != self.address and not self._port.pass_to(self, client.address):
+            self.abort()
+            return False
+        return True
 
     def _message_waits(self) -> bool:
         have = len(self._input)

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from lbdns.answer.answer import Road
 from lbdns.answer.exchange import Exchange
+from lbdns.answer.limit_reply import limit_reply
+from lbdns.answer.proxy_clients import is_proxy, pass_header
+from lbdns.answer.rate_table import RateTable
 from lbdns.answer.reply import Answer, Client, Transport
 from lbdns.answer.respond import finish, respond
 from lbdns.answer.serving_view import ServingView
@@ -30,13 +33,24 @@ from lbdns.dns.codes import (
     SERVFAIL,
 )
 from lbdns.dns.name import checked_name_end
-from lbdns.fastpath.counting import count_decision
+from lbdns.fastpath.counting import count_decision, count_limited
 from lbdns.fastpath.sampled_road import sample_answered
 from lbdns.fastpath.sampling import Sampler, begin_batch, is_due, no_sampler, take
 from lbdns.fastpath.tapped_road import tap_answered
 from lbdns.fastpath.tapping import is_tapped
-from lbdns.mapped.counter_words import BEAT_NS, DATAGRAMS, DROPPED_COUNT, TCP_MESSAGES
+from lbdns.mapped.counter_words import (
+    BARRED_COUNT,
+    BEAT_NS,
+    COOKIES_FIRST,
+    DATAGRAMS,
+    DROPPED_COUNT,
+    PROXIED_COUNT,
+    TCP_MESSAGES,
+    UNPROXIED_COUNT,
+)
 from lbdns.mapped.counters import Counters, count_reply, count_word
+from lbdns.mapped.rate_room import fresh_rates
+from lbdns.mapped.rate_words import RATE_WITHIN
 from lbdns.mapped.tap_ring import Tap
 from lbdns.processes.responder.asked_signatures import AskedSignatures
 from lbdns.processes.responder.datagram_port import RespondOne
@@ -72,10 +86,12 @@ class ViewAnswerer:
         taps: Taps | None = None,
         signatures: AskedSignatures | None = None,
         work: LaterWork | None = None,
+        rates: RateTable | None = None,
     ) -> None:
         """Answer from what `views` has in force; `words`: the counters of the slow path; `sampler`: by which it
         samples, `taps`: what it copies for dnstap, `signatures`: who has those that are lacking, `work`: who does what
-        takes longer; none by default."""
+        takes longer; none by default. `rates`: where it counts the replies to networks of clients, by itself without.
+        """
         self.views = views
         self._counters = Counters(words)
         self._sampler = sampler or no_sampler()
@@ -83,6 +99,7 @@ class ViewAnswerer:
         self._tap = taps.taps[0] if taps else Tap()
         self._signatures = signatures
         self._work = work
+        self.rates = rates or RateTable(fresh_rates())
         self.pending = PendingReplies()
         self._watched_view: ServingView | None = None
         self._fault_logged_at = -FAULT_LOG_S
@@ -114,6 +131,14 @@ class ViewAnswerer:
 
         def respond_one(message: bytes, address: bytes, port: int) -> Reply:
             client = Client(address, port)
+            if transport is Transport.UDP and is_proxy(view, address):
+                size, client = pass_header(message, client)
+                if not self.is_behind_fast_path and not self.note_header(size):
+                    count_word(self._counters, DATAGRAMS, 1)
+                    count_word(self._counters, DROPPED_COUNT, 1)
+                if size < 0:
+                    return None
+                message, address = message[size:], client.address
             query_ns = time.time_ns() if self._tap.share else 0
             asked = _Asked(view, client, transport, message, draw(DRAW_BITS), query_ns)
             road = Road() if signatures is None else signatures.begin(address)
@@ -130,10 +155,29 @@ class ViewAnswerer:
                     return self._later(asked, road, reply)
             except Exception:
                 reply = self._fault(message)
+            if reply is not None and transport is Transport.UDP:
+                reply = self._limit(asked, road, reply)
             self._note(asked, road, reply)
             return reply
 
         return respond_one
+
+    def is_proxy(self, address: bytes) -> bool:
+        """Return whether an address is a proxy's, as the settings in force have it."""
+        return is_proxy(self.views.current(), address)
+
+    def note_header(self, size: int) -> bool:
+        """Count what a proxy sent by what came of its header; return whether it is answered."""
+        count_word(self._counters, PROXIED_COUNT if size >= 0 else UNPROXIED_COUNT, 1)
+        return size >= 0
+
+    def _limit(self, asked: _Asked, road: Road, reply: bytes) -> bytes | None:
+        """Return what a client gets of a reply over UDP, None where it is not sent."""
+        now_us = time.monotonic_ns() // 1000
+        limited = limit_reply(asked.view, self.rates, road, asked.client, reply, now_us, asked.draw)
+        if limited.verdict != RATE_WITHIN:
+            count_limited(self._counters, limited.verdict, limited.answer_class)
+        return limited.reply
 
     def _later(self, asked: _Asked, road: Road, reply: bytes | None) -> Reply:
         """Return the reply to what is answered by more than `reply`, which is what there is of it at once."""
@@ -202,6 +246,10 @@ class ViewAnswerer:
             count_word(self._counters, DROPPED_COUNT, 1)
             return
         count_reply(self._counters, reply[3] & RCODE_MASK, asked_type(reply))
+        if road.cookie:
+            count_word(self._counters, COOKIES_FIRST + road.cookie, 1)
+        if road.is_barred:
+            count_word(self._counters, BARRED_COUNT, 1)
         if road.decision is not None:
             count_decision(self._counters, asked.view.steering, road.decision)
 

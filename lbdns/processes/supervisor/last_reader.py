@@ -57,7 +57,7 @@ async def _answer(listeners: Sequence[Listener], run: RunDirectory) -> None:
         return
     uncounted = memoryview(mmap.mmap(-1, WORD_COUNT * 8)).cast("Q")
     answerer = ViewAnswerer(Views(control, run), uncounted)
-    tcp = TcpPort(answerer)
+    tcp = TcpPort(answerer, is_proxy=answerer.is_proxy, note_header=answerer.note_header)
     acceptors = [
         Acceptor(one.tcp, streams(tcp.at(one.address)), f"TCP on {one.address}, to be closed", tcp.room.give_way)
         for one in listeners

@@ -23,6 +23,7 @@ from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.query_room import BEAT_BYTES, allocate_query_room, map_query_room
+from lbdns.mapped.rate_room import allocate_rates
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.sample_room import allocate_samples, capacity_for
 from lbdns.mapped.tap_room import allocate_tap
@@ -109,11 +110,14 @@ class Responders(Kept):
             parts = parts_of(addresses)
             for path in (self._run.samples(index, part) for index in range(count) for part in range(parts)):
                 allocate_samples(path, capacity_for(parts))
+            allocate_rates(self._run.rates)
             if prepared.configuration.settings.dnstap is not None:
                 for path in (self._run.taps(index, part) for index in range(count) for part in range(parts)):
                     allocate_tap(path)
         except OSError as error:
-            raise LbdnsError(f"{self._run.path}: no room for counters, samples or dnstap: {error.strerror}") from error
+            raise LbdnsError(
+                f"{self._run.path}: no room for counters, samples, rates or dnstap: {error.strerror}"
+            ) from error
 
     async def start(self, duty: Duty) -> None:
         """Put a responder on each set of sockets; raises LbdnsError where one does not start."""
@@ -137,12 +141,13 @@ class Responders(Kept):
 
     def held_files(self) -> list[Path]:
         """Return what those that run count in, and put their samples into."""
-        return [
+        each = [
             path
             for index, held in enumerate(self.sets)
             for part in range(parts_of(len(held.listeners)))
             for path in (self._run.counters(index, part), self._run.samples(index, part))
         ]
+        return [*each, self._run.rates]
 
     async def _replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
         """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed."""

@@ -50,6 +50,7 @@ from lbdns.processes.supervisor.binding import bind
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
+from lbdns.processes.supervisor.cookie_secrets import OwnCookieSecrets
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
 from lbdns.processes.supervisor.flat_watch import watch_answers
 from lbdns.processes.supervisor.hangups import Hangups
@@ -64,6 +65,7 @@ from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.resigning import Resigning
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
+from lbdns.processes.supervisor.server_metrics import metrics_server
 from lbdns.processes.supervisor.serving import Serving
 from lbdns.processes.supervisor.signer_child import SignerChild
 from lbdns.processes.supervisor.state_keeper import StateKeeper
@@ -73,9 +75,6 @@ from lbdns.processes.supervisor.transfer_child import TransferChild
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
 from lbdns.publish.publisher import Published, Publisher
-from lbdns.telemetry.exemplars import Exemplars, OpenMetricsCollector, counting_since
-from lbdns.telemetry.metrics import ServerCollector
-from lbdns.telemetry.metrics_server import MetricsServer
 from lbdns.telemetry.report import silent_s
 from lbdns.telemetry.server_facts import NotServed, ServerFacts
 from lbdns.telemetry.standing import count_objects
@@ -105,7 +104,9 @@ class Supervisor:
         self.transfers = TransferChild(self.state_dir, self.republish)
         self._resigning = Resigning(self.signer, self.state_dir, run.path)
         self.content = TransferContent(self.state_dir)
-        self._publisher = Publisher(control, run, self.orders, self._resigning.signing, self.content)
+        self._cookie_secrets = OwnCookieSecrets(self.state_dir)
+        own_secrets = self._cookie_secrets.current
+        self._publisher = Publisher(control, run, self.orders, self._resigning.signing, self.content, own_secrets)
         self._serving = Serving.begin(settings)
         self._first = first
         # What was served last is kept already, where it is served as it was compiled.
@@ -132,14 +133,7 @@ class Supervisor:
         self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
         self.tally = Tally(run)
         self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
-        self._metrics = self._metrics_server()
-
-    def _metrics_server(self) -> MetricsServer:
-        def began() -> dict[str, float]:
-            return counting_since(self._control.get("counters_began_ns") / 1e9, self._started_at)
-
-        plain = ServerCollector(self.tally, self.facts)
-        return MetricsServer(plain, OpenMetricsCollector(plain, Exemplars(self.run), began))
+        self._metrics = metrics_server(self.tally, self.facts, run, control, self._started_at)
 
     async def prepare(self, orphans: list[Orphan]) -> None:
         """Do all that may be refused: bind, compile, try. Raises LbdnsError with nothing changed."""
@@ -214,6 +208,7 @@ class Supervisor:
         besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch(), self.transfers.watch()]
         besides.append(self._resigning.watch(self.in_force, self.republish, self.reload))
         besides.append(watch_answers(self.content, self.in_force, self.republish))
+        besides.append(self._cookie_secrets.watch(self._publisher.has_other_cookies, self.republish))
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):

@@ -40,6 +40,7 @@ from lbdns.snapshot.compile.access_rows import access_rows
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balancer_row
 from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns
 from lbdns.snapshot.compile.flat_rows import FLAT_COLUMNS, NO_FLATS, Flat
+from lbdns.snapshot.compile.guard_columns import append_askers, append_guards
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
 from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
 from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
@@ -101,12 +102,13 @@ def compile_snapshot(
     memo: CompileMemo | None = None,
     signing: SnapshotSigning | None = None,
     transfers: ZoneTransfers | None = None,
+    cookie_secrets: Sequence[bytes] = (),
 ) -> Snapshot:
     """Return the snapshot of a checked configuration; its rows refer to health table slots by `slots`.
 
     `memo`: what compiling the configuration before has left; it takes up what this one leaves. `signing`: signs the
     zones that are to be, None where none is; what it raises goes through. `transfers`: settles what is transferred,
-    None where nothing is.
+    None where nothing is. `cookie_secrets`: those that the server has of itself, where the settings say none.
     """
     memo = memo or CompileMemo()
     site = site_of(configuration.settings)
@@ -124,8 +126,10 @@ def compile_snapshot(
         placed = compiler.append_all(configuration, viewed)
         compiler.append_rules(tries, index, geodata, configuration.settings.networks)
         append_views(columns, configuration.settings.views, configuration.settings.trusted_resolvers, tries)
+        append_guards(columns, configuration.settings, cookie_secrets, tries)
+        zones = viewed.zones if viewed else (*configuration.zones, *(one.zone for one in configuration.unready))
+        append_askers(columns, (zone.apex for zone in zones), configuration.transfer_policies, tries)
         tries.finish()
-    zones = viewed.zones if viewed else (*configuration.zones, *(one.zone for one in configuration.unready))
     if signing is not None:
         families = {row.name: row.families for row in pools}
         zones = signing.sign(zones, stand(zones, placed, compiler.balancers, families, signing.apexes))

@@ -24,7 +24,7 @@ from lbdns.steering.rules.address_sets import FAMILIES, Addresses, as_addresses
 from lbdns.steering.rules.decision_table import Cells
 
 Columns = dict[str, "array[int]"]
-_TRUSTED = 1
+_INSIDE = 1
 
 
 class _NetworkRow(NamedTuple):
@@ -49,9 +49,16 @@ def append_views(columns: Columns, views: Mapping[str, ViewSettings], trusted: I
     columns["view_number"].extend([row.view for row in rows])
     columns["view_bits"].extend([row.bits for row in rows])
     columns["view_around"].extend([row.around for row in rows])
-    resolvers = [(network, _TRUSTED) for network in trusted]
-    segments = _segments(resolvers, {_NetworkRow(0, 0, 0): 0})
-    columns["trust_trie"].append(trie_of_classes(segments, tries) if resolvers else NO_TRIE)
+    columns["trust_trie"].append(trie_of_networks(trusted, tries))
+
+
+def trie_of_networks(networks: Iterable[Network], tries: Tries, may_be_empty: bool = False) -> int:
+    """Return a trie in which addresses of some networks are of class 1, all others of class 0; NO_TRIE for no network,
+    but where `may_be_empty`."""
+    inside = [(network, _INSIDE) for network in networks]
+    if not inside and not may_be_empty:
+        return NO_TRIE
+    return trie_of_classes(_segments(inside, {_NetworkRow(0, 0, 0): 0}), tries)
 
 
 def key_rows(configuration: Configuration) -> list[tuple[str, str, str, int]]:
