@@ -73,7 +73,7 @@ def charge(
             least = left
             place = index
     is_beyond = owed > burst
-    owed += limit[LIMIT_COST_US] // RATE_BEYOND_SHARE if is_beyond else limit[LIMIT_COST_US]
+    owed += max(limit[LIMIT_COST_US] // RATE_BEYOND_SHARE, 1) if is_beyond else limit[LIMIT_COST_US]
     if owed > burst + RATE_DEBT_US:
         owed = burst + RATE_DEBT_US
     table.words[place] = key >> RATE_TAG_SHIFT << RATE_TAG_SHIFT | ((now_us + owed) & RATE_TIME_MASK)

@@ -120,7 +120,7 @@ MAX_ZONE_SETTINGS: Final = 100_000
 MAX_COOKIE_SECRETS: Final = 3
 """One that makes cookies, one that is to come, and the one before."""
 DEFAULT_RATE: Final = 50
-MAX_RATE: Final = 10_000
+MAX_RATE: Final = 1_000_000
 DEFAULT_INSTANT: Final = 125
 MAX_INSTANT: Final = 100_000
 MAX_SLIP: Final = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lbdns.mapped.counter_words import (
@@ -25,7 +25,7 @@ class GuardCounts(NamedTuple):
     name: str
     text: str
     labels: tuple[str, ...]
-    rows: list[tuple[tuple[str, ...], int]]
+    rows: Sequence[tuple[tuple[str, ...], int]]
 
 
 def guard_counts(sample: Sample) -> Iterator[GuardCounts]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import dashboard
 import dnssec
+import guards
 import history
 import rules
 import samples
@@ -45,6 +46,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "dashboard": dashboard.dashboard,
     "samples": samples.samples,
     "updates": updates.updates,
+    "guards": guards.guards,
     "dnssec": dnssec.dnssec,
     "transfer": transfer.transfer,
     **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},

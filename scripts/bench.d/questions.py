@@ -15,7 +15,7 @@ HEAD_BYTES = 4
 TYPE_A, TYPE_MX, TYPE_TXT, TYPE_AAAA, TYPE_OPT, TYPE_TSIG, TYPE_ANY = 1, 15, 16, 28, 41, 250, 255
 CLASS_IN, CLASS_ANY = 1, 255
 NOERROR, NXDOMAIN, REFUSED, NOTAUTH = 0, 3, 5, 9
-OPTION_NSID, OPTION_ECS = 3, 8
+OPTION_NSID, OPTION_ECS, OPTION_COOKIE = 3, 8, 10
 EDNS_BYTES = 1232
 DO_OCTET = 0x80
 SEED = 4
@@ -80,23 +80,27 @@ class Question:
     is_signed: bool = False
     has_ecs: bool = False
     wants_signatures: bool = False  # DO (RFC 3225)
+    cookie: bytes = b""  # of a Cookie option
+
+    @property
+    def has_opt(self) -> bool:
+        """Whether it has an OPT record."""
+        return self.has_edns or self.has_ecs or bool(self.cookie)
 
     def record(self) -> bytes:
         """Return the record that load.c reads."""
         labels = b"".join(bytes([len(label)]) + label.encode() for label in self.name.split("."))
-        wire = (
-            bytes((0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, int(self.has_edns or self.has_ecs or self.is_signed)))
-            + labels
-            + b"\0"
-        )
+        wire = bytes((0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, int(self.has_opt or self.is_signed))) + labels + b"\0"
         wire += self.rtype.to_bytes(2) + CLASS_IN.to_bytes(2)
         ecs = b""
         if self.has_ecs:
             # Family 1, SOURCE 24, SCOPE 0, three octets that load.c overwrites.
             ecs = OPTION_ECS.to_bytes(2) + bytes((0, 7, 0, 1, 24, 0, 203, 0, 113))
+        if self.cookie:
+            ecs += OPTION_COOKIE.to_bytes(2) + len(self.cookie).to_bytes(2) + self.cookie
         if self.has_nsid:
             ecs += OPTION_NSID.to_bytes(2) + bytes(2)
-        if self.has_edns or self.has_ecs:
+        if self.has_opt:
             flags = bytes((0, 0, DO_OCTET if self.wants_signatures else 0, 0))
             wire += b"\0" + TYPE_OPT.to_bytes(2) + EDNS_BYTES.to_bytes(2) + flags + len(ecs).to_bytes(2) + ecs
         if self.is_signed:

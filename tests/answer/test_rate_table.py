@@ -201,7 +201,7 @@ def test_against_a_plain_count(kernel: Any) -> None:
             zone = NO_ZONE if key[2] == CLASS_ERROR else key[1]
             owed = max(paid.get((key[0], zone, key[2]), 0) - now_us, 0)
             is_beyond = owed > burst
-            owed = min(owed + (cost // RATE_BEYOND_SHARE if is_beyond else cost), burst + RATE_DEBT_US)
+            owed = min(owed + (max(cost // RATE_BEYOND_SHARE, 1) if is_beyond else cost), burst + RATE_DEBT_US)
             paid[key[0], zone, key[2]] = now_us + owed
             said = limiter.charge(now_us, high=key[0], zone=key[1], answer_class=key[2])
             assert (said != RATE_WITHIN) is is_beyond
