@@ -54,6 +54,7 @@ PLACES: Final = {
     "monitor/worker.py": f"{RECORDS}, and round-trip times that outlive a boot",
     "processes/responder/view_answerer.py": "signatures have a date (TSIG, RFC 8945 section 5.2.3)",
     "processes/supervisor/beginning.py": RECORDS,
+    "processes/supervisor/cookie_secrets.py": "how old a secret is outlives a boot",
     "processes/supervisor/operations.py": ORDERS,
     "processes/supervisor/resigning.py": "signatures have dates (RFC 4034 section 3.1.5)",
     "processes/supervisor/server_life.py": "tells runs of the counters apart, and when they began",

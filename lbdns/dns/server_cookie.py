@@ -38,14 +38,14 @@ def settle(cookie: ServerCookie, secrets: memoryview, version: int, high: int, l
     """
     cookie.is_valid = False
     if cookie.is_given and cookie.head & VERSION_OCTET == VERSION_1:
-        age = (unix_s - cookie.stamp) & LOW_32  # by serial numbers (RFC 1982)
+        age = (unix_s - cookie.stamp) & LOWER_32  # by serial numbers (RFC 1982)
         if age <= AGE_MAX_S or age >= AHEAD_AGE:
             made_by = find_secret(cookie, secrets, version, high, low)
             cookie.is_valid = made_by >= 0
             if made_by == 0 and (age <= RENEWED_S or age >= AHEAD_AGES):
                 return
     cookie.head = VERSION_1
-    cookie.stamp = unix_s & LOW_32
+    cookie.stamp = unix_s & LOWER_32
     cookie.hash = cookie_hash(secrets, 0, cookie, version, high, low)
 
 
@@ -61,7 +61,7 @@ def swap64(value: int) -> int:
     """Return a 64-bit number with its octets in the other order."""
     value = ((value & ODD_OCTETS) << 8) | ((value >> 8) & ODD_OCTETS)
     value = ((value & ODD_PAIRS) << 16) | ((value >> 16) & ODD_PAIRS)
-    return ((value & LOW_32) << 32) | (value >> 32)
+    return ((value & LOWER_32) << 32) | (value >> 32)
 
 
 def cookie_hash(secrets: memoryview, index: int, cookie: ServerCookie, version: int, high: int, low: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lbdns.mapped.rate_words import RATE_CLASSES
+from lbdns.mapped import rate_words
 
 # Fixed ones, then groups.
 DATAGRAMS: Final = 0
@@ -44,8 +44,8 @@ COOKIE_BAD: Final = 3  # the server's part is not ours, or too old
 COOKIE_STANDINGS: Final = ("none", "new", "valid", "bad")
 COOKIES_FIRST: Final = BATCH_NS + 9
 TRUNCATED_FIRST: Final = COOKIES_FIRST + len(COOKIE_STANDINGS)
-LIMITED_FIRST: Final = TRUNCATED_FIRST + RATE_CLASSES
-BARRED_COUNT: Final = LIMITED_FIRST + RATE_CLASSES  # refused, as who asked may not ask the zone
+LIMITED_FIRST: Final = TRUNCATED_FIRST + rate_words.RATE_CLASSES
+BARRED_COUNT: Final = LIMITED_FIRST + rate_words.RATE_CLASSES  # refused, as who asked may not ask the zone
 PROXIED_COUNT: Final = BARRED_COUNT + 1  # asked by a proxy for somebody, or for itself
 UNPROXIED_COUNT: Final = BARRED_COUNT + 2  # of a proxy, and its header is missing or broken: not answered
 SLOTS_MAX: Final = 1 << 20  # of each kind; what has a higher slot is not counted
