@@ -6,12 +6,12 @@ from lbdns.dns.cookie_words cimport *
 from lbdns.dns.server_cookie cimport settle
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server
+from lbdns.mapped.octets cimport *
 
 
 @cython.locals(size=cython.int)
 cpdef int opt_bytes(Server server, int ede) noexcept nogil
 
-@cython.locals(index=cython.int)
 cpdef int write_opt(Server server, int position, int scope, int ede) noexcept nogil
 
 cdef int write_cookie(Server server, int position) noexcept nogil

@@ -11,6 +11,7 @@ from lbdns.dns.cookie_words import *
 from lbdns.dns.server_cookie import settle
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server
+from lbdns.mapped.octets import *
 
 
 def opt_bytes(server: Server, ede: int) -> int:
@@ -44,8 +45,7 @@ def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
         put_number(server, position, OPTION_ECS, 2)
         put_number(server, position + 2, server.ecs_bytes, 2)
         position += OPTION_HEAD_BYTES
-        for index in range(server.ecs_bytes):
-            server.outgoing[position + index] = server.incoming[server.ecs_start + index]
+        copy_octets(server.incoming, server.ecs_start, server.outgoing, position, server.ecs_bytes)
         server.outgoing[position + 3] = scope if server.ecs_source else 0
         position += server.ecs_bytes
     if server.has_nsid and len(server.nsid):
