@@ -91,7 +91,9 @@ class TransferStream:
         self._signing = None if self._seal is None else self._seal.stream()
         found = exchange.zone_at()
         told = Answer(expire_s=None if found is None else expire_s(exchange.view, found[0], exchange.unix_s))
-        self._opt = opt_record(exchange.message.edns, NOERROR, exchange.transport, exchange.view.nsid, told, exchange.cookie)
+        self._opt = opt_record(
+            exchange.message.edns, NOERROR, exchange.transport, exchange.view.nsid, told, exchange.cookie
+        )
         self._is_first = True
         self._has_ended = False
 
