@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 import dns.update
 import pytest
 
@@ -22,6 +25,7 @@ from lbdns.dns.rdata.record_types import type_text
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.records.record_bodies import record_rrset
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.updates import update_queue
 from lbdns.manage.updates.update_queue import UpdateQueue
@@ -332,3 +336,29 @@ def test_prerequisites_of_data(desk: Desk) -> None:
     made.present("www", "A", "192.0.2.1")
     made.add("www", 60, "A", "192.0.2.3")
     assert desk.take(made) == [NXRRSET]  # there are two
+
+
+@pytest.mark.parametrize(
+    ("rdtype", "rdata"),
+    [
+        ("OPENPGPKEY", ""),
+        ("CDNSKEY", "6c6c6f6c"),
+        ("CERT", "0000010168"),
+        ("URI", "000014ff0001ff687474703a2f2f78"),
+        ("CAA", "0005697373756578ff05"),
+        ("NAPTR", "00010002017301780521612162ff0121016300"),
+        ("WKS", "0102060000204054010102060000"),
+        ("LOC", "001216138b0d2c8c7ff8fca5ff989680"),
+    ],
+)
+def test_data_that_its_types_text_cannot_say_is_stored_as_it_came(desk: Desk, rdtype: str, rdata: str) -> None:
+    wire = bytes.fromhex(rdata)
+    made = update()
+    made.add("odd", 60, dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), wire))
+    assert desk.take(made, adding("after", "A", "192.0.2.9")) == [NOERROR, NOERROR]
+    (item,) = (item for item in desk.records().values() if item.name == "odd.example.com")
+    assert record_rrset(item)[3] == wire
+    is_there = update()
+    is_there.present("odd", dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), wire))
+    assert desk.take(is_there) == [NOERROR]
+    assert record_rrset(desk.store.load().records(desk.zone_id)[item.id])[3] == wire

@@ -19,6 +19,7 @@ names in NAPTR, SVCB and HTTPS.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -27,7 +28,7 @@ from lbdns.base.json_values import Report
 from lbdns.dns import record_bounds
 from lbdns.dns.name import ROOT, BadName, encode_host, show_absolute, show_host
 from lbdns.dns.rdata.data_parts import Complete, PartsForm, in_case_of
-from lbdns.dns.rdata.library import parse_wire
+from lbdns.dns.rdata.library import parse_wire, show_generic
 from lbdns.dns.rdata.master_form import BadRdata, encode_rdata, rdata_text
 from lbdns.dns.rdata.record_types import Priority, RecordType, record_type
 
@@ -46,7 +47,7 @@ def content_of(rdtype: int, rdata: bytes) -> tuple[str, int | None]:
         return show_host(rdata[2:]), int.from_bytes(rdata[:2], "big")
     data = data_of(rdtype, rdata)
     if data is not None and row.data is not None:
-        return row.data.content(data), None
+        return _exact(rdtype, rdata, row.data.content(data)), None
     return rdata_text(rdtype, rdata), None
 
 
@@ -60,7 +61,17 @@ def content_as_sent(rdtype: int, rdata: bytes, sent: str | Mapping[str, Any]) ->
         has_no_form = row.layout is None and isinstance(sent, str)
         return in_case_of(content, str(sent)) if has_no_form else content, priority
     data = data_of(rdtype, rdata, sent)
-    return content if data is None else row.data.content(data), priority
+    return content if data is None else _exact(rdtype, rdata, row.data.content(data)), priority
+
+
+def _exact(rdtype: int, rdata: bytes, content: str) -> str:
+    """Return content where it is read back to the data that it is of, else what is: parts are text, and octets that are
+    none, or that the type's form cannot say, would become others."""
+    for said in (content, rdata_text(rdtype, rdata)):
+        with contextlib.suppress(BadRdata):
+            if encode_content(rdtype, said, None, "") == rdata:
+                return said
+    return show_generic(rdata)
 
 
 def data_of(rdtype: int, rdata: bytes, sent: str | Mapping[str, Any] = "") -> dict[str, Any] | None:

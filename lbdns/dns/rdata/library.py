@@ -5,6 +5,7 @@ Heavy to import, so whoever stands on the road of a query imports it where it is
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import dns.exception
@@ -71,8 +72,17 @@ def parse_wire(rdtype: int, rdata: bytes) -> dns.rdata.Rdata | None:
 
 
 def show_wire(rdtype: int, rdata: bytes) -> str:
-    """Return the master-file form of data; of what cannot be taken apart, RFC 3597's `\\# LENGTH HEX`."""
+    """Return the master-file form of data; of what cannot be taken apart, or would be read back as something else, or
+    not at all (an OPENPGPKEY without octets), RFC 3597's `\\# LENGTH HEX`."""
     parsed = parse_wire(rdtype, rdata)
-    if parsed is None:
-        return f"\\# {len(rdata)} {rdata.hex()}".rstrip()
-    return parsed.to_text().rstrip()
+    if parsed is not None:
+        text = parsed.to_text().rstrip()
+        with contextlib.suppress(ValueError):
+            if encode_text(rdtype, text, b"\0") == rdata:
+                return text
+    return show_generic(rdata)
+
+
+def show_generic(rdata: bytes) -> str:
+    """Return RFC 3597's form, which all data has."""
+    return f"\\# {len(rdata)} {rdata.hex()}".rstrip()
