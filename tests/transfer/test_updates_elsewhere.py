@@ -87,7 +87,12 @@ def server(
             "example.com": {"primaries": primaries},
             "gone.example": {"primaries": [{"address": f"127.0.0.1:{free_port()}"}]},
         },
-        "access": {"update": [{"network": "127.0.0.1/32"}]},
+        "access": {
+            "update": [
+                {"network": "127.0.0.1/32"},
+                {"network": "127.0.0.9/32", "names": ["_acme-challenge.*"], "types": ["TXT"]},
+            ]
+        },
     }
     zone = f"@ SOA ns1.{FILES}. hostmaster.{FILES}. 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n"
     with running_server({"settings": settings, "zones": {FILES: zone}}, tmp_path_factory.mktemp("elsewhere")) as server:
@@ -127,6 +132,20 @@ def test_an_update_of_a_secondary_zone_goes_to_its_primary_as_it_came_and_back(
 def test_a_stranger_is_not_forwarded(server: LbdnsServer, primary: PlayedPrimary) -> None:
     before = len(primary.heard)
     assert sent(server, signed("unknown"), "127.0.0.7")[3] & 0xF == dns.rcode.REFUSED
+    assert len(primary.heard) == before
+
+
+def test_what_is_forwarded_is_bound_to_names_and_types_too(server: LbdnsServer, primary: PlayedPrimary) -> None:
+    may = adding("_acme-challenge.www", "TXT", "token").to_wire()
+    assert sent(server, may, "127.0.0.9") == primary.said[-1]
+    before = len(primary.heard)
+    whole_name = dns.update.UpdateMessage("example.com")
+    whole_name.delete("_acme-challenge.www")
+    for may_not in (adding("www", "TXT", "token"), adding("_acme-challenge.www", "A", "192.0.2.1"), whole_name):
+        may_not.use_edns(0)
+        reply = dns.message.from_wire(sent(server, may_not.to_wire(), "127.0.0.9"))
+        assert reply.rcode() == dns.rcode.REFUSED
+        assert any("it is not among what may be updated" in str(option) for option in reply.options)
     assert len(primary.heard) == before
 
 

@@ -35,7 +35,7 @@ from lbdns.transfer.update.asked_update import AskedUpdate, UpdateTaker
 from lbdns.transfer.update.forwarding import forward
 from lbdns.transfer.update.recent_updates import RecentUpdates, Said, update_digest
 from lbdns.transfer.update.update_frames import UPDATE_FRAME_BYTES_MAX, AskedFor, decode_ask, encode_said
-from lbdns.transfer.update.update_section import Objects, UpdateOutcome
+from lbdns.transfer.update.update_section import Objects, UpdateOutcome, check_forwarded
 
 CONNECTIONS_MAX: Final = 512
 """Responders, and those that take their place."""
@@ -147,6 +147,9 @@ class UpdateDoor:
             return UpdateOutcome(REFUSED, f"{show_name(message.apex)}: {NOT_PERMITTED}")
         policy = self._policies.of(message.apex)
         if policy.is_secondary:
+            refusal = check_forwarded(message.updates, objects)
+            if refusal is not None:
+                return refusal
             return await forward(asked.message, asked.is_tcp, policy.primaries)
         taker = await self._find_taker()
         if taker is None:

@@ -95,6 +95,17 @@ def check_permissions(zone: ZoneNow, updates: Iterable[UpdateRecord], objects: O
     return DONE
 
 
+def check_forwarded(updates: Iterable[UpdateRecord], objects: Objects) -> UpdateOutcome | None:
+    """Return REFUSED for the first record that whoever asks may not change in a zone of another server, None where he
+    may change all: that one sees who forwards it, and perhaps nobody else. What stands at a name is not known here, so
+    all of one may be deleted by who may change every type."""
+    for one in updates:
+        why = objects(one.owner, one.type, one.rclass == CLASS_IN)
+        if why:
+            return UpdateOutcome(REFUSED, f"{show_name(one.owner)} {type_text(one.type)}: {why}")
+    return None
+
+
 def make_updates(zone: ZoneNow, updates: Iterable[UpdateRecord]) -> UpdateOutcome:
     """Change a zone (section 3.4.2); REFUSED where it would have more records than one may have, and is then to be
     undone."""
