@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from lbdns.dns.codes import TYPE_NSEC, TYPE_NSEC3
-from lbdns.dns.zone import RRset
+from lbdns.dns.codes import TYPE_A, TYPE_DNAME, TYPE_NSEC, TYPE_NSEC3
+from lbdns.dns.name import encode_canonical, show_name
+from lbdns.dns.zone import RRset, Zone
 from lbdns.health.verdict import COUNTS, HEALTHY, UNHEALTHY
 from lbdns.mapped.resolved import write_addresses
 from lbdns.transfer.content.flat_pace import FIRST_S, FLAT_PACE_S, RENEWAL_S, FlatPace
+from lbdns.transfer.content.flattening import Answered, SteeredName, flattened
 from tests.answer.unbound import program
 from tests.dnssec.in_process import Policy, SomeKeys, signs
 from tests.dnssec.naive_chain import rrset_of, signatures_of
@@ -170,6 +172,18 @@ def test_a_cname_gives_way_to_another_load_balancer(tmp_path: Path) -> None:
     )
     kinds = [line.split()[1] for line in records(server, "alone.example.com", "A", "CNAME", "MX")]
     assert kinds == ["A", "MX", "MX"]
+
+
+def test_nothing_is_sent_below_a_dname_that_a_primary_sent() -> None:
+    def answered(name: str) -> Answered:
+        owner = encode_canonical(name)
+        return Answered(SteeredName(owner, "A", 0), (RRset(owner, TYPE_A, 30, (bytes((192, 0, 2, 10)),)),))
+
+    apex, redirected = encode_canonical("example.com"), encode_canonical("w.example.com")
+    zone = Zone(apex, (RRset(redirected, TYPE_DNAME, 60, (encode_canonical("example.net"),)),), "")
+    names = ("www.example.com", "w.example.com", "*.w.example.com", "a.b.w.example.com", "example.com")
+    sent = flattened(zone, [answered(name) for name in names])
+    assert [show_name(one.owner) for one in sent.rrsets] == ["www.example.com", "w.example.com", "example.com"]
 
 
 @pytest.mark.process

@@ -9,8 +9,8 @@
 | the order of addresses                            | none                                                             |
 | a CNAME where the name has other records          | the addresses that the hostname resolves to                      |
 
-The same health gives the same records, always. A load balancer that answers nothing now has none; one at a cut or below
-one answers nobody.
+The same health gives the same records, always. A load balancer that answers nothing now has none; one at a cut, below
+one or below a DNAME answers nobody.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from lbdns.answer.match import Match, MatchKind
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import steer
-from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_NS, TYPE_NSEC, TYPE_RRSIG
+from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_DNAME, TYPE_NS, TYPE_NSEC, TYPE_RRSIG
 from lbdns.dns.name import parent
 from lbdns.dns.rdata.record_types import HIDDEN_TYPES, STEERED_TYPES
 from lbdns.dns.zone import RRset, Zone
@@ -99,17 +99,20 @@ def flattened(zone: Zone, answers: Sequence[Answered]) -> Flattened:
         owner = one.standing.owner
         hiding[owner] = hiding.get(owner, frozenset()) | HIDDEN_TYPES[one.standing.kind]
     cuts: set[bytes] = set()
+    redirected: set[bytes] = set()
     own: dict[bytes, list[RRset]] = {}
     for rrset in zone.rrsets:
         if rrset.type == TYPE_NS and rrset.owner != zone.apex:
             cuts.add(rrset.owner)
+        elif rrset.type == TYPE_DNAME:
+            redirected.add(rrset.owner)
         if rrset.owner in hiding:
             own.setdefault(rrset.owner, []).append(rrset)
     hidden = tuple([one for owner, found in own.items() for one in found if one.type in hiding[owner]])
     left = {owner: [one for one in found if one.type not in hiding[owner]] for owner, found in own.items()}
     by_owner: dict[bytes, list[Answered]] = {}
     for answer in answers:
-        if not _is_cut_off(answer.standing.owner, zone.apex, cuts):
+        if not _is_cut_off(answer.standing.owner, zone.apex, cuts, redirected):
             by_owner.setdefault(answer.standing.owner, []).append(answer)
     rrsets: list[RRset] = []
     for owner, found in by_owner.items():
@@ -132,10 +135,12 @@ def _at_name(beside: Iterable[RRset], answers: Sequence[Answered]) -> list[RRset
     return list(found.values())
 
 
-def _is_cut_off(owner: bytes, apex: bytes, cuts: Set[bytes]) -> bool:
-    """Return whether a name is a cut, or below one."""
-    while cuts and owner != apex:
+def _is_cut_off(owner: bytes, apex: bytes, cuts: Set[bytes], redirected: Set[bytes]) -> bool:
+    """Return whether a name is a cut, below one, or below a DNAME, under which nothing may stand (RFC 6672)."""
+    while (cuts or redirected) and owner != apex:
         if owner in cuts:
             return True
         owner = parent(owner)
+        if owner in redirected:
+            return True
     return False
