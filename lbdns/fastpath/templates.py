@@ -81,7 +81,7 @@ STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
 PLAIN_TYPES = frozenset({TYPE_A, TYPE_AAAA, TYPE_TXT})
 """The commonest types of which an answer is the RRset and nothing else: no name in their data, nothing goes along."""
-PLAIN_KEPT = 8192  # of their templates, from snapshot to snapshot: of small configurations all
+PLAIN_KEPT = 512  # of their templates, 355 octets each, from snapshot to snapshot: of small zones all
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
 LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (base/progress.py)."""
