@@ -18,7 +18,7 @@ import pytest
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
 from lbdns.config.examined import Loaded
-from lbdns.dns.codes import NOERROR, NOTAUTH, NXDOMAIN, NXRRSET, REFUSED, SERVFAIL, YXDOMAIN
+from lbdns.dns.codes import NOERROR, NOTAUTH, NXDOMAIN, NXRRSET, REFUSED, SERVFAIL, TYPE_SOA, YXDOMAIN
 from lbdns.dns.name import show_name
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
@@ -27,6 +27,7 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.records.record_bodies import record_rrset
 from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.zones.zone_soa import soa_rdata
 from lbdns.manage.updates import update_queue
 from lbdns.manage.updates.update_queue import UpdateQueue
 from lbdns.model.configuration import Configuration
@@ -70,7 +71,8 @@ class Desk:
         self.store = store
         self.manager = StoreManager(store, Settings())
         self.server = self.manager.running = Server()
-        self.queue = UpdateQueue(self.manager)
+        self.served_serial: int | None = None
+        self.queue = UpdateQueue(self.manager, lambda: lambda apex, view: self.served_serial)
 
         def make(edit: Edit) -> Item:
             zone = edit.create(Kind.ZONE, {"name": "example.com", "soa": SOA, "serial": 10})
@@ -362,3 +364,37 @@ def test_data_that_its_types_text_cannot_say_is_stored_as_it_came(desk: Desk, rd
     is_there.present("odd", dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), wire))
     assert desk.take(is_there) == [NOERROR]
     assert record_rrset(desk.store.load().records(desk.zone_id)[item.id])[3] == wire
+
+
+def test_the_soa_is_the_one_that_is_served_for_each_update_of_a_batch(desk: Desk) -> None:
+    def needing(serial: int, name: str) -> dns.update.UpdateMessage:
+        made = adding(name, "TXT", "x")
+        made.present("@", "SOA", soa_text(serial))
+        return made
+
+    def giving(serial: int) -> dns.update.UpdateMessage:
+        made = update()
+        made.add("@", 3600, "SOA", soa_text(serial))
+        return made
+
+    def soa_text(serial: int) -> str:
+        zone = desk.manager.state.get(Kind.ZONE, desk.zone_id)
+        assert zone is not None
+        rdata = soa_rdata(zone.body["soa"], serial, zone.name)
+        return rdata_text(TYPE_SOA, rdata)
+
+    desk.served_serial = 40  # stored: 10
+    assert desk.take(needing(10, "stored")) == [NXRRSET]
+    # Both have read the same SOA: the first changes the zone, so the second has to read it anew.
+    assert desk.take(needing(40, "one"), needing(40, "two")) == [NOERROR, NXRRSET]
+    assert desk.serial == 41
+    desk.served_serial = 50
+    assert desk.take(giving(45), giving(50)) == [NOERROR, NOERROR]
+    assert desk.serial == 41
+    assert desk.take(giving(51), needing(51, "three")) == [NOERROR, NOERROR]
+    assert desk.serial == 52
+    desk.served_serial = (1 << 32) - 1
+    desk.take(giving(5))
+    assert desk.serial == 52  # the stored one is newer than what is served
+    desk.take(giving(60))
+    assert desk.serial == 60

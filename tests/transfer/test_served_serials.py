@@ -21,6 +21,7 @@ from lbdns.mapped import zone_journal
 from lbdns.model.dnssec_settings import DnssecSettings
 from lbdns.snapshot.compile.signed_zones import BalancerStanding
 from lbdns.snapshot.lookup.name_rows import TRANSFER_STEERED
+from lbdns.transfer.content.serials_in_force import SerialsInForce
 from lbdns.transfer.content.transfer_content import newest_of
 from tests.dnssec.in_process import NOW_S, InProcessSigning, Policy, SomeKeys, signs
 from tests.transfer.publications import FOLLOWED, Publications, Transferred, flattening
@@ -198,6 +199,18 @@ def test_views_that_see_a_zone_in_other_ways_begin_anew(tmp_path: Path) -> None:
     assert {server_serial(server, zone) for zone in range(2)} == {8, 9}
     assert served(server, configured) == 10, "above what any of its views had"
     assert server.differences("example.com", 8) is None
+
+
+def test_the_serial_in_force_is_the_one_that_a_view_is_answered(tmp_path: Path) -> None:
+    viewed = tree(7, settings={**FOLLOWED, "views": {"office": {"networks": ["10.0.0.0/8"]}}})
+    server = Publications(tmp_path)
+    for last in (1, 2):
+        viewed["zones"]["example.com@office"] = f"$TTL 60\nwww A 10.0.0.{last}\n"
+        server.publish(server.read(viewed))
+    serials, apex = SerialsInForce(server.view.snapshot), encode_canonical("example.com")
+    assert [serials.of(apex, view) for view in ("office", "public", "", "gone")] == [8, 7, 7, 7]
+    assert serials.of(encode_canonical("www.example.com"), "office") is None
+    assert serials.of(encode_canonical("example.org"), "") is None
 
 
 def server_serial(server: Publications, zone: int) -> int:

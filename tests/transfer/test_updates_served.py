@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import dns.edns
 import dns.exception
@@ -16,6 +17,7 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 import pytest
+from dns.rdtypes.ANY.SOA import SOA
 
 from tests.store.served import wait_until
 from tests.transfer.asking_updates import adding, update
@@ -23,6 +25,7 @@ from tests.transfer.updated_server import (
     ACME,
     ALL,
     SECRET,
+    SETTINGS,
     STRANGER,
     UpdatedServer,
     run_tool,
@@ -36,6 +39,13 @@ pytestmark = pytest.mark.process
 @pytest.fixture(scope="module")
 def server(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpdatedServer]:
     with updated_server(tmp_path_factory.mktemp("updates")) as server:
+        yield server
+
+
+@pytest.fixture
+def followed(starts_processes: None, tmp_path: Path) -> Iterator[UpdatedServer]:
+    """Its zones may be transferred."""
+    with updated_server(tmp_path, f"{SETTINGS}  transfer:\n    - {{network: 127.0.0.0/8}}\n") as server:
         yield server
 
 
@@ -286,3 +296,44 @@ def test_a_signed_zone_stays_signed(server: UpdatedServer) -> None:
     assert server.rcode(gone) == "NOERROR"
     reply = dns.query.udp(query, server.host, port=server.port, timeout=10)
     assert reply.answer == [] and any(rrset.rdtype == dns.rdatatype.RRSIG for rrset in reply.authority)
+
+
+def test_the_soa_of_updates_is_the_one_that_is_served(followed: UpdatedServer) -> None:
+    """Signing raises the serial that is served above the stored one, as the zone may be transferred."""
+    server = followed
+    zone_path = f"/client/v4/zones/{server.zone_id}"
+
+    def served_soa() -> SOA:
+        query = dns.message.make_query("example.com", "SOA")
+        found = dns.query.udp(query, server.host, port=server.port, timeout=10).answer[0][0]
+        assert isinstance(found, SOA)
+        return found
+
+    stored = served_soa()
+    server.api_ask("PATCH", f"{zone_path}/dnssec", {"status": "active"})
+    wait_until(lambda: served_soa().serial != stored.serial, lambda: server.log)
+
+    def needing(soa: SOA, name: str) -> dns.update.UpdateMessage:
+        made = adding(name, "TXT", "x")
+        made.present("@", soa)
+        return made
+
+    def giving(serial: int) -> dns.update.UpdateMessage:
+        made = update()
+        made.add("@", 3600, served_soa().replace(serial=serial, minimum=77))
+        return made
+
+    before = served_soa()
+    assert server.rcode(needing(stored, "never")) == "NXRRSET"
+    # Neither newer than what is served: left undone without a word (RFC 2136 section 3.4.2.2).
+    revision = server.revisions()[0]["revision"]
+    for serial in (stored.serial + 1, before.serial):
+        assert server.rcode(giving(serial)) == "NOERROR"
+    assert server.revisions()[0]["revision"] == revision and served_soa() == before
+    assert server.rcode(needing(before, "once")) == "NOERROR"
+    assert served_soa().serial == before.serial + 1
+    assert server.rcode(needing(before, "twice")) == "NXRRSET"
+    assert server.rcode(giving(before.serial + 7)) == "NOERROR"
+    given = served_soa()
+    assert (given.serial, given.minimum) == (before.serial + 7, 77)
+    assert server.rcode(needing(given, "after")) == "NOERROR"

@@ -195,11 +195,12 @@ def _from_store(
         served = supervisor.in_force().configuration.settings
 
         from lbdns.manage.updates.update_queue import UpdateQueue
+        from lbdns.transfer.content.serials_in_force import SerialsInForce
 
         def find() -> ApiSite:
             manager = opened()
             manager.running = supervisor
-            door.use(UpdateQueue(manager))
+            door.use(UpdateQueue(manager, lambda: SerialsInForce(supervisor.in_force().snapshot).of))
             return _api_site(manager, manager.store, served)
 
         def instead(problem: str) -> ApiSite:

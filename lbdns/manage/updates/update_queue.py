@@ -17,7 +17,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +26,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.wording import counted, printable
 from lbdns.dns.codes import NOERROR, NOTAUTH, RCODE_NAMES, REFUSED, SERVFAIL
 from lbdns.dns.name import show_name
+from lbdns.dns.serial import SERIALS
 from lbdns.manage.store.item import time_text
 from lbdns.manage.store.manager import MESSAGE_CHARS_MAX, StoreManager
 from lbdns.manage.store.refusals import StoreError
@@ -34,6 +35,7 @@ from lbdns.manage.store.state import State
 from lbdns.manage.updates.held_names import HeldNames
 from lbdns.manage.updates.updated_zone import UpdatedZone, Writing, shown_changes
 from lbdns.model.views import labelled
+from lbdns.transfer.content.serials_in_force import SerialOf
 from lbdns.transfer.update.asked_update import AskedUpdate
 from lbdns.transfer.update.update_section import DONE, Objects, UpdateOutcome
 from lbdns.transfer.update.updating import update_zone
@@ -78,9 +80,10 @@ class _Attempt:
 class UpdateQueue:
     """The updates of one store."""
 
-    def __init__(self, manager: StoreManager) -> None:
-        """Change what `manager` holds."""
+    def __init__(self, manager: StoreManager, serials: Callable[[], SerialOf]) -> None:
+        """Change what `manager` holds; `serials` gives the serials that zones are served with now."""
         self._manager = manager
+        self._serials = serials
         self._waiting: deque[_WaitingUpdate] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._zones: dict[str, UpdatedZone] = {}  # by id, those updated last at the end
@@ -185,12 +188,17 @@ class UpdateQueue:
         now_s = time.time()
         now = time_text(now_s)
         self._held.follow(state)
+        serial_of = self._serials()
         for one in batch:
             asked = one.asked
             records = self._zone(state, asked, attempt)
             if records is None:
                 one.outcome = UpdateOutcome(NOTAUTH)
                 continue
+            served = serial_of(asked.message.apex, asked.view)
+            if served is not None and records.zone.id in attempt.touched:
+                served = (served + 1) % SERIALS  # what is served now is no more what an update before this one left
+            records.serve_as(served)
             zone = ZoneNow(records, records.apex)
             one.outcome = update_zone(zone, asked.message, self._objections(asked))
             if one.outcome.rcode != NOERROR or not zone.changed:

@@ -14,6 +14,7 @@ from lbdns.base.kinds import Kind
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import encode_canonical
 from lbdns.dns.rdata.master_form import canonical_rdata
+from lbdns.dns.serial import is_newer
 from lbdns.manage.store.item import Change, Item, new_id
 from lbdns.manage.store.records.record_bodies import NAME_SERVER, record_body, record_rrset
 from lbdns.manage.store.state import Items
@@ -45,6 +46,7 @@ class UpdatedZone:
         self.zone = zone
         self.items = items
         self.apex = encode_canonical(zone.name)
+        self.serial: int = zone.body["serial"]
         self.record_count = 1  # the SOA
         self._nodes: dict[bytes, dict[int, list[Item]]] = {}
         for item in items.values():
@@ -57,12 +59,18 @@ class UpdatedZone:
         """Say that the store has now what the updates came to."""
         self.zone, self.items = zone, items
 
+    def serve_as(self, served: int | None) -> None:
+        """Take the serial that the zone is served with, None where it is not. Transfers raise it above the stored one,
+        which counts where it is newer (RFC 1982). Updates see the SOA with that, and go on from it."""
+        stored = self.zone.body["serial"]
+        self.serial = stored if served is None or is_newer(stored, served) else served
+
     def node(self, owner: bytes) -> Node:
         """Return the RRsets at a name."""
         node = {rdtype: _rrset_of(items) for rdtype, items in self._nodes.get(owner, {}).items()}
         if owner == self.apex:
             body = self.zone.body
-            soa = soa_rdata(body["soa"], body["serial"], self.zone.name)
+            soa = soa_rdata(body["soa"], self.serial, self.zone.name)
             node[TYPE_SOA] = RRsetNow(body["soa"]["ttl"], (soa,))
         return node
 
@@ -83,7 +91,7 @@ class UpdatedZone:
     def _raised(self, soa: RRsetNow | None, writing: Writing) -> Change:
         before = self.zone
         if soa is None:
-            body = {**before.body, "serial": raised_serial(before.body["serial"], writing.now_s)}
+            body = {**before.body, "serial": raised_serial(self.serial, writing.now_s)}
         else:
             fields, serial = soa_of(soa.rdatas[0], soa.ttl)
             body = {**before.body, "soa": fields, "serial": serial}
