@@ -18,14 +18,14 @@ import pytest
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
 from lbdns.config.examined import Loaded
-from lbdns.dns.codes import NOERROR, NOTAUTH, NXDOMAIN, NXRRSET, REFUSED, SERVFAIL, TYPE_SOA, YXDOMAIN
-from lbdns.dns.name import show_name
+from lbdns.dns.codes import FORMERR, NOERROR, NOTAUTH, NXDOMAIN, NXRRSET, REFUSED, SERVFAIL, TYPE_SOA, YXDOMAIN
+from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dns.rdata.master_form import rdata_text
-from lbdns.dns.rdata.record_types import type_text
+from lbdns.dns.rdata.record_types import parse_type, type_text
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.item import Item
+from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.manager import StoreManager
-from lbdns.manage.store.records.record_bodies import record_rrset
+from lbdns.manage.store.records.record_bodies import record_body, record_rrset
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.zones.zone_soa import soa_rdata
 from lbdns.manage.updates import update_queue
@@ -343,9 +343,6 @@ def test_prerequisites_of_data(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("rdtype", "rdata"),
     [
-        ("OPENPGPKEY", ""),
-        ("CDNSKEY", "6c6c6f6c"),
-        ("CERT", "0000010168"),
         ("URI", "000014ff0001ff687474703a2f2f78"),
         ("CAA", "0005697373756578ff05"),
         ("NAPTR", "00010002017301780521612162ff0121016300"),
@@ -398,3 +395,26 @@ def test_the_soa_is_the_one_that_is_served_for_each_update_of_a_batch(desk: Desk
     assert desk.serial == 52  # the stored one is newer than what is served
     desk.take(giving(60))
     assert desk.serial == 60
+
+
+@pytest.mark.parametrize(("rdtype", "rdata"), [("OPENPGPKEY", ""), ("CDNSKEY", "6c6c6f6c"), ("CERT", "0000010168")])
+def test_data_without_what_it_is_about_is_not_added_and_from_an_older_store_can_be_deleted(
+    desk: Desk, rdtype: str, rdata: str
+) -> None:
+    wire = bytes.fromhex(rdata)
+    data = dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), wire)
+    made = update()
+    made.add("odd", 60, data)
+    assert desk.take(made, adding("after", "A", "192.0.2.9")) == [FORMERR, NOERROR]
+
+    def keep(edit: Edit) -> Item:
+        body = record_body(encode_canonical("odd.example.com"), parse_type(rdtype), 60, wire)
+        return edit.take(Item(Kind.RECORD, new_id(), body, desk.zone_id), None)
+
+    held = asyncio.run(desk.manager.change("ann", "an older store's", keep)).result
+    assert record_rrset(desk.store.load().records(desk.zone_id)[held.id])[3] == wire
+    assert desk.take(adding("odd", "A", "192.0.2.9")) == [NOERROR]
+    gone = update()
+    gone.delete("odd", data)
+    assert desk.take(gone) == [NOERROR]
+    assert held.id not in desk.manager.state.records(desk.zone_id)

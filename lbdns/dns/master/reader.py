@@ -1,6 +1,6 @@
 """Master files (RFC 1035 section 5, RFC 2308 section 4 for $TTL) -> a ZoneDraft with every mistake in them.
 
-    scan_entries -> directive or record -> owner, TTL, class, type -> encode_rdata -> ZoneDraft
+    scan_entries -> directive or record -> owner, TTL, class, type -> encode_complete -> ZoneDraft
 
 A mistake costs its own record; what follows is read as if the record were not there. A record without a TTL takes
 $TTL's, else the last one stated, else the SOA's MINIMUM. $INCLUDE stays inside the configuration directory.
@@ -25,7 +25,7 @@ from lbdns.dns.master.entries import CLASS, Entry, scan_entries, unquoted
 from lbdns.dns.master.generate import generate
 from lbdns.dns.master.ttl import parse_ttl
 from lbdns.dns.name import BadName, encode_name, is_at_or_below, show_name
-from lbdns.dns.rdata.master_form import BadRdata, encode_rdata
+from lbdns.dns.rdata.master_form import BadRdata, encode_complete
 from lbdns.dns.rdata.record_types import parse_type, type_text
 
 MAX_INCLUDE_DEPTH: Final = 8
@@ -153,7 +153,7 @@ class _Reader:
             self._take_owner(tokens[0])
         ttl, rdtype, at = self._ttl_and_type(tokens, at)
         try:
-            rdata = encode_rdata(rdtype, tokens[at:], self.origin)
+            rdata = encode_complete(rdtype, tokens[at:], self.origin)
         except BadRdata as error:
             self.draft.lose(self.owner, rdtype)
             raise _Refused(str(error), self._subject(rdtype)) from None

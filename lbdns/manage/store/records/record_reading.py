@@ -17,7 +17,7 @@ from lbdns.dns import record_bounds
 from lbdns.dns.codes import TYPE_SOA
 from lbdns.dns.name import ROOT, BadName, encode_host, encode_owner, show_absolute, show_name
 from lbdns.dns.rdata.content import content_as_sent, content_of, encode_content, text_of_data
-from lbdns.dns.rdata.master_form import BadRdata, encode_rdata
+from lbdns.dns.rdata.master_form import BadRdata, check_complete, encode_complete
 from lbdns.dns.rdata.record_types import Priority, record_type, type_text
 from lbdns.manage.store.records.record_bodies import (
     ECHO,
@@ -141,6 +141,7 @@ class _RecordReading:
             return {}
         try:
             rdata = encode_content(rdtype, content, priority, self.zone_name)
+            check_complete(rdtype, rdata, content)
         except BadRdata as error:
             is_priority_missing = is_priority_apart and priority is None and len(content.split()) == 1
             self.report(str(error), "priority" if is_priority_missing else "content")
@@ -190,7 +191,7 @@ class _RecordReading:
         if text is None or found:
             return None
         try:
-            return encode_rdata(rdtype, [text], ROOT)
+            return encode_complete(rdtype, [text], ROOT)
         except BadRdata as error:
             self.report(str(error), "data")
             return None
