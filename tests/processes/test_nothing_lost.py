@@ -163,7 +163,7 @@ def test_a_spare_that_is_killed_or_stops_is_replaced(lbdns_server: Start) -> Non
         crowd.wait_for(500)
     assert crowd.lost == 0
     assert "the spare responder died (signal SIGKILL)" in server.log
-    assert "the spare responder (pid" in server.log and ") hangs, silent for 0." in server.log
+    assert "the spare responder (pid" in server.log and ") hangs, silent for " in server.log
 
 
 def test_connections_that_wait_to_be_accepted_are_served_by_the_spare(lbdns_server: Start) -> None:

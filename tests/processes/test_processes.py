@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
 from lbdns.mapped.counter_words import BEAT_NS
 from lbdns.mapped.counters import open_counters
-from lbdns.processes.responder import responder as worker
+from lbdns.processes.responder import view_answerer as worker
 from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.supervisor import children
 from lbdns.processes.supervisor.children import Child
@@ -253,6 +254,7 @@ class NoView:
     """What is served, as far as one asks it who answers where `respond` itself is replaced."""
 
     signatures = None
+    columns = MappingProxyType({"proxy_trie": (), "rate_limit": ()})
     sampled_bits = (32, 64)
 
     def listener_view(self, _: str) -> int:

@@ -75,7 +75,7 @@ class KeyWriter(ObjectWriter):
 
     async def present(self, item: Item, body: dict[str, Any]) -> dict[str, Any]:
         """Show the key, with the secret where it was just made."""
-        return _key(self.site, item, item.body[SECRET] if self.request.method == "POST" else "")
+        return _key(self.site, item, item.body.get(SECRET, "") if self.request.method == "POST" else "")
 
 
 class PlainWriter(ObjectWriter):
@@ -137,7 +137,7 @@ def _serve_account(kind: Kind, writer: type[ObjectWriter]) -> None:
     ) -> Response:
         item = site.state.get(kind, id)
         if kind is Kind.TSIG and item is not None and not body.get(SECRET):
-            body = {**body, SECRET: item.body[SECRET]}  # nobody can send back what is not shown
+            body = {**body, SECRET: item.body.get(SECRET)}  # nobody can send back what is not shown
         return await writer(site, caller, request, kind, "", dry_run).replace(id, body, based_on)
 
     @router.delete(one, summary=f"Delete a {kind.words}", **describe(or_dry_run(DELETED), guarded=True))
