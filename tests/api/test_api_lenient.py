@@ -120,7 +120,7 @@ def test_a_change_that_cannot_be_tried_alone_is_refused_where_it_should(
 
 
 def test_what_changes_objects_can_be_tried_alone(client: httpx.Client) -> None:
-    keep_nothing = ("preview", "activation_check", "purge_cache", "settings", "{setting}", "graphql")
+    keep_nothing: tuple[str, ...] = ("preview", "activation_check", "purge_cache", "settings", "{setting}", "graphql")
     keep_nothing += ("force_axfr", "force_notify")
     assert [
         f"{method} {path}"
