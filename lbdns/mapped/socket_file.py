@@ -36,6 +36,24 @@ class SocketFile:
                 self.path.unlink()
 
 
+def listen_privately(path: Path, what: str, backlog: int) -> tuple[socket.socket, SocketFile]:
+    """Return a socket that does not block and listens at a path, for this user alone, in place of whoever did, and its
+    file; raises LbdnsError, in which `what` says which socket it is."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    before = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        with unix_address(path) as address:
+            sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise LbdnsError(f"{path}: cannot make {what}: {error.strerror}") from error
+    finally:
+        os.umask(before)
+    sock.listen(backlog)
+    return sock, SocketFile(path)
+
+
 def check_unused(path: Path) -> None:
     """Raise LbdnsError where another process listens at a path: what is another's is not taken from it."""
     if not path.is_socket():

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
 from lbdns.base.accepting import Acceptor, streams
 from lbdns.base.clocks import elapsed_s
-from lbdns.base.errors import LbdnsError
 from lbdns.dns.name import show_name
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.dnssec.signer.demand_signing import DemandSigning
@@ -31,8 +28,7 @@ from lbdns.dnssec.signer.signer_frames import (
     encode_reply,
 )
 from lbdns.dnssec.unsigned import Unsigned
-from lbdns.mapped.run_directory import unix_address
-from lbdns.mapped.socket_file import SocketFile
+from lbdns.mapped.socket_file import SocketFile, listen_privately
 
 CONNECTIONS_MAX: Final = 256
 """Responders, and those that take their place."""
@@ -65,19 +61,7 @@ class DemandPort:
         if self._file is not None and self._file.path == path and not self._file.is_lost:
             return
         self.close()
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        before = os.umask(0o177)
-        try:
-            path.unlink(missing_ok=True)
-            with unix_address(path) as address:
-                sock.bind(address)
-        except OSError as error:
-            sock.close()
-            raise LbdnsError(f"{path}: cannot make the signer's socket: {error.strerror}") from error
-        finally:
-            os.umask(before)
-        sock.listen(BACKLOG)
-        self._file = SocketFile(path)
+        sock, self._file = listen_privately(path, "the signer's socket", BACKLOG)
         self._acceptor = Acceptor(sock, streams(lambda: Asking(self)), str(path), self._give_way)
 
     def _give_way(self) -> None:

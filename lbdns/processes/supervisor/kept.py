@@ -165,3 +165,22 @@ class KeptOne(Kept):
         if self._child is None:
             return {}
         return {self.kind: {"pid": self._child.pid, "restarts": self.restarts}}
+
+
+class WatchedOne(KeptOne):
+    """One that shows a sign of life beside its work, and is killed where it is silent."""
+
+    @property
+    def hangs(self) -> int:
+        """How many times it fell silent and was killed."""
+        return self._child.hangs if self._child is not None else 0
+
+    @property
+    def beat_ages_s(self) -> tuple[float | None, ...]:
+        """Of the one, where there is one."""
+        return () if self._child is None else (self._child.beat_age_s,)
+
+    def look(self) -> None:
+        """Kill it where it is silent."""
+        if self._child is not None:
+            self._child.look()

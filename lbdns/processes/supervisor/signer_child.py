@@ -30,7 +30,7 @@ from lbdns.mapped.snapshot_file import SIGNED
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child
-from lbdns.processes.supervisor.kept import Duty, KeptOne
+from lbdns.processes.supervisor.kept import Duty, WatchedOne
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.signed_record import SignedRecord
 from lbdns.processes.supervisor.signer_link import SignerLink
@@ -49,7 +49,7 @@ Done = TypeVar("Done")
 log = logging.getLogger("lbdns.processes")
 
 
-class SignerChild(KeptOne):
+class SignerChild(WatchedOne):
     """At most one process. `counts`: what it did, by its last word, for metrics."""
 
     kind = "signer"
@@ -280,21 +280,6 @@ class SignerChild(KeptOne):
             task.cancel()
         if self._link is not None:
             await self._link.close()
-
-    @property
-    def hangs(self) -> int:
-        """How many times it fell silent and was killed."""
-        return self._child.hangs if self._child is not None else 0
-
-    @property
-    def beat_ages_s(self) -> tuple[float | None, ...]:
-        """Of the one, where there is one."""
-        return () if self._child is None else (self._child.beat_age_s,)
-
-    def look(self) -> None:
-        """Kill it where it is silent."""
-        if self._child is not None:
-            self._child.look()
 
     def wake(self) -> None:
         """Have it look at the control file now: it writes to the table that is in force."""

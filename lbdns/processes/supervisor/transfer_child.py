@@ -24,7 +24,7 @@ from lbdns.dns.name import encode_canonical, show_name
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child
-from lbdns.processes.supervisor.kept import Duty, KeptOne
+from lbdns.processes.supervisor.kept import Duty, WatchedOne
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.secondary_zones import REFUSED, SecondaryZones
 from lbdns.processes.supervisor.signer_link import WordsLink
@@ -42,7 +42,7 @@ RETRY_S: Final = 60.0
 log = logging.getLogger("lbdns.processes")
 
 
-class TransferChild(KeptOne):
+class TransferChild(WatchedOne):
     """At most one process. `steps`: each hears of what happens to a zone."""
 
     kind = "transfer"
@@ -215,21 +215,6 @@ class TransferChild(KeptOne):
         if self._link is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._link.close()
-
-    @property
-    def hangs(self) -> int:
-        """How many times it fell silent and was killed."""
-        return self._child.hangs if self._child is not None else 0
-
-    @property
-    def beat_ages_s(self) -> tuple[float | None, ...]:
-        """Of the one, where there is one."""
-        return () if self._child is None else (self._child.beat_age_s,)
-
-    def look(self) -> None:
-        """Kill it where it is silent."""
-        if self._child is not None:
-            self._child.look()
 
 
 def _with_notes(status: ZoneTransferStatus, notes: tuple[str, ...]) -> ZoneTransferStatus:

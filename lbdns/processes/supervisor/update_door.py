@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -26,9 +24,9 @@ from lbdns.dns.codes import REFUSED, SERVFAIL
 from lbdns.dns.name import show_name
 from lbdns.dns.update_message import decode_update
 from lbdns.dnssec.signer.signer_frames import Frame, FrameReader
-from lbdns.mapped.run_directory import RunDirectory, is_private, unix_address
+from lbdns.mapped.run_directory import RunDirectory, is_private
 from lbdns.mapped.snapshot_file import ACCESS
-from lbdns.mapped.socket_file import SocketFile, check_unused
+from lbdns.mapped.socket_file import SocketFile, check_unused, listen_privately
 from lbdns.model.transfer_policy import TransferPolicies
 from lbdns.publish.publisher import Published
 from lbdns.transfer.update.asked_update import AskedUpdate, UpdateTaker
@@ -69,20 +67,9 @@ class UpdateDoor:
     def open(self) -> None:
         """Listen, in place of whoever did; raises LbdnsError."""
         path = self._run.updates
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        before = os.umask(0o177)
-        try:
-            path.unlink(missing_ok=True)
-            with unix_address(path) as address:
-                sock.bind(address)
-        except OSError as error:
-            sock.close()
-            raise LbdnsError(f"{path}: cannot make the socket of updates: {error.strerror}") from error
-        finally:
-            os.umask(before)
-        sock.listen(BACKLOG)
+        sock, file = listen_privately(path, "the socket of updates", BACKLOG)
         self._stop_listening()
-        self._file = SocketFile(path)
+        self._file = file
         self._acceptor = Acceptor(sock, streams(lambda: BroughtUpdates(self)), str(path), lambda: None)
 
     def use(self, taker: UpdateTaker) -> None:
