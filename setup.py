@@ -71,7 +71,13 @@ class BuildWithGeodata(build_py):
 
 
 class BuildWhatCompiles(build_ext):
-    """Leave a module interpreted where it does not compile, whatever the compiler's complaint."""
+    """Compile as many modules at a time as there are cores, and leave one interpreted where it does not compile,
+    whatever the compiler's complaint."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        # Not by setup()'s `options`, which an editable install forgets.
+        self.parallel = self.parallel or os.cpu_count() or 1
 
     def run(self) -> None:
         super().run()
@@ -244,5 +250,4 @@ def translate(extension: Any) -> bool:
 setup(
     ext_modules=kernel_extensions(),
     cmdclass={"build_py": BuildWithGeodata, "build_ext": BuildWhatCompiles},
-    options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

@@ -24,8 +24,10 @@ import pytest
 from tests.store.served import StoreServer, wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, LocatorAssertions, Page
 
+LONGEST_WAIT: Final = 20_000
+"""How long a page may take to show what it should, in milliseconds."""
 SCREENSHOTS: Final = "LBDNS_SCREENSHOTS"
 WIDTHS: Final = {1440: 900, 390: 844}
 AXE_AT: Final = ((1440, "light"), (390, "dark"))
@@ -138,6 +140,20 @@ class Pages:
     def api(self) -> httpx.Client:
         """Return a client of the API by the UNIX socket; close it."""
         return self.server.local
+
+
+def expect(what: Locator) -> LocatorAssertions:
+    """Return what can be said of a part of a page, each waiting until it holds: a click returns before the page that it
+    leads to is there, so nothing is read from a page by plain looks."""
+    from playwright.sync_api import expect as expected
+
+    expected.set_options(timeout=LONGEST_WAIT)
+    return expected(what)
+
+
+def shows(what: Locator, text: str) -> None:
+    """Wait until a part of a page shows a text."""
+    expect(what).to_contain_text(text, use_inner_text=True)
 
 
 def violations(page: Page) -> list[str]:

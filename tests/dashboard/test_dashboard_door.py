@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.dashboard.conftest import ELSEWHERE, Pages, signed_in
+from tests.dashboard.conftest import ELSEWHERE, Pages, expect, shows, signed_in
 from tests.store.served import StoreServer
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_forms_of_other_pages_do_nothing(victim: Pages, other: int, host: str) -
     with page.expect_navigation() as done:
         page.evaluate(SEND_FORM, [f"{victim.address}/tokens", {"/name": "theirs", "/scope:words": "write"}])
     assert done.value is not None and done.value.status == 403
-    assert "not sent by a page of this server" in page.locator("body").inner_text()
+    shows(page.locator("body"), "not sent by a page of this server")
     page.goto(f"http://{host}:{other}/")
     with page.expect_navigation() as done:
         page.evaluate(SEND_FORM, [f"{victim.address}/sign-out", {}])
@@ -151,7 +151,7 @@ def test_a_link_elsewhere_leads_to_the_page_it_names(victim: Pages, other: int) 
     page.goto(f"http://{ELSEWHERE}:{other}/")
     link(page, f"{victim.address}/tokens")
     page.wait_for_url(f"{victim.address}/tokens")
-    assert page.get_by_role("heading", level=1).inner_text() == "Tokens"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tokens", use_inner_text=True)
 
 
 def link(page: Page, url: str) -> None:

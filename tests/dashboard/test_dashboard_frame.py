@@ -12,7 +12,7 @@ import pytest
 
 from lbdns.manage.store.token_scopes import AREAS, READ, WRITE
 from lbdns.testing import running_server
-from tests.dashboard.conftest import CONFIGURATION, Pages, signed_in
+from tests.dashboard.conftest import CONFIGURATION, Pages, expect, shows, signed_in
 from tests.store.served import StoreServer, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def test_a_token_signs_in_and_revoking_it_signs_out(changed: StoreServer, browse
     assert page.url == f"{changed.api}/sign-in?back=%2Ftokens"
     page.get_by_label("Token of the API").fill("x" * 43)
     page.get_by_role("button", name="Sign in").click()
-    assert "not known here" in page.get_by_role("alert").inner_text()
+    shows(page.get_by_role("alert"), "not known here")
     page.get_by_label("Token of the API").fill(token)
     page.get_by_role("button", name="Sign in").click()
     assert page.url == f"{changed.api}/tokens"
-    assert "tokens are made and revoked on the server's own machine" in page.locator("main").inner_text()
+    shows(page.locator("main"), "tokens are made and revoked on the server's own machine")
     with changed.local as client:
         client.delete("/lbdns/v1/tokens/reader").raise_for_status()
     page.goto(f"{changed.api}/")
@@ -81,9 +81,9 @@ def test_tokens_are_made_shown_once_and_revoked(changing: Pages) -> None:
     page.get_by_role("textbox", name="Scopes").fill("pools:wirte")
     page.get_by_role("button", name="Make token").click()
     scopes = page.get_by_role("textbox", name="Scopes")
-    assert scopes.get_attribute("aria-invalid") == "true"
-    assert "expected pools:read or pools:write" in page.locator("#field-scope-wrong").inner_text()
-    assert page.get_by_label("Name").input_value() == "ci"
+    expect(scopes).to_have_attribute("aria-invalid", "true")
+    shows(page.locator("#field-scope-wrong"), "expected pools:read or pools:write")
+    expect(page.get_by_label("Name")).to_have_value("ci")
     changing.problems.clear()  # the browser's own word for a 400
     changing.check("tokens-wrong")
     scopes.fill("pools:write zones:read")
@@ -93,10 +93,10 @@ def test_tokens_are_made_shown_once_and_revoked(changing: Pages) -> None:
         assert client.get("/client/v4/user/tokens/verify").status_code == 200
         changing.check("tokens-made")
         page.reload()
-        assert page.get_by_label("The secret").count() == 0
+        expect(page.get_by_label("The secret")).to_have_count(0)
         page.get_by_text("Revoke ci").first.click()
         page.get_by_role("button", name="Revoke ci").click()
-        assert "is revoked" in page.get_by_role("status").inner_text()
+        shows(page.get_by_role("status"), "is revoked")
         assert client.get("/client/v4/user/tokens/verify").status_code == 403
 
 
@@ -105,9 +105,9 @@ def test_all_works_without_javascript(changed: StoreServer, browser: Browser) ->
     page = pages.open("/tokens")
     page.get_by_role("button", name="Dark theme").click()
     assert page.url == f"{changed.api}/tokens"
-    assert page.locator("html").get_attribute("data-theme") == "dark"
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.set_viewport_size({"width": 390, "height": 844})
-    assert not page.get_by_role("link", name="Overview").is_visible()
+    expect(page.get_by_role("link", name="Overview")).not_to_be_visible()
     page.locator("summary[aria-label=Menu]").click()
     page.get_by_role("link", name="Overview").click()
     page.locator("summary[aria-label=Menu]").click()
@@ -131,10 +131,10 @@ def test_the_overview_tells_what_is_disabled_and_leads_to_what_is_wrong(changing
         path = f"/client/v4/zones/{one['zone_id']}/load_balancers/{one['id']}"
         client.patch(path, json={"enabled": False}).raise_for_status()
         wait_until(lambda: changing.open("/").get_by_text("1 disabled").count(), lambda: changing.server.log)
-        assert "of 2 available" in changing.page.locator(".tile").first.inner_text(), "disabled ones are not available"
+        shows(changing.page.locator(".tile").first, "of 2 available")
         wait_until(lambda: changing.open("/").get_by_role("link", name="www.example.com").count(), lambda: "")
         changing.page.get_by_role("link", name="www.example.com").click()
-        assert changing.page.locator("tbody tr").count() == 1
+        expect(changing.page.locator("tbody tr")).to_have_count(1)
         changing.open("/").get_by_role("link", name="europe/ams-1").click()
         assert changing.page.url == f"{changing.address}/health/europe"
         client.patch(path, json={"enabled": True}).raise_for_status()
@@ -152,24 +152,24 @@ def test_a_revision_is_shown_and_restored(changing: Pages) -> None:
         made.raise_for_status()
         number = client.get("/lbdns/v1/revisions", params={"limit": 1}).json()["result"][0]["revision"]
         page = changing.open(f"/revisions/{number}")
-        assert "spare" in page.locator("main").inner_text()
-        assert page.get_by_text("192.0.2.99").count() == 1
+        shows(page.locator("main"), "spare")
+        expect(page.get_by_text("192.0.2.99")).to_have_count(1)
         page.get_by_role("link", name="Undo").click()
         assert page.url == f"{changing.address}/revisions/{number - 1}/restore"
-        assert page.get_by_role("columnheader", name="Before").count(), "what is deleted was before"
-        assert not page.get_by_role("columnheader", name="After").count()
+        expect(page.get_by_role("columnheader", name="Before").first).to_be_attached()
+        expect(page.get_by_role("columnheader", name="After")).to_have_count(0)
         changing.check("revision-restore")
         page.get_by_role("link", name="What would it move").click()
         assert page.url == f"{changing.address}/what-if?revision={number - 1}"
         page.go_back()
         client.patch(made.request.url.path + f"/{made.json()['result']['id']}", json={"description": "meanwhile"})
         page.get_by_role("button", name=f"Restore revision {number - 1}").click()
-        assert "Nothing was changed" in page.get_by_role("alert").inner_text(), "somebody changed something meanwhile"
+        shows(page.get_by_role("alert"), "Nothing was changed")
         page.goto(f"{changing.address}/revisions/{number - 1}/restore")
         page.get_by_label("Message").fill("no spare")
         page.get_by_role("button", name=f"Restore revision {number - 1}").click()
-        assert f"as it was at revision {number - 1}" in page.get_by_role("status").inner_text()
-        assert page.get_by_role("heading", level=1).inner_text() == "no spare"
+        shows(page.get_by_role("status"), f"as it was at revision {number - 1}")
+        expect(page.get_by_role("heading", level=1)).to_have_text("no spare", use_inner_text=True)
         names = client.get("/lbdns/v1/names", params={"kind": "pool"}).json()["result"]["pool"]
         assert "spare" not in names
 
@@ -180,7 +180,7 @@ def test_the_log_shows_who_saw_what_and_filters(pages: Pages) -> None:
     page.get_by_label("Pool became").select_option("up")
     page.get_by_role("button", name="Show").click()
     assert "pool_healthy=true" in page.url
-    assert page.get_by_text("No change of health").count() == 1
+    expect(page.get_by_text("No change of health")).to_have_count(1)
 
 
 def test_pages_keep_themselves_current(changing: Pages) -> None:
@@ -197,7 +197,7 @@ def test_a_phones_menu_opens_where_it_stands(pages: Pages) -> None:
     menu = pages.open("/").locator(".menu > summary")
     before = menu.bounding_box()
     menu.click()
-    assert pages.page.get_by_role("link", name="Pools").first.is_visible()
+    expect(pages.page.get_by_role("link", name="Pools").first).to_be_visible()
     assert menu.bounding_box() == before
     pages.page.set_viewport_size({"width": 1440, "height": 900})
 
@@ -230,5 +230,5 @@ def test_files_are_shown_and_not_changed(browser: Browser, tmp_path: Path) -> No
         assert page.get_by_role("link", name="Load balancers").first.inner_text().split()[:2] == ["Load", "balancers"]
         assert "3 available" in " ".join(page.locator(".tiles").inner_text().split())
         page.goto(f"http://{address}/revisions")
-        assert "revisions are kept of a store" in page.locator("main").inner_text()
+        shows(page.locator("main"), "revisions are kept of a store")
         context.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dashboard.conftest import CONFIGURATION, Pages, signed_in, violations
+from tests.dashboard.conftest import CONFIGURATION, Pages, expect, shows, signed_in, violations
 from tests.store.served import StoreServer, wait_until
 
 if TYPE_CHECKING:
@@ -100,15 +100,17 @@ def test_ask_answers_as_dig_does_and_supposes_without_changing_it(world: StoreSe
     page.select_option("#ask-country", "BR")
     page.click("#ask-form button.main")
     network = network_of(world, "BR")
-    assert page.input_value("#ask-ecs") == network
+    expect(page.locator("#ask-ecs")).to_have_value(network)
     before = dig(world, network)
     assert asked(page) == before == ["203.0.113.61"]
-    assert page.inner_text("#answer-pool") == "saopaulo"
+    expect(page.locator("#answer-pool")).to_have_text("saopaulo", use_inner_text=True)
     assert page.inner_text("#answer-scope").startswith("/")
     row = page.locator("tr", has_text="pool saopaulo is down")
-    assert "virginia" in row.inner_text() and "192.0.2.41" in row.inner_text()
+    shows(row, "virginia")
+    shows(row, "192.0.2.41")
     row.locator("a").click()
-    assert asked(page) == ["192.0.2.41", "192.0.2.42"] and "As it is: 203.0.113.61" in page.inner_text("main")
+    shows(page.locator("main"), "As it is: 203.0.113.61")
+    assert asked(page) == ["192.0.2.41", "192.0.2.42"]
     assert dig(world, network) == before
     shown.check("ask")
     page.reload()
@@ -122,13 +124,15 @@ def test_ask_supposes_rules_and_tells_mistakes_beside_their_fields(world: StoreS
     page = shown.open(f"/ask?name={NAME}&ecs={france}")
     assert asked(page) == dig(world, france)
     page.click("text=rule holiday is on")
-    assert asked(page) == [] and "No records" in page.inner_text("#answer")
+    shows(page.locator("#answer"), "No records")
+    assert asked(page) == []
     assert dig(world, france) != []
     shown.open(f"/ask?name={NAME}&ecs=192.0.2.0%2F99&resolver=nowhere&pop=ZZZ")
-    assert "network" in page.inner_text("#ask-ecs-told") and page.get_attribute("#ask-ecs", "aria-invalid") == "true"
-    assert "address" in page.inner_text("#ask-resolver-told")
+    shows(page.locator("#ask-ecs-told"), "network")
+    expect(page.locator("#ask-ecs")).to_have_attribute("aria-invalid", "true")
+    shows(page.locator("#ask-resolver-told"), "address")
     shown.open(f"/ask?name={NAME}&pop=ZZZ")
-    assert "IATA" in page.inner_text("#ask-pop-told")
+    shows(page.locator("#ask-pop-told"), "IATA")
     shown.problems.clear()  # the browser's own word for a 400
     assert violations(page) == []
 
@@ -144,23 +148,25 @@ def test_the_map_equals_explain_and_leads_to_it(world: StoreServer, shown: Pages
         ("Malta", "virginia"),
     ):
         row = page.locator("tbody tr:not(.part)", has=page.locator(f"th:text-matches('^{country}')"))
-        assert pool in row.first.inner_text(), country
+        shows(row.first, pool)
         with page.expect_navigation():
             row.first.locator("a").first.click()
-        assert page.inner_text("#answer-pool") == pool
+        expect(page.locator("#answer-pool")).to_have_text(pool, use_inner_text=True)
         assert asked(page) == dig(world, page.input_value("#ask-ecs"))
         page.go_back()
     india = page.locator("tbody tr", has=page.locator("th:text-matches('^India')")).first
-    assert "singapore" in india.inner_text() and "the network within the country" in india.inner_text()
+    shows(india, "singapore")
+    shows(india, "the network within the country")
     page.locator("svg.world a[aria-label='Brazil: saopaulo']").click()
     page.wait_for_selector("#answer-pool")
-    assert page.inner_text("#answer-pool") == "saopaulo"
+    expect(page.locator("#answer-pool")).to_have_text("saopaulo", use_inner_text=True)
     shown.open(f"/map?load_balancer={NAME}&pool=singapore")
-    assert "Germany" not in page.inner_text("#content table") and "Japan" in page.inner_text("#content table")
+    shows(page.locator("#content table"), "Japan")
+    expect(page.locator("#content table")).not_to_contain_text("Germany", use_inner_text=True)
     shown.open(f"/map?load_balancer={NAME}&by=latency&pool=saopaulo")
     assert violations(page) == []
     shown.open("/map?load_balancer=nobody.example.com")
-    assert "no load balancer answers" in page.inner_text("[role=alert]")
+    shows(page.locator("[role=alert]"), "no load balancer answers")
     shown.problems.clear()
 
 
@@ -174,7 +180,7 @@ def test_a_forced_state_with_an_end_is_in_the_answers_until_it_is_taken_back(wor
     page.select_option("#force-for", "3600")
     page.fill("#force-why", "a drill")
     page.click("#force-form button")
-    assert "virginia/iad-1 is forced down" in page.inner_text("main")
+    shows(page.locator("main"), "virginia/iad-1 is forced down")
     wait_until(lambda: dig(world, spain) == ["192.0.2.42"], lambda: world.log)
     page.reload()
     told = page.locator("section", has=page.locator("#orders-heading")).inner_text()
@@ -187,7 +193,8 @@ def test_a_forced_state_with_an_end_is_in_the_answers_until_it_is_taken_back(wor
     shown.open("/health")
     page.fill("#force-pattern", "nobody/*")
     page.click("#force-form button")
-    assert "nobody" in page.inner_text("#force-pattern-told") and page.input_value("#force-pattern") == "nobody/*"
+    shows(page.locator("#force-pattern-told"), "nobody")
+    expect(page.locator("#force-pattern")).to_have_value("nobody/*")
     shown.problems.clear()
 
 
@@ -196,17 +203,18 @@ def test_health_tells_what_is_down_seen_from_where_and_why(world: StoreServer, s
     wait_until(lambda: "TCP connection failed" in shown.open("/health").inner_text(".matrix"), lambda: world.log)
     first = page.locator(".matrix tbody tr").first.inner_text()
     assert "critical" in first and "0 of" in first
-    assert "From AMS" in page.inner_text(".matrix thead")
+    shows(page.locator(".matrix thead"), "From AMS")
     shown.open("/health?show=poor&search=fra-2")
-    assert page.locator(".matrix tbody tr").count() == 1
+    expect(page.locator(".matrix tbody tr")).to_have_count(1)
     page.click("text=frankfurt")
-    assert "fra-2" in page.inner_text("main") and "went down" in page.inner_text("#events")
+    shows(page.locator("main"), "fra-2")
+    shows(page.locator("#events"), "went down")
     shown.check("health-pool")
 
 
 def test_health_keeps_itself_current(world: StoreServer, shown: Pages) -> None:
     page = shown.open("/health?search=singapore")
-    assert "degraded" not in page.inner_text(".matrix")
+    expect(page.locator(".matrix")).not_to_contain_text("degraded", use_inner_text=True)
     with world.local as client:
         order = {"pattern": "singapore/sin-1", "state": "down", "for_s": 60, "why": "seen without a reload"}
         client.post("/lbdns/v1/forced", json=order).raise_for_status()
@@ -234,15 +242,15 @@ def test_what_if_says_what_recorded_queries_would_move(world: StoreServer, shown
     shown.check("what-if")
     assert dig(world, networks["BR"]) == ["203.0.113.61"]
     page.locator("a", has_text=NAME).first.click()
-    assert page.inner_text("#answer-pool") == "saopaulo"
+    expect(page.locator("#answer-pool")).to_have_text("saopaulo", use_inner_text=True)
     page = shown.open("/what-if")
     page.fill("#what-text", "{")
     page.click("#configuration-form button.main")
-    assert "no JSON" in page.inner_text("[role=alert]")
+    shows(page.locator("[role=alert]"), "no JSON")
     shown.problems.clear()
     page = shown.open("/what-if?revision=1")
-    assert page.locator("#moved-share").count() == 1
-    assert page.input_value("#what-revision") == "1"
+    expect(page.locator("#moved-share")).to_have_count(1)
+    expect(page.locator("#what-revision")).to_have_value("1")
 
 
 @pytest.fixture
@@ -255,16 +263,16 @@ def without_scripts(world: StoreServer, browser: Browser) -> Iterator[Pages]:
 def test_everything_works_without_javascript(world: StoreServer, without_scripts: Pages) -> None:
     page = without_scripts.open(f"/map?load_balancer={NAME}")
     page.locator("svg.world a[aria-label='Brazil: saopaulo']").click()
-    assert page.inner_text("#answer-pool") == "saopaulo"
+    expect(page.locator("#answer-pool")).to_have_text("saopaulo", use_inner_text=True)
     page.fill("#ask-ecs", "")
     page.click("#ask-form button.main")
     assert asked(page) == dig(world, "")
     page = without_scripts.open("/health")
     page.fill("#force-pattern", "singapore/sin-1")
     page.click("#force-form button")
-    assert "is forced down" in page.inner_text("main")
+    shows(page.locator("main"), "is forced down")
     page.get_by_role("button", name="Take back").first.click()
-    assert "goes by what is measured again" in page.inner_text("main")
+    shows(page.locator("main"), "goes by what is measured again")
 
 
 def test_the_keyboard_alone_asks(world: StoreServer, shown: Pages) -> None:
@@ -276,12 +284,12 @@ def test_the_keyboard_alone_asks(world: StoreServer, shown: Pages) -> None:
     page.keyboard.type(network_of(world, "JP"))
     page.keyboard.press("Enter")
     page.wait_for_selector("#answer-pool")
-    assert page.inner_text("#answer-pool") == "singapore"
+    expect(page.locator("#answer-pool")).to_have_text("singapore", use_inner_text=True)
     change = page.locator("a", has_text="pool singapore is down").first
     change.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(".chip")
-    assert page.inner_text("#answer-pool") == "virginia"
+    expect(page.locator("#answer-pool")).to_have_text("virginia", use_inner_text=True)
 
 
 def test_pages_are_small(shown: Pages) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from lbdns.manage.dashboard.objects.drafts import draft_text
 from lbdns.testing import write_files
-from tests.dashboard.conftest import CONFIGURATION, Pages, signed_in
+from tests.dashboard.conftest import CONFIGURATION, Pages, expect, shows, signed_in
 from tests.store.served import StoreServer, wait_until
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def test_pages_are_accessible_and_fit_a_phone(pages: Pages, name: str) -> None:
 def test_topology_is_drawn_and_told(pages: Pages) -> None:
     page = pages.open(balancer_path(pages.server, "geo.example.com"))
     drawing = page.locator(".topology svg")
-    assert drawing.get_by_text("Countries JP, SG", exact=True).is_visible()
-    assert drawing.locator("a", has_text="europe").get_attribute("aria-label") == "pool europe: critical, 0 of 1 up"
+    expect(drawing.get_by_text("Countries JP, SG", exact=True)).to_be_visible()
+    expect(drawing.locator("a", has_text="europe")).to_have_attribute("aria-label", "pool europe: critical, 0 of 1 up")
     told = page.get_by_role("region", name="Which queries go where")
-    assert "Region WEU" in told.inner_text()
+    shows(told, "Region WEU")
     chain = page.locator(".chain").inner_text()
     assert "america" in chain and "If all of these fail" in chain
 
@@ -97,15 +97,15 @@ def test_topology_is_drawn_and_told(pages: Pages) -> None:
 def test_lists_are_searched_and_say_states(pages: Pages) -> None:
     page = pages.open("/load_balancers?search=WWW")
     rows = page.locator("tbody tr")
-    assert rows.count() == 1
-    assert "www.example.com" in rows.first.inner_text()
-    assert "degraded" in rows.first.inner_text()
+    expect(rows).to_have_count(1)
+    shows(rows.first, "www.example.com")
+    shows(rows.first, "degraded")
     (geo,) = pages.open("/load_balancers?search=geo").locator("tbody tr").all()
-    assert geo.locator("td.number").first.inner_text() == "3", "pools by place count as well"
+    expect(geo.locator("td.number").first).to_have_text("3", use_inner_text=True)
     page = pages.open("/pools?search=203.0.113")
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     pages.open("/pools?search=nowhere")
-    assert pages.page.get_by_text("Nothing is found").is_visible()
+    expect(pages.page.get_by_text("Nothing is found")).to_be_visible()
 
 
 @pytest.mark.parametrize("place", ["/pools", "/monitors", "/zones", "/zones/{zone}/records", "/load_balancers/{zone}"])
@@ -122,7 +122,7 @@ def test_a_draft_of_any_shape_is_shown(pages: Pages, place: str) -> None:
 def test_a_list_asks_the_api_once(pages: Pages) -> None:
     for path in ("/load_balancers", "/pools", "/monitors", "/zones"):
         page = pages.open(path)
-        assert page.locator("footer.asked li").count() == 1, path
+        expect(page.locator("footer.asked li")).to_have_count(1)
 
 
 def test_pool_and_load_balancer_are_made_and_answer(changing: Pages) -> None:
@@ -132,10 +132,10 @@ def test_pool_and_load_balancer_are_made_and_answer(changing: Pages) -> None:
     field(page, "/origins/0/name").fill("fresh-1")
     field(page, "/origins/0/address").fill("198.51.100.7")
     review(page)
-    assert "POST /client/v4/accounts/" in page.inner_text("main")
-    assert '"address": "198.51.100.7"' in page.inner_text("main")
+    shows(page.locator("main"), "POST /client/v4/accounts/")
+    shows(page.locator("main"), '"address": "198.51.100.7"')
     page.get_by_role("button", name="Save").click()
-    assert page.get_by_role("heading", name="fresh").is_visible()
+    expect(page.get_by_role("heading", name="fresh")).to_be_visible()
 
     changing.open("/load_balancers/new")  # the one zone is chosen already
     field(page, "/name").fill("app.example.com")
@@ -143,7 +143,7 @@ def test_pool_and_load_balancer_are_made_and_answer(changing: Pages) -> None:
     field(page, "/default_pools/0").select_option("fresh")
     field(page, "/fallback_pool").select_option("america")
     save(page)
-    assert page.get_by_role("heading", name="app.example.com").is_visible()
+    expect(page.get_by_role("heading", name="app.example.com")).to_be_visible()
     answered(server, "app.example.com", ["198.51.100.7"])
 
     page.get_by_role("link", name="Change").click()
@@ -164,16 +164,16 @@ def test_the_api_says_what_is_wrong_beside_the_field(changing: Pages) -> None:
     page.get_by_role("button", name="Add rule").click()
     page.get_by_label("Condition").fill('ip.src.country == "DE" and nonsense')
     review(page)
-    assert page.get_by_role("alert").is_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
     condition = page.get_by_label("Condition")
-    assert condition.get_attribute("aria-invalid") == "true"
+    expect(condition).to_have_attribute("aria-invalid", "true")
     about = condition.get_attribute("aria-describedby") or ""
     told = page.locator(f"#{about.split()[0]}").inner_text()
     assert "column 28" in told and "nonsense" in told
-    assert page.locator("pre.caret mark").inner_text() == "n"
+    expect(page.locator("pre.caret mark")).to_have_text("n", use_inner_text=True)
     ttl = field(page, "/ttl")
-    assert ttl.input_value() == "a while"
-    assert ttl.get_attribute("aria-invalid") == "true"
+    expect(ttl).to_have_value("a while")
+    expect(ttl).to_have_attribute("aria-invalid", "true")
     changing.check("form-errors")
 
 
@@ -187,7 +187,7 @@ def test_rules_are_edited(changing: Pages) -> None:
     changing.check("rule-edit")
     save(page)
     answered(server, "www.example.com", ["203.0.113.10"])
-    assert "asia" in (page.locator(".topology svg").text_content() or "")
+    expect(page.locator(".topology svg")).to_contain_text("asia")
     page.get_by_role("link", name="Change").click()
     page.get_by_role("button", name="Remove rule 1").click()
     save(page)
@@ -197,23 +197,23 @@ def test_rules_are_edited(changing: Pages) -> None:
 def test_what_others_use_is_not_deleted(changing: Pages) -> None:
     known = ids(changing.server)
     page = changing.open(f"/pools/{known['pool']['america']}/delete")
-    assert "used by" in page.get_by_role("alert").inner_text()
+    shows(page.get_by_role("alert"), "used by")
     page = changing.open("/monitors/new")
     field(page, "/type").select_option("icmp_ping")
     field(page, "/description").fill("for a while")
     save(page)
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete for-a-while").click()
-    assert page.get_by_role("status").first.is_visible()
+    expect(page.get_by_role("status").first).to_be_visible()
     assert len(ids(changing.server)["monitor"]) == 1
 
 
 def test_monitors_probe_at_once(changing: Pages) -> None:
     page = changing.open(f"/monitors/{ids(changing.server)['monitor']['web']}")
     page.get_by_role("button", name="Probe now").click()
-    assert page.get_by_role("heading", name="Probes of monitor web").is_visible()
-    assert "127.0.0.11" in page.inner_text("main")
-    assert "failed" in page.inner_text("main")
+    expect(page.get_by_role("heading", name="Probes of monitor web")).to_be_visible()
+    shows(page.locator("main"), "127.0.0.11")
+    shows(page.locator("main"), "failed")
     changing.check("probe")
 
 
@@ -226,10 +226,10 @@ def test_a_change_made_meanwhile_is_told(changing: Pages) -> None:
         path = f"/client/v4/accounts/{account}/load_balancers/pools/{known['pool']['asia']}"
         client.patch(path, json={"minimum_origins": 1, "latitude": 2, "longitude": 103}).raise_for_status()
     review(page)
-    assert "changed in revision" in page.get_by_role("alert").inner_text()
-    assert field(page, "/description").input_value() == "far away"
+    shows(page.get_by_role("alert"), "changed in revision")
+    expect(field(page, "/description")).to_have_value("far away")
     save(page)
-    assert "far away" in page.inner_text("main")
+    shows(page.locator("main"), "far away")
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_records_are_edited_without_javascript(scriptless: Pages) -> None:
     field(page, "/name").fill("host")
     field(page, "/content").fill("192.0.2.300")
     review(page)
-    assert "192.0.2.300" in page.locator(".wrong").inner_text()
+    shows(page.locator(".wrong"), "192.0.2.300")
     field(page, "/content").fill("192.0.2.30")
     save(page)
     answered(server, "host.example.com", ["192.0.2.30"])
@@ -259,7 +259,7 @@ def test_records_are_edited_without_javascript(scriptless: Pages) -> None:
     save(page)
     answered(server, "host.example.com", ["192.0.2.31"])
     scriptless.open(f"/zones/{zone}/records?search=host")
-    assert "team:a, b" in page.inner_text("main")
+    shows(page.locator("main"), "team:a, b")
     page.get_by_role("link", name="Delete host.example.com A").click()
     page.get_by_role("button", name="Delete host.example.com").click()
     answered(server, "host.example.com", [])
@@ -273,11 +273,11 @@ def test_records_with_parts_and_imported_ones(changing: Pages) -> None:
     for key, value in (("priority", "1"), ("weight", "2"), ("port", "5060"), ("target", "sip.example.com")):
         field(page, f"/data/{key}").fill(value)
     save(page)
-    assert "1 2 5060 sip.example.com" in page.inner_text("main")
+    shows(page.locator("main"), "1 2 5060 sip.example.com")
     changing.open(f"/zones/{zone}/import")
     page.get_by_label("or its text").fill("new 300 IN A 192.0.2.77\n")
     page.get_by_role("button", name="Try it").click()
-    assert "new.example.com" in page.inner_text("main")
+    shows(page.locator("main"), "new.example.com")
     page.get_by_role("button", name="Add them").click()
     answered(server, "new.example.com", ["192.0.2.77"])
     with page.expect_download() as export:
@@ -317,7 +317,7 @@ def test_networks_are_compared_before_saving(changing: Pages) -> None:
     review(page)
     page.get_by_label("Networks of clients").fill("192.0.2.0/24 198.51.100.0/24")
     page.get_by_role("button", name="Compare").click()
-    assert "2 of 2 networks would get another pool" in page.inner_text("main")
+    shows(page.locator("main"), "2 of 2 networks would get another pool")
     changing.check("what-if")
 
 
@@ -352,11 +352,11 @@ def test_what_comes_from_files_is_shown_and_not_changed(browser: Browser, tmp_pa
         server.wait_for_api()
         pages = signed_in(server, browser)
         page = pages.open("/pools")
-        assert "europe" in page.inner_text("main")
-        assert page.get_by_role("link", name="New pool").count() == 0
+        shows(page.locator("main"), "europe")
+        expect(page.get_by_role("link", name="New pool")).to_have_count(0)
         page = pages.open(f"/pools/{ids(server)['pool']['europe']}/edit")
-        assert "Nothing can be changed here" in page.get_by_role("status").inner_text()
-        assert page.get_by_role("button", name="Review").last.is_disabled()
+        shows(page.get_by_role("status"), "Nothing can be changed here")
+        expect(page.get_by_role("button", name="Review").last).to_be_disabled()
         pages.context.close()
 
 

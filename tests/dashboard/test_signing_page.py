@@ -21,7 +21,7 @@ from lbdns.manage.store.manager import Running, StoreManager
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.zones.zone_bodies import new_zone_records
 from lbdns.model.settings import Settings
-from tests.dashboard.conftest import Pages, signed_in
+from tests.dashboard.conftest import Pages, expect, signed_in
 from tests.dnssec.played_signer import DIGEST, PlayedServer
 from tests.loop_thread import LoopThread
 from tests.store.served import StoreServer
@@ -75,30 +75,30 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def test_a_zone_is_signed_rolled_and_unsigned_by_buttons(stage: Stage) -> None:
     page, signer = stage.pages.open(stage.path), stage.server.signer
-    assert page.get_by_text("Not signed", exact=True).count() == 1
+    expect(page.get_by_text("Not signed", exact=True)).to_have_count(1)
     stage.pages.check("dnssec-unsigned")
     page.get_by_label("Keys").select_option("split")
     page.get_by_role("button", name="Sign example.com").click()
     assert signer.asked[-2][0] == "enable" or ("enable" in [verb for verb, _ in signer.asked])
-    assert page.get_by_label("DS record 1").input_value() == f"example.com. 3600 IN DS 12345 13 2 {DIGEST}"
-    assert page.get_by_text("give the DS to the zone above").count() >= 1
-    assert page.get_by_role("row").filter(has_text="23456").get_by_text("the zone (ZSK)").count() == 1
+    expect(page.get_by_label("DS record 1")).to_have_value(f"example.com. 3600 IN DS 12345 13 2 {DIGEST}")
+    expect(page.get_by_text("give the DS to the zone above").first).to_be_attached()
+    expect(page.get_by_role("row").filter(has_text="23456").get_by_text("the zone (ZSK)")).to_have_count(1)
     stage.pages.check("dnssec-pending")
     page.get_by_text("It cannot be asked").click()
     page.get_by_role("button", name="The zone above has these").click()
     assert signer.zones["example.com"].status == SigningState.ACTIVE
     page.get_by_label("Key", exact=True).select_option("zsk")
     page.get_by_role("button", name="Begin the roll").click()
-    assert page.get_by_role("row").filter(has_text="34567").get_by_text("published").count() == 1
+    expect(page.get_by_role("row").filter(has_text="34567").get_by_text("published")).to_have_count(1)
     asked = {verb: said for verb, said in signer.asked if verb != "status"}
     assert asked["enable"] == {"zone": "example.com", "algorithm": None, "keys": "split"}
     assert asked["roll"] == {"zone": "example.com", "role": "zsk", "algorithm": None, "emergency": None}
     stage.pages.check("dnssec-roll")
     page.get_by_text("Stop signing", exact=True).last.click()
     page.get_by_role("button", name="Stop signing example.com").click()
-    assert page.get_by_text("have its DS taken out of the zone above").count() >= 1
+    expect(page.get_by_text("have its DS taken out of the zone above").first).to_be_attached()
     page.goto(stage.pages.address + stage.path.replace("dnssec", "records"))
-    assert page.get_by_role("link", name="pending-disabled").count() == 1
+    expect(page.get_by_role("link", name="pending-disabled")).to_have_count(1)
     stage.pages.check("dnssec-records")
 
 
@@ -108,8 +108,8 @@ def test_what_the_signer_refuses_and_what_is_wrong_is_shown(stage: Stage) -> Non
     before = signer.zones["example.com"]
     signer.zones["example.com"] = dataclasses.replace(before, status=SigningState.ERROR, problem="no key fits the DS")
     page.reload()
-    assert page.get_by_role("alert").get_by_text("no key fits the DS").count() == 1
+    expect(page.get_by_role("alert").get_by_text("no key fits the DS")).to_have_count(1)
     stage.pages.check("dnssec-error")
     signer.zones.clear()
     page.get_by_role("button", name="Begin the roll").click()
-    assert page.get_by_text("example.com has no CSK").count() == 1
+    expect(page.get_by_text("example.com has no CSK")).to_have_count(1)

@@ -17,7 +17,7 @@ from lbdns.manage.store.manager import Running, StoreManager
 from lbdns.manage.store.sqlite import Store
 from lbdns.model.settings import Settings
 from lbdns.transfer.zone_transfer_status import TransferState
-from tests.dashboard.conftest import Pages, signed_in
+from tests.dashboard.conftest import Pages, expect, signed_in
 from tests.loop_thread import LoopThread
 from tests.store.served import StoreServer
 from tests.transfer.played_transfers import PlayedTransfers, primary, secondary
@@ -61,7 +61,7 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_zones_are_shown_and_checked_by_buttons(stage: Stage) -> None:
     pages, played = stage
     page = pages.open("/transfers")
-    assert page.get_by_text("No zone is transferred").count() == 1
+    expect(page.get_by_text("No zone is transferred")).to_have_count(1)
     lost = "www.example.com: the primary has deleted it, and a load balancer stands there"
     failing = secondary(
         "late.example", state=TransferState.FAILING, last_error="192.0.2.1:53: it did not answer in 5 s"
@@ -75,20 +75,20 @@ def test_zones_are_shown_and_checked_by_buttons(stage: Stage) -> None:
         "example.com",
         "example.net",
     ], "those to be looked at come first"
-    assert rows.nth(1).get_by_text("it did not answer in 5 s").count() == 1
-    assert rows.nth(2).get_by_text(lost).count() == 1
+    expect(rows.nth(1).get_by_text("it did not answer in 5 s")).to_have_count(1)
+    expect(rows.nth(2).get_by_text(lost)).to_have_count(1)
     pages.check("transfers")
     page.get_by_role("link", name="example.com").click()
-    assert page.get_by_role("row").filter(has_text="192.0.2.1:53").get_by_text("transfer.example.com").count() == 1
+    expect(page.get_by_role("row").filter(has_text="192.0.2.1:53").get_by_text("transfer.example.com")).to_have_count(1)
     pages.check("transfers-secondary")
     page.get_by_role("button", name="Check now").click()
-    assert page.get_by_text("example.com was checked: serial 2026112901.").count() == 1
+    expect(page.get_by_text("example.com was checked: serial 2026112901.")).to_have_count(1)
     page.get_by_role("button", name="Transfer all of it").click()
     forced = [said["force"] for op, said in played.asked if op == "zone_refresh"]
     assert forced == [False, True]
     page.goto(f"{pages.address}/transfers/example.net")
     page.get_by_role("button", name="Send NOTIFY").click()
-    assert page.get_by_text("was told of serial 7").count() == 1
+    expect(page.get_by_text("was told of serial 7")).to_have_count(1)
 
 
 def test_what_the_server_refuses_is_shown(stage: Stage) -> None:
@@ -96,7 +96,7 @@ def test_what_the_server_refuses_is_shown(stage: Stage) -> None:
     expired = secondary(state=TransferState.EXPIRED, last_error="no primary was reached for 7 d")
     played.zones["example.com"] = expired
     page = pages.open("/transfers/example.com")
-    assert page.get_by_role("alert").get_by_text("no primary was reached for 7 d").count() == 1
+    expect(page.get_by_role("alert").get_by_text("no primary was reached for 7 d")).to_have_count(1)
     played.zones["example.com"] = dataclasses.replace(expired, serial=None)
     page.reload()
-    assert page.get_by_text("serial none yet").count() == 1
+    expect(page.get_by_text("serial none yet")).to_have_count(1)
