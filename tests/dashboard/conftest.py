@@ -24,7 +24,8 @@ import pytest
 from tests.store.served import StoreServer, wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Locator, LocatorAssertions, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+    from playwright.sync_api._generated import LocatorAssertions
 
 LONGEST_WAIT: Final = 20_000
 """How long a page may take to show what it should, in milliseconds."""
