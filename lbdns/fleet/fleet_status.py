@@ -1,0 +1,197 @@
+"""What each machine of a fleet says of itself, once a second, and what another one keeps of that: pure.
+
+A machine tells durations and counts, never times of day: the one that hears them may have another clock. When somebody
+was heard is judged by the receiver's own monotonic clock alone.
+
+    no status yet  ->  HEARD  --nothing for LOST_S-->  LOST  --nothing for FORGOTTEN_S-->  gone from the roster
+                         ^                              |
+                         '------- a status comes -------'
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from lbdns.fleet.fleet_document import BadDocument, decode_document, encode_document
+
+STATUS_S: Final = 1.0
+"""How often a machine says how it stands."""
+LOST_S: Final = 3.0
+"""Who has said nothing for so long is not heard any more."""
+FORGOTTEN_S: Final = 86_400.0
+"""Who has said nothing for so long is no machine of the fleet any more."""
+MACHINES_MAX: Final = 4_096
+"""Of a roster: whoever comes then is passed over."""
+NAME_PATTERN: Final = r"^[A-Za-z0-9_-]{1,63}$"
+"""Names of machines: they are parts of subjects on the bus."""
+_STATUS_BYTES_MAX: Final = 1 << 20
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class FleetMode(StrEnum):
+    """Where a machine's configuration comes from."""
+
+    STORE = "store"
+    """The fleet's: what one changes all serve."""
+    FILES = "files"
+    """Its own files: it shares health alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """How a machine stands, as its supervisor says.
+
+    `region` and `pop` are those of its settings, "" where they name none; `version` is the release of lbdns. `revision`
+    is the newest in its store and `served` the one that it answers by, None where it has no store; `lag`: how many
+    revisions of the stream it knows of and does not have yet. `mistakes`: why it does not serve what it stores, a
+    sentence each. `up_s`: for how long its supervisor runs. `heard`: the machines whose observations its monitor worker
+    hears, itself left out, of `known` others; `cut_off_s`: for how long it has heard fewer than half, None where it
+    hears enough. `bus`: what is wrong with its way to the bus, "" where nothing is. `signed`: a digest of the zones
+    that it signs (`signed_digest`), `signed_count` how many these are. `is_leaving`: this is
+    the last that is heard of it in this fleet.
+    """
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    version: str = ""
+    region: str = ""
+    pop: str = ""
+    mode: str = FleetMode.STORE
+    revision: int | None = None
+    served: int | None = None
+    lag: int = 0
+    mistakes: tuple[str, ...] = ()
+    up_s: _Number = 0.0
+    heard: tuple[str, ...] = ()
+    known: int = 0
+    cut_off_s: _Number | None = None
+    bus: str = ""
+    signed: str = ""
+    signed_count: int = 0
+    is_leaving: bool = False
+
+
+_READ: Final = TypeAdapter(MachineStatus)
+
+
+def encode_status(status: MachineStatus) -> bytes:
+    """Return the message that says it, for the subject `here.<machine>`."""
+    return encode_document(asdict(status))
+
+
+def decode_status(data: bytes) -> MachineStatus:
+    """Return what a machine says, of any release; raises BadDocument."""
+    return _status_in(decode_document(data, bytes_max=_STATUS_BYTES_MAX))
+
+
+def _status_in(said: Mapping[str, Any]) -> MachineStatus:
+    """Return the status in a document; raises BadDocument. Keys that are not known here are passed over."""
+    try:
+        return _READ.validate_python(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadDocument(f"the status of a machine cannot be read: {where}: {first['msg']}") from None
+
+
+def signed_digest(zones: Iterable[str]) -> str:
+    """Return what tells apart machines that sign other zones: a digest of the zones' names, "" where there are none."""
+    names = sorted(zones)
+    return hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest() if names else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """A machine as one keeps it: what it said last, how long ago (`age_s`), whether it is still heard, and for how long
+    that has been so (`for_s`): since it came, came back or was lost."""
+
+    status: MachineStatus
+    age_s: float
+    is_heard: bool
+    for_s: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as values that JSON has."""
+        told = asdict(self.status)
+        listed = {key: list(value) for key, value in told.items() if isinstance(value, tuple)}
+        own = {"is_heard": self.is_heard, "age_s": round(self.age_s, 3), "for_s": round(self.for_s, 3)}
+        return {**told, **listed, **own}
+
+    @staticmethod
+    def from_json(said: Mapping[str, Any]) -> RosterRow:
+        """Return what `as_json` made JSON of; raises BadDocument."""
+        try:
+            age_s, is_heard, for_s = float(said["age_s"]), bool(said["is_heard"]), float(said["for_s"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadDocument(f"a row of the roster cannot be read: {error!r}") from None
+        return RosterRow(_status_in(said), age_s, is_heard, for_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _RosterEntry:
+    """A machine in a roster: what it said last and when, and since when it has been heard without a gap."""
+
+    status: MachineStatus
+    heard_at_s: float
+    since_s: float
+
+
+class FleetRoster:
+    """Whom a machine hears, itself among them. `now_s` is a monotonic clock, the same in all calls."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self._entries: dict[str, _RosterEntry] = {}
+
+    def hear(self, status: MachineStatus, now_s: float) -> None:
+        """Take a status that just came."""
+        if status.is_leaving:
+            self._entries.pop(status.name, None)
+            return
+        before = self._entries.get(status.name)
+        if before is None:
+            self._forget(now_s)
+            if len(self._entries) >= MACHINES_MAX:
+                return
+        is_lasting = before is not None and now_s - before.heard_at_s <= LOST_S
+        since_s = before.since_s if before is not None and is_lasting else now_s
+        self._entries[status.name] = _RosterEntry(status, now_s, since_s)
+
+    def rows(self, now_s: float) -> tuple[RosterRow, ...]:
+        """Return all machines by name."""
+        self._forget(now_s)
+        return tuple(self._row(self._entries[name], now_s) for name in sorted(self._entries))
+
+    def kept(self, now_s: float) -> list[dict[str, Any]]:
+        """Return the roster as values that JSON has, for the next start."""
+        return [one.as_json() for one in self.rows(now_s)]
+
+    def restore(self, kept: Iterable[Mapping[str, Any]], now_s: float, passed_s: float) -> None:
+        """Take up what `kept` returned `passed_s` ago; whoever has been heard meanwhile stays as heard. Passes over
+        what is damaged."""
+        for row in _sound(kept):
+            age_s = max(row.age_s + max(passed_s, 0.0), LOST_S + STATUS_S)  # heard by an earlier run
+            self._entries.setdefault(row.status.name, _RosterEntry(row.status, now_s - age_s, now_s - age_s))
+
+    def _forget(self, now_s: float) -> None:
+        old = [name for name, one in self._entries.items() if now_s - one.heard_at_s > FORGOTTEN_S]
+        for name in old:
+            del self._entries[name]
+
+    @staticmethod
+    def _row(entry: _RosterEntry, now_s: float) -> RosterRow:
+        age_s = max(now_s - entry.heard_at_s, 0.0)
+        is_heard = age_s <= LOST_S
+        return RosterRow(entry.status, age_s, is_heard, max(now_s - entry.since_s, 0.0) if is_heard else age_s)
+
+
+def _sound(kept: Iterable[Mapping[str, Any]]) -> Iterator[RosterRow]:
+    for said in kept:
+        with contextlib.suppress(BadDocument):
+            yield RosterRow.from_json(said)
