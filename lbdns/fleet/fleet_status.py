@@ -51,11 +51,14 @@ class MachineStatus:
     `region` and `pop` are those of its settings, "" where they name none; `version` is the release of lbdns. `revision`
     is the newest in its store and `served` the one that it answers by, None where it has no store; `lag`: how many
     revisions of the stream it knows of and does not have yet. `mistakes`: why it does not serve what it stores, a
-    sentence each. `up_s`: for how long its supervisor runs. `heard`: the machines whose observations its monitor worker
-    hears, itself left out, of `known` others; `cut_off_s`: for how long it has heard fewer than half, None where it
-    hears enough. `bus`: what is wrong with its way to the bus, "" where nothing is. `signed`: a digest of the zones
-    that it signs (`signed_digest`), `signed_count` how many these are. `is_leaving`: this is
-    the last that is heard of it in this fleet.
+    sentence each. `up_s`: for how long its supervisor runs.
+
+    `heard`: the machines whose observations its monitor worker hears, itself left out, of `known` others; `cut_off_s`:
+    for how long it has heard too few to judge by, None where it hears enough, and `agreed_by`: how many, itself among
+    them, agreed on what it goes by since then. `bus`: what is wrong with its way to the bus, "" where nothing is.
+    `signed`: a digest of the zones that it signs (`signed_digest`), `signed_count` how many these are. `is_leaving`:
+    this is the last that is heard of it in this fleet. `run`: what tells one run of a supervisor from any other, so
+    that two machines of one name are noticed.
     """
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -71,10 +74,12 @@ class MachineStatus:
     heard: tuple[str, ...] = ()
     known: int = 0
     cut_off_s: _Number | None = None
+    agreed_by: int = 0
     bus: str = ""
     signed: str = ""
     signed_count: int = 0
     is_leaving: bool = False
+    run: str = ""
 
 
 _READ: Final = TypeAdapter(MachineStatus)
@@ -109,37 +114,27 @@ def signed_digest(zones: Iterable[str]) -> str:
 @dataclass(frozen=True, slots=True)
 class RosterRow:
     """A machine as one keeps it: what it said last, how long ago (`age_s`), whether it is still heard, and for how long
-    that has been so (`for_s`): since it came, came back or was lost."""
+    that has been so (`for_s`): since it came, came back or was lost. `lags_s`: for how long it has lacked revisions."""
 
     status: MachineStatus
     age_s: float
     is_heard: bool
     for_s: float
+    lags_s: float = 0.0
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as values that JSON has."""
-        told = asdict(self.status)
-        listed = {key: list(value) for key, value in told.items() if isinstance(value, tuple)}
-        own = {"is_heard": self.is_heard, "age_s": round(self.age_s, 3), "for_s": round(self.for_s, 3)}
-        return {**told, **listed, **own}
 
-    @staticmethod
-    def from_json(said: Mapping[str, Any]) -> RosterRow:
-        """Return what `as_json` made JSON of; raises BadDocument."""
-        try:
-            age_s, is_heard, for_s = float(said["age_s"]), bool(said["is_heard"]), float(said["for_s"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadDocument(f"a row of the roster cannot be read: {error!r}") from None
-        return RosterRow(_status_in(said), age_s, is_heard, for_s)
+_READ_ROW: Final = TypeAdapter(RosterRow)
 
 
 @dataclass(frozen=True, slots=True)
 class _RosterEntry:
-    """A machine in a roster: what it said last and when, and since when it has been heard without a gap."""
+    """A machine in a roster: what it said last and when, since when it has been heard without a gap, and since when it
+    has lacked revisions."""
 
     status: MachineStatus
     heard_at_s: float
     since_s: float
+    lags_since_s: float | None = None
 
 
 class FleetRoster:
@@ -161,7 +156,9 @@ class FleetRoster:
                 return
         is_lasting = before is not None and now_s - before.heard_at_s <= LOST_S
         since_s = before.since_s if before is not None and is_lasting else now_s
-        self._entries[status.name] = _RosterEntry(status, now_s, since_s)
+        lags_since_s = before.lags_since_s if before is not None else None
+        lags_since_s = None if not status.lag else now_s if lags_since_s is None else lags_since_s
+        self._entries[status.name] = _RosterEntry(status, now_s, since_s, lags_since_s)
 
     def rows(self, now_s: float) -> tuple[RosterRow, ...]:
         """Return all machines by name."""
@@ -170,7 +167,7 @@ class FleetRoster:
 
     def kept(self, now_s: float) -> list[dict[str, Any]]:
         """Return the roster as values that JSON has, for the next start."""
-        return [one.as_json() for one in self.rows(now_s)]
+        return [asdict(one) for one in self.rows(now_s)]
 
     def restore(self, kept: Iterable[Mapping[str, Any]], now_s: float, passed_s: float) -> None:
         """Take up what `kept` returned `passed_s` ago; whoever has been heard meanwhile stays as heard. Passes over
@@ -188,10 +185,12 @@ class FleetRoster:
     def _row(entry: _RosterEntry, now_s: float) -> RosterRow:
         age_s = max(now_s - entry.heard_at_s, 0.0)
         is_heard = age_s <= LOST_S
-        return RosterRow(entry.status, age_s, is_heard, max(now_s - entry.since_s, 0.0) if is_heard else age_s)
+        for_s = max(now_s - entry.since_s, 0.0) if is_heard else age_s
+        lags_s = 0.0 if entry.lags_since_s is None else max(now_s - entry.lags_since_s, 0.0)
+        return RosterRow(entry.status, age_s, is_heard, for_s, lags_s)
 
 
 def _sound(kept: Iterable[Mapping[str, Any]]) -> Iterator[RosterRow]:
     for said in kept:
-        with contextlib.suppress(BadDocument):
-            yield RosterRow.from_json(said)
+        with contextlib.suppress(ValidationError):
+            yield _READ_ROW.validate_python(said)

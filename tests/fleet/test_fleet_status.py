@@ -11,9 +11,8 @@ from lbdns.fleet.fleet_document import DEFLATED_FROM, BadDocument, decode_docume
 from lbdns.fleet.fleet_status import (
     FORGOTTEN_S,
     LOST_S,
-    MachineStatus,
     FleetRoster,
-    RosterRow,
+    MachineStatus,
     decode_status,
     encode_status,
     signed_digest,
@@ -110,7 +109,7 @@ def test_a_roster_outlives_a_restart_without_claiming_to_hear() -> None:
     kept = json.loads(json.dumps(before.kept(101.0)))
     after = FleetRoster()
     after.hear(MachineStatus("FRA-1"), 5.0)
-    after.restore([*kept, {"name": "X"}, {}, {**kept[0], "name": 5}], 5.0, passed_s=60.0)
+    after.restore([*kept, {"name": "X"}, {}, {**kept[0], "status": {"name": 5}}], 5.0, passed_s=60.0)
     ams, fra = after.rows(5.0)
     assert (ams.status, ams.is_heard, ams.age_s) == (AMS, False, 61.0)
     assert fra.is_heard
@@ -118,9 +117,13 @@ def test_a_roster_outlives_a_restart_without_claiming_to_hear() -> None:
     assert after.rows(6.0)[0].for_s == 0.0
 
 
-def test_rows_travel_as_json() -> None:
-    row = RosterRow(AMS, 0.5, True, 12.0)
-    assert RosterRow.from_json(json.loads(json.dumps(row.as_json()))) == row
+def test_who_lacks_revisions_is_told_with_for_how_long() -> None:
+    roster = FleetRoster()
+    for at_s, lag in ((1.0, 0), (2.0, 3), (3.0, 1)):
+        roster.hear(MachineStatus("FRA-1", lag=lag), at_s)
+    assert roster.rows(3.5)[0].lags_s == 1.5
+    roster.hear(MachineStatus("FRA-1"), 4.0)
+    assert roster.rows(4.5)[0].lags_s == 0.0
 
 
 def test_the_digest_tells_apart_who_signs_what() -> None:
