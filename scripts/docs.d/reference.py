@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
@@ -245,6 +246,7 @@ def _families() -> list[Any]:
 
 LICENCES = {
     "3-Clause BSD License": "BSD-3-Clause",
+    "Apache 2 License": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
     "BSD": "BSD-2-Clause",
     "GNU Lesser General Public License v3.0": "LGPL-3.0",
@@ -254,10 +256,17 @@ LICENCES = {
 """What packages without an SPDX expression call their licence, which their files say in full."""
 
 
+EXTRAS = ("fleet", "pkcs11")
+"""What an operator may have beside it."""
+
+
 def requirements() -> dict[str, Distribution]:
-    """Return every package that lbdns needs to run, by its name."""
+    """Return every package that lbdns needs to run, with or without its extras, by its name."""
     found: dict[str, Distribution] = {}
     todo: list[tuple[str, frozenset[str]]] = [("lbdns", frozenset())]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for needed in (Requirement(text) for extra in EXTRAS for text in extras[extra]):
+        todo.append((needed.name, frozenset(needed.extras)))
     while todo:
         name, extras = todo.pop()
         key = canonicalize_name(name)
@@ -301,8 +310,8 @@ def licences_text() -> str:
             WRITTEN,
             "",
             "lbdns is under Apache-2.0 ([LICENSE](../LICENSE)), its geolocation data under their own terms",
-            "([geodata/SOURCES.md](../geodata/SOURCES.md)). What it needs to run is installed beside it. The releases",
-            "are those that it is tested with ([constraints.txt](../constraints.txt)).",
+            "([geodata/SOURCES.md](../geodata/SOURCES.md)). What it needs to run, extras included, is beside it.",
+            "The releases are those that it is tested with ([constraints.txt](../constraints.txt)).",
             "",
             "| package | release | licence |",
             "|---|---|---|",
