@@ -62,7 +62,7 @@ class StoreServer(LbdnsServer):
             made.raise_for_status()
             return str(made.json()["result"]["value"])
 
-    def wait_for_api(self) -> None:
+    def wait_for_api(self, seconds: float = WAIT_S) -> None:
         """Wait until the UNIX socket answers; raises ServerError."""
 
         def answers() -> bool:
@@ -74,7 +74,7 @@ class StoreServer(LbdnsServer):
             with self.local as client:
                 return client.get("/client/v4/accounts").status_code == 200
 
-        wait_until(answers, lambda: f"the API does not answer:\n{self.log}")
+        wait_until(answers, lambda: f"the API does not answer:\n{self.log}", seconds)
 
 
 def wait_until(condition: Callable[[], Any], otherwise: Callable[[], str], seconds: float = WAIT_S) -> float:
