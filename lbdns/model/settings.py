@@ -24,6 +24,7 @@ from lbdns.model import bounds
 from lbdns.model.dnssec_settings import DnssecSettings
 from lbdns.model.dnstap_settings import DnstapSettings
 from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, ObjectName, Whole, check_path
+from lbdns.model.fleet_settings import FleetSettings
 from lbdns.model.guard_settings import Cookies, CookieSettings, RateLimit
 from lbdns.model.history_settings import HistorySettings
 from lbdns.model.mistakes import shown
@@ -258,6 +259,9 @@ class Settings(Frozen):
     """How zones are signed, and how their keys live. Which zones are is said by `lbdns dnssec enable ZONE`."""
     history: HistorySettings = HistorySettings()
     """What is kept of what was counted, for charts, analytics and `lbdns status`."""
+    fleet: FleetSettings | None = None
+    """The fleet of which this machine is one: several with one configuration, which judge health together. Alone
+    without it."""
     strict: Flag = False
     """Whether a start fails wherever there is a mistake. Otherwise what was served last is served on, and where nothing
     was, all but the zones with mistakes is."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,12 @@ class NatsServer:
         raise AssertionError("no reply")
 
 
-def access_to(*urls: str, **others: str) -> BusAccess:
+def access_to(*urls: str, **others: Any) -> BusAccess:
     """Return how a machine of a fleet of tests reaches its bus."""
-    return BusAccess(**({"machine": "AMS-1", "fleet_id": "t"} | others), urls=urls)
+    return replace(BusAccess("AMS-1", "t", urls), **others)
 
 
-async def connected(*urls: str, **others: str) -> NatsBus:
+async def connected(*urls: str, **others: Any) -> NatsBus:
     """Return a bus that is connected."""
     bus = NatsBus(access_to(*urls, **others))
     bus.start()

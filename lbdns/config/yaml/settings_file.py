@@ -12,6 +12,7 @@ from lbdns.base.key_pair import check_key_pair
 from lbdns.base.kinds import IN_SETTINGS, SECTIONS
 from lbdns.base.system_user import find_system_user, user_name
 from lbdns.base.words import SETTINGS_FILE
+from lbdns.config.checks.fleet_checks import check_fleet
 from lbdns.config.yaml.cookie_files import COOKIES, read_cookies
 from lbdns.config.yaml.key_files import KEYS, check_secrets, read_keys
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_lists
@@ -19,6 +20,7 @@ from lbdns.config.yaml.objects import SectionPart
 from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
+from lbdns.model.fleet_settings import FleetSettings
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_settings import ZoneSettings
 from lbdns.places.airports import is_airport
@@ -54,6 +56,7 @@ def read_settings(
     problems.extend(_check_places(placed, base))
     settings = _with_absolute_paths(placed.item, base)
     problems.extend(_check_tls_pair(settings, source))
+    problems.extend(check_fleet(settings, source))
     beside: dict[str, Any] = {}
     if settings.lists:
         beside[LISTS] = read_lists(settings.lists, base, read, problems)
@@ -101,10 +104,19 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
     paths["tls"] = settings.tls and settings.tls.model_copy(
         update={name: _absolute(getattr(settings.tls, name), base) for name in _TLS_FILES}
     )
+    paths["fleet"] = settings.fleet and _with_absolute_files(settings.fleet, base)
     paths["zones"] = {name: _with_absolute_ca(zone, base) for name, zone in settings.zones.items()}
     update = {"geodata": geodata, "api": api, **paths}
     # What was not said stays so: what is on by default may depend on how lbdns is started.
     return settings.model_copy(update={key: value for key, value in update.items() if key in settings.model_fields_set})
+
+
+def _with_absolute_files(fleet: FleetSettings, base: Path) -> FleetSettings:
+    tls = fleet.tls and fleet.tls.model_copy(
+        update={name: _absolute(getattr(fleet.tls, name), base) for name in ("ca", "certificate", "key")}
+    )
+    update = {"credentials": _absolute(fleet.credentials, base), "tls": tls}
+    return fleet.model_copy(update={key: value for key, value in update.items() if key in fleet.model_fields_set})
 
 
 def _with_absolute_ca(zone: ZoneSettings, base: Path) -> ZoneSettings:
