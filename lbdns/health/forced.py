@@ -33,13 +33,17 @@ State = Literal["up", "down", "auto"]
 
 @dataclass(frozen=True, slots=True)
 class Forced:
-    """One order: `state` for what `pattern` matches, from `set_at_s` until `until_s` (unix seconds, None: for good)."""
+    """One order: `state` for what `pattern` matches, from `set_at_s` until `until_s` (unix seconds, None: for good).
+
+    `machine`: of a fleet, where it was given; "" for this one, or for none.
+    """
 
     pattern: str
     state: State
     set_at_s: float
     until_s: float | None = None
     why: str = ""
+    machine: str = ""
 
     @property
     def text(self) -> str:
@@ -174,16 +178,17 @@ def load(state_dir: Path) -> tuple[Forced, ...]:
         raise LbdnsError(f"{path}: not a list of forced states; remove it to start without any") from error
 
 
-def _entry(pattern: Any, state: Any, set_at_s: Any, until_s: Any = None, why: Any = "") -> Forced:
+def _entry(pattern: Any, state: Any, set_at_s: Any, until_s: Any = None, why: Any = "", machine: Any = "") -> Forced:
     """Return an order as it was written; raises TypeError for what none was written as."""
-    texts, times = (pattern, state, why), (set_at_s, 0.0 if until_s is None else until_s)
+    texts, times = (pattern, state, why, machine), (set_at_s, 0.0 if until_s is None else until_s)
     if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int | float) for one in times):
         raise TypeError("values of other types than orders have")
-    return Forced(pattern, cast(State, state), set_at_s, until_s, why)
+    return Forced(pattern, cast(State, state), set_at_s, until_s, why, machine)
 
 
 def save(state_dir: Path, entries: Iterable[Forced]) -> None:
     """Write the list, whole or not at all; raises LbdnsError where the disk refuses."""
     clock = {"boot": boot_id(), "offset_s": wall_offset_s()}
-    text = json.dumps({"forced": [asdict(entry) for entry in entries], "clock": clock}, ensure_ascii=False, indent=1)
+    rows = [{key: value for key, value in asdict(one).items() if value or key != "machine"} for one in entries]
+    text = json.dumps({"forced": rows, "clock": clock}, ensure_ascii=False, indent=1)
     write_whole(state_dir / FORCED_FILE, text, "the forced states", is_lasting=True)

@@ -1,0 +1,68 @@
+"""Who probes what: of the vantage points of a region, the first few by rendezvous hashing.
+
+Each is given a number for each check, and those with the smallest probe it. All machines that know the same vantage
+points come to the same ones without asking each other; one that comes or goes moves its own checks alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def place_hash(text: str) -> int:
+    """Return 64 bits for a vantage point's name, or for what names a check."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def rank(check: int, vantage: int) -> int:
+    """Return the number of a vantage point for a check, from their hashes (splitmix64's finish)."""
+    mixed = (check ^ vantage) * 0xBF58476D1CE4E5B9 & _MASK
+    mixed = (mixed ^ mixed >> 29) * 0x94D049BB133111EB & _MASK
+    return mixed ^ mixed >> 32
+
+
+class SharingOut:
+    """The vantage points that are counted on in the regions of this machine, and which of a check's are its own."""
+
+    def __init__(self, per_region: int | None) -> None:
+        """`per_region`: how many of a region probe the same thing; None: all of them."""
+        self._per_region = per_region
+        self._others: dict[str, tuple[int, ...]] = {}  # hashes of others' vantage points, by region
+        self._hashes: dict[str, int] = {}
+
+    def adopt(self, own: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> bool:
+        """Take the (name, region) of this machine's vantage points and of those of others that are counted on; return
+        whether that may move any check."""
+        mine = {name: place_hash(name) for name, _ in own}
+        regions: dict[str, list[int]] = {}
+        for name, region in others:
+            regions.setdefault(region, []).append(place_hash(name))
+        found = {region: tuple(sorted(hashes)) for region, hashes in regions.items()}
+        before, self._others = (self._hashes, self._others), found
+        self._hashes = mine
+        return self._per_region is not None and before != (mine, found)
+
+    def chosen(self, check: int, own: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the names of this machine's vantage points, of (name, region) ones, that probe a check."""
+        per_region = self._per_region
+        if per_region is None:
+            return [name for name, _ in own]
+        found = []
+        regions: dict[str, list[int]] = {}
+        for _, region in own:
+            if region not in regions:
+                mine = [self._hashes.get(name) or place_hash(name) for name, where in own if where == region]
+                regions[region] = [*mine, *self._others.get(region, ())]
+        for name, region in own:
+            there = regions[region]
+            if len(there) <= per_region:
+                found.append(name)
+                continue
+            own_rank = rank(check, self._hashes.get(name) or place_hash(name))
+            if sum(rank(check, other) < own_rank for other in there) < per_region:
+                found.append(name)
+        return found
