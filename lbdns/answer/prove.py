@@ -10,12 +10,10 @@ an answer.
 | REFERRAL | DS, or matches the cut | DS, or matches the cut | DS, or at the cut |
 | STEERED, without records | at the name | at the name | at the name |
 | HIT below a wildcard with a load balancer | none: signed as asked | none | none |
-| NODATA below one | at the name | encloser; next closer; matches the wildcard | at the name |
+| NODATA below one | at the name | at the name | at the name |
 
-"At the name": signed as it is asked for (lbdns/dnssec/compact_denial.py). Whose hash is said to exist is a
-closest encloser to those who keep that, and they deny all below it: so where hashes deny, what a wildcard's load
-balancer never gives is proved by the chain, and what it may give at other times by a hash that nobody keeps (TTL 0).
-Where the road falls back, what has no such signature yet is proved by the chain, as far as that can prove it.
+"At the name": signed as it is asked for (lbdns/dnssec/compact_denial.py). Where the road falls back, what has no such
+signature yet is proved by the chain, as far as that can prove it.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ from lbdns.answer.sign import unsigned_of
 from lbdns.dns.codes import NOERROR, TYPE_DS, TYPE_SOA
 from lbdns.dns.name import WILDCARD_LABEL, parent
 from lbdns.dns.zone import RRset
-from lbdns.dnssec.compact_denial import denial_ttl, nodata, nxname, types_at, without_type
+from lbdns.dnssec.compact_denial import denial_ttl, nodata, nxname
 from lbdns.dnssec.unsigned import Unsigned
 from lbdns.snapshot.lookup.name_rows import DENIAL_COMPACT, DENIAL_NSEC3
 
@@ -99,29 +97,15 @@ class _Proof:
             self._match(cut)
 
     def _prove_steered(self, found: Match) -> None:
-        if self._denial == DENIAL_NSEC3 and is_below_wildcard(self.view, found) and self._is_never(found.entry):
-            self._prove_by_chain(found)
-            soa, *chain = self.reply.authority
-            self.reply.authority = [soa, *(one._replace(ttl=min(one.ttl, self._ttl)) for one in chain)]  # RFC 9077
-            return
         made = nodata(self.view.columns, found.zone, found.entry, found.name, self.qtype, self._ttl)
         if self._is_taken(made):
             # No two records of one name can say two things: who follows the aliases asks for their end again.
             self.reply.authority = [records for records in self.reply.authority if records.type != TYPE_SOA]
         else:
-            # Below a wildcard the hash that is said to exist would deny what is below it to who keeps it: nobody does.
-            is_kept = self._denial != DENIAL_NSEC3 or not is_below_wildcard(self.view, found)
-            self._add_made(made, made.ttl if is_kept else 0)
-
-    def _is_never(self, entry: int) -> bool:
-        """Return whether a name, or what is below a wildcard, never has the type that was asked for."""
-        types = types_at(self.view.columns, entry)
-        return without_type(types, self.qtype) == types
+            self._add_made(made)
 
     def _prove_nodata(self, found: Match) -> None:
-        is_made = self._denial == DENIAL_COMPACT or (
-            self._denial != DENIAL_NSEC3 and is_signed_as_asked(self.view, found)
-        )
+        is_made = self._denial == DENIAL_COMPACT or is_signed_as_asked(self.view, found)
         if not is_made or not self._may_make(self._nodata(found.entry, found.name)):
             self._prove_by_chain(found)
 
@@ -192,11 +176,11 @@ class _Proof:
         """Return whether the chain's record of the same name stands there already, for an alias of a wildcard."""
         return any(records.type == made.rtype and records.owner == made.owner for records in self.reply.authority)
 
-    def _add_made(self, unsigned: Unsigned, ttl_s: int | None = None) -> None:
-        """Add what is signed on demand; `ttl_s`: sent with a shorter TTL than is signed."""
-        ttl = unsigned.ttl if ttl_s is None else ttl_s
+    def _add_made(self, unsigned: Unsigned) -> None:
         self._append(
-            Records(unsigned.owner, unsigned.rtype, ttl, unsigned.rdatas, is_apart=True, signed_ttl=unsigned.ttl)
+            Records(
+                unsigned.owner, unsigned.rtype, unsigned.ttl, unsigned.rdatas, is_apart=True, signed_ttl=unsigned.ttl
+            )
         )
 
     def _add(self, rrset: RRset) -> None:

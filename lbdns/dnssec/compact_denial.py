@@ -3,6 +3,11 @@
 They say of one name what it has, and nothing of any other: NSEC from the name to what comes right behind it, or in a
 zone with NSEC3 the record that matches the name's hash, to the hash behind that. Who answers, who signs ahead and who
 checks what is to be signed ask here. `columns`: a snapshot's, by name.
+
+A name that a wildcard answers for is a node to whoever keeps the NSEC3 record that matches it: the closest encloser of
+all names below it, which the zone's chain then denies. So these records have Opt-Out set (RFC 5155 section 6). That says
+nothing of the name itself, and no hash lies between the two that it could say something of; but the caches that answer by
+themselves out of NSEC3 records (RFC 8198) keep none that has it, PowerDNS Recursor's and Knot Resolver's.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lbdns.dns.canonical import NSEC3_PARAMETERS, nsec3_hash, nsec3_owner, type_bitmap
+from lbdns.dns.canonical import NSEC3_MADE_PARAMETERS, nsec3_hash, nsec3_owner, type_bitmap
 from lbdns.dns.codes import LABEL_BYTES_MAX, NAME_BYTES_MAX, TYPE_NSEC, TYPE_NSEC3, TYPE_NXNAME, TYPE_RRSIG
 from lbdns.dns.minimal_any import ANY_RDATA, ANY_TTL_S, ANY_TYPE
 from lbdns.dns.name import parent, read_name
@@ -126,7 +131,7 @@ def _at(columns: Columns, zone: int, owner: bytes, types: bytes, ttl: int) -> Un
         return Unsigned(apex, owner, TYPE_NSEC, ttl, (successor(owner, apex) + types,))
     hashed = nsec3_hash(owner)
     behind = (int.from_bytes(hashed, "big") + 1) % (1 << 8 * NSEC3_HASH_BYTES)
-    rdata = NSEC3_PARAMETERS + bytes((NSEC3_HASH_BYTES,)) + behind.to_bytes(NSEC3_HASH_BYTES, "big") + types
+    rdata = NSEC3_MADE_PARAMETERS + bytes((NSEC3_HASH_BYTES,)) + behind.to_bytes(NSEC3_HASH_BYTES, "big") + types
     return Unsigned(apex, nsec3_owner(hashed, apex), TYPE_NSEC3, ttl, (rdata,))
 
 

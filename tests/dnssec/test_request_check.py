@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from lbdns.answer.reply import Client
-from lbdns.dns.canonical import nsec3_hash, nsec3_owner, type_bitmap
+from lbdns.dns.canonical import NSEC3_PARAMETERS, nsec3_hash, nsec3_owner, type_bitmap
 from lbdns.dns.codes import (
     TYPE_A,
     TYPE_AAAA,
@@ -290,6 +290,8 @@ def test_denials_by_hash(tmp_path: Path) -> None:
     below = denials(stage, "one.apps.example.com", TYPE_AAAA, 20)
     assert stage.verdict(below) is Verdict.PASSING
     assert stage.verdict(replace(below, rdatas=(below.rdatas[0][:26] + type_bitmap([1, 2, 46]),))) is Verdict.REFUSED
+    kept_by_caches = NSEC3_PARAMETERS + below.rdatas[0][len(NSEC3_PARAMETERS) :]
+    assert stage.verdict(replace(below, rdatas=(kept_by_caches,))) is Verdict.REFUSED
     (instance,) = stage.content.instances[APEX]
     assert types_at(stage.content.columns, stage.content.columns["zone_apex"][instance.zone])
 

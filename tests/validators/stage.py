@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import dns.dnssec
@@ -106,6 +107,15 @@ def _ds_of(server: LbdnsServer, apex: str) -> str:
         time.sleep(POLL_S)
 
 
+def order(server: LbdnsServer, endpoint: str, up: bool) -> None:
+    """Order an endpoint (POOL/NAME) down, or take that back, and wait until it is so."""
+    server.ask("force", pattern=endpoint, state="auto" if up else "down")
+    deadline = time.monotonic() + ORDER_S
+    while (server.endpoint_state(endpoint) != "unhealthy") != up:
+        assert time.monotonic() < deadline, f"{endpoint} does not follow an order"
+        time.sleep(POLL_S)
+
+
 @contextlib.contextmanager
 def trial_of(
     folder: Path,
@@ -117,17 +127,20 @@ def trial_of(
     kinds: Sequence[type[Resolver]] = RESOLVERS,
 ) -> Iterator[Trial]:
     """Run resolvers before a server of signed zones, whose DS are `anchors` by apex, with what lies around these."""
-
-    def order(endpoint: str, up: bool) -> None:
-        server.ask("force", pattern=endpoint, state="auto" if up else "down")
-        deadline = time.monotonic() + ORDER_S
-        while (server.endpoint_state(endpoint) != "unhealthy") != up:
-            assert time.monotonic() < deadline, f"{endpoint} does not follow an order"
-            time.sleep(POLL_S)
-
     decisions_folder = folder / "decisions"
     decisions_folder.mkdir(parents=True)
     tree = signed_world.tree(decisions_folder, scene.server, scene.below, scene.safe_ds)
+    with resolvers_of(folder, scene, anchors, kinds) as resolvers:
+        yield Trial(
+            Decisions(tree, decisions_folder), Below(scene.zones), resolvers, partial(order, server), compact, seed
+        )
+
+
+@contextlib.contextmanager
+def resolvers_of(
+    folder: Path, scene: Scene, anchors: Mapping[str, Sequence[str]], kinds: Sequence[type[Resolver]] = RESOLVERS
+) -> Iterator[list[Resolver]]:
+    """Run resolvers, and the root and the zones below cuts, which no server under test has."""
     with contextlib.ExitStack() as stack:
         root = scene.root_zone(anchors)
         surroundings = Surroundings(scene.root, sign(".", root), [scene.server])
@@ -137,4 +150,4 @@ def trial_of(
         for kind in kinds:
             (folder / kind.name).mkdir()
             resolvers.append(stack.enter_context(running(kind, folder / kind.name, surroundings)))
-        yield Trial(Decisions(tree, decisions_folder), Below(scene.zones), resolvers, order, compact, seed)
+        yield resolvers

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.message
+import dns.query
+import dns.rcode
 import pytest
 
 from lbdns.testing import LbdnsServer
 from tests.validators.naive_signer import NaiveSigner, signing
-from tests.validators.resolvers import Bind, KnotResolver, PowerDns, Resolver, Unbound
-from tests.validators.signed_world import SIGNED
-from tests.validators.stage import Scene, prepare, signed_server, trial_of, unsigned_server
+from tests.validators.resolvers import RESOLVERS, Bind, KnotResolver, PowerDns, Resolver, Unbound
+from tests.validators.signed_world import HASHED, SIGNED
+from tests.validators.stage import Scene, order, prepare, resolvers_of, signed_server, trial_of, unsigned_server
 from tests.validators.trial import Report
 
 pytestmark = pytest.mark.process
 SEED = 13
 QUESTIONS, FLIPS = 350, 40  # each endpoint goes down and comes up again
+CHAIN_QUESTIONS = 250  # a zone of 80 hashes has the most of its gaps shown by so many names
+BELOW_QUESTIONS = 15
+ANSWER_S = 15.0
 QUESTIONS_TO_FAULTS = 300  # the rarest shows in 240, whatever the seed
 
 
@@ -62,6 +68,51 @@ def test_nothing_is_bogus_and_nothing_differs(scene: Scene, tmp_path: Path) -> N
         trial.run(questions=QUESTIONS, flips=FLIPS)
     assert not any(report.wrong for report in trial.reports.values()), told(trial.reports)
     assert all(report.secure > QUESTIONS / 2 for report in trial.reports.values()), told(trial.reports)
+
+
+@pytest.fixture(scope="module")
+def hashed(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Resolver]]:
+    """Resolvers by name before the signed server, which has no AAAA below *.ruled-apps just now; they know the chain of
+    the zone with NSEC3."""
+    folder = tmp_path_factory.mktemp("hashed")
+    with (
+        signed_server(folder, scene) as (server, anchors),
+        resolvers_of(folder, scene, anchors) as resolvers,
+    ):
+        for endpoint in ("three/e1", "three/e2"):
+            order(server, endpoint, up=False)
+        for resolver in resolvers:
+            for number in range(CHAIN_QUESTIONS):
+                ask(resolver, f"nothing-{number}.{HASHED}.", "A")
+        yield {resolver.name: resolver for resolver in resolvers}
+
+
+def ask(resolver: Resolver, name: str, rtype: str) -> dns.message.Message:
+    """Ask a resolver, by TCP where its reply is too long."""
+    query = dns.message.make_query(name, rtype, want_dnssec=True, payload=1232)
+    return dns.query.udp_with_fallback(query, "127.0.0.1", ANSWER_S, resolver.port)[0]
+
+
+@pytest.mark.parametrize("kind", RESOLVERS)
+@pytest.mark.parametrize("rtype", ["AAAA", "PTR"])
+def test_a_denial_below_a_wildcard_balancer_denies_no_name_below_it(
+    hashed: dict[str, Resolver], kind: type[Resolver], rtype: str
+) -> None:
+    """PowerDNS Recursor took the NSEC3 record that matches the name for a closest encloser, of which the chain denies
+    whatever is below; also where the record had a TTL of 0, which it keeps for a second."""
+    for number in range(BELOW_QUESTIONS):
+        name = f"{rtype.lower()}{number}.ruled-apps.{HASHED}."
+        denied = ask(hashed[kind.name], name, rtype)
+        assert (denied.rcode(), denied.answer) == (dns.rcode.NOERROR, []), denied
+        below = ask(hashed[kind.name], f"below.{name}", "A")
+        assert below.answer, f"{kind.name}: {below}"
+
+
+def test_what_is_denied_on_the_way_denies_nothing_below_a_dname(hashed: dict[str, Resolver]) -> None:
+    """unbound asks label by label, takes along the NSEC3 record of the name that begins with an asterisk, and held it to
+    be the closest encloser of the name that was asked; which has a record of its own, that it looks at first."""
+    reply = ask(hashed[Unbound.name], f"x.*.y.steered.{HASHED}.", "PTR")
+    assert reply.rcode() == dns.rcode.NOERROR, reply
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from lbdns.dns.canonical import NSEC3_PARAMETERS, nsec3_hash, nsec3_owner
+from lbdns.dns.canonical import NSEC3_MADE_PARAMETERS, nsec3_hash, nsec3_owner
 from lbdns.dns.codes import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DS, TYPE_HINFO, TYPE_NSEC, TYPE_NSEC3
 from lbdns.dns.name import WILDCARD_LABEL, checked_name_end
 from lbdns.dnssec.compact_denial import denial_of, minimal_any, nodata, nxname, types_at, without_type
@@ -226,7 +226,7 @@ class RequestCheck:
         if hashed is None:
             return REFUSED
         behind = ((int.from_bytes(hashed, "big") + 1) % (1 << 8 * NSEC3_HASH_BYTES)).to_bytes(NSEC3_HASH_BYTES, "big")
-        head = NSEC3_PARAMETERS + bytes((NSEC3_HASH_BYTES,)) + behind
+        head = NSEC3_MADE_PARAMETERS + bytes((NSEC3_HASH_BYTES,)) + behind
         if not wanted.rdatas[0].startswith(head) or wanted.ttl > min(self._content.denied(zone)):
             return REFUSED
         types = wanted.rdatas[0][len(head) :]
