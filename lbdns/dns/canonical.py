@@ -49,7 +49,7 @@ RRSIG_HEAD: Final = struct.Struct("!HBBIIIH")
 NSEC3_PARAMETERS: Final = b"\1\0\0\0\0"
 """SHA-1, no flags, no iterations, no salt (RFC 9276 section 3.1)."""
 NSEC3_MADE_PARAMETERS: Final = b"\1\1\0\0\0"
-"""The same with Opt-Out (RFC 5155 section 3.1.2.1), of a record that is made for one name; compact_denial.py says why."""
+"""The same with Opt-Out (RFC 5155 section 6): of a record that is made for one name; compact_denial.py says why."""
 _RECORD: Final = struct.Struct("!HHI")
 _LENGTH: Final = struct.Struct("!H")
 _STRINGS_OF_NAPTR: Final = 3

@@ -5,9 +5,9 @@ zone with NSEC3 the record that matches the name's hash, to the hash behind that
 checks what is to be signed ask here. `columns`: a snapshot's, by name.
 
 A name that a wildcard answers for is a node to whoever keeps the NSEC3 record that matches it: the closest encloser of
-all names below it, which the zone's chain then denies. So these records have Opt-Out set (RFC 5155 section 6). That says
-nothing of the name itself, and no hash lies between the two that it could say something of; but the caches that answer by
-themselves out of NSEC3 records (RFC 8198) keep none that has it, PowerDNS Recursor's and Knot Resolver's.
+all names below it, which the zone's chain then denies. So these records have Opt-Out set (RFC 5155 section 6). That
+says nothing of the name itself, and no hash lies between the two that it could say something of; but the caches that
+answer by themselves out of NSEC3 records (RFC 8198) keep none that has it, PowerDNS Recursor's and Knot Resolver's.
 """
 
 from __future__ import annotations

@@ -128,8 +128,8 @@ def test_below_a_wildcard_balancer_all_is_signed_as_asked(askings: dict[str, Sig
 def test_no_cache_keeps_a_hash_that_is_said_to_exist_below_a_wildcard_balancer(
     askings: dict[str, SignedAsking], name: str, qtype: str, ttl: int
 ) -> None:
-    """It would be a closest encloser, of which the chain denies all that is below (PowerDNS Recursor did, also with a TTL
-    of 0): so it has Opt-Out, and is at the name, where no other record on the way to it counts (unbound took one)."""
+    """It would be a closest encloser, of which the chain denies all that is below (PowerDNS Recursor did, for a second
+    with a TTL of 0 too): so it has Opt-Out. It is at the name, where no other one counts (unbound had met one)."""
     asking = askings["nsec3"]
     reply = asking.ask(f"one.{name}.example.com.", qtype)
     assert check(validator_of(asking, "example.com"), reply, f"one.{name}.example.com.", qtype) == "nodata"

@@ -2,8 +2,9 @@
 
     scripts/validators --questions 100000 --flips 800 --seed 7
 
-Prints what each resolver was asked and gave; the exit status is 1 where anything was bogus or not what was decided, but
-for what a resolver gets wrong of anybody's zone (known_faults.py), which is counted and printed by its name.
+Tells how far it is, and of each wrong reply as it comes. Prints in the end what each resolver was asked and gave; the
+exit status is 1 where anything was bogus or not what was decided, but for what a resolver gets wrong of anybody's zone
+(known_faults.py), which is counted and printed by its name.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def main() -> int:
         scene = prepare()
         with (
             signed_server(folder, scene) as (server, anchors),
-            trial_of(folder, scene, server, anchors, said.seed, kinds=kinds) as trial,
+            trial_of(folder, scene, server, anchors, said.seed, kinds=kinds, tell=_tell) as trial,
         ):
             begun_s = time.monotonic()
             trial.run(said.questions, said.flips)
@@ -50,6 +51,10 @@ def main() -> int:
         for fault, line in report.known[:SHOWN]:
             print(f"    {fault.name}: {line}")
     return 1 if any(report.wrong for report in trial.reports.values()) else 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

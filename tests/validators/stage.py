@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -125,15 +125,18 @@ def trial_of(
     seed: int,
     compact: Collection[str] = (COMPACT,),
     kinds: Sequence[type[Resolver]] = RESOLVERS,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Trial]:
-    """Run resolvers before a server of signed zones, whose DS are `anchors` by apex, with what lies around these."""
+    """Run resolvers before a server of signed zones, whose DS are `anchors` by apex, with what lies around these.
+
+    `tell` hears how it goes.
+    """
     decisions_folder = folder / "decisions"
     decisions_folder.mkdir(parents=True)
     tree = signed_world.tree(decisions_folder, scene.server, scene.below, scene.safe_ds)
     with resolvers_of(folder, scene, anchors, kinds) as resolvers:
-        yield Trial(
-            Decisions(tree, decisions_folder), Below(scene.zones), resolvers, partial(order, server), compact, seed
-        )
+        decisions, below = Decisions(tree, decisions_folder), Below(scene.zones)
+        yield Trial(decisions, below, resolvers, partial(order, server), compact, seed, tell)
 
 
 @contextlib.contextmanager

@@ -109,8 +109,8 @@ def test_a_denial_below_a_wildcard_balancer_denies_no_name_below_it(
 
 
 def test_what_is_denied_on_the_way_denies_nothing_below_a_dname(hashed: dict[str, Resolver]) -> None:
-    """unbound asks label by label, takes along the NSEC3 record of the name that begins with an asterisk, and held it to
-    be the closest encloser of the name that was asked; which has a record of its own, that it looks at first."""
+    """unbound asks label by label, takes along the NSEC3 record of the name that begins with an asterisk, and held that
+    to be the closest encloser of the name that was asked; which has a record of its own, that it looks at first."""
     reply = ask(hashed[Unbound.name], f"x.*.y.steered.{HASHED}.", "PTR")
     assert reply.rcode() == dns.rcode.NOERROR, reply
 

@@ -36,6 +36,7 @@ ANSWER_S = 15.0
 KEPT_S = RULED_TTL_S + 1.5  # resolvers count whole seconds
 FRESH_S = 0.3
 HOPS = 12
+TOLD_TIMES = 20  # a trial tells how far it is
 CO_FLAG = 0x4000  # RFC 9824 section 5.1
 NOTHING = "NOERROR", "NXDOMAIN"
 ADDRESSES = dns.rdatatype.A, dns.rdatatype.AAAA
@@ -116,15 +117,17 @@ class Trial:
         order: Callable[[str, bool], None],
         compact: Collection[str],
         seed: int,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         """`order` puts an endpoint (POOL/NAME) down or up at the server and returns when it is; in the `compact` zones
-        denial is compact, so that NXDOMAIN is told as NOERROR."""
+        denial is compact, so that NXDOMAIN is told as NOERROR; `tell` hears how far it is, and of each wrong reply."""
         self._decisions = decisions
         self._below = below
         self._resolvers = resolvers
         self._order = order
         self._compact = [dns.name.from_text(apex) for apex in compact]
         self._seed = seed
+        self._tell = tell
         self._states = States([(0.0, float("inf"), frozenset())])
         self.reports = {resolver.name: Report() for resolver in resolvers}
 
@@ -143,6 +146,8 @@ class Trial:
                 for one in self._resolvers:
                     for exchange in asked[one.name].result():
                         self._judge(one, exchange)
+                if (number + 1) * TOLD_TIMES // flips > number * TOLD_TIMES // flips:
+                    self._tell(f"{number + 1} of {flips} flips")
 
     def _flips(self, count: int) -> Iterator[tuple[str, bool]]:
         """Yield endpoints and whether they go down; about half of them are down at the same time."""
@@ -175,6 +180,7 @@ class Trial:
             fault = self._known_fault(resolver, exchange)
             if fault is None:
                 report.wrong.append(line)
+                self._tell(line)
             else:
                 report.known.append((fault, line))
 
