@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 START_S = 30.0
 STOP_S = 15.0
 QUERY_S = 5.0
+ASK_S = 30.0  # an operation may begin a process first
 POLL_S = 0.02
 
 Configuration = Mapping[str, Any] | Path | str
@@ -202,7 +203,7 @@ class LbdnsServer:
         from lbdns.processes.supervisor.control_socket import ask
 
         path = RunDirectory.socket_in_use(self.control, self.state_dir)
-        result: dict[str, Any] = ask(path, op, timeout_s=QUERY_S, **arguments)
+        result: dict[str, Any] = ask(path, op, timeout_s=ASK_S, **arguments)
         return result
 
     def set_endpoint(self, path: str, *, up: bool, wait: bool = True) -> None:

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from lbdns.base.wording import listed
 from lbdns.dnssec.held import Ids
 from lbdns.dnssec.zone_state import ZoneState
+from lbdns.dnssec.zone_step import Level, ZoneStep
 
-Level = Literal["info", "warning", "error"]
 _SILENT_S: Final = 172_800
 """For how long it is not known what DS the parent has before that is told of."""
 FOREIGN_DS: Final = "the zone above has a DS, and none of it is of a key of this zone: validators refuse the zone"
 
 
-@dataclass(frozen=True, slots=True)
-class StepEvent:
-    """A step of a zone. `is_new_keys`: what the zone says of its keys is another, and is to be published."""
-
-    zone: str
-    text: str
-    at_s: float
-    level: Level = "info"
-    is_new_keys: bool = False
-
-
-def told(before: ZoneState, after: ZoneState, now_s: float, is_new_keys: bool) -> Iterator[StepEvent]:
+def told(before: ZoneState, after: ZoneState, now_s: float, is_new_keys: bool) -> Iterator[ZoneStep]:
     """Yield what made one state of another; `is_new_keys`: what the zone says of its keys differs."""
     texts = list(_texts(before, after))
     if is_new_keys and not texts:
         texts.append(("info", "the zone says of its keys what its changed policy wants"))
     for level, text in texts:
-        yield StepEvent(after.zone, text, now_s, level, is_new_keys)
+        yield ZoneStep(now_s, after.zone, text, level)
 
 
 def _texts(before: ZoneState, after: ZoneState) -> Iterator[tuple[Level, str]]:

@@ -35,7 +35,7 @@ from lbdns.dnssec.bind_keys import (
     write_secret,
 )
 from lbdns.dnssec.key import PrivateKey, Signs, generate_key
-from lbdns.dnssec.key_events import StepEvent, told
+from lbdns.dnssec.key_events import told
 from lbdns.dnssec.key_import import imported_state
 from lbdns.dnssec.key_policy import KeyPolicies, KeyPolicy
 from lbdns.dnssec.key_report import parent_interval_s, zone_status
@@ -45,6 +45,7 @@ from lbdns.dnssec.token import KeyToken, TokenKey
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_state import KeyPhase, ZoneKey, ZoneState, as_text, read_state
 from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus
+from lbdns.dnssec.zone_step import ZoneStep
 
 STATE_ENDING: Final = ".json"
 _EXPORT: Final = "export"
@@ -164,9 +165,9 @@ class KeyKeeper:
 
     # --- what goes on by itself ---
 
-    def step(self, now_s: float) -> tuple[StepEvent, ...]:
+    def step(self, now_s: float) -> tuple[ZoneStep, ...]:
         """Go on with every zone as far as that is safe now. What cannot be written is tried again, and is an event."""
-        events: list[StepEvent] = []
+        events: list[ZoneStep] = []
         for apex, state in list(self._states.items()):
             if not self._is_due(state, now_s):
                 continue
@@ -176,7 +177,7 @@ class KeyKeeper:
             except LbdnsError as error:
                 if self._unwritten.get(apex) != str(error):
                     self._unwritten[apex] = str(error)
-                    events.append(StepEvent(state.zone, str(error), now_s, "error"))
+                    events.append(ZoneStep(now_s, state.zone, str(error), "error"))
         return tuple(events)
 
     def _is_due(self, state: ZoneState, now_s: float) -> bool:
@@ -188,7 +189,7 @@ class KeyKeeper:
         next_s = key_states.next_s(state, policy)
         return next_s is not None and now_s >= next_s
 
-    def published(self, apex: bytes, digest: int, max_ttl_s: int, now_s: float) -> tuple[StepEvent, ...]:
+    def published(self, apex: bytes, digest: int, max_ttl_s: int, now_s: float) -> tuple[ZoneStep, ...]:
         """Take note that a generation is in force in which a zone says what has this digest (`ZoneKeys.digest`; 0: it
         is unsigned), and go on. `max_ttl_s`: the longest TTL that anything in the zone has. Of another digest than the
         present one it is nothing."""
@@ -200,7 +201,7 @@ class KeyKeeper:
             return ()
         return self._settle(state, key_states.put_in_force(state, self._policy(state), max_ttl_s, now_s), now_s)
 
-    def withdrawn(self, apex: bytes, now_s: float) -> tuple[StepEvent, ...]:
+    def withdrawn(self, apex: bytes, now_s: float) -> tuple[ZoneStep, ...]:
         """Take note that a zone is not served here: what it says of its keys waits for nobody to publish it."""
         state = self._states.get(apex)
         if state is None or state.published_s is not None:
@@ -217,7 +218,7 @@ class KeyKeeper:
     def _parent_due_s(self, state: ZoneState) -> float:
         return state.parent.checked_s + parent_interval_s(state)
 
-    def parent_answered(self, zone: str, answer: ParentAnswer, now_s: float) -> tuple[StepEvent, ...]:
+    def parent_answered(self, zone: str, answer: ParentAnswer, now_s: float) -> tuple[ZoneStep, ...]:
         """Take note of what a zone's parent said, and go on."""
         state = self._states.get(encode_canonical(zone))
         if state is None:
@@ -230,7 +231,7 @@ class KeyKeeper:
 
     # --- what operators want ---
 
-    def ask(self, verb: str, arguments: Mapping[str, Any], now_s: float) -> tuple[Any, tuple[StepEvent, ...]]:
+    def ask(self, verb: str, arguments: Mapping[str, Any], now_s: float) -> tuple[Any, tuple[ZoneStep, ...]]:
         """Do a verb of lbdns.dnssec.signer_verbs, whose arguments were looked at; returns its answer as JSON values,
         and what happened. Raises LbdnsError in an operator's words."""
         if verb == "status":
@@ -242,7 +243,7 @@ class KeyKeeper:
             directory = arguments.get("directory")
             files = self.export_keys(zone, None if directory is None else Path(directory))
             return {"files": [str(path) for path in files]}, ()
-        events: tuple[StepEvent, ...]
+        events: tuple[ZoneStep, ...]
         match verb:
             case "enable":
                 events = self.enable(zone, arguments.get("algorithm"), arguments.get("keys"), now_s)
@@ -260,33 +261,33 @@ class KeyKeeper:
                 raise LbdnsError(f'"{verb}" is no verb of the signer')
         return self.status(zone, now_s).as_json(), events
 
-    def enable(self, zone: str, algorithm: int | None, keys: str | None, now_s: float) -> tuple[StepEvent, ...]:
+    def enable(self, zone: str, algorithm: int | None, keys: str | None, now_s: float) -> tuple[ZoneStep, ...]:
         """Sign a zone, by new keys; or again, where it is about to be unsigned. None: as its policy says."""
         apex = encode_canonical(zone)
         self._readable(apex)
         state, policy = self._states.get(apex), self.policies.of(zone)
         return self._settle(state, begun(state, apex, policy, algorithm, keys, now_s), now_s)
 
-    def disable(self, zone: str, now_s: float) -> tuple[StepEvent, ...]:
+    def disable(self, zone: str, now_s: float) -> tuple[ZoneStep, ...]:
         """Have a zone unsigned: as soon as neither its parent nor any cache has a DS of it."""
         state = self._known(zone)
         return self._settle(state, switched_off(state, now_s), now_s)
 
     def roll(
         self, zone: str, role: KeyRole, algorithm: int | None, is_urgent: bool, now_s: float
-    ) -> tuple[StepEvent, ...]:
+    ) -> tuple[ZoneStep, ...]:
         """Have another key take the place of that of a role, or keys of another algorithm that of all. `is_urgent`: the
         old ones may be known to others."""
         state = self._known(zone)
         return self._settle(state, rolled(state, role, algorithm, is_urgent), now_s)
 
-    def ds_seen(self, zone: str, now_s: float) -> tuple[StepEvent, ...]:
+    def ds_seen(self, zone: str, now_s: float) -> tuple[ZoneStep, ...]:
         """Take an operator's word that the parent has the DS that it was asked for."""
         state = self._known(zone)
         policy = self._policy(state)
         return self._settle(state, key_states.parent_said(state, by_hand(state, policy), policy, now_s), now_s)
 
-    def import_keys(self, zone: str, directory: Path, dnskeys: Sequence[bytes], now_s: float) -> tuple[StepEvent, ...]:
+    def import_keys(self, zone: str, directory: Path, dnskeys: Sequence[bytes], now_s: float) -> tuple[ZoneStep, ...]:
         """Sign a zone by keys that signed it elsewhere: BIND's files in a directory, of which copies are kept.
 
         `dnskeys`: rdata of the DNSKEY RRset that it is served with, none where that is not known.
@@ -320,7 +321,7 @@ class KeyKeeper:
 
     # --- on disk ---
 
-    def _settle(self, before: ZoneState | None, state: ZoneState, now_s: float) -> tuple[StepEvent, ...]:
+    def _settle(self, before: ZoneState | None, state: ZoneState, now_s: float) -> tuple[ZoneStep, ...]:
         """Go on from a state as far as that is safe, and have it on disk; returns what happened since `before`."""
         policy = self._policy(state)
         state = key_states.prepare(state, policy, now_s)

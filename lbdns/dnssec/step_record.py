@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import (
@@ -21,6 +21,7 @@ from lbdns.base.words import (
     OLDER_TRANSFER_STEPS_FILE,
     TRANSFER_STEPS_FILE,
 )
+from lbdns.dnssec.zone_step import ZoneStep
 
 FILE_BYTES_MAX: Final = 1 << 20
 """Of each of two files: thousands of steps."""
@@ -40,22 +41,6 @@ TRANSFERS: Final = StepFiles(TRANSFER_STEPS_FILE, OLDER_TRANSFER_STEPS_FILE, "tr
 log = logging.getLogger("lbdns.processes")
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneStep:
-    """A step of a zone. `level`: info, warning, or error where somebody has to mend something."""
-
-    at_s: float
-    zone: str
-    what: str
-    level: str = "info"
-    kind: str = "zone"
-
-    @property
-    def text(self) -> str:
-        """The step in one line for an operator."""
-        return f"zone {self.zone}: {self.what}"
-
-
 class StepRecord:
     """The record on disk, for its one writer."""
 
@@ -65,9 +50,8 @@ class StepRecord:
         self._older = directory / files.older
         self._about = files.about
 
-    def add(self, event: Mapping[str, Any]) -> None:
-        """Add a step as it is told: zone, text, at_s, level. Where the disk refuses, the log alone has it."""
-        step = ZoneStep(event["at_s"], event["zone"], event["text"], event["level"])
+    def add(self, step: ZoneStep) -> None:
+        """Add a step. Where the disk refuses, the log alone has it."""
         line = json.dumps(asdict(step), ensure_ascii=False).encode() + b"\n"
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -15,13 +15,13 @@ from typing import Final
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.codes import CREATED_ALGORITHMS
 from lbdns.dns.name import encode_canonical
-from lbdns.dnssec.key_events import StepEvent
 from lbdns.dnssec.key_keeper import KeyKeeper
 from lbdns.dnssec.key_policy import KeyPolicies, KeyPolicy, key_policy
 from lbdns.dnssec.key_states import next_s
 from lbdns.dnssec.parent_answer import ParentAnswer, ServerAnswer
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_status import KeyRole, SigningState
+from lbdns.dnssec.zone_step import ZoneStep
 from lbdns.model.dnssec_settings import DnssecPolicy
 from tests.dnssec.virtual_parent import Rdatas, World
 
@@ -60,7 +60,8 @@ class Year:
         """How long the parent takes to do what CDS asks; 0: it does not read it."""
         self.is_parent_silent = random.random() < 0.2
         self.due: list[Due] = []
-        self.events: list[StepEvent] = []
+        self.events: list[ZoneStep] = []
+        self.said: ZoneKeys | None = None
         self.faults: list[str] = []
         self.steps = 0
         self.next_step_s = 0.0
@@ -90,10 +91,12 @@ class Year:
 
     # --- what the processes do ---
 
-    def told(self, events: tuple[StepEvent, ...]) -> None:
+    def told(self, events: tuple[ZoneStep, ...]) -> None:
         """Take events; the supervisor publishes where a zone says something new of its keys, some time later."""
         self.events += events
-        if any(event.is_new_keys for event in events):
+        keys = self.keeper.zone_keys().get(APEX)
+        if keys != self.said:
+            self.said = keys
             self.after(0, self.random.choice((60.0, 3600.0, 2 * DAY_S)), self.publish)
 
     def publish(self) -> None:
@@ -166,7 +169,7 @@ class Year:
         """Do something to the zone's keys; what is refused is no fault."""
         random, keeper = self.random, self.keeper
         role = random.choice((KeyRole.KSK, KeyRole.ZSK) if self.policy.is_split else (KeyRole.CSK,))
-        choices: list[Callable[[], tuple[StepEvent, ...]]] = [
+        choices: list[Callable[[], tuple[ZoneStep, ...]]] = [
             lambda: keeper.roll(ZONE, role, None, False, self.clock_s),
             lambda: keeper.roll(ZONE, role, None, True, self.clock_s),
             lambda: keeper.roll(ZONE, role, random.choice(CREATED_ALGORITHMS), random.random() < 0.3, self.clock_s),
@@ -180,7 +183,7 @@ class Year:
         except LbdnsError:
             return
 
-    def _change_policy(self) -> tuple[StepEvent, ...]:
+    def _change_policy(self) -> tuple[ZoneStep, ...]:
         self.policy = replace(self._policy(), dnskey_ttl_s=self.policy.dnskey_ttl_s)
         self.keeper.policies = KeyPolicies(self.policy, {})
         return self.keeper.step(self.clock_s)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.dns.name import encode_canonical
-from lbdns.dnssec.key_events import StepEvent
 from lbdns.dnssec.key_keeper import KeyKeeper
 from lbdns.dnssec.key_policy import KeyPolicies, key_policy
 from lbdns.dnssec.parent_answer import ParentAnswer, ServerAnswer
 from lbdns.dnssec.zone_keys import CDS_DELETE, ZoneKeys
 from lbdns.dnssec.zone_status import SigningState
+from lbdns.dnssec.zone_step import ZoneStep
 from lbdns.model.dnssec_settings import DnssecPolicy
 from tests.dnssec.key_years import next_step_s
 
@@ -32,16 +32,16 @@ class Desk:
         self.policies = KeyPolicies(key_policy(DnssecPolicy.model_validate(fields)), {})
         self.now_s = BEGIN_S
         self.ds: frozenset[bytes] = frozenset()
-        self.events: list[StepEvent] = []
+        self.events: list[ZoneStep] = []
+        self.in_force: ZoneKeys | None = None
         self.keeper = KeyKeeper(directory, self.policies)
 
-    def take(self, events: tuple[StepEvent, ...]) -> None:
-        """Keep events, and publish what they say is new."""
+    def take(self, events: tuple[ZoneStep, ...]) -> None:
+        """Keep events, and publish what the zone says of its keys while that is another."""
         self.events += events
-        while any(event.is_new_keys for event in events):
-            keys = self.keys
-            events = self.keeper.published(APEX, keys.digest if keys else 0, TTL_S, self.now_s)
-            self.events += events
+        while self.keys != self.in_force:
+            self.in_force = keys = self.keys
+            self.events += self.keeper.published(APEX, keys.digest if keys else 0, TTL_S, self.now_s)
 
     @property
     def keys(self) -> ZoneKeys | None:

@@ -87,7 +87,7 @@ def test_a_full_disk_changes_nothing(desk: Callable[..., Desk], monkeypatch: pyt
             at.ask("roll", role="ksk", algorithm=None)
         at.now_s += 40 * DAY_S
         told = [at.keeper.step(at.now_s + again) for again in range(3)]
-        assert [[(event.level, event.text) for event in events] for events in told] == [
+        assert [[(event.level, event.what) for event in events] for events in told] == [
             [("error", "No space left on device")],
             [],
             [],

@@ -9,13 +9,14 @@ import pytest
 
 from lbdns.base.words import DNSSEC_STEPS_FILE, OLDER_DNSSEC_STEPS_FILE
 from lbdns.dnssec import step_record
-from lbdns.dnssec.step_record import TRANSFERS, StepRecord, ZoneStep, read_steps
+from lbdns.dnssec.step_record import TRANSFERS, StepRecord, read_steps
+from lbdns.dnssec.zone_step import Level, ZoneStep
 from lbdns.health.events import HealthChange, Record
 from tests.cli.commands import done, run
 
 
-def event(at_s: float, zone: str = "example.com", level: str = "info") -> dict[str, object]:
-    return {"event": "step", "at_s": at_s, "zone": zone, "text": f"step {at_s:g}", "level": level}
+def event(at_s: float, zone: str = "example.com", level: Level = "info") -> ZoneStep:
+    return ZoneStep(at_s, zone, f"step {at_s:g}", level)
 
 
 def test_steps_are_kept_in_order_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

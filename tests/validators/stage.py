@@ -27,7 +27,7 @@ from tests.validators.signed_world import BELOW_TEXT, COMPACT, DENIALS, INSECURE
 from tests.validators.trial import Below, Trial
 from tests.validators.upstream import answering, zone_of
 
-ORDER_S, SIGNED_S, ANSWER_S = 10.0, 30.0, 5.0
+ORDER_S, SIGNED_S, ANSWER_S = 30.0, 60.0, 15.0
 LIFE_S = 30 * 86400
 POLL_S = 0.005
 

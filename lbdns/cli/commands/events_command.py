@@ -12,7 +12,7 @@ from lbdns.cli.frame.common import parse_duration_s, print_json
 from lbdns.cli.frame.running import RunningServer, running_options
 
 if TYPE_CHECKING:
-    from lbdns.dnssec.step_record import ZoneStep
+    from lbdns.dnssec.zone_step import ZoneStep
     from lbdns.health.events import HealthChange, Seen
 
 LIMIT = 100

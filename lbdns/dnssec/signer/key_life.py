@@ -17,12 +17,12 @@ from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.dns.name import show_name
-from lbdns.dnssec.key_events import StepEvent
 from lbdns.dnssec.key_keeper import KeyKeeper
 from lbdns.dnssec.key_policy import KeyPolicies, KeyPolicy
 from lbdns.dnssec.parent_answer import ParentAnswer
 from lbdns.dnssec.token import KeyToken
 from lbdns.dnssec.zone_keys import ZoneKeys
+from lbdns.dnssec.zone_step import ZoneStep
 
 LOOK_S: Final = 1.0
 """How often is looked whether a step is due: the time of day may jump."""
@@ -51,7 +51,7 @@ class KeyLife:
         self._zones: Mapping[bytes, ZoneKeys] = {}
         self._asking: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._happened: list[StepEvent] = []
+        self._happened: list[ZoneStep] = []
         self._wakes = asyncio.Event()
 
     def follow(self, policies: Mapping[str, Any]) -> None:
@@ -111,7 +111,7 @@ class KeyLife:
             digest, ttl_max_s = said
             self._take(self._known.published(apex, digest, ttl_max_s, now_s))
 
-    def _take(self, events: Iterable[StepEvent]) -> None:
+    def _take(self, events: Iterable[ZoneStep]) -> None:
         self._happened += events
         self._zones = self._known.zone_keys()
         self._wakes.set()

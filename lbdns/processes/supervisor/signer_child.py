@@ -26,6 +26,7 @@ from lbdns.dnssec.signer.signing_terms import terms_of_zones
 from lbdns.dnssec.zone_keys import ZoneKeys
 from lbdns.dnssec.zone_keys_words import decode_zone_keys
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
+from lbdns.dnssec.zone_step import ZoneStep
 from lbdns.mapped.snapshot_file import SIGNED
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.child_process import ChildProcess
@@ -76,7 +77,7 @@ class SignerChild(WatchedOne):
         self._record = SignedRecord(state_dir)
         self._statuses: tuple[ZoneStatus, ...] = ()
         self.counts: Mapping[str, Any] = {}
-        self.steps: list[Callable[[Mapping[str, Any]], None]] = []
+        self.steps: list[Callable[[ZoneStep], None]] = []
         """Each hears of every step of a key."""
 
     async def begin(self, configuration: Configuration, is_compiled: bool) -> None:
@@ -153,10 +154,10 @@ class SignerChild(WatchedOne):
         elif kind == "counts":
             self.counts = {name: value for name, value in event.items() if name != "event"}
         elif kind == "step":
-            level = {"info": logging.INFO, "warning": logging.WARNING}.get(event["level"], logging.ERROR)
-            log.log(level, "zone %s: %s", event["zone"], event["text"])
-            for step in self.steps:
-                step(event)
+            step = ZoneStep.told(event)
+            log.log(step.logged, "%s", step.text)
+            for hear in self.steps:
+                hear(step)
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Have the signer do something with keys and return what it says; raises LbdnsError."""

@@ -21,6 +21,7 @@ from typing import Any, Final
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import TRANSFER_MODULE
 from lbdns.dns.name import encode_canonical, show_name
+from lbdns.dnssec.zone_step import ZoneStep
 from lbdns.model.configuration import Configuration
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child
@@ -65,7 +66,7 @@ class TransferChild(WatchedOne):
         self._log_format = "text"
         self._tasks: set[asyncio.Future[None]] = set()
         self._news = asyncio.Event()
-        self.steps: list[Callable[[Mapping[str, Any]], None]] = []
+        self.steps: list[Callable[[ZoneStep], None]] = []
 
     def laid_in(self, configuration: Configuration) -> Configuration:
         """Return a configuration with what has come of its secondary zones; may read large files. Raises LbdnsError."""
@@ -144,10 +145,10 @@ class TransferChild(WatchedOne):
         elif kind == "statuses":
             self._take_statuses(event)
         elif kind == "step":
-            level = {"info": logging.INFO, "warning": logging.WARNING}.get(event["level"], logging.ERROR)
-            log.log(level, "zone %s: %s", event["zone"], event["text"])
-            for step in self.steps:
-                step(event)
+            step = ZoneStep.told(event)
+            log.log(step.logged, "%s", step.text)
+            for hear in self.steps:
+                hear(step)
 
     def _note_news(self, copies: Mapping[bytes, bool]) -> None:
         """Note zones of which another copy is there, each with whether it has expired."""
@@ -193,7 +194,7 @@ class TransferChild(WatchedOne):
         for apex, said in self._zones.notes().items():
             for text in said:
                 if text not in before.get(apex, ()):
-                    step = {"zone": show_name(apex), "kind": "warned", "level": "warning", "text": text}
+                    step = {"zone": show_name(apex), "kind": "warned", "level": "warning", "what": text}
                     self._hear({"event": "step", **step, "at_s": time.time()})
 
     async def ask(self, verb: str, arguments: Mapping[str, Any]) -> Any:

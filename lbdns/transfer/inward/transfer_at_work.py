@@ -94,7 +94,7 @@ class TransferWorker:
         self._channel.tell("copy", apex=zone.apex.hex(), is_expired=zone.is_expired)
 
     def _tell_step(self, zone: str, kind: str, level: str, text: str) -> None:
-        self._channel.tell("step", zone=zone, kind=kind, level=level, text=text, at_s=time.time())
+        self._channel.tell("step", zone=zone, kind=kind, level=level, what=text, at_s=time.time())
 
     def _status(self, apex: bytes) -> dict[str, Any]:
         return next(one for one in self._statuses() if one["zone"] == show_name(apex))
