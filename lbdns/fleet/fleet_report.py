@@ -40,6 +40,16 @@ class FleetReport:
         """How many machines are heard, this one among them."""
         return sum(row.is_heard for row in self.machines)
 
+    @property
+    def text(self) -> str:
+        """The fleet in one line."""
+        own = self.own
+        if own is None:
+            return ""
+        told = f"{self.machine}, {self.heard_count} of {counted(len(self.machines), 'machine')} heard"
+        configuration = "health alone is shared" if own.mode == FleetMode.FILES else f"revision {revision_text(own)}"
+        return f"{told}, {configuration}"
+
     def as_json(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
         return asdict(self)

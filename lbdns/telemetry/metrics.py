@@ -30,6 +30,7 @@ from lbdns.mapped.counter_words import (
 )
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.publish.network_health import NetworkHealth
+from lbdns.telemetry.fleet_metrics import fleet_samples
 from lbdns.telemetry.guard_metrics import guard_counts
 from lbdns.telemetry.history.history_status import HistoryUnreadable, history_status
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes
@@ -76,7 +77,7 @@ class ServerCollector(Collector):
         yield from _server(facts)
         yield from _queues(facts, sample)
         yield from _signing(facts)
-        yield from _transfers(facts)
+        yield from _beside(facts)
         yield from _history(facts)
         yield from _rings(ring_counts(facts.run_dir))
 
@@ -288,8 +289,8 @@ def _signing(facts: ServerFacts) -> Iterator[Metric]:
     yield _counter("signatures_not_made", text, ("result",), results)
 
 
-def _transfers(facts: ServerFacts) -> Iterator[Metric]:
-    for samples in transfer_samples(facts.transfers):
+def _beside(facts: ServerFacts) -> Iterator[Metric]:
+    for samples in (*transfer_samples(facts.transfers), *fleet_samples(facts.fleet)):
         make = _counter if samples.is_counter else _gauge
         yield make(samples.name, samples.text, samples.labels, samples.rows)
 

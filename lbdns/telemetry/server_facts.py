@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lbdns.base.errors import ConfigError, LbdnsError
 from lbdns.dnssec.signing_facts import NOTHING_SIGNED, SigningFacts
@@ -12,6 +12,9 @@ from lbdns.model.store_facts import StoreFacts
 from lbdns.publish.publisher import Published
 from lbdns.telemetry.tally import Sample
 from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
+
+if TYPE_CHECKING:
+    from lbdns.fleet.fleet_report import FleetReport
 
 
 class ChildFacts(NamedTuple):
@@ -65,6 +68,7 @@ class ServerFacts:
     be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each. `counted`:
     what was counted, None where that is not asked for. `store`: None where objects are changed in files.
     `signing`: zones that have keys. `transfers`: zones that come from elsewhere, or that others may transfer.
+    `fleet`: the machines of the fleet that it is in, None where it is in none.
     """
 
     published: Published
@@ -88,6 +92,7 @@ class ServerFacts:
     store: StoreFacts | None = None
     signing: SigningFacts = NOTHING_SIGNED
     transfers: tuple[ZoneTransferStatus, ...] = ()
+    fleet: FleetReport | None = None
 
     @property
     def responder_count(self) -> int:

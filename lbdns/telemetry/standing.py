@@ -341,6 +341,13 @@ def _transfers(facts: ServerFacts) -> Row:
     return Row("transfers", told, tuple(wrong))
 
 
+def _fleet(facts: ServerFacts) -> Row:
+    fleet = facts.fleet
+    if fleet is None:
+        return Row("fleet", "")
+    return Row("fleet", fleet.text, fleet.problems)
+
+
 ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _processes,
     _generation,
@@ -353,6 +360,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _views,
     _signing,
     _transfers,
+    _fleet,
     _networks,
     _pools,
     _forced,

@@ -17,6 +17,7 @@ from lbdns.health.forced import Forced
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.control_socket import Operation
 from lbdns.processes.supervisor.dnssec_operations import AskedSigner, SignerDesk
+from lbdns.processes.supervisor.fleet_operations import AskedFleet, FleetDesk
 from lbdns.processes.supervisor.transfer_operations import AskedTransfers, TransferDesk
 from lbdns.publish.country_networks import country_networks
 from lbdns.publish.explaining import explain_running
@@ -47,6 +48,10 @@ class Operated(Protocol):
     def transfers(self) -> AskedTransfers:
         """Who transfers zones."""
 
+    @property
+    def fleet(self) -> AskedFleet | None:
+        """The fleet that it is in."""
+
     async def dnskeys(self, apex: bytes) -> tuple[bytes, ...]:
         """Return the rdata of the DNSKEY records of a zone on disk that was signed elsewhere."""
 
@@ -76,6 +81,7 @@ class Operations:
         """Operate on `server`."""
         self._server = server
         transfers = TransferDesk(server.transfers)
+        fleet = FleetDesk(lambda: server.fleet, lambda op, request: self.table[op](request))
         self.table: Mapping[str, Operation] = {
             "health": self._health,
             "force": self._force,
@@ -90,6 +96,8 @@ class Operations:
             "zone_transfers": transfers.show,
             "zone_refresh": transfers.refresh,
             "zone_notify": transfers.notify,
+            "fleet": fleet.show,
+            "fleet_ask": fleet.ask,
         }
 
     async def _health(self, request: Mapping[str, Any]) -> dict[str, Any]:

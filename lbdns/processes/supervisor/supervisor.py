@@ -53,6 +53,7 @@ from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.cookie_secrets import OwnCookieSecrets
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
 from lbdns.processes.supervisor.flat_watch import watch_answers
+from lbdns.processes.supervisor.fleet_operations import AskedFleet
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.history_child import HistoryChild
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
@@ -131,6 +132,7 @@ class Supervisor:
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
         self.signer.steps.append(StepRecord(self.state_dir).add)
         self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
+        self.fleet: AskedFleet | None = None
         self.tally = Tally(run)
         self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
         self._metrics = metrics_server(self.tally, self.facts, run, control, self._started_at)
@@ -408,6 +410,7 @@ class Supervisor:
             run_dir=self.run.path,
             signing=SigningFacts(self.signer.statuses, self.signer.counts),
             transfers=self.transfers.statuses,
+            fleet=None if self.fleet is None else self.fleet.report(),
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 

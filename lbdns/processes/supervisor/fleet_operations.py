@@ -1,0 +1,68 @@
+"""What operators ask of the fleet: how its machines stand, and a question to one; requests are looked at here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from lbdns.base.errors import LbdnsError
+from lbdns.base.wording import nearest
+from lbdns.fleet.asking import ASKABLE, Question
+from lbdns.fleet.fleet_report import NO_FLEET, FleetReport
+
+
+class AskedFleet(Protocol):
+    """The fleet, as who asks it sees it."""
+
+    def report(self) -> FleetReport:
+        """Return how the machines stand, as seen from here."""
+
+    async def ask(self, machine: str, question: Question) -> Any:
+        """Ask another machine; raises LbdnsError."""
+
+
+Operate = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+
+
+class FleetDesk:
+    """Takes requests about the fleet that one server is in."""
+
+    def __init__(self, fleet: Callable[[], AskedFleet | None], operate: Operate) -> None:
+        """Ask what `fleet` returns, None where this server is in no fleet; `operate` does an operation of this server,
+        which answers where it is asked for itself."""
+        self._fleet = fleet
+        self._operate = operate
+
+    async def show(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the report of the fleet as JSON has it."""
+        fleet = self._fleet()
+        return (fleet.report() if fleet is not None else NO_FLEET).as_json()
+
+    async def ask(self, request: Mapping[str, Any]) -> Any:
+        """Have the machine `machine` do the operation `op` of ASKABLE with `request`; raises LbdnsError."""
+        op, inner = request.get("op"), request.get("request") or {}
+        if op not in ASKABLE or not isinstance(inner, Mapping):
+            raise LbdnsError(f"op: expected one of {', '.join(ASKABLE)}, with a request")
+        fleet = self._fleet()
+        if fleet is None:
+            raise LbdnsError("this server is in no fleet: there is no other machine to ask")
+        report = fleet.report()
+        machine = _machine_of(report, request.get("machine"))
+        if machine == report.machine:
+            return await self._operate(op, inner)
+        return await fleet.ask(machine, Question(op, inner))
+
+
+def _machine_of(report: FleetReport, named: Any) -> str:
+    """Return the name of the machine that a request means, in its own spelling; raises LbdnsError."""
+    if not isinstance(named, str) or not named:
+        raise LbdnsError("machine: expected the name of a machine of the fleet")
+    known = [row.status.name for row in report.machines]
+    if named in known:
+        return named
+    folded = [name for name in known if name.casefold() == named.casefold()]
+    if len(folded) == 1:
+        return folded[0]
+    near = nearest(named, known)
+    meant = f'did you mean "{near}"?' if near else f"there are {', '.join(known)}"
+    raise LbdnsError(f'the fleet has no machine "{named}"; {meant}')
