@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Show an answer and every step to it.",
     "dashboard": "Open the dashboard in a browser, signed in.",
     "status": "Show on one screen how the running server stands; exit status 0, 1 or 2.",
+    "fleet": "Show the machines of the fleet; begin one, join one, leave.",
     "health": "Show pools and endpoints of the running server.",
     "top": "Show rates, busiest names and shares, live.",
     "events": "Show what changed, when and why.",

@@ -122,20 +122,20 @@ def asked(request: Mapping[str, Any], is_in_fleet: bool = True) -> Any:
 
 
 def test_a_machine_is_asked_by_its_name() -> None:
-    assert asked({"machine": "FRA-1", "op": "explain", "request": {"name": "a"}})["by"] == "FRA-1"
-    assert asked({"machine": "fra-1", "op": "health"})["by"] == "FRA-1"
-    assert asked({"machine": "AMS-1", "op": "status"})["by"] == "AMS-1", "itself, without the bus"
+    assert asked({"machine": "FRA-1", "asked": "explain", "request": {"name": "a"}})["by"] == "FRA-1"
+    assert asked({"machine": "fra-1", "asked": "health"})["by"] == "FRA-1"
+    assert asked({"machine": "AMS-1", "asked": "status"})["by"] == "AMS-1", "itself, without the bus"
 
 
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
-        ({"machine": "FRA-2", "op": "explain"}, 'no machine "FRA-2"; did you mean "FRA-1"?'),
-        ({"machine": "xyz", "op": "explain"}, "there are AMS-1, FRA-1"),
-        ({"op": "explain"}, "expected the name of a machine"),
-        ({"machine": "FRA-1", "op": "force"}, "expected one of explain, health, status"),
-        ({"machine": "FRA-1", "op": "explain", "request": {"name": "bad..name"}}, 'FRA-1: "bad..name" is no name'),
-        ({"machine": "FRA-1", "op": "explain", "request": {"length": 0xD800}}, ""),
+        ({"machine": "FRA-2", "asked": "explain"}, 'no machine "FRA-2"; did you mean "FRA-1"?'),
+        ({"machine": "xyz", "asked": "explain"}, "there are AMS-1, FRA-1"),
+        ({"asked": "explain"}, "expected the name of a machine"),
+        ({"machine": "FRA-1", "asked": "force"}, "expected one of explain, health, status"),
+        ({"machine": "FRA-1", "asked": "explain", "request": {"name": "bad..name"}}, 'FRA-1: "bad..name" is no name'),
+        ({"machine": "FRA-1", "asked": "explain", "request": {"length": 0xD800}}, ""),
     ],
 )
 def test_what_is_refused_is_told(request_: dict[str, Any], told: str) -> None:

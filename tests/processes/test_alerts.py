@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lbdns.fleet.fleet_report import LAGS_S
 from lbdns.telemetry.thresholds import (
     CERTIFICATE_DAYS_MIN,
     CHANGE_WAITS_S,
@@ -111,6 +112,7 @@ def test_alerts_have_the_thresholds_of_status() -> None:
     assert RULES["LbdnsRoomLow"].endswith(f"< {FREE_MIN:g}")
     assert RULES["LbdnsCertificateExpires"].endswith(f"< {CERTIFICATE_DAYS_MIN:g} * 86400")
     assert RULES["LbdnsSignaturesLate"].endswith(f"> {RENEWAL_LATE:g} <= {EXPIRY_NEAR:g}")
+    assert RULES["LbdnsRevisionsLate"].endswith(f"> {LAGS_S:g}")
     assert RULES["LbdnsSignaturesExpire"].endswith(f"> {EXPIRY_NEAR:g}")
 
 
@@ -162,6 +164,11 @@ WRONG = {
     },
     "LbdnsZoneExpired": {'lbdns_transfer_zones{role="secondary",state="expired"}': "1"},
     "LbdnsZoneToLookAt": {'lbdns_zone_warnings{zone="a"}': "1"},
+    "LbdnsMachineLost": {'lbdns_fleet_machine_heard{machine="a"}': "0"},
+    "LbdnsCutOff": {"lbdns_fleet_cut_off": "1"},
+    "LbdnsBusAway": {"lbdns_fleet_bus_up": "0"},
+    "LbdnsRevisionRefused": {'lbdns_fleet_revision_refused{machine="a"}': "1"},
+    "LbdnsRevisionsLate": {'lbdns_fleet_lag_seconds{machine="a"}': "11"},
 }
 """What metrics say while each alert is to be there; all others stay silent then."""
 RIGHT = {
@@ -202,6 +209,11 @@ RIGHT = {
     'lbdns_zone_expiry_timestamp_seconds{zone="a"}': "90000",
     'lbdns_transfer_zones{role="secondary",state="expired"}': "0",
     'lbdns_zone_warnings{zone="a"}': "0",
+    'lbdns_fleet_machine_heard{machine="a"}': "1",
+    "lbdns_fleet_cut_off": "0",
+    "lbdns_fleet_bus_up": "1",
+    'lbdns_fleet_revision_refused{machine="a"}': "0",
+    'lbdns_fleet_lag_seconds{machine="a"}': "9",
 }
 """What they say of a server that is well, close to the thresholds where there are some."""
 MINUTES = 20

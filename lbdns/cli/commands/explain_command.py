@@ -46,6 +46,7 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
     "--rule-off", "rules_off", multiple=True, metavar="NAME", help="Suppose this rule or pool set off; repeatable."
 )
 @click.option("--rule-on", "rules_on", multiple=True, metavar="NAME", help="Suppose this rule or pool set on.")
+@click.option("--at", "machine", metavar="MACHINE", help="What this machine of the fleet answers; it is asked.")
 @click.option("--draw", type=click.FloatRange(0, 1), metavar="0..1", help="What every random choice draws.")
 @click.option("--scopes", is_flag=True, help="Count the networks that resolvers keep the answers for, by length.")
 @click.option(
@@ -61,6 +62,7 @@ def explain(
     qtype: str | None,
     type_said: str | None,
     config: Path | None,
+    machine: str | None,
     rules: Path | None,
     networks: Path | None,
     as_json: bool,
@@ -77,7 +79,12 @@ def explain(
         request["rules"] = rules_in(rules)
     if networks is not None:
         request["networks"] = networks_in(networks)
-    explanation = _of_directory(config, request) if config and not running.is_said else _of_server(running, request)
+    if config and not running.is_said:
+        if machine is not None:
+            raise click.UsageError("--at asks a machine of the fleet, --config what files would answer; give one")
+        explanation = _of_directory(config, request)
+    else:
+        explanation = _of_server(running, request, machine)
     if as_json:
         print_json(explanation)
     else:
@@ -125,10 +132,14 @@ def _of_directory(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     return explain_configuration(configuration, request, asyncio.run(needed_addresses(configuration)))
 
 
-def _of_server(running: RunningServer, request: dict[str, Any]) -> dict[str, Any]:
+def _of_server(running: RunningServer, request: dict[str, Any], machine: str | None) -> dict[str, Any]:
     from lbdns.processes.supervisor.control_socket import ask
 
-    result: dict[str, Any] = ask(running.control(), "explain", **request)
+    result: dict[str, Any]
+    if machine is None:
+        result = ask(running.control(), "explain", **request)
+    else:
+        result = ask(running.control(), "fleet_ask", machine=machine, asked="explain", request=request)
     return result
 
 

@@ -25,6 +25,7 @@ from lbdns.manage.api.frame.openapi import OPENAPI_PATH, document
 from lbdns.manage.api.frame.request_paths import RequestPaths
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.own import dashboard_links as dashboard
+from lbdns.manage.api.own import fleet_routes as fleet
 from lbdns.manage.api.own import health_places as seen
 from lbdns.manage.api.own import health_summary as summary
 from lbdns.manage.api.own import history_routes as history
@@ -97,6 +98,7 @@ OWN_AREAS: Final = (
     summary,
     views,
     samples,
+    fleet,
     dashboard,
     history,
 )

@@ -39,10 +39,10 @@ class FleetDesk:
         return (fleet.report() if fleet is not None else NO_FLEET).as_json()
 
     async def ask(self, request: Mapping[str, Any]) -> Any:
-        """Have the machine `machine` do the operation `op` of ASKABLE with `request`; raises LbdnsError."""
-        op, inner = request.get("op"), request.get("request") or {}
+        """Have the machine `machine` do the operation `asked` of ASKABLE with `request`; raises LbdnsError."""
+        op, inner = request.get("asked"), request.get("request") or {}
         if op not in ASKABLE or not isinstance(inner, Mapping):
-            raise LbdnsError(f"op: expected one of {', '.join(ASKABLE)}, with a request")
+            raise LbdnsError(f"asked: expected one of {', '.join(ASKABLE)}, with a request")
         fleet = self._fleet()
         if fleet is None:
             raise LbdnsError("this server is in no fleet: there is no other machine to ask")

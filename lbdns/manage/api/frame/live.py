@@ -22,3 +22,11 @@ def running(site: ApiSite) -> Running:
 async def operate(site: ApiSite, op: str, request: Mapping[str, Any]) -> Any:
     """Have the running server do one of its operations; raises ApiError and LbdnsError."""
     return await running(site).operate(op, request)
+
+
+async def operate_at(site: ApiSite, machine: str | None, op: str, request: Mapping[str, Any]) -> Any:
+    """Have a machine of the fleet do an operation, None for the running server itself; raises ApiError and
+    LbdnsError."""
+    if machine is None:
+        return await operate(site, op, request)
+    return await operate(site, "fleet_ask", {"machine": machine, "asked": op, "request": dict(request)})

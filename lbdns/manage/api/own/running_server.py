@@ -24,7 +24,7 @@ from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import invalid
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.limits import JsonObject
-from lbdns.manage.api.frame.live import operate, running
+from lbdns.manage.api.frame.live import operate, operate_at, running
 from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import id_of
 from lbdns.manage.api.frame.object_search import SearchQuery, found_by
@@ -43,6 +43,7 @@ from lbdns.places.place import address_in, unmapped
 NAME_CHARS_MAX: Final = 255
 TYPE_CHARS_MAX: Final = 20
 PATTERNS_MAX: Final = 100
+MACHINE_CHARS_MAX: Final = 63
 FOR_S_MAX: Final = 10 * 366 * 86400.0
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
 _EXPLAINED: Final[dict[str, Any]] = {
@@ -199,6 +200,8 @@ Patterns = Annotated[list[Annotated[str, Query(max_length=forced.PATTERN_CHARS_M
 
 Names = Annotated[list[Annotated[str, Query(max_length=NAME_CHARS_MAX)]], Query(max_length=PATTERNS_MAX)]
 
+MachineQuery = Annotated[str | None, Query(max_length=MACHINE_CHARS_MAX, description="a machine of the fleet")]
+
 router = APIRouter(prefix=OWN_PATH, tags=["lbdns"])
 
 
@@ -219,13 +222,14 @@ async def explain(
     rules_on: Names = [],  # noqa: B006
     draw: Annotated[float | None, Query(ge=0, le=1)] = None,
     scopes: bool = False,
+    at: MachineQuery = None,
 ) -> Response:
     """Say what the running server answers and why, as `lbdns explain --json` does; suppose endpoints down or up, and
-    rules or pool sets of the load balancer disabled or not, by name."""
+    rules or pool sets of the load balancer disabled or not, by name; `at`: what that machine of the fleet answers."""
     request: dict[str, Any] = {"name": name, "type": type, "ecs": ecs, "resolver": resolver, "pop": pop, "draw": draw}
     request |= {"view": view, "listener": listener, "key": key}
     request |= {"down": down, "up": up, "rules_off": rules_off, "rules_on": rules_on}
-    return ok(await operate(site, "explain", {**request, "scopes": scopes}))
+    return ok(await operate_at(site, at, "explain", {**request, "scopes": scopes}))
 
 
 @router.post("/what_if", summary="Say which networks a change would give another pool", **describe(_MOVES, _WHAT_IF))
@@ -244,16 +248,16 @@ async def what_if(site: CurrentSite, body: JsonObject) -> Response:
 
 
 @router.get("/health", dependencies=[belongs_to(POOLS)], summary="Show the health of everything", **describe(_REPORT))
-async def health(site: CurrentSite, pool: Names = []) -> Response:  # noqa: B006 - FastAPI copies it
+async def health(site: CurrentSite, pool: Names = [], at: MachineQuery = None) -> Response:  # noqa: B006 - FastAPI copies it
     """Show pools, endpoints and load balancers, with the evidence, as `lbdns health --json` does; with `pool`, the
-    pools of these names alone."""
-    return ok(await operate(site, "health", {"pools": pool} if pool else {}))
+    pools of these names alone; `at`: as that machine of the fleet has it."""
+    return ok(await operate_at(site, at, "health", {"pools": pool} if pool else {}))
 
 
 @router.get("/status", summary="Show the server's processes and addresses", **describe(_OBJECT))
-async def status(site: CurrentSite) -> Response:
-    """Show release, addresses, generation and processes."""
-    return ok(await operate(site, "status", {}))
+async def status(site: CurrentSite, at: MachineQuery = None) -> Response:
+    """Show release, addresses, generation and processes; `at`: those of that machine of the fleet."""
+    return ok(await operate_at(site, at, "status", {}))
 
 
 @router.get("/forced", dependencies=[belongs_to(POOLS)], summary="List forced states", **describe(_FORCED))
