@@ -77,7 +77,8 @@ class ServerCollector(Collector):
         yield from _server(facts)
         yield from _queues(facts, sample)
         yield from _signing(facts)
-        yield from _beside(facts)
+        yield from _transfers(facts)
+        yield from _fleet(facts)
         yield from _history(facts)
         yield from _rings(ring_counts(facts.run_dir))
 
@@ -289,10 +290,15 @@ def _signing(facts: ServerFacts) -> Iterator[Metric]:
     yield _counter("signatures_not_made", text, ("result",), results)
 
 
-def _beside(facts: ServerFacts) -> Iterator[Metric]:
-    for samples in (*transfer_samples(facts.transfers), *fleet_samples(facts.fleet)):
+def _transfers(facts: ServerFacts) -> Iterator[Metric]:
+    for samples in transfer_samples(facts.transfers):
         make = _counter if samples.is_counter else _gauge
         yield make(samples.name, samples.text, samples.labels, samples.rows)
+
+
+def _fleet(facts: ServerFacts) -> Iterator[Metric]:
+    for samples in fleet_samples(facts.fleet):
+        yield _gauge(samples.name, samples.text, samples.labels, samples.rows)
 
 
 def _history(facts: ServerFacts) -> Iterator[Metric]:

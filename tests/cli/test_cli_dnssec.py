@@ -16,6 +16,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import SigningState
 from lbdns.model.configuration import Configuration
+from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.dnssec_operations import SignerDesk
 from tests.cli.commands import Outcome, run
@@ -35,7 +36,8 @@ def dnssec(signer: PlayedSigner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Return `lbdns dnssec` of a server with two zones."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    served = cast(Configuration, SimpleNamespace(zones=[SimpleNamespace(apex=encode_canonical(one)) for one in ZONES]))
+    zones = [SimpleNamespace(apex=encode_canonical(one)) for one in ZONES]
+    served = cast(Configuration, SimpleNamespace(zones=zones, settings=Settings()))
     desk = SignerDesk(signer, lambda: served)
     server = ControlServer(tmp_path / "control.sock", {"dnssec": desk.operate})
     loop = LoopThread()
@@ -212,9 +214,27 @@ def test_the_files_of_an_export_are_printed_and_what_they_are_worth(dnssec: Lbdn
 def test_a_request_that_makes_no_sense_never_reaches_the_signer(request_: dict[str, Any], told: str) -> None:
     signer, loop = PlayedSigner(), LoopThread()
     zone = SimpleNamespace(apex=encode_canonical("example.com"))
-    desk = SignerDesk(signer, lambda: cast(Configuration, SimpleNamespace(zones=[zone])))
+    desk = SignerDesk(signer, lambda: cast(Configuration, SimpleNamespace(zones=[zone], settings=Settings())))
     with contextlib.ExitStack() as stack:
         stack.callback(loop.stop)
         with pytest.raises(LbdnsError) as caught:
             loop.run(desk.operate(request_))
     assert told in str(caught.value) and signer.asked == []
+
+
+@pytest.mark.parametrize("verb", ["enable", "roll", "import"])
+def test_in_a_fleet_no_machine_makes_keys_alone(verb: str, tmp_path: Path) -> None:
+    signer, loop = PlayedSigner(), LoopThread()
+    zone = SimpleNamespace(apex=encode_canonical("example.com"))
+    settings = Settings.model_validate({"fleet": {"name": "AMS-1", "join": "nats://192.0.2.1:4222", "id": "F1"}})
+    desk = SignerDesk(signer, lambda: cast(Configuration, SimpleNamespace(zones=[zone], settings=settings)))
+    request = {"verb": verb, "zone": "example.com", "role": "zsk", "directory": str(tmp_path)}
+    with contextlib.ExitStack() as stack:
+        stack.callback(loop.stop)
+        if verb == "import":
+            loop.run(desk.operate(request))
+            assert [asked for asked, _ in signer.asked] == ["import"]
+            return
+        with pytest.raises(LbdnsError, match=r"do not share private keys.*`lbdns dnssec import`"):
+            loop.run(desk.operate(request))
+    assert signer.asked == []

@@ -15,6 +15,7 @@ from lbdns.dns.name import encode_canonical
 from lbdns.dnssec.zone_status import KeyRole, KeyStatus, SigningState, ZoneStatus
 from lbdns.manage.store.manager import StoreManager
 from lbdns.model.configuration import Configuration
+from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.dnssec_operations import SignerDesk
 
 BEGAN_S = 1_800_000_000.0
@@ -127,7 +128,7 @@ class PlayedServer:
 
         def served() -> Configuration:
             zones = [SimpleNamespace(apex=encode_canonical(one.name)) for one in manager.state.all(Kind.ZONE).values()]
-            return cast(Configuration, SimpleNamespace(zones=zones))
+            return cast(Configuration, SimpleNamespace(zones=zones, settings=Settings()))
 
         self._desk = SignerDesk(self.signer, served)
 

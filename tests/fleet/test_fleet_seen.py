@@ -149,7 +149,7 @@ def test_what_is_refused_is_told(request_: dict[str, Any], told: str) -> None:
 
 def test_without_a_fleet_there_is_nobody_to_ask() -> None:
     with pytest.raises(LbdnsError, match="in no fleet"):
-        asked({"machine": "FRA-1", "op": "explain"}, is_in_fleet=False)
+        asked({"machine": "FRA-1", "asked": "explain"}, is_in_fleet=False)
     assert asyncio.run(FleetDesk(lambda: None, Machine("A").operate).show({}))["machine"] == ""
 
 

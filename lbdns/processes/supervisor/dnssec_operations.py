@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest, printable
@@ -12,6 +12,13 @@ from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.dnssec.signer_verbs import ANY_ZONE, TAKES, wrong_arguments
 from lbdns.dnssec.zone_status import SigningState, ZoneStatus
 from lbdns.model.configuration import Configuration
+
+_MAKES_KEYS: Final = ("enable", "roll")
+_NOT_SHARED: Final = (
+    "machines of a fleet do not share private keys: one that made a key for {zone} would sign with what the others do "
+    "not have, and resolvers that validate would refuse some of the answers; make the keys elsewhere and give them to "
+    "each machine by `lbdns dnssec import`"
+)
 
 log = logging.getLogger("lbdns.processes")
 
@@ -51,6 +58,8 @@ class SignerDesk:
         if verb == "status" and named is None:
             return await self._signer.ask("status", {"zones": None})
         zone = await self._zone(named, verb)
+        if verb in _MAKES_KEYS and self._configuration().settings.fleet is not None:
+            raise LbdnsError(_NOT_SHARED.format(zone=zone))
         if verb == "status":
             found = await self._signer.ask("status", {"zones": [zone]})
             return found[0] if found else ZoneStatus(zone, SigningState.DISABLED, 0.0).as_json()
