@@ -20,19 +20,19 @@ QUESTION_BYTES_MAX: Final = 1 << 20
 ANSWER_S: Final = 10.0
 
 
-class Question(NamedTuple):
+class FleetQuestion(NamedTuple):
     """An operation of ASKABLE, and what it takes."""
 
     op: str
     request: Mapping[str, Any]
 
 
-def encode_question(question: Question) -> bytes:
+def encode_question(question: FleetQuestion) -> bytes:
     """Return a question's octets."""
     return encode_document({"op": question.op, "request": dict(question.request)})
 
 
-def decode_question(data: bytes) -> Question:
+def decode_question(data: bytes) -> FleetQuestion:
     """Return what is asked; raises LbdnsError with why that is not answered."""
     said = decode_document(data, bytes_max=QUESTION_BYTES_MAX)
     op, request = said.get("op"), said.get("request", {})
@@ -40,7 +40,7 @@ def decode_question(data: bytes) -> Question:
         raise LbdnsError(f"{op!r} is nothing that another machine may ask: expected one of {', '.join(ASKABLE)}")
     if not isinstance(request, dict):
         raise BadDocument("the request of a question is no object")
-    return Question(op, request)
+    return FleetQuestion(op, request)
 
 
 def encode_answer(result: Any = None, error: str = "") -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lbdns.base.errors import LbdnsError
 from lbdns.config.examined import Loaded
-from lbdns.fleet.asking import Question
+from lbdns.fleet.asking import FleetQuestion
 from lbdns.fleet.fleet_report import FleetReport, fleet_report
 from lbdns.fleet.fleet_status import MachineStatus, RosterRow
 from lbdns.processes.supervisor.fleet_operations import FleetDesk
@@ -51,7 +51,7 @@ class PlayedFleet:
         """Return how the machines stand."""
         return fleet_report(self.own, self.rows)
 
-    async def ask(self, machine: str, question: Question) -> Any:
+    async def ask(self, machine: str, question: FleetQuestion) -> Any:
         """Answer for another machine."""
         if not next(row.is_heard for row in self.rows if row.status.name == machine):
             raise LbdnsError(f"{machine} does not answer")

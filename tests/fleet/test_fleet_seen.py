@@ -16,7 +16,7 @@ from lbdns import __version__
 from lbdns.base.errors import LbdnsError
 from lbdns.dnssec.signing_facts import NOTHING_SIGNED, SigningFacts
 from lbdns.dnssec.zone_status import KeyRole, KeyStatus, SigningState, ZoneStatus
-from lbdns.fleet.asking import ANSWER_BYTES_MAX, Question, decode_answer, encode_answer, encode_question
+from lbdns.fleet.asking import ANSWER_BYTES_MAX, FleetQuestion, decode_answer, encode_answer, encode_question
 from lbdns.fleet.fleet_report import FleetReport
 from lbdns.fleet.fleet_status import MachineStatus, encode_status
 from lbdns.fleet.told_hearing import RemoteVantage, ToldHearing, read_hearing, write_hearing
@@ -111,7 +111,7 @@ class Machine:
             found.take(f"here.{one.name}", encode_status(MachineStatus(one.name)))
         return found.report(MachineStatus(self.name))
 
-    async def ask(self, machine: str, question: Question) -> Any:
+    async def ask(self, machine: str, question: FleetQuestion) -> Any:
         assert self.other is not None and machine == self.other.name
         return decode_answer(await answer_question(encode_question(question), self.other.operate), machine)
 
@@ -158,7 +158,7 @@ def test_what_the_bus_must_not_do_is_refused_by_who_is_asked() -> None:
         return decode_answer(asyncio.run(answer_question(data, Machine("FRA-1").operate)), "FRA-1")
 
     with pytest.raises(LbdnsError, match="nothing that another machine may ask"):
-        answered(encode_question(Question("force", {"pattern": "eu", "state": "down"})))
+        answered(encode_question(FleetQuestion("force", {"pattern": "eu", "state": "down"})))
     with pytest.raises(LbdnsError, match="FRA-1: a document of the bus is damaged"):
         answered(b"{")
     with pytest.raises(LbdnsError, match="is no object"):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest
-from lbdns.fleet.asking import ASKABLE, Question
+from lbdns.fleet.asking import ASKABLE, FleetQuestion
 from lbdns.fleet.fleet_report import NO_FLEET, FleetReport
 
 
@@ -17,7 +17,7 @@ class AskedFleet(Protocol):
     def report(self) -> FleetReport:
         """Return how the machines stand, as seen from here."""
 
-    async def ask(self, machine: str, question: Question) -> Any:
+    async def ask(self, machine: str, question: FleetQuestion) -> Any:
         """Ask another machine; raises LbdnsError."""
 
 
@@ -50,7 +50,7 @@ class FleetDesk:
         machine = _machine_of(report, request.get("machine"))
         if machine == report.machine:
             return await self._operate(op, inner)
-        return await fleet.ask(machine, Question(op, inner))
+        return await fleet.ask(machine, FleetQuestion(op, inner))
 
 
 def _machine_of(report: FleetReport, named: Any) -> str:
