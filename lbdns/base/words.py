@@ -89,6 +89,8 @@ HISTORY_LOCK: Final = _in_state("history.lock")
 SIGNED_ZONES_FILE: Final = _in_state("signed-zones.json")
 DNSSEC_DIRECTORY: Final = _in_state("dnssec")
 """The directory of the keys that zones are signed with, and of what is known of each."""
+FLEET_DIRECTORY: Final = _in_state("fleet")
+"""The directory of what a machine keeps of its fleet."""
 SECONDARIES: Final = _in_state("secondaries")
 """The directory of the zones that other servers sent, as they sent them."""
 CATALOGS_FILE: Final = _in_state("catalogs.json")

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from lbdns.base.words import FLEET_DIRECTORY
 from lbdns.model.fleet_secret import FleetSecret, read_fleet_secret
 from lbdns.model.fleet_settings import NATS_PORT, FleetSettings, secret_path
 from lbdns.model.socket_address import format_socket_address, parse_socket_address, reachable
 
-FLEET_DIRECTORY: Final = "fleet"
-"""What a machine keeps of its fleet, in the state directory."""
 PORTS_FILE: Final = "nats-server_*.ports"
 """What a nats-server writes when it listens, by its process id."""
+FLEET_SERVER_NAME: Final = "lbdns-fleet"
+"""The name in the certificate of a fleet's own hub: its machines trust their CA, whatever the address."""
 DEFAULT_HUB_LISTEN: Final = f"0.0.0.0:{NATS_PORT}"
 
 
@@ -25,7 +26,7 @@ class BusAccess:
     Files, each "" where there is none: `secret_file` is what `lbdns fleet init` or `join` wrote; `ports_file` is where
     a nats-server of this machine says at which port it listens; `credentials` is a NATS credentials file; `ca`,
     `certificate` and `key` are in PEM. `domain`: the JetStream domain that the stream is kept in, "" for none.
-    `is_hub`: the stream is kept on this machine.
+    `has_begun`: the fleet was begun here, so that what it has begins with this machine's configuration.
     """
 
     machine: str
@@ -38,7 +39,7 @@ class BusAccess:
     ca: str = ""
     certificate: str = ""
     key: str = ""
-    is_hub: bool = False
+    has_begun: bool = False
 
 
 def bus_access(settings: FleetSettings, state_dir: Path) -> BusAccess:
@@ -59,7 +60,7 @@ def bus_access(settings: FleetSettings, state_dir: Path) -> BusAccess:
         ca=ca,
         certificate=certificate,
         key=key,
-        is_hub=settings.is_hub,
+        has_begun=settings.is_hub if secret is None else secret.role == "hub",
     )
 
 

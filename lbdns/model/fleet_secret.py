@@ -15,6 +15,7 @@ SECRET_VERSION: Final = 1
 _CHARS_MAX: Final = 64 * 1024
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+Urls = Annotated[tuple[Annotated[str, StringConstraints(max_length=300)], ...], Field(max_length=16)]
 Role = Literal["hub", "member"]
 
 
@@ -22,7 +23,8 @@ class FleetSecret(Frozen):
     """`user` and `password` are what all machines of the fleet show the bus; empty where that asks for something else.
 
     `ca` is the certificate, in PEM, that the bus's own comes from; empty where it is the system's or none. `role`:
-    `hub` where the fleet was begun: its configuration is the one that the fleet begins with.
+    `hub` where the fleet was begun: its configuration is the one that the fleet begins with. `urls`: where machines go
+    that join, `leaf_urls` where a leaf of theirs does.
     """
 
     v: Annotated[int, Field(ge=1, le=SECRET_VERSION)] = SECRET_VERSION
@@ -31,6 +33,8 @@ class FleetSecret(Frozen):
     user: str = ""
     password: str = ""
     ca: str = ""
+    urls: Urls = ()
+    leaf_urls: Urls = ()
     domain: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{0,63}$")] = ""
 
 

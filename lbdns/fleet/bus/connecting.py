@@ -23,7 +23,7 @@ from nats.aio.msg import Msg
 
 from lbdns.base.errors import LbdnsError
 from lbdns.fleet.bus.fleet_bus import BusRefused, BusUnreached
-from lbdns.model.bus_access import BusAccess
+from lbdns.model.bus_access import FLEET_SERVER_NAME, BusAccess
 from lbdns.model.fleet_secret import FleetSecret, read_fleet_secret
 
 CONNECT_S: Final = 3.0
@@ -36,13 +36,13 @@ _LIBRARY_PING_S: Final = 3600
 _PENDING_OCTETS: Final = 8 * 1024 * 1024
 _LISTENED_MESSAGES: Final = 65_536
 _LISTENED_OCTETS: Final = 32 * 1024 * 1024
-FLEET_SERVER_NAME: Final = "lbdns-fleet"
-"""The name in the certificate of a fleet's own server: its machines trust their CA, whatever the address."""
 
 _Result = TypeVar("_Result")
 Heard = Callable[[Msg], None]
 
 log = logging.getLogger("lbdns.fleet")
+# asyncio warns of each TLS connection that a server ends, for how the client reads from it; nothing is wrong then.
+logging.getLogger("asyncio").addFilter(lambda record: "eof_received() has no effect" not in str(record.msg))
 
 
 async def bounded(doing: Awaitable[_Result], bound_s: float) -> _Result:
@@ -78,11 +78,13 @@ class _GuardedClient(Client):
 class BusLink:
     """One connection. `lost` is set once it is of no use any more; it is to be closed then."""
 
-    def __init__(self, client: Client, url: str) -> None:
+    def __init__(self, client: Client, url: str, beyond: str = "") -> None:
+        """`beyond`: a subject that the hub answers, where the server at the other end only passes on."""
         self.client = client
         self.url = url
         self.lost = asyncio.Event()
         self.why_lost = ""
+        self._beyond = beyond
         self._beating = asyncio.create_task(self._beat(), name="fleet bus heartbeat")
 
     async def listen(self, subject: str, heard: Heard) -> Callable[[], Awaitable[None]]:
@@ -126,13 +128,28 @@ class BusLink:
         while not self.lost.is_set():
             await asyncio.sleep(HEARTBEAT_S)
             try:
+                await self.beat()
+            except BusUnreached as error:
+                self._lose(str(error))
+
+    async def beat(self) -> None:
+        """Raise BusUnreached where the server does not answer, or the hub behind it does not."""
+        try:
+            if self._beyond:
+                await bounded(self.client.request(self._beyond, b"", timeout=SILENCE_S), SILENCE_S + CLOSE_S)
+            else:
                 await bounded(self.client.rtt(SILENCE_S), SILENCE_S + CLOSE_S)  # type: ignore[arg-type]
-            except (TimeoutError, OSError, nats_errors.Error):
-                self._lose(f"no reply within {SILENCE_S:g} s")
+        except nats_errors.NoRespondersError:
+            raise BusUnreached("the hub is not reached from here") from None
+        except (TimeoutError, OSError, nats_errors.Error):
+            raise BusUnreached(f"no reply within {SILENCE_S:g} s") from None
 
 
 async def open_link(access: BusAccess, url: str) -> BusLink:
-    """Connect to a URL within CONNECT_S; raises BusUnreached or BusRefused, with the reason in words."""
+    """Connect to a URL within CONNECT_S; raises BusUnreached or BusRefused, with the reason in words.
+
+    Through a leaf of this machine it is the hub that is connected to: the leaf alone is nobody.
+    """
     secret = await asyncio.to_thread(_secret_of, access)
     options = await asyncio.to_thread(_tls_options, access, secret, url)
     client = _GuardedClient()
@@ -176,10 +193,19 @@ async def open_link(access: BusAccess, url: str) -> BusLink:
     except asyncio.CancelledError:
         await _give_up(client)
         raise
-    link = BusLink(client, url)
+    link = BusLink(client, url, _beyond(access))
     if not client.is_connected:
         link.has_ended("the connection ended at once")
+    try:
+        await link.beat()
+    except BusUnreached as error:
+        await link.close()
+        raise BusUnreached(f"{url}: {error}") from None
     return link
+
+
+def _beyond(access: BusAccess) -> str:
+    return f"$JS.{access.domain}.API.INFO" if access.ports_file and access.domain else ""
 
 
 async def _give_up(client: Client) -> None:

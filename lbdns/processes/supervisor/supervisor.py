@@ -61,6 +61,7 @@ from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.last_reader import close_unread
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.monitor_silence import MonitorSilence
+from lbdns.processes.supervisor.nats_child import NatsChild
 from lbdns.processes.supervisor.opener_child import OpenerChild
 from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.resigning import Resigning
@@ -117,7 +118,8 @@ class Supervisor:
         self._responders = Responders(settings.state_dir(), run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         # The worker is asked for its first results at its start, and asks the opener for them.
-        beside = self.signer, self.transfers, HistoryChild(self.state_dir), DnstapChild(self.state_dir)
+        self.nats = NatsChild(self.state_dir)
+        beside = self.signer, self.transfers, HistoryChild(self.state_dir), DnstapChild(self.state_dir), self.nats
         self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
         self.progress = JobProgress()
         self._operations = Operations(self).table
@@ -130,6 +132,7 @@ class Supervisor:
         self.store: Callable[[], StoreFacts | None] = lambda: None
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
+        self.troubles.append(lambda: self.nats.problem)
         self.signer.steps.append(StepRecord(self.state_dir).add)
         self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
         self.fleet: AskedFleet | None = None

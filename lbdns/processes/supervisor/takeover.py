@@ -134,7 +134,7 @@ def _meet(path: Path) -> Orphan:
 async def end_old_monitors(run: RunDirectory) -> None:
     """End the monitor workers of earlier starts, so that the health table has one writer: the file that names them may
     be gone."""
-    await _end_all(lambda: _running("lbdns.monitor", run.places), MONITOR_STOP_S)
+    await end_all(lambda: _running("lbdns.monitor", run.places), MONITOR_STOP_S)
 
 
 async def end_old_signers(state_dir: Path, own: int) -> None:
@@ -144,10 +144,10 @@ async def end_old_signers(state_dir: Path, own: int) -> None:
     def others() -> list[int]:
         return [pid for pid in _running(SIGNER_MODULE, {state_dir}) if own not in (pid, _parent(pid))]
 
-    await _end_all(others, SIGNER_STOP_S)
+    await end_all(others, SIGNER_STOP_S)
 
 
-async def _end_all(find: Callable[[], list[int]], grace_s: float) -> None:
+async def end_all(find: Callable[[], list[int]], grace_s: float) -> None:
     """Have processes end, and end those that do not."""
     for pid in find():
         with contextlib.suppress(PermissionError):
