@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from lbdns.dnssec.zone_status import KeyRole, SigningState
-from lbdns.manage.store.manager import Running
+from lbdns.manage.store.managing import Running
 from lbdns.model.settings import Settings
 from tests.api.conftest import Api
 from tests.dnssec.played_signer import BEGAN_S, DIGEST, PUBLIC_KEY, PlayedServer, PlayedSigner, key

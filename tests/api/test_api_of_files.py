@@ -15,7 +15,7 @@ from lbdns.config.loading import load, parse
 from lbdns.manage.api.app import local_app
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.store.files_manager import FilesManager
-from lbdns.manage.store.manager import Running
+from lbdns.manage.store.managing import Running
 
 pytestmark = pytest.mark.slow
 

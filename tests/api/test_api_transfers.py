@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from lbdns.manage.store.manager import Running
+from lbdns.manage.store.managing import Running
 from lbdns.transfer.zone_transfer_status import TransferState
 from tests.api.conftest import Api
 from tests.transfer.played_transfers import BEGAN_S, PlayedTransfers, primary, secondary

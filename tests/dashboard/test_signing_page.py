@@ -17,7 +17,8 @@ from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.hosting import ApiServer
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.manager import Running, StoreManager
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.managing import Running
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.zones.zone_bodies import new_zone_records
 from lbdns.model.settings import Settings

@@ -19,7 +19,8 @@ from lbdns.config.yaml.yaml_text import block_text
 from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.manager import Done, StoreManager
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import Referenced
 from lbdns.manage.store.revisions import from_files as files
 from lbdns.manage.store.revisions.from_files import state_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lbdns.base.kinds import Kind
-from lbdns.manage.store import sqlite
+from lbdns.manage.store import object_rows
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.refusals import StoreError
 from lbdns.manage.store.sqlite import Store
@@ -17,7 +17,7 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 def test_revisions_are_kept_as_far_as_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "REVISIONS_CHARS_MAX", 10_000)
+    monkeypatch.setattr(object_rows, "REVISIONS_CHARS_MAX", 10_000)
     with contextlib.closing(Store(tmp_path)) as store:
         item = Item(Kind.MONITOR, "a" * 32, {"name": "m", "description": "x" * 2000}, "", NOW, NOW, 1)
         store.commit([Change(None, item)], "me", "make", NOW, 0)

@@ -15,7 +15,8 @@ from lbdns.base.kinds import Kind
 from lbdns.config.examined import Loaded
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.manager import Done, StoreManager
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced, StoreError
 from lbdns.manage.store.sqlite import Store
 from lbdns.model.configuration import Configuration

@@ -17,7 +17,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.hosting import ApiServer
-from lbdns.manage.store.manager import Running
+from lbdns.manage.store.managing import Running
 from lbdns.model.store_facts import StoreFacts
 
 RETRY_S: Final = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.manager import Done, Result, Running
+from lbdns.manage.store.managing import Done, Result, Running
 from lbdns.manage.store.proposing import proposed
 from lbdns.manage.store.refusals import ReadOnly, Unavailable
 from lbdns.manage.store.sqlite import Store

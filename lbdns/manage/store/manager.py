@@ -11,112 +11,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
-from lbdns.base.kinds import Kind
+from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
 from lbdns.config.examined import Examined, Loaded
 from lbdns.config.loading import none_tolerated
+from lbdns.manage.store.appender import Appender, Followed
+from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.guarding import keep_guard
 from lbdns.manage.store.item import Change, net_changes, time_text
 from lbdns.manage.store.making import ways_by_tokens
-from lbdns.manage.store.refusals import Outdated, StoreError
+from lbdns.manage.store.managing import Done, Result, Running
+from lbdns.manage.store.refusals import Outdated, RaceLost, StoreError, Unavailable, Unconfirmed
 from lbdns.manage.store.rescue import Rescued, rescued
 from lbdns.manage.store.sqlite import Revision, Store
 from lbdns.manage.store.state import State
-from lbdns.manage.store.unreadable import in_the_way, refusal
+from lbdns.manage.store.tokens import TokenColumns
+from lbdns.manage.store.unreadable import Unreadable, in_the_way, refusal
 from lbdns.model.configuration import Configuration
 from lbdns.model.placements import private_views
 from lbdns.model.settings import Settings
-from lbdns.publish.publisher import Published
 
-Result = TypeVar("Result")
+Made = TypeVar("Made")
 MESSAGE_CHARS_MAX: Final = 500
+TRIES_MAX: Final = 12
+"""How often a change is made anew because another machine of the fleet was first."""
 
-
-class Running(Protocol):
-    """The running server, as management sees it."""
-
-    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
-        """Compile and try a configuration, call `commit`, and serve it; raises LbdnsError with nothing changed.
-
-        `cause` says in the log by whom and why.
-        """
-
-    async def reload(self, cause: str) -> str:
-        """Load and serve what lies at the source now; returns why not, "" where it is served."""
-
-    async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
-        """Do one of the control socket's operations: health, explain, force, status, counters; raises LbdnsError."""
-
-    def in_force(self) -> Published:
-        """Return what is served; raises LbdnsError where nothing is yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[Result]):
-    """What came of a change: the result of `make`, the revision in force, the difference, and what one should know."""
-
-    result: Result
-    revision: int
-    changes: tuple[Change, ...]
-    warnings: tuple[Problem, ...]
-
-
-class Manager(Protocol):
-    """What API and command line work with."""
-
-    @property
-    def place(self) -> str:
-        """Where the objects are, in words: `the store in /var/lib/lbdns`."""
-
-    @property
-    def settings(self) -> Settings:
-        """The server's settings."""
-
-    @property
-    def store(self) -> Store | None:
-        """Where revisions and tokens are; None where the objects come from files and nobody uses tokens."""
-
-    @property
-    def running(self) -> Running | None:
-        """The server that serves the objects, where one runs."""
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether objects can be changed here."""
-
-    @property
-    def state(self) -> State:
-        """The objects in force."""
-
-    @property
-    def refused(self) -> int:
-        """How many changes were refused since the start."""
-
-    async def change(
-        self,
-        author: str,
-        message: str,
-        make: Callable[[Edit], Result],
-        *,
-        based_on: int | None = None,
-        dry_run: bool = False,
-        is_local: bool = False,
-    ) -> Done[Result]:
-        """Change objects; raises ConfigError with every mistake, or another LbdnsError, with nothing changed.
-
-        `is_local`: for an operator on this machine.
-        """
-
-    async def propose(self, make: Callable[[Edit], object], is_local: bool = False) -> Configuration:
-        """Return what would be served after a change that is not made; raises as `change` does."""
+log = logging.getLogger("lbdns.store")
 
 
 class StoreManager:
@@ -134,8 +63,10 @@ class StoreManager:
         self._builder = Builder(store.account_id)
         self._state = self._builder.sift(store.load())
         self._mistakes: frozenset[str] = frozenset()  # why what is stored is not served
-        self._writing = asyncio.Lock()
+        self.writing = asyncio.Lock()
         self._refused = 0
+        self.appender: Appender | None = None  # in a fleet
+        store.tokens.road = self._change_tokens
 
     @property
     def state(self) -> State:
@@ -150,12 +81,33 @@ class StoreManager:
     @contextlib.asynccontextmanager
     async def _change_at_a_time(self, dry_run: bool = False) -> AsyncIterator[None]:
         """Let one change be made at a time, and count those that are refused, save where it is only tried."""
-        async with self._writing:
+        async with self.writing:
             try:
+                if not dry_run:
+                    self._check_fleet()
                 yield
+            except RaceLost:
+                raise
             except LbdnsError:
                 self._refused += not dry_run
                 raise
+
+    def _check_fleet(self) -> None:
+        """Raise Unavailable where the store is a fleet's, and what is changed cannot come to the others now."""
+        if self.appender is not None:
+            self.appender.check()
+        elif self.settings.fleet is not None:
+            raise Unavailable("this machine has not come into its fleet yet; nothing is changed")
+
+    async def _first(self, once: Callable[[], Awaitable[Made]]) -> Made:
+        """Make a change, anew where another machine of the fleet was first, until this one is."""
+        for _ in range(TRIES_MAX):
+            try:
+                return await once()
+            except RaceLost:
+                if self.appender is not None:  # else the machine has left its fleet meanwhile
+                    await self.appender.newer()
+        raise Unavailable(f"other machines of the fleet were first {TRIES_MAX} times in a row; nothing is changed")
 
     @property
     def mistakes(self) -> frozenset[str]:
@@ -215,8 +167,20 @@ class StoreManager:
     ) -> Done[Result]:
         """Change objects: `make` writes into an Edit. Nothing changed means no revision.
 
-        `based_on` is the revision that the whole change builds on, where it must still be the newest.
+        `based_on` is the revision that the whole change builds on, where it must still be the newest. `make` is called
+        again where another machine of the fleet was first.
         """
+        return await self._first(lambda: self._change(author, message, make, based_on, dry_run, is_local))
+
+    async def _change(
+        self,
+        author: str,
+        message: str,
+        make: Callable[[Edit], Result],
+        based_on: int | None,
+        dry_run: bool,
+        is_local: bool,
+    ) -> Done[Result]:
         async with self._change_at_a_time(dry_run):
             before = self._state
             if based_on is not None and based_on != before.revision:
@@ -233,7 +197,7 @@ class StoreManager:
 
             def commit() -> None:
                 now, told = time_text(time.time()), message[:MESSAGE_CHARS_MAX]
-                self.store.commit(changes, author, told, now, before.revision, given_out=edit.given_out)
+                self._commit([Revision(after.revision, now, author, told, changes)], given_out=edit.given_out)
                 self._state = after
 
             await self._serve(examined, after, f"{author}: {message}", commit)
@@ -246,6 +210,9 @@ class StoreManager:
         already, each for itself. Raises ConfigError where they cannot be served, or another LbdnsError, with nothing
         changed. `cause` says in the log by whom and why.
         """
+        return await self._first(lambda: self._revise(make, cause))
+
+    async def _revise(self, make: Callable[[State], Sequence[Revision]], cause: Callable[[], str]) -> int:
         async with self._change_at_a_time():
             before = self._state
             if before.unreadable:
@@ -260,7 +227,7 @@ class StoreManager:
                 raise ConfigError(examined.errors, examined.more)
 
             def commit() -> None:
-                self.store.commit_all(revisions)
+                self._commit(revisions)
                 self._state = after
 
             await self._serve(examined, after, cause(), commit)
@@ -271,6 +238,9 @@ class StoreManager:
 
         What is stored then is served once nothing else is wrong with it; until then `warnings` says what is.
         """
+        return await self._first(lambda: self._mend(author, id, body, is_local))
+
+    async def _mend(self, author: str, id: str, body: Mapping[str, Any] | None, is_local: bool) -> Done[None]:
         async with self._change_at_a_time():
             before = self._state
             one = next((one for one in before.unreadable if one.id == id), None)
@@ -301,7 +271,7 @@ class StoreManager:
 
             def commit() -> None:
                 now, dropped = time_text(time.time()), (one,) if body is None else ()
-                self.store.commit(changes, author, f"{what} {one.called}", now, before.revision, dropped)
+                self._commit([Revision(after.revision, now, author, f"{what} {one.called}", changes)], dropped)
                 self._state = after
 
             return await self._commit_mended(commit, after, f"{author}: {what} {one.called}", changes)
@@ -317,6 +287,92 @@ class StoreManager:
         examined = await asyncio.to_thread(self._builder.examine, after, self.settings)
         await self._serve(examined, after, cause, commit)
         return Done(None, after.revision, changes, (*map(_not_yet, examined.errors), *examined.warnings))
+
+    def _commit(self, revisions: Sequence[Revision], dropped: Sequence[Unreadable] = (), given_out: int = 0) -> None:
+        """Store revisions, in a fleet once they are in its stream; in a thread. Raises RaceLost or LbdnsError."""
+        if self.appender is None:
+            self.store.commit_all(revisions, dropped, given_out)
+            return
+        mark = self.appender.append(revisions, dropped, given_out)
+        try:
+            self.store.commit_all(revisions, dropped, given_out, mark)
+        except StoreError as error:
+            told = f"revision {revisions[-1].number} is made in the fleet, and cannot be stored on this machine yet"
+            raise Unconfirmed(f"{told}: {error}") from error
+
+    def _change_tokens(self, changes: Sequence[TokenColumns | str]) -> bool:
+        """Change tokens by the fleet's stream, where the store is a fleet's; returns whether it is. In a thread."""
+        if self.appender is None:
+            self._check_fleet()
+            return False
+        self.appender.change_tokens(changes)
+        return True
+
+    async def follow(self, make: Callable[[State], Followed | None], cause: str) -> None:
+        """Store what other machines changed, and serve it where it can be: what cannot be read or compiled here is
+        stored all the same. Raises LbdnsError where it cannot be stored.
+
+        `make` says what follows on a state; None: nothing does. `cause` is for the log.
+        """
+        async with self.writing:
+            followed = await asyncio.to_thread(make, self._state)
+            if followed is None:
+                return
+            after = followed.after
+            if after is self._state:
+                await asyncio.to_thread(followed.commit)
+                return
+            examined = None if after is None else await asyncio.to_thread(self._examine_followed, after, followed)
+            if examined is None or after is None:
+                await asyncio.to_thread(followed.commit)
+                await asyncio.to_thread(self._read_anew)
+                if self.running is not None:
+                    await self.running.reload(cause)
+                return
+            was_served = not self._mistakes
+            self._mistakes = await self._store_and_serve(examined, after, followed, cause)
+            if self.running is not None and not was_served and not self._mistakes:
+                await self.running.reload("the store can be served again")
+
+    def _examine_followed(self, after: State, followed: Followed) -> Examined | None:
+        """Check what others changed; None where not all of it can be read."""
+        try:
+            for item in followed.items if not self._state.unreadable else ():
+                problems: list[Problem] = []
+                if item.kind in BALANCING:
+                    placed_of(item, after, problems)
+                if problems:
+                    return None
+            return None if self._state.unreadable else self._builder.examine(after, self.settings)
+        except Exception:  # of another release: whatever it may be, it is told and not raised
+            log.debug("what the fleet changed cannot be read", exc_info=True)
+            return None
+
+    async def _store_and_serve(
+        self, examined: Examined, after: State, followed: Followed, cause: str
+    ) -> frozenset[str]:
+        """Store what others changed, and serve it; returns why it is not served."""
+
+        def commit() -> None:
+            if self._state is not after:
+                followed.commit()
+                self._state = after
+
+        mistakes = frozenset(map(str, examined.errors))
+        if not mistakes:
+            try:
+                await self._publish(self._with_texts(examined.loaded(), after), cause, commit)
+            except StoreError:
+                raise
+            except LbdnsError as error:
+                log.error("%s, but it cannot be served here: what was served before is served on: %s", cause, error)
+                mistakes = frozenset([str(error)])
+        await asyncio.to_thread(commit)
+        return mistakes
+
+    def _read_anew(self) -> None:
+        self._builder = Builder(self.store.account_id)
+        self._state = self._builder.sift(self.store.load())
 
     async def _serve(self, examined: Examined, after: State, cause: str, commit: Callable[[], None]) -> None:
         """Store a change, and serve it unless something is wrong with it yet."""
@@ -347,7 +403,7 @@ class StoreManager:
     async def _put_in_force(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         try:
             await self._publish(loaded, cause, commit)
-        except StoreError:
+        except (StoreError, RaceLost):
             raise
         except LbdnsError as error:  # nothing is wrong with the change: the disk is full, say
             raise StoreError(str(error)) from error

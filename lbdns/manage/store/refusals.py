@@ -67,3 +67,11 @@ class StoreError(LbdnsError):
 
 class Unavailable(StoreError):
     """There is no store to write to for now, which the log has said already."""
+
+
+class RaceLost(LbdnsError):
+    """Another machine of the fleet was first: the change is to be made anew on what it left."""
+
+
+class Unconfirmed(StoreError):
+    """What came of a change is not known here, or it is made and not stored here yet; the text says which."""

@@ -12,19 +12,32 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic_core import to_json
+from typing import Final, Protocol
 
 from lbdns.base.kinds import Kind
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import STORE_FILE
 from lbdns.manage.store.consistency import newer_object, object_count, set_object_count
 from lbdns.manage.store.item import Change, Item, net_changes
+from lbdns.manage.store.object_rows import (
+    GIVEN_OUT,
+    REVISIONS_KEPT,
+    SET_META,
+    UPDATES,
+    decode_item,
+    dump_json,
+    encode_item,
+    forget_history,
+    object_columns,
+    read_body,
+    read_text,
+    write_history,
+    write_rows,
+)
 from lbdns.manage.store.opening import described, file_at, is_disk, not_agreeing, open_store, put_back
 from lbdns.manage.store.refusals import Outdated, StoreError
 from lbdns.manage.store.state import State
@@ -35,16 +48,8 @@ from lbdns.manage.store.versions import transaction
 AT_ONCE: Final = 1000
 """Changes that are written together."""
 DAMAGE_MAX: Final = 20
-REVISIONS_KEPT: Final = 10_000
-REVISIONS_CHARS_MAX: Final = 1 << 30
-"""What the kept revisions' changes may take; beyond it the oldest go, but never the newest."""
-_HISTORY_CHARS: Final = "history_chars"
-"""The row of meta that says what they take."""
-_GIVEN_OUT: Final = "given_out"
-"""The row that says which address was given out last, by its number; none where none was."""
-_UPDATES: Final = "updates"
-"""The row that says which dynamic updates were stored last, together: JSON of what tells each from all others."""
-_SET_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+FLEET_MARK: Final = "fleet"
+"""The row of meta that says how far the store has come in its fleet's stream; none where it is of no fleet."""
 
 log = logging.getLogger("lbdns.store")
 
@@ -62,6 +67,16 @@ class Revision:
     message: str
     changes: tuple[Change, ...] = ()
     update: str = ""
+
+
+class Ledger(Protocol):
+    """What keeps beside a store what its rows come to."""
+
+    def following(self, connection: sqlite3.Connection, ids: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+        """Take in what becomes of the objects of some ids while the context lasts."""
+
+    def forget(self) -> None:
+        """Count anew, for what was taken in may not have been stored."""
 
 
 class Store:
@@ -82,6 +97,7 @@ class Store:
             self.close()
             raise
         self.tokens = Tokens(self)
+        self.ledger: Ledger | None = None  # in a fleet
 
     def load(self) -> State:
         """Read everything; rows that cannot be read are beside it (`State.unreadable`)."""
@@ -90,7 +106,15 @@ class Store:
             try:
                 items = [
                     Item(
-                        Kind(kind), id, _body(body), zone_id, made, changed, index(number), times_of(since), bool(local)
+                        Kind(kind),
+                        id,
+                        read_body(body),
+                        zone_id,
+                        made,
+                        changed,
+                        index(number),
+                        times_of(since),
+                        bool(local),
                     )
                     for kind, id, body, zone_id, made, changed, number, since, local in self._rows()
                 ]
@@ -109,7 +133,7 @@ class Store:
 
     def _items_one_by_one(self, unreadable: list[Unreadable]) -> list[Item]:
         """Return the objects of the rows that can be read, and note the others."""
-        self._connection.text_factory = _text
+        self._connection.text_factory = read_text
         try:
             found = [read_row(row) for row in self._rows()]
         finally:
@@ -135,33 +159,74 @@ class Store:
         self.commit_all([made], dropped, given_out)
         return made
 
-    def commit_all(self, revisions: Sequence[Revision], dropped: Sequence[Unreadable] = (), given_out: int = 0) -> None:
+    def commit_all(
+        self,
+        revisions: Sequence[Revision],
+        dropped: Sequence[Unreadable] = (),
+        given_out: int = 0,
+        mark: str = "",
+    ) -> None:
         """Write revisions whose numbers follow on the newest, all of them or nothing; raises Outdated where another one
-        came in between."""
-        with self.writing():
+        came in between. `mark`: see FLEET_MARK; without one, what is written is the store's own, and of no fleet."""
+        objects = (
+            revisions[0].changes
+            if len(revisions) == 1
+            else net_changes(one for revision in revisions for one in revision.changes)
+        )
+        lost = [one.id for one in dropped]
+        with self.changing([*(change.item.id for change in objects), *lost] if self.ledger else ()) as connection:
             head, first = self._head(), revisions[0].number
             if head != first - 1:
                 raise Outdated("the store", first - 1, head)
-            count = object_count(self._connection)
+            count = object_count(connection)
             rows = ((one.number, one.time, one.author, one.message) for one in revisions)
-            self._connection.executemany("INSERT INTO revisions VALUES (?, ?, ?, ?)", rows)
-            objects = (
-                revisions[0].changes
-                if len(revisions) == 1
-                else net_changes(one for revision in revisions for one in revision.changes)
-            )
+            connection.executemany("INSERT INTO revisions VALUES (?, ?, ?, ?)", rows)
             for at in range(0, len(objects), AT_ONCE):
-                count += self._write_objects(objects[at : at + AT_ONCE])
+                some = objects[at : at + AT_ONCE]
+                gone = [change.item.id for change in some if change.after is None]
+                count += write_rows(connection, [object_columns(one.after) for one in some if one.after], gone)
             for one in revisions:
-                self._write_changes(one)
-            for lost in dropped:
-                count -= self._connection.execute("DELETE FROM objects WHERE id = ?", (lost.id,)).rowcount
-            set_object_count(self._connection, count)
+                write_history(
+                    connection, one.number, ((encode_item(it.before), encode_item(it.after)) for it in one.changes)
+                )
+            count += write_rows(connection, (), lost)
+            set_object_count(connection, count)
             if given_out:
-                self._connection.execute(_SET_META, (_GIVEN_OUT, str(given_out)))
+                connection.execute(SET_META, (GIVEN_OUT, str(given_out)))
             if updates := [one.update for one in revisions if one.update]:
-                self._connection.execute(_SET_META, (_UPDATES, _dump(updates)))
-            self._forget(first, revisions[-1].number)
+                connection.execute(SET_META, (UPDATES, dump_json(updates)))
+            forget_history(connection, first, revisions[-1].number)
+            self.set_mark(connection, mark)
+
+    @contextlib.contextmanager
+    def changing(self, ids: Sequence[str]) -> Iterator[sqlite3.Connection]:
+        """Write what changes objects of some ids, all or nothing, with the ledger kept beside; raises StoreError."""
+        ledger = self.ledger
+        try:
+            with self.writing() as connection:
+                if ledger is None:
+                    yield connection
+                else:
+                    with ledger.following(connection, ids):
+                        yield connection
+        except BaseException:
+            if ledger is not None:
+                ledger.forget()
+            raise
+
+    def set_mark(self, connection: sqlite3.Connection, mark: str) -> None:
+        """Note how far the store has come in its fleet's stream, "" where what it has is its own."""
+        if mark:
+            connection.execute(SET_META, (FLEET_MARK, mark))
+        else:
+            connection.execute("DELETE FROM meta WHERE key = ?", (FLEET_MARK,))
+
+    @property
+    def mark(self) -> str:
+        """How far the store has come in its fleet's stream, "" where it is of none."""
+        with self._lock, self._failures():
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (FLEET_MARK,)).fetchone()
+        return str(row[0]) if row is not None else ""
 
     def revisions(self, limit: int = 50, before: int | None = None) -> list[Revision]:
         """Return the newest revisions, those below a number where one is given, without their changes."""
@@ -212,14 +277,14 @@ class Store:
     def given_out(self) -> int:
         """The number of the last address that was given out (model/private_names.py); 0 where none was."""
         with self._lock, self._failures():
-            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_GIVEN_OUT,)).fetchone()
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (GIVEN_OUT,)).fetchone()
         return int(row[0]) if row is not None and str(row[0]).isdecimal() else 0
 
     @property
     def last_updates(self) -> tuple[str, ...]:
         """What tells the dynamic updates from all others that were stored last, together."""
         with self._lock, self._failures():
-            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_UPDATES,)).fetchone()
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (UPDATES,)).fetchone()
         try:
             return tuple(map(str, json.loads(row[0]))) if row is not None else ()
         except (ValueError, TypeError):
@@ -246,61 +311,12 @@ class Store:
     def _head(self) -> int:
         return int(self._connection.execute("SELECT coalesce(max(number), 0) FROM revisions").fetchone()[0])
 
-    def _write_objects(self, changes: Sequence[Change]) -> int:
-        """Write objects as some changes leave them; returns how many there are more than before."""
-        gone = ((change.item.id,) for change in changes if change.after is None)
-        lost = self._connection.executemany("DELETE FROM objects WHERE id = ?", gone).rowcount
-        new = [change.item.id for change in changes if change.before is None]
-        found = self._connection.execute(  # what cannot be read is there already where it is given another body
-            "SELECT count(*) FROM objects WHERE id IN (SELECT value FROM json_each(?))", (_dump(new),)
-        )
-        gained = len(new) - int(found.fetchone()[0])
-        self._connection.executemany(
-            "INSERT INTO objects (id, kind, zone_id, body, created_on, modified_on, revision, disabled_at, is_local) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET zone_id = excluded.zone_id, "
-            "body = excluded.body, modified_on = excluded.modified_on, revision = excluded.revision, "
-            "disabled_at = excluded.disabled_at, is_local = excluded.is_local",
-            (_row(change.after) for change in changes if change.after is not None),
-        )
-        return gained - max(lost, 0)
-
-    def _write_changes(self, revision: Revision) -> None:
-        """Write what a revision changed."""
-        rows = (
-            (revision.number, at, _encode(one.before), _encode(one.after)) for at, one in enumerate(revision.changes)
-        )
-        self._connection.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
-
-    def _forget(self, first: int, newest: int) -> None:
-        """Count what the newest revisions take, from `first` on, and delete the oldest ones: those too many, and those
-        too large."""
-        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_HISTORY_CHARS,)).fetchone()
-        taken = int(row[0]) + self._chars(">= ?", first) if row is not None else self._chars("<= ?", newest)
-        oldest = self._connection.execute("SELECT min(number) FROM revisions").fetchone()[0]
-        upto = newest - REVISIONS_KEPT
-        while oldest < newest and (oldest <= upto or taken > REVISIONS_CHARS_MAX):
-            last = max(oldest, upto)
-            taken -= self._chars("<= ?", last)
-            self._connection.execute("DELETE FROM changes WHERE revision <= ?", (last,))
-            self._connection.execute("DELETE FROM revisions WHERE number <= ?", (last,))
-            oldest = last + 1
-        self._connection.execute(_SET_META, (_HISTORY_CHARS, str(taken)))
-
-    def _chars(self, which: str, revision: int) -> int:
-        """Return how many characters the changes of some revisions take."""
-        found = self._connection.execute(
-            "SELECT coalesce(sum(coalesce(length(before), 0) + coalesce(length(after), 0)), 0) FROM changes "
-            f"WHERE revision {which}",
-            (revision,),
-        )
-        return int(found.fetchone()[0])
-
     def _changes(self, number: int) -> tuple[Change, ...]:
         rows = self._connection.execute(
             "SELECT before, after FROM changes WHERE revision = ? ORDER BY sequence", (number,)
         )
         try:
-            return tuple(Change(_decode(before), _decode(after)) for before, after in rows)
+            return tuple(Change(decode_item(before), decode_item(after)) for before, after in rows)
         except (ValueError, TypeError, RecursionError) as error:
             raise StoreError(f"{self.path}: what revision {number} changed cannot be read: {error}") from error
 
@@ -389,45 +405,3 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreError(described(self.path, error)) from error
-
-
-def _body(text: str) -> Mapping[str, Any]:
-    """Return a body as its row has it; raises ValueError or TypeError."""
-    body = json.loads(text)
-    if type(body) is not dict:
-        raise TypeError
-    return body
-
-
-def _text(data: bytes) -> str | bytes:
-    """Return a text, or what is none as it lies."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
-
-
-def _dump(value: Any) -> str:
-    return to_json(value).decode()
-
-
-def _row(item: Item) -> tuple[Any, ...]:
-    """Return the columns of an object."""
-    since = _dump(dict(item.disabled_at)) if item.disabled_at else ""
-    times = item.created_on, item.modified_on
-    return item.id, item.kind, item.zone_id, _dump(item.body), *times, item.revision, since, int(item.is_local)
-
-
-def _encode(item: Item | None) -> str | None:
-    if item is None:
-        return None
-    fields = item.kind, item.id, item.body, item.zone_id, item.created_on, item.modified_on, item.revision
-    return _dump([*fields, int(item.is_local)])
-
-
-def _decode(text: str | None) -> Item | None:
-    if text is None:
-        return None
-    kind, id, body, zone_id, created_on, modified_on, revision, *later = json.loads(text)
-    # Earlier releases did not say by whom: not by an operator, then.
-    return Item(Kind(kind), id, body, zone_id, created_on, modified_on, revision, is_local=any(later))

@@ -42,7 +42,7 @@ class State:
 
     def beside(self, refused: Mapping[str, Unreadable]) -> State:
         """Return the state without some objects, by id, that cannot be read."""
-        gone = (Change(item, None) for id in refused if (item := self._any(id)) is not None)
+        gone = (Change(item, None) for id in refused if (item := self.item(id)) is not None)
         return State(self.revision, self._items, self._records, (*self.unreadable, *refused.values())).changed(
             gone, self.revision
         )
@@ -126,7 +126,8 @@ class State:
         for kind in Kind:
             yield from self.all(kind).values()
 
-    def _any(self, id: str) -> Item | None:
+    def item(self, id: str) -> Item | None:
+        """Return the object of an id, of whichever kind, or None."""
         return next((item for kind in Kind if (item := self.get(kind, id)) is not None), None)
 
     @cached_property

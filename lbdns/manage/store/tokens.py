@@ -9,6 +9,7 @@ import logging
 import secrets
 import sqlite3
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,6 +19,8 @@ from lbdns.manage.store.token_scopes import TokenScopes
 
 TOKEN_BYTES: Final = 32  # 43 characters of [0-9A-Za-z_-]: within what clients of the v4 API accept, 40 to 80
 NAME_CHARS_MAX: Final = 100
+TokenColumns = tuple[str, str, str, str, str]
+"""A token's row: id, name, scopes, hash, when it was made."""
 
 log = logging.getLogger("lbdns.store")
 
@@ -53,6 +56,8 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: list[tuple[bytes, Token]] | None = None
+        # Changes rows, or deletes them by id, where that goes another way than into the database alone.
+        self.road: Callable[[Sequence[TokenColumns | str]], bool] = lambda changes: False
 
     def create(self, name: str, *scopes: str) -> tuple[str, Token]:
         """Make a token and return its text, which is not kept, and what is; raises LbdnsError."""
@@ -61,14 +66,13 @@ class Tokens:
             raise LbdnsError(f"a token's name has 1 to {NAME_CHARS_MAX} printable characters")
         text = secrets.token_urlsafe(TOKEN_BYTES)
         row = (new_id(), name, str(may), _hash(text).hex(), time_text(time.time()))
-        with self._database.writing() as connection:
-            try:
-                connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", row)
-            except sqlite3.IntegrityError:
-                raise LbdnsError(
-                    f'there is a token "{name}" already; revoke it first, or choose another name'
-                ) from None
-        self._known = None
+        if not self.road([row]):
+            with self._database.writing() as connection:
+                try:
+                    connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", row)
+                except sqlite3.IntegrityError:
+                    raise is_taken(name) from None
+        self.forget()
         return text, Token(row[0], name, may, row[4])
 
     def all(self) -> list[Token]:
@@ -84,10 +88,15 @@ class Tokens:
         found = next((token for token in self.all() if name in (token.name, token.id)), None)
         if found is None:
             raise LbdnsError(f'there is no token "{name}"')
-        with self._database.writing() as connection:
-            connection.execute("DELETE FROM tokens WHERE id = ?", (found.id,))
-        self._known = None
+        if not self.road([found.id]):
+            with self._database.writing() as connection:
+                connection.execute("DELETE FROM tokens WHERE id = ?", (found.id,))
+        self.forget()
         return found
+
+    def forget(self) -> None:
+        """Read them anew: they have changed."""
+        self._known = None
 
     def find(self, text: str) -> Token | None:
         """Return what is known of a token's text, or None; takes the same time whether and whichever is found."""
@@ -115,6 +124,11 @@ class Tokens:
                     found.append((b"", Token(str(id), str(name), TokenScopes(()), str(created_on))))
             self._known = found
         return found
+
+
+def is_taken(name: str) -> LbdnsError:
+    """Return the refusal of a token whose name another one has."""
+    return LbdnsError(f'there is a token "{name}" already; revoke it first, or choose another name')
 
 
 def _hash(text: str) -> bytes:

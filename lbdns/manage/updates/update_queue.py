@@ -29,7 +29,7 @@ from lbdns.dns.name import show_name
 from lbdns.dns.serial import SERIALS
 from lbdns.manage.store.item import time_text
 from lbdns.manage.store.manager import MESSAGE_CHARS_MAX, StoreManager
-from lbdns.manage.store.refusals import StoreError
+from lbdns.manage.store.refusals import StoreError, Unavailable, Unconfirmed
 from lbdns.manage.store.sqlite import Revision
 from lbdns.manage.store.state import State
 from lbdns.manage.updates.held_names import HeldNames
@@ -138,6 +138,8 @@ class UpdateQueue:
         attempt = _Attempt()
 
         def make(state: State) -> Sequence[Revision]:
+            self._forget(attempt.touched)  # of a try that another machine of the fleet was faster than
+            attempt.touched, attempt.revisions = {}, []
             self._try(batch, state, attempt)
             return attempt.revisions
 
@@ -147,6 +149,10 @@ class UpdateQueue:
             self._forget(attempt.touched)
             why = UpdateOutcome(REFUSED, printable(error.problems[0].message))
             await self._settle_apart(batch, why)
+        except (Unavailable, Unconfirmed) as error:
+            self._forget(attempt.touched)
+            log.error("%s cannot be made: %s", counted(len(batch), "update"), error)
+            self._answer(batch, NOT_NOW)
         except StoreError as error:
             self._forget(attempt.touched)
             self._failures += 1

@@ -18,6 +18,8 @@
 | auth missing, malformed, wrong         | 400, 400, 403 | 9106, 6003, 10000 |
 | too many requests                      | 429       | 10013 |
 | the store cannot be had for now        | 503       | 1000  |
+| a cut-off machine of a fleet           | 503       | 1000  |
+| what came of a change is not known yet | 503       | 1000  |
 | the store or lbdns failed              | 500       | 1000  |
 """
 
@@ -48,6 +50,7 @@ from lbdns.manage.store.refusals import (
     Referenced,
     StoreError,
     Unavailable,
+    Unconfirmed,
 )
 from lbdns.manage.store.unreadable import Unreadable
 from lbdns.publish.replay.guard import Guarded
@@ -203,6 +206,9 @@ def translated(error: Exception, request: Request) -> ApiError:
             return ApiError(412, GUARDED_CODE, str(error))
         case ReadOnly():
             return ApiError(403, READ_ONLY, str(error))
+        case Unconfirmed():
+            log.error("%s %s: %s", request.method, request.scope["path"], error)
+            return ApiError(503, INTERNAL, str(error))
         case Unavailable():
             return ApiError(503, INTERNAL, f"the change is not stored: {error}")
         case StoreError():

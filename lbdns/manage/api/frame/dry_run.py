@@ -10,7 +10,7 @@ from fastapi import Query, Response
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import component
 from lbdns.manage.api.frame.reply_messages import ReplyMessage
-from lbdns.manage.store.manager import Done
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.revisions import diff
 from lbdns.manage.store.state import State
 

@@ -8,7 +8,7 @@ from typing import Any
 from lbdns.base.words import NOT_RUNNING_CODE
 from lbdns.manage.api.frame.api_errors import ApiError
 from lbdns.manage.api.frame.site import ApiSite
-from lbdns.manage.store.manager import Running
+from lbdns.manage.store.managing import Running
 
 
 def running(site: ApiSite) -> Running:

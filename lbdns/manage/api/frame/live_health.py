@@ -9,7 +9,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.words import BALANCER_TYPES, Health
 from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNKNOWN, UNRESOLVED, load_balancer_word
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.manager import Running
+from lbdns.manage.store.managing import Running
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.publish.of_generation import OfGeneration
 from lbdns.publish.publisher import Published

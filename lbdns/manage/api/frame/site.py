@@ -12,7 +12,7 @@ from lbdns.base.lasting_ids import FILES_ACCOUNT_ID, ID_DIGITS
 from lbdns.config.checks.sights import missing_view
 from lbdns.manage.api.frame.api_errors import INTERNAL, ApiError, no_route
 from lbdns.manage.api.frame.reply_messages import tell
-from lbdns.manage.store.manager import Manager
+from lbdns.manage.store.managing import Manager
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State

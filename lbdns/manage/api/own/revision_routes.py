@@ -34,7 +34,7 @@ from lbdns.manage.reading.body_fields import ApplyBody, RestoreBody, checked_fie
 from lbdns.manage.reading.configuration_reading import ConfigurationReading
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Change
-from lbdns.manage.store.manager import Done
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import ReadOnly
 from lbdns.manage.store.revisions import diff
 from lbdns.manage.store.revisions import from_files as files

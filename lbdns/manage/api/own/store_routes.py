@@ -19,7 +19,8 @@ from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.reply_messages import warnings
 from lbdns.manage.api.frame.site import ApiSite, CurrentSite
 from lbdns.manage.store.files_manager import ServedManager
-from lbdns.manage.store.manager import Done, StoreManager
+from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.managing import Done
 
 ID_CHARS_MAX: Final = 256
 

@@ -41,7 +41,7 @@ from lbdns.manage.store.default_network import settled
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.making import out_of_reach
-from lbdns.manage.store.manager import Done
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.private_balancers import private_body, what_is_answered
 from lbdns.manage.store.references_by_name import as_api_says
 from lbdns.manage.store.refusals import NotFound

@@ -40,7 +40,7 @@ from lbdns.manage.store.bodies import check_body, placed_of
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.making import out_of_reach
-from lbdns.manage.store.manager import Done
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import POOLS

@@ -41,7 +41,7 @@ from lbdns.manage.reading.form_body import FORM_TYPE
 from lbdns.manage.reading.zone_reading import ZoneReading
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.manager import Done
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import ZONES

@@ -33,7 +33,7 @@ from lbdns.manage.api.v4.record_shapes import shown_record
 from lbdns.manage.api.v4.record_taking import taken_record
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
-from lbdns.manage.store.manager import Done
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.records.record_bodies import NAME_SERVER, merged_record, stored_key
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State

@@ -28,7 +28,7 @@ from lbdns.manage.api.v4.balancing import BasedOn, etag
 from lbdns.manage.api.v4.zone_shapes import ACTIVE, ZONE, ZONE_CHANGED, ZONE_WRITTEN, shown_zone
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.manager import Done
+from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS, READ, ZONES
