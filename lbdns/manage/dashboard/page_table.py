@@ -10,6 +10,7 @@ from typing import Final
 from lbdns.manage.dashboard.page_row import PageRow
 from lbdns.manage.dashboard.pages import (
     ask_page,
+    fleet_page,
     health_page,
     load_balancers_page,
     log_page,
@@ -59,6 +60,10 @@ PAGES: Final = (
     (
         PageRow("What-if", "/what-if", "what-if", "How much of the recorded traffic a change would move, and where"),
         what_if_page.router,
+    ),
+    (
+        PageRow("Fleet", "/fleet", "fleet", "Which machines are heard, what each serves, and in what they differ"),
+        fleet_page.router,
     ),
     (PageRow("Log", "/log", "log", "What happened, in order, with evidence"), log_page.router),
     (

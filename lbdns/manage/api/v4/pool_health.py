@@ -1,18 +1,21 @@
 """The health of a pool as the running server sees it, in the shape of the v4 API: by place, endpoint by endpoint.
 
 A place is a vantage point that probes the pool, by its name; where none is configured, this server's PoP, else its
-region, else "local". What several vantage points agree on, which answers follow, is `healthy` of the pool and its
+region, else "local". In a fleet each machine is one, by its name, with what it probes: by far not all of them probe
+everything. What several vantage points agree on, which answers follow, is `healthy` of the pool and its
 origins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
 from lbdns.base.kinds import Kind
+from lbdns.fleet.told_hearing import read_hearing
 from lbdns.health.pool_state import pool_state
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNHEALTHY, UNRESOLVED
@@ -94,22 +97,36 @@ def show_health(site: CurrentSite, id: ObjectId) -> Response:
 
 def health_by_place(pool: Pool, published: Published) -> dict[str, Any]:
     """Return a pool's health by place, as the v4 API says it."""
-    settings = published.configuration.settings
-    vantages = vantages_of(settings)
-    table = published.table
+    settings, table = published.configuration.settings, published.table
+    vantages = (*vantages_of(settings), *_vantages_elsewhere(settings, table.path.parent))
     rows = VantageRows.attach(table.path.with_name(FILE), table.layout_id) if len(vantages) > 1 else None
     probing = standing_in(pool.check_regions or (), vantages)
     try:
         networks = NetworkHealth(published)
-        return {
-            one.name if settings.vantage_points else _place_of(settings): _pool(
-                pool, _endpoints_of(one, pool, probing, networks), networks, one.name, rows
-            )
-            for one in probing
-        }
+        found: dict[str, Any] = {}
+        for one in probing:
+            endpoints = _endpoints_of(one, pool, probing, networks)
+            if settings.fleet is not None and rows is not None:
+                endpoints = [endpoint for endpoint in endpoints if _is_seen(pool, endpoint, published, one.name, rows)]
+                if not endpoints:
+                    continue
+            place = one.name if settings.vantage_points or settings.fleet is not None else _place_of(settings)
+            found[place] = _pool(pool, endpoints, networks, one.name, rows)
+        return found
     finally:
         if rows is not None:
             rows.close()
+
+
+def _vantages_elsewhere(settings: Settings, run_dir: Path) -> tuple[Vantage, ...]:
+    """Return the vantage points of the other machines of the fleet, none where there is none."""
+    told = read_hearing(run_dir) if settings.fleet is not None else None
+    return () if told is None else tuple(Vantage(one.name, one.region) for one in told.vantages)
+
+
+def _is_seen(pool: Pool, endpoint: Endpoint, published: Published, vantage: str, rows: VantageRows) -> bool:
+    """Tell whether a vantage point of the fleet has a result of an endpoint, one among those that share the probes."""
+    return rows.view(published.slots.endpoint[pool.endpoint_key(endpoint)], vantage) is not None
 
 
 def _endpoints_of(vantage: Vantage, pool: Pool, probing: Sequence[Vantage], networks: NetworkHealth) -> list[Endpoint]:
