@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from lbdns.manage.store.manager import Running
+from lbdns.manage.store.managing import Running
 from tests.api.conftest import Api
 from tests.fleet.played_fleet import EXPLAINED, PlayedFleet
 
