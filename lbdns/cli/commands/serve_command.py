@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lbdns.manage.store.sqlite import Store
     from lbdns.model.settings import Settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+    from lbdns.processes.supervisor.fleet_link import StoreSide
     from lbdns.processes.supervisor.server_life import Companion
     from lbdns.processes.supervisor.supervisor import Supervisor
     from lbdns.processes.supervisor.update_door import UpdateDoor
@@ -201,6 +203,7 @@ def _from_store(
             manager = opened()
             manager.running = supervisor
             door.use(UpdateQueue(manager, lambda: SerialsInForce(supervisor.in_force().snapshot).of))
+            supervisor.fleet_keeper.use(partial(_in_fleet, manager))
             return _api_site(manager, manager.store, served)
 
         def instead(problem: str) -> ApiSite:
@@ -336,6 +339,13 @@ def _api_site(
     from lbdns.manage.api.frame.site import ApiSite
 
     return ApiSite(manager, store, settings, problem)
+
+
+def _in_fleet(manager: StoreManager, fleet_id: str, machine: str, directory: Path) -> StoreSide:
+    """Return a store's side of its fleet."""
+    from lbdns.manage.store.fleet_store import FleetStore
+
+    return FleetStore(manager, fleet_id, machine, directory)
 
 
 def _with_api(settings: Settings) -> Settings:

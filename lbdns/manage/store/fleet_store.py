@@ -83,6 +83,7 @@ class FleetStore:
         self._store.ledger = self._ledger
         self._stream: Stream | None = None
         self._lost_to = 0
+        self._works: set[asyncio.Task[None]] = set()
         self._thread = ThreadPoolExecutor(1, "fleet")
 
     def attach(self, stream: Stream) -> None:
@@ -196,7 +197,7 @@ class FleetStore:
 
             return _followed(before, entries, commit)
 
-        await self._manager.follow(make, _cause(arrived))
+        await self._follow(make, _cause(arrived))
         return await self.place()
 
     async def replace(self, generation: str, base: FleetBase, arrived: Sequence[Arrived]) -> StorePlace:
@@ -219,7 +220,7 @@ class FleetStore:
             return Followed(None, commit)
 
         revision = arrived[-1].entry.revision if arrived else base.revision
-        await self._manager.follow(make, f"the fleet's objects (revision {revision}) were taken over")
+        await self._follow(make, f"the fleet's objects (revision {revision}) were taken over")
         await self._in_thread((self._directory / REPLACE_FILE).unlink, True)
         return await self.place()
 
@@ -236,6 +237,19 @@ class FleetStore:
     async def may_replace(self) -> bool:
         """Tell whether an operator said that the fleet's objects may take the place of those that are there."""
         return await self._in_thread((self._directory / REPLACE_FILE).exists)
+
+    def told(self) -> tuple[int, tuple[str, ...]]:
+        """Return the newest revision that is stored, and why it is not served, a sentence each."""
+        state = self._manager.state
+        unread = tuple(str(one.problem()) for one in state.unreadable)
+        return state.revision, (*sorted(self._manager.mistakes), *unread)
+
+    async def _follow(self, make: Callable[[State], Followed | None], cause: str) -> None:
+        """Store and serve; that goes on where nobody waits for it any more: what it reloads may end the link."""
+        work = asyncio.create_task(self._manager.follow(make, cause))
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
+        await asyncio.shield(work)
 
     def _place(self) -> StorePlace:
         is_empty = not is_there(self._store) and not self._manager.state.revision

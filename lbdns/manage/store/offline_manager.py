@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lbdns.config.examined import Loaded
 from lbdns.manage.store.manager import StoreManager
+from lbdns.manage.store.refusals import Unavailable
 from lbdns.manage.store.sqlite import Store
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory, StateLock
@@ -32,6 +33,14 @@ class OfflineManager(StoreManager):
         """Close the store and give the lock up."""
         self.store.close()
         self._lock.release()
+
+    def _check_fleet(self) -> None:
+        """Raise Unavailable where the store is a fleet's: only a server that runs changes it."""
+        if self.settings.fleet is not None:
+            raise Unavailable(
+                "the store is a fleet's, and no server runs here that would bring the change to the others: start "
+                "`lbdns serve`, or change it on another machine; nothing is changed"
+            )
 
     async def _publish(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
         await asyncio.to_thread(_try, loaded)

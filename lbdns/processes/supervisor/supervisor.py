@@ -53,6 +53,7 @@ from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.cookie_secrets import OwnCookieSecrets
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
 from lbdns.processes.supervisor.flat_watch import watch_answers
+from lbdns.processes.supervisor.fleet_keeper import FleetKeeper
 from lbdns.processes.supervisor.fleet_operations import AskedFleet
 from lbdns.processes.supervisor.hangups import Hangups
 from lbdns.processes.supervisor.history_child import HistoryChild
@@ -132,7 +133,8 @@ class Supervisor:
         self.store: Callable[[], StoreFacts | None] = lambda: None
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
-        self.troubles.append(lambda: self.nats.problem)
+        self.fleet_keeper = FleetKeeper(self)
+        self.troubles += [lambda: self.nats.problem, lambda: self.fleet_keeper.problem]
         self.signer.steps.append(StepRecord(self.state_dir).add)
         self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
         self.fleet: AskedFleet | None = None
@@ -202,6 +204,8 @@ class Supervisor:
             log.info("answering on the slow path alone: the compiled fast path is not installed, or switched off")
         self._keeper.start()
         cleanup.push_async_callback(self._keeper.close)
+        self.fleet_keeper.follow(settings)
+        cleanup.push_async_callback(self.fleet_keeper.close)
         tell_unready(duty.published.configuration)
         whence = self._source.place if self._not_served is None else "what was served last"
         log.info("serving %s from %s", count_objects(duty.published.configuration), whence)
@@ -336,6 +340,7 @@ class Supervisor:
             log.warning("state, control, user and api change at the next start")
         for child in self._children:
             await child.replace(Duty(sets, prepared, settings.log))
+        self.fleet_keeper.follow(settings)
         if not await self._responders.adopted(prepared.generation):
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
         await asyncio.to_thread(self._metrics.follow, settings)
