@@ -1,0 +1,272 @@
+"""The product's judge: `lbdns.fleet.observing`, with as little around it as the monitor worker has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from lbdns.fleet.observing.agreed import Agreed
+from lbdns.fleet.observing.health_news import (
+    HealthNews,
+    OrderNews,
+    decode_orders,
+    decode_told,
+    encode_orders,
+    encode_told,
+    whole_pages,
+)
+from lbdns.fleet.observing.judging import Speaker, judge
+from lbdns.fleet.observing.observation import Observation
+from lbdns.fleet.observing.observer import ORDERS, KeptFleet, Observer
+from lbdns.fleet.observing.sharing_out import place_hash, rank
+from lbdns.health.forced import Forced, State, change
+from lbdns.health.verdict import UNKNOWN
+from tests.fleet.simulation.judge import EVERYBODY, Published, Sent
+from tests.fleet.simulation.virtual_prober import ProbedSeries
+
+
+@dataclass(frozen=True, slots=True)
+class VotingMember:
+    """A monitor that votes."""
+
+    votes: bool = True
+    must_be_healthy: bool = False
+
+
+MEMBER: Final = VotingMember()
+NOTHING_KEPT: Final = KeptFleet()
+
+
+@dataclass(slots=True, eq=False)
+class SimulatedVoice:
+    """What one vantage point says of one endpoint."""
+
+    speaker: Speaker
+    state: int
+    rank: int
+    turned_s: float = 0.0
+    quiet_s: float | None = None
+    address: str = ""
+    member: Any = MEMBER
+
+
+class Catalogue:
+    """What all machines know of the endpoints: their keys and hashes, by name."""
+
+    def __init__(self, endpoints: Sequence[str]) -> None:
+        self.endpoints = endpoints
+        self.key_of = {name: place_hash(name).to_bytes(8, "little") + b"key." for name in endpoints}
+        self.name_of = {key: name for name, key in self.key_of.items()}
+        self.hash_of = {name: place_hash(name) for name in endpoints}
+
+
+@dataclass(frozen=True, slots=True)
+class FleetDisk:
+    """What lies in a machine's state directory."""
+
+    kept: KeptFleet = NOTHING_KEPT
+    agreed: bytes = b""
+    orders: tuple[Forced, ...] = ()
+    epoch: int = 0
+
+
+class ObserverJudge:
+    """One machine's observer, voices and verdicts. `on_wire`: messages are encoded and decoded as on the bus."""
+
+    def __init__(
+        self,
+        machine: str,
+        region: str,
+        catalogue: Catalogue,
+        per_region: int | None,
+        disk: object,
+        now_s: float,
+        wall_s: float,
+        on_wire: bool,
+    ) -> None:
+        self._catalogue = catalogue
+        self._per_region = per_region
+        self._on_wire = on_wire
+        self._disk = disk if isinstance(disk, FleetDisk) else FleetDisk()
+        self._epoch = self._disk.epoch + 1
+        self._agreed = Agreed.decode(self._disk.agreed) if self._disk.agreed else Agreed()
+        self._orders = self._disk.orders
+        self._own = (machine, region)
+        self.observer = Observer(machine, [self._own], per_region, self._epoch, now_s, wall_s, self._disk.kept)
+        self._voices: dict[str, dict[str, SimulatedVoice]] = {}
+        self._ranks = {name: place_hash(name) for name in (machine,)}
+        self.verdicts: dict[str, int] = {name: self._agreed.of(catalogue.key_of[name]) for name in catalogue.endpoints}
+        self.checks: set[str] = set()
+        self._sent: list[Sent] = []
+        self._published: list[Published] = []
+        self._before: tuple[object, ...] = ()
+        self._share_out()
+        self._settle(now_s, wall_s)
+
+    @property
+    def next_due_s(self) -> float:
+        """When `tick` has something to do, by the monotonic clock."""
+        return self.observer.next_due_s
+
+    def tick(self, now_s: float, wall_s: float) -> None:
+        """Let time pass."""
+        self.observer.tick(now_s, wall_s)
+        self._settle(now_s, wall_s)
+
+    def take(self, sender: str, subject: str, data: Any, now_s: float, wall_s: float) -> None:
+        """Take a message: `obs`, `orders`, a question for all of it (`ask whole`, `ask orders`), or a page of that."""
+        observer = self.observer
+        match subject:
+            case "obs":
+                observer.take(decode_told(data).told if self._on_wire else data, now_s, wall_s)
+            case "orders":
+                observer.take(decode_orders(data) if self._on_wire else data, now_s, wall_s)
+            case "ask whole":
+                whole = observer.whole()
+                self._sent.append(Sent(sender, "whole", whole_pages(whole)[0] if self._on_wire else whole))
+            case "ask orders":
+                orders = observer.all_orders(wall_s)
+                self._sent.append(Sent(sender, "orders", encode_orders(orders) if self._on_wire else orders))
+            case "whole":
+                observer.take_whole(sender, decode_told(data).told if self._on_wire else data, now_s, wall_s)
+        self._settle(now_s, wall_s)
+
+    def result(self, series: ProbedSeries, passed: bool, now_s: float, wall_s: float) -> None:
+        """Take a result of one of its own probes."""
+        name = series.endpoint
+        if name not in self.checks:
+            return
+        mine = self._voices.setdefault(name, {})
+        voice = mine.get(self._own[0])
+        if voice is None:
+            voice = mine[self._own[0]] = self._voice(self._own[0], name, UNKNOWN)
+        if voice.state != series.state:
+            voice.turned_s = now_s if voice.state != UNKNOWN else 0.0
+            voice.state = series.state
+        voice.quiet_s = None
+        seen = Observation(series.state, 0 if passed else 1, 0, 30_000, series.streak, wall_s)
+        self.observer.see(self._own[0], self._catalogue.key_of[name], seen, now_s)
+        self._judge(name)
+        self._settle(now_s, wall_s)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it hears too few of those it knows."""
+        return self.observer.is_cut_off
+
+    def set_aside(self, series: ProbedSeries, now_s: float, wall_s: float) -> None:
+        """Take it that a failure says nothing, nor what was before it, until the next result."""
+        voice = self._voices.get(series.endpoint, {}).get(self._own[0])
+        if voice is not None and voice.quiet_s is None:
+            voice.quiet_s = now_s
+            self._judge(series.endpoint)
+            self._settle(now_s, wall_s)
+
+    def doubt(self, is_doubtful: bool, now_s: float, wall_s: float) -> None:
+        """Take it that none of its own probes comes back, or that some do again."""
+        self.observer.doubt(self._own[0], is_doubtful, now_s)
+        self._settle(now_s, wall_s)
+
+    def order(self, pattern: str, state: str, why: str, now_s: float, wall_s: float) -> None:
+        """Take an order of an operator at this machine."""
+        self._orders = change(self._orders, Forced(pattern, cast(State, state), wall_s, why=why), wall_s)
+        self.observer.give_orders(self._orders, now_s, wall_s)
+        self._settle(now_s, wall_s)
+
+    def orders(self) -> dict[str, str]:
+        """Return the orders that hold: pattern -> why."""
+        return {one.pattern: one.why for one in self.observer.orders.orders()}
+
+    def said(self) -> tuple[list[Sent], list[Published]]:
+        """Return what there is to send and to publish."""
+        found = self._sent, self._published
+        self._sent, self._published = [], []
+        return found
+
+    def kept(self) -> FleetDisk:
+        """Return what lies on its disk."""
+        return self._disk
+
+    # -- what the monitor worker does around the observer --
+
+    def _settle(self, now_s: float, wall_s: float) -> None:
+        found = self.observer.drain()
+        for changed in found.changes:
+            self._take_change(changed.vantage, changed.key, changed.seen, changed.is_turn, changed.is_quiet, now_s)
+        if found.are_shares_new:
+            self._share_out(now_s)
+        if found.is_hearing_new:
+            for name in self._catalogue.endpoints:
+                self._judge(name)
+        if found.are_orders_new:
+            self._orders = self.observer.orders.orders()
+        for message in found.messages:
+            self._send(message)
+        for ask in found.asks:
+            self._sent.append(Sent(ask.machine, "ask orders" if ask.what == ORDERS else "ask whole", b""))
+        if (
+            self._published
+            or found.are_orders_new
+            or found.are_vantages_new
+            or found.hearing
+            or not self._agreed.is_kept
+        ):
+            self._agreed.is_kept = True
+            self._disk = FleetDisk(self.observer.kept(now_s, wall_s), self._agreed.encode(), self._orders, self._epoch)
+
+    def _send(self, message: HealthNews | OrderNews) -> None:
+        if isinstance(message, OrderNews):
+            self._sent.append(Sent(EVERYBODY, "orders", encode_orders(message) if self._on_wire else message))
+            return
+        about = (message.sequence, message.digest, message.orders, message.vantages)
+        repeats = not message.entries and about == self._before
+        self._before = about
+        self._sent.append(Sent(EVERYBODY, "obs", encode_told(message) if self._on_wire else message, repeats))
+
+    def _share_out(self, now_s: float = 0.0) -> None:
+        own = [self._own]
+        chosen = self.observer.chosen
+        hashes = self._catalogue.hash_of
+        wanted = {name for name in self._catalogue.endpoints if chosen(hashes[name], own)}
+        for name in sorted(self.checks - wanted):
+            self._voices.get(name, {}).pop(self._own[0], None)
+            self.observer.see(self._own[0], self._catalogue.key_of[name], None, now_s)
+            self._judge(name)
+        self.checks = wanted
+
+    def _take_change(
+        self, vantage: str, key: bytes, seen: Observation | None, is_turn: bool, is_quiet: bool, now_s: float
+    ) -> None:
+        name = self._catalogue.name_of[key]
+        voices = self._voices.setdefault(name, {})
+        if seen is None:
+            voices.pop(vantage, None)
+        else:
+            voice = voices.get(vantage)
+            if voice is None:
+                voice = voices[vantage] = self._voice(vantage, name, seen.state)
+            voice.quiet_s = now_s if is_quiet else None
+            voice.state = seen.state
+            if is_turn:
+                voice.turned_s = now_s
+        self._judge(name)
+
+    def _voice(self, vantage: str, name: str, state: int) -> SimulatedVoice:
+        place = self._ranks.get(vantage)
+        if place is None:
+            place = self._ranks[vantage] = place_hash(vantage)
+        return SimulatedVoice(self.observer.speakers[vantage], state, rank(self._catalogue.hash_of[name], place))
+
+    def _judge(self, name: str) -> None:
+        key = self._catalogue.key_of[name]
+        voices: Iterable[SimulatedVoice] = self._voices.get(name, {}).values()
+        observer = self.observer
+        state = judge(list(voices), observer.is_cut_off, self._agreed.of(key), self._per_region)
+        if state == UNKNOWN:
+            state = self.verdicts[name]
+        if not observer.is_cut_off and state != UNKNOWN:
+            self._agreed.note(key, state)
+        if state != self.verdicts[name]:
+            self.verdicts[name] = state
+            self._published.append(Published(name, state))

@@ -1,0 +1,54 @@
+"""asyncio in virtual time: what the product does with an event loop, deterministically; threads are done at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from tests.fleet.simulation.virtual_time import VirtualTime
+from tests.monitor.virtual import VirtualLoop
+
+Value = TypeVar("Value")
+
+
+class InlineLoop(VirtualLoop):
+    """A virtual loop without threads: what would go to one is done before anything else."""
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, function: Callable[..., Value], *arguments: Any
+    ) -> asyncio.Future[Value]:
+        """Do it now."""
+        future: asyncio.Future[Value] = self.create_future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class LoopTime(VirtualTime):
+    """The simulation's time as a loop's: nothing is left out, the loop leaps over what is quiet by itself."""
+
+    def __init__(self, loop: InlineLoop) -> None:
+        super().__init__(quiet_s=float("inf"))
+        self._loop = loop
+
+    def at(self, when_s: float, act: Callable[..., None], *arguments: Any) -> None:
+        """Do something at a time."""
+        self._loop.call_at(max(when_s, self._loop.time()), self._act, act, arguments)
+
+    def repeat_at(self, when_s: float, act: Callable[..., None], *arguments: Any) -> None:
+        """The same."""
+        self.at(when_s, act, *arguments)
+
+    def _act(self, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        self.now_s = self._loop.time()
+        self.event_count += 1
+        act(*arguments)
+
+
+def run(main: Coroutine[Any, Any, Value]) -> Value:
+    """Run it on a loop of its own."""
+    with asyncio.Runner(loop_factory=InlineLoop) as runner:
+        return runner.run(main)
