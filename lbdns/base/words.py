@@ -74,6 +74,7 @@ LOCK_FILE: Final = _in_state("lock")
 API_SOCKET: Final = _in_state("api.sock")
 CONTROL_SOCKET: Final = _in_state("control.sock")
 FORCED_FILE: Final = _in_state("forced.json")
+FORCED_LOCK: Final = _in_state("forced.lock")
 ALERTS_FILE: Final = _in_state("alerts.json")
 """Where earlier releases kept the alerts that are open."""
 NOTIFICATIONS_FILE: Final = _in_state("notifications.sqlite")

@@ -80,6 +80,7 @@ class HealthChange:
     network: str = ""
     hidden: bool = False  # a forced state lies over it: no answer changed
     probes: tuple[Seen, ...] = ()
+    machine: str = ""  # of a fleet: the one that this is a change at
 
     @property
     def why(self) -> str:
@@ -138,7 +139,10 @@ class Record:
         """Add one change; raises OSError where the disk refuses."""
         if self._handle < 0:
             self._open()
-        line = json.dumps(asdict(change), ensure_ascii=False).encode() + b"\n"
+        values = asdict(change)
+        if not change.machine:
+            del values["machine"]
+        line = json.dumps(values, ensure_ascii=False).encode() + b"\n"
         if os.write(self._handle, line) < len(line):  # the disk became full: what follows is to begin a line
             self.close()
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

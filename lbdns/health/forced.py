@@ -8,10 +8,13 @@ time of day: the file says what that was ahead of the machine's uptime, and with
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import fnmatch
 import json
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -19,7 +22,7 @@ from typing import Any, Final, Literal, cast
 from lbdns.base.clocks import boot_id, wall_offset_s
 from lbdns.base.errors import LbdnsError
 from lbdns.base.whole_file import write_whole
-from lbdns.base.words import FORCED_FILE
+from lbdns.base.words import FORCED_FILE, FORCED_LOCK
 from lbdns.health.verdict import COUNTS, CRITICAL, HEALTHY, STATE_MASK, UNHEALTHY, UNRESOLVED
 
 ENTRIES_MAX: Final = 1000
@@ -99,12 +102,27 @@ def order(
     if for_s is not None and not (isinstance(for_s, int | float) and for_s > 0):
         raise LbdnsError("a state is forced for more than 0 seconds")
     new = Forced(pattern, cast(State, state), now_s, None if for_s is None else now_s + for_s, why)
-    entries = change(load(state_dir), new, now_s)
-    names = ["/".join(filter(None, pair)) for pair in known if new.matches(*pair)]
-    if not names and state != "auto":
-        raise LbdnsError(f'"{pattern}" matches no pool and no endpoint')
-    save(state_dir, entries)
+    with changing(state_dir):
+        entries = change(load(state_dir), new, now_s)
+        names = ["/".join(filter(None, pair)) for pair in known if new.matches(*pair)]
+        if not names and state != "auto":
+            raise LbdnsError(f'"{pattern}" matches no pool and no endpoint')
+        save(state_dir, entries)
     return names
+
+
+@contextlib.contextmanager
+def changing(state_dir: Path) -> Iterator[None]:
+    """Let nobody else change the list meanwhile; raises LbdnsError. In a fleet, two processes change it."""
+    try:
+        handle = os.open(state_dir / FORCED_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LbdnsError(f"{state_dir / FORCED_LOCK}: cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _covers(pool: str, endpoint: str, pattern: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
+from lbdns.model.fleet_terms import FleetTerms
 from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import NotificationFilter
 from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
@@ -131,6 +132,7 @@ class TargetsHead:
     account_id: str = ""
     probe_networks: ProbeNetworks = DEFAULT
     networks: tuple[NetworkTarget, ...] = ()
+    fleet: FleetTerms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, replace
 from operator import attrgetter
-from typing import Final
+from typing import Final, Protocol
 
 from lbdns.health.verdict import HEALTHY
 from lbdns.model.bounds import ALL_REGIONS
@@ -40,6 +40,22 @@ def _no_way(network: str) -> Way | None:
     return None
 
 
+class ProbeShares(Protocol):
+    """Which of a fleet's probes are this machine's, where it is in one."""
+
+    def standing_in(self, regions: Sequence[str]) -> Sequence[Vantage]:
+        """Return this machine's vantage points that probe a pool with these check regions."""
+        ...
+
+    def chosen(self, member: Member, spec: EndpointSpec, vantages: Sequence[Vantage]) -> Sequence[Vantage]:
+        """Return those of its vantage points to which a monitor's probes of an endpoint fall."""
+        ...
+
+    def replanned(self, endpoint: EndpointHealth, addresses: Sequence[str]) -> None:
+        """Take it that an endpoint is to be probed at these addresses, none: not at all, by whomever."""
+        ...
+
+
 class ProbePlan:
     """The checks in force."""
 
@@ -61,6 +77,7 @@ class ProbePlan:
         self._series: dict[int, dict[SeriesKey, tuple[Series, Check]]] = {}  # by the endpoint's identity
         self._members: dict[Member, Member] = {}
         self._networks = ProbeNetworks()
+        self.shares: ProbeShares | None = None
         self.checks: dict[CheckKey, Check] = {}
 
     def adopt(self, targets: Targets, addresses: Addresses) -> None:
@@ -114,6 +131,8 @@ class ProbePlan:
 
     def replan(self, endpoint: EndpointHealth, addresses: Addresses) -> None:
         """Bring one endpoint's checks up to its specification and its addresses."""
+        if self.shares is not None:
+            self.shares.replanned(endpoint, self._probed_addresses(endpoint.spec, addresses) if endpoint.probed else ())
         identity = endpoint.spec.identity
         planned = self._series.get(identity, {})
         if not endpoint.probed:
@@ -162,16 +181,27 @@ class ProbePlan:
     def _wanted(self, endpoint: EndpointHealth, addresses: Addresses) -> list[SeriesKey]:
         spec, pool = endpoint.spec, endpoint.pool.spec
         regions = pool.check_regions
-        vantages = standing_in(regions, self._vantages)
+        shares = self.shares
+        vantages = standing_in(regions, self._vantages) if shares is None else shares.standing_in(regions)
         way = self._way_into(spec.network)
         own = *on_wire(spec), pool.is_local, way
-        goes_as_it_is = not spec.is_name or (way is not None and way.resolves)
         return [
             (self._members[member], address, vantage, own)
-            for address in ((spec.address,) if goes_as_it_is else addresses(spec))
+            for address in self._probed_addresses(spec, addresses)
             for member in pool.members
-            for vantage in (vantages if way is not None and way.is_given else reaching(vantages, address))
+            for vantage in self._probing(member, spec, address, vantages, way is not None and way.is_given)
         ]
+
+    def _probed_addresses(self, spec: EndpointSpec, addresses: Addresses) -> Sequence[str]:
+        way = self._way_into(spec.network)
+        return (spec.address,) if not spec.is_name or (way is not None and way.resolves) else addresses(spec)
+
+    def _probing(
+        self, member: Member, spec: EndpointSpec, address: str, vantages: Sequence[Vantage], is_given: bool
+    ) -> Sequence[Vantage]:
+        """Return the vantage points that probe an address; `is_given`: by a way into a network of its own."""
+        found = vantages if is_given else reaching(vantages, address)
+        return found if self.shares is None else self.shares.chosen(member, spec, found)
 
     def _key_of(self, endpoint: EndpointHealth, key: SeriesKey) -> CheckKey:
         member, address, vantage, _ = key

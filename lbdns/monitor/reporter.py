@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from lbdns.base.lasting_trouble import LastingTrouble
@@ -20,6 +22,7 @@ class Reporter:
     def __init__(self, state_dir: Path | None) -> None:
         """Keep the record in `state_dir`; None keeps none."""
         self._notifier = Notifier(state_dir)
+        self._machine = ""
         self._record = Record(state_dir) if state_dir else None
         self._unrecorded = LastingTrouble(log, "changes are recorded again")
 
@@ -29,16 +32,25 @@ class Reporter:
             targets.subscriptions, targets.pools, targets.balancers, targets.account_id, targets.probe_networks
         )
 
+    def join(self, machine: str, tells: Callable[[], bool]) -> None:
+        """Name a machine of a fleet in each change, and notify people while `tells` says that it is this one's part;
+        "": there is no fleet."""
+        self._machine = machine
+        self._notifier.tells = tells
+
     def tell(self, change: HealthChange) -> None:
         """Log, record and notify a change; what turns bad is a warning.
 
         First good results are expected: no line in the log tells of them.
         """
+        if self._machine:
+            change = replace(change, machine=self._machine)
         self._notifier.tell(change)
         good = change.after in (
             Health.HEALTHY,
             Health.RESOLVED,
             "connected",
+            "heard",
             Health.ENABLED,
             Health.DISABLED,
             Health.UP,

@@ -17,7 +17,7 @@ log = logging.getLogger("lbdns.monitor")
 
 
 class StandingOrders:
-    """Follows the file of forced states in the state directory."""
+    """Follows the file of forced states in the state directory; `on_read` hears what it says, ends in unix seconds."""
 
     def __init__(self, state_dir: Path | None, control: Control, force: Callable[[tuple[Forced, ...]], None]) -> None:
         """`control` says that the file has changed, `force` applies the orders, which end by `elapsed_s`; no
@@ -25,6 +25,7 @@ class StandingOrders:
         self._state_dir = state_dir
         self._control = control
         self._force = force
+        self.on_read: Callable[[tuple[Forced, ...]], None] = lambda orders: None
         self._orders: tuple[Forced, ...] = ()
         self._expiry_s = float("inf")  # elapsed_s
         self._seen_version = -1
@@ -55,11 +56,17 @@ class StandingOrders:
         if self._state_dir is None:
             return
         try:
-            self._orders = forced.moved(forced.load(self._state_dir), -wall_offset_s())
+            found = forced.load(self._state_dir)
+            self._orders = forced.moved(found, -wall_offset_s())
         except LbdnsError as error:
             log.error("%s; the forced states stay as they were", error)
             return
         self._apply()
+        self.on_read(found)
+
+    def read(self) -> None:
+        """Apply what the file says now."""
+        self._read()
 
     def _apply(self) -> None:
         self._expiry_s = forced.next_expiry_s(self._orders, elapsed_s())

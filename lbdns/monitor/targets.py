@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import join_path
+from lbdns.model.fleet_terms import FleetTerms
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import NotificationFilter
 from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
@@ -68,6 +69,7 @@ class Targets:
     account_id: str = ""
     probe_networks: ProbeNetworks = DEFAULT
     networks: tuple[NetworkTarget, ...] = ()
+    fleet: FleetTerms | None = None
 
 
 def load_targets(path: Path) -> Targets:
@@ -102,6 +104,7 @@ def parse_targets(data: bytes) -> Targets:
         account_id=document.account_id,
         probe_networks=document.probe_networks,
         networks=document.networks,
+        fleet=document.fleet,
     )
 
 

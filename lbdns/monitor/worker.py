@@ -7,13 +7,14 @@ It needs nobody to go on: a dead supervisor leaves it probing, and a new worker 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
 import resource
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lbdns.base.clocks import elapsed_s, wall_offset_s
 from lbdns.base.errors import LbdnsError
@@ -22,6 +23,7 @@ from lbdns.base.wording import counted
 from lbdns.health.events import last_told
 from lbdns.health.verdict import ENDPOINT_WORDS
 from lbdns.mapped.run_directory import opener_path
+from lbdns.model.targets_document import Vantage
 from lbdns.monitor import latency
 from lbdns.monitor.cut_offs import CutOffs
 from lbdns.monitor.generations import Generation, Generations
@@ -34,11 +36,15 @@ from lbdns.monitor.probe_watch import ProbeWatch
 from lbdns.monitor.reporter import Reporter
 from lbdns.monitor.schedule import IN_FLIGHT_MAX, Scheduler
 from lbdns.monitor.standing_orders import StandingOrders
+from lbdns.monitor.targets import Targets
 from lbdns.monitor.tenure import Tenure
 from lbdns.monitor.toggles import toggles
 from lbdns.monitor.ways.opener_client import Opening
 from lbdns.monitor.ways.way import Way
 from lbdns.monitor.ways.ways import Ways
+
+if TYPE_CHECKING:
+    from lbdns.monitor.joined.fleet_part import FleetPart
 
 TICK_S: Final = 0.2  # heartbeat, and how soon a forced state or a new generation is seen where nobody tells of it
 SLOW_TICK_S: Final = 1.0
@@ -69,10 +75,12 @@ class MonitorWorker:
         self._cut_offs = CutOffs(self._ledger, self._reporter.tell)
         self._networks = NetworkStates(self._ledger, self._reporter.tell)
         self._ways = Ways(Opening(opener_path(generations.run_dir)), self._way_changed)
-        self._plan = ProbePlan(self._ledger, self._scheduler, self._cut_offs.tell, self._ways.of)
+        self._plan = ProbePlan(self._ledger, self._scheduler, self._tell_cut_off, self._ways.of)
         self._named = NamedEndpoints(self._ledger, self._plan, self._ways.of)
         self._orders = StandingOrders(state_dir, tenure.control, self._ledger.force)
         self._orders.follow()
+        self._fleet: FleetPart | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._reporter.adopt(first.targets)
         self._adopt(first)
         self._restore_latency()
@@ -93,6 +101,8 @@ class MonitorWorker:
                     self._ledger.sample()
                     self._orders.look()
                     self._named.follow_system()
+                    if self._fleet is not None:
+                        self._fleet.look()
                     self._settlings = 0
                     self._settle()
                 if now_s - save_s >= SAVE_LATENCY_S:
@@ -100,6 +110,10 @@ class MonitorWorker:
                     self._save_latency()
                 await self._tenure.pause(TICK_S)
         finally:
+            if self._fleet is not None:
+                await self._fleet.close()
+            if self._leaving:
+                await asyncio.wait(self._leaving)
             await self._named.close()
             await self._scheduler.close()
             await self._ways.close()
@@ -136,15 +150,55 @@ class MonitorWorker:
 
     def _adopt(self, generation: Generation) -> None:
         self._targets = targets = generation.targets
+        self._join_fleet(targets)
+        vantages = targets.vantages if self._fleet is None else self._fleet.shown_vantages
         lacks = generation.own.lacks_answers if generation.own is not None else lambda pool: False
-        self._ledger.adopt(targets.pools, targets.balancers, generation.table, targets.vantages, lacks)
+        self._ledger.adopt(targets.pools, targets.balancers, generation.table, vantages, lacks)
         self._ways.adopt(targets.networks, targets.resolvers)
         self._networks.adopt(self._ways.all)
         self._named.adopt(targets.resolvers, generation.own)
         self._plan.adopt(targets, self._named.addresses)
+        if self._fleet is not None:
+            self._fleet.adopted()
         self._ways.begin()
         self._cut_offs.keep(self._plan.vantages)
         self._named.publish()
+
+    def _join_fleet(self, targets: Targets) -> None:
+        """Be in the fleet that a generation names, or in none."""
+        fleet = self._fleet
+        if fleet is not None and fleet.terms != targets.fleet:
+            fleet.leave()
+            is_leaving = targets.fleet is None or targets.fleet.machine != fleet.terms.machine
+            self._leaving.add(task := asyncio.create_task(fleet.close(is_leaving)))
+            task.add_done_callback(self._leaving.discard)
+            self._fleet = fleet = None
+            self._reporter.join("", lambda: True)
+            self._orders.on_read = lambda orders: None
+        if fleet is None and targets.fleet is not None:
+            # Needed by who is in a fleet alone.
+            from lbdns.monitor.joined.fleet_part import FleetPart
+
+            fleet = self._fleet = FleetPart(
+                targets,
+                targets.fleet,
+                self._ledger,
+                self._plan,
+                self._reporter.tell,
+                self._state_dir,
+                self._generations.run_dir,
+                self._orders.read,
+            )
+            self._reporter.join(fleet.terms.machine, fleet.tells)
+            self._orders.on_read = fleet.orders_read
+            self._orders.read()
+        if fleet is not None:
+            fleet.adopt(targets, self._named.addresses)
+
+    def _tell_cut_off(self, vantage: Vantage, is_cut_off: bool) -> None:
+        self._cut_offs.tell(vantage, is_cut_off)
+        if self._fleet is not None:
+            self._fleet.doubt(vantage, is_cut_off)
 
     def _say_adopted(self) -> None:
         targets = self._targets

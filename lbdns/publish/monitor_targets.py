@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
+from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.memo import ByObject
 from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
+from lbdns.model.bus_access import BusAccess, bus_access
 from lbdns.model.configuration import Configuration
+from lbdns.model.fleet_terms import FleetTerms
 from lbdns.model.needed_names import answered_pools, must_resolve
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
@@ -29,6 +33,8 @@ from lbdns.model.targets_document import (
 from lbdns.model.virtual_network import NetworkTable, VirtualNetwork
 from lbdns.snapshot.compile.compiler import site_of
 from lbdns.snapshot.slots import Slots
+
+log = logging.getLogger("lbdns.publish")
 
 Owned = tuple[str, bool]
 """A pool's id, and whether nobody but operators on this machine had a hand in it."""
@@ -66,6 +72,7 @@ def encode_targets(
     """Return the document: monitors and groups as configured, pools and endpoints with their health table slots."""
     settings = configuration.settings
     head = TargetsHead(
+        fleet=_fleet_terms(settings),
         generation=generation,
         table=table_path,
         monitors=configuration.monitors,
@@ -101,12 +108,27 @@ def encode_targets(
 
 
 def vantages_of(settings: Settings) -> tuple[Vantage, ...]:
-    """Return where probes are sent from: this server itself, where no vantage point is configured."""
-    region = site_of(settings).region
-    points = settings.vantage_points
-    return tuple(Vantage(one.name, one.region or region, one.source or "") for one in points) or (
-        Vantage(region=region),
+    """Return where probes are sent from: this server itself, where no vantage point is configured. A machine of a fleet
+    is called by its name, and its vantage points MACHINE/NAME."""
+    region, points = site_of(settings).region, settings.vantage_points
+    machine = settings.fleet.name if settings.fleet is not None else ""
+    before = f"{machine}/" if machine else ""
+    return tuple(Vantage(before + one.name, one.region or region, one.source or "") for one in points) or (
+        Vantage(machine, region) if machine else Vantage(region=region),
     )
+
+
+def _fleet_terms(settings: Settings) -> FleetTerms | None:
+    """Return the terms on which the monitor worker takes part; one that cannot reach the bus goes by its own probes."""
+    fleet = settings.fleet
+    if fleet is None:
+        return None
+    try:
+        access = bus_access(fleet, settings.state_dir())
+    except LbdnsError as error:
+        log.error("health is not shared: %s", error)
+        access = BusAccess(fleet.name, fleet.id)
+    return FleetTerms(access, fleet.probe_from)
 
 
 def _balancer_of(load_balancer: LoadBalancer, memo: TargetsMemo) -> _Balancer:

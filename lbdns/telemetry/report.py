@@ -9,14 +9,17 @@ from typing import Any, Final
 from lbdns.base.memo import ByObject
 from lbdns.base.words import Health
 from lbdns.health import forced, verdict
+from lbdns.health.events import duration_text
 from lbdns.health.forced import Forced
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import COUNTS, UNRESOLVED, load_balancer_word
 from lbdns.mapped.endpoint_rows import EndpointRow, read_endpoint
+from lbdns.mapped.vantage_rows import FILE, VantageRows
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.views import VIEW
+from lbdns.publish.monitor_targets import vantages_of
 from lbdns.publish.network_health import NetworkHealth
 from lbdns.publish.of_generation import OfGeneration
 from lbdns.publish.publisher import Published
@@ -57,6 +60,8 @@ def health_report(
         pool["order"] = order(pool["name"])
         for endpoint in pool["origins"]:
             endpoint["order"] = order(pool["name"], endpoint["name"])
+    if configuration.settings.fleet is not None:
+        add_agreed(published, pools)
     return {
         "generation": published.generation,
         "monitor": {"silent_s": silent_s(columns), "frozen_since": columns["frozen_since"][0] or None},
@@ -64,6 +69,34 @@ def health_report(
         "pools": pools,
         "load_balancers": [] if pools_wanted is not None else _load_balancers(configuration, published, columns),
     }
+
+
+def add_agreed(published: Published, pools: Sequence[dict[str, Any]]) -> None:
+    """Say of each endpoint, in a report of a machine of a fleet, when its state was agreed last, and by how many of the
+    fleet, where the machine is cut off and its own probes do not say that it is up; None elsewhere."""
+    # Needed by who is in a fleet alone.
+    from lbdns.fleet.told_hearing import read_hearing
+
+    hearing = read_hearing(published.table.path.parent)
+    text = None
+    if hearing is not None and hearing.cut_off_since_s is not None:
+        ago = duration_text(time.monotonic() - hearing.cut_off_since_s)
+        text = f"agreed {ago} ago by {hearing.agreed_by} of {len(hearing.known) + 1}"
+    table, configuration = published.table, published.configuration
+    rows = VantageRows.attach(table.path.with_name(FILE), table.layout_id) if text else None
+    own = [one.name for one in vantages_of(configuration.settings)]
+    try:
+        for told in pools:
+            pool = configuration.pools[told["name"]]
+            for endpoint, shown in zip(pool.origins, told["origins"], strict=True):
+                slot = published.slots.endpoint[pool.endpoint_key(endpoint)]
+                seen = [rows.view(slot, name) for name in own] if rows is not None else []
+                is_up = any(view is not None and view.state == verdict.HEALTHY for view in seen)
+                is_held = shown["state"] in (Health.HEALTHY, Health.UNHEALTHY) and not is_up
+                shown["agreed"] = text if is_held else None
+    finally:
+        if rows is not None:
+            rows.close()
 
 
 def silent_s(columns: Columns) -> float | None:

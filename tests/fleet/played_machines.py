@@ -9,10 +9,10 @@ from functools import partial
 from lbdns.fleet.observing.health_news import (
     HealthNews,
     OrderNews,
+    decode_news,
     decode_orders,
-    decode_told,
+    encode_news,
     encode_orders,
-    encode_told,
     whole_pages,
 )
 from lbdns.fleet.observing.neighbour import RemoteChange
@@ -29,7 +29,7 @@ def over_the_wire(message: HealthNews | OrderNews) -> HealthNews | OrderNews:
     """Return a message as the other side reads it."""
     if isinstance(message, OrderNews):
         return decode_orders(encode_orders(message))
-    return decode_told(encode_told(message)).told
+    return decode_news(encode_news(message)).news
 
 
 class Bus:
@@ -103,9 +103,9 @@ class Bus:
             if there is None or not self.reaches(name, ask.machine):
                 continue
             if ask.what == WHOLE:
-                pages = [decode_told(page) for page in whole_pages(there.whole())]
+                pages = [decode_news(page) for page in whole_pages(there.whole())]
                 assert len(pages) == 1
-                self._later(name, partial(self._whole, name, ask.machine, pages[0].told))
+                self._later(name, partial(self._whole, name, ask.machine, pages[0].news))
             else:
                 self._send(ask.machine, name, over_the_wire(there.all_orders(self.unix_s(ask.machine))))
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from lbdns.base.errors import LbdnsError
-from lbdns.fleet.observing.health_news import MAJOR, HealthNews, VantageWord, decode_told, encode_told, whole_pages
+from lbdns.fleet.observing.health_news import MAJOR, HealthNews, VantageWord, decode_news, encode_news, whole_pages
 from lbdns.fleet.observing.observation import Observation, ObservedEntry, target_key
 from lbdns.fleet.observing.observer import NEWS_S
 from tests.fleet.played_machines import DOWN, UP, Bus, seen_by
@@ -202,41 +202,41 @@ def test_octets_and_back() -> None:
     told = HealthNews(
         "a", 2**60, 7, 2**64 - 1, words, 5, (ObservedEntry("a/y", KEYS[0], seen), ObservedEntry("a/x", KEYS[1], None))
     )
-    assert decode_told(encode_told(told)) == (told, 0, 1)
+    assert decode_news(encode_news(told)) == (told, 0, 1)
     many = HealthNews(
         "a", 1, 9, 3, words, 5, tuple(ObservedEntry("a/x", key, UP) for key in KEYS * 2500), is_whole=True
     )
-    pages = [decode_told(page) for page in whole_pages(many)]
-    assert [(one.page, one.page_count, len(one.told.entries)) for one in pages] == [
+    pages = [decode_news(page) for page in whole_pages(many)]
+    assert [(one.page, one.page_count, len(one.news.entries)) for one in pages] == [
         (0, 3, 20000),
         (1, 3, 20000),
         (2, 3, 10000),
     ]
     assert all(len(page) < 1024 * 1024 for page in whole_pages(many)), "what the bus takes"
-    assert encode_told(many)[1] == 1, "compressed"
+    assert encode_news(many)[1] == 1, "compressed"
 
 
 def test_a_message_of_another_release() -> None:
     told = HealthNews("a", 1, 1, 1, (VantageWord("a", ""),), 0, (ObservedEntry("a", KEYS[0], UP),))
-    octets = bytearray(encode_told(told))
+    octets = bytearray(encode_news(told))
     head_size = int.from_bytes(octets[2:6], "little")
     head = octets[6 : 6 + head_size].replace(b'"record":33', b'"record":35,"new":1')
     later = bytes(octets[:2]) + len(head).to_bytes(4, "little") + bytes(head) + bytes(octets[6 + head_size :]) + b"xx"
-    assert decode_told(later).told == told, "what it does not know is passed over"
+    assert decode_news(later).news == told, "what it does not know is passed over"
     octets[0] = MAJOR + 1
     with pytest.raises(LbdnsError, match=r"has version 2; this release reads 1: update this machine"):
-        decode_told(bytes(octets))
+        decode_news(bytes(octets))
 
 
 def test_octets_that_are_none_are_refused_in_words() -> None:
     for seed in range(400):
         luck = random.Random(seed)
         entries = tuple(ObservedEntry("a", key, UP) for key in KEYS * luck.choice([1, 9]))
-        octets = bytearray(encode_told(HealthNews("a", 1, 1, 1, (VantageWord("a", ""),), 0, entries)))
+        octets = bytearray(encode_news(HealthNews("a", 1, 1, 1, (VantageWord("a", ""),), 0, entries)))
         for _ in range(luck.randint(1, 6)):
             octets[luck.randrange(len(octets))] = luck.randrange(256)
         del octets[luck.randrange(len(octets) + 1) :]
         try:
-            decode_told(bytes(octets))
+            decode_news(bytes(octets))
         except LbdnsError as error:
             assert "fleet" in str(error)

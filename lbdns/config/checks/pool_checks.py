@@ -40,6 +40,7 @@ class _VantageRegions:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.is_one_of_several = settings.fleet is not None
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -53,6 +54,8 @@ def _check_regions(placed: Placed[Pool], vantages: _VantageRegions) -> Iterator[
     """Check that somebody probes from the regions that a pool asks for, and say who does where nobody is there."""
     asked = placed.item.check_regions or ()
     if not placed.knows("check_regions") or bounds.ALL_REGIONS in asked or vantages.known >= set(asked):
+        return
+    if vantages.is_one_of_several:  # others stand elsewhere, and come and go
         return
     lacking = listed([region for region in asked if region not in vantages.known])
     if vantages.known.isdisjoint(asked):

@@ -11,7 +11,7 @@ import json
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
@@ -53,6 +53,10 @@ class HealthNews:
     is_whole: bool = False
     is_leaving: bool = False
 
+    def with_entries(self, entries: tuple[ObservedEntry, ...]) -> HealthNews:
+        """Return the same message about other entries."""
+        return replace(self, entries=entries)
+
 
 @dataclass(frozen=True, slots=True)
 class OrderNews:
@@ -63,7 +67,7 @@ class OrderNews:
     entries: tuple[OrderEntry, ...]
 
 
-def encode_told(told: HealthNews, page: int = 0, page_count: int = 1) -> bytes:
+def encode_news(told: HealthNews, page: int = 0, page_count: int = 1) -> bytes:
     """Return the octets of a message; of a whole one, those of a page."""
     numbers = {one.name: number for number, one in enumerate(told.vantages)}
     head = {
@@ -87,25 +91,18 @@ def whole_pages(told: HealthNews) -> list[bytes]:
     """Return the octets of a whole message, in as many pages as it takes."""
     entries = told.entries
     parts = [entries[at : at + ENTRIES_MAX] for at in range(0, len(entries), ENTRIES_MAX)] or [()]
-    return [
-        encode_told(
-            HealthNews(told.machine, told.epoch, told.sequence, told.digest, told.vantages, told.orders, part, True),
-            page,
-            len(parts),
-        )
-        for page, part in enumerate(parts)
-    ]
+    return [encode_news(told.with_entries(part), page, len(parts)) for page, part in enumerate(parts)]
 
 
 class NewsPage(NamedTuple):
     """A message as it came, and which page of how many it is."""
 
-    told: HealthNews
+    news: HealthNews
     page: int
     page_count: int
 
 
-def decode_told(data: bytes) -> NewsPage:
+def decode_news(data: bytes) -> NewsPage:
     """Return what octets say; raises LbdnsError in words where that is not for this release, or nothing."""
     head, records = _decode(data)
     try:

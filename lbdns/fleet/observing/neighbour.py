@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from lbdns.fleet.observing.health_news import HealthNews
@@ -158,6 +159,13 @@ class Neighbour:
             del self._leaving[at]
         self.leaving_due_s = min((due_s for due_s, _ in self._leaving.values()), default=float("inf"))
         return [RemoteChange(*at, None) for at in over]
+
+    def said_of(self, keys: Collection[bytes]) -> list[RemoteChange]:
+        """Return what the machine says of these, as changes."""
+        if len(self.table) < len(keys) * len(self.vantages):
+            return [RemoteChange(*at, seen) for at, seen in self.table.items() if at[1] in keys]
+        wanted = [(vantage, key) for vantage, _ in self.vantages for key in keys]
+        return [RemoteChange(*at, self.table[at]) for at in wanted if at in self.table]
 
     def nothing_more(self) -> list[RemoteChange]:
         """Return the changes that follow where the machine is known no longer."""

@@ -12,7 +12,7 @@ Round-trip times go out with the heartbeat, and only where they have moved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -163,6 +163,11 @@ class Observer:
                 self._hurry_news(now_s)
         elif now_s - known[1] >= RTT_AGAIN_S and seen.is_slower_or_faster(known[0]):
             self._pending[at] = seen
+
+    def keep_only(self, wanted: Set[tuple[str, bytes]], now_s: float) -> None:
+        """Withdraw all that own vantage points look at no longer."""
+        for at in [at for at in self._own if at not in wanted]:
+            self.see(*at, None, now_s)
 
     def _forget_own(self, at: tuple[str, bytes]) -> None:
         former = self._own.pop(at, None)
@@ -426,14 +431,9 @@ class Observer:
         found, self._outcome = self._outcome, ObserverOutcome()
         return found
 
-    def find(self, key: bytes) -> list[tuple[str, Observation]]:
-        """Return what others say of something: (vantage point, observation), for who has just begun to want it."""
-        return [
-            (vantage, seen)
-            for there in self._neighbours.values()
-            for vantage, _ in there.vantages
-            if (seen := there.table.get((vantage, key))) is not None
-        ]
+    def find(self, keys: Collection[bytes]) -> list[RemoteChange]:
+        """Return what others say of these, as changes, for who has just begun to want it."""
+        return [change for there in self._neighbours.values() for change in there.said_of(keys)]
 
     @property
     def count(self) -> HearingCount:

@@ -17,6 +17,7 @@ from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.model.targets_document import Vantage
 from lbdns.monitor.ledger.agreement import agreed_state, mean_rtt_us, telling, watched_state
+from lbdns.monitor.ledger.fellows import Fellows
 from lbdns.monitor.ledger.pool_changes import PoolChanges
 from lbdns.monitor.ledger.pool_rtt import PoolRtt
 from lbdns.monitor.ledger.states import CUT_OFF, EndpointHealth, Series, deciding, is_cut_off
@@ -53,10 +54,12 @@ class EndpointResults:
         self._pool_changes = pool_changes
         self._pool_rtt = pool_rtt
         self._on_address = on_address
+        self.fellows: Fellows | None = None
 
     def begin_series(self, endpoint: EndpointHealth, member: Member, address: str, vantage: Vantage) -> Series:
         """Add a series to an endpoint; it begins in the endpoint's state, and with its streak where it is alone."""
-        series = Series(self, endpoint, member, address, vantage)
+        make = Series if self.fellows is None else self.fellows.begin_series
+        series = make(self, endpoint, member, address, vantage)
         endpoint.series.append(series)
         slot, rows = endpoint.spec.slot, self._rows
         series.streak = rows.endpoint_streak[slot] if len(endpoint.series) == 1 else 0
@@ -69,13 +72,43 @@ class EndpointResults:
         """Take a series away; its endpoint is judged by those that are left."""
         if series in endpoint.series:
             endpoint.series.remove(series)
+            if self.fellows is not None:
+                self.fellows.ended(series)
         if not any(one.member.name == series.member.name for one in endpoint.series):
             endpoint.watched.pop(series.member.name, None)
-        if endpoint.series:
-            state = agreed_state(endpoint.series, self._clock())
-            if state != endpoint.state:
-                self._settle(endpoint, state, self._wall(), None, telling(endpoint.series, state))
+        self.judge_anew(endpoint)
         self._views.note(endpoint, series.vantage.name, self._clock())
+
+    def judge_anew(self, endpoint: EndpointHealth) -> None:
+        """Judge an endpoint by what its series say now, though none of them says anything new."""
+        if not endpoint.series:
+            return
+        state = self._agreed(endpoint, self._clock())
+        if state != endpoint.state:
+            self._settle(endpoint, state, self._wall(), None, telling(endpoint.series, state))
+
+    def _agreed(self, endpoint: EndpointHealth, clock_s: float) -> int:
+        if self.fellows is not None:
+            return self.fellows.state_of(endpoint)
+        return agreed_state(endpoint.series, clock_s)
+
+    def hear(self, series: Series, state: int, streak: int, result: Result, at_s: float) -> None:
+        """Take what another machine of the fleet says: a series' state after its thresholds, the result that says why,
+        and when that came (unix seconds)."""
+        now_s, clock_s, endpoint = self._wall(), self._clock(), series.endpoint
+        series.state, series.streak = state, streak
+        series.last = series.shown = result
+        series.at_s, series.heard_s = at_s, clock_s
+        if result.healthy:
+            series.rtt_us = result.rtt_us
+        if not series.member.votes:
+            self._watch(series, now_s, clock_s)
+        self._settle(endpoint, self._agreed(endpoint, clock_s), now_s, series, series)
+        self._views.note(endpoint, series.vantage.name, clock_s)
+        if endpoint.spec.is_name:
+            self._on_address(endpoint)
+        if result.healthy and series.member.votes:
+            self._pool_rtt.note(endpoint.pool, series.vantage.region, clock_s)
 
     def take(self, series: Series, result: Result) -> None:
         """Take a believed result: thresholds, then the endpoint, its pool and the load balancers where it changed."""
@@ -87,7 +120,10 @@ class EndpointResults:
         if not series.member.votes:
             self._watch(series, now_s, clock_s)
         state = endpoint.state
-        if flips or len(endpoint.series) > 1 or state == UNKNOWN:
+        if self.fellows is not None:
+            self.fellows.noted(series, flips)
+            state = self.fellows.state_of(endpoint)
+        elif flips or len(endpoint.series) > 1 or state == UNKNOWN:
             state = agreed_state(endpoint.series, clock_s)
         self._settle(endpoint, state, now_s, series, series)
         self._views.note(endpoint, series.vantage.name, clock_s)

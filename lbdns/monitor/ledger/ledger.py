@@ -23,6 +23,7 @@ from lbdns.health.forced import Forced
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.targets_document import BalancerSpec, Vantage
 from lbdns.monitor.ledger.endpoint_results import EndpointResults
+from lbdns.monitor.ledger.fellows import Fellows
 from lbdns.monitor.ledger.overlay import Overlay
 from lbdns.monitor.ledger.pool_changes import PoolChanges
 from lbdns.monitor.ledger.pool_rtt import PoolRtt
@@ -79,6 +80,26 @@ class Ledger:
     def balancers(self) -> Sequence[BalancerHealth]:
         """The generation's load balancers."""
         return self._roster.balancers
+
+    def join(self, fellows: Fellows | None) -> None:
+        """Judge together with the other machines of a fleet from now on; None: alone."""
+        self._results.fellows = fellows
+
+    def hear(self, series: Series, state: int, streak: int, result: Result, at_s: float) -> None:
+        """Take what another machine says of one of its series (EndpointResults.hear)."""
+        self._results.hear(series, state, streak, result, at_s)
+
+    def judge_anew(self, endpoint: EndpointHealth) -> None:
+        """Judge an endpoint by what its series say now, though none of them says anything new."""
+        self._results.judge_anew(endpoint)
+
+    def show_vantages(self, names: Sequence[str]) -> None:
+        """Show what each of these vantage points sees, by their names."""
+        self._views.adopt(self.table, names, self.endpoints.values(), self._clock())
+
+    def note_times(self, pool: PoolHealth, region: str) -> None:
+        """Have a pool's round-trip times go into the table with the next sample."""
+        self._pool_rtt.note(pool, region, self._clock())
 
     def adopt(
         self,

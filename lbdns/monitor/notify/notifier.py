@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from lbdns.base.wording import counted
 from lbdns.base.words import Health
@@ -30,11 +31,14 @@ from lbdns.monitor.notify.outbox import UNROUTED, Outbox, QueuedAlert, entry_of
 from lbdns.monitor.notify.receiver import Receiver
 from lbdns.monitor.targets import PoolSpec
 
+OTHERS_S: Final = 5.0
+"""A machine of a fleet that is not to tell waits so long, longer than it takes to miss the one that is."""
+
 log = logging.getLogger("lbdns.monitor")
 
 
 class Notifier:
-    """All notifications of a worker."""
+    """All notifications of a worker. `tells`: whether this machine's are those that go out, in a fleet."""
 
     def __init__(self, state_dir: Path | None) -> None:
         """Keep open alerts in `state_dir`; None keeps them for this worker's life only."""
@@ -50,6 +54,7 @@ class Notifier:
         self._pool_ids: dict[str, str] = {}
         self._account_id = ""
         self._networks = DEFAULT
+        self.tells: Callable[[], bool] = lambda: True
         self._behind: dict[str, tuple[str, ...]] = {}  # pools with endpoints in a virtual network, by its name
 
     def adopt(
@@ -144,6 +149,17 @@ class Notifier:
         alert = self._book.take(change) if self._receivers else None
         if alert is None:
             return
+        if self.tells():
+            self._tell_of(alert, change)
+        else:
+            asyncio.get_running_loop().call_later(OTHERS_S, self._tell_instead, alert, change)
+
+    def _tell_instead(self, alert: Alert, change: HealthChange) -> None:
+        """Tell what another machine of the fleet was to tell, where that is not heard any more."""
+        if self.tells():
+            self._tell_of(alert, change)
+
+    def _tell_of(self, alert: Alert, change: HealthChange) -> None:
         if not alert.endpoint and change.before == Health.UNKNOWN and alert.new_health == Health.DEGRADED:
             self._wait_for_first_results(alert)
         elif not self._ends_unheard(alert):

@@ -10,10 +10,10 @@ from lbdns.fleet.observing.agreed import Agreed
 from lbdns.fleet.observing.health_news import (
     HealthNews,
     OrderNews,
+    decode_news,
     decode_orders,
-    decode_told,
+    encode_news,
     encode_orders,
-    encode_told,
     whole_pages,
 )
 from lbdns.fleet.observing.judging import Speaker, judge
@@ -119,7 +119,7 @@ class ObserverJudge:
         observer = self.observer
         match subject:
             case "obs":
-                observer.take(decode_told(data).told if self._on_wire else data, now_s, wall_s)
+                observer.take(decode_news(data).news if self._on_wire else data, now_s, wall_s)
             case "orders":
                 observer.take(decode_orders(data) if self._on_wire else data, now_s, wall_s)
             case "ask whole":
@@ -129,7 +129,7 @@ class ObserverJudge:
                 orders = observer.all_orders(wall_s)
                 self._sent.append(Sent(sender, "orders", encode_orders(orders) if self._on_wire else orders))
             case "whole":
-                observer.take_whole(sender, decode_told(data).told if self._on_wire else data, now_s, wall_s)
+                observer.take_whole(sender, decode_news(data).news if self._on_wire else data, now_s, wall_s)
         self._settle(now_s, wall_s)
 
     def result(self, series: ProbedSeries, passed: bool, now_s: float, wall_s: float) -> None:
@@ -222,7 +222,7 @@ class ObserverJudge:
         about = (message.sequence, message.digest, message.orders, message.vantages)
         repeats = not message.entries and about == self._before
         self._before = about
-        self._sent.append(Sent(EVERYBODY, "obs", encode_told(message) if self._on_wire else message, repeats))
+        self._sent.append(Sent(EVERYBODY, "obs", encode_news(message) if self._on_wire else message, repeats))
 
     def _share_out(self, now_s: float = 0.0) -> None:
         own = [self._own]
