@@ -131,6 +131,13 @@ class LbdnsServer:
             self.process.wait()
             raise ServerError(f"the server does not stop:\n{self.log}") from None
 
+    def kill(self) -> None:
+        """End all processes of the server at once, as a machine does that loses its power."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        self._end_orphans()
+
     def close(self) -> None:
         """End the server and the endpoints, whatever state they are in."""
         try:

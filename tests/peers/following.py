@@ -15,6 +15,7 @@ from typing import Any, Final
 from lbdns.dns.serial import is_newer
 from lbdns.testing import LbdnsServer, write_files
 from tests.answer.unbound import free_port
+from tests.peers.random_records import COMMON, RandomRecords
 from tests.peers.secondaries import (
     KEY_ALGORITHM,
     KEY_NAME,
@@ -28,20 +29,8 @@ from tests.peers.secondaries import (
 KINDS: Final = ("nsd", "knot", "bind", "powerdns")
 PLAIN, STEERED, SIGNED = "plain.example", "steered.example", "signed.example"
 ZONES: Final = (PLAIN, STEERED, SIGNED)
-NAMES: Final = 12
 FOLLOW_S: Final = 60.0
-HEAD: Final = """$TTL 300
-@ SOA ns1 hostmaster {serial} 2 1 3600 60
-@ NS ns1
-@ NS ns2
-ns1 A 127.0.0.1
-ns2 AAAA 2001:db8::53
-a.very.deep.name TXT "long {long}"
-*.wild MX 10 ns1
-cut NS ns.cut
-ns.cut A 192.0.2.77
-odd TYPE65500 \\# 4 01020304
-"""
+HEAD: Final = "$TTL 300\n@ SOA ns1 hostmaster {serial} 2 1 3600 60\n"
 BALANCERS: Final[dict[str, Any]] = {
     "pools": {
         "one": {"monitor": "web", "origins": [{"name": "a", "address": "127.0.0.11"}, {"name": "b", "address": "::1"}]},
@@ -62,7 +51,7 @@ class ChangingZones:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._serial = dict.fromkeys(ZONES, 1)
-        self._records: dict[str, dict[str, str]] = {zone: {} for zone in ZONES}
+        self._records = {zone: RandomRecords(rng) for zone in ZONES}
 
     def texts(self, serial: int | None = None) -> dict[str, str]:
         """Return all zones, with a serial of theirs where one is given."""
@@ -70,32 +59,15 @@ class ChangingZones:
 
     def change(self) -> tuple[str, str]:
         """Change a zone; return which, and its text."""
-        rng = self._rng
-        zone = rng.choice(ZONES)
-        records = self._records[zone]
-        for _ in range(rng.choice((1, 1, 1, 3, 20))):
-            name = f"n{rng.randrange(NAMES)}" + rng.choice(("", ".sub", ".x.y"))
-            if name in records and rng.random() < 0.4:
-                del records[name]
-            else:
-                records[name] = rng.choice(
-                    (
-                        f"{rng.choice((60, 300))} A 192.0.2.{rng.randrange(4)}\n{name} A 198.51.100.{rng.randrange(4)}",
-                        f"AAAA 2001:db8::{rng.randrange(4)}",
-                        f'TXT "{rng.randrange(10)}" "{"x" * rng.randrange(200)}"',
-                        f"CNAME n{rng.randrange(NAMES)}.sub",
-                        f"MX {rng.randrange(3)} NS1",
-                        f"SRV 1 2 {rng.randrange(3)} ns1",
-                        f"NS ns{rng.randrange(3)}.elsewhere.example.",
-                    )
-                )
+        zone = self._rng.choice(ZONES)
+        self._records[zone].change()
         # Mostly the serial is left as it is, as people do; sometimes it rises, or goes back.
-        self._serial[zone] = rng.choice((self._serial[zone], self._serial[zone], self._serial[zone] + 5, 1))
+        self._serial[zone] = self._rng.choice((self._serial[zone], self._serial[zone], self._serial[zone] + 5, 1))
         return zone, self._text(zone)
 
     def _text(self, zone: str, serial: int | None = None) -> str:
-        head = HEAD.format(serial=self._serial[zone] if serial is None else serial, long="y" * 200)
-        return head + "".join(f"{name} {data}\n" for name, data in sorted(self._records[zone].items()))
+        head = HEAD.format(serial=self._serial[zone] if serial is None else serial)
+        return head + COMMON + self._records[zone].lines()
 
 
 class Following:

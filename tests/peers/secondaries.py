@@ -16,6 +16,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rdatatype
+import dns.tsig
 import dns.zone
 
 from tests.answer.unbound import free_port, program
@@ -87,10 +88,13 @@ class Secondary:
         return content_at(self.port, zone)
 
 
-def text_at(port: int, zone: str) -> str:
-    """Return a zone as a master file."""
+def text_at(port: int, zone: str, key: dns.tsig.Key | None = None) -> str:
+    """Return a zone as a master file, a record a line; transferred by a key where one is given."""
+    query = dns.message.make_query(zone, dns.rdatatype.AXFR)
+    if key is not None:
+        query.use_tsig(key)
     found = dns.zone.Zone(zone, relativize=False)
-    dns.query.inbound_xfr(HOST, found, port=port, timeout=STOP_S, lifetime=3 * STOP_S)
+    dns.query.inbound_xfr(HOST, found, query, port=port, timeout=STOP_S, lifetime=3 * STOP_S)
     return found.to_text(relativize=False, want_origin=False)
 
 
@@ -106,9 +110,13 @@ def serial_at(port: int, zone: str) -> int | None:
 
 
 def content_at(port: int, zone: str) -> frozenset[str]:
-    """Return a zone's records, each in its canonical text."""
-    found = dns.zone.Zone(zone, relativize=False)
-    dns.query.inbound_xfr(HOST, found, port=port, timeout=STOP_S, lifetime=3 * STOP_S)
+    """Return the records of a zone that a server serves, each in its canonical text."""
+    return records_in(text_at(port, zone), zone)
+
+
+def records_in(text: str, zone: str) -> frozenset[str]:
+    """Return the records of a master file, each in its canonical text."""
+    found = dns.zone.from_text(text, zone, relativize=False)
     lines = set()
     for name, rdataset in found.iterate_rdatasets():
         for rdata in rdataset:

@@ -65,6 +65,11 @@ class RealPrimary(ABC):
         """Who runs this."""
         return pwd.getpwuid(os.geteuid()).pw_name
 
+    @property
+    def log(self) -> str:
+        """What it has said."""
+        return (self.folder / "log").read_text(errors="replace")
+
     @abstractmethod
     def command(self) -> list[str]:
         """Write its settings; return how it is started."""
@@ -80,7 +85,7 @@ class RealPrimary(ABC):
                 return
             self.stop()
             self.port = 0
-        raise AssertionError((self.folder / "log").read_text(errors="replace"))
+        raise AssertionError(self.log)
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         end_s = time.monotonic() + START_S
