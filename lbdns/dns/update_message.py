@@ -26,8 +26,8 @@ from lbdns.dns.codes import (
     TYPE_SOA,
 )
 from lbdns.dns.name import checked_name_end, expand_name, skip_name
-from lbdns.dns.rdata.mandatory import missing_field
 from lbdns.dns.rdata.received_rdata import received_rdata
+from lbdns.dns.rdata.unsound import unsound_reason
 
 _HEADER: Final = Struct("!6H")
 _QUESTION: Final = Struct("!HH")
@@ -113,11 +113,11 @@ def _read_record(message: bytes, start: int) -> tuple[UpdateRecord, int] | None:
 def _rdata(message: bytes, rdtype: int, rclass: int, start: int, end: int) -> bytes | None:
     """Return a record's data, of a class that says more than data "" where there is none.
 
-    What is to be deleted may lack what no new record may: a store may have it from before that was checked.
+    What is to be deleted may be what no new record may: a store may have it from before that was checked.
     """
     if rclass == CLASS_IN:
         rdata = None if is_meta(rdtype) else received_rdata(message, rdtype, start, end)
-        return None if rdata is None or missing_field(rdtype, rdata) else rdata
+        return None if rdata is None or unsound_reason(rdtype, rdata) else rdata
     if start == end:
         return b""
     return received_rdata(message, rdtype, start, end) if rclass == CLASS_NONE and not is_meta(rdtype) else None

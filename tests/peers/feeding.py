@@ -53,7 +53,7 @@ class Feeding:
         self.rng = random.Random(f"{kind} {seed}")
         self.kind = kind
         self.folder = folder
-        self.records = RandomRecords(self.rng)
+        self.records = RandomRecords(self.rng, mixes_ttls=False)
         self.number = self.rng.randrange(SERIALS)
         self.port = free_port()
         self.primary: RealPrimary = PRIMARIES[kind](folder / "primary", self.port, True)

@@ -51,7 +51,7 @@ class ChangingZones:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._serial = dict.fromkeys(ZONES, 1)
-        self._records = {zone: RandomRecords(rng) for zone in ZONES}
+        self._records = {zone: RandomRecords(rng, mixes_ttls=True) for zone in ZONES}
 
     def texts(self, serial: int | None = None) -> dict[str, str]:
         """Return all zones, with a serial of theirs where one is given."""

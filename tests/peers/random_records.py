@@ -20,10 +20,12 @@ odd TYPE65500 \\# 4 01020304
 
 
 class RandomRecords:
-    """One zone's records beside COMMON: `change` changes some."""
+    """One zone's records beside COMMON: `change` changes some. `mixes_ttls`: whether an RRset may have two TTLs, which
+    RFC 2181 section 5.2 forbids; NSD as primary then sends differences that say the TTL of some of its records."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, mixes_ttls: bool) -> None:
         self._rng = rng
+        self._mixes_ttls = mixes_ttls
         self._data: dict[str, str] = {}
 
     def lines(self) -> str:
@@ -34,13 +36,15 @@ class RandomRecords:
         """Add, change and delete some."""
         rng = self._rng
         for _ in range(rng.choice((1, 1, 1, 3, 20))):
+            ttl = rng.choice((60, 300))
+            other_ttl = 300 if self._mixes_ttls else ttl
             name = f"n{rng.randrange(NAMES)}" + rng.choice(("", ".sub", ".x.y"))
             if name in self._data and rng.random() < 0.4:
                 del self._data[name]
             else:
                 self._data[name] = rng.choice(
                     (
-                        f"{rng.choice((60, 300))} A 192.0.2.{rng.randrange(4)}\n{name} A 198.51.100.{rng.randrange(4)}",
+                        f"{ttl} A 192.0.2.{rng.randrange(4)}\n{name} {other_ttl} A 198.51.100.{rng.randrange(4)}",
                         f"AAAA 2001:db8::{rng.randrange(4)}",
                         f'TXT "{rng.randrange(10)}" "{"x" * rng.randrange(200)}"',
                         f"CNAME n{rng.randrange(NAMES)}.sub",

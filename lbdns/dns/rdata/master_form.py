@@ -13,8 +13,8 @@ from typing import Final
 from lbdns.dns.name import BadName
 from lbdns.dns.rdata.layouts import FieldsLayout
 from lbdns.dns.rdata.library import encode_text, has_own_form, show_wire
-from lbdns.dns.rdata.mandatory import missing_field
 from lbdns.dns.rdata.record_types import NAME_OFFSETS, RECORD_TYPES, RecordType, record_type
+from lbdns.dns.rdata.unsound import unsound_reason
 
 MAX_RDATA_OCTETS: Final = 65_535
 _ENCODE: Final = {row.number: row.layout.encode for row in RECORD_TYPES.values() if row.layout is not None}
@@ -52,17 +52,17 @@ def encode_rdata(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
 
 
 def encode_complete(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
-    """Return the wire format of the data of a record that is being made; raises BadRdata, also of what it lacks."""
+    """Return the wire format of the data of a record that is being made; raises BadRdata, of what none may be too."""
     rdata = encode_rdata(rdtype, tokens, origin)
     check_complete(rdtype, rdata, " ".join(tokens))
     return rdata
 
 
 def check_complete(rdtype: int, rdata: bytes, text: str) -> None:
-    """Raise BadRdata where data, written as `text`, lacks what a record of its type may not be made without."""
-    field = missing_field(rdtype, rdata)
-    if field is not None:
-        raise BadRdata(_expected(rdtype, text.strip(), f"its {field} is missing"))
+    """Raise BadRdata where data, written as `text`, is none that a record of its type may be made with."""
+    reason = unsound_reason(rdtype, rdata)
+    if reason:
+        raise BadRdata(_expected(rdtype, text.strip(), reason))
 
 
 def rdata_text(rdtype: int, rdata: bytes) -> str:
