@@ -3,7 +3,7 @@
 | case | RCODE |
 |---|---|
 | another type than SOA beside the zone's name (RFC 2136 section 3.1.1) | FORMERR |
-| no zone here has that name | NOTAUTH |
+| no zone here has that name, and class IN (RFC 2136 section 3.1.2) | NOTAUTH |
 | the zone's access does not let it in | REFUSED, EDE 18 |
 | a NOTIFY that it lets in | NOERROR, and the road has a notice |
 | an UPDATE that it lets in | the road has it, the answer comes later |
@@ -17,7 +17,7 @@ from lbdns.answer.answer import Road
 from lbdns.answer.exchange import Exchange
 from lbdns.answer.reply import Answer
 from lbdns.answer.zone_stream import ZoneNotice
-from lbdns.dns.codes import EDE_NOT_AUTHORITATIVE, EDE_PROHIBITED, FORMERR, NOTAUTH, REFUSED, TYPE_SOA
+from lbdns.dns.codes import CLASS_IN, EDE_NOT_AUTHORITATIVE, EDE_PROHIBITED, FORMERR, NOTAUTH, REFUSED, TYPE_SOA
 
 UPDATE_RIGHT: Final = "update"
 NOTIFY_RIGHT: Final = "notify"
@@ -53,7 +53,7 @@ def _refuse(exchange: Exchange, road: Road) -> Answer | None:
     """Return the error of a request that names no zone of this server; note on the road which one it names."""
     if exchange.message.qtype != TYPE_SOA:
         return Answer(FORMERR, is_authoritative=False)
-    found = exchange.zone_at()
+    found = exchange.zone_at() if exchange.message.qclass == CLASS_IN else None
     if found is None:
         return Answer(NOTAUTH, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
     road.zone, road.view = found

@@ -142,7 +142,7 @@ def reject_early(exchange: Exchange) -> Answer | None:
     | EDNS version over 0 | BADVERS |
     | signed, with a MAC of a length that none has | FORMERR |
     | signed, and not well, save an UPDATE that is forwarded | NOTAUTH, with a TSIG error |
-    | another class than IN | REFUSED |
+    | a query in another class than IN | REFUSED |
     | type 0, OPT, TKEY, TSIG, NXNAME | FORMERR (NXNAME with EDE 30) |
     """
     message = exchange.message
@@ -152,10 +152,10 @@ def reject_early(exchange: Exchange) -> Answer | None:
         return Answer(FORMERR, is_authoritative=False)
     if exchange.judgement.error and not _is_forwarded(exchange):
         return Answer(NOTAUTH, is_authoritative=False, tsig_error=exchange.judgement.error)
-    if message.qclass != CLASS_IN:
-        return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
     if message.opcode != OPCODE_QUERY:
         return None
+    if message.qclass != CLASS_IN:
+        return Answer(REFUSED, is_authoritative=False, ede=EDE_NOT_AUTHORITATIVE)
     if message.qtype in UNASKABLE_TYPES:
         ede = EDE_INVALID_QUERY_TYPE if message.qtype == TYPE_NXNAME else None
         return Answer(FORMERR, is_authoritative=False, ede=ede)

@@ -131,7 +131,10 @@ class Feeding:
                 again_s = time.monotonic() + RELOAD_S
             return serial == self.number
 
-        wait_until(has_it, TAKEN_UP_S, f"{self.kind} does not take up its zone")
+        what = f"{self.kind} does not take up its zone"
+        wait_until(
+            has_it, TAKEN_UP_S, what, lambda: f"{self.primary.serial()} for {self.number}\n{self.primary.log[-3000:]}"
+        )
 
     def _await_server(self) -> None:
         self._await_primary()

@@ -143,6 +143,9 @@ MALFORMED = {
     "no zone": (struct.pack("!6H", 1, 0x2800, 0, 0, 0, 0), FORMERR),
     "two zones": (struct.pack("!6H", 1, 0x2800, 2, 0, 0, 0) + 2 * (APEX + b"\0\6\0\1"), FORMERR),
     "zone of type A": (struct.pack("!6H", 1, 0x2800, 1, 0, 0, 0) + APEX + b"\0\1\0\1", FORMERR),
+    "zone of class CH": (struct.pack("!6H", 1, 0x2800, 1, 0, 0, 0) + APEX + b"\0\6\0\3", NOTAUTH),
+    "zone of class ANY": (struct.pack("!6H", 1, 0x2800, 1, 0, 0, 0) + APEX + b"\0\6\0\xff", NOTAUTH),
+    "zone of class CH, of type A": (struct.pack("!6H", 1, 0x2800, 1, 0, 0, 0) + APEX + b"\0\1\0\3", FORMERR),
     "a record is missing": (struct.pack("!6H", 1, 0x2800, 1, 0, 1, 0) + APEX + b"\0\6\0\1", FORMERR),
     "data too short": (
         struct.pack("!6H", 1, 0x2800, 1, 0, 1, 0) + APEX + b"\0\6\0\1\xc0\x0c\0\1\0\1\0\0\0\1\0\1x",

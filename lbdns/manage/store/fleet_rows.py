@@ -194,7 +194,7 @@ def _take_revisions(connection: sqlite3.Connection, entry: StreamEntry, is_own: 
     set_object_count(connection, count)
     if entry.given_out:
         connection.execute(SET_META, (GIVEN_OUT, str(entry.given_out)))
-    if is_own and (updates := [one.update for one in entry.revisions if one.update]):
+    if is_own and (updates := {one.update: one.number for one in entry.revisions if one.update}):
         connection.execute(SET_META, (UPDATES, dump_json(updates)))
     forget_history(connection, entry.revisions[0].number, entry.revisions[-1].number)
 

@@ -19,7 +19,8 @@ SET_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SE
 GIVEN_OUT: Final = "given_out"
 """The row of meta that says which address was given out last, by its number; none where none was."""
 UPDATES: Final = "updates"
-"""The row that says which dynamic updates were stored last, together: JSON of what tells each from all others."""
+"""The row that says which dynamic updates were stored last, together: JSON of what tells each from all others, with its
+revision."""
 REVISIONS_KEPT: Final = 10_000
 REVISIONS_CHARS_MAX: Final = 1 << 30
 """What the kept revisions' changes may take; beyond it the oldest go, but never the newest."""

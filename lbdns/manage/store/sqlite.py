@@ -193,7 +193,7 @@ class Store:
             set_object_count(connection, count)
             if given_out:
                 connection.execute(SET_META, (GIVEN_OUT, str(given_out)))
-            if updates := [one.update for one in revisions if one.update]:
+            if updates := {one.update: one.number for one in revisions if one.update}:
                 connection.execute(SET_META, (UPDATES, dump_json(updates)))
             forget_history(connection, first, revisions[-1].number)
             self.set_mark(connection, mark)
@@ -281,14 +281,16 @@ class Store:
         return int(row[0]) if row is not None and str(row[0]).isdecimal() else 0
 
     @property
-    def last_updates(self) -> tuple[str, ...]:
-        """What tells the dynamic updates from all others that were stored last, together."""
+    def last_updates(self) -> dict[str, int]:
+        """What tells the dynamic updates from all others that were stored last, together, with their revisions."""
         with self._lock, self._failures():
             row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (UPDATES,)).fetchone()
         try:
-            return tuple(map(str, json.loads(row[0]))) if row is not None else ()
-        except (ValueError, TypeError):
-            return ()
+            return (
+                {str(update): int(number) for update, number in json.loads(row[0]).items()} if row is not None else {}
+            )
+        except (ValueError, TypeError, AttributeError):  # a list, as older releases had it
+            return {}
 
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file, looking through all of it."""

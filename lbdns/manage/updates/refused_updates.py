@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from lbdns.dns.codes import REFUSED
@@ -18,7 +17,3 @@ class RefusedUpdates:
     async def take(self, asked: AskedUpdate) -> UpdateOutcome:
         """Refuse."""
         return OF_FILES
-
-    def made_last(self) -> Sequence[bytes]:
-        """Return none."""
-        return ()

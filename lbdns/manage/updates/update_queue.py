@@ -2,8 +2,8 @@
 
     take -> wait -> a batch: each on what those before it left -> revisions, one each -> examined, tried, stored, served
                       |                                                  |
-                      | an RCODE, nothing changed                        | refused as a whole: each half by itself,
-                                                                         | down to the one that is the reason
+                      | an RCODE, nothing changed                        | refused as a whole, or failed: each half by
+                      | the same octets again: known, while they stand   | itself, down to the one that is the reason
 
 Who asked is answered once the batch is in force, or could not be: what is acknowledged is stored and served, and of
 what is refused nothing is left. An update by itself is worked out in well under a millisecond; what takes long is to
@@ -13,7 +13,6 @@ publish, whatever it is, so the more updates come at once, the more go along.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -33,6 +32,7 @@ from lbdns.manage.store.refusals import StoreError, Unavailable, Unconfirmed
 from lbdns.manage.store.sqlite import Revision
 from lbdns.manage.store.state import State
 from lbdns.manage.updates.held_names import HeldNames
+from lbdns.manage.updates.made_updates import MadeUpdate, MadeUpdates, made_update
 from lbdns.manage.updates.updated_zone import UpdatedZone, Writing, shown_changes
 from lbdns.model.views import labelled
 from lbdns.transfer.content.serials_in_force import SerialOf
@@ -71,10 +71,15 @@ class _WaitingUpdate:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What a batch came to: its revisions, and the zones that they changed, by id."""
+    """What a batch came to: its revisions, its updates, and the zones that they changed, by id."""
 
     revisions: list[Revision] = field(default_factory=list)
+    made: list[MadeUpdate] = field(default_factory=list)
     touched: dict[str, UpdatedZone] = field(default_factory=dict)
+
+
+class _FailedUpdateError(Exception):
+    """A mistake of ours in working out one update: its place in the batch."""
 
 
 class UpdateQueue:
@@ -89,6 +94,8 @@ class UpdateQueue:
         self._zones: dict[str, UpdatedZone] = {}  # by id, those updated last at the end
         self._ids: dict[str, str] = {}  # a zone's label -> its id
         self._held = HeldNames()
+        self._made = MadeUpdates(time.monotonic)
+        self._has_recalled = False
         self._failures = 0
         self._sizes: deque[int] = deque(maxlen=GATHER_BATCHES)
         self._took_s = 0.0
@@ -103,12 +110,6 @@ class UpdateQueue:
             self._worker = asyncio.create_task(self._work())
         return await waiting.done
 
-    def made_last(self) -> Sequence[bytes]:
-        """Return the digests of the updates that were stored last: of these it may be that nobody was answered."""
-        with contextlib.suppress(StoreError, ValueError):
-            return [bytes.fromhex(one) for one in self._manager.store.last_updates]
-        return []
-
     async def _work(self) -> None:
         try:
             while self._waiting:
@@ -116,13 +117,8 @@ class UpdateQueue:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
                 self._sizes.append(len(batch))
                 self._failures, began_s = 0, time.monotonic()
-                try:
-                    await self._settle(batch)
-                    self._took_s = time.monotonic() - began_s
-                except Exception:  # a mistake of ours: told, and no update after it waits for ever
-                    log.exception("lbdns failed on %s", counted(len(batch), "update"))
-                    self._forget(self._zones)
-                    self._answer(batch, NOT_NOW)
+                await self._settle(batch)
+                self._took_s = time.monotonic() - began_s
         finally:
             self._worker = None
 
@@ -139,7 +135,7 @@ class UpdateQueue:
 
         def make(state: State) -> Sequence[Revision]:
             self._forget(attempt.touched)  # of a try that another machine of the fleet was faster than
-            attempt.touched, attempt.revisions = {}, []
+            attempt.touched, attempt.revisions, attempt.made = {}, [], []
             self._try(batch, state, attempt)
             return attempt.revisions
 
@@ -165,6 +161,21 @@ class UpdateQueue:
             self._forget(attempt.touched)
             log.error("%s cannot be made: %s", counted(len(batch), "update"), error)
             self._answer(batch, NOT_NOW)
+        except _FailedUpdateError as error:
+            self._forget(attempt.touched)
+            at = error.args[0]
+            log.error("lbdns failed on an update of %s", batch[at].asked.author, exc_info=error.__cause__)
+            self._answer(batch[at : at + 1], NOT_NOW)
+            if len(batch) > 1:
+                await self._settle([*batch[:at], *batch[at + 1 :]])
+        except Exception:  # a mistake of ours, told: whose update it is on shows when they are tried apart
+            self._forget(attempt.touched)
+            self._failures += 1
+            log.exception("lbdns failed on %s", counted(len(batch), "update"))
+            if self._failures >= TRIES_MAX:
+                self._answer(batch, NOT_NOW)
+            else:
+                await self._settle_apart(batch, NOT_NOW)
         else:
             self._failures = 0
             self._settled(attempt)
@@ -195,25 +206,40 @@ class UpdateQueue:
         now = time_text(now_s)
         self._held.follow(state)
         serial_of = self._serials()
-        for one in batch:
-            asked = one.asked
-            records = self._zone(state, asked, attempt)
-            if records is None:
-                one.outcome = UpdateOutcome(NOTAUTH)
-                continue
-            served = serial_of(asked.message.apex, asked.view)
-            if served is not None and records.zone.id in attempt.touched:
-                served = (served + 1) % SERIALS  # what is served now is no more what an update before this one left
-            records.serve_as(served)
-            zone = ZoneNow(records, records.apex)
-            one.outcome = update_zone(zone, asked.message, self._objections(asked))
-            if one.outcome.rcode != NOERROR or not zone.changed:
-                continue
+        if not self._has_recalled:
+            self._made.recall(self._manager.store, lambda id: self._records(state, id) if id else None)
+            self._has_recalled = True
+        for at, one in enumerate(batch):
+            try:
+                one.outcome = self._update(one.asked, state, attempt, serial_of, now, int(now_s))
+            except Exception as error:
+                raise _FailedUpdateError(at) from error
+
+    def _update(
+        self, asked: AskedUpdate, state: State, attempt: _Attempt, serial_of: SerialOf, now: str, now_s: int
+    ) -> UpdateOutcome:
+        """Work out what one update comes to, on what those before it left."""
+        records = self._zone(state, asked, attempt)
+        if records is None:
+            return UpdateOutcome(NOTAUTH)
+        known = self._made.known(asked.digest, records)
+        if known is not None:
+            return known
+        served = serial_of(asked.message.apex, asked.view)
+        if served is not None and records.zone.id in attempt.touched:
+            served = (served + 1) % SERIALS  # what is served now is no more what an update before this one left
+        records.serve_as(served)
+        zone = ZoneNow(records, records.apex)
+        outcome = update_zone(zone, asked.message, self._objections(asked))
+        if outcome.rcode == NOERROR and zone.changed:
             number = state.revision + len(attempt.revisions) + 1
             attempt.touched[records.zone.id] = records
-            changes = records.take(zone, Writing(number, now, int(now_s)))
+            changes = records.take(zone, Writing(number, now, now_s))
             message = f"update: {', '.join(shown_changes(changes)) or 'change the SOA'}"[:MESSAGE_CHARS_MAX]
             attempt.revisions.append(Revision(number, now, asked.author, message, changes, asked.digest.hex()))
+        if asked.digest:
+            attempt.made.append(made_update(asked.digest, outcome, asked.message, records))
+        return outcome
 
     def _objections(self, asked: AskedUpdate) -> Objects:
         def why_not(owner: bytes, rdtype: int, is_added: bool) -> str:
@@ -229,10 +255,13 @@ class UpdateQueue:
         id = next(filter(None, (self._id(state, label) for label in labels)), None)
         if id is None:
             return None
-        if id in attempt.touched:
-            return attempt.touched[id]
+        return attempt.touched[id] if id in attempt.touched else self._records(state, id)
+
+    def _records(self, state: State, id: str) -> UpdatedZone | None:
+        """Return a zone as it is stored, None where it is none any more."""
         zone, items = state.get(Kind.ZONE, id), state.records(id)
-        assert zone is not None, "its label was looked at"
+        if zone is None:
+            return None
         known = self._zones.pop(id, None)
         if known is None or known.items is not items:
             known = UpdatedZone(zone, items)
@@ -255,6 +284,7 @@ class UpdateQueue:
 
     def _settled(self, attempt: _Attempt) -> None:
         """Keep what the batch came to for the next one: that is what is stored now."""
+        self._made.note(attempt.made)
         state = self._manager.state
         for id, records in attempt.touched.items():
             zone = state.get(Kind.ZONE, id)

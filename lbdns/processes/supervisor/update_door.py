@@ -2,17 +2,16 @@
 
     responder --ASK--> judged again by what is in force --> the store's queue --> SAID
                              |                         '--> the zone's primary, where it is another's --> HANDED
-                             '--> the same that came a moment ago: one answer for both
+                             '--> the same that is under way: one answer for both
 
 Nobody is told NOERROR before what he asked for is stored and served. A responder that asks while this server begins
-waits until the store is there; one whose connection ends asks again, and what was stored by then is known.
+waits until the store is there; one whose connection ends asks again, and the store knows what it has of that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final, cast
@@ -31,9 +30,9 @@ from lbdns.model.transfer_policy import TransferPolicies
 from lbdns.publish.publisher import Published
 from lbdns.transfer.update.asked_update import AskedUpdate, UpdateTaker
 from lbdns.transfer.update.forwarding import forward
-from lbdns.transfer.update.recent_updates import RecentUpdates, Said, update_digest
 from lbdns.transfer.update.update_frames import UPDATE_FRAME_BYTES_MAX, AskedFor, decode_ask, encode_said
 from lbdns.transfer.update.update_section import Objects, UpdateOutcome, check_forwarded
+from lbdns.transfer.update.updates_under_way import Said, UpdatesUnderWay, update_digest
 
 CONNECTIONS_MAX: Final = 512
 """Responders, and those that take their place."""
@@ -56,7 +55,7 @@ class UpdateDoor:
         self._in_force = in_force
         self._loop = asyncio.get_running_loop()
         self._taker: asyncio.Future[UpdateTaker] = self._loop.create_future()
-        self._recent = RecentUpdates(time.monotonic)
+        self._under_way = UpdatesUnderWay()
         self._generation = -1
         self._access, self._policies = AccessTable({}), TransferPolicies()
         self._acceptor: Acceptor | None = None
@@ -74,10 +73,8 @@ class UpdateDoor:
 
     def use(self, taker: UpdateTaker) -> None:
         """Have updates made by `taker` from now on; may be called from any thread."""
-        made_last = taker.made_last()
 
         def begin() -> None:
-            self._recent.note_done(made_last)
             if self._taker.done():
                 self._taker = self._loop.create_future()
             self._taker.set_result(taker)
@@ -118,7 +115,7 @@ class UpdateDoor:
         """Return what is said of an update once that is known; raises nothing."""
         digest = update_digest(asked.address, asked.message)
         try:
-            return await self._recent.once(digest, lambda: self._make(asked, digest))
+            return await self._under_way.once(digest, lambda: self._make(asked, digest))
         except LbdnsError as error:
             log.error("an update cannot be made: %s", error)
             return NOT_YET

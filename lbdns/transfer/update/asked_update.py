@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +12,8 @@ from lbdns.transfer.update.update_section import Objects, UpdateOutcome
 @dataclass(frozen=True, slots=True)
 class AskedUpdate:
     """An UPDATE that its zone's access lets in. `author`: by whom it is, for revisions and the log; `view`: the one
-    that who sent it is in, "" for none; `objects`: what he may not change; `digest`: what tells it from all others."""
+    that who sent it is in, "" for none; `objects`: what he may not change; `digest`: what tells it from all others,
+    empty where nobody asks."""
 
     message: UpdateMessage
     author: str
@@ -27,7 +27,3 @@ class UpdateTaker(Protocol):
 
     async def take(self, asked: AskedUpdate) -> UpdateOutcome:
         """Make an update, and return what is said of it once it is served; raises nothing."""
-
-    def made_last(self) -> Sequence[bytes]:
-        """Return the digests of the updates that were stored last, by whichever run: of these it may be that nobody was
-        answered."""
