@@ -122,7 +122,13 @@ def test_soa_and_serial(api: Api, client: httpx.Client) -> None:
     assert changed["soa"] == {**made["soa"], "rname": r"dns\.admin.a.example"}
     assert client.patch(path, json={"soa": {"rname": None}}).json()["result"]["soa"]["rname"] == "hostmaster.a.example"
     assert client.patch(path, json={}).json()["result"]["serial"] == 9, "nothing changed"
-    assert client.patch(path, json={"serial": 4_000_000_000}).json()["result"]["serial"] == 4_000_000_000
+    ahead = client.patch(path, json={"serial": 2_000_000_000}).json()
+    assert (ahead["result"]["serial"], ahead["messages"]) == (2_000_000_000, [])
+    for options in ({"dry_run": "true"}, {}):
+        back = client.patch(path, json={"serial": 7}, params=options).json()
+        [told] = [one["message"] for one in back["messages"]]
+        assert "7 is older than 2000000000 (RFC 1982), which others may have seen: what is served goes on" in told
+    assert back["result"]["serial"] == 7
     refused = client.patch(path, json={"name": "b.example"})
     assert refusals(refused) == [(1002, "/name")]
     assert client.patch(path, json={"name": "A.example", "paused": True}).json()["result"]["paused"]

@@ -31,6 +31,7 @@ from lbdns.dns.codes import (
 )
 from lbdns.dns.name import is_at_or_below, name_end, show_name
 from lbdns.dns.rdata.record_types import type_text, types_where
+from lbdns.dns.serial import is_newer
 from lbdns.dns.update_message import UpdateRecord, is_meta
 from lbdns.transfer.update.zone_now import RRsetNow, ZoneNow
 
@@ -40,8 +41,6 @@ _SINGLE: Final = frozenset({TYPE_SOA, *types_where(lambda row: row.is_single)})
 _TYPE_WKS: Final = 11
 _WKS_KEY_OCTETS: Final = 5
 """Address and protocol: of those a name has one WKS record (section 3.4.2.2)."""
-_HALF_OF_SERIALS: Final = 1 << 31
-_SERIALS: Final = 1 << 32
 
 Objects = Callable[[bytes, int, bool], str]
 """(name, type, whether a record is added) -> why whoever asks may not change that, "" where he may."""
@@ -55,11 +54,6 @@ class UpdateOutcome(NamedTuple):
 
 
 DONE: Final = UpdateOutcome()
-
-
-def is_newer(serial: int, than: int) -> bool:
-    """Tell whether a serial is greater than another (RFC 1982 section 3.2)."""
-    return serial != than and (serial - than) % _SERIALS < _HALF_OF_SERIALS
 
 
 def soa_serial(rdata: bytes) -> int:

@@ -13,6 +13,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.words import STORED, ZONES_PER_PAGE_MAX
 from lbdns.dns.name import compared_name, show_unicode
+from lbdns.dns.serial import is_newer
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import point_by
 from lbdns.manage.api.frame.auth import CurrentCaller
@@ -260,4 +261,19 @@ def _messages(done: Done[Item]) -> list[ReplyMessage]:
     """Return the warnings about a zone and what a change wrote into it."""
     written = {change.item.id for change in done.changes}
     about = [one for one in done.warnings if len(one.at) > 1 and one.at[1] in {done.result.label, *written}]
-    return warnings(about[:MESSAGES_MAX])
+    return warnings([*_serials_back(done), *about][:MESSAGES_MAX])
+
+
+def _serials_back(done: Done[Item]) -> Iterator[Problem]:
+    """Yield what should be known of a serial that is older than the one before: others may have seen that."""
+    for change in done.changes:
+        if change.before is None or change.after is None or change.item.kind is not Kind.ZONE:
+            continue
+        before, after = change.before.body["serial"], change.after.body["serial"]
+        if is_newer(before, after):
+            message = (
+                f"{after} is older than {before} (RFC 1982), which others may have seen: what is served goes on from "
+                "that, until what is stored is newer"
+            )
+            at = "zones", change.item.label, "serial"
+            yield Problem(STORED, 0, change.item.label, message, "warning", at=at)
