@@ -22,6 +22,7 @@ from lbdns.dns.codes import FORMERR, NOERROR, NOTAUTH, NXDOMAIN, NXRRSET, REFUSE
 from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import parse_type, type_text
+from lbdns.manage.store import sqlite as sqlite_store
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Item, new_id
 from lbdns.manage.store.manager import StoreManager
@@ -238,7 +239,7 @@ def test_a_disk_that_is_full_changes_nothing(desk: Desk, monkeypatch: pytest.Mon
     def fail(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(desk.store, "_write_changes", fail)
+    monkeypatch.setattr(sqlite_store, "write_history", fail)
     assert set(desk.take(*(adding(f"h{number}", "A", "192.0.2.7") for number in range(20)))) == {SERVFAIL}
     assert [*desk.manager.state] == before == [*desk.store.load()]
     monkeypatch.undo()
