@@ -100,6 +100,29 @@ def test_a_zone_is_signed_in_three_commands_and_told_of_everywhere(server: Lbdns
     assert again.status == 1 and "CSK" in again.err
 
 
+def test_the_signer_ends_with_the_last_signed_zone(server: LbdnsServer) -> None:
+    """And is there again for the next one. What is refused leaves none either."""
+    control = str(server.control)
+    disable = ("dnssec", "disable", "example.com", "--ds-gone", "--control", control)
+
+    def is_there() -> bool:
+        return "signer" in server.status()
+
+    def status() -> str:
+        return "\n".join(dnssec(server, "status", "example.com"))
+
+    assert "not signed" in run("dnssec", "roll", "example.com", "--control", control).err
+    wait_until(lambda: not is_there(), lambda: server.log)
+    for _ in range(2):
+        dnssec(server, "enable", "example.com")
+        wait_until(lambda: is_valid(server, "lb.example.com"), lambda: server.log)
+        assert is_there()
+        wait_until(lambda: run(*disable).status == 0, status)
+        wait_until(lambda: not is_there(), status)
+        assert [one.rdtype for one in asked(server, "lb.example.com", "A")] == [dns.rdatatype.A]
+    assert server.log.count("the signer ends: no zone is signed any more") == 3
+
+
 def test_a_signed_zone_moves_in_with_its_keys(server: LbdnsServer, lbdns_server: Start, tmp_path: Path) -> None:
     dnssec(server, "enable", "example.com")
     keys = tmp_path / "keys"

@@ -49,6 +49,8 @@ class KeyLife:
         self._token = token
         self._keeper: KeyKeeper | None = None
         self._zones: Mapping[bytes, ZoneKeys] = {}
+        self._told: Mapping[bytes, ZoneKeys] = {}
+        """Of `_zones` what the supervisor has heard: what an operator wants may be done before `live` begins."""
         self._asking: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._happened: list[ZoneStep] = []
@@ -61,7 +63,7 @@ class KeyLife:
             self._keeper.load()
         else:
             self._keeper.policies = KeyPolicies.from_json(policies)
-        self._zones = self._keeper.zone_keys()
+        self._told = self._zones = self._keeper.zone_keys()
         self._wakes.set()
 
     @property
@@ -120,7 +122,6 @@ class KeyLife:
         """Have keys take their steps, until cancelled; `tell` hears of each, and ("keys") of all that changes what is
         published."""
         told: list[dict[str, Any]] | None = None
-        zones = self._zones
         while True:
             now_s = self._unix_s()
             self._take(self._known.step(now_s))
@@ -129,8 +130,8 @@ class KeyLife:
             happened, self._happened = self._happened, []
             for event in happened:
                 tell("step", **dataclasses.asdict(event))
-            if self._zones != zones:
-                zones = self._zones
+            if self._zones != self._told:
+                self._told = self._zones
                 tell("keys")
             statuses = self.statuses()
             if statuses != told:

@@ -1,7 +1,8 @@
-"""The signer as the supervisor keeps it: there from when the first zone is signed on.
+"""The signer as the supervisor keeps it: there as long as a zone is signed, or has keys.
 
     a zone is signed already --begin--> keys known --published--> start --> it serves      before anything is published
     none is                  --ask("enable")------------------------------> it serves      at any time later
+    it serves                --the last one is unsigned, and nothing is asked of it------> none is
 
 Keys that change have the configuration published anew. A signer that dies is started again and told what the one before
 it was; what was under way is asked of it once more.
@@ -74,6 +75,8 @@ class SignerChild(WatchedOne):
         self._knows_keys = False
         self._problems: Mapping[bytes, str] = {}
         self._unsigned: Set[bytes] = frozenset()
+        self._asked = 0  # what is asked of it just now
+        self._turn = asyncio.Lock()  # whoever has it begins or ends one
         self._record = SignedRecord(state_dir)
         self._statuses: tuple[ZoneStatus, ...] = ()
         self.counts: Mapping[str, Any] = {}
@@ -99,10 +102,12 @@ class SignerChild(WatchedOne):
 
     async def _have(self) -> None:
         """Have a signer that has said which keys there are; raises LbdnsError."""
-        if self._child is None:
-            arguments = ["--state-dir", str(self._state_dir), "--log", self._log_format]
-            pulse = Pulse(lambda: (self._heard_ns,), SILENT_S)
-            self._begin(Child(self.words, SIGNER_MODULE, arguments, listens=True, pulse=pulse, began=self._meet))
+        async with self._turn:
+            if self._child is None:
+                arguments = ["--state-dir", str(self._state_dir), "--log", self._log_format]
+                pulse = Pulse(lambda: (self._heard_ns,), SILENT_S)
+                self._linked.clear()
+                self._begin(Child(self.words, SIGNER_MODULE, arguments, listens=True, pulse=pulse, began=self._meet))
         try:
             await asyncio.wait_for(self._linked.wait(), KEYS_S)
         except TimeoutError:
@@ -151,6 +156,7 @@ class SignerChild(WatchedOne):
                 self._changed()
         elif kind == "statuses":
             self._statuses = tuple(map(ZoneStatus.from_json, event["zones"]))
+            self._end_where_idle()
         elif kind == "counts":
             self.counts = {name: value for name, value in event.items() if name != "event"}
         elif kind == "step":
@@ -163,11 +169,32 @@ class SignerChild(WatchedOne):
         """Have the signer do something with keys and return what it says; raises LbdnsError."""
         if self._child is None and verb == "status" and not is_any_zone_signed(self._state_dir):
             return self._with_lost([], arguments)
-        await self._have()
-        if not self._serves:
-            await self._serve()
-        answer = await self._with_link(lambda link: link.ask(verb, arguments))
+        self._asked += 1
+        try:
+            await self._have()
+            if not self._serves:
+                await self._serve()
+            answer = await self._with_link(lambda link: link.ask(verb, arguments))
+        finally:
+            self._asked -= 1
+            self._end_where_idle()
         return self._with_lost(answer, arguments) if verb == "status" else answer
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no zone is served signed, none has keys, and nothing is asked."""
+        return not (self._asked or self._statuses or self._record.zones or is_any_zone_signed(self._state_dir))
+
+    def _end_where_idle(self) -> None:
+        if self._child is not None and self._is_idle:
+            self._do(self._end_idle())
+
+    async def _end_idle(self) -> None:
+        async with self._turn:
+            if self._child is not None and self._is_idle:
+                log.info("the signer ends: no zone is signed any more")
+                self.counts = {}
+                await self._end()
 
     @property
     def statuses(self) -> tuple[ZoneStatus, ...]:
@@ -276,11 +303,16 @@ class SignerChild(WatchedOne):
 
     async def stop(self) -> None:
         """End it, where there is one."""
-        await super().stop()
+        async with self._turn:
+            await self._end()
         for task in tuple(self._tasks):
             task.cancel()
-        if self._link is not None:
-            await self._link.close()
+
+    async def _end(self) -> None:
+        await super().stop()
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
 
     def wake(self) -> None:
         """Have it look at the control file now: it writes to the table that is in force."""
