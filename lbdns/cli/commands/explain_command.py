@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,6 +15,9 @@ from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.moves import networks_in, render_moves, text_of
 from lbdns.cli.frame.running import RunningServer, explained_options
 from lbdns.cli.frame.typed import type_of, type_option
+
+if TYPE_CHECKING:
+    from lbdns.model.configuration import Configuration
 
 STAGE_WIDTH = 11
 _FILE: Final = click.Path(path_type=Path, allow_dash=True)
@@ -82,7 +85,7 @@ def explain(
     if config and not running.is_said:
         if machine is not None:
             raise click.UsageError("--at asks a machine of the fleet, --config what files would answer; give one")
-        explanation = _of_directory(config, request)
+        explanation = _of_directory(config, request, running.state_dir())
     else:
         explanation = _of_server(running, request, machine)
     if as_json:
@@ -116,20 +119,40 @@ def rules_in(path: Path) -> list[Any]:
     return found
 
 
-def _of_directory(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
+def _of_directory(directory: Path, request: dict[str, Any], state_dir: Path) -> dict[str, Any]:
     from lbdns.config.loading import load
     from lbdns.model.needed_names import needed_hostnames
     from lbdns.publish.explaining import explain_configuration
 
     configuration = load(directory).configuration
-    if next(needed_hostnames(configuration), None) is None:
-        return explain_configuration(configuration, request)
-    # Needed by who has hostnames alone.
-    import asyncio
+    addresses = None
+    if next(needed_hostnames(configuration), None) is not None:
+        # Needed by who has hostnames alone.
+        import asyncio
 
-    from lbdns.manage.name_lookups import needed_addresses
+        from lbdns.manage.name_lookups import needed_addresses
 
-    return explain_configuration(configuration, request, asyncio.run(needed_addresses(configuration)))
+        addresses = asyncio.run(needed_addresses(configuration))
+    explanation = explain_configuration(configuration, request, addresses)
+    zone = _signed_zone_of(explanation, configuration, state_dir)
+    if zone:
+        text = f"files have no keys: {zone} is explained as unsigned; a server that signs it tells of signatures"
+        explanation["steps"].append({"stage": "signature", "zone": zone, "text": text})
+    return explanation
+
+
+def _signed_zone_of(explanation: dict[str, Any], configuration: Configuration, state_dir: Path) -> str:
+    """Return the zone of an answer where a server signs it, or the settings say how one would; "" for any other."""
+    from lbdns.dns.name import encode_canonical, is_at_or_below, show_name
+    from lbdns.model.dnssec_settings import DnssecSettings
+    from lbdns.processes.supervisor.signed_record import SignedRecord
+
+    name = encode_canonical(explanation["name"]) if "steps" in explanation else b""
+    apex = max(
+        (zone.apex for zone in configuration.zones if name and is_at_or_below(name, zone.apex)), key=len, default=b""
+    )
+    is_signed = configuration.settings.dnssec != DnssecSettings() or apex in SignedRecord(state_dir).zones
+    return show_name(apex) if apex and is_signed else ""
 
 
 def _of_server(running: RunningServer, request: dict[str, Any], machine: str | None) -> dict[str, Any]:
