@@ -151,10 +151,11 @@ class LbdnsServer:
         """End processes that a test left behind when it killed their supervisor."""
         state = os.fsencode(self.state_dir)
         run = os.fsencode(self.run_directory)
+        fleet = state + b"/fleet/"  # a nats-server is named by its configuration alone
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 arguments = (process / "cmdline").read_bytes().split(b"\0")
-                if state in arguments or run in arguments:
+                if state in arguments or run in arguments or any(one.startswith(fleet) for one in arguments):
                     os.kill(int(process.name), signal.SIGKILL)
         shutil.rmtree(self.run_directory, ignore_errors=True)
 

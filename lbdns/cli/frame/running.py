@@ -43,12 +43,12 @@ class RunningServer:
             return self.control_socket
         from lbdns.mapped.run_directory import RunDirectory
 
-        settings = self._place().readable_settings()
+        settings = self.place().readable_settings()
         return RunDirectory.socket_in_use(settings.control_path(), settings.state_dir())
 
     def state_dir(self) -> Path:
         """Return the state directory."""
-        return self._place().state_dir()
+        return self.place().state_dir()
 
     def left_serving(self) -> list[int]:
         """Return the processes of responders that are there, whether a supervisor is or not."""
@@ -66,7 +66,8 @@ class RunningServer:
                 found.append(int(pid))
         return sorted(found)
 
-    def _place(self) -> Local:
+    def place(self) -> Local:
+        """Return the state directory, and the settings that lead there."""
         return find_local(self.settings, self.state)
 
 

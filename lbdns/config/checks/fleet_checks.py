@@ -30,7 +30,9 @@ def check_fleet(settings: Settings, source: Source) -> Iterator[Problem]:
     for at, path in named:
         if path is not None and not os.path.isfile(path):
             yield source.problem(at, f'there is no file "{path}"; a relative path starts where lbdns.yaml is')
-    secret = secret_path(fleet, settings.state_dir())
+    # The command line may say another state directory: what is relative to it can be looked for where the file says it.
+    is_known = settings.state is not None or (fleet.secret is not None and fleet.secret.is_absolute())
+    secret = secret_path(fleet, settings.state_dir()) if is_known else None
     if secret is not None and _can_be_looked_for(secret):
         try:
             found = read_fleet_secret(secret)

@@ -123,7 +123,7 @@ class NatsChild(KeptOne):
 
         configuration = configuration_of(self._state_dir)
         if configuration.exists():
-            await end_all(lambda: _running_by(configuration), _OLD_STOP_S)
+            await end_all(lambda: running_by(configuration), _OLD_STOP_S)
         for stale in configuration.parent.glob(PORTS_FILE):
             stale.unlink(missing_ok=True)
 
@@ -135,7 +135,7 @@ class NatsChild(KeptOne):
             log.error("the nats-server before said: %s", last_words(self._state_dir))
 
 
-def _running_by(configuration: Path) -> list[int]:
+def running_by(configuration: Path) -> list[int]:
     """Return the nats-servers that were started with a configuration; those of a container may have another one at the
     same path."""
     found = []
