@@ -103,8 +103,14 @@ def test_from_one_to_two_and_back(two: tuple[Here, Here]) -> None:
     assert ams.server.status()["ready"] and ams.server.status()["pid"] == ams.server.pid
 
 
-def test_what_the_running_server_refuses_is_undone(two: tuple[Here, Here]) -> None:
-    ams, _ = two
+@pytest.fixture
+def ams(tmp_path: Path, starts_processes: None) -> Iterator[Here]:
+    """A server that runs."""
+    with contextlib.closing(Here(tmp_path / "a")) as here:
+        yield here
+
+
+def test_what_the_running_server_refuses_is_undone(ams: Here) -> None:
     ams.server.settings_file.write_text(ams.text + "workers: 0\n")
     why = refused("fleet", "init", "--address", f"127.0.0.1:{free_port()}", *ams.place)
     assert (
@@ -113,8 +119,7 @@ def test_what_the_running_server_refuses_is_undone(two: tuple[Here, Here]) -> No
     assert ams.settings == ams.text + "workers: 0\n" and not ams.folder.exists()
 
 
-def test_a_supervisor_that_is_killed_leaves_the_hub_to_the_next(two: tuple[Here, Here]) -> None:
-    ams, _ = two
+def test_a_supervisor_that_is_killed_leaves_the_hub_to_the_next(ams: Here) -> None:
     ams.begun("--address", f"127.0.0.1:{free_port()}")
     (left,) = ams.nats_pids
     assert ams.server.process is not None
