@@ -128,6 +128,7 @@ def test_a_supervisor_that_is_killed_leaves_the_hub_to_the_next(ams: Here) -> No
     assert ams.nats_pids == [left]
     ams.server.start()
     wait_until(lambda: ams.nats_pids not in ([], [left]), lambda: ams.server.log)
+    ams.server.wait_for_api()
     assert ams.server.stop() == 0
     assert ams.nats_pids == []
 
