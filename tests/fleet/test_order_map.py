@@ -73,6 +73,17 @@ def test_who_replaces_an_order_that_a_fast_clock_gave_wins() -> None:
     assert _states(a) == _states(b) == [("p", "up")]
 
 
+def test_what_an_operator_changes_while_others_orders_come_in() -> None:
+    orders, there = OrderMap("a"), OrderMap("b")
+    was = (Forced("old", "down", 90.0), Forced("kept", "down", 91.0))
+    orders.give(was, 100.0)
+    there.merge(orders.entries, 100.0, 100.0)
+    theirs = there.give([*there.orders(), Forced("theirs", "up", 110.0)], 110.0)
+    orders.merge(theirs, 110.0, 110.0)
+    orders.give([Forced("kept", "down", 91.0), Forced("mine", "up", 111.0)], 111.0, was)
+    assert {one.pattern for one in orders.orders()} == {"kept", "theirs", "mine"}, "whose file had not heard of theirs"
+
+
 def test_one_that_ends_needs_no_mark() -> None:
     orders = OrderMap("a")
     orders.give([Forced("p", "down", 100.0, 200.0)], 100.0)

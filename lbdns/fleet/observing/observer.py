@@ -182,9 +182,11 @@ class Observer:
         self._outcome.is_hearing_new = True
         self._beat_due_s = min(self._beat_due_s, now_s)
 
-    def give_orders(self, orders: Iterable[Forced], now_s: float, unix_s: float) -> None:
-        """Take the orders as this machine's operators have left them."""
-        new = self.orders.give(orders, unix_s)
+    def give_orders(
+        self, orders: Iterable[Forced], now_s: float, unix_s: float, was: Iterable[Forced] | None = None
+    ) -> None:
+        """Take the orders as this machine's operators have left them (`OrderMap.give`)."""
+        new = self.orders.give(orders, unix_s, was)
         if new:
             self._outcome.messages.append(OrderNews(self.machine, unix_s, new))
             self._beat_due_s = min(self._beat_due_s, now_s)

@@ -99,23 +99,31 @@ class OrderMap:
             Forced(one.pattern, cast(State, one.state), one.set_at_s, one.until_s, one.why, one.machine) for one in live
         )
 
-    def give(self, orders: Iterable[Forced], unix_s: float) -> tuple[OrderEntry, ...]:
-        """Take this machine's list as its operators left it; return what is new to others."""
+    def give(
+        self, orders: Iterable[Forced], unix_s: float, was: Iterable[Forced] | None = None
+    ) -> tuple[OrderEntry, ...]:
+        """Take this machine's list as its operators left it; return what is new to others.
+
+        `was`: the list as it was before they changed it, where that is not what all have by now.
+        """
         listed = {one.pattern: one for one in orders}
+        before = {one.pattern: one for one in (self.orders() if was is None else was)}
         new: list[OrderEntry] = []
         newest_s = max((one.stamp_s for one in self._entries.values()), default=0.0)
         for pattern, order in listed.items():
             known = self._entries.get(pattern)
+            if pattern in before and _is_same(before[pattern], order):
+                if known is not None and _is_same(known, order):  # its end moves with a jump of the clock
+                    self._entries[pattern] = known._replace(until_s=order.until_s)
+                continue
             if known is not None and _is_same(known, order):
-                self._entries[pattern] = known._replace(until_s=order.until_s)  # which a jump of the clock moves
                 continue
             newest_s = max(unix_s, newest_s + STAMP_STEP_S)
-            new.append(
-                OrderEntry(pattern, newest_s, self._machine, order.state, order.set_at_s, order.until_s, order.why)
-            )
-        for pattern, known in self._entries.items():
-            ended = known.until_s is not None and known.until_s <= unix_s
-            if known.state and pattern not in listed and not ended:
+            told = (order.state, order.set_at_s, order.until_s, order.why)
+            new.append(OrderEntry(pattern, newest_s, self._machine, *told))
+        for pattern in sorted(before.keys() - listed.keys()):
+            known = self._entries.get(pattern)
+            if known is not None and known.state and (known.until_s is None or known.until_s > unix_s):
                 newest_s = max(unix_s, newest_s + STAMP_STEP_S)
                 new.append(OrderEntry(pattern, newest_s, self._machine, "", unix_s))
         for one in new:
@@ -157,7 +165,7 @@ class OrderMap:
         self._digest = None
 
 
-def _is_same(known: OrderEntry, order: Forced) -> bool:
+def _is_same(known: OrderEntry | Forced, order: Forced) -> bool:
     """Whether an operator's order is the one that is known: an end that moved with a clock is none other."""
     same_end = (known.until_s is None) == (order.until_s is None)
     return (known.state, known.why) == (order.state, order.why) and known.set_at_s == order.set_at_s and same_end

@@ -87,6 +87,7 @@ class FleetPart:
             time.time(),
             kept,
         )
+        self._listed = self._observer.orders.orders()  # what the file of forced states said last
         self._voices = RemoteVoices(ledger, self._observer)
         self._endpoint_keys: dict[int, bytes] = {}
         self._changes: deque[RemoteChange] = deque()
@@ -223,7 +224,8 @@ class FleetPart:
     def orders_read(self, orders: tuple[Forced, ...]) -> None:
         """Take the file of forced states as it is; their ends in unix seconds."""
         before = self._observer.orders.digest
-        self._observer.give_orders(orders, self._loop.time(), time.time())
+        self._observer.give_orders(orders, self._loop.time(), time.time(), self._listed)
+        self._listed = orders
         if self._observer.orders.digest != before:
             self._keep_known()
         self._schedule()
@@ -234,9 +236,11 @@ class FleetPart:
             return
         try:
             with forced.changing(self._state_dir):
-                self._observer.give_orders(forced.load(self._state_dir), self._loop.time(), time.time())
+                now = self._loop.time(), time.time()
+                self._observer.give_orders(forced.load(self._state_dir), *now, self._listed)
+                self._listed = self._observer.orders.orders()
+                forced.save(self._state_dir, self._listed)
                 self._keep_known()
-                forced.save(self._state_dir, self._observer.orders.orders())
         except LbdnsError as error:
             self._unwritten.begin(str(error))
             return
