@@ -121,23 +121,22 @@ def test_round_trip_times_of_other_regions_reach_the_table(tmp_path: Path, hub: 
 def test_people_are_told_by_one_machine_and_by_the_next_where_that_is_lost(tmp_path: Path, hub: PlayedHub) -> None:
     async def main() -> None:
         fleet = Fleet(tmp_path, "123")
-        async with Hook().running() as hook:
-            async with fleet.running():
-                for one in fleet.machines:
-                    one.publish(fleet.pool(), notifications=[hook.settings(pools=["p"])])
-                    await adopted(one.stage, 2)
-                fleet.down_for("ABC")
-                fleet.probe()
-                await fleet.shows(UNHEALTHY)
-                await until(lambda: len(hook.documents) >= 1)
-                first = len(hook.documents)
-                await fleet["A"].stop()
-                fleet.down_for("")
-                fleet.probe()
-                await fleet.shows(HEALTHY, "BC")
-                await until(lambda: len(hook.documents) >= 2 * first)
-                await asyncio.sleep(2)
-                assert len(hook.documents) == 2 * first, "C said nothing of its own"
+        async with Hook().running() as hook, fleet.running():
+            for one in fleet.machines:
+                one.publish(fleet.pool(), notifications=[hook.settings(pools=["p"])])
+                await adopted(one.stage, 2)
+            fleet.down_for("ABC")
+            fleet.probe()
+            await fleet.shows(UNHEALTHY)
+            await until(lambda: len(hook.documents) >= 1)
+            first = len(hook.documents)
+            await fleet["A"].stop()
+            fleet.down_for("")
+            fleet.probe()
+            await fleet.shows(HEALTHY, "BC")
+            await until(lambda: len(hook.documents) >= 2 * first)
+            await asyncio.sleep(2)
+            assert len(hook.documents) == 2 * first, "C said nothing of its own"
 
     asyncio.run(main())
 

@@ -48,7 +48,10 @@ def test_it_is_said_when_nothing_can_move() -> None:
     sharing = SharingOut(3)
     assert sharing.adopt([("a", "WEU")], [])
     assert not sharing.adopt([("a", "WEU")], [])
-    assert sharing.adopt([("a", "WEU")], [("b", "WEU")])
+    assert not sharing.adopt([("a", "WEU")], [("b", "WEU")]), "both probe all"
+    assert not sharing.adopt([("a", "WEU")], [("b", "WEU"), *((f"x{number}", "OC") for number in range(9))])
+    assert sharing.adopt([("a", "WEU")], [(name, "WEU") for name in "bcd"])
+    assert sharing.adopt([("a", "WEU")], [(name, "WEU") for name in "bc"]), "one less of many"
     everybody = SharingOut(None)
     assert not everybody.adopt([("a", "WEU")], [("b", "WEU")])
 

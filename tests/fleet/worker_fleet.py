@@ -68,6 +68,7 @@ class Machine:
 
     async def start(self) -> None:
         self.running = await self._stack.enter_async_context(self.stage.running())
+        await until(lambda: bool(self.running and self.running._at_work))
         await adopted(self.stage, self.stage.control.generation)
 
     async def stop(self) -> None:

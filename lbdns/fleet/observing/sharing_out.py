@@ -7,7 +7,7 @@ points come to the same ones without asking each other; one that comes or goes m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
@@ -34,17 +34,23 @@ class SharingOut:
         self._others: dict[str, tuple[int, ...]] = {}  # hashes of others' vantage points, by region
         self._hashes: dict[str, int] = {}
 
-    def adopt(self, own: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> bool:
+    def adopt(self, own: Collection[tuple[str, str]], others: Iterable[tuple[str, str]]) -> bool:
         """Take the (name, region) of this machine's vantage points and of those of others that are counted on; return
         whether that may move any check."""
         mine = {name: place_hash(name) for name, _ in own}
         regions: dict[str, list[int]] = {}
         for name, region in others:
             regions.setdefault(region, []).append(place_hash(name))
-        found = {region: tuple(sorted(hashes)) for region, hashes in regions.items()}
-        before, self._others = (self._hashes, self._others), found
-        self._hashes = mine
-        return self._per_region is not None and before != (mine, found)
+        before, self._others = self._others, {region: tuple(sorted(there)) for region, there in regions.items()}
+        is_other_here, self._hashes = mine != self._hashes, mine
+        if self._per_region is None:
+            return False
+        return is_other_here or any(self._moves(region, before, len(mine)) for _, region in own)
+
+    def _moves(self, region: str, before: dict[str, tuple[int, ...]], own_count: int) -> bool:
+        """Whether a check of a region may have moved: not where all there probe everything, before and now."""
+        former, now = before.get(region, ()), self._others.get(region, ())
+        return former != now and max(len(former), len(now)) + own_count > (self._per_region or 0)
 
     def chosen(self, check: int, own: Sequence[tuple[str, str]]) -> list[str]:
         """Return the names of this machine's vantage points, of (name, region) ones, that probe a check."""
