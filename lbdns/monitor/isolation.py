@@ -11,6 +11,10 @@ time and nothing is ever held back; in a small one the witnesses, up to three ot
 are probed at once, which takes one round trip. With fewer than two others to ask there is nothing to judge by, and
 every result is believed.
 
+Where the machine is in a fleet and hears too little of it, it is *apart*: failures of any kind are set aside then.
+Alone they would decide nothing, and when the others are heard again they would speak of a time in which it was the one
+cut off. What was set aside is probed at once then.
+
 Endpoints of virtual networks neither clear a doubt nor are witnesses: that a private network works says nothing of the
 rest, and one of whose endpoints all fall silent is no reason to doubt that. Their own silence is asked about as any.
 That the way into a network is down is known and passes (ways/).
@@ -47,6 +51,15 @@ class IsolationGate:
         self._witnesses: set[Check] = set()
         self._aside: dict[Check, None] = {}  # in order, without doubles
         self.cut_off = False
+        self._is_apart = False
+
+    def be_apart(self, is_apart: bool) -> None:
+        """Take it that the machine hears too little of its fleet, or hears enough of it again."""
+        if is_apart == self._is_apart:
+            return
+        self._is_apart = is_apart
+        if not is_apart and not self.cut_off:
+            self._end_aside()
 
     def take(self, check: Check, result: Result, started_s: float) -> None:
         """Believe a result, hold it back until witnesses are heard, or set it aside."""
@@ -61,17 +74,25 @@ class IsolationGate:
         if result.healthy or not (result.silent or result.reason in _SILENT):
             self._answered_s = asyncio.get_running_loop().time()
             self._clear()
-            check.tell(result)
+            self._believe(check, result)
         else:
             self._take_silence(check, result, started_s)
+
+    def _believe(self, check: Check, result: Result) -> None:
+        """Pass a result on; while apart one that passes alone."""
+        if self._is_apart and not result.healthy:
+            self._aside[check] = None
+            check.set_aside()
+            return
+        self._aside.pop(check, None)
+        check.tell(result)
 
     def _take_of_network(self, check: Check, result: Result, started_s: float) -> None:
         if result.silent or result.reason in _SILENT:
             self._take_silence(check, result, started_s)
         else:
             self._held.pop(check, None)
-            self._aside.pop(check, None)
-            check.tell(result)
+            self._believe(check, result)
 
     def _take_silence(self, check: Check, result: Result, started_s: float) -> None:
         address = check.target.address
@@ -82,7 +103,7 @@ class IsolationGate:
             self._witnesses.discard(check)
             self._weigh()
         elif self._answered_s >= started_s or not self._call_witnesses(address):
-            check.tell(result)
+            self._believe(check, result)
         else:
             self._held[check] = result
 
@@ -126,10 +147,14 @@ class IsolationGate:
         self._witnesses.clear()
         held, self._held = self._held, {}
         for check, result in held.items():
-            check.tell(result)
+            self._believe(check, result)
         if self.cut_off:
             self.cut_off = False
             self._tell(self.vantage, False)
-            aside, self._aside = self._aside, {}
-            for check in aside:
-                self._hurry(check)
+            self._end_aside()
+
+    def _end_aside(self) -> None:
+        """Probe at once what was set aside."""
+        aside, self._aside = self._aside, {}
+        for check in aside:
+            self._hurry(check)

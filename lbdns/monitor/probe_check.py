@@ -49,6 +49,10 @@ class CheckListener(Protocol):
         """Take a result that is believed."""
         ...
 
+    def set_aside(self) -> None:
+        """Take it that there was a failure of which nothing follows."""
+        ...
+
 
 class ResultGate(Protocol):
     """Where results go first: it passes them on to the check's listeners, or holds them back."""
@@ -170,6 +174,11 @@ class Check:
         """Pass a result on to everyone who listens."""
         for listener in tuple(self.listeners):
             listener.take(result)
+
+    def set_aside(self) -> None:
+        """Tell everyone who listens that there was a failure of which nothing follows."""
+        for listener in tuple(self.listeners):
+            listener.set_aside()
 
 
 def cut_off(way: Carrier, fault: WayFault) -> Result:

@@ -78,6 +78,7 @@ class ProbePlan:
         self._members: dict[Member, Member] = {}
         self._networks = ProbeNetworks()
         self.shares: ProbeShares | None = None
+        self._is_apart = False
         self.checks: dict[CheckKey, Check] = {}
 
     def adopt(self, targets: Targets, addresses: Addresses) -> None:
@@ -94,6 +95,12 @@ class ProbePlan:
                 self._leave(check, series)
         for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
             del self._gates[vantage]
+
+    def be_apart(self, is_apart: bool) -> None:
+        """Take it that this machine hears too little of its fleet, or hears enough of it again."""
+        self._is_apart = is_apart
+        for gate in self._gates.values():
+            gate.be_apart(is_apart)
 
     def follow_way(self, way: Way) -> None:
         """Have every endpoint behind a way be down with it, or be probed now that it is back."""
@@ -214,6 +221,7 @@ class ProbePlan:
         gate = self._gates.get(vantage)
         if gate is None:
             gate = self._gates[vantage] = IsolationGate(vantage, self._scheduler.hurry, self._tell)
+            gate.be_apart(self._is_apart)
         wanted = self._key_of(endpoint, key)
         check = self.checks.get(wanted)
         if check is None:

@@ -107,6 +107,55 @@ def test_the_cut_off_follow_their_own_probes_up(tmp_path: Path, hub: PlayedHub) 
     asyncio.run(main())
 
 
+def test_what_one_met_while_it_was_cut_off_counts_nowhere_when_it_is_back(tmp_path: Path, hub: PlayedHub) -> None:
+    async def main() -> None:
+        fleet = Fleet(tmp_path, "123")
+        async with fleet.running():
+            await fleet.shows(HEALTHY)
+            fleet.down_for("B")
+            fleet.probe("B")
+            await until(lambda: fleet.endpoints[0].asked.get(fleet["B"].source, 0) > 1)
+            await until(lambda: fleet.endpoints[0].asked.get(fleet["C"].source, 0) > 0)
+            await fleet.shows(HEALTHY)
+            hub.cut("A")
+            await until(lambda: fleet["A"].hearing.cut_off_since_s is not None)
+            known = [len(list(read_events(one.stage.path))) for one in fleet.machines]
+            fleet.down_for("AB")
+            before = fleet.endpoints[0].asked[fleet["A"].source]
+            fleet.probe("A")
+            await until(lambda: fleet.endpoints[0].asked[fleet["A"].source] > before)
+            fleet.down_for("B")
+            hub.heal()
+            await fleet.all_heard()
+            # Its interval is an hour: it has probed anew by itself.
+            await until(lambda: fleet.endpoints[0].asked[fleet["A"].source] > before + 1)
+            await fleet.shows(HEALTHY)
+            for one, count in zip(fleet.machines, known, strict=True):
+                events = list(read_events(one.stage.path))[count:]
+                assert [event for event in events if event.kind == "endpoint"] == [], one.name
+
+    asyncio.run(main())
+
+
+def test_a_failure_while_cut_off_takes_back_what_the_own_probe_said(tmp_path: Path, hub: PlayedHub) -> None:
+    async def main() -> None:
+        fleet = Fleet(tmp_path, "123")
+        async with fleet.running():
+            fleet.down_for("ABC")
+            fleet.probe()
+            await fleet.shows(UNHEALTHY)
+            hub.cut("A")
+            await until(lambda: fleet["A"].hearing.cut_off_since_s is not None)
+            fleet.down_for("")
+            fleet.probe("A")
+            await fleet.shows(HEALTHY, "A")
+            fleet.down_for("ABC")
+            fleet.probe("A")
+            await fleet.shows(UNHEALTHY, "A")
+
+    asyncio.run(main())
+
+
 def test_check_regions_choose_real_places(tmp_path: Path, hub: PlayedHub) -> None:
     async def main() -> None:
         fleet = Fleet(tmp_path, "123")

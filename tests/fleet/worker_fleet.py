@@ -17,7 +17,7 @@ from lbdns.monitor.joined.fleet_part import FleetPart
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Running, Stage, adopted, hurry, until
 
-TCP = {"type": "http", "interval": 3600, "timeout": 1, "retries": 0}
+TCP = {"type": "http", "interval": 3600, "timeout": 10, "retries": 0}
 
 
 class Endpoint:

@@ -196,6 +196,11 @@ class FleetPart:
         self._observer.see(series.vantage.name, series.key, series.observation(), now_s)
         self._schedule()
 
+    def set_aside(self, series: Series) -> None:
+        """Take it that nothing follows of an own series' last failure; what it said before counts no longer either."""
+        if isinstance(series, FleetSeries) and series.quiet_s is None:
+            series.quiet_s = self._loop.time()
+
     def ended(self, series: Series) -> None:
         """Tell others that an own series is no more."""
         if isinstance(series, FleetSeries) and series.speaker.is_own:
@@ -305,6 +310,7 @@ class FleetPart:
         for hearing in outcome.hearing:
             self._telling.tell_hearing(hearing.found, hearing.lost)
         if outcome.is_hearing_new:
+            self._plan.be_apart(self._observer.is_cut_off)
             if self._observer.is_cut_off:
                 self._keep_agreed()
             self._judge_all()
@@ -396,6 +402,7 @@ class FleetPart:
         self._voices.end_all()
         self._ledger.join(None)
         self._plan.shares = None
+        self._plan.be_apart(False)
 
 
 def _words(vantages: Sequence[Vantage]) -> list[tuple[str, str]]:

@@ -132,6 +132,12 @@ class EndpointResults:
         if result.healthy and series.member.votes:
             self._pool_rtt.note(endpoint.pool, series.vantage.region, clock_s)
 
+    def set_aside(self, series: Series) -> None:
+        """Take it that nothing follows of an own series' last failure, as its machine hears too little of its fleet."""
+        if self.fellows is not None:
+            self.fellows.set_aside(series)
+            self.judge_anew(series.endpoint)
+
     def unresolved(self, endpoint: EndpointHealth, problem: str, is_probed_by_name: bool = False) -> None:
         """Take it that an endpoint's name leads nowhere: it is down, and no series decides that.
 

@@ -22,6 +22,10 @@ class Fellows(Protocol):
         """Take it that an own series has a result; `flips`: which changed its state."""
         ...
 
+    def set_aside(self, series: Series) -> None:
+        """Take it that an own series had a failure of which nothing follows: nor of what it said before."""
+        ...
+
     def ended(self, series: Series) -> None:
         """Take it that a series is no more."""
         ...

@@ -36,6 +36,10 @@ class Taker(Protocol):
         """Take one more result of a series."""
         ...
 
+    def set_aside(self, series: Series) -> None:
+        """Take it that nothing follows of a series' last failure."""
+        ...
+
 
 class Series:
     """One member's results on one address of an endpoint, from one vantage point.
@@ -87,6 +91,10 @@ class Series:
     def take(self, result: Result) -> None:
         """Take one more result."""
         self.taker.take(self, result)
+
+    def set_aside(self) -> None:
+        """Take it that there was a failure of which nothing follows."""
+        self.taker.set_aside(self)
 
     def note(self, result: Result, at_s: float, heard_s: float) -> None:
         """Remember a result, and that it speaks against the state where it does; `at_s`: unix seconds, `heard_s`: those
