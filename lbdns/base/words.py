@@ -92,6 +92,8 @@ DNSSEC_DIRECTORY: Final = _in_state("dnssec")
 """The directory of the keys that zones are signed with, and of what is known of each."""
 FLEET_DIRECTORY: Final = _in_state("fleet")
 """The directory of what a machine keeps of its fleet."""
+FLEET_REPLACE_FILE: Final = "replace"
+"""In it: an operator said that the fleet's objects may take the place of those that the machine's store has."""
 SECONDARIES: Final = _in_state("secondaries")
 """The directory of the zones that other servers sent, as they sent them."""
 CATALOGS_FILE: Final = _in_state("catalogs.json")

@@ -12,12 +12,12 @@ import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
+from lbdns.base.words import FLEET_REPLACE_FILE
 from lbdns.fleet.fleet_document import decode_document
 from lbdns.fleet.replica import fleet_base
 from lbdns.fleet.replica.fleet_replica import ReplicaPhase
 from lbdns.fleet.replica.revision_message import SentRevision
 from lbdns.manage.store.edit import Edit
-from lbdns.manage.store.fleet_store import REPLACE_FILE
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, StoreError, Unavailable, Unconfirmed
 from lbdns.manage.store.sqlite import Store
 from tests.fleet.played_bus import Link, PlayedHub
@@ -182,9 +182,9 @@ def test_who_joins_takes_what_there_is_and_a_store_with_objects_is_asked_about(t
                 with pytest.raises(Unavailable, match="objects of its own"):
                     await own.pool("more")
                 (own.directory / "fleet").mkdir()
-                (own.directory / "fleet" / REPLACE_FILE).touch()
+                (own.directory / "fleet" / FLEET_REPLACE_FILE).touch()
                 await alike([ams, own])
-                assert own.names == ["theirs"] and not (own.directory / "fleet" / REPLACE_FILE).exists()
+                assert own.names == ["theirs"] and not (own.directory / "fleet" / FLEET_REPLACE_FILE).exists()
                 assert [one.name for one in own.store.tokens.all()] == ["theirs"]
                 await own.pool("again")
                 await alike([ams, own])

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted
+from lbdns.base.words import FLEET_REPLACE_FILE
 from lbdns.fleet.bus.fleet_bus import BusError, OutcomeUnknown, SequenceMoved
 from lbdns.fleet.fleet_document import BadDocument
 from lbdns.fleet.replica.fleet_base import FleetBase
@@ -48,17 +49,14 @@ from lbdns.manage.store.unreadable import Unreadable, read_row
 from lbdns.manage.store.versions import keep_copy
 from lbdns.model.fleet_mark import FleetMark
 
-NEWER_WITHIN_S: Final = 10.0
+NEWER_WITHIN_S: Final = 5.0
 """How long one waits for what was first to be stored here."""
-REPLACE_FILE: Final = "replace"
-"""Below the fleet's directory: an operator said that the fleet's objects may take the place of the store's own."""
-
 _Done = TypeVar("_Done")
 
 log = logging.getLogger("lbdns.store")
 
 
-class Stream(Protocol):
+class AppendedStream(Protocol):
     """What appends: a FleetReplica."""
 
     def check(self) -> None:
@@ -81,12 +79,12 @@ class FleetStore:
         self._loop = asyncio.get_running_loop()
         self._ledger = StateLedger(manager.store)
         self._store.ledger = self._ledger
-        self._stream: Stream | None = None
+        self._stream: AppendedStream | None = None
         self._lost_to = 0
         self._works: set[asyncio.Task[None]] = set()
         self._thread = ThreadPoolExecutor(1, "fleet")
 
-    def attach(self, stream: Stream) -> None:
+    def attach(self, stream: AppendedStream) -> None:
         """Have changes appended to a stream from now on."""
         self._stream = stream
         self._manager.appender = self
@@ -163,7 +161,7 @@ class FleetStore:
         except BusError as error:
             raise _unreached(error) from error
 
-    def _appending(self) -> Stream:
+    def _appending(self) -> AppendedStream:
         assert self._stream is not None, "attach comes first"
         return self._stream
 
@@ -221,7 +219,7 @@ class FleetStore:
 
         revision = arrived[-1].entry.revision if arrived else base.revision
         await self._follow(make, f"the fleet's objects (revision {revision}) were taken over")
-        await self._in_thread((self._directory / REPLACE_FILE).unlink, True)
+        await self._in_thread((self._directory / FLEET_REPLACE_FILE).unlink, True)
         return await self.place()
 
     async def begin(self, mark: FleetMark) -> None:
@@ -236,7 +234,7 @@ class FleetStore:
 
     async def may_replace(self) -> bool:
         """Tell whether an operator said that the fleet's objects may take the place of those that are there."""
-        return await self._in_thread((self._directory / REPLACE_FILE).exists)
+        return await self._in_thread((self._directory / FLEET_REPLACE_FILE).exists)
 
     def told(self) -> tuple[int, tuple[str, ...]]:
         """Return the newest revision that is stored, and why it is not served, a sentence each."""

@@ -2,7 +2,8 @@
 
 Of a copy everything is taken; where its objects and its revisions do not agree, its objects as they are, in a revision
 with none before it. What was served last is what files can say: no revisions, comments and tags, and none of the load
-balancers whose names are in no zone; tokens are taken over where the store before still gives them.
+balancers whose names are in no zone; tokens are taken over where the store before still gives them. In a fleet it is
+served until the fleet's objects take its place, as soon as the bus is reached.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Final
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import REACHING, Kind
 from lbdns.base.wording import moment
-from lbdns.base.words import STORE_FILE
+from lbdns.base.words import FLEET_DIRECTORY, FLEET_REPLACE_FILE, STORE_FILE
 from lbdns.manage.store.consistency import note_restored, served_revision
 from lbdns.manage.store.item import Change, new_id, time_text
 from lbdns.manage.store.opening import as_it_lies, described
@@ -50,6 +51,8 @@ def restore_store(state_dir: Path, copy: Path | None = None) -> str:
             _mean_it(fresh, state_dir)
             kept = _put_aside(path)
             fresh.replace(path)
+            if (state_dir / FLEET_DIRECTORY).is_dir():  # of a fleet: what the others have meanwhile is what counts
+                (state_dir / FLEET_DIRECTORY / FLEET_REPLACE_FILE).touch()
         except sqlite3.Error as error:
             raise StoreError(described(path, error)) from error
         except OSError as error:

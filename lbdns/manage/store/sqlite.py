@@ -69,7 +69,7 @@ class Revision:
     update: str = ""
 
 
-class Ledger(Protocol):
+class RowLedger(Protocol):
     """What keeps beside a store what its rows come to."""
 
     def following(self, connection: sqlite3.Connection, ids: Sequence[str]) -> contextlib.AbstractContextManager[None]:
@@ -97,7 +97,7 @@ class Store:
             self.close()
             raise
         self.tokens = Tokens(self)
-        self.ledger: Ledger | None = None  # in a fleet
+        self.ledger: RowLedger | None = None  # in a fleet
 
     def load(self) -> State:
         """Read everything; rows that cannot be read are beside it (`State.unreadable`)."""

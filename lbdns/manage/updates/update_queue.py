@@ -134,7 +134,11 @@ class UpdateQueue:
         attempt = _Attempt()
 
         def make(state: State) -> Sequence[Revision]:
-            self._forget(attempt.touched)  # of a try that another machine of the fleet was faster than
+            if (
+                attempt.made or attempt.touched
+            ):  # another machine of the fleet was faster, or what this one had appended when it was killed
+                self._forget(attempt.touched)
+                self._has_recalled = False
             attempt.touched, attempt.revisions, attempt.made = {}, [], []
             self._try(batch, state, attempt)
             return attempt.revisions
