@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdns.base.words import FLEET_REPLACE_FILE
 from lbdns.processes.supervisor.nats_child import running_by
 from tests.cli.commands import Outcome, done, refused, run
 from tests.fleet.nats_server import free_port
@@ -161,6 +162,8 @@ def test_a_configuration_of_its_own_is_not_lost_by_joining(alone: Here, tmp_path
     why = refused("fleet", "join", token, "--offline", *other.place)[0]
     assert "objects of its own, in place of which come the fleet's: say --replace" in why
     assert other.fleet("join", token, "--offline", "--replace").status == 0
+    assert (other.folder / FLEET_REPLACE_FILE).exists()  # which the store's replica asks for
+    assert "the store is a fleet's" in refused("zone", "create", "example.net", *other.place)[0]
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.kinds import Kind
 from lbdns.base.words import FLEET_REPLACE_FILE
+from lbdns.config.examined import Loaded
 from lbdns.fleet.fleet_document import decode_document
 from lbdns.fleet.replica import fleet_base
 from lbdns.fleet.replica.fleet_replica import ReplicaPhase
@@ -20,6 +23,7 @@ from lbdns.fleet.replica.revision_message import SentRevision
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, StoreError, Unavailable, Unconfirmed
 from lbdns.manage.store.sqlite import Store
+from lbdns.publish.publisher import Published
 from tests.fleet.played_bus import Link, PlayedHub
 from tests.fleet.store_machines import Machine, alike, fleet, until
 
@@ -296,6 +300,50 @@ def test_what_another_release_made_is_kept_and_told(tmp_path: Path) -> None:
             await ams.pool("us")
             await alike([ams, fra])
             assert fra.names == ["eu", "us"]
+
+    run(go())
+
+
+class Fussy:
+    """Stands for the running server: serves, or refuses to."""
+
+    def __init__(self) -> None:
+        self.served: list[int | None] = []
+        self.reloads: list[str] = []
+        self.refusal = ""
+
+    async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
+        if self.refusal:
+            raise LbdnsError(self.refusal)
+        await asyncio.to_thread(commit)
+        self.served.append(loaded.configuration.store_revision)
+
+    async def reload(self, cause: str) -> str:
+        self.reloads.append(cause)
+        return ""
+
+    async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
+        raise LbdnsError("not here")
+
+    def in_force(self) -> Published:
+        raise LbdnsError("not here")
+
+
+def test_what_cannot_be_served_here_is_stored_and_others_go_on(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with fleet(tmp_path, "ams", "fra") as (ams, fra):
+            server = fra.manager.running = Fussy()
+            await ams.pool("eu")
+            await alike([ams, fra])
+            server.refusal = "the disk of snapshots is full"
+            await ams.pool("us")
+            await ams.pool("as")
+            await alike([ams, fra])
+            assert server.served == [1] and fra.side.told() == (3, ("the disk of snapshots is full",))
+            server.refusal = ""
+            await ams.pool("af")
+            await alike([ams, fra])
+            assert server.served == [1, 4] and fra.side.told() == (4, ()) and server.reloads
 
     run(go())
 

@@ -148,6 +148,7 @@ def join(
     A server that runs takes it up at once. The fleet's configuration takes the place of its own.
     """
     from lbdns.base.wording import counted
+    from lbdns.base.words import FLEET_DIRECTORY, FLEET_REPLACE_FILE
     from lbdns.cli.frame.fleet_greeting import greet_fleet
     from lbdns.cli.frame.fleet_setup import find_setup_place, join_fleet, machine_name, own_objects
     from lbdns.fleet.embedded.join_token import decode_join_token
@@ -166,6 +167,8 @@ def join(
     if not offline:
         greet_fleet(secret, called, credentials)
     join_fleet(place, secret, called, is_leaf, credentials)
+    if replaces:
+        (place.state_dir / FLEET_DIRECTORY / FLEET_REPLACE_FILE).touch()
     click.echo(f"{called} is one of the fleet {secret.fleet_id}")
     _tell_next(place)
 
