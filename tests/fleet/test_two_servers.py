@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -158,6 +159,42 @@ def test_who_is_cut_off_says_so_and_comes_after(tmp_path: Path, nats: NatsServer
         ams.patch(pool, "192.0.2.52").raise_for_status()
         for server in (ams, fra):
             answers(server, ["192.0.2.52"])
+
+
+def test_a_supervisor_that_is_killed_while_it_changes_loses_nothing(tmp_path: Path, nats: NatsServer) -> None:
+    with fleet_of(tmp_path, nats, "AMS-1", "FRA-1") as (ams, fra):
+        acknowledged: set[str] = set()
+        tried: set[str] = set()
+
+        ending = threading.Event()
+
+        def write() -> None:
+            """Write until the server ends, over one connection: to open one where nobody listens leaves a socket."""
+            path = fra.pools
+            with contextlib.suppress(httpx.HTTPError), fra.local as client:
+                for number in range(200):
+                    name = f"p{number}"
+                    if ending.is_set():
+                        return
+                    tried.add(name)
+                    body = {"name": name, "origins": [{"name": "one", "address": "192.0.2.1"}]}
+                    if client.post(path, json=body).status_code == 200:
+                        acknowledged.add(name)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_until(lambda: len(acknowledged) >= 3, lambda: fra.log)
+        ending.set()
+        fra.kill_supervisor()
+        writer.join()
+        fra.start()
+        fra.wait_for_api()
+        follows(fra)
+        for number in range(3):
+            assert ams.create(f"after{number}").status_code == 200
+        wait_until(lambda: fra.names() == ams.names(), lambda: fra.log)
+        names = {name for name in ams.names() if name.startswith("p")}
+        assert acknowledged <= names <= tried
 
 
 def _enters(server: FleetServer, token: str) -> bool:
