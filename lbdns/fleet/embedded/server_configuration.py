@@ -31,7 +31,7 @@ LOG_FILE: Final = "nats-server.log"
 FLEET_DOMAIN: Final = "lbdns"
 """The JetStream domain of a hub that lbdns starts."""
 WANTED: Final = (2, 11)
-_VERSION: Final = re.compile(r"v?([0-9]+)\.([0-9]+)\.[0-9]+")
+_VERSION: Final = re.compile(r"v([0-9]{1,4})\.([0-9]{1,4})\.[0-9]{1,4}")
 _ASKING_S: Final = 10.0
 
 _COMMON: Final = """\
