@@ -3,8 +3,8 @@
 obs.<machine>       observations                                    orders.<machine>    forced states
 all.<machine>       asks a machine for all that it observed         here.<machine>      how a machine stands
 ask.<machine>       asks a machine anything else
-cfg.rev, cfg.part.<change>.<n>, cfg.base, cfg.token                 in the stream, and followed
-dump.<base>.<n>                                                     in the stream, and read by who needs a base
+cfg.rev, cfg.base                                                   in the stream, and followed
+dump.<id>.<n>                                                       in the stream: what is larger than a message, in parts
 new.<...>                                                           what was appended below cfg., as it is stored
 """
 
@@ -16,7 +16,6 @@ from lbdns.base.errors import LbdnsError
 
 REVISION: Final = "cfg.rev"
 BASE: Final = "cfg.base"
-TOKEN: Final = "cfg.token"
 FOLLOWED: Final = "cfg.>"
 STORED: Final = ("cfg.>", "dump.>")
 """The subjects of the stream."""
@@ -24,14 +23,9 @@ NEWS: Final = "new"
 """What stands before a subject of the stream where the stream tells that it has a message more."""
 
 
-def part_subject(change_id: str, number: int) -> str:
-    """Return the subject of a part of a change that is larger than a message."""
-    return f"cfg.part.{checked_word(change_id)}.{number}"
-
-
-def dump_subject(base_id: str, number: int) -> str:
-    """Return the subject of a part of a base."""
-    return f"dump.{checked_word(base_id)}.{number}"
+def dump_subject(id: str, number: int) -> str:
+    """Return the subject of a part of a base, or of a change that is larger than a message."""
+    return f"dump.{checked_word(id)}.{number}"
 
 
 def machine_subject(kind: str, machine: str) -> str:

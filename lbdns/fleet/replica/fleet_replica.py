@@ -92,14 +92,12 @@ class FleetReplica:
         self._within_s = within_s
         self.phase = ReplicaPhase.UNREACHED
         self.problem = "the bus has not been reached yet"
-        self.seen = 0  # the newest sequence of an entry that is known of
         self._generation = ""
         self._base: BaseNote | None = None
         self._octets_since = 0
         self._arrived: list[StreamMessage] = []
         self._came, self._drained, self._took = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._taken = 0
-        self._revision = 0
         self._base_task: asyncio.Task[None] | None = None
         self._is_astray, self._astray_count = False, 0
 
@@ -143,7 +141,6 @@ class FleetReplica:
         if mark is None or mark.generation != self._generation:
             raise BusUnreached("the fleet's stream is another now, and is being taken up")
         sequence = await append_entry(self._bus, entry.id, entry.follows, frames, self._within_s)
-        self.seen = max(self.seen, sequence)
         self._begin_base(entry.revision)
         return FleetMark(mark.generation, sequence)
 
@@ -272,7 +269,6 @@ class FleetReplica:
                 await self._drained.wait()
             if message.subject in (REVISION, BASE):
                 self._arrived.append(message)
-                self.seen = max(self.seen, message.sequence)
                 self._came.set()
 
     async def _take(self, generation: str, batch: Sequence[StreamMessage]) -> None:
@@ -299,8 +295,7 @@ class FleetReplica:
 
     def _took_up(self, place: StorePlace) -> None:
         assert place.mark is not None, "it is of a stream"
-        self._taken, self._revision = place.mark.sequence, place.revision
-        self.seen = max(self.seen, self._taken)
+        self._taken = place.mark.sequence
         self._took.set()
 
     async def _opened(self, message: StreamMessage) -> Arrived:
