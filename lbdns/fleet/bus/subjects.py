@@ -4,7 +4,7 @@ obs.<machine>       observations                                    orders.<mach
 all.<machine>       asks a machine for all that it observed         here.<machine>      how a machine stands
 ask.<machine>       asks a machine anything else
 cfg.rev, cfg.base                                                   in the stream, and followed
-dump.<id>.<n>                                                       in the stream: what is larger than a message, in parts
+dump.<id>.<n>                                                       in the stream: parts of what is larger than one
 new.<...>                                                           what was appended below cfg., as it is stored
 """
 
