@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdns.fleet.bus.connecting import open_link
 from lbdns.fleet.bus.fleet_bus import (
     BusRefused,
     BusUnreached,
@@ -311,6 +312,26 @@ def test_a_link_that_swallows_everything_is_noticed_in_seconds_and_an_append_in_
         asyncio.run(scenario())
     finally:
         hole.close()
+
+
+def test_a_client_that_fails_at_its_own_end_leaves_nobody_waiting(server: NatsServer) -> None:
+    async def run() -> None:
+        link = await open_link(access_to(server.url), server.url)
+        before = asyncio.all_tasks()
+        await link.listen("s", lambda message: None)
+        waiting = asyncio.all_tasks() - before
+        assert waiting
+
+        async def fails() -> None:  # as it does where the server ended while something was left to be sent
+            raise ConnectionResetError
+
+        close, link.client.close = link.client.close, fails  # type: ignore[method-assign]
+        await link.close()
+        done, _ = await asyncio.wait(waiting, timeout=10)
+        assert done == waiting
+        await close()
+
+    asyncio.run(run())
 
 
 def test_connecting_to_nobody_is_over_in_seconds_and_goes_on_in_the_background(tmp_path: Path) -> None:

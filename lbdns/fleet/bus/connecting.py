@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from lbdns.base.errors import LbdnsError
 from lbdns.fleet.bus.fleet_bus import BusRefused, BusUnreached
@@ -85,6 +86,7 @@ class BusLink:
         self.lost = asyncio.Event()
         self.why_lost = ""
         self._beyond = beyond
+        self._subscriptions: set[Subscription] = set()
         self._beating = asyncio.create_task(self._beat(), name="fleet bus heartbeat")
 
     async def listen(self, subject: str, heard: Heard) -> Callable[[], Awaitable[None]]:
@@ -99,8 +101,10 @@ class BusLink:
         subscription = await self.client.subscribe(
             subject, cb=take, pending_msgs_limit=_LISTENED_MESSAGES, pending_bytes_limit=_LISTENED_OCTETS
         )
+        self._subscriptions.add(subscription)
 
         async def stop() -> None:
+            self._subscriptions.discard(subscription)
             if not self.lost.is_set():
                 await subscription.unsubscribe()
 
@@ -114,6 +118,9 @@ class BusLink:
             await bounded(self.client.close(), CLOSE_S)
         except (TimeoutError, OSError, nats_errors.Error) as error:
             log.debug("closing the connection to %s: %r", self.url, error)
+        for one in self._subscriptions:  # a client whose own end failed half-way, as by a reset, has left them waiting
+            one._stop_processing()
+        self._subscriptions.clear()
 
     def has_ended(self, why: str) -> None:
         """Take it that the client says that the connection is over."""
