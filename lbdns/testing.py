@@ -61,6 +61,9 @@ class ServerError(Exception):
 class LbdnsServer:
     """A running server: `host` and `port` (UDP and TCP), its process, its log, and helpers for tests."""
 
+    start_s = START_S
+    """How long a start may take."""
+
     def __init__(self, directory: Path, work: Path, override: bool = True) -> None:
         """Prepare a server for the files in `directory`; `work` holds its state and its log."""
         self.directory = directory
@@ -98,7 +101,9 @@ class LbdnsServer:
                 stderr=log,
                 env=package_environment(),
             )
-        self._wait_until(lambda: self.process is not None and self._is_ready(), START_S, "the server does not start")
+        self._wait_until(
+            lambda: self.process is not None and self._is_ready(), self.start_s, "the server does not start"
+        )
         self.host, _, port = self.status()["listen"][0].rpartition(":")
         self.port = int(port)
 

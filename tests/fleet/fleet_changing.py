@@ -6,8 +6,8 @@
 | new | a record of a new name, never touched again | is there where it was done, is not where it was refused |
 | contested | a pool of a name, made at all machines at the same time | at most one was done, and its pool it is |
 
-`done` is a 2xx; `unknown` is no answer, or one that says that the outcome is not known; all else is `refused`, and is
-as if it had never been asked for.
+`done` is a 2xx; `refused` is a 4xx, or a 5xx that says that nothing was changed, and is as if it had never been asked
+for; all else is `unknown`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,12 @@ PAUSE_S: Final = (0.05, 0.4)
 CONTEST_S: Final = 1.0
 """The writers of all machines make one pool in each of these."""
 STOP_S: Final = 60.0
+ASK_S: Final = 120.0
+"""A large configuration takes long on a busy machine."""
 LISTED: Final = 1000
-OUTCOME_UNKNOWN: Final = "not known"
+SERVER_FAILED: Final = 500
+NOT_STORED: Final = "is not stored"
+"""What an answer of such a code says where it is certain that nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,12 @@ class Writer:
         self._random = Random(f"{seed} {machine.name}")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"writer {machine.name}", daemon=True)
-        self._own_record = ""
+        self._own_record = self._zone = self._account = ""
         self._contested = ""
 
     def start(self) -> None:
         """Make its own record, and begin."""
+        self._zone, self._account = zone_id(self.machine), account_id(self.machine)
         self._own_record = make_record(self.machine, own_name(self.machine.name), own_address(self.machine.name, 0))
         self._thread.start()
 
@@ -79,7 +84,7 @@ class Writer:
         assert not self._thread.is_alive(), f"a change at {self.machine.name} is not answered in {STOP_S} s"
 
     def _run(self) -> None:
-        zone, account = zone_id(self.machine), account_id(self.machine)
+        zone, account = self._zone, self._account
         while not self._stop.wait(self._random.uniform(*PAUSE_S)):
             contested = f"contested-{int(time.monotonic() / CONTEST_S)}"
             if contested != self._contested and self._random.random() < 0.5:
@@ -109,7 +114,8 @@ class Writer:
             with self.machine.local as client:
                 reply = client.request(method, path, json=body)
             said = "" if reply.is_success else f"{reply.status_code} {reply.text[:600]}"
-            outcome = DONE if reply.is_success else UNKNOWN if OUTCOME_UNKNOWN in said else REFUSED
+            is_refused = reply.status_code < SERVER_FAILED or NOT_STORED in said
+            outcome = DONE if reply.is_success else REFUSED if is_refused else UNKNOWN
         except (httpx.HTTPError, OSError) as error:
             outcome, said = UNKNOWN, f"{type(error).__name__}: {error}"
         took_s = time.monotonic() - began_s
@@ -129,7 +135,7 @@ def own_address(machine: str, number: int) -> str:
 def ask(machine: Machine, method: str, path: str, body: Any = None) -> Any:
     """Return the result of a request to a machine's API; raises RuntimeError with what it said."""
     with machine.local as client:
-        reply = client.request(method, path, json=body)
+        reply = client.request(method, path, json=body, timeout=ASK_S)
     if not reply.is_success:
         raise RuntimeError(f"{machine.name}: {method} {path}: {reply.status_code} {reply.text[:2000]}")
     return reply.json()["result"]

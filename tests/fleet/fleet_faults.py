@@ -39,7 +39,6 @@ class FleetFault:
     """A fault of one machine; `name` says it in words."""
 
     kind = ""
-    is_kill = False
 
     def __init__(self, scene: Scene, machine: Machine, chance: Random) -> None:
         """Prepare."""
@@ -104,19 +103,18 @@ class BusKilled(FleetFault):
     """Its nats-server dies; whoever keeps that starts it again."""
 
     kind = "bus killed"
-    is_kill = True
 
     def begin(self) -> None:
-        """Kill it."""
-        for pid in self.machine.pids(BUS_SERVER):
-            self.machine.kill(pid)
+        """Kill it, or the hub's where the machine has none."""
+        machine = self.machine if self.machine.pids(BUS_SERVER) else self.scene.fleet.hub
+        for pid in machine.pids(BUS_SERVER):
+            machine.kill_process(pid)
 
 
 class SupervisorKilled(FleetFault):
     """Its supervisor dies, perhaps in the middle of a change."""
 
     kind = "supervisor killed"
-    is_kill = True
 
     def begin(self) -> None:
         """Kill it."""
@@ -132,13 +130,12 @@ class MonitorKilled(FleetFault):
     """Its monitor worker dies; the supervisor starts it again."""
 
     kind = "monitor killed"
-    is_kill = True
 
     def begin(self) -> None:
         """Kill it."""
         for pid in self.machine.pids():
             if MONITOR_MODULE in _arguments(pid):
-                self.machine.kill(pid)
+                self.machine.kill_process(pid)
 
 
 class EndpointIll(FleetFault):

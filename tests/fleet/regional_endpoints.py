@@ -56,10 +56,6 @@ class RegionalEndpoints:
         """Be well to everybody."""
         self._ill.pop(endpoint_address(number), None)
 
-    def mend_all(self) -> None:
-        """Let all of them be well to everybody."""
-        self._ill.clear()
-
     def close(self) -> None:
         """End it."""
         self._loop.call_soon_threadsafe(self._server.close)

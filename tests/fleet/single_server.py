@@ -19,6 +19,8 @@ SETTLED_S: Final = 10.0
 class BuiltServer(StoreServer):
     """A server over a store, of whatever build that Python has, which tells its imports in its log."""
 
+    start_s = START_S
+
     def __init__(self, work: Path, python: Path) -> None:
         """Prepare it."""
         self._python = python
