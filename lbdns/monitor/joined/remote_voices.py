@@ -23,8 +23,8 @@ from lbdns.monitor.ledger.states import EndpointHealth
 from lbdns.monitor.targets import Member
 
 At = tuple[str, bytes]
-_TIMES_PER_LOOK: Final = 10
-"""Pools whose round-trip times others tell are sampled in so many parts, one a second."""
+SAMPLE_S: Final = 30
+"""Round-trip times that others tell, and that have not moved, are sampled as often: some each second."""
 
 
 class RemoteVoices:
@@ -40,7 +40,8 @@ class RemoteVoices:
         self._series: dict[At, FleetSeries] = {}
         self._carried_until_s: dict[At, float] = {}  # under a new name, and nobody has said so yet
         self._new: set[bytes] = set()
-        self._part = 0
+        self._unsampled: list[FleetSeries] = []
+        self._per_look = 0
         self._standing: dict[tuple[str, ...], bool] = {}
 
     # --- what is to be heard of ---
@@ -179,11 +180,13 @@ class RemoteVoices:
         now_s = self._loop.time()
         for at in [at for at, until_s in self._carried_until_s.items() if now_s >= until_s]:
             self._end(at, self._series[at])
-        self._part = (self._part + 1) % _TIMES_PER_LOOK
-        for series in self._series.values():
-            pool = series.endpoint.pool
-            if series.rtt_us and series.member.votes and pool.spec.slot % _TIMES_PER_LOOK == self._part:
-                self._ledger.note_times(pool, series.vantage.region)
+        if not self._unsampled:
+            self._unsampled = sorted(self._series.values(), key=lambda one: one.endpoint.pool.spec.slot)
+            self._per_look = len(self._unsampled) // SAMPLE_S + 1
+        for series in self._unsampled[-self._per_look :]:
+            if series.rtt_us and series.member.votes and series in series.endpoint.series:
+                self._ledger.note_times(series.endpoint.pool, series.vantage.region)
+        del self._unsampled[-self._per_look :]
 
     def end_all(self) -> None:
         """Let go of all of them."""
