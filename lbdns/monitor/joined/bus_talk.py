@@ -33,6 +33,7 @@ OBSERVED: Final = "obs"
 ORDERED: Final = "orders"
 ASKED: Final = "all"
 REPLY_S: Final = 3.0
+CLOSE_S: Final = 3.0
 WAITING_MAX: Final = 1000
 """Messages that wait for a bus that is slow; more push out the oldest, which whoever misses it asks for."""
 PAGES_MAX: Final = 64
@@ -104,7 +105,7 @@ class BusTalk:
         for task in tuple(self._asking.values()):
             task.cancel()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._emptied(), 1.0)
+            await asyncio.wait_for(self._emptied(), CLOSE_S)
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait({self._sending})
