@@ -68,7 +68,7 @@ class PlayedHub:
             return None
         first = self.messages[0].sequence if self.messages else self.sequence + 1
         octets = sum(len(one.data) for one in self.messages)
-        return StreamFacts(self.generation, first, self.sequence, len(self.messages), octets)
+        return StreamFacts(self.generation, first, self.sequence, octets)
 
     def append(self, subject: str, data: bytes, id: str, expected: int | None) -> int:
         """Append as a real one does; raises SequenceMoved."""

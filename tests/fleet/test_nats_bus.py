@@ -71,7 +71,7 @@ def test_one_who_appends_wins_and_the_other_is_told(server: NatsServer) -> None:
         third = await bus.append(REV, b"two", id="c", expected=first)
         assert await bus.last(REV) == StreamMessage(third, REV, b"two", "c")
         facts = await bus.stream()
-        assert facts is not None and (facts.first, facts.last, facts.message_count) == (1, 3, 3)
+        assert facts is not None and (facts.first, facts.last) == (1, 3)
 
     with_bus(server, scenario)
 
@@ -89,7 +89,6 @@ def test_an_append_that_was_done_is_found_by_its_id_and_refused_the_second_time(
 
 def test_a_message_that_is_too_large_is_refused_in_words(server: NatsServer) -> None:
     async def scenario(bus: NatsBus) -> None:
-        assert bus.message_octets_max == 1_048_576
         with pytest.raises(BusRefused, match="at most 1,048,576 octets, not 2,000,000"):
             await bus.append(REV, bytes(2_000_000), id="a", expected=0)
         with pytest.raises(BusRefused, match="at most 1,048,576"):
@@ -203,7 +202,7 @@ def test_purged_messages_are_gone_and_those_behind_are_read(server: NatsServer) 
         assert [one.sequence async for one in bus.read(REV)] == [4, 5]
         await bus.purge(6)
         facts = await bus.stream()
-        assert facts is not None and (facts.first, facts.last, facts.message_count) == (6, 5, 0)
+        assert facts is not None and (facts.first, facts.last) == (6, 5)
         assert await bus.append(REV, b"next", id="next", expected=0) == 6
 
     with_bus(server, scenario)
@@ -226,7 +225,6 @@ def test_questions_are_answered_and_messages_heard_through_a_restart(server: Nat
         await asyncio.to_thread(server.kill)
         await until(lambda: not bus.is_connected and not other.is_connected)
         await other.publish("obs.FRA-1", b"dropped")
-        assert other.dropped_count == 1
         await asyncio.to_thread(server.start)
         assert await other.wait_connected(10.0) and await bus.wait_connected(10.0)
         assert await other.request("ask.AMS-1", b"again", 5.0) == b"AGAIN"

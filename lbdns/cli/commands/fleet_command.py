@@ -148,7 +148,6 @@ def join(
     A server that runs takes it up at once. The fleet's configuration takes the place of its own.
     """
     from lbdns.base.wording import counted
-    from lbdns.base.words import FLEET_DIRECTORY, FLEET_REPLACE_FILE
     from lbdns.cli.frame.fleet_greeting import greet_fleet
     from lbdns.cli.frame.fleet_setup import find_setup_place, join_fleet, machine_name, own_objects
     from lbdns.fleet.embedded.join_token import decode_join_token
@@ -162,13 +161,11 @@ def join(
     if count:
         raise LbdnsError(
             f"this server has {counted(count, 'object')} of its own, in place of which come the fleet's: "
-            "say --replace; `lbdns export` keeps a copy"
+            "say --replace; a copy of the store is kept"
         )
     if not offline:
         greet_fleet(secret, called, credentials)
-    join_fleet(place, secret, called, is_leaf, credentials)
-    if replaces:
-        (place.state_dir / FLEET_DIRECTORY / FLEET_REPLACE_FILE).touch()
+    join_fleet(place, secret, called, is_leaf, credentials, replaces)
     click.echo(f"{called} is one of the fleet {secret.fleet_id}")
     _tell_next(place)
 

@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.whole_file import write_whole
-from lbdns.base.words import FLEET_DIRECTORY, SETTINGS_FILE, STORE_FILE
+from lbdns.base.words import FLEET_DIRECTORY, FLEET_REPLACE_FILE, SETTINGS_FILE, STORE_FILE
 from lbdns.cli.frame.running import RunningServer
 from lbdns.cli.frame.settings_block import with_block, without_block
 from lbdns.fleet.embedded.fleet_keys import KeyFiles, make_ca, make_hub_certificate
@@ -164,13 +164,18 @@ def begin_elsewhere(
     return secret
 
 
-def join_fleet(place: SetupPlace, secret: FleetSecret, name: str, is_leaf: bool, credentials: Path | None) -> None:
-    """Make this machine one of a fleet; raises LbdnsError with nothing changed."""
+def join_fleet(
+    place: SetupPlace, secret: FleetSecret, name: str, is_leaf: bool, credentials: Path | None, replaces: bool
+) -> None:
+    """Make this machine one of a fleet; raises LbdnsError with nothing changed. `replaces`: the fleet's configuration
+    takes the place of a store's own, of which a copy is kept."""
     urls = secret.leaf_urls if is_leaf else secret.urls
     if not urls:
         told = "it takes no leaves: lbdns fleet init --leaf-port PORT there" if is_leaf else "it says of no address"
         raise LbdnsError(f"this token does not lead to the fleet: {told}")
     values = _member_values(name, urls, credentials) | ({"embedded": True} if is_leaf else {})
+    if replaces:
+        write_whole(fleet_folder(place.state_dir) / FLEET_REPLACE_FILE, "", "that the store is to be replaced")
     _set_up(place, secret, values)
 
 

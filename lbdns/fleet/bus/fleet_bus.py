@@ -71,7 +71,6 @@ class StreamFacts:
     generation: str
     first: int
     last: int
-    message_count: int
     octets: int
 
 

@@ -85,7 +85,6 @@ class NatsBus:
         self._connected = asyncio.Event()
         self._trouble = LastingTrouble(log, "connected to the fleet's bus again")
         self.problem = "not connected yet"
-        self.dropped_count = 0
 
     @property
     def is_connected(self) -> bool:
@@ -96,11 +95,6 @@ class NatsBus:
     def url(self) -> str:
         """Whom it is connected to, "" for nobody."""
         return self._link.url if self._link is not None and self.is_connected else ""
-
-    @property
-    def message_octets_max(self) -> int:
-        """How large a message may be, its headers included; 0 where nobody has said so yet."""
-        return self._link.client.max_payload if self._link is not None else 0
 
     def start(self) -> None:
         """Connect from now on, in the background."""
@@ -322,14 +316,13 @@ class NatsBus:
     async def _send(self, subject: str, data: bytes) -> None:
         link = self._link
         if link is None or link.lost.is_set() or link.client.pending_data_size + len(data) > _WAITING_OCTETS:
-            self.dropped_count += 1
             return
         try:
             await bounded(link.client.publish(subject, data), SEND_S)
         except nats_errors.MaxPayloadError:
             raise BusRefused(f"{subject}: a message has at most {link.client.max_payload:,} octets") from None
-        except (TimeoutError, OSError, nats_errors.Error):
-            self.dropped_count += 1
+        except (TimeoutError, OSError, nats_errors.Error) as error:
+            log.debug("not told to anybody: %s: %r", subject, error)
 
 
 def _appended(reply: Msg, link: BusLink, stream_name: str) -> int:

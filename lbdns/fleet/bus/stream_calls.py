@@ -230,8 +230,9 @@ async def until_lost(link: BusLink, doing: Any, bound_s: float) -> Any:
 
 def _facts(found: dict[str, Any]) -> StreamFacts:
     state = found["state"]
-    last, count = state["last_seq"], state["messages"]
-    return StreamFacts(found["created"], state["first_seq"] if count else last + 1, last, count, state["bytes"])
+    last = state["last_seq"]
+    first = state["first_seq"] if state["messages"] else last + 1
+    return StreamFacts(found["created"], first, last, state["bytes"])
 
 
 def _id_in(head: str) -> str:

@@ -72,7 +72,7 @@ class SimulatedHub:
         """Return how the stream stands."""
         kept = self.stream.kept
         first = kept[0].sequence if kept else self.stream.last_sequence + 1
-        return StreamFacts(self.generation, first, self.stream.last_sequence, len(kept), self.stream.octets)
+        return StreamFacts(self.generation, first, self.stream.last_sequence, self.stream.octets)
 
 
 def message_of(kept: Kept) -> StreamMessage:
