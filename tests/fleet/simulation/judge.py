@@ -74,6 +74,10 @@ class Judge(Protocol):
         """Take an order of an operator at this machine."""
         ...
 
+    def hear_beats(self, beats: Iterable[Any], now_s: float, wall_s: float) -> None:
+        """Take heartbeats of many machines, which come together."""
+        ...
+
     def said(self) -> tuple[list[Sent], list[Published]]:
         """Return what there is to send and to publish since the last call."""
         ...
@@ -82,6 +86,6 @@ class Judge(Protocol):
         """Return the orders that it has: pattern -> why."""
         ...
 
-    def kept(self) -> object:
+    def kept(self, now_s: float, wall_s: float) -> object:
         """Return what lies on its disk, for the next one to begin with."""
         ...

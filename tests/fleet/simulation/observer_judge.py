@@ -72,7 +72,8 @@ class FleetDisk:
 
 
 class ObserverJudge:
-    """One machine's observer, voices and verdicts. `on_wire`: messages are encoded and decoded as on the bus."""
+    """One machine's observer, voices and verdicts. `on_wire`: messages are encoded and decoded as on the bus.
+    `lag_s`: so long what concerns all endpoints waits for more of its kind; the worker does it in turns."""
 
     def __init__(
         self,
@@ -84,16 +85,20 @@ class ObserverJudge:
         now_s: float,
         wall_s: float,
         on_wire: bool,
+        lag_s: float = 0.0,
     ) -> None:
         self._catalogue = catalogue
         self._per_region = per_region
         self._on_wire = on_wire
-        self._disk = disk if isinstance(disk, FleetDisk) else FleetDisk()
-        self._epoch = self._disk.epoch + 1
-        self._agreed = Agreed.decode(self._disk.agreed) if self._disk.agreed else Agreed()
-        self._orders = self._disk.orders
+        self._lag_s = lag_s
+        self._all_due_s = float("inf")
+        self._is_share_due = False
+        found = disk if isinstance(disk, FleetDisk) else FleetDisk()
+        self._epoch = found.epoch + 1
+        self._agreed = Agreed.decode(found.agreed) if found.agreed else Agreed()
+        self._orders = found.orders
         self._own = (machine, region)
-        self.observer = Observer(machine, [self._own], per_region, self._epoch, now_s, wall_s, self._disk.kept)
+        self.observer = Observer(machine, [self._own], per_region, self._epoch, now_s, wall_s, found.kept)
         self._voices: dict[str, dict[str, SimulatedVoice]] = {}
         self._ranks = {name: place_hash(name) for name in (machine,)}
         self.verdicts: dict[str, int] = {name: self._agreed.of(catalogue.key_of[name]) for name in catalogue.endpoints}
@@ -107,11 +112,13 @@ class ObserverJudge:
     @property
     def next_due_s(self) -> float:
         """When `tick` has something to do, by the monotonic clock."""
-        return self.observer.next_due_s
+        return min(self.observer.next_due_s, self._all_due_s)
 
     def tick(self, now_s: float, wall_s: float) -> None:
         """Let time pass."""
         self.observer.tick(now_s, wall_s)
+        if now_s >= self._all_due_s:
+            self._do_all(now_s)
         self._settle(now_s, wall_s)
 
     def take(self, sender: str, subject: str, data: Any, now_s: float, wall_s: float) -> None:
@@ -184,9 +191,9 @@ class ObserverJudge:
         self._sent, self._published = [], []
         return found
 
-    def kept(self) -> FleetDisk:
+    def kept(self, now_s: float, wall_s: float) -> FleetDisk:
         """Return what lies on its disk."""
-        return self._disk
+        return FleetDisk(self.observer.kept(now_s, wall_s), self._agreed.encode(), self._orders, self._epoch)
 
     # -- what the monitor worker does around the observer --
 
@@ -194,26 +201,31 @@ class ObserverJudge:
         found = self.observer.drain()
         for changed in found.changes:
             self._take_change(changed.vantage, changed.key, changed.seen, changed.is_turn, changed.is_quiet, now_s)
-        if found.are_shares_new:
-            self._share_out(now_s)
-        if found.is_hearing_new:
-            for name in self._catalogue.endpoints:
-                self._judge(name)
+        if found.are_shares_new or found.is_hearing_new:
+            self._is_share_due = self._is_share_due or found.are_shares_new
+            self._all_due_s = min(self._all_due_s, now_s + self._lag_s)
+            if not self._lag_s:
+                self._do_all(now_s)
         if found.are_orders_new:
             self._orders = self.observer.orders.orders()
         for message in found.messages:
             self._send(message)
         for ask in found.asks:
             self._sent.append(Sent(ask.machine, "ask orders" if ask.what == ORDERS else "ask whole", b""))
-        if (
-            self._published
-            or found.are_orders_new
-            or found.are_vantages_new
-            or found.hearing
-            or not self._agreed.is_kept
-        ):
-            self._agreed.is_kept = True
-            self._disk = FleetDisk(self.observer.kept(now_s, wall_s), self._agreed.encode(), self._orders, self._epoch)
+
+    def _do_all(self, now_s: float) -> None:
+        self._all_due_s = float("inf")
+        if self._is_share_due:
+            self._is_share_due = False
+            self._share_out(now_s)
+        for name in self._catalogue.endpoints:
+            self._judge(name)
+
+    def hear_beats(self, beats: Iterable[HealthNews], now_s: float, wall_s: float) -> None:
+        """Take heartbeats of many machines, which come together."""
+        for one in beats:
+            self.observer.take(one, now_s, wall_s)
+        self._settle(now_s, wall_s)
 
     def _send(self, message: HealthNews | OrderNews) -> None:
         if isinstance(message, OrderNews):

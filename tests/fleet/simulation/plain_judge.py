@@ -131,13 +131,16 @@ class PlainJudge:
         """Return none."""
         return {}
 
+    def hear_beats(self, beats: Iterable[Any], now_s: float, wall_s: float) -> None:
+        """Beats are not its matter."""
+
     def said(self) -> tuple[list[Sent], list[Published]]:
         """Return what there is to send and to publish."""
         found = self._sent, self._published
         self._sent, self._published = [], []
         return found
 
-    def kept(self) -> Disk:
+    def kept(self, now_s: float, wall_s: float) -> Disk:
         """Return what it begins with when it is started again."""
         return self._disk
 

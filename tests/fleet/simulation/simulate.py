@@ -16,12 +16,16 @@ from typing import Final
 
 from tests.fleet.simulation.fault_schedule import Fault, ScheduleMaker, parse, show, smaller
 from tests.fleet.simulation.observer_judge import Catalogue, ObserverJudge
+from tests.fleet.simulation.sampled_fleet import SampledFleet
 from tests.fleet.simulation.simulated_fleet import Outcome, Shape, SimulatedFleet
 from tests.fleet.simulation.simulated_machine import MakeJudge
 from tests.fleet.simulation.simulated_replicas import simulate_replicas
 
 FAULTS_AN_HOUR: Final = 10
 WRITES_AN_HOUR: Final = 100
+OF_LARGE_FLEETS: Final = frozenset(
+    {"isolate", "unplug", "blind", "flap", "split", "split_hub", "clock", "kill", "unhub", "down", "regional", "blink"}
+)
 NOT_OF_REPLICAS: Final = frozenset({"blind", "clock"})
 
 
@@ -67,6 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--regions", type=int, default=3)
     parser.add_argument("--hours", type=float, default=24.0, help="of the world's time")
     parser.add_argument("--faults-an-hour", type=float, default=FAULTS_AN_HOUR)
+    parser.add_argument("--judges", type=int, help="so many machines judge, all others only tell: for large fleets")
     parser.add_argument("--mesh", action="store_true", help="machines reach each other without the hub")
     parser.add_argument("--schedule", type=Path, help="a file with faults to play, a line each")
     parser.add_argument("--smaller", action="store_true", help="make the schedule of what goes wrong smaller")
@@ -77,10 +82,36 @@ def main(arguments: Sequence[str]) -> int:
         faults = (
             parse(asked.schedule.read_text()) if asked.schedule else schedule(shape, asked.hours, asked.faults_an_hour)
         )
+        if asked.judges is not None:
+            failed |= _run_sampled(shape, faults, asked.hours, asked.judges)
+            continue
         failed |= _run(shape, faults, asked.hours, asked.smaller)
         if not asked.schedule:
             failed |= _run_replicas(seed, asked.machines, asked.hours, asked.faults_an_hour)
     return int(failed)
+
+
+def simulate_sampled(shape: Shape, faults: Sequence[Fault], hours: float, judge_count: int) -> Outcome:
+    """Let a large fleet live through those of a schedule that are alike for all who are heard."""
+    return SampledFleet(replace(shape, star=True), judge_count).run(
+        [one for one in faults if one.kind in OF_LARGE_FLEETS], hours
+    )
+
+
+def _run_sampled(shape: Shape, faults: Sequence[Fault], hours: float, judge_count: int) -> bool:
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    found = simulate_sampled(shape, faults, hours, judge_count)
+    print(
+        f"seed {shape.seed}: {'WRONG' if found.wrong else 'all held'}; {hours:g} h, {shape.machine_count:,} machines "
+        f"of which {judge_count} judge, {shape.endpoint_count:,} endpoints; {hours * 3600.0 - found.left_out_s:,.0f} s "
+        f"simulated, the rest was quiet; {found.message_count:,} messages, {found.beat_count:,} heartbeats, "
+        f"{found.published_count:,} verdicts published, {found.audited_count:,} audited; "
+        f"{time.monotonic() - began_s:.1f} s, {time.process_time() - cpu_s:.1f} s of CPU",
+        flush=True,
+    )
+    for wrong in found.wrong:
+        print(f"  {wrong}")
+    return bool(found.wrong)
 
 
 def _run(shape: Shape, faults: list[Fault], hours: float, is_made_smaller: bool) -> bool:

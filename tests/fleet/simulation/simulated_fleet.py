@@ -74,6 +74,7 @@ class Outcome:
     published: list[PublishedWhen] = field(default_factory=list)
     audited_count: int = 0
     event_count: int = 0
+    beat_count: int = 0
     message_count: int = 0
     left_out_s: float = 0.0
 
@@ -98,19 +99,20 @@ class SimulatedFleet:
         self.world = EndpointWorld(self.time, shape.endpoints, shape.regions)
         self.lives = {name: Life(name, region) for name, region in names.items()}
         count = ALL_PROBERS if shape.prober_count is None else shape.prober_count
-        self.oracle = VerdictOracle(self.time, self.network, self.world, self.lives, window_s, count)
+        self.oracle = VerdictOracle(
+            self.time, self.network, self.world, self.lives, window_s, count, judges is not None
+        )
         self.machines: dict[str, SimulatedMachine] = {}
-        self._all: list[SimulatedMachine] = []
+        self.judges = list(names) if judges is None else list(judges)
+        hearers: list[SimulatedMachine] = []
         for name, region in names.items():
             rate, skew_s = 1.0 + chance.uniform(-1e-4, 1e-4), chance.uniform(-SKEW_MAX_S, SKEW_MAX_S)
             clocks = VirtualClocks(self.time, rate, skew_s)
             prober = VirtualProber(self.time, self.world, name, region, shape.terms)
-            machine = SimulatedMachine(
-                name, self.time, self.network, clocks, prober, make_judge, self._all, self.published
+            self.machines[name] = SimulatedMachine(
+                name, self.time, self.network, clocks, prober, make_judge, self.machines, hearers, self.published
             )
-            self.machines[name] = machine
-            self._all.append(machine)
-        self.judges = list(names) if judges is None else list(judges)
+        hearers += [self.machines[name] for name in self.judges]
         self._replaced: set[str] = set()
         self._player = FaultPlayer(self.time, self.network, self.world, self)
         self.world.on_endpoint = self._endpoint_changed
@@ -151,7 +153,7 @@ class SimulatedFleet:
 
     def before_change(self) -> None:
         """Let the oracle look at what held until now."""
-        self.oracle.note()
+        self.oracle.note(self.judges)
         self.oracle.forget()
 
     def turn_clock(self, machine: str, by_s: float) -> None:

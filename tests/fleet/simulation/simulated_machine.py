@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tests.fleet.simulation.judge import EVERYBODY, Judge, Published
@@ -19,7 +19,7 @@ MakeJudge = Callable[[str, object, float, float], Judge]
 
 
 class SimulatedMachine:
-    """One of a fleet; `published` is told its verdicts."""
+    """One of a fleet; `published` is told its verdicts, `hearers` are those who hear what it tells everybody."""
 
     def __init__(
         self,
@@ -29,7 +29,8 @@ class SimulatedMachine:
         clocks: VirtualClocks,
         prober: VirtualProber,
         make_judge: MakeJudge,
-        others: Sequence[SimulatedMachine],
+        others: Mapping[str, SimulatedMachine],
+        hearers: Sequence[SimulatedMachine],
         published: Callable[[str, Published], None],
     ) -> None:
         self.name = name
@@ -46,6 +47,7 @@ class SimulatedMachine:
         self._network = network
         self._make_judge = make_judge
         self._others = others
+        self._hearers = hearers
         self._published = published
 
     def start(self) -> None:
@@ -57,6 +59,8 @@ class SimulatedMachine:
 
     def kill(self) -> None:
         """End it, wherever it stands."""
+        if self.judge is not None:
+            self.disk = self.judge.kept(self.clocks.monotonic_s(), self.clocks.wall_s())
         self.judge = self._checks = None
         self.prober.stop()
 
@@ -95,6 +99,12 @@ class SimulatedMachine:
             self._due_s = due_s
             self._time.repeat_at(due_s, self._tick, judge, due_s)
 
+    def hear_beats(self, beats: Iterable[Any]) -> None:
+        """Take heartbeats of many machines at once."""
+        if self.judge is not None:
+            self.judge.hear_beats(beats, self.clocks.monotonic_s(), self.clocks.wall_s())
+            self._settle(self.judge)
+
     def _take(self, sender: str, subject: str, data: Any) -> None:
         judge = self.judge
         if judge is not None:
@@ -103,7 +113,6 @@ class SimulatedMachine:
 
     def _settle(self, judge: Judge) -> None:
         sent, published = judge.said()
-        self.disk = judge.kept()
         checks = judge.checks
         if checks is not self._checks:
             self._checks = checks
@@ -112,8 +121,8 @@ class SimulatedMachine:
         for verdict in published:
             self._published(self.name, verdict)
         for message in sent:
-            for other in self._others:
-                if other is not self and message.to in (EVERYBODY, other.name):
+            for other in self._hearers if message.to == EVERYBODY else (self._others[message.to],):
+                if other is not self:
                     arguments: tuple[Any, ...] = (self.name, message.subject, message.data)
                     self._network.send(self.name, other.name, message.repeats, other._take, *arguments)
         self._schedule(judge)

@@ -13,7 +13,7 @@ from lbdns.fleet.observing import observer
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from tests.fleet.simulation.fault_schedule import Fault, parse, show, smaller
 from tests.fleet.simulation.plain_judge import Broken, PlainJudge
-from tests.fleet.simulation.simulate import product_judges, schedule, simulate
+from tests.fleet.simulation.simulate import product_judges, schedule, simulate, simulate_sampled
 from tests.fleet.simulation.simulated_fleet import Shape, SimulatedFleet
 from tests.fleet.simulation.simulated_machine import MakeJudge
 
@@ -52,6 +52,13 @@ def test_no_verdict_is_impossible(seed: int, machine_count: int, star: bool) -> 
     outcome = simulate(shape, schedule(shape, HOURS, 40.0), HOURS, on_wire=seed == 1)
     assert outcome.wrong == []
     assert outcome.published_count > 40
+
+
+def test_a_large_fleet_is_judged_by_a_sample() -> None:
+    shape = Shape(machine_count=40, endpoint_count=60, region_count=4, seed=1)
+    outcome = simulate_sampled(shape, schedule(shape, HOURS, 60.0), HOURS, judge_count=2)
+    assert outcome.wrong == []
+    assert outcome.published_count > 120, "each of them more than once, at both"
 
 
 def test_a_seed_says_everything() -> None:

@@ -11,8 +11,8 @@ from tests.fleet.simulation.stream_hub import Moved, StreamHub
 pytestmark = pytest.mark.slow
 
 
-def lived(seed: int, machine_count: int = 4, hours: float = 0.5) -> ReplicaOutcome:
-    """Return what replicas come to after half an hour of faults."""
+def lived(seed: int, machine_count: int = 4, hours: float = 0.25) -> ReplicaOutcome:
+    """Return what replicas come to after a quarter of an hour of faults."""
     return simulate_replicas(seed, machine_count, replica_schedule(seed, machine_count, hours, 50, 500), hours)
 
 
@@ -20,12 +20,12 @@ def lived(seed: int, machine_count: int = 4, hours: float = 0.5) -> ReplicaOutco
 def test_what_is_acknowledged_is_everywhere(seed: int) -> None:
     outcome = lived(seed, machine_count=3 + seed % 3)
     assert outcome.wrong == ()
-    assert outcome.acknowledged_count > 100
-    assert outcome.unknown_count + outcome.refused_count > 10, "the faults did something"
+    assert outcome.acknowledged_count > 50
+    assert outcome.unknown_count + outcome.refused_count > 5, "the faults did something"
 
 
 def test_a_seed_says_everything() -> None:
-    assert lived(5, hours=0.4) == lived(5, hours=0.4)
+    assert lived(5) == lived(5)
 
 
 def test_the_oracle_sees_a_hub_that_does_not_compare(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ Written from what is promised, slowly, and without a look at the code that it ju
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
@@ -41,6 +41,8 @@ KNOWN_FOR_S: Final = 86_400.0
 ALL_PROBERS: Final = 1_000_000
 LOST_S: Final = 6.0
 """A machine that nothing has come from for so long is not heard."""
+MOMENT_S: Final = 0.5
+"""What was worked out holds for so long while nothing changes: time alone makes it surer, never less so."""
 RESTART_S: Final = 70.0
 """A machine that was started again counts as fallen silent for so long: it has to probe everything first."""
 
@@ -90,19 +92,22 @@ class VerdictOracle:
         lives: Mapping[str, Life],
         window_s: float,
         prober_count: int,
+        is_sampled: bool = False,
     ) -> None:
+        """`is_sampled`: most machines only probe, and do not take over each other's probes."""
         self._time = time
         self._network = network
         self._world = world
         self._lives = lives
         self._window_s = window_s
         self._prober_count = prober_count
+        self._is_sampled = is_sampled
         self._memo: dict[tuple[str, str], Hearing] = {}
         self._memo_of_regions: dict[tuple[str, str], tuple[list[tuple[Life, Hearing]], bool]] = {}
         self._memo_of_standings: dict[str, Standing] = {}
         self._memo_of_silence: dict[str, float] = {}
         self._memo_of_tallies: dict[tuple[str, Signature], Tally] = {}
-        self._memo_event = -1
+        self._memo_s = float("-inf")
         self._by_region: dict[str, list[Life]] = {}
         for life in lives.values():
             self._by_region.setdefault(life.region, []).append(life)
@@ -116,8 +121,8 @@ class VerdictOracle:
         self._memo_of_tallies.clear()
 
     def _keep_for_this_moment(self) -> None:
-        if self._memo_event != self._time.event_count:
-            self._memo_event = self._time.event_count
+        if self._time.now_s - self._memo_s >= MOMENT_S:
+            self._memo_s = self._time.now_s
             self.forget()
 
     # -- who is heard (rule 2) --
@@ -171,10 +176,10 @@ class VerdictOracle:
             return Standing.AGREEING
         return Standing.CUT_OFF if 2 * maybe < known else Standing.UNSURE
 
-    def note(self) -> None:
-        """Look at who reaches whom, before something changes: what is said of the time before hangs on that."""
-        for life in self._lives.values():
-            self.note_one(life)
+    def note(self, judges: Iterable[str]) -> None:
+        """Look at whom machines hear, before something changes: what is said of the time before hangs on that."""
+        for name in judges:
+            self.note_one(self._lives[name])
 
     def note_one(self, life: Life) -> None:
         """Look at whom one machine hears."""
@@ -270,7 +275,7 @@ class VerdictOracle:
             (sure if heard is Hearing.SURE else maybe).append(seen)
         voters = sure + maybe
         least = min(self._prober_count, len(sure))
-        if maybe or not do_agree:
+        if maybe or not do_agree or (self._is_sampled and len(sure) < len(self._by_region[region])):
             least = 0  # somebody may count on another one who is not heard here
         most = min(self._prober_count + 1, len(voters))
         ups = sum(True in seen for seen in voters)
@@ -295,7 +300,8 @@ class VerdictOracle:
                 for other, heard in all_heard
             ]
             there: list[tuple[Life, Hearing]] = [one for one in all_heard if one[1] is not Hearing.NEVER]
-            found = self._memo_of_regions[place] = there, self._agree_on_who_is_there(life, region)
+            do_agree = self._is_sampled or self._agree_on_who_is_there(life, region)
+            found = self._memo_of_regions[place] = there, do_agree
         return found
 
     def _may_doubt(self, other: Life) -> bool:
