@@ -11,8 +11,8 @@ from tests.fleet.simulation.stream_hub import Moved, StreamHub
 pytestmark = pytest.mark.slow
 
 
-def lived(seed: int, machine_count: int = 4, hours: float = 0.25) -> ReplicaOutcome:
-    """Return what replicas come to after a quarter of an hour of faults."""
+def lived(seed: int, machine_count: int = 4, hours: float = 0.4) -> ReplicaOutcome:
+    """Return what replicas come to after some minutes of faults."""
     return simulate_replicas(seed, machine_count, replica_schedule(seed, machine_count, hours, 50, 500), hours)
 
 
