@@ -46,7 +46,7 @@ NOBODY: Final = "02:00:00:00:00:01"
 CLONE_NEWNET: Final = 0x40000000
 QUERY_S: Final = 3.0
 COMMAND_S: Final = 60.0
-START_S: Final = 120.0
+START_S: Final = 240.0
 """Until a server answers on a machine whose cores start two more at the same time."""
 SEEN_S: Final = 30.0
 BUS_SERVER: Final = "nats-server"
