@@ -126,7 +126,6 @@ class PlayedBus:
         self.link = Link.UP
         self.listening: list[tuple[str, Take]] = []
         self._replies: dict[str, asyncio.Future[bytes]] = {}
-        self.append_count = 0
         hub.buses.append(self)
 
     @property
@@ -187,7 +186,6 @@ class PlayedBus:
 
     async def append(self, subject: str, data: bytes, *, id: str, expected: int | None) -> int:
         """Append to the stream."""
-        self.append_count += 1
         await asyncio.sleep(0)
         if self.link is Link.CUT:
             raise BusUnreached("the bus is not reached")

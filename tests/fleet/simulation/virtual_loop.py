@@ -16,7 +16,7 @@ class InlineLoop(VirtualLoop):
     """A virtual loop without threads: what would go to one is done before anything else."""
 
     def run_in_executor(  # type: ignore[override]
-        self, executor: Any, function: Callable[..., Value], *arguments: Any
+        self, _executor: Any, function: Callable[..., Value], *arguments: Any
     ) -> asyncio.Future[Value]:
         """Do it now."""
         future: asyncio.Future[Value] = self.create_future()

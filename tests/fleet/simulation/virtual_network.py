@@ -76,7 +76,7 @@ class VirtualNetwork:
         self.links = {node: Link() for node in nodes}
         self.splits: list[Split] = []
         self._fault_count = 0  # that hold now; while there is none, everybody reaches everybody
-        self.sent_count = self.lost_count = 0
+        self.sent_count = 0
 
     def change(self, nodes: Iterable[str], kind: str, step: int) -> None:
         """Begin (step 1) or end (step -1) a fault of cut, mute or deaf on the links of some nodes."""
@@ -159,7 +159,6 @@ class VirtualNetwork:
             nodes = sorted({node for leg in self._legs(sender, hearer) for node in leg})
             losses = [loss for node in nodes for loss in self.links[node].losses]
             if any(self._chance.random() < loss for loss in losses) or not self.reaches(sender, hearer):
-                self.lost_count += 1
                 return
             repeats = repeats and not losses
             for more_s in (more_s for node in nodes for more_s in self.links[node].delays_s):
@@ -170,5 +169,3 @@ class VirtualNetwork:
     def _arrive(self, sender: str, hearer: str, take: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         if self.reaches(sender, hearer):
             take(*arguments)
-        else:
-            self.lost_count += 1
