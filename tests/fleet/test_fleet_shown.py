@@ -1,62 +1,55 @@
-"""What a machine of a fleet says of health: when it was agreed, where it is cut off; and no warning of far regions."""
+"""What `lbdns status` and the metrics show of a fleet."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+import dataclasses
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
-import pytest
-
-from lbdns.config.loading import load
-from lbdns.fleet.told_hearing import ToldHearing, write_hearing
-from lbdns.health.verdict import HEALTHY, UNHEALTHY
-from lbdns.mapped.vantage_rows import FILE, VantageRows, VantageView
-from lbdns.telemetry.report import add_agreed
-
-SETTINGS = 'listen: ["127.0.0.1:0"]\npop: {region: WEU}\n'
-FLEET = "fleet: {name: A, join: nats://127.0.0.1:1}\n"
-ZONE = "@ 300 SOA ns hostmaster 1 2 3 4 5\n@ 300 NS ns\nns 300 A 192.0.2.53\n"
-OBJECTS = """monitors: {m: {type: tcp, port: 1}}
-pools:
-  p: {origins: [{name: e, address: 192.0.2.1}, {name: f, address: 192.0.2.2}], monitor: m, check_regions: [ENAM]}
-"""
+from lbdns.fleet.fleet_status import FleetMode, RosterRow
+from lbdns.telemetry import metrics, standing
+from lbdns.telemetry.server_facts import ServerFacts
+from tests.fleet.played_fleet import AMS, FRA, PlayedFleet
 
 
-def _loaded(path: Path, settings: str) -> Any:
-    (path / "lbdns.yaml").write_text(SETTINGS + f"state: {path / 'state'}\n" + settings)
-    (path / "objects.yaml").write_text(OBJECTS)
-    (path / "example.com.zone").write_text(ZONE)
-    return load(path)
+def facts(fleet: PlayedFleet | None) -> ServerFacts:
+    """Return a server's facts, of which only what the fleet shows is there."""
+    return cast(ServerFacts, SimpleNamespace(fleet=None if fleet is None else fleet.report()))
 
 
-@pytest.mark.parametrize(("settings", "is_warned"), [("", True), (FLEET, False)])
-def test_regions_that_others_stand_in_are_no_reason_to_warn(tmp_path: Path, settings: str, is_warned: bool) -> None:
-    loaded = _loaded(tmp_path, settings)
-    assert any("no vantage point stands in" in str(one) for one in loaded.warnings) is is_warned
+def samples(fleet: PlayedFleet | None) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name.removeprefix("lbdns_fleet_"), *sample.labels.values()): sample.value
+        for family in metrics._fleet(facts(fleet))
+        for sample in family.samples
+    }
 
 
-def test_what_is_held_says_when_it_was_agreed(tmp_path: Path) -> None:
-    configuration = _loaded(tmp_path, FLEET).configuration
-    (pool,) = configuration.pools.values()
-    slots = {pool.endpoint_key(one): number for number, one in enumerate(pool.origins)}
-    table = SimpleNamespace(path=tmp_path / "health-1.bin", layout_id=7)
-    published = SimpleNamespace(
-        table=table, configuration=configuration, slots=SimpleNamespace(endpoint=slots, pool={"p": 0})
-    )
-    rows = VantageRows.create(tmp_path / FILE, ["A", "B"], 2, 7)
-    rows.write(0, "A", VantageView(UNHEALTHY, 2, 0, 0))
-    rows.write(1, "A", VantageView(HEALTHY, 0, 0, 900))
-    rows.close()
+def test_a_server_in_no_fleet_shows_no_row_and_no_sample() -> None:
+    assert standing._fleet(facts(None)).text == "" and samples(None) == {}
 
-    def agreed() -> list[str | None]:
-        told = [{"name": "p", "origins": [{"state": "healthy"}, {"state": "healthy"}]}]
-        add_agreed(cast(Any, published), cast(Any, told))
-        return [one["agreed"] for one in cast(Any, told)[0]["origins"]]
 
-    assert agreed() == [None, None], "nobody has told yet whom it hears"
-    write_hearing(tmp_path, ToldHearing(("B",), ("B", "C")))
-    assert agreed() == [None, None]
-    write_hearing(tmp_path, ToldHearing((), ("B", "C"), (), time.monotonic() - 40, 2))
-    assert agreed() == ["agreed 40 s ago by 2 of 3", None], "its own probes say that the other is up"
+def test_a_row_says_who_is_heard_and_what_is_wrong() -> None:
+    fleet = PlayedFleet()
+    assert standing._fleet(facts(fleet)) == ("fleet", "AMS-1, 3 of 3 machines heard, revision 7", ())
+    fleet.lose("NYC-1", 125.0)
+    fleet.own = dataclasses.replace(AMS, mode=FleetMode.FILES, revision=None)
+    row = standing._fleet(facts(fleet))
+    assert row.text == "AMS-1, 2 of 3 machines heard, health alone is shared"
+    assert row.problems == ("NYC-1 has not been heard for 2 min 5 s",)
+
+
+def test_metrics_have_each_machine_and_this_ones_own_state() -> None:
+    fleet = PlayedFleet()
+    fleet.lose("NYC-1", 125.0)
+    fleet.rows[0] = RosterRow(dataclasses.replace(FRA, lag=2, mistakes=("pools.eu: no",)), 0.5, True, 60.0, 15.0)
+    shown = samples(fleet)
+    assert [shown["machine_heard", name] for name in ("AMS-1", "FRA-1", "NYC-1")] == [1, 1, 0]
+    assert shown["machine_age_seconds", "NYC-1"] == 125
+    assert (shown["lag_revisions", "FRA-1"], shown["lag_seconds", "FRA-1"]) == (2, 15)
+    assert shown["revision_refused", "FRA-1"] == 1 and shown["served_revision", "FRA-1"] == 7
+    assert ("served_revision", "NYC-1") not in shown, "nobody knows what it serves now"
+    assert (shown[("cut_off",)], shown[("bus_up",)], shown[("problems",)]) == (0, 1, 3)
+    fleet.own = dataclasses.replace(AMS, bus="no answer", cut_off_s=5.0)
+    shown = samples(fleet)
+    assert (shown[("cut_off",)], shown[("bus_up",)]) == (1, 0)
