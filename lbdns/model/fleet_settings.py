@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, PlainValidator, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from lbdns.model import bounds
@@ -171,7 +171,7 @@ class FleetSettings(Frozen):
     """The certificates for a nats-server of your own."""
     id: Annotated[str, AfterValidator(_check_word)] = DEFAULT_FLEET_ID
     """What tells this fleet from others at the same nats-server, where no `secret` does."""
-    domain: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}$")] | None = None
+    domain: Annotated[str, AfterValidator(_check_word)] | None = None
     """The JetStream domain that the fleet's stream is kept in, where a nats-server of your own has one."""
     probe_from: ProbeFrom = DEFAULT_PROBE_FROM
     """How many machines of each region probe an endpoint: a number, by turns that follow from names; or `all`."""

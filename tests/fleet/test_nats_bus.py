@@ -124,6 +124,7 @@ def test_who_follows_goes_on_after_a_kill_of_the_server(server: NatsServer) -> N
             assert (await next_of(messages)).data == b"%d" % number
             await asyncio.to_thread(server.kill)
             await until(lambda: not bus.is_connected)
+            assert bus.problem, "from the moment when it is lost"
             with pytest.raises(BusUnreached):
                 await bus.append(REV, b"lost", id="x", expected=None)
             assert bus.problem

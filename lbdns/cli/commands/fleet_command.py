@@ -188,7 +188,7 @@ def leave(running: RunningServer, ends: bool) -> None:
             "they hear nothing of each other; say --end"
         )
     leave_fleet(place)
-    click.echo("this machine is in no fleet any more, and serves on what it has; the others show it as not heard")
+    click.echo("this machine is in no fleet any more, and serves on what it has; the others do without it")
 
 
 @fleet.command("token")

@@ -84,12 +84,18 @@ class NatsBus:
         self._keeping: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._trouble = LastingTrouble(log, "connected to the fleet's bus again")
-        self.problem = "not connected yet"
+        self._problem = "not connected yet"
 
     @property
     def is_connected(self) -> bool:
         """Whether the bus answered within the last seconds."""
         return self._link is not None and not self._link.lost.is_set()
+
+    @property
+    def problem(self) -> str:
+        """Why it is not connected, in words; "" where it is."""
+        link = self._link
+        return _loss(link) if link is not None and link.lost.is_set() else self._problem
 
     @property
     def url(self) -> str:
@@ -268,7 +274,9 @@ class NatsBus:
             self._link = link
             for one in tuple(self._subscriptions):
                 await self._attach(link, one)
-            self.problem = ""
+            if not await self._is_listened(link):
+                return _loss(link)
+            self._problem = ""
             if self._trouble.text:
                 self._trouble.end()
             else:
@@ -276,9 +284,18 @@ class NatsBus:
             self._connected.set()
             self._tell(True)
             await link.lost.wait()
-            return f"{link.url}: {link.why_lost}"
+            self._problem = _loss(link)  # before the link is closed, which takes a while where nobody answers
+            return self._problem
         finally:
             await self._drop_link()
+
+    async def _is_listened(self, link: BusLink) -> bool:
+        """Whether the server has taken all subscriptions: who asks from now on is answered."""
+        try:
+            await link.beat()
+        except BusUnreached as error:
+            link.has_ended(str(error))
+        return not link.lost.is_set()
 
     async def _drop_link(self) -> None:
         link, self._link = self._link, None
@@ -298,7 +315,7 @@ class NatsBus:
             link.has_ended(str(error))
 
     def _take_problem(self, problem: str) -> None:
-        self.problem = problem
+        self._problem = problem
         self._trouble.begin(f"not connected to the fleet's bus: {problem}")
 
     def _tell(self, is_connected: bool) -> None:
@@ -307,7 +324,7 @@ class NatsBus:
 
     def _there(self) -> BusLink:
         if self._link is None or self._link.lost.is_set():
-            raise BusUnreached(self.problem or "not connected to the fleet's bus")
+            raise BusUnreached(self.problem)
         return self._link
 
     def _calls(self) -> StreamCalls:
@@ -323,6 +340,10 @@ class NatsBus:
             raise BusRefused(f"{subject}: a message has at most {link.client.max_payload:,} octets") from None
         except (TimeoutError, OSError, nats_errors.Error) as error:
             log.debug("not told to anybody: %s: %r", subject, error)
+
+
+def _loss(link: BusLink) -> str:
+    return f"{link.url}: {link.why_lost}"
 
 
 def _appended(reply: Msg, link: BusLink, stream_name: str) -> int:

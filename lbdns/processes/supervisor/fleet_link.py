@@ -134,15 +134,16 @@ class FleetLink:
         """Return how this machine stands; raises LbdnsError before anything is served."""
         replica = self._replica
         configuration = self._server.in_force().configuration
-        revision, mistakes = (None, ()) if self._side is None else self._side.told()
+        served = configuration.store_revision
+        revision, mistakes = (served, ()) if self._side is None else self._side.told()
         problem = self._bus.problem
         if not problem and replica is not None and replica.phase is not ReplicaPhase.FOLLOWING:
             problem = replica.problem
         own = MachineStatus(
             self.name,
-            mode=FleetMode.FILES if self._side is None else FleetMode.STORE,
+            mode=FleetMode.FILES if self._side is None and served is None else FleetMode.STORE,
             revision=revision,
-            served=configuration.store_revision,
+            served=served,
             lag=replica.lag if replica is not None else 0,
             mistakes=mistakes,
             up_s=time.monotonic() - self._began_s,
