@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     import dns.message
     import dns.resolver
 
-START_S = 30.0
-STOP_S = 15.0
+START_S = 60.0
+STOP_S = 30.0
 QUERY_S = 5.0
 ASK_S = 30.0  # an operation may begin a process first
 POLL_S = 0.02

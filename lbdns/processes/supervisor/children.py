@@ -18,7 +18,7 @@ from lbdns.processes.supervisor.pulse import LOOK_S, Pulse, scheduling_of
 RESTART_FIRST_S = 0.1
 RESTART_MAX_S = 2.0  # what waits in a dead responder's socket must not grow old
 SETTLED_S = 10.0  # a process that lived this long starts anew without the delays of its past
-READY_S = 15.0
+READY_S = 30.0
 START_ATTEMPTS = 3  # of a process that ends before it is ready: killed once it comes up, broken it never does
 GIVEN_AWAY_S = 0.5  # the process that went is to have the processor first
 
