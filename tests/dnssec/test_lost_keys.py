@@ -32,6 +32,7 @@ def is_signed(served: SignedServer) -> bool:
 def test_a_zone_whose_keys_are_gone_stays_signed(lbdns_server: Callable[..., LbdnsServer]) -> None:
     with signed_server(lbdns_server, tree()) as served:
         before = served.signer_pid()
+        os.kill(before, signal.SIGSTOP)  # it writes there
         shutil.rmtree(served.server.state_dir / DNSSEC_DIRECTORY)
         os.kill(before, signal.SIGKILL)
         served.wait_for(lambda: served.signer_pid() != before)

@@ -85,6 +85,8 @@ def scan_entries(text: str, report: Callable[[int, str], None]) -> Iterator[Entr
                 yield Entry(number, line[0] in " \t", tokens)
             continue
         if pending is None:
+            if line.lstrip(" \t\r").startswith(";"):
+                continue  # by itself, as a file may be comments for the most part
             pending = _Pending(number, line[0] in " \t")
         pending.add(number, line, report)
         if pending.depth == 0:

@@ -117,7 +117,7 @@ class NatsChild(KeptOne):
         if self._has_looked:
             return
         self._has_looked = True
-        if not (self._state_dir / FLEET_DIRECTORY).exists():
+        if not os.path.exists(self._state_dir / FLEET_DIRECTORY):  # Path.exists raises where nobody may look
             return
         from lbdns.fleet.embedded.prepared_server import configuration_of
 
