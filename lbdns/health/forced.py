@@ -117,7 +117,7 @@ def changing(state_dir: Path) -> Iterator[None]:
     try:
         handle = os.open(state_dir / FORCED_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise LbdnsError(f"{state_dir / FORCED_LOCK}: cannot be opened: {error.strerror}") from error
+        raise LbdnsError(f"{state_dir / FORCED_LOCK}: cannot write the forced states: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
