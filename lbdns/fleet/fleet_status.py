@@ -14,12 +14,12 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from lbdns.fleet.fleet_document import BadDocument, decode_document, encode_document
+from lbdns.model.fleet_report import MachineStatus, RosterRow
 
 STATUS_S: Final = 1.0
 """How often a machine says how it stands."""
@@ -29,59 +29,7 @@ FORGOTTEN_S: Final = 86_400.0
 """Who has said nothing for so long is no machine of the fleet any more."""
 MACHINES_MAX: Final = 4_096
 """Of a roster: whoever comes then is passed over."""
-NAME_PATTERN: Final = r"^[A-Za-z0-9_-]{1,63}$"
-"""Names of machines: they are parts of subjects on the bus."""
 _STATUS_BYTES_MAX: Final = 1 << 20
-_Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class FleetMode(StrEnum):
-    """Where a machine's configuration comes from."""
-
-    STORE = "store"
-    """The fleet's: what one changes all serve."""
-    FILES = "files"
-    """Its own files: it shares health alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class MachineStatus:
-    """How a machine stands, as its supervisor says.
-
-    `region` and `pop` are those of its settings, "" where they name none; `version` is the release of lbdns. `revision`
-    is the newest in its store and `served` the one that it answers by, None where it has no store; `lag`: how many
-    revisions of the stream it knows of and does not have yet. `mistakes`: why it does not serve what it stores, a
-    sentence each. `up_s`: for how long its supervisor runs.
-
-    `heard`: the machines whose observations its monitor worker hears, itself left out, of `known` others; `cut_off_s`:
-    for how long it has heard too few to judge by, None where it hears enough, and `agreed_by`: how many, itself among
-    them, agreed on what it goes by since then. `bus`: what is wrong with its way to the bus, "" where nothing is.
-    `signed`: a digest of the zones that it signs (`signed_digest`), `signed_count` how many these are. `is_leaving`:
-    this is the last that is heard of it in this fleet. `run`: what tells one run of a supervisor from any other, so
-    that two machines of one name are noticed.
-    """
-
-    name: Annotated[str, Field(pattern=NAME_PATTERN)]
-    version: str = ""
-    region: str = ""
-    pop: str = ""
-    mode: str = FleetMode.STORE
-    revision: int | None = None
-    served: int | None = None
-    lag: int = 0
-    mistakes: tuple[str, ...] = ()
-    up_s: _Number = 0.0
-    heard: tuple[str, ...] = ()
-    known: int = 0
-    cut_off_s: _Number | None = None
-    agreed_by: int = 0
-    bus: str = ""
-    signed: str = ""
-    signed_count: int = 0
-    is_leaving: bool = False
-    run: str = ""
-
-
 _READ: Final = TypeAdapter(MachineStatus)
 
 
@@ -109,18 +57,6 @@ def signed_digest(zones: Iterable[str]) -> str:
     """Return what tells apart machines that sign other zones: a digest of the zones' names, "" where there are none."""
     names = sorted(zones)
     return hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest() if names else ""
-
-
-@dataclass(frozen=True, slots=True)
-class RosterRow:
-    """A machine as one keeps it: what it said last, how long ago (`age_s`), whether it is still heard, and for how long
-    that has been so (`for_s`): since it came, came back or was lost. `lags_s`: for how long it has lacked revisions."""
-
-    status: MachineStatus
-    age_s: float
-    is_heard: bool
-    for_s: float
-    lags_s: float = 0.0
 
 
 _READ_ROW: Final = TypeAdapter(RosterRow)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from lbdns.telemetry.transfer_metrics import Samples
 
 if TYPE_CHECKING:
-    from lbdns.fleet.fleet_report import FleetReport
+    from lbdns.model.fleet_report import FleetReport
 
 _MACHINE: Final = ("machine",)
 

@@ -14,7 +14,7 @@ from lbdns.telemetry.tally import Sample
 from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
 
 if TYPE_CHECKING:
-    from lbdns.fleet.fleet_report import FleetReport
+    from lbdns.model.fleet_report import FleetReport
 
 
 class ChildFacts(NamedTuple):

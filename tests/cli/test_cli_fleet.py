@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lbdns.fleet.fleet_status import RosterRow
+from lbdns.model.fleet_report import RosterRow
 from lbdns.processes.supervisor.control_socket import ControlServer
 from tests.cli.commands import Outcome, run
 from tests.fleet.played_fleet import AMS, FRA, PlayedFleet

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import httpx
 import pytest
 
-from lbdns.fleet.fleet_status import FleetMode
 from lbdns.manage.api.frame.site import ApiSite
 from lbdns.manage.api.hosting import ApiServer
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.managing import Running
 from lbdns.manage.store.sqlite import Store
+from lbdns.model.fleet_report import FleetMode
 from lbdns.model.settings import Settings
 from tests.dashboard.conftest import Pages, expect, signed_in
 from tests.fleet.played_fleet import AMS, PlayedFleet

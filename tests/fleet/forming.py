@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lbdns.fleet.fleet_report import FleetReport
+from lbdns.model.fleet_report import FleetReport
 from tests.fleet.machines import Fleet, at_once
 from tests.store.served import wait_until
 

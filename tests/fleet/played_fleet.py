@@ -10,8 +10,8 @@ from typing import Any
 from lbdns.base.errors import LbdnsError
 from lbdns.config.examined import Loaded
 from lbdns.fleet.asking import FleetQuestion
-from lbdns.fleet.fleet_report import FleetReport, fleet_report
-from lbdns.fleet.fleet_status import MachineStatus, RosterRow
+from lbdns.fleet.fleet_problems import fleet_report
+from lbdns.model.fleet_report import FleetReport, MachineStatus, RosterRow
 from lbdns.processes.supervisor.fleet_operations import FleetDesk
 
 AMS = MachineStatus(

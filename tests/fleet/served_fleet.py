@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from lbdns.fleet.fleet_report import FleetReport
+from lbdns.model.fleet_report import FleetReport
 from tests.fleet.nats_server import NatsServer
 from tests.processes.load import configuration
 from tests.store.served import StoreServer, wait_until

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from lbdns.fleet.fleet_report import revision_text
 from lbdns.model.bus_access import BusAccess
+from lbdns.model.fleet_report import revision_text
 from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.fleet_link import FleetLink
 

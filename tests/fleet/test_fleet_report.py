@@ -7,16 +7,8 @@ import json
 
 import pytest
 
-from lbdns.fleet.fleet_report import (
-    LAGS_S,
-    NO_FLEET,
-    FleetReport,
-    fleet_report,
-    heard_text,
-    minors_apart,
-    revision_text,
-)
-from lbdns.fleet.fleet_status import FleetMode, MachineStatus, RosterRow
+from lbdns.fleet.fleet_problems import LAGS_S, fleet_report, heard_text, minors_apart
+from lbdns.model.fleet_report import NO_FLEET, FleetMode, FleetReport, MachineStatus, RosterRow, revision_text
 
 AMS = MachineStatus("AMS-1", "0.2.0", "WEU", "AMS", revision=7, served=7, up_s=60.0, heard=("FRA-1",), known=1)
 FRA = dataclasses.replace(AMS, name="FRA-1", pop="FRA", heard=("AMS-1",))

@@ -17,9 +17,9 @@ from lbdns.base.errors import LbdnsError
 from lbdns.dnssec.signing_facts import NOTHING_SIGNED, SigningFacts
 from lbdns.dnssec.zone_status import KeyRole, KeyStatus, SigningState, ZoneStatus
 from lbdns.fleet.asking import ANSWER_BYTES_MAX, FleetQuestion, decode_answer, encode_answer, encode_question
-from lbdns.fleet.fleet_report import FleetReport
-from lbdns.fleet.fleet_status import MachineStatus, encode_status
+from lbdns.fleet.fleet_status import encode_status
 from lbdns.fleet.told_hearing import RemoteVantage, ToldHearing, read_hearing, write_hearing
+from lbdns.model.fleet_report import FleetReport, MachineStatus
 from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.fleet_operations import FleetDesk
 from lbdns.processes.supervisor.fleet_seen import FleetSeen, answer_question, signed_by

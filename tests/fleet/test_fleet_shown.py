@@ -6,7 +6,7 @@ import dataclasses
 from types import SimpleNamespace
 from typing import cast
 
-from lbdns.fleet.fleet_status import FleetMode, RosterRow
+from lbdns.model.fleet_report import FleetMode, RosterRow
 from lbdns.telemetry import metrics, standing
 from lbdns.telemetry.server_facts import ServerFacts
 from tests.fleet.played_fleet import AMS, FRA, PlayedFleet

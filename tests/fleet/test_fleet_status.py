@@ -8,15 +8,8 @@ import zlib
 import pytest
 
 from lbdns.fleet.fleet_document import DEFLATED_FROM, BadDocument, decode_document, encode_document
-from lbdns.fleet.fleet_status import (
-    FORGOTTEN_S,
-    LOST_S,
-    FleetRoster,
-    MachineStatus,
-    decode_status,
-    encode_status,
-    signed_digest,
-)
+from lbdns.fleet.fleet_status import FORGOTTEN_S, LOST_S, FleetRoster, decode_status, encode_status, signed_digest
+from lbdns.model.fleet_report import MachineStatus
 
 AMS = MachineStatus(
     name="AMS-1",

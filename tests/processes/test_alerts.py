@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lbdns.fleet.fleet_report import LAGS_S
+from lbdns.fleet.fleet_problems import LAGS_S
 from lbdns.telemetry.thresholds import (
     CERTIFICATE_DAYS_MIN,
     CHANGE_WAITS_S,

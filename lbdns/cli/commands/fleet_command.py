@@ -41,7 +41,7 @@ def fleet(context: click.Context, running: RunningServer, as_json: bool) -> None
 def _show(running: RunningServer, as_json: bool) -> int:
     """Print the fleet; returns the exit status."""
     from lbdns.cli.frame.desk import make_table, print_table
-    from lbdns.fleet.fleet_report import FleetReport
+    from lbdns.model.fleet_report import FleetReport
     from lbdns.processes.supervisor.control_socket import ask
 
     try:

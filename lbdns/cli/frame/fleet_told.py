@@ -9,15 +9,15 @@ from lbdns.base.wording import counted
 from lbdns.health.events import duration_text
 
 if TYPE_CHECKING:
-    from lbdns.fleet.fleet_report import FleetReport
-    from lbdns.fleet.fleet_status import RosterRow
+    from lbdns.model.fleet_report import FleetReport, RosterRow
 
 FLEET_HEADINGS: Final = ("machine", "place", "state", "revision", "lag", "hears", "version")
 
 
 def fleet_rows(report: FleetReport) -> Iterator[tuple[str, ...]]:
     """Yield a row for each machine, of FLEET_HEADINGS; what one that is not heard said last is in brackets."""
-    from lbdns.fleet.fleet_report import heard_text, revision_text
+    from lbdns.fleet.fleet_problems import heard_text
+    from lbdns.model.fleet_report import revision_text
 
     for row in report.machines:
         status = row.status

@@ -25,12 +25,12 @@ from lbdns.fleet.asking import ANSWER_S, FleetQuestion, decode_answer, encode_qu
 from lbdns.fleet.bus.fleet_bus import BusUnreached
 from lbdns.fleet.bus.nats_bus import NatsBus
 from lbdns.fleet.bus.subjects import machine_subject
-from lbdns.fleet.fleet_report import FleetReport
-from lbdns.fleet.fleet_status import STATUS_S, FleetMode, MachineStatus, encode_status
+from lbdns.fleet.fleet_status import STATUS_S, encode_status
 from lbdns.fleet.replica.fleet_replica import FleetReplica, ReplicaPhase
 from lbdns.fleet.replica.replica_store import ReplicaStore
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.bus_access import BusAccess
+from lbdns.model.fleet_report import FleetMode, FleetReport, MachineStatus
 from lbdns.processes.supervisor.fleet_operations import AskedFleet
 from lbdns.processes.supervisor.fleet_seen import FleetSeen, answer_question
 from lbdns.processes.supervisor.signer_child import SignerChild

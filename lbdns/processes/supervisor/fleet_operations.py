@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest
-from lbdns.fleet.asking import ASKABLE, FleetQuestion
-from lbdns.fleet.fleet_report import NO_FLEET, FleetReport
+from lbdns.model.fleet_report import NO_FLEET, FleetReport
+
+if TYPE_CHECKING:
+    from lbdns.fleet.asking import FleetQuestion
 
 
 class AskedFleet(Protocol):
@@ -40,12 +42,15 @@ class FleetDesk:
 
     async def ask(self, request: Mapping[str, Any]) -> Any:
         """Have the machine `machine` do the operation `asked` of ASKABLE with `request`; raises LbdnsError."""
-        op, inner = request.get("asked"), request.get("request") or {}
-        if op not in ASKABLE or not isinstance(inner, Mapping):
-            raise LbdnsError(f"asked: expected one of {', '.join(ASKABLE)}, with a request")
         fleet = self._fleet()
         if fleet is None:
             raise LbdnsError("this server is in no fleet: there is no other machine to ask")
+        # Needed by who is in a fleet alone.
+        from lbdns.fleet.asking import ASKABLE, FleetQuestion
+
+        op, inner = request.get("asked"), request.get("request") or {}
+        if op not in ASKABLE or not isinstance(inner, Mapping):
+            raise LbdnsError(f"asked: expected one of {', '.join(ASKABLE)}, with a request")
         report = fleet.report()
         machine = _machine_of(report, request.get("machine"))
         if machine == report.machine:

@@ -16,9 +16,10 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.whole_file import write_whole
 from lbdns.dnssec.signing_facts import SigningFacts
 from lbdns.fleet.asking import decode_question, encode_answer
-from lbdns.fleet.fleet_report import FleetReport, fleet_report
-from lbdns.fleet.fleet_status import LOST_S, FleetRoster, MachineStatus, decode_status, signed_digest
+from lbdns.fleet.fleet_problems import fleet_report
+from lbdns.fleet.fleet_status import LOST_S, FleetRoster, decode_status, signed_digest
 from lbdns.fleet.told_hearing import read_hearing
+from lbdns.model.fleet_report import FleetReport, MachineStatus
 from lbdns.model.settings import Settings
 from lbdns.places.pops import region_at
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 
 from lbdns.base.words import OWN_PATH
-from lbdns.fleet.fleet_report import FleetReport
 from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.live import operate
 from lbdns.manage.api.frame.openapi import component, describe, schema_of
 from lbdns.manage.api.frame.site import CurrentSite
+from lbdns.model.fleet_report import FleetReport
 
 _FLEET: Final[dict[str, Any]] = component("Fleet", schema_of(FleetReport))
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Response
 
 from lbdns.base.kinds import Kind
-from lbdns.fleet.told_hearing import read_hearing
 from lbdns.health.pool_state import pool_state
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import COUNTS, ENDPOINT_WORDS, HEALTHY, STATE_MASK, TAKES_TRAFFIC, UNHEALTHY, UNRESOLVED
@@ -120,7 +119,12 @@ def health_by_place(pool: Pool, published: Published) -> dict[str, Any]:
 
 def _vantages_elsewhere(settings: Settings, run_dir: Path) -> tuple[Vantage, ...]:
     """Return the vantage points of the other machines of the fleet, none where there is none."""
-    told = read_hearing(run_dir) if settings.fleet is not None else None
+    if settings.fleet is None:
+        return ()
+    # Needed by who is in a fleet alone.
+    from lbdns.fleet.told_hearing import read_hearing
+
+    told = read_hearing(run_dir)
     return () if told is None else tuple(Vantage(one.name, one.region) for one in told.vantages)
 
 

@@ -7,11 +7,10 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lbdns.base.words import OWN_PATH, Health
-from lbdns.fleet.fleet_report import NO_FLEET, FleetReport, heard_text, revision_text
-from lbdns.fleet.fleet_status import RosterRow
 from lbdns.health.events import duration_text
 from lbdns.manage.dashboard.page_request import PageRequest, call_api
 from lbdns.manage.dashboard.page_router import PageRouter, render
+from lbdns.model.fleet_report import NO_FLEET, FleetReport, RosterRow, revision_text
 
 API: Final = f"{OWN_PATH}/fleet"
 PLACE: Final = "/fleet"
@@ -35,6 +34,9 @@ async def show_fleet(request: PageRequest) -> Response:
 
 def _shown(row: RosterRow, own: str) -> dict[str, Any]:
     """Return what a row of the table has."""
+    # Needed by who is in a fleet alone.
+    from lbdns.fleet.fleet_problems import heard_text
+
     status = row.status
     is_well = not (status.mistakes or status.bus) and status.cut_off_s is None
     state = Health.DOWN if not row.is_heard else Health.HEALTHY if is_well else Health.DEGRADED

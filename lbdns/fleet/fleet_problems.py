@@ -1,67 +1,18 @@
-"""The whole fleet as one of its machines sees it, with what somebody should look at: pure.
-
-What the command line, the API, `lbdns status`, metrics and the dashboard show of a fleet stands here, worked out once.
-"""
+"""What of a fleet somebody should look at, worked out once for all that show it: pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
-
-from pydantic import TypeAdapter
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from lbdns.base.wording import counted
-from lbdns.fleet.fleet_status import FleetMode, MachineStatus, RosterRow
 from lbdns.health.events import duration_text
+from lbdns.model.fleet_report import FleetReport, MachineStatus, RosterRow
 
 LAGS_S: Final = 10.0
 """A machine may lack revisions for so long before somebody should look at it."""
 MINORS_APART_MAX: Final = 1
 """Releases so far apart work together: one machine after the other is upgraded."""
-
-
-@dataclass(frozen=True, slots=True)
-class FleetReport:
-    """The fleet as `machine` sees it, "" where this server is in no fleet: all machines by name, itself among them, and
-    `problems`, a sentence each."""
-
-    machine: str = ""
-    machines: tuple[RosterRow, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    @property
-    def own(self) -> MachineStatus | None:
-        """What this machine says of itself; None where it is in no fleet."""
-        return next((row.status for row in self.machines if row.status.name == self.machine), None)
-
-    @property
-    def heard_count(self) -> int:
-        """How many machines are heard, this one among them."""
-        return sum(row.is_heard for row in self.machines)
-
-    @property
-    def text(self) -> str:
-        """The fleet in one line."""
-        own = self.own
-        if own is None:
-            return ""
-        told = f"{self.machine}, {self.heard_count} of {counted(len(self.machines), 'machine')} heard"
-        configuration = "health alone is shared" if own.mode == FleetMode.FILES else f"revision {revision_text(own)}"
-        return f"{told}, {configuration}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as values that JSON has."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(said: Mapping[str, Any]) -> FleetReport:
-        """Return what `as_json` made JSON of."""
-        return _READ.validate_python(said)
-
-
-_READ: Final = TypeAdapter(FleetReport)
-NO_FLEET: Final = FleetReport()
 
 
 def fleet_report(own: MachineStatus, rows: Sequence[RosterRow], is_name_taken: bool = False) -> FleetReport:
@@ -139,14 +90,3 @@ def heard_text(status: MachineStatus) -> str:
     since = duration_text(status.cut_off_s)
     agreed = f"; health as agreed {since} ago by {status.agreed_by} of {status.known + 1}" if status.agreed_by else ""
     return f"it has heard {len(status.heard)} of {status.known} for {since}{agreed}"
-
-
-def revision_text(status: MachineStatus) -> str:
-    """Return in words which revision a machine serves."""
-    if status.mode == FleetMode.FILES:
-        return "own files"
-    if status.revision is None:
-        return "not known"
-    if status.mistakes:
-        return f"{status.revision}, not served"
-    return str(status.revision)
