@@ -65,9 +65,9 @@ class NatsServer:
             self.process.wait()
             self.process = None
 
-    def call(self, api: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    def call(self, api: str, wanted: dict[str, Any], timeout_s: float = WAIT_S) -> dict[str, Any]:
         """Ask JetStream's API by hand, as an operator's tool would."""
-        with socket.create_connection(("127.0.0.1", self.port), WAIT_S) as talk:
+        with socket.create_connection(("127.0.0.1", self.port), timeout_s) as talk:
             file = talk.makefile("rb")
             data = json.dumps(wanted).encode()
             talk.sendall(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB reply 1\r\n')

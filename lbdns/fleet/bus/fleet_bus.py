@@ -66,12 +66,13 @@ class StreamMessage:
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
     """The stream as it stands. `generation` tells it from any other that is made in its place; `first` and `last` are
-    sequences, and first is last + 1 where it is empty."""
+    sequences, and first is last + 1 where it is empty. `is_single`: one server of a cluster alone keeps it."""
 
     generation: str
     first: int
     last: int
     octets: int
+    is_single: bool = False
 
 
 class BusSubscription(Protocol):
@@ -112,7 +113,8 @@ class FleetBus(Protocol):
         ...
 
     async def make_stream(self) -> StreamFacts:
-        """Make the stream where it is not there, and return how it stands; raises BusUnreached, BusRefused."""
+        """Make the stream where it is not there, have several servers of a cluster keep it, and return how it stands;
+        raises BusUnreached, BusRefused."""
         ...
 
     async def stream(self) -> StreamFacts | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -29,6 +30,10 @@ WRONG_SEQUENCE: Final = (10071, 10164)
 _STREAM_NOT_FOUND: Final = 10059
 _MESSAGE_NOT_FOUND: Final = 10037
 _STREAM_EXISTS: Final = 10058
+_TOO_FEW_SERVERS: Final = (10005, 10074)
+"""A cluster has too few servers that keep streams and are there, or is none."""
+REPLICAS: Final = 3
+"""How many servers of a cluster keep the stream: the least of which one may be lost."""
 _OFF: Final = (10039, 10076)
 """JetStream is off for the account, or for the server."""
 _LEVEL: Final = 1
@@ -37,6 +42,8 @@ _BATCH_MESSAGES: Final = 256
 _BATCH_OCTETS: Final = 4 * 1024 * 1024
 _END_OF_BATCH: Final = "204"
 _NOTHING: Final = "404"
+
+log = logging.getLogger("lbdns.fleet")
 
 
 class StreamCalls:
@@ -70,23 +77,14 @@ class StreamCalls:
         return _facts(found)
 
     async def make(self) -> StreamFacts:
-        """Make the stream where it is not there."""
+        """Make the stream where it is not there; of a cluster REPLICAS servers keep it, where so many are there."""
         await self.check_engine()
         there = await self.facts()
         if there is not None:
-            return there
-        wanted = {
-            "name": self._space.stream_name,
-            "description": "the configuration of a fleet of lbdns: what is removed here is made anew by its machines",
-            "subjects": [self._space.full(one) for one in STORED],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "new",
-            "num_replicas": 1,
-            "allow_direct": True,
-            "republish": {"src": self._space.full(FOLLOWED), "dest": self._space.full(f"{NEWS}.{FOLLOWED}")},
-        }
-        made = await self._call(f"STREAM.CREATE.{self._space.stream_name}", wanted)
+            return await self._widen() if there.is_single else there
+        made = await self._create(REPLICAS)
+        if made.get("error", {}).get("err_code") in _TOO_FEW_SERVERS:
+            made = await self._create(1)
         if made.get("error", {}).get("err_code") == _STREAM_EXISTS:
             there = await self.facts()
             if there is not None:
@@ -98,6 +96,33 @@ class StreamCalls:
                 f"{self._link.url}: nats-server 2.11 or newer is needed: it took a stream without its terms"
             )
         return _facts(made)
+
+    async def _create(self, replicas: int) -> dict[str, Any]:
+        wanted = {
+            "name": self._space.stream_name,
+            "description": "the configuration of a fleet of lbdns: what is removed here is made anew by its machines",
+            "subjects": [self._space.full(one) for one in STORED],
+            "retention": "limits",
+            "storage": "file",
+            "discard": "new",
+            "num_replicas": replicas,
+            "allow_direct": True,
+            "republish": {"src": self._space.full(FOLLOWED), "dest": self._space.full(f"{NEWS}.{FOLLOWED}")},
+        }
+        return await self._call(f"STREAM.CREATE.{self._space.stream_name}", wanted)
+
+    async def _widen(self) -> StreamFacts:
+        """Have REPLICAS servers keep the stream that one keeps alone; it stays as it is where they are not there."""
+        found = await self._call(f"STREAM.INFO.{self._space.stream_name}", None)
+        if "error" not in found:
+            wanted = found["config"] | {"num_replicas": REPLICAS}
+            changed = await self._call(f"STREAM.UPDATE.{self._space.stream_name}", wanted)
+            if "error" not in changed:
+                log.info("%d servers of the cluster keep the fleet's stream from now on", REPLICAS)
+                return _facts(changed)
+            log.debug("one server of a cluster alone keeps the fleet's stream: %s", changed["error"])
+            return _facts(found)
+        raise self._refused(found["error"])
 
     async def last(self, subject: str) -> StreamMessage | None:
         """Return the newest message of a subject, as who leads the stream has it."""
@@ -232,7 +257,8 @@ def _facts(found: dict[str, Any]) -> StreamFacts:
     state = found["state"]
     last = state["last_seq"]
     first = state["first_seq"] if state["messages"] else last + 1
-    return StreamFacts(found["created"], first, last, state["bytes"])
+    is_single = "name" in found.get("cluster", {}) and found["config"]["num_replicas"] < REPLICAS
+    return StreamFacts(found["created"], first, last, state["bytes"], is_single)
 
 
 def _id_in(head: str) -> str:

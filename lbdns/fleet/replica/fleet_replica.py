@@ -167,10 +167,10 @@ class FleetReplica:
     async def _enter_and_follow(self) -> None:
         facts = await self._bus.stream()
         place = await self._store.place()
-        if facts is None:
-            if not self._begins(place):
-                self._stand(ReplicaPhase.WAITING, "the bus has no stream of this fleet yet: who begins it makes it")
-                return
+        if facts is None and not self._begins(place):
+            self._stand(ReplicaPhase.WAITING, "the bus has no stream of this fleet yet: who begins it makes it")
+            return
+        if facts is None or facts.is_single:
             facts = await self._bus.make_stream()
         await self._note_base()
         if self._is_astray or not _continues(place.mark, facts):
