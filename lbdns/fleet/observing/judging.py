@@ -26,6 +26,8 @@ the regions:
     | some            | a tie               | Y                                      | none            | as agreed |
 
 *Turned so since*: one of the fresh ones came to say it after the last of the silent ones was heard last.
+What cannot be told, as too few of a monitor group have said anything yet, is nobody's word: what was agreed stands.
+
 So whoever falls silent changes nothing by that, and whoever is left still decides what happens from then on. Where
 nothing was agreed yet, the fresh ones decide as if none were silent.
 """
@@ -95,6 +97,8 @@ def judge(voices: Sequence[Voice], is_cut_off: bool, agreed: int, per_region: in
     all of them.
     """
     votes = [one for one in voices if one.member.votes]
+    if not is_cut_off and votes and (unanimous := votes[0].state) != UNKNOWN and _say_all(votes, unanimous):
+        return unanimous
     silent = [one for one in votes if one.state != UNKNOWN and silent_since_s(one) is not None]
     fresh = [one for one in votes if silent_since_s(one) is None] if silent else votes
     if is_cut_off:
@@ -109,11 +113,22 @@ def judge(voices: Sequence[Voice], is_cut_off: bool, agreed: int, per_region: in
     return _judge_with_silent(votes, fresh, silent, agreed, per_region)
 
 
+def _say_all(votes: Sequence[Voice], state: int) -> bool:
+    """Whether all say the same, and one of them is fresh: whichever row of the table it is, that is what follows. Most
+    endpoints are so at most times, and need no more than this look."""
+    is_any_fresh = False
+    for one in votes:
+        if one.state != state:
+            return False
+        is_any_fresh = is_any_fresh or (one.quiet_s is None and one.speaker.silent_s is None)
+    return is_any_fresh
+
+
 def _judge_with_silent(
     votes: Sequence[Voice], fresh: Sequence[Voice], silent: Sequence[Voice], agreed: int, per_region: int | None
 ) -> int:
     best = _state(votes, per_region, _most, silent_say=HEALTHY)
-    if best == _state(votes, per_region, _most, silent_say=UNHEALTHY):
+    if best != UNKNOWN and best == _state(votes, per_region, _most, silent_say=UNHEALTHY):
         return best
     leaning = _state(fresh, per_region, _strictly_most)
     in_all = _state(votes, per_region, _most)

@@ -3,7 +3,7 @@
     see() own results    -+                      +-> messages: changes after NEWS_S, a heartbeat each second
     take() messages       +-> Observer - drain() +-> asks: of whom to ask all that it observes, or its orders
     take_whole() replies  |                      +-> changes of what others observe
-    tick() time          -+                      '-> who is heard now, and what follows from that
+    tick() time          -+                      '-> who is heard now, and whose words are to be judged anew
 
 Whoever misses a message sees it by the sequence in the next, and whoever has anything else than its sender by the
 digest; both ask for the whole. So traffic grows with changes and not with size, and nothing that is lost stays lost.
@@ -49,16 +49,17 @@ class Ask(NamedTuple):
 class ObserverOutcome:
     """What came of all that was taken since it was drained last.
 
-    `is_hearing_new`: who is silent, or whether this machine is cut off, is not as it was: every endpoint is to be
-    judged anew. `are_vantages_new`: others are known. `are_shares_new`: checks may have moved. `are_orders_new`: the
-    list of orders that is to be applied, and kept, is another.
+    `turned`: vantage points that are silent, or are not any more, or since another time: what they speak of is to be
+    judged anew. `is_cut_off_new`: whether this machine is cut off is not as it was. `are_vantages_new`: others are
+    known. `are_shares_new`: checks may have moved. `are_orders_new`: the orders to apply, and to keep, are others.
     """
 
     messages: list[HealthNews | OrderNews] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
     changes: list[RemoteChange] = field(default_factory=list)
     hearing: list[HearingChanges] = field(default_factory=list)
-    is_hearing_new: bool = False
+    turned: dict[str, None] = field(default_factory=dict)  # in order
+    is_cut_off_new: bool = False
     are_vantages_new: bool = False
     are_shares_new: bool = False
     are_orders_new: bool = False
@@ -107,7 +108,7 @@ class Observer:
         self._asks: dict[Ask, float] = {}
         self._leaving_due_s = float("inf")
         self._sharing = SharingOut(per_region)
-        self._outcome = ObserverOutcome(are_vantages_new=True, is_hearing_new=True)
+        self._outcome = ObserverOutcome(are_vantages_new=True)
         self._vantages: tuple[tuple[str, str], ...] = ()
         self._had_begun = False
         for name in self.hearing.machines:
@@ -136,7 +137,8 @@ class Observer:
             for at in [at for at in self._own if at[0] not in dict(wanted)]:
                 self._forget_own(at)
             self._hurry_news(now_s)
-        self._outcome.are_vantages_new = self._outcome.is_hearing_new = True
+        self._outcome.are_vantages_new = True
+        self._outcome.turned |= dict.fromkeys([*former, *dict(wanted)])
         self._share_out(now_s)
 
     def see(self, vantage: str, key: bytes, seen: Observation | None, now_s: float) -> None:
@@ -179,7 +181,7 @@ class Observer:
         if speaker is None or (speaker.silent_s is not None) == is_doubtful:
             return
         speaker.silent_s = now_s if is_doubtful else None
-        self._outcome.is_hearing_new = True
+        self._outcome.turned[vantage] = None
         self._beat_due_s = min(self._beat_due_s, now_s)
 
     def give_orders(
@@ -279,7 +281,7 @@ class Observer:
             since_s = doubtful.get(name) if is_heard else (lost_s if lost_s is not None else speaker.silent_s)
             if since_s != speaker.silent_s:
                 speaker.silent_s = since_s
-                self._outcome.is_hearing_new = True
+                self._outcome.turned[name] = None
 
     def _forget(self, machine: str, now_s: float) -> None:
         there = self._neighbours.pop(machine, None)
@@ -294,7 +296,8 @@ class Observer:
     def _forgotten(self, machine: str, now_s: float) -> None:
         for gone in [one.name for one in self.speakers.values() if one.machine == machine]:
             del self.speakers[gone]
-        self._outcome.are_vantages_new = self._outcome.is_hearing_new = True
+            self._outcome.turned[gone] = None
+        self._outcome.are_vantages_new = True
         self._outcome.hearing.append(HearingChanges(forgotten=(machine,)))
         self._share_out(now_s)
 
@@ -346,7 +349,7 @@ class Observer:
         if is_cut_off != self.is_cut_off:
             self.is_cut_off = is_cut_off
             self.cut_off_s = now_s if is_cut_off else None
-            self._outcome.is_hearing_new = True
+            self._outcome.is_cut_off_new = True
 
     def _ask(self, ask: Ask, now_s: float) -> None:
         there = self._neighbours.get(ask.machine)

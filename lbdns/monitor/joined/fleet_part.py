@@ -2,7 +2,8 @@
 
     own results --noted()--> Observer --> BusTalk --> bus --> BusTalk --> Observer --> RemoteVoices --> ledger
                                  |
-                                 '--> who is heard: every endpoint judged anew, in turns; probes shared out; people told
+                                 '--> who is heard: Docket --> what that concerns is judged anew, in turns
+                                      probes shared out; people told
 
 Without a bus all of it goes on: nobody is heard then, and what was agreed last stands.
 """
@@ -22,6 +23,7 @@ from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.fleet.bus.fleet_bus import FleetBus
 from lbdns.fleet.bus.nats_bus import NatsBus
 from lbdns.fleet.observing.agreed import AgreedWhen, endpoint_key
+from lbdns.fleet.observing.docket import Docket
 from lbdns.fleet.observing.health_news import HealthNews, OrderNews
 from lbdns.fleet.observing.judging import judge
 from lbdns.fleet.observing.neighbour import RemoteChange
@@ -91,7 +93,8 @@ class FleetPart:
         self._voices = RemoteVoices(ledger, self._observer)
         self._endpoint_keys: dict[int, bytes] = {}
         self._changes: deque[RemoteChange] = deque()
-        self._unjudged: deque[EndpointHealth] = deque()
+        self._docket: Docket[int] = Docket()  # of endpoints by identity
+        self._is_judging = False
         self._unplanned: deque[EndpointHealth] = deque()
         self._addresses: Callable[[EndpointSpec], Sequence[str]] = lambda spec: ()
         self._timer: asyncio.TimerHandle | None = None
@@ -136,7 +139,9 @@ class FleetPart:
         self._observer.keep_only({(one.vantage.name, one.key) for one in own}, self._loop.time())
         self._unplanned.clear()
         self._is_adopted = True
-        self._judge_all()
+        self._docket.keep_only(endpoints)
+        self._docket.call(endpoints)
+        self._judge_due()
         self._pump()
 
     @property
@@ -183,6 +188,7 @@ class FleetPart:
     ) -> Series:
         """Return a series that is a voice."""
         speaker = self._observer.speakers[vantage.name]
+        self._docket.speaks(vantage.name, endpoint.spec.identity)
         return FleetSeries(taker, endpoint, member, address, vantage, speaker, self._loop.time())
 
     def noted(self, series: Series, flips: bool) -> None:
@@ -203,6 +209,9 @@ class FleetPart:
 
     def ended(self, series: Series) -> None:
         """Tell others that an own series is no more."""
+        endpoint = series.endpoint
+        if not any(one.vantage.name == series.vantage.name for one in endpoint.series):
+            self._docket.ceases(series.vantage.name, endpoint.spec.identity)
         if isinstance(series, FleetSeries) and series.speaker.is_own:
             self._observer.see(series.vantage.name, series.key, None, self._loop.time())
             self._schedule()
@@ -213,10 +222,11 @@ class FleetPart:
         key = self._endpoint_keys.get(endpoint.spec.identity)
         if not voices or key is None:
             return endpoint.state
-        is_cut_off = self._observer.is_cut_off
-        state = judge(voices, is_cut_off, self._agreed.of(key), self.terms.probe_from)
-        if not is_cut_off:
+        is_cut_off, agreed = self._observer.is_cut_off, self._agreed.of(key)
+        state = judge(voices, is_cut_off, agreed, self.terms.probe_from)
+        if not is_cut_off and state != agreed:
             self._agreed.note(key, state)
+        self._docket.judged(endpoint.spec.identity, is_cut_off, agreed == UNKNOWN != state)
         return state
 
     def doubt(self, vantage: Vantage, is_cut_off: bool) -> None:
@@ -309,12 +319,14 @@ class FleetPart:
             self._plan_all()
         for hearing in outcome.hearing:
             self._telling.tell_hearing(hearing.found, hearing.lost)
-        if outcome.is_hearing_new:
+        if outcome.is_cut_off_new:
             self._plan.be_apart(self._observer.is_cut_off)
             if self._observer.is_cut_off:
                 self._keep_agreed()
-            self._judge_all()
-        if outcome.hearing or outcome.is_hearing_new or outcome.are_vantages_new:
+            self._docket.cut_off(self._observer.is_cut_off, self._own)
+        self._docket.turn(outcome.turned)
+        self._judge_due()
+        if outcome.hearing or outcome.turned or outcome.is_cut_off_new or outcome.are_vantages_new:
             self._telling.show()
 
     def _take_changes(self) -> None:
@@ -325,21 +337,21 @@ class FleetPart:
         if self._changes and not self._is_closed:
             self._loop.call_soon(self._take_changes)
 
-    def _judge_all(self) -> None:
-        is_at_it = bool(self._unjudged)
-        self._unjudged = deque(self._ledger.endpoints.values())
-        if not is_at_it:
+    def _judge_due(self) -> None:
+        if len(self._docket) and not self._is_judging:
+            self._is_judging = True
             self._loop.call_soon(self._judge_some)
 
     def _judge_some(self) -> None:
-        current = self._ledger.endpoints
+        self._is_judging = False
+        endpoints, docket = self._ledger.endpoints, self._docket
         with self._ledger.together():
-            for _ in range(min(len(self._unjudged), PER_TURN)):
-                endpoint = self._unjudged.popleft()
-                if current.get(endpoint.spec.identity) is endpoint:
+            for _ in range(min(len(docket), PER_TURN)):
+                endpoint = endpoints.get(docket.next())
+                if endpoint is not None:
                     self._ledger.judge_anew(endpoint)
-        if self._unjudged and not self._is_closed:
-            self._loop.call_soon(self._judge_some)
+        if not self._is_closed:
+            self._judge_due()
 
     def _plan_all(self) -> None:
         is_at_it = bool(self._unplanned)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from lbdns.fleet.observing.agreed import Agreed
+from lbdns.fleet.observing.docket import Docket
 from lbdns.fleet.observing.health_news import (
     HealthNews,
     OrderNews,
@@ -73,7 +74,7 @@ class FleetDisk:
 
 class ObserverJudge:
     """One machine's observer, voices and verdicts. `on_wire`: messages are encoded and decoded as on the bus.
-    `lag_s`: so long what concerns all endpoints waits for more of its kind; the worker does it in turns."""
+    `lag_s`: so long what is on the docket waits for more; the worker does it in turns."""
 
     def __init__(
         self,
@@ -91,7 +92,8 @@ class ObserverJudge:
         self._per_region = per_region
         self._on_wire = on_wire
         self._lag_s = lag_s
-        self._all_due_s = float("inf")
+        self._docket: Docket[str] = Docket()
+        self._docket_due_s = float("inf")
         self._is_share_due = False
         found = disk if isinstance(disk, FleetDisk) else FleetDisk()
         self._epoch = found.epoch + 1
@@ -112,13 +114,13 @@ class ObserverJudge:
     @property
     def next_due_s(self) -> float:
         """When `tick` has something to do, by the monotonic clock."""
-        return min(self.observer.next_due_s, self._all_due_s)
+        return min(self.observer.next_due_s, self._docket_due_s)
 
     def tick(self, now_s: float, wall_s: float) -> None:
         """Let time pass."""
         self.observer.tick(now_s, wall_s)
-        if now_s >= self._all_due_s:
-            self._do_all(now_s)
+        if now_s >= self._docket_due_s:
+            self._judge_due(now_s)
         self._settle(now_s, wall_s)
 
     def take(self, sender: str, subject: str, data: Any, now_s: float, wall_s: float) -> None:
@@ -201,11 +203,14 @@ class ObserverJudge:
         found = self.observer.drain()
         for changed in found.changes:
             self._take_change(changed.vantage, changed.key, changed.seen, changed.is_turn, changed.is_quiet, now_s)
-        if found.are_shares_new or found.is_hearing_new:
-            self._is_share_due = self._is_share_due or found.are_shares_new
-            self._all_due_s = min(self._all_due_s, now_s + self._lag_s)
+        if found.is_cut_off_new:
+            self._docket.cut_off(self.observer.is_cut_off, [self._own[0]])
+        self._docket.turn(found.turned)
+        self._is_share_due = self._is_share_due or found.are_shares_new
+        if self._is_share_due or len(self._docket):
+            self._docket_due_s = min(self._docket_due_s, now_s + self._lag_s)
             if not self._lag_s:
-                self._do_all(now_s)
+                self._judge_due(now_s)
         if found.are_orders_new:
             self._orders = self.observer.orders.orders()
         for message in found.messages:
@@ -213,13 +218,13 @@ class ObserverJudge:
         for ask in found.asks:
             self._sent.append(Sent(ask.machine, "ask orders" if ask.what == ORDERS else "ask whole", b""))
 
-    def _do_all(self, now_s: float) -> None:
-        self._all_due_s = float("inf")
+    def _judge_due(self, now_s: float) -> None:
+        self._docket_due_s = float("inf")
         if self._is_share_due:
             self._is_share_due = False
             self._share_out(now_s)
-        for name in self._catalogue.endpoints:
-            self._judge(name)
+        while len(self._docket):
+            self._judge(self._docket.next())
 
     def hear_beats(self, beats: Iterable[HealthNews], now_s: float, wall_s: float) -> None:
         """Take heartbeats of many machines, which come together."""
@@ -243,6 +248,7 @@ class ObserverJudge:
         wanted = {name for name in self._catalogue.endpoints if chosen(hashes[name], own)}
         for name in sorted(self.checks - wanted):
             self._voices.get(name, {}).pop(self._own[0], None)
+            self._docket.ceases(self._own[0], name)
             self.observer.see(self._own[0], self._catalogue.key_of[name], None, now_s)
             self._judge(name)
         self.checks = wanted
@@ -254,6 +260,7 @@ class ObserverJudge:
         voices = self._voices.setdefault(name, {})
         if seen is None:
             voices.pop(vantage, None)
+            self._docket.ceases(vantage, name)
         else:
             voice = voices.get(vantage)
             if voice is None:
@@ -268,17 +275,18 @@ class ObserverJudge:
         place = self._ranks.get(vantage)
         if place is None:
             place = self._ranks[vantage] = place_hash(vantage)
+        self._docket.speaks(vantage, name)
         return SimulatedVoice(self.observer.speakers[vantage], state, rank(self._catalogue.hash_of[name], place))
 
     def _judge(self, name: str) -> None:
-        key = self._catalogue.key_of[name]
-        voices: Iterable[SimulatedVoice] = self._voices.get(name, {}).values()
-        observer = self.observer
-        state = judge(list(voices), observer.is_cut_off, self._agreed.of(key), self._per_region)
+        key, is_cut_off = self._catalogue.key_of[name], self.observer.is_cut_off
+        voices, agreed = self._voices.get(name, {}), self._agreed.of(key)
+        state = judge(list(voices.values()), is_cut_off, agreed, self._per_region)
         if state == UNKNOWN:
             state = self.verdicts[name]
-        if not observer.is_cut_off and state != UNKNOWN:
+        if not is_cut_off and state not in (UNKNOWN, agreed):
             self._agreed.note(key, state)
+        self._docket.judged(name, is_cut_off, agreed == UNKNOWN != state)
         if state != self.verdicts[name]:
             self.verdicts[name] = state
             self._published.append(Published(name, state))
