@@ -5,6 +5,7 @@ are values, and time comes in.
     hearing         which machines are known, and which of them are heard
     observer        all that one machine hears and tells: START HERE
     judging         what follows for an endpoint, whoever is silent
+    docket          which endpoints are to be judged anew, and none else
     sharing_out     who probes what
     order_map       operators' orders, as all machines have them
 """
