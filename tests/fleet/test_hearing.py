@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from lbdns.fleet.observing.hearing import HEARD_S, KNOWN_S, STEADY_S, Acquaintance, Hearing, HearingCount, cut_off
+from lbdns.fleet.observing.hearing import (
+    EXCUSED_MAX_S,
+    HEARD_S,
+    KNOWN_S,
+    LATE_S,
+    STEADY_S,
+    Acquaintance,
+    Hearing,
+    HearingCount,
+    cut_off,
+)
 from tests.fleet.played_machines import UP, Bus
 
 
@@ -137,3 +147,62 @@ def test_what_a_restart_begins_with() -> None:
     assert again.is_cut_off, "from the first moment"
     bus.run(5.0)
     assert (again.is_cut_off, again.count) == (True, (1, 3))
+
+
+def test_who_stood_still_takes_nobody_for_silent() -> None:
+    hearing = Hearing("me", [], 0.0, 1000.0)
+    for second in range(6):
+        hearing.hear("b", (("b", "WEU"),), True, float(second), 0.0)
+        hearing.follow(float(second))
+    hearing.stood_still(9.0, 15.0)
+    assert hearing.follow(15.0).lost == (), "it heard for a second of the ten"
+    assert hearing.follow(14.0 + HEARD_S).lost == ("b",), "and then for two more, in which b might have spoken"
+
+
+def test_a_little_late_is_not_still() -> None:
+    hearing = Hearing("me", [], 0.0, 1000.0)
+    hearing.hear("b", (("b", "WEU"),), True, 0.0, 0.0)
+    hearing.follow(0.0)
+    for step in range(1, 60):
+        hearing.stood_still(LATE_S, step * LATE_S)
+    assert hearing.follow(HEARD_S).lost == ("b",)
+
+
+def test_who_stands_still_again_and_again_loses_the_dead_all_the_same() -> None:
+    hearing = Hearing("me", [], 0.0, 1000.0)
+    hearing.hear("b", (("b", "WEU"),), True, 0.0, 0.0)
+    hearing.follow(0.0)
+    lost_s = next(s for s in range(1, 100) if hearing.stood_still(1.0, float(s)) or hearing.follow(float(s)).lost)
+    assert EXCUSED_MAX_S < lost_s <= EXCUSED_MAX_S + HEARD_S
+    hearing.hear("b", (("b", "WEU"),), True, 50.0, 0.0)
+    hearing.follow(50.0)
+    hearing.stood_still(20.0, 70.0)
+    assert hearing.follow(70.0).lost == (), "once heard, it is excused anew"
+
+
+def test_who_stands_still_in_the_beginning_has_not_listened_yet() -> None:
+    hearing = Hearing("me", [Acquaintance("b", 1000.0, (("b", "WEU"),))], 0.0, 1000.0)
+    hearing.stood_still(8.0, 9.0)
+    hearing.follow(9.0)
+    assert not hearing.has_begun(9.0)
+    assert hearing.next_due_s <= 8.0 + HEARD_S
+    assert hearing.has_begun(8.0 + HEARD_S)
+
+
+def test_a_machine_without_processor_for_ten_seconds_keeps_its_fleet() -> None:
+    bus = Bus()
+    a, _, _ = (bus.join(name) for name in "abc")
+    a.see("a", b"k" * 12, UP, bus.now_s)
+    bus.run(5.0)
+    bus.changes["a"].clear()
+    a.drain()
+    stopped = bus.machines.pop("a")
+    bus.run(10.0)
+    assert bus.machines["b"].count == (2, 3), "the others miss it"
+    bus.machines["a"] = stopped
+    stopped.tick(bus.now_s, bus.unix_s("a"))  # before any of the messages that wait
+    assert stopped.count == (3, 3)
+    assert not stopped.is_cut_off
+    assert stopped.drain().hearing == []
+    bus.run(2.0)
+    assert [one.count for one in bus.machines.values()] == [(3, 3)] * 3

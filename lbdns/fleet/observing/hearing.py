@@ -17,6 +17,9 @@ tells whether it is itself the one that is cut off:
     | fewer than half                          |                                | yes     |
 
 So one of two judges by itself while anything answers it, and never takes everything down alone.
+
+A machine that itself stood still (no processor, stopped, suspended) hears nobody meanwhile, and that is no evidence of
+anybody's silence: `stood_still` takes such a time out of the silence of all, of each for EXCUSED_MAX_S at most.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ from typing import Final, NamedTuple
 
 HEARD_S: Final = 3.0
 KNOWN_S: Final = 24 * 3600.0
+LATE_S: Final = 0.1
+"""Who is late by less did not stand still."""
+EXCUSED_MAX_S: Final = 30.0
 STEADY_S: Final = 10.0
 """A machine that was lost is heard for so long before it is counted on again for probes."""
 
@@ -74,6 +80,7 @@ class Hearing:
         self._heard_s: dict[str, float] = {}  # since when one is heard
         self._lost_s: dict[str, float] = {}  # since when one is known and not heard
         self._last_s: dict[str, float] = {}  # the last sign of life, of one of whom all is known
+        self._excused_s: dict[str, float] = {}  # of the silence of each, what this machine stood still for
         self._known_until_s: dict[str, float] = {}
         self._unsteady: set[str] = set()
         self._pending: set[str] = set()  # heard, and `follow` has not said so yet
@@ -132,6 +139,7 @@ class Hearing:
         self._known_until_s[machine] = now_s + KNOWN_S
         if is_whole:
             self._last_s[machine] = now_s
+            self._excused_s.pop(machine, None)
             if machine not in self._heard_s:
                 self._pending.add(machine)
         if known is not None and known.vantages == vantages:
@@ -144,10 +152,23 @@ class Hearing:
     def forget(self, machine: str) -> None:
         """Take it that a machine is not known any more."""
         self._known.pop(machine, None)
-        for times in (self._lost_s, self._heard_s, self._last_s, self._known_until_s):
+        for times in (self._lost_s, self._heard_s, self._last_s, self._excused_s, self._known_until_s):
             times.pop(machine, None)
         self._unsteady.discard(machine)
         self._pending.discard(machine)
+
+    def stood_still(self, for_s: float, now_s: float) -> None:
+        """Take it that this machine did nothing in the time before now: what it did not hear then, it could not."""
+        if for_s <= LATE_S:
+            return
+        for name in self._heard_s:
+            excused_s = self._excused_s.get(name, 0.0)
+            more_s = min(for_s, EXCUSED_MAX_S - excused_s, now_s - self._last_s[name])
+            self._last_s[name] += more_s
+            self._excused_s[name] = excused_s + more_s
+        if not self.has_begun(now_s - for_s):
+            self._began_s += min(for_s, now_s - self._began_s)
+            self._due_s = min(self._due_s, now_s)
 
     def follow(self, now_s: float) -> HearingChanges:
         """Go on to a moment; return what changed."""

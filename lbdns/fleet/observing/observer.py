@@ -242,8 +242,7 @@ class Observer:
         self._hear(there, message, now_s, unix_s)
 
     def _hear(self, there: Neighbour, message: HealthNews, now_s: float, unix_s: float) -> None:
-        vantages = there.vantages
-        if self.hearing.hear(there.machine, vantages, there.is_whole, now_s, unix_s):
+        if self.hearing.hear(there.machine, there.vantages, there.is_whole, now_s, unix_s):
             self._know(there.machine, now_s)
             self._outcome.are_vantages_new = True
             self._share_out(now_s)
@@ -312,6 +311,7 @@ class Observer:
 
     def tick(self, now_s: float, unix_s: float) -> None:
         """Go on to a moment."""
+        self.hearing.stood_still(now_s - self._beat_due_s, now_s)
         if now_s >= self.hearing.next_due_s:
             self._follow_hearing(now_s)
         if now_s >= self._beat_due_s:
@@ -442,7 +442,7 @@ class Observer:
 
     @property
     def count(self) -> HearingCount:
-        """How many machines are heard, of how many that are known."""
+        """How many are heard, of how many that are known."""
         return self.hearing.count
 
     def kept(self, now_s: float, unix_s: float) -> KeptFleet:
