@@ -75,11 +75,14 @@ def test_isolation_takes_nothing_down_and_changes_nothing_elsewhere(tmp_path: Pa
             await fleet.shows(UNHEALTHY, "BC")
             assert fleet["A"].state() == HEALTHY
             # It is killed meanwhile, and begins anew, still alone.
+            since_s = fleet["A"].hearing.cut_off_since_s
             await fleet["A"].stop()
             await fleet["A"].start()
             await asyncio.sleep(3.5)
             assert [fleet["A"].state(slot) for slot in (0, 1)] == [HEALTHY, HEALTHY]
             assert fleet["A"].hearing.known == ("B", "C")
+            assert fleet["A"].hearing.agreed_by == 3
+            assert fleet["A"].hearing.cut_off_since_s == pytest.approx(since_s, abs=1.5), "since when it was agreed"
             fleet.endpoints[1].down = set()
             hub.heal()
             await fleet.shows(UNHEALTHY)

@@ -1,7 +1,8 @@
 """What a machine's monitor worker keeps of its fleet, below the state directory: whom it knows, and what was agreed.
 
 fleet/known.json     the machines that were heard within the last day, and the orders as all have them
-fleet/agreed.bin     the verdict that was agreed last of each endpoint
+fleet/agreed.bin     the verdict that was agreed last of each endpoint, kept when one changes
+fleet/agreed.json    when verdicts were agreed last, and by how many machines, kept all the time
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.whole_file import write_whole
 from lbdns.base.words import FLEET_DIRECTORY
-from lbdns.fleet.observing.agreed import Agreed
-from lbdns.fleet.observing.hearing import Acquaintance
+from lbdns.fleet.observing.agreed import Agreed, AgreedWhen
+from lbdns.fleet.observing.hearing import Acquaintance, HearingCount
 from lbdns.fleet.observing.observer import KeptFleet
 from lbdns.fleet.observing.order_map import OrderEntry
 
 KNOWN_FILE: Final = "known.json"
 AGREED_FILE: Final = "agreed.bin"
+WHEN_FILE: Final = "agreed.json"
 
 log = logging.getLogger("lbdns.monitor")
 
@@ -49,13 +51,30 @@ class FleetKeeping:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             log.error("%s cannot be read, and is begun anew: %r", self._directory / KNOWN_FILE, error)
             return KeptFleet(), Agreed()
+        agreed = self._load_agreed(self._directory / AGREED_FILE)
+        agreed.when = self._load_when(self._directory / WHEN_FILE) or agreed.when
+        return kept, agreed
+
+    def _load_agreed(self, path: Path) -> Agreed:
         try:
-            return kept, Agreed.decode((self._directory / AGREED_FILE).read_bytes())
+            return Agreed.decode(path.read_bytes())
         except FileNotFoundError:
-            return kept, Agreed()
+            return Agreed()
         except (OSError, LbdnsError) as error:
-            log.error("%s cannot be read, and is begun anew: %s", self._directory / AGREED_FILE, error)
-            return kept, Agreed()
+            log.error("%s cannot be read, and is begun anew: %s", path, error)
+            return Agreed()
+
+    def _load_when(self, path: Path) -> AgreedWhen | None:
+        try:
+            said: Any = json.loads(path.read_bytes())
+            if said["of"] != self._whose:
+                return None
+            return AgreedWhen(float(said["at"]), HearingCount(int(said["heard"]), int(said["known"])))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            log.error("%s cannot be read, and is begun anew: %r", path, error)
+            return None
 
     def save_known(self, kept: KeptFleet) -> None:
         """Keep whom the machine knows, and the orders."""
@@ -71,6 +90,12 @@ class FleetKeeping:
         """Keep the verdicts."""
         if self._write(AGREED_FILE, agreed.encode()):
             agreed.is_kept = True
+        self.save_when(agreed.when)
+
+    def save_when(self, when: AgreedWhen) -> None:
+        """Keep when verdicts were agreed last: whoever is cut off at its next start says so by that."""
+        said = {"v": 1, "of": self._whose, "at": when.at_s, "heard": when.by.heard, "known": when.by.known}
+        self._write(WHEN_FILE, json.dumps(said).encode())
 
     def _write(self, name: str, data: bytes) -> bool:
         if self._directory is None:

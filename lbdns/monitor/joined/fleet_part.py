@@ -379,11 +379,11 @@ class FleetPart:
         now_s, observer = self._loop.time(), self._observer
         self._voices.look()
         has_begun = observer.hearing.has_begun(now_s)
-        if not observer.is_cut_off and has_begun:
-            self._agreed.when = AgreedWhen(time.time(), observer.count)
         if now_s >= self._known_due_s:
             self._keep_known()
-        if not self._agreed.is_kept and now_s >= self._agreed_due_s and not observer.is_cut_off:
+        if not observer.is_cut_off and has_begun:
+            self._agreed.when = AgreedWhen(time.time(), observer.count)
+        if now_s >= self._agreed_due_s and not observer.is_cut_off:
             self._keep_agreed()
         self._telling.look()
 
@@ -393,7 +393,10 @@ class FleetPart:
 
     def _keep_agreed(self) -> None:
         self._agreed_due_s = self._loop.time() + KEEP_AGREED_S
-        self._keeping.save_agreed(self._agreed)
+        if self._agreed.is_kept:
+            self._keeping.save_when(self._agreed.when)
+        else:
+            self._keeping.save_agreed(self._agreed)
 
     async def close(self, is_leaving: bool = False) -> None:
         """Keep what a restart begins with, and stop; `is_leaving`: this machine is in the fleet no longer."""
