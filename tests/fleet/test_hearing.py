@@ -172,7 +172,11 @@ def test_who_stands_still_again_and_again_loses_the_dead_all_the_same() -> None:
     hearing = Hearing("me", [], 0.0, 1000.0)
     hearing.hear("b", (("b", "WEU"),), True, 0.0, 0.0)
     hearing.follow(0.0)
-    lost_s = next(s for s in range(1, 100) if hearing.stood_still(1.0, float(s)) or hearing.follow(float(s)).lost)
+    lost_s = 0.0
+    while hearing.is_heard("b"):
+        lost_s += 1.0
+        hearing.stood_still(1.0, lost_s)
+        hearing.follow(lost_s)
     assert EXCUSED_MAX_S < lost_s <= EXCUSED_MAX_S + HEARD_S
     hearing.hear("b", (("b", "WEU"),), True, 50.0, 0.0)
     hearing.follow(50.0)
