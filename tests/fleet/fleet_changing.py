@@ -199,7 +199,7 @@ def wrong_of_name(kind: str, name: str, tried: Sequence[Attempt], held: str | No
 
 def _apart(ours: dict[str, str], theirs: dict[str, str]) -> str:
     names = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-    return ", ".join(f"{name}: {ours.get(name)} here, {theirs.get(name)} there" for name in names[:10])
+    return ", ".join(f"{name}: {theirs.get(name)}, and {ours.get(name)} at the hub" for name in names[:10])
 
 
 def _own(name: str, tried: Sequence[Attempt], held: str | None) -> list[str]:
