@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -16,6 +18,7 @@ from lbdns.processes.supervisor.pulse import (
     Scheduling,
     scheduling_of,
 )
+from tests.processes.test_reload import eventually
 
 LIMIT_S = 0.6
 
@@ -79,6 +82,21 @@ def test_a_process_that_waits_for_a_processor_is_not_silent(played: Played) -> N
     assert silent_s == pytest.approx(LIMIT_S + STARVED_MAX_S, abs=5 * LOOK_S)  # for ever would hide one that hangs
 
 
+def test_so_is_one_that_waits_on_and_on(played: Played) -> None:
+    """The kernel says so of a wait that is over; what has been ready and got nothing since the last look waits yet."""
+    played.got = played.got._replace(ready=frozenset({(7, 10, 20, 3)}))
+    silent_s = played.silent_after(60.0)
+    assert silent_s == pytest.approx(LIMIT_S + STARVED_MAX_S, abs=5 * LOOK_S)
+
+
+def test_one_that_computes_on_and_on_is_silent(played: Played) -> None:
+    def spin() -> None:
+        played.compute()
+        played.got = played.got._replace(ready=frozenset({(7, round(played.got.ran_s * 1e9), 20, 3)}))
+
+    assert played.silent_after(60.0, spin) == pytest.approx(LIMIT_S, abs=2.5 * LOOK_S)
+
+
 def test_a_supervisor_that_was_held_up_blames_nobody(played: Played) -> None:
     played.now_s += 3600.0
     assert not played.pulse.is_silent(played.now_s, lambda: played.got)
@@ -115,5 +133,30 @@ def test_what_threads_got_is_read_from_the_kernel() -> None:
         sum(range(200_000))
         after = scheduling_of(os.getpid())
     assert before.ran_s < after.ran_s and 0 <= before.waited_s <= after.waited_s <= time.monotonic() * 100
-    assert after.is_held_up  # it computes
-    assert scheduling_of(2**22 + 1) == (0.0, 0.0, True)
+    assert after.is_held_up and after.ready  # it computes
+    assert not before.ready & after.ready
+    assert scheduling_of(2**22 + 1) == (0.0, 0.0, True, frozenset())
+
+
+@pytest.mark.process
+def test_a_thread_that_another_keeps_from_its_processor_is_seen_to_wait() -> None:
+    """While it waits, the time for which it has waited is not told yet."""
+    spin = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); sys.argv[2:] and os.sched_setscheduler(0, "
+    spin += "os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+    command, processor = [sys.executable, "-c", spin], str(min(os.sched_getaffinity(0)))
+    first = subprocess.Popen([*command, processor])
+    second = subprocess.Popen([*command, processor, "gives way"])
+
+    def waits() -> bool:
+        before = scheduling_of(second.pid)
+        time.sleep(LOOK_S / 2)
+        after = scheduling_of(second.pid)
+        return bool(before.ready & after.ready) and before.waited_s == after.waited_s
+
+    try:
+        eventually(lambda: os.sched_getscheduler(second.pid) == os.SCHED_IDLE)
+        eventually(waits)
+    finally:
+        for one in (first, second):
+            one.kill()
+            one.wait()

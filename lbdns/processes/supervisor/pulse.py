@@ -6,7 +6,8 @@ One that begins, or takes up much at once, does not beat meanwhile: then its bea
 processor or for a disk.
 
 A process that waits for a processor is not silent: the time for which its threads were ready to run and did not is
-taken off, within reason. Nor is one silent whose supervisor was held up itself.
+taken off, within reason. The kernel adds a wait up when it is over: one that lasts is seen by a thread that is ready
+and got nothing since the last look. Nor is a process silent whose supervisor was held up itself.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ LOOK_S: Final = 0.1  # how often beats are looked at
 FIRST_BEAT_S: Final = 30.0  # a process that has much to read first has so long until its first beat
 STARVED_MAX_S: Final = 5.0  # more waiting for a processor than that is held against nobody else
 
-HELD_UP: Final = frozenset("RD")  # states of a thread (proc(5)): it would go on, had it a processor or what a disk has
+READY: Final = "R"  # state of a thread (proc(5)) that computes, or waits for a processor
+HELD_UP: Final = frozenset((READY, "D"))  # it would go on, had it a processor or what a disk has
 
 Beats = Callable[[], Sequence[int]]
 
 
 class Scheduling(NamedTuple):
     """What a process's threads got: `ran_s` they have computed, and `waited_s` they have waited for a processor, in
-    all; `is_held_up`: whether one waits for a processor or a disk now, or computes."""
+    all; `is_held_up`: whether one waits for a processor or a disk now, or computes; `ready`: those that have a
+    processor now or wait for one, each with what it has got (thread, ns it ran, ns it waited, times it ran)."""
 
     ran_s: float
     waited_s: float
     is_held_up: bool
+    ready: frozenset[tuple[int, ...]] = frozenset()
 
 
 class Pulse:
@@ -62,7 +66,7 @@ class Pulse:
         self._idle_s = 0.0
         self._ran_s: float | None = None
         self._is_starting = False
-        self._waited_s: float | None = None
+        self._before: Scheduling | None = None
         self._credit_s = STARVED_MAX_S
 
     @property
@@ -97,9 +101,9 @@ class Pulse:
             limit_s = self._limit_s
             self._idle_s, self._ran_s = 0.0, None
         if self.still_s > self._limit_s / 2:
-            step_s -= self._excused(step_s, scheduling().waited_s)
+            step_s -= self._excused(step_s, scheduling())
         else:
-            self._waited_s, self._credit_s = None, STARVED_MAX_S
+            self._before, self._credit_s = None, STARVED_MAX_S
         self._still_s = [
             0.0 if has_moved else still + step_s for still, has_moved in zip(self._still_s, moved, strict=True)
         ]
@@ -111,10 +115,13 @@ class Pulse:
         self._ran_s = got.ran_s
         self._idle_s = self._idle_s + step_s if is_idle else 0.0
 
-    def _excused(self, step_s: float, waited_s: float) -> float:
+    def _excused(self, step_s: float, got: Scheduling) -> float:
         """Return how much of a step the process waited for a processor."""
-        before, self._waited_s = self._waited_s, waited_s
-        excused_s = min(step_s, self._credit_s, max(waited_s - before, 0.0) if before is not None else 0.0)
+        before, self._before = self._before, got
+        if before is None:
+            return 0.0
+        waited_s = step_s if got.ready & before.ready else max(got.waited_s - before.waited_s, 0.0)
+        excused_s = min(step_s, self._credit_s, waited_s)
         self._credit_s -= excused_s
         return excused_s
 
@@ -123,11 +130,15 @@ def scheduling_of(pid: int) -> Scheduling:
     """Return what the threads of a process got (proc(5): schedstat, stat); nothing where it is gone."""
     ran_ns = waited_ns = 0
     is_held_up = False
+    ready = set()
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
-            ran, waited, _ = (task / "schedstat").read_bytes().split()
-            ran_ns, waited_ns = ran_ns + int(ran), waited_ns + int(waited)
-            is_held_up |= (task / "stat").read_text().rpartition(") ")[2][0] in HELD_UP
+            ran, waited, times = map(int, (task / "schedstat").read_bytes().split())
+            ran_ns, waited_ns = ran_ns + ran, waited_ns + waited
+            state = (task / "stat").read_text().rpartition(") ")[2][0]
+            is_held_up |= state in HELD_UP
+            if state == READY:
+                ready.add((int(task.name), ran, waited, times))
     except (OSError, IndexError, ValueError):  # it ends just now, or the kernel keeps no such figures
         return Scheduling(0.0, 0.0, True)
-    return Scheduling(ran_ns / 1e9, waited_ns / 1e9, is_held_up)
+    return Scheduling(ran_ns / 1e9, waited_ns / 1e9, is_held_up, frozenset(ready))
