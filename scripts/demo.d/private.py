@@ -25,7 +25,7 @@ from pathlib import Path
 
 SITES = {"1": ("10.0.0.1", "10.0.0.2"), "2": ("10.0.0.1", "10.0.0.3")}
 PORT = 8080
-SETTLED_S = 30.0
+SETTLED_S = 240.0
 STEP_S = 0.25
 
 FILES = {
@@ -40,7 +40,7 @@ virtual_networks:
 """,
     "objects.yaml": """\
 monitors:
-  app: {type: http, path: /, port: 8080, interval: 5, timeout: 1, retries: 0}
+  app: {type: http, path: /, port: 8080, interval: 5, timeout: 4, retries: 0}
 pools:
   site-1:
     monitor: app
@@ -99,6 +99,10 @@ def run(*command: str, given: str | None = None) -> str:
 def inside(site: str) -> list[str]:
     """Return how a command begins that is run at a site or in the office."""
     return ["ip", "netns", "exec", site]
+
+
+class Unexpected(Exception):
+    """What was to come did not."""
 
 
 class Networks:
@@ -214,10 +218,12 @@ class Demo:
         with (self.work / "log").open("wb") as log:
             server = subprocess.Popen(self.lbdns("serve", str(self.work)), stdout=log, stderr=log)
         try:
-            self.wait_for(lambda: server.poll() is not None or self.is_settled())
+            self.wait_for(lambda: server.poll() is not None or self.is_settled(), "no endpoint's health is known yet")
             if server.poll() is not None:
-                raise SystemExit(f"the server ended:\n{(self.work / 'log').read_text()}")
+                raise Unexpected("the server ended")
             yield
+        except Unexpected as error:
+            raise Unexpected(f"{error}\nthe server's log:\n{(self.work / 'log').read_text()}") from None
         finally:
             server.terminate()
             server.wait()
@@ -233,13 +239,14 @@ class Demo:
         """Return what dig says of a name that a client asks for."""
         at = inside("office") if client == "office" else []
         server = "10.1.0.1" if client == "office" else "127.0.0.1"
-        return " ".join(sorted(run(*at, "dig", f"@{server}", name, "+short", "+tries=1").split()))
+        lines = run(*at, "dig", f"@{server}", name, "+short").splitlines()
+        return " ".join(sorted(line for line in lines if not line.startswith(";")))  # that it asks once more
 
     def shown(self, client: str, name: str) -> str:
         """Return the command and the code that came back, and the answer."""
         at = inside("office") if client == "office" else []
         server = "10.1.0.1" if client == "office" else "127.0.0.1"
-        whole = run(*at, "dig", f"@{server}", name, "+noall", "+answer", "+comments", "+tries=1")
+        whole = run(*at, "dig", f"@{server}", name, "+noall", "+answer", "+comments")
         code = whole.partition("status: ")[2].partition(",")[0]
         return f"{client:6} $ dig {name} +short\n         {self.answer(client, name) or code}"
 
@@ -253,10 +260,12 @@ class Demo:
         pools = json.loads(found.stdout)["pools"]
         return all(one["state"] != "unknown" for pool in pools for one in pool["origins"])
 
-    def wait_for(self, is_so: Callable[[], bool]) -> None:
-        """Wait until something is so, or long enough."""
+    def wait_for(self, is_so: Callable[[], bool], otherwise: str) -> None:
+        """Wait until something is so; raises Unexpected, which says what is `otherwise`, after long enough."""
         deadline = time.monotonic() + SETTLED_S
-        while not is_so() and time.monotonic() < deadline:
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise Unexpected(f"{otherwise}, after {SETTLED_S:.0f} s")
             time.sleep(STEP_S)
 
     def until_it_moves(self, before: str) -> None:
@@ -266,7 +275,7 @@ class Demo:
             answer = self.answer("office", "app.corp")
             return answer != before and len(answer.split()) == len(SITES["1"])
 
-        self.wait_for(has_moved)
+        self.wait_for(has_moved, f"the office is still answered {before}")
 
     def ask(self) -> None:
         """Show what the clients are answered."""
@@ -369,7 +378,11 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except subprocess.CalledProcessError as error:
-        print(f"{shlex.join(error.cmd)}: {error.stderr.strip()}", file=sys.stderr)
+        said = error.stderr.strip() or error.stdout.strip()
+        print(f"{shlex.join(error.cmd)}: {said}", file=sys.stderr)
+        return 1
+    except Unexpected as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

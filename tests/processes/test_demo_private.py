@@ -15,12 +15,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, str(ROOT / "scripts/demo.d/private.py")]
 APART = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-DEMO_S = 240.0
-END_S = 20.0
+DEMO_S = 900.0
+END_S = 60.0
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.slow,
+    pytest.mark.timeout(DEMO_S + END_S),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root for network namespaces"),
     pytest.mark.skipif(None in map(shutil.which, ("unshare", "ip", "dig")), reason="needs unshare, ip and dig"),
 ]
