@@ -6,12 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from lbdns.processes.supervisor.history_child import BEGIN_S
 from lbdns.telemetry.history.history_reader import HistoryReader
-from lbdns.testing import LbdnsServer
+from lbdns.testing import LbdnsServer, write_files
 from tests.history.recorded import eventually
 from tests.processes.load import ZONE
 from tests.processes.test_survival import kill_supervisor
@@ -21,6 +23,12 @@ pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(240)]
 Start = Callable[..., LbdnsServer]
 WWW, API = "www.example.com", "api.example.com"
 WRITTEN_S: Final = 40.0
+BEGIN_LATE: Final = """\
+from lbdns.processes.supervisor import history_child
+from lbdns.cli.main import main
+history_child.BEGIN_S = 3600.0
+main()
+"""
 
 
 def tree(*names: str) -> dict[str, Any]:
@@ -89,12 +97,29 @@ def test_counts_equal_what_was_sent(lbdns_server: Start) -> None:
     eventually(lambda: counts(server, since_s) == sent, "not what was sent to another", WRITTEN_S)
 
 
-def test_a_server_of_a_moment_pays_nothing(lbdns_server: Start) -> None:
-    """The process begins some seconds after the server; nor does it where no history is kept."""
-    server = lbdns_server(tree(WWW))
-    assert "history" not in server.status()
-    assert server.stop() == 0
-    assert not list(server.state_dir.glob("history*")) if server.state_dir.exists() else True
+class MomentaryServer(LbdnsServer):
+    """A server whose history process begins an hour after it, so that however slow the machine is, it is a moment."""
+
+    def command(self) -> list[str]:
+        """Set how long after, and run the same."""
+        python, _, _, _, *arguments = super().command()
+        return [python, "-P", "-c", BEGIN_LATE, *arguments]
+
+
+def test_a_server_of_a_moment_pays_nothing(tmp_path: Path) -> None:
+    """The process begins some seconds after the server, and not at all where that ends before."""
+    assert BEGIN_S > 1.0
+    files = tmp_path / "config"
+    write_files(tree(WWW), files)
+    server = MomentaryServer(files, tmp_path)
+    try:
+        server.start()
+        send(server, WWW, 3, 1)
+        assert "history" not in server.status()
+        assert server.stop() == 0
+    finally:
+        server.close()
+    assert not list(server.state_dir.glob("history*"))
 
 
 def test_a_reload_turns_it_off_and_on(lbdns_server: Start) -> None:
