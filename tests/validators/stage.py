@@ -27,7 +27,7 @@ from tests.validators.signed_world import BELOW_TEXT, COMPACT, DENIALS, INSECURE
 from tests.validators.trial import Below, Trial
 from tests.validators.upstream import answering, zone_of
 
-ORDER_S, SIGNED_S, ANSWER_S = 30.0, 60.0, 15.0
+ORDER_S = SIGNED_S = ANSWER_S = 120.0  # what lasts so long comes never, however busy the machine is
 LIFE_S = 30 * 86400
 POLL_S = 0.005
 
@@ -112,7 +112,7 @@ def order(server: LbdnsServer, endpoint: str, up: bool) -> None:
     server.ask("force", pattern=endpoint, state="auto" if up else "down")
     deadline = time.monotonic() + ORDER_S
     while (server.endpoint_state(endpoint) != "unhealthy") != up:
-        assert time.monotonic() < deadline, f"{endpoint} does not follow an order"
+        assert time.monotonic() < deadline, f"{endpoint} does not follow an order:\n{server.log}"
         time.sleep(POLL_S)
 
 

@@ -71,10 +71,10 @@ def test_nothing_is_bogus_and_nothing_differs(scene: Scene, tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def hashed(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Resolver]]:
+def hashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Resolver]]:
     """Resolvers by name before the signed server, which has no AAAA below *.ruled-apps just now; they know the chain of
-    the zone with NSEC3."""
-    folder = tmp_path_factory.mktemp("hashed")
+    the zone with NSEC3. It stays to the end of the module, on addresses that no other test wants meanwhile."""
+    scene, folder = prepare(), tmp_path_factory.mktemp("hashed")
     with (
         signed_server(folder, scene) as (server, anchors),
         resolvers_of(folder, scene, anchors) as resolvers,

@@ -33,9 +33,11 @@ class Authority:
     def __init__(self, address: str, zones: Mapping[str, dns.zone.Zone]) -> None:
         """Answer at an address; zones by their apex."""
         self._zones = {dns.name.from_text(apex): zone for apex, zone in zones.items()}
-        self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._datagrams.bind((address, DNS_PORT))
-        self._listener = socket.create_server((address, DNS_PORT))
+        with contextlib.ExitStack() as undo:  # an address in use fails this test, and no other that finds a socket open
+            self._datagrams = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            self._datagrams.bind((address, DNS_PORT))
+            self._listener = socket.create_server((address, DNS_PORT))
+            undo.pop_all()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._serve_udp, self._serve_tcp)]
         for thread in self._threads:
             thread.start()
