@@ -44,6 +44,8 @@ def _problems(own: MachineStatus, every: Sequence[RosterRow]) -> Iterator[str]:
             if not own.bus:  # else nobody is, and that is told already
                 yield f"{status.name} has not been heard for {duration_text(row.age_s)}"
             continue
+        if row.is_doubled:
+            yield f"two machines are called {status.name}: each needs a name of its own (`fleet: {{name: ...}}`)"
         if status.name != own.name and status.cut_off_s is not None:
             yield f"{status.name} says that it is cut off: {heard_text(status)}"
         if status.name != own.name and status.bus:

@@ -65,12 +65,14 @@ _READ_ROW: Final = TypeAdapter(RosterRow)
 @dataclass(frozen=True, slots=True)
 class _RosterEntry:
     """A machine in a roster: what it said last and when, since when it has been heard without a gap, and since when it
-    has lacked revisions."""
+    has lacked revisions; the run that was heard before this one, and when that came again (two have the name)."""
 
     status: MachineStatus
     heard_at_s: float
     since_s: float
     lags_since_s: float | None = None
+    run_before: str = ""
+    doubled_s: float | None = None
 
 
 class FleetRoster:
@@ -94,7 +96,11 @@ class FleetRoster:
         since_s = before.since_s if before is not None and is_lasting else now_s
         lags_since_s = before.lags_since_s if before is not None else None
         lags_since_s = None if not status.lag else now_s if lags_since_s is None else lags_since_s
-        self._entries[status.name] = _RosterEntry(status, now_s, since_s, lags_since_s)
+        run_before, doubled_s = ("", None) if before is None else (before.run_before, before.doubled_s)
+        if before is not None and status.run != before.status.run:
+            doubled_s = now_s if status.run and status.run == run_before else doubled_s
+            run_before = before.status.run
+        self._entries[status.name] = _RosterEntry(status, now_s, since_s, lags_since_s, run_before, doubled_s)
 
     def rows(self, now_s: float) -> tuple[RosterRow, ...]:
         """Return all machines by name."""
@@ -123,7 +129,8 @@ class FleetRoster:
         is_heard = age_s <= LOST_S
         for_s = max(now_s - entry.since_s, 0.0) if is_heard else age_s
         lags_s = 0.0 if entry.lags_since_s is None else max(now_s - entry.lags_since_s, 0.0)
-        return RosterRow(entry.status, age_s, is_heard, for_s, lags_s)
+        is_doubled = entry.doubled_s is not None and now_s - entry.doubled_s <= LOST_S
+        return RosterRow(entry.status, age_s, is_heard, for_s, lags_s, is_doubled)
 
 
 def _sound(kept: Iterable[Mapping[str, Any]]) -> Iterator[RosterRow]:

@@ -69,13 +69,15 @@ class MachineStatus:
 @dataclass(frozen=True, slots=True)
 class RosterRow:
     """A machine as one keeps it: what it said last, how long ago (`age_s`), whether it is still heard, and for how long
-    that has been so (`for_s`): since it came, came back or was lost. `lags_s`: for how long it has lacked revisions."""
+    that has been so (`for_s`): since it came, came back or was lost. `lags_s`: for how long it has lacked revisions.
+    `is_doubled`: two say to be it, by turns."""
 
     status: MachineStatus
     age_s: float
     is_heard: bool
     for_s: float
     lags_s: float = 0.0
+    is_doubled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def played() -> PlayedFleet:
 @pytest.fixture
 def lbdns(played: PlayedFleet, tmp_path: Path) -> Iterator[Lbdns]:
     """Return `lbdns` that asks a server whose fleet is played."""
-    table = {op: functools.partial(played.operate, op) for op in ("fleet", "fleet_ask", "explain")}
+    table = {op: functools.partial(played.operate, op) for op in ("fleet", "fleet_ask", "fleet_forget", "explain")}
     server = ControlServer(tmp_path / "control.sock", table)
     loop = LoopThread()
     loop.run(server.start())
@@ -99,6 +99,27 @@ def test_another_machine_explains(lbdns: Lbdns, played: PlayedFleet) -> None:
     played.lose("NYC-1", 60.0)
     refused = lbdns("explain", "www.example.com", "--at", "NYC-1")
     assert refused.status == 1 and "NYC-1 does not answer" in refused.err
+
+
+def test_another_machine_is_asked_for_its_health_and_how_it_stands(lbdns: Lbdns, played: PlayedFleet) -> None:
+    assert lbdns("health", "--at", "FRA-1", "--json").json == {"of": "FRA-1"}
+    stands = {"ready": True, "responders": [{"pid": 7}], "standing": {"state": "degraded"}}
+    played.statuses["FRA-1"] = stands
+    outcome = lbdns("status", "--at", "fra-1", "--json")
+    assert outcome.json == stands and outcome.status == 1
+    assert [(machine, op) for machine, op, _ in played.asked] == [("FRA-1", "health"), ("FRA-1", "status")]
+    refused = lbdns("status", "--at", "FRA-2")
+    assert refused.status == 2 and 'did you mean "FRA-1"?' in refused.err
+
+
+def test_who_is_gone_for_good_is_forgotten_and_who_is_heard_is_not(lbdns: Lbdns, played: PlayedFleet) -> None:
+    refused = lbdns("fleet", "forget", "NYC-1")
+    assert refused.status == 1 and "NYC-1 is heard: `lbdns fleet leave` there" in refused.err
+    played.lose("NYC-1", 600.0)
+    assert lbdns("fleet").status == 1
+    assert lbdns("fleet", "forget", "nyc-1").out == "NYC-1 is forgotten, here and by all that hear this machine\n"
+    assert [row.status.name for row in played.report().machines] == ["AMS-1", "FRA-1"] and lbdns("fleet").status == 0
+    assert "is heard" in lbdns("fleet", "forget", "AMS-1").err
 
 
 def test_files_are_no_machine(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ class PlayedFleet:
         self.own = AMS
         self.rows = [RosterRow(FRA, 0.4, True, 3000.0), RosterRow(NYC, 0.4, True, 60.0)]
         self.is_in_fleet = True
+        self.statuses: dict[str, Any] = {}
         self.asked: list[tuple[str, str, Mapping[str, Any]]] = []
         self._desk = FleetDesk(lambda: self if self.is_in_fleet else None, self.here)
 
@@ -57,12 +58,18 @@ class PlayedFleet:
             raise LbdnsError(f"{machine} does not answer")
         return await self._answer(machine, question.op, question.request)
 
+    async def forget(self, machine: str) -> None:
+        """Know a machine no more."""
+        self.rows = [row for row in self.rows if row.status.name != machine]
+
     async def here(self, op: str, request: Mapping[str, Any]) -> Any:
         """Answer for this machine."""
         return await self._answer(AMS.name, op, request)
 
     async def _answer(self, machine: str, op: str, request: Mapping[str, Any]) -> Any:
         self.asked.append((machine, op, request))
+        if op == "status" and machine in self.statuses:
+            return self.statuses[machine]
         return EXPLAINED if op == "explain" else {"of": machine}
 
     async def change(self, loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
@@ -71,7 +78,7 @@ class PlayedFleet:
 
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the operations."""
-        table = {"fleet": self._desk.show, "fleet_ask": self._desk.ask}
+        table = {"fleet": self._desk.show, "fleet_ask": self._desk.ask, "fleet_forget": self._desk.forget}
         return await table[op](request) if op in table else await self.here(op, request)
 
     def in_force(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from lbdns.config.loading import load
+from lbdns.fleet.known_regions import KNOWN_FILE
 from lbdns.fleet.told_hearing import ToldHearing, write_hearing
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.mapped.vantage_rows import FILE, VantageRows, VantageView
@@ -35,6 +37,21 @@ def _loaded(path: Path, settings: str) -> Any:
 def test_regions_that_others_stand_in_are_no_reason_to_warn(tmp_path: Path, settings: str, is_warned: bool) -> None:
     loaded = _loaded(tmp_path, settings)
     assert any("no vantage point stands in" in str(one) for one in loaded.warnings) is is_warned
+
+
+@pytest.mark.parametrize(
+    ("regions", "told"),
+    [(["WEU", "ENAM"], ""), (["SAM"], 'stands in "ENAM": all machines probe the pool'), ([""], "ENAM"), (None, "")],
+)
+def test_a_region_in_which_no_known_machine_stands_is_told(
+    tmp_path: Path, regions: list[str] | None, told: str
+) -> None:
+    if regions is not None:
+        known = [["B", time.time(), [[f"B/{region}", region] for region in regions]]]
+        (tmp_path / "state" / "fleet").mkdir(parents=True)
+        (tmp_path / "state" / "fleet" / KNOWN_FILE).write_text(json.dumps({"v": 1, "known": known}))
+    warnings = [str(one) for one in _loaded(tmp_path, FLEET).warnings if "check_regions" in str(one)]
+    assert [told in one for one in warnings] == ([True] if told else []), warnings
 
 
 def test_what_is_held_says_when_it_was_agreed(tmp_path: Path) -> None:

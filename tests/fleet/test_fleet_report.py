@@ -63,6 +63,13 @@ def test_machines_that_sign_otherwise_are_told() -> None:
     assert not problems(dataclasses.replace(AMS, signed="0123", signed_count=2), row(signing))
 
 
+def test_a_name_that_two_have_is_told_by_a_third() -> None:
+    rows = [RosterRow(MachineStatus("FRA-1"), 0.1, True, 60.0, is_doubled=True)]
+    assert fleet_report(MachineStatus("AMS-1"), rows).problems == (
+        "two machines are called FRA-1: each needs a name of its own (`fleet: {name: ...}`)",
+    )
+
+
 def test_a_name_is_one_machines() -> None:
     [told] = fleet_report(AMS, [row()], is_name_taken=True).problems
     assert told.startswith("another machine is called AMS-1 too")

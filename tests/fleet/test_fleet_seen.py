@@ -115,6 +115,9 @@ class Machine:
         assert self.other is not None and machine == self.other.name
         return decode_answer(await answer_question(encode_question(question), self.other.operate), machine)
 
+    async def forget(self, machine: str) -> None:
+        self.other = None
+
 
 def asked(request: Mapping[str, Any], is_in_fleet: bool = True) -> Any:
     here = Machine("AMS-1", Machine("FRA-1"))

@@ -123,3 +123,17 @@ def test_the_digest_tells_apart_who_signs_what() -> None:
     assert signed_digest([]) == ""
     assert signed_digest(["b.example", "a.example"]) == signed_digest(["a.example", "b.example"])
     assert signed_digest(["a.example"]) != signed_digest(["b.example"])
+
+
+def test_two_machines_of_one_name_are_told_from_one_that_started_again() -> None:
+    roster = FleetRoster()
+
+    def doubled(run: str, now_s: float) -> bool:
+        roster.hear(MachineStatus("FRA-1", run=run), now_s)
+        (row,) = roster.rows(now_s)
+        return row.is_doubled
+
+    assert not doubled("a", 0.0) and not doubled("b", 1.0), "it started again"
+    assert not doubled("b", 2.0)
+    assert doubled("a", 2.5) and doubled("b", 3.0)
+    assert doubled("b", 4.0) and not doubled("b", 3.0 + LOST_S + 0.1), "the other one is gone"

@@ -13,7 +13,7 @@ from lbdns.base.wording import counted
 from lbdns.cli.commands.completion_command import views_of
 from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.moves import networks_in, render_moves, text_of
-from lbdns.cli.frame.running import RunningServer, explained_options
+from lbdns.cli.frame.running import AT_OPTION, RunningServer, ask_at, explained_options
 from lbdns.cli.frame.typed import type_of, type_option
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ INDENTED = {"pool", "endpoint"}  # steps that belong to the one before them
     "--rule-off", "rules_off", multiple=True, metavar="NAME", help="Suppose this rule or pool set off; repeatable."
 )
 @click.option("--rule-on", "rules_on", multiple=True, metavar="NAME", help="Suppose this rule or pool set on.")
-@click.option("--at", "machine", metavar="MACHINE", help="What this machine of the fleet answers; it is asked.")
+@AT_OPTION
 @click.option("--draw", type=click.FloatRange(0, 1), metavar="0..1", help="What every random choice draws.")
 @click.option("--scopes", is_flag=True, help="Count the networks that resolvers keep the answers for, by length.")
 @click.option(
@@ -156,13 +156,7 @@ def _signed_zone_of(explanation: dict[str, Any], configuration: Configuration, s
 
 
 def _of_server(running: RunningServer, request: dict[str, Any], machine: str | None) -> dict[str, Any]:
-    from lbdns.processes.supervisor.control_socket import ask
-
-    result: dict[str, Any]
-    if machine is None:
-        result = ask(running.control(), "explain", **request)
-    else:
-        result = ask(running.control(), "fleet_ask", machine=machine, asked="explain", request=request)
+    result: dict[str, Any] = ask_at(running.control(), machine, "explain", request)
     return result
 
 

@@ -72,6 +72,12 @@ CREDENTIALS_OPTION = click.option(
     metavar="FILE",
     help="A NATS credentials file, for a nats-server of your own.",
 )
+CA_OPTION = click.option(
+    "--ca",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Certificates that a nats-server of your own has its from; default: those that the system trusts.",
+)
 
 
 @fleet.command()
@@ -86,6 +92,7 @@ CREDENTIALS_OPTION = click.option(
 )
 @click.option("--domain", default="", metavar="NAME", help="With --nats: the JetStream domain of the fleet's stream.")
 @CREDENTIALS_OPTION
+@CA_OPTION
 def init(
     running: RunningServer,
     name: str | None,
@@ -94,12 +101,14 @@ def init(
     nats: tuple[str, ...],
     domain: str,
     credentials: Path | None,
+    ca: Path | None,
 ) -> None:
     """Begin a fleet with this machine as its hub, and print the line by which others join.
 
     Its configuration is the fleet's. Called again, it prints the line again; with --address, for another address.
     """
     from lbdns.cli.frame.fleet_setup import (
+        OwnNats,
         begin_elsewhere,
         begin_hub,
         find_setup_place,
@@ -110,14 +119,14 @@ def init(
 
     if nats and (address or leaf_port):
         raise click.UsageError("--address and --leaf-port are of a hub here, --nats is one elsewhere: leave one out")
-    if (domain or credentials) and not nats:
-        raise click.UsageError("--domain and --credentials go with --nats")
+    if (domain or credentials or ca) and not nats:
+        raise click.UsageError("--domain, --credentials and --ca go with --nats")
     place = find_setup_place(running)
     if _is_begun(place, name, address):
         return
     called = machine_name(place, name)
     if nats:
-        secret = begin_elsewhere(place, called, _urls(nats), credentials, domain)
+        secret = begin_elsewhere(place, called, _urls(nats), OwnNats(credentials, ca), domain)
         click.echo(f"{called} began the fleet {secret.fleet_id} at {', '.join(secret.urls)}")
     else:
         secret = begin_hub(place, called, hub_url(address or own_address()), leaf_port)
@@ -134,6 +143,7 @@ def init(
 @click.option("--replace", "replaces", is_flag=True, help="Give up the configuration that this server has of its own.")
 @click.option("--offline", is_flag=True, help="Join though the fleet is not reached now.")
 @CREDENTIALS_OPTION
+@CA_OPTION
 def join(
     running: RunningServer,
     token: str,
@@ -142,6 +152,7 @@ def join(
     replaces: bool,
     offline: bool,
     credentials: Path | None,
+    ca: Path | None,
 ) -> None:
     """Make this machine one of a fleet, by the line that `lbdns fleet init` printed; `-` reads it from standard input.
 
@@ -149,9 +160,10 @@ def join(
     """
     from lbdns.base.wording import counted
     from lbdns.cli.frame.fleet_greeting import greet_fleet
-    from lbdns.cli.frame.fleet_setup import find_setup_place, join_fleet, machine_name, own_objects
+    from lbdns.cli.frame.fleet_setup import OwnNats, find_setup_place, join_fleet, machine_name, own_objects
     from lbdns.fleet.embedded.join_token import decode_join_token
 
+    own_nats = OwnNats(credentials, ca)
     secret = decode_join_token(sys.stdin.readline() if token == "-" else token)
     place = find_setup_place(running)
     if _is_joined(place, secret, name):
@@ -164,8 +176,8 @@ def join(
             "say --replace; a copy of the store is kept"
         )
     if not offline:
-        greet_fleet(secret, called, credentials)
-    join_fleet(place, secret, called, is_leaf, credentials, replaces)
+        greet_fleet(secret, called, own_nats)
+    join_fleet(place, secret, called, is_leaf, own_nats, replaces)
     click.echo(f"{called} is one of the fleet {secret.fleet_id}")
     _tell_next(place)
 
@@ -189,6 +201,20 @@ def leave(running: RunningServer, ends: bool) -> None:
         )
     leave_fleet(place)
     click.echo("this machine is in no fleet any more, and serves on what it has; the others do without it")
+
+
+@fleet.command()
+@running_options
+@click.argument("machine", metavar="MACHINE")
+def forget(running: RunningServer, machine: str) -> None:
+    """Take a machine that is gone for good out of the fleet: it is missed no more, and counts no more.
+
+    Without this it is known for a day. One that comes back is known again.
+    """
+    from lbdns.processes.supervisor.control_socket import ask
+
+    told = ask(running.control(), "fleet_forget", machine=machine)
+    click.echo(f"{told['machine']} is forgotten, here and by all that hear this machine")
 
 
 @fleet.command("token")

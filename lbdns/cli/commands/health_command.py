@@ -16,7 +16,7 @@ from lbdns.cli.frame.common import (
     parse_duration_s,
     print_json,
 )
-from lbdns.cli.frame.running import RunningServer, running_options
+from lbdns.cli.frame.running import AT_OPTION, RunningServer, ask_at, running_options
 from lbdns.cli.frame.verb_group import VerbGroup
 
 if TYPE_CHECKING:
@@ -41,35 +41,37 @@ STYLES = {
 
 @click.group(cls=VerbGroup, invoke_without_command=True)
 @running_options
+@AT_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 @click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
-def health(running: RunningServer, as_json: bool, watch: bool) -> None:
+def health(running: RunningServer, machine: str | None, as_json: bool, watch: bool) -> None:
     """Show pools and endpoints of the running server: state, since when, why, how fast."""
-    from lbdns.processes.supervisor.control_socket import ask
-
     if click.get_current_context().invoked_subcommand:
         return
     path = running.control()
     if as_json:
-        print_json(ask(path, "health"))
+        print_json(ask_at(path, machine, "health"))
         return
     from rich.console import Console
+
+    def drawn() -> Group:
+        return render(ask_at(path, machine, "health"), time.time())
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_COLUMNS)
     if not watch:
-        console.print(render(ask(path, "health"), time.time()))
+        console.print(drawn())
         return
     from rich.live import Live
 
-    with Live(render(ask(path, "health"), time.time()), console=console, screen=console.is_terminal) as live:
+    with Live(drawn(), console=console, screen=console.is_terminal) as live:
         while True:
             try:
                 time.sleep(WATCH_S)
             except KeyboardInterrupt:
                 return
-            live.update(render(ask(path, "health"), time.time()))
+            live.update(drawn())
 
 
 @health.command("set")

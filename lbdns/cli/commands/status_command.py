@@ -9,7 +9,7 @@ import click
 
 from lbdns.base.errors import LbdnsError
 from lbdns.cli.frame.common import print_json
-from lbdns.cli.frame.running import RunningServer, running_options
+from lbdns.cli.frame.running import AT_OPTION, RunningServer, ask_at, running_options
 
 DEGRADED: Final = 1
 NOT_SERVING: Final = 2
@@ -18,19 +18,18 @@ NAME_WIDTH: Final = 14
 
 @click.command()
 @running_options
+@AT_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
-def status(running: RunningServer, as_json: bool) -> None:
+def status(running: RunningServer, machine: str | None, as_json: bool) -> None:
     """Show how the running server stands: processes, what is served and since when, what is degraded.
 
     Exit status: 0 all is good, 1 something is degraded, 2 no server runs, or it does not serve.
     """
-    from lbdns.processes.supervisor.control_socket import ask
-
     try:
-        report = ask(running.control(), "status")
+        report = ask_at(running.control(), machine, "status")
     except LbdnsError as error:
         click.echo(f"lbdns: {error}", err=True)
-        left = running.left_serving()
+        left = running.left_serving() if machine is None else ()
         if left:
             click.echo(f"lbdns: responders of an earlier start serve on: {', '.join(map(str, left))}", err=True)
         sys.exit(NOT_SERVING)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from lbdns.base.errors import LbdnsError
+from lbdns.cli.frame.fleet_setup import OwnNats
 from lbdns.fleet.bus.nats_bus import NatsBus
 from lbdns.fleet.bus.subjects import machine_subject
 from lbdns.model.bus_access import BusAccess
@@ -18,15 +20,16 @@ LISTEN_S: Final = 2.5
 """Each machine says once a second that it is there."""
 
 
-def greet_fleet(secret: FleetSecret, name: str, credentials: Path | None) -> None:
+def greet_fleet(secret: FleetSecret, name: str, own_nats: OwnNats) -> None:
     """Raise LbdnsError where a fleet is not reached, does not take this token, or has a machine of this name."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "secret.json")
         path.touch(mode=0o600)
         path.write_text(secret.model_dump_json())
         access = BusAccess(name, secret.fleet_id, secret.urls, secret.domain, str(path))
-        if credentials is not None:
-            access = BusAccess(name, secret.fleet_id, secret.urls, secret.domain, credentials=str(credentials))
+        credentials, ca = ("" if one is None else str(one) for one in own_nats)
+        if credentials or ca:
+            access = replace(access, secret_file="", credentials=credentials, ca=ca)
         asyncio.run(_greet(access, name))
 
 

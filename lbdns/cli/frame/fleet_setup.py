@@ -19,7 +19,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
@@ -46,6 +46,13 @@ USER: Final = "lbdns"
 _NO_SERVER: Final = "no server answers"
 _ELSEWHERE: Final = "192.0.2.1"
 """An address that nobody has (RFC 5737): the system says from which of its own it would go there; nothing is sent."""
+
+
+class OwnNats(NamedTuple):
+    """The files by which a nats-server of the operator's own is reached; None: none is needed."""
+
+    credentials: Path | None = None
+    ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +162,15 @@ def begin_hub(place: SetupPlace, name: str, url: str, leaf_port: int | None) -> 
     return secret
 
 
-def begin_elsewhere(
-    place: SetupPlace, name: str, urls: tuple[str, ...], credentials: Path | None, domain: str
-) -> FleetSecret:
+def begin_elsewhere(place: SetupPlace, name: str, urls: tuple[str, ...], own_nats: OwnNats, domain: str) -> FleetSecret:
     """Begin a fleet at a NATS that somebody else runs; raises LbdnsError with nothing changed."""
     secret = FleetSecret(fleet_id=secrets.token_hex(4), role="hub", urls=urls, domain=domain)
-    _set_up(place, secret, _member_values(name, urls, credentials))
+    _set_up(place, secret, _member_values(name, urls, own_nats))
     return secret
 
 
 def join_fleet(
-    place: SetupPlace, secret: FleetSecret, name: str, is_leaf: bool, credentials: Path | None, replaces: bool
+    place: SetupPlace, secret: FleetSecret, name: str, is_leaf: bool, own_nats: OwnNats, replaces: bool
 ) -> None:
     """Make this machine one of a fleet; raises LbdnsError with nothing changed. `replaces`: the fleet's configuration
     takes the place of a store's own, of which a copy is kept."""
@@ -173,7 +178,7 @@ def join_fleet(
     if not urls:
         told = "it takes no leaves: lbdns fleet init --leaf-port PORT there" if is_leaf else "it says of no address"
         raise LbdnsError(f"this token does not lead to the fleet: {told}")
-    values = _member_values(name, urls, credentials) | ({"embedded": True} if is_leaf else {})
+    values = _member_values(name, urls, own_nats) | ({"embedded": True} if is_leaf else {})
     if replaces:
         write_whole(fleet_folder(place.state_dir) / FLEET_REPLACE_FILE, "", "that the store is to be replaced")
     _set_up(place, secret, values)
@@ -220,11 +225,13 @@ def own_objects(place: SetupPlace) -> int:
         raise LbdnsError(f"{path}: cannot see whether it has a configuration of its own: {error}") from error
 
 
-def _member_values(name: str, urls: Iterable[str], credentials: Path | None) -> dict[str, Any]:
+def _member_values(name: str, urls: Iterable[str], own_nats: OwnNats) -> dict[str, Any]:
     several = list(urls)
     values: dict[str, Any] = {"name": name, "join": several[0] if len(several) == 1 else several}
     values["secret"] = _secret_said()
-    return values | ({} if credentials is None else {"credentials": str(credentials.resolve())})
+    if own_nats.credentials is not None:
+        values["credentials"] = str(own_nats.credentials.resolve())
+    return values | ({} if own_nats.ca is None else {"tls": {"ca": str(own_nats.ca.resolve())}})
 
 
 def _secret_said() -> str:

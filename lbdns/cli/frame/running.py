@@ -22,6 +22,9 @@ from lbdns.cli.frame.client import PLACE_OPTIONS, one_of_settings
 
 Command = Callable[..., Any]
 
+AT_OPTION: Final = click.option(
+    "--at", "machine", metavar="MACHINE", help="What this machine of the fleet answers; it is asked."
+)
 _CONTROL: Final = "The running server's control socket; default: where the settings put it. [env: LBDNS_CONTROL]"
 
 
@@ -79,6 +82,16 @@ def running_options(command: Command) -> Command:
 def explained_options(command: Command) -> Command:
     """Add the same to a command to which --config means something else, and that says --server for --control too."""
     return _with_options(command, ("settings", "state"), ("--server", "--control"))
+
+
+def ask_at(control: Path, machine: str | None, op: str, request: Mapping[str, Any] | None = None) -> Any:
+    """Return what the server of a control socket answers to an operation, or another machine of its fleet; raises
+    LbdnsError."""
+    from lbdns.processes.supervisor.control_socket import ask
+
+    if machine is None:
+        return ask(control, op, **(request or {}))
+    return ask(control, "fleet_ask", machine=machine, asked=op, request=dict(request or {}))
 
 
 def _with_options(command: Command, names: tuple[str, ...], control_names: tuple[str, ...]) -> Command:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -49,13 +49,22 @@ class _VantageRegions:
         here = region_at(pop.code, pop.country, pop.region)
         return frozenset({one.region or here for one in points} if points else {here}) - {""}
 
+    @cached_property
+    def elsewhere(self) -> frozenset[str] | None:
+        """The regions of the other machines of the fleet, None where none is known here."""
+        # Needed by who is in a fleet alone.
+        from lbdns.fleet.known_regions import known_regions
+
+        return known_regions(self._settings.state_dir())
+
 
 def _check_regions(placed: Placed[Pool], vantages: _VantageRegions) -> Iterator[Problem]:
     """Check that somebody probes from the regions that a pool asks for, and say who does where nobody is there."""
     asked = placed.item.check_regions or ()
     if not placed.knows("check_regions") or bounds.ALL_REGIONS in asked or vantages.known >= set(asked):
         return
-    if vantages.is_one_of_several:  # others stand elsewhere, and come and go
+    if vantages.is_one_of_several:
+        yield from _check_fleet_regions(placed, vantages, asked)
         return
     lacking = listed([region for region in asked if region not in vantages.known])
     if vantages.known.isdisjoint(asked):
@@ -63,6 +72,19 @@ def _check_regions(placed: Placed[Pool], vantages: _VantageRegions) -> Iterator[
     else:
         who = f"those in {listed([region for region in asked if region in vantages.known])} alone probe the pool"
     yield placed.source.warning(("check_regions",), f"no vantage point stands in {lacking}: {who}")
+
+
+def _check_fleet_regions(placed: Placed[Pool], vantages: _VantageRegions, asked: Sequence[str]) -> Iterator[Problem]:
+    """Say that no machine of the fleet stands in a region, as far as this one knows others: they come and go."""
+    elsewhere = vantages.elsewhere
+    if elsewhere is None or (lacking := [one for one in asked if one not in vantages.known | elsewhere]) == []:
+        return
+    there = [one for one in asked if one not in lacking]
+    yield placed.source.warning(
+        ("check_regions",),
+        f"no machine of the fleet that was heard within a day stands in {listed(lacking)}: "
+        + (f"those in {listed(there)} alone probe the pool" if there else "all machines probe the pool"),
+    )
 
 
 def _check_monitor(placed: Placed[Monitor]) -> Iterator[Problem]:

@@ -58,6 +58,11 @@ class HealthNews:
         return replace(self, entries=entries)
 
 
+def farewell_of(machine: str) -> HealthNews:
+    """Return what is said for a machine that is gone and did not say it: that it takes part no longer."""
+    return HealthNews(machine, 0, 0, 0, (), 0, is_leaving=True)
+
+
 @dataclass(frozen=True, slots=True)
 class OrderNews:
     """Operators' orders as a machine has them; `unix_s`: its time of day."""

@@ -16,12 +16,12 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.whole_file import write_whole
 from lbdns.base.words import FLEET_DIRECTORY
+from lbdns.fleet.known_regions import KNOWN_FILE
 from lbdns.fleet.observing.agreed import Agreed, AgreedWhen
 from lbdns.fleet.observing.hearing import Acquaintance, HearingCount
 from lbdns.fleet.observing.observer import KeptFleet
 from lbdns.fleet.observing.order_map import OrderEntry
 
-KNOWN_FILE: Final = "known.json"
 AGREED_FILE: Final = "agreed.bin"
 WHEN_FILE: Final = "agreed.json"
 

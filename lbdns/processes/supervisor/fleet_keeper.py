@@ -88,7 +88,9 @@ class FleetKeeper:
 
         access = bus_access(settings.fleet, self._server.state_dir)
         if access != self._access or self._link is None:
-            await self._part()
+            before = self._access
+            is_another = before is not None and (before.fleet_id, before.machine) != (access.fleet_id, access.machine)
+            await self._part(is_leaving=is_another)
             self._access = access
             self._link = self._server.fleet = FleetLink(self._server, access, self._began_s)
             await self._link.start()

@@ -26,6 +26,7 @@ from lbdns.fleet.bus.fleet_bus import BusUnreached
 from lbdns.fleet.bus.nats_bus import NatsBus
 from lbdns.fleet.bus.subjects import machine_subject
 from lbdns.fleet.fleet_status import STATUS_S, encode_status
+from lbdns.fleet.observing.health_news import encode_news, farewell_of
 from lbdns.fleet.replica.fleet_replica import FleetReplica, ReplicaPhase
 from lbdns.fleet.replica.replica_store import ReplicaStore
 from lbdns.mapped.run_directory import RunDirectory
@@ -163,6 +164,15 @@ class FleetLink:
         except BusUnreached as error:
             raise LbdnsError(f"{machine} does not answer: {error}") from error
         return decode_answer(answer, machine)
+
+    async def forget(self, machine: str) -> None:
+        """Say for a machine that is gone what it would say itself as it leaves; raises LbdnsError."""
+        if not self._bus.is_connected:
+            raise LbdnsError(f"the bus is not reached, so that nobody would hear of it: {self._bus.problem}")
+        status = MachineStatus(machine, is_leaving=True)
+        await self._bus.publish(machine_subject("here", machine), encode_status(status))
+        await self._bus.publish(machine_subject("obs", machine), encode_news(farewell_of(machine)))
+        self._seen.forget(status)
 
     async def _tell(self) -> None:
         """Say once a second how this machine stands."""

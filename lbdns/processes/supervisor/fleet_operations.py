@@ -22,6 +22,9 @@ class AskedFleet(Protocol):
     async def ask(self, machine: str, question: FleetQuestion) -> Any:
         """Ask another machine; raises LbdnsError."""
 
+    async def forget(self, machine: str) -> None:
+        """Have all that hear this one know a machine no more; raises LbdnsError."""
+
 
 Operate = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
@@ -56,6 +59,18 @@ class FleetDesk:
         if machine == report.machine:
             return await self._operate(op, inner)
         return await fleet.ask(machine, FleetQuestion(op, inner))
+
+    async def forget(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the fleet forget `machine`, which is not heard; raises LbdnsError."""
+        fleet = self._fleet()
+        if fleet is None:
+            raise LbdnsError("this server is in no fleet: there is no machine to forget")
+        report = fleet.report()
+        machine = _machine_of(report, request.get("machine"))
+        if any(row.is_heard for row in report.machines if row.status.name == machine):
+            raise LbdnsError(f"{machine} is heard: `lbdns fleet leave` there takes it out of the fleet")
+        await fleet.forget(machine)
+        return {"machine": machine}
 
 
 def _machine_of(report: FleetReport, named: Any) -> str:

@@ -67,6 +67,11 @@ class FleetSeen:
         if now_s >= self._keep_s:
             self.keep()
 
+    def forget(self, leaving: MachineStatus) -> None:
+        """Take it that a machine is none of the fleet any more, also after the next start."""
+        self._roster.hear(leaving, time.monotonic())
+        self.keep()
+
     def own(self, status: MachineStatus, settings: Settings, signing: SigningFacts) -> MachineStatus:
         """Return what this machine says of itself: `status`, with release, place, whom the monitor worker hears, and
         what it signs."""

@@ -98,6 +98,7 @@ class Operations:
             "zone_notify": transfers.notify,
             "fleet": fleet.show,
             "fleet_ask": fleet.ask,
+            "fleet_forget": fleet.forget,
         }
 
     async def _health(self, request: Mapping[str, Any]) -> dict[str, Any]:
