@@ -75,6 +75,7 @@ def test_a_machine_that_is_called_otherwise_leaves_by_its_old_name_and_who_is_go
         keeper.follow(called("FRA-2"))
         await until(lambda: any(one.name == "FRA-2" for one in said))
         assert [one.name for one in said if one.is_leaving] == ["FRA-1"]
+        assert [row.status.name for row in server.fleet.report().machines] == ["FRA-2"], "nor does it miss itself"
 
         await until(lambda: server.fleet.report().own is not None and not server.fleet.report().own.bus)
         await server.fleet.forget("NYC-1")

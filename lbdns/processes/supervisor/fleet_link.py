@@ -123,13 +123,16 @@ class FleetLink:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        leaving = MachineStatus(self.name, is_leaving=True)
         with contextlib.suppress(TimeoutError, LbdnsError):
             async with asyncio.timeout(CLOSE_S):
                 if is_leaving:
-                    leaving = encode_status(MachineStatus(self.name, is_leaving=True))
-                    await self._bus.publish(machine_subject("here", self.name), leaving)
+                    await self._bus.publish(machine_subject("here", self.name), encode_status(leaving))
                 await self._bus.close()
-        self._seen.keep()
+        if is_leaving:
+            self._seen.forget(leaving)
+        else:
+            self._seen.keep()
 
     def status(self) -> MachineStatus:
         """Return how this machine stands; raises LbdnsError before anything is served."""
