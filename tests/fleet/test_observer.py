@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.fleet.observing.health_news import MAJOR, HealthNews, VantageWord, decode_news, encode_news, whole_pages
 from lbdns.fleet.observing.observation import Observation, ObservedEntry, target_key
-from lbdns.fleet.observing.observer import NEWS_S
+from lbdns.fleet.observing.observer import NEWS_S, ORDERS
+from lbdns.health.forced import Forced
 from tests.fleet.played_machines import DOWN, UP, Bus, seen_by
 
 KEYS = [target_key("pool", f"e{number}", f"192.0.2.{number}", "", "m", f"192.0.2.{number}") for number in range(20)]
@@ -240,3 +242,38 @@ def test_octets_that_are_none_are_refused_in_words() -> None:
             decode_news(bytes(octets))
         except LbdnsError as error:
             assert "fleet" in str(error)
+
+
+def test_a_heartbeat_that_says_what_the_last_one_said_is_a_sign_of_life_and_nothing_else() -> None:
+    bus = Bus()
+    a, b = bus.join("a"), bus.join("b")
+    a.see("a", KEYS[0], UP, bus.now_s)
+    bus.run(3.0)
+    beat = decode_news(encode_news(a._message(()))).news
+    there = b._neighbours["a"]
+    b.take(beat, bus.now_s, bus.unix_s("b"))
+    assert there.repeats(beat)
+    bus.machines.pop("a")
+    for _ in range(5):
+        bus.run(1.0)
+        b.take(beat, bus.now_s, bus.unix_s("b"))
+    assert b.count == (2, 2)
+    assert not there.repeats(replace(beat, digest=beat.digest + 1)), "it has something else than is known here"
+    b.take(replace(beat, sequence=beat.sequence + 1), bus.now_s, bus.unix_s("b"))
+    assert not there.repeats(beat), "something is missing: what says less is no sign of life any more"
+    bus.run(4.0)
+    assert b.count == (1, 2)
+
+
+def test_orders_are_asked_for_by_a_heartbeat_that_repeats_too() -> None:
+    bus = Bus()
+    a, b = bus.join("a"), bus.join("b")
+    bus.run(3.0)
+    beat = decode_news(encode_news(a._message(()))).news
+    b.take(beat, bus.now_s, bus.unix_s("b"))
+    b.drain()
+    b.give_orders([Forced("p", "down", bus.unix_s("b"))], bus.now_s, bus.unix_s("b"))
+    assert b._neighbours["a"].repeats(beat)
+    b.take(beat, bus.now_s, bus.unix_s("b"))
+    b.tick(bus.now_s + 0.1, bus.unix_s("b") + 0.1)
+    assert [one.what for one in b.drain().asks] == [ORDERS]

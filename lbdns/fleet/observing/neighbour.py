@@ -36,6 +36,7 @@ class Neighbour:
     """One other machine."""
 
     __slots__ = (
+        "_beat",
         "_epoch",
         "_former",
         "_held",
@@ -67,6 +68,7 @@ class Neighbour:
         self.is_whole = False
         self.is_wrong = False  # something else is known than it told, and no message is on its way
         self.leaving_due_s = float("inf")
+        self._beat: HealthNews | None = None  # the newest message, where that was a heartbeat
         self._epoch: int | None = None
         self._newest = 0, 0  # sequence and digest of the newest message
         self._former: deque[int] = deque(maxlen=LIVES_MAX)
@@ -76,6 +78,10 @@ class Neighbour:
     def is_of_this_life(self, message: HealthNews) -> bool:
         """Whether a message is of the machine's present life, or begins another; False: it is late."""
         return message.epoch not in self._former
+
+    def repeats(self, message: HealthNews) -> bool:
+        """Whether a message says what the one before it said, and that all is known here."""
+        return self.is_whole and (message is self._beat or message == self._beat)
 
     def take(self, message: HealthNews, now_s: float) -> list[RemoteChange]:
         """Take a message; return what changed by it."""
@@ -178,6 +184,7 @@ class Neighbour:
         says nothing of either."""
         is_late = message.sequence < self._newest[0]
         if not is_late:
+            self._beat = None if message.entries else message
             self._newest = message.sequence, message.digest
             self._note_words(message, now_s)
         is_all = self._newest[0] == self.sequence

@@ -226,10 +226,11 @@ class Observer:
             if len(self._neighbours) >= MACHINES_MAX:
                 return
             there = self._neighbours[message.machine] = Neighbour(message.machine)
-        if not there.is_of_this_life(message):
-            return
-        self._outcome.changes += there.take(message, now_s)
-        self._hear(there, message, now_s, unix_s)
+        if there.repeats(message):
+            self.hearing.hear(there.machine, there.vantages, True, now_s, unix_s)
+        elif there.is_of_this_life(message):
+            self._outcome.changes += there.take(message, now_s)
+            self._hear(there, message, now_s, unix_s)
         if message.orders != self.orders.digest:
             self._asks.setdefault(Ask(there.machine, ORDERS), now_s)
 
@@ -321,9 +322,8 @@ class Observer:
             self.orders.tidy(unix_s)
         elif self._has_news and now_s >= self._news_due_s:
             self._tell_news(now_s)
-        for ask, due_s in list(self._asks.items()):
-            if now_s >= due_s:
-                self._ask(ask, now_s)
+        for ask in [one for one, due_s in self._asks.items() if now_s >= due_s]:
+            self._ask(ask, now_s)
         if now_s >= self._leaving_due_s:
             self._end_leaving(now_s)
 

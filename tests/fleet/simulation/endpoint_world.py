@@ -59,6 +59,10 @@ class EndpointWorld:
         """Return since when (`now_s`) an endpoint is as it is, as seen from a region."""
         return self._changed_s.get((endpoint, region), LONG_AGO_S)
 
+    def was_touched(self, endpoint: str) -> bool:
+        """Whether an endpoint has ever had a fault of its own: all others are alike."""
+        return endpoint in self._touched
+
     def signature(self, endpoint: str, window_s: float) -> Signature:
         """Return what endpoints have in common of which probes may have said the same in the last `window_s`."""
         if endpoint not in self._touched:

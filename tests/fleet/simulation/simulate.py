@@ -7,6 +7,7 @@ still goes wrong, and prints the schedule that is left, which `--schedule` plays
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--schedule", type=Path, help="a file with faults to play, a line each")
     parser.add_argument("--smaller", action="store_true", help="make the schedule of what goes wrong smaller")
     asked = parser.parse_args(arguments)
+    gc.disable()  # hardly anything of it is garbage, and millions of objects would be looked through for it
     failed = False
     for seed in range(asked.seed, asked.seed + asked.runs):
         shape = Shape(asked.machines, asked.endpoints, asked.regions, star=not asked.mesh, seed=seed)

@@ -113,6 +113,7 @@ class SimulatedFleet:
                 name, self.time, self.network, clocks, prober, make_judge, self.machines, hearers, self.published
             )
         hearers += [self.machines[name] for name in self.judges]
+        self._endpoints = shape.endpoints
         self._replaced: set[str] = set()
         self._player = FaultPlayer(self.time, self.network, self.world, self)
         self.world.on_endpoint = self._endpoint_changed
@@ -213,9 +214,9 @@ class SimulatedFleet:
             self.oracle.note_one(life)
             if not life.runs:
                 continue
-            for endpoint in self.shape.endpoints:
-                self.outcome.audited_count += 1
-                self._blame(self.oracle.audit(life, endpoint))
+            self.outcome.audited_count += self.shape.endpoint_count
+            for wrong in self.oracle.audit(life, self._endpoints):
+                self._blame(wrong)
         self.time.repeat_at(self.time.now_s + AUDIT_EVERY_S, self._audit)
 
     def _blame(self, wrong: str) -> None:

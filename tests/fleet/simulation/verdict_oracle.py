@@ -39,6 +39,8 @@ from tests.fleet.simulation.virtual_time import VirtualTime
 
 KNOWN_FOR_S: Final = 86_400.0
 ALL_PROBERS: Final = 1_000_000
+NONE: Final[frozenset[int]] = frozenset()
+ALONE: Final = {state: frozenset({state}) for state in (UNKNOWN, HEALTHY, UNHEALTHY)}
 LOST_S: Final = 6.0
 """A machine that nothing has come from for so long is not heard."""
 MOMENT_S: Final = 0.5
@@ -65,7 +67,7 @@ class Life:
     changed_s: float = float("-inf")
     starts: int = 0
     published: dict[str, int] = field(default_factory=dict)
-    agreed: dict[str, set[int]] = field(default_factory=dict)
+    agreed: dict[str, frozenset[int]] = field(default_factory=dict)
     """What rule 5 calls the agreed verdict: more than one where it was unsure for a while."""
     reached_s: dict[str, float] = field(default_factory=dict)
     """When it could last hear each other machine."""
@@ -188,12 +190,12 @@ class VerdictOracle:
         for other in self._lives.values():
             if self.hears(life, other) is Hearing.SURE:
                 life.reached_s[other.name] = self._time.elapsed_s
-        standing = self.standing(life)
-        for endpoint, state in life.published.items():
-            if standing is Standing.AGREEING:
-                life.agreed[endpoint] = {state}
-            elif standing is Standing.UNSURE:
-                life.agreed.setdefault(endpoint, set()).add(state)
+        standing, published = self.standing(life), life.published
+        if standing is Standing.AGREEING:
+            life.agreed.update(zip(published, map(ALONE.__getitem__, published.values()), strict=True))
+        elif standing is Standing.UNSURE:
+            for endpoint, state in published.items():
+                life.agreed[endpoint] = life.agreed.get(endpoint, NONE) | ALONE[state]
 
     # -- what the votes may be (rules 3, 4) --
 
@@ -213,7 +215,7 @@ class VerdictOracle:
         if tally.ups_min <= tally.downs_max and tally.downs_min <= tally.ups_max:
             return found | {HEALTHY, UNHEALTHY}  # perhaps a tie among those who are left: the silent ones may decide
         if not self._has_turned_since(silent_s, life, endpoint, found == {HEALTHY}):
-            found |= life.agreed.get(endpoint, set())
+            found |= life.agreed.get(endpoint, NONE)
         return found
 
     def _tally(self, life: Life, endpoint: str) -> Tally:
@@ -331,7 +333,7 @@ class VerdictOracle:
         if standing is not Standing.CUT_OFF:
             found |= self.voted(life, endpoint)
         if standing is not Standing.AGREEING:
-            found |= life.agreed.get(endpoint, {UNKNOWN})
+            found |= life.agreed.get(endpoint, ALONE[UNKNOWN])
             if True in self._world.seen(life.name, life.region, endpoint, self._window_s):
                 found.add(HEALTHY)  # rule 5
         if self._time.now_s - life.changed_s <= self._window_s:
@@ -344,17 +346,31 @@ class VerdictOracle:
         standing = self.standing(life)
         life.published[endpoint] = state
         if standing is Standing.AGREEING:
-            life.agreed[endpoint] = {state}
+            life.agreed[endpoint] = ALONE[state]
         elif standing is Standing.UNSURE:
-            life.agreed.setdefault(endpoint, set()).add(state)
+            life.agreed[endpoint] = life.agreed.get(endpoint, NONE) | ALONE[state]
         if state in allowed:
             return ""
         return self._told(life, endpoint, state, allowed, standing)
 
-    def audit(self, life: Life, endpoint: str) -> str:
-        """Return what is wrong with what a machine published last of an endpoint, "" where it is still possible."""
-        allowed, state = self.possible(life, endpoint), life.published.get(endpoint, UNKNOWN)
-        return "" if state in allowed else self._told(life, endpoint, state, allowed, self.standing(life))
+    def audit(self, life: Life, endpoints: Iterable[str]) -> list[str]:
+        """Return what is wrong with what a machine published last of endpoints: what is no more possible.
+
+        Of those that never had a fault, and of which the same was published and agreed, the same is possible.
+        """
+        wrong, alike = [], dict[tuple[int, frozenset[int]], set[int]]()
+        for endpoint in endpoints:
+            state = life.published.get(endpoint, UNKNOWN)
+            place = state, life.agreed.get(endpoint, NONE)
+            if self._world.was_touched(endpoint):
+                allowed = self.possible(life, endpoint)
+            elif (known := alike.get(place)) is not None:
+                allowed = known
+            else:
+                allowed = alike[place] = self.possible(life, endpoint)
+            if state not in allowed:
+                wrong.append(self._told(life, endpoint, state, allowed, self.standing(life)))
+        return wrong
 
     def _told(self, life: Life, endpoint: str, state: int, allowed: set[int], standing: Standing) -> str:
         words = {UNKNOWN: "unknown", HEALTHY: "healthy", UNHEALTHY: "unhealthy"}

@@ -157,7 +157,8 @@ class VirtualProber:
         if self._is_set_aside(one, passed):
             one.is_aside = True
             self.set_aside(one)
-            self._due(one)  # the next one may pass
+            if passed != self._sees(one):  # else the next one says the same, until the truth changes
+                self._due(one)
             return
         one.is_aside = False
         one.state, one.streak = advance(one.state, one.streak, passed, terms.consecutive_up, terms.consecutive_down)
