@@ -15,7 +15,7 @@ from typing import Final
 
 from lbdns.fleet.observing.neighbour import CARRY_S, RemoteChange
 from lbdns.fleet.observing.observer import Observer
-from lbdns.model.bounds import ALL_REGIONS
+from lbdns.fleet.observing.standing import Standing
 from lbdns.model.targets_document import Vantage
 from lbdns.monitor.joined.fleet_series import FleetSeries, key_of, result_of
 from lbdns.monitor.ledger.ledger import Ledger
@@ -42,7 +42,7 @@ class RemoteVoices:
         self._new: set[bytes] = set()
         self._unsampled: list[FleetSeries] = []
         self._per_look = 0
-        self._standing: dict[tuple[str, ...], bool] = {}
+        self._standing = Standing(observer.speakers)
 
     # --- what is to be heard of ---
 
@@ -111,18 +111,12 @@ class RemoteVoices:
                 self.take(change)
 
     def stands(self, regions: Sequence[str], region: str) -> bool:
-        """Whether a vantage point of a region probes a pool with these check regions: where nobody in the fleet stands
-        in any of them, all do."""
-        if not regions or ALL_REGIONS in regions or region in regions:
-            return True
-        asked = tuple(regions)
-        if asked not in self._standing:
-            self._standing[asked] = any(one.region in asked for one in self._observer.speakers.values())
-        return not self._standing[asked]
+        """Whether a vantage point of a region probes a pool with these check regions."""
+        return self._standing.stands(regions, region)
 
     def follow_vantages(self) -> None:
         """Take it that other vantage points are known than before."""
-        self._standing.clear()
+        self._standing.forget()
         for at, series in list(self._series.items()):
             if self._observer.speakers.get(at[0]) is not series.speaker:
                 self._end(at, series)

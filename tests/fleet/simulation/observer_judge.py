@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -18,9 +18,11 @@ from lbdns.fleet.observing.health_news import (
     whole_pages,
 )
 from lbdns.fleet.observing.judging import Speaker, judge
+from lbdns.fleet.observing.neighbour import RemoteChange
 from lbdns.fleet.observing.observation import Observation
 from lbdns.fleet.observing.observer import ORDERS, KeptFleet, Observer
 from lbdns.fleet.observing.sharing_out import place_hash, rank
+from lbdns.fleet.observing.standing import Standing
 from lbdns.health.forced import Forced, State, change
 from lbdns.health.verdict import UNKNOWN
 from tests.fleet.simulation.judge import EVERYBODY, Published, Sent
@@ -53,10 +55,11 @@ class SimulatedVoice:
 
 
 class Catalogue:
-    """What all machines know of the endpoints: their keys and hashes, by name."""
+    """What all machines know of the endpoints: their keys and hashes, by name, and the check regions of some."""
 
-    def __init__(self, endpoints: Sequence[str]) -> None:
+    def __init__(self, endpoints: Sequence[str], check_regions: Mapping[str, tuple[str, ...]]) -> None:
         self.endpoints = endpoints
+        self.check_regions = check_regions
         self.key_of = {name: place_hash(name).to_bytes(8, "little") + b"key." for name in endpoints}
         self.name_of = {key: name for name, key in self.key_of.items()}
         self.hash_of = {name: place_hash(name) for name in endpoints}
@@ -101,6 +104,7 @@ class ObserverJudge:
         self._orders = found.orders
         self._own = (machine, region)
         self.observer = Observer(machine, [self._own], per_region, self._epoch, now_s, wall_s, found.kept)
+        self._standing = Standing(self.observer.speakers)
         self._voices: dict[str, dict[str, SimulatedVoice]] = {}
         self._ranks = {name: place_hash(name) for name in (machine,)}
         self.verdicts: dict[str, int] = {name: self._agreed.of(catalogue.key_of[name]) for name in catalogue.endpoints}
@@ -202,7 +206,10 @@ class ObserverJudge:
     def _settle(self, now_s: float, wall_s: float) -> None:
         found = self.observer.drain()
         for changed in found.changes:
-            self._take_change(changed.vantage, changed.key, changed.seen, changed.is_turn, changed.is_quiet, now_s)
+            self._take_change(changed, now_s)
+        if found.are_vantages_new and self._catalogue.check_regions:
+            self._follow_vantages(now_s)
+            self._is_share_due = True
         if found.is_cut_off_new:
             self._docket.cut_off(self.observer.is_cut_off, [self._own[0]])
         self._docket.turn(found.turned)
@@ -245,7 +252,9 @@ class ObserverJudge:
         own = [self._own]
         chosen = self.observer.chosen
         hashes = self._catalogue.hash_of
-        wanted = {name for name in self._catalogue.endpoints if chosen(hashes[name], own)}
+        wanted = {
+            name for name in self._catalogue.endpoints if self._stands(name, self._own[1]) and chosen(hashes[name], own)
+        }
         for name in sorted(self.checks - wanted):
             self._voices.get(name, {}).pop(self._own[0], None)
             self._docket.ceases(self._own[0], name)
@@ -253,9 +262,25 @@ class ObserverJudge:
             self._judge(name)
         self.checks = wanted
 
-    def _take_change(
-        self, vantage: str, key: bytes, seen: Observation | None, is_turn: bool, is_quiet: bool, now_s: float
-    ) -> None:
+    def _stands(self, name: str, region: str) -> bool:
+        return self._standing.stands(self._catalogue.check_regions.get(name, ()), region)
+
+    def _follow_vantages(self, now_s: float) -> None:
+        """Take it that others are known: whose word counts of pools with check regions may have changed."""
+        self._standing.forget()
+        for name in self._catalogue.check_regions:
+            voices = self._voices.get(name, {})
+            for vantage in [one for one, voice in voices.items() if not self._stands(name, voice.speaker.region)]:
+                del voices[vantage]
+                self._docket.ceases(vantage, name)
+                self._docket.call([name])
+        keys = [self._catalogue.key_of[name] for name in self._catalogue.check_regions]
+        for said in self.observer.find(keys):
+            if said.vantage not in self._voices.get(self._catalogue.name_of[said.key], {}):
+                self._take_change(said, now_s)
+
+    def _take_change(self, change: RemoteChange, now_s: float) -> None:
+        vantage, key, seen, is_turn, is_quiet = change
         name = self._catalogue.name_of[key]
         voices = self._voices.setdefault(name, {})
         if seen is None:
@@ -264,6 +289,9 @@ class ObserverJudge:
         else:
             voice = voices.get(vantage)
             if voice is None:
+                speaker = self.observer.speakers.get(vantage)
+                if speaker is None or not self._stands(name, speaker.region):
+                    return
                 voice = voices[vantage] = self._voice(vantage, name, seen.state)
             voice.quiet_s = now_s if is_quiet else None
             voice.state = seen.state

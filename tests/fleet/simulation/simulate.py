@@ -32,7 +32,7 @@ NOT_OF_REPLICAS: Final = frozenset({"blind", "clock"})
 
 def product_judges(shape: Shape, on_wire: bool) -> MakeJudge:
     """Return what makes the machines' judges: the product's code."""
-    catalogue, regions = Catalogue(shape.endpoints), shape.machines
+    catalogue, regions = Catalogue(shape.endpoints, shape.check_regions), shape.machines
 
     def make(name: str, disk: object, now_s: float, wall_s: float) -> ObserverJudge:
         return ObserverJudge(name, regions[name], catalogue, shape.prober_count, disk, now_s, wall_s, on_wire)
@@ -80,7 +80,9 @@ def main(arguments: Sequence[str]) -> int:
     gc.disable()  # hardly anything of it is garbage, and millions of objects would be looked through for it
     failed = False
     for seed in range(asked.seed, asked.seed + asked.runs):
-        shape = Shape(asked.machines, asked.endpoints, asked.regions, star=not asked.mesh, seed=seed)
+        shape = Shape(
+            asked.machines, asked.endpoints, asked.regions, star=not asked.mesh, seed=seed, has_check_regions=True
+        )
         faults = (
             parse(asked.schedule.read_text()) if asked.schedule else schedule(shape, asked.hours, asked.faults_an_hour)
         )

@@ -30,7 +30,8 @@ REGIONS: Final = ("WEU", "ENAM", "WNAM", "SEAS", "OC", "NSAM", "EEU", "SAF", "IN
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large a fleet is and how it is built; `star`: all goes through the hub."""
+    """How large a fleet is and how it is built; `star`: all goes through the hub, `has_check_regions`: every third pool
+    is probed from two of the regions alone."""
 
     machine_count: int = 5
     endpoint_count: int = 24
@@ -38,6 +39,7 @@ class Shape:
     prober_count: int | None = 3
     star: bool = False
     seed: int = 0
+    has_check_regions: bool = False
     terms: CheckTerms = TERMS
 
     @property
@@ -54,6 +56,19 @@ class Shape:
     def endpoints(self) -> tuple[str, ...]:
         """POOL/ENDPOINT of each."""
         return tuple(f"pool-{number // 3}/e{number % 3}" for number in range(self.endpoint_count))
+
+    @property
+    def check_regions(self) -> dict[str, tuple[str, ...]]:
+        """Endpoint -> the regions that its pool is probed from, where these are not all."""
+        if not self.has_check_regions or self.region_count < 3:
+            return {}
+        pools = {name: number // 3 for number, name in enumerate(self.endpoints)}
+        regions = self.regions
+        return {
+            name: tuple(sorted(regions[(pool + step) % len(regions)] for step in (0, 1)))
+            for name, pool in pools.items()
+            if pool % 3 == 2
+        }
 
 
 class PublishedWhen(NamedTuple):
@@ -100,7 +115,7 @@ class SimulatedFleet:
         self.lives = {name: Life(name, region) for name, region in names.items()}
         count = ALL_PROBERS if shape.prober_count is None else shape.prober_count
         self.oracle = VerdictOracle(
-            self.time, self.network, self.world, self.lives, window_s, count, judges is not None
+            self.time, self.network, self.world, self.lives, window_s, count, judges is not None, shape.check_regions
         )
         self.machines: dict[str, SimulatedMachine] = {}
         self.judges = list(names) if judges is None else list(judges)

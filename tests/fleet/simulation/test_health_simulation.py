@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -48,17 +49,36 @@ def plain_judges(shape: Shape, broken: Broken) -> MakeJudge:
 
 @pytest.mark.parametrize(("seed", "machine_count", "star"), [(1, 5, True), (2, 3, False), (3, 7, True), (4, 4, False)])
 def test_no_verdict_is_impossible(seed: int, machine_count: int, star: bool) -> None:
-    shape = Shape(machine_count, 12, star=star, seed=seed)
+    shape = Shape(machine_count, 12, star=star, seed=seed, has_check_regions=True)
     outcome = simulate(shape, schedule(shape, HOURS, 40.0), HOURS, on_wire=seed == 1)
     assert outcome.wrong == []
     assert outcome.published_count > 40
 
 
 def test_a_large_fleet_is_judged_by_a_sample() -> None:
-    shape = Shape(machine_count=40, endpoint_count=60, region_count=4, seed=1)
+    shape = Shape(machine_count=40, endpoint_count=60, region_count=4, seed=1, has_check_regions=True)
     outcome = simulate_sampled(shape, schedule(shape, HOURS, 60.0), HOURS, judge_count=2)
     assert outcome.wrong == []
     assert outcome.published_count > 120, "each of them more than once, at both"
+
+
+OF_TWO: Final = "pool-2/e0"
+"""Probed from two of three regions alone."""
+
+
+def test_regions_that_are_not_asked_have_no_vote() -> None:
+    shape = replace(SHAPE, has_check_regions=True)
+    asked = shape.check_regions[OF_TWO]
+    (other,) = set(shape.regions) - set(asked)
+    faults = [
+        Fault(100.0, 9_000.0, "regional", (f"{OF_TWO}/{asked[0]}", f"{HALVED}/{asked[0]}")),
+        Fault(300.0, 9_000.0, "regional", (f"{SPLIT}/{other},{asked[0]}",)),
+    ]
+    fleet = SimulatedFleet(shape, product_judges(shape, on_wire=False))
+    assert fleet.run(faults, 0.2).wrong == []
+    for life in fleet.lives.values():
+        down = {name for name, state in life.published.items() if state == UNHEALTHY}
+        assert down == {OF_TWO, SPLIT}, "one of two that are asked is no majority; one of three is outvoted"
 
 
 def test_a_seed_says_everything() -> None:

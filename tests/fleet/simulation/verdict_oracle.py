@@ -17,6 +17,7 @@ Written from what is promised, slowly, and without a look at the code that it ju
 7. Where one that may have voted has fallen silent, that alone changes nothing: what was agreed stands beside what is
    left of the votes, until a region that is heard has turned since then and the votes that are left are clear.
 8. An operator's order is no verdict: it lies above them.
+9. Of a pool with check regions those regions vote, and no other.
 
 | in the window | rule 5 | possible |
 |---|---|---|
@@ -94,9 +95,11 @@ class VerdictOracle:
         lives: Mapping[str, Life],
         window_s: float,
         prober_count: int,
-        is_sampled: bool = False,
+        is_sampled: bool,
+        check_regions: Mapping[str, tuple[str, ...]],
     ) -> None:
-        """`is_sampled`: most machines only probe, and do not take over each other's probes."""
+        """`is_sampled`: most machines only probe, and do not take over each other's probes. `check_regions`: of an
+        endpoint the regions that alone vote (rule 9), where these are not all."""
         self._time = time
         self._network = network
         self._world = world
@@ -108,11 +111,13 @@ class VerdictOracle:
         self._memo_of_regions: dict[tuple[str, str], tuple[list[tuple[Life, Hearing]], bool]] = {}
         self._memo_of_standings: dict[str, Standing] = {}
         self._memo_of_silence: dict[str, float] = {}
-        self._memo_of_tallies: dict[tuple[str, Signature], Tally] = {}
+        self._check_regions = check_regions
+        self._memo_of_tallies: dict[tuple[str, Signature, tuple[str, ...]], Tally] = {}
         self._memo_s = float("-inf")
         self._by_region: dict[str, list[Life]] = {}
         for life in lives.values():
             self._by_region.setdefault(life.region, []).append(life)
+        self._regions = tuple(self._by_region)
 
     def forget(self) -> None:
         """Take it that something has changed: what was worked out for this moment holds no longer."""
@@ -220,10 +225,11 @@ class VerdictOracle:
 
     def _tally(self, life: Life, endpoint: str) -> Tally:
         self._keep_for_this_moment()
-        place = life.name, self._world.signature(endpoint, self._window_s)
+        regions = self._voting(endpoint)
+        place = life.name, self._world.signature(endpoint, self._window_s), regions
         found = self._memo_of_tallies.get(place)
         if found is None:
-            votes = [self._region_votes(life, endpoint, region) for region in self._by_region]
+            votes = [self._region_votes(life, endpoint, region) for region in regions]
             found = self._memo_of_tallies[place] = Tally(
                 sum(one == {True} for one in votes),
                 sum(True in one for one in votes),
@@ -239,8 +245,12 @@ class VerdictOracle:
             self._region_votes(life, endpoint, region) == {is_up}
             and self._world.is_up(endpoint, region) == is_up
             and silent_s + self._window_s < self._world.changed_s(endpoint, region)
-            for region in self._by_region
+            for region in self._voting(endpoint)
         )
+
+    def _voting(self, endpoint: str) -> tuple[str, ...]:
+        """Return the regions that vote of an endpoint (rule 9)."""
+        return self._check_regions.get(endpoint, self._regions)
 
     def _silent_since_s(self, life: Life) -> float:
         """Return when the last one may have fallen silent whom a machine knows; -inf where all are heard."""
@@ -334,7 +344,8 @@ class VerdictOracle:
             found |= self.voted(life, endpoint)
         if standing is not Standing.AGREEING:
             found |= life.agreed.get(endpoint, ALONE[UNKNOWN])
-            if True in self._world.seen(life.name, life.region, endpoint, self._window_s):
+            is_own = life.region in self._voting(endpoint)
+            if is_own and True in self._world.seen(life.name, life.region, endpoint, self._window_s):
                 found.add(HEALTHY)  # rule 5
         if self._time.now_s - life.changed_s <= self._window_s:
             found |= {UNKNOWN, *life.agreed.get(endpoint, ())}  # it has just started: what it had stands meanwhile
@@ -358,10 +369,10 @@ class VerdictOracle:
 
         Of those that never had a fault, and of which the same was published and agreed, the same is possible.
         """
-        wrong, alike = [], dict[tuple[int, frozenset[int]], set[int]]()
+        wrong, alike = [], dict[tuple[int, frozenset[int], tuple[str, ...]], set[int]]()
         for endpoint in endpoints:
             state = life.published.get(endpoint, UNKNOWN)
-            place = state, life.agreed.get(endpoint, NONE)
+            place = state, life.agreed.get(endpoint, NONE), self._voting(endpoint)
             if self._world.was_touched(endpoint):
                 allowed = self.possible(life, endpoint)
             elif (known := alike.get(place)) is not None:

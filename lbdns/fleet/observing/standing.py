@@ -1,0 +1,32 @@
+"""Which vantage points probe a pool that has check regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lbdns.fleet.observing.judging import Speaker
+from lbdns.model.bounds import ALL_REGIONS
+
+
+class Standing:
+    """Those of its regions; where nobody in the fleet stands in any of them, all do."""
+
+    def __init__(self, speakers: Mapping[str, Speaker]) -> None:
+        """`speakers`: all vantage points that are known, as they are at any time."""
+        self._speakers = speakers
+        self._is_anybody_there: dict[tuple[str, ...], bool] = {}
+
+    def forget(self) -> None:
+        """Take it that other vantage points are known than before."""
+        self._is_anybody_there.clear()
+
+    def stands(self, regions: Sequence[str], region: str) -> bool:
+        """Whether a vantage point of a region probes a pool with these check regions."""
+        if not regions or ALL_REGIONS in regions or region in regions:
+            return True
+        asked = tuple(regions)
+        found = self._is_anybody_there.get(asked)
+        if found is None:
+            found = any(one.region in asked for one in self._speakers.values())
+            self._is_anybody_there[asked] = found
+        return not found
