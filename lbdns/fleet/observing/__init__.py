@@ -6,7 +6,7 @@ are values, and time comes in.
     observer        all that one machine hears and tells: START HERE
     judging         what follows for an endpoint, whoever is silent
     docket          which endpoints are to be judged anew, and none else
-    standing        whose vantage points probe a pool with check regions
+    asked_regions   whose vantage points probe a pool with check regions
     sharing_out     who probes what
     order_map       operators' orders, as all machines have them
 """

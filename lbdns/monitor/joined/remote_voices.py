@@ -13,9 +13,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from lbdns.fleet.observing.asked_regions import AskedRegions
 from lbdns.fleet.observing.neighbour import CARRY_S, RemoteChange
 from lbdns.fleet.observing.observer import Observer
-from lbdns.fleet.observing.standing import Standing
 from lbdns.model.targets_document import Vantage
 from lbdns.monitor.joined.fleet_series import FleetSeries, key_of, result_of
 from lbdns.monitor.ledger.ledger import Ledger
@@ -42,7 +42,7 @@ class RemoteVoices:
         self._new: set[bytes] = set()
         self._unsampled: list[FleetSeries] = []
         self._per_look = 0
-        self._standing = Standing(observer.speakers)
+        self._standing = AskedRegions(observer.speakers)
 
     # --- what is to be heard of ---
 

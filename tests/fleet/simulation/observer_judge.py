@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from lbdns.fleet.observing.agreed import Agreed
+from lbdns.fleet.observing.asked_regions import AskedRegions
 from lbdns.fleet.observing.docket import Docket
 from lbdns.fleet.observing.health_news import (
     HealthNews,
@@ -22,7 +23,6 @@ from lbdns.fleet.observing.neighbour import RemoteChange
 from lbdns.fleet.observing.observation import Observation
 from lbdns.fleet.observing.observer import ORDERS, KeptFleet, Observer
 from lbdns.fleet.observing.sharing_out import place_hash, rank
-from lbdns.fleet.observing.standing import Standing
 from lbdns.health.forced import Forced, State, change
 from lbdns.health.verdict import UNKNOWN
 from tests.fleet.simulation.judge import EVERYBODY, Published, Sent
@@ -104,7 +104,7 @@ class ObserverJudge:
         self._orders = found.orders
         self._own = (machine, region)
         self.observer = Observer(machine, [self._own], per_region, self._epoch, now_s, wall_s, found.kept)
-        self._standing = Standing(self.observer.speakers)
+        self._standing = AskedRegions(self.observer.speakers)
         self._voices: dict[str, dict[str, SimulatedVoice]] = {}
         self._ranks = {name: place_hash(name) for name in (machine,)}
         self.verdicts: dict[str, int] = {name: self._agreed.of(catalogue.key_of[name]) for name in catalogue.endpoints}

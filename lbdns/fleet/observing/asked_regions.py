@@ -8,7 +8,7 @@ from lbdns.fleet.observing.judging import Speaker
 from lbdns.model.bounds import ALL_REGIONS
 
 
-class Standing:
+class AskedRegions:
     """Those of its regions; where nobody in the fleet stands in any of them, all do."""
 
     def __init__(self, speakers: Mapping[str, Speaker]) -> None:

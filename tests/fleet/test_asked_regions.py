@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from lbdns.fleet.observing.asked_regions import AskedRegions
 from lbdns.fleet.observing.judging import Speaker
-from lbdns.fleet.observing.standing import Standing
 
 
 def test_who_stands_in_a_region_that_is_asked_for_and_all_where_nobody_does() -> None:
     speakers = {"a": Speaker("a", "WEU", "a"), "b": Speaker("b", "ENAM", "b")}
-    standing = Standing(speakers)
+    standing = AskedRegions(speakers)
     assert standing.stands(["WEU"], "WEU")
     assert not standing.stands(["WEU"], "ENAM")
     assert standing.stands([], "ENAM")
