@@ -49,6 +49,16 @@ def test_who_was_heard_outlives_a_restart(tmp_path: Path, caplog: pytest.LogCapt
     assert "cannot be read" in caplog.text
 
 
+def test_whom_another_fleet_had_is_nobody(tmp_path: Path) -> None:
+    before = FleetSeen("AMS-1", tmp_path, Path, "one")
+    before.take("here.FRA-1", encode_status(MachineStatus("FRA-1")))
+    before.keep()
+    own = MachineStatus("AMS-1")
+    for fleet_id, names in (("one", ["AMS-1", "FRA-1"]), ("two", ["AMS-1"])):
+        report = FleetSeen("AMS-1", tmp_path, Path, fleet_id).report(own)
+        assert [row.status.name for row in report.machines] == names
+
+
 def test_what_cannot_be_read_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = seen(tmp_path)
     with caplog.at_level(logging.WARNING):

@@ -9,6 +9,7 @@ import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.fleet.observing.health_news import MAJOR, HealthNews, VantageWord, decode_news, encode_news, whole_pages
+from lbdns.fleet.observing.neighbour import LATE_S, Neighbour
 from lbdns.fleet.observing.observation import Observation, ObservedEntry, target_key
 from lbdns.fleet.observing.observer import NEWS_S, ORDERS
 from lbdns.health.forced import Forced
@@ -137,6 +138,23 @@ def test_two_of_one_name_are_seen() -> None:
     assert a.count == (1, 1)
 
 
+def test_who_had_a_double_is_heard_again_once_that_is_silent_and_what_is_late_is_not() -> None:
+    there = Neighbour("a")
+
+    def is_heard(epoch: int, now_s: float) -> bool:
+        message = HealthNews("a", epoch, 0, 0, (VantageWord("a", ""),), 0)
+        if not there.is_of_this_life(message, now_s):
+            return False
+        there.take(message, now_s)
+        return True
+
+    assert is_heard(5, 0.0) and is_heard(9, 1.0), "a copy of its state directory, or its next life"
+    assert not is_heard(5, 1.1) and is_heard(9, 2.0) and not is_heard(5, 2.0 + LATE_S - 0.1)
+    assert is_heard(5, 2.0 + LATE_S) and is_heard(5, 3.0 + LATE_S), "the copy is gone"
+    assert is_heard(9, 3.1 + LATE_S) and not is_heard(5, 3.2 + LATE_S), "the newest life is believed at once"
+    assert is_heard(3, 3.3 + LATE_S), "its clock was put back, and it is a life that nobody has heard of"
+
+
 def test_a_doubtful_vantage_point_is_silent_everywhere() -> None:
     bus = Bus()
     a, b = bus.join("a"), bus.join("b")
@@ -252,15 +270,15 @@ def test_a_heartbeat_that_says_what_the_last_one_said_is_a_sign_of_life_and_noth
     beat = decode_news(encode_news(a._message(()))).news
     there = b._neighbours["a"]
     b.take(beat, bus.now_s, bus.unix_s("b"))
-    assert there.repeats(beat)
+    assert there.repeats(beat, 0.0)
     bus.machines.pop("a")
     for _ in range(5):
         bus.run(1.0)
         b.take(beat, bus.now_s, bus.unix_s("b"))
     assert b.count == (2, 2)
-    assert not there.repeats(replace(beat, digest=beat.digest + 1)), "it has something else than is known here"
+    assert not there.repeats(replace(beat, digest=beat.digest + 1), 0.0), "it has something else than is known here"
     b.take(replace(beat, sequence=beat.sequence + 1), bus.now_s, bus.unix_s("b"))
-    assert not there.repeats(beat), "something is missing: what says less is no sign of life any more"
+    assert not there.repeats(beat, 0.0), "something is missing: what says less is no sign of life any more"
     bus.run(4.0)
     assert b.count == (1, 2)
 
@@ -273,7 +291,7 @@ def test_orders_are_asked_for_by_a_heartbeat_that_repeats_too() -> None:
     b.take(beat, bus.now_s, bus.unix_s("b"))
     b.drain()
     b.give_orders([Forced("p", "down", bus.unix_s("b"))], bus.now_s, bus.unix_s("b"))
-    assert b._neighbours["a"].repeats(beat)
+    assert b._neighbours["a"].repeats(beat, bus.now_s)
     b.take(beat, bus.now_s, bus.unix_s("b"))
     b.tick(bus.now_s + 0.1, bus.unix_s("b") + 0.1)
     assert [one.what for one in b.drain().asks] == [ORDERS]

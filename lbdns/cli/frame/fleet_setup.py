@@ -16,6 +16,7 @@ import secrets
 import shutil
 import socket
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ from lbdns.processes.supervisor.control_socket import ask
 KEY: Final = "fleet"
 SECRET_FILE: Final = "secret.json"
 USER: Final = "lbdns"
+QUIET_S: Final = 1.0
+"""What was removed and has not come back for so long stays away."""
+LEAVE_S: Final = 10.0
+PAUSE_S: Final = 0.05
 _NO_SERVER: Final = "no server answers"
 _ELSEWHERE: Final = "192.0.2.1"
 """An address that nobody has (RFC 5737): the system says from which of its own it would go there; nothing is sent."""
@@ -208,9 +213,24 @@ def leave_fleet(place: SetupPlace) -> None:
 
 
 def _remove_folder(place: SetupPlace) -> None:
+    """Remove what the machine has of its fleet; a server that runs may still write there while it takes it up."""
     folder = place.state_dir / FLEET_DIRECTORY
-    if folder.is_dir() and not folder.is_symlink():
-        shutil.rmtree(folder)
+    if folder.is_symlink():
+        return
+    quiet_s = QUIET_S if place.is_up else 0.0
+    now_s = time.monotonic()
+    due_s, end_s = now_s + quiet_s, now_s + LEAVE_S
+    while now_s < min(due_s, end_s) or folder.is_dir():
+        if folder.is_dir():
+            due_s = now_s + quiet_s
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                if now_s >= end_s:
+                    raise LbdnsError(f"{folder}: cannot be removed: {error.strerror}") from error
+        else:
+            time.sleep(PAUSE_S)
+        now_s = time.monotonic()
 
 
 def own_objects(place: SetupPlace) -> int:

@@ -11,6 +11,8 @@ from lbdns.fleet.observing.observation import DIGEST_MASK, Observation, Observed
 
 HELD_MAX: Final = 256  # messages that overtook others
 LIVES_MAX: Final = 8
+LATE_S: Final = 3.0
+"""Nothing of a former life is still on its way so long after the last that was heard of the present one."""
 LINGER_S: Final = 5.0
 """What a vantage point said stands as long after it looks no longer: a renamed pool must not change an answer between
 its going under one name and its coming under the other."""
@@ -39,6 +41,7 @@ class Neighbour:
         "_beat",
         "_epoch",
         "_former",
+        "_heard_s",
         "_held",
         "_leaving",
         "_newest",
@@ -70,18 +73,27 @@ class Neighbour:
         self.leaving_due_s = float("inf")
         self._beat: HealthNews | None = None  # the newest message, where that was a heartbeat
         self._epoch: int | None = None
+        self._heard_s = float("-inf")  # when something of the present life was heard
         self._newest = 0, 0  # sequence and digest of the newest message
         self._former: deque[int] = deque(maxlen=LIVES_MAX)
         self._held: dict[int, HealthNews] = {}
         self._leaving: dict[tuple[str, bytes], tuple[float, Observation]] = {}
 
-    def is_of_this_life(self, message: HealthNews) -> bool:
-        """Whether a message is of the machine's present life, or begins another; False: it is late."""
-        return message.epoch not in self._former
+    def is_of_this_life(self, message: HealthNews, now_s: float) -> bool:
+        """Whether a message is of the machine's present life, or begins another; False: it is late.
 
-    def repeats(self, message: HealthNews) -> bool:
-        """Whether a message says what the one before it said, and that all is known here."""
-        return self.is_whole and (message is self._beat or message == self._beat)
+        Who speaks on from a former life once the present one is silent is one of two machines that had the name.
+        """
+        if message.epoch not in self._former or self._epoch is None:
+            return True
+        return message.epoch > self._epoch or now_s - self._heard_s >= LATE_S
+
+    def repeats(self, message: HealthNews, now_s: float) -> bool:
+        """Whether a message says what the one before it said, and that all is known here: a sign of life alone."""
+        if not self.is_whole or not (message is self._beat or message == self._beat):
+            return False
+        self._heard_s = now_s
+        return True
 
     def take(self, message: HealthNews, now_s: float) -> list[RemoteChange]:
         """Take a message; return what changed by it."""
@@ -111,10 +123,13 @@ class Neighbour:
 
     def _begin(self, message: HealthNews, now_s: float) -> list[RemoteChange]:
         """Begin with the machine's next life, where the message is of it."""
+        self._heard_s = now_s
         if message.epoch == self._epoch:
             return []
         if self._epoch is not None:
             self._former.append(self._epoch)
+        if message.epoch in self._former:
+            self._former.remove(message.epoch)
         self._epoch = message.epoch
         self.sequence = self.digest = 0
         self._newest = 0, 0

@@ -226,9 +226,9 @@ class Observer:
             if len(self._neighbours) >= MACHINES_MAX:
                 return
             there = self._neighbours[message.machine] = Neighbour(message.machine)
-        if there.repeats(message):
+        if there.repeats(message, now_s):
             self.hearing.hear(there.machine, there.vantages, True, now_s, unix_s)
-        elif there.is_of_this_life(message):
+        elif there.is_of_this_life(message, now_s):
             self._outcome.changes += there.take(message, now_s)
             self._hear(there, message, now_s, unix_s)
         if message.orders != self.orders.digest:
@@ -237,7 +237,7 @@ class Observer:
     def take_whole(self, machine: str, message: HealthNews | None, now_s: float, unix_s: float) -> None:
         """Take a machine's reply to who asks for all that it observes; None: none came."""
         there = self._neighbours.get(machine)
-        if there is None or message is None or not message.is_whole or not there.is_of_this_life(message):
+        if there is None or message is None or not message.is_whole or not there.is_of_this_life(message, now_s):
             return
         self._outcome.changes += there.take_whole(message, now_s)
         self._hear(there, message, now_s, unix_s)

@@ -86,7 +86,7 @@ class FleetLink:
         self._directory = server.state_dir / FLEET_DIRECTORY
         self.name = access.machine
         self._bus = NatsBus(access)
-        self._seen = FleetSeen(self.name, self._directory, lambda: server.run.path)
+        self._seen = FleetSeen(self.name, self._directory, lambda: server.run.path, access.fleet_id)
         self._side: StoreSide | None = None
         self._replica: FleetReplica | None = None
         self._tasks: set[asyncio.Task[Any]] = set()

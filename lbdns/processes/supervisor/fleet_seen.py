@@ -33,10 +33,11 @@ log = logging.getLogger("lbdns.processes")
 class FleetSeen:
     """The machines that one hears, kept from one start to the next; `name` is its own."""
 
-    def __init__(self, name: str, fleet_dir: Path, run_dir: Callable[[], Path]) -> None:
-        """Begin with the machines that the last run heard. `fleet_dir` is where the fleet is kept on disk; `run_dir`
-        says where the run directory is."""
+    def __init__(self, name: str, fleet_dir: Path, run_dir: Callable[[], Path], fleet_id: str = "") -> None:
+        """Begin with the machines of this fleet that the last run heard. `fleet_dir` is where the fleet is kept on
+        disk; `run_dir` says where the run directory is."""
         self.name = name
+        self._fleet_id = fleet_id
         self._run = secrets.token_hex(8)
         self._path = fleet_dir / ROSTER_FILE
         self._run_dir = run_dir
@@ -107,7 +108,7 @@ class FleetSeen:
     def keep(self) -> None:
         """Keep whom one has heard for the next start."""
         self._keep_s = time.monotonic() + KEEP_S
-        kept = {"at": time.time(), "machines": self._roster.kept(time.monotonic())}
+        kept = {"of": self._fleet_id, "at": time.time(), "machines": self._roster.kept(time.monotonic())}
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(self._path, json.dumps(kept), "which machines were heard", is_private=True)
@@ -117,6 +118,8 @@ class FleetSeen:
     def _restore(self) -> None:
         try:
             kept = json.loads(self._path.read_bytes())
+            if kept.get("of", self._fleet_id) != self._fleet_id:
+                return
             passed_s = time.time() - float(kept["at"])
             self._roster.restore(kept["machines"], time.monotonic(), passed_s)
         except FileNotFoundError:
