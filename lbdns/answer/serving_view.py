@@ -200,18 +200,16 @@ class ServingView:
         return tuple(self._read_rrset(owner, row) for row in range(start, start + count))
 
     def _read_rrset(self, owner: bytes, row: int) -> RRset:
+        rtype, ttl = self.columns["rrset_type"][row], self.columns["rrset_ttl"][row]
+        return RRset(owner, rtype, ttl, self.rdatas(row), signatures=self._signatures(row))
+
+    def rdatas(self, row: int) -> tuple[bytes, ...]:
+        """Return the data of the records of an RRset, by its row."""
         columns = self.columns
         first = columns["rrset_rdata_start"][row]
         end = first + columns["rrset_rdata_count"][row]
-        rdatas = tuple(
-            bytes(columns["blob"][offset : offset + length])
-            for offset, length in zip(
-                columns["rdata_offset"][first:end], columns["rdata_length"][first:end], strict=True
-            )
-        )
-        return RRset(
-            owner, columns["rrset_type"][row], columns["rrset_ttl"][row], rdatas, signatures=self._signatures(row)
-        )
+        offsets, lengths = columns["rdata_offset"], columns["rdata_length"]
+        return tuple([bytes(columns["blob"][offsets[at] : offsets[at] + lengths[at]]) for at in range(first, end)])
 
     def _signatures(self, row: int) -> tuple[bytes, ...]:
         """Return the rdata of the RRSIG records over an RRset."""

@@ -160,6 +160,10 @@ class _Templates:
         rows = self.view.columns
         flags = self.view.name_flags(entry)
         first, count = self.view.rrset_rows(entry)
+        if not flags and PLAIN_TYPES.issuperset(rows["rrset_type"][first : first + count]):
+            self.columns["name_template"].append(NONE_32)
+            self.columns["rrset_template"].extend([self._plain(row) for row in range(first, first + count)])
+            return
         name = self.view.name(entry)
         zone = rows["name_row"][entry * NAME_ROW + ROW_ZONE] - 1
         is_cut = flags & NAME_CUT and not flags & NAME_OCCLUDED
@@ -178,11 +182,15 @@ class _Templates:
                 if rtype == TYPE_CNAME:
                     template = self._alias(zone, name, self.view.rrsets(entry)[row - first].rdatas[0])
                 elif rtype in PLAIN_TYPES:
-                    rrset = self.view.rrsets(entry)[row - first]
-                    template = self._append(_plain(rtype, rrset.ttl, rrset.rdatas), signed=SIGNED_BY_ROW)
+                    template = self._plain(row)
                 else:
                     template = self._render(zone, name, rtype)
             self.columns["rrset_template"].append(template)
+
+    def _plain(self, row: int) -> int:
+        """Return the template of an RRset of PLAIN_TYPES, by its row."""
+        rows = self.view.columns
+        return self._store(_plain(rows["rrset_type"][row], rows["rrset_ttl"][row], self.view.rdatas(row)))
 
     def _dname(self, entry: int) -> int:
         """Return the template of a DNAME's record before what follows from it."""
@@ -383,30 +391,7 @@ class _Templates:
     ) -> int:
         """Return the offset of a template; `steers`: the balancer that follows, and the template without; `is_long`: of
         a chain that may be cut short where others stand before it; `signed`: the template with signatures."""
-        truncates = TEMPLATE_LONG if is_long else 0
-        if len(template.body) > UDP_BYTES_MAX:
-            if template.least <= UDP_BYTES_MAX:
-                template = template.without_optional()
-            else:
-                template, truncates = template.truncated(), truncates | FLAG_TC
-        flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
-        parts = [
-            HEAD.pack(
-                len(template.body),
-                flags | truncates,
-                *template.counts,
-                len(template.pointers),
-                template.ttl_at,
-                template.least,
-                template.optional,
-                signed,
-            )
-        ]
-        if steers:
-            match, none = steers
-            parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.entry, match.family))
-        parts += [RELOCATION.pack(position, target + RELOCATION_BIAS) for position, target in template.pointers]
-        return self._store(b"".join(parts) + template.body)
+        return self._store(_packed(template, steers, is_long, signed))
 
     def _store(self, data: bytes) -> int:
         offset = self._known.get(data)
@@ -418,10 +403,39 @@ class _Templates:
         return offset
 
 
+def _packed(template: Template, steers: tuple[Match, int] | None, is_long: bool, signed: int) -> bytes:
+    """Return a template as it lies in the snapshot; the rest as `_append` has it."""
+    truncates = TEMPLATE_LONG if is_long else 0
+    if len(template.body) > UDP_BYTES_MAX:
+        if template.least <= UDP_BYTES_MAX:
+            template = template.without_optional()
+        else:
+            template, truncates = template.truncated(), truncates | FLAG_TC
+    flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
+    parts = [
+        HEAD.pack(
+            len(template.body),
+            flags | truncates,
+            *template.counts,
+            len(template.pointers),
+            template.ttl_at,
+            template.least,
+            template.optional,
+            signed,
+        )
+    ]
+    if steers:
+        match, none = steers
+        parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.entry, match.family))
+    parts += [RELOCATION.pack(position, target + RELOCATION_BIAS) for position, target in template.pointers]
+    return b"".join(parts) + template.body
+
+
 @lru_cache(maxsize=PLAIN_KEPT)
-def _plain(rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> Template:
+def _plain(rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> bytes:
     """Return the template of an answer that is one RRset, whatever its name is; from the snapshot before, as a rule."""
-    return render_template(Answer(answer=[Records(ASKED, rtype, ttl, rdatas)]))
+    made = render_template(Answer(answer=[Records(ASKED, rtype, ttl, rdatas)]))
+    return _packed(made, None, False, SIGNED_BY_ROW)
 
 
 def is_plain_chain(matches: list[Match]) -> bool:

@@ -88,12 +88,13 @@ class MappedPart:
             self.columns[name] = column.cast(code)  # type: ignore[call-overload]  # it wants a literal
 
     def advise(self, advice: int) -> Iterator[None]:
-        """Tell the kernel about the pages, a piece each step."""
+        """Tell the kernel about the pages, a piece each step; what is less than a piece takes none."""
         for start in range(0, len(self._mapping), PIECE_BYTES):
             # A kernel that knows no such advice (Linux before 5.14) faults pages in as they are read.
             with contextlib.suppress(OSError):
                 self._mapping.madvise(advice, start, min(PIECE_BYTES, len(self._mapping) - start))
-            yield
+            if start + PIECE_BYTES <= len(self._mapping):
+                yield
 
 
 class Snapshot:

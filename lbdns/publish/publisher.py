@@ -42,6 +42,9 @@ from lbdns.snapshot.slots import Slots, SlotsMemo
 ENDPOINT_CAPACITY_MIN = 64
 POOL_CAPACITY_MIN = 32
 GENERATIONS_KEPT = 2
+SNAPSHOTS = ("snapshot-", ".bin")
+PER_GENERATION = (SNAPSHOTS, ("targets-", ".json"), ("slots-", ".json"))
+SHARED = (("health-", ".bin"), ("tries-", ".bin"), ("signatures-", ".bin"))
 
 log = logging.getLogger("lbdns.publish")
 
@@ -89,6 +92,7 @@ class Publisher:
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
         self._told_of: PlaceTree | None = None
+        self._used: dict[int, frozenset[Path]] = {}  # by the generations in force last: the files of their snapshots
         self.current: Published | None = None
         self.resumed: Snapshot | None = None
 
@@ -290,31 +294,42 @@ class Publisher:
 
     def _remove_older(self, in_force: Published) -> None:
         oldest = in_force.generation - GENERATIONS_KEPT + 1
-        for pattern in ("snapshot-*.bin", "targets-*.json", "slots-*.json"):
-            for path in self._run.path.glob(pattern):
-                if _number(path) < oldest:
-                    path.unlink(missing_ok=True)
+        known = {number: used for number, used in self._used.items() if number >= oldest}
+        self._used = known | {in_force.generation: self._used_by(in_force.snapshot)}
+        found = []
+        for path in self._run.path.iterdir():
+            if _is_one_of(path, PER_GENERATION) and _number(path) < oldest:
+                path.unlink(missing_ok=True)
+            else:
+                found.append(path)
         try:
-            used = self._shared_files() | {in_force.table.path}
+            used = self._shared_files(found) | {in_force.table.path}
         except (LbdnsError, OSError, ValueError, KeyError):
             return  # a snapshot of another version of lbdns, which an earlier start left: the next change removes it
-        for pattern in ("health-*.bin", "tries-*.bin", "signatures-*.bin"):
-            for path in self._run.path.glob(pattern):
-                if path not in used:
-                    path.unlink(missing_ok=True)
+        for path in found:
+            if _is_one_of(path, SHARED) and path not in used:
+                path.unlink(missing_ok=True)
 
-    def _shared_files(self) -> set[Path]:
-        """Return the tries and tables that the snapshots refer to; raises LbdnsError."""
+    def _shared_files(self, found: Sequence[Path]) -> set[Path]:
+        """Return the tries and tables that the snapshots among what was found refer to; raises LbdnsError."""
         used: set[Path] = set()
-        for path in self._run.path.glob("snapshot-*.bin"):
-            try:
-                snapshot = Snapshot.open(path)
-            except FileNotFoundError:
-                continue  # its tries were removed: nobody can open it
-            used.update(part.path for part in snapshot.parts)
-            used.add(self._run.table(snapshot.layout_id))
-            used.add(self._run.signatures(snapshot.meta.get(SIGNATURES, 0)))
+        for path in found:
+            if _is_one_of(path, (SNAPSHOTS,)):
+                with contextlib.suppress(FileNotFoundError):  # it or its tries were removed: nobody can open it
+                    known = self._used.get(_number(path))
+                    used |= self._used_by(Snapshot.open(path)) if known is None else known
         return used
+
+    def _used_by(self, snapshot: Snapshot) -> frozenset[Path]:
+        """Return the files that a snapshot consists of and refers to."""
+        run = self._run
+        tables = run.table(snapshot.layout_id), run.signatures(snapshot.meta.get(SIGNATURES, 0))
+        return frozenset([*(part.path for part in snapshot.parts), *tables])
+
+
+def _is_one_of(path: Path, kinds: Sequence[tuple[str, str]]) -> bool:
+    """Return whether a file is of one of some kinds, each a beginning and an end of names."""
+    return any(path.name.startswith(first) and path.name.endswith(last) for first, last in kinds)
 
 
 def _number(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from lbdns.base.errors import LbdnsError
 from lbdns.config.loading import parse
+from lbdns.mapped import snapshot_file
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.mapped.snapshot_file import MappedPart, Snapshot
 from lbdns.processes.responder.view_in_force import Views
 from lbdns.publish.publisher import Published, Publisher
 from tests.places.databases import write_database
@@ -61,14 +63,43 @@ def test_generations_share_their_tries_while_places_are_cut_up_alike(run: RunDir
     assert views.current().snapshot.columns["trie_nodes"] == third.columns["trie_nodes"] != first.columns["trie_nodes"]
 
 
-def test_pages_that_another_snapshot_has_as_well_are_left_alone(run: RunDirectory, publisher: Publisher) -> None:
+def test_what_lies_in_the_run_directory_is_not_opened_anew_by_each_generation(
+    run: RunDirectory, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def open_part(part: MappedPart, path: Path) -> None:
+        opened.append(path)
+        made(part, path)
+
+    made = MappedPart.__init__
+    monkeypatch.setattr(MappedPart, "__init__", open_part)
+    for ttl in (30, 60, 90):
+        publisher.publish(prepare(publisher, ttl))
+    assert [path.name for path in opened if path.name.startswith("snapshot-")] == [
+        f"snapshot-{number}.bin" for number in (1, 2, 3)
+    ]
+    other = Publisher(Control.attach(run.control, writable=True), run)  # as after a start: what was left is not known
+    assert other.resume()
+    other.publish(prepare(other, 30))
+    assert names(run, "snapshot-*") == ["snapshot-3.bin", "snapshot-4.bin"]
+    assert {part.path for part in Snapshot.open(run.snapshot(3)).parts} <= {*run.path.iterdir()}
+
+
+def test_pages_that_another_snapshot_has_as_well_are_left_alone(
+    run: RunDirectory, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for ttl in (30, 60):
         publisher.publish(prepare(publisher, ttl))
     first = Snapshot.open(run.snapshot(1))
     second = Snapshot.open(run.snapshot(2), first)
+    monkeypatch.setattr(snapshot_file, "PIECE_BYTES", mmap.PAGESIZE)
     alone, beside = (len(list(second.fault_in(other))) for other in (None, first))
-    assert alone > beside == 1, "a piece for the snapshot itself; its tries are there"
-    assert len(list(first.let_go(second))) == 1 and len(list(first.let_go())) == alone
+    own = second.parts[0].path.stat().st_size // mmap.PAGESIZE
+    assert alone > beside == own > 0, "pieces of the snapshot itself; its tries are there"
+    assert len(list(first.let_go(second))) == own and len(list(first.let_go())) == alone
+    monkeypatch.undo()
+    assert not [*second.fault_in(first), *first.let_go(second)], "what is less than a piece makes nobody wait"
     assert bytes(first.columns["lb_ttl"]) != bytes(second.columns["lb_ttl"])
 
 

@@ -42,7 +42,7 @@ SILENT_S = 0.6  # an idle responder beats four times a second; one that is silen
 SPARE_SILENT_S = 0.9  # one that was stopped with a responder is to be there yet when that is replaced
 FIRST_BEAT_S = 2.0
 ADOPTION_S = 1.0
-POLL_S = 0.005
+POLL_FIRST_S, POLL_GROWTH, POLL_S = 0.0003, 1.5, 0.005  # a small snapshot is taken up in a millisecond or two
 SWITCH_S = 0.0005  # a thread that compiles lets the event loop on so soon: a responder may have died
 
 
@@ -262,12 +262,13 @@ class Responders(Kept):
             for part in range(1, 1 + len(held.listeners))
             if (path := self._run.counters(index, part)).exists()
         ]
-        for _ in range(round(ADOPTION_S / POLL_S)):
-            words = [one for one in words if one[GENERATION] < generation]
-            if not words:
-                return True
-            await asyncio.sleep(POLL_S)
-        return False
+        left_s, pause_s = ADOPTION_S, POLL_FIRST_S
+        while words := [one for one in words if one[GENERATION] < generation]:
+            if left_s <= 0:
+                return False
+            await asyncio.sleep(pause_s)
+            left_s, pause_s = left_s - pause_s, min(POLL_GROWTH * pause_s, POLL_S)
+        return True
 
     async def close_unused(self, sets: Sequence[ListenerSet]) -> None:
         """Close those sockets of `sets` that no responder reads: they were bound for a change that did not happen. What

@@ -314,9 +314,9 @@ class Supervisor:
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None, is_new: bool = True) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
         serving = self._serving.moved(settings)
-        configuration = await asyncio.to_thread(self.transfers.laid_in, loaded.configuration)
+        laid_in = self.transfers.laid_in
         with self.progress.followed():
-            prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(configuration))
+            prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(laid_in(loaded.configuration)))
         try:
             await asyncio.to_thread(self._responders.make_room, settings.workers, len(serving.listen), prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
@@ -341,9 +341,9 @@ class Supervisor:
         for child in self._children:
             await child.replace(Duty(sets, prepared, settings.log))
         self.fleet_keeper.follow(settings)
+        await asyncio.to_thread(self._metrics.follow, settings)
         if not await self._responders.adopted(prepared.generation):
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
-        await asyncio.to_thread(self._metrics.follow, settings)
 
     def _publish(self, prepared: Published, tallied: TallyPlan) -> None:
         self.tally.follow(tallied)
