@@ -104,8 +104,9 @@ class UpdateDoor:
     async def close(self) -> None:
         """Listen no more, answer what is under way, and part with all."""
         self._stop_listening()
-        if self._file is not None:
-            self._file.remove()
+        file, self._file = self._file, None  # it is lost to nobody who would make it again
+        if file is not None:
+            file.remove()
         if self.tasks:
             await asyncio.wait(tuple(self.tasks), timeout=DRAIN_S)
         for one in tuple(self.connections):
@@ -143,8 +144,9 @@ class UpdateDoor:
 
     async def _find_taker(self) -> UpdateTaker | None:
         """Return who makes updates, None where nobody does before long."""
-        done, _ = await asyncio.wait((self._taker,), timeout=TAKER_WAIT_S)
-        return self._taker.result() if done else None
+        if not self._taker.done():
+            await asyncio.wait((self._taker,), timeout=TAKER_WAIT_S)
+        return self._taker.result() if self._taker.done() else None
 
     def _follow(self, published: Published) -> None:
         """Go by what is in force."""
