@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,26 +98,38 @@ def _flood(bench: Bench) -> dict[str, Any]:
     goods = [GoodClient(server.port, number) for number in range(GOOD_NETWORKS)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as flooding:
         time.sleep(LEAD_S)
-        before = _told(server)
+        before, full_before = _told(server), kernel_drops(server.port)
         for good in goods:
             good.start()
         cookies = bench.generator.run(server, FLOOD_S, with_cookies(bench), "--window", "20")
         for good in goods:
             good.join()
-        after = _told(server)
+        after, full = _told(server), kernel_drops(server.port) - full_before
         flooding.wait()
     whole = (after[0] - before[0]) / FLOOD_S
     cut = (after[1] - before[1]) / FLOOD_S
-    lost = sum(good.lost for good in goods)
+    truncated, late = sum(good.truncated for good in goods), sum(good.late for good in goods)
+    unanswered = sum(good.unanswered for good in goods)
     asked = sum(good.asked for good in goods)
     bench.say("\n### a flood of random names from one network\n")
     bench.say(f"it asks {FLOOD_RATE:,}/s; truncated {cut:,.0f}/s; whole {whole:.1f}/s (bound: {WHOLE_BOUND:.0f})")
-    bench.say(f"clients of {GOOD_NETWORKS} networks, {GOOD_PER_S}/s each: {lost} of {asked} lost or truncated")
+    bench.say(
+        f"clients of {GOOD_NETWORKS} networks, {GOOD_PER_S}/s each: of {asked}, {unanswered} unanswered, {late} later "
+        f"than {GOOD_PATIENCE_S:.0f} s, {truncated} truncated"
+    )
+    bench.say(f"the kernel dropped {full:,} datagrams in that time, as the server's socket was full")
     bench.say(
         f"a client with a cookie: {cookies.done:,} whole, {cookies.load['wrong']} not, {cookies.load['lost']} lost"
     )
     bench.stop_all()
-    return {"whole": whole, "truncated": cut, "lost": lost, "asked": asked, "with_cookie": cookies.load}
+    lost = {"unanswered": unanswered, "late": late, "truncated": truncated, "kernel drops": full}
+    return {"whole": whole, "truncated": cut, "asked": asked, **lost, "with_cookie": cookies.load}
+
+
+def kernel_drops(port: int) -> int:
+    """Return how many datagrams the kernel has dropped of those to the UDP sockets at a port, which were full."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
 
 
 def _told(server: Running) -> tuple[int, int]:
@@ -130,8 +143,8 @@ def _told(server: Running) -> tuple[int, int]:
 
 
 class GoodClient(threading.Thread):
-    """A client of a network of its own that asks without a cookie, as often as it may. `lost`: of what it asked, what
-    came truncated or not at all."""
+    """A client of a network of its own that asks without a cookie, as often as it may. Of what it asked, `truncated`,
+    `late` (after its patience), and `unanswered` are lost to it."""
 
     def __init__(self, port: int, number: int) -> None:
         super().__init__()
@@ -139,7 +152,13 @@ class GoodClient(threading.Thread):
         self._socket.bind((f"127.{number + 100}.0.1", 0))
         self._socket.connect((CLIENT, port))
         self._socket.settimeout(GOOD_PATIENCE_S)
-        self.asked = self.lost = 0
+        self.asked = self.truncated = self.late = 0
+        self._missed: set[int] = set()
+
+    @property
+    def unanswered(self) -> int:
+        """How many it has no reply to."""
+        return len(self._missed)
 
     def run(self) -> None:
         """Ask for FLOOD_S."""
@@ -148,11 +167,17 @@ class GoodClient(threading.Thread):
         begin = time.monotonic()
         while time.monotonic() - begin < FLOOD_S:
             self.asked += 1
+            self._missed.add(self.asked)
             self._socket.send(self.asked.to_bytes(2) + query[2:])
-            try:
-                reply = self._socket.recv(512)
-                self.lost += bool(reply[2] & 2) or not reply[7]
-            except TimeoutError:
-                self.lost += 1
-            time.sleep(max(begin + self.asked / GOOD_PER_S - time.monotonic(), 0.0))
+            with suppress(TimeoutError):
+                while self._take(self._socket.recv(512)) != self.asked:
+                    self.late += 1
+            time.sleep(1 / GOOD_PER_S)  # and never more often, to make up for what it waited: that would be limited
         self._socket.close()
+
+    def _take(self, reply: bytes) -> int:
+        """Return the number of the query that a reply is to."""
+        number = int.from_bytes(reply[:2])
+        self._missed.discard(number)
+        self.truncated += bool(reply[2] & 2) or not reply[7]
+        return number
