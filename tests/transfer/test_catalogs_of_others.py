@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import dns.exception
@@ -17,14 +17,22 @@ import dns.query
 import dns.rcode
 import pytest
 
+from lbdns.dns.name import encode_canonical, show_name
+from lbdns.model.catalog_settings import CatalogMember
 from lbdns.testing import running_server
+from lbdns.transfer.catalog.catalog_members import CatalogMembers
 from tests.answer.unbound import free_port, program
 
 pytestmark = pytest.mark.process
 
 WAIT_S = 30.0
 SECRET = b64encode(b"a secret of thirty-two octets....").decode()
-OUR_CATALOG, THEIR_CATALOG = "ours.example", "theirs.example"
+OUR_CATALOG, THEIR_CATALOG, THEIR_OTHER = "ours.example", "theirs.example", "theirs-too.example"
+GROUPED = frozenset({"three.test"})
+GROUP = "nodes eu"
+"""Of `three.test` in their catalog; a space, as a group is text and no name."""
+OUR_GROUP = "special"
+"""Of `one.example` in ours: Knot DNS takes it by the template of that name, BIND by none."""
 
 
 def zone_text(address: str, serial: int = 1) -> str:
@@ -50,12 +58,33 @@ def wait_for(holds: Callable[[], bool], what: Callable[[], str]) -> None:
         time.sleep(0.2)
 
 
+def members(state_dir: Path) -> Iterable[CatalogMember]:
+    """Return the zones that catalogs of theirs list, as lbdns has them."""
+    return CatalogMembers(state_dir).members(dict.fromkeys(map(encode_canonical, (THEIR_CATALOG, THEIR_OTHER))), ())
+
+
+def groups_taken(state_dir: Path) -> dict[str, str]:
+    """Return these zones with their groups."""
+    return {show_name(one.apex): one.group for one in members(state_dir)}
+
+
+def owners(state_dir: Path) -> dict[str, str]:
+    """Return these zones with the catalogs that they are here for."""
+    return {show_name(one.apex): show_name(one.catalog) for one in members(state_dir)}
+
+
 class CatalogPeer:
     """Another server: it takes our catalog from `port_here`, and lists zones of its own, kept in `folder`."""
 
     def __init__(self, kind: str, folder: Path, port_here: int, port: int) -> None:
         self.kind, self.folder, self.here, self.port = kind, folder, port_here, port
         self.process: subprocess.Popen[bytes] | None = None
+        self.leaving: frozenset[str] = frozenset()
+        """Of BIND's zones, which its catalog lets go to its other one."""
+        self.gone: frozenset[str] = frozenset()
+        """Which its catalog does not list any more."""
+        self.moved: frozenset[str] = frozenset()
+        """Which that other one lists."""
         folder.mkdir()
 
     def start(self, listed: dict[str, str]) -> None:
@@ -95,8 +124,17 @@ class CatalogPeer:
         for name, address in listed.items():
             (self.folder / f"{name}.zone").write_text(zone_text(address))
             zones += f'zone "{name}" {{ type primary; file "{self.folder}/{name}.zone"; }};\n'
+            if name in self.gone:
+                continue
             lines += f"{name.replace('.', '-')}.zones PTR {name}.\n"
+            if name in GROUPED:
+                lines += f'group.{name.replace(".", "-")}.zones TXT "{GROUP}"\n'
+            if name in self.leaving:
+                lines += f"coo.{name.replace('.', '-')}.zones PTR {THEIR_OTHER}.\n"
         (self.folder / "catalog.zone").write_text(lines)
+        lines = f'$TTL 0\n@ SOA invalid. invalid. {serial} 1 1 3600 0\n@ NS invalid.\nversion TXT "2"\n'
+        lines += "".join(f"m{number}.zones PTR {name}.\n" for number, name in enumerate(sorted(self.moved)))
+        (self.folder / "other.zone").write_text(lines)
         (self.folder / "named.conf").write_text(f"""
 key "peer" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 options {{
@@ -112,6 +150,7 @@ controls {{ }};
 zone "{OUR_CATALOG}" {{ type secondary; primaries {{ 127.0.0.1 port {self.here} key peer; }};
                         file "{self.folder}/ours"; notify no; }};
 zone "{THEIR_CATALOG}" {{ type primary; file "{self.folder}/catalog.zone"; }};
+zone "{THEIR_OTHER}" {{ type primary; file "{self.folder}/other.zone"; }};
 {zones}""")
         return [program("named"), "-g", "-c", str(self.folder / "named.conf")]
 
@@ -127,6 +166,8 @@ zone "{THEIR_CATALOG}" {{ type primary; file "{self.folder}/catalog.zone"; }};
     catalog-role: member
     catalog-zone: {THEIR_CATALOG}
 """
+            if name in GROUPED:
+                zones += f'    catalog-group: "{GROUP}"\n'
         (self.folder / "db").mkdir(exist_ok=True)
         (self.folder / "knot.conf").write_text(f"""
 server:
@@ -164,12 +205,18 @@ template:
     acl: in
     zonefile-sync: -1
     refresh-min-interval: 2
+  - id: {OUR_GROUP}
+    master: lb
+    acl: in
+    file: "{self.folder}/{OUR_GROUP}-%s"
+    zonefile-sync: 0
+    refresh-min-interval: 2
 zone:
   - domain: {OUR_CATALOG}
     master: lb
     acl: in
     catalog-role: interpret
-    catalog-template: taken
+    catalog-template: [taken, {OUR_GROUP}]
     refresh-max-interval: 2
   - domain: {THEIR_CATALOG}
     acl: out
@@ -186,7 +233,10 @@ def settings(port: int) -> dict[str, object]:
         "keys": [{"name": "peer", "secret": SECRET}],
         "access": {"transfer": [{"key": "peer"}], "notify": [{"key": "peer"}]},
         "zones": {
-            OUR_CATALOG: {"catalog": "producer", "also_notify": [peer]},
+            OUR_CATALOG: {
+                "catalog": {"role": "producer", "groups": {OUR_GROUP: ["one.example"]}},
+                "also_notify": [peer],
+            },
             THEIR_CATALOG: {"catalog": "consumer", "primaries": [peer]},
         },
     }
@@ -212,5 +262,36 @@ def test_zones_travel_by_catalogs_both_ways(kind: str, tmp_path: Path) -> None:
             wait_for(lambda: answer(server.port, "www.six.test") == "192.0.2.6", peer.log)
             wait_for(lambda: answer(server.port, "www.four.test") is None, peer.log)
             assert answer(server.port, "www.three.test") == "192.0.2.3"
+            assert groups_taken(server.state_dir) == {"three.test": GROUP, "six.test": ""}
+            if kind == "knot":
+                wait_for(lambda: (peer.folder / f"{OUR_GROUP}-one.example").exists(), peer.log)
+                assert not (peer.folder / f"{OUR_GROUP}-five.example").exists(), "it is in no group"
+        finally:
+            peer.stop()
+
+
+def test_a_zone_goes_from_one_catalog_of_binds_to_another(tmp_path: Path) -> None:
+    port, listed = free_port(), {"go.test": "192.0.2.3", "stay.test": "192.0.2.4"}
+    said = settings(port)
+    other = {"catalog": "consumer", "primaries": [{"address": f"127.0.0.1:{port}", "key": "peer"}]}
+    zones = said["zones"]
+    assert isinstance(zones, dict)
+    zones[THEIR_OTHER] = other
+    own = {"one.example": zone_text("192.0.2.1")}
+    with running_server({"settings": said, "zones": own}, tmp_path) as server:
+        peer = CatalogPeer("bind", tmp_path / "bind", server.port, port)
+        try:
+            peer.start(listed)
+            wait_for(lambda: {name: answer(server.port, f"www.{name}") for name in listed} == listed, peer.log)
+            peer.leaving, peer.moved = frozenset({"go.test"}), frozenset({"go.test", "stay.test"})
+            peer.relist(listed, 2)
+            moved = {"go.test": THEIR_OTHER, "stay.test": THEIR_CATALOG}
+            wait_for(lambda: owners(server.state_dir) == moved, lambda: str(owners(server.state_dir)))
+            peer.gone = peer.leaving
+            peer.relist(listed, 3)
+            kept = server.state_dir / "catalogs.json"
+            wait_for(lambda: kept.read_text().count(encode_canonical("go.test").hex()) == 1, peer.log)
+            assert owners(server.state_dir) == moved
+            assert {name: answer(server.port, f"www.{name}") for name in listed} == listed
         finally:
             peer.stop()
