@@ -176,6 +176,8 @@ cdef class InHand:
             else:
                 self.hand.messages[index].msg_len = UNREAD
         if 0 <= suspect < BATCH and self.hand.messages[suspect].msg_len != UNREAD:
+            if self.hand.messages[suspect].msg_hdr.msg_controllen:
+                lbdns_turn_pktinfo(&self.hand.messages[suspect].msg_hdr)
             self.put(network_of_peer(&self.hand.peers[suspect]), False, suspect, 1)
             self.hand.messages[suspect].msg_len = UNREAD
         LBDNS_STORE(&self.hand.serving, 0)
@@ -244,8 +246,6 @@ cdef class InHand:
         cdef int head = self.hand.heads[queue], at = head % QUEUE_BYTES, skip = 0, room = self.vote(queue, network)
         cdef uint32_t size
         cdef Waiting *waiting
-        if message.msg_hdr.msg_controllen:
-            lbdns_turn_pktinfo(&message.msg_hdr)
         size = (sizeof(Waiting) + message.msg_hdr.msg_controllen + message.msg_len + 7) & ~7
         if size > <uint32_t>(QUEUE_BYTES - at):
             skip = QUEUE_BYTES - at

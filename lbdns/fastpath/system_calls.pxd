@@ -48,7 +48,7 @@ cdef extern from *:
         }
     }
     """
-    int EAGAIN, EINTR, AF_INET, MSG_WAITFORONE, MSG_DONTWAIT, MSG_TRUNC, EFD_NONBLOCK, EFD_CLOEXEC
+    int EAGAIN, EINTR, AF_INET, AF_INET6, MSG_WAITFORONE, MSG_DONTWAIT, MSG_TRUNC, EFD_NONBLOCK, EFD_CLOEXEC
     int CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID
     int errno
 
@@ -100,6 +100,7 @@ cdef extern from *:
     int c_close "close"(int) nogil
     uint32_t ntohl(uint32_t) nogil
     uint16_t ntohs(uint16_t) nogil
+    uint16_t htons(uint16_t) nogil
     void LBDNS_FENCE() nogil
     int LBDNS_LOAD(int *) nogil
     void LBDNS_STORE(int *, int) nogil
