@@ -304,6 +304,11 @@ class RunDirectory:
         return self.path / "updates.sock"
 
     @property
+    def xdp(self) -> Path:
+        """The UNIX socket at which responders ask for the sockets of a network card's queues."""
+        return self.path / "xdp.sock"
+
+    @property
     def signer(self) -> Path:
         """The UNIX socket on which the signer is asked for what the table lacks."""
         return self.path / "signer.sock"

@@ -82,6 +82,7 @@ MAX_LOGIN_CHARS: Final = 1024
 MAX_VANTAGE_POINTS: Final = 39
 """Three speak for a region, and there are 13 regions."""
 MAX_WORKERS: Final = 256
+MAX_XDP_QUEUES: Final = 256
 MAX_VIEWS: Final = 64
 MAX_VIEW_NAME_CHARS: Final = 63
 """It is part of files' names."""

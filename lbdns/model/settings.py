@@ -40,6 +40,7 @@ from lbdns.model.transfer_settings import AccessSettings, ZoneTable
 from lbdns.model.tsig_key import TsigKeys
 from lbdns.model.user_field import User
 from lbdns.model.views import Address, NamedViews, ProxyNetworks, TrustedNetworks, check_listener, overlapping
+from lbdns.model.xdp_settings import XdpSettings
 
 
 def _check_tcp_listen(text: str) -> str:
@@ -269,6 +270,9 @@ class Settings(Frozen):
     """Samples of what is answered."""
     dnstap: DnstapSettings | None = None
     """Who is told of queries and replies by dnstap; nobody without it."""
+    xdp: XdpSettings | None = None
+    """The network interface whose queries go past the kernel's sockets; none without it. It changes at the next
+    start."""
     log: Literal["text", "json"] = "text"
     """Lines for people, or a JSON object a line."""
 
@@ -283,12 +287,29 @@ class Settings(Frozen):
                 )
             seen.add(address)
         mistakes += self.tls.mistakes(self.listen) if self.tls else ()
+        mistakes += self._xdp_mistakes()
         mistakes += _repeated("vantage_points", [one.name for one in self.vantage_points])
         mistakes += _repeated("notifications", [one.name for one in self.notifications])
         mistakes += self._view_mistakes()
         mistakes += _repeated("keys", [one.name for one in self.keys])
         refuse_all("Settings", mistakes)
         return self
+
+    def _xdp_mistakes(self) -> Iterator[Mistake]:
+        if self.xdp is None:
+            return
+        for index, (host, _) in enumerate(self.listen_addresses()):
+            if host in ("0.0.0.0", "::"):
+                at = ("listen", index)
+                message = (
+                    f"{host} is every address; with xdp the filter has to know them: list each that DNS is asked at"
+                )
+                yield Mistake(at, message, (at, ("xdp",)))
+        for name, view in self.views.items():
+            if view.listeners:
+                at = ("views", name, "listeners")
+                message = "with xdp no view is known by its listener; say its networks, or leave xdp out"
+                yield Mistake(at, message, (at, ("xdp",)))
 
     def _view_mistakes(self) -> Iterator[Mistake]:
         yield from overlapping(self.views)
@@ -340,4 +361,4 @@ class Settings(Frozen):
 
     def fixed(self) -> tuple[object, ...]:
         """Return what stays as it was at the start."""
-        return self.state_dir(), self.control_path(), self.user, self.api
+        return self.state_dir(), self.control_path(), self.user, self.api, self.xdp

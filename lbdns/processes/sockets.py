@@ -70,6 +70,13 @@ class ListenerSet:
 
     listeners: tuple[Listener, ...]
     tls: tuple[TlsListener, ...] = ()
+    queues: tuple[int, ...] = ()
+    """The queues of a network card that the worker reads beside them (xdp_port.py)."""
+
+    @property
+    def thread_count(self) -> int:
+        """How many threads of the fast path read them."""
+        return len(self.listeners) + len(self.queues)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -97,7 +104,9 @@ class ListenerSet:
             listener.close()
 
 
-def listener_set(addresses: Sequence[str], descriptors: Iterable[int], tls: Sequence[str] = ()) -> ListenerSet:
+def listener_set(
+    addresses: Sequence[str], descriptors: Iterable[int], tls: Sequence[str] = (), queues: Sequence[int] = ()
+) -> ListenerSet:
     """Rebuild a set from descriptors in the order of `ListenerSet.filenos`; the set owns them.
 
     Whether they block is left as it is: that belongs to the open socket, which another process may be reading.
@@ -106,7 +115,7 @@ def listener_set(addresses: Sequence[str], descriptors: Iterable[int], tls: Sequ
     plain, rest = sockets[: 2 * len(addresses)], sockets[2 * len(addresses) :]
     pairs = zip(addresses, plain[::2], plain[1::2], strict=True)
     over_tls = tuple(TlsListener(*pair) for pair in zip(tls, rest, strict=True))
-    return ListenerSet(tuple(Listener(*pair) for pair in pairs), over_tls)
+    return ListenerSet(tuple(Listener(*pair) for pair in pairs), over_tls, tuple(queues))
 
 
 def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
@@ -117,8 +126,8 @@ def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ResponderDuty:
-    """Which responder of how many a process is, its sockets, and for each address a descriptor of memory for queries in
-    hand (mapped/query_room.py), or none at all. One that does not stay answers what is in hand, and ends."""
+    """Which responder of how many a process is, its sockets, and for each thread of the fast path a descriptor of memory
+    for queries in hand (mapped/query_room.py), or none at all. One that does not stay answers what is in hand, and ends."""
 
     index: int
     count: int
@@ -135,7 +144,7 @@ def send_duty(channel: socket.socket, duty: ResponderDuty) -> None:
         "addresses": duty.held.addresses,
         "stays": duty.stays,
     }
-    said["tls"] = duty.held.tls_addresses
+    said["tls"], said["queues"] = duty.held.tls_addresses, duty.held.queues
     line = json.dumps(said).encode() + b"\n"
     socket.send_fds(channel, [line], [*duty.held.filenos(), *duty.rooms])
 
@@ -147,7 +156,7 @@ def receive_duty(channel: socket.socket) -> ResponderDuty | None:
         return None
     said = json.loads(message)
     sockets = 2 * len(said["addresses"]) + len(said["tls"])
-    held = listener_set(said["addresses"], descriptors[:sockets], said["tls"])
+    held = listener_set(said["addresses"], descriptors[:sockets], said["tls"], said["queues"])
     return ResponderDuty(said["index"], said["count"], held, tuple(descriptors[sockets:]), said["stays"])
 
 

@@ -1,6 +1,6 @@
 """The filter at an interface, with its maps; whoever holds it may be killed: the kernel detaches it then.
 
-    attach: native, where the driver can --> else generic --> detached by `close`, or by the end of the process
+attach: native, where the driver can --> else generic --> detached by `close`, or by the end of the process
 """
 
 from __future__ import annotations
@@ -119,11 +119,12 @@ def _explain(error: OSError) -> str:
     if error.errno in (errno.EPERM, errno.EACCES):
         return _HELP
     if error.errno in (errno.EBUSY, errno.EEXIST):
-        return "another program of XDP is attached there; `ip link show` names it, `ip link set dev NAME xdp off` ends it"
+        return (
+            "another program of XDP is attached there; `ip link show` names it, `ip link set dev NAME xdp off` ends it"
+        )
     return error.strerror or str(error)
 
 
 def open_socket() -> socket.socket:
     """Return an AF_XDP socket that nothing is set of; raises OSError."""
     return socket.socket(AF_XDP, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-

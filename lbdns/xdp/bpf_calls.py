@@ -37,9 +37,7 @@ def _bpf(command: int, attributes: bytes) -> int:
     if number is None:
         raise LbdnsError(f"XDP is not known on {platform.machine()}; it is on {', '.join(_NUMBERS)}")
     block = ctypes.create_string_buffer(attributes.ljust(_ATTRIBUTE_BYTES, b"\0"), _ATTRIBUTE_BYTES)
-    result: int = _libc().syscall(
-        ctypes.c_long(number), ctypes.c_int(command), block, ctypes.c_uint(_ATTRIBUTE_BYTES)
-    )
+    result: int = _libc().syscall(ctypes.c_long(number), ctypes.c_int(command), block, ctypes.c_uint(_ATTRIBUTE_BYTES))
     if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
@@ -65,9 +63,7 @@ def drop_entry(descriptor: int, key: bytes) -> None:
 
 def _with_entry(command: int, descriptor: int, key: bytes, value: bytes) -> None:
     key_block, value_block = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value)
-    _bpf(
-        command, struct.pack("=IIQQ", descriptor, 0, ctypes.addressof(key_block), ctypes.addressof(value_block))
-    )
+    _bpf(command, struct.pack("=IIQQ", descriptor, 0, ctypes.addressof(key_block), ctypes.addressof(value_block)))
 
 
 def load_program(program: bytes, name: str) -> int:

@@ -39,6 +39,7 @@ from lbdns.processes.responder.view_in_force import Views
 if TYPE_CHECKING:
     from lbdns.fastpath.known_networks import KnownNetworks
     from lbdns.fastpath.loop import Loop
+    from lbdns.fastpath.rounds import Rounds
 
 STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
 VIEW_POLL_S = 0.25  # how often a new generation is looked for where nobody tells of it
@@ -63,12 +64,12 @@ def load_loop() -> type[Loop] | None:
     return Loop
 
 
-def parts_of(addresses: int) -> int:
-    """Return how many threads of a responder answer: the slow path's, and the fast path's, one for each address."""
-    return addresses + 1 if load_loop() else 1
+def parts_of(fast: int) -> int:
+    """Return how many threads of a responder answer: the slow path's, and those of the fast path where it is there."""
+    return fast + 1 if load_loop() else 1
 
 
-def deferred_sources(ports: Sequence[FastPort]) -> list[TurnSource]:
+def deferred_sources(ports: Sequence[RoundsPort]) -> list[TurnSource]:
     """Return what gives turns to what these sockets have deferred: of known networks, and of all others."""
     return [Rotation([port.deferred[is_known] for port in ports]) for is_known in (True, False)]
 
@@ -76,7 +77,7 @@ def deferred_sources(ports: Sequence[FastPort]) -> list[TurnSource]:
 class Deferred:
     """What one socket's thread has deferred, of known networks or of unknown ones: networks have turns."""
 
-    def __init__(self, port: FastPort, is_known: bool) -> None:
+    def __init__(self, port: RoundsPort, is_known: bool) -> None:
         """Answer for a socket."""
         self._port = port
         self._is_known = is_known
@@ -86,34 +87,23 @@ class Deferred:
         return self._port.answer_some(self._is_known)
 
 
-class FastPort:
-    """One UDP socket served by the fast path."""
+class RoundsPort:
+    """What a thread of the fast path serves, from the event loop's side."""
 
     def __init__(
         self,
-        loop_class: type[Loop],
-        sock: socket.socket,
+        loop: Rounds,
         views: Views,
         answerer: Answerer,
         words: memoryview,
-        room: int | None = None,
         thread: ReadyThread | None = None,
-        known: KnownNetworks | None = None,
         listener: str = "",
         sampler: Sampler | None = None,
-        tap: Tap | None = None,
         follow_tap: Callable[[ServingView], None] = lambda view: None,
         rates: RateTable = NO_RATES,
-    ):
-        """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
-        is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made.
-        `known`: networks whose queries wait apart; `listener`: what the settings call the socket, `IP:PORT`; `sampler`:
-        by which its thread samples, none by default; `tap`: what it copies for dnstap, which `follow_tap` opens and
-        shuts; `rates`: where it counts the replies to networks of clients."""
-        sock.setblocking(True)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
-        is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
-        self._sock = sock
+    ) -> None:
+        """Have a thread run the rounds of `loop`; the rest as FastPort has it."""
+        self._loop = loop
         self._listener = listener
         self._views = views
         self._answerer = answerer
@@ -121,19 +111,7 @@ class FastPort:
         self._words = words
         self._view = views.current()
         words[GENERATION] = self._view.snapshot.generation
-        self._loop = loop_class(
-            sock.fileno(),
-            is_wildcard,
-            Counters(words),
-            random.getrandbits(SEED_BITS),
-            map_query_room(room, loop_class.room_bytes()),
-            known,
-            sampler,
-            tap,
-        )
         self._sampler, self._follow_tap = sampler, follow_tap
-        if tap is not None:
-            set_local(tap, format_socket_address(*sock.getsockname()[:2]))
         self._follow_watching()
         self.deferred = tuple(Deferred(self, is_known) for is_known in (False, True))
         self._loop.start_with(self._server(), self._server())
@@ -261,6 +239,49 @@ class FastPort:
         self._may_wait = True
         while any(one.answer_some() for one in self.deferred):
             pass
+
+
+class FastPort(RoundsPort):
+    """One UDP socket served by the fast path."""
+
+    def __init__(
+        self,
+        loop_class: type[Loop],
+        sock: socket.socket,
+        views: Views,
+        answerer: Answerer,
+        words: memoryview,
+        room: int | None = None,
+        thread: ReadyThread | None = None,
+        known: KnownNetworks | None = None,
+        listener: str = "",
+        sampler: Sampler | None = None,
+        tap: Tap | None = None,
+        follow_tap: Callable[[ServingView], None] = lambda view: None,
+        rates: RateTable = NO_RATES,
+    ):
+        """Take over a bound UDP socket; `words`: the counters of its thread; `room`: the descriptor of memory for what
+        is in hand, which others may have left there; `thread`: one that waits for work; without it, one is made.
+        `known`: networks whose queries wait apart; `listener`: what the settings call the socket, `IP:PORT`; `sampler`:
+        by which its thread samples, none by default; `tap`: what it copies for dnstap, which `follow_tap` opens and
+        shuts; `rates`: where it counts the replies to networks of clients."""
+        sock.setblocking(True)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
+        is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
+        self._sock = sock
+        loop = loop_class(
+            sock.fileno(),
+            is_wildcard,
+            Counters(words),
+            random.getrandbits(SEED_BITS),
+            map_query_room(room, loop_class.room_bytes()),
+            known,
+            sampler,
+            tap,
+        )
+        if tap is not None:
+            set_local(tap, format_socket_address(*sock.getsockname()[:2]))
+        super().__init__(loop, views, answerer, words, thread, listener, sampler, follow_tap, rates)
 
 
 def yield_to_fast_path() -> None:

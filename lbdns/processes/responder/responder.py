@@ -34,7 +34,14 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.responder.asked_signatures import AskedSignatures
 from lbdns.processes.responder.datagram_port import DatagramPort
 from lbdns.processes.responder.errands import Errands
-from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop, parts_of, yield_to_fast_path
+from lbdns.processes.responder.fast_port import (
+    FastPort,
+    RoundsPort,
+    deferred_sources,
+    load_loop,
+    parts_of,
+    yield_to_fast_path,
+)
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.sample_shares import SampleShares
@@ -46,6 +53,7 @@ from lbdns.processes.responder.turns import Turns
 from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.responder.view_in_force import Views
 from lbdns.processes.responder.waiting_spare import wait_for_duty
+from lbdns.processes.responder.xdp_port import FramePort
 from lbdns.processes.sockets import ResponderDuty, listener_set
 
 DRAIN_S = 2.0  # for messages under way over TCP
@@ -78,7 +86,7 @@ class Responder:
         self._run = run
         self._answerer = answerer
         loop_class = load_loop()
-        self._fast_ports: list[FastPort] = []
+        self._fast_ports: list[RoundsPort] = []
         self._ports: list[tuple[socket.socket, DatagramPort]] = []
         # The bound is the server's; the kernel spreads connections over the workers.
         self._tcp = TcpPort(
@@ -95,7 +103,8 @@ class Responder:
             answerer.is_behind_fast_path = True
             known = loop_class.known_networks()
             self._tcp.note_network = known.note
-            self._fast_ports = [
+            ready = iter(threads)
+            self._fast_ports += [
                 FastPort(
                     loop_class,
                     listener.udp,
@@ -103,7 +112,7 @@ class Responder:
                     answerer,
                     open_counters(run.counters(duty.index, part), True),
                     room,
-                    thread,
+                    next(ready, None),
                     known,
                     listener.address,
                     shares.samplers[part],
@@ -111,9 +120,27 @@ class Responder:
                     partial(taps.follow, part),
                     answerer.rates,
                 )
-                for part, (listener, room, thread) in enumerate(
-                    zip_longest(held.listeners, duty.rooms, threads[: len(held.listeners)]), start=1
+                for part, (listener, room) in enumerate(
+                    zip_longest(held.listeners, duty.rooms[: len(held.listeners)]), start=1
                 )
+            ]
+            rooms = duty.rooms[len(held.listeners) :]
+            self._fast_ports += [
+                FramePort(
+                    run,
+                    queue,
+                    answerer.views,
+                    answerer,
+                    open_counters(run.counters(duty.index, part), True),
+                    room,
+                    next(ready, None),
+                    known,
+                    shares.samplers[part],
+                    taps.taps[part],
+                    partial(taps.follow, part),
+                    answerer.rates,
+                )
+                for part, (queue, room) in enumerate(zip_longest(held.queues, rooms), start=1 + len(held.listeners))
             ]
         self._tcp.turns = Turns([self._tcp, *deferred_sources(self._fast_ports), self._tcp.streams])
         self._stop = asyncio.Event()
@@ -197,6 +224,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=1, help="how many responders there are")
     parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS=UDPFD,TCPFD")
     parser.add_argument("--tls", action="append", default=[], metavar="ADDRESS=TCPFD")
+    parser.add_argument("--queue", type=int, action="append", default=[], help="of a network card, to be read as well")
     parser.add_argument("--room-fd", type=int, action="append", default=[], help="for each: queries in hand")
     parser.add_argument("--channel-fd", type=int, help="a spare process: which responder it is to be comes this way")
     parser.add_argument("--beat-fd", type=int, help="a spare process: where it shows that it lives")
@@ -232,9 +260,9 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             plain, tls = ([text.partition("=")[0] for text in texts] for texts in (said.listen, said.tls))
             texts = [text.partition("=")[2] for text in (*said.listen, *said.tls)]
-            held = listener_set(plain, [int(number) for text in texts for number in text.split(",")], tls)
+            held = listener_set(plain, [int(number) for text in texts for number in text.split(",")], tls, said.queue)
             duty = ResponderDuty(said.index, said.count, held, tuple(said.room_fd), not said.finish)
-        parts = parts_of(len(duty.held.listeners))
+        parts = parts_of(duty.held.thread_count)
         shares, taps = SampleShares(run, duty.index, parts), Taps(run, duty.index, parts)
         words = open_counters(run.counters(duty.index, 0), writable=True)
         asked = AskedSignatures(SignatureClient(lambda: run.signer, words))

@@ -39,6 +39,7 @@ class Capability(IntEnum):
     NET_ADMIN = 12
     NET_RAW = 13
     SYS_ADMIN = 21
+    BPF = 39
 
 
 class CapabilitySets(NamedTuple):
@@ -119,6 +120,21 @@ def lent(capabilities: Iterable[Capability]) -> Iterator[None]:
             _prctl(_PR_CAP_AMBIENT, _AMBIENT_LOWER, one)
         if is_more:
             set_capabilities(before)
+
+
+@contextlib.contextmanager
+def in_effect(capabilities: Iterable[Capability]) -> Iterator[None]:
+    """Have these in effect meanwhile, of those that this thread has."""
+    before = capability_sets()
+    wanted = before.effective | before.permitted & bits(capabilities)
+    if wanted == before.effective:
+        yield
+        return
+    set_capabilities(before._replace(effective=wanted))
+    try:
+        yield
+    finally:
+        set_capabilities(before)
 
 
 def become(

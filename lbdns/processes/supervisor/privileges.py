@@ -44,6 +44,11 @@ NAMESPACES: Final = frozenset({Capability.SYS_ADMIN})
 """What is lent to who enters network namespaces (setns(2)), where the configuration at the start has any."""
 STARTING: Final = SERVING | PINGS | {Capability.NET_ADMIN, Capability.CHOWN, Capability.KILL}
 """What a start needs beside it: buffers of its sockets, and the sockets and processes of a start before as root."""
+FILTERS: Final = frozenset({Capability.NET_ADMIN, Capability.BPF})
+"""What a start needs for `xdp`: the filter at an interface."""
+FRAMES: Final = frozenset({Capability.NET_RAW})
+"""What stays without effect, but for the moment in which a responder is given a socket for frames, where there is
+`xdp`."""
 
 _INSTALL: Final = (
     "install lbdns where that user can read, such as /opt/lbdns, with a Python that lies outside of home directories: "
@@ -80,7 +85,7 @@ class Privileges:
             except OSError as error:
                 raise LbdnsError(f"cannot become the user {self.user.name}: {error.strerror}") from error
         elif os.geteuid() != ROOT_UID:
-            keep_only(STARTING, lendable=NAMESPACES)
+            keep_only(self._starting(), lendable=NAMESPACES)
         _limit_threads()
 
     def _become(self, source: ConfigurationSource, lock: StateLock, user: SystemUser) -> None:
@@ -98,7 +103,7 @@ class Privileges:
         _prepare_control(settings, user)
         source.read_as_root(settings)
         os.environ.setdefault("HOME", str(Path.home()))  # what follows from who started it stays so
-        become(user.uid, user.gid, user.groups, STARTING, lendable=NAMESPACES)
+        become(user.uid, user.gid, user.groups, self._starting(), lendable=NAMESPACES)
         log.info("runs as user %s (%d:%d)", user.name, user.uid, user.gid)
         _tell_unreadable(settings, user)
 
@@ -116,7 +121,11 @@ class Privileges:
     def settle(self, enters_namespaces: bool) -> None:
         """Give up what only the start needed; `enters_namespaces`: what is served has networks in namespaces."""
         if os.geteuid() != ROOT_UID:
-            keep_only(SERVING, lendable=NAMESPACES | PINGS if enters_namespaces else _for_pings())
+            lendable = NAMESPACES | PINGS if enters_namespaces else _for_pings()
+            keep_only(SERVING, lendable=lendable | FRAMES if self._settings.xdp else lendable)
+
+    def _starting(self) -> frozenset[Capability]:
+        return STARTING | FILTERS if self._settings.xdp else STARTING
 
 
 def _compare(settings: Settings, text: str) -> None:

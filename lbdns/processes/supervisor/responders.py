@@ -98,16 +98,17 @@ class Responders(Kept):
         """Whether a spare waits."""
         return self._spare is not None and self._spare.is_waiting
 
-    def make_room(self, count: int, addresses: int, prepared: Published) -> None:
-        """Allocate what `count` responders on so many addresses count in; raises LbdnsError where there is no room."""
+    def make_room(self, count: int, fast: int, prepared: Published) -> None:
+        """Allocate what `count` responders, of so many threads of the fast path at most, count in; raises LbdnsError
+        where there is no room."""
         slots = prepared.slots
-        paths = {self._run.counters(index, part) for index in range(count) for part in range(parts_of(addresses))}
+        paths = {self._run.counters(index, part) for index in range(count) for part in range(parts_of(fast))}
         try:
             for path in paths.union(self._run.all_counters()):
                 allocate_counters(
                     path, slots.load_balancer_count, slots.pool_count, slots.endpoint_count, slots.rule_count
                 )
-            parts = parts_of(addresses)
+            parts = parts_of(fast)
             for path in (self._run.samples(index, part) for index in range(count) for part in range(parts)):
                 allocate_samples(path, capacity_for(parts))
             allocate_rates(self._run.rates)
@@ -144,7 +145,7 @@ class Responders(Kept):
         each = [
             path
             for index, held in enumerate(self.sets)
-            for part in range(parts_of(len(held.listeners)))
+            for part in range(parts_of(held.thread_count))
             for path in (self._run.counters(index, part), self._run.samples(index, part))
         ]
         return [*each, self._run.rates]
@@ -205,7 +206,7 @@ class Responders(Kept):
         with contextlib.ExitStack() as undo:
             undo.callback(self._free_rooms, fresh)
             for index, held in enumerate(sets):
-                rooms = allocate_rooms(len(held.listeners))
+                rooms = allocate_rooms(held.thread_count)
                 fresh.append(self._child(index, sets, rooms, log_format))
                 self._rooms[fresh[-1]] = rooms
             undo.pop_all()
@@ -219,9 +220,9 @@ class Responders(Kept):
     async def _replace_spare(self) -> None:
         if self._spare is not None:
             await self._spare.stop(STOP_S)
-        addresses = max(len(held.listeners) for held in self.sets)
+        threads = parts_of(max(held.thread_count for held in self.sets)) - 1
         arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--beat-fd", str(self._beat_fd)]
-        arguments += ["--threads", str(parts_of(addresses) - 1)]
+        arguments += ["--threads", str(threads)]
         pulse = Pulse(lambda: [self._beat[0]], SPARE_SILENT_S)
         self._spare = Child(
             "spare responder", RESPONDER_MODULE, arguments, [self._beat_fd], says_ready=True, listens=True, pulse=pulse
@@ -259,7 +260,7 @@ class Responders(Kept):
         words = [
             open_counters(path)
             for index, held in enumerate(self.sets)
-            for part in range(1, 1 + len(held.listeners))
+            for part in range(1, 1 + held.thread_count)
             if (path := self._run.counters(index, part)).exists()
         ]
         left_s, pause_s = ADOPTION_S, POLL_FIRST_S
@@ -299,7 +300,7 @@ class Responders(Kept):
         def beats() -> list[int]:
             if not words:  # of the slow path, and of the fast path's threads
                 with contextlib.suppress(OSError):  # removed, before anybody looked (run_keeper.py)
-                    paths = [self._run.counters(index, part) for part in range(parts_of(len(held.listeners)))]
+                    paths = [self._run.counters(index, part) for part in range(parts_of(held.thread_count))]
                     words.extend([open_counters(path) for path in paths])
             return [part[BEAT_NS] for part in words]
 
@@ -321,6 +322,8 @@ class Responders(Kept):
             arguments += ["--listen", f"{listener.address}={listener.udp.fileno()},{listener.tcp.fileno()}"]
         for over_tls in duty.held.tls:
             arguments += ["--tls", f"{over_tls.address}={over_tls.tcp.fileno()}"]
+        for queue in duty.held.queues:
+            arguments += ["--queue", str(queue)]
         for room in duty.rooms:
             arguments += ["--room-fd", str(room)]
         return [*arguments, "--log", log_format, *([] if duty.stays else ["--finish"])]

@@ -145,7 +145,8 @@ class RunKeeper:
         prepared = await asyncio.to_thread(self._publisher.rebuild, in_force)
         try:
             sets = self._responders.sets
-            await asyncio.to_thread(self._responders.make_room, len(sets), len(sets[0].listeners), prepared)
+            threads = max(held.thread_count for held in sets)
+            await asyncio.to_thread(self._responders.make_room, len(sets), threads, prepared)
             self._control.renew(self._run.control)
         except BaseException:
             self._publisher.abandon(prepared)

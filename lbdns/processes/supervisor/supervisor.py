@@ -77,6 +77,7 @@ from lbdns.processes.supervisor.takeover import Orphan
 from lbdns.processes.supervisor.transfer_child import TransferChild
 from lbdns.processes.supervisor.watch import changes
 from lbdns.processes.supervisor.watchdog import watch_over
+from lbdns.processes.supervisor.xdp_keeper import XdpKeeper
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.report import silent_s
 from lbdns.telemetry.server_facts import NotServed, ServerFacts
@@ -117,6 +118,7 @@ class Supervisor:
         self._not_served, self._served_at = first.not_served, first.served_at
         self._keeper = Keeper(self.state_dir, source.place)
         self._responders = Responders(settings.state_dir(), run)
+        self._xdp = XdpKeeper(run)
         monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
         # The worker is asked for its first results at its start, and asks the opener for them.
         self.nats = NatsChild(self.state_dir)
@@ -134,7 +136,7 @@ class Supervisor:
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
         self.fleet_keeper = FleetKeeper(self)
-        self.troubles += [lambda: self.nats.problem, lambda: self.fleet_keeper.problem]
+        self.troubles += [lambda: self.nats.problem, lambda: self.fleet_keeper.problem, lambda: self._xdp.problem]
         self.signer.steps.append(StepRecord(self.state_dir).add)
         self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
         self.fleet: AskedFleet | None = None
@@ -148,6 +150,7 @@ class Supervisor:
         self._source.check(settings)
         held = [orphan.held for orphan in orphans]
         sets = bind(self._serving.listen, held, settings.workers, self._serving.tls)
+        sets = self._xdp.begin(settings, self._serving.listen, sets)
         published: Published | None = None
         try:
             resumed = bool(orphans) and self._publisher.resume()
@@ -159,12 +162,14 @@ class Supervisor:
                 published = await asyncio.to_thread(self._publisher.prepare, configuration)
             else:
                 published = await asyncio.to_thread(self._publisher.restore, first.configuration, *first.compiled)
-            await asyncio.to_thread(self._responders.make_room, settings.workers, len(self._serving.listen), published)
+            threads = max(one.thread_count for one in sets)
+            await asyncio.to_thread(self._responders.make_room, settings.workers, threads, published)
             tallied = await asyncio.to_thread(self.tally.plan, published.slots)
         except BaseException:
             if published is not None:
                 self._publisher.abandon(published)
             await self.signer.stop()
+            self._xdp.close()
             await close_unread(absent([listener for one in sets for listener in one.every], held), self.run)
             raise
         self._prepared = Duty(sets, published, settings.log, takes_over=resumed), tallied
@@ -187,7 +192,9 @@ class Supervisor:
         del self._first, self._prepared
         await self._control_server.start()
         self.state_keeper.keep(self._control_server)
+        self.state_keeper.keep(self._xdp)
         cleanup.push_async_callback(self._control_server.close)
+        cleanup.callback(self._xdp.close)
         cleanup.push_async_callback(self._stop_children)
         cleanup.push_async_callback(asyncio.to_thread, self._metrics.close)
         await asyncio.to_thread(self._metrics.follow, settings)
@@ -318,9 +325,11 @@ class Supervisor:
         with self.progress.followed():
             prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(laid_in(loaded.configuration)))
         try:
-            await asyncio.to_thread(self._responders.make_room, settings.workers, len(serving.listen), prepared)
+            threads = len(serving.listen) + self._xdp.queues_each(settings.workers)
+            await asyncio.to_thread(self._responders.make_room, settings.workers, threads, prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
             sets = bind(serving.listen, self._responders.sets, settings.workers, serving.tls)
+            sets = self._xdp.allot(sets)
             try:
                 await asyncio.to_thread(commit)
             except BaseException:
@@ -336,8 +345,9 @@ class Supervisor:
             self._keeper.tell(ToKeep(prepared, self._texts, self._served_at))
         start_log("supervisor", settings.log)
         self._serving = serving
+        self._xdp.follow(settings, serving.listen)
         if settings.fixed() != before.fixed():
-            log.warning("state, control, user and api change at the next start")
+            log.warning("state, control, user, api and xdp change at the next start")
         for child in self._children:
             await child.replace(Duty(sets, prepared, settings.log))
         self.fleet_keeper.follow(settings)
@@ -446,5 +456,6 @@ class Supervisor:
             "listen": list(self._serving.listen),
             "tls": list(self._serving.tls),
             "metrics": self._metrics.address,
+            "xdp": self._xdp.shown,
             **{key: value for child in reversed(self._children) for key, value in child.health().items()},
         }
