@@ -27,8 +27,8 @@ _GENERIC, _NATIVE = 2, 4  # XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE
 _CANNOT: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTSUP, errno.ERANGE, errno.ENOMEM)
 _PLACE: Final = Path("/sys/class/net")
 _HELP: Final = (
-    "it takes the capabilities CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF at the start (systemd: AmbientCapabilities=), or a "
-    "start as root"
+    "it takes the capabilities CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF at the start (systemd: AmbientCapabilities=), or "
+    "a start as root"
 )
 
 
@@ -58,8 +58,8 @@ class Interface:
             raise LbdnsError(f"xdp.interface: {name} is no Ethernet; expected one such as eth0")
         if not MTU_MIN <= mtu <= MTU_MAX:
             raise LbdnsError(
-                f"xdp.interface: {name} has an MTU of {mtu}; XDP is for {MTU_MIN} to {MTU_MAX} (`ip link set {name} mtu "
-                "1500`)"
+                f"xdp.interface: {name} has an MTU of {mtu}; XDP is for {MTU_MIN} to {MTU_MAX} "
+                f"(`ip link set {name} mtu 1500`)"
             )
         return Interface(name, index, mac, mtu, queues)
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lbdns.fastpath.known_networks import KnownNetworks
     from lbdns.xdp.frame_loop import FrameLoop
 
-ASK_S: Final = 1.0
+ASK_S: Final = 5.0
 RETRY_S: Final = 0.1
 RETRY_MAX_S: Final = 5.0
 PATIENCE_S: Final = 3.0

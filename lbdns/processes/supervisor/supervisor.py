@@ -162,8 +162,7 @@ class Supervisor:
                 published = await asyncio.to_thread(self._publisher.prepare, configuration)
             else:
                 published = await asyncio.to_thread(self._publisher.restore, first.configuration, *first.compiled)
-            threads = max(one.thread_count for one in sets)
-            await asyncio.to_thread(self._responders.make_room, settings.workers, threads, published)
+            await asyncio.to_thread(self._responders.make_room, settings.workers, sets[0].thread_count, published)
             tallied = await asyncio.to_thread(self.tally.plan, published.slots)
         except BaseException:
             if published is not None:
@@ -191,8 +190,8 @@ class Supervisor:
             self._keeper.tell(ToKeep(duty.published, self._texts, self._served_at))
         del self._first, self._prepared
         await self._control_server.start()
-        self.state_keeper.keep(self._control_server)
-        self.state_keeper.keep(self._xdp)
+        for one in (self._control_server, self._xdp):
+            self.state_keeper.keep(one)
         cleanup.push_async_callback(self._control_server.close)
         cleanup.callback(self._xdp.close)
         cleanup.push_async_callback(self._stop_children)
@@ -219,12 +218,12 @@ class Supervisor:
 
     async def watch(self, stop: asyncio.Event, hangups: Hangups) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
-        hangups.follow(self._on_hangup)
+        hangups.follow(lambda: self._begin(self.reload("SIGHUP")))
         besides = [self._beat(), watch_over(self._children), collect_when_quiet(self._changed, QUIET_S)]
         besides += [self._run_keeper.watch(self._changes.lock), self.state_keeper.watch(), self.transfers.watch()]
-        besides.append(self._resigning.watch(self.in_force, self.republish, self.reload))
-        besides.append(watch_answers(self.content, self.in_force, self.republish))
-        besides.append(self._cookie_secrets.watch(self._publisher.has_other_cookies, self.republish))
+        besides += [self._resigning.watch(self.in_force, self.republish, self.reload)]
+        besides += [watch_answers(self.content, self.in_force, self.republish)]
+        besides += [self._cookie_secrets.watch(self._publisher.has_other_cookies, self.republish)]
         tasks = [asyncio.create_task(one) for one in besides]
         try:
             async for _ in changes(self._source.directory, lambda: self._files, stop):
@@ -328,8 +327,7 @@ class Supervisor:
             threads = len(serving.listen) + self._xdp.queues_each(settings.workers)
             await asyncio.to_thread(self._responders.make_room, settings.workers, threads, prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
-            sets = bind(serving.listen, self._responders.sets, settings.workers, serving.tls)
-            sets = self._xdp.allot(sets)
+            sets = self._xdp.allot(bind(serving.listen, self._responders.sets, settings.workers, serving.tls))
             try:
                 await asyncio.to_thread(commit)
             except BaseException:
@@ -369,9 +367,6 @@ class Supervisor:
     async def _stop_children(self) -> None:
         for ends_last in (False, True):
             await asyncio.gather(*(child.stop() for child in self._children if child.ends_last is ends_last))
-
-    def _on_hangup(self) -> None:
-        self._begin(self.reload("SIGHUP"))
 
     def _begin(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)

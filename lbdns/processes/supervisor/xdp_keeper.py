@@ -1,4 +1,4 @@
-"""XDP beside the sockets: the filter at an interface, which queue is whose, and the door where sockets for them are had.
+"""XDP beside the sockets: the filter at an interface, which queue is whose, and the door where sockets are had.
 
     begin: the filter attached, with no socket in its map --> responders ask at the door, each for its queues
     killed: the filter goes with this process; responders that serve on get all from the kernel's sockets
@@ -105,7 +105,7 @@ class XdpKeeper:
         return f"the socket of XDP {self._run.xdp}"
 
     def is_lost(self) -> bool:
-        """Whether the door's file was removed or replaced; a run directory that is not ours alone is first made anew."""
+        """Whether the door's file was removed or replaced; a run directory that is not ours is first made anew."""
         if self._file is None or not is_private(self._run.path):
             return False
         return self._file.path != self._run.xdp or self._file.is_lost
@@ -167,6 +167,8 @@ class XdpKeeper:
                     }
                     descriptors = [made.fileno(), self._attachment.sockets]
                     socket.send_fds(channel, [json.dumps(said).encode()], descriptors)
+            except (BrokenPipeError, ConnectionResetError):  # it asks again
+                log.debug("who asked for a socket for XDP has gone")
             except (LbdnsError, OSError) as error:
                 told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
                 log.error("a responder is given no socket for XDP: %s", told)

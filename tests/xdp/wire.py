@@ -1,0 +1,131 @@
+"""Two network namespaces with a cable between them: a server behind XDP, and who asks it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from lbdns.processes.responder.xdp_port import load_frame_loop
+from lbdns.testing import LbdnsServer
+
+HOST4, HOST6, CLIENT4, CLIENT6 = "10.9.0.1", "fd00:9::1", "10.9.0.2", "fd00:9::2"
+CLONE_NEWNET = 0x40000000
+REPLY_S = 5.0
+Made = TypeVar("Made")
+
+
+def run(*command: str) -> str:
+    """Run a command; raises with what it said where it fails."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@dataclass
+class Wire:
+    """Both namespaces, and the names of the two ends of the cable."""
+
+    server: str = field(default_factory=lambda: f"lbdns-s{os.getpid()}")
+    client: str = field(default_factory=lambda: f"lbdns-c{os.getpid()}")
+    server_end = "wire0"
+    client_end = "wire1"
+
+    def make(self) -> None:
+        """Lay the cable."""
+        run("ip", "netns", "add", self.server)
+        run("ip", "netns", "add", self.client)
+        ends = ("type", "veth", "peer", "name", self.client_end, "netns", self.client)
+        run("ip", "link", "add", self.server_end, "netns", self.server, *ends)
+        for space, end, four, six in (
+            (self.server, self.server_end, HOST4, HOST6),
+            (self.client, self.client_end, CLIENT4, CLIENT6),
+        ):
+            run("ip", "-n", space, "addr", "add", f"{four}/24", "dev", end)
+            run("ip", "-n", space, "addr", "add", f"{six}/64", "dev", end, "nodad")
+            run("ip", "-n", space, "link", "set", "lo", "up")
+            run("ip", "-n", space, "link", "set", end, "up")
+
+    def remove(self) -> None:
+        """Take all of it away."""
+        for space in (self.server, self.client):
+            subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
+
+    def filter_shown(self) -> str:
+        """Return what `ip link` says of the server's end."""
+        return run("ip", "-n", self.server, "link", "show", self.server_end)
+
+
+@contextlib.contextmanager
+def laid() -> Iterator[Wire]:
+    """Yield a wire, or skip where this machine lets nobody have one, or XDP is not compiled."""
+    if load_frame_loop() is None:
+        pytest.skip("XDP is not compiled here")
+    wire = Wire()
+    try:
+        wire.make()
+    except (OSError, subprocess.CalledProcessError) as error:
+        wire.remove()
+        pytest.skip(f"no network namespaces here: {getattr(error, 'stderr', error)}")
+    try:
+        yield wire
+    finally:
+        wire.remove()
+
+
+def inside(space: str, make: Callable[[], Made]) -> Made:
+    """Return what `make` returns in a network namespace; a socket stays there."""
+
+    def enter() -> Made:
+        handle = os.open(f"/run/netns/{space}", os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).setns(handle, CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+        finally:
+            os.close(handle)
+        return make()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(enter).result()
+
+
+def asking(
+    space: str, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, is_past: bool = True
+) -> socket.socket:
+    """Return a socket in a namespace that asks the server at a host; where `is_past` is False, by packets with options
+    that say nothing, which are not for the filter: the server's sockets get them."""
+
+    def make() -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+        sock.settimeout(REPLY_S)
+        if not is_past and ":" in host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, bytes([0, 0, 1, 4, 0, 0, 0, 0]))
+        elif not is_past:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes([1, 1, 1, 0]))
+        sock.connect((host, 53))
+        return sock
+
+    return inside(space, make)
+
+
+class WiredServer(LbdnsServer):
+    """A server in the namespace of a wire."""
+
+    def __init__(self, wire: Wire, directory: Path, work: Path) -> None:
+        super().__init__(directory, work, override=False)
+        self._wire = wire
+
+    def command(self) -> list[str]:
+        """Return the command that becomes the server's supervisor."""
+        return ["ip", "netns", "exec", self._wire.server, *super().command()]
+
+    def wait_for(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Wait until something is so."""
+        self._wait_until(condition, self.start_s, otherwise)
